@@ -6,13 +6,13 @@ which a gate treats as "no" and a person reads as "could not tell".
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+# A JSON value as Python holds it. Structural typing of it buys nothing here: every use is behind a schema.
+Json: TypeAlias = Any
 Policy: TypeAlias = Literal["closed-producer", "strict"]
-Answer: TypeAlias = Literal["compatible", "incompatible", "undecided"]
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,11 +30,16 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mends: tuple[str, ...] = ()
 
 
-class Compatible(msgspec.Struct, frozen=True, kw_only=True, tag="compatible", tag_field="answer", omit_defaults=True):
+class Compatible(
+    msgspec.Struct, frozen=True, kw_only=True, tag="compatible", tag_field="answer", omit_defaults=True
+):
     """Proved: every message of the producer is accepted. `proof` names the stage that proved it."""
 
-    answer: ClassVar[Answer] = "compatible"
     proof: str = ""
+
+    @property
+    def answer(self) -> Literal["compatible"]:
+        return "compatible"
 
 
 class Incompatible(
@@ -42,17 +47,25 @@ class Incompatible(
 ):
     """Refuted: `witness` is a message that the producer may send and the consumer refuses, confirmed twice."""
 
-    answer: ClassVar[Answer] = "incompatible"
     witness: Json
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def answer(self) -> Literal["incompatible"]:
+        return "incompatible"
 
-class Undecided(msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_field="answer", omit_defaults=True):
+
+class Undecided(
+    msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_field="answer", omit_defaults=True
+):
     """Could not tell: `place` is a JSON Pointer into the schema that made it hard, `why` says what did."""
 
-    answer: ClassVar[Answer] = "undecided"
     place: str
     why: str
+
+    @property
+    def answer(self) -> Literal["undecided"]:
+        return "undecided"
 
 
 Verdict: TypeAlias = Compatible | Incompatible | Undecided
