@@ -48,9 +48,7 @@ class UnknownSetting(ConfigurationError):
 
     def __init__(self, name: str, known: Sequence[str], origin: str) -> None:
         self.name, self.known, self.origin = name, tuple(known), origin
-        super().__init__(
-            f"{origin}: no setting is called {name!r}.{_hint(name, known, 'Known: ' + ', '.join(known))}"
-        )
+        super().__init__(f"{origin}: no setting is called {name!r}.{_hint(name, known, 'Known: ' + ', '.join(known))}")
 
 
 class InvalidName(ConfigurationError):
@@ -172,9 +170,7 @@ class ServerUnreachable(TransportError):
 
     def __init__(self, url: str, why: str) -> None:
         self.url, self.why = url, why
-        super().__init__(
-            f"no server answers at {url} ({why}). `claude-comm status` shows what runs; {_START}."
-        )
+        super().__init__(f"no server answers at {url} ({why}). `claude-comm status` shows what runs; {_START}.")
 
 
 class ServerRefused(TransportError):

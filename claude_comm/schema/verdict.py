@@ -30,9 +30,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mends: tuple[str, ...] = ()
 
 
-class Compatible(
-    msgspec.Struct, frozen=True, kw_only=True, tag="compatible", tag_field="answer", omit_defaults=True
-):
+class Compatible(msgspec.Struct, frozen=True, kw_only=True, tag="compatible", tag_field="answer", omit_defaults=True):
     """Proved: every message of the producer is accepted. `proof` names the stage that proved it."""
 
     proof: str = ""
@@ -55,9 +53,7 @@ class Incompatible(
         return "incompatible"
 
 
-class Undecided(
-    msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_field="answer", omit_defaults=True
-):
+class Undecided(msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_field="answer", omit_defaults=True):
     """Could not tell: `place` is a JSON Pointer into the schema that made it hard, `why` says what did."""
 
     place: str
