@@ -127,7 +127,7 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
 
 def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
     found = harvest(left.document.schema, right.document.schema)
-    for candidate in itertools.islice(candidates(left.document.schema, found), MAX_GUESSES):
+    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
         if confirm.confirmed(left, right, candidate, budget.tick):
             return candidate
     return None
