@@ -21,10 +21,14 @@ Place: TypeAlias = Literal["data", "control"]
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One command. `on` is the server it goes to: messages on `data`; registry, heartbeats and jobs on `control`."""
+    """One command. `on` is the server it goes to: messages on `data`; registry, heartbeats and jobs on `control`.
+
+    `wait_ms` is how long the command itself asks the server to wait (the `BLOCK` of a read).
+    """
 
     args: tuple[Argument, ...]
     on: Place = "data"
+    wait_ms: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ from claude_comm.names import check_name
 
 PREFIX = "CLAUDE_COMM_"
 FILE_NAME = "claude-comm.toml"
-SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+SCHEMES = ("redis", "rediss", "unix")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -85,8 +85,6 @@ def _checked(given: dict[str, object]) -> Settings:
     check_name(settings.namespace, "namespace")
     for name in ("url", "control_url"):
         _check_url(name, getattr(settings, name))
-    if settings.control_url.startswith("redis+cluster:"):
-        raise ConfigurationError("control_url: jobs do not run on a cluster; name a single server or a sentinel.")
     if settings.max_envelope_bytes < 1024:
         raise ConfigurationError("max_envelope_bytes: at least 1024.")
     return msgspec.structs.replace(settings, home=settings.home.expanduser().absolute())
