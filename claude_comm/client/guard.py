@@ -9,7 +9,7 @@ from __future__ import annotations
 from claude_comm.client.opening import as_json
 from claude_comm.errors import AgreementBroken
 from claude_comm.negotiation.agreement import Agreement, require
-from claude_comm.schema.policy import closed
+from claude_comm.schema.policy import under
 from claude_comm.schema.validate import Validator, compile_validator
 
 
@@ -17,13 +17,13 @@ class Guard:
     """The agreements of one publisher, by (target, type)."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, str], tuple[Agreement, Validator]] = {}
+        self._held: dict[tuple[str, str], tuple[Agreement, list[Validator]]] = {}
 
     def hold(self, agreement: Agreement) -> Agreement:
         """From now on, messages of this type to this consumer go under it. Raises NegotiationRefused."""
         require(agreement)
-        schema = closed(agreement.produced) if agreement.policy == "closed-producer" else agreement.produced
-        self._held[agreement.consumer, agreement.type] = (agreement, compile_validator(schema))
+        validators = [compile_validator(schema) for schema in under(agreement.policy, agreement.produced)]
+        self._held[agreement.consumer, agreement.type] = (agreement, validators)
         return agreement
 
     def check(self, target: str, type: str, payload: object) -> str:
@@ -31,8 +31,9 @@ class Guard:
         held = self._held.get((target, type))
         if held is None:
             return ""
-        agreement, validator = held
-        breaches = validator.validate(as_json(payload))
-        if breaches:
-            raise AgreementBroken(target, type, breaches[0].path, breaches[0].sentence)
+        agreement, validators = held
+        instance = as_json(payload)
+        for validator in validators:
+            for breach in validator.validate(instance)[:1]:
+                raise AgreementBroken(target, type, breach.path, breach.sentence)
         return agreement.id

@@ -101,7 +101,9 @@ class DeafWorker(Worker):
 
 
 def queue(connection: redis.Redis, namespace: str) -> Queue:
-    return Queue(f"{namespace}.{NEGOTIATION_WORKER}", connection=connection, job_class=SealedJob, serializer=JSONSerializer)
+    return Queue(
+        f"{namespace}.{NEGOTIATION_WORKER}", connection=connection, job_class=SealedJob, serializer=JSONSerializer
+    )
 
 
 def connection(url: str) -> redis.Redis:
