@@ -26,6 +26,9 @@ class Guard:
         self._held[agreement.consumer, agreement.type] = (agreement, validators)
         return agreement
 
+    def holds(self, target: str, type: str) -> bool:
+        return (target, type) in self._held
+
     def check(self, target: str, type: str, payload: object) -> str:
         """The id of the agreement that the payload goes under; empty where there is none. Raises AgreementBroken."""
         held = self._held.get((target, type))

@@ -46,6 +46,14 @@ class _Sending:
     def source(self) -> str:
         return self.identity.module
 
+    def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
+        """Whether messages of this type to this target go under an agreement."""
+        return self._guard.holds(target, type)
+
+    def hold(self, agreement: Agreement) -> Agreement:
+        """Sends under an agreement that was made before. Raises NegotiationRefused."""
+        return self._guard.hold(agreement)
+
     def _envelope(self, target: str, data: object, type: str, threading: Mapping[str, Any]) -> Envelope:
         agreement = self._guard.check(check_target(target), type, data)
         return self.identity.envelope(target, data, type=type, agreement=agreement, **threading)
@@ -127,10 +135,6 @@ class Publisher(_Sending):
         question = self.links.run(asking.question(self.identity.keys, self.source, target, type, schema))
         return self._guard.hold(asking.ask(self.links, self.identity.settings, question))
 
-    def hold(self, agreement: Agreement) -> Agreement:
-        """Sends under an agreement that was made before. Raises NegotiationRefused."""
-        return self._guard.hold(agreement)
-
     def close(self) -> None:
         if self._owns_links:
             self.links.close()
@@ -206,10 +210,6 @@ class AsyncPublisher(_Sending):
         """Agrees with the target on what this module sends to it. Raises as `Publisher.negotiate` does."""
         question = await self.links.run(asking.question(self.identity.keys, self.source, target, type, schema))
         return self._guard.hold(await asking.ask_async(self.identity.settings, question))
-
-    def hold(self, agreement: Agreement) -> Agreement:
-        """Sends under an agreement that was made before. Raises NegotiationRefused."""
-        return self._guard.hold(agreement)
 
     async def close(self) -> None:
         if self._owns_links:

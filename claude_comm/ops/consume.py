@@ -41,9 +41,14 @@ class Reader(msgspec.Struct, frozen=True):
     consumer: str
 
 
+def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
+    """Lets the projection follow these streams."""
+    yield Command(("SADD", keys.streams, *streams), on="control")
+
+
 def join(keys: Keys, stream: str, group: str) -> Operation[None]:
     """Makes the stream and the group where they are missing; the group starts at the stream's first entry."""
-    yield Command(("SADD", keys.streams, stream), on="control")
+    yield from announce(keys, [stream])
     try:
         yield Command(("XGROUP", "CREATE", stream, group, "0", "MKSTREAM"))
     except ServerRefused as refusal:
@@ -104,6 +109,11 @@ def bury(keys: Keys, reader: Reader, entry: Entry, *, reason: str, path: str, ev
 def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
     """Starts the lease of these deliveries anew, without counting another attempt."""
     yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "JUSTID"))
+
+
+def give_back(reader: Reader, ids: Sequence[str], *, lease_ms: int) -> Operation[None]:
+    """Makes these deliveries claimable by others at once, by declaring their lease over."""
+    yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "IDLE", lease_ms, "JUSTID"))
 
 
 def leave(reader: Reader) -> Operation[None]:
