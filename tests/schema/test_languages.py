@@ -192,6 +192,8 @@ def test_a_finite_set_is_its_words(left: frozenset[str], right: frozenset[str]) 
         (r"(?<!\w)cat(?!\w)", "a cat5", False),
         ("^(?:a(?=b)|b){2}$", "ab", True),
         ("^[^a]$", "\ud800", True),
+        ("(?:^|a){3}$", "a", True),
+        ("(?:^|a){3}$", "ba", False),
     ],
 )
 def test_patterns_mean_what_ecma_262_says(pattern: str, text: str, held: bool) -> None:
@@ -252,6 +254,7 @@ def test_lengths_cost_no_states() -> None:
     assert not (pairs & Language.lengths(999_999_999, 10**9)).is_empty()
     with pytest.raises(TooHard):
         (pairs & Language.lengths(999_999_999, 10**9)).shortest()
+    assert Language.pattern("^id-[a-z]{20,30}$").shortest() == "id-" + "a" * 20
     assert len((Language.pattern("^[a-z]{1,2000}$") - Language.pattern("^[a-z]{1,1000}$")).shortest() or "") == 1001
 
 
