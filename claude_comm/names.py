@@ -30,6 +30,9 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 TOPIC_PREFIX = "topic:"
+# The workers, as they appear in heartbeats, in `claude-comm worker NAME` and in log files.
+NEGOTIATION_WORKER = "negotiation"
+PROGRESS_WORKER = "progress"
 MAX_SESSION_CHARACTERS = 128
 
 

@@ -5,6 +5,7 @@ Law: the host program's own structlog configuration is neither read nor changed.
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -33,3 +34,21 @@ def get_logger(level: str = "info", **context: Any) -> FilteringBoundLogger:
         ],
     ).bind(**context)
     return logger
+
+
+class _Forward(logging.Handler):
+    """Hands the lines of a library that logs in prose to our logger, as one event with its text."""
+
+    def __init__(self, log: FilteringBoundLogger, event: str) -> None:
+        super().__init__()
+        self._log, self._event = log, event
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.log(record.levelno, self._event, text=record.getMessage(), exc_info=record.exc_info)
+
+
+def forward_logging(name: str, log: FilteringBoundLogger) -> None:
+    """Sends what the standard library's logger of that name says to `log`, and nowhere else."""
+    foreign = logging.getLogger(name)
+    foreign.handlers = [_Forward(log, name)]
+    foreign.propagate = False

@@ -1,0 +1,168 @@
+"""The policy `closed-producer`: a producer sends only what it declares.
+
+Law: closing is done at each place where an object is described as a whole (the root, a property's value, an array's
+item), as by `unevaluatedProperties: false` there, so that `allOf`, `$ref` and `anyOf` compose. An object that declares
+no properties, or says anything about additional ones, is left as it is. The closed schema accepts nothing that the
+schema refuses: closing only ever takes away.
+
+A definition may serve at a place and inside a composition, a `not` or an `if`; so closed copies are made beside the
+originals, and what stands under `not`, `if` and `contains`, which test and do not describe, is never closed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claude_comm.schema.normal import Document
+from claude_comm.schema.verdict import Json
+
+# References that lead to references; a longer chain is left open.
+MAX_CHAIN = 40
+
+_IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
+_IN_PLACE = ("then", "else")
+_ALTERNATIVES = ("anyOf", "oneOf")
+_SAYS = frozenset(("additionalProperties", "unevaluatedProperties"))
+_COMPOSING = frozenset((*_IN_PLACE_LISTS, "$ref", "if", "dependentSchemas"))
+
+
+def close(document: Document) -> Document:
+    """The document with every described object closed."""
+    if not isinstance(document.schema, dict):
+        return document
+    closer = _Closer(document)
+    whole = closer.at_place(document.schema)
+    definitions = dict(document.definitions)
+    origins = dict(document.origins)
+    while closer.pending:
+        name = closer.pending.pop()
+        definitions[_copy(name)] = closer.inside(document.definitions[name])
+        origins[_copy(name)] = document.origins.get(name, "")
+    if definitions and isinstance(whole, dict):
+        whole = {**whole, "$defs": definitions}
+    return Document(schema=whole, origins=origins, opaque=document.opaque, lexical=document.lexical)
+
+
+class _Closer:
+    def __init__(self, document: Document) -> None:
+        self.definitions = document.definitions
+        self.pending: list[str] = []
+        self.seen: set[str] = set()
+
+    def at_place(self, schema: Json) -> Json:
+        """A schema that describes a whole value."""
+        if not isinstance(schema, dict):
+            return schema
+        inside = self.inside(schema)
+        if _SAYS & schema.keys() or not self.may_declare(schema, frozenset()):
+            return inside
+        if not _COMPOSING & schema.keys():
+            return {**inside, "additionalProperties": False}
+        if not self.declares(schema, frozenset()):
+            inside = self.open_alternatives(inside, schema, frozenset())
+        return {"unevaluatedProperties": False, **inside}
+
+    def inside(self, schema: Json) -> Json:
+        """The places below a schema closed, the schema itself not."""
+        if not isinstance(schema, dict):
+            return schema
+        out: dict[str, Any] = {}
+        for keyword, value in schema.items():
+            if keyword in {"properties", "patternProperties"}:
+                out[keyword] = {name: self.at_place(item) for name, item in value.items()}
+            elif keyword in {"additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems"}:
+                out[keyword] = self.at_place(value)
+            elif keyword == "prefixItems":
+                out[keyword] = [self.at_place(item) for item in value]
+            elif keyword in _IN_PLACE_LISTS:
+                out[keyword] = [self.inside(item) for item in value]
+            elif keyword in _IN_PLACE:
+                out[keyword] = self.inside(value)
+            elif keyword == "dependentSchemas":
+                out[keyword] = {name: self.inside(item) for name, item in value.items()}
+            elif keyword == "$ref":
+                out[keyword] = f"#/$defs/{_copy(self.want(value))}"
+            elif keyword != "$defs":
+                out[keyword] = value
+        return out
+
+    def want(self, reference: str) -> str:
+        name = reference.removeprefix("#/$defs/")
+        if name not in self.seen:
+            self.seen.add(name)
+            self.pending.append(name)
+        return name
+
+    def declares(self, schema: Json, path: frozenset[str]) -> bool:
+        """Whether every value that is described here meets a declaration of properties."""
+        if not isinstance(schema, dict):
+            return False
+        if schema.get("properties"):
+            return True
+        target = self.target(schema, path)
+        if target is not None and self.declares(target[1], path | {target[0]}):
+            return True
+        if any(self.declares(item, path) for item in schema.get("allOf", ())):
+            return True
+        return any(
+            schema.get(keyword) and all(self.declares(item, path) for item in schema[keyword])
+            for keyword in _ALTERNATIVES
+        )
+
+    def may_declare(self, schema: Json, path: frozenset[str]) -> bool:
+        """Whether some composition here declares properties."""
+        if not isinstance(schema, dict):
+            return False
+        if schema.get("properties"):
+            return True
+        target = self.target(schema, path)
+        if target is not None and self.may_declare(target[1], path | {target[0]}):
+            return True
+        parts = [item for keyword in _IN_PLACE_LISTS for item in schema.get(keyword, ())]
+        parts += [schema[keyword] for keyword in ("if", *_IN_PLACE) if keyword in schema]
+        parts += schema.get("dependentSchemas", {}).values()
+        return any(self.may_declare(item, path) for item in parts)
+
+    def open_alternatives(self, closed: Json, schema: Json, path: frozenset[str]) -> Json:
+        """The same schema, in which an alternative that declares nothing evaluates everything: it stays open."""
+        if not isinstance(schema, dict):
+            return {"additionalProperties": True} if schema is True else schema
+        if self.declares(schema, path) or _SAYS & schema.keys() or not _objects(schema):
+            return closed
+        inner = [
+            keyword for keyword in _ALTERNATIVES if any(self.may_declare(x, path) for x in schema.get(keyword, ()))
+        ]
+        target = self.target(schema, path)
+        through = target is not None and self.may_declare(target[1], path | {target[0]})
+        nested = (
+            any(self.may_declare(x, path) for x in schema.get("allOf", ()))
+            or {"if", "dependentSchemas"} & schema.keys()
+        )
+        if not inner and not through and not nested:
+            return {**closed, "additionalProperties": True}
+        if through or nested or len(inner) != 1:
+            # Rare, and closing less is always sound: the whole alternative stays open.
+            return {**closed, "unevaluatedProperties": True}
+        keyword = inner[0]
+        pairs = zip(closed[keyword], schema[keyword], strict=True)
+        return {**closed, keyword: [self.open_alternatives(a, b, path) for a, b in pairs]}
+
+    def target(self, schema: dict[str, Any], path: frozenset[str]) -> tuple[str, Json] | None:
+        reference = schema.get("$ref")
+        if reference is None:
+            return None
+        name = reference.removeprefix("#/$defs/")
+        return None if name in path or len(path) > MAX_CHAIN else (name, self.definitions[name])
+
+
+def _objects(schema: dict[str, Any]) -> bool:
+    """Whether the schema lets an object through, as far as its own `type`, `const` and `enum` tell."""
+    kinds = schema.get("type", "object")
+    if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
+        return False
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    return values is None or any(isinstance(value, dict) for value in values)
+
+
+def _copy(name: str) -> str:
+    return f"{name}.closed"

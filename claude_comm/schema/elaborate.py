@@ -1,0 +1,152 @@
+"""From the tree of a pattern to the term of the whole strings in which it is found.
+
+Law: the term matches a string exactly when a search for the pattern in it succeeds. A look-ahead is an intersection
+with all that follows, so it is read with its continuation in hand; a look-behind at the top of a pattern is an
+intersection with all that came before. Looks in any other place are `NotRegular`, by caution and not by theory.
+"""
+
+from __future__ import annotations
+
+from claude_comm.schema import terms
+from claude_comm.schema.ecma import Assert, Choice, Look, Node, NotRegular, Repeat, Sequence, Set, TooHard
+from claude_comm.schema.terms import Term
+
+# A counted group that holds a look-ahead is written out; nobody counts further than this by hand.
+_MAX_COPIES = 64
+_PLACES = {"start": terms.START, "end": terms.END, "boundary": terms.BOUNDARY, "inside": terms.INSIDE}
+
+
+def whole_term(node: Node) -> Term:
+    """All strings with a match of `node` anywhere in them."""
+    return terms.closed(terms.opened(_found(node)))
+
+
+def _found(node: Node) -> Term:
+    if isinstance(node, Choice):
+        return terms.either([_found(option) for option in node.options])
+    items = node.items if isinstance(node, Sequence) else (node,)
+    before = [terms.ALL]
+    for at, item in enumerate(items):
+        if isinstance(item, Look) and item.side == "behind":
+            seen = terms.then(terms.ALL, _plain(item.body))
+            before = [terms.both([terms.then(*before), seen if item.wanted else terms.negate(seen)])]
+        elif _has_look(item):
+            return terms.then(*before, _followed(Sequence(items[at:]), terms.ALL))
+        else:
+            before.append(_plain(item))
+    return terms.then(*before, terms.ALL)
+
+
+def _has_look(node: Node) -> bool:
+    match node:
+        case Look():
+            return True
+        case Sequence():
+            return any(_has_look(item) for item in node.items)
+        case Choice():
+            return any(_has_look(option) for option in node.options)
+        case Repeat():
+            return _has_look(node.item)
+        case _:
+            return False
+
+
+def _plain(node: Node) -> Term:
+    """The term of a tree without looks."""
+    match node:
+        case Set():
+            return terms.chars(node.chars)
+        case Assert():
+            return _PLACES[node.kind]
+        case Sequence():
+            return terms.then(*[_plain(item) for item in node.items])
+        case Choice():
+            return terms.either([_plain(option) for option in node.options])
+        case Repeat():
+            return terms.repeat(_plain(node.item), node.minimum, node.maximum)
+        case Look():
+            raise NotRegular("a look-around in a place where it is not followed up")
+
+
+def _followed(node: Node, rest: Term) -> Term:
+    """`node`, then `rest`, where `rest` reaches to the end of the string."""
+    if not _has_look(node):
+        return terms.then(_plain(node), rest)
+    match node:
+        case Sequence():
+            for item in reversed(node.items):
+                rest = _followed(item, rest)
+            return rest
+        case Choice():
+            return terms.either([_followed(option, rest) for option in node.options])
+        case Look(side="ahead"):
+            ahead = _followed(node.body, terms.ALL)
+            return terms.both([ahead if node.wanted else terms.negate(ahead), rest])
+        case Repeat():
+            return _repeated(node, rest)
+        case _:
+            raise NotRegular("a look-behind inside a group")
+
+
+def _repeated(node: Repeat, rest: Term) -> Term:
+    copies = node.minimum if node.maximum is None else node.maximum
+    if copies > _MAX_COPIES:
+        raise TooHard("a look-ahead repeated many times")
+    if node.maximum is None:
+        rest = _endless(node.item, rest)
+    else:
+        for _ in range(node.maximum - node.minimum):
+            rest = terms.either([rest, _followed(node.item, rest)])
+            # Skipping a turn and skipping all later ones is the same language: each turn may end the repetition.
+    for _ in range(node.minimum):
+        rest = _followed(node.item, rest)
+    return rest
+
+
+def _endless(item: Node, rest: Term) -> Term:
+    """The least solution of X = rest | item X, as a term that holds itself.
+
+    Well founded because `item` consumes a character before X comes again; then Arden's lemma makes it unique.
+    """
+    if _may_be_empty(item):
+        raise NotRegular("an endless repetition of a look-around that may match nothing")
+    again = terms.loop(_sees(item) | rest.sees, nullable=rest.nullable)
+    terms.tie(again, terms.either([rest, _followed(item, again)]))
+    return again
+
+
+def _may_be_empty(node: Node) -> bool:
+    match node:
+        case Set():
+            return False
+        case Sequence():
+            return all(_may_be_empty(item) for item in node.items)
+        case Choice():
+            return any(_may_be_empty(option) for option in node.options)
+        case Repeat():
+            return node.minimum == 0 or _may_be_empty(node.item)
+        case _:
+            return True
+
+
+def _sees(node: Node) -> int:
+    match node:
+        case Assert():
+            return _PLACES[node.kind].sees
+        case Sequence():
+            return _union(node.items)
+        case Choice():
+            return _union(node.options)
+        case Repeat():
+            return _sees(node.item)
+        case Look():
+            return _sees(node.body)
+        case _:
+            return 0
+
+
+def _union(nodes: tuple[Node, ...]) -> int:
+    found = 0
+    for node in nodes:
+        found |= _sees(node)
+    return found

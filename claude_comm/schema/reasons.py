@@ -1,0 +1,79 @@
+"""From refusals to reasons: what the producer may send, what the consumer needs, and how either could mend it.
+
+Law: every sentence is true of a message that was found, names the property as a person would, and says both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from claude_comm.schema.limits import escape
+from claude_comm.schema.sentences import Refusal, actual, needed, place, shown, subject
+from claude_comm.schema.verdict import Reason
+
+
+def reason(refusal: Refusal) -> Reason:
+    """One refusal as a reason."""
+    return Reason(
+        path=place(refusal.path),
+        schema_path="".join("/" + escape(str(step)) for step in refusal.schema_path),
+        rule=refusal.rule,
+        sentence=_sentence(refusal),
+        mends=_mends(refusal),
+    )
+
+
+def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
+    """One reason for each keyword of the accepting schema, in the order found; items of an array count once."""
+    found: dict[tuple[object, ...], Reason] = {}
+    for refusal in refusals:
+        about = refusal.limit if refusal.rule in _NAMED else None
+        key = (refusal.schema_path, tuple("*" if isinstance(s, int) else s for s in refusal.path), shown(about))
+        if key not in found:
+            found[key] = reason(refusal)
+    return tuple(found.values())
+
+
+_NAMED = frozenset(("required", "additionalProperties", "unevaluatedProperties"))
+
+
+def _sentence(refusal: Refusal) -> str:
+    name, rule, limit = subject(refusal.path), refusal.rule, refusal.limit
+    if rule == "required":
+        return f"{subject((*refusal.path, limit))} may be missing; the consumer requires it"
+    if rule in {"additionalProperties", "unevaluatedProperties"}:
+        return f"{name} may be present; the consumer allows no such property"
+    if rule == "false schema":
+        return f"{name} may be present; the consumer allows nothing there"
+    return f"{name} may be {actual(rule, limit, refusal.value)}; the consumer needs {needed(rule, limit)}"
+
+
+def _mends(refusal: Refusal) -> tuple[str, ...]:
+    rule, limit, name = refusal.rule, refusal.limit, subject(refusal.path)
+    if rule == "required":
+        field = subject((*refusal.path, limit))
+        return (f"producer: declare {field} and require it", f"consumer: make {field} optional, or give it a default")
+    if rule in {"additionalProperties", "unevaluatedProperties"}:
+        return (f"producer: stop declaring {name}", f"consumer: declare {name}, or allow additional properties")
+    if rule == "type":
+        return (f"producer: make {name} {needed(rule, limit)}", f"consumer: accept {_article(refusal)} for {name}")
+    if rule in {"const", "enum"}:
+        return (
+            f"producer: send only {needed(rule, limit)} as {name}",
+            f"consumer: accept {shown(refusal.value)} for {name}",
+        )
+    if limit is not None and rule in _TIGHTEN:
+        return (f"producer: declare `{rule}: {shown(limit)}` on {name}", f"consumer: relax `{rule}` on {name}")
+    return (f"producer: narrow {name} until `{rule}` holds", f"consumer: relax `{rule}` on {name}")
+
+
+def _article(refusal: Refusal) -> str:
+    return actual(refusal.rule, refusal.limit, refusal.value)
+
+
+_TIGHTEN = frozenset(
+    (
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
+        *("pattern", "format", "minItems", "maxItems", "minProperties", "maxProperties"),
+    )
+)
