@@ -247,12 +247,13 @@ def test_twenty_kills_while_twenty_thousand_messages_are_published(settings: Set
     publishing.start()
     cut_short = 0
     for life in range(1, KILLS + 1):
-        before = stored(settings)
-        publishing.allowed = life * (MESSAGES // KILLS)
+        before, share = stored(settings), MESSAGES // KILLS
+        publishing.allowed = (life - 1) * share + share // 5
         child = start()
-        # As soon as this life has stored something: while it stores more, or waits, or begins the next page.
         wait_until(lambda before=before: stored(settings) > before)  # type: ignore[misc]
-        time.sleep(chance.uniform(0, 0.01))
+        # This life works; now comes the flood, and the end somewhere in it.
+        publishing.allowed = life * share
+        time.sleep(chance.uniform(0, 0.03))
         child.kill()
         assert child.wait() == -signal.SIGKILL
         cut_short += stored(settings) < publishing.allowed
