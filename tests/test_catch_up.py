@@ -19,7 +19,7 @@ from claude_comm.progress.events import FileOperation
 from claude_comm.settings import Settings
 from claude_comm.store import catch_up as catch_up_module
 from claude_comm.store import checkpoints
-from claude_comm.store.catch_up import catch_up, lags, next_count
+from claude_comm.store.catch_up import lags, next_count
 from claude_comm.store.database import Database, open_database
 from tests.facts import envelope, happened
 
@@ -45,6 +45,10 @@ def put(links: Links, key: str, keys: Keys, envelopes: Sequence[Envelope]) -> li
 
 def count(database: Database) -> int:
     return int(database.rows("SELECT count(*) FROM messages")[0][0])
+
+
+def catch_up(links: Links, database: Database, keys: Keys, *, reach: follow.Reach = "server") -> int:
+    return catch_up_module.catch_up(links, database, keys, max_bytes=100_000, reach=reach)
 
 
 class Watched(Links):
@@ -198,3 +202,13 @@ def test_pages_grow_with_small_messages_and_shrink_with_large_ones() -> None:
     assert next_count(600, small) == 600
     assert next_count(40, large) == 8
     assert next_count(1, {"k": [("1-0", {b"e": b"x" * 20_000_000})]}) == 1
+
+
+def test_an_envelope_over_the_limit_is_kept_as_unreadable(links: Links, database: Database, keys: Keys) -> None:
+    """Its start and its size are kept, and the stream goes on behind it."""
+    put(links, keys.inbox("b"), keys, [envelope(data="x" * 200_000), envelope()])
+    assert catch_up(links, database, keys) == 2
+    assert count(database) == 1
+    [(size, reason)] = database.rows("SELECT size_bytes, reason FROM unreadable")
+    assert size > 200_000
+    assert "the limit is 100,000" in reason

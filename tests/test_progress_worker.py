@@ -311,7 +311,7 @@ from claude_comm.drive.connect import connect, settings_of_process
 from claude_comm.names import Keys
 settings = settings_of_process()
 with connect(settings) as links, open_database(settings.database) as database:
-    catch_up.catch_up(links, database, Keys(settings.namespace))
+    catch_up.catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
 """
 FAULTS = {"nothing": "import sys\nfrom claude_comm.store import catch_up\n", "doubled": CHECKPOINT_AFTER_ROWS,
           "lost": CHECKPOINT_BEFORE_ROWS}  # fmt: skip

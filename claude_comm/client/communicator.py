@@ -65,7 +65,7 @@ class ModuleCommunicator:
         """
         check_target(target)
         with open_database(self.identity.settings.database) as database:
-            catch_up(self.links, database, self.identity.keys)
+            catch_up(self.links, database, self.identity.keys, max_bytes=self.identity.settings.max_envelope_bytes)
             rows = queries.messages(database, target=target, limit=limit)
         return [
             {
@@ -89,7 +89,7 @@ class ModuleCommunicator:
         This module's own report where it has made one, else the latest of any module.
         """
         with open_database(self.identity.settings.database) as database:
-            catch_up(self.links, database, self.identity.keys)
+            catch_up(self.links, database, self.identity.keys, max_bytes=self.identity.settings.max_envelope_bytes)
             rows = queries.progress(database, task=task)
         rows.sort(key=lambda row: (row.module == self.module_name, row.time_us))
         completed, total = (rows[-1].completed, rows[-1].total) if rows else (0.0, 0.0)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from claude_comm.drive.blocking import Links
-from claude_comm.envelope import DEFAULT_MAX_BYTES
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
 from claude_comm.ops.follow import Entries, Reach, Tail
@@ -77,8 +76,8 @@ def step(
     streams: Iterable[Stream],
     *,
     count: int,
+    max_bytes: int,
     block_ms: int = 0,
-    max_bytes: int = DEFAULT_MAX_BYTES,
     reach: Reach = "server",
 ) -> Step:
     """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first, and stores it.
@@ -98,12 +97,12 @@ def step(
     return Step(projected, frozenset(found), next_count(count, found))
 
 
-def catch_up(
-    links: Links, database: Database, keys: Keys, *, max_bytes: int = DEFAULT_MAX_BYTES, reach: Reach = "server"
-) -> int:
+def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int, reach: Reach = "server") -> int:
     """Stores everything that was in the streams when this was called; returns how many entries that took.
 
     What arrives meanwhile may be stored as well, but is not chased. With nothing new it costs two round trips.
+    `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
+    for good.
     """
     seen = survey(links, database, keys)
     behind = _behind(checkpoints.load(database), seen.tails)
