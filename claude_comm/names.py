@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal, cast
 
 import msgspec
 
@@ -61,10 +62,29 @@ def check_session(session: object) -> str:
     return session
 
 
+_STREAM = re.compile(rf"({_NAME.pattern}):\{{([mt]):({_NAME.pattern})\}}:(inbox|topic|events)")
+_KINDS = {"inbox": "m", "events": "m", "topic": "t"}
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A stream that the projection follows: its key, and whose inbox, topic or events it is."""
+
+    key: str
+    kind: Literal["inbox", "topic", "events"]
+    name: str
+
+
 class Keys(msgspec.Struct, frozen=True):
     """The keys of one namespace."""
 
     namespace: str = "comm"
+
+    def parse_stream(self, key: bytes) -> Stream | None:
+        """What this key is the stream of; None for a key that is no stream of this namespace."""
+        found = _STREAM.fullmatch(key.decode("ascii", "replace"))
+        if found is None or found[1] != self.namespace or _KINDS[found[4]] != found[2]:
+            return None
+        return Stream(found[0], cast(Literal["inbox", "topic", "events"], found[4]), found[3])
 
     def inbox(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:inbox"

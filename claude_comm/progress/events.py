@@ -1,12 +1,13 @@
 """What happens to a module and to its deliveries, as facts that travel on its events stream.
 
 Law: an event is an ordinary envelope of type `comm.event` whose payload is one of these; a reader folds it by
-(source, id) like any other message, so that a replayed event changes nothing.
+(source, id) like any other message, so that a replayed event changes nothing. Numbers are bounded here, because the
+store adds them up in signed 64-bit integers and cannot hold a NaN.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +15,11 @@ from claude_comm.envelope import Micros
 from claude_comm.errors import DecodeError
 
 EVENT_TYPE = "comm.event"
+
+# The largest integer that JSON readers agree on; 9 PB is more than a file has.
+MAX_COUNT = 2**53 - 1
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True):
@@ -23,7 +29,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True):
     id: str
     sent_us: Micros
     settled_us: Micros
-    attempts: int = 1
+    attempts: Count = 1
 
 
 class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
@@ -44,8 +50,8 @@ class TaskProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"
     """How far a task of this module is, in units of its own."""
 
     task: str
-    completed: float
-    total: float
+    completed: Finite
+    total: Finite
 
 
 class FileOperation(msgspec.Struct, frozen=True, tag="file", tag_field="kind"):
@@ -54,7 +60,7 @@ class FileOperation(msgspec.Struct, frozen=True, tag="file", tag_field="kind"):
     operation: str
     path: str
     status: Literal["success", "failed"]
-    size_bytes: int = 0
+    size_bytes: Count = 0
     details: dict[str, object] = {}
 
 
