@@ -35,6 +35,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "verify-compatibility", "pipelines", "verify_compatibility", "Give the verdict on each hop of a pipeline."
         ),
     ),
+    "Running": (
+        Entry("up", "running", "up", "Start the private server and the workers."),
+        Entry("down", "running", "down", "Stop the workers, then the private server."),
+        Entry("status", "status", "status", "Show what runs: server, workers, streams, and how far behind."),
+        Entry("run", "running", "run", "Run a module of yours until SIGTERM or SIGINT."),
+        Entry("worker", "running", "worker", "Run one worker in this process, until SIGTERM or SIGINT."),
+    ),
     "About": (Entry("version", "about", "version", "Print the versions of claude-comm and of what it stands on."),),
 }
 
