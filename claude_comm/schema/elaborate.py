@@ -25,16 +25,16 @@ def _found(node: Node) -> Term:
     if isinstance(node, Choice):
         return terms.either([_found(option) for option in node.options])
     items = node.items if isinstance(node, Sequence) else (node,)
-    before = terms.ALL
+    before = [terms.ALL]
     for at, item in enumerate(items):
         if isinstance(item, Look) and item.side == "behind":
             seen = terms.then(terms.ALL, _plain(item.body))
-            before = terms.both([before, seen if item.wanted else terms.negate(seen)])
+            before = [terms.both([terms.then(*before), seen if item.wanted else terms.negate(seen)])]
         elif _has_look(item):
-            return terms.then(before, _followed(Sequence(items[at:]), terms.ALL))
+            return terms.then(*before, _followed(Sequence(items[at:]), terms.ALL))
         else:
-            before = terms.then(before, _plain(item))
-    return terms.then(before, terms.ALL)
+            before.append(_plain(item))
+    return terms.then(*before, terms.ALL)
 
 
 def _has_look(node: Node) -> bool:

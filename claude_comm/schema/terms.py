@@ -24,6 +24,7 @@ Kind: TypeAlias = Literal["never", "empty", "chars", "then", "repeat", "or", "an
 
 # What may stand beside a place: the edge of the string, a word character, or another one.
 Beside: TypeAlias = Literal[0, 1, 2]
+Spend: TypeAlias = Callable[[int], None]
 EDGE: Beside = 0
 IN_WORD: Beside = 1
 OFF_WORD: Beside = 2
@@ -127,12 +128,10 @@ ALL = star(chars(charset.ANY))
 
 def then(*parts: Term) -> Term:
     """One after the other, leaning to the right so that a long chain is walked by a loop and not by recursion."""
-    chain: list[Term] = []
-    for part in parts:
-        chain.extend(links(part))
-    result = EMPTY
-    for part in reversed(chain):
-        result = _pair(part, result)
+    result = parts[-1] if parts else EMPTY  # leans to the right already
+    for part in reversed(parts[:-1]):
+        for link in reversed(list(links(part))):
+            result = _pair(link, result)
     return result
 
 
@@ -290,52 +289,57 @@ def _holds(name: str, before: Beside, after: Beside) -> bool:
     return ((before == IN_WORD) != (after == IN_WORD)) == (name == "boundary")
 
 
-def derivative(term: Term, code: int, before: Beside) -> Term:
-    """What must follow once the character `code` has been read at a place that `before` stands in front of."""
+def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
+    """What must follow once the character `code` has been read at a place that `before` stands in front of.
+
+    `spend` is told of the work as it is done, so that a budget can stop it inside one large step.
+    """
+    spend(len(term.parts) or 1)
     match term.kind:
         case "chars":
             return EMPTY if charset.contains(term.chars, code) else NEVER
         case "then":
-            return _chain_derivative(term, code, before)
+            return _chain_derivative(term, code, before, spend)
         case "repeat":
-            return _repeat_derivative(term, code, before)
+            return _repeat_derivative(term, code, before, spend)
         case "or":
-            return either([derivative(part, code, before) for part in term.parts])
+            return either([derivative(part, code, before, spend) for part in term.parts])
         case "and":
             found = []
             for part in term.parts:
-                found.append(derivative(part, code, before))
+                found.append(derivative(part, code, before, spend))
                 if found[-1] is NEVER:
                     return NEVER
             return both(found)
         case "not":
-            return negate(derivative(term.parts[0], code, before))
+            return negate(derivative(term.parts[0], code, before, spend))
         case "words":
             char = chr(code)
             return words(word[1:] for word in term.words if word[:1] == char)
         case "loop":
-            return derivative(term.parts[0], code, before)
+            return derivative(term.parts[0], code, before, spend)
         case _:  # "never", "empty" and "place"
             return NEVER
 
 
-def _chain_derivative(term: Term, code: int, before: Beside) -> Term:
+def _chain_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
     found, after = [], beside(code)
     while term.kind == "then":
         head, tail = term.parts
-        first = derivative(head, code, before)
+        spend(1)
+        first = derivative(head, code, before, spend)
         if first is not NEVER:
             found.append(then(first, tail))
         if not matches_empty(head, before, after):
             return either(found)
         term = tail
-    found.append(derivative(term, code, before))
+    found.append(derivative(term, code, before, spend))
     return either(found)
 
 
-def _repeat_derivative(term: Term, code: int, before: Beside) -> Term:
+def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
     item = term.parts[0]
-    first = derivative(item, code, before)
+    first = derivative(item, code, before, spend)
     if first is NEVER:
         return NEVER
     high = None if term.high is None else term.high - 1

@@ -64,6 +64,7 @@ CREATE TABLE messages (
 -- The id first: ids are made in time order, so inserts append, and a prefix of one is a range.
 CREATE UNIQUE INDEX messages_by_id ON messages (message_id, source);
 CREATE INDEX messages_by_target ON messages (target);
+CREATE INDEX messages_by_source ON messages (source);
 CREATE INDEX messages_by_session ON messages (session) WHERE session != '';
 
 -- Every event folded so far; what an event adds up to is added when its row is, and so once.
