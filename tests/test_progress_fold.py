@@ -18,6 +18,8 @@ from claude_comm.store.database import open_database
 from claude_comm.store.project import project
 from tests.facts import entry, envelope, events, happened, inbox, page, put, raw
 
+_NOT_JSON = msgspec.msgpack.Ext(5, b"")
+
 
 def test_a_message_keeps_its_payload_as_bytes() -> None:
     """Folding never decodes a payload."""
@@ -74,7 +76,7 @@ def test_what_cannot_be_read_becomes_a_fact_with_its_reason(fields: dict[bytes, 
         {"kind": "progress", "task": "t", "completed": math.inf, "total": 1.0},
         {"kind": "file", "operation": "read", "path": "p", "status": "success", "size_bytes": 2**64 - 1},
         {"kind": "file", "operation": "read", "path": "p", "status": "success", "size_bytes": -1},
-        {"kind": "file", "operation": "r", "path": "p", "status": "failed", "details": {"x": msgspec.msgpack.Ext(5, b"")}},
+        {"kind": "file", "operation": "r", "path": "p", "status": "failed", "details": {"x": _NOT_JSON}},
         {"kind": "handled", "deliveries": [["a", "id", -1, 0]]},
         {"kind": "handled", "deliveries": [["a", "id", 0, 2**63]]},
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from claude_comm.errors import StoreError
 from claude_comm.store import database as database_module
-from claude_comm.store.database import open_database
+from claude_comm.store.database import Database, open_database
 from tests.conftest import REPOSITORY
 
 PUBLIC = {
@@ -47,7 +47,7 @@ def test_it_logs_ahead_and_does_not_wait_for_the_disk_at_every_commit(tmp_path: 
 def test_twenty_processes_that_open_the_same_new_file_all_succeed(tmp_path: Path) -> None:
     """One of them migrates; the others wait for it."""
     program = (
-        "import sys; from claude_comm.store.database import open_database\n"
+        "import sys; from claude_comm.store.database import Database, open_database\n"
         "sys.stdin.read(1)\n"
         "with open_database(sys.argv[1]) as d:\n"
         "    with d.write() as w: w.execute(\"INSERT INTO checkpoints VALUES (?, 1, '0-0', 0)\", (sys.argv[2],))\n"
@@ -97,7 +97,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_refused_with_the_next_step(tmp_path: Path) -> None:
     """A file where a folder should be, and a folder where the file should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="the folder .* cannot be used"):
+    with pytest.raises(StoreError, match=r"the folder .* cannot be used"):
         open_database(tmp_path / "file" / "x.db")
     with pytest.raises(StoreError, match="unable to open database file"):
         open_database(tmp_path)
@@ -115,9 +115,8 @@ def test_a_locked_database_is_an_error_of_ours(tmp_path: Path) -> None:
 def test_an_error_undoes_the_whole_transaction(tmp_path: Path) -> None:
     """Whatever kind of error it is."""
     with open_database(tmp_path / "x.db") as database:
-        with pytest.raises(ZeroDivisionError), database.write() as writer:
-            writer.execute("INSERT INTO checkpoints VALUES ('s', 1, '0-0', 0)")
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            _write_and_fail(database)
         assert database.rows("SELECT * FROM checkpoints") == []
 
 
@@ -137,3 +136,9 @@ def test_a_migration_that_fails_leaves_the_version_and_the_tables_alone(
     with open_database(tmp_path / "x.db") as database:
         assert database.rows("PRAGMA user_version") == [(2,)]
         assert database.rows("SELECT * FROM second") == []
+
+
+def _write_and_fail(database: Database) -> None:
+    with database.write() as writer:
+        writer.execute("INSERT INTO checkpoints VALUES ('s', 1, '0-0', 0)")
+        raise ZeroDivisionError

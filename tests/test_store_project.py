@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,8 +33,9 @@ from tests.facts import (
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "x.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "x.db") as opened:
+        yield opened
 
 
 def test_a_page_projected_twice_changes_nothing_the_second_time(database: Database) -> None:
@@ -153,8 +155,10 @@ def test_whatever_the_order_and_the_batches_the_tables_are_the_same(tmp_path: Pa
     lanes = [
         (inbox("b"), to_b),
         (stream(KEYS.topic("x")), [*to_x, to_x[0]]),
-        (events("b"), [handled("b", *to_b[:4]), buried("b", to_b[4]), buried("b", to_x[0]), handled("b", to_x[0], to_b[4])]),
-        (events("c"), [buried("c", to_x[0]), handled("c", *to_x[1:]), happened("c", TaskProgress("t", 1, 2), session="r")]),
+        (events("b"), [handled("b", *to_b[:4]), buried("b", to_b[4]), buried("b", to_x[0]),
+                       handled("b", to_x[0], to_b[4])]),
+        (events("c"), [buried("c", to_x[0]), handled("c", *to_x[1:]),
+                       happened("c", TaskProgress("t", 1, 2), session="r")]),
         (events("a"), [happened("a", FileOperation("read", "p", "failed"), session="s"),
                        happened("a", FileOperation("read", "q", "success", 9), session="s")]),
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from tests.facts import KEYS, buried, envelope, events, handled, happened, inbox
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "x.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "x.db") as opened:
+        yield opened
 
 
 def test_messages_come_newest_first_and_filtered(database: Database) -> None:
