@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import importlib
 import signal
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from claude_comm.cli.finding import find_module
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.output import emit, emit_json, say
 from claude_comm.drive import launch, services
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.services import Service
-from claude_comm.errors import ConfigurationError, NotFound
+from claude_comm.errors import ConfigurationError
 from claude_comm.settings import Settings, public
-
-if TYPE_CHECKING:
-    from claude_comm.client.module import Module
 
 _WATCH_S = 0.2
 
@@ -81,29 +77,10 @@ def run(
 ) -> int:
     """Run a module of yours until SIGTERM or SIGINT.
 
-    `claude-comm run shop.orders:module` imports shop/orders.py, seen from the working folder, and runs its `module`.
+    `claude-comm run shop.orders:module` imports shop/orders.py, seen from the working folder, and runs its `module`;
+    `claude-comm run shop/orders.py:module` does the same by the file's name.
     """
-    return _find(target).run()
-
-
-def _find(target: str) -> Module:
-    from claude_comm.client.module import Module
-
-    path, _, attribute = target.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        imported = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (path == error.name or path.startswith(error.name + ".")):
-            raise  # a defect of that file, which its traceback names
-        raise NotFound(f"there is no {path!r} to import from {Path.cwd()}: give PACKAGE.FILE:MODULE.") from None
-    except (ValueError, TypeError):
-        raise ConfigurationError(f"{target!r} names nothing: give PACKAGE.FILE:MODULE.") from None
-    found = getattr(imported, attribute or "module", None)
-    if isinstance(found, Module):
-        return found
-    names = sorted(name for name, value in vars(imported).items() if isinstance(value, Module))
-    raise NotFound(f"{path} has no Module called {attribute or 'module'!r}; it has: {', '.join(names) or 'none'}.")
+    return find_module(target).run()
 
 
 def _alive(settings: Settings) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from claude_comm.schema.verdict import Compatible, Incompatible, Verdict
@@ -27,3 +29,9 @@ def lines(verdict: Verdict) -> list[str]:
 def _json(value: object) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= MAX_WITNESS_CHARACTERS else text[: MAX_WITNESS_CHARACTERS - 1] + "…"
+
+
+def worst(answers: Iterable[str]) -> int:
+    """The exit code of several answers: one "no" decides, then one "undecided"."""
+    found = set(answers)
+    return next((EXIT_CODES[answer] for answer in ("incompatible", "undecided") if answer in found), 0)
