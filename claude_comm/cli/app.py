@@ -26,7 +26,16 @@ class Entry(NamedTuple):
 
 
 SECTIONS: dict[str, tuple[Entry, ...]] = {
+    "Messages": (
+        Entry("list", "messages", "list_", "List messages, the newest first."),
+        Entry("show", "messages", "show", "Show one message whole, and what became of it."),
+        Entry("progress", "messages", "progress", "Show how far the modules' tasks are."),
+        Entry("send", "sending", "send", "Send one message and print its id."),
+    ),
     "Schemas": (
+        Entry("modules", "registry", "modules", "List the registered modules and what they declare."),
+        Entry("agreements", "registry", "agreements", "List what modules have agreed on, and what was refused."),
+        Entry("negotiate-schema", "negotiating", "negotiate_schema", "Negotiate what two modules send each other."),
         Entry("check", "schemas", "check", "Say whether every message that A allows is accepted by B."),
         Entry(
             "validate-pipeline", "pipelines", "validate_pipeline", "Check a pipeline: its form, its schemas, every hop."
@@ -35,10 +44,19 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "verify-compatibility", "pipelines", "verify_compatibility", "Give the verdict on each hop of a pipeline."
         ),
     ),
+    "Sessions": (
+        Entry("monitor-session", "sessions", "monitor_session", "Watch a session for some seconds."),
+        Entry(
+            "communication-status",
+            "sessions",
+            "communication_status",
+            "Show what pairs of modules have sent each other.",
+        ),
+    ),
     "Running": (
         Entry("up", "running", "up", "Start the private server and the workers."),
         Entry("down", "running", "down", "Stop the workers, then the private server."),
-        Entry("status", "status", "status", "Show what runs: server, workers, streams, and how far behind."),
+        Entry("status", "status", "status", "Show what runs: server, workers, streams."),
         Entry("run", "running", "run", "Run a module of yours until SIGTERM or SIGINT."),
         Entry("worker", "running", "worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),

@@ -23,10 +23,11 @@ from claude_comm.settings import Settings
 
 
 def negotiate_schema(file: Document, as_json: AsJson = False) -> int:
-    """Negotiate what one module sends another and what it answers, and store the outcome.
+    """Negotiate what two modules send each other.
 
-    FILE holds {source_module, target_module, schema: {input, output}, type?}. Where a module has registered
-    contracts they are weighed. Exits with 0 when all fits, 1 when something does not, 4 when it cannot be decided.
+    FILE holds {source_module, target_module, schema: {input, output}, type?}: what the source sends, and what the
+    target answers. Where a module has registered contracts they are weighed. The outcome is stored. Exits with 0
+    when all fits, 1 when something does not, 4 when it cannot be decided.
     """
     settings = settings_of_process()
     proposed = _read(file)

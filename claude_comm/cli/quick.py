@@ -19,6 +19,10 @@ class _AsItIs:
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         if value is None or type(value) is self._kind:
             return value
+        if self._kind is int and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+            number = int(value)
+            if (param.min is None or number >= param.min) and (param.max is None or number <= param.max):
+                return number
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 

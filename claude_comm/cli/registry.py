@@ -23,7 +23,10 @@ _ID_CHARACTERS = 12
 
 
 def modules(as_json: AsJson = False) -> None:
-    """List the registered modules: what they accept and produce, and which instances live."""
+    """List the registered modules and what they declare.
+
+    Types accepted, types produced and for whom, and the instances that are alive.
+    """
     settings = settings_of_process()
     now = millis()
     with connect(settings) as links:
@@ -41,7 +44,10 @@ def agreements(
     module: Annotated[str, typer.Option("--module", "-m", help="Only those with this module on one side.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List what modules have agreed on, and what was refused, the newest first."""
+    """List what modules have agreed on, and what was refused.
+
+    The newest first. An id is the digest of what was asked, so the same question has the same agreement.
+    """
     settings = settings_of_process()
     with connect(settings) as links:
         everything = links.run(stored.everything(Keys(settings.namespace)))

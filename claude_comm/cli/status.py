@@ -20,12 +20,15 @@ from claude_comm.names import Keys
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import ServerFacts, StreamFacts
 from claude_comm.settings import Settings, public
+from claude_comm.store.catch_up import lags
+from claude_comm.store.database import open_database
 
 SERVER = "server"
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs for one home and namespace. `server` is None while the private server is stopped."""
+    """What runs for one home and namespace. `server` is None while the private server is stopped; `behind` is how
+    many entries of each stream are not in the projection yet."""
 
     home: str
     namespace: str
@@ -33,6 +36,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerFacts | None
     workers: dict[str, Service | None]
     streams: list[StreamFacts]
+    behind: dict[str, int]
 
 
 def status(
@@ -41,9 +45,10 @@ def status(
     ] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Show what runs: server, workers, streams, and how far behind.
+    """Show what runs: server, workers, streams.
 
-    Starts nothing. With --check it is a health check, for a container or a supervisor.
+    `behind` is how many entries of a stream the projection does not have yet. Starts nothing. With --check it is a
+    health check, for a container or a supervisor.
     """
     settings = settings_of_process()
     if check:
@@ -60,9 +65,12 @@ def look(settings: Settings) -> Status:
     """Raises ServerUnreachable when a configured server does not answer."""
     facts: ServerFacts | None = None
     streams: list[StreamFacts] = []
+    behind: dict[str, int] = {}
     if settings.url or launch.answers(launch.socket_path(settings.home)):
         with connect(settings) as links:
-            facts, streams = _ask(links, Keys(settings.namespace))
+            keys = Keys(settings.namespace)
+            facts, streams = links.run(ops.facts()), links.run(ops.streams(keys))
+            behind = _behind(links, settings, keys, streams)
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,
@@ -70,11 +78,15 @@ def look(settings: Settings) -> Status:
         server=facts,
         workers={name: services.running(settings.home, name) for name in services.WORKERS},
         streams=streams,
+        behind=behind,
     )
 
 
-def _ask(links: Links, keys: Keys) -> tuple[ServerFacts, list[StreamFacts]]:
-    return links.run(ops.facts()), links.run(ops.streams(keys))
+def _behind(links: Links, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
+    if not settings.database.exists():
+        return {one.key: one.entries for one in streams}
+    with open_database(settings.database) as database:
+        return lags(links, database, keys)
 
 
 def _runs(settings: Settings, name: str) -> bool:
@@ -100,8 +112,9 @@ def _show(found: Status) -> None:
         say("no streams yet.")
         return
     emit("")
-    rows = [[one.key, one.entries, sum(one.pending.values())] for one in found.streams]
-    emit_table(["stream", "entries", "pending"], rows, right=["entries", "pending"])
+    rows = [[one.key, one.entries, sum(one.pending.values()), found.behind.get(one.key, 0)] for one in found.streams]
+    columns = ["stream", "entries", "pending", "behind"]
+    emit_table(columns, rows, right=columns[1:])
 
 
 def _server(found: Status) -> str:
