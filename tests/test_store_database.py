@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def test_twenty_threads_that_open_the_same_new_file_all_succeed(tmp_path: Path) 
     with ThreadPoolExecutor(20) as pool:
         for database in pool.map(open_database, [tmp_path / "x.db"] * 20):
             database.close()
+
+
+def test_a_new_file_that_somebody_is_writing_to_is_waited_for(tmp_path: Path) -> None:
+    """SQLite gives up at once on switching to write-ahead logging then, however long its timeout."""
+    holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, holder.execute, ["COMMIT"])
+    release.start()
+    with open_database(tmp_path / "x.db") as database:
+        assert database.rows("PRAGMA journal_mode") == [("wal",)]
+    release.join()
+    holder.close()
 
 
 def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:

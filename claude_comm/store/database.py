@@ -31,6 +31,11 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path, self._connection = path, connection
+        self._file = _identity(path)
+
+    def replaced(self) -> bool:
+        """Whether the path no longer names the file that was opened: what is written would be seen by nobody."""
+        return _identity(self.path) != self._file
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """All rows of a query. Raises StoreError."""
@@ -76,6 +81,14 @@ def open_database(path: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -
             connection.close()
             raise
     return Database(file, connection)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(file: Path, busy_timeout_s: float) -> sqlite3.Connection:
