@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib
 import signal
 import time
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
 
 from claude_comm.cli.finding import find_module
 from claude_comm.cli.options import AsJson
-from claude_comm.cli.output import emit, emit_json, say
+from claude_comm.cli.output import emit_fields, emit_json, say
 from claude_comm.drive import launch, services
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.services import Service
 from claude_comm.errors import ConfigurationError
 from claude_comm.settings import Settings, public
 
+_SERVER = "server"
 _WATCH_S = 0.2
 
 
@@ -32,16 +34,10 @@ def up(
     What runs already is left as it is. With CLAUDE_COMM_URL set, that server is used and none is started.
     """
     settings = settings_of_process()
-    before = _alive(settings)
-    address = public(settings.url) or str(launch.ensure(settings.home))
-    started = [services.start(settings, name) for name in services.WORKERS]
-    if as_json:
-        emit_json({"server": address, "workers": started})
-    else:
-        emit(f"server       {address}")
-        for service in started:
-            emit(f"{service.name.ljust(11)}  process {service.pid}")
-    return _stay(settings, started, before) if foreground else 0
+    if foreground:
+        return _stay(settings, as_json)
+    _show(settings, _start(settings), as_json)
+    return 0
 
 
 def down() -> None:
@@ -49,10 +45,7 @@ def down() -> None:
 
     Messages stay: the server writes them to its file before it ends. A server named by CLAUDE_COMM_URL is left alone.
     """
-    settings = settings_of_process()
-    stopped = [name for name in reversed(services.WORKERS) if services.stop(settings.home, name)]
-    if not settings.url and launch.stop(settings.home):
-        stopped.append("server")
+    stopped = _stop(settings_of_process())
     say(f"stopped: {', '.join(stopped)}." if stopped else "nothing was running.")
 
 
@@ -83,28 +76,52 @@ def run(
     return find_module(target).run()
 
 
-def _alive(settings: Settings) -> set[str]:
-    """What runs: names of workers, and "server" for the private one."""
-    alive = {name for name in services.WORKERS if services.running(settings.home, name)}
-    if not settings.url and launch.answers(launch.socket_path(settings.home)):
-        alive.add("server")
-    return alive
+def _start(settings: Settings) -> list[Service]:
+    if not settings.url:
+        launch.ensure(settings.home)
+    return [services.start(settings, name) for name in services.WORKERS]
 
 
-def _stay(settings: Settings, started: list[Service], before: set[str]) -> int:
-    """Until a signal, or the end of a worker; then stops what was not running before. 1 when a worker ended."""
+def _show(settings: Settings, started: list[Service], as_json: bool) -> None:
+    address = public(settings.url) or str(launch.socket_path(settings.home))
+    if as_json:
+        emit_json({"server": address, "workers": started})
+        return
+    emit_fields({"server": address, **{service.name: f"process {service.pid}" for service in started}})
+
+
+def _stay(settings: Settings, as_json: bool) -> int:
+    """Starts, then waits for a signal or the end of a worker, and stops what was not running before.
+
+    1 when a worker ended.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = _alive(settings)
     ended = ""
     try:
+        started = _start(settings)
+        _show(settings, started, as_json)
         while not ended:
             time.sleep(_WATCH_S)
             ended = next((one.name for one in started if not services.running(settings.home, one.name)), "")
         say(f"Error: the {ended} worker ended; its words are in {settings.home / 'logs'}.")
     except KeyboardInterrupt:
         say("stopping.")
-    for name in services.WORKERS:
-        if name not in before:
-            services.stop(settings.home, name)
-    if not settings.url and "server" not in before:
-        launch.stop(settings.home)
+    finally:
+        _stop(settings, keep=before)
     return 1 if ended else 0
+
+
+def _alive(settings: Settings) -> set[str]:
+    """What runs: names of workers, and "server" for the private one."""
+    alive = {name for name in services.WORKERS if services.running(settings.home, name)}
+    if not settings.url and launch.answers(launch.socket_path(settings.home)):
+        alive.add(_SERVER)
+    return alive
+
+
+def _stop(settings: Settings, *, keep: Collection[str] = ()) -> list[str]:
+    """Stops the workers and then the private server; the names of what was stopped."""
+    workers = [name for name in services.WORKERS if name not in keep and services.stop(settings.home, name)]
+    stops_server = not settings.url and _SERVER not in keep and launch.stop(settings.home)
+    return [*workers, _SERVER] if stops_server else workers
