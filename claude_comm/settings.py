@@ -66,6 +66,12 @@ def load(environ: Mapping[str, str], file_text: str | None, default_home: Path) 
     return _checked(given)
 
 
+def public(url: str) -> str:
+    """The address without its user and password, for messages, logs and files."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + rest.rpartition("@")[2]
+
+
 def _from_file(text: str, known: tuple[str, ...]) -> dict[str, object]:
     try:
         table = tomllib.loads(text)

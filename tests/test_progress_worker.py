@@ -307,7 +307,8 @@ def in_two(database, pages):
 catch_up.project = in_two
 """
 CATCH_UP = """
-from claude_comm.drive.connect import connect, settings_of_process
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect
 from claude_comm.names import Keys
 settings = settings_of_process()
 with connect(settings) as links, open_database(settings.database) as database:

@@ -15,7 +15,8 @@ from claude_comm.client.asking import decide
 from claude_comm.client.opening import identify, millis
 from claude_comm.drive import jobs
 from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect, data_url, settings_of_process
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect, data_url
 from claude_comm.errors import ClaudeCommError, TransportError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question

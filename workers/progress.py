@@ -20,7 +20,8 @@ from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.opening import identify
 from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect, settings_of_process
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect
 from claude_comm.errors import ClaudeCommError, StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from claude_comm import envelope as envelopes
-from claude_comm.drive.connect import settings_of_process
+from claude_comm.drive.configure import settings_of_process
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, uuid7
 from claude_comm.names import Keys, check_name

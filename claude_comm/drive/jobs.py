@@ -18,11 +18,11 @@ from rq import Queue, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from claude_comm.drive.server import public
 from claude_comm.errors import ClaudeCommError, SchemaError, ServerUnreachable
 from claude_comm.names import NEGOTIATION_WORKER
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Agreement, Question
+from claude_comm.settings import public
 
 # The only function name that a job may carry. It is a label: nothing is imported by it.
 ENTRY = "negotiate"

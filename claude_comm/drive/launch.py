@@ -142,7 +142,7 @@ def _start(folder: Path, path: Path) -> None:
         if code is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
-            raise ServerUnreachable(str(path), f"it did not start (exit {code}); its log ends:\n{_tail(log)}\n")
+            raise ServerUnreachable(str(path), f"it did not start (exit {code}); its log ends:\n{tail(log)}\n")
         time.sleep(_POLL_S)
     # It outlives this process on purpose; without this, Python would warn that a child was left running.
     process.returncode = 0
@@ -209,7 +209,8 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _tail(log: Path, lines: int = 5) -> str:
+def tail(log: Path, lines: int = 5) -> str:
+    """The last lines of a log file, for a message about what wrote it."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except OSError:

@@ -19,6 +19,7 @@ from redis.retry import Retry
 
 from claude_comm.effects import Argument, Command
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.settings import public
 
 # How long the server may take beyond what a command asked it to wait.
 REPLY_TIMEOUT_S = 10.0
@@ -106,9 +107,3 @@ def translate(error: redis.RedisError, url: str) -> NoReturn:
     if isinstance(error, redis.ResponseError | redis.AuthenticationError):
         raise refused(error) from None
     raise ServerUnreachable(public(url), str(error) or type(error).__name__) from None
-
-
-def public(url: str) -> str:
-    """The address without its password, for messages and logs."""
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]
