@@ -1,0 +1,168 @@
+"""The image of a schema under an adapter holds every adapted message."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from claude_comm.schema.adapter import Adapter, Convert, Default, Drop, Rename, Step, Widen, Wrap, apply, read
+from claude_comm.schema.close import close
+from claude_comm.schema.image import image
+from claude_comm.schema.normal import normalise
+
+NAMES = st.sampled_from(["a", "b", "c"])
+TEXTS = st.sampled_from(["", "x", "7", "-12", "1.5", "true", "007"])
+LEAVES = st.none() | st.booleans() | st.integers(-3, 9) | st.sampled_from([1.0, 0.5, 2.5, -1.5]) | TEXTS
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8
+)
+KINDS = ["null", "boolean", "integer", "number", "string", "array", "object"]
+BASIC = st.one_of(
+    st.just({}),
+    st.just(True),
+    st.sampled_from(KINDS).map(lambda kind: {"type": kind}),
+    st.lists(st.sampled_from(KINDS), min_size=2, max_size=3, unique=True).map(lambda kinds: {"type": kinds}),
+    st.lists(VALUES, min_size=1, max_size=4).map(lambda values: {"enum": values}),
+    st.just({"type": "string", "pattern": "^-?[1-9]+$"}),
+    st.just({"type": "string", "pattern": "^(true|false)$"}),
+    st.just({"type": "number", "minimum": 0.5, "maximum": 2.5}),
+    st.just({"$ref": "#/$defs/d"}),
+)
+
+
+def _composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    objects = st.fixed_dictionaries(
+        {"type": st.just("object"), "properties": st.dictionaries(NAMES, inner, min_size=1, max_size=3)},
+        optional={
+            "required": st.lists(NAMES, unique=True, max_size=2),
+            "additionalProperties": st.just(False) | inner,
+            "patternProperties": st.dictionaries(st.sampled_from(["^a", "b|c"]), inner, max_size=1),
+            "minProperties": st.integers(0, 2),
+            "maxProperties": st.integers(1, 3),
+            "propertyNames": st.just({"pattern": "a|b"}),
+            "dependentRequired": st.just({"a": ["b"]}),
+            "unevaluatedProperties": st.just(False),
+        },
+    )
+    arrays = st.fixed_dictionaries(
+        {"items": inner},
+        optional={
+            "type": st.just("array"),
+            "prefixItems": st.lists(inner, min_size=1, max_size=2),
+            "uniqueItems": st.just(True),
+            "contains": inner,
+            "minItems": st.integers(0, 2),
+        },
+    )
+    pairs = st.lists(inner, min_size=1, max_size=2)
+    compositions = st.one_of(
+        pairs.map(lambda parts: {"allOf": parts}),
+        pairs.map(lambda parts: {"anyOf": parts, "unevaluatedProperties": False}),
+        pairs.map(lambda parts: {"oneOf": parts}),
+        st.tuples(inner, inner, inner).map(lambda three: dict(zip(("if", "then", "else"), three, strict=True))),
+        inner.map(lambda part: {"not": part}),
+    )
+    return objects | arrays | compositions
+
+
+SCHEMAS = st.recursive(BASIC, _composed, max_leaves=6)
+PLACES = st.lists(NAMES | st.none(), max_size=2).map(tuple)
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Default, at=PLACES, name=NAMES, value=LEAVES, when=st.sampled_from(["missing", "null"])),
+    st.builds(Drop, at=PLACES, name=NAMES, when=st.sampled_from(["always", "null"])),
+    st.builds(Rename, at=PLACES, name=NAMES, to=NAMES),
+    st.builds(Widen, at=PLACES),
+    st.builds(Wrap, at=PLACES),
+    st.builds(Convert, at=PLACES, to=st.sampled_from(["integer", "number", "string", "boolean"])),
+)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    SCHEMAS, SCHEMAS, st.lists(STEPS, min_size=1, max_size=2), st.lists(VALUES, min_size=15, max_size=30), st.booleans()
+)
+def test_every_adapted_message_is_in_the_image(
+    schema: Any, shared: Any, steps: list[Step], messages: list[Any], closing: bool
+) -> None:
+    """Random schemas, steps and messages: what `apply` makes of an instance is an instance of the image."""
+    assume(isinstance(schema, dict))
+    document = normalise({**schema, "$defs": {"d": shared if "$ref" not in repr(shared) else {}}}, "draft2020-12")
+    document = close(document) if closing else document
+    adapter = Adapter(tuple(steps))
+    out = image(document, adapter)
+    before, after = (jsonschema_rs.Draft202012Validator(side) for side in (document.schema, out))
+    for message in messages:
+        if before.is_valid(message):
+            assert after.is_valid(apply(adapter, message)), (document.schema, out, message)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS, max_size=3), VALUES)
+def test_apply_is_pure_and_total(steps: list[Step], message: Any) -> None:
+    """No step raises on any message, the argument is left alone, and an adapter is the same after JSON."""
+    adapter, before = Adapter(tuple(steps)), copy.deepcopy(message)
+    out = apply(adapter, message)
+    assert message == before
+    assert read(msgspec.json.encode(adapter)) == adapter
+    assert apply(read(msgspec.json.encode(adapter)), message) == out
+
+
+AB = {"a": {"type": ["integer", "null"]}, "b": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "step", "message"),
+    [
+        ({"type": "integer"}, Wrap(at=()), 1),
+        ({"type": "array", "items": {"type": ["integer", "array"]}, "uniqueItems": True}, Wrap(at=(None,)), [1, [1]]),
+        ({"properties": AB, "required": ["a"]}, Drop(name="a", when="null"), {"a": None}),
+        ({"properties": AB, "minProperties": 2}, Drop(name="a"), {"a": 1, "b": "x"}),
+        ({"properties": AB, "maxProperties": 1}, Default(name="a", value=0), {"b": "x"}),
+        ({"properties": AB, "required": ["b"]}, Rename(name="b", to="c"), {"b": "x"}),
+        ({"properties": AB, "required": ["b"]}, Rename(name="b", to="a"), {"a": 1, "b": "x"}),
+        ({"properties": AB, "dependentRequired": {"a": ["b"]}}, Default(name="a", value=0), {}),
+        ({"properties": AB, "propertyNames": {"enum": ["a", "b"]}}, Rename(name="b", to="c"), {"b": "x"}),
+        ({"type": "integer"}, Widen(at=()), 10**400),
+        ({"type": "integer"}, Widen(at=()), -0.0),
+        ({"type": "number"}, Convert(at=(), to="integer"), 1e300),
+        ({"type": "array", "uniqueItems": True}, Convert(at=(None,), to="integer"), [0.4, 0.3]),
+    ],
+)
+def test_what_a_step_may_break_is_left_out(schema: Any, step: Step, message: Any) -> None:
+    """Each rule that a step can invalidate gives way in the image."""
+    adapter = Adapter((step,))
+    assert jsonschema_rs.is_valid(schema, message)
+    out = apply(adapter, message)
+    assert out != message or type(out) is not type(message)
+    assert jsonschema_rs.is_valid(image(normalise(schema, "draft2020-12"), adapter), out)
+
+
+@pytest.mark.parametrize(
+    ("schema", "step", "out"),
+    [
+        (
+            {"type": "integer"},
+            Wrap(at=()),
+            {"type": "array", "items": {"type": ["integer"]}, "minItems": 1, "maxItems": 1},
+        ),
+        ({"type": "boolean"}, Widen(at=()), {"enum": ["true", "false"]}),
+        ({"const": 3}, Widen(at=()), {"enum": ["3"]}),
+        ({"type": "string", "pattern": "^[1-9][0-9]{0,3}$"}, Convert(at=(), to="integer"), {"type": "integer"}),
+        ({"type": "number", "minimum": 0.5}, Convert(at=(), to="integer"), {"type": "integer", "minimum": 0}),
+    ],
+)
+def test_an_image_is_no_wider_than_it_must_be(schema: Any, step: Step, out: Any) -> None:
+    """The images that proofs rest on most are exact."""
+    found = image(normalise(schema, "draft2020-12"), Adapter((step,)))
+    assert {key: value for key, value in found.items() if key != "$schema"} == out
+
+
+def test_an_integer_of_any_length_is_written_out() -> None:
+    """The interpreter's limit on the digits of an integer is no limit here."""
+    assert apply(Adapter((Widen(at=()),)), 10**5000) == "1" + "0" * 5000
