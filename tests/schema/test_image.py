@@ -139,7 +139,6 @@ def test_what_a_step_may_break_is_left_out(schema: Any, step: Step, message: Any
     adapter = Adapter((step,))
     assert jsonschema_rs.is_valid(schema, message)
     out = apply(adapter, message)
-    assert out != message or type(out) is not type(message)
     assert jsonschema_rs.is_valid(image(normalise(schema, "draft2020-12"), adapter), out)
 
 
