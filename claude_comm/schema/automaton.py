@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
 
-from claude_comm.schema import charset, terms
+from claude_comm.schema import charset, derivatives, terms
 from claude_comm.schema.charset import Chars
+from claude_comm.schema.derivatives import Beside
 from claude_comm.schema.ecma import TooHard
-from claude_comm.schema.terms import Beside, Term
+from claude_comm.schema.terms import Term
 
 State: TypeAlias = tuple[Term, Beside]
 Edges: TypeAlias = tuple[tuple[Chars, int, State], ...]
@@ -47,16 +48,16 @@ def watching(tick: Callable[[], None]) -> Iterator[None]:
 
 
 def start_of(term: Term) -> State:
-    return _state(term, terms.EDGE)
+    return _state(term, derivatives.EDGE)
 
 
 def _state(term: Term, before: Beside) -> State:
     """A state carries what stands before it only where its term can tell the difference."""
-    return (term, before) if term.sees & (terms.SEES_START | terms.SEES_WORD) else (term, terms.OFF_WORD)
+    return (term, before) if term.sees & (terms.SEES_START | terms.SEES_WORD) else (term, derivatives.OFF_WORD)
 
 
 def accepting(state: State) -> bool:
-    return terms.matches_empty(state[0], state[1], terms.EDGE)
+    return derivatives.matches_empty(state[0], state[1], derivatives.EDGE)
 
 
 class Meter:
@@ -78,9 +79,9 @@ class Meter:
             raise TooHard("the walk through its states took too much work")
 
 
-def step(state: State, code: int, spend: terms.Spend) -> State:
+def step(state: State, code: int, spend: derivatives.Spend) -> State:
     term, before = state
-    return _state(terms.settled(terms.derivative(term, code, before, spend)), terms.beside(code))
+    return _state(derivatives.settled(derivatives.derivative(term, code, before, spend)), derivatives.beside(code))
 
 
 def _deterministic(state: State) -> Iterable[State]:
@@ -128,7 +129,7 @@ class Walk:
     def _expand(self, state: State) -> Edges:
         if len(self.edges) >= MAX_STATES:
             raise TooHard(f"more than {MAX_STATES:,} states")
-        cells = charset.partition(terms.firsts(state[0]))
+        cells = charset.partition(derivatives.firsts(state[0]))
         self.count(len(cells.cells))
         return tuple(
             (chars, code, following)

@@ -6,12 +6,17 @@ with the place and what made it hard. Nothing but `SchemaError` is raised, and o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.canonical import proves
 from claude_comm.schema.close import close
 from claude_comm.schema.confirm import Side, confirmed, separates, side
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import Document, normalise
+from claude_comm.schema.outcome import Empty, Hard
+from claude_comm.schema.prove import refute
 from claude_comm.schema.reasons import distinct
 from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sample import candidates, harvest
@@ -28,6 +33,7 @@ def check(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
+    clock: Callable[[], float] | None = None,
 ) -> Verdict:
     """Whether every message of `produced` is one of `accepted`; raises `SchemaError` for an unusable schema."""
     ours, theirs = _prepare(produced, default_dialect), _prepare(accepted, default_dialect)
@@ -36,8 +42,22 @@ def check(
     if exact and proves(left.schema, theirs.schema, DEFAULT):
         return Compatible(proof="canonical forms")
     written = (produced, dialect_of(produced, default_dialect)) if left is ours else (left.schema, DEFAULT)
-    found = _search(left, theirs, side(*written), side(accepted, dialect_of(accepted, default_dialect)))
-    return found or Undecided(place="", why="neither a proof nor a message that breaks it was found.")
+    sides = side(*written), side(accepted, dialect_of(accepted, default_dialect))
+    why = "neither a proof nor a message that breaks it was found."
+    try:
+        outcome = refute(left, theirs, Budget(budget_ms, clock))
+        if isinstance(outcome, Empty):
+            return Compatible(proof="no message of the difference")
+        if isinstance(outcome, Hard):
+            why = outcome.why
+        elif separates(*sides, outcome.value) and confirmed(*sides, outcome.value):
+            found = refusals(sides[1].rust.iter_errors(outcome.value))
+            return Incompatible(witness=outcome.value, reasons=distinct(found))
+        else:
+            why = "the validators do not confirm the message that was found."
+    except OutOfBudget:
+        why = "budget"
+    return _search(left, theirs, *sides) or Undecided(place="", why=why)
 
 
 def _prepare(schema: Json, default: Dialect) -> Document:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from claude_comm.schema.normal import Document
 from claude_comm.schema.verdict import Json
 
@@ -40,7 +42,7 @@ def close(document: Document) -> Document:
         origins[_copy(name)] = document.origins.get(name, "")
     if definitions and isinstance(whole, dict):
         whole = {**whole, "$defs": definitions}
-    return Document(schema=whole, origins=origins, opaque=document.opaque, lexical=document.lexical)
+    return msgspec.structs.replace(document, schema=whole, origins=origins)
 
 
 class _Closer:

@@ -28,6 +28,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     origins: Mapping[str, str]
     opaque: bool
     lexical: bool
+    # Some reference depends on the path that led to it: then a definition does not mean one thing.
+    dynamic: bool
 
     @property
     def definitions(self) -> Mapping[str, Json]:
@@ -45,7 +47,7 @@ class _Normaliser:
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
-        self.opaque = self.lexical = False
+        self.opaque = self.lexical = self.wanders = False
         self.scan = _Scan(root)
         self.base = str(_identifier(root, dialect) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
@@ -58,7 +60,9 @@ class _Normaliser:
             definitions[name] = self.convert(target, base, dialect)
         if definitions and isinstance(whole, dict):
             whole["$defs"] = definitions
-        return Document(schema=whole, origins=self.origins, opaque=self.opaque, lexical=self.lexical)
+        return Document(
+            schema=whole, origins=self.origins, opaque=self.opaque, lexical=self.lexical, dynamic=self.wanders
+        )
 
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
         if not isinstance(schema, dict):
@@ -123,6 +127,7 @@ class _Normaliser:
                 return self.reference(reference, base, dialect)
             if fragment not in self.scan.dynamic_anchors:
                 return self.reference(reference, base, dialect)
+        self.wanders = True
         return self.unknown(f"`{keyword}` whose target depends on the path that led to it")
 
     def unknown(self, reason: str) -> Json:

@@ -1,0 +1,211 @@
+"""What a schema says, as a formula: `and`, `or` and atoms, with every negation pushed down to the atoms.
+
+Law: a formula denotes a set of JSON values. Nodes are interned by their `Pool`: two nodes of one pool are the same
+object exactly when they are written the same way, so that equality is identity. An atom speaks of one kind of value;
+its literal also says what holds for the other kinds: everything (`strict=False`, as in "if it is a string, then"), or
+nothing. The atoms are closed under negation: what JSON Schema says of all items, the negation says of some.
+
+References: negation normal form for JSON Schema and the finite set of atoms it needs are those of Attouche, Baazizi,
+Colazzo, Ghelli, Sartiani and Scherzinger, "Witness Generation for JSON Schema", PVLDB 15(13), 2022.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TypeAlias
+
+import msgspec
+
+NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT = KINDS = (1, 2, 4, 8, 16, 32)
+ANY_KIND = 63
+
+
+class Node(msgspec.Struct, frozen=True, eq=False):
+    """A formula. `uid` orders the nodes of a pool by age."""
+
+    uid: int
+
+
+class Top(Node, frozen=True, eq=False):
+    """Every value."""
+
+
+class Bottom(Node, frozen=True, eq=False):
+    """No value."""
+
+
+class And(Node, frozen=True, eq=False):
+    """The values in every part."""
+
+    parts: tuple[Node, ...]
+
+
+class Or(Node, frozen=True, eq=False):
+    """The values in some part."""
+
+    parts: tuple[Node, ...]
+
+
+class Ref(Node, frozen=True, eq=False):
+    """What a definition says (`holds`), or its negation: unfolded when needed, and so may be recursive."""
+
+    name: str
+    holds: bool
+
+
+class Kinds(Node, frozen=True, eq=False):
+    """The values of some kinds, as a set of bits."""
+
+    kinds: int
+
+
+class Lit(Node, frozen=True, eq=False):
+    """The values of `kind` for which `atom` holds, and all values of other kinds unless `strict`."""
+
+    kind: int
+    atom: Atom
+    strict: bool
+
+
+class Opaque(Node, frozen=True, eq=False):
+    """Nobody knows which values: one unknown predicate for each `token`, or its negation."""
+
+    token: int
+    reason: str
+    holds: bool
+
+
+class Low(msgspec.Struct, frozen=True):
+    """At least `count` characters, items or properties."""
+
+    count: int
+
+
+class High(msgspec.Struct, frozen=True):
+    """At most `count` characters, items or properties."""
+
+    count: int
+
+
+class Min(msgspec.Struct, frozen=True):
+    """A number from `bound` on, or beyond it when `open`."""
+
+    bound: Fraction
+    open: bool
+
+
+class Max(msgspec.Struct, frozen=True):
+    """A number up to `bound`, or below it when `open`."""
+
+    bound: Fraction
+    open: bool
+
+
+class Multiple(msgspec.Struct, frozen=True):
+    """A whole multiple of `of`, or not one."""
+
+    of: Fraction
+    holds: bool
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """One of the numbers, or none of them."""
+
+    values: frozenset[Fraction]
+    holds: bool
+
+
+class Lexical(msgspec.Struct, frozen=True):
+    """Written as an integer, without a fraction: what draft 4 calls an integer."""
+
+    holds: bool
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """A string in which the regular expression is found, or is not."""
+
+    source: str
+    holds: bool
+
+
+class Words(msgspec.Struct, frozen=True):
+    """One of the strings, or none of them."""
+
+    values: frozenset[str]
+    holds: bool
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """One of the booleans."""
+
+    values: frozenset[bool]
+
+
+class Item(msgspec.Struct, frozen=True):
+    """If there is an item at `index`, it is of `node`."""
+
+    index: int
+    node: Node
+
+
+class AtLeast(msgspec.Struct, frozen=True):
+    """At least `count` of the items from `start` on are of `node`."""
+
+    start: int
+    node: Node
+    count: int
+
+
+class AtMost(msgspec.Struct, frozen=True):
+    """At most `count` of the items from `start` on are of `node`; none: all of them are of its negation."""
+
+    start: int
+    node: Node
+    count: int
+
+
+class Distinct(msgspec.Struct, frozen=True):
+    """No two items are equal, or some two are."""
+
+    holds: bool
+
+
+class All(msgspec.Struct, frozen=True):
+    """Every property whose name is in `names`, a formula over strings, has a value of `node`."""
+
+    names: Node
+    node: Node
+
+
+class Some(msgspec.Struct, frozen=True):
+    """Some property whose name is in `names` has a value of `node`."""
+
+    names: Node
+    node: Node
+
+
+class Exactly(msgspec.Struct, frozen=True):
+    """One of these arrays, or one of these objects (as `values.Key`s)."""
+
+    keys: frozenset[tuple[object, ...]]
+
+
+Atom: TypeAlias = (
+    Low
+    | High
+    | Min
+    | Max
+    | Multiple
+    | Numbers
+    | Lexical
+    | Pattern
+    | Words
+    | Flags
+    | Item
+    | AtLeast
+    | AtMost
+    | Distinct
+    | All
+    | Some
+    | Exactly
+)

@@ -1,0 +1,71 @@
+"""The project's own prover: is there a message of the one schema that the other refuses?
+
+Law: the messages in question are those of `produced and not accepted`. If there is none, the pair is compatible: that
+is the proof. A value that is found is only a candidate, until both validators confirm it.
+
+Reference: deciding inclusion through the satisfiability of the difference, as in Attouche, Baazizi, Colazzo, Ghelli,
+Sartiani and Scherzinger, PVLDB 15(13), 2022.
+"""
+
+from __future__ import annotations
+
+from claude_comm.schema.budget import Budget
+from claude_comm.schema.ecma import InvalidPattern, LineEnds
+from claude_comm.schema.formula import Translator
+from claude_comm.schema.languages import watching
+from claude_comm.schema.nodes import Node
+from claude_comm.schema.normal import Document
+from claude_comm.schema.outcome import Empty, Hard, Outcome
+from claude_comm.schema.pool import Pool
+from claude_comm.schema.recursion import Prover
+from claude_comm.schema.verdict import Json
+
+_READINGS: tuple[LineEnds, ...] = ("newline", "ecma")
+
+
+class Question:
+    """Two documents in one pool, with what has been found out about them so far."""
+
+    def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
+        self.pool = Pool()
+        self.prover = Prover(self.pool, budget.tick, line_ends)
+        sides = [Translator(self.pool, left, "p:", budget.tick), Translator(self.pool, right, "c:", budget.tick)]
+        self.prover.sides += sides
+        self.left, self.right = sides[0].root(), sides[1].root()
+
+    def ask(self, *further: Node) -> Outcome:
+        """A value of the left side that the right side refuses, and that is in all further nodes."""
+        try:
+            return self.prover.goal([self.left, self.pool.negation(self.right), *further])
+        except RecursionError:
+            return Hard("a schema nested too deep to be followed")
+        except InvalidPattern as error:
+            return Hard(f"a pattern that cannot be read: {error}")
+
+
+def refute(left: Document, right: Document, budget: Budget) -> Outcome:
+    """A message of `left` that `right` refuses; `Empty` is the proof that there is none. Raises `OutOfBudget`."""
+    outcome: Outcome = Hard("nothing was asked")
+    for line_ends in _READINGS if _dots(left.schema) or _dots(right.schema) else _READINGS[:1]:
+        with watching(budget.tick):
+            outcome = Question(left, right, budget, line_ends).ask()
+        if not isinstance(outcome, Empty):
+            break
+    return outcome
+
+
+def _dots(schema: Json) -> bool:
+    """Whether some pattern has a dot, which ECMA-262 and most engines read differently beside line separators."""
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("pattern"), str) and "." in value["pattern"]:
+                return True
+            patterns = value.get("patternProperties")
+            if isinstance(patterns, dict) and any("." in source for source in patterns):
+                return True
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return False

@@ -1,0 +1,196 @@
+"""Goals and their proofs: is there a value of this formula? Recursion by coinduction.
+
+Law: a goal that comes up again below itself is taken to be empty there. That is sound because JSON values are finite: a
+least value of the goal, were there one, cannot hold another value of the same goal. So if all other ways are closed,
+the assumption proves itself; a goal that was closed under an assumption is remembered only once the goal that it
+leaned on is closed too, and is forgotten when that one turns out to have a value.
+
+Reference: induction over least fixed points, and its dual in the tabling of subtype judgments (Amadio and Cardelli,
+"Subtyping Recursive Types", TOPLAS 15(4), 1993; Brandt and Henglein, 1998).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from claude_comm.schema import arrays, nodes, numbers, objects, strings, unions
+from claude_comm.schema.ecma import InvalidPattern, LineEnds
+from claude_comm.schema.evaluate import Evaluator
+from claude_comm.schema.formula import Translator
+from claude_comm.schema.languages import Language, NotRegular, TooHard
+from claude_comm.schema.nodes import ARRAY, KINDS, NUMBER, OBJECT, STRING, Node
+from claude_comm.schema.outcome import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.pool import BOTTOM, TOP, Pool
+from claude_comm.schema.values import Unwritable, key
+from claude_comm.schema.verdict import Json
+
+# Levels of objects and arrays below each other; each takes about ten frames of the interpreter's stack.
+MAX_LEVELS = 45
+# References to references, in one place.
+MAX_UNFOLDED = 60
+MAX_MEMBERS = 40
+
+
+class Prover:
+    """One question. Not shared between threads."""
+
+    def __init__(self, pool: Pool, tick: Callable[[], None], line_ends: LineEnds = "newline") -> None:
+        self.pool, self.tick, self.line_ends = pool, tick, line_ends
+        self.sides: list[Translator] = []
+        self.shapes: dict[int, Callable[[Prover, Iterable[nodes.Lit]], unions.Shape]] = {
+            NUMBER: numbers.Shape,
+            STRING: strings.Shape,
+            ARRAY: arrays.Shape,
+            OBJECT: objects.Shape,
+        }
+        self.languages: dict[Node, tuple[Language, bool]] = {}
+        self.evaluator = Evaluator(self.unfold, self.matches, tick)
+        self._at_kind: dict[tuple[Node, int], Node] = {}
+        self._unfolding: list[Node] = []
+        self._circles = 0
+        self._unfolded: dict[Node, Node] = {}
+        self._known: dict[Node, Outcome] = {}
+        self._open: dict[Node, int] = {}
+        # Goals closed under an assumption, oldest first, with the depth of the goal that they lean on.
+        self._leaning: dict[Node, float] = {}
+        self._leans_on: float = math.inf
+
+    def goal(self, parts: Iterable[Node]) -> Outcome:
+        """A value that is in all the parts."""
+        node = self.pool.both(parts)
+        if node is BOTTOM:
+            return EMPTY
+        known = self._known.get(node)
+        if known is not None:
+            return known
+        leaning = self._leaning.get(node, self._open.get(node))
+        if leaning is not None:
+            self._leans_on = min(self._leans_on, leaning)
+            return EMPTY
+        if len(self._open) >= MAX_LEVELS:
+            return Hard(f"values nested more than {MAX_LEVELS} deep")
+        return self._prove(node)
+
+    def _prove(self, node: Node) -> Outcome:
+        before, self._leans_on = self._leans_on, math.inf
+        depth, mark = len(self._open), len(self._leaning)
+        self._open[node] = depth
+        try:
+            found = self._solve(node)
+        finally:
+            del self._open[node]
+        leans_on, self._leans_on = self._leans_on, before
+        if not isinstance(found, Empty):
+            # Whatever was closed since may have leaned on this goal having no value.
+            for stale in list(self._leaning)[mark:]:
+                del self._leaning[stale]
+            if leans_on >= depth or isinstance(found, Found):
+                self._known[node] = found
+        elif leans_on >= depth:
+            for closed in list(self._leaning)[mark:]:
+                self._known[closed] = EMPTY
+                del self._leaning[closed]
+            self._known[node] = EMPTY
+        else:
+            self._leaning[node] = leans_on
+        if leans_on < depth:
+            self._leans_on = min(self._leans_on, leans_on)
+        return found
+
+    def _solve(self, node: Node) -> Outcome:
+        best: Outcome = EMPTY
+        for kind in KINDS:
+            here = self.at_kind(node, kind)
+            if here is BOTTOM:
+                continue
+            try:
+                found = unions.satisfy(self, kind, here)
+            except TooHard as error:
+                found = Hard(f"a regular expression: {error}")
+            except Unwritable:
+                found = Hard("a number that no float prints exactly")
+            best = better(best, found)
+            if isinstance(best, Found) and best.sure:
+                return best
+        return best
+
+    def at_kind(self, node: Node, kind: int) -> Node:
+        """The node as it reads for values of one kind: references unfolded, literals of other kinds resolved."""
+        match node:
+            case nodes.Top() | nodes.Bottom() | nodes.Opaque():
+                return node
+            case nodes.Kinds(kinds=kinds):
+                return TOP if kinds & kind else BOTTOM
+            case nodes.Lit(kind=own, atom=atom, strict=strict):
+                if own != kind:
+                    return BOTTOM if strict else TOP
+                return node if strict else self.pool.lit(kind, atom, strict=True)
+        place = (node, kind)
+        found = self._at_kind.get(place)
+        if found is None:
+            self.tick()
+            circles = self._circles
+            found = self._resolved(node, kind)
+            if circles == self._circles:
+                self._at_kind[place] = found
+        return found
+
+    def _resolved(self, node: Node, kind: int) -> Node:
+        match node:
+            case nodes.And(parts=parts):
+                return self.pool.both(self.at_kind(part, kind) for part in parts)
+            case nodes.Or(parts=parts):
+                return self.pool.either(self.at_kind(part, kind) for part in parts)
+            case nodes.Ref():
+                if node in self._unfolding or len(self._unfolding) >= MAX_UNFOLDED:
+                    self._circles += 1
+                    return self.pool.opaque("a reference that leads back to itself without consuming anything")
+                self._unfolding.append(node)
+                try:
+                    return self.at_kind(self.unfold(node), kind)
+                finally:
+                    self._unfolding.pop()
+        raise AssertionError(node)
+
+    def unfold(self, node: nodes.Ref) -> Node:
+        """What a reference stands for."""
+        found = self._unfolded.get(node)
+        if found is None:
+            side = next(side for side in self.sides if node.name.startswith(side.prefix))
+            target = side.definition(node.name)
+            found = self._unfolded[node] = target if node.holds else self.pool.negation(target)
+        return found
+
+    def matches(self, source: str, text: str) -> bool | None:
+        """Whether a pattern is found in a string; None where it is not regular."""
+        try:
+            return Language.pattern(source, line_ends=self.line_ends).accepts(text)
+        except (NotRegular, InvalidPattern):
+            return None
+
+    def holds(self, node: Node, value: Json) -> bool | None:
+        """Whether a value is in a node; None where an unknown decides."""
+        return self.evaluator.holds(node, value)
+
+    def language(self, names: Node) -> tuple[Language, bool]:
+        """The names of a formula over strings, and whether that is exact (else it is more)."""
+        return strings.language_of(self, names)
+
+    def members(self, parts: Iterable[Node], limit: int) -> tuple[list[Json], bool]:
+        """Up to `limit` different values of the parts, and whether they are all of them for certain."""
+        node, found = self.pool.both(parts), list[Json]()
+        before, self._leans_on = self._leans_on, math.inf
+        complete = False
+        while len(found) < limit:
+            outcome = self.goal([node])
+            if isinstance(outcome, Empty):
+                # Closed under an assumption: there may be more values that only a larger value holds.
+                complete = self._leans_on == math.inf
+                break
+            if isinstance(outcome, Hard) or not outcome.sure:
+                break
+            found.append(outcome.value)
+            node = self.pool.both([node, self.pool.negation(self.pool.constant([key(outcome.value)]))])
+        self._leans_on = min(before, self._leans_on)
+        return found, complete

@@ -1,0 +1,75 @@
+"""JSON values as mathematics sees them: equality, exact numbers, and the way back to what Python writes.
+
+Law: 1 and 1.0 are one value, true is not 1, the order of an object's members does not count. A float means the
+decimal number that it prints as, because that is what stands in the JSON text: 0.3 is three tenths.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from claude_comm.schema.verdict import Json
+
+# Hashable: ("n", Fraction), ("s", str), ("b", bool), ("z",), ("a", key...), ("o", frozenset of (name, key)).
+Key: TypeAlias = tuple[Any, ...]
+
+MAX_EXPONENT = 400
+
+
+def exact(number: float | Decimal) -> Fraction:
+    """The number that the JSON text of `number` denotes."""
+    return (
+        Fraction(number)
+        if isinstance(number, int)
+        else Fraction(Decimal(repr(number) if isinstance(number, float) else number))
+    )
+
+
+def key(value: Json) -> Key:
+    """Equal for two values exactly when JSON Schema calls them equal."""
+    if value is None:
+        return ("z",)
+    if isinstance(value, bool):
+        return ("b", value)
+    if isinstance(value, str):
+        return ("s", value)
+    if isinstance(value, dict):
+        return ("o", frozenset((name, key(item)) for name, item in value.items()))
+    if isinstance(value, list | tuple):
+        return ("a", *(key(item) for item in value))
+    return ("n", exact(value))
+
+
+def value(of: Key) -> Json:
+    """A JSON value with that key; raises `Unwritable`."""
+    match of:
+        case ("z",):
+            return None
+        case ("n", number):
+            return written(number)
+        case ("o", members):
+            return {name: value(item) for name, item in sorted(members, key=lambda pair: pair[0])}
+        case ("a", *items):
+            return [value(item) for item in items]
+        case (_, plain):
+            return plain
+    raise AssertionError(of)
+
+
+class Unwritable(Exception):
+    """A number that no float prints exactly. It never leaves the engine."""
+
+
+def written(number: Fraction) -> int | float:
+    """The integer or float whose JSON text denotes `number`; raises `Unwritable`."""
+    if number.denominator == 1:
+        return number.numerator
+    try:
+        near = float(number)
+    except OverflowError:
+        raise Unwritable from None
+    if exact(near) != number:
+        raise Unwritable
+    return near
