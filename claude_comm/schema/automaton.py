@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
 
-from claude_comm.schema import charset, terms
+from claude_comm.schema import charset, derivatives, terms
 from claude_comm.schema.charset import Chars
+from claude_comm.schema.derivatives import Beside
 from claude_comm.schema.ecma import TooHard
-from claude_comm.schema.terms import Beside, Term
+from claude_comm.schema.terms import Term
 
 State: TypeAlias = tuple[Term, Beside]
 Edges: TypeAlias = tuple[tuple[Chars, int, State], ...]
@@ -24,6 +25,10 @@ Edges: TypeAlias = tuple[tuple[Chars, int, State], ...]
 # About half a second of walking on one 2026 core; what people write needs tens of states, rarely hundreds.
 MAX_STATES = 20_000
 MAX_STEPS = 200_000
+# Parts of terms that one walk may derive: about two seconds. Large terms reach this before they reach many states.
+MAX_WORK = 2_000_000
+# How much of that lies between two calls of the caller's tick: about a millisecond.
+WORK_PER_TICK = 1_000
 # Steps that a reader remembers: a few hundred kilobytes.
 MAX_KNOWN = 2_000
 # A member longer than this is of no use as a witness, and would be slow to confirm.
@@ -34,7 +39,7 @@ _tick: ContextVar[Callable[[], None] | None] = ContextVar("tick", default=None)
 
 @contextmanager
 def watching(tick: Callable[[], None]) -> Iterator[None]:
-    """Within the block, `tick()` is called at every new state: it raises `TooHard` when the budget is spent."""
+    """Within the block, `tick()` is called about every millisecond of walking: it raises when the budget is spent."""
     token = _tick.set(tick)
     try:
         yield
@@ -43,21 +48,40 @@ def watching(tick: Callable[[], None]) -> Iterator[None]:
 
 
 def start_of(term: Term) -> State:
-    return _state(term, terms.EDGE)
+    return _state(term, derivatives.EDGE)
 
 
 def _state(term: Term, before: Beside) -> State:
     """A state carries what stands before it only where its term can tell the difference."""
-    return (term, before) if term.sees & (terms.SEES_START | terms.SEES_WORD) else (term, terms.OFF_WORD)
+    return (term, before) if term.sees & (terms.SEES_START | terms.SEES_WORD) else (term, derivatives.OFF_WORD)
 
 
 def accepting(state: State) -> bool:
-    return terms.matches_empty(state[0], state[1], terms.EDGE)
+    return derivatives.matches_empty(state[0], state[1], derivatives.EDGE)
 
 
-def step(state: State, code: int) -> State:
+class Meter:
+    """Counts the work of one walk, lets the caller look at the clock, and ends what goes too far."""
+
+    __slots__ = ("due", "tick", "work")
+
+    def __init__(self) -> None:
+        self.tick, self.work, self.due = _tick.get(), 0, 0
+
+    def spend(self, parts: int) -> None:
+        self.work += parts
+        if self.work < self.due:
+            return
+        self.due = self.work + WORK_PER_TICK
+        if self.tick is not None:
+            self.tick()
+        if self.work > MAX_WORK:
+            raise TooHard("the walk through its states took too much work")
+
+
+def step(state: State, code: int, spend: derivatives.Spend) -> State:
     term, before = state
-    return _state(terms.settled(terms.derivative(term, code, before)), terms.beside(code))
+    return _state(derivatives.settled(derivatives.derivative(term, code, before, spend)), derivatives.beside(code))
 
 
 def _deterministic(state: State) -> Iterable[State]:
@@ -93,6 +117,7 @@ class Walk:
         self.edges: dict[State, Edges] = {}
         self.first = tuple(dict.fromkeys(self.divide(start_of(term))))
         self.steps = 0
+        self.spend = Meter().spend
 
     def successors(self, state: State) -> Edges:
         """Every (characters, the most readable one, next state), the most readable first, dead ends left out."""
@@ -102,17 +127,14 @@ class Walk:
         return found
 
     def _expand(self, state: State) -> Edges:
-        tick = _tick.get()
-        if tick is not None:
-            tick()
         if len(self.edges) >= MAX_STATES:
             raise TooHard(f"more than {MAX_STATES:,} states")
-        cells = charset.partition(terms.firsts(state[0]))
+        cells = charset.partition(derivatives.firsts(state[0]))
         self.count(len(cells.cells))
         return tuple(
             (chars, code, following)
             for chars, code in zip(cells.cells, cells.best, strict=True)
-            for following in dict.fromkeys(self.divide(step(state, code)))
+            for following in dict.fromkeys(self.divide(step(state, code, self.spend)))
             if following[0] is not terms.NEVER
         )
 
@@ -216,7 +238,7 @@ class Reader:
         self.known: dict[tuple[State, int], State] = {}
 
     def accepts(self, text: str) -> bool:
-        state = self.first
+        state, spend = self.first, Meter().spend
         for char in text:
             if state[0] is terms.NEVER or state[0] is terms.ALL:
                 break
@@ -225,7 +247,7 @@ class Reader:
             if following is None:
                 if len(self.known) >= MAX_KNOWN:
                     self.known = {}
-                following = self.known[key] = step(*key)
+                following = self.known[key] = step(state, ord(char), spend)
             state = following
         return accepting(state)
 

@@ -7,34 +7,36 @@ intersection with all that came before. Looks in any other place are `NotRegular
 
 from __future__ import annotations
 
-from claude_comm.schema import terms
+from claude_comm.schema import derivatives, terms
 from claude_comm.schema.ecma import Assert, Choice, Look, Node, NotRegular, Repeat, Sequence, Set, TooHard
 from claude_comm.schema.terms import Term
 
-# A counted group that holds a look-ahead is written out; nobody counts further than this by hand.
-_MAX_COPIES = 64
+# A counted group that holds a look-ahead is written out, so counts in counts multiply; people need a few dozen.
+_MAX_COPIES = 1_000
 _PLACES = {"start": terms.START, "end": terms.END, "boundary": terms.BOUNDARY, "inside": terms.INSIDE}
 
 
 def whole_term(node: Node) -> Term:
     """All strings with a match of `node` anywhere in them."""
-    return terms.closed(terms.opened(_found(node)))
+    if _copies(node) > _MAX_COPIES:
+        raise TooHard("a look-ahead repeated many times")
+    return derivatives.closed(derivatives.opened(_found(node)))
 
 
 def _found(node: Node) -> Term:
     if isinstance(node, Choice):
         return terms.either([_found(option) for option in node.options])
     items = node.items if isinstance(node, Sequence) else (node,)
-    before = terms.ALL
+    before = [terms.ALL]
     for at, item in enumerate(items):
         if isinstance(item, Look) and item.side == "behind":
             seen = terms.then(terms.ALL, _plain(item.body))
-            before = terms.both([before, seen if item.wanted else terms.negate(seen)])
+            before = [terms.both([terms.then(*before), seen if item.wanted else terms.negate(seen)])]
         elif _has_look(item):
-            return terms.then(before, _followed(Sequence(items[at:]), terms.ALL))
+            return terms.then(*before, _followed(Sequence(items[at:]), terms.ALL))
         else:
-            before = terms.then(before, _plain(item))
-    return terms.then(before, terms.ALL)
+            before.append(_plain(item))
+    return terms.then(*before, terms.ALL)
 
 
 def _has_look(node: Node) -> bool:
@@ -49,6 +51,21 @@ def _has_look(node: Node) -> bool:
             return _has_look(node.item)
         case _:
             return False
+
+
+def _copies(node: Node) -> int:
+    """How often the looks in a tree will be written out."""
+    match node:
+        case Look():
+            return max(_copies(node.body), 1)
+        case Sequence():
+            return sum(_copies(item) for item in node.items)
+        case Choice():
+            return sum(_copies(option) for option in node.options)
+        case Repeat():
+            return _copies(node.item) * (node.minimum + 1 if node.maximum is None else node.maximum)
+        case _:
+            return 0
 
 
 def _plain(node: Node) -> Term:
@@ -89,9 +106,6 @@ def _followed(node: Node, rest: Term) -> Term:
 
 
 def _repeated(node: Repeat, rest: Term) -> Term:
-    copies = node.minimum if node.maximum is None else node.maximum
-    if copies > _MAX_COPIES:
-        raise TooHard("a look-ahead repeated many times")
     if node.maximum is None:
         rest = _endless(node.item, rest)
     else:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, islice
 
-from claude_comm.schema import automaton, charset, ecma, terms
+from claude_comm.schema import automaton, charset, derivatives, ecma, terms
 from claude_comm.schema.automaton import watching
 from claude_comm.schema.ecma import InvalidPattern, LanguageError, LineEnds, NotRegular, TooHard
 from claude_comm.schema.elaborate import whole_term
@@ -206,7 +206,7 @@ def _lengthened(term: Term) -> Piece:
     if len(elastic) != 1 or term.sees:
         return 0, None, term
     at = elastic[0]
-    others = [terms.widths(link) for link in (*links[:at], *links[at + 1 :])]
+    others = [derivatives.widths(link) for link in (*links[:at], *links[at + 1 :])]
     if any(width is None or width[0] != width[1] for width in others):
         return 0, None, term
     fixed = sum(width[0] for width in others if width is not None)

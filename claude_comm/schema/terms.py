@@ -1,18 +1,13 @@
-"""Regular expressions closed under every Boolean operation, and their derivatives.
+"""Regular expressions closed under every Boolean operation, in normal form.
 
-Law: `derivative(t, c)` matches exactly the strings `w` for which `t` matches `cw`. Terms that are alike up to
-associativity, commutativity and idempotence of union and intersection are one object, so that a term has finitely many
-derivatives: they are the states of its automaton, built only as far as a search walks.
-
-The theory: Brzozowski 1964 (derivatives, and their finiteness up to likeness); Owens, Reppy and Turon 2009 (symbolic
-alphabets); Moseley et al., "Derivative based nonbacktracking real-world regex matching with backtracking semantics",
-2023 (anchors by what stands before and after a place). A place is described by the kind of the character before it and
-of the one after it, which is all that `^`, `$`, `\\b` and `\\B` look at.
+Law: every constructor keeps the language and gives the normal form of its arguments. Terms that are alike up to
+associativity, commutativity and idempotence of union and intersection are one object, which is what makes the
+derivatives of a term finitely many (Brzozowski 1964, theorem 5.2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -22,23 +17,22 @@ from claude_comm.schema.ecma import TooHard
 
 Kind: TypeAlias = Literal["never", "empty", "chars", "then", "repeat", "or", "and", "not", "words", "place", "loop"]
 
-# What may stand beside a place: the edge of the string, a word character, or another one.
-Beside: TypeAlias = Literal[0, 1, 2]
-EDGE: Beside = 0
-IN_WORD: Beside = 1
-OFF_WORD: Beside = 2
-
 # What a term's meaning may hang on: the start of the string, its end, or the word characters around a place.
 SEES_START, SEES_END, SEES_WORD = 1, 2, 4
 
 # A state this large was met only on patterns made to explode; each step on it would take milliseconds.
 MAX_WEIGHT = 50_000
+# How deep terms may nest, chains not counted: what recurses over them stays far from the interpreter's limit.
+MAX_DEPTH = 200
 
 
 class Term:
     """One regular expression. `nullable` says whether it matches the empty string: None when the place decides."""
 
-    __slots__ = ("__weakref__", "chars", "high", "kind", "low", "name", "nullable", "parts", "sees", "weight", "words")
+    __slots__ = (
+        *("__weakref__", "chars", "depth", "high", "kind", "low"),
+        *("name", "nullable", "parts", "sees", "weight", "words"),
+    )
 
     kind: Kind
     chars: Chars
@@ -49,6 +43,7 @@ class Term:
     high: int | None
     sees: int
     weight: int
+    depth: int
     nullable: bool | None
 
 
@@ -78,7 +73,10 @@ def _term(
     term.weight = 1 + sum(part.weight for part in parts) + len(words) // 8
     for part in parts:
         term.sees |= part.sees
-    if term.weight > MAX_WEIGHT:
+    term.depth = 1 + max((part.depth for part in parts), default=0)
+    if kind == "then" and parts[1].kind == "then":
+        term.depth = max(parts[0].depth + 1, parts[1].depth)  # a chain is walked by a loop
+    if term.weight > MAX_WEIGHT or term.depth > MAX_DEPTH:
         raise TooHard("an expression grew past its cap")
     return _known.setdefault(key, term)
 
@@ -127,12 +125,10 @@ ALL = star(chars(charset.ANY))
 
 def then(*parts: Term) -> Term:
     """One after the other, leaning to the right so that a long chain is walked by a loop and not by recursion."""
-    chain: list[Term] = []
-    for part in parts:
-        chain.extend(links(part))
-    result = EMPTY
-    for part in reversed(chain):
-        result = _pair(part, result)
+    result = parts[-1] if parts else EMPTY  # leans to the right already
+    for part in reversed(parts[:-1]):
+        for link in reversed(list(links(part))):
+            result = _pair(link, result)
     return result
 
 
@@ -253,197 +249,9 @@ def loop(sees: int, *, nullable: bool | None) -> Term:
     """
     term = Term()
     term.kind, term.parts, term.chars, term.words, term.name = "loop", (), (), frozenset(), ""
-    term.low, term.high, term.nullable, term.sees, term.weight = 0, None, nullable, sees, 1
+    term.low, term.high, term.nullable, term.sees, term.weight, term.depth = 0, None, nullable, sees, 1, 1
     return term
 
 
 def tie(term: Term, body: Term) -> None:
-    term.parts = (body,)
-
-
-def beside(code: int) -> Beside:
-    return IN_WORD if charset.contains(charset.WORD, code) else OFF_WORD
-
-
-def matches_empty(term: Term, before: Beside, after: Beside) -> bool:
-    """Whether `term` matches the empty string at a place between `before` and `after`."""
-    if term.nullable is not None:
-        return term.nullable
-    match term.kind:
-        case "place":
-            return _holds(term.name, before, after)
-        case "then":
-            return all(matches_empty(part, before, after) for part in links(term))
-        case "or":
-            return any(matches_empty(part, before, after) for part in term.parts)
-        case "not":
-            return not matches_empty(term.parts[0], before, after)
-        case _:  # "and", "repeat" and "loop"
-            return all(matches_empty(part, before, after) for part in term.parts)
-
-
-def _holds(name: str, before: Beside, after: Beside) -> bool:
-    if name == "start":
-        return before == EDGE
-    if name == "end":
-        return after == EDGE
-    return ((before == IN_WORD) != (after == IN_WORD)) == (name == "boundary")
-
-
-def derivative(term: Term, code: int, before: Beside) -> Term:
-    """What must follow once the character `code` has been read at a place that `before` stands in front of."""
-    match term.kind:
-        case "chars":
-            return EMPTY if charset.contains(term.chars, code) else NEVER
-        case "then":
-            return _chain_derivative(term, code, before)
-        case "repeat":
-            return _repeat_derivative(term, code, before)
-        case "or":
-            return either([derivative(part, code, before) for part in term.parts])
-        case "and":
-            found = []
-            for part in term.parts:
-                found.append(derivative(part, code, before))
-                if found[-1] is NEVER:
-                    return NEVER
-            return both(found)
-        case "not":
-            return negate(derivative(term.parts[0], code, before))
-        case "words":
-            char = chr(code)
-            return words(word[1:] for word in term.words if word[:1] == char)
-        case "loop":
-            return derivative(term.parts[0], code, before)
-        case _:  # "never", "empty" and "place"
-            return NEVER
-
-
-def _chain_derivative(term: Term, code: int, before: Beside) -> Term:
-    found, after = [], beside(code)
-    while term.kind == "then":
-        head, tail = term.parts
-        first = derivative(head, code, before)
-        if first is not NEVER:
-            found.append(then(first, tail))
-        if not matches_empty(head, before, after):
-            return either(found)
-        term = tail
-    found.append(derivative(term, code, before))
-    return either(found)
-
-
-def _repeat_derivative(term: Term, code: int, before: Beside) -> Term:
-    item = term.parts[0]
-    first = derivative(item, code, before)
-    if first is NEVER:
-        return NEVER
-    high = None if term.high is None else term.high - 1
-    # Where the item matches nothing at this very place, the turns that are still owed may all be taken empty.
-    low = 0 if matches_empty(item, before, beside(code)) else max(term.low - 1, 0)
-    return then(first, repeat(item, low, high))
-
-
-def firsts(term: Term) -> frozenset[Chars]:
-    """Sets of characters such that two characters in the same ones give the same derivative."""
-    found: set[Chars] = set()
-    pending, seen = [term], set[Term]()
-    while pending:
-        term = pending.pop()
-        if term in seen:
-            continue
-        seen.add(term)
-        if term.kind == "chars":
-            found.add(term.chars)
-        elif term.kind == "words":
-            found.update(charset.single(ord(word[0])) for word in term.words if word)
-        elif term.kind == "then":
-            pending.append(term.parts[0])
-            if term.parts[0].nullable is not False:
-                pending.append(term.parts[1])
-        else:
-            pending.extend(term.parts)
-        if term.sees & SEES_WORD:
-            found.add(charset.WORD)
-    return frozenset(found)
-
-
-def settled(term: Term) -> Term:
-    """The same term at a place where the start of the string lies behind: `^` can no longer match."""
-    if not term.sees & SEES_START:
-        return term
-    match term.kind:
-        case "place":
-            return NEVER
-        case "then":
-            return then(*[settled(part) for part in links(term)])
-        case "or":
-            return either([settled(part) for part in term.parts])
-        case "and":
-            return both([settled(part) for part in term.parts])
-        case "not":
-            return negate(settled(term.parts[0]))
-        case "repeat":
-            return repeat(settled(term.parts[0]), term.low, term.high)
-        case _:
-            return term
-
-
-def opened(term: Term) -> Term:
-    """The same language for whole strings: a `^` that can only stand at the start is dropped."""
-    if term is START:
-        return EMPTY
-    if term.kind == "then" and term.parts[0] is START:
-        return opened(term.parts[1])
-    return _inside(term, opened)
-
-
-def closed(term: Term) -> Term:
-    """The same language for whole strings: a `$` that can only stand at the end is dropped."""
-    if term is END:
-        return EMPTY
-    if term.kind == "then":
-        chain = list(links(term))
-        last = closed(chain[-1])
-        return term if last is chain[-1] else closed(then(*chain[:-1], last))
-    return _inside(term, closed)
-
-
-def _inside(term: Term, change: Callable[[Term], Term]) -> Term:
-    match term.kind:
-        case "or":
-            return either([change(part) for part in term.parts])
-        case "and":
-            return both([change(part) for part in term.parts])
-        case "not":
-            return negate(change(term.parts[0]))
-        case _:
-            return term
-
-
-def widths(term: Term) -> tuple[int, int | None] | None:
-    """The least and the greatest length that `term` may match, where that is plain to see; None where it is not."""
-    match term.kind:
-        case "empty" | "place":
-            return 0, 0
-        case "chars":
-            return 1, 1
-        case "then" | "or" | "repeat":
-            return _composed_widths(term)
-        case _:
-            return None
-
-
-def _composed_widths(term: Term) -> tuple[int, int | None] | None:
-    found = [widths(part) for part in (links(term) if term.kind == "then" else term.parts)]
-    known = [pair for pair in found if pair is not None]
-    if len(known) < len(found):
-        return None
-    lows, highs = [low for low, _ in known], [high for _, high in known]
-    bounded = [high for high in highs if high is not None]
-    endless = len(bounded) < len(highs)
-    if term.kind == "then":
-        return sum(lows), None if endless else sum(bounded)
-    if term.kind == "or":
-        return min(lows), None if endless else max(bounded)
-    return lows[0] * term.low, None if endless or term.high is None else bounded[0] * term.high
+    term.parts, term.depth = (body,), body.depth + 1

@@ -1,0 +1,117 @@
+"""Proposals that make two schemas fit: adapters, each with the proof that what comes out is accepted.
+
+Law: a proposal says that it is proved only when `check` proved that the image of the producer's schema under the
+adapter fits the consumer's. How the steps were thought of is guesswork and need not be right; a step that would change
+what a message means (a rename by likeness, a conversion that may lose) makes the whole proposal a guess, which nobody
+may apply unasked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from claude_comm.schema.adapter import Adapter, apply
+from claude_comm.schema.check import check
+from claude_comm.schema.close import close
+from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.ideas import Idea, Kind, ideas
+from claude_comm.schema.image import image
+from claude_comm.schema.normal import normalise
+from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
+
+__all__ = ["Adapter", "Proposal", "adapt", "apply"]
+
+# An adapter of more steps is a rewrite that a person should write.
+MAX_STEPS = 24
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter, step by step in words, and the verdict about what comes out of it.
+
+    `kind` is "guess" as soon as one step is. `verdict` is `Compatible` where the result is proved to be accepted.
+    """
+
+    adapter: Adapter
+    kind: Kind
+    sentences: tuple[str, ...]
+    verdict: Verdict
+
+    @property
+    def proved(self) -> bool:
+        return isinstance(self.verdict, Compatible)
+
+    @property
+    def applicable(self) -> bool:
+        """Whether a program may apply it on its own."""
+        return self.proved and self.kind == "safe"
+
+
+def adapt(
+    produced: Json,
+    accepted: Json,
+    *,
+    aliases: Mapping[str, Sequence[str]] | None = None,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    default_dialect: Dialect = DEFAULT,
+) -> tuple[Proposal, ...]:
+    """Adapters from `produced` to `accepted`, the best first: safe and proved, then guessed and proved.
+
+    `aliases` maps a name of the consumer to other names that its contract declares for the same property. `budget_ms`
+    bounds each of the few checks. Schemas that fit already give one proposal without steps. When nothing is proved, the
+    nearest attempt is given with its verdict. Raises `SchemaError` for an unusable schema.
+    """
+    prover = _Prover(produced, accepted, policy, budget_ms, default_dialect)
+    thought = list(itertools.islice(ideas(produced, accepted, aliases or {}), MAX_STEPS))
+    safe = [idea for idea in thought if idea.kind == "safe"]
+    attempts = [[], safe, thought]
+    found: list[Proposal] = []
+    for attempt in attempts:
+        verdict = prover.verdict(attempt)
+        if isinstance(verdict, Compatible):
+            needed = prover.needed(attempt)
+            found.append(_proposal(needed, prover.verdict(needed)))
+            if found[-1].kind == "safe":
+                break
+        elif attempt is thought and thought and not found:
+            found.append(_proposal(attempt, verdict))
+    return tuple(found)
+
+
+def _proposal(steps: Sequence[Idea], verdict: Verdict) -> Proposal:
+    kind: Kind = "guess" if any(idea.kind == "guess" for idea in steps) else "safe"
+    adapter = Adapter(tuple(idea.step for idea in steps))
+    return Proposal(adapter=adapter, kind=kind, sentences=tuple(idea.sentence for idea in steps), verdict=verdict)
+
+
+class _Prover:
+    """Proves the outcome of steps against one consumer."""
+
+    def __init__(self, produced: Json, accepted: Json, policy: Policy, budget_ms: float, dialect: Dialect) -> None:
+        self.produced, self.accepted, self.policy = produced, accepted, policy
+        self.budget_ms, self.dialect = budget_ms, dialect
+        # The check of the pair as it is also refuses what is no schema, before anything else looks at it.
+        self.unadapted = check(produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=dialect)
+        document = normalise(produced, dialect_of(produced, dialect))
+        self.document = close(document) if policy == "closed-producer" else document
+
+    def verdict(self, steps: Sequence[Idea]) -> Verdict:
+        if not steps:
+            return self.unadapted
+        out = image(self.document, Adapter(tuple(idea.step for idea in steps)))
+        if out is None:
+            return Undecided(place="", why="the producer's schema holds a reference or a number that has no image.")
+        # Closed already, and the image may have declared more: it is taken as it is.
+        return check(out, self.accepted, policy="strict", budget_ms=self.budget_ms, default_dialect=self.dialect)
+
+    def needed(self, steps: Sequence[Idea]) -> list[Idea]:
+        """The steps without those that the proof does without, guesses given up first."""
+        left = list(steps)
+        for idea in sorted(steps, key=lambda idea: idea.kind == "safe"):
+            fewer = [other for other in left if other is not idea]
+            if isinstance(self.verdict(fewer), Compatible):
+                left = fewer
+        return left
