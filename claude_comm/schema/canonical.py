@@ -41,9 +41,9 @@ def proves(produced: Document, accepted: Document) -> bool:
 def cheap(schema: Json) -> bool:
     """Whether canonical forms of `schema` are certain to be built and compared soon."""
     total = splits = references = 0
-    stack = [(schema, 1)]
+    stack = [(schema, 1, False)]
     while stack:
-        value, factor = stack.pop()
+        value, factor, among = stack.pop()
         total += factor
         if total > MAX_WEIGHT or splits > MAX_SPLITS or references > MAX_REFERENCES:
             return False
@@ -53,9 +53,11 @@ def cheap(schema: Json) -> bool:
                     splits += len(item) - 1 if keyword == "oneOf" else 1
                 references += keyword == "$ref"
                 wide = isinstance(item, list) and keyword in {"anyOf", "oneOf"}
-                stack.append((item, factor * len(item) if wide else factor))
+                # Alternatives beside alternatives multiply.
+                splits += len(item) - 1 if among and wide else 0
+                stack.append((item, factor * len(item) if wide else factor, keyword == "allOf"))
         elif isinstance(value, list):
-            stack.extend((item, factor) for item in value)
+            stack.extend((item, factor, among) for item in value)
     return True
 
 
