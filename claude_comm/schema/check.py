@@ -59,6 +59,8 @@ def check(
             return _settle(left, right, budget)
     except OutOfBudget:
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
+    except RecursionError:
+        return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
 def _side(schema: Json, default: Dialect, policy: Policy) -> Side:

@@ -42,8 +42,6 @@ class Question:
         """A value of the left side that the right side refuses, and that is in all further nodes."""
         try:
             return self.prover.goal([self.left, self.pool.negation(self.right), *further])
-        except RecursionError:
-            return Hard("a schema nested too deep to be followed")
         except InvalidPattern as error:
             return Hard(f"a pattern that cannot be read: {error}")
 
@@ -54,7 +52,7 @@ class Question:
                 outcome = self.prover.goal([self.left, violation])
                 if isinstance(outcome, Found):
                     yield outcome.value
-        except (RecursionError, InvalidPattern):
+        except InvalidPattern:
             return
 
 
