@@ -176,7 +176,7 @@ def _references(schema: Json) -> Iterator[str]:
 
 
 def _describing(schema: Json) -> Iterator[dict[str, Any]]:
-    """The schema and what composes it in place: not what stands under `not` and `if`, which test and do not describe."""
+    """The schema and what composes it in place; what stands under `not` and `if` tests, and does not describe."""
     stack = [schema]
     while stack:
         value = stack.pop()
