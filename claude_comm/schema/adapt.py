@@ -116,9 +116,9 @@ class _Prover:
         return self.judge(out)
 
     def needed(self, steps: Sequence[Idea]) -> list[Idea]:
-        """The steps without those that the proof does without, guesses given up first."""
+        """The steps without those that the proof does without."""
         left = list(steps)
-        for idea in sorted(steps, key=lambda idea: idea.kind == "safe"):
+        for idea in steps:
             fewer = [other for other in left if other is not idea]
             if isinstance(self.verdict(fewer), Compatible):
                 left = fewer
