@@ -1,0 +1,73 @@
+"""Modules that talk over Redis streams, and prove that they can before they do.
+
+This is the front door: what is named here is public, and imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_comm.version import __version__
+
+if TYPE_CHECKING:
+    from claude_comm.client.communicator import AsyncModuleCommunicator, ModuleCommunicator
+    from claude_comm.client.consumer import AsyncConsumer, Consumer
+    from claude_comm.client.context import Context
+    from claude_comm.client.intake import Delivery
+    from claude_comm.client.module import Module
+    from claude_comm.client.publisher import AsyncPublisher, Publisher
+    from claude_comm.delivery.retry import RetryPolicy
+    from claude_comm.envelope import Envelope
+    from claude_comm.errors import ClaudeCommError
+    from claude_comm.negotiation.agreement import Agreement
+    from claude_comm.settings import Settings
+
+_HOMES = {
+    "Agreement": "claude_comm.negotiation.agreement",
+    "AsyncConsumer": "claude_comm.client.consumer",
+    "AsyncModuleCommunicator": "claude_comm.client.communicator",
+    "AsyncPublisher": "claude_comm.client.publisher",
+    "ClaudeCommError": "claude_comm.errors",
+    "Consumer": "claude_comm.client.consumer",
+    "Context": "claude_comm.client.context",
+    "Delivery": "claude_comm.client.intake",
+    "Envelope": "claude_comm.envelope",
+    "Module": "claude_comm.client.module",
+    "ModuleCommunicator": "claude_comm.client.communicator",
+    "Publisher": "claude_comm.client.publisher",
+    "RetryPolicy": "claude_comm.delivery.retry",
+    "Settings": "claude_comm.settings",
+}
+
+__all__ = [
+    "Agreement",
+    "AsyncConsumer",
+    "AsyncModuleCommunicator",
+    "AsyncPublisher",
+    "ClaudeCommError",
+    "Consumer",
+    "Context",
+    "Delivery",
+    "Envelope",
+    "Module",
+    "ModuleCommunicator",
+    "Publisher",
+    "RetryPolicy",
+    "Settings",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports the file that defines a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'claude_comm' has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -174,7 +174,11 @@ class ServerUnreachable(TransportError):
 
 
 class ServerRefused(TransportError):
-    """The server answered with an error."""
+    """The server answered with an error; `code` is its first word, such as `OOM` or `NOGROUP`."""
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        self.code = code or text.split(" ", 1)[0]
+        super().__init__(f"the server refused: {text}.{_REFUSALS.get(self.code, '')}")
 
 
 class ServerNotInstalled(TransportError):
@@ -187,6 +191,15 @@ class ServerNotInstalled(TransportError):
         )
 
 
+# What to do about the refusals that an operator can mend.
+_REFUSALS = {
+    "OOM": " Its memory is full: consume or trim, or raise `maxmemory`.",
+    "NOAUTH": " Put the password into CLAUDE_COMM_URL (redis://:PASSWORD@host).",
+    "WRONGPASS": " The user or the password in CLAUDE_COMM_URL is wrong.",
+    "NOPERM": " This user's ACL does not allow the command or the key.",
+    "MISCONF": " It cannot write to its disk.",
+    "READONLY": " It is a replica: name the primary in CLAUDE_COMM_URL.",
+}
 _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"
 
 

@@ -10,7 +10,9 @@ messages are guessed from the boundary values of both schemas.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 from collections.abc import Callable
 
 from claude_comm.schema import canonical, confirm
@@ -28,6 +30,8 @@ from claude_comm.schema.sample import candidates, harvest
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
 MAX_LISTED = 200
+# Schemas of up to this many characters are kept ready: a module asks about the same ones again and again.
+MAX_KEPT = 32_768
 MAX_GUESSES = 400
 
 
@@ -46,27 +50,34 @@ def check(
     machine. `default_dialect` is for schemas without a `$schema`.
     """
     budget = Budget(budget_ms, clock)
-    left, right = _side(produced, default_dialect), _side(accepted, default_dialect)
-    if policy == "closed-producer":
-        left = _closed(left)
+    left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
     try:
         return _settle(left, right, budget)
     except OutOfBudget:
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
 
 
-def _side(schema: Json, default: Dialect) -> Side:
-    measure(schema)
+def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
+    """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
+    size = measure(schema)
+    if size.characters > MAX_KEPT:
+        return _made(schema, default, policy)
+    # The text tells 1 from 1.0 and true, which a dictionary would not.
+    return _kept(json.dumps(schema), default, policy)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept(text: str, default: Dialect, policy: Policy) -> Side:
+    return _made(json.loads(text), default, policy)
+
+
+def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
     dialect = dialect_of(schema, default)
     rust = confirm.compile_side(schema, dialect)
-    return Side(schema, dialect, normalise(schema, dialect), rust)
-
-
-def _closed(side: Side) -> Side:
-    """The producer's side under the policy: its messages are those of the closed schema."""
-    document = close(side.document)
-    if document is side.document:
-        return side
+    document = normalise(schema, dialect)
+    if policy == "strict":
+        return Side(schema, dialect, document, rust)
+    document = close(document)
     return Side(document.schema, DEFAULT, document, confirm.compile_side(document.schema, DEFAULT))
 
 
@@ -116,7 +127,7 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
 
 def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
     found = harvest(left.document.schema, right.document.schema)
-    for candidate in itertools.islice(candidates(left.document.schema, found), MAX_GUESSES):
+    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
         if confirm.confirmed(left, right, candidate, budget.tick):
             return candidate
     return None

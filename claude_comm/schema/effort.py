@@ -99,7 +99,7 @@ def in_place(schema: dict[str, Any]) -> Iterator[Json]:
 
 def circular(document: Document) -> str | None:
     """A definition whose references lead back to itself without consuming anything, if there is one."""
-    edges = {name: set(_references(item)) for name, item in document.definitions.items()}
+    edges = {name: set(references_in_place(item)) for name, item in document.definitions.items()}
     state: dict[str, bool] = {}
     for start, first in edges.items():
         if start in state:
@@ -121,7 +121,8 @@ def circular(document: Document) -> str | None:
     return None
 
 
-def _references(schema: Json) -> Iterator[str]:
+def references_in_place(schema: Json) -> Iterator[str]:
+    """The definitions that a schema refers to for the same value."""
     stack = [schema]
     while stack:
         value = stack.pop()

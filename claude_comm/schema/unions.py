@@ -173,7 +173,7 @@ class _Search:
         )
 
     def opposite(self, literal: nodes.Lit) -> Node:
-        return self.prover.at_kind(self.prover.pool.negation(literal), self.kind)
+        return self.prover.opposite(literal)
 
     def shape(self, case: _Case) -> Shape:
         # Imported by the prover, which knows all domains; null and booleans have nothing to solve.

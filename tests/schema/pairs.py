@@ -81,9 +81,7 @@ class Maker:
         return out
 
     def some(self, out: dict[str, Any], share: float = 0.25, **keywords: Any) -> None:
-        for keyword, value in keywords.items():
-            if self.chance.random() < share:
-                out[keyword] = value
+        out.update((keyword, value) for keyword, value in keywords.items() if self.chance.random() < share)
 
     def object(self, depth: int) -> dict[str, Any]:
         chance, inner = self.chance, depth - 1

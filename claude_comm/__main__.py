@@ -1,0 +1,45 @@
+"""The command `claude-comm`, also `python -m claude_comm`.
+
+Law: every error ends here, as one message on stderr and the exit code of its kind; a traceback is a defect.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from claude_comm.cli.app import group
+from claude_comm.cli.output import prepare, say
+from claude_comm.errors import ClaudeCommError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    prepare()
+    try:
+        code = group().main(arguments, prog_name="claude-comm", standalone_mode=False)
+    except ClaudeCommError as error:
+        say(f"Error: {error}")
+        return error.exit_code
+    except typer.TyperException as error:
+        show_usage(error)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return code or 0
+
+
+def show_usage(error: typer.TyperException) -> None:
+    """What was typed wrong, below the usage line of the command, which such an error knows how to show."""
+    if hasattr(error, "show"):
+        error.show()
+    else:
+        say(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

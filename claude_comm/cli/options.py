@@ -1,0 +1,23 @@
+"""Arguments and options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from claude_comm.schema.verdict import Policy
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout: an array for a list, else an object.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Plain containment: undeclared properties count, instead of never being sent.")
+]
+Budget = Annotated[float, typer.Option("--budget", min=1, help="Milliseconds that one verdict may take.")]
+Document = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for stdin.", show_default=False)]
+
+DEFAULT_BUDGET_MS = 2_000.0
+
+
+def policy(strict: bool) -> Policy:
+    return "strict" if strict else "closed-producer"

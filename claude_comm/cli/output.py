@@ -1,0 +1,133 @@
+"""What a command writes: data to stdout, words to stderr; tables for people, aligned text or JSON for programs.
+
+Law: nothing that came from a message, a file or a server reaches a terminal with a character that could steer it.
+JSON keeps such characters as escapes, so nothing is lost there; text shows them as escapes too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+# Control characters (C0, DEL, C1), the bidirectional marks and overrides that make text read as what it is not,
+# invisible joiners, tags, line separators, and surrogates, which no encoding can write.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+# The same without what JSON's own writer escapes already, and without the line ends that it lays out with.
+_UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "", 1))
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+# File descriptors whose reader has left.
+_gone: set[int] = set()
+
+
+def prepare() -> None:
+    """A stream that cannot write a character writes its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def clean(text: object) -> str:
+    """The text on one line, with every character that could steer a terminal as a visible escape."""
+    return _UNSAFE.sub(_escape, str(text))
+
+
+def say(words: str) -> None:
+    """Words about the run, to stderr; line ends and indentation stay."""
+    _write(sys.stderr, "\n".join(clean(line) for line in words.splitlines()) + "\n")
+
+
+def emit(line: str) -> None:
+    """One line of data that is clean already."""
+    _write(sys.stdout, line + "\n")
+
+
+def emit_json(value: Any, *, lines: bool = False) -> None:
+    """One JSON value: indented, or on one line of a stream of them."""
+    import msgspec  # 20 ms that `--help` does not have to spend
+
+    body = msgspec.json.encode(value)
+    text = (body if lines else msgspec.json.format(body, indent=2)).decode()
+    emit(_UNSAFE_IN_JSON.sub(_json_escape, text))
+
+
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A table: ruled on a terminal, aligned columns in a pipe. `right` names the columns that hold numbers."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    if on_terminal():
+        _rich_table(columns, cells, right)
+        return
+    widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
+    for row in [list(columns), *cells]:
+        padded = (
+            text.rjust(width) if name in right else text.ljust(width)
+            for name, text, width in zip(columns, row, widths, strict=True)
+        )
+        emit("  ".join(padded).rstrip())
+
+
+def emit_fields(fields: Mapping[str, object]) -> None:
+    """Names and values, one pair a line; a value of several lines stands indented below its name."""
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        first, *more = str(value).splitlines() or [""]
+        emit(f"{name.ljust(width)}  {clean(first)}".rstrip())
+        for line in more:
+            emit(f"{' ' * width}  {clean(line)}".rstrip())
+
+
+def on_terminal() -> bool:
+    """Whether a person reads the data."""
+    return sys.stdout.isatty()
+
+
+def reader_gone() -> bool:
+    """Whether whoever read our data has left, as `head` does: an endless command ends then."""
+    return 1 in _gone
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters, the last of them an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # As a well-behaved tool in a pipe: no word about it, and the exit code stays the command's answer.
+        _gone.add(stream.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    return _SHORT.get(character) or (f"\\x{ord(character):02x}" if ord(character) < 0x100 else _json_escape(match))
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    if number < 0x10000:
+        return f"\\u{number:04x}"
+    high, low = divmod(number - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

@@ -1,0 +1,28 @@
+"""The projection as a command reads it: brought up to date first, so that what was sent is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect
+from claude_comm.names import Keys
+from claude_comm.settings import Settings
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import Database, open_database
+
+
+@contextmanager
+def reading(settings: Settings | None = None) -> Iterator[Database]:
+    """The database of this home, caught up with the streams as they are now."""
+    found = settings or settings_of_process()
+    with open_database(found.database) as database:
+        refresh(found, database)
+        yield database
+
+
+def refresh(settings: Settings, database: Database) -> None:
+    """Brings the projection up to date. Raises ServerUnreachable."""
+    with connect(settings) as links:
+        catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)

@@ -1,0 +1,128 @@
+"""The command `status`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from claude_comm.cli import words
+from claude_comm.cli.options import AsJson
+from claude_comm.cli.output import clean, emit, emit_json, emit_table, say
+from claude_comm.drive import launch, services
+from claude_comm.drive.blocking import Links
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect
+from claude_comm.drive.services import Service
+from claude_comm.errors import ConfigurationError
+from claude_comm.names import Keys
+from claude_comm.ops import server as ops
+from claude_comm.ops.server import ServerFacts, StreamFacts
+from claude_comm.settings import Settings, public
+from claude_comm.store.catch_up import lags
+from claude_comm.store.database import open_database
+
+SERVER = "server"
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs for one home and namespace. `server` is None while the private server is stopped; `behind` is how
+    many entries of each stream are not in the projection yet."""
+
+    home: str
+    namespace: str
+    address: str
+    server: ServerFacts | None
+    workers: dict[str, Service | None]
+    streams: list[StreamFacts]
+    behind: dict[str, int]
+
+
+def status(
+    check: Annotated[
+        str, typer.Option("--check", metavar="NAME", help="Say nothing; exit with 0 if NAME (server or a worker) runs.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Show what runs: server, workers, streams.
+
+    `behind` is how many entries of a stream the projection does not have yet. Starts nothing. With --check it is a
+    health check, for a container or a supervisor.
+    """
+    settings = settings_of_process()
+    if check:
+        return 0 if _runs(settings, check) else 1
+    found = look(settings)
+    if as_json:
+        emit_json(found)
+    else:
+        _show(found)
+    return 0
+
+
+def look(settings: Settings) -> Status:
+    """Raises ServerUnreachable when a configured server does not answer."""
+    facts: ServerFacts | None = None
+    streams: list[StreamFacts] = []
+    behind: dict[str, int] = {}
+    if settings.url or launch.answers(launch.socket_path(settings.home)):
+        with connect(settings) as links:
+            keys = Keys(settings.namespace)
+            facts, streams = links.run(ops.facts()), links.run(ops.streams(keys))
+            behind = _behind(links, settings, keys, streams)
+    return Status(
+        home=str(settings.home),
+        namespace=settings.namespace,
+        address=public(settings.url) or f"unix://{launch.socket_path(settings.home)}",
+        server=facts,
+        workers={name: services.running(settings.home, name) for name in services.WORKERS},
+        streams=streams,
+        behind=behind,
+    )
+
+
+def _behind(links: Links, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
+    if not settings.database.exists():
+        return {one.key: one.entries for one in streams}
+    with open_database(settings.database) as database:
+        return lags(links, database, keys)
+
+
+def _runs(settings: Settings, name: str) -> bool:
+    if name in services.WORKERS:
+        return services.running(settings.home, name) is not None
+    if name != SERVER:
+        raise ConfigurationError(f"nothing is called {name!r}; there are: {SERVER}, {', '.join(services.WORKERS)}.")
+    if not settings.url:
+        return launch.answers(launch.socket_path(settings.home))
+    with connect(settings) as links:
+        links.run(ops.facts())
+    return True
+
+
+def _show(found: Status) -> None:
+    emit(clean(f"home         {found.home}"))
+    emit(clean(f"namespace    {found.namespace}"))
+    emit(clean(f"server       {_server(found)}"))
+    for name, service in found.workers.items():
+        told = f"process {service.pid}, for {words.since(service.since_us)}" if service else "not running"
+        emit(clean(f"{name.ljust(11)}  {told}"))
+    if not found.streams:
+        say("no streams yet.")
+        return
+    emit("")
+    rows = [[one.key, one.entries, sum(one.pending.values()), found.behind.get(one.key, 0)] for one in found.streams]
+    columns = ["stream", "entries", "pending", "behind"]
+    emit_table(columns, rows, right=columns[1:])
+
+
+def _server(found: Status) -> str:
+    facts = found.server
+    if facts is None:
+        return f"not running ({found.address}); the first command that needs it starts it"
+    saved = "append-only file on" if facts.persistent else "append-only file off"
+    return (
+        f"{facts.program} {facts.version} at {found.address}, process {facts.pid}, for {words.span(facts.uptime_s)}, "
+        f"{words.size(facts.memory_bytes)}, {saved}"
+    )

@@ -1,0 +1,85 @@
+"""What a handler is given beside the payload: who sent it, and the ways to act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from claude_comm.client.publisher import Publisher
+from claude_comm.envelope import DEFAULT_TYPE, Envelope
+from claude_comm.errors import ConfigurationError
+from claude_comm.progress.events import FileOperation, TaskProgress
+from claude_comm.registry.contracts import Contract
+
+
+class Context:
+    """The message at hand (`envelope` is None in a start function) and this module's means.
+
+    What is sent from here carries the session and the correlation of the message at hand, and names it as its cause.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        contract: Contract,
+        stop: Callable[[], None],
+        envelope: Envelope | None = None,
+        session: str = "",
+    ) -> None:
+        self._publisher, self._contract, self._stop = publisher, contract, stop
+        self.envelope = envelope
+        self.session = envelope.session if envelope is not None else session
+
+    def send(self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str | None = None) -> str:
+        """Sends a message; its id. What the module declared to produce is negotiated before its first message.
+
+        Raises as `Publisher.publish` does, and NegotiationRefused or UnknownModule.
+        """
+        self._agree(target, type)
+        cause = self.envelope
+        return self._publisher.publish(
+            target,
+            data,
+            type=type,
+            session=self.session if session is None else session,
+            correlation=(cause.correlation or cause.id) if cause else "",
+            causation=cause.id if cause else "",
+        )
+
+    def progress(self, task: str, completed: float, total: float) -> None:
+        """Reports how far a task is, in units of its own."""
+        self._publisher.tell(task_progress(task, completed, total), session=self.session)
+
+    def file(
+        self,
+        operation: str,
+        path: str,
+        status: Literal["success", "failed"] = "success",
+        *,
+        size_bytes: int = 0,
+        **details: object,
+    ) -> None:
+        """Reports a file that was read, written or failed at; it counts in the session."""
+        fact = FileOperation(operation, str(path), status, size_bytes, details)
+        self._publisher.tell(fact, session=self.session)
+
+    def stop(self) -> None:
+        """Ends the module after this message."""
+        self._stop()
+
+    def _agree(self, target: str, type: str) -> None:
+        if self._publisher.agreed(target, type):
+            return
+        schema = self._contract.sends(target, type)
+        if schema is not None and not target.startswith("topic:"):
+            self._publisher.negotiate(target, schema, type=type)
+
+
+def task_progress(task: Any, completed: Any, total: Any) -> TaskProgress:
+    """A progress fact with its values checked. Raises ConfigurationError."""
+    if not isinstance(task, str) or not 0 < len(task) <= 256:
+        raise ConfigurationError("a task is named by 1 to 256 characters.")
+    for name, value in (("completed", completed), ("total", total)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise ConfigurationError(f"{name} is {value!r}: it must be a number from 0 up.")
+    return TaskProgress(task, completed, total)

@@ -1,0 +1,198 @@
+"""What the blocking and the asyncio consumer share: reading, settling and burying, as operations.
+
+Law: every entry that the server delivers ends as a Delivery in the caller's hands or on the dead stream with a
+reason; bytes that are no envelope never reach a handler. Acks are gathered and sent before the next read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from claude_comm import envelope as envelopes
+from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.effects import Operation
+from claude_comm.envelope import Envelope
+from claude_comm.errors import DecodeError, EnvelopeError, ServerRefused
+from claude_comm.names import check_name
+from claude_comm.ops import consume as ops
+from claude_comm.ops.consume import Entry, Reader
+from claude_comm.progress.events import Buried, Handled, Settled
+from claude_comm.settings import Settings
+
+# A third of the lease: two renewals may be lost before another consumer may claim the delivery.
+RENEW_FRACTION = 1 / 3
+# A delivery that was handed out this often and never ended has killed its consumers.
+MAX_DELIVERIES = 5
+# With several streams, how long one of them is waited for before the others are looked at again.
+_TURN_MS = 100
+
+
+class Delivery(msgspec.Struct, frozen=True, eq=False):
+    """One reading of a message by this module. It ends with `ack` or `fail` of its consumer."""
+
+    envelope: Envelope
+    entry: Entry
+    reader: Reader
+
+    def payload(self, type: Any = Any) -> Any:
+        """The payload decoded, as `type` when one is given. Raises DecodeError."""
+        return self.envelope.payload(type)
+
+    @property
+    def attempts(self) -> int:
+        return self.entry.attempts
+
+
+class Intake:
+    """The state of one consumer: who reads, what is out, what is to be acked."""
+
+    def __init__(
+        self,
+        module: str,
+        topics: Sequence[str],
+        settings: Settings | None,
+        *,
+        instance: str | None,
+        batch: int,
+        lease_s: float,
+    ) -> None:
+        self.identity: Identity = identify(module, settings, instance)
+        keys = self.identity.keys
+        streams = [keys.inbox(module), *(keys.topic(check_name(topic, "topic")) for topic in topics)]
+        self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
+        self.batch, self.lease_ms = batch, int(lease_s * 1000)
+        self._joined = False
+        self._acks: list[tuple[Delivery, int]] = []
+        self._out: dict[tuple[str, str], Delivery] = {}
+        self._claim_at = 0.0
+        self._cursors = dict.fromkeys(streams, "0-0")
+
+    def reading(self, wait_ms: int) -> Operation[list[Delivery]]:
+        """The next deliveries: first what others left behind, then what is new; empty when the wait is over."""
+        yield from self.settling()
+        if not self._joined:
+            yield from self._join()
+        try:
+            deliveries = yield from self._claimed()
+            if not deliveries:
+                deliveries = yield from self._new(wait_ms)
+        except ServerRefused as refusal:
+            if refusal.code != "NOGROUP":
+                raise
+            # The server was emptied under us: the next read makes the group anew, from the first entry.
+            self._joined = False
+            return []
+        return deliveries
+
+    def ack(self, delivery: Delivery) -> None:
+        """Marks a delivery as handled; the ack travels with the next operation."""
+        if self._out.pop((delivery.reader.stream, delivery.entry.id), None) is not None:
+            self._acks.append((delivery, micros()))
+
+    def settling(self) -> Operation[None]:
+        """Sends the gathered acks, one batch a stream."""
+        while self._acks:
+            reader = self._acks[0][0].reader
+            mine = [(delivery, at) for delivery, at in self._acks if delivery.reader == reader]
+            handled = Handled([_settled(delivery.envelope, at, delivery.attempts) for delivery, at in mine])
+            ids = [delivery.entry.id for delivery, _ in mine]
+            events = self.identity.keys.events(self.identity.module)
+            yield from ops.settle(reader, ids, events, self.identity.event(handled))
+            self._acks = [pair for pair in self._acks if pair[0].reader != reader]
+
+    def burying(self, delivery: Delivery, reason: str, path: str) -> Operation[None]:
+        """Moves a delivery to the dead stream."""
+        settled = _settled(delivery.envelope, micros(), delivery.attempts)
+        fact = Buried(settled, reason, path)
+        yield from self._bury(delivery.reader, delivery.entry, fact, delivery.envelope.session)
+        self._out.pop((delivery.reader.stream, delivery.entry.id), None)
+
+    def renewing(self) -> Operation[None]:
+        """Keeps every delivery that is still out from being claimed by others."""
+        for reader in self.readers:
+            ids = [entry for stream, entry in list(self._out) if stream == reader.stream]
+            if ids:
+                yield from ops.renew(reader, ids)
+
+    def leaving(self) -> Operation[None]:
+        """Sends the acks, gives back what was not handled, and takes this consumer off its groups."""
+        yield from self.settling()
+        for reader in self.readers if self._joined else ():
+            ids = [entry for stream, entry in self._out if stream == reader.stream]
+            if ids:
+                yield from ops.give_back(reader, ids, lease_ms=self.lease_ms)
+            yield from ops.leave(reader)
+        self._out.clear()
+
+    def _join(self) -> Operation[None]:
+        keys = self.identity.keys
+        yield from ops.announce(keys, [keys.events(self.identity.module)])
+        for reader in self.readers:
+            yield from ops.join(keys, reader.stream, reader.group)
+        self._joined = True
+        self._claim_at = 0.0
+
+    def _claimed(self) -> Operation[list[Delivery]]:
+        """Deliveries that nobody finished for a lease; looked for when it is time to."""
+        deliveries: list[Delivery] = []
+        if time.monotonic() < self._claim_at:
+            return deliveries
+        for reader in self.readers:
+            claimed = yield from ops.claim(
+                reader, lease_ms=self.lease_ms, cursor=self._cursors[reader.stream], count=self.batch
+            )
+            self._cursors[reader.stream] = claimed.cursor
+            deliveries += yield from self._opened(reader, claimed.entries)
+        if all(cursor == "0-0" for cursor in self._cursors.values()):
+            self._claim_at = time.monotonic() + self.lease_ms / 1000 * RENEW_FRACTION
+        return deliveries
+
+    def _new(self, wait_ms: int) -> Operation[list[Delivery]]:
+        if len(self.readers) == 1:
+            reader = self.readers[0]
+            entries = yield from ops.read(reader, count=self.batch, block_ms=wait_ms)
+            return (yield from self._opened(reader, entries))
+        deadline = time.monotonic() + wait_ms / 1000
+        turn_ms = 0
+        while True:
+            found: list[Delivery] = []
+            for reader in self.readers:
+                block_ms = turn_ms if reader is self.readers[0] else 0
+                entries = yield from ops.read(reader, count=self.batch, block_ms=block_ms)
+                found += yield from self._opened(reader, entries)
+            turn_ms = min(_TURN_MS, int((deadline - time.monotonic()) * 1000))
+            if found or turn_ms <= 0:
+                return found
+
+    def _opened(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
+        """Deliveries of the entries that are envelopes; the others are buried at once."""
+        deliveries = []
+        for entry in entries:
+            try:
+                if entry.body is None:
+                    raise DecodeError("the entry has no field 'e'.")
+                envelope = envelopes.decode(entry.body, max_bytes=self.identity.settings.max_envelope_bytes)
+            except EnvelopeError as error:
+                settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)
+                yield from self._bury(reader, entry, Buried(settled, str(error)))
+                continue
+            delivery = Delivery(envelope, entry, reader)
+            if entry.attempts > MAX_DELIVERIES:
+                reason = f"delivered {entry.attempts} times without an end: its handling kills the process"
+                yield from self.burying(delivery, reason, "")
+                continue
+            self._out[reader.stream, entry.id] = delivery
+            deliveries.append(delivery)
+        return deliveries
+
+    def _bury(self, reader: Reader, entry: Entry, fact: Buried, session: str = "") -> Operation[None]:
+        event = self.identity.event(fact, session)
+        yield from ops.bury(self.identity.keys, reader, entry, reason=fact.reason, path=fact.path, event=event)
+
+
+def _settled(envelope: Envelope, at_us: int, attempts: int) -> Settled:
+    return Settled(envelope.source, envelope.id, envelope.time, at_us, attempts)

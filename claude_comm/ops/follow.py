@@ -1,0 +1,103 @@
+"""Following streams from outside: which there are, where they end, and what comes after a position.
+
+Law: nothing here leaves a trace on the server: the projection reads with XREAD and keeps its positions itself.
+The streams are those announced in the registry and no others: nothing is scanned for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from claude_comm.effects import Batch, Command, Operation
+from claude_comm.errors import ServerRefused, TransportError
+from claude_comm.names import Keys, Stream
+
+# An id and the fields of an entry, in the order of the stream.
+Entries: TypeAlias = list[tuple[str, dict[bytes, bytes]]]
+# One command may read many streams on one server; on a cluster it may not cross slots, so each has its own.
+Reach: TypeAlias = Literal["server", "cluster"]
+
+
+class Announced(msgspec.Struct, frozen=True):
+    """The streams to follow, and keys that somebody announced but that are no streams of this namespace."""
+
+    streams: list[Stream]
+    foreign: list[bytes]
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """Where a stream ends: its last id ever, how many entries it holds, and how many it was ever given."""
+
+    last_id: str = "0-0"
+    length: int = 0
+    added: int = 0
+
+
+def announced(keys: Keys) -> Operation[Announced]:
+    """What the registry knows, by key."""
+    members: set[bytes] = yield Command(("SMEMBERS", keys.streams), on="control")
+    streams: list[Stream] = []
+    foreign: list[bytes] = []
+    for key in sorted(members):
+        stream = keys.parse_stream(key)
+        if stream is None:
+            foreign.append(key)
+        else:
+            streams.append(stream)
+    return Announced(streams, foreign)
+
+
+def tails(streams: Sequence[str]) -> Operation[dict[str, Tail]]:
+    """Where each stream ends; a missing one at its start. A key that holds something else is left out."""
+    replies = yield Batch(tuple(Command(("XINFO", "STREAM", key)) for key in streams))
+    found: dict[str, Tail] = {}
+    for key, reply in zip(streams, replies, strict=True):
+        if not isinstance(reply, TransportError):
+            found[key] = _tail(reply)
+        elif "no such key" in str(reply):
+            found[key] = Tail()
+        elif not isinstance(reply, ServerRefused) or reply.code != "WRONGTYPE":
+            raise reply
+    return found
+
+
+def read(
+    after: Mapping[str, str], *, count: int, block_ms: int = 0, reach: Reach = "server"
+) -> Operation[dict[str, Entries]]:
+    """Up to `count` entries of each stream after its id; streams with none are left out.
+
+    With `block_ms` the server waits that long for the first entry; on a cluster nothing can be waited for.
+    """
+    if not after:
+        return {}
+    if reach == "cluster":
+        commands = tuple(Command(("XREAD", "COUNT", count, "STREAMS", key, id_)) for key, id_ in after.items())
+        replies = yield Batch(commands)
+        pages: dict[str, Entries] = {}
+        for reply in replies:
+            if isinstance(reply, TransportError):
+                raise reply
+            pages.update(_pages(reply))
+        return pages
+    words: tuple[str | int, ...] = ("XREAD", "COUNT", count)
+    if block_ms:
+        words += ("BLOCK", block_ms)
+    reply = yield Command((*words, "STREAMS", *after.keys(), *after.values()), wait_ms=block_ms)
+    return _pages(reply)
+
+
+def _pages(reply: Any) -> dict[str, Entries]:
+    """RESP3: a map from the key to its entries; null when there are none."""
+    return {
+        key.decode(): [(id_.decode(), dict(zip(pairs[::2], pairs[1::2], strict=True))) for id_, pairs in entries]
+        for key, entries in (reply or {}).items()
+    }
+
+
+def _tail(reply: Mapping[bytes, Any]) -> Tail:
+    """Servers before version 7 do not count what was added: there it is what the stream holds."""
+    length = int(reply[b"length"])
+    return Tail(reply[b"last-generated-id"].decode(), length, int(reply.get(b"entries-added", length)))

@@ -1,0 +1,104 @@
+"""Modules, their contracts and instances, and the workers that are alive.
+
+Law: everything here is on the control server. An instance is alive while its last heartbeat is younger than
+`ALIVE_MS`; times are milliseconds since the epoch, handed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from claude_comm.effects import Batch, Command, Operation
+from claude_comm.errors import TransportError, UnknownModule
+from claude_comm.names import Keys
+from claude_comm.registry import contracts
+from claude_comm.registry.contracts import Contract
+
+# Three heartbeats may be lost before an instance counts as gone.
+HEARTBEAT_MS = 2_000
+ALIVE_MS = 4 * HEARTBEAT_MS
+# Heartbeats older than this are forgotten.
+FORGET_MS = 24 * 3600 * 1000
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A module's contract and its instances that are alive, by last heartbeat (ms)."""
+
+    contract: Contract
+    instances: dict[str, int]
+
+
+def register(keys: Keys, declared: Contract) -> Operation[None]:
+    yield Command(("HSET", keys.modules, declared.module, contracts.encode(declared)), on="control")
+
+
+def unregister(keys: Keys, module: str) -> Operation[bool]:
+    removed: int = yield Command(("HDEL", keys.modules, module), on="control")
+    return bool(removed)
+
+
+def find(keys: Keys, module: str) -> Operation[Contract | None]:
+    """Raises UnreadableContract."""
+    text: bytes | None = yield Command(("HGET", keys.modules, module), on="control")
+    return None if text is None else contracts.decode(module, text)
+
+
+def require(keys: Keys, module: str) -> Operation[Contract]:
+    """Raises UnknownModule, with a near name where there is one."""
+    found = yield from find(keys, module)
+    if found is None:
+        names = yield Command(("HKEYS", keys.modules), on="control")
+        raise UnknownModule(module, sorted(name.decode() for name in names))
+    return found
+
+
+def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:
+    """All readable contracts by name, each with its living instances."""
+    replies: list[Any] = yield Batch(
+        (
+            Command(("HGETALL", keys.modules), on="control"),
+            Command(("ZRANGEBYSCORE", keys.instances, now_ms - ALIVE_MS, "+inf", "WITHSCORES"), on="control"),
+        ),
+        on="control",
+    )
+    for reply in replies:
+        if isinstance(reply, TransportError):
+            raise reply
+    texts, beats = replies
+    alive: dict[str, dict[str, int]] = {}
+    for member, score in _pairs(beats):
+        module, _, instance = member.partition("/")
+        alive.setdefault(module, {})[instance] = int(score)
+    return [
+        Registered(contracts.decode(name, text), alive.get(name, {}))
+        for name, text in sorted((name.decode(), text) for name, text in texts.items())
+    ]
+
+
+def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:
+    """A heartbeat of `module/instance` in `keys.instances`, or of `worker/instance` in `keys.workers`."""
+    yield Batch(
+        (
+            Command(("ZADD", key, now_ms, member), on="control"),
+            Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - FORGET_MS), on="control"),
+        ),
+        on="control",
+    )
+
+
+def stop_beating(key: str, member: str) -> Operation[None]:
+    yield Command(("ZREM", key, member), on="control")
+
+
+def workers_alive(keys: Keys, name: str, *, now_ms: int) -> Operation[list[str]]:
+    """The living instances of the worker of that name."""
+    members = yield Command(("ZRANGEBYSCORE", keys.workers, now_ms - ALIVE_MS, "+inf"), on="control")
+    return [member.decode() for member in members if member.decode().partition("/")[0] == name]
+
+
+def _pairs(reply: list[Any]) -> list[tuple[str, float]]:
+    """Scores as the server sends them: pairs in RESP3, one flat list in RESP2."""
+    rows = reply if not reply or isinstance(reply[0], list) else list(zip(reply[::2], reply[1::2], strict=True))
+    return [(member.decode(), float(score)) for member, score in rows]

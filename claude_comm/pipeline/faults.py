@@ -1,0 +1,51 @@
+"""Why a schema cannot be used: every fault, each with its place in the document that holds the schema."""
+
+from __future__ import annotations
+
+import functools
+
+from claude_comm.documents.form import Problem, Steps
+from claude_comm.errors import SchemaError
+from claude_comm.schema.dialect import URI, Dialect, dialect_of
+from claude_comm.schema.sentences import place
+from claude_comm.schema.validate import Validator, compile_validator, well_formed
+from claude_comm.schema.verdict import Json
+
+
+def faults(schema: Json, at: Steps) -> list[Problem]:
+    """All that keeps `schema`, which stands at `at`, from being used; empty for a well-formed one."""
+    try:
+        well_formed(schema)
+    except SchemaError as error:
+        return _all_faults(schema, at) or [Problem(place((*at, *_steps(schema, error.path))), error.sentence)]
+    return []
+
+
+def _all_faults(schema: Json, at: Steps) -> list[Problem]:
+    """What its meta-schema refuses; nothing where the fault is another (a cap, a reference, the dialect)."""
+    try:
+        breaches = _meta(dialect_of(schema)).validate(schema)
+    except SchemaError:
+        return []
+    here = place(at)
+    return [Problem(here + breach.path[1:], f"not a schema: {breach.sentence}.") for breach in breaches]
+
+
+@functools.cache
+def _meta(dialect: Dialect) -> Validator:
+    return compile_validator({"$schema": URI[dialect], "$ref": URI[dialect]})
+
+
+def _steps(schema: Json, pointer: str) -> Steps:
+    """A JSON Pointer into the schema as the steps of a path."""
+    steps: list[str | int] = []
+    value = schema
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and name.isdigit():
+            steps.append(int(name))
+            value = value[int(name)] if int(name) < len(value) else None
+        else:
+            steps.append(name)
+            value = value.get(name) if isinstance(value, dict) else None
+    return tuple(steps)

@@ -1,0 +1,84 @@
+"""What happens to a module and to its deliveries, as facts that travel on its events stream.
+
+Law: an event is an ordinary envelope of type `comm.event` whose payload is one of these; a reader folds it by
+(source, id) like any other message, so that a replayed event changes nothing. Numbers are bounded here, because the
+store adds them up in signed 64-bit integers and cannot hold a NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from claude_comm.envelope import Micros
+from claude_comm.errors import DecodeError
+
+EVENT_TYPE = "comm.event"
+
+# The largest integer that JSON readers agree on; 9 PB is more than a file has.
+MAX_COUNT = 2**53 - 1
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+
+
+class Settled(msgspec.Struct, frozen=True, array_like=True):
+    """One delivery that ended: which message, when it was sent and when its handling ended (microseconds)."""
+
+    source: str
+    id: str
+    sent_us: Micros
+    settled_us: Micros
+    attempts: Count = 1
+
+
+class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
+    """Deliveries whose handler returned; one event a batch, so that an ack costs no message of its own."""
+
+    deliveries: list[Settled]
+
+
+class Buried(msgspec.Struct, frozen=True, tag="buried", tag_field="kind"):
+    """A delivery that will not be tried again, and why; `path` is where in the payload, if the schema refused it."""
+
+    delivery: Settled
+    reason: str
+    path: str = ""
+
+
+class TaskProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"):
+    """How far a task of this module is, in units of its own."""
+
+    task: str
+    completed: Finite
+    total: Finite
+
+
+class FileOperation(msgspec.Struct, frozen=True, tag="file", tag_field="kind"):
+    """A file that this module read, wrote or failed at. `size_bytes` counts towards the session."""
+
+    operation: str
+    path: str
+    status: Literal["success", "failed"]
+    size_bytes: Count = 0
+    details: dict[str, object] = {}
+
+
+class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
+    """An instance of this module started or stopped."""
+
+    state: Literal["started", "stopped"]
+    instance: str
+
+
+Event: TypeAlias = Handled | Buried | TaskProgress | FileOperation | Lifecycle
+
+_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def decode_event(data: bytes | msgspec.Raw) -> Event:
+    """The event in an envelope's payload. Raises DecodeError."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise DecodeError(f"not an event: {error}.") from None

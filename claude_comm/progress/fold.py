@@ -1,0 +1,135 @@
+"""From an entry of a stream to a fact that the projection can store.
+
+Law: `fold` is total. Whatever bytes an entry holds, it becomes one fact, and none is an error: what cannot be read
+is `Unreadable`, with its reason. An envelope of type `comm.event` is an event on an events stream only, and it
+speaks for the module whose stream it lies in; anywhere else it is a message like any other.
+
+Counted into a session: files and bytes from the file operations that succeeded (the sizes of messages are in
+`messages.size_bytes`), an error for every file operation that failed and for every burial of one of its messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from claude_comm.envelope import DEFAULT_MAX_BYTES, Envelope, decode
+from claude_comm.errors import DecodeError, TooLarge
+from claude_comm.names import Stream
+from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperation, decode_event
+
+# Enough of an unreadable entry to recognise who wrote it.
+PREFIX_BYTES = 256
+
+# The id of an entry, and its fields.
+Entry: TypeAlias = tuple[str, Mapping[bytes, bytes]]
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A message lies in an inbox or a topic."""
+
+    stream: str
+    entry_id: str
+    size_bytes: int
+    envelope: Envelope
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """An event of `module`. `details` is the JSON text of a file operation's details."""
+
+    stream: str
+    entry_id: str
+    module: str
+    envelope: Envelope
+    event: Event
+    details: str = "{}"
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """An entry that is no envelope, or an event that cannot be understood; `prefix` is how it begins."""
+
+    stream: str
+    entry_id: str
+    reason: str
+    size_bytes: int
+    prefix: bytes
+
+
+Fact: TypeAlias = Sent | Happened | Unreadable
+
+
+class SessionChange(msgspec.Struct):
+    """What a batch adds to one session; times in microseconds, None when nothing was sent or happened in it."""
+
+    start_us: int | None = None
+    end_us: int | None = None
+    files: int = 0
+    errors: int = 0
+    bytes: int = 0
+    modules: set[str] = msgspec.field(default_factory=set)
+
+
+def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Fact:
+    """The fact in one entry; `max_bytes` is the largest envelope that is decoded."""
+    body = fields.get(b"e")
+    if body is None:
+        flat = b" ".join(name + b"=" + value for name, value in fields.items())
+        return Unreadable(stream.key, entry_id, "the entry has no field `e`.", len(flat), flat[:PREFIX_BYTES])
+    try:
+        envelope = decode(body, max_bytes=max_bytes)
+        if stream.kind != "events" or envelope.type != EVENT_TYPE:
+            return Sent(stream.key, entry_id, len(body), envelope)
+        event = decode_event(envelope.data)
+        details = _json(event.details) if isinstance(event, FileOperation) else "{}"
+    except (DecodeError, TooLarge) as error:
+        return Unreadable(stream.key, entry_id, str(error), len(body), body[:PREFIX_BYTES])
+    return Happened(stream.key, entry_id, stream.name, envelope, event, details)
+
+
+def fold_page(stream: Stream, entries: Iterable[Entry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
+    """The facts in a page of one stream, in its order."""
+    return [fold(stream, entry_id, fields, max_bytes=max_bytes) for entry_id, fields in entries]
+
+
+def session_changes(sent: Sequence[Sent], happened: Sequence[Happened]) -> dict[str, SessionChange]:
+    """What these facts, each new to the projection, add to their sessions. Burials are added by the store, which
+    alone knows the session of a buried message."""
+    changes: dict[str, SessionChange] = {}
+    for message in sent:
+        if message.envelope.session:
+            _change(changes, message.envelope).modules.add(message.envelope.source)
+    for fact in happened:
+        if fact.envelope.session:
+            change = _change(changes, fact.envelope)
+            change.modules.add(fact.module)
+            if isinstance(fact.event, FileOperation):
+                _count_file(change, fact.event)
+    return changes
+
+
+def _change(changes: dict[str, SessionChange], envelope: Envelope) -> SessionChange:
+    change = changes.get(envelope.session)
+    if change is None:
+        change = changes[envelope.session] = SessionChange()
+    if change.start_us is None or envelope.time < change.start_us:
+        change.start_us = envelope.time
+    if change.end_us is None or envelope.time > change.end_us:
+        change.end_us = envelope.time
+    return change
+
+
+def _count_file(change: SessionChange, operation: FileOperation) -> None:
+    if operation.status == "success":
+        change.files += 1
+        change.bytes = min(change.bytes + operation.size_bytes, MAX_COUNT)
+    else:
+        change.errors += 1
+
+
+def _json(details: dict[str, object]) -> str:
+    try:
+        return msgspec.json.encode(details).decode()
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise DecodeError(f"the details of a file operation cannot be written as JSON: {error}.") from None

@@ -1,0 +1,114 @@
+"""What a module declares: the types of message that it accepts and produces, each with a schema.
+
+Law: pure. A contract crosses the wire as JSON, one field of the registry's hash a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from claude_comm.envelope import DEFAULT_TYPE, Micros
+from claude_comm.errors import ClaudeCommError, SchemaError
+from claude_comm.names import check_name, check_target
+
+Schema = dict[str, Any] | bool
+
+# With one of these as a key, a mapping is a schema; without, it maps message types to schemas.
+_KEYWORDS = frozenset(
+    "$schema $id $ref $defs definitions type properties required items prefixItems additionalProperties "
+    "patternProperties unevaluatedProperties enum const anyOf oneOf allOf not if format pattern minimum maximum "
+    "minLength maxLength minItems maxItems title description".split()
+)
+
+
+class Produced(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A type of message that a module sends; `target` names to whom, where that is known beforehand."""
+
+    type: str
+    schema: Schema
+    target: str = ""
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One module's declaration. `accepts` maps a message type to the schema of its payload."""
+
+    module: str
+    version: str = "1.0.0"
+    accepts: dict[str, Schema] = {}
+    produces: list[Produced] = []
+    registered_us: Micros = 0
+
+    def sends(self, target: str, type: str) -> Schema | None:
+        """The schema of what this module sends to that target, or None where it declares none."""
+        fallback = None
+        for produced in self.produces:
+            if produced.type == type and produced.target == target:
+                return produced.schema
+            if produced.type == type and not produced.target:
+                fallback = produced.schema
+        return fallback
+
+
+def by_type(declared: object) -> dict[str, Schema]:
+    """A declaration as a map from message type to schema; a bare schema is that of the default type."""
+    if declared is None:
+        return {}
+    if not isinstance(declared, Mapping) or not declared or _KEYWORDS & declared.keys():
+        return {DEFAULT_TYPE: _schema(DEFAULT_TYPE, declared)}
+    return {check_name(name, "message type"): _schema(name, schema) for name, schema in declared.items()}
+
+
+def contract(
+    module: str,
+    *,
+    version: str = "1.0.0",
+    accepts: Mapping[str, Any] | bool | None = None,
+    produces: list[Produced] | None = None,
+    registered_us: int = 0,
+) -> Contract:
+    """A contract with its names checked. Raises InvalidName or SchemaError."""
+    for produced in produces or []:
+        check_name(produced.type, "message type")
+        if produced.target:
+            check_target(produced.target)
+        _schema(produced.type, produced.schema)
+    return Contract(
+        module=check_name(module),
+        version=version,
+        accepts=by_type(accepts),
+        produces=produces or [],
+        registered_us=registered_us,
+    )
+
+
+class UnreadableContract(ClaudeCommError):
+    """What stands in the registry is not a contract."""
+
+    def __init__(self, module: str, why: str) -> None:
+        self.module = module
+        super().__init__(f"the registered contract of {module!r} cannot be read ({why}); start that module again.")
+
+
+def encode(declared: Contract) -> bytes:
+    return msgspec.json.encode(declared)
+
+
+def decode(module: str, text: bytes) -> Contract:
+    """Raises UnreadableContract: another program may have written there."""
+    try:
+        return msgspec.json.decode(text, type=Contract)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableContract(module, str(error)) from None
+
+
+def _schema(name: str, schema: object) -> Schema:
+    if isinstance(schema, bool):
+        return schema
+    if not isinstance(schema, Mapping):
+        raise SchemaError(
+            f"the schema of {name!r} is a {type(schema).__name__}; a JSON Schema is an object or a boolean"
+        )
+    return dict(schema)

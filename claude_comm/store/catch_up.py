@@ -1,0 +1,157 @@
+"""Bringing the projection up to the streams: what the progress worker does for ever and a reading command does once.
+
+Law: every read starts at the checkpoints as the database has them, so that several who catch up at once share the
+work. A survey notices streams that are new and streams whose ids moved backwards; where nothing changed, it writes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from claude_comm.drive.blocking import Links
+from claude_comm.names import Keys, Stream
+from claude_comm.ops import follow
+from claude_comm.ops.follow import Entries, Reach, Tail
+from claude_comm.progress.fold import fold_page
+from claude_comm.store import checkpoints
+from claude_comm.store.checkpoints import Checkpoint, position
+from claude_comm.store.database import Database
+from claude_comm.store.project import Page, Projected, project
+
+# What a page should hold in memory, and its bounds in entries. The first page is small, because nobody knows yet how
+# large the messages are; beyond the largest, a transaction gains nothing.
+PAGE_BYTES = 8 * 1024 * 1024
+FIRST_ENTRIES = 512
+MAX_ENTRIES = 4096
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """The streams that are followed and where they end; those whose ids moved backwards; keys that are no streams."""
+
+    streams: dict[str, Stream]
+    tails: dict[str, Tail]
+    moved: list[str]
+    foreign: list[str]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One page of all streams: what it added, which streams had entries, and how many entries to ask for next."""
+
+    projected: Projected
+    read: frozenset[str]
+    count: int
+
+
+def survey(links: Links, database: Database, keys: Keys) -> Survey:
+    """Looks at all streams. New ones get a checkpoint at their start; those that moved begin a new epoch there.
+
+    A stream followed before stays followed, also when the registry has forgotten it.
+    """
+    known = checkpoints.load(database)
+    announced = links.run(follow.announced(keys))
+    followed = [stream for key in known if (stream := keys.parse_stream(key.encode()))]
+    streams = {stream.key: stream for stream in [*announced.streams, *followed]}
+    tails = links.run(follow.tails(list(streams))) if streams else {}
+    new = {key: tail.added - tail.length for key, tail in tails.items() if key not in known}
+    moved = {
+        key: (known[key], tail.added - tail.length)
+        for key, tail in tails.items()
+        if key in known and position(known[key].entry_id) > position(tail.last_id)
+    }
+    if new:
+        checkpoints.begin(database, new)
+    if moved:
+        checkpoints.restart(database, moved)
+    foreign = [key.decode("utf-8", "backslashreplace") for key in announced.foreign]
+    foreign += [key for key in streams if key not in tails]
+    return Survey({key: streams[key] for key in tails}, tails, sorted(moved), foreign)
+
+
+def step(
+    links: Links,
+    database: Database,
+    streams: Iterable[Stream],
+    *,
+    count: int,
+    max_bytes: int,
+    block_ms: int = 0,
+    reach: Reach = "server",
+) -> Step:
+    """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first, and stores it.
+
+    Raises TransportError, or StoreError having stored nothing of the page.
+    """
+    known = checkpoints.load(database)
+    by_key = {stream.key: stream for stream in streams}
+    points = {key: known.get(key, Checkpoint()) for key in by_key}
+    after = {key: point.entry_id for key, point in points.items()}
+    found = links.run(follow.read(after, count=count, block_ms=block_ms, reach=reach))
+    pages = [
+        Page(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
+        for key, entries in found.items()
+    ]
+    projected = project(database, pages) if pages else Projected()
+    return Step(projected, frozenset(found), next_count(count, found))
+
+
+def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int, reach: Reach = "server") -> int:
+    """Stores everything that was in the streams when this was called; returns how many entries that took.
+
+    What arrives meanwhile may be stored as well, but is not chased. With nothing new it costs two round trips.
+    `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
+    for good.
+    """
+    seen = survey(links, database, keys)
+    behind = _behind(checkpoints.load(database), seen.tails)
+    count, stored = first_count(len(behind)), 0
+    while behind:
+        done = step(
+            links, database, [seen.streams[key] for key in behind], count=count, max_bytes=max_bytes, reach=reach
+        )
+        stored += done.projected.entries
+        count = done.count
+        # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
+        behind = _behind(checkpoints.load(database), {key: seen.tails[key] for key in behind & done.read})
+    return stored
+
+
+def lag(point: Checkpoint, tail: Tail) -> int:
+    """How many entries of a stream are not folded yet. Zero only at its end; otherwise exact, but for a stream that
+    had single entries deleted, where it may be too high."""
+    if tail.length == 0 or position(point.entry_id) >= position(tail.last_id):
+        return 0
+    return min(max(tail.added - point.entries, 1), tail.length)
+
+
+def lags(links: Links, database: Database, keys: Keys) -> dict[str, int]:
+    """How far behind the projection is, by stream key. Writes nothing."""
+    known = checkpoints.load(database)
+    streams = [stream.key for stream in links.run(follow.announced(keys)).streams]
+    tails = links.run(follow.tails(streams)) if streams else {}
+    return {key: lag(known.get(key, Checkpoint()), tail) for key, tail in tails.items()}
+
+
+def first_count(streams: int) -> int:
+    """How many entries of each stream the first page asks for."""
+    return max(FIRST_ENTRIES // max(streams, 1), 1)
+
+
+def next_count(count: int, found: Mapping[str, Entries]) -> int:
+    """How many entries of each stream to ask for next, from how large those were that came."""
+    size = sum(len(value) for entries in found.values() for _, fields in entries for value in fields.values())
+    if size > PAGE_BYTES:
+        return max(count * PAGE_BYTES // size, 1)
+    if size < PAGE_BYTES // 4 and any(len(entries) == count for entries in found.values()):
+        return min(count * 2, max(MAX_ENTRIES // len(found), 1))
+    return count
+
+
+def _behind(known: Mapping[str, Checkpoint], tails: Mapping[str, Tail]) -> set[str]:
+    return {
+        key
+        for key, tail in tails.items()
+        if tail.length and position(known.get(key, Checkpoint()).entry_id) < position(tail.last_id)
+    }

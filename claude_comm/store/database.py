@@ -1,0 +1,188 @@
+"""The SQLite database: opened, brought up to date, and its errors made ours.
+
+Law: `sqlite3` errors become StoreError here and nowhere else. Opening a database that is up to date reads one page
+and writes nothing. A write is one `BEGIN IMMEDIATE` transaction: all of it or none of it, whatever kills the process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from claude_comm.errors import StoreError
+
+Row: TypeAlias = tuple[Any, ...]
+Writer: TypeAlias = sqlite3.Connection
+
+# As long as the longest batch of twenty writers in a row may take on a slow disk.
+BUSY_TIMEOUT_S = 30.0
+_CACHE_KIB = 16 * 1024
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class Database:
+    """One connection to the projection, for one thread at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self._connection = path, connection
+        self._file = _identity(path)
+
+    def replaced(self) -> bool:
+        """Whether the path no longer names the file that was opened: what is written would be seen by nobody."""
+        return _identity(self.path) != self._file
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """All rows of a query. Raises StoreError."""
+        with _translated(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several queries that see one state of the database."""
+        with _translated(self.path), _transaction(self._connection, "BEGIN"):
+            yield
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """One transaction, committed at the end of the block and undone by any error. Raises StoreError."""
+        with _translated(self.path), _transaction(self._connection, "BEGIN IMMEDIATE"):
+            yield self._connection
+
+    def close(self) -> None:
+        with _translated(self.path):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_database(path: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    """The database in this file, made and migrated if need be; any number of processes may do so at once.
+
+    Raises StoreError: not a database, made by a newer release, a folder that cannot be used, locked for too long.
+    """
+    file = Path(path)
+    with _translated(file):
+        connection = _connect(file, busy_timeout_s)
+        try:
+            _prepare(connection, file, busy_timeout_s)
+        except BaseException:
+            connection.close()
+            raise
+    return Database(file, connection)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _connect(file: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder {file.parent} cannot be used: {error.strerror}.") from None
+    return sqlite3.connect(file, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(connection: sqlite3.Connection, file: Path, busy_timeout_s: float) -> None:
+    scripts = sorted(_MIGRATIONS.glob("*.sql"))
+    version = _version(connection)
+    if version > len(scripts):
+        raise StoreError(
+            f"{file} was written by a newer claude-comm (schema {version}, this one knows {len(scripts)}): upgrade it."
+        )
+    if version < len(scripts):
+        _write_ahead(connection, busy_timeout_s)
+        with _transaction(connection, "BEGIN IMMEDIATE"):
+            # Read again: another process may have migrated while this one waited for the lock.
+            for number, script in enumerate(scripts[_version(connection) :], start=_version(connection) + 1):
+                for statement in _statements(script.read_text(encoding="utf-8")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+    # A commit may be lost with the power, never with the process; what is lost is folded from the streams again.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    # A batch's pages stay in memory until its commit: with the default of 2 MB, 5,000 messages take twice as long.
+    connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _write_ahead(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Switches to write-ahead logging. SQLite does not wait for the lock that this takes, so the waiting is here."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _LOCKED or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script: `executescript` would commit the transaction that they must share."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"the database {file} cannot be used: {error}.{_next_step(error)}") from error
+
+
+def _next_step(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _NEXT_STEPS.get(code, "")
+
+
+_NEXT_STEPS = {
+    sqlite3.SQLITE_BUSY: " Another process has been writing to it for too long: try again.",
+    sqlite3.SQLITE_CANTOPEN: " Check that its folder exists and may be written, or set CLAUDE_COMM_HOME.",
+    sqlite3.SQLITE_CORRUPT: " Move it away: it is made anew from the streams.",
+    sqlite3.SQLITE_FULL: " The disk is full.",
+    sqlite3.SQLITE_NOTADB: " Name another file, or move this one away.",
+    sqlite3.SQLITE_READONLY: " Check that the file and its folder may be written.",
+}

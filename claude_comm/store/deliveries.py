@@ -1,0 +1,114 @@
+"""Deliveries: their rows, and what they make of the messages they are of.
+
+Law: a delivery and its message travel on different streams, so either may be folded first. Whichever comes second
+joins the two, and the result is the same: the message's communication takes its status from all its deliveries,
+its session counts every burial once and lists every consumer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from claude_comm.progress.events import Buried, Handled, Settled
+from claude_comm.progress.fold import Happened
+from claude_comm.store.database import Writer
+
+# In the order of the consumer's events stream: a delivery that was buried, replayed and handled is handled.
+_UPSERT = """
+INSERT INTO deliveries
+    (number, source, message_id, consumer, status, attempts, sent_us, settled_us, reason, path, burials)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (message_id, source, consumer) DO UPDATE SET
+    status = excluded.status, attempts = excluded.attempts, sent_us = excluded.sent_us,
+    settled_us = excluded.settled_us, reason = excluded.reason, path = excluded.path,
+    burials = burials + excluded.burials
+"""
+
+# CROSS JOIN fixes the order: from the few new rows, one look into the index for each.
+_OF_NEW_MESSAGES = """
+SELECT m.source, m.message_id, m.session, d.consumer, d.burials
+FROM messages AS m CROSS JOIN deliveries AS d ON d.message_id = m.message_id AND d.source = m.source
+WHERE m.number >= ?
+"""
+_CONSUMERS_OF_NEW = """
+SELECT DISTINCT m.session, d.consumer
+FROM deliveries AS d CROSS JOIN messages AS m ON m.message_id = d.message_id AND m.source = d.source
+WHERE d.number >= ? AND m.session != ''
+"""
+_SESSION_OF = "SELECT session FROM messages WHERE message_id = ? AND source = ?"
+
+# A topic has several consumers: one that buried it is a failure, whatever the others did, and the slowest one counts.
+_STATUS = """
+UPDATE module_communications AS c SET (status, metrics) = (
+    SELECT
+        CASE WHEN max(d.status = 'buried') THEN 'failed' ELSE 'handled' END,
+        json_set(
+            c.metrics, '$.latency_ms', max(max(d.settled_us - d.sent_us, 0)) / 1000.0,
+            '$.attempts', max(d.attempts),
+            '$.handled', sum(d.status = 'handled'), '$.failed', sum(d.status = 'buried')
+        )
+    FROM deliveries AS d WHERE d.message_id = ?1 AND d.source = ?2
+)
+WHERE c.id = (SELECT m.communication FROM messages AS m WHERE m.message_id = ?1 AND m.source = ?2)
+"""
+
+
+class SettledIn(msgspec.Struct, frozen=True):
+    """A consumer settled messages of this session; `burials` of them for the first time in this batch."""
+
+    session: str
+    consumer: str
+    burials: int = 0
+
+
+def store(writer: Writer, happened: Sequence[Happened], first_message: int) -> list[SettledIn]:
+    """Stores the deliveries in new events and joins them to messages, and new messages (those numbered from
+    `first_message`) to deliveries stored earlier. Returns what their sessions gain."""
+    joined = writer.execute(_OF_NEW_MESSAGES, (first_message,)).fetchall()
+    gained = [SettledIn(session, consumer, burials) for _, _, session, consumer, burials in joined if session]
+    first = 1 + int(writer.execute("SELECT coalesce(max(number), 0) FROM deliveries").fetchone()[0])
+    new = list(_rows(happened, first))
+    if new:
+        writer.executemany(_UPSERT, new)
+        gained += [SettledIn(*row) for row in writer.execute(_CONSUMERS_OF_NEW, (first,))]
+        gained += _burials(writer, happened)
+    touched = {(row[1], row[0]) for row in joined} | {(str(row[2]), str(row[1])) for row in new}
+    writer.executemany(_STATUS, sorted(touched))
+    return gained
+
+
+def _burials(writer: Writer, happened: Sequence[Happened]) -> Iterator[SettledIn]:
+    """One for every burial in these events whose message is known; the others wait for theirs."""
+    for fact in happened:
+        if isinstance(fact.event, Buried):
+            of = fact.event.delivery
+            for (session,) in writer.execute(_SESSION_OF, (of.id, of.source)).fetchall():
+                if session:
+                    yield SettledIn(session, fact.module, 1)
+
+
+def _rows(happened: Sequence[Happened], first: int) -> Iterator[tuple[object, ...]]:
+    number = first
+    for fact in happened:
+        event = fact.event
+        if isinstance(event, Handled):
+            for delivery in event.deliveries:
+                yield (number, *_settled(delivery, fact.module, "handled"), "", "", 0)
+                number += 1
+        elif isinstance(event, Buried):
+            yield (number, *_settled(event.delivery, fact.module, "buried"), event.reason, event.path, 1)
+            number += 1
+
+
+def _settled(delivery: Settled, consumer: str, status: str) -> tuple[object, ...]:
+    return (
+        delivery.source,
+        delivery.id,
+        consumer,
+        status,
+        delivery.attempts,
+        delivery.sent_us,
+        delivery.settled_us,
+    )

@@ -1,0 +1,85 @@
+"""Writes one batch of facts and the checkpoints behind it: all in one transaction.
+
+Law: killed anywhere, the projection neither loses nor doubles a row. The checkpoints are read again inside the
+transaction and what lies at or before them is dropped, so that any number of processes may project the same streams;
+rows are unique on (source, id), so that a stream read again from its start adds nothing; and whatever is added up
+(sessions, statuses) comes from the rows that this transaction inserted.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from claude_comm.progress.fold import Fact, Happened, Sent, Unreadable, session_changes
+from claude_comm.store import deliveries, rows, session_sums
+from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
+from claude_comm.store.database import Database, Writer
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Facts of one stream in its order, as read in this epoch of it. Not empty."""
+
+    stream: str
+    epoch: int
+    facts: Sequence[Fact]
+
+
+class Projected(msgspec.Struct, frozen=True):
+    """How many rows of each kind a batch added; entries that were there before count in none."""
+
+    entries: int = 0
+    messages: int = 0
+    events: int = 0
+    unreadable: int = 0
+
+
+def project(database: Database, pages: Sequence[Page]) -> Projected:
+    """Stores what is new in these pages, with their checkpoints. Raises StoreError, having stored nothing."""
+    with database.write() as writer:
+        fresh, moved = _beyond_checkpoints(writer, pages)
+        if not moved:
+            return Projected()
+        sent, happened, unreadable = _by_kind(fresh)
+        sent, first_message = rows.insert_messages(writer, sent)
+        happened = rows.insert_events(writer, happened)
+        settled = deliveries.store(writer, happened, first_message)
+        rows.insert_file_operations(writer, happened)
+        rows.upsert_progress(writer, happened)
+        session_sums.add(writer, session_changes(sent, happened), settled)
+        stored = rows.insert_unreadable(writer, unreadable)
+        save_in(writer, moved)
+    return Projected(len(fresh), len(sent), len(happened), stored)
+
+
+def _beyond_checkpoints(writer: Writer, pages: Sequence[Page]) -> tuple[list[Fact], dict[str, Checkpoint]]:
+    """The facts after the checkpoints as they are now, and where the checkpoints go."""
+    known = load_in(writer)
+    fresh: list[Fact] = []
+    moved: dict[str, Checkpoint] = {}
+    for page in pages:
+        at = moved.get(page.stream) or known.get(page.stream, Checkpoint())
+        if at.epoch != page.epoch:
+            continue
+        start = bisect_right(page.facts, position(at.entry_id), key=lambda fact: position(fact.entry_id))
+        facts = page.facts[start:]
+        if facts:
+            fresh.extend(facts)
+            moved[page.stream] = Checkpoint(at.epoch, facts[-1].entry_id, at.entries + len(facts))
+    return fresh, moved
+
+
+def _by_kind(facts: Iterable[Fact]) -> tuple[list[Sent], list[Happened], list[Unreadable]]:
+    sent: list[Sent] = []
+    happened: list[Happened] = []
+    unreadable: list[Unreadable] = []
+    for fact in facts:
+        if isinstance(fact, Sent):
+            sent.append(fact)
+        elif isinstance(fact, Happened):
+            happened.append(fact)
+        else:
+            unreadable.append(fact)
+    return sent, happened, unreadable

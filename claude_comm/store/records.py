@@ -1,0 +1,135 @@
+"""The rows of the projection as values: what `queries` returns.
+
+Law: text is as it was sent, so a face that shows it strips control characters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from claude_comm.errors import DecodeError
+from claude_comm.store.times import iso
+
+
+class MessageRow(msgspec.Struct, frozen=True):
+    """A message; `number` is what `list` shows. `status` is sent, handled or failed."""
+
+    number: int
+    id: str
+    source: str
+    target: str
+    type: str
+    session: str
+    time_us: int
+    agreement: str
+    correlation: str
+    causation: str
+    reply_to: str
+    content_type: str
+    headers: dict[str, str]
+    traceparent: str
+    stream: str
+    entry_id: str
+    size_bytes: int
+    data: bytes
+    status: str
+
+    @property
+    def timestamp(self) -> str:
+        """When it was sent, as ISO 8601 text in UTC."""
+        return iso(self.time_us)
+
+    def payload(self) -> Any:
+        """The payload decoded. Raises DecodeError."""
+        try:
+            return msgspec.msgpack.decode(self.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise DecodeError(f"the payload of message {self.number} cannot be read: {error}.") from None
+
+    def payload_or_bytes(self) -> Any:
+        """The payload, or its bytes where a foreign sender wrote what cannot be decoded: for lists, which one bad
+        message must not stop."""
+        try:
+            return self.payload()
+        except DecodeError:
+            return self.data
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """How one consumer's delivery of a message ended: handled or buried."""
+
+    consumer: str
+    status: str
+    attempts: int
+    sent_us: int
+    settled_us: int
+    reason: str
+    path: str
+
+    @property
+    def latency_ms(self) -> float:
+        return max(0, self.settled_us - self.sent_us) / 1000
+
+
+class ProgressRow(msgspec.Struct, frozen=True):
+    """How far a task of a module is."""
+
+    module: str
+    task: str
+    completed: float
+    total: float
+    session: str
+    time_us: int
+
+    @property
+    def percentage(self) -> float:
+        """0 to 100 for a task that keeps to its total; 0 while the total is not known."""
+        return self.completed / self.total * 100 if self.total else 0.0
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session's sums; times are ISO 8601 text in UTC."""
+
+    session_id: str
+    files_processed: int
+    errors_encountered: int
+    bytes_processed: int
+    modules_active: list[str]
+    start_time: str | None
+    end_time: str | None
+    created_at: str
+
+
+class FileOperationRow(msgspec.Struct, frozen=True):
+    """A file that was read, written or failed at; `details` as it was given."""
+
+    id: int
+    session_id: str
+    operation_type: str
+    file_path: str
+    status: str
+    details: Any
+    created_at: str
+
+
+class UnreadableRow(msgspec.Struct, frozen=True):
+    """An entry that could not be read, and how it begins."""
+
+    stream: str
+    entry_id: str
+    reason: str
+    size_bytes: int
+    prefix: bytes
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many rows the projection holds."""
+
+    messages: int
+    events: int
+    deliveries: int
+    sessions: int
+    file_operations: int
+    unreadable: int

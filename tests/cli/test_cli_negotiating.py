@@ -1,0 +1,115 @@
+"""`negotiate-schema`, `modules`, `agreements`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from claude_comm import ModuleCommunicator
+from claude_comm.settings import Settings
+
+TEXT, NUMBER = {"type": "string"}, {"type": "number"}
+
+
+def obj(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+EXAMPLE = {
+    "source_module": "data_producer",
+    "target_module": "data_processor",
+    "schema": {
+        "input": {"type": "object", "properties": {"data": {"type": "array"}, "timestamp": {"type": "string"}}},
+        "output": {
+            "type": "object",
+            "properties": {"processed_data": {"type": "array"}, "metadata": {"type": "object"}},
+        },
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def here(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLAUDE_COMM_HOME", "CLAUDE_COMM_URL", "CLAUDE_COMM_NAMESPACE"):
+        monkeypatch.setenv(name, environ[name])
+
+
+@pytest.fixture
+def registered(settings: Settings) -> None:
+    """`till` accepts orders and answers receipts; `shop` accepts receipts."""
+    with ModuleCommunicator("till", settings=settings) as till:
+        till.register(accepts={"order": obj(("sku",), sku=TEXT)}, produces={"order": obj(("total",), total=NUMBER)})
+    with ModuleCommunicator("shop", settings=settings) as shop:
+        shop.register(accepts={"order": obj(("total",), total=NUMBER)})
+
+
+def document(input_: Any, output: Any, **more: Any) -> dict[str, Any]:
+    return {"source_module": "shop", "target_module": "till", "schema": {"input": input_, "output": output}, **more}
+
+
+def test_the_example_is_agreed_and_stored(run: Any, file: Callable[..., str]) -> None:
+    assert run("negotiate-schema", file(EXAMPLE)).code == 0
+    stored = run("agreements", "--json").json
+    assert {(one["producer"], one["consumer"]) for one in stored} == {
+        ("data_producer", "data_processor"),
+        ("data_processor", "data_producer"),
+    }
+    again = run("negotiate-schema", file(EXAMPLE), "--json").json["agreements"]
+    assert {one["id"] for one in again} == {one["id"] for one in stored}
+    assert len(run("agreements", "--json").json) == 2
+
+
+@pytest.mark.usefixtures("registered")
+def test_registered_contracts_are_weighed(run: Any, file: Callable[..., str]) -> None:
+    fits = document(obj(("sku",), sku=TEXT), obj(("total",), total=NUMBER))
+    assert run("negotiate-schema", file(fits)).code == 0
+
+    lacking = run("negotiate-schema", file(document(obj(sku=TEXT), obj(("total",), total=NUMBER))))
+    assert lacking.code == 1
+    assert "witness: {}" in lacking.out
+
+    narrow = document(obj(("sku",), sku=TEXT), obj(("total",), total={"type": "integer"}))
+    ran = run("negotiate-schema", file(narrow), "--json")
+    assert ran.code == 1
+    (claim,) = ran.json["claims"]
+    assert (claim["claim"]["module"], claim["claim"]["part"], claim["verdict"]["answer"]) == (
+        "till",
+        "output",
+        "incompatible",
+    )
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_type_that_the_target_does_not_accept_is_named(run: Any, file: Callable[..., str]) -> None:
+    ran = run("negotiate-schema", file(document({}, {}, type="refund")))
+    assert ran.code == 2
+    assert "'order'" in ran.err
+
+
+def test_every_problem_of_the_document_is_named(run: Any, file: Callable[..., str]) -> None:
+    ran = run("negotiate-schema", file(document({"type": "objct"}, {"required": "x", "minimum": "y"})))
+    assert ran.code == 2
+    for place in ("$.schema.input.type", "$.schema.output.required", "$.schema.output.minimum"):
+        assert place in ran.err
+    assert run("agreements", "--json").json == []
+
+
+@pytest.mark.usefixtures("registered")
+def test_modules_lists_what_is_declared(run: Any) -> None:
+    shop, till = run("modules", "--json").json
+    assert (shop["module"], till["module"]) == ("shop", "till")
+    assert till["accepts"] == {"order": obj(("sku",), sku=TEXT)}
+    assert till["produces"][0]["type"] == "order"
+    assert "order -> any" in run("modules").out
+
+
+@pytest.mark.usefixtures("registered")
+def test_agreements_are_filtered_by_module(run: Any, file: Callable[..., str]) -> None:
+    run("negotiate-schema", file(document(obj(sku=TEXT), obj(("total",), total=NUMBER))))
+    run("negotiate-schema", file(EXAMPLE))
+    assert len(run("agreements", "--json").json) == 4
+    assert len(run("agreements", "--module", "till", "--json").json) == 2
+    assert "would be refused" in run("agreements", "-m", "till").out
+    assert "no agreement with 'nobody'" in run("agreements", "-m", "nobody").err

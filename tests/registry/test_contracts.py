@@ -1,0 +1,48 @@
+"""Contracts: what a module declares, in the ways that people write it."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_comm.errors import InvalidName, SchemaError
+from claude_comm.registry.contracts import Produced, UnreadableContract, by_type, contract, decode, encode
+
+OBJECT = {"type": "object", "properties": {"x": {}}}
+
+
+def test_a_bare_schema_is_that_of_the_default_type() -> None:
+    assert by_type(OBJECT) == {"message": OBJECT}
+    assert by_type(True) == {"message": True}
+    assert by_type({}) == {"message": {}}
+    assert by_type(None) == {}
+
+
+def test_a_mapping_without_keywords_maps_types_to_schemas() -> None:
+    assert by_type({"order": OBJECT, "refund": True}) == {"order": OBJECT, "refund": True}
+
+
+def test_what_is_neither_is_refused() -> None:
+    with pytest.raises(SchemaError, match="'order' is a int"):
+        by_type({"order": 3})
+    with pytest.raises(InvalidName):
+        by_type({"no order": OBJECT})
+    with pytest.raises(SchemaError):
+        by_type("object")
+
+
+def test_a_declaration_for_one_target_wins_over_the_one_for_all() -> None:
+    made = contract("m", produces=[Produced("t", True), Produced("t", False, "special")])
+    assert made.sends("special", "t") is False
+    assert made.sends("other", "t") is True
+    assert made.sends("other", "u") is None
+
+
+def test_a_contract_is_read_back_as_it_was_registered() -> None:
+    made = contract("m", version="2", accepts={"t": OBJECT}, produces=[Produced("u", OBJECT, "n")], registered_us=5)
+    assert decode("m", encode(made)) == made
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b"{" * 5000])
+def test_what_is_no_contract_names_the_module(text: bytes) -> None:
+    with pytest.raises(UnreadableContract, match="'m'"):
+        decode("m", text)

@@ -1,0 +1,129 @@
+"""The envelope and its codec, under friendly and under hostile bytes."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_comm.envelope import Envelope, compose, decode, encode, pack
+from claude_comm.errors import ConfigurationError, DecodeError, EncodeError, EnvelopeError, InvalidName, TooLarge
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def message(data: Any = None, **fields: Any) -> Envelope:
+    given_ = {"id": "0198-1", "time_us": 5, "source": "a", "target": "b", **fields}
+    return compose(data=pack(data), **given_)
+
+
+@given(JSON)
+def test_a_payload_comes_back_as_it_was_sent(payload: Any) -> None:
+    assert decode(encode(message(payload))).payload() == payload
+
+
+def test_bytes_and_structs_and_times_travel() -> None:
+    class Page(msgspec.Struct):
+        at: datetime.datetime
+
+    moment = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+    assert decode(encode(message(b"\x00\xff"))).payload() == b"\x00\xff"
+    assert decode(encode(message(Page(moment)))).payload(Page) == Page(moment)
+
+
+def test_defaults_are_not_on_the_wire() -> None:
+    written = msgspec.msgpack.decode(encode(message({"x": 1})))
+    assert set(written) == {"id", "source", "target", "time", "data"}
+
+
+def test_the_payload_is_not_decoded_with_the_envelope() -> None:
+    body = encode(message(b"")).replace(b"\xc4\x00", b"\xc4\x02\xff\xff")
+    assert bytes(decode(body).data) == b"\xc4\x02\xff\xff"
+
+
+@pytest.mark.parametrize("payload", [object(), {1j: 2}, {"a": lambda: 0}, 2**64, "\ud800"])
+def test_what_messagepack_cannot_carry_is_an_encode_error(payload: object) -> None:
+    with pytest.raises(EncodeError, match="cannot be sent"):
+        pack(payload)
+
+
+def test_a_payload_that_contains_itself_is_an_encode_error() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(EncodeError):
+        pack(loop)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"source": "a b"}, InvalidName),
+        ({"target": "topic:"}, InvalidName),
+        ({"type": ""}, InvalidName),
+        ({"session": "a\nb"}, ConfigurationError),
+    ],
+)
+def test_names_are_checked_at_the_door(fields: dict[str, str], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        message(**fields)
+
+
+def test_an_envelope_over_the_limit_is_refused_on_both_sides() -> None:
+    with pytest.raises(TooLarge, match="reference"):
+        encode(message("x" * 2000), max_bytes=1000)
+    with pytest.raises(TooLarge):
+        decode(b"x" * 2000, max_bytes=1000)
+
+
+def test_a_newer_wire_version_is_named() -> None:
+    body = msgspec.msgpack.encode({**msgspec.msgpack.decode(encode(message())), "v": 2})
+    with pytest.raises(DecodeError, match="version 2 is newer"):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"hello",
+        msgspec.msgpack.encode([1]),
+        msgspec.msgpack.encode({"id": 1}),
+        msgspec.msgpack.encode({"id": "x", "source": "a", "target": "b", "time": -1}),
+        msgspec.msgpack.encode({"id": "x", "source": "a" * 500, "target": "b", "time": 1}),
+        msgspec.msgpack.encode({"id": "x", "source": "a", "target": "b", "time": 2**64 - 1}),
+        b"\x81\xa4data" + b"\x91" * 100_000,
+        b"\x81\xa2id\xa2\xff\xfe",
+    ],
+)
+def test_bytes_that_are_no_envelope_are_a_decode_error(body: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode(body)
+
+
+def test_a_payload_nested_without_end_is_a_decode_error_when_it_is_read() -> None:
+    deep = compose(id="x", time_us=1, source="a", target="b", data=msgspec.Raw(b"\x91" * 100_000 + b"\xc0"))
+    with pytest.raises(EnvelopeError):
+        decode(encode(deep)).payload()
+
+
+def test_flipped_bytes_raise_nothing_but_envelope_errors() -> None:
+    chance = random.Random(7)
+    body = encode(message({"text": "héllo", "n": [1, 2.5, None]}, session="s", headers={"k": "v"}))
+    for _ in range(20_000):
+        flipped = bytearray(body)
+        for _ in range(chance.randint(1, 4)):
+            flipped[chance.randrange(len(flipped))] = chance.randrange(256)
+        try:
+            decode(bytes(flipped)).payload()
+        except EnvelopeError:
+            continue

@@ -1,0 +1,91 @@
+"""No command touches two hash tags: a server in cluster mode, which refuses those that do, runs the whole path."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from claude_comm import Consumer, Module, Publisher, Settings
+from claude_comm.client.asking import decide
+from claude_comm.drive import launch
+from claude_comm.drive.blocking import Links
+from claude_comm.drive.connect import connect
+from claude_comm.effects import Command
+from claude_comm.errors import ServerRefused, ServerUnreachable
+from claude_comm.names import Keys
+from claude_comm.negotiation.agreement import Question
+from claude_comm.ops import agreements, registry
+from tests.conftest import new_home, remove_home, wait_until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Settings]:
+    """A cluster of one master that owns every slot."""
+    home = new_home()
+    port, bus = free_port(), free_port()
+    words = f"--port {port} --cluster-port {bus} --bind 127.0.0.1 --cluster-enabled yes --save  --dir {home}".split(" ")
+    process = subprocess.Popen([str(launch.binary()), *words], stdout=subprocess.DEVNULL)
+    settings = Settings(home=home, url=f"redis://127.0.0.1:{port}", namespace="slots")
+    try:
+        with connect(settings) as links:
+            wait_until(lambda: _answers(links), what="the cluster's start")
+            links.data.one(Command(("CLUSTER", "ADDSLOTSRANGE", 0, 16383)))
+            wait_until(lambda: b"cluster_state:ok" in links.data.one(Command(("CLUSTER", "INFO"))))
+        yield settings
+    finally:
+        process.terminate()
+        process.wait()
+        remove_home(home)
+
+
+def _answers(links: Links) -> bool:
+    try:
+        return bool(links.data.one(Command(("PING",))) == b"PONG")
+    except ServerUnreachable:
+        return False
+
+
+def test_such_a_server_refuses_a_command_over_two_tags(cluster: Settings) -> None:
+    with connect(cluster) as links, pytest.raises(ServerRefused) as caught:
+        links.data.one(Command(("MSET", "{a}", 1, "{b}", 2)))
+    assert caught.value.code == "CROSSSLOT"
+
+
+def test_publishing_consuming_burying_and_negotiating_keep_to_one_tag_each(cluster: Settings) -> None:
+    keys = Keys(cluster.namespace)
+    with connect(cluster) as links:
+        with Publisher("source", settings=cluster) as publisher:
+            publisher.publish_many("sink", ["a", "b"])
+            publisher.publish("topic:news", "c")
+        handled = []
+        with Consumer("sink", topics=["news"], settings=cluster, lease_s=0.05) as consumer:
+            for delivery in consumer.read():
+                handled.append(delivery.payload())
+                if delivery.payload() == "b":
+                    consumer.fail(delivery, "no b today")
+                else:
+                    consumer.ack(delivery)
+            consumer.renew()
+        assert sorted(handled) == ["a", "b", "c"]
+        question = Question(producer="a", consumer="b", produced=True, accepted=True)
+        made = decide(links, keys, question, decided_by="caller")
+        assert links.run(agreements.everything(keys)) == [made]
+
+
+def test_a_module_lives_on_a_cluster(cluster: Settings) -> None:
+    module = Module("m", settings=cluster)
+    module.on_start(lambda context: context.stop())
+    assert module.run() == 0
+    with connect(cluster) as links:
+        found = links.run(registry.everyone(Keys(cluster.namespace), now_ms=time.time_ns() // 1_000_000))
+    assert [registered.contract.module for registered in found] == ["m"]

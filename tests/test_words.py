@@ -1,0 +1,106 @@
+"""Names, ids, settings and errors: the words that everything else is made of."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_comm import settings
+from claude_comm.errors import ConfigurationError, InvalidName, UnknownModule, UnknownSetting
+from claude_comm.ids import ENTROPY_BYTES, uuid7
+from claude_comm.names import Keys, check_name, check_session, check_target
+
+
+@pytest.mark.parametrize("name", ["a", "pdf-extractor", "_x", "0", "A.b_c-d", "x" * 64])
+def test_a_name_of_the_allowed_form_is_itself(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", ".a", "a b", "a:b", "a{b}", "a\n", "é", "x" * 65, "a/b", None, 7])
+def test_any_other_name_is_refused_with_what_is_allowed(name: object) -> None:
+    with pytest.raises(InvalidName, match="1 to 64 letters"):
+        check_name(name)
+
+
+def test_a_target_is_a_module_or_a_topic() -> None:
+    assert check_target("topic:prices") == "topic:prices"
+    with pytest.raises(InvalidName):
+        check_target("topic:")
+
+
+def test_a_session_takes_any_text_but_control_characters() -> None:
+    assert check_session("Nightly run № 7") == "Nightly run № 7"
+    for bad in ("", "a\x1b[2J", "x" * 129, None):
+        with pytest.raises(ConfigurationError):
+            check_session(bad)
+
+
+def test_all_keys_of_a_module_share_one_hash_tag() -> None:
+    keys = Keys("ns")
+    for key in (keys.inbox("m"), keys.dead("m"), keys.events("m")):
+        assert key.startswith("ns:{m:m}:")
+    assert keys.stream("topic:t") == "ns:{t:t}:topic"
+    for key in (keys.streams, keys.modules, keys.instances, keys.workers, keys.agreements):
+        assert key.startswith("ns:{registry}:")
+
+
+@given(st.integers(0, 2**47), st.integers(0, 999), st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES))
+def test_an_id_is_a_uuid_of_version_7_that_carries_its_millisecond(millis: int, micros: int, entropy: bytes) -> None:
+    made = uuid.UUID(uuid7(millis * 1000 + micros, entropy))
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert made.int >> 80 == millis
+
+
+@given(st.lists(st.integers(0, 2**50), min_size=2, max_size=20, unique=True))
+def test_ids_sort_as_their_microseconds_do(moments: list[int]) -> None:
+    made = [uuid7(moment, b"\xff" * 8) for moment in sorted(moments)]
+    assert made == sorted(made)
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_defaults() -> None:
+    file = 'namespace = "from-file"\nmax_envelope_bytes = 4096\n'
+    found = settings.load({"CLAUDE_COMM_NAMESPACE": "from-env", "HOME": "/x"}, file, Path("/default"))
+    assert (found.namespace, found.max_envelope_bytes, found.home) == ("from-env", 4096, Path("/default"))
+    assert found.log_level == "info"
+
+
+def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> None:
+    with pytest.raises(UnknownSetting, match=r"CLAUDE_COMM_URLS.*Did you mean 'CLAUDE_COMM_URL'"):
+        settings.load({"CLAUDE_COMM_URLS": "x"}, None, Path("/d"))
+    with pytest.raises(UnknownSetting, match="namespaces"):
+        settings.load({}, "namespaces = 1", Path("/d"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"CLAUDE_COMM_URL": "http://x"}, "redis://"),
+        ({"CLAUDE_COMM_CONTROL_URL": "nonsense"}, "control_url"),
+        ({"CLAUDE_COMM_NAMESPACE": "a b"}, "namespace"),
+        ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "12"}, "1024"),
+        ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "many"}, "max_envelope_bytes"),
+        ({"CLAUDE_COMM_LOG_LEVEL": "loud"}, "log_level"),
+    ],
+)
+def test_a_setting_with_an_unusable_value_says_what_it_takes(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        settings.load(environ, None, Path("/d"))
+
+
+def test_a_settings_file_that_is_not_toml_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="not TOML"):
+        settings.load({}, "= =", Path("/d"))
+
+
+def test_every_setting_is_documented_in_the_modules_table() -> None:
+    for field in settings.Settings.__struct_fields__:
+        assert f"`{field}`" in (settings.__doc__ or "")
+
+
+def test_an_unknown_module_is_told_with_the_near_name() -> None:
+    assert "Did you mean 'extractor'" in str(UnknownModule("extracter", ["extractor"]))
+    assert "claude-comm modules" in str(UnknownModule("zzz", ["extractor"]))

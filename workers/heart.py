@@ -1,0 +1,50 @@
+"""The heartbeat of a worker: says in the registry that it lives, for as long as a block of code runs.
+
+Law: a heartbeat that cannot be sent is never the worker's failure: it is logged once, and tried again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from structlog.typing import FilteringBoundLogger
+
+from claude_comm.drive.blocking import Links
+from claude_comm.errors import TransportError
+from claude_comm.names import Keys
+from claude_comm.ops import registry
+from claude_comm.ops.registry import HEARTBEAT_MS
+
+
+@contextmanager
+def beating(links: Links, keys: Keys, worker: str, instance: str, log: FilteringBoundLogger) -> Iterator[None]:
+    """Beats as `worker/instance` from a thread of its own, so that a long batch does not look like a death."""
+    member, stop = f"{worker}/{instance}", threading.Event()
+    heart = threading.Thread(target=_beat, args=(links, keys, member, stop, log), name="heart", daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        heart.join()
+        try:
+            links.run(registry.stop_beating(keys.workers, member))
+        except TransportError:
+            log.warning("worker.heartbeat_left", member=member)
+
+
+def _beat(links: Links, keys: Keys, member: str, stop: threading.Event, log: FilteringBoundLogger) -> None:
+    reached = True
+    while True:
+        try:
+            links.run(registry.beat(keys.workers, member, now_ms=time.time_ns() // 1_000_000))
+            reached = True
+        except TransportError as error:
+            if reached:
+                log.warning("worker.heartbeat_failed", error=str(error))
+            reached = False
+        if stop.wait(HEARTBEAT_MS / 1000):
+            return

@@ -1,0 +1,164 @@
+"""The progress worker: keeps the projection up with the streams.
+
+Runs as `claude-comm worker progress` or `python -m workers.progress`. SIGTERM and SIGINT finish the batch at hand and
+exit 0. A server that goes away, a database that is locked or a disk that is full are waited for; what the worker
+cannot mend (no database, a newer schema, a wrong setting) ends it. Any number may run at once, and any may be killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from structlog.typing import FilteringBoundLogger
+
+from claude_comm.client.opening import identify
+from claude_comm.drive.blocking import Links
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect
+from claude_comm.errors import ClaudeCommError, StoreError, TransportError
+from claude_comm.names import PROGRESS_WORKER, Keys
+from claude_comm.ops import follow
+from claude_comm.settings import Settings
+from claude_comm.store.catch_up import Step, Survey, first_count, step, survey
+from claude_comm.store.database import Database, open_database
+from claude_comm.telemetry.logs import get_logger
+from workers.heart import beating
+
+# A read waits this long for the first entry. A new stream is read at most this much plus LIST_S later.
+BLOCK_MS = 400
+LIST_S = 0.4
+# How often streams are looked at that nobody announced anew, for ids that moved backwards; also after every failure.
+SURVEY_S = 5.0
+# Waits after a failure, doubling from the first to the last.
+FIRST_WAIT_S, LAST_WAIT_S = 0.05, 2.0
+
+
+class Follower:
+    """The worker's loop and what it carries from one turn to the next."""
+
+    def __init__(self, links: Links, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
+        self._links, self._settings, self._stop, self._log = links, settings, stop, log
+        self._keys = Keys(settings.namespace)
+        self._survey: Survey | None = None
+        self._listed_at = self._surveyed_at = 0.0
+        self._count = first_count(1)
+        self._foreign: set[str] = set()
+
+    def run(self) -> None:
+        """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
+        database = open_database(self._settings.database)
+        wait_s = FIRST_WAIT_S
+        while not self._stop.is_set():
+            try:
+                if database.replaced():
+                    database.close()
+                    self._log.warning("projection.database_replaced", path=str(database.path))
+                    database = open_database(self._settings.database)
+                    self._survey = None
+                self._turn(database)
+            except (TransportError, StoreError) as error:
+                if wait_s == FIRST_WAIT_S:
+                    self._log.warning("projection.interrupted", error=str(error))
+                self._survey = None
+                self._stop.wait(wait_s)
+                wait_s = min(wait_s * 2, LAST_WAIT_S)
+            else:
+                if wait_s > FIRST_WAIT_S:
+                    self._log.info("projection.resumed")
+                wait_s = FIRST_WAIT_S
+        database.close()
+
+    def _turn(self, database: Database) -> None:
+        """One look at the streams, if it is time, and one page of them."""
+        seen = self._current(database)
+        if not seen.streams:
+            self._stop.wait(BLOCK_MS / 1000)
+            return
+        done = step(
+            self._links,
+            database,
+            seen.streams.values(),
+            count=self._count,
+            block_ms=BLOCK_MS,
+            max_bytes=self._settings.max_envelope_bytes,
+        )
+        self._count = done.count
+        self._report(done)
+
+    def _current(self, database: Database) -> Survey:
+        now = time.monotonic()
+        if self._survey is None or now - self._surveyed_at > SURVEY_S:
+            return self._look(database, now)
+        if now - self._listed_at > LIST_S:
+            self._listed_at = now
+            known = self._survey.streams
+            if any(stream.key not in known for stream in self._links.run(follow.announced(self._keys)).streams):
+                return self._look(database, now)
+        return self._survey
+
+    def _look(self, database: Database, now: float) -> Survey:
+        seen = survey(self._links, database, self._keys)
+        self._survey, self._surveyed_at, self._listed_at = seen, now, now
+        for key in seen.moved:
+            self._log.warning("projection.stream_moved", stream=key)
+        for key in set(seen.foreign) - self._foreign:
+            self._log.warning("projection.not_a_stream", key=key)
+        self._foreign = set(seen.foreign)
+        return seen
+
+    def _report(self, done: Step) -> None:
+        added = done.projected
+        if added.entries:
+            self._log.debug("projection.stored", entries=added.entries, messages=added.messages, events=added.events)
+        if added.unreadable:
+            self._log.warning("projection.unreadable", entries=added.unreadable)
+
+
+def run(settings: Settings) -> int:
+    """Works until it is told to stop; the exit code. Raises StoreError when the database cannot be used at all."""
+    log = get_logger(settings.log_level, worker=PROGRESS_WORKER)
+    instance = identify(PROGRESS_WORKER, settings).instance
+    with _stopped_by_signals() as stop, connect(settings) as links:
+        log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
+        with beating(links, Keys(settings.namespace), PROGRESS_WORKER, instance, log):
+            Follower(links, settings, stop, log).run()
+        log.info("worker.stopped", instance=instance)
+    return 0
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets; off the main thread, where Python takes no signals, nobody sets it."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main() -> int:
+    try:
+        return run(settings_of_process())
+    except ClaudeCommError as error:
+        print(f"claude-comm: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
