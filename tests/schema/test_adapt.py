@@ -106,7 +106,7 @@ def test_every_proved_proposal_survives_attack(produced: Any, accepted: Any, ali
     """Messages of the closed producer, sampled at its bounds, are accepted once adapted."""
     closed = close(normalise(produced, "draft2020-12")).schema
     sender, receiver = (jsonschema_rs.Draft202012Validator(side) for side in (closed, accepted))
-    messages = [*candidates(closed, harvest(closed, accepted)), {"n": "7"}, {"n": "12345"}]
+    messages = [*candidates(closed, harvest(closed, accepted), lambda: None), {"n": "7"}, {"n": "12345"}]
     sent = [message for message in messages if sender.is_valid(message)]
     assert sent
     for proposal in adapt(produced, accepted, aliases=aliases):
