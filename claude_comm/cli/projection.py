@@ -25,4 +25,4 @@ def reading(settings: Settings | None = None) -> Iterator[Database]:
 def refresh(settings: Settings, database: Database) -> None:
     """Brings the projection up to date. Raises ServerUnreachable."""
     with connect(settings) as links:
-        catch_up(links, database, Keys(settings.namespace))
+        catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
