@@ -90,8 +90,8 @@ def _opened(asked: Watch, settings: Settings) -> Iterator[tuple[Database, Callab
             yield database, lambda: None
         return
     with open_database(settings.database) as database, connect(settings) as links:
-        keys, limit = Keys(settings.namespace), settings.max_envelope_bytes
-        yield database, lambda: catch_up(links, database, keys, max_bytes=limit)
+        limit = settings.max_envelope_bytes
+        yield database, lambda: catch_up(links, database, Keys(settings.namespace), max_bytes=limit)
 
 
 @contextmanager

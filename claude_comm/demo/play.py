@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from claude_comm.cli.interrupts import deferred
 from claude_comm.client.opening import micros
 from claude_comm.client.publisher import Publisher
 from claude_comm.client.shapes import schema_of
@@ -38,9 +39,8 @@ def play(settings: Settings, folder: Path | None) -> None:
     """Negotiates, runs, tells. Raises DemoFailed, or what its parts raise."""
     paths = corpus.files(folder)
     session = stage.new_session()
-    # Told to end, it ends as when interrupted: what it started is stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
+        deferred() as check,
         services.claim(settings, "demo"),
         stage.surroundings(settings),
         connect(settings) as links,
@@ -48,7 +48,8 @@ def play(settings: Settings, folder: Path | None) -> None:
     ):
         show.opening(settings, len(paths), folder)
         _negotiate(settings, links)
-        elapsed_s = _run(settings, links, database, session, paths)
+        check()
+        elapsed_s = _run(settings, links, database, session, paths, check)
         show.summary(session_snapshot(database, session), hops(database, session), elapsed_s)
         tried = queries.file_operations(database, session=session)
         show.unreadable([file for file in tried if file.status == "failed"])
@@ -79,18 +80,21 @@ def _negotiate(settings: Settings, links: Links) -> None:
         show.agreed(publisher.negotiate(INDEXER, schema_of(Finding), type=FINDING))
 
 
-def _run(settings: Settings, links: Links, database: Database, session: str, paths: list[Path]) -> float:
+def _run(
+    settings: Settings, links: Links, database: Database, session: str, paths: list[Path], check: Callable[[], None]
+) -> float:
     """Seconds from the first message to the last settled one."""
     show.heading(f"2. Three processes, {len(paths)} files, session {session}")
     index = Index(path_in(settings.home))
     index.clear()
     index.close()
-    with stage.modules(settings, links) as processes, show.live(len(paths)) as told:
+    with stage.modules(settings, links, check) as processes, show.live(len(paths)) as told:
         with Publisher("demo", settings=settings, links=links) as publisher:
             started_us = micros()
             publisher.publish(READER, Scan([str(path) for path in paths]), type=SCAN, session=session)
         deadline = time.monotonic() + RUN_TIMEOUT_S
         while True:
+            check()
             stage.require_alive(settings, processes)
             progress = stage.look(settings, links, database, session, len(paths))
             told(progress)

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,13 +67,18 @@ def surroundings(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def modules(settings: Settings, links: Links) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """The three modules as processes, registered and alive; stopped at the end of the block."""
+def modules(
+    settings: Settings, links: Links, check: Callable[[], None]
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The three modules as processes, registered and alive; stopped at the end of the block.
+
+    `check` is called while they are waited for, and may raise.
+    """
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, file in MODULES.items():
             processes[name] = _spawn(settings, name, f"claude_comm.demo.{file}:module")
-        _await_alive(settings, links, processes)
+        _await_alive(settings, links, processes, check)
         yield processes
     finally:
         for process in processes.values():
@@ -125,11 +130,14 @@ def _log(settings: Settings, name: str) -> Path:
     return settings.home / "logs" / f"{name}.log"
 
 
-def _await_alive(settings: Settings, links: Links, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _await_alive(
+    settings: Settings, links: Links, processes: dict[str, subprocess.Popen[bytes]], check: Callable[[], None]
+) -> None:
     keys = Keys(settings.namespace)
     deadline = time.monotonic() + START_TIMEOUT_S
     expected = {f"-{process.pid}-" for process in processes.values()}
     while True:
+        check()
         require_alive(settings, processes)
         alive = [instance for one in links.run(registry.everyone(keys, now_ms=millis())) for instance in one.instances]
         # An instance carries the pid of its process: one that an earlier run left behind does not count.
