@@ -33,7 +33,7 @@ def test_every_command_works_in_this_order_in_an_empty_home(home: Path, tmp_path
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert '"Hello from SPARTA"' in done.stdout
-    assert "compatible (proved" in done.stdout
+    assert "compatible: every message" in done.stdout
 
 
 def test_the_python_in_it_runs(home: Path) -> None:
