@@ -73,7 +73,7 @@ def harvest(*schemas: Json) -> Harvest:
     )
 
 
-def candidates(schema: Json, found: Harvest, tick: Callable[[], None]) -> Iterator[Json]:
+def candidates(schema: Json, found: Harvest, tick: Callable[[], None] = lambda: None) -> Iterator[Json]:
     """Messages that may fit `schema` (a normal form), smallest departures first."""
     definitions = schema.get("$defs", {}) if isinstance(schema, dict) else {}
     yield from _Sampler(definitions, found, tick).values(schema, 0)
