@@ -32,12 +32,13 @@ MAX_SLOW_DEPTH = 45
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One schema in its own dialect, compiled by `jsonschema-rs`, and its normal form."""
+    """One schema in its own dialect, compiled by `jsonschema-rs`; its normal form; its canonical form, if cheap."""
 
     schema: Json
     dialect: Dialect
     document: Document
     rust: jsonschema_rs.Validator
+    canonical: jsonschema_rs.CanonicalSchema | None = None
 
 
 def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
@@ -60,6 +61,18 @@ def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | Non
     if work.evaluations > MAX_SLOW or work.depth > MAX_SLOW_DEPTH or not searchable(side.document, candidate):
         return None
     return first if _second(side, candidate, first) else None
+
+
+def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
+    for side in (produced, accepted):
+        work = effort(side.document, candidate, tick)
+        if work is None or work.evaluations > MAX_FAST:
+            return False
+    try:
+        return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)
+    except ValueError:
+        return False
 
 
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
