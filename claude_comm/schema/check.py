@@ -4,8 +4,8 @@ Law: `Compatible` only from a proof, `Incompatible` only with a witness that two
 with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
 
 The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; the
-canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and last,
-messages are guessed from the boundary values of both schemas.
+project's own prover proves it, and the canonical forms of `jsonschema-rs` have a say in that, or it finds a message;
+the canonical forms may prove it alone; and last, messages are guessed from the boundary values of both schemas.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from claude_comm.schema.close import close
 from claude_comm.schema.confirm import Side
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.effort import circular
+from claude_comm.schema.languages import watching
 from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
@@ -29,6 +30,8 @@ from claude_comm.schema.reasons import explained
 from claude_comm.schema.sample import candidates, harvest
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
+# The share of the budget after which the canonical forms are asked before the search goes on.
+FIRST_PART = 0.25
 MAX_LISTED = 200
 # Schemas of up to this many characters are kept ready: a module asks about the same ones again and again.
 MAX_KEPT = 32_768
@@ -52,7 +55,8 @@ def check(
     budget = Budget(budget_ms, clock)
     left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
     try:
-        return _settle(left, right, budget)
+        with watching(budget.tick):
+            return _settle(left, right, budget)
     except OutOfBudget:
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
 
@@ -92,19 +96,33 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     listed = _listed(left, right, budget)
     if listed is not None:
         return listed
-    if canonical.proves(left.document, right.document):
-        return Compatible(proof="canonical forms")
-    outcome = refute(left.document, right.document, budget)
+    first = budget.part(FIRST_PART)
+    try:
+        outcome, question = refute(left.document, right.document, first)
+    except OutOfBudget:
+        # What multiplies for the one prover need not for the other; only then is the search gone on with.
+        if canonical.proves(left.document, right.document) is True:
+            return Compatible(proof="canonical forms")
+        outcome, question = refute(left.document, right.document, budget)
     if isinstance(outcome, Empty):
-        return Compatible(proof="no message in the difference")
+        return _proved(left, right)
     if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
-        return explained(left, right, outcome.value, budget)
+        return explained(left, right, outcome.value, question.others(), budget)
+    if canonical.proves(left.document, right.document) is True:
+        return Compatible(proof="canonical forms")
     guess = _guess(left, right, budget)
     if guess is not None:
-        return explained(left, right, guess, budget)
+        return explained(left, right, guess, (), budget)
     if isinstance(outcome, Hard):
         return Undecided(place="", why=f"{outcome.why}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
+
+
+def _proved(left: Side, right: Side) -> Verdict:
+    """The verdict after a proof, which the canonical forms, where they can tell, must not contradict."""
+    if canonical.proves(left.document, right.document) is False:
+        return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
+    return Compatible(proof="no message in the difference")
 
 
 def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
@@ -115,14 +133,13 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if values is None or len(values) > MAX_LISTED:
         return None
-    proved = True
-    for value in values:
-        sent = confirm.accepts(left, value, budget.tick)
-        taken = confirm.accepts(right, value, budget.tick) if sent is not False else True
-        if sent is True and taken is False:
-            return explained(left, right, value, budget)
-        proved = proved and sent is not None and taken is True
-    return Compatible(proof="every message looked at") if proved else None
+    said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
+    breaking = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
+    if breaking:
+        return explained(left, right, breaking[0], breaking[1:], budget)
+    if all(sent is False or (sent and taken) for sent, taken in said):
+        return Compatible(proof="every message looked at")
+    return None
 
 
 def _guess(left: Side, right: Side, budget: Budget) -> Json | None:

@@ -62,6 +62,18 @@ def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | Non
     return first if _second(side, candidate, first) else None
 
 
+def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
+    for side in (produced, accepted):
+        work = effort(side.document, candidate, tick)
+        if work is None or work.evaluations > MAX_FAST:
+            return False
+    try:
+        return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)
+    except ValueError:
+        return False
+
+
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether `candidate` is a witness."""
     return accepts(produced, candidate, tick) is True and accepts(accepted, candidate, tick) is False
