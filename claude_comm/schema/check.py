@@ -25,6 +25,7 @@ from claude_comm.schema.languages import watching
 from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
+from claude_comm.schema.places import place_of
 from claude_comm.schema.prove import refute
 from claude_comm.schema.reasons import explained
 from claude_comm.schema.sample import candidates, harvest
@@ -111,7 +112,8 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     if guess is not None:
         return explained(left, right, guess, (), budget)
     if isinstance(outcome, Hard):
-        return Undecided(place="", why=f"{outcome.why}.")
+        place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
+        return Undecided(place=place, why=f"{outcome.why}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 

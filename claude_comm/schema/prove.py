@@ -25,7 +25,6 @@ from claude_comm.schema.verdict import Json
 from claude_comm.schema.violations import violations
 
 MAX_VIOLATIONS = 60
-_READINGS: tuple[LineEnds, ...] = ("newline", "ecma")
 
 
 class Question:
@@ -43,7 +42,7 @@ class Question:
         try:
             return self.prover.goal([self.left, self.pool.negation(self.right), *further])
         except InvalidPattern as error:
-            return Hard(f"a pattern that cannot be read: {error}")
+            return Hard(f"a pattern that cannot be read: {error}", "pattern")
 
     def others(self) -> Iterator[Json]:
         """Further messages to try, one for each way to break the right side. Raises `OutOfBudget`."""
@@ -58,12 +57,12 @@ class Question:
 
 def refute(left: Document, right: Document, budget: Budget) -> tuple[Outcome, Question]:
     """A message of `left` that `right` refuses; `Empty` is the proof that there is none. Raises `OutOfBudget`."""
-    readings = _READINGS if _dots(left) or _dots(right) else _READINGS[:1]
-    for line_ends in readings:
-        question = Question(left, right, budget, line_ends)
+    question = Question(left, right, budget)
+    outcome = question.ask()
+    if isinstance(outcome, Empty) and (_dots(left) or _dots(right)):
+        # A proof must hold whichever way a dot is read.
+        question = Question(left, right, budget, "ecma")
         outcome = question.ask()
-        if not isinstance(outcome, Empty):
-            break
     return outcome, question
 
 
