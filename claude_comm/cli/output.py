@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
+from claude_comm.errors import ClaudeCommError
+
 # Control characters (C0, DEL, C1), the bidirectional marks and overrides that make text read as what it is not,
 # invisible joiners, tags, line separators, and surrogates, which no encoding can write.
 _UNSAFE = re.compile(
@@ -26,8 +28,14 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _gone: set[int] = set()
 
 
+class OutputFailed(ClaudeCommError):
+    """The data could not be written: a full disk, say."""
+
+
 def prepare() -> None:
-    """A stream that cannot write a character writes its escape."""
+    """A stream that cannot write a character writes its escape; one that was closed swallows."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -53,8 +61,29 @@ def emit_json(value: Any, *, lines: bool = False) -> None:
     import msgspec  # 20 ms that `--help` does not have to spend
 
     body = msgspec.json.encode(value)
-    text = (body if lines else msgspec.json.format(body, indent=2)).decode()
-    emit(_UNSAFE_IN_JSON.sub(_json_escape, text))
+    emit(_safe_json(body if lines else msgspec.json.format(body, indent=2)))
+
+
+def emit_document(value: Any) -> None:
+    """One JSON value: in colours on a terminal, else as `emit_json` writes it."""
+    if not on_terminal():
+        emit_json(value)
+        return
+    import msgspec
+    from rich.highlighter import JSONHighlighter
+
+    text = _safe_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    _rich_print(JSONHighlighter()(text))
+
+
+def emit_styled(line: str, style: str) -> None:
+    """One line of data that is clean already, in a style (`bold red`) where a person reads it on a terminal."""
+    if not on_terminal():
+        emit(line)
+        return
+    from rich.text import Text
+
+    _rich_print(Text(line, style))
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
@@ -104,11 +133,18 @@ def _write(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         # As a well-behaved tool in a pipe: no word about it, and the exit code stays the command's answer.
         _gone.add(stream.fileno())
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        silence(stream)
+    except OSError as error:
+        silence(stream)
+        raise OutputFailed(f"the output cannot be written: {error.strerror}.") from None
+
+
+def silence(stream: TextIO) -> None:
+    """What is still in the stream's buffer goes nowhere, so that the interpreter does not try it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -117,7 +153,17 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: S
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in cells:
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    _rich_print(table)
+
+
+def _rich_print(shown: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(shown)
+
+
+def _safe_json(text: bytes) -> str:
+    return _UNSAFE_IN_JSON.sub(_json_escape, text.decode())
 
 
 def _escape(match: re.Match[str]) -> str:
