@@ -16,7 +16,7 @@ from claude_comm.errors import ClaudeCommError
 from claude_comm.schema.adapt import Proposal, apply
 from claude_comm.schema.adapt import adapt as propose
 from claude_comm.schema.policy import under
-from claude_comm.schema.validate import compile_validator
+from claude_comm.schema.validate import MAX_INSTANCE_DEPTH, compile_validator, deeper
 from claude_comm.schema.verdict import Json, Policy, Undecided
 
 Message = Annotated[
@@ -62,9 +62,13 @@ def _adapted(found: Sequence[Proposal], produced: Json, policy: Policy, message:
     best = next((proposal for proposal in found if proposal.applicable), None)
     if best is None:
         raise NotAdapted("no proposal is both safe and proved, so none is applied; without --apply all are shown.")
+    if deeper(message, MAX_INSTANCE_DEPTH):
+        raise NotAdapted(f"the message is nested more than {MAX_INSTANCE_DEPTH} deep.")
     for schema in under(policy, produced):
         for breach in compile_validator(schema).validate(message):
-            raise NotAdapted(f"the message is none that the producer's schema allows: {breach.path}: {breach.sentence}")
+            raise NotAdapted(
+                f"the message is none that the producer's schema allows: {breach.path}: {breach.sentence}."
+            )
     return apply(best.adapter, message)
 
 
@@ -88,6 +92,6 @@ def _show(found: Sequence[Proposal]) -> None:
             emit(clean(f"   - {sentence}"))
         emit(clean(f"   adapter: {msgspec.json.encode(proposal.adapter).decode()}"))
         if not proposal.proved:
-            verdicts.show(proposal.verdict, "   what comes out")
+            verdicts.show(proposal.verdict, "what comes out of it")
     if not found:
         say("no steps are known that would make these fit; `claude-comm schema explain` shows what keeps them apart.")

@@ -24,10 +24,9 @@ UNUSABLE = "unusable"
 class Pair(msgspec.Struct, frozen=True):
     """What one line asks: is every message of `sub` one of `sup`? `dialect` is for schemas without a `$schema`."""
 
-    id: Json
     sub: Json
     sup: Json
-    dialect: Dialect = DEFAULT
+    dialect: Dialect
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -40,11 +39,11 @@ class Outcome(msgspec.Struct, frozen=True):
 def outcomes(lines: Iterable[Line], policy: Policy, budget_ms: float) -> Iterator[Outcome]:
     """One for each line; each verdict may take `budget_ms`."""
     for line in lines:
-        id_: Json = None
+        id_: str | int | float | None = None
         begun = time.perf_counter()
         try:
             asked = line.value()
-            id_ = asked.get("id") if isinstance(asked, dict) else None
+            id_ = _id(asked)
             pair = _pair(asked)
             verdict = check(pair.sub, pair.sup, policy=policy, budget_ms=budget_ms, default_dialect=pair.dialect)
         except ClaudeCommError as error:
@@ -53,15 +52,23 @@ def outcomes(lines: Iterable[Line], policy: Policy, budget_ms: float) -> Iterato
             yield Outcome(verdict.answer, _shown(id_, verdict, time.perf_counter() - begun))
 
 
+def _id(asked: Json) -> str | int | float | None:
+    """What the line is called, where it can be written back as it is."""
+    id_ = asked.get("id") if isinstance(asked, dict) else None
+    return id_ if isinstance(id_, str | int | float) else None
+
+
 def _pair(asked: Json) -> Pair:
     if not isinstance(asked, dict):
         raise ConfigurationError("an object with `id`, `dialect`, `sub` and `sup` is expected.")
     if missing := [f"`{name}`" for name in ("id", "sub", "sup") if name not in asked]:
         raise ConfigurationError(f"{', '.join(missing)} missing.")
+    if _id(asked) is None:
+        raise ConfigurationError("`id` is neither text nor a number.")
     dialect = asked.get("dialect", DEFAULT)
     if dialect not in get_args(Dialect):
         raise ConfigurationError(f"`dialect` is none of {', '.join(get_args(Dialect))}.")
-    return Pair(asked["id"], asked["sub"], asked["sup"], dialect)
+    return Pair(asked["sub"], asked["sup"], dialect)
 
 
 def _on_line(line: Line, error: ClaudeCommError) -> str:
@@ -70,6 +77,6 @@ def _on_line(line: Line, error: ClaudeCommError) -> str:
     return str(error) if str(error).startswith(place) else f"{place}: {error}"
 
 
-def _shown(id_: Json, verdict: Verdict, seconds: float) -> dict[str, Any]:
+def _shown(id_: str | int | float | None, verdict: Verdict, seconds: float) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(verdict)
     return {"id": id_, **told, "elapsed_ms": round(seconds * 1000, 3)}

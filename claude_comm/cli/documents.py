@@ -17,8 +17,11 @@ from typing import BinaryIO, NamedTuple, NoReturn
 import msgspec
 
 from claude_comm.documents import form
-from claude_comm.errors import ConfigurationError
+from claude_comm.errors import ConfigurationError, SchemaError
 from claude_comm.pipeline.faults import faults
+from claude_comm.schema.confirm import compile_side
+from claude_comm.schema.dialect import dialect_of
+from claude_comm.schema.limits import measure
 from claude_comm.schema.verdict import Json
 
 # A configuration document of more than this is a mistake, such as a data file handed in by its name.
@@ -31,10 +34,16 @@ def read(name: str) -> Json:
 
 
 def read_schema(name: str) -> Json:
-    """The JSON Schema in this file. Raises InvalidDocument with every fault of one that cannot be used."""
+    """The JSON Schema in this file, as it can be weighed: patterns need not be regular.
+
+    Raises InvalidDocument with every fault of one that cannot be used.
+    """
     schema = read(name)
-    if found := faults(schema, ()):
-        form.raise_invalid(origin(name), found)
+    try:
+        measure(schema)
+        compile_side(schema, dialect_of(schema))
+    except SchemaError as error:
+        form.raise_invalid(origin(name), faults(schema, ()) or [form.Problem("$", str(error))])
     return schema
 
 

@@ -64,6 +64,7 @@ def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
         case Incompatible(witness=witness, reasons=reasons):
             emit("\nThe producer may send this message, and the consumer refuses it:\n")
             emit_document(witness)
+            emit("\nReasons, also those that only other messages show:")
             for number, reason in enumerate(reasons, 1):
                 emit("")
                 emit_styled(clean(f"{number}. {reason.sentence}"), "bold")

@@ -20,9 +20,9 @@ Batch = Annotated[
 
 def check(
     context: typer.Context,
-    produced: Annotated[str, typer.Argument(metavar="[A.json]", help="The schema of what is sent; - for stdin.")] = "",
+    produced: Annotated[str, typer.Argument(metavar="A.json", help="The schema of what is sent; - for stdin.")] = "",
     accepted: Annotated[
-        str, typer.Argument(metavar="[B.json]", help="The schema of what is accepted; - for stdin.")
+        str, typer.Argument(metavar="B.json", help="The schema of what is accepted; - for stdin.")
     ] = "",
     batch: Batch = "",
     strict: Strict = False,
