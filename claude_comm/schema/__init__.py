@@ -46,3 +46,7 @@ def check(
     from claude_comm.drive.guard import check as guarded
 
     return guarded(produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
+
+
+def __dir__() -> list[str]:
+    return __all__
