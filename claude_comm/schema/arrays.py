@@ -252,7 +252,7 @@ class Shape:
         for size in range(length, highest + 1):
             for choice in itertools.islice(itertools.product(*(self.classes(index) for index in range(size))), 5_000):
                 self.prover.tick()
-                state = tuple(sum(column) for column in zip(*(chosen for chosen, _ in choice), strict=True))
+                state = tuple(sum(chosen[at] for chosen, _ in choice) for at in range(len(self.counts)))
                 if self._met(state) and not self._over(state):
                     yield [goal for _, goal in choice]
 

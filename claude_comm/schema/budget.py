@@ -38,6 +38,7 @@ class Budget:
         elif self._steps % STEPS_PER_LOOK == 0 and self._clock() > self._end:
             raise OutOfBudget
 
-    def spent(self) -> bool:
-        """Whether nothing is left."""
-        return self._clock() > self._end if self._clock is not None else self._steps < 0
+    def part(self, share: float) -> Budget:
+        """A budget of its own, of a share of what is left."""
+        left_ms = (self._end - self._clock()) * 1000 if self._clock is not None else self._steps / STEPS_PER_MS
+        return Budget(max(0.0, left_ms) * share, self._clock)

@@ -1,7 +1,7 @@
-"""The first prover: the canonical forms of `jsonschema-rs`.
+"""The other prover: the canonical forms of `jsonschema-rs`.
 
-Law: only `YES` is an answer. The call cannot be interrupted and holds the interpreter, so it is made only where
-`cheap` shows that it ends soon; all else is left to the prover of this project, which can be interrupted anywhere.
+Law: it is asked for a second opinion, and where the project's own prover gives up. The call cannot be interrupted and
+holds the interpreter, so it is made only where `cheap` shows that it ends soon.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ MAX_SPLITS = 3
 MAX_REFERENCES = 30
 
 
-def proves(produced: Document, accepted: Document) -> bool:
-    """Whether the canonical forms show that `accepted` takes every value of `produced`."""
+def proves(produced: Document, accepted: Document) -> bool | None:
+    """Whether `accepted` takes every value of `produced`, as the canonical forms see it; None: they cannot tell."""
     for one in (produced, accepted):
         # What the normal form leaves open, and what draft 4 tells apart, would read as something else there.
         if one.opaque or one.lexical:
-            return False
+            return None
     if not (cheap(produced.schema) and cheap(accepted.schema)):
-        return False
+        return None
     try:
         left, right = (
             jsonschema_rs.canonicalize(one.schema, draft=NUMBER[DEFAULT], validate_formats=False, offline=True)
             for one in (produced, accepted)
         )
-        return right.covers(left) == jsonschema_rs.canonical.Containment.YES
+        answer = right.covers(left)
     except ValueError:
-        # Every error of the canonical forms is a ValueError: what they cannot model they do not prove.
-        return False
+        # Every error of the canonical forms is a ValueError: what they cannot model they do not judge.
+        return None
+    if answer == jsonschema_rs.canonical.Containment.UNKNOWN:
+        return None
+    return bool(answer == jsonschema_rs.canonical.Containment.YES)
 
 
 def cheap(schema: Json) -> bool:

@@ -21,6 +21,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._table: dict[tuple[Any, ...], Node] = {}
+        self._strict: dict[nodes.Lit, Node] = {}
         self._negations: dict[Node, Node] = {TOP: BOTTOM, BOTTOM: TOP}
 
     def __len__(self) -> int:
@@ -53,6 +54,15 @@ class Pool:
         if trivial:
             return self.kinds(kind) if strict else TOP
         return BOTTOM if strict else self.kinds(ANY_KIND & ~kind)
+
+    def strict(self, literal: nodes.Lit) -> Node:
+        """The same literal for values of its own kind alone."""
+        if literal.strict:
+            return literal
+        found = self._strict.get(literal)
+        if found is None:
+            found = self._strict[literal] = self.lit(literal.kind, literal.atom, strict=True)
+        return found
 
     def both(self, parts: Iterable[Node]) -> Node:
         """The conjunction."""

@@ -128,15 +128,15 @@ class Prover:
 
     def at_kind(self, node: Node, kind: int) -> Node:
         """The node as it reads for values of one kind: references unfolded, literals of other kinds resolved."""
-        match node:
-            case nodes.Top() | nodes.Bottom() | nodes.Opaque():
-                return node
-            case nodes.Kinds(kinds=kinds):
-                return TOP if kinds & kind else BOTTOM
-            case nodes.Lit(kind=own, atom=atom, strict=strict):
-                if own != kind:
-                    return BOTTOM if strict else TOP
-                return node if strict else self.pool.lit(kind, atom, strict=True)
+        # By type and not by pattern: no other line of the prover runs as often.
+        if isinstance(node, nodes.Lit):
+            if node.kind != kind:
+                return BOTTOM if node.strict else TOP
+            return self.pool.strict(node)
+        if isinstance(node, nodes.Kinds):
+            return TOP if node.kinds & kind else BOTTOM
+        if isinstance(node, nodes.Top | nodes.Bottom | nodes.Opaque):
+            return node
         place = (node, kind)
         found = self._at_kind.get(place)
         if found is None:
