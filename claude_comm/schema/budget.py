@@ -37,8 +37,3 @@ class Budget:
                 raise OutOfBudget
         elif self._steps % STEPS_PER_LOOK == 0 and self._clock() > self._end:
             raise OutOfBudget
-
-    def part(self, share: float) -> Budget:
-        """A budget of its own, of a share of what is left."""
-        left_ms = (self._end - self._clock()) * 1000 if self._clock is not None else self._steps / STEPS_PER_MS
-        return Budget(max(0.0, left_ms) * share, self._clock)

@@ -1,7 +1,7 @@
-"""The other prover: the canonical forms of `jsonschema-rs`.
+"""The first prover: the canonical forms of `jsonschema-rs`, fast where they can tell.
 
-Law: it is asked for a second opinion, and where the project's own prover gives up. The call cannot be interrupted and
-holds the interpreter, so it is made only where `cheap` shows that it ends soon.
+Law: only their "yes" is a proof. The calls cannot be interrupted and hold the interpreter, so they are made only where
+`cheap` shows that they end soon; all else is left to the prover of this project, which can be interrupted anywhere.
 """
 
 from __future__ import annotations
@@ -19,22 +19,27 @@ MAX_SPLITS = 3
 MAX_REFERENCES = 30
 
 
-def proves(produced: Document, accepted: Document) -> bool | None:
-    """Whether `accepted` takes every value of `produced`, as the canonical forms see it; None: they cannot tell."""
-    for one in (produced, accepted):
-        # What the normal form leaves open, and what draft 4 tells apart, would read as something else there.
-        if one.opaque or one.lexical:
-            return None
-    if not (cheap(produced.schema) and cheap(accepted.schema)):
+def form(document: Document) -> jsonschema_rs.CanonicalSchema | None:
+    """The canonical form, where it is certain to be built soon and to say what the document says."""
+    # What the normal form leaves open, and what draft 4 tells apart, would read as something else there.
+    if document.opaque or document.lexical or not cheap(document.schema):
         return None
     try:
-        left, right = (
-            jsonschema_rs.canonicalize(one.schema, draft=NUMBER[DEFAULT], validate_formats=False, offline=True)
-            for one in (produced, accepted)
-        )
-        answer = right.covers(left)
+        return jsonschema_rs.canonicalize(document.schema, draft=NUMBER[DEFAULT], validate_formats=False, offline=True)
     except ValueError:
         # Every error of the canonical forms is a ValueError: what they cannot model they do not judge.
+        return None
+
+
+def proves(
+    produced: jsonschema_rs.CanonicalSchema | None, accepted: jsonschema_rs.CanonicalSchema | None
+) -> bool | None:
+    """Whether `accepted` takes every value of `produced`, as the canonical forms see it; None: they cannot tell."""
+    if produced is None or accepted is None:
+        return None
+    try:
+        answer = accepted.covers(produced)
+    except ValueError:
         return None
     if answer == jsonschema_rs.canonical.Containment.UNKNOWN:
         return None

@@ -4,8 +4,8 @@ Law: `Compatible` only from a proof, `Incompatible` only with a witness that two
 with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
 
 The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; the
-project's own prover proves it, and the canonical forms of `jsonschema-rs` have a say in that, or it finds a message;
-the canonical forms may prove it alone; and last, messages are guessed from the boundary values of both schemas.
+canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and last,
+messages are guessed from the boundary values of both schemas.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from claude_comm.schema.languages import watching
 from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
+from claude_comm.schema.places import place_of
 from claude_comm.schema.prove import refute
 from claude_comm.schema.reasons import explained
 from claude_comm.schema.sample import candidates, harvest
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
-# The share of the budget after which the canonical forms are asked before the search goes on.
-FIRST_PART = 0.25
 MAX_LISTED = 200
 # Schemas of up to this many characters are kept ready: a module asks about the same ones again and again.
 MAX_KEPT = 32_768
@@ -59,6 +58,8 @@ def check(
             return _settle(left, right, budget)
     except OutOfBudget:
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
+    except RecursionError:
+        return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
 def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
@@ -80,9 +81,10 @@ def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
     rust = confirm.compile_side(schema, dialect)
     document = normalise(schema, dialect)
     if policy == "strict":
-        return Side(schema, dialect, document, rust)
+        return Side(schema, dialect, document, rust, canonical.form(document))
     document = close(document)
-    return Side(document.schema, DEFAULT, document, confirm.compile_side(document.schema, DEFAULT))
+    rust = confirm.compile_side(document.schema, DEFAULT)
+    return Side(document.schema, DEFAULT, document, rust, canonical.form(document))
 
 
 def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
@@ -96,33 +98,23 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     listed = _listed(left, right, budget)
     if listed is not None:
         return listed
-    first = budget.part(FIRST_PART)
-    try:
-        outcome, question = refute(left.document, right.document, first)
-    except OutOfBudget:
-        # What multiplies for the one prover need not for the other; only then is the search gone on with.
-        if canonical.proves(left.document, right.document) is True:
-            return Compatible(proof="canonical forms")
-        outcome, question = refute(left.document, right.document, budget)
+    opinion = canonical.proves(left.canonical, right.canonical)
+    if opinion is True:
+        return Compatible(proof="canonical forms")
+    outcome, question = refute(left.document, right.document, budget)
     if isinstance(outcome, Empty):
-        return _proved(left, right)
+        if opinion is False:
+            return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
+        return Compatible(proof="no message in the difference")
     if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
         return explained(left, right, outcome.value, question.others(), budget)
-    if canonical.proves(left.document, right.document) is True:
-        return Compatible(proof="canonical forms")
     guess = _guess(left, right, budget)
     if guess is not None:
         return explained(left, right, guess, (), budget)
     if isinstance(outcome, Hard):
-        return Undecided(place="", why=f"{outcome.why}.")
+        place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
+        return Undecided(place=place, why=f"{outcome.why}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
-
-
-def _proved(left: Side, right: Side) -> Verdict:
-    """The verdict after a proof, which the canonical forms, where they can tell, must not contradict."""
-    if canonical.proves(left.document, right.document) is False:
-        return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
-    return Compatible(proof="no message in the difference")
 
 
 def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:

@@ -32,12 +32,13 @@ MAX_SLOW_DEPTH = 45
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One schema in its own dialect, compiled by `jsonschema-rs`, and its normal form."""
+    """One schema in its own dialect, compiled by `jsonschema-rs`; its normal form; its canonical form, if cheap."""
 
     schema: Json
     dialect: Dialect
     document: Document
     rust: jsonschema_rs.Validator
+    canonical: jsonschema_rs.CanonicalSchema | None = None
 
 
 def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:

@@ -62,7 +62,7 @@ class Translator:
         What it says is named by its text, so that two sides that write the same share the node, and a proof never
         looks inside. Constants are translated at once: they tell the branches of a union apart.
         """
-        if not isinstance(schema, dict) or "const" in schema or "enum" in schema or "$ref" in schema:
+        if not isinstance(schema, dict) or _plain(schema):
             return self.node(schema)
         text = json.dumps(schema, sort_keys=True)
         if '"$ref"' in text or '"$opaque"' in text:
@@ -299,6 +299,13 @@ def single(names: Node) -> str | None:
     if isinstance(names, nodes.Lit) and isinstance(names.atom, nodes.Words) and names.atom.holds:
         return next(iter(names.atom.values)) if len(names.atom.values) == 1 else None
     return None
+
+
+def _plain(schema: dict[str, Any]) -> bool:
+    """A constant, a bare type or a bare reference: nothing is saved by translating it later."""
+    if "$ref" in schema:
+        return len(schema) == 1
+    return "const" in schema or "enum" in schema or schema.keys() == {"type"}
 
 
 _Rule = Callable[[Translator, dict[str, Any]], Node]

@@ -25,7 +25,6 @@ from claude_comm.schema.verdict import Json
 from claude_comm.schema.violations import violations
 
 MAX_VIOLATIONS = 60
-_READINGS: tuple[LineEnds, ...] = ("newline", "ecma")
 
 
 class Question:
@@ -42,10 +41,8 @@ class Question:
         """A value of the left side that the right side refuses, and that is in all further nodes."""
         try:
             return self.prover.goal([self.left, self.pool.negation(self.right), *further])
-        except RecursionError:
-            return Hard("a schema nested too deep to be followed")
         except InvalidPattern as error:
-            return Hard(f"a pattern that cannot be read: {error}")
+            return Hard(f"a pattern that cannot be read: {error}", "pattern")
 
     def others(self) -> Iterator[Json]:
         """Further messages to try, one for each way to break the right side. Raises `OutOfBudget`."""
@@ -54,18 +51,18 @@ class Question:
                 outcome = self.prover.goal([self.left, violation])
                 if isinstance(outcome, Found):
                     yield outcome.value
-        except (RecursionError, InvalidPattern):
+        except InvalidPattern:
             return
 
 
 def refute(left: Document, right: Document, budget: Budget) -> tuple[Outcome, Question]:
     """A message of `left` that `right` refuses; `Empty` is the proof that there is none. Raises `OutOfBudget`."""
-    readings = _READINGS if _dots(left) or _dots(right) else _READINGS[:1]
-    for line_ends in readings:
-        question = Question(left, right, budget, line_ends)
+    question = Question(left, right, budget)
+    outcome = question.ask()
+    if isinstance(outcome, Empty) and (_dots(left) or _dots(right)):
+        # A proof must hold whichever way a dot is read.
+        question = Question(left, right, budget, "ecma")
         outcome = question.ask()
-        if not isinstance(outcome, Empty):
-            break
     return outcome, question
 
 

@@ -70,7 +70,7 @@ class Prover:
             self._leans_on = min(self._leans_on, leaning)
             return EMPTY
         if len(self._open) >= MAX_LEVELS:
-            return Hard(f"values nested more than {MAX_LEVELS} deep")
+            return Hard(f"values nested more than {MAX_LEVELS} deep", "$ref")
         return self._prove(node)
 
     def _prove(self, node: Node) -> Outcome:
@@ -111,9 +111,9 @@ class Prover:
             try:
                 found = unions.satisfy(self, kind, here)
             except TooHard as error:
-                found = Hard(f"a regular expression: {error}")
+                found = Hard(f"a regular expression: {error}", "pattern")
             except Unwritable:
-                found = Hard("a number that no float prints exactly")
+                found = Hard("a number that no float prints exactly", "multipleOf")
             best = better(best, found)
             if isinstance(best, Found) and best.sure:
                 return best

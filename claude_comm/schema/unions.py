@@ -99,7 +99,7 @@ class _Search:
         if isinstance(found, Found) and found.sure and self.meets(case, found.value):
             return found
         if choices >= MAX_CHOICES:
-            return Hard("too many alternatives at one place")
+            return Hard("too many alternatives at one place", "anyOf")
         return self.branch(case, choices, found)
 
     def branch(self, case: _Case, choices: int, found: Outcome) -> Outcome:
