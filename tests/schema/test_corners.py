@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided, check
 from claude_comm.schema.automaton import watching
 from claude_comm.schema.languages import Language, TooHard
@@ -95,3 +96,25 @@ def test_a_property_called_schema_says_nothing_of_the_dialect() -> None:
     pair = [{"properties": {"$schema": {"type": kind}}} for kind in ("integer", "number")]
     assert isinstance(strictly(*pair), Compatible)
     assert not isinstance(strictly(*reversed(pair)), Undecided)
+
+
+@pytest.mark.parametrize("asking", ["unevaluatedProperties", "unevaluatedItems"])
+@pytest.mark.parametrize("reference", ["#/$defs/d{}", "#d{}", "urn:example:d{}"])
+def test_paths_that_double_at_each_step_are_refused_before_they_are_compiled(asking: str, reference: str) -> None:
+    """The validator would follow 2**30 of them, and cannot be interrupted."""
+    step = {i: {"$ref": reference.format(i + 1)} for i in range(30)}
+    below = {f"d{i}": {"$anchor": f"d{i}", "anyOf": [step[i], step[i]]} for i in range(30)}
+    if reference.startswith("urn"):
+        below = {name: {"$id": f"urn:example:{name}", "anyOf": one["anyOf"]} for name, one in below.items()}
+    last = {"$id": "urn:example:d30"} if reference.startswith("urn") else {"$anchor": "d30"}
+    doubling = {"$ref": reference.format(0), "$defs": {**below, "d30": {**last, "type": "object"}}}
+    start = time.monotonic()
+    with pytest.raises(SchemaError, match="unevaluated"):
+        strictly({**doubling, asking: False}, True)
+    assert time.monotonic() < start + 1
+    assert isinstance(strictly(doubling, {"type": "object"}), Compatible)
+
+
+def test_paths_that_come_back_to_themselves_are_counted_once() -> None:
+    tree = {"properties": {"a": {"$ref": "#"}}, "allOf": [{"$ref": "#/$defs/x"}], "unevaluatedProperties": False}
+    assert isinstance(strictly({**tree, "$defs": {"x": {"properties": {"b": True}}}}, True), Compatible)
