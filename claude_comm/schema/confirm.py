@@ -39,6 +39,8 @@ class Side(msgspec.Struct, frozen=True):
     document: Document
     rust: jsonschema_rs.Validator
     canonical: jsonschema_rs.CanonicalSchema | None = None
+    # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
+    second: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
@@ -91,9 +93,11 @@ def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
     import referencing.exceptions
 
     try:
-        # The registry of meta-schemas and nothing else: without it, references would be fetched.
-        registry = jsonschema.validators.SPECIFICATIONS
-        return bool(_class(side.dialect, arithmetic)(side.schema, registry=registry).is_valid(candidate))
+        if arithmetic not in side.second:
+            # The registry of meta-schemas and nothing else: without it, references would be fetched.
+            registry = jsonschema.validators.SPECIFICATIONS
+            side.second[arithmetic] = _class(side.dialect, arithmetic)(side.schema, registry=registry)
+        return bool(side.second[arithmetic].is_valid(candidate))
     except (
         RecursionError,
         re.error,

@@ -42,6 +42,10 @@ class Translator:
             return self.pool.opaque("a dynamic reference whose target depends on the path that led to it")
         return self.node(self._document.schema)
 
+    def knows(self, name: str) -> bool:
+        """Whether this side wrote what the name stands for."""
+        return name in self.written or name.startswith(self.prefix)
+
     def definition(self, name: str) -> Node:
         """What `prefix + name` stands for."""
         if name not in self._done:

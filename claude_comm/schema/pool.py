@@ -61,7 +61,8 @@ class Pool:
             return literal
         found = self._strict.get(literal)
         if found is None:
-            found = self._strict[literal] = self.lit(literal.kind, literal.atom, strict=True)
+            # A literal that exists is not trivial, and its strict twin is not either.
+            found = self._strict[literal] = self._make(nodes.Lit, literal.kind, literal.atom, True)
         return found
 
     def both(self, parts: Iterable[Node]) -> Node:

@@ -177,10 +177,7 @@ class Prover:
         """What a reference stands for."""
         found = self._unfolded.get(node)
         if found is None:
-            side = next((side for side in self.sides if node.name in side.written), None)
-            if side is None:
-                side = next(side for side in self.sides if node.name.startswith(side.prefix))
-            target = side.definition(node.name)
+            target = next(side for side in self.sides if side.knows(node.name)).definition(node.name)
             found = self._unfolded[node] = target if node.holds else self.pool.negation(target)
         return found
 
