@@ -118,3 +118,24 @@ def test_paths_that_double_at_each_step_are_refused_before_they_are_compiled(ask
 def test_paths_that_come_back_to_themselves_are_counted_once() -> None:
     tree = {"properties": {"a": {"$ref": "#"}}, "allOf": [{"$ref": "#/$defs/x"}], "unevaluatedProperties": False}
     assert isinstance(strictly({**tree, "$defs": {"x": {"properties": {"b": True}}}}, True), Compatible)
+
+
+@pytest.mark.parametrize(
+    "produced",
+    [
+        {"type": "array", "minItems": 10**9, "uniqueItems": True},
+        {"type": "array", "contains": {"const": 1}, "minContains": 10**30},
+        {"type": "array", "minItems": 2.0, "contains": {"minimum": 1}, "minContains": 2.0, "uniqueItems": True},
+        {"type": "number", "minimum": 10**399, "multipleOf": 10**390 + 1},
+        {"type": "number", "multipleOf": 1.7e308, "minimum": 1},
+        {"type": "number", "multipleOf": 1.5, "exclusiveMinimum": 1e308},
+    ],
+)
+def test_a_guess_is_never_larger_than_a_message_nor_beyond_all_floats(produced: Any) -> None:
+    """The pattern keeps the prover from an answer, so that messages are guessed."""
+    hard = {"properties": {"a": produced, "b": {"pattern": "(x)\\1"}}, "required": ["a", "b"]}
+    plain = {"properties": {"a": {"multipleOf": 10**380 + 3}, "b": {"pattern": "(y)\\1"}}}
+    start = time.monotonic()
+    for pair in ((hard, plain), (plain, hard)):
+        assert strictly(*pair).answer in {"incompatible", "undecided"}
+    assert time.monotonic() < start + 2
