@@ -5,13 +5,14 @@ Law: every error ends here, as one message on stderr and the exit code of its ki
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
 import typer
 
 from claude_comm.cli.app import group
-from claude_comm.cli.output import prepare, say
+from claude_comm.cli.output import prepare, say, silence
 from claude_comm.errors import ClaudeCommError
 
 INTERRUPTED = 130
@@ -28,6 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         show_usage(error)
         return error.exit_code
+    except OSError as error:
+        # Help is written by typer itself.
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+            raise
+        silence(sys.stdout)
+        return 0 if error.errno == errno.EPIPE else 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return code or 0

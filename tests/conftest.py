@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_comm.drive import launch
+from claude_comm.drive import launch, services
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect
 from claude_comm.settings import Settings
@@ -28,6 +28,8 @@ def new_home() -> Path:
 
 
 def remove_home(home: Path) -> None:
+    for name in services.WORKERS:
+        services.stop(home, name)
     launch.stop(home)
     shutil.rmtree(home, ignore_errors=True)
 
@@ -43,7 +45,7 @@ def shared_home() -> Iterator[Path]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty home with nothing started; whatever server a test starts in it is stopped."""
+    """An empty home with nothing started; whatever server and workers a test starts in it are stopped."""
     path = new_home()
     yield path
     remove_home(path)

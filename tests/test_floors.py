@@ -59,6 +59,7 @@ NO_CLOCK = frozenset({"now", "today", "utcnow", "fromtimestamp", "astimezone"})
 DOORS = {
     "claude_comm": "the public names of the package; `import claude_comm` imports none of them",
     "claude_comm.progress": "the asyncio progress functions, which write to a database",
+    "claude_comm.schema": "`check` with a clock; the pure one, which counts steps, is `claude_comm.schema.check.check`",
 }
 # The only pure file that touches a file: the schemas of our own documents, which lie beside it.
 READS_PACKAGE_DATA = {"claude_comm.documents.form"}
@@ -151,7 +152,8 @@ def test_a_front_door_imports_nothing_when_it_is_opened() -> None:
     for name in DOORS:
         for node in SOURCES[name].body:
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("claude_comm"):
-                assert floor_of(node.module) == 0, f"{name}:{node.lineno} imports {node.module} at once"
+                own = name != "claude_comm" and node.module.startswith(f"{name}.")
+                assert own or floor_of(node.module) == 0, f"{name}:{node.lineno} imports {node.module} at once"
 
 
 def test_only_the_floors_that_need_to_catch_everything_do() -> None:

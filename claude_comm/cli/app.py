@@ -60,7 +60,10 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("run", "running", "run", "Run a module of yours until SIGTERM or SIGINT."),
         Entry("worker", "running", "worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),
-    "About": (Entry("version", "about", "version", "Print the versions of claude-comm and of what it stands on."),),
+    "About": (
+        Entry("demo", "demo", "demo", "Watch three modules negotiate, talk and build a search index."),
+        Entry("version", "about", "version", "Print the versions of claude-comm and of what it stands on."),
+    ),
 }
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}

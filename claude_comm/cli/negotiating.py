@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claude_comm.cli import documents, verdicts
 from claude_comm.cli.options import AsJson, Document
-from claude_comm.cli.output import clean, emit, emit_json
+from claude_comm.cli.output import emit, emit_json
 from claude_comm.client import asking
 from claude_comm.documents import form
 from claude_comm.drive.blocking import Links
@@ -17,7 +17,7 @@ from claude_comm.negotiation.declared import Claim, Proposal
 from claude_comm.ops import registry
 from claude_comm.pipeline.faults import faults
 from claude_comm.registry.contracts import Contract
-from claude_comm.schema.check import check
+from claude_comm.schema import check
 from claude_comm.schema.verdict import Verdict
 from claude_comm.settings import Settings
 
@@ -64,14 +64,7 @@ def _negotiate(
 
 def _show(agreements: list[Agreement], claimed: list[tuple[Claim, Verdict]]) -> None:
     for agreement in agreements:
-        _lines(f"{agreement.producer} -> {agreement.consumer} ({agreement.type})", agreement.verdict)
+        verdicts.show(agreement.verdict, f"{agreement.producer} -> {agreement.consumer} ({agreement.type})")
         emit(f"  agreement {agreement.id}, decided by the {agreement.decided_by}")
     for claim, verdict in claimed:
-        _lines(f"what {claim.module} declared to produce -> schema.{claim.part}", verdict)
-
-
-def _lines(title: str, verdict: Verdict) -> None:
-    first, *more = verdicts.lines(verdict)
-    emit(clean(f"{title}: {first}"))
-    for line in more:
-        emit(clean(line))
+        verdicts.show(verdict, f"what {claim.module} declared to produce -> schema.{claim.part}")

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
+from claude_comm.errors import ClaudeCommError
+
 # Control characters (C0, DEL, C1), the bidirectional marks and overrides that make text read as what it is not,
 # invisible joiners, tags, line separators, and surrogates, which no encoding can write.
 _UNSAFE = re.compile(
@@ -26,8 +28,14 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _gone: set[int] = set()
 
 
+class OutputFailed(ClaudeCommError):
+    """The data could not be written: a full disk, say."""
+
+
 def prepare() -> None:
-    """A stream that cannot write a character writes its escape."""
+    """A stream that cannot write a character writes its escape; one that was closed swallows."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -104,7 +112,15 @@ def _write(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         # As a well-behaved tool in a pipe: no word about it, and the exit code stays the command's answer.
         _gone.add(stream.fileno())
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        silence(stream)
+    except OSError as error:
+        silence(stream)
+        raise OutputFailed(f"the output cannot be written: {error.strerror}.") from None
+
+
+def silence(stream: TextIO) -> None:
+    """What is still in the stream's buffer goes nowhere, so that the interpreter does not try it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:

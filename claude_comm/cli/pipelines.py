@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from claude_comm.cli import documents, verdicts
 from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Budget, Document, Strict, policy
 from claude_comm.cli.output import clean, emit, emit_json, say
@@ -51,7 +53,7 @@ def verify_compatibility(
 
 
 def _report(file: str, strict: bool, budget: float) -> PipelineReport:
-    return inspect(documents.read(file), policy=policy(strict), budget_ms=budget)
+    return inspect(documents.read(file), policy=policy(strict), budget_ms=budget, clock=time.monotonic)
 
 
 def _parts(report: PipelineReport) -> dict[str, object]:
@@ -59,10 +61,11 @@ def _parts(report: PipelineReport) -> dict[str, object]:
 
 
 def _show(hop: Hop) -> None:
-    answer, *more = verdicts.lines(hop.verdict) if hop.verdict else [hop.note]
-    emit(clean(f"{hop.producer} -> {hop.consumer}: {answer}"))
-    for line in more:
-        emit(clean(line))
+    title = f"{hop.producer} -> {hop.consumer}"
+    if hop.verdict is None:
+        emit(clean(f"{title}: {hop.note}"))
+    else:
+        verdicts.show(hop.verdict, title)
 
 
 def _summary(report: PipelineReport) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import time
 from collections.abc import Collection
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from claude_comm.cli.finding import find_module
+from claude_comm.cli.interrupts import deferred
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.output import emit_fields, emit_json, say
 from claude_comm.drive import launch, services
@@ -95,20 +95,21 @@ def _stay(settings: Settings, as_json: bool) -> int:
 
     1 when a worker ended.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     before = _alive(settings)
     ended = ""
-    try:
-        started = _start(settings)
-        _show(settings, started, as_json)
-        while not ended:
-            time.sleep(_WATCH_S)
-            ended = next((one.name for one in started if not services.running(settings.home, one.name)), "")
-        say(f"Error: the {ended} worker ended; its words are in {settings.home / 'logs'}.")
-    except KeyboardInterrupt:
-        say("stopping.")
-    finally:
-        _stop(settings, keep=before)
+    with deferred() as check:
+        try:
+            started = _start(settings)
+            _show(settings, started, as_json)
+            while not ended:
+                check()
+                time.sleep(_WATCH_S)
+                ended = next((one.name for one in started if not services.running(settings.home, one.name)), "")
+            say(f"Error: the {ended} worker ended; its words are in {settings.home / 'logs'}.")
+        except KeyboardInterrupt:
+            say("stopping.")
+        finally:
+            _stop(settings, keep=before)
     return 1 if ended else 0
 
 

@@ -8,7 +8,7 @@ import typer
 
 from claude_comm.cli import documents, verdicts
 from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Budget, Strict, policy
-from claude_comm.cli.output import clean, emit, emit_json
+from claude_comm.cli.output import emit_json
 from claude_comm.errors import ConfigurationError
 
 
@@ -23,7 +23,7 @@ def check(
 
     Exits with 0 for yes (proved), 1 for no (with a message that B refuses), 4 when it cannot be decided.
     """
-    from claude_comm.schema.check import check as weigh
+    from claude_comm.schema import check as weigh
 
     if produced == accepted == "-":
         raise ConfigurationError("only one of the two schemas can be read from stdin.")
@@ -32,6 +32,5 @@ def check(
     if as_json:
         emit_json(verdict)
     else:
-        for line in verdicts.lines(verdict):
-            emit(clean(line))
+        verdicts.show(verdict)
     return verdicts.EXIT_CODES[verdict.answer]

@@ -51,8 +51,8 @@ class WorkerRuns(ClaudeCommError):
     def __init__(self, service: Service) -> None:
         self.service = service
         super().__init__(
-            f"the {service.name} worker runs already (process {service.pid}, namespace {service.namespace!r}). "
-            "`claude-comm down` stops it."
+            f"{service.name} runs already (process {service.pid}, namespace {service.namespace!r}): "
+            + ("`claude-comm down` stops it." if service.name in WORKERS else "wait for it to end.")
         )
 
 
@@ -141,7 +141,7 @@ def spawn(settings: Settings, name: str, *, to_log: bool = True) -> tuple[subpro
             # -P: what lies in the working folder is not imported in place of what is installed.
             [sys.executable, "-P", "-m", "claude_comm", "worker", name],
             cwd=_folder(settings.home, "run"),
-            env=_environ(settings),
+            env=environ_for(settings),
             stdin=subprocess.DEVNULL,
             stdout=file if to_log else sys.stderr,
             stderr=file if to_log else sys.stderr,
@@ -164,7 +164,7 @@ def _await_start(home: Path, name: str, process: subprocess.Popen[bytes], log: P
     return found
 
 
-def _environ(settings: Settings) -> dict[str, str]:
+def environ_for(settings: Settings) -> dict[str, str]:
     """Our environment with exactly these settings, whatever file they came from; and this very package to import."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     given = {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}

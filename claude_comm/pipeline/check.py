@@ -6,7 +6,8 @@ where one side declares none there is nothing to weigh, which is told and is no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from claude_comm.documents.form import Problem
 from claude_comm.errors import SchemaError
 from claude_comm.pipeline.faults import faults
 from claude_comm.schema.check import check
-from claude_comm.schema.verdict import Incompatible, Policy, Undecided, Verdict
+from claude_comm.schema.verdict import Incompatible, Json, Policy, Undecided, Verdict
 
 Answer = Literal["yes", "no", "undecided"]
 
@@ -50,8 +51,18 @@ class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):
         return "undecided" if any(isinstance(hop.verdict, Undecided) for hop in self.hops) else "yes"
 
 
-def inspect(document: object, *, policy: Policy = "closed-producer", budget_ms: float = 2_000) -> PipelineReport:
-    """The report on a pipeline document, whatever it holds; `budget_ms` is for each hop."""
+def inspect(
+    document: object,
+    *,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    clock: Callable[[], float] | None = None,
+) -> PipelineReport:
+    """The report on a pipeline document, whatever it holds.
+
+    `budget_ms` is for each hop, by `clock` (seconds); without one it is counted in steps.
+    """
+    weigh = functools.partial(check, policy=policy, budget_ms=budget_ms, clock=clock)
     problems = form.problems("pipeline", document)
     name = document.get("pipeline_name") if isinstance(document, dict) else None
     modules = document.get("modules") if isinstance(document, dict) else None
@@ -60,7 +71,7 @@ def inspect(document: object, *, policy: Policy = "closed-producer", budget_ms: 
         malformed = _malformed(modules)
         problems += [problem for found in malformed.values() for problem in found]
         hops = [
-            _weigh(modules, index, malformed.keys(), policy, budget_ms)
+            _hop(modules, index, malformed.keys(), weigh)
             for index in range(len(modules) - 1)
             if isinstance(modules[index], dict) and isinstance(modules[index + 1], dict)
         ]
@@ -79,7 +90,12 @@ def _malformed(modules: list[Any]) -> dict[tuple[int, str], list[Problem]]:
     return found
 
 
-def _weigh(modules: list[Mapping[str, Any]], index: int, malformed: Any, policy: Policy, budget_ms: float) -> Hop:
+def _hop(
+    modules: list[Mapping[str, Any]],
+    index: int,
+    malformed: Container[tuple[int, str]],
+    weigh: Callable[[Json, Json], Verdict],
+) -> Hop:
     left, right = modules[index], modules[index + 1]
     hop = Hop(
         producer=str(left.get("name", f"modules[{index}]")),
@@ -94,7 +110,7 @@ def _weigh(modules: list[Mapping[str, Any]], index: int, malformed: Any, policy:
     if (index, "output_schema") in malformed or (index + 1, "input_schema") in malformed:
         return msgspec.structs.replace(hop, note="not weighed: a schema is malformed.")
     try:
-        verdict = check(produced, accepted, policy=policy, budget_ms=budget_ms)
+        verdict = weigh(produced, accepted)
     except SchemaError as error:
         verdict = Undecided(place=error.path, why=error.sentence)
     return msgspec.structs.replace(hop, verdict=verdict)

@@ -9,17 +9,18 @@ may apply unasked.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from claude_comm.schema.adapter import Adapter, apply
 from claude_comm.schema.check import check
 from claude_comm.schema.close import close
+from claude_comm.schema.deadline import remaining
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.ideas import Idea, Kind, ideas
 from claude_comm.schema.image import image
-from claude_comm.schema.normal import normalise
+from claude_comm.schema.normal import Document, normalise
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
 __all__ = ["Adapter", "Proposal", "adapt", "apply"]
@@ -57,14 +58,27 @@ def adapt(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
+    clock: Callable[[], float] | None = None,
 ) -> tuple[Proposal, ...]:
     """Adapters from `produced` to `accepted`, the best first: safe and proved, then guessed and proved.
 
     `aliases` maps a name of the consumer to other names that its contract declares for the same property. `budget_ms`
-    bounds each of the few checks. Schemas that fit already give one proposal without steps. When nothing is proved, the
-    nearest attempt is given with its verdict. Raises `SchemaError` for an unusable schema.
+    bounds all checks together by `clock` (in seconds), else each by counted work. Schemas that fit already give one
+    proposal without steps. When nothing is proved, the nearest attempt is given with its verdict. Raises `SchemaError`
+    for an unusable schema.
     """
-    prover = _Prover(produced, accepted, policy, budget_ms, default_dialect)
+
+    left_ms = remaining(budget_ms, clock)
+
+    def judge(sent: Json, policy: Policy) -> Verdict:
+        return check(sent, accepted, policy=policy, budget_ms=left_ms(), default_dialect=default_dialect, clock=clock)
+
+    # The check of the pair as it is also refuses what is no schema, before anything else looks at it.
+    unadapted = judge(produced, policy)
+    document = normalise(produced, dialect_of(produced, default_dialect))
+    closed = close(document) if policy == "closed-producer" else document
+    # Closed already, and the image may have declared more: it is taken as it is.
+    prover = _Prover(closed, unadapted, lambda sent: judge(sent, "strict"))
     thought = list(itertools.islice(ideas(produced, accepted, aliases or {}), MAX_STEPS))
     safe = [idea for idea in thought if idea.kind == "safe"]
     attempts = [[], safe, thought]
@@ -90,13 +104,8 @@ def _proposal(steps: Sequence[Idea], verdict: Verdict) -> Proposal:
 class _Prover:
     """Proves the outcome of steps against one consumer."""
 
-    def __init__(self, produced: Json, accepted: Json, policy: Policy, budget_ms: float, dialect: Dialect) -> None:
-        self.produced, self.accepted, self.policy = produced, accepted, policy
-        self.budget_ms, self.dialect = budget_ms, dialect
-        # The check of the pair as it is also refuses what is no schema, before anything else looks at it.
-        self.unadapted = check(produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=dialect)
-        document = normalise(produced, dialect_of(produced, dialect))
-        self.document = close(document) if policy == "closed-producer" else document
+    def __init__(self, document: Document, unadapted: Verdict, judge: Callable[[Json], Verdict]) -> None:
+        self.document, self.unadapted, self.judge = document, unadapted, judge
 
     def verdict(self, steps: Sequence[Idea]) -> Verdict:
         if not steps:
@@ -104,13 +113,12 @@ class _Prover:
         out = image(self.document, Adapter(tuple(idea.step for idea in steps)))
         if out is None:
             return Undecided(place="", why="the producer's schema holds a reference or a number that has no image.")
-        # Closed already, and the image may have declared more: it is taken as it is.
-        return check(out, self.accepted, policy="strict", budget_ms=self.budget_ms, default_dialect=self.dialect)
+        return self.judge(out)
 
     def needed(self, steps: Sequence[Idea]) -> list[Idea]:
-        """The steps without those that the proof does without, guesses given up first."""
+        """The steps without those that the proof does without."""
         left = list(steps)
-        for idea in sorted(steps, key=lambda idea: idea.kind == "safe"):
+        for idea in steps:
             fewer = [other for other in left if other is not idea]
             if isinstance(self.verdict(fewer), Compatible):
                 left = fewer

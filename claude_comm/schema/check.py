@@ -2,28 +2,37 @@
 
 Law: `Compatible` only from a proof, `Incompatible` only with a witness that two validators confirm; else `Undecided`
 with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
+
+The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; the
+canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and last,
+messages are guessed from the boundary values of both schemas.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
+import json
 from collections.abc import Callable
 
+from claude_comm.schema import canonical, confirm
 from claude_comm.schema.budget import Budget, OutOfBudget
-from claude_comm.schema.canonical import proves
 from claude_comm.schema.close import close
-from claude_comm.schema.confirm import Side, confirmed, separates, side
+from claude_comm.schema.confirm import Side
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.effort import circular
 from claude_comm.schema.limits import measure
-from claude_comm.schema.normal import Document, normalise
-from claude_comm.schema.outcome import Empty, Hard
+from claude_comm.schema.normal import normalise
+from claude_comm.schema.outcome import Empty, Found, Hard
 from claude_comm.schema.prove import refute
-from claude_comm.schema.reasons import distinct
-from claude_comm.schema.refusals import refusals
+from claude_comm.schema.reasons import explained
 from claude_comm.schema.sample import candidates, harvest
-from claude_comm.schema.sentences import Refusal
-from claude_comm.schema.verdict import Compatible, Incompatible, Json, Policy, Undecided, Verdict
+from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
-MAX_CANDIDATES = 2_000
+MAX_LISTED = 200
+# Schemas of up to this many characters are kept ready: a module asks about the same ones again and again.
+MAX_KEPT = 32_768
+MAX_GUESSES = 400
 
 
 def check(
@@ -35,47 +44,90 @@ def check(
     default_dialect: Dialect = DEFAULT,
     clock: Callable[[], float] | None = None,
 ) -> Verdict:
-    """Whether every message of `produced` is one of `accepted`; raises `SchemaError` for an unusable schema."""
-    ours, theirs = _prepare(produced, default_dialect), _prepare(accepted, default_dialect)
-    left = close(ours) if policy == "closed-producer" else ours
-    exact = not (left.opaque or theirs.opaque or left.lexical or theirs.lexical)
-    if exact and proves(left.schema, theirs.schema, DEFAULT):
-        return Compatible(proof="canonical forms")
-    written = (produced, dialect_of(produced, default_dialect)) if left is ours else (left.schema, DEFAULT)
-    sides = side(*written), side(accepted, dialect_of(accepted, default_dialect))
-    why = "neither a proof nor a message that breaks it was found."
+    """Whether every message of `produced` is one of `accepted`; raises `SchemaError` for an unusable schema.
+
+    `clock` answers in seconds; without one the budget is counted in steps, and the verdict is the same on every
+    machine. `default_dialect` is for schemas without a `$schema`.
+    """
+    budget = Budget(budget_ms, clock)
+    left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
     try:
-        outcome = refute(left, theirs, Budget(budget_ms, clock))
-        if isinstance(outcome, Empty):
-            return Compatible(proof="no message of the difference")
-        if isinstance(outcome, Hard):
-            why = outcome.why
-        elif separates(*sides, outcome.value) and confirmed(*sides, outcome.value):
-            found = refusals(sides[1].rust.iter_errors(outcome.value))
-            return Incompatible(witness=outcome.value, reasons=distinct(found))
-        else:
-            why = "the validators do not confirm the message that was found."
+        return _settle(left, right, budget)
     except OutOfBudget:
-        why = "budget"
-    return _search(left, theirs, *sides) or Undecided(place="", why=why)
+        return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
 
 
-def _prepare(schema: Json, default: Dialect) -> Document:
-    measure(schema)
+def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
+    """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
+    size = measure(schema)
+    if size.characters > MAX_KEPT:
+        return _made(schema, default, policy)
+    # The text tells 1 from 1.0 and true, which a dictionary would not.
+    return _kept(json.dumps(schema), default, policy)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept(text: str, default: Dialect, policy: Policy) -> Side:
+    return _made(json.loads(text), default, policy)
+
+
+def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
     dialect = dialect_of(schema, default)
-    side(schema, dialect)
-    return normalise(schema, dialect)
+    rust = confirm.compile_side(schema, dialect)
+    document = normalise(schema, dialect)
+    if policy == "strict":
+        return Side(schema, dialect, document, rust)
+    document = close(document)
+    return Side(document.schema, DEFAULT, document, confirm.compile_side(document.schema, DEFAULT))
 
 
-def _search(left: Document, right: Document, produced: Side, accepted: Side) -> Incompatible | None:
-    witness: list[Json] = []
-    broken: list[Refusal] = []
-    for count, candidate in enumerate(candidates(left.schema, harvest(left.schema, right.schema))):
-        if count >= MAX_CANDIDATES:
-            break
-        if separates(produced, accepted, candidate):
-            if not witness and not confirmed(produced, accepted, candidate):
-                continue
-            witness = witness or [candidate]
-            broken += refusals(accepted.rust.iter_errors(candidate))
-    return Incompatible(witness=witness[0], reasons=distinct(broken)) if witness else None
+def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
+    for side, name in ((left, "produced"), (right, "accepted")):
+        circle = circular(side.document)
+        if circle is not None:
+            place = side.document.origins.get(circle, "")
+            return Undecided(
+                place=place, why=f"the {name} schema has a reference back to itself that consumes nothing."
+            )
+    listed = _listed(left, right, budget)
+    if listed is not None:
+        return listed
+    if canonical.proves(left.document, right.document):
+        return Compatible(proof="canonical forms")
+    outcome = refute(left.document, right.document, budget)
+    if isinstance(outcome, Empty):
+        return Compatible(proof="no message in the difference")
+    if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
+        return explained(left, right, outcome.value, budget)
+    guess = _guess(left, right, budget)
+    if guess is not None:
+        return explained(left, right, guess, budget)
+    if isinstance(outcome, Hard):
+        return Undecided(place="", why=f"{outcome.why}.")
+    return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
+
+
+def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
+    """The verdict where the producer's schema lists its messages: both validators look at each of them."""
+    schema = left.document.schema
+    if not isinstance(schema, dict) or right.document.lexical or left.document.lexical:
+        return None
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if values is None or len(values) > MAX_LISTED:
+        return None
+    proved = True
+    for value in values:
+        sent = confirm.accepts(left, value, budget.tick)
+        taken = confirm.accepts(right, value, budget.tick) if sent is not False else True
+        if sent is True and taken is False:
+            return explained(left, right, value, budget)
+        proved = proved and sent is not None and taken is True
+    return Compatible(proof="every message looked at") if proved else None
+
+
+def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
+    found = harvest(left.document.schema, right.document.schema)
+    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
+        if confirm.confirmed(left, right, candidate, budget.tick):
+            return candidate
+    return None

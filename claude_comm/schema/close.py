@@ -11,10 +11,12 @@ originals, and what stands under `not`, `if` and `contains`, which test and do n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from claude_comm.schema.effort import in_place, references_in_place
 from claude_comm.schema.normal import Document
 from claude_comm.schema.verdict import Json
 
@@ -50,18 +52,20 @@ class _Closer:
         self.definitions = document.definitions
         self.pending: list[str] = []
         self.seen: set[str] = set()
+        self._always: dict[str, bool] = {}
+        self.declaring = _closure(document.definitions)
 
     def at_place(self, schema: Json) -> Json:
         """A schema that describes a whole value."""
         if not isinstance(schema, dict):
             return schema
         inside = self.inside(schema)
-        if _SAYS & schema.keys() or not self.may_declare(schema, frozenset()):
+        if _SAYS & schema.keys() or not self.may_declare(schema):
             return inside
         if not _COMPOSING & schema.keys():
             return {**inside, "additionalProperties": False}
-        if not self.declares(schema, frozenset()):
-            inside = self.open_alternatives(inside, schema, frozenset())
+        if not self.declares(schema):
+            inside = self.open_alternatives(inside, schema)
         return {"unevaluatedProperties": False, **inside}
 
     def inside(self, schema: Json) -> Json:
@@ -95,51 +99,43 @@ class _Closer:
             self.pending.append(name)
         return name
 
-    def declares(self, schema: Json, path: frozenset[str]) -> bool:
-        """Whether every value that is described here meets a declaration of properties."""
-        if not isinstance(schema, dict):
+    def declares(self, schema: Json, depth: int = 0) -> bool:
+        """Whether every value that is described here meets a declaration of properties, for certain."""
+        if not isinstance(schema, dict) or depth > MAX_CHAIN:
             return False
         if schema.get("properties"):
             return True
-        target = self.target(schema, path)
-        if target is not None and self.declares(target[1], path | {target[0]}):
+        name = _target(schema)
+        if name is not None and self.always(name, depth):
             return True
-        if any(self.declares(item, path) for item in schema.get("allOf", ())):
+        if any(self.declares(item, depth + 1) for item in schema.get("allOf", ())):
             return True
         return any(
-            schema.get(keyword) and all(self.declares(item, path) for item in schema[keyword])
+            schema.get(keyword) and all(self.declares(item, depth + 1) for item in schema[keyword])
             for keyword in _ALTERNATIVES
         )
 
-    def may_declare(self, schema: Json, path: frozenset[str]) -> bool:
-        """Whether some composition here declares properties."""
-        if not isinstance(schema, dict):
-            return False
-        if schema.get("properties"):
-            return True
-        target = self.target(schema, path)
-        if target is not None and self.may_declare(target[1], path | {target[0]}):
-            return True
-        parts = [item for keyword in _IN_PLACE_LISTS for item in schema.get(keyword, ())]
-        parts += [schema[keyword] for keyword in ("if", *_IN_PLACE) if keyword in schema]
-        parts += schema.get("dependentSchemas", {}).values()
-        return any(self.may_declare(item, path) for item in parts)
+    def always(self, name: str, depth: int) -> bool:
+        """The same of a definition; while it is being found out, the careful answer."""
+        if name not in self._always:
+            self._always[name] = False
+            self._always[name] = self.declares(self.definitions[name], depth + 1)
+        return self._always[name]
 
-    def open_alternatives(self, closed: Json, schema: Json, path: frozenset[str]) -> Json:
+    def may_declare(self, schema: Json) -> bool:
+        """Whether some composition here declares properties."""
+        return _declares_somewhere(schema) or any(name in self.declaring for name in references_in_place(schema))
+
+    def open_alternatives(self, closed: Json, schema: Json) -> Json:
         """The same schema, in which an alternative that declares nothing evaluates everything: it stays open."""
         if not isinstance(schema, dict):
             return {"additionalProperties": True} if schema is True else schema
-        if self.declares(schema, path) or _SAYS & schema.keys() or not _objects(schema):
+        if self.declares(schema) or _SAYS & schema.keys() or not _objects(schema):
             return closed
-        inner = [
-            keyword for keyword in _ALTERNATIVES if any(self.may_declare(x, path) for x in schema.get(keyword, ()))
-        ]
-        target = self.target(schema, path)
-        through = target is not None and self.may_declare(target[1], path | {target[0]})
-        nested = (
-            any(self.may_declare(x, path) for x in schema.get("allOf", ()))
-            or {"if", "dependentSchemas"} & schema.keys()
-        )
+        inner = [keyword for keyword in _ALTERNATIVES if any(self.may_declare(x) for x in schema.get(keyword, ()))]
+        name = _target(schema)
+        through = name is not None and name in self.declaring
+        nested = any(self.may_declare(x) for x in schema.get("allOf", ())) or {"if", "dependentSchemas"} & schema.keys()
         if not inner and not through and not nested:
             return {**closed, "additionalProperties": True}
         if through or nested or len(inner) != 1:
@@ -147,14 +143,38 @@ class _Closer:
             return {**closed, "unevaluatedProperties": True}
         keyword = inner[0]
         pairs = zip(closed[keyword], schema[keyword], strict=True)
-        return {**closed, keyword: [self.open_alternatives(a, b, path) for a, b in pairs]}
+        return {**closed, keyword: [self.open_alternatives(a, b) for a, b in pairs]}
 
-    def target(self, schema: dict[str, Any], path: frozenset[str]) -> tuple[str, Json] | None:
-        reference = schema.get("$ref")
-        if reference is None:
-            return None
-        name = reference.removeprefix("#/$defs/")
-        return None if name in path or len(path) > MAX_CHAIN else (name, self.definitions[name])
+
+def _closure(definitions: Mapping[str, Json]) -> set[str]:
+    """The definitions that declare properties somewhere in place, or refer to one that does."""
+    users: dict[str, list[str]] = {}
+    for name, schema in definitions.items():
+        for target in references_in_place(schema):
+            users.setdefault(target, []).append(name)
+    found = {name for name, schema in definitions.items() if _declares_somewhere(schema)}
+    pending = list(found)
+    while pending:
+        new = [user for user in users.get(pending.pop(), ()) if user not in found]
+        found.update(new)
+        pending += new
+    return found
+
+
+def _declares_somewhere(schema: Json) -> bool:
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if value.get("properties"):
+                return True
+            stack.extend(in_place(value))
+    return False
+
+
+def _target(schema: dict[str, Any]) -> str | None:
+    reference = schema.get("$ref")
+    return None if reference is None else str(reference).removeprefix("#/$defs/")
 
 
 def _objects(schema: dict[str, Any]) -> bool:

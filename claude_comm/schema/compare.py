@@ -81,7 +81,7 @@ class _Comparison:
         new, pointer = self.resolved(new, site.pointer)
         site = site._replace(pointer=pointer)
         if not isinstance(old, dict) or not isinstance(new, dict) or _disjoint(old, new):
-            if not self.same(old, new, frozenset()):
+            if not self.same(old, new, set()):
                 yield _found(site, "type", _turned(old, new), new)
             return
         old, new = _spread(old), _spread(new)
@@ -171,16 +171,20 @@ class _Comparison:
         left, right = old[keyword], new[keyword]
         if keyword in _UNORDERED:
             return _as_set(left) == _as_set(right)
-        return self.same(left, right, frozenset())
+        return self.same(left, right, set())
 
-    def same(self, old: Json, new: Json, assumed: frozenset[tuple[str, str]]) -> bool:
-        """Whether both are written alike, through their references (alike until a difference is met)."""
+    def same(self, old: Json, new: Json, assumed: set[tuple[str, str]]) -> bool:
+        """Whether both are written alike, through their references.
+
+        Every pair of references is `assumed` alike once it has been met: one difference ends the whole.
+        """
         if _is_reference(old) and _is_reference(new):
             pair = (old["$ref"], new["$ref"])
             if pair in assumed:
                 return True
-            left, right = (self.definitions[part["$ref"].removeprefix("#/$defs/")] for part in (old, new))
-            return self.same(left, right, assumed | {pair})
+            assumed.add(pair)
+            left, right = (self.definitions[reference.removeprefix("#/$defs/")] for reference in pair)
+            return self.same(left, right, assumed)
         if isinstance(old, dict) and isinstance(new, dict):
             return old.keys() == new.keys() and all(self.same(old[key], new[key], assumed) for key in old)
         if isinstance(old, list) and isinstance(new, list):

@@ -1,13 +1,15 @@
 """Two independent validators on one candidate: the only way in which a message becomes a witness.
 
 Law: a witness is a value that both `jsonschema-rs` and `jsonschema` find valid under the producer's schema, and both
-find invalid under the consumer's. Where they differ there is no witness.
+find invalid under the consumer's. Where floats make `jsonschema` err on `multipleOf`, it is asked again with exact
+arithmetic. Where the two differ, or one cannot be asked within bounds, there is no witness.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -15,40 +17,62 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import Dialect
+from claude_comm.schema.effort import effort, searchable
+from claude_comm.schema.normal import Document
 from claude_comm.schema.validate import compiled
+from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json
+
+# About 0.1 s of each, on a machine of 2025.
+MAX_FAST = 1_000_000
+MAX_SLOW = 20_000
+# The interpreter has a thousand frames, the caller uses some, and `jsonschema` takes about nine a level; past the end
+# of the stack the library that holds its references ends the process.
+MAX_SLOW_DEPTH = 45
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One schema in its own dialect, compiled by `jsonschema-rs`."""
+    """One schema in its own dialect, compiled by `jsonschema-rs`, and its normal form."""
 
     schema: Json
     dialect: Dialect
+    document: Document
     rust: jsonschema_rs.Validator
 
 
-def side(schema: Json, dialect: Dialect) -> Side:
-    """Compiled for confirming; raises `SchemaError`."""
+def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
+    """Compiled for confirming: also with patterns that are not regular. Raises `SchemaError`."""
     try:
-        return Side(schema, dialect, compiled(schema, dialect))
+        return compiled(schema, dialect)
     except SchemaError:
-        return Side(schema, dialect, compiled(schema, dialect, patterns="any"))
+        return compiled(schema, dialect, patterns="any")
 
 
-def separates(produced: Side, accepted: Side, candidate: Json) -> bool:
-    """Whether the first validator takes `candidate` for a message of `produced` that `accepted` refuses."""
+def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
+    """What both validators say of `candidate`; None where they differ, or cannot be asked."""
+    work = effort(side.document, candidate, tick)
+    if work is None or work.evaluations > MAX_FAST:
+        return None
     try:
-        return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)
+        first = side.rust.is_valid(candidate)
     except ValueError:
-        return False
+        return None
+    if work.evaluations > MAX_SLOW or work.depth > MAX_SLOW_DEPTH or not searchable(side.document, candidate):
+        return None
+    return first if _second(side, candidate, first) else None
 
 
-def confirmed(produced: Side, accepted: Side, candidate: Json) -> bool:
-    """Whether the second validator says the same."""
-    return _python(produced, candidate) is True and _python(accepted, candidate) is False
+def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether `candidate` is a witness."""
+    return accepts(produced, candidate, tick) is True and accepts(accepted, candidate, tick) is False
 
 
-def _python(one: Side, candidate: Json) -> bool | None:
+def _second(side: Side, candidate: Json, expected: bool) -> bool:
+    """Whether `jsonschema` says what is expected."""
+    return any(_python(side, candidate, arithmetic) is expected for arithmetic in ("floats", "exact"))
+
+
+def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
     # Imported here: it costs tens of milliseconds, and only an incompatible pair needs it.
     import jsonschema
     import referencing.exceptions
@@ -56,7 +80,7 @@ def _python(one: Side, candidate: Json) -> bool | None:
     try:
         # The registry of meta-schemas and nothing else: without it, references would be fetched.
         registry = jsonschema.validators.SPECIFICATIONS
-        return bool(_class(one.dialect)(one.schema, registry=registry).is_valid(candidate))
+        return bool(_class(side.dialect, arithmetic)(side.schema, registry=registry).is_valid(candidate))
     except (
         RecursionError,
         re.error,
@@ -69,13 +93,21 @@ def _python(one: Side, candidate: Json) -> bool | None:
 
 
 @functools.cache
-def _class(dialect: Dialect) -> Any:
+def _class(dialect: Dialect, arithmetic: str) -> Any:
     import jsonschema
 
-    return {
+    plain = {
         "draft2020-12": jsonschema.Draft202012Validator,
         "draft2019-09": jsonschema.Draft201909Validator,
         "draft7": jsonschema.Draft7Validator,
         "draft6": jsonschema.Draft6Validator,
         "draft4": jsonschema.Draft4Validator,
     }[dialect]
+    return plain if arithmetic == "floats" else jsonschema.validators.extend(plain, {"multipleOf": _multiple_of})
+
+
+def _multiple_of(validator: Any, of: Json, instance: Json, schema: Json) -> Iterator[Exception]:
+    import jsonschema
+
+    if validator.is_type(instance, "number") and (exact(instance) / exact(of)).denominator != 1:
+        yield jsonschema.ValidationError(f"{instance!r} is not a multiple of {of!r}")

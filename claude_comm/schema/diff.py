@@ -10,12 +10,14 @@ consumers: whoever reads by the old version may go on, for it accepts all that i
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from claude_comm.schema.check import check
 from claude_comm.schema.compare import Found, differences
+from claude_comm.schema.deadline import remaining
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.verdict import Compatible, Json, Policy, Verdict
@@ -63,16 +65,22 @@ def diff(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
+    clock: Callable[[], float] | None = None,
 ) -> Difference:
     """What changed from `old` to `new`; annotations (titles, descriptions, defaults) are no changes.
 
-    `budget_ms` bounds each check; every change takes two. Where a schema holds what the normal form cannot say (draft 4
-    integers, references without one target) only the whole is judged, as one change. Raises `SchemaError`.
+    `budget_ms` bounds all checks together by `clock` (in seconds), else each by counted work; every change takes two.
+    Where a schema holds what the normal form cannot say (draft 4 integers, references without one target) only the
+    whole is judged, as one change. Raises `SchemaError`.
     """
 
+    left_ms = remaining(budget_ms, clock)
+
     def judged(before: Json, after: Json, dialect: Dialect = DEFAULT) -> tuple[Verdict, Verdict]:
-        forth = check(before, after, policy=policy, budget_ms=budget_ms, default_dialect=dialect)
-        return forth, check(after, before, policy=policy, budget_ms=budget_ms, default_dialect=dialect)
+        def one(sent: Json, read: Json) -> Verdict:
+            return check(sent, read, policy=policy, budget_ms=left_ms(), default_dialect=dialect, clock=clock)
+
+        return one(before, after), one(after, before)
 
     for_producers, for_consumers = judged(old, new, default_dialect)
     left, right = (normalise(schema, dialect_of(schema, default_dialect)) for schema in (old, new))

@@ -61,6 +61,9 @@ class _Run:
                 return _any(self.holds(part, value) for part in parts)
             case nodes.Kinds(kinds=kinds):
                 return bool(kinds & kind_of(value))
+            case nodes.Not(node=inner):
+                found = self.holds(inner, value)
+                return None if found is None else not found
             case nodes.Ref():
                 return self.holds(self.outer.unfold(node), value)
             case nodes.Lit(kind=kind, atom=atom, strict=strict):

@@ -8,6 +8,7 @@ a literal that all other kinds satisfy, as JSON Schema has it. Formats are annot
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -29,6 +30,8 @@ class Translator:
     def __init__(self, pool: Pool, document: Document, prefix: str, tick: Callable[[], None]) -> None:
         self.pool, self.prefix, self.tick = pool, prefix, tick
         self.definitions: Mapping[str, Json] = document.definitions
+        # Subschemas that stand for themselves until somebody looks inside, by their text.
+        self.written: dict[str, Json] = {}
         self._done: dict[str, Node] = {}
         self._document = document
 
@@ -40,7 +43,8 @@ class Translator:
     def definition(self, name: str) -> Node:
         """What `prefix + name` stands for."""
         if name not in self._done:
-            self._done[name] = self.node(self.definitions[name.removeprefix(self.prefix)])
+            schema = self.written[name] if name in self.written else self.definitions[name.removeprefix(self.prefix)]
+            self._done[name] = self.node(schema)
         return self._done[name]
 
     def ref(self, reference: str) -> Node:
@@ -50,8 +54,21 @@ class Translator:
         if not isinstance(schema, dict):
             return TOP if schema else BOTTOM
         self.tick()
-        parts = [rule(self, schema) for keyword, rule in _RULES.items() if keyword in schema]
-        return self.pool.both(parts)
+        return self.pool.both([_RULES[keyword](self, schema) for keyword in schema if keyword in _RULES])
+
+    def child(self, schema: Json) -> Node:
+        """A subschema for another value than the one at hand: translated only when a proof gets there.
+
+        What it says is named by its text, so that two sides that write the same share the node, and a proof never
+        looks inside. Constants are translated at once: they tell the branches of a union apart.
+        """
+        if not isinstance(schema, dict) or "const" in schema or "enum" in schema or "$ref" in schema:
+            return self.node(schema)
+        text = json.dumps(schema, sort_keys=True)
+        if '"$ref"' in text or '"$opaque"' in text:
+            text = self.prefix + text
+        self.written.setdefault(text, schema)
+        return self.pool.ref(text)
 
     def each(self, schemas: list[Json]) -> list[Node]:
         return [self.node(item) for item in schemas]
@@ -121,16 +138,16 @@ def _size(keyword: str, kind: int, atom: type[nodes.Low | nodes.High]) -> Callab
 
 
 def _prefix_items(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.array(*(nodes.Item(index, t.node(item)) for index, item in enumerate(schema["prefixItems"])))
+    return t.array(*(nodes.Item(index, t.child(item)) for index, item in enumerate(schema["prefixItems"])))
 
 
 def _items(t: Translator, schema: dict[str, Any]) -> Node:
-    wrong = t.pool.negation(t.node(schema["items"]))
+    wrong = t.pool.negation(t.child(schema["items"]))
     return t.array(nodes.AtMost(len(schema.get("prefixItems", ())), wrong, 0))
 
 
 def _contains(t: Translator, schema: dict[str, Any]) -> Node:
-    node = t.node(schema["contains"])
+    node = t.child(schema["contains"])
     atoms: list[nodes.Atom] = [nodes.AtLeast(0, node, int(schema.get("minContains", 1)))]
     if "maxContains" in schema:
         atoms.append(nodes.AtMost(0, node, int(schema["maxContains"])))
@@ -146,17 +163,17 @@ def _required(t: Translator, schema: dict[str, Any]) -> Node:
 
 
 def _properties(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.object(*(nodes.All(t.pool.words([name]), t.node(item)) for name, item in schema["properties"].items()))
+    return t.object(*(nodes.All(t.pool.words([name]), t.child(item)) for name, item in schema["properties"].items()))
 
 
 def _pattern_properties(t: Translator, schema: dict[str, Any]) -> Node:
     return t.object(
-        *(nodes.All(t.pattern(source), t.node(item)) for source, item in schema["patternProperties"].items())
+        *(nodes.All(t.pattern(source), t.child(item)) for source, item in schema["patternProperties"].items())
     )
 
 
 def _additional_properties(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.object(nodes.All(t.additional(schema), t.node(schema["additionalProperties"])))
+    return t.object(nodes.All(t.additional(schema), t.child(schema["additionalProperties"])))
 
 
 def _property_names(t: Translator, schema: dict[str, Any]) -> Node:

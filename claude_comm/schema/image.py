@@ -38,6 +38,8 @@ Core: TypeAlias = dict[str, Any]
 
 # References that lead to references while a step is followed to its place; a longer chain is left open.
 MAX_CHAIN = 40
+# Places that one step may be followed through; branches over branches would multiply, and what is left open is sound.
+MAX_LOOKS = 2_000
 
 _KINDS = ("null", "boolean", "number", "string", "array", "object")
 _NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
@@ -81,18 +83,20 @@ class _Image:
 
     def __init__(self, step: Step, definitions: dict[str, Json]) -> None:
         self.step, self.definitions = step, definitions
+        self.looks = 0
 
     def of(self, schema: Json, at: Place, chain: int) -> Json:
         if schema is False:
             return False
         if not isinstance(schema, dict):
             schema = {}
-        if chain > MAX_CHAIN:
+        self.looks += 1
+        if chain > MAX_CHAIN or self.looks > MAX_LOOKS:
             return True
         core = {key: schema[key] for key in _FOLLOWED if key in schema}
         parts = [self.core(core, at)] if core or not _COMPOSING & schema.keys() else []
         if schema.get("unevaluatedProperties") is False:
-            names = self.declared(schema, 0)
+            names = self.declared(schema, set())
             if names is not None:
                 closed = {"properties": dict.fromkeys(sorted(names), True), "additionalProperties": False}
                 parts.append(self.core(closed, at))
@@ -110,11 +114,14 @@ class _Image:
             parts.append({"anyOf": [self.of(schema[branch], at, chain) for branch in ("then", "else")]})
         return _all_of(parts)
 
-    def declared(self, schema: Json, chain: int) -> set[str] | None:
-        """Every name that some part of a composition declares; None when names are declared by more than a list."""
+    def declared(self, schema: Json, seen: set[str]) -> set[str] | None:
+        """Every name that some part of a composition declares; None when names are declared by more than a list.
+
+        `seen` are the references followed so far: what one of them declares is counted already.
+        """
         if not isinstance(schema, dict):
             return set()
-        if chain > MAX_CHAIN or schema.get("patternProperties") or "additionalProperties" in schema:
+        if schema.get("patternProperties") or "additionalProperties" in schema:
             return None
         if schema.get("unevaluatedProperties", False) is not False:
             return None
@@ -122,10 +129,12 @@ class _Image:
         inner = [item for keyword in ("allOf", "anyOf", "oneOf") for item in schema.get(keyword, ())]
         inner += [schema[keyword] for keyword in ("if", "then", "else") if keyword in schema]
         inner += schema.get("dependentSchemas", {}).values()
-        if "$ref" in schema:
-            inner.append(self.definitions[schema["$ref"].removeprefix("#/$defs/")])
+        reference = schema.get("$ref")
+        if reference is not None and reference not in seen:
+            seen.add(reference)
+            inner.append(self.definitions[reference.removeprefix("#/$defs/")])
         for item in inner:
-            found = self.declared(item, chain + 1)
+            found = self.declared(item, seen)
             if found is None:
                 return None
             names |= found

@@ -46,8 +46,17 @@ class Or(Node, frozen=True, eq=False):
     parts: tuple[Node, ...]
 
 
+class Not(Node, frozen=True, eq=False):
+    """The values that are not in a conjunction or disjunction: pushed down only where somebody looks inside."""
+
+    node: Node
+
+
 class Ref(Node, frozen=True, eq=False):
-    """What a definition says (`holds`), or its negation: unfolded when needed, and so may be recursive."""
+    """What a schema says (`holds`), or its negation: unfolded when needed, and so may be recursive.
+
+    `name` is that of a definition, or the text of a subschema: what both sides write alike is one node.
+    """
 
     name: str
     holds: bool

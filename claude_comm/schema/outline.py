@@ -17,6 +17,8 @@ from claude_comm.schema.verdict import Json
 KINDS = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
 # References that lead to references; a longer chain is not simple.
 MAX_CHAIN = 20
+# Far more than an adapter has steps; recursion over many branches would multiply without end.
+MAX_LOOKS = 5_000
 
 Later: TypeAlias = "Callable[[], Outline]"
 
@@ -32,49 +34,51 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     default: Json = msgspec.UNSET
 
 
-def outline(schema: Json, root: Json = None) -> Outline:
-    return _outline(schema, schema if root is None else root, 0)
+def outline(schema: Json) -> Outline:
+    return _Reader(schema).outline(schema, 0)
 
 
-def _outline(schema: Json, root: Json, chain: int) -> Outline:
-    if not isinstance(schema, dict) or chain > MAX_CHAIN:
-        return Outline(kinds=frozenset() if schema is False else KINDS)
-    found = _own(schema, root)
-    if isinstance(schema.get("$ref"), str):
-        found = _meet(found, _outline(follow(root, schema["$ref"]), root, chain + 1))
-    for part in _list(schema, "allOf"):
-        found = _meet(found, _outline(part, root, chain + 1))
-    for keyword in ("anyOf", "oneOf"):
-        branches = [_outline(part, root, chain + 1) for part in _list(schema, keyword)]
-        if branches:
-            found = _meet(found, _join(branches))
-    return found
+class _Reader:
+    """Reads one schema, and stops seeing anything in it once it has looked at `MAX_LOOKS` places."""
+
+    def __init__(self, root: Json) -> None:
+        self.root, self.looks = root, 0
+
+    def outline(self, schema: Json, chain: int) -> Outline:
+        self.looks += 1
+        if not isinstance(schema, dict) or chain > MAX_CHAIN or self.looks > MAX_LOOKS:
+            return Outline(kinds=frozenset() if schema is False else KINDS)
+        found = self.own(schema)
+        if isinstance(schema.get("$ref"), str):
+            found = _meet(found, self.outline(follow(self.root, schema["$ref"]), chain + 1))
+        for part in _list(schema, "allOf"):
+            found = _meet(found, self.outline(part, chain + 1))
+        for keyword in ("anyOf", "oneOf"):
+            branches = [self.outline(part, chain + 1) for part in _list(schema, keyword)]
+            if branches:
+                found = _meet(found, _join(branches))
+        return found
+
+    def own(self, schema: dict[str, Json]) -> Outline:
+        properties, items = schema.get("properties"), schema.get("items")
+        if not isinstance(properties, dict):
+            properties = {}
+        return Outline(
+            kinds=_kinds(schema),
+            properties={name: self.later(child) for name, child in properties.items()},
+            required=frozenset(name for name in _list(schema, "required") if isinstance(name, str)),
+            closed=schema.get("additionalProperties") is False or schema.get("unevaluatedProperties") is False,
+            items=self.later(items) if isinstance(items, dict) else None,
+            default=schema.get("default", msgspec.UNSET),
+        )
+
+    def later(self, schema: Json) -> Later:
+        return lambda: self.outline(schema, 0)
 
 
 def _list(schema: dict[str, Json], keyword: str) -> list[Json]:
     value = schema.get(keyword)
     return value if isinstance(value, list) else []
-
-
-def _own(schema: dict[str, Json], root: Json) -> Outline:
-    properties, items = schema.get("properties"), schema.get("items")
-    required = schema.get("required")
-    return Outline(
-        kinds=_kinds(schema),
-        properties={
-            name: _later(child, root) for name, child in (properties if isinstance(properties, dict) else {}).items()
-        },
-        required=frozenset(name for name in required if isinstance(name, str))
-        if isinstance(required, list)
-        else frozenset(),
-        closed=schema.get("additionalProperties") is False or schema.get("unevaluatedProperties") is False,
-        items=_later(items, root) if isinstance(items, dict) else None,
-        default=schema.get("default", msgspec.UNSET),
-    )
-
-
-def _later(schema: Json, root: Json) -> Later:
-    return lambda: _outline(schema, root, 0)
 
 
 def _kinds(schema: dict[str, Json]) -> frozenset[str]:

@@ -6,7 +6,7 @@ that `node` does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from claude_comm.schema import nodes
@@ -89,10 +89,8 @@ class Pool:
 
     def _negate(self, node: Node) -> Node:
         match node:
-            case nodes.And(parts=parts):
-                return self.either(self.negation(part) for part in parts)
-            case nodes.Or(parts=parts):
-                return self.both(self.negation(part) for part in parts)
+            case nodes.And() | nodes.Or():
+                return self._make(nodes.Not, node)
             case nodes.Ref(name=name, holds=holds):
                 return self.ref(name, not holds)
             case nodes.Kinds(kinds=kinds):
@@ -197,27 +195,21 @@ class Pool:
 
 def _trivial(atom: nodes.Atom) -> bool | None:
     """True or false where the atom always or never holds of its kind, as can be seen at a glance."""
-    match atom:
-        case nodes.Low(count=count) | nodes.AtLeast(count=count) if count <= 0:
-            return True
-        case nodes.High(count=count) | nodes.AtMost(count=count) if count < 0:
-            return False
-        case nodes.Numbers(values=values, holds=holds) if not values:
-            return not holds
-        case nodes.Words(values=values, holds=holds) if not values:
-            return not holds
-        case nodes.Flags(values=flags) if len(flags) != 1:
-            return bool(flags)
-        case nodes.Item(node=node) if node is TOP:
-            return True
-        case nodes.AtLeast(node=node) | nodes.Some(node=node) if node is BOTTOM:
-            return False
-        case nodes.AtMost(node=node) if node is BOTTOM:
-            return True
-        case nodes.All(node=node, names=names) if node is TOP or names is BOTTOM:
-            return True
-        case nodes.Some(names=names) if names is BOTTOM:
-            return False
-        case nodes.Exactly(keys=keys) if not keys:
-            return False
-    return None
+    rule = _GLANCES.get(type(atom))
+    return None if rule is None else rule(atom)
+
+
+# One lookup instead of a chain of cases: this runs once for each literal that is made.
+_GLANCES: dict[type, Callable[[Any], bool | None]] = {
+    nodes.Low: lambda atom: True if atom.count <= 0 else None,
+    nodes.High: lambda atom: False if atom.count < 0 else None,
+    nodes.AtLeast: lambda atom: True if atom.count <= 0 else False if atom.node is BOTTOM else None,
+    nodes.AtMost: lambda atom: False if atom.count < 0 else True if atom.node is BOTTOM else None,
+    nodes.Numbers: lambda atom: None if atom.values else not atom.holds,
+    nodes.Words: lambda atom: None if atom.values else not atom.holds,
+    nodes.Flags: lambda atom: None if len(atom.values) == 1 else bool(atom.values),
+    nodes.Item: lambda atom: True if atom.node is TOP else None,
+    nodes.All: lambda atom: True if atom.node is TOP or atom.names is BOTTOM else None,
+    nodes.Some: lambda atom: False if atom.node is BOTTOM or atom.names is BOTTOM else None,
+    nodes.Exactly: lambda atom: None if atom.keys else False,
+}

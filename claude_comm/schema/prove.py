@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.ecma import InvalidPattern, LineEnds
+from claude_comm.schema.effort import patterns
 from claude_comm.schema.formula import Translator
 from claude_comm.schema.languages import watching
 from claude_comm.schema.nodes import Node
@@ -18,7 +19,6 @@ from claude_comm.schema.normal import Document
 from claude_comm.schema.outcome import Empty, Hard, Outcome
 from claude_comm.schema.pool import Pool
 from claude_comm.schema.recursion import Prover
-from claude_comm.schema.verdict import Json
 
 _READINGS: tuple[LineEnds, ...] = ("newline", "ecma")
 
@@ -46,7 +46,7 @@ class Question:
 def refute(left: Document, right: Document, budget: Budget) -> Outcome:
     """A message of `left` that `right` refuses; `Empty` is the proof that there is none. Raises `OutOfBudget`."""
     outcome: Outcome = Hard("nothing was asked")
-    for line_ends in _READINGS if _dots(left.schema) or _dots(right.schema) else _READINGS[:1]:
+    for line_ends in _READINGS if _dots(left) or _dots(right) else _READINGS[:1]:
         with watching(budget.tick):
             outcome = Question(left, right, budget, line_ends).ask()
         if not isinstance(outcome, Empty):
@@ -54,18 +54,6 @@ def refute(left: Document, right: Document, budget: Budget) -> Outcome:
     return outcome
 
 
-def _dots(schema: Json) -> bool:
+def _dots(document: Document) -> bool:
     """Whether some pattern has a dot, which ECMA-262 and most engines read differently beside line separators."""
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("pattern"), str) and "." in value["pattern"]:
-                return True
-            patterns = value.get("patternProperties")
-            if isinstance(patterns, dict) and any("." in source for source in patterns):
-                return True
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-    return False
+    return any("." in source for source in patterns(document.schema))

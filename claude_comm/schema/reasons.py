@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from claude_comm.schema.budget import Budget
+from claude_comm.schema.confirm import Side
 from claude_comm.schema.limits import escape
+from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, shown, subject
-from claude_comm.schema.verdict import Reason
+from claude_comm.schema.verdict import Incompatible, Json, Reason
+
+
+def explained(left: Side, right: Side, witness: Json, budget: Budget) -> Incompatible:
+    """The verdict for a confirmed witness, with every reason."""
+    return Incompatible(witness=witness, reasons=distinct(refusals(right.rust.iter_errors(witness))))
 
 
 def reason(refusal: Refusal) -> Reason:

@@ -19,7 +19,7 @@ from claude_comm.schema.ecma import InvalidPattern, LineEnds
 from claude_comm.schema.evaluate import Evaluator
 from claude_comm.schema.formula import Translator
 from claude_comm.schema.languages import Language, NotRegular, TooHard
-from claude_comm.schema.nodes import ARRAY, KINDS, NUMBER, OBJECT, STRING, Node
+from claude_comm.schema.nodes import ANY_KIND, ARRAY, KINDS, NUMBER, OBJECT, STRING, Node
 from claude_comm.schema.outcome import EMPTY, Empty, Found, Hard, Outcome, better
 from claude_comm.schema.pool import BOTTOM, TOP, Pool
 from claude_comm.schema.values import Unwritable, key
@@ -28,7 +28,7 @@ from claude_comm.schema.verdict import Json
 # Levels of objects and arrays below each other; each takes about ten frames of the interpreter's stack.
 MAX_LEVELS = 45
 # References to references, in one place.
-MAX_UNFOLDED = 60
+MAX_UNFOLDED = 80
 MAX_MEMBERS = 40
 
 
@@ -46,6 +46,7 @@ class Prover:
         }
         self.languages: dict[Node, tuple[Language, bool]] = {}
         self.evaluator = Evaluator(self.unfold, self.matches, tick)
+        self._opposites: dict[nodes.Lit, Node] = {}
         self._at_kind: dict[tuple[Node, int], Node] = {}
         self._unfolding: list[Node] = []
         self._circles = 0
@@ -100,7 +101,10 @@ class Prover:
 
     def _solve(self, node: Node) -> Outcome:
         best: Outcome = EMPTY
+        kinds = _kinds(node)
         for kind in KINDS:
+            if not kind & kinds:
+                continue
             here = self.at_kind(node, kind)
             if here is BOTTOM:
                 continue
@@ -114,6 +118,13 @@ class Prover:
             if isinstance(best, Found) and best.sure:
                 return best
         return best
+
+    def opposite(self, literal: nodes.Lit) -> Node:
+        """The negation of a literal, for values of its kind."""
+        found = self._opposites.get(literal)
+        if found is None:
+            found = self._opposites[literal] = self.at_kind(self.pool.negation(literal), literal.kind)
+        return found
 
     def at_kind(self, node: Node, kind: int) -> Node:
         """The node as it reads for values of one kind: references unfolded, literals of other kinds resolved."""
@@ -142,6 +153,10 @@ class Prover:
                 return self.pool.both(self.at_kind(part, kind) for part in parts)
             case nodes.Or(parts=parts):
                 return self.pool.either(self.at_kind(part, kind) for part in parts)
+            case nodes.Not(node=nodes.And(parts=parts)):
+                return self.pool.either(self.at_kind(self.pool.negation(part), kind) for part in parts)
+            case nodes.Not(node=nodes.Or(parts=parts)):
+                return self.pool.both(self.at_kind(self.pool.negation(part), kind) for part in parts)
             case nodes.Ref():
                 if node in self._unfolding or len(self._unfolding) >= MAX_UNFOLDED:
                     self._circles += 1
@@ -157,7 +172,9 @@ class Prover:
         """What a reference stands for."""
         found = self._unfolded.get(node)
         if found is None:
-            side = next(side for side in self.sides if node.name.startswith(side.prefix))
+            side = next((side for side in self.sides if node.name in side.written), None)
+            if side is None:
+                side = next(side for side in self.sides if node.name.startswith(side.prefix))
             target = side.definition(node.name)
             found = self._unfolded[node] = target if node.holds else self.pool.negation(target)
         return found
@@ -194,3 +211,15 @@ class Prover:
             node = self.pool.both([node, self.pool.negation(self.pool.constant([key(outcome.value)]))])
         self._leans_on = min(before, self._leans_on)
         return found, complete
+
+
+def _kinds(node: Node) -> int:
+    """The kinds that a conjunction may have values of, as far as its own parts tell."""
+    kinds = ANY_KIND
+    for part in node.parts if isinstance(node, nodes.And) else (node,):
+        match part:
+            case nodes.Kinds(kinds=bits):
+                kinds &= bits
+            case nodes.Lit(kind=kind, strict=True):
+                kinds &= kind
+    return kinds

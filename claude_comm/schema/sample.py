@@ -6,7 +6,7 @@ smallest and plainest first, so that the first witness found is one that a perso
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -73,17 +73,18 @@ def harvest(*schemas: Json) -> Harvest:
     )
 
 
-def candidates(schema: Json, found: Harvest) -> Iterator[Json]:
+def candidates(schema: Json, found: Harvest, tick: Callable[[], None] = lambda: None) -> Iterator[Json]:
     """Messages that may fit `schema` (a normal form), smallest departures first."""
     definitions = schema.get("$defs", {}) if isinstance(schema, dict) else {}
-    yield from _Sampler(definitions, found).values(schema, 0)
+    yield from _Sampler(definitions, found, tick).values(schema, 0)
 
 
 class _Sampler:
-    def __init__(self, definitions: dict[str, Json], found: Harvest) -> None:
-        self.definitions, self.found = definitions, found
+    def __init__(self, definitions: dict[str, Json], found: Harvest, tick: Callable[[], None]) -> None:
+        self.definitions, self.found, self.tick = definitions, found, tick
 
     def values(self, schema: Json, depth: int) -> Iterator[Json]:
+        self.tick()
         if schema is False or depth > MAX_DEPTH:
             return
         if not isinstance(schema, dict):
@@ -127,6 +128,7 @@ class _Sampler:
 
     def merged(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
         """One flat schema for references and `allOf`; the alternatives apart, as `$branches`."""
+        self.tick()
         shape = {key: value for key, value in schema.items() if key not in _STRUCTURE}
         parts = [item for item in schema.get("allOf", ()) if isinstance(item, dict)]
         if "$ref" in schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from claude_comm.store.database import Database
+from claude_comm.store.statistics import Latency, latency
 
 
 class ModuleActivity(msgspec.Struct, frozen=True):
@@ -29,3 +30,31 @@ def module_activity(database: Database, session_id: str, module: str) -> ModuleA
     (sent,) = database.rows(_SENT, (session_id, module))[0]
     settled: dict[str, int] = dict(database.rows(_SETTLED, (session_id, module)))
     return ModuleActivity(module, sent, settled.get("handled", 0), settled.get("buried", 0))
+
+
+class HopActivity(msgspec.Struct, frozen=True):
+    """What one module sent another in one session, with the latency of what was handled."""
+
+    source: str
+    target: str
+    messages: int
+    latency: Latency | None
+
+
+_HOPS = """
+SELECT m.source, m.target, d.settled_us - d.sent_us
+FROM messages AS m LEFT JOIN deliveries AS d
+    ON d.message_id = m.message_id AND d.source = m.source AND d.consumer = m.target AND d.status = 'handled'
+WHERE m.session = ? AND m.session != '' ORDER BY m.number
+"""
+
+
+def hops(database: Database, session_id: str) -> list[HopActivity]:
+    """Each pair that spoke in the session, in the order of their first messages."""
+    latencies: dict[tuple[str, str], list[int | None]] = {}
+    for source, target, latency_us in database.rows(_HOPS, (session_id,)):
+        latencies.setdefault((source, target), []).append(latency_us)
+    return [
+        HopActivity(source, target, len(found), latency([one for one in found if one is not None]))
+        for (source, target), found in latencies.items()
+    ]

@@ -60,3 +60,20 @@ def test_a_terminal_that_cannot_write_a_character_gets_its_escape() -> None:
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environ, check=True)
     assert done.stdout == b"\\u65e5\\u672c\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["version"], ["--help"], ["version", "--json"]])
+def test_output_that_cannot_be_written_fails_without_a_traceback(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "claude_comm", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_error(closed: str) -> None:
+    command = f"{sys.executable} -m claude_comm version {closed}"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0

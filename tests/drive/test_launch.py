@@ -114,3 +114,18 @@ def _servers(home: Path) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def test_a_server_is_stopped_while_the_process_that_started_it_runs_on(home: Path) -> None:
+    """Such a process has not waited for its child, which then stays in the process table as a zombie."""
+    script = (
+        "import sys; from pathlib import Path; from claude_comm.drive import launch;"
+        "launch.ensure(Path(sys.argv[1])); print('up', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environ()) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"up\n"
+        assert launch.stop(home) is True
+        assert starter.poll() is None
+        starter.communicate(b"")

@@ -37,6 +37,14 @@ PAIRS: list[tuple[str, Any, Any, dict[str, list[str]], list[Any], str]] = [
     ("default", record(a=TEXT), record(a=TEXT, b={**WHOLE, "default": 3}), {}, [Default(name="b", value=3)], "safe"),
     ("optional", record([], a=WHOLE), record(a={**WHOLE, "default": 0}), {}, [Default(name="a", value=0)], "safe"),
     ("drop", record(a=TEXT, x=WHOLE), record(a=TEXT, closed=True), {}, [Drop(name="x")], "safe"),
+    (
+        "never there",
+        record(["a"], a=TEXT, x=False),
+        record(a=TEXT, b={**WHOLE, "default": 3}, closed=True),
+        {},
+        [Default(name="b", value=3)],
+        "safe",
+    ),
     ("widen", record(a=WHOLE), record(a=TEXT), {}, [Widen(at=("a",))], "safe"),
     ("wrap", record(a=TEXT), record(a={"type": "array", "items": TEXT}), {}, [Wrap(at=("a",))], "safe"),
     (
@@ -98,7 +106,7 @@ def test_every_proved_proposal_survives_attack(produced: Any, accepted: Any, ali
     """Messages of the closed producer, sampled at its bounds, are accepted once adapted."""
     closed = close(normalise(produced, "draft2020-12")).schema
     sender, receiver = (jsonschema_rs.Draft202012Validator(side) for side in (closed, accepted))
-    messages = [*candidates(closed, harvest(closed, accepted)), {"n": "7"}, {"n": "12345"}]
+    messages = [*candidates(closed, harvest(closed, accepted), lambda: None), {"n": "7"}, {"n": "12345"}]
     sent = [message for message in messages if sender.is_valid(message)]
     assert sent
     for proposal in adapt(produced, accepted, aliases=aliases):

@@ -67,6 +67,16 @@ CASES: list[tuple[Any, Any, list[tuple[str, str, str]]]] = [
     (choice(CAT, DOG), choice({**CAT, "required": ["kind"]}, DOG), [("$.x.lives", "required", "producers")]),
     (choice(CAT), choice(CAT, DOG), [("$.x", "oneOf", "producers")]),
     (
+        {"allOf": [{"anyOf": [CAT, DOG]}, record(z=TEXT)]},
+        {"allOf": [{"anyOf": [CAT, {**DOG, "minProperties": 9}]}, record(z=TEXT)]},
+        [("$", "minProperties", "consumers")],
+    ),
+    (
+        {"not": {"$ref": "#/$defs/node"}, "$defs": tree(WHOLE)["$defs"]},
+        {"not": {"$ref": "#/$defs/node"}, "$defs": tree(WHOLE)["$defs"]},
+        [],
+    ),
+    (
         {"allOf": [{"$ref": "#/$defs/b"}, record(c=WHOLE)], "$defs": {"b": record(a=TEXT)}},
         {"allOf": [{"$ref": "#/$defs/b"}, record(c=WHOLE)], "$defs": {"b": record(["a"], a=TEXT, new=TEXT)}},
         [("$.new", "properties", "both")],

@@ -1,0 +1,108 @@
+"""The demo from its first word to its last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from claude_comm.cli.interrupts import deferred
+from claude_comm.client.opening import micros
+from claude_comm.client.publisher import Publisher
+from claude_comm.client.shapes import schema_of
+from claude_comm.demo import corpus, show, stage
+from claude_comm.demo.extractor import draft
+from claude_comm.demo.extractor import module as extractor
+from claude_comm.demo.index import Index, path_in
+from claude_comm.demo.indexer import module as indexer
+from claude_comm.demo.reader import module as reader
+from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, READER, SCAN, Draft, Finding, Page, Scan
+from claude_comm.demo.stage import DemoFailed
+from claude_comm.drive import services
+from claude_comm.drive.blocking import Links
+from claude_comm.drive.connect import connect
+from claude_comm.errors import NegotiationRefused
+from claude_comm.names import Keys
+from claude_comm.ops import registry
+from claude_comm.settings import Settings
+from claude_comm.store import queries
+from claude_comm.store.activity import hops
+from claude_comm.store.database import Database, open_database
+from claude_comm.store.statistics import session_snapshot
+
+# The whole demo is to end within a minute.
+RUN_TIMEOUT_S = 45.0
+_LOOK_S = 0.15
+
+
+def play(settings: Settings, folder: Path | None) -> None:
+    """Negotiates, runs, tells. Raises DemoFailed, or what its parts raise."""
+    paths = corpus.files(folder)
+    session = stage.new_session()
+    with (
+        deferred() as check,
+        services.claim(settings, "demo"),
+        stage.surroundings(settings),
+        connect(settings) as links,
+        open_database(settings.database) as database,
+    ):
+        show.opening(settings, len(paths), folder)
+        _negotiate(settings, links)
+        check()
+        elapsed_s = _run(settings, links, database, session, paths, check)
+        show.summary(session_snapshot(database, session), hops(database, session), elapsed_s)
+        tried = queries.file_operations(database, session=session)
+        show.unreadable([file for file in tried if file.status == "failed"])
+        first = queries.messages(database, session=session)[-1]
+    index = Index(path_in(settings.home))
+    show.searches(index, whose=folder)
+    index.close()
+    show.closing(session, first.number)
+
+
+def _negotiate(settings: Settings, links: Links) -> None:
+    """Hop by hop, before anything is sent: one does not fit as it was declared first."""
+    keys = Keys(settings.namespace)
+    for module in (reader, draft, indexer):
+        links.run(registry.register(keys, module.contract()))
+    show.heading("1. The modules declare what they send and accept, and negotiate every hop")
+    with Publisher(READER, settings=settings, links=links) as publisher:
+        show.agreed(publisher.negotiate(EXTRACTOR, schema_of(Page), type=PAGE))
+    with Publisher(EXTRACTOR, settings=settings, links=links) as publisher:
+        try:
+            publisher.negotiate(INDEXER, schema_of(Draft), type=FINDING)
+        except NegotiationRefused as refused:
+            show.refused(refused, draft.version)
+        else:
+            raise DemoFailed("the first contract of the extractor should have been refused.")
+        links.run(registry.register(keys, extractor.contract()))
+        show.mended(extractor.version)
+        show.agreed(publisher.negotiate(INDEXER, schema_of(Finding), type=FINDING))
+
+
+def _run(
+    settings: Settings, links: Links, database: Database, session: str, paths: list[Path], check: Callable[[], None]
+) -> float:
+    """Seconds from the first message to the last settled one."""
+    show.heading(f"2. Three processes, {len(paths)} files, session {session}")
+    index = Index(path_in(settings.home))
+    index.clear()
+    index.close()
+    with stage.modules(settings, links, check) as processes, show.live(len(paths)) as told:
+        with Publisher("demo", settings=settings, links=links) as publisher:
+            started_us = micros()
+            publisher.publish(READER, Scan([str(path) for path in paths]), type=SCAN, session=session)
+        deadline = time.monotonic() + RUN_TIMEOUT_S
+        while True:
+            check()
+            stage.require_alive(settings, processes)
+            progress = stage.look(settings, links, database, session, len(paths))
+            told(progress)
+            if progress.done:
+                return (micros() - started_us) / 1e6
+            if time.monotonic() > deadline:
+                raise DemoFailed(
+                    f"not done after {RUN_TIMEOUT_S:.0f} s: {progress.indexed} of {len(paths)} files indexed. "
+                    "Give a smaller folder; `claude-comm status` shows what is waiting."
+                )
+            time.sleep(_LOOK_S)

@@ -1,0 +1,45 @@
+"""The first module of the demo: reads files and sends their text on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from claude_comm.client.context import Context
+from claude_comm.client.module import Module
+from claude_comm.demo.shapes import EXTRACTOR, PAGE, READER, READING, SCAN, SENT, Page, Scan
+
+# What is read of one file: with what belongs to it, well below the size that an envelope may have.
+MAX_CHARACTERS = 200_000
+_REPORT_EVERY = 10
+
+module = Module(READER)
+module.produces(PAGE, Page, target=EXTRACTOR)
+
+
+@module.handles(SCAN)
+def scan(asked: Scan, context: Context) -> None:
+    """Every file is reported, read or not; only what is text is sent on."""
+    sent = 0
+    for number, path in enumerate(asked.paths, start=1):
+        sent += _send(Path(path), len(asked.paths), context)
+        if number % _REPORT_EVERY == 0 or number == len(asked.paths):
+            context.progress(READING, number, len(asked.paths))
+    context.progress(SENT, sent, sent)
+
+
+def _send(path: Path, pages: int, context: Context) -> bool:
+    try:
+        raw = path.read_bytes()
+        text = raw.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+        context.file("read", _name(path), "failed", reason=why)
+        return False
+    context.file("read", _name(path), size_bytes=len(raw))
+    context.send(EXTRACTOR, Page(_name(path), text[:MAX_CHARACTERS], pages), type=PAGE)
+    return True
+
+
+def _name(path: Path) -> str:
+    """The path as text that can be sent; what is no text in it as escapes."""
+    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,52 @@
+"""What the three modules of the demo send each other.
+
+`Draft` is what the extractor declared at first: its title may be missing, which the indexer does not accept.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+READER, EXTRACTOR, INDEXER = "demo-reader", "demo-extractor", "demo-indexer"
+SCAN, PAGE, FINDING = "scan", "page", "finding"
+
+# The tasks by which the modules report how far they are.
+READING, SENT, INDEXING = "reading", "pages sent", "indexing"
+
+
+class Scan(msgspec.Struct):
+    """Read these files."""
+
+    paths: list[str]
+
+
+class Page(msgspec.Struct):
+    """The text of one file; `pages` is how many files were asked for."""
+
+    path: str
+    text: str
+    pages: int
+
+
+class Draft(msgspec.Struct):
+    """What was found in one page, as the extractor first declared it."""
+
+    path: str
+    words: int
+    headings: list[str]
+    links: list[str]
+    text: str
+    pages: int
+    title: str | None = None
+
+
+class Finding(msgspec.Struct):
+    """What was found in one page: as declared after mending, every finding has a title."""
+
+    path: str
+    title: str
+    words: int
+    headings: list[str]
+    links: list[str]
+    text: str
+    pages: int

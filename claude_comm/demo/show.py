@@ -1,0 +1,163 @@
+"""What the demo tells: everything to stdout, since telling is what it is for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from claude_comm.cli import words
+from claude_comm.cli.output import clean, emit, emit_table, on_terminal, shorten
+from claude_comm.demo.corpus import MAX_FILES
+from claude_comm.demo.index import Index
+from claude_comm.demo.stage import Progress
+from claude_comm.drive import launch
+from claude_comm.errors import NegotiationRefused
+from claude_comm.negotiation.agreement import Agreement
+from claude_comm.schema.verdict import Incompatible
+from claude_comm.settings import Settings, public
+from claude_comm.store.activity import HopActivity
+from claude_comm.store.records import FileOperationRow
+from claude_comm.store.statistics import SessionSnapshot
+
+# Of the own corpus, docs and package metadata; another folder is searched for the words that its pages share.
+SEARCHES = ("streams", '"json schema"', "fast OR quick")
+_WIDTH = 100
+_MAX_UNREADABLE = 5
+
+Told = Callable[[Progress], None]
+
+
+def opening(settings: Settings, files: int, folder: Path | None) -> None:
+    emit("Three modules, three processes, one server:")
+    emit("  demo-reader  ->  demo-extractor  ->  demo-indexer")
+    emit(clean(f"server  {public(settings.url) or launch.socket_path(settings.home)}"))
+    whole = "" if files < MAX_FILES else " (more are not read)"
+    emit(clean(f"files   {files}{whole} in {folder or 'our docs and the metadata of the installed packages'}"))
+
+
+def heading(text: str) -> None:
+    emit("")
+    emit(clean(text))
+
+
+def agreed(agreement: Agreement) -> None:
+    emit(clean(f"  {_hop(agreement)}: agreed, decided by the {agreement.decided_by} ({agreement.id[:12]})"))
+
+
+def refused(error: NegotiationRefused, version: str) -> None:
+    """The refusal with the message that shows it."""
+    agreement = error.refusal
+    assert isinstance(agreement, Agreement)
+    emit(clean(f"  {_hop(agreement)}: REFUSED as declared in version {version}"))
+    verdict = agreement.verdict
+    if isinstance(verdict, Incompatible):
+        emit(clean(f"    a message it may send:  {msgspec.json.encode(verdict.witness).decode()}"))
+        for reason in verdict.reasons:
+            emit(clean(f"    why it does not fit:    {reason.sentence}"))
+            for mend in reason.mends:
+                emit(clean(f"    to mend it:             {mend}"))
+
+
+def mended(version: str) -> None:
+    emit(f"  demo-extractor declares version {version}: every finding has a title")
+
+
+@contextmanager
+def live(files: int) -> Iterator[Told]:
+    """Bars on a terminal; in a pipe a line whenever something has moved."""
+    if not on_terminal():
+        before: list[Progress] = []
+
+        def line(progress: Progress) -> None:
+            if before[-1:] != [progress]:
+                read, extracted, indexed = progress.read, progress.extracted, progress.indexed
+                emit(f"  read {read}/{files}  extracted {extracted}/{files}  indexed {indexed}/{files}")
+                before.append(progress)
+
+        yield line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    with Bars(TextColumn("  {task.description:<10}"), BarColumn(), MofNCompleteColumn()) as bars:
+        tasks = {name: bars.add_task(name, total=files) for name in ("read", "extracted", "indexed")}
+
+        def bar(progress: Progress) -> None:
+            for name, task in tasks.items():
+                bars.update(task, completed=getattr(progress, name))
+
+        yield bar
+
+
+def summary(found: SessionSnapshot, hops: list[HopActivity], elapsed_s: float) -> None:
+    heading("3. What happened")
+    files = found.file_operations
+    emit(f"  {found.messages} messages in {elapsed_s:.1f} s: {found.messages / max(elapsed_s, 1e-9):.0f} a second")
+    read, failed = files.get("success", 0), files.get("failed", 0)
+    emit(f"  {read} files read, {failed} could not be read, {words.size(_bytes(found))}")
+    emit(f"  {found.failed} messages failed, {found.pending} waiting")
+    emit("")
+    rows = [[hop.source, hop.target, hop.messages, *_latencies(hop)] for hop in hops]
+    columns = ["from", "to", "messages", "latency p50", "p95"]
+    emit_table(columns, rows, right=columns[2:])
+
+
+def unreadable(files: list[FileOperationRow]) -> None:
+    """The first few files that could not be read, each with the reason."""
+    for file in files[:_MAX_UNREADABLE]:
+        why = file.details.get("reason", "") if isinstance(file.details, dict) else ""
+        emit(clean(f"  not read: {file.file_path}: {why}"))
+    if len(files) > _MAX_UNREADABLE:
+        emit(f"  and {len(files) - _MAX_UNREADABLE} more")
+
+
+def searches(index: Index, whose: Path | None) -> None:
+    heading("4. Three searches in the index that was built")
+    queries = SEARCHES if whose is None else index.telling_words(3)
+    if not queries:
+        emit("  there is too little text in it to search for.")
+    for query in queries:
+        emit(clean(f"  {query}"))
+        for hit in index.search(query):
+            emit(clean(f"    {shorten(hit.title, 40)}: {shorten(' '.join(hit.excerpt.split()), _WIDTH)}"))
+
+
+def closing(session: str, number: int) -> None:
+    heading("Look further:")
+    program = _program()
+    for arguments in (
+        f"list --session {session} --limit 5",
+        f"show {number}",
+        "agreements",
+        "modules",
+        "progress",
+    ):
+        emit(clean(f"  {program} {arguments}"))
+
+
+def _program() -> str:
+    """How this very command was called, so that what we tell can be typed."""
+    called = Path(sys.argv[0])
+    if called.name != "claude-comm":
+        return f"{sys.executable} -m claude_comm"
+    on_path = shutil.which("claude-comm")
+    return "claude-comm" if on_path and os.path.samefile(on_path, called) else os.path.relpath(called)
+
+
+def _hop(agreement: Agreement) -> str:
+    return f"{agreement.producer} -> {agreement.consumer} ({agreement.type})"
+
+
+def _latencies(hop: HopActivity) -> list[str]:
+    found = hop.latency
+    return [words.milliseconds(found.p50_ms if found else None), words.milliseconds(found.p95_ms if found else None)]
+
+
+def _bytes(found: SessionSnapshot) -> int:
+    return found.session.bytes_processed if found.session else 0

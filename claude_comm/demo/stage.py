@@ -1,0 +1,161 @@
+"""The demo's processes: server, workers and three modules, and how far their work is.
+
+Law: what was not running before does not run after, however the demo ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from claude_comm.client.opening import millis
+from claude_comm.demo.shapes import EXTRACTOR, INDEXER, INDEXING, READER, READING, SENT
+from claude_comm.drive import launch, services
+from claude_comm.drive.blocking import Links
+from claude_comm.errors import ClaudeCommError
+from claude_comm.names import Keys
+from claude_comm.ops import registry
+from claude_comm.settings import Settings
+from claude_comm.store import queries
+from claude_comm.store.activity import module_activity
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import Database
+
+MODULES = {READER: "reader", EXTRACTOR: "extractor", INDEXER: "indexer"}
+# Three modules import what they stand on at once; 4 s were seen on two busy cores.
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+_POLL_S = 0.02
+
+
+class DemoFailed(ClaudeCommError):
+    """A part of the demo did not do what it should."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far the run is, in files; `done` when everything that was sent on has been settled."""
+
+    files: int
+    read: int
+    extracted: int
+    indexed: int
+    done: bool
+
+
+@contextmanager
+def surroundings(settings: Settings) -> Iterator[None]:
+    """The server and the workers, while the block lasts."""
+    had_server = bool(settings.url) or launch.answers(launch.socket_path(settings.home))
+    had = {name for name in services.WORKERS if services.running(settings.home, name)}
+    try:
+        for name in services.WORKERS:
+            services.start(settings, name)
+        yield
+    finally:
+        for name in services.WORKERS:
+            if name not in had:
+                services.stop(settings.home, name)
+        if not had_server:
+            launch.stop(settings.home)
+
+
+@contextmanager
+def modules(
+    settings: Settings, links: Links, check: Callable[[], None]
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The three modules as processes, registered and alive; stopped at the end of the block.
+
+    `check` is called while they are waited for, and may raise.
+    """
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, file in MODULES.items():
+            processes[name] = _spawn(settings, name, f"claude_comm.demo.{file}:module")
+        _await_alive(settings, links, processes, check)
+        yield processes
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            _await_end(process)
+
+
+def look(settings: Settings, links: Links, database: Database, session: str, files: int) -> Progress:
+    """How far the run is now."""
+    catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+    told = {(row.module, row.task): row for row in queries.progress(database) if row.session == session}
+    reading, sent = told.get((READER, READING)), told.get((READER, SENT))
+    settled = {name: module_activity(database, session, name) for name in (EXTRACTOR, INDEXER)}
+    indexing = told.get((INDEXER, INDEXING))
+    extracted, indexed = settled[EXTRACTOR], settled[INDEXER]
+    ended = indexed.handled + indexed.failed + extracted.failed
+    return Progress(
+        files=files,
+        read=int(reading.completed) if reading else 0,
+        extracted=extracted.handled,
+        indexed=max(indexed.handled, int(indexing.completed) if indexing else 0),
+        done=sent is not None and ended >= sent.completed,
+    )
+
+
+def require_alive(settings: Settings, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Raises DemoFailed, with the end of its log, when a module's process has ended."""
+    for name, process in processes.items():
+        if process.poll() is not None:
+            log = _log(settings, name)
+            raise DemoFailed(f"{name} ended (exit {process.returncode}); its log {log} ends:\n{launch.tail(log)}")
+
+
+def _spawn(settings: Settings, name: str, target: str) -> subprocess.Popen[bytes]:
+    with _log(settings, name).open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "claude_comm", "run", target],
+            cwd=settings.home,
+            env=services.environ_for(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _log(settings: Settings, name: str) -> Path:
+    return settings.home / "logs" / f"{name}.log"
+
+
+def _await_alive(
+    settings: Settings, links: Links, processes: dict[str, subprocess.Popen[bytes]], check: Callable[[], None]
+) -> None:
+    keys = Keys(settings.namespace)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    expected = {f"-{process.pid}-" for process in processes.values()}
+    while True:
+        check()
+        require_alive(settings, processes)
+        alive = [instance for one in links.run(registry.everyone(keys, now_ms=millis())) for instance in one.instances]
+        # An instance carries the pid of its process: one that an earlier run left behind does not count.
+        if all(any(mark in instance for instance in alive) for mark in expected):
+            return
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the modules did not start within {START_TIMEOUT_S:.0f} s; see {settings.home / 'logs'}.")
+        time.sleep(_POLL_S)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def new_session() -> str:
+    """A name of this run that sorts by time."""
+    return time.strftime("demo-%Y%m%d-%H%M%S") + f"-{os.getpid()}"

@@ -1,0 +1,28 @@
+"""The clock of the schema engine: `check`, bounded in time.
+
+Law: the engine is pure and asks its budget at every step of a proof; what it cannot interrupt (compiling, canonical
+forms, validating) it estimates first and leaves out where that might take long. So a clock is all that it needs from
+outside, and no helper process: a second thread of the caller runs on while a proof is searched.
+"""
+
+from __future__ import annotations
+
+import time
+
+from claude_comm.schema.check import check as pure_check
+from claude_comm.schema.dialect import DEFAULT, Dialect
+from claude_comm.schema.verdict import Json, Policy, Verdict
+
+
+def check(
+    produced: Json,
+    accepted: Json,
+    *,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    default_dialect: Dialect = DEFAULT,
+) -> Verdict:
+    """Whether every message of `produced` is one of `accepted`, within `budget_ms` milliseconds of real time."""
+    return pure_check(
+        produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
+    )

@@ -1,0 +1,16 @@
+"""One budget for many checks.
+
+Law: what several checks take together is bounded by one number of milliseconds, as one check is; time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def remaining(budget_ms: float, clock: Callable[[], float] | None) -> Callable[[], float]:
+    """A function that tells how many of `budget_ms` are left from now on. `clock` gives seconds."""
+    if clock is None:
+        return lambda: budget_ms
+    end = clock() + budget_ms / 1_000
+    return lambda: max(0.0, (end - clock()) * 1_000)

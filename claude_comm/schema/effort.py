@@ -1,0 +1,178 @@
+"""How much work a validator has with one message, counted before it is set to work.
+
+Law: neither validator can be interrupted, and both recurse on the machine's stack. So their evaluations are counted
+first, on a table of (subschema, value), which costs no more than the product of the two sizes, and nothing is validated
+that would take more evaluations or a deeper stack than the caller allows. Both figures are upper bounds: validators
+stop early, this count never does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from claude_comm.schema.normal import Document
+from claude_comm.schema.verdict import Json
+
+# Beyond this many nested evaluations the count itself is given up; the stack of a validator would not do either.
+MAX_DEPTH = 90
+ENOUGH = 1_000_000_000
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """`evaluations` of a subschema at a value, and how many of them are nested; None: it would not end."""
+
+    evaluations: int
+    depth: int
+
+
+def effort(document: Document, value: Json, tick: Callable[[], None]) -> Effort | None:
+    """The work of validating `value`; None where references turn in circles or nest too deep."""
+    try:
+        return _Count(document, tick).of(document.schema, value, 0)
+    except _Endless:
+        return None
+
+
+class _Endless(Exception):
+    """A circle, or a stack too deep."""
+
+
+class _Count:
+    def __init__(self, document: Document, tick: Callable[[], None]) -> None:
+        self.definitions, self.tick = document.definitions, tick
+        self.known: dict[tuple[int, int], Effort | None] = {}
+
+    def of(self, schema: Json, value: Json, depth: int) -> Effort:
+        if not isinstance(schema, dict):
+            return Effort(1, 1)
+        place = (id(schema), id(value))
+        if place in self.known:
+            found = self.known[place]
+            if found is None or depth + found.depth > MAX_DEPTH:
+                raise _Endless
+            return found
+        if depth > MAX_DEPTH:
+            raise _Endless
+        self.tick()
+        self.known[place] = None
+        total, deepest = 1, 0
+        for inner, at in self.below(schema, value):
+            one = self.of(inner, at, depth + 1)
+            total, deepest = min(total + one.evaluations, ENOUGH), max(deepest, one.depth)
+        result = self.known[place] = Effort(total, deepest + 1)
+        return result
+
+    def below(self, schema: dict[str, Any], value: Json) -> Iterator[tuple[Json, Json]]:
+        yield from ((inner, value) for inner in in_place(schema))
+        if "$ref" in schema:
+            yield self.definitions[schema["$ref"].removeprefix("#/$defs/")], value
+        if isinstance(value, dict):
+            declared = schema.get("properties", {})
+            wide = [*schema.get("patternProperties", {}).values()]
+            wide += [schema[key] for key in ("additionalProperties", "unevaluatedProperties") if key in schema]
+            for name, item in value.items():
+                yield from ((inner, item) for inner in wide)
+                if name in declared:
+                    yield declared[name], item
+                if "propertyNames" in schema:
+                    yield schema["propertyNames"], name
+        elif isinstance(value, list):
+            wide = [schema[key] for key in ("items", "contains", "unevaluatedItems") if key in schema]
+            for item in value:
+                yield from ((inner, item) for inner in wide)
+            yield from zip(schema.get("prefixItems", ()), value, strict=False)
+
+
+def in_place(schema: dict[str, Any]) -> Iterator[Json]:
+    """The subschemas that look at the same value, references apart."""
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        yield from schema.get(keyword, ())
+    for keyword in ("not", "if", "then", "else"):
+        if keyword in schema:
+            yield schema[keyword]
+    yield from schema.get("dependentSchemas", {}).values()
+
+
+def circular(document: Document) -> str | None:
+    """A definition whose references lead back to itself without consuming anything, if there is one."""
+    edges = {name: set(references_in_place(item)) for name, item in document.definitions.items()}
+    state: dict[str, bool] = {}
+    for start, first in edges.items():
+        if start in state:
+            continue
+        # An explicit stack: a chain of references may be longer than the interpreter's.
+        stack = [(start, iter(first))]
+        state[start] = False
+        while stack:
+            name, ahead = stack[-1]
+            following = next(ahead, None)
+            if following is None:
+                state[name] = True
+                stack.pop()
+            elif state.get(following) is False:
+                return following
+            elif following not in state:
+                state[following] = False
+                stack.append((following, iter(edges[following])))
+    return None
+
+
+def references_in_place(schema: Json) -> Iterator[str]:
+    """The definitions that a schema refers to for the same value."""
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "$ref" in value:
+                yield value["$ref"].removeprefix("#/$defs/")
+            stack.extend(in_place(value))
+
+
+def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:
+    """Whether a backtracking engine can search all patterns of a schema in all strings of `value`, roughly."""
+    longest = max((len(text) for text in _texts(value)), default=0)
+    return all(_steps(source, longest) <= limit for source in patterns(document.schema))
+
+
+def patterns(schema: Json) -> Iterator[str]:
+    """The regular expressions of a normal form."""
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("pattern"), str):
+                yield value["pattern"]
+            if isinstance(value.get("patternProperties"), dict):
+                yield from value["patternProperties"]
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+_QUANTIFIER = re.compile(r"[*+]|\{\d+,?\d*\}")
+# A group that is repeated and that itself repeats or chooses something.
+_NESTED = re.compile(r"[*+|}][^()]*\)+\s*[*+{]")
+
+
+def _steps(source: str, length: int) -> int:
+    if _NESTED.search(source) or "\\1" in source or "\\k" in source:
+        return 1 << min(2 * length, 60)
+    power: int = max(1, length) ** min(1 + len(_QUANTIFIER.findall(source)), 12)
+    return power
+
+
+def _texts(value: Json) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            yield from item
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)

@@ -1,0 +1,30 @@
+"""A verdict in words.
+
+Law: everything in the verdict is said, nothing is added; one line says the answer, and each reason is one line with
+its mends below it. Text of messages is JSON, so that control characters come escaped.
+"""
+
+from __future__ import annotations
+
+import json
+
+from claude_comm.schema.verdict import Compatible, Incompatible, Reason, Undecided, Verdict
+
+
+def explain(verdict: Verdict) -> str:
+    """A few lines for a person, without a trailing newline."""
+    match verdict:
+        case Compatible(proof=proof):
+            return "compatible: every message of the producer is accepted" + (f" (proof: {proof})." if proof else ".")
+        case Incompatible(witness=witness, reasons=reasons):
+            lines = ["incompatible: the producer may send", "", f"    {json.dumps(witness, ensure_ascii=True)}", ""]
+            return "\n".join(
+                [*lines, "which the consumer refuses.", *(line for one in reasons for line in _lines(one))]
+            )
+        case Undecided(place=place, why=why):
+            return f"undecided: {why}" + (f" (at {place})" if place else "")
+
+
+def _lines(reason: Reason) -> list[str]:
+    where = f"  {reason.path}: {reason.sentence} ({reason.schema_path or '/'})"
+    return [where, *(f"      {mend}" for mend in reason.mends)]

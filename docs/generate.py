@@ -1,0 +1,138 @@
+"""Writes docs/cli.md and docs/api.md from the code itself: `python docs/generate.py`. A test holds them to it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from claude_comm.cli.app import SECTIONS, Entry, load
+
+FOLDER = Path(__file__).parent
+DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress")
+
+CLI_HEAD = """# Command line
+
+`claude-comm`, also `python -m claude_comm`. This page is written by `python docs/generate.py`.
+
+Data goes to stdout, words about the run to stderr. On a terminal data is a table; in a pipe it is aligned text, or
+JSON with `--json` (an array for a list, else an object). Text from messages is shown with every character that could
+steer a terminal as an escape.
+
+| exit code | means |
+| --- | --- |
+| 0 | yes, or done |
+| 1 | no, or failed |
+| 2 | usage: an argument, a document or a setting that cannot be used |
+| 3 | not found |
+| 4 | undecided: it could not be told, which a gate treats as "no" |
+| 5 | the server does not answer, or refused |
+| 130 | interrupted |
+"""
+
+API_HEAD = """# Python interface
+
+What can be imported from the front doors is public; everything else may change with any release. This page is
+written by `python docs/generate.py` from the docstrings.
+
+Every error is a `ClaudeCommError`; `claude_comm.errors` draws the whole tree, and each error says what to do next.
+"""
+
+
+def pages() -> dict[Path, str]:
+    """Every written page by its file."""
+    return {FOLDER / "cli.md": cli(), FOLDER / "api.md": api()}
+
+
+def cli() -> str:
+    parts = [CLI_HEAD]
+    for section, entries in SECTIONS.items():
+        parts.append(f"## {section}\n")
+        parts.extend("\n".join(_command(entry)) for entry in entries)
+    return "\n".join(parts)
+
+
+def api() -> str:
+    parts = [API_HEAD]
+    for door in DOORS:
+        module = importlib.import_module(door)
+        parts.append(f"## `{door}`\n\n{(inspect.getdoc(module) or '').splitlines()[0]}\n")
+        parts.extend("\n".join(_name(name, getattr(module, name))) for name in module.__all__ if name[0] != "_")
+    return "\n".join(parts)
+
+
+def _command(entry: Entry) -> Iterator[str]:
+    command: Any = load(entry)
+    context = command.context_class(command, info_name=f"claude-comm {entry.name}")
+    usage = " ".join([f"claude-comm {entry.name}", *command.collect_usage_pieces(context)])
+    yield f"### `{entry.name}`\n"
+    yield f"```\n{usage}\n```\n"
+    yield inspect.cleandoc(command.help or "") + "\n"
+    rows = [_row(param, context) for param in command.get_params(context) if "--help" not in param.opts]
+    if rows:
+        yield "| | |\n| --- | --- |"
+        yield from rows
+        yield ""
+
+
+def _row(param: Any, context: typer.Context) -> str:
+    name, told = param.get_help_record(context)
+    return f"| `{name}` | {' '.join(told.split())} |"
+
+
+def _name(name: str, value: Any) -> Iterator[str]:
+    if inspect.isfunction(value):
+        yield f"### `{name}({_arguments(value)})`\n"
+        yield (inspect.getdoc(value) or "") + "\n"
+    elif inspect.isclass(value):
+        yield f"### `{name}`\n"
+        yield (inspect.getdoc(value) or "") + "\n"
+        members = list(_members(value))
+        yield from members
+        if members:
+            yield ""
+    else:
+        yield f"### `{name}`\n"
+        yield f"`{str(value).replace('claude_comm.schema.verdict.', '')}`\n"
+
+
+def _members(kind: type) -> Iterator[str]:
+    """Fields, then methods, each on a line."""
+    for field in getattr(kind, "__struct_fields__", ()):
+        yield f"- `.{field}`"
+    if not hasattr(kind, "__struct_fields__") and "__init__" in vars(kind):
+        yield f"- `{kind.__name__}({_arguments(kind.__init__)})`"
+    for name, value in vars(kind).items():
+        if name.startswith("_"):
+            continue
+        if inspect.isfunction(value):
+            yield f"- `.{name}({_arguments(value)})`{_first(value)}"
+        elif isinstance(value, property):
+            yield f"- `.{name}`{_first(value)}"
+
+
+def _first(value: Any) -> str:
+    """The first paragraph of its docstring on one line, after a colon; nothing where its name says it."""
+    text = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+    return f": {text}" if text else ""
+
+
+def _arguments(function: Any) -> str:
+    """Its parameters as they are written, without `self`; the same text on every version of Python."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    arguments = node.args
+    if arguments.args and arguments.args[0].arg == "self":
+        arguments.args = arguments.args[1:]
+    return ast.unparse(arguments)
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        path.write_text(page, encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Terms in normal form, and their derivatives."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claude_comm.schema import derivatives, terms
+from claude_comm.schema.ecma import TooHard
+
+A, B = (terms.chars(((ord(char), ord(char)),)) for char in "ab")
+STRINGS = ["".join(chars) for n in range(5) for chars in itertools.product("ab", repeat=n)]
+# A language over these strings, computed the slow way, beside its term.
+Pair = tuple[terms.Term, frozenset[str]]
+EVERY = frozenset(STRINGS)
+
+
+def _power(words: frozenset[str], low: int, high: int | None) -> frozenset[str]:
+    found, power, taken = set[str](), frozenset([""]), 0
+    while taken <= (6 if high is None else high):
+        if taken >= low:
+            found |= power
+        power, taken = frozenset(x + y for x in power for y in words if len(x + y) <= 4), taken + 1
+    return frozenset(found)
+
+
+LEAVES = st.sampled_from(
+    [(terms.NEVER, frozenset[str]()), (terms.EMPTY, frozenset([""])), (A, frozenset("a")), (B, frozenset("b"))]
+)
+PAIRS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(
+            lambda two: (
+                terms.then(two[0][0], two[1][0]),
+                frozenset(x + y for x in two[0][1] for y in two[1][1] if len(x + y) <= 4),
+            )
+        ),
+        st.tuples(inner, inner).map(lambda two: (terms.either([two[0][0], two[1][0]]), two[0][1] | two[1][1])),
+        st.tuples(inner, inner).map(lambda two: (terms.both([two[0][0], two[1][0]]), two[0][1] & two[1][1])),
+        inner.map(lambda one: (terms.negate(one[0]), EVERY - one[1])),
+        st.tuples(inner, st.sampled_from([(0, None), (1, None), (0, 1), (2, 2), (1, 3), (2, None)])).map(
+            lambda two: (terms.repeat(two[0][0], *two[1]), _power(two[0][1], *two[1]))
+        ),
+    ),
+    max_leaves=7,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PAIRS)
+def test_derivatives_spell_out_the_language(pair: Pair) -> None:
+    """A term matches a word exactly when what is left after each of its letters matches nothing more."""
+    term, language = pair
+    for word in STRINGS:
+        left = term
+        for char in word:
+            left = derivatives.derivative(left, ord(char), derivatives.OFF_WORD, lambda _: None)
+        assert derivatives.matches_empty(left, derivatives.OFF_WORD, derivatives.EDGE) == (word in language), word
+
+
+def test_likeness_is_identity() -> None:
+    """Order, repetition and nesting of unions and intersections make no other term."""
+    c = terms.star(A)
+    assert terms.either([A, terms.either([B, c])]) is terms.either([c, B, A, A])
+    assert terms.both([c, terms.both([terms.ALL, terms.negate(B)])]) is terms.both([terms.negate(B), c])
+    assert terms.negate(terms.negate(c)) is c
+    assert terms.negate(terms.either([c, B])) is terms.both([terms.negate(c), terms.negate(B)])
+    assert terms.either([c, terms.negate(c)]) is terms.ALL
+    assert terms.both([c, terms.negate(c)]) is terms.NEVER
+    assert terms.then(terms.then(A, B), c) is terms.then(A, terms.then(B, c))
+
+
+def test_a_long_chain_is_walked_by_a_loop() -> None:
+    """Ten thousand links do not recurse, but what nests too deeply is refused."""
+    chain = terms.then(*[terms.repeat(A, 0, 1)] * 10_000)
+    assert derivatives.widths(chain) == (0, 10_000)
+    with pytest.raises(TooHard):
+        functools.reduce(lambda term, _: terms.either([B, terms.then(terms.negate(term), A)]), range(1_000), A)

@@ -1,0 +1,71 @@
+"""Every command has help and an entry in the reference, which is written from the code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from typing import Any
+
+import pytest
+
+from claude_comm.cli.app import ENTRIES, SECTIONS, Entry, group, load
+from tests.conftest import REPOSITORY
+
+COMMANDS = [pytest.param(entry, id=entry.name) for entry in ENTRIES.values()]
+
+
+def function_of(entry: Entry) -> Any:
+    return getattr(importlib.import_module(f"claude_comm.cli.{entry.module}"), entry.function)
+
+
+@pytest.mark.parametrize("entry", COMMANDS)
+def test_the_help_that_stands_in_the_list_is_the_first_line_of_the_docstring(entry: Entry) -> None:
+    doc = inspect.getdoc(function_of(entry))
+    assert doc is not None
+    assert doc.splitlines()[0] == entry.help
+
+
+@pytest.mark.parametrize("entry", COMMANDS)
+def test_every_argument_and_option_has_help(entry: Entry) -> None:
+    for param in load(entry).params:
+        help_ = getattr(param, "help", None)
+        assert help_, f"{entry.name}: {param.name}"
+        assert help_[0].isupper() or help_.startswith(("JSON", "A ")), f"{entry.name}: {help_}"
+        assert help_.endswith("."), f"{entry.name}: {help_}"
+
+
+@pytest.mark.parametrize("entry", COMMANDS)
+def test_every_command_that_shows_something_has_json(entry: Entry) -> None:
+    silent = {"down", "worker", "run", "demo"}
+    assert any("--json" in param.opts for param in load(entry).params) is (entry.name not in silent)
+
+
+def test_every_public_function_of_a_command_file_is_a_command() -> None:
+    listed = {(entry.module, entry.function) for entry in ENTRIES.values()}
+    for module in {entry.module for entry in ENTRIES.values()}:
+        imported = importlib.import_module(f"claude_comm.cli.{module}")
+        for name, value in vars(imported).items():
+            own = inspect.isfunction(value) and value.__module__ == imported.__name__ and not name.startswith("_")
+            takes_options = own and "typer" in str(inspect.signature(value))
+            assert not takes_options or (module, name) in listed, f"{module}.{name} is no command"
+
+
+def test_the_help_of_the_whole_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    group().main(["--help"], prog_name="claude-comm", standalone_mode=False)
+    out = capsys.readouterr().out
+    for entry in ENTRIES.values():
+        assert f"  {entry.name} " in out
+        assert entry.help.split()[0] in out
+    for section in SECTIONS:
+        assert f"{section}:" in out
+
+
+def test_the_references_are_what_the_code_says() -> None:
+    spec = importlib.util.spec_from_file_location("generate", REPOSITORY / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for path, page in generate.pages().items():
+        assert path.read_text(encoding="utf-8") == page, "run `python docs/generate.py`"

@@ -1,0 +1,34 @@
+"""Every example runs, as its first lines say, in a home where nothing runs yet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, child_environ
+
+EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
+
+
+def test_there_are_examples() -> None:
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs(example: Path, home: Path) -> None:
+    assert f"python examples/{example.name}" in example.read_text(encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", str(example)],
+        env=child_environ(CLAUDE_COMM_HOME=str(home)),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,55 @@
+"""What the front doors name is public, exists, is documented, and nothing else is."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY, child_environ
+
+DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress")
+
+
+def documented(door: str) -> set[str]:
+    """The names with a heading in the section of that door in docs/api.md."""
+    page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    (section,) = [text for text in sections if text.startswith(f"`{door}`")]
+    return set(re.findall(r"^### `(\w+)", section, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_public_name_can_be_imported(door: str) -> None:
+    module = importlib.import_module(door)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_all_is_what_is_public(door: str) -> None:
+    """Asked before anything else was imported: submodules that are imported become attributes of their package."""
+    script = f"import {door} as m; print(*(n for n in dir(m) if not n.startswith('_')))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=child_environ()
+    )
+    module = importlib.import_module(door)
+    helpers = {"annotations", "TYPE_CHECKING", "Any", "import_module"}
+    submodules = {name for name in done.stdout.split() if importlib.util.find_spec(f"{door}.{name}")}
+    public = {name for name in module.__all__ if not name.startswith("_")}
+    assert set(done.stdout.split()) - helpers - submodules | (submodules & public) == public
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_reference_documents_exactly_the_public_names(door: str) -> None:
+    module = importlib.import_module(door)
+    assert documented(door) == {name for name in module.__all__ if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_name_that_is_not_public_is_an_attribute_error(door: str) -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nonesuch'"):
+        _ = importlib.import_module(door).Nonesuch
