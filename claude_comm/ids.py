@@ -5,6 +5,8 @@ Law: pure. The id is made before the first attempt to send, so that a retry carr
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # Bytes of entropy that one id consumes: 62 random bits.
 ENTROPY_BYTES = 8
 
@@ -38,4 +40,10 @@ def uuid7s(time_us: int, entropy: bytes, count: int) -> list[str]:
 def _moment(time_us: int) -> str:
     """The first three groups: 48 bits of milliseconds, the version, 12 bits of the millisecond's fraction."""
     millis, micros = divmod(time_us, 1000)
-    return f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7{(micros << 12) // 1000:03x}"
+    return f"{_millisecond(millis)}{(micros << 12) // 1000:03x}"
+
+
+@lru_cache(maxsize=8)
+def _millisecond(millis: int) -> str:
+    """Up to and with the version; many ids are made in one millisecond."""
+    return f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7"

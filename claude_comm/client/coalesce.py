@@ -175,29 +175,31 @@ class AsyncCoalescer:
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def send(self, id_: str, post: Post) -> str:
-        """Returns when the message is in the stream. Raises what sending it raised."""
-        return await (await self.send_soon(id_, post))
+    def full(self) -> bool:
+        return self._queue.full()
 
-    async def send_all(self, posts: Sequence[Post]) -> Outcomes:
-        """Sends these as one batch, behind what waits."""
-        await self.flush()
-        async with self._line:
-            return await self._deliver(posts)
-
-    async def send_soon(self, id_: str, post: Post) -> asyncio.Future[str]:
-        """Queues the message; the promise of its id."""
+    async def room(self) -> None:
+        """Waits until there is room, or makes some, as `on_full` says. Raises PublisherFull."""
         while self._queue.full():
             if self._queue.on_full == "wait":
                 self._room.clear()
                 await self._room.wait()
             else:
                 self._queue.make_room()
+
+    def push(self, id_: str, post: Post) -> asyncio.Future[str]:
+        """Queues the message; the promise of its id, kept when it is in the stream."""
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._queue.put(Ticket(id_, post, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
         return future
+
+    async def send_all(self, posts: Sequence[Post]) -> Outcomes:
+        """Sends these as one batch, behind what waits."""
+        await self.flush()
+        async with self._line:
+            return await self._deliver(posts)
 
     async def flush(self) -> None:
         """Returns when all that was queued is sent or refused."""

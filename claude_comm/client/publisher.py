@@ -67,15 +67,18 @@ class Publisher(Sending):
         `data` is anything msgspec can write, and bytes. Raises InvalidName, EncodeError, TooLarge, AgreementBroken,
         ServerRefused or ServerUnreachable.
         """
-        threading = {
-            "session": session,
-            "correlation": correlation,
-            "causation": causation,
-            "reply_to": reply_to,
-            "content_type": content_type,
-            "headers": headers,
-        }
-        return self._line.send(*self.prepare(target, data, type, threading))
+        id_, post = self.prepare(
+            target,
+            data,
+            type=type,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            reply_to=reply_to,
+            content_type=content_type,
+            headers=headers,
+        )
+        return self._line.send(id_, post)
 
     def publish_many(
         self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
@@ -91,7 +94,7 @@ class Publisher(Sending):
 
         Raises at once what `publish` raises before it sends, and PublisherFull with `on_full="refuse"`.
         """
-        return self._line.send_soon(*self.prepare(target, data, type, {"session": session}))
+        return self._line.send_soon(*self.prepare(target, data, type=type, session=session))
 
     def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""
@@ -165,15 +168,20 @@ class AsyncPublisher(Sending):
         headers: Mapping[str, str] | None = None,
     ) -> str:
         """Sends one message to a module or to `topic:NAME`; its id. Raises as `Publisher.publish` does."""
-        threading = {
-            "session": session,
-            "correlation": correlation,
-            "causation": causation,
-            "reply_to": reply_to,
-            "content_type": content_type,
-            "headers": headers,
-        }
-        return await self._line.send(*self.prepare(target, data, type, threading))
+        id_, post = self.prepare(
+            target,
+            data,
+            type=type,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            reply_to=reply_to,
+            content_type=content_type,
+            headers=headers,
+        )
+        if self._line.full():
+            await self._line.room()
+        return await self._line.push(id_, post)
 
     async def publish_many(
         self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
@@ -188,7 +196,10 @@ class AsyncPublisher(Sending):
         self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str = ""
     ) -> asyncio.Future[str]:
         """Queues one message; the promise of its id, kept when it is in the stream. Raises as `Publisher` does."""
-        return await self._line.send_soon(*self.prepare(target, data, type, {"session": session}))
+        id_, post = self.prepare(target, data, type=type, session=session)
+        if self._line.full():
+            await self._line.room()
+        return self._line.push(id_, post)
 
     async def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""

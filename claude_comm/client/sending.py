@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.guard import Guard
 from claude_comm.client.opening import Identity, identify, micros
 from claude_comm.effects import Operation, Post
-from claude_comm.envelope import DEFAULT_TYPE, Envelope
+from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
 from claude_comm.errors import TransportError
-from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
-from claude_comm.names import check_target
+from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
+from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import publish as ops
 from claude_comm.ops.publish import Outcomes
@@ -37,11 +36,9 @@ class Sending:
     def __init__(self, source: str, settings: Settings | None) -> None:
         self.identity: Identity = identify(source, settings)
         self._guard = Guard()
+        self.source = self.identity.module
         self._announced: dict[str, float] = {}
-
-    @property
-    def source(self) -> str:
-        return self.identity.module
+        self._streams: dict[str, str] = {}
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""
@@ -51,11 +48,42 @@ class Sending:
         """Sends under an agreement that was made before. Raises NegotiationRefused."""
         return self._guard.hold(agreement)
 
-    def prepare(self, target: str, data: object, type: str, threading: Mapping[str, Any]) -> tuple[str, Post]:
+    def prepare(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str,
+        session: str = "",
+        correlation: str = "",
+        causation: str = "",
+        reply_to: str = "",
+        content_type: str = MSGPACK,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[str, Post]:
         """The id of a new message, and what is sent of it."""
-        agreement = self._guard.check(check_target(target), type, data)
-        envelope = self.identity.envelope(target, data, type=type, agreement=agreement, **threading)
-        return envelope.id, Post(self.identity.keys.stream(target), self.identity.encode(envelope))
+        stream = self._streams.get(target) or self._stream(target)
+        check_name(type, "message type")
+        if session:
+            check_session(session)
+        time_us = micros()
+        id_ = uuid7(time_us, os.urandom(ENTROPY_BYTES))
+        envelope = Envelope(
+            id=id_,
+            source=self.source,
+            target=target,
+            type=type,
+            time=time_us,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            reply_to=reply_to,
+            agreement=self._guard.check(target, type, data),
+            content_type=content_type,
+            headers=dict(headers) if headers else {},
+            data=envelopes.pack(data),
+        )
+        return id_, Post(stream, self.identity.encode(envelope))
 
     def prepare_many(
         self, target: str, payloads: Iterable[object], type: str, session: str
@@ -97,6 +125,11 @@ class Sending:
         outcomes = yield from ops.publish(self.identity.keys, posts, due)
         self._announced.update(dict.fromkeys(due, now))
         return outcomes
+
+    def _stream(self, target: str) -> str:
+        """The stream of a target whose name is checked when it is first used. Raises InvalidName."""
+        stream = self._streams[target] = self.identity.keys.stream(check_target(target))
+        return stream
 
     def _ids(self, count: int) -> list[str]:
         ids: list[str] = []

@@ -49,7 +49,7 @@ class AsyncBulkParser(_AsyncHiredisParser):
             reply = gets()
             if reply is NOT_ENOUGH_DATA:
                 async with asyncio.timeout(timeout_s):
-                    await self.read_from_socket()
+                    await self.read_from_socket()  # type: ignore[no-untyped-call]
             elif isinstance(reply, redis.ConnectionError):
                 raise reply
             elif not isinstance(reply, hiredis.PushNotification):
