@@ -35,14 +35,12 @@ def monitor_session(
     document = documents.read(file)
     form.require("session", document, documents.origin(file))
     monitoring = document.get("monitoring", {})
-    metrics = monitoring.get("metrics") or list(METRICS)
-    for name in (name for name in metrics if name not in METRICS):
-        say(f"no metric is called {name!r}; there are: {', '.join(METRICS)}.")
+    metrics = _metrics(monitoring.get("metrics", []))
     watch(
         Watch(
             session_id=document["session_id"],
             modules=document.get("modules", []),
-            metrics=[name for name in metrics if name in METRICS],
+            metrics=metrics,
             interval_s=monitoring.get("interval_seconds", DEFAULT_INTERVAL_S),
             duration_s=duration,
             database=_existing(document.get("database")),
@@ -69,6 +67,14 @@ def communication_status(file: Document, as_json: AsJson = False) -> None:
     columns = ["source", "target", "messages", "handled", "failed", "pending"]
     more = ["success", "p50", "p95", "mean"] if full else []
     emit_table(columns + more, [_row(one)[: len(columns) + len(more)] for one in found], right=columns[2:] + more)
+
+
+def _metrics(wanted: list[str]) -> list[str]:
+    """Those that there are; all of them when none is left."""
+    unknown = [name for name in wanted if name not in METRICS]
+    if unknown:
+        say(f"no metric is called {', '.join(map(repr, unknown))}; there are: {', '.join(METRICS)}.")
+    return [name for name in wanted if name in METRICS] or list(METRICS)
 
 
 def _existing(database: str | None) -> Path | None:
