@@ -11,7 +11,10 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided, check
 from claude_comm.schema.automaton import watching
 from claude_comm.schema.canonical import cheap
+from claude_comm.schema.dialect import DEFAULT
+from claude_comm.schema.effort import searchable
 from claude_comm.schema.languages import Language, TooHard
+from claude_comm.schema.normal import normalise
 
 FOUR = "http://json-schema.org/draft-04/schema#"
 SEVEN = "http://json-schema.org/draft-07/schema#"
@@ -147,3 +150,32 @@ def test_canonical_forms_are_not_asked_about_many_dependent_schemas() -> None:
     many = {f"p{i}": {"required": [f"p{(i * 7 + 1) % 30}"], "properties": {f"p{i}": {"minimum": i}}} for i in range(30)}
     assert not cheap({"type": "object", "dependentSchemas": many})
     assert cheap({"type": "object", "dependentSchemas": {"a": {"required": ["b"]}}})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "^" + "a?" * 30 + "a" * 30 + "$",
+        "^" + "(a|aa)" * 40 + "b$",
+        "^" + "(a)?" * 32 + "b$",
+        "^" + "(?:a|a)?" * 30 + "b$",
+        "^(((((a?)?)?)?)?){30}b$",
+        "^(a+)+$",
+        "(x+x+)+y",
+        "^(a?){30}\\1$",
+    ],
+)
+def test_what_a_backtracking_engine_cannot_search_is_never_given_to_one(source: str) -> None:
+    """The second validator searches with Python's `re`, which would take hours and cannot be interrupted."""
+    assert not searchable(normalise({"pattern": source}, DEFAULT), "a" * 60)
+    start = time.monotonic()
+    strictly({"type": "string", "pattern": "^a*$", "minLength": 30}, {"pattern": source})
+    strictly({"type": "string", "pattern": source}, {"maxLength": 29})
+    assert time.monotonic() < start + 5
+
+
+@pytest.mark.parametrize(
+    "source", ["^[a-z]+$", "^(eur|usd|gbp)$", "^[^@]+@[^@]+\\.[a-z]{2,}$", "^\\d{4}-\\d{2}-\\d{2}(T.*)?$", "^x-"]
+)
+def test_what_people_write_is_searched_by_both_validators(source: str) -> None:
+    assert searchable(normalise({"pattern": source}, DEFAULT), "a" * 20)
