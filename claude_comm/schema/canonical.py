@@ -9,6 +9,7 @@ from __future__ import annotations
 import jsonschema_rs
 
 from claude_comm.schema.dialect import DEFAULT, NUMBER
+from claude_comm.schema.effort import looks
 from claude_comm.schema.normal import Document
 from claude_comm.schema.verdict import Json
 
@@ -23,8 +24,9 @@ DEPENDENCIES_A_SPLIT = 8
 
 def form(document: Document) -> jsonschema_rs.CanonicalSchema | None:
     """The canonical form, where it is certain to be built soon and to say what the document says."""
-    # What the normal form leaves open, and what draft 4 tells apart, would read as something else there.
-    if document.opaque or document.lexical or not cheap(document.schema):
+    # What the normal form leaves open, and what draft 4 tells apart, would read as something else there. Look-around
+    # is searched in the constants of the other side, which takes minutes for a long one.
+    if document.opaque or document.lexical or not cheap(document.schema) or looks(document):
         return None
     try:
         return jsonschema_rs.canonicalize(document.schema, draft=NUMBER[DEFAULT], validate_formats=False, offline=True)

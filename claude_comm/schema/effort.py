@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,9 @@ from claude_comm.schema.verdict import Json
 # Beyond this many nested evaluations the count itself is given up; the stack of a validator would not do either.
 MAX_DEPTH = 90
 ENOUGH = 1_000_000_000
+# Characters that `jsonschema-rs` may look at again and again for the look-around of one pattern: about 0.1 s.
+MAX_LOOKED = 50_000_000
+_LOOKS = re.compile(r"\(\?[=!<]|\\[1-9k]")
 
 
 class Effort(msgspec.Struct, frozen=True):
@@ -132,6 +136,16 @@ def references_in_place(schema: Json) -> Iterator[str]:
             if "$ref" in value:
                 yield value["$ref"].removeprefix("#/$defs/")
             stack.extend(in_place(value))
+
+
+def scannable(document: Document, value: Json) -> bool:
+    """Whether `jsonschema-rs` ends soon: it searches look-around anew from each character, uninterrupted."""
+    return not looks(document) or searchable(document, value, limit=MAX_LOOKED)
+
+
+def looks(document: Document) -> bool:
+    """Whether some pattern has look-around or back-references."""
+    return any(_LOOKS.search(source) for source in patterns(document.schema))
 
 
 def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:

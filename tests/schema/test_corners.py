@@ -179,3 +179,11 @@ def test_what_a_backtracking_engine_cannot_search_is_never_given_to_one(source: 
 )
 def test_what_people_write_is_searched_by_both_validators(source: str) -> None:
     assert searchable(normalise({"pattern": source}, DEFAULT), "a" * 20)
+
+
+def test_look_around_is_not_searched_in_long_texts() -> None:
+    """`jsonschema-rs` looks ahead from each character, which is quadratic, and cannot be interrupted."""
+    start = time.monotonic()
+    strictly({"const": "a" * 300_000}, {"pattern": "(?=a*b)c"})
+    assert time.monotonic() < start + 2
+    assert isinstance(strictly({"const": "aab"}, {"pattern": "(?=a*b)c"}), Incompatible)
