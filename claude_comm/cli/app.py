@@ -1,5 +1,7 @@
 """Every command by name, and the group that imports a command's file only when it is called.
 
+A command of two words (`dead list`) lives in the group of its first.
+
 Law: this file imports nothing of the package, so `claude-comm --help` costs the import of typer and no more. The
 one-line help stands here a second time; a test holds it to the first line of the command's docstring.
 """
@@ -44,6 +46,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "verify-compatibility", "pipelines", "verify_compatibility", "Give the verdict on each hop of a pipeline."
         ),
     ),
+    "Buried messages": (
+        Entry("dead list", "dead", "list_", "List what was buried, by reason and place."),
+        Entry("dead show", "dead", "show", "Show one buried message whole, with why it was buried."),
+        Entry("dead check", "dead", "check", "Say how many buried messages would be let in now."),
+        Entry("dead redrive", "dead", "redrive", "Put buried messages back into the inbox of their module."),
+        Entry("dead purge", "dead", "purge", "Delete buried messages for good."),
+    ),
     "Sessions": (
         Entry("monitor-session", "sessions", "monitor_session", "Watch a session for some seconds."),
         Entry(
@@ -66,6 +75,9 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
 }
 
+# What stands before the second word, in `claude-comm dead --help`.
+GROUPS = {"dead": "Buried messages: see them, judge them again, send them back, delete them."}
+
 ENTRIES: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 
 HELP = """Modules that talk over Redis streams, and prove that they can before they do.
@@ -82,11 +94,14 @@ class Commands(QuickGroup):
         super().__init__(**attributes)
         for section, entries in SECTIONS.items():
             for entry in entries:
-                self.add_command(QuickCommand(entry.name, help=entry.help, rich_help_panel=section))
+                if " " not in entry.name:
+                    self.add_command(QuickCommand(entry.name, help=entry.help, rich_help_panel=section))
+        for name, help_ in GROUPS.items():
+            self.add_command(Pair(name, help_))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, known, rest = super().resolve_command(ctx, args)
-        return name, known and load(ENTRIES[args[0]]), rest
+        return name, load(ENTRIES[args[0]]) if known and args[0] in ENTRIES else known, rest
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for section, entries in SECTIONS.items():
@@ -94,11 +109,37 @@ class Commands(QuickGroup):
                 formatter.write_dl([(entry.name, entry.help) for entry in entries])
 
 
+class Pair(QuickGroup):
+    """The commands that begin with one word."""
+
+    def __init__(self, first: str, help_: str) -> None:
+        self._first = first
+        commands = [
+            QuickCommand(name, help=entry.help)
+            for entry in ENTRIES.values()
+            for word, _, name in [entry.name.partition(" ")]
+            if word == first and name
+        ]
+        panel = next(section for section, entries in SECTIONS.items() if entries[0].name.startswith(f"{first} "))
+        super().__init__(
+            name=first,
+            help=help_,
+            no_args_is_help=True,
+            rich_markup_mode=_markup(),
+            rich_help_panel=panel,
+            commands=commands,
+        )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known and load(ENTRIES[f"{self._first} {args[0]}"]), rest
+
+
 def load(entry: Entry) -> QuickCommand:
     """The real command, its file imported."""
     function = getattr(importlib.import_module(f"claude_comm.cli.{entry.module}"), entry.function)
     app = typer.Typer(add_completion=False, rich_markup_mode=_markup())
-    app.command(entry.name, cls=QuickCommand)(function)
+    app.command(entry.name.rpartition(" ")[2], cls=QuickCommand)(function)
     command = get_command(app)
     assert isinstance(command, QuickCommand)
     return command
