@@ -14,7 +14,7 @@ import typer
 
 from claude_comm.cli import words
 from claude_comm.cli.options import AsJson
-from claude_comm.cli.output import emit, emit_fields, emit_json, emit_table, say
+from claude_comm.cli.output import emit, emit_fields, emit_json, emit_table, say, shorten
 from claude_comm.client.opening import Identity, identify, micros
 from claude_comm.cloudevents import cloudevent
 from claude_comm.cloudevents import shown as payload
@@ -31,6 +31,9 @@ from claude_comm.ops import registry
 from claude_comm.progress.events import Retried, Settled
 from claude_comm.settings import Settings
 from claude_comm.store.times import iso
+
+# Of a reason in a table: enough to know it by.
+_REASON_CHARACTERS = 120
 
 TheModule = Annotated[str, typer.Argument(metavar="MODULE", help="The module that buried them.")]
 Conditions = Annotated[
@@ -202,7 +205,15 @@ def _redriven(identity: Identity, one: Burial) -> bytes:
 
 def _group_row(group: Group) -> list[object]:
     latest = words.moment(group.last_ms * 1000)
-    return [group.count, group.module, ", ".join(group.types), group.reason, group.path, latest, group.example]
+    return [
+        group.count,
+        group.module,
+        ", ".join(group.types),
+        shorten(group.reason, _REASON_CHARACTERS),
+        group.path,
+        latest,
+        group.example,
+    ]
 
 
 def _fields(one: Burial) -> dict[str, object]:

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self
 
 from claude_comm.client.intake import Delivery, Intake
-from claude_comm.delivery.burial import bounded
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
@@ -71,7 +70,7 @@ class Consumer:
 
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
         """
-        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, bounded(traceback))))
+        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""
@@ -151,7 +150,7 @@ class AsyncConsumer:
 
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
         """
-        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, bounded(traceback))))
+        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""

@@ -16,7 +16,7 @@ import msgspec
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.opening import Identity, identify, micros, millis
-from claude_comm.delivery.burial import bounded
+from claude_comm.delivery.burial import bounded, brief
 from claude_comm.delivery.schedule import EXPIRED, expired
 from claude_comm.effects import Operation
 from claude_comm.envelope import Envelope
@@ -56,7 +56,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
 
     def expired(self) -> bool:
         """Whether its time is over by now."""
-        return expired(self.envelope, micros())
+        return self.envelope.expires > 0 and expired(self.envelope, micros())
 
 
 class Intake:
@@ -131,7 +131,7 @@ class Intake:
         """Moves a delivery to `later`."""
         now_us = micros()
         due_us = now_us + int(wait_s * 1_000_000)
-        fact = Retried(_settled(delivery.envelope, now_us, delivery.attempts), reason, due_us)
+        fact = Retried(_settled(delivery.envelope, now_us, delivery.attempts), brief(reason), due_us)
         yield from later.retry(
             self.identity.keys,
             delivery.reader,
@@ -233,7 +233,7 @@ class Intake:
                 envelope = envelopes.decode(entry.body, max_bytes=self.identity.settings.max_envelope_bytes)
             except EnvelopeError as error:
                 settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)
-                why = Why(str(error), traceback=bounded(traceback.format_exc()))
+                why = Why(str(error), traceback=traceback.format_exc())
                 yield from self._bury(reader, entry, settled, why)
                 continue
             delivery = Delivery(envelope, entry, reader)
@@ -249,8 +249,9 @@ class Intake:
         return deliveries
 
     def _bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:
-        event = self.identity.event(Buried(settled, why.reason, why.path), session)
-        yield from ops.bury(self.identity.keys, reader, entry, why, event=event)
+        told = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
+        event = self.identity.event(Buried(settled, told.reason, told.path), session)
+        yield from ops.bury(self.identity.keys, reader, entry, told, event=event)
 
 
 def _settled(envelope: Envelope, at_us: int, attempts: int) -> Settled:

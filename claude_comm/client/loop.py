@@ -22,7 +22,8 @@ from claude_comm.client.handlers import Handler, Refused
 from claude_comm.client.intake import RENEW_FRACTION, Delivery
 from claude_comm.client.opening import Identity, micros, millis
 from claude_comm.client.publisher import Publisher
-from claude_comm.delivery.retry import Bury, after_failure, describe
+from claude_comm.delivery.burial import brief
+from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.drive.connect import connect
 from claude_comm.errors import DecodeError, TransportError
@@ -113,8 +114,8 @@ class Loop:
             self.consumer.ack(delivery)
 
     def _failed(self, delivery: Delivery, handler: Handler, error: Exception) -> None:
-        outcome = after_failure(delivery.attempts, error, handler.retry, chance=random.random())
-        text, traceback = describe(error), tracebacks.format_exc()
+        text, traceback = _words(error), tracebacks.format_exc()
+        outcome = after_failure(delivery.attempts, error, text, handler.retry, chance=random.random())
         self.log.warning(
             "delivery.failed",
             id=delivery.envelope.id,
@@ -172,3 +173,8 @@ class Loop:
             self.log.warning("module.left_unheard", error=str(error))
         else:
             self.log.info("module.stopped")
+
+
+def _words(error: Exception) -> str:
+    """The exception on one line: its class and what it says, if it can say anything."""
+    return brief(" ".join("".join(tracebacks.format_exception_only(error)).split()))

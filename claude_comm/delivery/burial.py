@@ -13,6 +13,8 @@ import msgspec
 from claude_comm.envelope import Envelope, decode
 from claude_comm.errors import ConfigurationError, EnvelopeError
 
+# What a reason or a path may be long: an exception may say a megabyte, and events have a limit.
+MAX_TEXT = 1_000
 # The end of a traceback names the failure, its beginning the way there.
 TRACEBACK_HEAD = 2_000
 TRACEBACK_TAIL = 6_000
@@ -129,8 +131,19 @@ def pattern(reason: str) -> str:
     return _VARIABLE.sub("#", reason)
 
 
+def brief(text: str) -> str:
+    """At most `MAX_TEXT` characters that can be written, the last an ellipsis where something was cut."""
+    return writable(text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…")
+
+
+def writable(text: str) -> str:
+    """The text with what UTF-8 has no form for, lone surrogates, as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def bounded(traceback: str) -> str:
     """The text, or its beginning and its end."""
+    traceback = writable(traceback)
     if len(traceback) <= TRACEBACK_HEAD + TRACEBACK_TAIL:
         return traceback
     left_out = len(traceback) - TRACEBACK_HEAD - TRACEBACK_TAIL

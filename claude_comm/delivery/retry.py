@@ -64,19 +64,16 @@ class Bury(msgspec.Struct, frozen=True):
 Outcome: TypeAlias = Retry | Bury
 
 
-def after_failure(attempt: int, error: BaseException, policy: RetryPolicy, *, chance: float) -> Outcome:
-    """What happens to a delivery whose handler raised. Attempts count from 1; `chance` is from 0 to 1."""
-    told = describe(error)
+def after_failure(attempt: int, error: BaseException, told: str, policy: RetryPolicy, *, chance: float) -> Outcome:
+    """What happens to a delivery whose handler raised; `told` is the error in words, which the error may fail to give.
+
+    Attempts count from 1; `chance` is from 0 to 1.
+    """
     if isinstance(error, policy.never) or not isinstance(error, policy.retried):
         return Bury(f"failed with {told}, which is not tried again")
     if attempt >= policy.attempts:
         return Bury(f"failed {attempt} times, last with {told}")
     return Retry(_grown_s(attempt, policy) * (1 - policy.jitter * chance), attempt + 1)
-
-
-def describe(error: BaseException) -> str:
-    """The exception on a line: its class and what it says."""
-    return f"{type(error).__name__}: {error}"
 
 
 def _grown_s(attempt: int, policy: RetryPolicy) -> float:

@@ -252,6 +252,33 @@ def test_each_type_of_message_has_the_policy_of_its_handler(links: Links, keys: 
     assert b"raise KeyError(payload)" in by_type["often"][b"traceback"]
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", [ValueError("x" * 3_000_000), ValueError("\udcff lone"), Unspeakable()])
+def test_whatever_an_exception_says_the_module_lives_and_the_message_is_retried_and_buried(
+    links: Links, keys: Keys, settings: Settings, error: Exception
+) -> None:
+    module, seen = Module("sink", settings=settings, retry=RetryPolicy(attempts=2, first_wait_s=0)), []
+
+    @module.handles()
+    def handle(payload: str) -> None:
+        if payload == "bad":
+            raise error
+        seen.append(payload)
+
+    publish(settings, "sink", "bad", "good")
+    with running(module):
+        wait_until(lambda: bool(dead(links, keys, "sink")) and bool(seen))
+    (buried,) = dead(links, keys, "sink")
+    assert buried[b"attempts"] == b"2"
+    assert type(error).__name__.encode() in buried[b"reason"]
+    assert len(buried[b"reason"]) < 4_000
+    assert len(buried[b"traceback"]) < 20_000
+
+
 def test_a_burial_names_the_place_in_the_payload_and_in_the_schema(
     links: Links, keys: Keys, settings: Settings
 ) -> None:
