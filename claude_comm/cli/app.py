@@ -1,7 +1,5 @@
 """Every command by name, and the group that imports a command's file only when it is called.
 
-A command of two words (`dead list`) lives in the group of its first.
-
 Law: this file imports nothing of the package, so `claude-comm --help` costs the import of typer and no more. The
 one-line help stands here a second time; a test holds it to the first line of the command's docstring.
 """
@@ -10,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import typer
@@ -39,6 +38,10 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("agreements", "registry", "agreements", "List what modules have agreed on, and what was refused."),
         Entry("negotiate-schema", "negotiating", "negotiate_schema", "Negotiate what two modules send each other."),
         Entry("check", "schemas", "check", "Say whether every message that A allows is accepted by B."),
+        Entry("schema explain", "explaining", "explain", "Give the verdict on two schemas in full, for a person."),
+        Entry("schema infer", "inferring", "infer", "Write the schema that sample messages suggest."),
+        Entry("schema diff", "comparing", "diff", "Show what changed between two versions of a schema, and for whom."),
+        Entry("schema adapt", "adapting", "adapt", "Propose steps that make the messages of one schema fit another."),
         Entry(
             "validate-pipeline", "pipelines", "validate_pipeline", "Check a pipeline: its form, its schemas, every hop."
         ),
@@ -75,8 +78,11 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
 }
 
-# What stands before the second word, in `claude-comm dead --help`.
-GROUPS = {"dead": "Buried messages: see them, judge them again, send them back, delete them."}
+# The first word of those commands that have two.
+GROUPS = {
+    "dead": "Buried messages: see them, judge them again, send them back, delete them.",
+    "schema": "Explain, infer, compare and adapt schemas.",
+}
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 
@@ -88,58 +94,45 @@ something takes --json. Exit codes: 0 yes, 1 no, 2 usage, 3 not found, 4 undecid
 
 
 class Commands(QuickGroup):
-    """Knows each command by name and one line of help; the rest is imported when the command is called."""
+    """Knows each command by name and one line of help; the rest is imported when the command is called.
 
-    def __init__(self, **attributes: Any) -> None:
+    `prefix` is what the names of its commands begin with and what is not typed again: `schema ` for that group.
+    """
+
+    def __init__(self, *, prefix: str = "", **attributes: Any) -> None:
         super().__init__(**attributes)
-        for section, entries in SECTIONS.items():
-            for entry in entries:
-                if " " not in entry.name:
-                    self.add_command(QuickCommand(entry.name, help=entry.help, rich_help_panel=section))
-        for name, help_ in GROUPS.items():
-            self.add_command(Pair(name, help_))
+        self.prefix = prefix
+        for section, entry in self._own():
+            first, *more = self._short(entry).split()
+            if not more:
+                self.add_command(QuickCommand(first, help=entry.help, rich_help_panel=section))
+            elif first not in self.commands:
+                self.add_command(_words(first, section))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, known, rest = super().resolve_command(ctx, args)
-        return name, load(ENTRIES[args[0]]) if known and args[0] in ENTRIES else known, rest
+        entry = ENTRIES.get(self.prefix + args[0])
+        return name, load(entry) if known and entry else known, rest
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for section in SECTIONS:
+            if rows := [(self._short(entry), entry.help) for of, entry in self._own() if of == section]:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
+
+    def _own(self) -> Iterator[tuple[str, Entry]]:
         for section, entries in SECTIONS.items():
-            with formatter.section(section):
-                formatter.write_dl([(entry.name, entry.help) for entry in entries])
+            yield from ((section, entry) for entry in entries if entry.name.startswith(self.prefix))
 
-
-class Pair(QuickGroup):
-    """The commands that begin with one word."""
-
-    def __init__(self, first: str, help_: str) -> None:
-        self._first = first
-        commands = [
-            QuickCommand(name, help=entry.help)
-            for entry in ENTRIES.values()
-            for word, _, name in [entry.name.partition(" ")]
-            if word == first and name
-        ]
-        panel = next(section for section, entries in SECTIONS.items() if entries[0].name.startswith(f"{first} "))
-        super().__init__(
-            name=first,
-            help=help_,
-            no_args_is_help=True,
-            rich_markup_mode=_markup(),
-            rich_help_panel=panel,
-            commands=commands,
-        )
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, known, rest = super().resolve_command(ctx, args)
-        return name, known and load(ENTRIES[f"{self._first} {args[0]}"]), rest
+    def _short(self, entry: Entry) -> str:
+        return entry.name.removeprefix(self.prefix)
 
 
 def load(entry: Entry) -> QuickCommand:
     """The real command, its file imported."""
     function = getattr(importlib.import_module(f"claude_comm.cli.{entry.module}"), entry.function)
     app = typer.Typer(add_completion=False, rich_markup_mode=_markup())
-    app.command(entry.name.rpartition(" ")[2], cls=QuickCommand)(function)
+    app.command(entry.name.split()[-1], cls=QuickCommand)(function)
     command = get_command(app)
     assert isinstance(command, QuickCommand)
     return command
@@ -160,6 +153,18 @@ def group() -> Commands:
     command = get_command(app)
     assert isinstance(command, Commands)
     return command
+
+
+def _words(first: str, section: str) -> Commands:
+    """The commands of two words that begin with this one."""
+    return Commands(
+        prefix=f"{first} ",
+        name=first,
+        help=GROUPS[first],
+        no_args_is_help=True,
+        rich_help_panel=section,
+        rich_markup_mode=_markup(),
+    )
 
 
 def _root() -> None:

@@ -1,20 +1,27 @@
-"""JSON files, as they are handed to commands.
+"""JSON files and files of JSON lines, as they are handed to commands.
 
 Law: a file that cannot be read as JSON is a ConfigurationError that names the file and, where there is one, the line.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 import msgspec
 
 from claude_comm.documents import form
-from claude_comm.errors import ConfigurationError
+from claude_comm.errors import ConfigurationError, SchemaError
 from claude_comm.pipeline.faults import faults
+from claude_comm.schema.confirm import compile_side
+from claude_comm.schema.dialect import dialect_of
+from claude_comm.schema.limits import measure
 from claude_comm.schema.verdict import Json
 
 # A configuration document of more than this is a mistake, such as a data file handed in by its name.
@@ -27,28 +34,79 @@ def read(name: str) -> Json:
 
 
 def read_schema(name: str) -> Json:
-    """The JSON Schema in this file. Raises InvalidDocument with every fault of one that cannot be used."""
+    """The JSON Schema in this file, as it can be weighed: patterns need not be regular.
+
+    Raises InvalidDocument with every fault of one that cannot be used.
+    """
     schema = read(name)
-    if found := faults(schema, ()):
-        form.raise_invalid(origin(name), found)
+    try:
+        measure(schema)
+        compile_side(schema, dialect_of(schema))
+    except SchemaError as error:
+        form.raise_invalid(origin(name), faults(schema, ()) or [form.Problem("$", str(error))])
     return schema
+
+
+def read_pair(first: str, second: str) -> tuple[Json, Json]:
+    """The two schemas in these files, of which one may be stdin."""
+    one_stdin(first, second)
+    return read_schema(first), read_schema(second)
+
+
+def one_stdin(*names: str) -> None:
+    """Refuses a second `-`: stdin can be read once."""
+    if names.count("-") > 1:
+        raise ConfigurationError(f"only one of the {len(names)} documents can be read from stdin.")
+
+
+class Line(NamedTuple):
+    """One line of a file that is not empty. Numbers count from 1, empty lines as well."""
+
+    number: int
+    text: bytes
+    origin: str
+
+    def value(self) -> Json:
+        """Its JSON value. Raises ConfigurationError with the number of the line."""
+        origin = f"line {self.number} of {self.origin}"
+        if len(self.text) > MAX_BYTES:
+            raise ConfigurationError(f"{origin} is larger than {MAX_BYTES // 1024**2} MiB.")
+        return decode(self.text, origin, self.number)
+
+
+def lines(name: str) -> Iterator[Line]:
+    """The lines of this file, or of stdin for `-`, each as soon as it is there; of one over the limit only a part."""
+    try:
+        with _open(name) as file:
+            for number in itertools.count(1):
+                if not (text := file.readline(MAX_BYTES + 1)):
+                    return
+                if stripped := text.strip():
+                    yield Line(number, text if len(text) > MAX_BYTES else stripped, origin(name))
+                while len(text) > MAX_BYTES and not text.endswith(b"\n"):
+                    text = file.readline(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from None
 
 
 def origin(name: str) -> str:
     return "stdin" if name == "-" else name
 
 
-def decode(text: bytes, origin: str) -> Json:
-    """The value, by RFC 8259 to the letter: no NaN, no trailing comma. Raises ConfigurationError."""
+def decode(text: bytes, origin: str, first_line: int = 1) -> Json:
+    """The value, by RFC 8259 to the letter: no NaN, no trailing comma. Raises ConfigurationError.
+
+    `first_line` is the number of the text's first line in what it was read from.
+    """
     try:
         return msgspec.json.decode(text)
     except RecursionError:
         raise ConfigurationError(f"{origin} is nested too deep to be read.") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        _explain(text, origin, str(error))
+        _explain(text, origin, first_line, str(error))
 
 
-def _explain(text: bytes, origin: str, otherwise: str) -> NoReturn:
+def _explain(text: bytes, origin: str, first_line: int, otherwise: str) -> NoReturn:
     """Says where the text stops being JSON, in lines and columns; msgspec counts bytes."""
     if not text.strip():
         raise ConfigurationError(f"{origin} is empty; a JSON document is expected.")
@@ -57,7 +115,7 @@ def _explain(text: bytes, origin: str, otherwise: str) -> NoReturn:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{origin} is not UTF-8 text (byte {error.start}).") from None
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
+        place = f"line {first_line + error.lineno - 1}, column {error.colno}"
         raise ConfigurationError(f"{origin} is not JSON: {error.msg} ({place}).") from None
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{origin} is not JSON: {error}.") from None
@@ -70,14 +128,22 @@ def _constant(name: str) -> NoReturn:
 
 def _text(name: str) -> bytes:
     try:
-        if name == "-":
-            text = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                text = file.read(MAX_BYTES + 1)
+        with _open(name) as file:
+            text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigurationError(f"{origin(name)} cannot be read: {why}.") from None
+        raise _unreadable(name, error) from None
     if len(text) > MAX_BYTES:
         raise ConfigurationError(f"{origin(name)} is larger than {MAX_BYTES // 1024**2} MiB.")
     return text
+
+
+def _open(name: str) -> AbstractContextManager[BinaryIO]:
+    if name != "-":
+        return Path(name).open("rb")
+    # The interpreter has no stdin where the shell closed it.
+    return nullcontext(sys.stdin.buffer) if sys.stdin is not None else Path(os.devnull).open("rb")
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> ConfigurationError:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ConfigurationError(f"{origin(name)} cannot be read: {why}.")

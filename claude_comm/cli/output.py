@@ -61,8 +61,29 @@ def emit_json(value: Any, *, lines: bool = False) -> None:
     import msgspec  # 20 ms that `--help` does not have to spend
 
     body = msgspec.json.encode(value)
-    text = (body if lines else msgspec.json.format(body, indent=2)).decode()
-    emit(_UNSAFE_IN_JSON.sub(_json_escape, text))
+    emit(_safe_json(body if lines else msgspec.json.format(body, indent=2)))
+
+
+def emit_document(value: Any) -> None:
+    """One JSON value: in colours on a terminal, else as `emit_json` writes it."""
+    if not on_terminal():
+        emit_json(value)
+        return
+    import msgspec
+    from rich.highlighter import JSONHighlighter
+
+    text = _safe_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    _rich_print(JSONHighlighter()(text))
+
+
+def emit_styled(line: str, style: str) -> None:
+    """One line of data that is clean already, in a style (`bold red`) where a person reads it on a terminal."""
+    if not on_terminal():
+        emit(line)
+        return
+    from rich.text import Text
+
+    _rich_print(Text(line, style))
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
@@ -124,7 +145,6 @@ def silence(stream: TextIO) -> None:
 
 
 def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -133,7 +153,17 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: S
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in cells:
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    _rich_print(table)
+
+
+def _rich_print(shown: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(shown)
+
+
+def _safe_json(text: bytes) -> str:
+    return _UNSAFE_IN_JSON.sub(_json_escape, text.decode())
 
 
 def _escape(match: re.Match[str]) -> str:

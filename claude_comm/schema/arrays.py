@@ -113,7 +113,7 @@ class Shape:
     def solve(self) -> Outcome:
         """An array as short as can be."""
         if self.positions > MAX_POSITIONS:
-            return Hard(f"more than {MAX_POSITIONS} positions of an array")
+            return Hard(f"more than {MAX_POSITIONS} positions of an array", "prefixItems")
         if len(self.distinct) > 1:
             return EMPTY
         if not self.low and not self.counts and False not in self.distinct:
@@ -124,7 +124,7 @@ class Shape:
         if self.low > MAX_LENGTH:
             return self._long()
         if len(self.counts) > MAX_COUNTS:
-            return Hard(f"more than {MAX_COUNTS} things to count in one array")
+            return Hard(f"more than {MAX_COUNTS} things to count in one array", "contains")
         if False in self.distinct:
             return self._repeating()
         plain = self._walk()
@@ -145,7 +145,7 @@ class Shape:
         for index in range(self.positions + 1):
             if isinstance(self.prover.goal(self.said(index)), Empty):
                 return EMPTY
-        return Hard(f"an array of more than {MAX_LENGTH:,} items")
+        return Hard(f"an array of more than {MAX_LENGTH:,} items", "minItems")
 
     def classes(self, index: int) -> list[tuple[tuple[bool, ...], Goal]]:
         """The classes that the item at `index` may be of: for each count whether the item is counted."""
@@ -192,7 +192,11 @@ class Shape:
             reached = self._next(reached, options)
         if hard is not None:
             return hard
-        return EMPTY if len(seen) <= MAX_WALK and length <= MAX_LENGTH else Hard("too many ways to count items")
+        return (
+            EMPTY
+            if len(seen) <= MAX_WALK and length <= MAX_LENGTH
+            else Hard("too many ways to count items", "contains")
+        )
 
     def _next(
         self, reached: dict[State, list[Json]], options: list[tuple[tuple[bool, ...], Json]]
@@ -218,7 +222,7 @@ class Shape:
         """The same, with no two items equal."""
         length = len(plain.value) if isinstance(plain, Found) else self.low
         if length > MAX_DISTINCT:
-            return Hard(f"more than {MAX_DISTINCT} items that must all differ")
+            return Hard(f"more than {MAX_DISTINCT} items that must all differ", "uniqueItems")
         if not self.counts:
             return self._distinct([self.said(index) for index in range(length)])
         # Without the counts there are more arrays: if even then the items cannot all differ, there is none.
@@ -252,7 +256,7 @@ class Shape:
         for size in range(length, highest + 1):
             for choice in itertools.islice(itertools.product(*(self.classes(index) for index in range(size))), 5_000):
                 self.prover.tick()
-                state = tuple(sum(column) for column in zip(*(chosen for chosen, _ in choice), strict=True))
+                state = tuple(sum(chosen[at] for chosen, _ in choice) for at in range(len(self.counts)))
                 if self._met(state) and not self._over(state):
                     yield [goal for _, goal in choice]
 
@@ -268,7 +272,7 @@ class Shape:
         # A goal with as many values as there are positions is never the reason; all others are known in full.
         if all(complete or len(found) >= len(goals) for found, complete in known.values()):
             return EMPTY
-        return Hard("how many different values an item can have")
+        return Hard("how many different values an item can have", "uniqueItems")
 
     def _repeating(self) -> Outcome:
         """The same, with two equal items: one value that serves two positions."""
@@ -281,6 +285,12 @@ class Shape:
                 self.prover.tick()
                 shared = self.prover.goal([*self.said(left), *self.said(right)])
                 if isinstance(shared, Empty):
+                    # 1 and 1.0 are equal, and still the one may be a value here and the other there.
+                    hard = (
+                        better(hard, Hard("equal numbers that are written in two ways"))
+                        if self.prover.lexical
+                        else hard
+                    )
                     continue
                 hard = better(hard, self._with_pair(left, right, shared))
                 if isinstance(hard, Found) and hard.sure:
@@ -303,7 +313,7 @@ class Shape:
             return Found(items, sure)
         literals = [self.prover.pool.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]
         holds = self.prover.holds(self.prover.pool.both(literals), items)
-        return Found(items, sure) if holds else Hard("items that are counted and must not all differ")
+        return Found(items, sure) if holds else Hard("items that are counted and must not all differ", "uniqueItems")
 
 
 def _as_atom(count: Count) -> nodes.Atom:

@@ -37,7 +37,3 @@ class Budget:
                 raise OutOfBudget
         elif self._steps % STEPS_PER_LOOK == 0 and self._clock() > self._end:
             raise OutOfBudget
-
-    def spent(self) -> bool:
-        """Whether nothing is left."""
-        return self._clock() > self._end if self._clock is not None else self._steps < 0

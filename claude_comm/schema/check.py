@@ -15,15 +15,19 @@ import itertools
 import json
 from collections.abc import Callable
 
+import msgspec
+
 from claude_comm.schema import canonical, confirm
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.close import close
 from claude_comm.schema.confirm import Side
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.effort import circular
+from claude_comm.schema.languages import watching
 from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
+from claude_comm.schema.places import place_of
 from claude_comm.schema.prove import refute
 from claude_comm.schema.reasons import explained
 from claude_comm.schema.sample import candidates, harvest
@@ -52,9 +56,12 @@ def check(
     budget = Budget(budget_ms, clock)
     left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
     try:
-        return _settle(left, right, budget)
+        with watching(budget.tick):
+            return _settle(left, right, budget)
     except OutOfBudget:
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
+    except RecursionError:
+        return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
 def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
@@ -63,11 +70,19 @@ def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
     if size.characters > MAX_KEPT:
         return _made(schema, default, policy)
     # The text tells 1 from 1.0 and true, which a dictionary would not.
-    return _kept(json.dumps(schema), default, policy)
+    return _kept(_text(schema), default, policy)
+
+
+def _text(schema: Json) -> bytes:
+    """The schema as JSON; what the fast encoder does not take (integers past 64 bits, surrogates) the slow one does."""
+    try:
+        return msgspec.json.encode(schema)
+    except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError):
+        return json.dumps(schema).encode()
 
 
 @functools.lru_cache(maxsize=256)
-def _kept(text: str, default: Dialect, policy: Policy) -> Side:
+def _kept(text: bytes, default: Dialect, policy: Policy) -> Side:
     return _made(json.loads(text), default, policy)
 
 
@@ -76,9 +91,10 @@ def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
     rust = confirm.compile_side(schema, dialect)
     document = normalise(schema, dialect)
     if policy == "strict":
-        return Side(schema, dialect, document, rust)
+        return Side(schema, dialect, document, rust, canonical.form(document))
     document = close(document)
-    return Side(document.schema, DEFAULT, document, confirm.compile_side(document.schema, DEFAULT))
+    rust = confirm.compile_side(document.schema, DEFAULT)
+    return Side(document.schema, DEFAULT, document, rust, canonical.form(document))
 
 
 def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
@@ -92,18 +108,22 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     listed = _listed(left, right, budget)
     if listed is not None:
         return listed
-    if canonical.proves(left.document, right.document):
+    opinion = canonical.proves(left.canonical, right.canonical)
+    if opinion is True:
         return Compatible(proof="canonical forms")
-    outcome = refute(left.document, right.document, budget)
+    outcome, question = refute(left.document, right.document, budget)
     if isinstance(outcome, Empty):
+        if opinion is False:
+            return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
         return Compatible(proof="no message in the difference")
     if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
-        return explained(left, right, outcome.value, budget)
+        return explained(left, right, outcome.value, question.others(), budget)
     guess = _guess(left, right, budget)
     if guess is not None:
-        return explained(left, right, guess, budget)
+        return explained(left, right, guess, (), budget)
     if isinstance(outcome, Hard):
-        return Undecided(place="", why=f"{outcome.why}.")
+        place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
+        return Undecided(place=place, why=f"{outcome.why}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 
@@ -115,19 +135,20 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if values is None or len(values) > MAX_LISTED:
         return None
-    proved = True
-    for value in values:
-        sent = confirm.accepts(left, value, budget.tick)
-        taken = confirm.accepts(right, value, budget.tick) if sent is not False else True
-        if sent is True and taken is False:
-            return explained(left, right, value, budget)
-        proved = proved and sent is not None and taken is True
-    return Compatible(proof="every message looked at") if proved else None
+    said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
+    breaking = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
+    if breaking:
+        return explained(left, right, breaking[0], breaking[1:], budget)
+    if all(sent is False or (sent and taken) for sent, taken in said):
+        return Compatible(proof="every message looked at")
+    return None
 
 
 def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
     found = harvest(left.document.schema, right.document.schema)
     for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
-        if confirm.confirmed(left, right, candidate, budget.tick):
+        if confirm.separates(left, right, candidate, budget.tick) and confirm.confirmed(
+            left, right, candidate, budget.tick
+        ):
             return candidate
     return None

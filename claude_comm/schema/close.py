@@ -11,12 +11,11 @@ originals, and what stands under `not`, `if` and `contains`, which test and do n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from claude_comm.schema.effort import in_place, references_in_place
 from claude_comm.schema.normal import Document
 from claude_comm.schema.verdict import Json
 
@@ -73,6 +72,7 @@ class _Closer:
         if not isinstance(schema, dict):
             return schema
         out: dict[str, Any] = {}
+        beside: list[Json] = []
         for keyword, value in schema.items():
             if keyword in {"properties", "patternProperties"}:
                 out[keyword] = {name: self.at_place(item) for name, item in value.items()}
@@ -80,6 +80,10 @@ class _Closer:
                 out[keyword] = self.at_place(value)
             elif keyword == "prefixItems":
                 out[keyword] = [self.at_place(item) for item in value]
+            elif keyword == "oneOf":
+                # "Exactly one" is not kept when its forms get narrower: so it stays, and one of them closed besides.
+                out[keyword] = value
+                beside.append({"anyOf": [self.inside(item) for item in value]})
             elif keyword in _IN_PLACE_LISTS:
                 out[keyword] = [self.inside(item) for item in value]
             elif keyword in _IN_PLACE:
@@ -90,6 +94,8 @@ class _Closer:
                 out[keyword] = f"#/$defs/{_copy(self.want(value))}"
             elif keyword != "$defs":
                 out[keyword] = value
+        if beside:
+            out["allOf"] = [*out.get("allOf", ()), *beside]
         return out
 
     def want(self, reference: str) -> str:
@@ -124,7 +130,7 @@ class _Closer:
 
     def may_declare(self, schema: Json) -> bool:
         """Whether some composition here declares properties."""
-        return _declares_somewhere(schema) or any(name in self.declaring for name in references_in_place(schema))
+        return _declares_somewhere(schema) or any(name in self.declaring for name in _references(schema))
 
     def open_alternatives(self, closed: Json, schema: Json) -> Json:
         """The same schema, in which an alternative that declares nothing evaluates everything: it stays open."""
@@ -150,7 +156,7 @@ def _closure(definitions: Mapping[str, Json]) -> set[str]:
     """The definitions that declare properties somewhere in place, or refer to one that does."""
     users: dict[str, list[str]] = {}
     for name, schema in definitions.items():
-        for target in references_in_place(schema):
+        for target in _references(schema):
             users.setdefault(target, []).append(name)
     found = {name for name, schema in definitions.items() if _declares_somewhere(schema)}
     pending = list(found)
@@ -162,14 +168,23 @@ def _closure(definitions: Mapping[str, Json]) -> set[str]:
 
 
 def _declares_somewhere(schema: Json) -> bool:
+    return any(part.get("properties") for part in _describing(schema))
+
+
+def _references(schema: Json) -> Iterator[str]:
+    return (name for part in _describing(schema) if (name := _target(part)) is not None)
+
+
+def _describing(schema: Json) -> Iterator[dict[str, Any]]:
+    """The schema and what composes it in place; what stands under `not` and `if` tests, and does not describe."""
     stack = [schema]
     while stack:
         value = stack.pop()
         if isinstance(value, dict):
-            if value.get("properties"):
-                return True
-            stack.extend(in_place(value))
-    return False
+            yield value
+            stack.extend(part for keyword in _IN_PLACE_LISTS for part in value.get(keyword, ()))
+            stack.extend(value[keyword] for keyword in _IN_PLACE if keyword in value)
+            stack.extend(value.get("dependentSchemas", {}).values())
 
 
 def _target(schema: dict[str, Any]) -> str | None:

@@ -32,12 +32,15 @@ MAX_SLOW_DEPTH = 45
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One schema in its own dialect, compiled by `jsonschema-rs`, and its normal form."""
+    """One schema in its own dialect, compiled by `jsonschema-rs`; its normal form; its canonical form, if cheap."""
 
     schema: Json
     dialect: Dialect
     document: Document
     rust: jsonschema_rs.Validator
+    canonical: jsonschema_rs.CanonicalSchema | None = None
+    # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
+    second: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
@@ -62,6 +65,18 @@ def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | Non
     return first if _second(side, candidate, first) else None
 
 
+def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
+    for side in (produced, accepted):
+        work = effort(side.document, candidate, tick)
+        if work is None or work.evaluations > MAX_FAST:
+            return False
+    try:
+        return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)
+    except ValueError:
+        return False
+
+
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether `candidate` is a witness."""
     return accepts(produced, candidate, tick) is True and accepts(accepted, candidate, tick) is False
@@ -78,9 +93,11 @@ def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
     import referencing.exceptions
 
     try:
-        # The registry of meta-schemas and nothing else: without it, references would be fetched.
-        registry = jsonschema.validators.SPECIFICATIONS
-        return bool(_class(side.dialect, arithmetic)(side.schema, registry=registry).is_valid(candidate))
+        if arithmetic not in side.second:
+            # The registry of meta-schemas and nothing else: without it, references would be fetched.
+            registry = jsonschema.validators.SPECIFICATIONS
+            side.second[arithmetic] = _class(side.dialect, arithmetic)(side.schema, registry=registry)
+        return bool(side.second[arithmetic].is_valid(candidate))
     except (
         RecursionError,
         re.error,

@@ -30,6 +30,8 @@ class Translator:
     def __init__(self, pool: Pool, document: Document, prefix: str, tick: Callable[[], None]) -> None:
         self.pool, self.prefix, self.tick = pool, prefix, tick
         self.definitions: Mapping[str, Json] = document.definitions
+        # Draft 4: whether 1 may stand where 1.0 may not.
+        self.lexical = document.lexical
         # Subschemas that stand for themselves until somebody looks inside, by their text.
         self.written: dict[str, Json] = {}
         self._done: dict[str, Node] = {}
@@ -39,6 +41,10 @@ class Translator:
         if self._document.dynamic:
             return self.pool.opaque("a dynamic reference whose target depends on the path that led to it")
         return self.node(self._document.schema)
+
+    def knows(self, name: str) -> bool:
+        """Whether this side wrote what the name stands for."""
+        return name in self.written or name.startswith(self.prefix)
 
     def definition(self, name: str) -> Node:
         """What `prefix + name` stands for."""
@@ -62,7 +68,7 @@ class Translator:
         What it says is named by its text, so that two sides that write the same share the node, and a proof never
         looks inside. Constants are translated at once: they tell the branches of a union apart.
         """
-        if not isinstance(schema, dict) or "const" in schema or "enum" in schema or "$ref" in schema:
+        if not isinstance(schema, dict) or _plain(schema):
             return self.node(schema)
         text = json.dumps(schema, sort_keys=True)
         if '"$ref"' in text or '"$opaque"' in text:
@@ -299,6 +305,13 @@ def single(names: Node) -> str | None:
     if isinstance(names, nodes.Lit) and isinstance(names.atom, nodes.Words) and names.atom.holds:
         return next(iter(names.atom.values)) if len(names.atom.values) == 1 else None
     return None
+
+
+def _plain(schema: dict[str, Any]) -> bool:
+    """A constant, a bare type or a bare reference: nothing is saved by translating it later."""
+    if "$ref" in schema:
+        return len(schema) == 1
+    return "const" in schema or "enum" in schema or schema.keys() == {"type"}
 
 
 _Rule = Callable[[Translator, dict[str, Any]], Node]

@@ -86,14 +86,14 @@ class Shape:
         if True in self.lexical:
             self.step = Fraction(1) if self.step is None else lcm(self.step, Fraction(1))
         if self.step is not None and self.step.numerator.bit_length() + self.step.denominator.bit_length() > MAX_BITS:
-            return Hard("a least common multiple with too many digits")
+            return Hard("a least common multiple with too many digits", "multipleOf")
         if self.low is not None and self.high is not None:
             if self.low.bound > self.high.bound:
                 return EMPTY
             if self.low.bound == self.high.bound:
                 return self._first([self.low.bound], EMPTY)
         if self.step is None:
-            return self._first(self._dense(), Hard("a number that no float prints exactly"))
+            return self._first(self._dense(), Hard("a number that no float prints exactly", "multipleOf"))
         return self._multiples(self.step)
 
     def _first(self, numbers: Iterable[Fraction], otherwise: Outcome) -> Outcome:
@@ -103,7 +103,7 @@ class Shape:
                 try:
                     return Found(self._written(number))
                 except Unwritable:
-                    otherwise = Hard("a number that no float prints exactly")
+                    otherwise = Hard("a number that no float prints exactly", "multipleOf")
         return otherwise
 
     def _written(self, number: Fraction) -> int | float:
@@ -141,7 +141,7 @@ class Shape:
         for each in self.never:
             period = lcm(period, each)
             if period.numerator.bit_length() > MAX_BITS:
-                return Hard("a least common multiple with too many digits")
+                return Hard("a least common multiple with too many digits", "multipleOf")
         length = period / step
         first = math.ceil(self.low.bound / step) if self.low else None
         last = math.floor(self.high.bound / step) if self.high else None
@@ -150,7 +150,9 @@ class Shape:
         if first is not None and last is not None:
             enough = min(enough, Fraction(max(0, last - first + 1)))
         bounded = enough <= MAX_PERIOD
-        otherwise: Outcome = EMPTY if bounded else Hard("multiples that repeat only after a very long period")
+        otherwise: Outcome = (
+            EMPTY if bounded else Hard("multiples that repeat only after a very long period", "multipleOf")
+        )
         count = math.floor(enough) if bounded else MAX_PERIOD
         return self._first((n * step for n in _along(first, last, count)), otherwise)
 

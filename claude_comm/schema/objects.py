@@ -129,7 +129,9 @@ class Shape:
         best: Outcome = EMPTY
         for count, placed in enumerate(self._placements(slots, 0)):
             if count >= MAX_PLACEMENTS:
-                return better(best, Hard("too many ways to place the properties that must be there"))
+                return better(
+                    best, Hard("too many ways to place the properties that must be there", "additionalProperties")
+                )
             best = better(best, self._filled(placed))
             if isinstance(best, Found) and best.sure:
                 return best
@@ -181,7 +183,7 @@ class Shape:
         if self.high is not None and len(slots) > self.high:
             return EMPTY
         if max(self.low, len(slots)) > MAX_PROPERTIES:
-            return Hard(f"an object of more than {MAX_PROPERTIES} properties")
+            return Hard(f"an object of more than {MAX_PROPERTIES} properties", "minProperties")
         out: dict[str, Json] = {}
         fresh: list[tuple[Region, Json]] = []
         sure, hard = True, list[Hard]()
@@ -201,7 +203,7 @@ class Shape:
         if hard:
             return hard[0]
         if not self._name(out, fresh):
-            return Hard("too few names for the properties that must be there")
+            return Hard("too few names for the properties that must be there", "patternProperties")
         return self._padded(out, sure) if len(out) < self.low else Found(out, sure and self.sure)
 
     def _name(self, out: dict[str, Json], fresh: list[tuple[Region, Json]]) -> bool:
@@ -231,10 +233,14 @@ class Shape:
                 break
             value = self.prover.goal(region.parts)
             if isinstance(value, Found):
-                for name in region.names.members(self.low + 1):
+                names = region.names.members(self.low + 1)
+                for name in names:
                     if len(out) < self.low:
                         out.setdefault(name, value.value)
                 sure = sure and value.sure
+                # Long names are sampled and not listed: only a list of all of them shows that they are used up.
+                if len(out) < self.low and region.names.size(len(names)) is None:
+                    hard = Hard("names too long to be listed")
             elif isinstance(value, Hard):
                 hard = value
         if len(out) >= self.low:

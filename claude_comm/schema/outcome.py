@@ -25,9 +25,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Hard(msgspec.Struct, frozen=True):
-    """Could not tell."""
+    """Could not tell: `why`, and which keyword is to be looked for to find the place (none: the whole)."""
 
     why: str
+    keyword: str = ""
 
 
 Outcome: TypeAlias = Empty | Found | Hard

@@ -21,6 +21,7 @@ class Pool:
 
     def __init__(self) -> None:
         self._table: dict[tuple[Any, ...], Node] = {}
+        self._strict: dict[nodes.Lit, Node] = {}
         self._negations: dict[Node, Node] = {TOP: BOTTOM, BOTTOM: TOP}
 
     def __len__(self) -> int:
@@ -53,6 +54,16 @@ class Pool:
         if trivial:
             return self.kinds(kind) if strict else TOP
         return BOTTOM if strict else self.kinds(ANY_KIND & ~kind)
+
+    def strict(self, literal: nodes.Lit) -> Node:
+        """The same literal for values of its own kind alone."""
+        if literal.strict:
+            return literal
+        found = self._strict.get(literal)
+        if found is None:
+            # A literal that exists is not trivial, and its strict twin is not either.
+            found = self._strict[literal] = self._make(nodes.Lit, literal.kind, literal.atom, True)
+        return found
 
     def both(self, parts: Iterable[Node]) -> Node:
         """The conjunction."""

@@ -9,18 +9,22 @@ Sartiani and Scherzinger, PVLDB 15(13), 2022.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.ecma import InvalidPattern, LineEnds
 from claude_comm.schema.effort import patterns
 from claude_comm.schema.formula import Translator
-from claude_comm.schema.languages import watching
 from claude_comm.schema.nodes import Node
 from claude_comm.schema.normal import Document
-from claude_comm.schema.outcome import Empty, Hard, Outcome
+from claude_comm.schema.outcome import Empty, Found, Hard, Outcome
 from claude_comm.schema.pool import Pool
 from claude_comm.schema.recursion import Prover
+from claude_comm.schema.verdict import Json
+from claude_comm.schema.violations import violations
 
-_READINGS: tuple[LineEnds, ...] = ("newline", "ecma")
+MAX_VIOLATIONS = 60
 
 
 class Question:
@@ -37,21 +41,29 @@ class Question:
         """A value of the left side that the right side refuses, and that is in all further nodes."""
         try:
             return self.prover.goal([self.left, self.pool.negation(self.right), *further])
-        except RecursionError:
-            return Hard("a schema nested too deep to be followed")
         except InvalidPattern as error:
-            return Hard(f"a pattern that cannot be read: {error}")
+            return Hard(f"a pattern that cannot be read: {error}", "pattern")
+
+    def others(self) -> Iterator[Json]:
+        """Further messages to try, one for each way to break the right side. Raises `OutOfBudget`."""
+        try:
+            for violation in itertools.islice(violations(self.prover, self.right, self.left), MAX_VIOLATIONS):
+                outcome = self.prover.goal([self.left, violation])
+                if isinstance(outcome, Found):
+                    yield outcome.value
+        except InvalidPattern:
+            return
 
 
-def refute(left: Document, right: Document, budget: Budget) -> Outcome:
+def refute(left: Document, right: Document, budget: Budget) -> tuple[Outcome, Question]:
     """A message of `left` that `right` refuses; `Empty` is the proof that there is none. Raises `OutOfBudget`."""
-    outcome: Outcome = Hard("nothing was asked")
-    for line_ends in _READINGS if _dots(left) or _dots(right) else _READINGS[:1]:
-        with watching(budget.tick):
-            outcome = Question(left, right, budget, line_ends).ask()
-        if not isinstance(outcome, Empty):
-            break
-    return outcome
+    question = Question(left, right, budget)
+    outcome = question.ask()
+    if isinstance(outcome, Empty) and (_dots(left) or _dots(right)):
+        # A proof must hold whichever way a dot is read.
+        question = Question(left, right, budget, "ecma")
+        outcome = question.ask()
+    return outcome, question
 
 
 def _dots(document: Document) -> bool:

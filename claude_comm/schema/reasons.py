@@ -7,17 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from claude_comm.schema.budget import Budget
-from claude_comm.schema.confirm import Side
+from claude_comm.schema.budget import Budget, OutOfBudget
+from claude_comm.schema.confirm import Side, separates
 from claude_comm.schema.limits import escape
 from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, shown, subject
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
 
-def explained(left: Side, right: Side, witness: Json, budget: Budget) -> Incompatible:
-    """The verdict for a confirmed witness, with every reason."""
-    return Incompatible(witness=witness, reasons=distinct(refusals(right.rust.iter_errors(witness))))
+def explained(left: Side, right: Side, witness: Json, others: Iterable[Json], budget: Budget) -> Incompatible:
+    """The verdict for a confirmed witness, with every reason: also those that only other messages show."""
+    found = refusals(right.rust.iter_errors(witness))
+    try:
+        for other in others:
+            if separates(left, right, other, budget.tick):
+                found += refusals(right.rust.iter_errors(other))
+    except OutOfBudget:
+        # The verdict stands; only reasons are missing, and the first ones are the plainest.
+        pass
+    return Incompatible(witness=witness, reasons=distinct(found))
 
 
 def reason(refusal: Refusal) -> Reason:

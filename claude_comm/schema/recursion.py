@@ -57,6 +57,11 @@ class Prover:
         self._leaning: dict[Node, float] = {}
         self._leans_on: float = math.inf
 
+    @property
+    def lexical(self) -> bool:
+        """Whether some side tells 1 from 1.0, which are equal all the same."""
+        return any(side.lexical for side in self.sides)
+
     def goal(self, parts: Iterable[Node]) -> Outcome:
         """A value that is in all the parts."""
         node = self.pool.both(parts)
@@ -70,7 +75,7 @@ class Prover:
             self._leans_on = min(self._leans_on, leaning)
             return EMPTY
         if len(self._open) >= MAX_LEVELS:
-            return Hard(f"values nested more than {MAX_LEVELS} deep")
+            return Hard(f"values nested more than {MAX_LEVELS} deep", "$ref")
         return self._prove(node)
 
     def _prove(self, node: Node) -> Outcome:
@@ -111,9 +116,9 @@ class Prover:
             try:
                 found = unions.satisfy(self, kind, here)
             except TooHard as error:
-                found = Hard(f"a regular expression: {error}")
+                found = Hard(f"a regular expression: {error}", "pattern")
             except Unwritable:
-                found = Hard("a number that no float prints exactly")
+                found = Hard("a number that no float prints exactly", "multipleOf")
             best = better(best, found)
             if isinstance(best, Found) and best.sure:
                 return best
@@ -128,15 +133,15 @@ class Prover:
 
     def at_kind(self, node: Node, kind: int) -> Node:
         """The node as it reads for values of one kind: references unfolded, literals of other kinds resolved."""
-        match node:
-            case nodes.Top() | nodes.Bottom() | nodes.Opaque():
-                return node
-            case nodes.Kinds(kinds=kinds):
-                return TOP if kinds & kind else BOTTOM
-            case nodes.Lit(kind=own, atom=atom, strict=strict):
-                if own != kind:
-                    return BOTTOM if strict else TOP
-                return node if strict else self.pool.lit(kind, atom, strict=True)
+        # By type and not by pattern: no other line of the prover runs as often.
+        if isinstance(node, nodes.Lit):
+            if node.kind != kind:
+                return BOTTOM if node.strict else TOP
+            return self.pool.strict(node)
+        if isinstance(node, nodes.Kinds):
+            return TOP if node.kinds & kind else BOTTOM
+        if isinstance(node, nodes.Top | nodes.Bottom | nodes.Opaque):
+            return node
         place = (node, kind)
         found = self._at_kind.get(place)
         if found is None:
@@ -172,10 +177,7 @@ class Prover:
         """What a reference stands for."""
         found = self._unfolded.get(node)
         if found is None:
-            side = next((side for side in self.sides if node.name in side.written), None)
-            if side is None:
-                side = next(side for side in self.sides if node.name.startswith(side.prefix))
-            target = side.definition(node.name)
+            target = next(side for side in self.sides if side.knows(node.name)).definition(node.name)
             found = self._unfolded[node] = target if node.holds else self.pool.negation(target)
         return found
 

@@ -61,6 +61,8 @@ def needed(rule: str, limit: Json) -> str:
     if rule == "enum" and isinstance(limit, list):
         return "one of " + ", ".join(shown(value) for value in limit[:8]) + (", ..." if len(limit) > 8 else "")
     phrase = _NEEDS.get(rule)
+    if phrase is not None and limit == 1:
+        phrase = _ONE.get(rule, phrase)
     return phrase.format(limit if isinstance(limit, int | float) else shown(limit)) if phrase else f"`{rule}` to hold"
 
 
@@ -109,6 +111,15 @@ _TYPES = {
     "null": "null",
     "array": "an array",
     "object": "an object",
+}
+
+_ONE = {
+    "minLength": "at least {} character",
+    "maxLength": "at most {} character",
+    "minItems": "at least {} item",
+    "maxItems": "at most {} item",
+    "minProperties": "at least {} property",
+    "maxProperties": "at most {} property",
 }
 
 _NEEDS = {

@@ -409,6 +409,19 @@ def test_an_expired_message_is_buried_and_not_handled(links: Links, keys: Keys, 
     assert [event.reason for event in events(links, keys, "sink") if isinstance(event, Buried)] == ["expired"] * 2
 
 
+def test_a_consumer_without_handlers_is_not_handed_an_expired_message_either(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", "stale", ttl_s=0)
+        publisher.publish("sink", "fresh")
+    with Consumer("sink", settings=settings) as consumer:
+        (delivery,) = consumer.read()
+        assert delivery.payload() == "fresh"
+        consumer.ack(delivery)
+    assert [one[b"reason"] for one in dead(links, keys, "sink")] == [b"expired"]
+
+
 def test_a_message_that_expires_while_another_is_handled_is_not_handled(
     links: Links, keys: Keys, settings: Settings
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema import Compatible, Incompatible, check
+from claude_comm.schema import Compatible, Incompatible, Undecided, check, explain
+from claude_comm.schema.check import check as pure_check
 
 
 def obj(required: list[str] | None = None, **properties: object) -> dict[str, object]:
@@ -90,3 +91,71 @@ def test_an_unusable_schema_is_an_error_that_names_the_place() -> None:
     with pytest.raises(SchemaError) as caught:
         check({"properties": {"a": {"type": "strin"}}}, True)
     assert caught.value.path == "/properties/a/type"
+
+
+def test_a_wide_schema_is_not_left_to_a_prover_that_cannot_be_stopped() -> None:
+    """Comparing canonical forms of 240 properties took 8 s without an end in sight; ours takes a tenth of one."""
+    narrow = {f"p{i}": {"type": "string", "maxLength": i} for i in range(240)}
+    wide = {name: {"type": ["string", "null"], "maxLength": 240} for name in narrow}
+    verdict = check(obj(**wide), obj(**narrow), policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert len(verdict.reasons) > 10
+
+
+def test_all_reasons_are_named_and_not_only_the_first() -> None:
+    produced = obj(["price"], price=NUMBER, tags={"type": "array", "items": STRING}, size={"type": ["integer", "null"]})
+    accepted = obj(
+        ["price", "id"],
+        price={"type": "number", "minimum": 0, "maximum": 100},
+        tags={"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+        size=INTEGER,
+    )
+    verdict = check(produced, accepted)
+    assert isinstance(verdict, Incompatible)
+    assert {reason.sentence for reason in verdict.reasons} >= {
+        "`id` may be missing; the consumer requires it",
+        "`price` may be negative; the consumer needs at least 0",
+        "`price` may be 101; the consumer needs at most 100",
+        "`tags` may be empty; the consumer needs at least 1 item",
+        "`tags[0]` may be empty; the consumer needs at least 1 character",
+        "`size` may be null; the consumer needs an integer",
+    }
+
+
+def test_items_that_are_counted_and_differ_may_be_none_at_all() -> None:
+    produced = {"type": "array", "uniqueItems": True, "contains": {"const": 1}, "minContains": 0, "maxContains": 3}
+    assert isinstance(check(produced, {"type": "array", "maxItems": 0}), Incompatible)
+
+
+def test_a_closed_recursive_producer_ends() -> None:
+    nested = {"anyOf": [{"type": "array"}, {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}}]}
+    produced = {"anyOf": [{"$ref": "#/$defs/n"}, {"type": "boolean"}], "$defs": {"n": nested}}
+    assert isinstance(check(produced, {"type": ["array", "object", "boolean"]}), Compatible)
+
+
+def test_a_reference_that_consumes_nothing_is_undecided_with_its_place() -> None:
+    circle = {
+        "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}, STRING]}},
+        "$ref": "#/$defs/a",
+    }
+    verdict = check(circle, STRING)
+    assert isinstance(verdict, Undecided)
+    assert verdict.place.startswith("/$defs/")
+
+
+def test_a_budget_that_is_used_up_is_undecided() -> None:
+    branches = [{"properties": {f"p{i}": {"type": "string"}}, "required": [f"p{i}"]} for i in range(30)]
+    verdict = check({"oneOf": branches}, {"oneOf": [{**each, "maxProperties": 30} for each in branches]}, budget_ms=1)
+    assert isinstance(verdict, Undecided)
+
+
+def test_the_steps_of_the_pure_check_give_the_same_verdict_every_time() -> None:
+    produced, accepted = obj(["a"], a=STRING), obj(["a"], a={"type": "string", "pattern": "^x"})
+    assert pure_check(produced, accepted) == pure_check(produced, accepted)
+
+
+def test_a_verdict_in_words_says_the_witness_and_every_reason() -> None:
+    verdict = check({"enum": ["a", "z"]}, {"enum": ["a"]})
+    assert explain(verdict).startswith("incompatible")
+    assert '"z"' in explain(verdict)
+    assert "the consumer needs" in explain(verdict)
