@@ -52,6 +52,14 @@ def json_of(data: bytes | msgspec.Raw) -> msgspec.Raw | None:
         return None
 
 
+def shown(data: bytes | msgspec.Raw) -> msgspec.Raw:
+    """The payload as JSON text; one that JSON cannot carry as the base64 text of its bytes."""
+    if (text := json_of(data)) is not None:
+        return text
+    raw = _bytes(data)
+    return msgspec.Raw(msgspec.json.encode(bytes(data) if raw is None else raw))
+
+
 def _data(envelope: Envelope) -> dict[str, Any]:
     if envelope.content_type == MSGPACK and (text := json_of(envelope.data)) is not None:
         return {"datacontenttype": JSON, "data": text}

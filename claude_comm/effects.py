@@ -7,6 +7,7 @@ drivers (blocking, asyncio) perform them, so each operation is written once.
 | --- | --- |
 | `Command` | the reply; an error reply is raised inside the operation |
 | `Batch` | a list of replies in order, sent as one pipeline; an error reply is a `TransportError` in its place |
+| `Script` | the reply of the Lua script, which the server runs as one atomic step |
 | `Append` | a list of entry ids in order, as bytes; an error reply is a `TransportError` in its place |
 """
 
@@ -39,6 +40,15 @@ class Batch(msgspec.Struct, frozen=True):
     on: Place = "data"
 
 
+class Script(msgspec.Struct, frozen=True):
+    """`ops/lua/NAME.lua`, whose header says what its keys and arguments are. All keys are of one hash tag."""
+
+    name: str
+    keys: tuple[str, ...]
+    args: tuple[Argument, ...] = ()
+    on: Place = "data"
+
+
 class Post(msgspec.Struct, frozen=True):
     """An encoded envelope and the stream it goes to."""
 
@@ -52,7 +62,7 @@ class Append(msgspec.Struct, frozen=True):
     posts: Sequence[Post]
 
 
-Effect: TypeAlias = Command | Batch | Append
+Effect: TypeAlias = Command | Batch | Script | Append
 T = TypeVar("T")
 # Replies are `Any` here, at the door: an operation turns each into a Struct on the line after it arrives.
 Operation: TypeAlias = Generator[Effect, Any, T]

@@ -15,7 +15,8 @@
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
     ├── NotFound                        exit 3
     │   ├── UnknownModule
-    │   └── UnknownMessage
+    │   ├── UnknownMessage
+    │   └── NotBuried                            no such message on a dead stream
     ├── StoreError                      exit 1   the SQLite database cannot be used
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
@@ -164,6 +165,18 @@ class UnknownMessage(NotFound):
             text = f"{reference!r} is the start of {matches} message ids: give more of it."
         else:
             text = f"no message {reference!r}. `claude-comm list` shows the numbers and ids."
+        super().__init__(text)
+
+
+class NotBuried(NotFound):
+    """No buried message with that id; or an id, or the start of one, that several share."""
+
+    def __init__(self, reference: str, matches: int = 0) -> None:
+        self.reference, self.matches = reference, matches
+        if matches:
+            text = f"{reference!r} means {matches} buried messages: give more of it, or an id that `dead list` shows."
+        else:
+            text = f"no buried message {reference!r}. `claude-comm dead list` shows an id for each group."
         super().__init__(text)
 
 

@@ -7,6 +7,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | --- | --- | --- |
 | `ns:{m:NAME}:inbox` | stream | trimmed below what every group has acked and the projection has stored |
 | `ns:{t:TOPIC}:topic` | stream | as an inbox |
+| `ns:{m:NAME}:later` `ns:{t:TOPIC}:later` | sorted set, messages by due time (ms) | until due, then in the stream |
 | `ns:{m:NAME}:dead` | stream | until purged |
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
@@ -97,6 +98,14 @@ class Keys(msgspec.Struct, frozen=True):
         if target.startswith(TOPIC_PREFIX):
             return self.topic(target[len(TOPIC_PREFIX) :])
         return self.inbox(target)
+
+    def later(self, target: str) -> str:
+        """Where messages to this target, a module or `topic:NAME`, wait until they are due."""
+        return self.later_of(self.stream(target))
+
+    def later_of(self, stream: str) -> str:
+        """What waits beside this inbox or topic, under the same hash tag."""
+        return stream.rpartition(":")[0] + ":later"
 
     def dead(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:dead"

@@ -9,7 +9,7 @@ import msgspec
 from claude_comm.envelope import Envelope, encode, pack
 from claude_comm.ids import uuid7
 from claude_comm.names import Keys, Stream
-from claude_comm.progress.events import EVENT_TYPE, Buried, Event, Handled, Settled
+from claude_comm.progress.events import EVENT_TYPE, Buried, Event, Handled, Retried, Settled
 from claude_comm.progress.fold import Entry, fold_page
 from claude_comm.store.database import Database
 from claude_comm.store.project import Page, Projected, project
@@ -49,6 +49,11 @@ def settled(message: Envelope, *, after_us: int = 5000, attempts: int = 1) -> Se
 
 def handled(module: str, *messages: Envelope, after_us: int = 5000) -> Envelope:
     return happened(module, Handled([settled(message, after_us=after_us) for message in messages]))
+
+
+def retried(module: str, message: Envelope, *, attempts: int = 1) -> Envelope:
+    failed = settled(message, attempts=attempts)
+    return happened(module, Retried(failed, "ValueError: no", failed.settled_us + 1_000))
 
 
 def buried(module: str, message: Envelope, reason: str = "no") -> Envelope:

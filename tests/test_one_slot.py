@@ -11,6 +11,8 @@ import pytest
 
 from claude_comm import Consumer, Module, Publisher, Settings
 from claude_comm.client.asking import decide
+from claude_comm.client.opening import identify
+from claude_comm.delivery.burial import Where
 from claude_comm.drive import launch
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect
@@ -18,7 +20,8 @@ from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.negotiation.agreement import Question
-from claude_comm.ops import agreements, registry
+from claude_comm.ops import agreements, dead, registry
+from claude_comm.progress.events import Lifecycle
 from tests.conftest import new_home, remove_home, wait_until
 
 
@@ -80,6 +83,39 @@ def test_publishing_consuming_burying_and_negotiating_keep_to_one_tag_each(clust
         question = Question(producer="a", consumer="b", produced=True, accepted=True)
         made = decide(links, keys, question, decided_by="caller")
         assert links.run(agreements.everything(keys)) == [made]
+
+
+def test_waiting_retrying_burying_and_redriving_keep_to_one_tag_each(cluster: Settings) -> None:
+    """Every Lua script names all its keys, and they share a slot."""
+    keys = Keys(cluster.namespace)
+    with connect(cluster) as links:
+        links.data.one(Command(("SCRIPT", "FLUSH")))
+        with Publisher("source", settings=cluster) as publisher:
+            publisher.publish("later", "a", delay_s=0.05)
+            publisher.publish("topic:late", "b", delay_s=0.05)
+        ends: list[tuple[str, int]] = []
+        with Consumer("later", topics=["late"], settings=cluster) as consumer:
+
+            def handle() -> bool:
+                for delivery in consumer.read(wait_s=0.1):
+                    ends.append((delivery.payload(), delivery.attempts))
+                    if delivery.attempts < 2:
+                        consumer.retry(delivery, wait_s=0, reason="not yet")
+                    else:
+                        consumer.fail(delivery, "no", traceback="Traceback")
+                return len(ends) == 4
+
+            wait_until(handle)
+            identity = identify("later", cluster)
+            assert sorted(ends) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+            assert "later" in links.run(dead.modules(keys))
+            event = identity.event(Lifecycle("started", "x"))
+            moved = links.run(dead.redrive(keys, "later", Where(), lambda _: event, limit=1, max_bytes=10_000))
+            assert moved == 1
+            (again,) = consumer.read()
+            consumer.ack(again)
+        assert links.run(dead.purge(keys, "later", Where(), max_bytes=10_000)) == 1
+        assert links.data.one(Command(("EXISTS", keys.later("later"), keys.dead("later")))) == 1
 
 
 def test_a_module_lives_on_a_cluster(cluster: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -133,6 +134,25 @@ def test_an_error_undoes_the_whole_transaction(tmp_path: Path) -> None:
         assert database.rows("SELECT * FROM checkpoints") == []
 
 
+def test_what_an_older_release_stored_is_kept_by_every_later_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = tmp_path / "migrations"
+    scripts.mkdir()
+    shutil.copy(database_module._MIGRATIONS / "0001_projection.sql", scripts)
+    delivery = (7, "a", "id", "b", "buried", 3, 1, 2, "why", "$.n", 1)
+    with monkeypatch.context() as older:
+        older.setattr(database_module, "_MIGRATIONS", scripts)
+        with open_database(tmp_path / "x.db") as database, database.write() as writer:
+            writer.execute("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", delivery)
+    with open_database(tmp_path / "x.db") as database:
+        assert database.rows("SELECT * FROM deliveries") == [delivery]
+        with database.write() as writer:
+            writer.execute("UPDATE deliveries SET status = 'retrying'")
+        indexes = {name for (name,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        assert {"deliveries_by_id", "deliveries_by_consumer"} <= indexes
+
+
 def test_a_migration_that_fails_leaves_the_version_and_the_tables_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,14 +160,15 @@ def test_a_migration_that_fails_leaves_the_version_and_the_tables_alone(
     open_database(tmp_path / "x.db").close()
     scripts = tmp_path / "migrations"
     scripts.mkdir()
-    (scripts / "0001_a.sql").write_text("CREATE TABLE unused (x);")
-    (scripts / "0002_b.sql").write_text("CREATE TABLE second (x);\nCREATE TABLE second (x);")
+    for script in database_module._MIGRATIONS.glob("*.sql"):
+        shutil.copy(script, scripts)
+    (scripts / "9999_next.sql").write_text("CREATE TABLE second (x);\nCREATE TABLE second (x);")
     monkeypatch.setattr(database_module, "_MIGRATIONS", scripts)
     with pytest.raises(StoreError, match="already exists"):
         open_database(tmp_path / "x.db")
-    (scripts / "0002_b.sql").write_text("CREATE TABLE second (x);")
+    (scripts / "9999_next.sql").write_text("CREATE TABLE second (x);")
     with open_database(tmp_path / "x.db") as database:
-        assert database.rows("PRAGMA user_version") == [(2,)]
+        assert database.rows("PRAGMA user_version") == [(len(list(scripts.iterdir())),)]
         assert database.rows("SELECT * FROM second") == []
 
 

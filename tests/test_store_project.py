@@ -15,6 +15,7 @@ from claude_comm.progress.events import FileOperation, Lifecycle, TaskProgress
 from claude_comm.store import checkpoints, project
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.project import Page
+from claude_comm.store.statistics import pair_statistics, session_snapshot
 from tests.facts import (
     KEYS,
     START_US,
@@ -27,6 +28,7 @@ from tests.facts import (
     inbox,
     page,
     put,
+    retried,
     settled,
     stream,
 )
@@ -148,6 +150,30 @@ def test_a_buried_delivery_that_is_replayed_and_handled_is_handled(database: Dat
     assert database.rows("SELECT errors_encountered FROM session_stats") == [(1,)]
 
 
+def test_a_retried_delivery_is_open_until_it_is_settled(database: Database) -> None:
+    message = envelope(session="s")
+
+    def told() -> tuple[object, ...]:
+        return (
+            *database.rows("SELECT status, attempts, burials FROM deliveries")[0],
+            *database.rows("SELECT status FROM module_communications")[0],
+            *database.rows("SELECT errors_encountered FROM session_stats")[0],
+        )
+
+    put(database, page(inbox("b"), message), page(events("b"), retried("b", message, attempts=1)))
+    assert told() == ("retrying", 1, 0, "retrying", 0)
+    assert session_snapshot(database, "s").pending == 1
+    assert pair_statistics(database, "a", "b").pending == 1
+    put(database, page(events("b"), retried("b", message, attempts=2), first=2))
+    assert told() == ("retrying", 2, 0, "retrying", 0)
+    put(database, page(events("b"), buried("b", message), first=3))
+    assert told() == ("buried", 3, 1, "failed", 1)
+    put(database, page(events("b"), retried("b", message), first=4))
+    assert told()[3:] == ("retrying", 1)
+    put(database, page(events("b"), handled("b", message), first=5))
+    assert told() == ("handled", 1, 1, "handled", 1)
+
+
 def test_whatever_the_order_and_the_batches_the_tables_are_the_same(tmp_path: Path) -> None:
     """Messages and what became of them travel on different streams; a hundred interleavings agree."""
     sent = [envelope(target=("b", "topic:x")[n % 3 == 0], session=("s", "r", "")[n % 3]) for n in range(12)]
@@ -156,8 +182,8 @@ def test_whatever_the_order_and_the_batches_the_tables_are_the_same(tmp_path: Pa
     lanes = [
         (inbox("b"), to_b),
         (stream(KEYS.topic("x")), [*to_x, to_x[0]]),
-        (events("b"), [handled("b", *to_b[:4]), buried("b", to_b[4]), buried("b", to_x[0]),
-                       handled("b", to_x[0], to_b[4])]),
+        (events("b"), [retried("b", to_b[0]), handled("b", *to_b[:4]), buried("b", to_b[4]), buried("b", to_x[0]),
+                       handled("b", to_x[0], to_b[4]), retried("b", to_b[5])]),
         (events("c"), [buried("c", to_x[0]), handled("c", *to_x[1:]),
                        happened("c", TaskProgress("t", 1, 2), session="r")]),
         (events("a"), [happened("a", FileOperation("read", "p", "failed"), session="s"),

@@ -49,6 +49,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "verify-compatibility", "pipelines", "verify_compatibility", "Give the verdict on each hop of a pipeline."
         ),
     ),
+    "Buried messages": (
+        Entry("dead list", "dead", "list_", "List what was buried, by reason and place."),
+        Entry("dead show", "dead", "show", "Show one buried message whole, with why it was buried."),
+        Entry("dead check", "dead", "check", "Say how many buried messages would be let in now."),
+        Entry("dead redrive", "dead", "redrive", "Put buried messages back into the inbox of their module."),
+        Entry("dead purge", "dead", "purge", "Delete buried messages for good."),
+    ),
     "Sessions": (
         Entry("monitor-session", "sessions", "monitor_session", "Watch a session for some seconds."),
         Entry(
@@ -72,7 +79,10 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 }
 
 # The first word of those commands that have two.
-GROUPS = {"schema": "Explain, infer, compare and adapt schemas."}
+GROUPS = {
+    "dead": "Buried messages: see them, judge them again, send them back, delete them.",
+    "schema": "Explain, infer, compare and adapt schemas.",
+}
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 

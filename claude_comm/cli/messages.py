@@ -11,7 +11,7 @@ from claude_comm.cli import words
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.output import emit, emit_fields, emit_json, emit_table, on_terminal, say, shorten
 from claude_comm.cli.projection import reading
-from claude_comm.cloudevents import cloudevent, json_of
+from claude_comm.cloudevents import cloudevent, shown
 from claude_comm.envelope import Envelope
 from claude_comm.store import queries
 from claude_comm.store.records import DeliveryRow, MessageRow, ProgressRow
@@ -99,17 +99,13 @@ def _listed(row: MessageRow) -> dict[str, Any]:
 
 def _row(row: MessageRow) -> list[object]:
     preview = bytes(_json(row)).decode()
-    shown = shorten(preview, _PREVIEW_CHARACTERS if on_terminal() else _PIPED_PREVIEW_CHARACTERS)
+    text = shorten(preview, _PREVIEW_CHARACTERS if on_terminal() else _PIPED_PREVIEW_CHARACTERS)
     sent = words.moment(row.time_us)
-    return [row.number, sent, row.source, row.target, row.type, row.session, row.status, shown]
+    return [row.number, sent, row.source, row.target, row.type, row.session, row.status, text]
 
 
 def _json(row: MessageRow) -> msgspec.Raw:
-    """The payload as JSON; one that JSON cannot carry as the base64 text of its bytes."""
-    if (text := json_of(row.data)) is not None:
-        return text
-    payload = row.payload_or_bytes()
-    return msgspec.Raw(msgspec.json.encode(payload if isinstance(payload, bytes) else row.data))
+    return shown(row.data)
 
 
 def _envelope(row: MessageRow) -> Envelope:

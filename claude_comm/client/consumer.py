@@ -14,6 +14,7 @@ from claude_comm.client.intake import Delivery, Intake
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
+from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
 
 DEFAULT_BATCH = 100
@@ -23,7 +24,7 @@ _TURN_S = 1.0
 
 
 class Consumer:
-    """Reads the inbox of one module, and topics; iterate it, then `ack` or `fail` each delivery.
+    """Reads the inbox of one module, and topics; iterate it, then `ack`, `retry` or `fail` each delivery.
 
     `batch` deliveries are read at a time; `lease_s` is how long one may take before another instance may claim it.
     A context manager. Raises ServerUnreachable from reads while the server does not answer.
@@ -58,9 +59,22 @@ class Consumer:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
         self._intake.ack(delivery)
 
-    def fail(self, delivery: Delivery, reason: str, *, path: str = "") -> None:
-        """Ends a delivery as failed: it goes to the dead stream with the reason, and `path` in its payload."""
-        self.links.run(self._intake.burying(delivery, reason, path))
+    def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
+        """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
+        self.links.run(self._intake.retrying(delivery, wait_s, reason))
+
+    def fail(
+        self, delivery: Delivery, reason: str, *, path: str = "", schema_path: str = "", traceback: str = ""
+    ) -> None:
+        """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
+
+        `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        """
+        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
+
+    def release(self, delivery: Delivery) -> None:
+        """Lets go of a delivery without an end: it is handed out again when its lease is over."""
+        self._intake.release(delivery)
 
     def flush(self) -> None:
         """Sends the gathered acks now."""
@@ -125,9 +139,22 @@ class AsyncConsumer:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
         self._intake.ack(delivery)
 
-    async def fail(self, delivery: Delivery, reason: str, *, path: str = "") -> None:
-        """Ends a delivery as failed: it goes to the dead stream with the reason, and `path` in its payload."""
-        await self.links.run(self._intake.burying(delivery, reason, path))
+    async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
+        """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
+        await self.links.run(self._intake.retrying(delivery, wait_s, reason))
+
+    async def fail(
+        self, delivery: Delivery, reason: str, *, path: str = "", schema_path: str = "", traceback: str = ""
+    ) -> None:
+        """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
+
+        `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        """
+        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
+
+    def release(self, delivery: Delivery) -> None:
+        """Lets go of a delivery without an end: it is handed out again when its lease is over."""
+        self._intake.release(delivery)
 
     async def flush(self) -> None:
         """Sends the gathered acks now."""

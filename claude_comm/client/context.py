@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Literal
 
 from claude_comm.client.publisher import Publisher
@@ -30,10 +31,21 @@ class Context:
         self.envelope = envelope
         self.session = envelope.session if envelope is not None else session
 
-    def send(self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str | None = None) -> str:
+    def send(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str | None = None,
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
+    ) -> str:
         """Sends a message; its id. What the module declared to produce is negotiated before its first message.
 
-        Raises as `Publisher.publish` does, and NegotiationRefused or UnknownModule.
+        `delay_s`, `at` and `ttl_s` are as for `Publisher.publish`. Raises as that does, and NegotiationRefused or
+        UnknownModule.
         """
         self._agree(target, type)
         cause = self.envelope
@@ -44,6 +56,9 @@ class Context:
             session=self.session if session is None else session,
             correlation=(cause.correlation or cause.id) if cause else "",
             causation=cause.id if cause else "",
+            delay_s=delay_s,
+            at=at,
+            ttl_s=ttl_s,
         )
 
     def progress(self, task: str, completed: float, total: float) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from claude_comm.client.opening import as_json
 from claude_comm.client.shapes import reader_of, schema_of
+from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.errors import ClaudeCommError, ConfigurationError, DecodeError
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.validate import Validator, compile_validator
@@ -24,15 +25,19 @@ _PLACE = re.compile(r" - at `(?P<path>\$[^`]*)`")
 
 
 class Refused(ClaudeCommError):
-    """A payload that does not have the accepted shape: it can never be handled. `path` is where in the payload."""
+    """A payload that does not have the accepted shape: it can never be handled.
 
-    def __init__(self, sentence: str, path: str) -> None:
-        self.path = path
+    `path` is where in the payload, `schema_path` where in the schema; a type refuses without a schema.
+    """
+
+    def __init__(self, sentence: str, path: str, schema_path: str = "") -> None:
+        self.path, self.schema_path = path, schema_path
         super().__init__(sentence)
 
 
 class Handler(msgspec.Struct, frozen=True):
-    """A function for one type of message. `takes_context` tells whether it has a second parameter."""
+    """A function for one type of message. `takes_context` tells whether it has a second parameter; `retry` is what
+    happens when it raises."""
 
     type: str
     function: Callable[..., Any]
@@ -40,11 +45,12 @@ class Handler(msgspec.Struct, frozen=True):
     read: Callable[[Any], Any]
     validator: Validator | None
     takes_context: bool
+    retry: RetryPolicy
 
     def argument(self, payload: Any) -> Any:
         """What the function is called with. Raises Refused."""
         for breach in self.validator.validate(as_json(payload))[:1] if self.validator else ():
-            raise Refused(f"{breach.sentence} (at {breach.path})", breach.path)
+            raise Refused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
         try:
             return self.read(payload)
         except DecodeError as error:
@@ -52,7 +58,7 @@ class Handler(msgspec.Struct, frozen=True):
             raise Refused(str(error), place["path"] if place else "$") from None
 
 
-def handler(type: str, function: Callable[..., Any], accepts: Any = None) -> Handler:
+def handler(type: str, function: Callable[..., Any], accepts: Any, retry: RetryPolicy) -> Handler:
     """Raises ConfigurationError for a function of another form, SchemaError for a schema that cannot be used."""
     parameters = list(inspect.signature(function).parameters.values())
     if not 1 <= len(parameters) <= 2:
@@ -65,4 +71,4 @@ def handler(type: str, function: Callable[..., Any], accepts: Any = None) -> Han
     declared = schema_of(shape if accepts is None else accepts)
     # A Python type is its own validator; only a schema that was written out needs another.
     validator = None if accepts is None else compile_validator(declared)
-    return Handler(type, function, declared, reader_of(shape), validator, len(parameters) == 2)
+    return Handler(type, function, declared, reader_of(shape), validator, len(parameters) == 2, retry)

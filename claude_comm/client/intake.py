@@ -1,38 +1,45 @@
-"""What the blocking and the asyncio consumer share: reading, settling and burying, as operations.
+"""What the blocking and the asyncio consumer share: reading, settling, retrying and burying, as operations.
 
 Law: every entry that the server delivers ends as a Delivery in the caller's hands or on the dead stream with a
-reason; bytes that are no envelope never reach a handler. Acks are gathered and sent before the next read.
+reason; bytes that are no envelope, and messages whose time is over, never reach a handler. Acks are gathered and sent
+before the next read. Every consumer moves what is due into the streams that it reads, whoever put it there.
 """
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from claude_comm import envelope as envelopes
-from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.client.opening import Identity, identify, micros, millis
+from claude_comm.delivery.burial import bounded, brief
+from claude_comm.delivery.schedule import EXPIRED, expired
 from claude_comm.effects import Operation
 from claude_comm.envelope import Envelope
 from claude_comm.errors import DecodeError, EnvelopeError, ServerRefused
 from claude_comm.names import check_name
 from claude_comm.ops import consume as ops
-from claude_comm.ops.consume import Entry, Reader
-from claude_comm.progress.events import Buried, Handled, Settled
+from claude_comm.ops import later
+from claude_comm.ops.consume import Entry, Reader, Why
+from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.settings import Settings
 
 # A third of the lease: two renewals may be lost before another consumer may claim the delivery.
 RENEW_FRACTION = 1 / 3
 # A delivery that was handed out this often and never ended has killed its consumers.
 MAX_DELIVERIES = 5
+# How long a consumer does not look at what is due, unless it knows that something will be.
+LOOK_EVERY_S = 0.5
 # With several streams, how long one of them is waited for before the others are looked at again.
 _TURN_MS = 100
 
 
 class Delivery(msgspec.Struct, frozen=True, eq=False):
-    """One reading of a message by this module. It ends with `ack` or `fail` of its consumer."""
+    """One reading of a message by this module. It ends with `ack`, `retry` or `fail` of its consumer."""
 
     envelope: Envelope
     entry: Entry
@@ -44,7 +51,12 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def attempts(self) -> int:
+        """Which attempt at the message this is, from 1."""
         return self.entry.attempts
+
+    def expired(self) -> bool:
+        """Whether its time is over by now."""
+        return self.envelope.expires > 0 and expired(self.envelope, micros())
 
 
 class Intake:
@@ -70,23 +82,28 @@ class Intake:
         self._out: dict[tuple[str, str], Delivery] = {}
         self._claim_at = 0.0
         self._cursors = dict.fromkeys(streams, "0-0")
+        self._look_at = 0.0
 
     def reading(self, wait_ms: int) -> Operation[list[Delivery]]:
         """The next deliveries: first what others left behind, then what is new; empty when the wait is over."""
         yield from self.settling()
         if not self._joined:
             yield from self._join()
+        deadline = time.monotonic() + wait_ms / 1000
         try:
-            deliveries = yield from self._claimed()
-            if not deliveries:
-                deliveries = yield from self._new(wait_ms)
+            while True:
+                yield from self._move_due()
+                deliveries = yield from self._claimed()
+                if not deliveries:
+                    deliveries = yield from self._new(self._turn_ms(deadline))
+                if deliveries or time.monotonic() >= deadline:
+                    return deliveries
         except ServerRefused as refusal:
             if refusal.code != "NOGROUP":
                 raise
             # The server was emptied under us: the next read makes the group anew, from the first entry.
             self._joined = False
             return []
-        return deliveries
 
     def ack(self, delivery: Delivery) -> None:
         """Marks a delivery as handled; the ack travels with the next operation."""
@@ -104,11 +121,30 @@ class Intake:
             yield from ops.settle(reader, ids, events, self.identity.event(handled))
             self._acks = [pair for pair in self._acks if pair[0].reader != reader]
 
-    def burying(self, delivery: Delivery, reason: str, path: str) -> Operation[None]:
+    def burying(self, delivery: Delivery, why: Why) -> Operation[None]:
         """Moves a delivery to the dead stream."""
         settled = _settled(delivery.envelope, micros(), delivery.attempts)
-        fact = Buried(settled, reason, path)
-        yield from self._bury(delivery.reader, delivery.entry, fact, delivery.envelope.session)
+        yield from self._bury(delivery.reader, delivery.entry, settled, why, delivery.envelope.session)
+        self.release(delivery)
+
+    def retrying(self, delivery: Delivery, wait_s: float, reason: str) -> Operation[None]:
+        """Moves a delivery to `later`."""
+        now_us = micros()
+        due_us = now_us + int(wait_s * 1_000_000)
+        fact = Retried(_settled(delivery.envelope, now_us, delivery.attempts), brief(reason), due_us)
+        yield from later.retry(
+            self.identity.keys,
+            delivery.reader,
+            delivery.entry,
+            due_ms=due_us // 1000,
+            attempts=delivery.attempts,
+            event=self.identity.event(fact, delivery.envelope.session),
+        )
+        self.release(delivery)
+        self._look_at = min(self._look_at, time.monotonic() + wait_s)
+
+    def release(self, delivery: Delivery) -> None:
+        """Lets go of a delivery: its lease is not renewed any more, and whoever claims it then has it again."""
         self._out.pop((delivery.reader.stream, delivery.entry.id), None)
 
     def renewing(self) -> Operation[None]:
@@ -127,6 +163,14 @@ class Intake:
                 yield from ops.give_back(reader, ids, lease_ms=self.lease_ms)
             yield from ops.leave(reader)
         self._out.clear()
+
+    def _turn_ms(self, deadline: float) -> int:
+        """How long to wait for new entries: until the deadline, or until it is time to look at what is due.
+
+        A millisecond more than that: a wait that is cut off would end a moment too soon, and the next be too short.
+        """
+        now = time.monotonic()
+        return int(max(min(deadline, self._look_at) - now, 0) * 1000) + 1 if now < deadline else 0
 
     def _join(self) -> Operation[None]:
         keys = self.identity.keys
@@ -150,6 +194,17 @@ class Intake:
         if all(cursor == "0-0" for cursor in self._cursors.values()):
             self._claim_at = time.monotonic() + self.lease_ms / 1000 * RENEW_FRACTION
         return deliveries
+
+    def _move_due(self) -> Operation[None]:
+        """Hands what is due to whoever reads the streams, and notes when to look again."""
+        if time.monotonic() < self._look_at:
+            return
+        next_ms: list[int] = []
+        for reader in self.readers:
+            moved = yield from later.move_due(self.identity.keys, reader.stream, now_ms=millis())
+            next_ms += [moved.next_ms] if moved.next_ms is not None else []
+        wait_s = max(min(next_ms) - millis(), 0) / 1000 if next_ms else LOOK_EVERY_S
+        self._look_at = time.monotonic() + min(wait_s, LOOK_EVERY_S)
 
     def _new(self, wait_ms: int) -> Operation[list[Delivery]]:
         if len(self.readers) == 1:
@@ -178,20 +233,25 @@ class Intake:
                 envelope = envelopes.decode(entry.body, max_bytes=self.identity.settings.max_envelope_bytes)
             except EnvelopeError as error:
                 settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)
-                yield from self._bury(reader, entry, Buried(settled, str(error)))
+                why = Why(str(error), traceback=traceback.format_exc())
+                yield from self._bury(reader, entry, settled, why)
                 continue
             delivery = Delivery(envelope, entry, reader)
-            if entry.attempts > MAX_DELIVERIES:
-                reason = f"delivered {entry.attempts} times without an end: its handling kills the process"
-                yield from self.burying(delivery, reason, "")
+            if delivery.expired():
+                yield from self.burying(delivery, Why(EXPIRED))
+                continue
+            if entry.deliveries > MAX_DELIVERIES:
+                reason = f"delivered {entry.deliveries} times without an end: its handling kills the process"
+                yield from self.burying(delivery, Why(reason))
                 continue
             self._out[reader.stream, entry.id] = delivery
             deliveries.append(delivery)
         return deliveries
 
-    def _bury(self, reader: Reader, entry: Entry, fact: Buried, session: str = "") -> Operation[None]:
-        event = self.identity.event(fact, session)
-        yield from ops.bury(self.identity.keys, reader, entry, reason=fact.reason, path=fact.path, event=event)
+    def _bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:
+        told = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
+        event = self.identity.event(Buried(settled, told.reason, told.path), session)
+        yield from ops.bury(self.identity.keys, reader, entry, told, event=event)
 
 
 def _settled(envelope: Envelope, at_us: int, attempts: int) -> Settled:

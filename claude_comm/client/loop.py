@@ -1,16 +1,16 @@
 """The loop of a running module: read, handle, settle; and a heart beside it.
 
 Law: one thread handles, one thread beats. The heart renews the leases of what is being handled, so that a slow
-handler is not taken for a dead one.
+handler is not taken for a dead one. What failed waits on the server and not here: an instance that is killed takes
+nothing with it. A delivery whose end the server does not hear of is let go: it comes back when its lease is over.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
+import random
 import threading
 import time
-import traceback
+import traceback as tracebacks
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,7 +22,9 @@ from claude_comm.client.handlers import Handler, Refused
 from claude_comm.client.intake import RENEW_FRACTION, Delivery
 from claude_comm.client.opening import Identity, micros, millis
 from claude_comm.client.publisher import Publisher
-from claude_comm.delivery.retry import Bury, RetryPolicy, after_failure
+from claude_comm.delivery.burial import brief
+from claude_comm.delivery.retry import Bury, after_failure
+from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.drive.connect import connect
 from claude_comm.errors import DecodeError, TransportError
 from claude_comm.ops import registry
@@ -43,10 +45,8 @@ Finish = Callable[[Any], Any]
 class Loop:
     """One run of a module."""
 
-    def __init__(
-        self, identity: Identity, contract: Contract, retry: RetryPolicy, lease_s: float, *, stop: threading.Event
-    ) -> None:
-        self.identity, self.contract, self.retry, self.stop = identity, contract, retry, stop
+    def __init__(self, identity: Identity, contract: Contract, lease_s: float, *, stop: threading.Event) -> None:
+        self.identity, self.contract, self.stop = identity, contract, stop
         self.links = connect(identity.settings)
         self.publisher = Publisher(identity.module, settings=identity.settings, links=self.links)
         self.consumer = Consumer(
@@ -57,8 +57,6 @@ class Loop:
             lease_s=lease_s,
         )
         self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
-        self._waiting: list[tuple[float, int, Delivery, int]] = []
-        self._order = itertools.count()
         self._renew_every_s = lease_s * RENEW_FRACTION
 
     def run(self, handlers: Handlers, starters: Iterable[Callable[[Context], Any]], finish: Finish) -> None:
@@ -80,17 +78,20 @@ class Loop:
 
     def _turn(self, handlers: Handlers, finish: Finish) -> None:
         try:
-            deliveries = [(delivery, delivery.attempts) for delivery in self.consumer.read(wait_s=self._wait_s())]
+            deliveries = self.consumer.read(wait_s=_TURN_S)
         except TransportError as error:
             self.log.warning("server.unreachable", error=str(error))
             self.stop.wait(_UNREACHABLE_WAIT_S)
             return
-        for delivery, attempt in deliveries + self._due():
+        for delivery in deliveries:
             if self.stop.is_set():
                 return
-            self._handle(delivery, attempt, handlers, finish)
+            self._handle(delivery, handlers, finish)
 
-    def _handle(self, delivery: Delivery, attempt: int, handlers: Handlers, finish: Finish) -> None:
+    def _handle(self, delivery: Delivery, handlers: Handlers, finish: Finish) -> None:
+        if delivery.expired():
+            self._bury(delivery, EXPIRED)
+            return
         handler = handlers.get(delivery.envelope.type)
         if handler is None:
             known = ", ".join(sorted(handlers)) or "none"
@@ -99,57 +100,45 @@ class Loop:
         try:
             argument = handler.argument(delivery.payload())
         except Refused as refused:
-            self._bury(delivery, str(refused), refused.path)
+            self._bury(delivery, str(refused), path=refused.path, schema_path=refused.schema_path)
             return
         except DecodeError as error:
-            self._bury(delivery, str(error))
+            self._bury(delivery, str(error), traceback=tracebacks.format_exc())
             return
         words = (argument, self._context(delivery)) if handler.takes_context else (argument,)
         try:
             finish(handler.function(*words))
         except Exception as error:  # noqa: BLE001  (the one place around a user's handler)
-            self._failed(delivery, attempt, error)
+            self._failed(delivery, handler, error)
         else:
             self.consumer.ack(delivery)
 
-    def _failed(self, delivery: Delivery, attempt: int, error: Exception) -> None:
-        text = f"{type(error).__name__}: {error}"
-        outcome = after_failure(attempt, text, self.retry)
+    def _failed(self, delivery: Delivery, handler: Handler, error: Exception) -> None:
+        text, traceback = _words(error), tracebacks.format_exc()
+        outcome = after_failure(delivery.attempts, error, text, handler.retry, chance=random.random())
         self.log.warning(
             "delivery.failed",
             id=delivery.envelope.id,
             type=delivery.envelope.type,
-            attempt=attempt,
+            attempt=delivery.attempts,
             error=text,
-            traceback=traceback.format_exc(),
+            traceback=traceback,
         )
         if isinstance(outcome, Bury):
-            self._bury(delivery, outcome.reason)
-            return
-        self._later(outcome.wait_s, delivery, outcome.attempt)
+            self._bury(delivery, outcome.reason, traceback=traceback)
+        else:
+            self._end(delivery, lambda: self.consumer.retry(delivery, wait_s=outcome.wait_s, reason=text))
 
-    def _bury(self, delivery: Delivery, reason: str, path: str = "") -> None:
+    def _bury(self, delivery: Delivery, reason: str, **told: str) -> None:
         self.log.error("delivery.buried", id=delivery.envelope.id, source=delivery.envelope.source, reason=reason)
+        self._end(delivery, lambda: self.consumer.fail(delivery, reason, **told))
+
+    def _end(self, delivery: Delivery, ending: Callable[[], None]) -> None:
         try:
-            self.consumer.fail(delivery, reason, path=path)
+            ending()
         except TransportError as error:
             self.log.warning("server.unreachable", error=str(error))
-            self._later(_UNREACHABLE_WAIT_S, delivery, delivery.attempts)
-
-    def _later(self, wait_s: float, delivery: Delivery, attempt: int) -> None:
-        heapq.heappush(self._waiting, (time.monotonic() + wait_s, next(self._order), delivery, attempt))
-
-    def _due(self) -> list[tuple[Delivery, int]]:
-        due = []
-        while self._waiting and self._waiting[0][0] <= time.monotonic():
-            _, _, delivery, attempt = heapq.heappop(self._waiting)
-            due.append((delivery, attempt))
-        return due
-
-    def _wait_s(self) -> float:
-        if not self._waiting:
-            return _TURN_S
-        return min(_TURN_S, max(0.0, self._waiting[0][0] - time.monotonic()))
+            self.consumer.release(delivery)
 
     def _context(self, delivery: Delivery | None = None) -> Context:
         envelope = delivery.envelope if delivery is not None else None
@@ -184,3 +173,8 @@ class Loop:
             self.log.warning("module.left_unheard", error=str(error))
         else:
             self.log.info("module.stopped")
+
+
+def _words(error: Exception) -> str:
+    """The exception on one line: its class and what it says, if it can say anything."""
+    return brief(" ".join("".join(tracebacks.format_exception_only(error)).split()))

@@ -1,7 +1,8 @@
 """A module: typed handlers, a contract made from them, and the loop that runs them.
 
-Law: a delivery is acked after its handler returned; a handler that raises is tried again by the retry policy and
-then buried; a payload that does not fit is buried at once. Nothing is dropped in silence.
+Law: a delivery is acked after its handler returned; what a handler raised at is tried again by the retry policy, by
+whichever instance is there then, and in the end buried; a payload that does not fit is buried at once. Nothing is
+dropped in silence.
 """
 
 from __future__ import annotations
@@ -62,17 +63,20 @@ class Module:
         self._starters: list[Callable[[Context], Any]] = []
         self._stop = threading.Event()
 
-    def handles(self, type: str = DEFAULT_TYPE, *, accepts: Any = None) -> Callable[[Function], Function]:
+    def handles(
+        self, type: str = DEFAULT_TYPE, *, accepts: Any = None, retry: RetryPolicy | None = None
+    ) -> Callable[[Function], Function]:
         """Registers a handler `(payload)` or `(payload, context)` for one type of message; it may be `async`.
 
-        `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all.
+        `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all;
+        `retry` is the policy for this type, where it is not that of the module.
         """
         check_name(type, "message type")
         if type in self._handlers:
             raise ConfigurationError(f"{self.name!r} has a handler for {type!r} messages already.")
 
         def register(function: Function) -> Function:
-            self._handlers[type] = handler(type, function, accepts)
+            self._handlers[type] = handler(type, function, accepts, retry or self.retry)
             return function
 
         return register
@@ -103,7 +107,7 @@ class Module:
         restore = self._catch_signals()
         try:
             with asyncio.Runner() as runner:
-                loop = Loop(identity, self.contract(), self.retry, self.lease_s, stop=self._stop)
+                loop = Loop(identity, self.contract(), self.lease_s, stop=self._stop)
                 loop.run(self._handlers, self._starters, lambda result: _finish(runner, result))
         finally:
             restore()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from claude_comm.client import asking
 from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalescer, Coalescer, OnFull
@@ -26,6 +27,8 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.publish import Outcomes
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
+
+T = TypeVar("T")
 
 
 class Publisher(Sending):
@@ -61,12 +64,18 @@ class Publisher(Sending):
         reply_to: str = "",
         content_type: str = MSGPACK,
         headers: Mapping[str, str] | None = None,
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
     ) -> str:
         """Sends one message to a module or to `topic:NAME`; its id.
 
-        `data` is anything msgspec can write, and bytes. Raises InvalidName, EncodeError, TooLarge, AgreementBroken,
+        `data` is anything msgspec can write, and bytes. With `delay_s`, or `at` (a datetime with its time zone), it
+        waits on the server until then; what is not handled `ttl_s` seconds after that is buried as expired. Raises
+        ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
         ServerRefused or ServerUnreachable.
         """
+        times = self.times(delay_s, at, ttl_s)
         id_, post = self.prepare(
             target,
             data,
@@ -77,7 +86,11 @@ class Publisher(Sending):
             reply_to=reply_to,
             content_type=content_type,
             headers=headers,
+            times=times,
         )
+        if times.not_before:
+            self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
+            return id_
         return self._line.send(id_, post)
 
     def publish_many(
@@ -128,13 +141,17 @@ class Publisher(Sending):
         self.close()
 
     def _deliver(self, posts: Sequence[Post]) -> Outcomes:
+        return self._patiently(lambda: self.links.run(self.operation(posts)))
+
+    def _patiently(self, send: Callable[[], T]) -> T:
+        """What `send` returns, tried again while the server does not answer: the message has its id already."""
         for wait_s in RETRY_WAITS_S:
             try:
-                return self.links.run(self.operation(posts))
+                return send()
             except ServerUnreachable:
                 self._announced.clear()
                 time.sleep(wait_s)
-        return self.links.run(self.operation(posts))
+        return send()
 
 
 class AsyncPublisher(Sending):
@@ -166,8 +183,12 @@ class AsyncPublisher(Sending):
         reply_to: str = "",
         content_type: str = MSGPACK,
         headers: Mapping[str, str] | None = None,
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
     ) -> str:
         """Sends one message to a module or to `topic:NAME`; its id. Raises as `Publisher.publish` does."""
+        times = self.times(delay_s, at, ttl_s)
         id_, post = self.prepare(
             target,
             data,
@@ -178,7 +199,11 @@ class AsyncPublisher(Sending):
             reply_to=reply_to,
             content_type=content_type,
             headers=headers,
+            times=times,
         )
+        if times.not_before:
+            await self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
+            return id_
         if self._line.full():
             await self._line.room()
         return await self._line.push(id_, post)
@@ -229,10 +254,13 @@ class AsyncPublisher(Sending):
         await self.close()
 
     async def _deliver(self, posts: Sequence[Post]) -> Outcomes:
+        return await self._patiently(lambda: self.links.run(self.operation(posts)))
+
+    async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
         for wait_s in RETRY_WAITS_S:
             try:
-                return await self.links.run(self.operation(posts))
+                return await send()
             except ServerUnreachable:
                 self._announced.clear()
                 await asyncio.sleep(wait_s)
-        return await self.links.run(self.operation(posts))
+        return await send()

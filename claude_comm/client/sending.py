@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.guard import Guard
 from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Operation, Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
 from claude_comm.errors import TransportError
 from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops import later
 from claude_comm.ops import publish as ops
 from claude_comm.ops.publish import Outcomes
 from claude_comm.progress.events import Event
@@ -60,6 +63,7 @@ class Sending:
         reply_to: str = "",
         content_type: str = MSGPACK,
         headers: Mapping[str, str] | None = None,
+        times: Times = ALWAYS,
     ) -> tuple[str, Post]:
         """The id of a new message, and what is sent of it."""
         stream = self._streams.get(target) or self._stream(target)
@@ -79,6 +83,8 @@ class Sending:
             causation=causation,
             reply_to=reply_to,
             agreement=self._guard.check(target, type, data),
+            not_before=times.not_before,
+            expires=times.expires,
             content_type=content_type,
             headers=dict(headers) if headers else {},
             data=envelopes.pack(data),
@@ -118,13 +124,28 @@ class Sending:
         """An event of this module, as it is sent."""
         return Post(self.identity.keys.events(self.source), self.identity.event(event, session))
 
+    def times(self, delay_s: float | None, at: datetime | None, ttl_s: float | None) -> Times:
+        """From when and until when a message that is sent now is handed out. Raises ConfigurationError."""
+        if delay_s is None and at is None and ttl_s is None:
+            return ALWAYS
+        return times(micros(), delay_s=delay_s, at=at, ttl_s=ttl_s)
+
     def operation(self, posts: Sequence[Post]) -> Operation[Outcomes]:
-        now = time.monotonic()
-        streams = {post.stream for post in posts}
-        due = {stream for stream in streams if self._announced.get(stream, -1e9) < now - ANNOUNCE_EVERY_S}
-        outcomes = yield from ops.publish(self.identity.keys, posts, due)
-        self._announced.update(dict.fromkeys(due, now))
+        unannounced = self._unannounced({post.stream for post in posts})
+        outcomes = yield from ops.publish(self.identity.keys, posts, unannounced)
+        self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
         return outcomes
+
+    def delaying(self, target: str, post: Post, times: Times) -> Operation[None]:
+        """Puts a message where it waits for its time."""
+        unannounced, due_ms = self._unannounced({post.stream}), times.not_before // 1000
+        yield from later.delay(self.identity.keys, target, post.body, due_ms=due_ms, unannounced=unannounced)
+        self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
+
+    def _unannounced(self, streams: Collection[str]) -> set[str]:
+        """Those that the registry has not been told of lately."""
+        before = time.monotonic() - ANNOUNCE_EVERY_S
+        return {stream for stream in streams if self._announced.get(stream, -1e9) < before}
 
     def _stream(self, target: str) -> str:
         """The stream of a target whose name is checked when it is first used. Raises InvalidName."""

@@ -1,22 +1,51 @@
 """What happens to a delivery whose handler raised.
 
-Law: pure. A failure is tried again with growing waits, then buried; what can never succeed is buried at once.
+Law: pure; chance is an argument. A failure is tried again with growing waits, then buried; what can never succeed is
+buried at once.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import msgspec
 
+from claude_comm.errors import ConfigurationError
+
+# A year: beyond it a wait is a mistake in the unit.
+_LONGEST_S = 365 * 86_400.0
+
+ErrorClasses: TypeAlias = tuple[type[BaseException], ...]
+
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a message is handed to its handler, and how long the waits between are (seconds)."""
+    """How often a message is handed to its handler, and how long the waits between are (seconds).
+
+    The first wait is `first_wait_s`, each next one `factor` times as long, none longer than `longest_wait_s`;
+    `jitter` is the share of a wait that chance may take off, so that what failed together does not return together.
+    An exception of a class in `retried` is tried again, unless it is one of `never`: that is buried at once.
+    """
 
     attempts: int = 3
     first_wait_s: float = 0.5
     factor: float = 4.0
     longest_wait_s: float = 60.0
+    jitter: float = 0.25
+    retried: ErrorClasses = (Exception,)
+    never: ErrorClasses = ()
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        for holds, must in (
+            (self.attempts >= 1, "attempts is at least 1"),
+            (0 <= self.first_wait_s <= _LONGEST_S, "first_wait_s is from 0 to a year"),
+            (0 <= self.longest_wait_s <= _LONGEST_S, "longest_wait_s is from 0 to a year"),
+            (1 <= self.factor < math.inf, "factor is at least 1"),
+            (0 <= self.jitter <= 1, "jitter is from 0 to 1"),
+        ):
+            if not holds:
+                raise ConfigurationError(f"a retry policy: {must}.")
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -35,9 +64,21 @@ class Bury(msgspec.Struct, frozen=True):
 Outcome: TypeAlias = Retry | Bury
 
 
-def after_failure(attempt: int, error: str, policy: RetryPolicy) -> Outcome:
-    """What happens to a delivery whose handler raised. Attempts count from 1."""
+def after_failure(attempt: int, error: BaseException, told: str, policy: RetryPolicy, *, chance: float) -> Outcome:
+    """What happens to a delivery whose handler raised; `told` is the error in words, which the error may fail to give.
+
+    Attempts count from 1; `chance` is from 0 to 1.
+    """
+    if isinstance(error, policy.never) or not isinstance(error, policy.retried):
+        return Bury(f"failed with {told}, which is not tried again")
     if attempt >= policy.attempts:
-        return Bury(f"failed {attempt} times, last with {error}")
-    wait_s = min(policy.first_wait_s * policy.factor ** (attempt - 1), policy.longest_wait_s)
-    return Retry(wait_s, attempt + 1)
+        return Bury(f"failed {attempt} times, last with {told}")
+    return Retry(_grown_s(attempt, policy) * (1 - policy.jitter * chance), attempt + 1)
+
+
+def _grown_s(attempt: int, policy: RetryPolicy) -> float:
+    """The wait after this attempt before chance takes of it; the power of a large number may be past all floats."""
+    try:
+        return min(policy.first_wait_s * policy.factor ** (attempt - 1), policy.longest_wait_s)
+    except OverflowError:
+        return policy.longest_wait_s

@@ -10,10 +10,11 @@ from typing import Any, Self, TypeVar
 import redis
 from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
 
+from claude_comm.drive import scripts
 from claude_comm.drive.parser import AsyncBulkParser
 from claude_comm.drive.server import APPEND_PART, REPLY_TIMEOUT_S, connection_options, outcomes, pack, packed, translate
-from claude_comm.effects import Append, Command, Effect, Operation, Post
-from claude_comm.errors import TransportError
+from claude_comm.effects import Append, Command, Effect, Operation, Post, Script
+from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
 
@@ -114,7 +115,17 @@ class AsyncLinks:
         if isinstance(effect, Append):
             return await self.data.append(effect.posts)
         server = self.data if effect.on == "data" else self.control
+        if isinstance(effect, Script):
+            return await self._evaluate(server, effect)
         return await server.one(effect) if isinstance(effect, Command) else await server.many(effect.commands)
+
+    async def _evaluate(self, server: AsyncServer, script: Script) -> Any:
+        try:
+            return await server.one(scripts.by_digest(script))
+        except ServerRefused as refusal:
+            if refusal.code != scripts.UNKNOWN:
+                raise
+        return await server.one(scripts.by_text(script))
 
     async def close(self) -> None:
         await self.data.close()

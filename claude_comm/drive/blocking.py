@@ -6,9 +6,10 @@ from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from claude_comm.drive import scripts
 from claude_comm.drive.server import Server
-from claude_comm.effects import Append, Command, Effect, Operation
-from claude_comm.errors import TransportError
+from claude_comm.effects import Append, Command, Effect, Operation, Script
+from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
 
@@ -39,7 +40,17 @@ class Links:
         if isinstance(effect, Append):
             return self.data.append(effect.posts)
         server = self.data if effect.on == "data" else self.control
+        if isinstance(effect, Script):
+            return self._evaluate(server, effect)
         return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands)
+
+    def _evaluate(self, server: Server, script: Script) -> Any:
+        try:
+            return server.one(scripts.by_digest(script))
+        except ServerRefused as refusal:
+            if refusal.code != scripts.UNKNOWN:
+                raise
+        return server.one(scripts.by_text(script))
 
     def close(self) -> None:
         self.data.close()

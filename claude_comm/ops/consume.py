@@ -1,28 +1,52 @@
 """Taking messages off streams: groups, reads, claims, acks and burials.
 
 Law: one stream a command, so that it holds on a cluster. A delivery ends in the same breath as its event is
-written: XACK and the event's XADD travel in one batch. A burial writes the dead entry before it acks, so that a
-crash between them shows a message twice and never loses it.
+written: XACK and the event's XADD travel in one batch. A burial is one Lua script, which only who still holds the
+delivery can run; from a topic, which has another hash tag, the ack follows, and a crash between the two shows the
+message twice and never loses it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
-from claude_comm.effects import Batch, Command, Operation
+from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
 
+# A foreign writer may put anything there.
+_FEW = re.compile(rb"[0-9]{1,9}")
+
 
 class Entry(msgspec.Struct, frozen=True):
-    """One stream entry as delivered; `body` is None when it has no envelope field, `attempts` counts from 1."""
+    """One stream entry as delivered; `body` is None when it has no envelope field.
+
+    `deliveries` is how often this entry was handed out, `failures` how often the message was retried before it.
+    """
 
     stream: str
     id: str
     body: bytes | None
-    attempts: int = 1
+    deliveries: int = 1
+    failures: int = 0
+
+    @property
+    def attempts(self) -> int:
+        """Which attempt at the message this is, from 1."""
+        return self.failures + self.deliveries
+
+
+class Why(msgspec.Struct, frozen=True):
+    """Why a delivery is buried: `path` is where in the payload, `schema_path` where in the schema that refused it;
+    `traceback` is text, bounded by who gives it."""
+
+    reason: str
+    path: str = ""
+    schema_path: str = ""
+    traceback: str = ""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -73,12 +97,12 @@ def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operatio
     following, found, lost = yield Command(command)
     entries = [_entry(reader.stream, fields) for fields in found if fields is not None and fields[1] is not None]
     if entries:
-        attempts = yield from _attempts(reader, entries)
-        entries = [msgspec.structs.replace(entry, attempts=attempts.get(entry.id, 1)) for entry in entries]
+        times = yield from _times(reader, entries)
+        entries = [msgspec.structs.replace(entry, deliveries=times.get(entry.id, 1)) for entry in entries]
     return Claimed(entries, following.decode(), [id_.decode() for id_ in lost])
 
 
-def _attempts(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]]:
+def _times(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]]:
     replies = yield Batch(
         tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
     )
@@ -93,17 +117,26 @@ def settle(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes)
     )
 
 
-def bury(keys: Keys, reader: Reader, entry: Entry, *, reason: str, path: str, event: bytes) -> Operation[None]:
-    """Moves an entry to the dead stream of the reading module, with why."""
-    dead: tuple[str | bytes | int, ...] = (
-        *("XADD", keys.dead(reader.group), "*", "e", entry.body or b"", "reason", reason, "path", path),
-        *("attempts", entry.attempts, "stream", entry.stream, "entry", entry.id),
+def bury(keys: Keys, reader: Reader, entry: Entry, why: Why, *, event: bytes) -> Operation[bool]:
+    """Moves an entry to the dead stream of the reading module, with why; False if it is not ours any more."""
+    fields: tuple[Argument, ...] = (
+        *("e", entry.body or b"", "reason", why.reason, "path", why.path, "attempts", entry.attempts),
+        *("schema_path", why.schema_path, "traceback", why.traceback, "stream", entry.stream, "entry", entry.id),
     )
-    yield from _all(
-        Command(dead),
-        Command(("XADD", keys.events(reader.group), "*", "e", event)),
-        Command(("XACK", reader.stream, reader.group, entry.id)),
+    inbox = own_inbox(keys, reader)
+    held = yield Script(
+        "bury",
+        (keys.dead(reader.group), keys.events(reader.group), *inbox),
+        (event, reader.group, reader.consumer, entry.id, *fields),
     )
+    if not inbox:
+        yield Command(("XACK", reader.stream, reader.group, entry.id))
+    return bool(held)
+
+
+def own_inbox(keys: Keys, reader: Reader) -> tuple[str, ...]:
+    """The stream, if it shares the hash tag of the module that reads it; nothing for a topic."""
+    return (reader.stream,) if reader.stream == keys.inbox(reader.group) else ()
 
 
 def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
@@ -132,7 +165,8 @@ def _all(*commands: Command) -> Operation[None]:
 
 def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     id_, pairs = fields
-    if pairs[0] == b"e":
+    if len(pairs) == 2 and pairs[0] == b"e":
         return Entry(stream, id_.decode(), pairs[1])
-    body = next((value for name, value in zip(pairs[::2], pairs[1::2], strict=True) if name == b"e"), None)
-    return Entry(stream, id_.decode(), body)
+    named = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    failures = named.get(b"a", b"")
+    return Entry(stream, id_.decode(), named.get(b"e"), failures=int(failures) if _FEW.fullmatch(failures) else 0)

@@ -46,6 +46,14 @@ class Buried(msgspec.Struct, frozen=True, tag="buried", tag_field="kind"):
     path: str = ""
 
 
+class Retried(msgspec.Struct, frozen=True, tag="retried", tag_field="kind"):
+    """A delivery that will be tried again when it is due (microseconds), and why: it failed, or it was redriven."""
+
+    delivery: Settled
+    reason: str
+    due_us: Micros
+
+
 class TaskProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"):
     """How far a task of this module is, in units of its own."""
 
@@ -71,7 +79,7 @@ class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
     instance: str
 
 
-Event: TypeAlias = Handled | Buried | TaskProgress | FileOperation | Lifecycle
+Event: TypeAlias = Handled | Retried | Buried | TaskProgress | FileOperation | Lifecycle
 
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 

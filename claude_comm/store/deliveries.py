@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from claude_comm.progress.events import Buried, Handled, Settled
+from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.progress.fold import Happened
 from claude_comm.store.database import Writer
 
-# In the order of the consumer's events stream: a delivery that was buried, replayed and handled is handled.
+# In the order of the consumer's events stream: a delivery that was buried, redriven and handled is handled.
 _UPSERT = """
 INSERT INTO deliveries
     (number, source, message_id, consumer, status, attempts, sent_us, settled_us, reason, path, burials)
@@ -39,11 +39,16 @@ WHERE d.number >= ? AND m.session != ''
 """
 _SESSION_OF = "SELECT session FROM messages WHERE message_id = ? AND source = ?"
 
-# A topic has several consumers: one that buried it is a failure, whatever the others did, and the slowest one counts.
+# A topic has several consumers: one that buried it is a failure, whatever the others did; else one that will try again
+# keeps it open; and the slowest one counts.
 _STATUS = """
 UPDATE module_communications AS c SET (status, metrics) = (
     SELECT
-        CASE WHEN max(d.status = 'buried') THEN 'failed' ELSE 'handled' END,
+        CASE
+            WHEN max(d.status = 'buried') THEN 'failed'
+            WHEN max(d.status = 'retrying') THEN 'retrying'
+            ELSE 'handled'
+        END,
         json_set(
             c.metrics, '$.latency_ms', max(max(d.settled_us - d.sent_us, 0)) / 1000.0,
             '$.attempts', max(d.attempts),
@@ -97,6 +102,9 @@ def _rows(happened: Sequence[Happened], first: int) -> Iterator[tuple[object, ..
             for delivery in event.deliveries:
                 yield (number, *_settled(delivery, fact.module, "handled"), "", "", 0)
                 number += 1
+        elif isinstance(event, Retried):
+            yield (number, *_settled(event.delivery, fact.module, "retrying"), event.reason, "", 0)
+            number += 1
         elif isinstance(event, Buried):
             yield (number, *_settled(event.delivery, fact.module, "buried"), event.reason, event.path, 1)
             number += 1

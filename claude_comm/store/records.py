@@ -14,7 +14,7 @@ from claude_comm.store.times import iso
 
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """A message; `number` is what `list` shows. `status` is sent, handled or failed."""
+    """A message; `number` is what `list` shows. `status` is sent, handled, retrying or failed."""
 
     number: int
     id: str
@@ -58,7 +58,7 @@ class MessageRow(msgspec.Struct, frozen=True):
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
-    """How one consumer's delivery of a message ended: handled or buried."""
+    """How far one consumer's delivery of a message is: handled, buried, or retrying since it failed at `settled_us`."""
 
     consumer: str
     status: str

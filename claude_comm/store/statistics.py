@@ -114,7 +114,7 @@ def session_snapshot(database: Database, session_id: str) -> SessionSnapshot:
         messages=sum(number.values()),
         handled=number.get("handled", 0),
         failed=number.get("failed", 0),
-        pending=number.get("sent", 0),
+        pending=number.get("sent", 0) + number.get("retrying", 0),
         size_bytes=sum(size for _, size in by_status.values()),
         latency=latency(latencies),
         file_operations=dict(files),

@@ -1,0 +1,102 @@
+"""The dead streams: read, redriven, purged.
+
+Law: one page a command, one hash tag a command. Each walk ends where the stream ended when it began, so that a
+message which is redriven and fails again is not met twice. A redriven entry leaves the dead stream in the step that
+puts the message into the inbox: killed anywhere nothing is lost, and a second run finds nothing to move twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from claude_comm.delivery.burial import Burial, Where, read
+from claude_comm.effects import Batch, Command, Operation, Script
+from claude_comm.names import Keys
+from claude_comm.ops import follow
+
+# Entries of a page: with the largest messages that is still memory that a command may take.
+PAGE = 100
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a walk over one module's dead stream is. It is over when `after` is empty."""
+
+    module: str
+    after: str
+    last: str
+
+
+def modules(keys: Keys) -> Operation[list[str]]:
+    """Every module that has buried something, by name: those that ever read, and have a dead stream."""
+    announced = yield from follow.announced(keys)
+    names = sorted({stream.name for stream in announced.streams if stream.kind != "topic"})
+    if not names:
+        return []
+    lengths = yield Batch(tuple(Command(("XLEN", keys.dead(name))) for name in names))
+    return [name for name, length in zip(names, lengths, strict=True) if isinstance(length, int) and length]
+
+
+def begin(keys: Keys, module: str) -> Operation[Place]:
+    """A walk from the oldest burial to the one that is the latest now."""
+    newest = yield Command(("XREVRANGE", keys.dead(module), "+", "-", "COUNT", 1))
+    last = newest[0][0].decode() if newest else ""
+    return Place(module, "-" if last else "", last)
+
+
+def page(keys: Keys, place: Place, *, max_bytes: int) -> Operation[tuple[list[Burial], Place]]:
+    """The next burials of the walk, and where it goes on."""
+    if not place.after:
+        return [], place
+    entries = yield Command(("XRANGE", keys.dead(place.module), place.after, place.last, "COUNT", PAGE))
+    found = [
+        read(place.module, id_.decode(), dict(zip(pairs[::2], pairs[1::2], strict=True)), max_bytes=max_bytes)
+        for id_, pairs in entries
+    ]
+    following = f"({found[-1].id}" if len(found) == PAGE else ""
+    return found, Place(place.module, following, place.last)
+
+
+def find(keys: Keys, module: str, id_: str, *, max_bytes: int) -> Operation[Burial | None]:
+    """The burial under this id of the dead stream."""
+    found, _ = yield from page(keys, Place(module, id_, id_), max_bytes=max_bytes)
+    return found[0] if found else None
+
+
+def redrive(
+    keys: Keys,
+    module: str,
+    chosen: Where,
+    event: Callable[[Burial], bytes],
+    *,
+    limit: int | None,
+    max_bytes: int,
+) -> Operation[int]:
+    """Moves the chosen burials, the oldest first, back into the module's inbox; how many."""
+    inbox, events = keys.inbox(module), keys.events(module)
+    moved, place = 0, (yield from begin(keys, module))
+    while place.after and (limit is None or moved < limit):
+        burials, place = yield from page(keys, place, max_bytes=max_bytes)
+        meant = _chosen(burials, chosen, limit, moved)
+        if meant:
+            yield Command(("SADD", keys.streams, inbox, events), on="control")
+            pairs = [part for one in meant for part in (one.id, event(one))]
+            moved += int((yield Script("redrive", (keys.dead(module), inbox, events), tuple(pairs))))
+    return moved
+
+
+def purge(keys: Keys, module: str, chosen: Where, *, max_bytes: int) -> Operation[int]:
+    """Deletes the chosen burials for good; how many."""
+    gone, place = 0, (yield from begin(keys, module))
+    while place.after:
+        burials, place = yield from page(keys, place, max_bytes=max_bytes)
+        ids = [one.id for one in _chosen(burials, chosen, None, 0)]
+        if ids:
+            gone += int((yield Command(("XDEL", keys.dead(module), *ids))))
+    return gone
+
+
+def _chosen(burials: Sequence[Burial], chosen: Where, limit: int | None, before: int) -> list[Burial]:
+    found = [one for one in burials if chosen.matches(one)]
+    return found if limit is None else found[: limit - before]

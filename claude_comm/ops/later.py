@@ -1,0 +1,62 @@
+"""What waits until it is due: failed deliveries and scheduled messages, in the sorted set beside their stream.
+
+Law: a message is in exactly one place. From pending to `later` and from `later` to the stream it goes by one Lua
+script each, so that whoever is killed leaves it in the one or in the other. Any number of consumers may move what is
+due; times are milliseconds since the epoch, handed in. The envelope is never rewritten: how often its handling
+failed travels beside it (see `lua/due.lua`), so a signature, and fields of a newer release, survive.
+
+A topic has another hash tag than the module that reads it. A delivery from there is retried into the module's own
+inbox, and the topic is acked after that: a crash between the two shows the message twice and never loses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from claude_comm.effects import Command, Operation, Script
+from claude_comm.names import Keys
+from claude_comm.ops.consume import Entry, Reader, own_inbox
+
+# How many are moved in one step: the server does nothing else meanwhile.
+MOVE_LIMIT = 100
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """How many went to their stream, and when the next one is due; None where nothing waits."""
+
+    count: int
+    next_ms: int | None
+
+
+def retry(keys: Keys, reader: Reader, entry: Entry, *, due_ms: int, attempts: int, event: bytes) -> Operation[bool]:
+    """Hands the delivery out again when it is due, having failed `attempts` times; False if it is not ours any more."""
+    waiting = keys.later(reader.group)
+    inbox = own_inbox(keys, reader)
+    held = yield Script(
+        "retry",
+        (waiting, keys.events(reader.group), *inbox),
+        (due_ms, member(entry.body or b"", attempts), event, reader.group, reader.consumer, entry.id),
+    )
+    if not inbox:
+        yield Command(("XACK", reader.stream, reader.group, entry.id))
+    return bool(held)
+
+
+def delay(keys: Keys, target: str, body: bytes, *, due_ms: int, unannounced: Collection[str]) -> Operation[None]:
+    """Puts a new message where it waits. Doing it twice is the same as once, while it waits."""
+    if unannounced:
+        yield Command(("SADD", keys.streams, *unannounced), on="control")
+    yield Command(("ZADD", keys.later(target), due_ms, member(body, 0)))
+
+
+def move_due(keys: Keys, stream: str, *, now_ms: int, limit: int = MOVE_LIMIT) -> Operation[Moved]:
+    """Moves what is due beside this inbox or topic to its end."""
+    count, following = yield Script("due", (keys.later_of(stream), stream), (now_ms, limit))
+    return Moved(int(count), int(float(following)) if following else None)
+
+
+def member(body: bytes, attempts: int) -> bytes:
+    """An envelope and how often its handling failed, as one member."""
+    return b"%d:%b" % (attempts, body)

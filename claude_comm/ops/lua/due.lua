@@ -1,0 +1,26 @@
+-- What is due goes from `later` to the end of its stream.
+--
+-- KEYS[1]  later    sorted set
+-- KEYS[2]  stream   the inbox or topic beside it
+-- ARGV[1]  now      ms since the epoch
+-- ARGV[2]  limit    at most so many
+--
+-- A member is ATTEMPTS:ENVELOPE, how often its handling failed before and the message as it was sent, to the byte. The
+-- entry has the envelope as its field `e`, and the attempts as its field `a` where they are not 0.
+--
+-- Returns {how many moved, when the next one is due in ms as text, or '' where nothing waits}.
+
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, member in ipairs(due) do
+  local colon = string.find(member, ':', 1, true)
+  local attempts = string.sub(member, 1, colon - 1)
+  local envelope = string.sub(member, colon + 1)
+  if attempts == '0' then
+    redis.call('XADD', KEYS[2], '*', 'e', envelope)
+  else
+    redis.call('XADD', KEYS[2], '*', 'e', envelope, 'a', attempts)
+  end
+  redis.call('ZREM', KEYS[1], member)
+end
+local following = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return {#due, following[2] or ''}
