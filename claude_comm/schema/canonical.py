@@ -9,7 +9,7 @@ from __future__ import annotations
 import jsonschema_rs
 
 from claude_comm.schema.dialect import DEFAULT, NUMBER
-from claude_comm.schema.normal import Document
+from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
 # Values times the alternatives above them. Measured on families of hostile schemas: comparing takes time as the cube of

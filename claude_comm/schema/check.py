@@ -86,7 +86,7 @@ def _text(schema: Json) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _kept(text: bytes, default: Dialect, policy: Policy) -> Side:
-    return _made(json.loads(text), default, policy)
+    return _made(msgspec.json.decode(text), default, policy)
 
 
 def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
@@ -116,17 +116,17 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
         return Compatible(proof="canonical forms")
     near = _guess(left, right, budget, NEAR_GUESSES)
     if near is not None:
-        return explained(left, right, near, Question(left.document, right.document, budget).others(), budget)
+        return explained(left, right, near, Question(left.document, right.document, budget).others, budget)
     outcome, question = refute(left.document, right.document, budget)
     if isinstance(outcome, Empty):
         if opinion is False:
             return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
         return Compatible(proof="no message in the difference")
     if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
-        return explained(left, right, outcome.value, question.others(), budget)
+        return explained(left, right, outcome.value, question.others, budget)
     guess = _guess(left, right, budget, MAX_GUESSES)
     if guess is not None:
-        return explained(left, right, guess, (), budget)
+        return explained(left, right, guess, lambda _: (), budget)
     if isinstance(outcome, Hard):
         place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
         return Undecided(place=place, why=f"{outcome.why}.")
@@ -144,7 +144,7 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
     breaking = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
     if breaking:
-        return explained(left, right, breaking[0], breaking[1:], budget)
+        return explained(left, right, breaking[0], lambda _: breaking[1:], budget)
     if all(sent is False or (sent and taken) for sent, taken in said):
         return Compatible(proof="every message looked at")
     return None

@@ -7,33 +7,18 @@ refuse anything". Draft 4 tells 1 from 1.0: its integers carry `$lexical`, which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 import jsonschema_rs
-import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import NUMBER, Dialect
+from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
 _BASE = "urn:claude-comm:schema"
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A normal form: `schema` is a whole 2020-12 document, `origins` tells where each definition was written."""
-
-    schema: Json
-    origins: Mapping[str, str]
-    opaque: bool
-    lexical: bool
-    # Some reference depends on the path that led to it: then a definition does not mean one thing.
-    dynamic: bool
-
-    @property
-    def definitions(self) -> Mapping[str, Json]:
-        return self.schema.get("$defs", {}) if isinstance(self.schema, dict) else {}
 
 
 def normalise(schema: Json, dialect: Dialect) -> Document:

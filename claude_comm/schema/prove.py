@@ -10,14 +10,13 @@ Sartiani and Scherzinger, PVLDB 15(13), 2022.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from claude_comm.schema.budget import Budget
+from claude_comm.schema.document import Document
 from claude_comm.schema.ecma import InvalidPattern, LineEnds
-from claude_comm.schema.effort import patterns
 from claude_comm.schema.formula import Translator
 from claude_comm.schema.nodes import Node
-from claude_comm.schema.normal import Document
 from claude_comm.schema.outcome import Empty, Found, Hard, Outcome
 from claude_comm.schema.pool import Pool
 from claude_comm.schema.recursion import Prover
@@ -44,10 +43,15 @@ class Question:
         except InvalidPattern as error:
             return Hard(f"a pattern that cannot be read: {error}", "pattern")
 
-    def others(self) -> Iterator[Json]:
-        """Further messages to try, one for each way to break the right side. Raises `OutOfBudget`."""
+    def others(self, shown: Sequence[Json]) -> Iterator[Json]:
+        """Further messages to try, one for each way to break the right side that none of `shown` shows.
+
+        `shown` may grow while this runs. Raises `OutOfBudget`.
+        """
         try:
             for violation in itertools.islice(violations(self.prover, self.right, self.left), MAX_VIOLATIONS):
+                if any(self.prover.holds(violation, message) for message in shown):
+                    continue
                 outcome = self.prover.goal([self.left, violation])
                 if isinstance(outcome, Found):
                     yield outcome.value
@@ -68,4 +72,4 @@ def refute(left: Document, right: Document, budget: Budget) -> tuple[Outcome, Qu
 
 def _dots(document: Document) -> bool:
     """Whether some pattern has a dot, which ECMA-262 and most engines read differently beside line separators."""
-    return any("." in source for source in patterns(document.schema))
+    return any("." in source for source in document.patterns)

@@ -5,7 +5,8 @@ Law: every sentence is true of a message that was found, names the property as a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.confirm import Side, separates
@@ -14,13 +15,17 @@ from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, shown, subject
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
+# Further messages to try, given those that have been shown to break the consumer.
+Others: TypeAlias = Callable[[Sequence[Json]], Iterable[Json]]
 
-def explained(left: Side, right: Side, witness: Json, others: Iterable[Json], budget: Budget) -> Incompatible:
+
+def explained(left: Side, right: Side, witness: Json, others: Others, budget: Budget) -> Incompatible:
     """The verdict for a confirmed witness, with every reason: also those that only other messages show."""
-    found = refusals(right.rust.iter_errors(witness))
+    shown, found = [witness], refusals(right.rust.iter_errors(witness))
     try:
-        for other in others:
+        for other in others(shown):
             if separates(left, right, other, budget.tick):
+                shown.append(other)
                 found += refusals(right.rust.iter_errors(other))
     except OutOfBudget:
         # The verdict stands; only reasons are missing, and the first ones are the plainest.
