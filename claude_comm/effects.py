@@ -7,11 +7,12 @@ drivers (blocking, asyncio) perform them, so each operation is written once.
 | --- | --- |
 | `Command` | the reply; an error reply is raised inside the operation |
 | `Batch` | a list of replies in order, sent as one pipeline; an error reply is a `TransportError` in its place |
+| `Append` | a list of entry ids in order, as bytes; an error reply is a `TransportError` in its place |
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -38,7 +39,20 @@ class Batch(msgspec.Struct, frozen=True):
     on: Place = "data"
 
 
-Effect: TypeAlias = Command | Batch
+class Post(msgspec.Struct, frozen=True):
+    """An encoded envelope and the stream it goes to."""
+
+    stream: str
+    body: bytes
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Entries for the ends of streams, in this order: the hot path of publishing, which drivers pack by hand."""
+
+    posts: Sequence[Post]
+
+
+Effect: TypeAlias = Command | Batch | Append
 T = TypeVar("T")
 # Replies are `Any` here, at the door: an operation turns each into a Struct on the line after it arrives.
 Operation: TypeAlias = Generator[Effect, Any, T]

@@ -9,6 +9,7 @@
     │   ├── EncodeError                          the payload cannot be written
     │   ├── DecodeError                          bytes that are not an envelope
     │   └── TooLarge                             over a size limit
+    ├── PublisherFull                   exit 1   too much waits to be sent
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
@@ -91,6 +92,17 @@ class TooLarge(EnvelopeError):
         super().__init__(
             f"{what} has {size_bytes:,} bytes; the limit is {limit_bytes:,}. "
             "Send a reference to the data instead, or split it into several messages."
+        )
+
+
+class PublisherFull(ClaudeCommError):
+    """More waits to be sent than the publisher may hold: this message was not taken, or was dropped for a newer."""
+
+    def __init__(self, what: str, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            f"{what}: {limit_bytes:,} bytes wait to be sent already. The server is slower than the program: "
+            'slow down, raise `max_waiting_bytes`, or publish with on_full="wait".'
         )
 
 

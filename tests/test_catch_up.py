@@ -9,12 +9,12 @@ import pytest
 
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect
-from claude_comm.effects import Batch, Command, Effect, Operation
+from claude_comm.effects import Batch, Command, Effect, Operation, Post
 from claude_comm.envelope import Envelope, encode
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import follow
-from claude_comm.ops.publish import Post, publish
+from claude_comm.ops.publish import publish
 from claude_comm.progress.events import FileOperation
 from claude_comm.settings import Settings
 from claude_comm.store import catch_up as catch_up_module

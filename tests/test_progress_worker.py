@@ -18,12 +18,12 @@ import pytest
 from claude_comm.drive import launch
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import Command, Operation, Post
 from claude_comm.envelope import encode
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import registry
-from claude_comm.ops.publish import Post, publish
+from claude_comm.ops.publish import publish
 from claude_comm.progress.events import FileOperation
 from claude_comm.settings import Settings
 from claude_comm.store.database import Database, open_database

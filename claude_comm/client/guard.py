@@ -31,7 +31,7 @@ class Guard:
 
     def check(self, target: str, type: str, payload: object) -> str:
         """The id of the agreement that the payload goes under; empty where there is none. Raises AgreementBroken."""
-        held = self._held.get((target, type))
+        held = self._held.get((target, type)) if self._held else None
         if held is None:
             return ""
         agreement, validators = held

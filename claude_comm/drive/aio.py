@@ -10,8 +10,9 @@ from typing import Any, Self, TypeVar
 import redis
 from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
 
-from claude_comm.drive.server import REPLY_TIMEOUT_S, connection_options, pack, refused, translate
-from claude_comm.effects import Command, Effect, Operation
+from claude_comm.drive.parser import AsyncBulkParser
+from claude_comm.drive.server import APPEND_PART, REPLY_TIMEOUT_S, connection_options, outcomes, pack, packed, translate
+from claude_comm.effects import Append, Command, Effect, Operation, Post
 from claude_comm.errors import TransportError
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class AsyncServer:
         self.url = url
         options = connection_options(url)
         options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+        options["parser_class"] = AsyncBulkParser
         kind = options.pop("connection_class", None)
         if kind is not None:
             options["connection_class"] = _TWINS[kind.__name__]
@@ -47,7 +49,20 @@ class AsyncServer:
             return []
         async with self._connection() as connection:
             await connection.send_packed_command(b"".join([pack(command.args) for command in commands]))
-            return [await _reply(connection) for _ in commands]
+            return outcomes(await connection._parser.read_many(len(commands), REPLY_TIMEOUT_S))
+
+    async def append(self, posts: Sequence[Post]) -> list[Any]:
+        """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
+        replies: list[Any] = []
+        async with self._connection() as connection:
+            unread = 0
+            for start in range(0, len(posts), APPEND_PART):
+                part = posts[start : start + APPEND_PART]
+                await connection.send_packed_command(packed(part))
+                replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
+                unread = len(part)
+            replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
+        return outcomes(replies)
 
     async def close(self) -> None:
         await self._pool.disconnect()
@@ -60,7 +75,10 @@ class AsyncServer:
             translate(error, self.url)
         try:
             yield connection
-        except redis.RedisError as error:
+        except redis.ResponseError as error:
+            translate(error, self.url)
+        except (redis.RedisError, TimeoutError) as error:
+            await connection.disconnect(nowait=True)
             translate(error, self.url)
         except BaseException:
             # Cancelled between the command and its reply: that reply must not answer the next command.
@@ -68,13 +86,6 @@ class AsyncServer:
             raise
         finally:
             await self._pool.release(connection)
-
-
-async def _reply(connection: Any) -> Any:
-    try:
-        return await connection.read_response(timeout=REPLY_TIMEOUT_S)
-    except redis.ResponseError as error:
-        return refused(error)
 
 
 class AsyncLinks:
@@ -100,6 +111,8 @@ class AsyncLinks:
                 return result
 
     async def _perform(self, effect: Effect) -> Any:
+        if isinstance(effect, Append):
+            return await self.data.append(effect.posts)
         server = self.data if effect.on == "data" else self.control
         return await server.one(effect) if isinstance(effect, Command) else await server.many(effect.commands)
 

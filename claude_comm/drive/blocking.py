@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from claude_comm.drive.server import Server
-from claude_comm.effects import Command, Effect, Operation
+from claude_comm.effects import Append, Command, Effect, Operation
 from claude_comm.errors import TransportError
 
 T = TypeVar("T")
@@ -36,6 +36,8 @@ class Links:
                 return result
 
     def _perform(self, effect: Effect) -> Any:
+        if isinstance(effect, Append):
+            return self.data.append(effect.posts)
         server = self.data if effect.on == "data" else self.control
         return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands)
 

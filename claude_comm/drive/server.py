@@ -17,13 +17,18 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool, UnixDomainSocketConnection
 from redis.retry import Retry
 
-from claude_comm.effects import Argument, Command
+from claude_comm.drive.parser import BulkParser
+from claude_comm.effects import Argument, Command, Post
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.settings import public
 
 # How long the server may take beyond what a command asked it to wait.
 REPLY_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
+
+# How many entries travel together: enough to keep the server at work while the next part is packed.
+APPEND_PART = 500
+_XADD = b"*5\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\ne\r\n$"
 
 pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
@@ -37,6 +42,7 @@ def connection_options(url: str) -> dict[str, Any]:
         "socket_timeout": REPLY_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "driver_info": None,
+        "parser_class": BulkParser,
         **redis.connection.parse_url(url),
     }
 
@@ -66,7 +72,23 @@ class Server:
             return []
         with self._connection() as connection:
             connection.send_packed_command([b"".join([pack(command.args) for command in commands])])
-            return [_reply(connection) for _ in commands]
+            return outcomes(connection._parser.read_many(len(commands)))
+
+    def append(self, posts: Sequence[Post]) -> list[Any]:
+        """Entry ids, in order; an error reply stands in its place as a ServerRefused.
+
+        While the server works on one part, its replies to the part before are read and the next is packed.
+        """
+        replies: list[Any] = []
+        with self._connection() as connection:
+            unread = 0
+            for start in range(0, len(posts), APPEND_PART):
+                part = posts[start : start + APPEND_PART]
+                connection.send_packed_command([packed(part)])
+                replies += connection._parser.read_many(unread)
+                unread = len(part)
+            replies += connection._parser.read_many(unread)
+        return outcomes(replies)
 
     def close(self) -> None:
         self._pool.close()
@@ -79,7 +101,10 @@ class Server:
             translate(error, self.url)
         try:
             yield connection
+        except redis.ResponseError as error:
+            translate(error, self.url)
         except redis.RedisError as error:
+            connection.disconnect()
             translate(error, self.url)
         except BaseException:
             # Interrupted between the command and its reply: that reply must not answer the next command.
@@ -89,11 +114,22 @@ class Server:
             self._pool.release(connection)
 
 
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response(timeout=REPLY_TIMEOUT_S)
-    except redis.ResponseError as error:
-        return refused(error)
+def packed(posts: Sequence[Post]) -> bytes:
+    """The XADD commands of these posts in the protocol's own form, which for this one command is short."""
+    prefixes: dict[str, bytes] = {}
+    parts = []
+    for post in posts:
+        prefix = prefixes.get(post.stream)
+        if prefix is None:
+            key = post.stream.encode()
+            prefix = prefixes[post.stream] = _XADD % (len(key), key)
+        parts.append(b"%b%d\r\n%b\r\n" % (prefix, len(post.body), post.body))
+    return b"".join(parts)
+
+
+def outcomes(replies: list[Any]) -> list[Any]:
+    """Replies with redis-py's error values made ours."""
+    return [refused(reply) if isinstance(reply, redis.RedisError) else reply for reply in replies]
 
 
 def refused(error: redis.RedisError) -> TransportError:
@@ -102,7 +138,7 @@ def refused(error: redis.RedisError) -> TransportError:
     return ServerRefused(text, code=error.status_code or text.split(" ", 1)[0])
 
 
-def translate(error: redis.RedisError, url: str) -> NoReturn:
+def translate(error: Exception, url: str) -> NoReturn:
     """Raises the error of ours that a redis-py error means."""
     if isinstance(error, redis.ResponseError | redis.AuthenticationError):
         raise refused(error) from None

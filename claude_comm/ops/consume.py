@@ -132,5 +132,7 @@ def _all(*commands: Command) -> Operation[None]:
 
 def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     id_, pairs = fields
+    if pairs[0] == b"e":
+        return Entry(stream, id_.decode(), pairs[1])
     body = next((value for name, value in zip(pairs[::2], pairs[1::2], strict=True) if name == b"e"), None)
     return Entry(stream, id_.decode(), body)

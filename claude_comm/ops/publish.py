@@ -7,33 +7,18 @@ projection follows.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TypeAlias
 
-import msgspec
-
-from claude_comm.effects import Batch, Command, Operation
+from claude_comm.effects import Append, Command, Operation, Post
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 
-
-class Post(msgspec.Struct, frozen=True):
-    """An encoded envelope and the stream it goes to."""
-
-    stream: str
-    body: bytes
+Outcomes: TypeAlias = list[bytes | TransportError]
 
 
-def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[list[str]]:
-    """Entry ids, in order. Raises the first refusal; entries that the server took before it are in the stream."""
+def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:
+    """What became of each, in order: the id of its entry, or the refusal that stands in its place."""
     if unannounced:
         yield Command(("SADD", keys.streams, *unannounced), on="control")
-    replies = yield Batch(tuple(Command(("XADD", post.stream, "*", "e", post.body)) for post in posts))
-    for reply in replies:
-        if isinstance(reply, TransportError):
-            raise reply
-    return [reply.decode() for reply in replies]
-
-
-def publish_one(post: Post) -> Operation[str]:
-    """The entry id of one message on a stream announced before."""
-    reply: bytes = yield Command(("XADD", post.stream, "*", "e", post.body))
-    return reply.decode()
+    replies: Outcomes = yield Append(posts)
+    return replies

@@ -285,6 +285,12 @@ class Shape:
                 self.prover.tick()
                 shared = self.prover.goal([*self.said(left), *self.said(right)])
                 if isinstance(shared, Empty):
+                    # 1 and 1.0 are equal, and still the one may be a value here and the other there.
+                    hard = (
+                        better(hard, Hard("equal numbers that are written in two ways"))
+                        if self.prover.lexical
+                        else hard
+                    )
                     continue
                 hard = better(hard, self._with_pair(left, right, shared))
                 if isinstance(hard, Found) and hard.sure:

@@ -257,6 +257,7 @@ class Table:
 
     def __init__(self, term: Term, *, partial: bool) -> None:
         walk = Walk(term, split=False)
+        self.spend = Meter().spend
         self.first = walk.first[0]
         self.complete = True
         try:
@@ -302,6 +303,7 @@ class Table:
         total, length = 0, 0
         paths = {self.first: 1}
         while paths and (high is None or length <= high):
+            self.spend(len(paths))
             if length >= low:
                 total += sum(n for state, n in paths.items() if state in self.accepting)
                 if total > limit:
@@ -309,7 +311,8 @@ class Table:
             following: dict[State, int] = {}
             for state, n in paths.items():
                 for chars, _, to in self.edges.get(state, ()):
-                    following[to] = following.get(to, 0) + n * charset.count(chars)
+                    # More than anybody asks for is enough: exact counts of long members have thousands of digits.
+                    following[to] = min(following.get(to, 0) + n * charset.count(chars), limit + 1)
             paths, length = following, length + 1
             if length > MAX_STEPS:
                 raise TooHard(f"counting members longer than {MAX_STEPS:,} characters")
@@ -321,6 +324,7 @@ class Table:
             leads.append(set(self.accepting))
         while len(leads) <= length:
             ahead = leads[-1]
+            self.spend(len(self.edges))
             leads.append({state for state, edges in self.edges.items() if any(to in ahead for _, _, to in edges)})
         if self.first not in leads[length]:
             return
@@ -348,6 +352,7 @@ class Table:
         if left == 0:
             yield 0, state
             return
+        self.spend(1)
         open_ = [(chars, to) for chars, _, to in self.edges.get(state, ()) if to in leads[left - 1]]
         turns = [(charset.spread(chars), to) for chars, to in open_]
         while turns:

@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from claude_comm.schema.dialect import DEFAULT, NUMBER
 from claude_comm.schema.document import Document
+from claude_comm.schema.effort import looks
 from claude_comm.schema.verdict import Json
 
 # Values times the alternatives above them. Measured on families of hostile schemas: comparing takes time as the cube of
@@ -18,12 +19,14 @@ from claude_comm.schema.verdict import Json
 MAX_WEIGHT = 400
 MAX_SPLITS = 3
 MAX_REFERENCES = 30
+DEPENDENCIES_A_SPLIT = 8
 
 
 def form(document: Document) -> jsonschema_rs.CanonicalSchema | None:
     """The canonical form, where it is certain to be built soon and to say what the document says."""
-    # What the normal form leaves open, and what draft 4 tells apart, would read as something else there.
-    if document.opaque or document.lexical or not cheap(document.schema):
+    # What the normal form leaves open, and what draft 4 tells apart, would read as something else there. Look-around
+    # is searched in the constants of the other side, which takes minutes for a long one.
+    if document.opaque or document.lexical or not cheap(document.schema) or looks(document):
         return None
     try:
         return jsonschema_rs.canonicalize(document.schema, draft=NUMBER[DEFAULT], validate_formats=False, offline=True)
@@ -60,6 +63,8 @@ def cheap(schema: Json) -> bool:
             for keyword, item in value.items():
                 if keyword in _SPLITTING:
                     splits += len(item) - 1 if keyword == "oneOf" else 1
+                # Each entry is a choice of its own: 24 dependent schemas took 0.7 s, 16 of them 0.05 s.
+                splits += len(item) // DEPENDENCIES_A_SPLIT if keyword in _DEPENDENT and isinstance(item, dict) else 0
                 references += keyword == "$ref"
                 wide = isinstance(item, list) and keyword in {"anyOf", "oneOf"}
                 # Alternatives beside alternatives multiply.
@@ -70,6 +75,7 @@ def cheap(schema: Json) -> bool:
     return True
 
 
+_DEPENDENT = frozenset(("dependentRequired", "dependentSchemas"))
 _SPLITTING = frozenset(
     (
         *("oneOf", "not", "if", "contains", "dependentRequired", "dependentSchemas"),

@@ -4,8 +4,8 @@ Law: `Compatible` only from a proof, `Incompatible` only with a witness that two
 with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
 
 The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; the
-canonical forms of `jsonschema-rs` may prove it; a few plain messages are guessed; the project's own prover proves it
-or finds a message; and last, many messages are guessed from the boundary values of both schemas.
+canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and last,
+messages are guessed from the boundary values of both schemas.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
 from claude_comm.schema.places import place_of
-from claude_comm.schema.prove import Question, refute
+from claude_comm.schema.prove import refute
 from claude_comm.schema.reasons import explained
 from claude_comm.schema.sample import candidates, harvest
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
@@ -37,9 +37,6 @@ MAX_LISTED = 200
 # Schemas of up to this many characters are kept ready: a module asks about the same ones again and again.
 MAX_KEPT = 32_768
 MAX_GUESSES = 400
-# Guesses made before the prover is asked: every second pair that does not fit shows it within so many, at a tenth of
-# the prover's cost.
-NEAR_GUESSES = 16
 
 
 def check(
@@ -114,9 +111,6 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
         return Compatible(proof="canonical forms")
-    near = _guess(left, right, budget, NEAR_GUESSES)
-    if near is not None:
-        return explained(left, right, near, Question(left.document, right.document, budget).others, budget)
     outcome, question = refute(left.document, right.document, budget)
     if isinstance(outcome, Empty):
         if opinion is False:
@@ -124,7 +118,7 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
         return Compatible(proof="no message in the difference")
     if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
         return explained(left, right, outcome.value, question.others, budget)
-    guess = _guess(left, right, budget, MAX_GUESSES)
+    guess = _guess(left, right, budget)
     if guess is not None:
         return explained(left, right, guess, lambda _: (), budget)
     if isinstance(outcome, Hard):
@@ -150,10 +144,9 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     return None
 
 
-def _guess(left: Side, right: Side, budget: Budget, limit: int) -> Json | None:
-    """The first of so many guessed messages that is a witness; the plainest come first."""
+def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
     found = harvest(left.document.schema, right.document.schema)
-    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), limit):
+    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
         if confirm.separates(left, right, candidate, budget.tick) and confirm.confirmed(
             left, right, candidate, budget.tick
         ):

@@ -18,7 +18,7 @@ import msgspec
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.document import Document
-from claude_comm.schema.effort import effort, searchable
+from claude_comm.schema.effort import effort, scannable, searchable
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json
@@ -54,7 +54,7 @@ def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
     work = effort(side.document, candidate, tick)
-    if work is None or work.evaluations > MAX_FAST:
+    if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
     try:
         first = side.rust.is_valid(candidate)
@@ -69,7 +69,7 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
     for side in (produced, accepted):
         work = effort(side.document, candidate, tick)
-        if work is None or work.evaluations > MAX_FAST:
+        if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
             return False
     try:
         return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)

@@ -8,12 +8,15 @@ stop early, this count never does.
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
+from claude_comm.schema import ecma
 from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
@@ -22,6 +25,9 @@ MAX_DEPTH = 90
 ENOUGH = 1_000_000_000
 # Up to so many evaluations are not counted one by one: both validators end within milliseconds.
 SMALL = 4_000
+# Characters that `jsonschema-rs` may look at again and again for the look-around of one pattern: about 0.1 s.
+MAX_LOOKED = 50_000_000
+_LOOKS = re.compile(r"\(\?[=!<]|\\[1-9k]")
 
 
 class Effort(msgspec.Struct, frozen=True):
@@ -161,6 +167,16 @@ def references_in_place(schema: Json) -> Iterator[str]:
             stack.extend(in_place(value))
 
 
+def scannable(document: Document, value: Json) -> bool:
+    """Whether `jsonschema-rs` ends soon: it searches look-around anew from each character, uninterrupted."""
+    return not looks(document) or searchable(document, value, limit=MAX_LOOKED)
+
+
+def looks(document: Document) -> bool:
+    """Whether some pattern has look-around or back-references."""
+    return any(_LOOKS.search(source) for source in document.patterns)
+
+
 def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:
     """Whether a backtracking engine can search all patterns of a schema in all strings of `value`, roughly."""
     if not document.patterns:
@@ -169,16 +185,56 @@ def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:
     return all(_steps(source, longest) <= limit for source in document.patterns)
 
 
-_QUANTIFIER = re.compile(r"[*+]|\{\d+,?\d*\}")
-# A group that is repeated and that itself repeats or chooses something.
-_NESTED = re.compile(r"[*+|}][^()]*\)+\s*[*+{]")
-
-
 def _steps(source: str, length: int) -> int:
-    if _NESTED.search(source) or "\\1" in source or "\\k" in source:
-        return 1 << min(2 * length, 60)
-    power: int = max(1, length) ** min(1 + len(_QUANTIFIER.findall(source)), 12)
-    return power
+    """The ways that a backtracking search may try in a string of `length`, capped at `ENOUGH`."""
+    tree = _tree(source)
+    if tree is None:
+        # Back-references and the like: by the doors that it leaves open, whatever they lead to.
+        doors = 2 * length + source.count("?") + source.count("|") + (60 if "{" in source else 0)
+        return 1 << min(doors, 60)
+    return min((length + 1) * _ways(tree, length), ENOUGH)
+
+
+@functools.lru_cache(maxsize=256)
+def _tree(source: str) -> ecma.Node | None:
+    try:
+        return ecma.parse(source)
+    except ecma.LanguageError:
+        return None
+
+
+def _ways(node: ecma.Node, length: int) -> int:
+    """The ways to match one place of a string: choices multiply in a sequence, and are taken to the power in a loop."""
+    match node:
+        case ecma.Sequence(items=items):
+            return min(math.prod(_ways(item, length) for item in items), ENOUGH)
+        case ecma.Choice(options=options):
+            return sum(_ways(option, length) for option in options)
+        case ecma.Look(body=body):
+            return _ways(body, length)
+        case ecma.Repeat(item=item, minimum=minimum, maximum=maximum):
+            turns = length if maximum is None else maximum
+            branching = _branching(item)
+            if branching == 1:
+                return max(1, min(turns, length) - minimum + 1)
+            # Turns that match nothing are turns all the same; beyond 64 doublings nobody counts.
+            doubled: int = branching ** min(turns, max(length, minimum), 64)
+            return min(doubled, ENOUGH)
+    return 1
+
+
+def _branching(node: ecma.Node) -> int:
+    """The ways to go on at each turn of a loop around `node`; a loop inside may end or go on at each character."""
+    match node:
+        case ecma.Sequence(items=items):
+            return math.prod(map(_branching, items))
+        case ecma.Choice(options=options):
+            return sum(map(_branching, options))
+        case ecma.Look(body=body):
+            return _branching(body)
+        case ecma.Repeat(item=item, minimum=minimum, maximum=maximum):
+            return _branching(item) * (1 if minimum == maximum and _branching(item) == 1 else 2)
+    return 1
 
 
 def _texts(value: Json) -> Iterator[str]:

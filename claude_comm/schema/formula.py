@@ -30,6 +30,8 @@ class Translator:
     def __init__(self, pool: Pool, document: Document, prefix: str, tick: Callable[[], None]) -> None:
         self.pool, self.prefix, self.tick = pool, prefix, tick
         self.definitions: Mapping[str, Json] = document.definitions
+        # Draft 4: whether 1 may stand where 1.0 may not.
+        self.lexical = document.lexical
         # Subschemas that stand for themselves until somebody looks inside, by their text.
         self.written: dict[str, Json] = {}
         self._done: dict[str, Node] = {}

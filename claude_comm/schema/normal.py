@@ -14,7 +14,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import jsonschema_rs
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.dialect import NUMBER, Dialect
+from claude_comm.schema.dialect import NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
@@ -33,7 +33,7 @@ class _Normaliser:
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
         self.opaque = self.lexical = self.wanders = False
-        self.scan = _Scan(root)
+        self.scan = _Scan(root, dialect)
         self.base = str(_identifier(root, dialect) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
 
@@ -52,6 +52,8 @@ class _Normaliser:
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
         if not isinstance(schema, dict):
             return schema
+        if schema is not self.root and self.scan.foreign and _other(schema, self.dialect):
+            return self.unknown("an embedded schema in another dialect")
         old = dialect in _BEFORE_2019
         if old and "$ref" in schema:
             return self.reference(schema["$ref"], base, dialect)
@@ -66,6 +68,8 @@ class _Normaliser:
         return out
 
     def reference(self, reference: str, base: str, dialect: Dialect) -> Json:
+        if self.scan.foreign:
+            return self.unknown("a reference in a document that embeds another dialect")
         if reference == "#" and self.scan.plain:
             name = self.name((base, "#"), "#")
             if name not in self.origins:
@@ -123,8 +127,10 @@ class _Normaliser:
 class _Scan:
     """What a document holds that makes references more than local pointers."""
 
-    def __init__(self, root: Json) -> None:
+    def __init__(self, root: Json, dialect: Dialect) -> None:
         self.resources, anchors = 0, 0
+        # Some schema inside speaks another dialect: then a reference may lead from one into the other.
+        self.foreign = False
         self.dynamic_anchors: list[str] = []
         self.recursive_anchors = self.contains = False
         stack = [root]
@@ -133,6 +139,7 @@ class _Scan:
             if isinstance(value, dict):
                 self.resources += isinstance(value.get("$id", value.get("id")), str)
                 anchors += isinstance(value.get("$anchor"), str)
+                self.foreign |= value is not root and _other(value, dialect)
                 if isinstance(value.get("$dynamicAnchor"), str):
                     self.dynamic_anchors.append(value["$dynamicAnchor"])
                 self.contains |= "contains" in value
@@ -141,6 +148,15 @@ class _Scan:
             elif isinstance(value, list):
                 stack.extend(value)
         self.plain = not (self.resources or anchors or self.dynamic_anchors)
+
+
+def _other(schema: dict[str, Any], dialect: Dialect) -> bool:
+    """Whether a schema says that it is written in another dialect."""
+    try:
+        return dialect_of(schema, dialect) != dialect
+    except SchemaError:
+        # `dialect_of` names no vocabulary of somebody's own, nor what a constant calls `$schema`.
+        return True
 
 
 def _identifier(schema: Json, dialect: Dialect) -> str | None:

@@ -233,10 +233,14 @@ class Shape:
                 break
             value = self.prover.goal(region.parts)
             if isinstance(value, Found):
-                for name in region.names.members(self.low + 1):
+                names = region.names.members(self.low + 1)
+                for name in names:
                     if len(out) < self.low:
                         out.setdefault(name, value.value)
                 sure = sure and value.sure
+                # Long names are sampled and not listed: only a list of all of them shows that they are used up.
+                if len(out) < self.low and region.names.size(len(names)) is None:
+                    hard = Hard("names too long to be listed")
             elif isinstance(value, Hard):
                 hard = value
         if len(out) >= self.low:

@@ -57,6 +57,11 @@ class Prover:
         self._leaning: dict[Node, float] = {}
         self._leans_on: float = math.inf
 
+    @property
+    def lexical(self) -> bool:
+        """Whether some side tells 1 from 1.0, which are equal all the same."""
+        return any(side.lexical for side in self.sides)
+
     def goal(self, parts: Iterable[Node]) -> Outcome:
         """A value that is in all the parts."""
         node = self.pool.both(parts)

@@ -15,6 +15,10 @@ from claude_comm.schema.verdict import Json
 
 MAX_DEPTH = 8
 MAX_VARIANTS = 24
+# Twice this is still a float.
+MAX_FLOAT = 1e307
+# No longer array is made only to be guessed at: the schema names the length, and may name any.
+MAX_ITEMS = 1_000
 
 
 class Harvest(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +45,9 @@ def harvest(*schemas: Json) -> Harvest:
             continue
         for keyword, item in value.items():
             if keyword in _BOUNDS and _is_number(item):
-                numbers.update(dict.fromkeys((item, item - 1, item + 1, item + 0.5)))
+                numbers.update(dict.fromkeys(_beside(item)))
             elif keyword == "multipleOf" and _is_number(item):
-                numbers.update(dict.fromkeys((item, -item, item * 2, item / 2)))
+                numbers.update(dict.fromkeys(_around(item)))
             elif keyword in {"minLength", "maxLength"} and isinstance(item, int):
                 lengths.update(dict.fromkeys(n for n in (item - 1, item, item + 1) if 0 <= n <= 5000))
             elif keyword in _COUNTS and isinstance(item, int):
@@ -118,7 +122,7 @@ class _Sampler:
                 case "string":
                     yield from (text for text in self.found.strings if _text_fits(schema, text))
                 case "integer":
-                    yield from (n for n in self.found.numbers if n == int(n) and _number_fits(schema, n))
+                    yield from (n for n in self.found.numbers if n % 1 == 0 and _number_fits(schema, n))
                 case "number":
                     yield from (n for n in self.found.numbers if _number_fits(schema, n))
                 case "array":
@@ -152,18 +156,19 @@ class _Sampler:
         for count in self.found.counts:
             yield (firsts + [fill] * count)[:count] if count >= len(firsts) else firsts[:count]
         yield firsts
-        base = max(schema.get("minItems", 1), 1)
+        base = int(max(schema.get("minItems", 1), 1))
         for index, item in enumerate(prefix):
             for value in _limited(self.values(item, depth + 1)):
                 yield [*firsts[:index], value, *firsts[index + 1 :]]
         variants = list(_limited(self.values(rest, depth + 1)))
-        for value in variants:
+        for value in variants if base <= MAX_ITEMS else ():
             yield [*firsts, *[fill] * (base - 1 - len(firsts)), value]
         yield [*firsts, *variants]
         contained = schema.get("contains")
-        if contained is not None:
+        wanted = int(max(schema.get("minContains", 1), 1))
+        if contained is not None and wanted <= MAX_ITEMS:
             for value in _limited(self.values(contained, depth + 1)):
-                yield [*firsts, *[value] * max(1, schema.get("minContains", 1))]
+                yield [*firsts, *[value] * wanted]
 
     def objects(self, schema: dict[str, Any], depth: int) -> Iterator[Json]:
         declared: dict[str, Json] = schema.get("properties", {})
@@ -209,7 +214,24 @@ def _guess(schema: dict[str, Any]) -> list[str]:
     return ["string", "number", "boolean", "null", "array", "object"]
 
 
+def _beside(bound: float) -> list[float]:
+    """A bound and its neighbours; an integer beyond all floats has whole ones alone."""
+    return [bound, bound - 1, bound + 1, *([bound + 0.5] if abs(bound) < MAX_FLOAT else [])]
+
+
+def _around(step: float) -> list[float]:
+    return [step, -step, *([step * 2, step / 2] if abs(step) < MAX_FLOAT else [])]
+
+
 def _number_fits(schema: dict[str, Any], number: float) -> bool:
+    try:
+        return _in_bounds(schema, number)
+    except OverflowError:
+        # The remainder of a float by an integer beyond all floats.
+        return False
+
+
+def _in_bounds(schema: dict[str, Any], number: float) -> bool:
     return bool(
         number >= schema.get("minimum", number)
         and number <= schema.get("maximum", number)

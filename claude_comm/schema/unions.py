@@ -11,9 +11,9 @@ each branch of the one side meets only the branch of the other that has its tag.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
-from fractions import Fraction
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from claude_comm.schema import nodes
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Choices below each other; each takes two frames of the interpreter's stack.
 MAX_CHOICES = 60
+# Integers in one constant; each can be written in two ways.
+MAX_INTEGERS = 6
 
 
 class Shape(Protocol):
@@ -190,12 +192,16 @@ class _Search:
             [*case.literals, *case.unknown, *(self.prover.pool.either(clause) for clause in case.clauses)]
         )
         for candidate in min(lists, key=len):
-            self.prover.tick()
-            holds = self.prover.holds(node, candidate)
-            if holds:
-                return Found(candidate)
-            if holds is None:
-                best = Found(candidate, sure=False)
+            spellings, all_of_them = _spellings(candidate) if self.prover.lexical else ([candidate], True)
+            for spelling in spellings:
+                self.prover.tick()
+                holds = self.prover.holds(node, spelling)
+                if holds:
+                    return Found(spelling)
+                if holds is None:
+                    best = Found(spelling, sure=False)
+            if not all_of_them:
+                best = better(best, Hard("many numbers in one constant, where 1 and 1.0 are not alike"))
         return best
 
 
@@ -222,7 +228,7 @@ def _listed(atom: nodes.Atom) -> list[Json] | None:
     """All values of an atom that lists them, plainest first."""
     match atom:
         case nodes.Numbers(values=numbers, holds=True):
-            return [text for number in sorted(numbers, key=abs) for text in _ways(number)]
+            return [written(number) for number in sorted(numbers, key=abs)]
         case nodes.Words(values=words, holds=True):
             return sorted(words, key=lambda word: (len(word), word))
         case nodes.Flags(values=flags):
@@ -232,9 +238,28 @@ def _listed(atom: nodes.Atom) -> list[Json] | None:
     return None
 
 
-def _ways(number: Fraction) -> Iterable[Json]:
-    """An integer can be written in two ways, which draft 4 tells apart."""
-    plain = written(number)
-    yield plain
-    if isinstance(plain, int) and abs(plain) < 2**53:
-        yield float(plain)
+def _spellings(plain: Json) -> tuple[list[Json], bool]:
+    """The ways to write one value, an integer also with a point as draft 4 tells apart, and whether these are all."""
+    count = _integers(plain)
+    if count > MAX_INTEGERS:
+        return [plain, _spelled(plain, itertools.repeat(True))], False
+    return [_spelled(plain, iter(chosen)) for chosen in itertools.product((False, True), repeat=count)], True
+
+
+def _integers(plain: Json) -> int:
+    if isinstance(plain, list | dict):
+        return sum(map(_integers, plain.values() if isinstance(plain, dict) else plain))
+    return int(_is_integer(plain))
+
+
+def _spelled(plain: Json, pointed: Iterator[bool]) -> Json:
+    """The same value, its integers with a point where the next of `pointed` says so."""
+    if isinstance(plain, list):
+        return [_spelled(item, pointed) for item in plain]
+    if isinstance(plain, dict):
+        return {name: _spelled(item, pointed) for name, item in plain.items()}
+    return float(plain) if _is_integer(plain) and next(pointed) else plain
+
+
+def _is_integer(plain: Json) -> bool:
+    return isinstance(plain, int) and not isinstance(plain, bool) and abs(plain) < 2**53

@@ -16,6 +16,7 @@ from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import DEFAULT_CAPS, Caps, escape, measure
 from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, subject
+from claude_comm.schema.traces import too_many_paths
 from claude_comm.schema.verdict import Json
 
 # Compiled patterns may take this many bytes each: a bounded repeat of a bounded repeat is refused, not built.
@@ -83,6 +84,8 @@ def compiled(schema: Json, dialect: Dialect, *, patterns: str = "linear") -> jso
     `patterns="any"` also takes look-around and back-references, with a limit on backtracking: for confirming a
     witness, never for messages from outside.
     """
+    if dialect in _TRACING and too_many_paths(schema):
+        raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
     try:
         return _CLASSES[dialect](schema, validate_formats=False, offline=True, pattern_options=options)
@@ -168,6 +171,8 @@ def _backtracking() -> jsonschema_rs.FancyRegexOptions:
 
 
 _DESCENDING = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "uniqueItems", "const", "enum"))
+
+_TRACING = frozenset(("draft2019-09", "draft2020-12"))
 
 _CLASSES = {
     "draft2020-12": jsonschema_rs.Draft202012Validator,

@@ -17,9 +17,9 @@ from claude_comm.schema.validate import compiled
 from .attack import breaking
 from .pairs import Maker
 
-LONG = os.environ.get("CLAUDE_COMM_LONG") == "1"
+LONG = os.environ.get("COMM_LONG") == "1"
 PAIRS, SAMPLES = (2_500, 300) if LONG else (300, 60)
-SEED = int(os.environ.get("CLAUDE_COMM_SEED", "20"))
+SEED = int(os.environ.get("COMM_SEED", "20"))
 
 
 def pairs(count: int, seed: int) -> Iterator[tuple[random.Random, Any, Any]]:

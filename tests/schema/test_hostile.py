@@ -14,10 +14,10 @@ from claude_comm.schema import check
 
 from .hostile import hostile
 
-LONG = os.environ.get("CLAUDE_COMM_LONG") == "1"
+LONG = os.environ.get("COMM_LONG") == "1"
 COUNT, BUDGET_MS = (200, 2_000) if LONG else (50, 250)
-SEED = int(os.environ.get("CLAUDE_COMM_SEED", "3"))
-# What a busy machine may add to the last step, whose length no budget knows.
+SEED = int(os.environ.get("COMM_SEED", "3"))
+# The last step, whose length no budget knows.
 SLACK_MS = 150
 MEMORY_KIB = 512 * 1024
 
@@ -25,10 +25,11 @@ MEMORY_KIB = 512 * 1024
 def test_hostile_schemas_are_answered_in_time_and_memory() -> None:
     resource = pytest.importorskip("resource")
     for name, (produced, accepted) in hostile(COUNT, SEED):
-        start = time.monotonic()
+        # The processor's time: what other processes take of the machine is not the engine's.
+        start = time.thread_time()
         with contextlib.suppress(SchemaError):
             check(produced, accepted, budget_ms=BUDGET_MS)
-        took_ms = (time.monotonic() - start) * 1_000
+        took_ms = (time.thread_time() - start) * 1_000
         assert took_ms <= 2 * BUDGET_MS + SLACK_MS, name
     if LONG:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MEMORY_KIB

@@ -1,0 +1,146 @@
+"""What the blocking and the asyncio publisher share: envelopes made, agreements held, streams announced.
+
+Law: a message is checked, named and encoded before anything of it is sent, so that what cannot be sent costs
+nothing, and so that every attempt carries the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from claude_comm import envelope as envelopes
+from claude_comm.client.guard import Guard
+from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.effects import Operation, Post
+from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
+from claude_comm.errors import TransportError
+from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
+from claude_comm.names import check_name, check_session, check_target
+from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops import publish as ops
+from claude_comm.ops.publish import Outcomes
+from claude_comm.progress.events import Event
+from claude_comm.settings import Settings
+
+# Announcing a stream again after this long mends a registry that was emptied under a living publisher.
+ANNOUNCE_EVERY_S = 30.0
+# Waits between the attempts of one publish while the server does not answer: about 1.5 s in all.
+RETRY_WAITS_S = (0.05, 0.15, 0.4, 0.9)
+
+
+class Sending:
+    """The state of one publisher."""
+
+    def __init__(self, source: str, settings: Settings | None) -> None:
+        self.identity: Identity = identify(source, settings)
+        self._guard = Guard()
+        self.source = self.identity.module
+        self._announced: dict[str, float] = {}
+        self._streams: dict[str, str] = {}
+
+    def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
+        """Whether messages of this type to this target go under an agreement."""
+        return self._guard.holds(target, type)
+
+    def hold(self, agreement: Agreement) -> Agreement:
+        """Sends under an agreement that was made before. Raises NegotiationRefused."""
+        return self._guard.hold(agreement)
+
+    def prepare(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str,
+        session: str = "",
+        correlation: str = "",
+        causation: str = "",
+        reply_to: str = "",
+        content_type: str = MSGPACK,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[str, Post]:
+        """The id of a new message, and what is sent of it."""
+        stream = self._streams.get(target) or self._stream(target)
+        check_name(type, "message type")
+        if session:
+            check_session(session)
+        time_us = micros()
+        id_ = uuid7(time_us, os.urandom(ENTROPY_BYTES))
+        envelope = Envelope(
+            id=id_,
+            source=self.source,
+            target=target,
+            type=type,
+            time=time_us,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            reply_to=reply_to,
+            agreement=self._guard.check(target, type, data),
+            content_type=content_type,
+            headers=dict(headers) if headers else {},
+            data=envelopes.pack(data),
+        )
+        return id_, Post(stream, self.identity.encode(envelope))
+
+    def prepare_many(
+        self, target: str, payloads: Iterable[object], type: str, session: str
+    ) -> tuple[list[str], list[Post]]:
+        """The same for many of one kind, whose names are checked once."""
+        datas = list(payloads)
+        agreements = [self._guard.check(target, type, data) for data in datas] if self.agreed(target, type) else None
+        stream, ids = self.identity.keys.stream(check_target(target)), self._ids(len(datas))
+        first = self.identity.envelope(target, None, type=type, session=session)
+        encode, pack, source, time_us = self.identity.encode, envelopes.pack, self.source, first.time
+        posts = [
+            Post(
+                stream,
+                encode(
+                    Envelope(
+                        id=ids[n],
+                        source=source,
+                        target=target,
+                        type=type,
+                        time=time_us,
+                        session=session,
+                        agreement=agreements[n] if agreements else "",
+                        data=pack(datas[n]),
+                    )
+                ),
+            )
+            for n in range(len(datas))
+        ]
+        return ids, posts
+
+    def fact(self, event: Event, session: str) -> Post:
+        """An event of this module, as it is sent."""
+        return Post(self.identity.keys.events(self.source), self.identity.event(event, session))
+
+    def operation(self, posts: Sequence[Post]) -> Operation[Outcomes]:
+        now = time.monotonic()
+        streams = {post.stream for post in posts}
+        due = {stream for stream in streams if self._announced.get(stream, -1e9) < now - ANNOUNCE_EVERY_S}
+        outcomes = yield from ops.publish(self.identity.keys, posts, due)
+        self._announced.update(dict.fromkeys(due, now))
+        return outcomes
+
+    def _stream(self, target: str) -> str:
+        """The stream of a target whose name is checked when it is first used. Raises InvalidName."""
+        stream = self._streams[target] = self.identity.keys.stream(check_target(target))
+        return stream
+
+    def _ids(self, count: int) -> list[str]:
+        ids: list[str] = []
+        while len(ids) < count:
+            size = min(count - len(ids), MAX_BATCH)
+            ids += uuid7s(micros(), os.urandom(size * BATCH_ENTROPY_BYTES), size)
+        return ids
+
+
+def raise_first(outcomes: Outcomes) -> None:
+    """Raises the first refusal among them."""
+    for outcome in outcomes:
+        if isinstance(outcome, TransportError):
+            raise outcome

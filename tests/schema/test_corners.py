@@ -1,0 +1,189 @@
+"""Corners in which a verdict was once wrong or an answer late: each with the smallest pair that shows it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema import Compatible, Incompatible, Undecided, check
+from claude_comm.schema.automaton import watching
+from claude_comm.schema.canonical import cheap
+from claude_comm.schema.dialect import DEFAULT
+from claude_comm.schema.effort import searchable
+from claude_comm.schema.languages import Language, TooHard
+from claude_comm.schema.normal import normalise
+
+FOUR = "http://json-schema.org/draft-04/schema#"
+SEVEN = "http://json-schema.org/draft-07/schema#"
+
+
+def strictly(produced: Any, accepted: Any) -> Any:
+    return check(produced, accepted, policy="strict")
+
+
+@pytest.mark.parametrize(
+    ("produced", "below"),
+    [
+        ({"const": [1]}, {"items": {"type": "integer"}}),
+        ({"enum": [{"b": 1}, {"b": 2}]}, {"properties": {"b": {"type": "integer"}}}),
+        (
+            {"properties": {"a": {"const": {"b": [1]}}}},
+            {"properties": {"a": {"properties": {"b": {"items": {"type": "integer"}}}}}},
+        ),
+    ],
+)
+def test_a_constant_may_be_written_with_a_point_that_draft_4_refuses(produced: Any, below: Any) -> None:
+    """1 and 1.0 are one value of `const`; draft 4 calls only the first an integer."""
+    assert isinstance(strictly(produced, {"$schema": FOUR, **below}), Incompatible)
+
+
+def test_a_constant_of_many_integers_is_not_spelled_out() -> None:
+    """All integers, or none, with a point; a mixture of 2**40 spellings is not looked through."""
+    firm = {"$schema": FOUR, "anyOf": [{"items": {"type": "integer"}}, {"items": {"not": {"type": "integer"}}}]}
+    verdict = strictly({"properties": {"a": {"const": list(range(40))}}}, {"properties": {"a": {**firm}}, **firm})
+    assert not isinstance(verdict, Compatible)
+
+
+def test_equal_numbers_may_stand_where_different_spellings_are_asked_for() -> None:
+    """[1, 1.0] is of this schema, and its items are equal."""
+    pair = [{"type": "integer"}, {"not": {"type": "integer"}}]
+    produced = {"$schema": FOUR, "type": "array", "items": pair, "minItems": 2}
+    assert not isinstance(strictly(produced, {"uniqueItems": True}), Compatible)
+
+
+@pytest.mark.parametrize("names", [{"minLength": 12_000}, {"pattern": "^(a{400})*$"}])
+def test_names_that_are_too_long_to_list_are_not_used_up(names: dict[str, Any]) -> None:
+    """There are endlessly many of them, though a listing stops after a few."""
+    produced = {"type": "object", "propertyNames": names, "minProperties": 60}
+    assert not isinstance(strictly(produced, False), Compatible)
+
+
+def test_names_that_are_used_up_prove_that_there_is_no_object() -> None:
+    produced = {"type": "object", "propertyNames": {"pattern": "^[ab]?$"}, "minProperties": 4}
+    assert isinstance(strictly(produced, False), Compatible)
+
+
+def test_listing_long_members_is_ended_by_the_caller() -> None:
+    """A listing asks the caller's clock as a search does."""
+
+    def spent() -> None:
+        if time.monotonic() > end:
+            raise TooHard("spent")
+
+    end = time.monotonic() + 0.2
+    with watching(spent), pytest.raises(TooHard):
+        Language.pattern("^(a{20})*$").members(5_000)
+    assert time.monotonic() < end + 1
+
+
+def test_the_members_of_a_long_language_are_counted_without_long_numbers() -> None:
+    assert Language.lengths(20_000, 20_000).size(1_000) is None
+    assert Language.pattern("^[ab]{3}$").size(8) == 8
+
+
+def test_an_embedded_schema_may_speak_another_dialect() -> None:
+    """Draft 7 does not know `dependentRequired`: the embedded schema takes {"a": 1}, and both validators agree."""
+    wish = {"dependentRequired": {"a": ["b"]}}
+    embedded = {"$id": "urn:example:embedded", "$schema": SEVEN, **wish}
+    accepted = {"properties": {"p": wish}}
+    assert not isinstance(strictly({"properties": {"p": embedded}}, accepted), Compatible)
+    by_name = {"properties": {"p": {"$ref": "urn:example:embedded"}}, "$defs": {"e": embedded}}
+    assert not isinstance(strictly(by_name, accepted), Compatible)
+    same = {"properties": {"p": {**embedded, "$schema": "https://json-schema.org/draft/2020-12/schema"}}}
+    assert isinstance(strictly(same, accepted), Compatible)
+
+
+def test_a_property_called_schema_says_nothing_of_the_dialect() -> None:
+    pair = [{"properties": {"$schema": {"type": kind}}} for kind in ("integer", "number")]
+    assert isinstance(strictly(*pair), Compatible)
+    assert not isinstance(strictly(*reversed(pair)), Undecided)
+
+
+@pytest.mark.parametrize("asking", ["unevaluatedProperties", "unevaluatedItems"])
+@pytest.mark.parametrize("reference", ["#/$defs/d{}", "#d{}", "urn:example:d{}"])
+def test_paths_that_double_at_each_step_are_refused_before_they_are_compiled(asking: str, reference: str) -> None:
+    """The validator would follow 2**30 of them, and cannot be interrupted."""
+    step = {i: {"$ref": reference.format(i + 1)} for i in range(30)}
+    below = {f"d{i}": {"$anchor": f"d{i}", "anyOf": [step[i], step[i]]} for i in range(30)}
+    if reference.startswith("urn"):
+        below = {name: {"$id": f"urn:example:{name}", "anyOf": one["anyOf"]} for name, one in below.items()}
+    last = {"$id": "urn:example:d30"} if reference.startswith("urn") else {"$anchor": "d30"}
+    doubling = {"$ref": reference.format(0), "$defs": {**below, "d30": {**last, "type": "object"}}}
+    start = time.monotonic()
+    with pytest.raises(SchemaError, match="unevaluated"):
+        strictly({**doubling, asking: False}, True)
+    assert time.monotonic() < start + 1
+    assert isinstance(strictly(doubling, {"type": "object"}), Compatible)
+
+
+def test_paths_that_come_back_to_themselves_are_counted_once() -> None:
+    tree = {"properties": {"a": {"$ref": "#"}}, "allOf": [{"$ref": "#/$defs/x"}], "unevaluatedProperties": False}
+    assert isinstance(strictly({**tree, "$defs": {"x": {"properties": {"b": True}}}}, True), Compatible)
+
+
+@pytest.mark.parametrize(
+    "produced",
+    [
+        {"type": "array", "minItems": 10**9, "uniqueItems": True},
+        {"type": "array", "contains": {"const": 1}, "minContains": 10**30},
+        {"type": "array", "minItems": 2.0, "contains": {"minimum": 1}, "minContains": 2.0, "uniqueItems": True},
+        {"type": "number", "minimum": 10**399, "multipleOf": 10**390 + 1},
+        {"type": "number", "multipleOf": 1.7e308, "minimum": 1},
+        {"type": "number", "multipleOf": 1.5, "exclusiveMinimum": 1e308},
+    ],
+)
+def test_a_guess_is_never_larger_than_a_message_nor_beyond_all_floats(produced: Any) -> None:
+    """The pattern keeps the prover from an answer, so that messages are guessed."""
+    hard = {"properties": {"a": produced, "b": {"pattern": "(x)\\1"}}, "required": ["a", "b"]}
+    plain = {"properties": {"a": {"multipleOf": 10**380 + 3}, "b": {"pattern": "(y)\\1"}}}
+    start = time.monotonic()
+    for pair in ((hard, plain), (plain, hard)):
+        assert strictly(*pair).answer in {"incompatible", "undecided"}
+    assert time.monotonic() < start + 2
+
+
+def test_canonical_forms_are_not_asked_about_many_dependent_schemas() -> None:
+    """Building the form of 30 of them took 0.6 s, in which no other thread ran."""
+    many = {f"p{i}": {"required": [f"p{(i * 7 + 1) % 30}"], "properties": {f"p{i}": {"minimum": i}}} for i in range(30)}
+    assert not cheap({"type": "object", "dependentSchemas": many})
+    assert cheap({"type": "object", "dependentSchemas": {"a": {"required": ["b"]}}})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "^" + "a?" * 30 + "a" * 30 + "$",
+        "^" + "(a|aa)" * 40 + "b$",
+        "^" + "(a)?" * 32 + "b$",
+        "^" + "(?:a|a)?" * 30 + "b$",
+        "^(((((a?)?)?)?)?){30}b$",
+        "^(a+)+$",
+        "(x+x+)+y",
+        "^(a?){30}\\1$",
+    ],
+)
+def test_what_a_backtracking_engine_cannot_search_is_never_given_to_one(source: str) -> None:
+    """The second validator searches with Python's `re`, which would take hours and cannot be interrupted."""
+    assert not searchable(normalise({"pattern": source}, DEFAULT), "a" * 60)
+    start = time.monotonic()
+    strictly({"type": "string", "pattern": "^a*$", "minLength": 30}, {"pattern": source})
+    strictly({"type": "string", "pattern": source}, {"maxLength": 29})
+    assert time.monotonic() < start + 5
+
+
+@pytest.mark.parametrize(
+    "source", ["^[a-z]+$", "^(eur|usd|gbp)$", "^[^@]+@[^@]+\\.[a-z]{2,}$", "^\\d{4}-\\d{2}-\\d{2}(T.*)?$", "^x-"]
+)
+def test_what_people_write_is_searched_by_both_validators(source: str) -> None:
+    assert searchable(normalise({"pattern": source}, DEFAULT), "a" * 20)
+
+
+def test_look_around_is_not_searched_in_long_texts() -> None:
+    """`jsonschema-rs` looks ahead from each character, which is quadratic, and cannot be interrupted."""
+    start = time.monotonic()
+    strictly({"const": "a" * 300_000}, {"pattern": "(?=a*b)c"})
+    assert time.monotonic() < start + 2
+    assert isinstance(strictly({"const": "aab"}, {"pattern": "(?=a*b)c"}), Incompatible)
