@@ -64,7 +64,8 @@ class _Unfolding:
         """Counts every value, be it a schema or not: more than there are subschemas, never less."""
         if level > MAX_UNFOLDED_DEPTH:
             raise _Endless
-        nodes, depth = 1, 0
+        # What is no object or list may be a schema too, one level below.
+        nodes, depth = 1, 1
         for item in value.values() if isinstance(value, dict) else value:
             if isinstance(item, dict | list):
                 below = self.of(item, level + 1)

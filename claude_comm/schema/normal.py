@@ -61,9 +61,14 @@ class _Normaliser:
         if identifier and not identifier.startswith("#"):
             base = urljoin(base, identifier)
         out: dict[str, Json] = {}
+        rules = _RULES[dialect]
         for keyword, value in schema.items():
-            rule = _RULES[dialect].get(keyword)
-            if rule is not None:
+            rule = rules.get(keyword)
+            if rule is _keep:
+                out[keyword] = value
+            elif rule is _map:
+                out[keyword] = {key: self.convert(item, base, dialect) for key, item in value.items()}
+            elif rule is not None:
                 rule(self, out, _At(keyword, value, schema, base, dialect))
         return out
 
@@ -137,6 +142,9 @@ class _Scan:
         while stack:
             value = stack.pop()
             if isinstance(value, dict):
+                stack.extend(value.values())
+                if _MARKS.isdisjoint(value):
+                    continue
                 self.resources += isinstance(value.get("$id", value.get("id")), str)
                 anchors += isinstance(value.get("$anchor"), str)
                 self.foreign |= value is not root and _other(value, dialect)
@@ -144,10 +152,12 @@ class _Scan:
                     self.dynamic_anchors.append(value["$dynamicAnchor"])
                 self.contains |= "contains" in value
                 self.recursive_anchors |= value.get("$recursiveAnchor") is True
-                stack.extend(value.values())
             elif isinstance(value, list):
                 stack.extend(value)
         self.plain = not (self.resources or anchors or self.dynamic_anchors)
+
+
+_MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
 
 
 def _other(schema: dict[str, Any], dialect: Dialect) -> bool:
