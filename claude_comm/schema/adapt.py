@@ -18,9 +18,10 @@ from claude_comm.schema.check import check
 from claude_comm.schema.close import close
 from claude_comm.schema.deadline import remaining
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.document import Document
 from claude_comm.schema.ideas import Idea, Kind, ideas
 from claude_comm.schema.image import image
-from claude_comm.schema.normal import Document, normalise
+from claude_comm.schema.normal import normalise
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
 __all__ = ["Adapter", "Proposal", "adapt", "apply"]

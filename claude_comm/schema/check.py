@@ -28,8 +28,8 @@ from claude_comm.schema.limits import measure
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
 from claude_comm.schema.places import place_of
-from claude_comm.schema.prove import refute
-from claude_comm.schema.reasons import explained
+from claude_comm.schema.prove import Question, refute
+from claude_comm.schema.reasons import explained, gather, told
 from claude_comm.schema.sample import candidates, harvest
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
@@ -37,6 +37,9 @@ MAX_LISTED = 200
 # Schemas of up to this many characters are kept ready: a module asks about the same ones again and again.
 MAX_KEPT = 32_768
 MAX_GUESSES = 400
+# Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
+# there is a message and less where there is none.
+PATIENCE = 6
 
 
 def check(
@@ -83,7 +86,7 @@ def _text(schema: Json) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _kept(text: bytes, default: Dialect, policy: Policy) -> Side:
-    return _made(json.loads(text), default, policy)
+    return _made(msgspec.json.decode(text), default, policy)
 
 
 def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
@@ -111,20 +114,40 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
         return Compatible(proof="canonical forms")
-    outcome, question = refute(left.document, right.document, budget)
+    question = Question(left.document, right.document, budget)
+    broken = _broken(left, right, question, budget)
+    if broken is not None:
+        return broken
+    outcome = refute(question, budget)
     if isinstance(outcome, Empty):
         if opinion is False:
             return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
         return Compatible(proof="no message in the difference")
     if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
-        return explained(left, right, outcome.value, question.others(), budget)
+        return explained(left, right, outcome.value, question.breaking, budget)
     guess = _guess(left, right, budget)
     if guess is not None:
-        return explained(left, right, guess, (), budget)
+        return explained(left, right, guess, lambda _: (), budget)
     if isinstance(outcome, Hard):
         place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
         return Undecided(place=place, why=f"{outcome.why}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
+
+
+def _broken(left: Side, right: Side, question: Question, budget: Budget) -> Verdict | None:
+    """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
+    shown: list[Json] = []
+    try:
+        gather(left, right, shown, question.breaking(shown, PATIENCE), budget)
+    except OutOfBudget:
+        if not shown:
+            raise
+    # Sorting is stable: of equally small ones the first keyword's.
+    shown.sort(key=lambda message: len(_text(message)))
+    for index, witness in enumerate(shown):
+        if confirm.confirmed(left, right, witness, budget.tick):
+            return told(right, [witness, *shown[:index], *shown[index + 1 :]])
+    return None
 
 
 def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
@@ -138,7 +161,7 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
     breaking = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
     if breaking:
-        return explained(left, right, breaking[0], breaking[1:], budget)
+        return explained(left, right, breaking[0], lambda _: breaking[1:], budget)
     if all(sent is False or (sent and taken) for sent, taken in said):
         return Compatible(proof="every message looked at")
     return None

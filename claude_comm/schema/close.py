@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.schema.normal import Document
+from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
 # References that lead to references; a longer chain is left open.

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from claude_comm.schema.normal import Document
+from claude_comm.schema.document import Document
 from claude_comm.schema.sentences import shown
 from claude_comm.schema.verdict import Json
 

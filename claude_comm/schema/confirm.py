@@ -17,8 +17,8 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import Dialect
+from claude_comm.schema.document import Document
 from claude_comm.schema.effort import effort, scannable, searchable
-from claude_comm.schema.normal import Document
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json

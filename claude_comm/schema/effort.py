@@ -17,12 +17,14 @@ from typing import Any
 import msgspec
 
 from claude_comm.schema import ecma
-from claude_comm.schema.normal import Document
+from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
 # Beyond this many nested evaluations the count itself is given up; the stack of a validator would not do either.
 MAX_DEPTH = 90
 ENOUGH = 1_000_000_000
+# Up to so many evaluations are not counted one by one: both validators end within milliseconds.
+SMALL = 4_000
 # Characters that `jsonschema-rs` may look at again and again for the look-around of one pattern: about 0.1 s.
 MAX_LOOKED = 50_000_000
 _LOOKS = re.compile(r"\(\?[=!<]|\\[1-9k]")
@@ -36,11 +38,38 @@ class Effort(msgspec.Struct, frozen=True):
 
 
 def effort(document: Document, value: Json, tick: Callable[[], None]) -> Effort | None:
-    """The work of validating `value`; None where references turn in circles or nest too deep."""
+    """The work of validating `value`, or a little more; None where references turn in circles or nest too deep."""
+    glance = _glance(document, value)
+    if glance is not None:
+        tick()
+        return glance
     try:
         return _Count(document, tick).of(document.schema, value, 0)
     except _Endless:
         return None
+
+
+def _glance(document: Document, value: Json) -> Effort | None:
+    """A bound that needs no walk: without recursion each subschema looks at each value at most once."""
+    unfolded = document.unfolded
+    if unfolded is None:
+        return None
+    bound = unfolded.nodes * _size(value, SMALL)
+    return Effort(bound, unfolded.depth) if bound <= SMALL else None
+
+
+def _size(value: Json, limit: int) -> int:
+    """How many values and names `value` holds; of more than `limit` it is only said that they are more."""
+    total, stack = 0, [value]
+    while stack and total <= limit:
+        item = stack.pop()
+        total += 1
+        if isinstance(item, dict):
+            total += len(item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return total
 
 
 class _Endless(Exception):
@@ -145,28 +174,15 @@ def scannable(document: Document, value: Json) -> bool:
 
 def looks(document: Document) -> bool:
     """Whether some pattern has look-around or back-references."""
-    return any(_LOOKS.search(source) for source in patterns(document.schema))
+    return any(_LOOKS.search(source) for source in document.patterns)
 
 
 def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:
     """Whether a backtracking engine can search all patterns of a schema in all strings of `value`, roughly."""
+    if not document.patterns:
+        return True
     longest = max((len(text) for text in _texts(value)), default=0)
-    return all(_steps(source, longest) <= limit for source in patterns(document.schema))
-
-
-def patterns(schema: Json) -> Iterator[str]:
-    """The regular expressions of a normal form."""
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("pattern"), str):
-                yield value["pattern"]
-            if isinstance(value.get("patternProperties"), dict):
-                yield from value["patternProperties"]
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
+    return all(_steps(source, longest) <= limit for source in document.patterns)
 
 
 def _steps(source: str, length: int) -> int:

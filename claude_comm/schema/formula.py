@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from claude_comm.schema import nodes
+from claude_comm.schema.document import Document
 from claude_comm.schema.nodes import ANY_KIND, ARRAY, BOOLEAN, NULL, NUMBER, OBJECT, STRING, Node
-from claude_comm.schema.normal import Document
 from claude_comm.schema.pool import BOTTOM, TOP, Pool
 from claude_comm.schema.unevaluated import unevaluated_items, unevaluated_properties
 from claude_comm.schema.values import exact, key

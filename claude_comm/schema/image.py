@@ -30,8 +30,8 @@ from claude_comm.schema.adapter import (
     changed,
 )
 from claude_comm.schema.dialect import DEFAULT, URI
+from claude_comm.schema.document import Document
 from claude_comm.schema.languages import Language, LanguageError
-from claude_comm.schema.normal import Document
 from claude_comm.schema.verdict import Json
 
 Core: TypeAlias = dict[str, Any]

@@ -41,6 +41,64 @@ def measure(schema: Json, caps: Caps = DEFAULT_CAPS) -> Measure:
     """The size of `schema`; raises `SchemaError` where it is not JSON or is over a cap."""
     if not isinstance(schema, dict | bool):
         raise SchemaError(f"a schema is an object or a boolean, not {_kind(schema)}.")
+    glance = _glance(schema, caps)
+    return _walked(schema, caps) if glance is None else glance
+
+
+def _glance(schema: Json, caps: Caps) -> Measure | None:
+    """The size of a plain schema, level by level; None for any other, which `_walked` then measures or refuses."""
+    found, layer, bits = Measure(), [schema], _bits(caps)
+    for _ in range(caps.depth):
+        below: list[Json] = []
+        for value in layer:
+            kind = type(value)
+            if kind is dict:
+                if not _plain_keys(value, found):
+                    return None
+                below += value.values()
+            elif kind is list:
+                below += value
+            elif kind is str and value.isascii():
+                found.characters += len(value) + 2
+            elif value is None or kind is bool:
+                found.characters += 4
+            elif kind is int and value.bit_length() <= bits:
+                found.characters += 8
+            elif kind is float and math.isfinite(value):
+                found.characters += 16
+            else:
+                return None
+            # The same list may stand in many places: it is never copied more often than the cap allows.
+            if len(below) > caps.nodes:
+                return None
+        found.nodes += len(layer)
+        if not below:
+            return found if _within(found, caps) else None
+        layer = below
+    return None
+
+
+def _bits(caps: Caps) -> int:
+    """10 binary digits are a little over 3 decimal ones."""
+    return caps.digits * 10 // 3
+
+
+def _within(found: Measure, caps: Caps) -> bool:
+    return found.nodes <= caps.nodes and found.characters <= caps.characters and found.references <= caps.references
+
+
+def _plain_keys(value: dict[str, Json], found: Measure) -> bool:
+    try:
+        names = "".join(value)
+    except TypeError:
+        return False
+    found.characters += len(names) + 2 * len(value)
+    found.references += len(_REFERENCES & value.keys())
+    return names.isascii()
+
+
+def _walked(schema: Json, caps: Caps) -> Measure:
+    """The size of any value; raises `SchemaError` with the place."""
     found = Measure()
     # (value, depth, path as a chain of parents): a chain costs nothing until a place has to be named.
     stack: list[tuple[Json, int, _Place]] = [(schema, 1, None)]
@@ -91,8 +149,7 @@ def _scalar(value: Json, found: Measure, caps: Caps, place: _Place) -> None:
     elif value is None or isinstance(value, bool):
         found.characters += 4
     elif isinstance(value, int):
-        # 10 binary digits are a little over 3 decimal ones.
-        if value.bit_length() > caps.digits * 10 // 3:
+        if value.bit_length() > _bits(caps):
             raise SchemaError(f"a number of more than {caps.digits} digits.", path=pointer(place))
         found.characters += 8
     elif isinstance(value, float):

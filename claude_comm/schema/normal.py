@@ -7,33 +7,18 @@ refuse anything". Draft 4 tells 1 from 1.0: its integers carry `$lexical`, which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 import jsonschema_rs
-import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import NUMBER, Dialect, dialect_of
+from claude_comm.schema.document import Document
 from claude_comm.schema.verdict import Json
 
 _BASE = "urn:claude-comm:schema"
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A normal form: `schema` is a whole 2020-12 document, `origins` tells where each definition was written."""
-
-    schema: Json
-    origins: Mapping[str, str]
-    opaque: bool
-    lexical: bool
-    # Some reference depends on the path that led to it: then a definition does not mean one thing.
-    dynamic: bool
-
-    @property
-    def definitions(self) -> Mapping[str, Json]:
-        return self.schema.get("$defs", {}) if isinstance(self.schema, dict) else {}
 
 
 def normalise(schema: Json, dialect: Dialect) -> Document:
@@ -76,9 +61,14 @@ class _Normaliser:
         if identifier and not identifier.startswith("#"):
             base = urljoin(base, identifier)
         out: dict[str, Json] = {}
+        rules = _RULES[dialect]
         for keyword, value in schema.items():
-            rule = _RULES[dialect].get(keyword)
-            if rule is not None:
+            rule = rules.get(keyword)
+            if rule is _keep:
+                out[keyword] = value
+            elif rule is _map:
+                out[keyword] = {key: self.convert(item, base, dialect) for key, item in value.items()}
+            elif rule is not None:
                 rule(self, out, _At(keyword, value, schema, base, dialect))
         return out
 
@@ -152,6 +142,9 @@ class _Scan:
         while stack:
             value = stack.pop()
             if isinstance(value, dict):
+                stack.extend(value.values())
+                if _MARKS.isdisjoint(value):
+                    continue
                 self.resources += isinstance(value.get("$id", value.get("id")), str)
                 anchors += isinstance(value.get("$anchor"), str)
                 self.foreign |= value is not root and _other(value, dialect)
@@ -159,10 +152,12 @@ class _Scan:
                     self.dynamic_anchors.append(value["$dynamicAnchor"])
                 self.contains |= "contains" in value
                 self.recursive_anchors |= value.get("$recursiveAnchor") is True
-                stack.extend(value.values())
             elif isinstance(value, list):
                 stack.extend(value)
         self.plain = not (self.resources or anchors or self.dynamic_anchors)
+
+
+_MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
 
 
 def _other(schema: dict[str, Any], dialect: Dialect) -> bool:

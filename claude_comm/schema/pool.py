@@ -6,6 +6,7 @@ that `node` does not.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ from claude_comm.schema.nodes import ANY_KIND, ARRAY, BOOLEAN, NULL, NUMBER, OBJ
 from claude_comm.schema.values import Key
 
 TOP, BOTTOM = nodes.Top(0), nodes.Bottom(1)
+_AGE = operator.attrgetter("uid")
 
 
 class Pool:
@@ -86,9 +88,11 @@ class Pool:
             return neutral
         if len(flat) == 1:
             return next(iter(flat))
-        if any(self._negations.get(part) in flat for part in flat):
-            return absorbing
-        return self._make(join, tuple(sorted(flat, key=lambda node: node.uid)))
+        opposites = self._negations
+        for part in flat:
+            if opposites.get(part) in flat:
+                return absorbing
+        return self._make(join, tuple(sorted(flat, key=_AGE)))
 
     def negation(self, node: Node) -> Node:
         found = self._negations.get(node)

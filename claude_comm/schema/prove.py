@@ -10,14 +10,13 @@ Sartiani and Scherzinger, PVLDB 15(13), 2022.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from claude_comm.schema.budget import Budget
+from claude_comm.schema.document import Document
 from claude_comm.schema.ecma import InvalidPattern, LineEnds
-from claude_comm.schema.effort import patterns
 from claude_comm.schema.formula import Translator
 from claude_comm.schema.nodes import Node
-from claude_comm.schema.normal import Document
 from claude_comm.schema.outcome import Empty, Found, Hard, Outcome
 from claude_comm.schema.pool import Pool
 from claude_comm.schema.recursion import Prover
@@ -31,6 +30,7 @@ class Question:
     """Two documents in one pool, with what has been found out about them so far."""
 
     def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
+        self.documents = left, right
         self.pool = Pool()
         self.prover = Prover(self.pool, budget.tick, line_ends)
         sides = [Translator(self.pool, left, "p:", budget.tick), Translator(self.pool, right, "c:", budget.tick)]
@@ -44,10 +44,19 @@ class Question:
         except InvalidPattern as error:
             return Hard(f"a pattern that cannot be read: {error}", "pattern")
 
-    def others(self) -> Iterator[Json]:
-        """Further messages to try, one for each way to break the right side. Raises `OutOfBudget`."""
+    def breaking(self, shown: Sequence[Json], patience: int = MAX_VIOLATIONS) -> Iterator[Json]:
+        """Messages to try, one for each way to break the right side that none of `shown` shows.
+
+        `shown` may grow while this runs; as long as it is empty, so many ways are tried and no more. Raises
+        `OutOfBudget`.
+        """
         try:
-            for violation in itertools.islice(violations(self.prover, self.right, self.left), MAX_VIOLATIONS):
+            ways = itertools.islice(violations(self.prover, self.right, self.left), MAX_VIOLATIONS)
+            for tried, violation in enumerate(ways):
+                if not shown and tried >= patience:
+                    return
+                if any(self.prover.holds(violation, message) for message in shown):
+                    continue
                 outcome = self.prover.goal([self.left, violation])
                 if isinstance(outcome, Found):
                     yield outcome.value
@@ -55,17 +64,16 @@ class Question:
             return
 
 
-def refute(left: Document, right: Document, budget: Budget) -> tuple[Outcome, Question]:
-    """A message of `left` that `right` refuses; `Empty` is the proof that there is none. Raises `OutOfBudget`."""
-    question = Question(left, right, budget)
+def refute(question: Question, budget: Budget) -> Outcome:
+    """A message of the left side that the right refuses; `Empty` proves that there is none. Raises `OutOfBudget`."""
     outcome = question.ask()
+    left, right = question.documents
     if isinstance(outcome, Empty) and (_dots(left) or _dots(right)):
         # A proof must hold whichever way a dot is read.
-        question = Question(left, right, budget, "ecma")
-        outcome = question.ask()
-    return outcome, question
+        outcome = Question(left, right, budget, "ecma").ask()
+    return outcome
 
 
 def _dots(document: Document) -> bool:
     """Whether some pattern has a dot, which ECMA-262 and most engines read differently beside line separators."""
-    return any("." in source for source in patterns(document.schema))
+    return any("." in source for source in document.patterns)

@@ -5,7 +5,9 @@ Law: every sentence is true of a message that was found, names the property as a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.confirm import Side, separates
@@ -14,18 +16,31 @@ from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, shown, subject
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
+# Further messages to try, given those that have been shown to break the consumer.
+Others: TypeAlias = Callable[[Sequence[Json]], Iterable[Json]]
 
-def explained(left: Side, right: Side, witness: Json, others: Iterable[Json], budget: Budget) -> Incompatible:
+
+def explained(left: Side, right: Side, witness: Json, others: Others, budget: Budget) -> Incompatible:
     """The verdict for a confirmed witness, with every reason: also those that only other messages show."""
-    found = refusals(right.rust.iter_errors(witness))
-    try:
-        for other in others:
-            if separates(left, right, other, budget.tick):
-                found += refusals(right.rust.iter_errors(other))
-    except OutOfBudget:
-        # The verdict stands; only reasons are missing, and the first ones are the plainest.
-        pass
-    return Incompatible(witness=witness, reasons=distinct(found))
+    shown = [witness]
+    # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
+    with contextlib.suppress(OutOfBudget):
+        gather(left, right, shown, others(shown), budget)
+    return told(right, shown)
+
+
+def gather(left: Side, right: Side, shown: list[Json], messages: Iterable[Json], budget: Budget) -> None:
+    """Adds to `shown` those of the messages that break the consumer, each before the next is asked for."""
+    for message in messages:
+        if not separates(left, right, message, budget.tick):
+            continue
+        shown.append(message)
+
+
+def told(right: Side, shown: Sequence[Json]) -> Incompatible:
+    """The verdict for messages that break the consumer, the first of them a confirmed witness."""
+    found = [refusal for message in shown for refusal in refusals(right.rust.iter_errors(message))]
+    return Incompatible(witness=shown[0], reasons=distinct(found))
 
 
 def reason(refusal: Refusal) -> Reason:

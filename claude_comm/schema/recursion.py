@@ -30,6 +30,8 @@ MAX_LEVELS = 45
 # References to references, in one place.
 MAX_UNFOLDED = 80
 MAX_MEMBERS = 40
+# A tuple: a union of classes would be built anew for each node that is looked at.
+_SAME_EVERYWHERE = (nodes.Top, nodes.Bottom, nodes.Opaque)
 
 
 class Prover:
@@ -140,7 +142,7 @@ class Prover:
             return self.pool.strict(node)
         if isinstance(node, nodes.Kinds):
             return TOP if node.kinds & kind else BOTTOM
-        if isinstance(node, nodes.Top | nodes.Bottom | nodes.Opaque):
+        if isinstance(node, _SAME_EVERYWHERE):
             return node
         place = (node, kind)
         found = self._at_kind.get(place)

@@ -19,12 +19,12 @@ MAX_PATHS = 12_000
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("if", "then", "else", "not")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_ASKING = ("unevaluatedProperties", "unevaluatedItems")
+_ASKING = frozenset(("unevaluatedProperties", "unevaluatedItems"))
 
 
 def too_many_paths(root: Json) -> bool:
     """Whether compiling `root`, a schema of 2019-09 or later, would follow more than `MAX_PATHS` paths."""
-    asking = [value for value, _ in _dicts(root, "") if any(keyword in value for keyword in _ASKING)]
+    asking = _asking(root)
     if not asking:
         return False
     targets = _Targets(root)
@@ -90,6 +90,20 @@ class _Targets:
                     value[int(key)] if isinstance(value, list) and key.isdecimal() and int(key) < len(value) else None
                 )
         return value
+
+
+def _asking(root: Json) -> list[dict[str, Any]]:
+    """The objects with a keyword that makes the validator walk."""
+    found, stack = [], [root]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if not _ASKING.isdisjoint(value):
+                found.append(value)
+            stack += value.values()
+        elif isinstance(value, list | tuple):
+            stack += value
+    return found
 
 
 def _dicts(root: Json, base: str) -> Iterator[tuple[dict[str, Any], str]]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from typing import Any
 
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema import Compatible, Incompatible, Undecided, check
+from claude_comm.schema import Compatible, Incompatible, Undecided, check, effort, limits
 from claude_comm.schema.automaton import watching
 from claude_comm.schema.canonical import cheap
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.effort import searchable
 from claude_comm.schema.languages import Language, TooHard
 from claude_comm.schema.normal import normalise
+from claude_comm.schema.sample import candidates, harvest
+
+from .pairs import Maker
 
 FOUR = "http://json-schema.org/draft-04/schema#"
 SEVEN = "http://json-schema.org/draft-07/schema#"
@@ -187,3 +192,49 @@ def test_look_around_is_not_searched_in_long_texts() -> None:
     strictly({"const": "a" * 300_000}, {"pattern": "(?=a*b)c"})
     assert time.monotonic() < start + 2
     assert isinstance(strictly({"const": "aab"}, {"pattern": "(?=a*b)c"}), Incompatible)
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf", "allOf", "not", "$ref", "dependentSchemas", "contains"])
+@pytest.mark.parametrize("schema", [True, {}, {"type": "integer"}])
+def test_a_property_may_be_called_like_a_keyword(keyword: str, schema: Any) -> None:
+    one = {"type": "object", "properties": {keyword: schema}}
+    assert isinstance(strictly(one, one), Compatible)
+    assert isinstance(strictly(one, {**one, "required": [keyword]}), Incompatible)
+
+
+def test_properties_called_like_a_keyword_take_nothing_off_the_weight() -> None:
+    choices = {"oneOf": [{"type": "string"}, {"type": "null"}]}
+    several = dict.fromkeys(("a", "b", "c", "d"), choices)
+    assert not cheap({"properties": several})
+    assert not cheap(
+        {"properties": {**several, "e": {"properties": {"oneOf": {}}}, "f": {"properties": {"oneOf": {}}}}}
+    )
+
+
+def test_the_work_seen_at_a_glance_is_never_less_than_the_work_counted() -> None:
+    """The glance is what keeps uncounted messages from a validator that cannot be interrupted."""
+    looked = 0
+    for index in range(400):
+        schema, _ = Maker(random.Random(index)).pair()
+        document = normalise(schema, DEFAULT)
+        for value in itertools.islice(candidates(document.schema, harvest(document.schema)), 20):
+            glance = effort._glance(document, value)
+            if glance is not None:
+                counted = effort._Count(document, lambda: None).of(document.schema, value, 0)
+                assert glance.evaluations >= counted.evaluations, (schema, value)
+                assert glance.depth >= counted.depth, (schema, value)
+                looked += 1
+    assert looked > 1_000
+
+
+@pytest.mark.parametrize("schema", [True, {"a": [1, 2.5, None, {"$ref": "x"}], "b": {"": "text"}}, {"é": ["ü"]}])
+def test_a_schema_measures_the_same_at_a_glance(schema: Any) -> None:
+    assert limits.measure(schema) == limits._walked(schema, limits.DEFAULT_CAPS)
+
+
+def test_a_list_that_stands_in_many_places_is_refused_and_not_copied() -> None:
+    many: list[Any] = [0] * 1_000
+    for _ in range(20):
+        many = [many] * 1_000
+    with pytest.raises(SchemaError, match="values in one schema"):
+        limits.measure({"enum": many})

@@ -1,0 +1,112 @@
+"""A normal form, and what is known of it before any message is seen: found when first asked for, and kept.
+
+Law: a `Document` is a whole 2020-12 schema whose references are all `#/$defs/NAME`; every fact here is an upper bound.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from claude_comm.schema.verdict import Json
+
+# Well within what the stack of every validator takes; deeper documents are counted for each message.
+MAX_UNFOLDED_DEPTH = 40
+
+
+class Unfolded(msgspec.Struct, frozen=True):
+    """A document with each reference replaced by what it stands for: its nodes, and how deep they are nested."""
+
+    nodes: int
+    depth: int
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A normal form: `schema` is a whole 2020-12 document, `origins` tells where each definition was written."""
+
+    schema: Json
+    origins: Mapping[str, str]
+    opaque: bool
+    lexical: bool
+    # Some reference depends on the path that led to it: then a definition does not mean one thing.
+    dynamic: bool
+
+    @property
+    def definitions(self) -> Mapping[str, Json]:
+        return self.schema.get("$defs", {}) if isinstance(self.schema, dict) else {}
+
+    @functools.cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """The regular expressions in it."""
+        return tuple(_patterns(self.schema))
+
+    @functools.cached_property
+    def unfolded(self) -> Unfolded | None:
+        """Its size once unfolded; None where it is recursive, or deep."""
+        try:
+            return _Unfolding(self.definitions).of(_without_definitions(self.schema), 0)
+        except _Endless:
+            return None
+
+
+class _Endless(Exception):
+    """A definition that holds itself, or is nested too deep."""
+
+
+class _Unfolding:
+    def __init__(self, definitions: Mapping[str, Json]) -> None:
+        self.definitions = definitions
+        self.known: dict[str, Unfolded | None] = {}
+
+    def of(self, value: Json, level: int) -> Unfolded:
+        """Counts every value, be it a schema or not: more than there are subschemas, never less."""
+        if level > MAX_UNFOLDED_DEPTH:
+            raise _Endless
+        # What is no object or list may be a schema too, one level below.
+        nodes, depth = 1, 1
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list):
+                below = self.of(item, level + 1)
+                nodes, depth = nodes + below.nodes, max(depth, below.depth)
+            else:
+                nodes += 1
+        if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+            below = self.definition(value["$ref"].removeprefix("#/$defs/"), level + 1)
+            nodes, depth = nodes + below.nodes, max(depth, below.depth)
+        if level + depth > MAX_UNFOLDED_DEPTH:
+            raise _Endless
+        return Unfolded(nodes, depth + 1)
+
+    def definition(self, name: str, level: int) -> Unfolded:
+        found = self.known.get(name)
+        if found is not None:
+            return found
+        target = self.definitions.get(name, True)
+        if name in self.known:
+            raise _Endless
+        if not isinstance(target, dict):
+            return Unfolded(1, 1)
+        self.known[name] = None
+        found = self.known[name] = self.of(target, level)
+        return found
+
+
+def _without_definitions(schema: Json) -> Json:
+    return {key: item for key, item in schema.items() if key != "$defs"} if isinstance(schema, dict) else {}
+
+
+def _patterns(schema: Json) -> Iterator[str]:
+    """The regular expressions of a normal form."""
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("pattern"), str):
+                yield value["pattern"]
+            if isinstance(value.get("patternProperties"), dict):
+                yield from value["patternProperties"]
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
