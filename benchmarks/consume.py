@@ -34,16 +34,16 @@ PAIRS = (
     Pair(Spec("claude-comm Consumer(batch=100)", f"{_OURS}:consume", ("r100", "100")), f"{_OURS}:fill", ("r100",)),
     Pair(Spec("claude-comm AsyncConsumer(batch=500)", f"{_OURS}:consume_async"), f"{_OURS}:fill", ("async-reader",)),
     Pair(Spec("claude-comm Module", f"{_OURS}:consume_module"), f"{_OURS}:fill", ("module",)),
-    Pair(Spec("NATS JetStream", f"{_NATS}:consume", needs="nats", count=5_000), f"{_NATS}:fill"),
+    Pair(Spec("NATS JetStream", f"{_NATS}:consume", needs="nats"), f"{_NATS}:fill"),
     Pair(
-        Spec("FastStream, batched", f"{_FAST}:consume_batched", needs="faststream", count=5_000),
+        Spec("FastStream, batched", f"{_FAST}:consume_batched", needs="faststream"),
         *(f"{_FAST}:fill", ("fs-batched",)),
     ),
     Pair(
         Spec("FastStream, a message", f"{_FAST}:consume", needs="faststream", count=1_000),
         *(f"{_FAST}:fill", ("fs-single",)),
     ),
-    Pair(Spec("walrus", f"{_WALRUS}:consume", needs="walrus", count=5_000), f"{_WALRUS}:fill"),
+    Pair(Spec("walrus", f"{_WALRUS}:consume", needs="walrus"), f"{_WALRUS}:fill"),
 )
 
 

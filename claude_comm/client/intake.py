@@ -31,7 +31,7 @@ MAX_DELIVERIES = 5
 _TURN_MS = 100
 
 
-class Delivery(msgspec.Struct, frozen=True, eq=False):
+class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One reading of a message by this module. It ends with `ack` or `fail` of its consumer."""
 
     envelope: Envelope
@@ -65,7 +65,8 @@ class Intake:
         streams = [keys.inbox(module), *(keys.topic(check_name(topic, "topic")) for topic in topics)]
         self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
         self.batch, self.lease_ms = batch, int(lease_s * 1000)
-        self._joined = False
+        self._joined = self._refused = False
+        self._events = keys.events(module)
         self._acks: list[tuple[Delivery, int]] = []
         self._out: dict[tuple[str, str], Delivery] = {}
         self._claim_at = 0.0
@@ -73,6 +74,8 @@ class Intake:
 
     def reading(self, wait_ms: int) -> Operation[list[Delivery]]:
         """The next deliveries: first what others left behind, then what is new; empty when the wait is over."""
+        if self._may_read_at_once():
+            return (yield from self._settled_and_new(wait_ms))
         yield from self.settling()
         if not self._joined:
             yield from self._join()
@@ -97,12 +100,11 @@ class Intake:
         """Sends the gathered acks, one batch a stream."""
         while self._acks:
             reader = self._acks[0][0].reader
-            mine = [(delivery, at) for delivery, at in self._acks if delivery.reader == reader]
-            handled = Handled([_settled(delivery.envelope, at, delivery.attempts) for delivery, at in mine])
-            ids = [delivery.entry.id for delivery, _ in mine]
-            events = self.identity.keys.events(self.identity.module)
-            yield from ops.settle(reader, ids, events, self.identity.event(handled))
+            mine = [pair for pair in self._acks if pair[0].reader == reader]
+            ids, event = self._handled(mine)
+            yield from ops.settle(reader, ids, self._events, event)
             self._acks = [pair for pair in self._acks if pair[0].reader != reader]
+        self._refused = False
 
     def burying(self, delivery: Delivery, reason: str, path: str) -> Operation[None]:
         """Moves a delivery to the dead stream."""
@@ -127,6 +129,35 @@ class Intake:
                 yield from ops.give_back(reader, ids, lease_ms=self.lease_ms)
             yield from ops.leave(reader)
         self._out.clear()
+
+    def _may_read_at_once(self) -> bool:
+        """Whether the acks and the next read may travel together: nothing else is due, and no ack was refused."""
+        lone = len(self.readers) == 1 and self._joined and bool(self._acks)
+        return lone and not self._refused and time.monotonic() < self._claim_at
+
+    def _settled_and_new(self, wait_ms: int) -> Operation[list[Delivery]]:
+        """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
+        (reader,) = self.readers
+        ids, event = self._handled(self._acks)
+        refused, found = yield from ops.settle_and_read(
+            reader, ids, self._events, event, count=self.batch, block_ms=wait_ms
+        )
+        self._refused = refused is not None
+        if refused is None:
+            del self._acks[: len(ids)]
+        if isinstance(found, list):
+            if refused is not None and not found:
+                raise refused
+            return (yield from self._opened(reader, found))
+        if not isinstance(found, ServerRefused) or found.code != "NOGROUP":
+            raise found
+        self._joined = False
+        return []
+
+    def _handled(self, acks: Sequence[tuple[Delivery, int]]) -> tuple[list[str], bytes]:
+        """The entries that these acks are for, and the event that says so."""
+        settled = [_settled(delivery.envelope, at, delivery.entry.attempts) for delivery, at in acks]
+        return [delivery.entry.id for delivery, _ in acks], self.identity.event(Handled(settled))
 
     def _join(self) -> Operation[None]:
         keys = self.identity.keys

@@ -43,13 +43,17 @@ class AsyncServer:
             await connection.send_packed_command(pack(command.args))
             return await connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
 
-    async def many(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused."""
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
+
+        `wait_ms` is how long the last command asks the server to wait.
+        """
         if not commands:
             return []
         async with self._connection() as connection:
             await connection.send_packed_command(b"".join([pack(command.args) for command in commands]))
-            return outcomes(await connection._parser.read_many(len(commands), REPLY_TIMEOUT_S))
+            timeout_s = REPLY_TIMEOUT_S + wait_ms / 1000
+            return outcomes(await connection._parser.read_many(len(commands), timeout_s))
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
@@ -114,7 +118,11 @@ class AsyncLinks:
         if isinstance(effect, Append):
             return await self.data.append(effect.posts)
         server = self.data if effect.on == "data" else self.control
-        return await server.one(effect) if isinstance(effect, Command) else await server.many(effect.commands)
+        return (
+            await server.one(effect)
+            if isinstance(effect, Command)
+            else await server.many(effect.commands, effect.wait_ms)
+        )
 
     async def close(self) -> None:
         await self.data.close()

@@ -39,7 +39,7 @@ class Links:
         if isinstance(effect, Append):
             return self.data.append(effect.posts)
         server = self.data if effect.on == "data" else self.control
-        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands)
+        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
 
     def close(self) -> None:
         self.data.close()
