@@ -16,6 +16,8 @@ WAYS = (
     Spec("claude-comm publish_many", f"{_OURS}_many"),
     Spec("claude-comm publish_many, validated under an agreement", f"{_OURS}_agreed"),
     Spec("claude-comm await publish() from 100 tasks", f"{_OURS}_tasks"),
+    Spec("claude-comm publish_many, with an outbox", f"{_OURS}_many_kept"),
+    Spec("claude-comm await publish() from 100 tasks, with an outbox", f"{_OURS}_tasks", ("tasks.outbox",)),
     Spec("claude-comm publish_soon", f"{_OURS}_soon"),
     Spec("claude-comm publish, one after another", f"{_OURS}_one_by_one", count=2_000),
     Spec("NATS JetStream publish_async", _NATS, needs="nats", count=5_000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from benchmarks.actors import Act
@@ -58,10 +59,17 @@ def publish_soon(place: Place) -> Iterator[Act]:
 
 
 @contextmanager
-def publish_tasks(place: Place) -> Iterator[Act]:
+def publish_many_kept(place: Place) -> Iterator[Act]:
+    """With an outbox, and nobody who stores: it grows, and every commit reaches the disk."""
+    with Publisher("kept", settings=place.settings(), outbox=Path(place.home) / "kept.outbox") as publisher:
+        yield lambda count: publisher.publish_many("sink", payloads(count))
+
+
+@contextmanager
+def publish_tasks(place: Place, outbox: str = "") -> Iterator[Act]:
     """100 tasks, each awaiting one message after another."""
     with asyncio.Runner() as runner:
-        publisher = runner.run(_async_publisher(place))
+        publisher = runner.run(_async_publisher(place, outbox))
 
         async def send(numbers: range) -> None:
             for number in numbers:
@@ -157,8 +165,9 @@ async def _consume_async(consumer: AsyncConsumer, count: int) -> list[int]:
     return handler.latencies_ns
 
 
-async def _async_publisher(place: Place) -> AsyncPublisher:
-    return AsyncPublisher("tasks", settings=place.settings())
+async def _async_publisher(place: Place, outbox: str = "") -> AsyncPublisher:
+    path = Path(place.home) / outbox if outbox else None
+    return AsyncPublisher("tasks", settings=place.settings(), outbox=path)
 
 
 async def _async_consumer(place: Place) -> AsyncConsumer:

@@ -81,7 +81,7 @@ class AsyncServer:
             yield connection
         except redis.ResponseError as error:
             translate(error, self.url)
-        except (redis.RedisError, TimeoutError) as error:
+        except (redis.RedisError, OSError) as error:
             await connection.disconnect(nowait=True)
             translate(error, self.url)
         except BaseException:

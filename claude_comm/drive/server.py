@@ -106,7 +106,8 @@ class Server:
             yield connection
         except redis.ResponseError as error:
             translate(error, self.url)
-        except redis.RedisError as error:
+        except (redis.RedisError, OSError) as error:
+            # The operating system's own errors too: where replies are read in bulk, redis-py does not wrap them.
             connection.disconnect()
             translate(error, self.url)
         except BaseException:
