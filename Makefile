@@ -29,7 +29,10 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+# The peers that the benchmarks measure beside; one that cannot be installed is skipped by name.
 bench: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' \
+		|| echo "the peers could not be installed: measuring without them"
 	@$(BIN)/python -m benchmarks
 
 clean:

@@ -1,28 +1,34 @@
 """Runs the benchmarks: `python -m benchmarks` for all, `python -m benchmarks NAME ...` for some.
 
-Each prints medians, spread and ratios of things measured side by side in this one run; absolute figures move with
-the machine.
+Each measures its ways side by side, interleaved in this one run, prints a table, and writes it with a plot to
+`benchmarks/results/`. Absolute figures move with the machine.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sys
-from pathlib import Path
+
+from benchmarks import results, targets
+from benchmarks.side_by_side import Result
+
+NAMES = ("publish", "consume", "latency", "negotiate", "materialise", "startup")
 
 
 def main(wanted: list[str]) -> int:
     """Runs each named benchmark's `main()`; the exit code."""
-    known = sorted(found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)]) if found.name[0] != "_")
-    known.remove("side_by_side")
-    unknown = set(wanted) - set(known)
+    unknown = set(wanted) - set(NAMES)
     if unknown:
-        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
+        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    for name in wanted or known:
-        print(f"\n== {name}")
-        importlib.import_module(f"benchmarks.{name}").main()
+    found: list[Result] = []
+    for name in wanted or NAMES:
+        measured: list[Result] = importlib.import_module(f"benchmarks.{name}").main()
+        results.write(measured)
+        for result in measured:
+            print(f"\n{results.table(result)}", flush=True)
+        found += measured
+    print(targets.table(found))
     return 0
 
 

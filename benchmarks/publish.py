@@ -1,58 +1,35 @@
-"""Publishing, beside redis-py pipelines that carry the same bytes."""
+"""Publishing: each way in a process of its own, on the same server where it is a way over Redis streams."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
+from benchmarks.actors import Spec, actors, installed
+from benchmarks.place import place
+from benchmarks.side_by_side import Result, rates, rounds
 
-import msgspec
-import redis
-
-from benchmarks.side_by_side import report, rounds
-from claude_comm import Publisher, Settings
-from claude_comm.client.opening import micros
-from claude_comm.drive import launch
-from claude_comm.ids import uuid7
-from claude_comm.ops import registry
-from claude_comm.registry.contracts import contract
-
-COUNT = 10_000
-PIPELINE = 500
-SCHEMA = {
-    "type": "object",
-    "properties": {"n": {"type": "integer"}, "text": {"type": "string"}},
-    "required": ["n", "text"],
-}
-
-
-def main() -> None:
-    home = Path(tempfile.mkdtemp(prefix="cc-"))
-    settings = Settings(home=home)
-    payloads = [{"n": number, "text": "x" * 180} for number in range(COUNT)]
-    try:
-        with Publisher("plain", settings=settings) as plain, Publisher("agreed", settings=settings) as agreed:
-            plain.links.run(registry.register(plain.identity.keys, contract("sink", accepts={"fits": SCHEMA})))
-            agreed.negotiate("sink", SCHEMA, type="fits")
-            client = redis.Redis(unix_socket_path=str(launch.socket_path(home)))
-            ways = {
-                "redis-py pipelines of 500": lambda: _pipelines(client, payloads),
-                "publish_many": lambda: plain.publish_many("sink", payloads),
-                "publish_many, validated": lambda: agreed.publish_many("sink", payloads, type="fits"),
-            }
-            report(rounds(ways, 7), baseline="redis-py pipelines of 500", items=COUNT, unit="messages")
-    finally:
-        launch.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
+ROUNDS = 7
+_OURS, _BARE, _NATS, _FAST = (
+    f"benchmarks.peers.{name}:publish" for name in ("ours", "bare", "jetstream", "fast_stream")
+)
+WAYS = (
+    Spec("redis-py, pipelines of 500", "benchmarks.peers.bare:fill", ("bare",)),
+    Spec("raw socket with hiredis packing", f"{_BARE}_raw"),
+    Spec("claude-comm publish_many", f"{_OURS}_many"),
+    Spec("claude-comm publish_many, validated under an agreement", f"{_OURS}_agreed"),
+    Spec("claude-comm await publish() from 100 tasks", f"{_OURS}_tasks"),
+    Spec("claude-comm publish_many, with an outbox", f"{_OURS}_many_kept"),
+    Spec("claude-comm await publish() from 100 tasks, with an outbox", f"{_OURS}_tasks", ("tasks.outbox",)),
+    Spec("claude-comm publish_soon", f"{_OURS}_soon"),
+    Spec("claude-comm publish, one after another", f"{_OURS}_one_by_one", count=2_000),
+    Spec("NATS JetStream publish_async", _NATS, needs="nats", count=5_000),
+    Spec("FastStream, pipelined", f"{_FAST}_pipelined", needs="faststream", count=5_000),
+    Spec("FastStream, a message", _FAST, needs="faststream", count=1_000),
+    Spec("walrus", "benchmarks.peers.walrus_streams:publish", needs="walrus", count=2_000),
+)
 
 
-def _pipelines(client: redis.Redis, payloads: list[dict[str, object]]) -> None:
-    encode = msgspec.msgpack.Encoder().encode
-    for start in range(0, len(payloads), PIPELINE):
-        pipeline = client.pipeline(transaction=False)
-        for data in payloads[start : start + PIPELINE]:
-            time_us = micros()
-            body = encode({"id": uuid7(time_us, os.urandom(8)), "source": "a", "target": "b", "data": data})
-            pipeline.execute_command("XADD", "bare", "*", "e", body)
-        pipeline.execute()
+def main() -> list[Result]:
+    with place(with_nats=True) as where, actors(installed(WAYS, where), where) as playing:
+        ways = {name: lambda actor=actor: actor.run(actor.spec.count)[0] for name, actor in playing.items()}
+        seconds = rounds(ways, ROUNDS)
+    note = "200-byte payloads, durable (append-only file, file storage) and confirmed by the server; one producer."
+    return [rates("Publish", seconds, {spec.name: spec.count for spec in WAYS}, note=note)]

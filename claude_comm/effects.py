@@ -34,10 +34,14 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Commands that travel together. Each must keep to one hash tag; the batch need not."""
+    """Commands that travel together. Each must keep to one hash tag; the batch need not.
+
+    `wait_ms` is how long its last command itself asks the server to wait.
+    """
 
     commands: tuple[Command, ...]
     on: Place = "data"
+    wait_ms: int = 0
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -49,7 +53,7 @@ class Script(msgspec.Struct, frozen=True):
     on: Place = "data"
 
 
-class Post(msgspec.Struct, frozen=True):
+class Post(msgspec.Struct, frozen=True, gc=False):
     """An encoded envelope and the stream it goes to."""
 
     stream: str

@@ -28,7 +28,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=256)]
 _NIL = msgspec.Raw(b"\xc0")
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One message. With `source`, `id` is its identity; `data` is the payload as MessagePack."""
 
     v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION

@@ -15,8 +15,8 @@ BATCH_ENTROPY_BYTES = 6
 # Ids of one moment, told apart by 14 bits.
 MAX_BATCH = 1 << 14
 
-_RANDOM_MASK = (1 << 62) - 1
-_VARIANT = 0b10 << 62
+# The two leftmost bits of the fourth group (RFC 9562, section 4.1).
+_VARIANT = 0b10 << 6
 
 
 def uuid7(time_us: int, entropy: bytes) -> str:
@@ -24,8 +24,8 @@ def uuid7(time_us: int, entropy: bytes) -> str:
 
     `rand_a` carries the fraction of the millisecond (RFC 9562, method 3), so ids sort by microsecond.
     """
-    tail = int.from_bytes(entropy[:ENTROPY_BYTES], "big") & _RANDOM_MASK | _VARIANT
-    return f"{_moment(time_us)}-{tail >> 48:04x}-{tail & 0xFFFFFFFFFFFF:012x}"
+    random = entropy.hex()
+    return f"{_moment(time_us)}-{_VARIANT | entropy[0] & 0x3F:x}{random[2:4]}-{random[4:16]}"
 
 
 def uuid7s(time_us: int, entropy: bytes, count: int) -> list[str]:

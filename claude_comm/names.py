@@ -14,6 +14,8 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:modules` | hash, name to contract | until unregistered |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
+| `ns:{registry}:projections` | sorted set, projection by when it last told (ms) | pruned after a day |
+| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry id stored | a day after it last told |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 """
 
@@ -128,6 +130,13 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def workers(self) -> str:
         return f"{self.namespace}:{{registry}}:workers"
+
+    @property
+    def projections(self) -> str:
+        return f"{self.namespace}:{{registry}}:projections"
+
+    def stored(self, projection: str) -> str:
+        return f"{self.namespace}:{{registry}}:stored:{check_name(projection, 'projection')}"
 
     @property
     def agreements(self) -> str:

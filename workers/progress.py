@@ -28,6 +28,7 @@ from claude_comm.ops import follow
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import Step, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.telling import Teller
 from claude_comm.telemetry.logs import get_logger
 from workers.heart import beating
 
@@ -50,6 +51,7 @@ class Follower:
         self._listed_at = self._surveyed_at = 0.0
         self._count = first_count(1)
         self._foreign: set[str] = set()
+        self._teller = Teller()
 
     def run(self) -> None:
         """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
@@ -90,6 +92,7 @@ class Follower:
             max_bytes=self._settings.max_envelope_bytes,
         )
         self._count = done.count
+        self._teller.tell(self._links, database, self._keys)
         self._report(done)
 
     def _current(self, database: Database) -> Survey:

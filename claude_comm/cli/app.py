@@ -74,6 +74,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "About": (
         Entry("demo", "demo", "demo", "Watch three modules negotiate, talk and build a search index."),
+        Entry("bench", "bench", "bench", "Measure publishing, consuming and latency on your server."),
         Entry("version", "about", "version", "Print the versions of claude-comm and of what it stands on."),
     ),
 }

@@ -174,6 +174,7 @@ class AsyncCoalescer:
         self._line = asyncio.Lock()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def full(self) -> bool:
         return self._queue.full()
@@ -189,7 +190,9 @@ class AsyncCoalescer:
 
     def push(self, id_: str, post: Post) -> asyncio.Future[str]:
         """Queues the message; the promise of its id, kept when it is in the stream."""
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = self._loop.create_future()
         self._queue.put(Ticket(id_, post, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())

@@ -38,7 +38,7 @@ LOOK_EVERY_S = 0.5
 _TURN_MS = 100
 
 
-class Delivery(msgspec.Struct, frozen=True, eq=False):
+class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One reading of a message by this module. It ends with `ack`, `retry` or `fail` of its consumer."""
 
     envelope: Envelope
@@ -77,7 +77,8 @@ class Intake:
         streams = [keys.inbox(module), *(keys.topic(check_name(topic, "topic")) for topic in topics)]
         self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
         self.batch, self.lease_ms = batch, int(lease_s * 1000)
-        self._joined = False
+        self._joined = self._refused = False
+        self._events = keys.events(module)
         self._acks: list[tuple[Delivery, int]] = []
         self._out: dict[tuple[str, str], Delivery] = {}
         self._claim_at = 0.0
@@ -86,10 +87,14 @@ class Intake:
 
     def reading(self, wait_ms: int) -> Operation[list[Delivery]]:
         """The next deliveries: first what others left behind, then what is new; empty when the wait is over."""
+        deadline = time.monotonic() + wait_ms / 1000
+        if self._may_read_at_once():
+            deliveries = yield from self._settled_and_new(self._turn_ms(deadline))
+            if deliveries or time.monotonic() >= deadline:
+                return deliveries
         yield from self.settling()
         if not self._joined:
             yield from self._join()
-        deadline = time.monotonic() + wait_ms / 1000
         try:
             while True:
                 yield from self._move_due()
@@ -114,12 +119,11 @@ class Intake:
         """Sends the gathered acks, one batch a stream."""
         while self._acks:
             reader = self._acks[0][0].reader
-            mine = [(delivery, at) for delivery, at in self._acks if delivery.reader == reader]
-            handled = Handled([_settled(delivery.envelope, at, delivery.attempts) for delivery, at in mine])
-            ids = [delivery.entry.id for delivery, _ in mine]
-            events = self.identity.keys.events(self.identity.module)
-            yield from ops.settle(reader, ids, events, self.identity.event(handled))
+            mine = [pair for pair in self._acks if pair[0].reader == reader]
+            ids, event = self._handled(mine)
+            yield from ops.settle(reader, ids, self._events, event)
             self._acks = [pair for pair in self._acks if pair[0].reader != reader]
+        self._refused = False
 
     def burying(self, delivery: Delivery, why: Why) -> Operation[None]:
         """Moves a delivery to the dead stream."""
@@ -171,6 +175,35 @@ class Intake:
         """
         now = time.monotonic()
         return int(max(min(deadline, self._look_at) - now, 0) * 1000) + 1 if now < deadline else 0
+
+    def _may_read_at_once(self) -> bool:
+        """Whether the acks and the next read may travel together: nothing else is due, and no ack was refused."""
+        lone = len(self.readers) == 1 and self._joined and bool(self._acks)
+        return lone and not self._refused and time.monotonic() < min(self._claim_at, self._look_at)
+
+    def _settled_and_new(self, wait_ms: int) -> Operation[list[Delivery]]:
+        """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
+        (reader,) = self.readers
+        ids, event = self._handled(self._acks)
+        refused, found = yield from ops.settle_and_read(
+            reader, ids, self._events, event, count=self.batch, block_ms=wait_ms
+        )
+        self._refused = refused is not None
+        if refused is None:
+            del self._acks[: len(ids)]
+        if isinstance(found, list):
+            if refused is not None and not found:
+                raise refused
+            return (yield from self._opened(reader, found))
+        if not isinstance(found, ServerRefused) or found.code != "NOGROUP":
+            raise found
+        self._joined = False
+        return []
+
+    def _handled(self, acks: Sequence[tuple[Delivery, int]]) -> tuple[list[str], bytes]:
+        """The entries that these acks are for, and the event that says so."""
+        settled = [_settled(delivery.envelope, at, delivery.entry.attempts) for delivery, at in acks]
+        return [delivery.entry.id for delivery, _ in acks], self.identity.event(Handled(settled))
 
     def _join(self) -> Operation[None]:
         keys = self.identity.keys

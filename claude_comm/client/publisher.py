@@ -11,18 +11,20 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from claude_comm.client import asking
 from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalescer, Coalescer, OnFull
+from claude_comm.client.outboxed import DEFAULT_MAX_OUTBOX_BYTES, Outboxed
 from claude_comm.client.sending import RETRY_WAITS_S, Sending, raise_first
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ServerUnreachable
+from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.publish import Outcomes
 from claude_comm.progress.events import Event
@@ -36,6 +38,10 @@ class Publisher(Sending):
 
     Safe to share between threads: what several send at once travels together. `max_waiting_bytes` bounds what
     `publish_soon` holds; `on_full` says what it does then.
+
+    With `outbox`, a file of this publisher alone, each message is on the local disk before it is first sent, and until
+    a projection has stored it. Then a publish that returned is in the stream or in the outbox, which sends it when the
+    server answers again, also after a restart; what `max_outbox_bytes` bounds is what is not stored yet.
     """
 
     def __init__(
@@ -46,8 +52,11 @@ class Publisher(Sending):
         links: Links | None = None,
         max_waiting_bytes: int = DEFAULT_MAX_WAITING_BYTES,
         on_full: OnFull = "wait",
+        outbox: str | Path | None = None,
+        max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
     ) -> None:
         super().__init__(source, settings)
+        self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect(self.identity.settings)
         self._line = Coalescer(self._deliver, max_waiting_bytes, on_full)
@@ -89,6 +98,7 @@ class Publisher(Sending):
             times=times,
         )
         if times.not_before:
+            no_delay_with(self._outboxed)
             self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
             return id_
         return self._line.send(id_, post)
@@ -129,6 +139,8 @@ class Publisher(Sending):
     def close(self) -> None:
         """Sends what waits, then closes the connection."""
         self._line.close()
+        if self._outboxed is not None:
+            self._outboxed.close()
         if self._owns_links:
             self.links.close()
 
@@ -141,6 +153,9 @@ class Publisher(Sending):
         self.close()
 
     def _deliver(self, posts: Sequence[Post]) -> Outcomes:
+        return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
+
+    def _send(self, posts: Sequence[Post]) -> Outcomes:
         return self._patiently(lambda: self.links.run(self.operation(posts)))
 
     def _patiently(self, send: Callable[[], T]) -> T:
@@ -165,8 +180,11 @@ class AsyncPublisher(Sending):
         links: AsyncLinks | None = None,
         max_waiting_bytes: int = DEFAULT_MAX_WAITING_BYTES,
         on_full: OnFull = "wait",
+        outbox: str | Path | None = None,
+        max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
     ) -> None:
         super().__init__(source, settings)
+        self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect_async(self.identity.settings)
         self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full)
@@ -202,6 +220,7 @@ class AsyncPublisher(Sending):
             times=times,
         )
         if times.not_before:
+            no_delay_with(self._outboxed)
             await self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
             return id_
         if self._line.full():
@@ -242,6 +261,8 @@ class AsyncPublisher(Sending):
     async def close(self) -> None:
         """Sends what waits, then closes the connection."""
         await self._line.flush()
+        if self._outboxed is not None:
+            await asyncio.to_thread(self._outboxed.close)
         if self._owns_links:
             await self.links.close()
 
@@ -254,6 +275,11 @@ class AsyncPublisher(Sending):
         await self.close()
 
     async def _deliver(self, posts: Sequence[Post]) -> Outcomes:
+        if self._outboxed is None:
+            return await self._send(posts)
+        return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
+
+    async def _send(self, posts: Sequence[Post]) -> Outcomes:
         return await self._patiently(lambda: self.links.run(self.operation(posts)))
 
     async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
@@ -264,3 +290,9 @@ class AsyncPublisher(Sending):
                 self._announced.clear()
                 await asyncio.sleep(wait_s)
         return await send()
+
+
+def no_delay_with(outbox: Outboxed | None) -> None:
+    """Raises ConfigurationError: the outbox follows messages to their stream, and a delayed one is not there yet."""
+    if outbox is not None:
+        raise ConfigurationError("a delayed message is not kept in the outbox: send it with a publisher that has none.")

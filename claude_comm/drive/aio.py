@@ -44,13 +44,17 @@ class AsyncServer:
             await connection.send_packed_command(pack(command.args))
             return await connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
 
-    async def many(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused."""
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
+
+        `wait_ms` is how long the last command asks the server to wait.
+        """
         if not commands:
             return []
         async with self._connection() as connection:
             await connection.send_packed_command(b"".join([pack(command.args) for command in commands]))
-            return outcomes(await connection._parser.read_many(len(commands), REPLY_TIMEOUT_S))
+            timeout_s = REPLY_TIMEOUT_S + wait_ms / 1000
+            return outcomes(await connection._parser.read_many(len(commands), timeout_s))
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
@@ -78,7 +82,7 @@ class AsyncServer:
             yield connection
         except redis.ResponseError as error:
             translate(error, self.url)
-        except (redis.RedisError, TimeoutError) as error:
+        except (redis.RedisError, OSError) as error:
             await connection.disconnect(nowait=True)
             translate(error, self.url)
         except BaseException:
@@ -117,7 +121,11 @@ class AsyncLinks:
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return await self._evaluate(server, effect)
-        return await server.one(effect) if isinstance(effect, Command) else await server.many(effect.commands)
+        return (
+            await server.one(effect)
+            if isinstance(effect, Command)
+            else await server.many(effect.commands, effect.wait_ms)
+        )
 
     async def _evaluate(self, server: AsyncServer, script: Script) -> Any:
         try:

@@ -42,7 +42,7 @@ class Links:
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return self._evaluate(server, effect)
-        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands)
+        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
 
     def _evaluate(self, server: Server, script: Script) -> Any:
         try:

@@ -18,7 +18,7 @@ from redis._parsers.hiredis import NOT_ENOUGH_DATA
 class BulkParser(_HiredisParser):
     """redis-py's hiredis parser, with `read_many`."""
 
-    def read_many(self, count: int) -> list[Any]:
+    def read_many(self, count: int, timeout_s: float) -> list[Any]:
         """The next `count` replies. Raises redis-py's connection errors."""
         replies: list[Any] = []
         if self._reader is None:
@@ -27,7 +27,7 @@ class BulkParser(_HiredisParser):
         while len(replies) < count:
             reply = gets()
             if reply is NOT_ENOUGH_DATA:
-                self.read_from_socket()  # type: ignore[no-untyped-call]
+                self.read_from_socket(timeout_s)  # type: ignore[no-untyped-call]
             elif isinstance(reply, redis.ConnectionError):
                 raise reply
             elif not isinstance(reply, hiredis.PushNotification):

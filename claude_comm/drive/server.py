@@ -66,13 +66,16 @@ class Server:
             connection.send_packed_command([pack(command.args)])
             return connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
 
-    def many(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused."""
+    def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
+
+        `wait_ms` is how long the last command asks the server to wait.
+        """
         if not commands:
             return []
         with self._connection() as connection:
             connection.send_packed_command([b"".join([pack(command.args) for command in commands])])
-            return outcomes(connection._parser.read_many(len(commands)))
+            return outcomes(connection._parser.read_many(len(commands), REPLY_TIMEOUT_S + wait_ms / 1000))
 
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused.
@@ -85,9 +88,9 @@ class Server:
             for start in range(0, len(posts), APPEND_PART):
                 part = posts[start : start + APPEND_PART]
                 connection.send_packed_command([packed(part)])
-                replies += connection._parser.read_many(unread)
+                replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
                 unread = len(part)
-            replies += connection._parser.read_many(unread)
+            replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
         return outcomes(replies)
 
     def close(self) -> None:
@@ -103,7 +106,8 @@ class Server:
             yield connection
         except redis.ResponseError as error:
             translate(error, self.url)
-        except redis.RedisError as error:
+        except (redis.RedisError, OSError) as error:
+            # The operating system's own errors too: where replies are read in bulk, redis-py does not wrap them.
             connection.disconnect()
             translate(error, self.url)
         except BaseException:

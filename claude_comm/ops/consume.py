@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ from claude_comm.names import Keys
 _FEW = re.compile(rb"[0-9]{1,9}")
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One stream entry as delivered; `body` is None when it has no envelope field.
 
     `deliveries` is how often this entry was handed out, `failures` how often the message was retried before it.
@@ -82,13 +83,8 @@ def join(keys: Keys, stream: str, group: str) -> Operation[None]:
 
 def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]:
     """New entries; waits up to `block_ms` for the first one (0: does not wait)."""
-    words: list[str | int] = ["XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count]
-    if block_ms:
-        words += ["BLOCK", block_ms]
-    reply = yield Command((*words, "STREAMS", reader.stream, ">"), wait_ms=block_ms)
-    if not reply:
-        return []
-    return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]]
+    reply = yield Command(_reading(reader, count, block_ms), wait_ms=block_ms)
+    return _entries(reader, reply)
 
 
 def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operation[Claimed]:
@@ -112,9 +108,22 @@ def _times(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]
 
 def settle(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> Operation[None]:
     """Acks these entries and records it as an event of the reading module."""
-    yield from _all(
-        Command(("XACK", reader.stream, reader.group, *ids)), Command(("XADD", events_stream, "*", "e", event))
+    yield from _all(*_settling(reader, ids, events_stream, event))
+
+
+def settle_and_read(
+    reader: Reader, ids: Sequence[str], events_stream: str, event: bytes, *, count: int, block_ms: int
+) -> Operation[tuple[TransportError | None, list[Entry] | TransportError]]:
+    """`settle` and `read` in one round trip: what refused the settling, and the entries or what refused them.
+
+    The one does not wait for the other's answer, so entries may come although settling was refused.
+    """
+    acked, told, reply = yield Batch(
+        (*_settling(reader, ids, events_stream, event), Command(_reading(reader, count, block_ms), wait_ms=block_ms)),
+        wait_ms=block_ms,
     )
+    refused = next((answer for answer in (acked, told) if isinstance(answer, TransportError)), None)
+    return refused, reply if isinstance(reply, TransportError) else _entries(reader, reply)
 
 
 def bury(keys: Keys, reader: Reader, entry: Entry, why: Why, *, event: bytes) -> Operation[bool]:
@@ -154,6 +163,24 @@ def leave(reader: Reader) -> Operation[None]:
     pending = yield Command(("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer))
     if not pending:
         yield Command(("XGROUP", "DELCONSUMER", reader.stream, reader.group, reader.consumer))
+
+
+def _settling(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> tuple[Command, Command]:
+    acks = Command(("XACK", reader.stream, reader.group, *ids))
+    return acks, Command(("XADD", events_stream, "*", "e", event))
+
+
+def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]:
+    block = ("BLOCK", block_ms) if block_ms else ()
+    return (
+        *("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count),
+        *(*block, "STREAMS", reader.stream, ">"),
+    )
+
+
+def _entries(reader: Reader, reply: Any) -> list[Entry]:
+    """The entries of one stream; null when there are none."""
+    return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]] if reply else []
 
 
 def _all(*commands: Command) -> Operation[None]:

@@ -22,7 +22,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 
 
-class Settled(msgspec.Struct, frozen=True, array_like=True):
+class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One delivery that ended: which message, when it was sent and when its handling ended (microseconds)."""
 
     source: str

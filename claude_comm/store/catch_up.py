@@ -20,6 +20,7 @@ from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
 from claude_comm.store.project import Page, Projected, project
+from claude_comm.store.telling import Teller
 
 # What a page should hold in memory, and its bounds in entries. The first page is small, because nobody knows yet how
 # large the messages are; beyond the largest, a transaction gains nothing.
@@ -115,6 +116,8 @@ def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int, re
         count = done.count
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
         behind = _behind(checkpoints.load(database), {key: seen.tails[key] for key in behind & done.read})
+    if stored:
+        Teller().tell(links, database, keys)
     return stored
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from claude_comm.errors import StoreError
 
@@ -67,8 +67,17 @@ class Database:
         self.close()
 
 
-def open_database(path: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+def open_database(
+    path: str | Path,
+    *,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    migrations: Path | None = None,
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+) -> Database:
     """The database in this file, made and migrated if need be; any number of processes may do so at once.
+
+    With `synchronous="NORMAL"` a commit may be lost with the power, never with the process: what is lost is folded
+    from the streams again. With `"FULL"` it is on the disk.
 
     Raises StoreError: not a database, made by a newer release, a folder that cannot be used, locked for too long.
     """
@@ -76,7 +85,8 @@ def open_database(path: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -
     with _translated(file):
         connection = _connect(file, busy_timeout_s)
         try:
-            _prepare(connection, file, busy_timeout_s)
+            _prepare(connection, file, migrations or _MIGRATIONS, busy_timeout_s)
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
         except BaseException:
             connection.close()
             raise
@@ -99,8 +109,8 @@ def _connect(file: Path, busy_timeout_s: float) -> sqlite3.Connection:
     return sqlite3.connect(file, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
 
 
-def _prepare(connection: sqlite3.Connection, file: Path, busy_timeout_s: float) -> None:
-    scripts = sorted(_MIGRATIONS.glob("*.sql"))
+def _prepare(connection: sqlite3.Connection, file: Path, migrations: Path, busy_timeout_s: float) -> None:
+    scripts = sorted(migrations.glob("*.sql"))
     version = _version(connection)
     if version > len(scripts):
         raise StoreError(
@@ -114,8 +124,6 @@ def _prepare(connection: sqlite3.Connection, file: Path, busy_timeout_s: float) 
                 for statement in _statements(script.read_text(encoding="utf-8")):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
-    # A commit may be lost with the power, never with the process; what is lost is folded from the streams again.
-    connection.execute("PRAGMA synchronous = NORMAL")
     # A batch's pages stay in memory until its commit: with the default of 2 MB, 5,000 messages take twice as long.
     connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
 
@@ -181,7 +189,7 @@ def _next_step(error: sqlite3.Error) -> str:
 _NEXT_STEPS = {
     sqlite3.SQLITE_BUSY: " Another process has been writing to it for too long: try again.",
     sqlite3.SQLITE_CANTOPEN: " Check that its folder exists and may be written, or set CLAUDE_COMM_HOME.",
-    sqlite3.SQLITE_CORRUPT: " Move it away: it is made anew from the streams.",
+    sqlite3.SQLITE_CORRUPT: " Move it away: a projection is made anew from the streams.",
     sqlite3.SQLITE_FULL: " The disk is full.",
     sqlite3.SQLITE_NOTADB: " Name another file, or move this one away.",
     sqlite3.SQLITE_READONLY: " Check that the file and its folder may be written.",

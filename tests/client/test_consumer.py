@@ -16,6 +16,7 @@ from claude_comm.client.intake import MAX_DELIVERIES
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command
 from claude_comm.envelope import decode
+from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.progress.events import Buried, Handled, Lifecycle, decode_event
 from tests.conftest import wait_until
@@ -68,6 +69,71 @@ def test_acks_reach_the_server_as_one_batch_with_one_event(links: Links, keys: K
     assert isinstance(handled, Handled)
     assert [settled.id for settled in handled.deliveries] == ids
     assert all(settled.settled_us >= settled.sent_us > 0 for settled in handled.deliveries)
+
+
+def test_acks_and_the_next_read_share_a_round_trip(
+    settings: Settings, links: Links, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(settings, "sink", 1, 2)
+    with Consumer("sink", settings=settings, links=links, batch=1) as consumer:
+        (first,) = consumer.read()
+        consumer.ack(first)
+        trips: list[int] = []
+        many = links.data.many
+        monkeypatch.setattr(
+            links.data, "many", lambda commands, wait_ms=0: [trips.append(wait_ms), many(commands, wait_ms)][1]
+        )
+        monkeypatch.setattr(links.data, "one", lambda command: pytest.fail(f"another round trip: {command}"))
+        (second,) = consumer.read(wait_s=0.5)
+        monkeypatch.undo()
+        assert (trips, second.payload()) == ([500], 2)
+        assert pending(links, keys, "sink") == 1
+
+
+def test_a_read_that_waits_longer_than_a_reply_may_take_is_no_failure(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claude_comm.drive.server.REPLY_TIMEOUT_S", 0.2)
+    publish(settings, "sink", 1)
+    with Consumer("sink", settings=settings) as consumer:
+        for delivery in consumer.read():
+            consumer.ack(delivery)
+        assert consumer.read(wait_s=0.6) == []
+
+
+def test_refused_acks_are_kept_and_the_deliveries_that_came_with_the_refusal_too(
+    settings: Settings, links: Links, keys: Keys
+) -> None:
+    publish(settings, "sink", 1, 2)
+    with Consumer("sink", settings=settings, batch=1) as consumer:
+        (first,) = consumer.read()
+        consumer.ack(first)
+        events_stream = keys.events("sink")
+        links.data.one(Command(("SET", events_stream, "no stream")))
+        (second,) = consumer.read()
+        assert second.payload() == 2
+        with pytest.raises(ServerRefused):
+            consumer.read(wait_s=0)
+        links.data.one(Command(("DEL", events_stream)))
+        consumer.ack(second)
+        assert consumer.read(wait_s=0) == []
+        assert pending(links, keys, "sink") == 0
+        (handled,) = events(links, keys, "sink")
+        assert [settled.id for settled in handled.deliveries] == [first.envelope.id, second.envelope.id]
+
+
+def test_a_group_that_is_lost_between_an_ack_and_a_read_is_made_anew(
+    settings: Settings, links: Links, keys: Keys
+) -> None:
+    publish(settings, "sink", 1)
+    with Consumer("sink", settings=settings) as consumer:
+        (first,) = consumer.read()
+        links.data.one(Command(("DEL", keys.inbox("sink"))))
+        consumer.ack(first)
+        assert consumer.read(wait_s=0) == []
+        publish(settings, "sink", 2)
+        (second,) = consumer.read()
+        assert second.payload() == 2
 
 
 def test_what_was_not_acked_comes_back_to_the_next_consumer_at_once_after_a_close(settings: Settings) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from claude_comm.drive.connect import connect_async
+from claude_comm.drive.aio import AsyncServer
+from claude_comm.drive.connect import connect, connect_async
 from claude_comm.drive.server import Server, public
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import ServerRefused, ServerUnreachable
@@ -101,3 +102,21 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     assert "127.0.0.1:1" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert public("redis://:p@h:1") == "redis://h:1"
+
+
+def test_a_connection_that_is_reset_while_replies_are_read_is_a_server_that_does_not_answer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen when a server is killed: the bulk reader meets the operating system's own error."""
+
+    def reset(*_: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    with connect(settings) as links:
+        monkeypatch.setattr("claude_comm.drive.parser.BulkParser.read_many", reset)
+        with pytest.raises(ServerUnreachable):
+            links.data.many([Command(("PING",))])
+    server = AsyncServer(settings.url)
+    monkeypatch.setattr("claude_comm.drive.parser.AsyncBulkParser.read_many", reset)
+    with pytest.raises(ServerUnreachable):
+        asyncio.run(server.many([Command(("PING",))]))

@@ -1,0 +1,71 @@
+"""Materialising: from streams into SQLite, each message once, beside a loop that inserts the bare bytes.
+
+No peer has a projection. The loop beside it reads with redis-py and inserts id and body in one transaction a page,
+with the same journal mode; it decodes nothing, keeps no checkpoint and cannot tell a copy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from benchmarks.messages import payloads
+from benchmarks.place import Place, place
+from benchmarks.side_by_side import Result, rates, rounds
+from claude_comm import Publisher
+from claude_comm.drive.connect import connect
+from claude_comm.names import Keys
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import open_database
+
+COUNT, PAGE, ROUNDS = 20_000, 2_000, 7
+
+
+def main() -> list[Result]:
+    with place() as where:
+        with Publisher("bench", settings=where.settings()) as publisher:
+            publisher.publish_many("sink", payloads(COUNT))
+        numbers = itertools.count()
+        ways = {
+            "redis-py and sqlite3, bytes only": lambda: _bytes_only(where, _fresh(where, next(numbers))),
+            "claude-comm projection": lambda: _project(where, _fresh(where, next(numbers))),
+        }
+        seconds = rounds(ways, ROUNDS)
+    note = f"{COUNT:,} messages of 200 bytes into an empty database."
+    return [rates("Materialise", seconds, dict.fromkeys(ways, COUNT), note=note)]
+
+
+def _fresh(where: Place, number: int) -> Path:
+    return Path(where.home) / f"projection-{number}.db"
+
+
+def _project(where: Place, path: Path) -> None:
+    settings = where.settings()
+    with connect(settings) as links, open_database(path) as database:
+        stored = catch_up(links, database, _keys(), max_bytes=settings.max_envelope_bytes)
+    if stored != COUNT:
+        raise RuntimeError(f"{stored} of {COUNT} were stored")
+
+
+def _bytes_only(where: Place, path: Path) -> None:
+    client: Any = redis.Redis(unix_socket_path=where.socket, protocol=2)
+    at = b"0-0"
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("CREATE TABLE messages (id TEXT PRIMARY KEY, body BLOB)")
+    while found := client.xread({_keys().inbox("sink"): at}, count=PAGE):
+        entries = found[0][1]
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany("INSERT INTO messages VALUES (?, ?)", [(id_, fields[b"e"]) for id_, fields in entries])
+        database.execute("COMMIT")
+        at = entries[-1][0]
+    database.close()
+
+
+def _keys() -> Keys:
+    return Keys("bench")

@@ -1,0 +1,99 @@
+"""NATS JetStream with file storage, over nats-py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import nats
+from nats.js.api import StorageType
+
+from benchmarks.actors import Act
+from benchmarks.messages import PAUSE_S, Handler, decode, encode, payload
+from benchmarks.place import Place
+
+BATCH = 500
+
+
+@contextmanager
+def publish(place: Place) -> Iterator[Act]:
+    yield from _publishing(place, "published")
+
+
+@contextmanager
+def fill(place: Place) -> Iterator[Act]:
+    yield from _publishing(place, "consumed")
+
+
+@contextmanager
+def send_paced(place: Place) -> Iterator[Act]:
+    with asyncio.Runner() as runner:
+        client, stream = runner.run(_stream(place, "consumed"))
+
+        async def send(count: int) -> None:
+            for number in range(count):
+                await stream.publish("consumed.in", encode(payload(number)))
+                await asyncio.sleep(PAUSE_S)
+
+        yield lambda count: runner.run(send(count))
+        runner.run(client.close())
+
+
+@contextmanager
+def consume(place: Place) -> Iterator[Act]:
+    with asyncio.Runner() as runner:
+        client, stream = runner.run(_stream(place, "consumed"))
+        reader = runner.run(stream.pull_subscribe("consumed.in", durable="g"))
+
+        async def read(count: int) -> list[int]:
+            handler = Handler()
+            while handler.count < count:
+                for message in await reader.fetch(min(BATCH, count - handler.count), timeout=10):
+                    handler(decode(message.data))
+                    await message.ack()
+            await client.flush()
+            return handler.latencies_ns
+
+        yield lambda count: runner.run(read(count))
+        runner.run(client.close())
+
+
+@contextmanager
+def consume_now(place: Place) -> Iterator[Act]:
+    """For latency: a push subscription, which hands out each message as it comes, acked one by one."""
+    with asyncio.Runner() as runner:
+        client, stream = runner.run(_stream(place, "consumed"))
+        reader = runner.run(stream.subscribe("consumed.in", durable="pushed", manual_ack=True))
+
+        async def read(count: int) -> list[int]:
+            handler = Handler()
+            while handler.count < count:
+                message = await reader.next_msg(timeout=10)
+                handler(decode(message.data))
+                await message.ack()
+            return handler.latencies_ns
+
+        yield lambda count: runner.run(read(count))
+        runner.run(client.close())
+
+
+def _publishing(place: Place, name: str) -> Iterator[Act]:
+    with asyncio.Runner() as runner:
+        client, stream = runner.run(_stream(place, name))
+
+        async def send(count: int) -> None:
+            promises = [await stream.publish_async(f"{name}.in", encode(payload(number))) for number in range(count)]
+            await asyncio.gather(*promises)
+
+        yield lambda count: runner.run(send(count))
+        runner.run(client.close())
+
+
+async def _stream(place: Place, name: str) -> tuple[Any, Any]:
+    client = await nats.connect(place.nats)
+    # As wide as nats-py allows without a stall: its default waits for half of the messages in flight.
+    stream = client.jetstream(publish_async_max_pending=20_000)
+    await stream.add_stream(name=name, subjects=[f"{name}.in"], storage=StorageType.FILE)
+    return client, stream

@@ -1,0 +1,127 @@
+"""The outbox of one publisher: messages on the local disk from before their first send until they are stored.
+
+Law: `keep` returns when its messages survive a power cut (`synchronous = FULL`). Where a message landed is noted with
+the next write, never in one of its own: a note that a crash loses costs a second sending under the same id, and no
+message. One publisher at a time has the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from claude_comm.effects import Post
+from claude_comm.errors import ConfigurationError, StoreError
+from claude_comm.store.database import Writer, open_database
+
+_MIGRATIONS = Path(__file__).parent / "migrations" / "outbox"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A message in the outbox. `entry_id` is empty until the server has confirmed it."""
+
+    number: int
+    stream: str
+    body: bytes
+    entry_id: str
+    kept_us: int
+
+    @property
+    def post(self) -> Post:
+        return Post(self.stream, self.body)
+
+
+class Outbox:
+    """One outbox file; safe to share between threads. Raises ConfigurationError if another publisher has it open."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock_file = _lock(self.path)
+        try:
+            self._database = open_database(self.path, migrations=_MIGRATIONS, synchronous="FULL")
+            (self.held_bytes,) = self._database.rows("SELECT coalesce(sum(length(body)), 0) FROM outbox")[0]
+        except StoreError:
+            os.close(self._lock_file)
+            raise
+        self._mutex = threading.Lock()
+        self._landed: dict[int, str] = {}
+
+    def keep(self, posts: Sequence[Post], now_us: int) -> list[int]:
+        """Writes these messages, on the disk when this returns; their numbers. Raises StoreError, having kept none."""
+        with self._mutex, self._database.write() as writer:
+            self._note(writer)
+            (last,) = writer.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
+            numbers = list(range(last + 1, last + 1 + len(posts)))
+            rows = [(number, post.stream, post.body, now_us) for number, post in zip(numbers, posts, strict=True)]
+            writer.executemany("INSERT INTO outbox (number, stream, body, kept_us) VALUES (?, ?, ?, ?)", rows)
+            self.held_bytes += sum(len(post.body) for post in posts)
+        return numbers
+
+    def landed(self, entries: Iterable[tuple[int, str]]) -> None:
+        """Remembers where messages are in their streams; written with the next `keep`, `drop` or `close`."""
+        with self._mutex:
+            self._landed.update(entries)
+
+    def drop(self, sizes: Mapping[int, int]) -> None:
+        """Forgets these messages, given by number with the bytes that each holds."""
+        if sizes:
+            with self._mutex, self._database.write() as writer:
+                self._note(writer)
+                writer.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in sizes])
+                self.held_bytes -= sum(sizes.values())
+
+    def sent(self, *, after: int, before_us: int, limit: int) -> list[Kept]:
+        """What the server confirmed and was kept before that time, in order, from behind a number on."""
+        return self._select("number > ? AND entry_id != '' AND kept_us < ?", (after, before_us, limit))
+
+    def unsent(self, *, limit: int) -> list[Kept]:
+        """What the server has not confirmed, in order."""
+        return self._select("entry_id = ''", (limit,))
+
+    def close(self) -> None:
+        with self._mutex:
+            if self._landed:
+                with self._database.write() as writer:
+                    self._note(writer)
+            self._database.close()
+            os.close(self._lock_file)
+
+    def _select(self, where: str, values: tuple[int, ...]) -> list[Kept]:
+        with self._mutex:
+            if self._landed:
+                with self._database.write() as writer:
+                    self._note(writer)
+            found = self._database.rows(
+                f"SELECT number, stream, body, entry_id, kept_us FROM outbox WHERE {where} ORDER BY number LIMIT ?",
+                values,
+            )
+        return [Kept(*row) for row in found]
+
+    def _note(self, writer: Writer) -> None:
+        writer.executemany(
+            "UPDATE outbox SET entry_id = ? WHERE number = ?", [(id_, number) for number, id_ in self._landed.items()]
+        )
+        self._landed = {}
+
+
+def _lock(path: Path) -> int:
+    """Holds a file beside the outbox for as long as it is open; the system lets go of it when the process dies."""
+    beside = path.with_name(path.name + ".lock")
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"the outbox {path} cannot be opened: {error.strerror}.") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"another publisher has the outbox {path} open: give each its own file, one a process."
+        ) from None
+    return descriptor
