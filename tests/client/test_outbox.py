@@ -275,3 +275,10 @@ def projecting(environ: dict[str, str], settings: Settings) -> Iterator[None]:
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert os.path.exists(settings.database)
+
+
+def test_a_delayed_message_and_an_outbox_do_not_go_together(settings: Settings, tmp_path: Path) -> None:
+    with Publisher("src", settings=settings, outbox=tmp_path / "outbox.db") as publisher:
+        with pytest.raises(ConfigurationError, match="not kept in the outbox"):
+            publisher.publish("sink", 1, delay_s=5)
+        assert publisher.publish("sink", 2)
