@@ -25,11 +25,10 @@ class Context:
         contract: Contract,
         stop: Callable[[], None],
         envelope: Envelope | None = None,
-        session: str = "",
     ) -> None:
         self._publisher, self._contract, self._stop = publisher, contract, stop
         self.envelope = envelope
-        self.session = envelope.session if envelope is not None else session
+        self.session = envelope.session if envelope is not None else ""
 
     def send(
         self,

@@ -152,9 +152,10 @@ class Intake:
         self._out.pop((delivery.reader.stream, delivery.entry.id), None)
 
     def renewing(self) -> Operation[None]:
-        """Keeps every delivery that is still out from being claimed by others."""
+        """Keeps every delivery that is still out, or whose ack is not sent yet, from being claimed by others."""
+        acked = [(delivery.reader.stream, delivery.entry.id) for delivery, _ in list(self._acks)]
         for reader in self.readers:
-            ids = [entry for stream, entry in list(self._out) if stream == reader.stream]
+            ids = [entry for stream, entry in [*list(self._out), *acked] if stream == reader.stream]
             if ids:
                 yield from ops.renew(reader, ids)
 

@@ -35,6 +35,8 @@ from claude_comm.telemetry.logs import get_logger
 
 # How long one read waits for a message before the loop looks at its other duties.
 _TURN_S = 0.25
+# How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
+_ACK_WITHIN_S = 0.5
 # How long the loop waits before it tries a server again that does not answer.
 _UNREACHABLE_WAIT_S = 0.5
 
@@ -83,10 +85,21 @@ class Loop:
             self.log.warning("server.unreachable", error=str(error))
             self.stop.wait(_UNREACHABLE_WAIT_S)
             return
+        flush_at = time.monotonic() + _ACK_WITHIN_S
         for delivery in deliveries:
             if self.stop.is_set():
                 return
             self._handle(delivery, handlers, finish)
+            if time.monotonic() >= flush_at:
+                self._flush()
+                flush_at = time.monotonic() + _ACK_WITHIN_S
+
+    def _flush(self) -> None:
+        try:
+            self.consumer.flush()
+        except TransportError as error:
+            # The acks are kept, and travel with the next read.
+            self.log.warning("server.unreachable", error=str(error))
 
     def _handle(self, delivery: Delivery, handlers: Handlers, finish: Finish) -> None:
         if delivery.expired():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 import pydantic
 import pytest
 
-from claude_comm import Context, Module, Publisher, RetryPolicy, Settings
+from claude_comm import Consumer, Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.drive.blocking import Links
 from claude_comm.errors import ConfigurationError, NegotiationRefused, SchemaError
 from claude_comm.names import Keys
@@ -217,6 +218,36 @@ def test_a_slow_handler_keeps_its_lease(settings: Settings) -> None:
         threading.Timer(1.2, gate.set).start()
         gate.wait(10)
     assert len(handled) == 1
+
+
+def test_what_slow_handlers_have_done_is_acked_before_their_batch_ends(settings: Settings, links: Links) -> None:
+    """Else a crash in the middle of a batch would have all of it handled again."""
+    gate, started = threading.Event(), []
+    module = Module("sink", settings=settings)
+
+    @module.handles()
+    def slow(payload: int) -> None:
+        started.append(payload)
+        time.sleep(0.3) if payload < 2 else gate.wait(20)
+
+    publish(settings, "sink", *range(5))
+    with running(module):
+        wait_until(lambda: started == [0, 1, 2])
+        wait_until(lambda: pending(links, Keys(settings.namespace), "sink") == 3, within_s=5)
+        gate.set()
+
+
+def test_a_delivery_whose_ack_waits_is_not_claimed_by_another(settings: Settings) -> None:
+    publish(settings, "sink", 1)
+    with (
+        Consumer("sink", settings=settings, lease_s=0.3) as first,
+        Consumer("sink", settings=settings, lease_s=0.3) as other,
+    ):
+        (delivery,) = first.read()
+        first.ack(delivery)
+        for _ in range(6):
+            assert other.read(wait_s=0.1) == []
+            first.renew()
 
 
 def test_a_module_ends_on_sigterm_and_gives_back_what_it_did_not_handle(
