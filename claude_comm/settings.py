@@ -46,6 +46,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
 
     @property
+    def runs_jobs(self) -> bool:
+        """Whether there is one server for jobs: RQ does not run on a cluster."""
+        return bool(self.control_url) or not on_cluster(self.url)
+
+    @property
     def database(self) -> Path:
         """The projection's SQLite file."""
         return self.home / "claude-comm.db"
