@@ -60,8 +60,9 @@ class ClusterServer:
 
         Posts to one stream are appended in their order.
         """
-        slots = [slot_of_key(post.stream) for post in posts]
-        return self._run(route(self._atlas, slots, ordered=True), posts_packer(posts), 0)
+        streams = [post.stream for post in posts]
+        slots = [slot_of_key(stream) for stream in streams]
+        return self._run(route(self._atlas, slots, streams), posts_packer(posts), 0)
 
     def servers(self) -> list[Server]:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""

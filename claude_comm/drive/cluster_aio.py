@@ -51,8 +51,9 @@ class AsyncClusterServer:
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """As `ClusterServer.append`."""
-        slots = [slot_of_key(post.stream) for post in posts]
-        return await self._run(route(self._atlas, slots, ordered=True), posts_packer(posts), 0)
+        streams = [post.stream for post in posts]
+        slots = [slot_of_key(stream) for stream in streams]
+        return await self._run(route(self._atlas, slots, streams), posts_packer(posts), 0)
 
     async def close(self) -> None:
         for server in self._nodes.values():

@@ -5,8 +5,8 @@ move, a cluster that is down). A node that does not answer leaves its commands u
 in its place, and only if that holds for all of them is it raised.
 
 Order: commands of one slot travel on one connection in their order. What is sent again keeps it, since all that are
-left of one slot go the way of the first of them. Where a later one of its slot was executed all the same (a slot
-that left and came back between two of them), an ordered one is not sent again: its refusal stands.
+left of one slot go the way of the first of them. Where a later one of its stream was executed all the same (a slot
+that left and came back between two of them), a post is not sent again: its refusal stands.
 """
 
 from __future__ import annotations
@@ -89,8 +89,11 @@ class Atlas:
         return sorted(known, key=lambda node: node in self._silent)
 
 
-def route(atlas: Atlas, slots: Sequence[int | None], *, ordered: bool = False) -> Routing:
-    """The replies to commands with these slots, in their order. Raises TransportError where there is no map at all."""
+def route(atlas: Atlas, slots: Sequence[int | None], streams: Sequence[str] = ()) -> Routing:
+    """The replies to commands with these slots, in their order; `streams` are those of posts, whose order is kept.
+
+    Raises TransportError where there is no map at all, or where none of the nodes answered.
+    """
     if atlas.map is None or atlas.stale:
         error = yield Refresh()
         if error is not None:
@@ -102,17 +105,20 @@ def route(atlas: Atlas, slots: Sequence[int | None], *, ordered: bool = False) -
     while parts:
         answers = yield Round(parts)
         asked = _take(atlas, parts, answers, replies)
-        refused = _unexecuted(replies, asked, slots, ordered)
+        refused = _unexecuted(replies, asked, streams)
         if not refused:
             break
         turn += 1
         if turn > _FREE_TURNS or any(replies[place].code in _LATER for place in refused):
             if pauses >= _patience(replies, refused):
+                _give_up(replies, refused)
                 break
             yield Pause(PAUSES_S[pauses])
             pauses += 1
         parts = yield from _following(atlas, slots, refused, replies, asked)
-    return _told(replies, len(slots))
+    if replies and all(isinstance(reply, ServerUnreachable) for reply in replies):
+        raise replies[0]
+    return replies
 
 
 def _owners(atlas: Atlas) -> SlotMap:
@@ -147,17 +153,13 @@ def _take(atlas: Atlas, parts: Sequence[Part], answers: Sequence[Any], replies: 
     return asked
 
 
-def _unexecuted(
-    replies: Sequence[Any], asked: dict[int, Address], slots: Sequence[int | None], ordered: bool
-) -> list[int]:
+def _unexecuted(replies: Sequence[Any], asked: dict[int, Address], streams: Sequence[str]) -> list[int]:
     """The places of what may be sent again, in order."""
     again = sorted(place for place in asked if replies[place].code in _AGAIN)
-    if not again or not ordered:
+    if not again or not streams:
         return again
-    landed: dict[int | None, int] = {
-        slot: place for place, slot in enumerate(slots) if not isinstance(replies[place], TransportError)
-    }
-    return [place for place in again if landed.get(slots[place], -1) < place]
+    landed = {stream: place for place, stream in enumerate(streams) if not isinstance(replies[place], TransportError)}
+    return [place for place in again if landed.get(streams[place], -1) < place]
 
 
 def _patience(replies: Sequence[Any], refused: Sequence[int]) -> int:
@@ -185,11 +187,8 @@ def _following(
     return sorted([*_parts(slots, staying, _owners(atlas)), *parts], key=lambda part: part.places[-1])
 
 
-def _told(replies: list[Any], count: int) -> list[Any]:
-    """The replies; a cluster that stayed down is a server that does not answer."""
-    for place, reply in enumerate(replies):
-        if isinstance(reply, ServerRefused) and reply.code in _DOWN:
-            replies[place] = ServerUnreachable("the cluster", reply.text)
-    if count and all(isinstance(reply, ServerUnreachable) for reply in replies):
-        raise replies[0]
-    return replies
+def _give_up(replies: list[Any], refused: Sequence[int]) -> None:
+    """A cluster that stayed down is a server that does not answer."""
+    for place in refused:
+        if replies[place].code in _DOWN:
+            replies[place] = ServerUnreachable("the cluster", replies[place].text)

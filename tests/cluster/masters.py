@@ -163,3 +163,27 @@ def _join(nodes: list[Master]) -> None:
 
 def _knows_all(node: Master, count: int) -> bool:
     return b"cluster_state:ok" in node.info() and len(node.ask("CLUSTER", "SLOTS")) == count
+
+
+@contextmanager
+def lone_server() -> Iterator[int]:
+    """The port of one server that is no cluster."""
+    home, port = new_home(), free_port()
+    words = f"--port {port} --bind 127.0.0.1 --save  --appendonly yes --dir {home}".split(" ")
+    process = subprocess.Popen([str(launch.binary()), *words], stdout=subprocess.DEVNULL)
+    client = Server(f"redis://127.0.0.1:{port}")
+    try:
+        wait_until(lambda: _answers(client), what="the server's start")
+        yield port
+    finally:
+        client.close()
+        process.kill()
+        process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _answers(client: Server) -> bool:
+    try:
+        return bool(client.one(Command(("PING",))) == b"PONG")
+    except TransportError:
+        return False
