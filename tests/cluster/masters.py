@@ -25,8 +25,8 @@ SLOTS = 16384
 class Master:
     """One process, and a client that speaks to it alone and follows nothing."""
 
-    def __init__(self, home: Path, port: int, bus: int) -> None:
-        self.port, self.bus = port, bus
+    def __init__(self, home: Path, port: int, bus: int, node_timeout_ms: int) -> None:
+        self.port, self.bus, self._node_timeout_ms = port, bus, node_timeout_ms
         self.folder = home / str(port)
         self.folder.mkdir()
         self.client = Server(f"redis://127.0.0.1:{port}")
@@ -64,7 +64,7 @@ class Master:
 
     def _start(self) -> None:
         words = f"--port {self.port} --cluster-port {self.bus} --bind 127.0.0.1 --cluster-enabled yes --save  "
-        words += f"--appendonly yes --cluster-node-timeout 2000 --dir {self.folder}"
+        words += f"--appendonly yes --cluster-node-timeout {self._node_timeout_ms} --dir {self.folder}"
         self.process = subprocess.Popen([str(launch.binary()), *words.split(" ")], stdout=subprocess.DEVNULL)
 
 
@@ -114,15 +114,24 @@ class Masters:
         self.end_move(key, target)
         return target
 
+    def move_at_once(self, key: str) -> Master:
+        """The same by the server's own means, which servers before Valkey 9 do not have."""
+        source, slot = self.owner(key), key_slot(key.encode())
+        target = self.other_than(source)
+        source.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target.id)
+        wait_until(lambda: self.owner(key) is target, what="the slot's move")
+        return target
+
 
 @contextmanager
-def three_masters() -> Iterator[Masters]:
+def three_masters(*, node_timeout_ms: int = 5000) -> Iterator[Masters]:
+    """Up and agreed on who has what. After `node_timeout_ms` without an answer they call a node failed."""
     home = new_home()
     try:
         with ExitStack() as stack:
             nodes = []
             for _ in range(3):
-                nodes.append(Master(home, free_port(), free_port()))
+                nodes.append(Master(home, free_port(), free_port(), node_timeout_ms))
                 stack.callback(nodes[-1].close)
             _join(nodes)
             yield Masters(nodes)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import time
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,10 +13,11 @@ from claude_comm import Settings
 from claude_comm.drive.cluster import ClusterServer
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.effects import Append, Batch, Command, Operation, Post, Script
-from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
+from claude_comm.errors import ConfigurationError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import follow
-from tests.cluster.masters import Masters, modules_on_all, three_masters
+from tests.cluster.masters import Masters, lone_server, modules_on_all
+from tests.conftest import wait_until
 
 Run = Callable[[Operation[Any]], Any]
 
@@ -160,17 +160,29 @@ def test_a_script_over_keys_on_both_sides_waits_for_the_end_of_the_move(
     assert [fields[1] for _, fields in target.ask("XRANGE", stream, "-", "+")] == [b"first", b"body"]
 
 
-def test_a_reader_that_waits_is_sent_on_when_the_slot_leaves(run: Run, inboxes: list[str], masters: Masters) -> None:
+@pytest.mark.parametrize("way", ["key by key", "at once"])
+def test_a_reader_that_waits_is_sent_on_when_the_slot_leaves(
+    run: Run, inboxes: list[str], masters: Masters, way: str
+) -> None:
     """A read that blocks on the old master ends with what is written to the new one."""
     stream = inboxes[2]
     run(ask("XGROUP", "CREATE", stream, "g", "0", "MKSTREAM"))
-    target = masters.move(stream)
-    target.ask("XADD", stream, "*", "e", "x")
-    words = ("XREADGROUP", "GROUP", "g", "c", "BLOCK", 2000, "STREAMS", stream, ">")
-    assert run(effect(Command(words, wait_ms=2000)))
+    source = masters.owner(stream)
+
+    def move() -> None:
+        wait_until(lambda: b"blocked_clients:1" in source.ask("INFO", "clients"))
+        target = masters.move(stream) if way == "key by key" else masters.move_at_once(stream)
+        target.ask("XADD", stream, "*", "e", "x")
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    words = ("XREADGROUP", "GROUP", "g", "c", "BLOCK", 5000, "STREAMS", stream, ">")
+    reply = run(effect(Command(words, wait_ms=5000)))
+    mover.join()
+    assert list(reply) == [stream.encode()]
 
 
-def test_a_single_server_is_told_apart(settings: Settings, shared_home: Any, masters: Masters) -> None:
+def test_a_single_server_is_told_apart(settings: Settings, masters: Masters) -> None:
     from tests.cluster.masters import lone_server
 
     with lone_server() as port:
