@@ -116,7 +116,8 @@ def _runs(settings: Settings, name: str) -> bool:
     if not settings.url:
         return launch.answers(launch.socket_path(settings.home))
     with connect(settings) as links:
-        links.run(ops.facts())
+        for server in links.data.servers():
+            Links(server, server).run(ops.facts())
     return True
 
 

@@ -105,10 +105,10 @@ class Masters:
         for node in [target, *(one for one in self.nodes if one is not target)]:
             node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
-    def move(self, key: str) -> Master:
+    def move(self, key: str, target: Master | None = None) -> Master:
         """Moves the slot of this key to another master, which it returns."""
         source = self.owner(key)
-        target = self.other_than(source)
+        target = target or self.other_than(source)
         self.begin_move(key, source, target)
         self.move_keys(key, source, target)
         self.end_move(key, target)
