@@ -199,10 +199,10 @@ class ServerUnreachable(TransportError):
 
 
 class ServerRefused(TransportError):
-    """The server answered with an error; `code` is its first word, such as `OOM` or `NOGROUP`."""
+    """The server answered with an error, its `text`; `code` is its first word, such as `OOM` or `NOGROUP`."""
 
     def __init__(self, text: str, *, code: str = "") -> None:
-        self.code = code or text.split(" ", 1)[0]
+        self.text, self.code = text, code or text.split(" ", 1)[0]
         super().__init__(f"the server refused: {text}.{_REFUSALS.get(self.code, '')}")
 
 
@@ -224,6 +224,10 @@ _REFUSALS = {
     "NOPERM": " This user's ACL does not allow the command or the key.",
     "MISCONF": " It cannot write to its disk.",
     "READONLY": " It is a replica: name the primary in CLAUDE_COMM_URL.",
+    "MOVED": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
+    "ASK": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
+    "CLUSTERDOWN": " Some slots have no master that answers: `cluster info` and `cluster nodes` on a node say which.",
+    "TRYAGAIN": " Keys of one slot are on two masters while it moves: it can be tried again when the move has ended.",
 }
 _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"
 

@@ -77,6 +77,11 @@ class Stream(msgspec.Struct, frozen=True):
     name: str
 
 
+def tag(key: str) -> str:
+    """The hash tag of one of our keys: keys that share it are on one node."""
+    return key.partition("{")[2].partition("}")[0] or key
+
+
 class Keys(msgspec.Struct, frozen=True):
     """The keys of one namespace."""
 

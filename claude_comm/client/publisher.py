@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from claude_comm.client import asking
 from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalescer, Coalescer, OnFull
 from claude_comm.client.outboxed import DEFAULT_MAX_OUTBOX_BYTES, Outboxed
-from claude_comm.client.sending import RETRY_WAITS_S, Sending, raise_first
+from claude_comm.client.sending import RETRY_WAITS_S, Sending, put_back, raise_first, unreached
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
@@ -156,7 +156,15 @@ class Publisher(Sending):
         return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
 
     def _send(self, posts: Sequence[Post]) -> Outcomes:
-        return self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = self._patiently(lambda: self.links.run(self.operation(posts)))
+        while missed := unreached(outcomes):
+            again = [posts[place] for place in missed]
+            try:
+                found = self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+            except ServerUnreachable:
+                return outcomes
+            put_back(outcomes, missed, found)
+        return outcomes
 
     def _patiently(self, send: Callable[[], T]) -> T:
         """What `send` returns, tried again while the server does not answer: the message has its id already."""
@@ -280,7 +288,15 @@ class AsyncPublisher(Sending):
         return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
 
     async def _send(self, posts: Sequence[Post]) -> Outcomes:
-        return await self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = await self._patiently(lambda: self.links.run(self.operation(posts)))
+        while missed := unreached(outcomes):
+            again = [posts[place] for place in missed]
+            try:
+                found = await self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+            except ServerUnreachable:
+                return outcomes
+            put_back(outcomes, missed, found)
+        return outcomes
 
     async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
         for wait_s in RETRY_WAITS_S:

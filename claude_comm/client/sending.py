@@ -17,7 +17,7 @@ from claude_comm.client.opening import Identity, identify, micros
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Operation, Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
-from claude_comm.errors import TransportError
+from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
@@ -165,3 +165,14 @@ def raise_first(outcomes: Outcomes) -> None:
     for outcome in outcomes:
         if isinstance(outcome, TransportError):
             raise outcome
+
+
+def unreached(outcomes: Outcomes) -> list[int]:
+    """The places of what went to a node that did not answer, while others of its cluster did."""
+    return [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ServerUnreachable)]
+
+
+def put_back(outcomes: Outcomes, places: Sequence[int], found: Outcomes) -> None:
+    """Puts what became of these when they were sent again into their places."""
+    for place, outcome in zip(places, found, strict=True):
+        outcomes[place] = outcome

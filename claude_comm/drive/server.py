@@ -18,7 +18,7 @@ from redis.connection import ConnectionPool, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from claude_comm.drive.parser import BulkParser
-from claude_comm.effects import Argument, Command, Post
+from claude_comm.effects import Argument, Command, Post, Reach
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.settings import public
 
@@ -49,6 +49,8 @@ def connection_options(url: str) -> dict[str, Any]:
 
 class Server:
     """A pool of blocking connections to one server; safe to share between threads."""
+
+    reach: Reach = "server"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -92,6 +94,10 @@ class Server:
                 unread = len(part)
             replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
         return outcomes(replies)
+
+    def servers(self) -> list[Server]:
+        """Itself: what a cluster has several of."""
+        return [self]
 
     def close(self) -> None:
         self._pool.close()
