@@ -20,10 +20,10 @@ import msgspec
 
 from claude_comm.drive.launch import tail
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.names import NEGOTIATION_WORKER, PROGRESS_WORKER
+from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
 from claude_comm.settings import PREFIX, Settings, public
 
-WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER)
+WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
 
 # Importing all that a worker stands on was seen to take 3 s on a busy machine of two cores.
 START_TIMEOUT_S = 30.0
