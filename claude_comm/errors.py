@@ -10,6 +10,7 @@
     │   ├── DecodeError                          bytes that are not an envelope
     │   └── TooLarge                             over a size limit
     ├── PublisherFull                   exit 1   too much waits to be sent
+    ├── InboxFull                       exit 1   too much waits at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
@@ -104,6 +105,18 @@ class PublisherFull(ClaudeCommError):
         super().__init__(
             f"{what}: {limit_bytes:,} bytes wait to be sent already. The server is slower than the program: "
             'slow down, raise `max_waiting_bytes`, or publish with on_full="wait".'
+        )
+
+
+class InboxFull(ClaudeCommError):
+    """More waits in the target's inbox than its limit allows: this message was not sent."""
+
+    def __init__(self, target: str, lag: int, limit: int, waited_s: float) -> None:
+        self.target, self.lag, self.limit, self.waited_s = target, lag, limit, waited_s
+        super().__init__(
+            f"{lag:,} messages wait in the inbox of {target!r}, whose limit is {limit:,} (waited {waited_s:.1f} s). "
+            f"Start more instances of {target!r}, slow down, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
+            "`claude-comm status` shows how fast it catches up."
         )
 
 

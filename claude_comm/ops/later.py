@@ -12,6 +12,7 @@ inbox, and the topic is acked after that: a crash between the two shows the mess
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,6 @@ from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.ops.consume import Entry, Reader, own_inbox
-from claude_comm.ops.registry import scored
 
 # How many are moved in one step: the server does nothing else meanwhile.
 MOVE_LIMIT = 100
@@ -78,8 +78,14 @@ def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:
     for (stream, _, count), first in zip(some, firsts, strict=True):
         if isinstance(first, TransportError):
             raise first
-        found[stream] = Moved(count, int(scored(first)[0][1]) if first else None)
+        found[stream] = Moved(count, _first_score(first))
     return found
+
+
+def _first_score(reply: Any) -> int | None:
+    """Of a member and its score, as the server sends them: a pair in RESP3, one flat list in RESP2."""
+    pair = reply[0] if reply and isinstance(reply[0], list) else reply
+    return int(float(pair[1])) if pair else None
 
 
 def member(body: bytes, attempts: int) -> bytes:
