@@ -12,6 +12,7 @@
     ├── PublisherFull                   exit 1   too much waits to be sent
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
     ├── RequestFailed                   exit 1   a request whose handling failed, with what was raised
+    ├── InboxFull                       exit 1   too much waits at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
@@ -134,6 +135,18 @@ class RequestFailed(ClaudeCommError):
         super().__init__(
             f"{target!r} could not answer: {reason.rstrip('.')}{where}. "
             f"`claude-comm dead show {id_}` shows the request, which it has buried."
+        )
+
+
+class InboxFull(ClaudeCommError):
+    """More waits in the target's inbox than its limit allows: this message was not sent."""
+
+    def __init__(self, target: str, lag: int, limit: int, waited_s: float) -> None:
+        self.target, self.lag, self.limit, self.waited_s = target, lag, limit, waited_s
+        super().__init__(
+            f"{lag:,} messages wait in the inbox of {target!r}, whose limit is {limit:,} (waited {waited_s:.1f} s). "
+            f"Start more instances of {target!r}, slow down, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
+            "`claude-comm status` shows how fast it catches up."
         )
 
 
