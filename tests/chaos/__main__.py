@@ -38,6 +38,8 @@ def main() -> int:
         faults={kind: FAULTS[kind] for kind in given.faults},
         faults_per_s=given.faults_per_s,
         messages_per_s=given.messages_per_s,
+        # A server that flushes every second may lose what it confirmed meanwhile: there all have an outbox.
+        outboxes=plain.outboxes if given.fsync == "always" else plain.publishers,
         control=given.control,
     )
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))

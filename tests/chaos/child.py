@@ -45,6 +45,11 @@ class Child:
     def up(self) -> bool:
         return self._process is not None and not self._resume_at
 
+    @property
+    def mortal(self) -> bool:
+        """Whether it has still to die at its point."""
+        return self.starts <= self._deaths
+
     def start(self) -> None:
         with self._log.open("ab") as log:
             mortal = self._mortal if self.starts < self._deaths else []

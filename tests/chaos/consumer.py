@@ -10,9 +10,9 @@ import argparse
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from claude_comm import Consumer, Context, Envelope, Module
-from claude_comm.client.consumer import Delivery
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.errors import DecodeError, TransportError
@@ -79,7 +79,7 @@ def run_consumer(given: argparse.Namespace, settings: Settings, handling: Handli
     return 0
 
 
-def _deliver(consumer: Consumer, delivery: Delivery, handling: Handling, *, acks_first: bool) -> None:
+def _deliver(consumer: Consumer, delivery: Any, handling: Handling, *, acks_first: bool) -> None:
     try:
         payload = delivery.payload(Mark)
     except DecodeError as error:

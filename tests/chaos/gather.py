@@ -19,7 +19,7 @@ def gather(stage: Stage, faults: Faults, restless: str, quiet_ns: tuple[int, int
     """Asks the server, so it must still stand."""
     evidence = Evidence(
         groups=stage.targets,
-        ordered={name for name in stage.plan.consumers if name == "solo"},
+        ordered={name for name in stage.plan.consumers if name in stage.plan.ordered},
         bad=list(faults.bad),
         crashed=[words for child in stage.everyone for words in child.crashed],
         restless=restless,

@@ -37,6 +37,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     consumers: tuple[str, ...] = ("solo", "pool", "news")
     projections: int = 2
     janitor: bool = True
+    # How many of the publishers have an outbox; with the others the server alone keeps what it confirmed.
+    outboxes: int = 2
+    # Modules of one instance, which handle in order.
+    ordered: tuple[str, ...] = ("solo",)
     # A defect put in on purpose, see `tamper`, and how long after the publishers the consumers start.
     control: str = ""
     consumers_late_s: float = 0.0

@@ -14,6 +14,8 @@ from tests.chaos.stage import Stage
 from tests.chaos.verdict import Findings, weigh
 
 _TURN_S = 0.005
+# How much longer a run may take for its crash points to be reached.
+_DEATHS_S = 20.0
 
 
 class Outcome(msgspec.Struct):
@@ -39,7 +41,7 @@ def run(plan: Plan, folder: Path) -> Outcome:
         start_ns = time.monotonic_ns()
         faults = Faults(plan, stage)
         end = time.monotonic() + plan.seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end or (_dying(stage) and time.monotonic() < end + _DEATHS_S):
             stage.tick()
             faults.tick()
             time.sleep(_TURN_S)
@@ -53,6 +55,10 @@ def run(plan: Plan, folder: Path) -> Outcome:
         return Outcome(plan, dict(faults.struck), dict(faults.entries), restarts, rest_s, findings)
     finally:
         stage.destroy()
+
+
+def _dying(stage: Stage) -> bool:
+    return any(child.mortal for child in stage.everyone if child.name in stage.plan.dies)
 
 
 def _rest(stage: Stage, within_s: float) -> tuple[str, float]:

@@ -120,8 +120,7 @@ class Stage:
             name = f"p{number}"
             words: list[object] = [name, self.record(name), self.quiet, "--targets", *self.targets]
             words += ["--per-second", self.plan.messages_per_s]
-            # The last one has no outbox, where the server alone keeps what it confirmed.
-            if number < self.plan.publishers - 1 or self.plan.fsync != "always":
+            if number < self.plan.outboxes:
                 words += ["--outbox", self.folder / f"{name}.outbox"]
             self._add("publisher", name, "tests.chaos.publisher", *words, direct=number == 0)
 

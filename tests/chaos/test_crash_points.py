@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.plan import Plan
 from tests.chaos.run import run
-from tests.conftest import new_home, remove_home
 
 # Who dies where, at the how-manieth arrival in each of its first lives. The outbox's `INSERT` and the projection's are
 # statements of SQLite, as are BEGIN and COMMIT; the others are commands.
@@ -47,16 +45,9 @@ POINTS = {
 }
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    path = new_home()
-    yield path
-    remove_home(path)
-
-
 @pytest.mark.parametrize("when", POINTS)
 def test_whoever_dies_at_a_named_point_loses_and_doubles_nothing(folder: Path, when: str) -> None:
-    plan = Plan(seconds=3.0, faults_per_s=0, entries_per_s=2.0, dies=POINTS[when], publishers=2)
+    plan = Plan(seconds=3.0, faults_per_s=0, entries_per_s=2.0, dies=POINTS[when])
     outcome = run(plan, folder)
     assert outcome.findings.breaches == []
     survived = {name for name in POINTS[when] if outcome.restarts[name] < plan.deaths}

@@ -19,6 +19,7 @@ import msgspec
 
 from claude_comm.drive.server import Server
 from claude_comm.effects import Command
+from claude_comm.errors import ServerRefused
 
 
 class Hook(Protocol):
@@ -108,7 +109,12 @@ def die_at(point: str, when: str, count: int) -> None:
 
 def _around(hook: Hook, names: Sequence[str], call: Callable[[], Any]) -> Any:
     hook.before(names)
-    reply = call()
+    try:
+        reply = call()
+    except ServerRefused:
+        # An answer, too.
+        hook.after(names)
+        raise
     hook.after(names)
     return reply
 
