@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from claude_comm.errors import ServerUnreachable
 # Who starts again at once finds the same cause; a supervisor waits a moment.
 RESTART_S = 0.1
 END_TIMEOUT_S = 30.0
+# Smaller than any database.
+_SMALL_BYTES = 4096
 
 
 class Child:
@@ -37,7 +40,7 @@ class Child:
         self._argv = [sys.executable, "-P", "-m", module, *map(str, words)]
         self._environ = dict(environ)
         self._process: subprocess.Popen[bytes] | None = None
-        self._start_at = self._resume_at = 0.0
+        self._start_at = self._resume_at = self._room_at = 0.0
         self.starts = self.left = 0
         self.crashed: list[str] = []
 
@@ -69,6 +72,12 @@ class Child:
             os.kill(self._process.pid, signal.SIGSTOP)
             self._resume_at = time.monotonic() + seconds
 
+    def fill_disk(self, seconds: float) -> None:
+        """No file of this process may grow for a while, as on a full disk."""
+        if self._process is not None and self._process.poll() is None:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (_SMALL_BYTES, resource.RLIM_INFINITY))
+            self._room_at = time.monotonic() + seconds
+
     def tick(self, now: float) -> None:
         """Resumes and restarts what is due, and notes who ended unasked."""
         if self._process is None:
@@ -78,11 +87,21 @@ class Child:
             self._ended(code)
         elif self._resume_at and now >= self._resume_at:
             self.resume()
+        elif self._room_at and now >= self._room_at:
+            self._make_room()
 
     def resume(self) -> None:
+        """Lets it run, with room on its disk."""
+        self._make_room()
         if self._process is not None and self._resume_at:
             os.kill(self._process.pid, signal.SIGCONT)
         self._resume_at = 0.0
+
+    def _make_room(self) -> None:
+        if self._process is not None and self._room_at and self._process.poll() is None:
+            unbounded = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, unbounded)
+        self._room_at = 0.0
 
     def end(self) -> None:
         """Asks it to end, and waits; what does not end, or not well, is noted."""
@@ -110,5 +129,5 @@ class Child:
         self._forget()
 
     def _forget(self) -> None:
-        self._process, self._resume_at = None, 0.0
+        self._process, self._resume_at, self._room_at = None, 0.0, 0.0
         self._start_at = time.monotonic() + RESTART_S

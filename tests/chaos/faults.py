@@ -6,6 +6,7 @@ Law: which fault, whom it strikes and for how long comes from the seed alone; th
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections import Counter
 
@@ -34,7 +35,8 @@ class Faults:
         self.bad_bodies: set[bytes] = set()
         now = time.monotonic()
         self._next_at, self._next_entry_at = now + self._gap(), now
-        self._server_back_at = 0.0
+        self._server_back_at = self._memory_back_at = 0.0
+        self._locks: list[tuple[float, sqlite3.Connection]] = []
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -49,9 +51,10 @@ class Faults:
     def end(self) -> None:
         """Everything stands again."""
         stage = self._stage
-        if self._server_back_at:
-            self._mend(self._server_back_at)
+        self._mend(float("inf"))
         stage.server.wait()
+        # Where the server was away when its memory was to come back.
+        self._mend(float("inf"))
         for child in stage.everyone:
             child.resume()
 
@@ -65,6 +68,10 @@ class Faults:
                 self._stage.server.resume()
             else:
                 self._stage.server.start(wait=False)
+        if self._memory_back_at and now >= self._memory_back_at and not self._server_back_at:
+            self._memory_back_at = 0.0 if self._set_memory(0) else now + 0.1
+        while self._locks and now >= self._locks[0][0]:
+            self._locks.pop(0)[1].close()
 
     def _strike(self, now: float) -> None:
         faults = self._plan.faults
@@ -73,8 +80,10 @@ class Faults:
         verb, _, whom = kind.partition(" ")
         seconds = STOP_S[0] + share * (STOP_S[1] - STOP_S[0])
         if whom == "server":
-            hit = self._strike_server(verb, now, share)
-        elif verb in ("kill", "stop"):
+            hit = self._strike_server(verb, now, share) if verb != "fill" else self._fill_memory(now, seconds)
+        elif verb == "lock":
+            hit = self._lock(whom, lot, now, seconds)
+        elif verb in ("kill", "stop", "fill"):
             hit = self._strike_child(verb, whom, lot, seconds)
         else:
             hit = self._strike_link(verb, whom, seconds)
@@ -99,8 +108,44 @@ class Faults:
         child = alive[int(lot * len(alive))]
         if verb == "kill":
             child.kill()
-        else:
+        elif verb == "stop":
             child.pause(seconds)
+        else:
+            child.fill_disk(seconds)
+        return True
+
+    def _fill_memory(self, now: float, seconds: float) -> bool:
+        """The server takes nothing more in (its policy is noeviction) until it is given room again."""
+        if self._server_back_at or self._memory_back_at or not self._set_memory(1):
+            return False
+        self._memory_back_at = now + seconds
+        return True
+
+    def _set_memory(self, max_bytes: int) -> bool:
+        try:
+            with self._stage.server.client(timeout_s=0.5) as client:
+                client.config_set("maxmemory", max_bytes)
+        except redis.RedisError:
+            return False
+        return True
+
+    def _lock(self, what: str, lot: float, now: float, seconds: float) -> bool:
+        """Another process holds the database for writing."""
+        stage = self._stage
+        paths = [stage.outbox(child) for child in stage.children["publisher"]]
+        if what == "projection":
+            paths = [stage.database(child) for child in stage.children["projection"]]
+        there = [path for path in paths if path.exists()]
+        if not there:
+            return False
+        connection = sqlite3.connect(there[int(lot * len(there))], timeout=0.05, isolation_level=None)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            connection.close()
+            return False
+        self._locks.append((now + seconds, connection))
+        self._locks.sort(key=lambda lock: lock[0])
         return True
 
     def _strike_link(self, verb: str, way: str, seconds: float) -> bool:

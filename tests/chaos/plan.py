@@ -20,6 +20,11 @@ FAULTS = {
     "tear request": 2,
     "tear reply": 4,
     "stall": 2,
+    # No memory left on the server; no space left for a projection; a database that another process holds.
+    "fill server": 2,
+    "fill projection": 2,
+    "lock projection": 2,
+    "lock outbox": 2,
 }
 
 
