@@ -16,8 +16,8 @@ from claude_comm.errors import ServerUnreachable
 # Who starts again at once finds the same cause; a supervisor waits a moment.
 RESTART_S = 0.1
 END_TIMEOUT_S = 30.0
-# Smaller than any database.
-_SMALL_BYTES = 4096
+# Smaller than any file that is written to.
+_SMALL_BYTES = 1
 
 
 class Child:

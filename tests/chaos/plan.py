@@ -53,5 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     # Children by name, the point at which each dies (see `tamper`), and in how many of their first lives.
     dies: dict[str, str] = {}
     deaths: int = 3
+    # Children by name whose clock is wrong: seconds ahead, or SECONDS/EVERY for one that jumps there and back.
+    clocks: dict[str, str] = {}
     # How long everything may take to come to rest.
     rest_s: float = 90.0

@@ -144,6 +144,9 @@ class Stage:
             CLAUDE_COMM_LOG_LEVEL="warning",
         )
         tampered = ["--control", control] if control else []
+        if name in self.plan.clocks:
+            # With a sign in front it would be taken for an option.
+            tampered.append(f"--clock={self.plan.clocks[name]}")
         mortal = ["--die", self.plan.dies[name]] if name in self.plan.dies else []
         self.children[role].append(
             Child(

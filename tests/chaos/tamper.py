@@ -29,14 +29,15 @@ from tests.chaos import wires
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", default="", choices=("", "ack-before-handling", *CONTROLS))
     parser.add_argument("--die", default="", help="POINT:before|after:N, such as XADD:after:3")
-    parser.add_argument("--clock", type=float, default=0.0, help="seconds that this process's clock is ahead")
+    parser.add_argument("--clock", default="", help="SECONDS that this process's clock is ahead, or SECONDS/EVERY")
 
 
 def apply(given: argparse.Namespace) -> None:
     if given.control in CONTROLS:
         CONTROLS[given.control]()
     if given.clock:
-        shift_clock(given.clock)
+        ahead, _, every = given.clock.partition("/")
+        shift_clock(float(ahead), float(every or 0))
     if given.die:
         point, when, count = given.die.split(":")
         wires.die_at(point, when, int(count))
@@ -51,11 +52,19 @@ def end(main: Callable[[], int]) -> None:
         os._exit(error.exit_code)
 
 
-def shift_clock(seconds: float) -> None:
-    """Lets the wall clock of this process be ahead (or behind): `time.time` and `time.time_ns`, which all else asks."""
-    wall, wall_ns, ahead_ns = time.time, time.time_ns, int(seconds * 1e9)
-    time.time = lambda: wall() + seconds
-    time.time_ns = lambda: wall_ns() + ahead_ns
+def shift_clock(seconds: float, every_s: float = 0.0) -> None:
+    """Lets the wall clock of this process be ahead (or behind): `time.time` and `time.time_ns`, which all else asks.
+
+    With `every_s` it jumps there, and back, and there again, after so long each time.
+    """
+    wall, wall_ns = time.time, time.time_ns
+
+    def ahead() -> float:
+        there = not every_s or int(time.monotonic() / every_s) % 2
+        return seconds if there else 0.0
+
+    time.time = lambda: wall() + ahead()
+    time.time_ns = lambda: wall_ns() + int(ahead() * 1e9)
 
 
 def _group_at_end() -> None:

@@ -1,4 +1,4 @@
-"""The n-th call fails, for every n: a small piece of work, done again from where it failed, loses and doubles nothing."""
+"""The n-th call fails, for every n: a small piece of work, done again where it failed, loses and doubles nothing."""
 
 from __future__ import annotations
 
