@@ -64,7 +64,9 @@ class Master:
 
     def _start(self) -> None:
         words = f"--port {self.port} --cluster-port {self.bus} --bind 127.0.0.1 --cluster-enabled yes --save  "
-        words += f"--appendonly yes --cluster-node-timeout {self._node_timeout_ms} --dir {self.folder}"
+        # `always`: with `everysec` the server answers before it writes while a flush is under way, and a kill then
+        # loses what was confirmed.
+        words += f"--appendonly yes --appendfsync always --cluster-node-timeout {self._node_timeout_ms} --dir {self.folder}"
         self.process = subprocess.Popen([str(launch.binary()), *words.split(" ")], stdout=subprocess.DEVNULL)
 
 
