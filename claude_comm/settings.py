@@ -9,6 +9,10 @@ Law: read once, at a face, from mappings handed in; a setting that nothing reads
 | `CLAUDE_COMM_CONTROL_URL` | `control_url` | one server for jobs and the registry; empty: the same (a cluster runs no jobs) |
 | `CLAUDE_COMM_NAMESPACE` | `namespace` | first part of every key |
 | `CLAUDE_COMM_MAX_ENVELOPE_BYTES` | `max_envelope_bytes` | largest message, encoded |
+| `CLAUDE_COMM_MAX_LAG` | `max_lag` | messages that may wait in an inbox that declares no limit; 0: any number |
+| `CLAUDE_COMM_KEEP_S` | `keep_s` | how long a message that is done stays in its stream |
+| `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many entries of a stream may stay although they are done |
+| `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a projection that is silent |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error |
 """
 
@@ -32,6 +36,14 @@ SCHEMES = ("redis", "rediss", "unix")
 CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 DEFAULT_PORT = 6379
 
+# A projection that has not told anything for a day is forgotten by the registry itself.
+_BOUNDS = (
+    ("max_lag", 0, 10**12),
+    ("keep_s", 0, 10**9),
+    ("keep_entries", 0, 10**12),
+    ("projection_wait_s", 1, 24 * 3600),
+)
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -43,6 +55,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     control_url: str = ""
     namespace: str = "comm"
     max_envelope_bytes: int = 1024 * 1024
+    max_lag: int = 0
+    keep_s: float = 3600.0
+    keep_entries: int = 100_000
+    projection_wait_s: float = 3600.0
     log_level: LogLevel = "info"
 
     @property
@@ -145,6 +161,9 @@ def _checked(given: dict[str, object]) -> Settings:
         _check_url(name, getattr(settings, name))
     if settings.max_envelope_bytes < 1024:
         raise ConfigurationError("max_envelope_bytes: at least 1024.")
+    for name, least, most in _BOUNDS:
+        if not least <= getattr(settings, name) <= most:
+            raise ConfigurationError(f"{name}: from {least:,} to {most:,}.")
     return msgspec.structs.replace(settings, home=settings.home.expanduser().absolute())
 
 

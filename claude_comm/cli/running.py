@@ -55,7 +55,7 @@ def worker(
 ) -> int:
     """Run one worker in this process, until SIGTERM or SIGINT.
 
-    `claude-comm up` starts both workers in the background; this is for a supervisor or a container.
+    `claude-comm up` starts all workers in the background; this is for a supervisor or a container.
     """
     if name not in services.WORKERS:
         raise ConfigurationError(f"no worker is called {name!r}; there are: {', '.join(services.WORKERS)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import msgspec
@@ -18,7 +19,7 @@ from claude_comm.drive.services import Service
 from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.ops import server as ops
-from claude_comm.ops.server import ServerFacts, StreamFacts
+from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.settings import Settings, public
 from claude_comm.store.catch_up import lags
 from claude_comm.store.database import open_database
@@ -49,8 +50,10 @@ def status(
 ) -> int:
     """Show what runs: server, workers, streams.
 
-    `behind` is how many entries of a stream the projection does not have yet. Starts nothing. With --check it is a
-    health check, for a container or a supervisor.
+    `behind` is how many entries of a stream the projection does not have yet, `later` what waits for its time beside
+    it, `dead` what its module buried, `held by` what keeps entries that are not the newest from being trimmed. `lag` is
+    what a group was not handed yet, `pending` what it was handed and has not acked. Starts nothing. With --check it is
+    a health check, for a container or a supervisor.
     """
     settings = settings_of_process()
     if check:
@@ -76,7 +79,8 @@ def look(settings: Settings) -> Status:
                 masters = _masters(links)
             else:
                 facts = links.run(ops.facts())
-            streams = links.run(ops.streams(keys))
+            wait_s = settings.projection_wait_s
+            streams = links.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
             behind = _behind(links, settings, keys, streams)
     return Status(
         home=str(settings.home),
@@ -134,9 +138,28 @@ def _show(found: Status) -> None:
         say("no streams yet.")
         return
     emit("")
-    rows = [[one.key, one.entries, sum(one.pending.values()), found.behind.get(one.key, 0)] for one in found.streams]
-    columns = ["stream", "entries", "pending", "behind"]
-    emit_table(columns, rows, right=columns[1:])
+    numbers = ["entries", "oldest", "behind", "later", "dead"]
+    rows = [_row(one, found.behind.get(one.key, 0)) for one in found.streams]
+    emit_table(["stream", *numbers, "held by"], rows, right=numbers)
+    groups = [(one.key, group) for one in found.streams for group in one.groups]
+    if groups:
+        emit("")
+        columns = ["lag", "pending", "instances"]
+        emit_table(["stream", "group", *columns], [_group_row(*pair) for pair in groups], right=columns)
+
+
+def _row(one: StreamFacts, behind: int) -> list[object]:
+    oldest = "-" if one.oldest_ms is None else words.since(one.oldest_ms * 1000)
+    waiting = str(one.later)
+    if one.next_due_ms is not None:
+        wait_s = one.next_due_ms / 1000 - time.time()
+        waiting += f" (next in {words.span(wait_s)})" if wait_s > 0 else " (due)"
+    return [one.key, one.entries, oldest, behind, waiting, one.dead, one.held or "-"]
+
+
+def _group_row(stream: str, group: GroupFacts) -> list[object]:
+    lag = f"{group.lag}{'+' if group.at_least else ''}"
+    return [stream, group.name, lag, group.pending, group.consumers]
 
 
 def _server(found: Status) -> str:

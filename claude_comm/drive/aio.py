@@ -44,7 +44,7 @@ class AsyncServer:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
         async with self._connection() as connection:
             await connection.send_packed_command(pack(command.args))
-            return await connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
+            return await connection.read_response(timeout=(command.within_ms + command.wait_ms) / 1000)
 
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.

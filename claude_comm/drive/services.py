@@ -20,10 +20,10 @@ import msgspec
 
 from claude_comm.drive.launch import tail
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.names import NEGOTIATION_WORKER, PROGRESS_WORKER
+from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
 from claude_comm.settings import PREFIX, Settings, public
 
-WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER)
+WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
 # Said wherever the negotiation worker is missed on a cluster.
 NO_JOBS = (
     "on a cluster the negotiation worker needs a server of its own, since RQ runs on no cluster: set "
