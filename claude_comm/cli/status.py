@@ -120,8 +120,7 @@ def _runs(settings: Settings, name: str) -> bool:
     if not settings.url:
         return launch.answers(launch.socket_path(settings.home))
     with connect(settings) as links:
-        for server in links.data.servers():
-            Links(server, server).run(ops.facts())
+        links.run_on_each(ops.facts)
     return True
 
 

@@ -29,8 +29,8 @@ SOON_S = 6.0
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Masters]:
-    """A cluster to kill: nothing else runs on it."""
-    with three_masters(node_timeout_ms=1000) as made:
+    """A cluster to kill, which has on its disk what it confirmed: nothing else runs on it."""
+    with three_masters(node_timeout_ms=1000, fsync="always") as made:
         yield made
 
 
