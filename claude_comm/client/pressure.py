@@ -1,8 +1,9 @@
 """Backpressure: a publisher is held while the inbox that it sends to is longer than its limit.
 
-Law: a limit that nobody set costs nothing. Where there is one, the lag of the reading module is looked at from time to
-time and not a message: a look grants what there is room for, for `SAMPLE_S` at the most. So an inbox may exceed its
-limit by what one call sends, and by what other publishers were granted in the same moment; never without end.
+Law: a limit that nobody set costs nothing. Where there is one, the lag of the slowest reader (the module, or a
+projection: what it has not stored stays on the server too) is looked at from time to time and not for each message. A
+look grants what there is room for, for `SAMPLE_S` at the most. So an inbox may exceed its limit by what one call sends,
+and by what other publishers were granted in the same moment; never without end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias
 
+from claude_comm.client.opening import millis
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Operation
@@ -99,13 +101,13 @@ class Pressure:
         inbox = self._inboxes[target]
         assert inbox is not None  # else it would have been admitted
         limit = inbox.limit
-        found = yield from lag.of(self._keys.inbox(target), target, enough=limit)
+        found = yield from lag.slowest(self._keys, target, enough=limit, now_ms=millis())
         now = time.monotonic()
-        inbox.room, inbox.until = limit - found.entries, now + SAMPLE_S
+        inbox.room, inbox.until = limit - found.lag.entries, now + SAMPLE_S
         if self.admits(target, count):
             return True
         if self._on_lag == "refuse" or now - begun >= self._wait_s:
-            raise InboxFull(target, found.entries, limit, now - begun)
+            raise InboxFull(target, found.lag.entries, limit, now - begun, found.reader)
         return False
 
     def _limit(self, target: str, limit: int) -> None:
