@@ -36,7 +36,7 @@ def main() -> list[Result]:
             return readers[f"consume {name}"].run(COUNT)[0]
 
         consumed = rounds({name: lambda name=name: turn(name) for name in _READERS}, ROUNDS)
-    note = f"{COUNT:,} messages of 200 bytes a round, in batches of {BATCH}; the deep inbox holds what nobody has read yet."
+    note = f"{COUNT:,} messages of 200 bytes a round, in batches of {BATCH}; the deep inbox holds what nobody has read."
     counts = dict.fromkeys(_READERS, COUNT)
     # The first round does not count, in publishing either.
     measured = {name: seconds[1:] for name, seconds in published.items()}
