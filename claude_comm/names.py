@@ -10,6 +10,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:later` `ns:{t:TOPIC}:later` | sorted set, messages by due time (ms) | until due, then in the stream |
 | `ns:{m:NAME}:dead` | stream | until purged |
 | `ns:{m:NAME}:events` | stream | as an inbox |
+| `ns:{m:NAME}:replies:INSTANCE` | stream, answers to what that publisher asked | a minute after the last one (TTL) |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:modules` | hash, name to contract | until unregistered |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
@@ -80,6 +81,11 @@ class Stream(msgspec.Struct, frozen=True):
     name: str
 
 
+def tag(key: str) -> str:
+    """The hash tag of one of our keys: keys that share it are on one node."""
+    return key.partition("{")[2].partition("}")[0] or key
+
+
 class Keys(msgspec.Struct, frozen=True):
     """The keys of one namespace."""
 
@@ -117,6 +123,10 @@ class Keys(msgspec.Struct, frozen=True):
 
     def events(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:events"
+
+    def replies(self, module: str, instance: str) -> str:
+        """Where one publisher of this module reads the answers to its requests."""
+        return f"{self.namespace}:{{m:{module}}}:replies:{instance}"
 
     @property
     def streams(self) -> str:

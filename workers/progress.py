@@ -32,6 +32,8 @@ from workers.signals import stopped_by_signals
 # A read waits this long for the first entry. A new stream is read at most this much plus LIST_S later.
 BLOCK_MS = 400
 LIST_S = 0.4
+# On a cluster no read waits, so the worker does: doubling from the first to the last while nothing comes.
+FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
 # How often streams are looked at that nobody announced anew, for ids that moved backwards; also after every failure.
 SURVEY_S = 5.0
 # Waits after a failure, doubling from the first to the last.
@@ -48,6 +50,7 @@ class Follower:
         self._listed_at = self._surveyed_at = 0.0
         self._count = first_count(1)
         self._foreign: set[str] = set()
+        self._idle_s = FIRST_IDLE_S
         self._teller = Teller(follows=True)
 
     def run(self) -> None:
@@ -89,8 +92,17 @@ class Follower:
             max_bytes=self._settings.max_envelope_bytes,
         )
         self._count = done.count
+        self._rest(done)
         self._teller.tell(self._links, database, self._keys)
         self._report(done)
+
+    def _rest(self, done: Step) -> None:
+        """Waits on a cluster, while nothing comes; elsewhere the read itself has waited."""
+        if done.read:
+            self._idle_s = FIRST_IDLE_S
+        elif self._links.data.reach == "cluster":
+            self._stop.wait(self._idle_s)
+            self._idle_s = min(self._idle_s * 2, LAST_IDLE_S)
 
     def _current(self, database: Database) -> Survey:
         now = time.monotonic()

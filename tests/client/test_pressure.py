@@ -55,6 +55,8 @@ def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limit
             publisher.publish_many("sink", range(2))
         with pytest.raises(InboxFull):
             publisher.publish_soon("sink", 1)
+        with pytest.raises(InboxFull):
+            publisher.request("sink", 1)
         assert length(links, limited) == 140
 
 
@@ -94,13 +96,15 @@ def test_waiting_has_an_end(limited: Settings) -> None:
         with pytest.raises(InboxFull, match=r"waited 0\.[23]"):
             publisher.publish("sink", 1)
         assert 0.2 <= time.monotonic() - begun < 2
+    with Publisher("src", settings=limited) as publisher, pytest.raises(InboxFull, match=r"waited 0\.[12]"):
+        publisher.request("sink", 1, timeout_s=0.1)
 
 
 def test_the_asyncio_publisher_is_held_too(limited: Settings, links: Links) -> None:
     async def scenario() -> None:
         async with AsyncPublisher("src", settings=limited, on_lag="refuse") as publisher:
             await asyncio.gather(*(publisher.publish("sink", number) for number in range(100)))
-            for attempt in (publisher.publish, publisher.publish_soon):
+            for attempt in (publisher.publish, publisher.publish_soon, publisher.request):
                 with pytest.raises(InboxFull):
                     await attempt("sink", 1)
             with pytest.raises(InboxFull):
