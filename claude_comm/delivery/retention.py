@@ -19,12 +19,16 @@ SHORT_OF_MEMORY = 0.8
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """What one projection told last, and when (ms): stream key to the last entry stored, and to the last settled."""
+    """What one projection told last, and when (ms): stream key to the last entry stored, and to the last settled.
+
+    `counts` is how many entries the stream had ever been given by then.
+    """
 
     name: str
     told_ms: int
     stored: Mapping[str, str]
     settled: Mapping[str, str]
+    counts: Mapping[str, int] = {}
 
     def done(self, stream: str) -> str:
         """The last entry that it does not need any more. A stream that it reads anew is stored less far again."""
