@@ -63,14 +63,29 @@ class Consumer:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
         self.links.run(self._intake.retrying(delivery, wait_s, reason))
 
+    def reply(self, delivery: Delivery, data: object) -> None:
+        """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
+
+        Raises EncodeError or TooLarge.
+        """
+        self.links.run(self._intake.answering(delivery, data))
+
     def fail(
-        self, delivery: Delivery, reason: str, *, path: str = "", schema_path: str = "", traceback: str = ""
+        self,
+        delivery: Delivery,
+        reason: str,
+        *,
+        path: str = "",
+        schema_path: str = "",
+        traceback: str = "",
+        error: BaseException | None = None,
     ) -> None:
         """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
 
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        Who waits for a reply is told the reason, and the class and the words of `error`.
         """
-        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
+        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""
@@ -143,14 +158,29 @@ class AsyncConsumer:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
         await self.links.run(self._intake.retrying(delivery, wait_s, reason))
 
+    async def reply(self, delivery: Delivery, data: object) -> None:
+        """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
+
+        Raises EncodeError or TooLarge.
+        """
+        await self.links.run(self._intake.answering(delivery, data))
+
     async def fail(
-        self, delivery: Delivery, reason: str, *, path: str = "", schema_path: str = "", traceback: str = ""
+        self,
+        delivery: Delivery,
+        reason: str,
+        *,
+        path: str = "",
+        schema_path: str = "",
+        traceback: str = "",
+        error: BaseException | None = None,
     ) -> None:
         """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
 
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        Who waits for a reply is told the reason, and the class and the words of `error`.
         """
-        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
+        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from claude_comm.client.publisher import Publisher
+from claude_comm.client.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.errors import ConfigurationError
 from claude_comm.progress.events import FileOperation, TaskProgress
@@ -29,6 +30,8 @@ class Context:
         self._publisher, self._contract, self._stop = publisher, contract, stop
         self.envelope = envelope
         self.session = envelope.session if envelope is not None else ""
+        self._causation = envelope.id if envelope is not None else ""
+        self._correlation = (envelope.correlation or envelope.id) if envelope is not None else ""
 
     def send(
         self,
@@ -47,17 +50,42 @@ class Context:
         UnknownModule.
         """
         self._agree(target, type)
-        cause = self.envelope
         return self._publisher.publish(
             target,
             data,
             type=type,
             session=self.session if session is None else session,
-            correlation=(cause.correlation or cause.id) if cause else "",
-            causation=cause.id if cause else "",
+            correlation=self._correlation,
+            causation=self._causation,
             delay_s=delay_s,
             at=at,
             ttl_s=ttl_s,
+        )
+
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        session: str | None = None,
+        as_: Any = Any,
+    ) -> Any:
+        """Sends a message and waits for its reply, as `Publisher.request` does; agreed on as with `send`.
+
+        It waits on this thread: from an `async` handler, `await asyncio.to_thread(context.request, ...)`.
+        """
+        self._agree(target, type)
+        return self._publisher.request(
+            target,
+            data,
+            type=type,
+            timeout_s=timeout_s,
+            session=self.session if session is None else session,
+            correlation=self._correlation,
+            causation=self._causation,
+            as_=as_,
         )
 
     def progress(self, task: str, completed: float, total: float) -> None:

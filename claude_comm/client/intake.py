@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from claude_comm import envelope as envelopes
+from claude_comm.client import requests
 from claude_comm.client.opening import Identity, identify, micros, millis
 from claude_comm.delivery.burial import bounded, brief
 from claude_comm.delivery.schedule import EXPIRED, expired
@@ -125,8 +126,14 @@ class Intake:
             self._acks = [pair for pair in self._acks if pair[0].reader != reader]
         self._refused = False
 
-    def burying(self, delivery: Delivery, why: Why) -> Operation[None]:
-        """Moves a delivery to the dead stream."""
+    def answering(self, delivery: Delivery, data: object) -> Operation[None]:
+        """Replies to a request; a message that is none is left alone. Raises EncodeError or TooLarge."""
+        yield from requests.replying(self.identity, delivery.envelope, data)
+
+    def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
+        """Moves a delivery to the dead stream, and tells who asked: `error` is what was raised."""
+        if delivery.envelope.reply_to and why.reason != EXPIRED:
+            yield from requests.failing(self.identity, delivery.envelope, why, error)
         settled = _settled(delivery.envelope, micros(), delivery.attempts)
         yield from self._bury(delivery.reader, delivery.entry, settled, why, delivery.envelope.session)
         self.release(delivery)

@@ -26,8 +26,8 @@ from claude_comm.delivery.burial import brief
 from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.drive.connect import connect
-from claude_comm.errors import DecodeError, TransportError
-from claude_comm.ops import registry
+from claude_comm.errors import DecodeError, EnvelopeError, TransportError
+from claude_comm.ops import consume, registry
 from claude_comm.ops.registry import HEARTBEAT_MS
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
@@ -63,12 +63,12 @@ class Loop:
 
     def run(self, handlers: Handlers, starters: Iterable[Callable[[Context], Any]], finish: Finish) -> None:
         """Handles messages until `stop` is set."""
-        with self.links:
+        with self.links, self.publisher:
             self._register()
             heart = threading.Thread(target=self._beat, daemon=True)
             heart.start()
             try:
-                self.publisher.tell(Lifecycle("started", self.identity.instance))
+                self._tell(Lifecycle("started", self.identity.instance))
                 for starter in starters:
                     finish(starter(self._context()))
                 while not self.stop.is_set():
@@ -113,18 +113,32 @@ class Loop:
         try:
             argument = handler.argument(delivery.payload())
         except Refused as refused:
-            self._bury(delivery, str(refused), path=refused.path, schema_path=refused.schema_path)
+            self._bury(delivery, str(refused), refused, path=refused.path, schema_path=refused.schema_path)
             return
         except DecodeError as error:
-            self._bury(delivery, str(error), traceback=tracebacks.format_exc())
+            self._bury(delivery, str(error), error, traceback=tracebacks.format_exc())
             return
         words = (argument, self._context(delivery)) if handler.takes_context else (argument,)
         try:
-            finish(handler.function(*words))
+            result = finish(handler.function(*words))
         except Exception as error:  # noqa: BLE001  (the one place around a user's handler)
             self._failed(delivery, handler, error)
         else:
-            self.consumer.ack(delivery)
+            if not delivery.envelope.reply_to or self._answered(delivery, result):
+                self.consumer.ack(delivery)
+
+    def _answered(self, delivery: Delivery, result: Any) -> bool:
+        """Sends what the handler returned to who asked, before the ack: a crash between the two repeats it."""
+        try:
+            self.consumer.reply(delivery, result)
+        except EnvelopeError as error:
+            self._bury(delivery, f"its reply cannot be sent: {error}", error)
+            return False
+        except TransportError as error:
+            self.log.warning("server.unreachable", error=str(error))
+            self.consumer.release(delivery)
+            return False
+        return True
 
     def _failed(self, delivery: Delivery, handler: Handler, error: Exception) -> None:
         text, traceback = _words(error), tracebacks.format_exc()
@@ -138,13 +152,13 @@ class Loop:
             traceback=traceback,
         )
         if isinstance(outcome, Bury):
-            self._bury(delivery, outcome.reason, traceback=traceback)
+            self._bury(delivery, outcome.reason, error, traceback=traceback)
         else:
             self._end(delivery, lambda: self.consumer.retry(delivery, wait_s=outcome.wait_s, reason=text))
 
-    def _bury(self, delivery: Delivery, reason: str, **told: str) -> None:
+    def _bury(self, delivery: Delivery, reason: str, error: Exception | None = None, **told: str) -> None:
         self.log.error("delivery.buried", id=delivery.envelope.id, source=delivery.envelope.source, reason=reason)
-        self._end(delivery, lambda: self.consumer.fail(delivery, reason, **told))
+        self._end(delivery, lambda: self.consumer.fail(delivery, reason, error=error, **told))
 
     def _end(self, delivery: Delivery, ending: Callable[[], None]) -> None:
         try:
@@ -156,6 +170,10 @@ class Loop:
     def _context(self, delivery: Delivery | None = None) -> Context:
         envelope = delivery.envelope if delivery is not None else None
         return Context(self.publisher, self.contract, self.stop.set, envelope)
+
+    def _tell(self, event: Lifecycle) -> None:
+        identity = self.identity
+        self.links.run(consume.record(identity.keys, identity.module, identity.event(event)))
 
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
@@ -180,7 +198,7 @@ class Loop:
         keys = self.identity.keys
         try:
             self.consumer.close()
-            self.publisher.tell(Lifecycle("stopped", self.identity.instance))
+            self._tell(Lifecycle("stopped", self.identity.instance))
             self.links.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
         except TransportError as error:
             self.log.warning("module.left_unheard", error=str(error))
