@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from claude_comm import Publisher, Settings
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import receipts
 from claude_comm.store import checkpoints
-from claude_comm.store.catch_up import catch_up
+from claude_comm.store.catch_up import catch_up, step, survey
 from claude_comm.store.database import open_database
-from claude_comm.store.telling import name
+from claude_comm.store.telling import Teller, name
 from tests.conftest import wait_until
 
 
@@ -64,3 +66,26 @@ def test_the_worker_tells_what_it_stored_and_that_it_lives(
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+
+
+def test_a_clock_that_is_put_back_does_not_silence_a_projection(
+    settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, wall_ns, ahead_ns = Keys(settings.namespace), time.time_ns, [3_600_000_000_000]
+    monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + ahead_ns[0])
+    teller = Teller()
+    with Publisher("src", settings=settings) as publisher, open_database(settings.database) as database:
+        publisher.publish("sink", 1)
+        follower = survey(links, database, keys).streams.values()
+        step(links, database, follower, count=9, max_bytes=settings.max_envelope_bytes)
+        teller.tell(links, database, keys)
+        ahead_ns[0] = 0
+        publisher.publish("sink", 2)
+        step(links, database, follower, count=9, max_bytes=settings.max_envelope_bytes)
+        stored = {key: point.entry_id for key, point in checkpoints.load(database).items()}
+
+        def told() -> bool:
+            teller.tell(links, database, keys)
+            return stored in links.run(receipts.told(keys, since_ms=now_ms() - 5000))
+
+        wait_until(told, within_s=5, what="a receipt by the clock as it is now")
