@@ -51,7 +51,6 @@ class Near:
         self.definitions: Mapping[str, Json] = produced.definitions
         self.accepted: Mapping[str, Json] = accepted.definitions
         self.shown, self.budget = shown, budget
-        self.walk = Walk(self.definitions, self.accepted)
         # Whether the two differ in one keyword only: then every message that breaks the consumer breaks that one.
         self.alone = False
 
@@ -102,9 +101,10 @@ class Near:
             return
         new = [branch for branch in theirs if not any(alike(branch, each) for each in ours)]
         gone = [branch for branch in ours if not any(alike(branch, each) for each in theirs)]
+        walk = Walk(self.definitions, self.accepted)
         for at, branch in enumerate(gone):
             against = new[min(at, len(new) - 1)] if new else False
-            yield from self.messages(branch, self.walk.beyond(branch, against), patience)
+            yield from self.messages(branch, walk.beyond(branch, against), patience)
 
     def separate(self, produced: dict[str, Any], rest: dict[str, Any]) -> bool:
         """Whether properties can be looked at one by one."""

@@ -34,8 +34,10 @@ class _Normaliser:
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
         self.opaque = self.lexical = self.wanders = False
-        self.scan = _Scan(root, dialect) if size is None or _marked(size.names, dialect) else _Scan(True, dialect)
-        self.base = str(_identifier(root, dialect) or _BASE)
+        # Whether identifiers and the like are to be looked for at all.
+        self.marked = size is None or _marked(size.names, dialect)
+        self.scan = _Scan(root if self.marked else True, dialect)
+        self.base = str((_identifier(root, dialect) if self.marked else None) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
 
     def run(self) -> Document:
@@ -60,10 +62,9 @@ class _Normaliser:
             return schema
         if schema is not self.root and self.scan.foreign and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
-        old = dialect in _BEFORE_2019
-        if old and "$ref" in schema:
+        if "$ref" in schema and dialect in _BEFORE_2019:
             return self.reference(schema["$ref"], base, dialect)
-        identifier = _identifier(schema, dialect)
+        identifier = _identifier(schema, dialect) if self.marked else None
         if identifier and not identifier.startswith("#"):
             base = urljoin(base, identifier)
         out: dict[str, Json] = {}
