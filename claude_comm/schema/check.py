@@ -168,7 +168,8 @@ def _near(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | None
     try:
         with watching(part.tick):
             gather(left, right, shown, itertools.islice(messages, MAX_NEAR), part)
-    except (OutOfPart, NotPlain, TooManyLooks, RecursionError):
+    except (OutOfPart, OutOfBudget, NotPlain, TooManyLooks, RecursionError):
+        # The canonical forms may still prove it, and take no step.
         return None
     return _smallest(left, right, shown, budget)
 
