@@ -16,6 +16,7 @@ import jsonschema_rs
 import msgspec
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import canonical
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.document import Document
 from claude_comm.schema.effort import effort, scannable, searchable
@@ -31,16 +32,27 @@ MAX_SLOW = 20_000
 MAX_SLOW_DEPTH = 45
 
 
-class Side(msgspec.Struct, frozen=True):
-    """One schema in its own dialect, compiled by `jsonschema-rs`; its normal form; its canonical form, if cheap."""
+class Side(msgspec.Struct, frozen=True, dict=True):
+    """One schema in its own dialect, and its normal form; what else is made of it is made when first asked for.
+
+    Most pairs are settled before anybody asks, and making costs more than asking: so it is kept, too.
+    """
 
     schema: Json
     dialect: Dialect
     document: Document
-    rust: jsonschema_rs.Validator
-    canonical: jsonschema_rs.CanonicalSchema | None = None
-    # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
+    # The second validator by its arithmetic.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @functools.cached_property
+    def rust(self) -> jsonschema_rs.Validator:
+        """Compiled by the first validator. Raises `SchemaError`."""
+        return compile_side(self.schema, self.dialect)
+
+    @functools.cached_property
+    def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
+        """The canonical form, if it is cheap."""
+        return canonical.form(self.document)
 
 
 def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:

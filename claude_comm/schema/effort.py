@@ -174,7 +174,8 @@ def scannable(document: Document, value: Json) -> bool:
 
 def looks(document: Document) -> bool:
     """Whether some pattern has look-around or back-references."""
-    return any(_LOOKS.search(source) for source in document.patterns)
+    patterns = document.patterns
+    return bool(patterns) and any(_LOOKS.search(source) for source in patterns)
 
 
 def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:

@@ -14,27 +14,30 @@ from urllib.parse import unquote, urldefrag, urljoin
 import jsonschema_rs
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.dialect import NUMBER, Dialect, dialect_of
+from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
+from claude_comm.schema.limits import Measure
 from claude_comm.schema.verdict import Json
 
 _BASE = "urn:claude-comm:schema"
 
 
-def normalise(schema: Json, dialect: Dialect) -> Document:
-    """The normal form of a schema that `measure` has passed and the validator has compiled."""
-    return _Normaliser(schema, dialect).run()
+def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Document:
+    """The normal form of a schema that `measure` has passed, which gives its `size`, and the validator has compiled."""
+    return _Normaliser(schema, dialect, size).run()
 
 
 class _Normaliser:
-    def __init__(self, root: Json, dialect: Dialect) -> None:
-        self.root, self.dialect = root, dialect
+    def __init__(self, root: Json, dialect: Dialect, size: Measure | None) -> None:
+        self.root, self.dialect, self.size = root, dialect, size
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
         self.opaque = self.lexical = self.wanders = False
-        self.scan = _Scan(root, dialect)
-        self.base = str(_identifier(root, dialect) or _BASE)
+        # Whether identifiers and the like are to be looked for at all.
+        self.marked = size is None or _marked(size.names, dialect)
+        self.scan = _Scan(root if self.marked else True, dialect)
+        self.base = str((_identifier(root, dialect) if self.marked else None) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
 
     def run(self) -> Document:
@@ -46,7 +49,12 @@ class _Normaliser:
         if definitions and isinstance(whole, dict):
             whole["$defs"] = definitions
         return Document(
-            schema=whole, origins=self.origins, opaque=self.opaque, lexical=self.lexical, dynamic=self.wanders
+            schema=whole,
+            origins=self.origins,
+            opaque=self.opaque,
+            lexical=self.lexical,
+            dynamic=self.wanders,
+            size=self.size if self.dialect == DEFAULT else None,
         )
 
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
@@ -54,10 +62,9 @@ class _Normaliser:
             return schema
         if schema is not self.root and self.scan.foreign and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
-        old = dialect in _BEFORE_2019
-        if old and "$ref" in schema:
+        if "$ref" in schema and dialect in _BEFORE_2019:
             return self.reference(schema["$ref"], base, dialect)
-        identifier = _identifier(schema, dialect)
+        identifier = _identifier(schema, dialect) if self.marked else None
         if identifier and not identifier.startswith("#"):
             base = urljoin(base, identifier)
         out: dict[str, Json] = {}
@@ -158,6 +165,11 @@ class _Scan:
 
 
 _MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
+
+
+def _marked(names: set[str], dialect: Dialect) -> bool:
+    """Whether a document has members of these names that `_Scan` looks for; many a property is called `id`."""
+    return not (_MARKS if dialect == "draft4" else _MARKS - {"id"}).isdisjoint(names)
 
 
 def _other(schema: dict[str, Any], dialect: Dialect) -> bool:

@@ -17,6 +17,7 @@ from claude_comm.schema.limits import DEFAULT_CAPS, Caps, escape, measure
 from claude_comm.schema.refusals import refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, subject
 from claude_comm.schema.traces import too_many_paths
+from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Json
 
 # Compiled patterns may take this many bytes each: a bounded repeat of a bounded repeat is refused, not built.
@@ -84,7 +85,8 @@ def compiled(schema: Json, dialect: Dialect, *, patterns: str = "linear") -> jso
     `patterns="any"` also takes look-around and back-references, with a limit on backtracking: for confirming a
     witness, never for messages from outside.
     """
-    if dialect in _TRACING and too_many_paths(schema):
+    # As text it is searched in a tenth of the time that a walk takes.
+    if dialect in _TRACING and b'"unevaluated' in text(schema) and too_many_paths(schema):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
     try:

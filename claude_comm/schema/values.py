@@ -6,9 +6,12 @@ decimal number that it prints as, because that is what stands in the JSON text: 
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeAlias
+
+import msgspec
 
 from claude_comm.schema.verdict import Json
 
@@ -40,6 +43,22 @@ def key(value: Json) -> Key:
     if isinstance(value, list | tuple):
         return ("a", *(key(item) for item in value))
     return ("n", exact(value))
+
+
+def text(value: Json) -> bytes:
+    """The value as JSON; what the fast encoder does not take (integers past 64 bits, surrogates) the slow one does."""
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError):
+        return json.dumps(value).encode()
+
+
+def ordered(value: Json) -> str:
+    """The value as JSON with the members of objects in order, so that the same one has the same text."""
+    try:
+        return msgspec.json.encode(value, order="deterministic").decode()
+    except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError):
+        return json.dumps(value, sort_keys=True)
 
 
 def value(of: Key) -> Json:
