@@ -16,9 +16,11 @@ import jsonschema_rs
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
+from claude_comm.schema.rendering import addressed
 from claude_comm.schema.verdict import Json
 
-_BASE = "urn:claude-comm:schema"
+# The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
+_BASE = "json-schema:///"
 
 
 def normalise(schema: Json, dialect: Dialect) -> Document:
@@ -28,7 +30,8 @@ def normalise(schema: Json, dialect: Dialect) -> Document:
 
 class _Normaliser:
     def __init__(self, root: Json, dialect: Dialect) -> None:
-        self.root, self.dialect = root, dialect
+        root = self.root = addressed(root)
+        self.dialect = dialect
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
@@ -100,11 +103,11 @@ class _Normaliser:
     def resolve(self, reference: str, base: str, dialect: Dialect) -> tuple[Json, str, Dialect] | None:
         if self.scan.plain and reference.startswith("#/"):
             return _follow(self.root, reference), self.base, self.dialect
-        if self._registry is None:
-            self._registry = jsonschema_rs.Registry(
-                [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
-            )
         try:
+            if self._registry is None:
+                self._registry = jsonschema_rs.Registry(
+                    [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
+                )
             found = self._registry.resolver(base).lookup(reference)
         except (ValueError, jsonschema_rs.ReferencingError):
             return None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import jsonschema_rs
 
+from claude_comm.schema.rendering import as_written
 from claude_comm.schema.sentences import Refusal
 from claude_comm.schema.verdict import Json
 
@@ -87,5 +88,5 @@ def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
         rule = str(schema_path[-1])
     limit: Json = None
     if not isinstance(kind, (*_UNION, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid)):
-        limit = kind.value
+        limit = as_written(kind.value)
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance)

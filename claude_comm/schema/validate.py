@@ -15,6 +15,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import DEFAULT_CAPS, Caps, escape, measure
 from claude_comm.schema.refusals import refusals
+from claude_comm.schema.rendering import rendered
 from claude_comm.schema.sentences import Refusal, actual, needed, place, subject
 from claude_comm.schema.traces import too_many_paths
 from claude_comm.schema.verdict import Json
@@ -87,8 +88,11 @@ def compiled(schema: Json, dialect: Dialect, *, patterns: str = "linear") -> jso
     if dialect in _TRACING and too_many_paths(schema):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
+    schema, ignored = rendered(schema, dialect)
     try:
-        return _CLASSES[dialect](schema, validate_formats=False, offline=True, pattern_options=options)
+        return _CLASSES[dialect](
+            schema, validate_formats=False, offline=True, pattern_options=options, keywords=ignored
+        )
     except jsonschema_rs.ValidationError as error:
         raise SchemaError(_malformed(error), path=_pointer(error.instance_path)) from None
     except jsonschema_rs.ReferencingError as error:
