@@ -224,6 +224,12 @@ def _map(n: _Normaliser, out: _Out, at: _At) -> None:
     out[at.keyword] = {key: n.convert(item, at.base, at.dialect) for key, item in at.value.items()}
 
 
+def _branch(n: _Normaliser, out: _Out, at: _At) -> None:
+    # Without an `if` it says nothing, and what it refers to is never asked.
+    if "if" in at.schema:
+        _one(n, out, at)
+
+
 def _ref(n: _Normaliser, out: _Out, at: _At) -> None:
     out.update(n.reference(at.value, at.base, at.dialect))
 
@@ -301,10 +307,11 @@ _FOUR: dict[str, _Rule] = {
     for key, rule in _SIX.items()
     if key not in {"const", "contains", "propertyNames", "exclusiveMinimum", "exclusiveMaximum"}
 } | {"minimum": _old_bound, "maximum": _old_bound, "type": _old_type}
-_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _one, "else": _one}
+_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _branch, "else": _branch}
 _MODERN: dict[str, _Rule] = {
     **_COMMON,
-    **dict.fromkeys(("if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("if", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("then", "else"), _branch),
     "dependentSchemas": _map,
     **dict.fromkeys(("dependentRequired", "minContains", "maxContains"), _keep),
     "$ref": _ref,

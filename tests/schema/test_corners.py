@@ -238,3 +238,20 @@ def test_a_list_that_stands_in_many_places_is_refused_and_not_copied() -> None:
         many = [many] * 1_000
     with pytest.raises(SchemaError, match="values in one schema"):
         limits.measure({"enum": many})
+
+
+def test_dependent_schemas_evaluate_nothing_of_what_is_no_object() -> None:
+    """They were taken to evaluate the items of every array, which has no property at all."""
+    accepted = {"dependentSchemas": {"b": {"items": True}}, "unevaluatedItems": False}
+    assert isinstance(strictly({"type": "array"}, accepted), Incompatible)
+    assert isinstance(strictly({"type": "array", "maxItems": 0}, accepted), Compatible)
+
+
+@pytest.mark.parametrize("branch", ["then", "else"])
+@pytest.mark.parametrize("policy", ["strict", "closed-producer"])
+def test_a_circle_that_nobody_asks_does_not_matter(branch: str, policy: Any) -> None:
+    """Without an `if`, `then` and `else` say nothing."""
+    idle = {branch: {"$ref": "#/$defs/x"}, "$defs": {"x": {"$ref": "#/$defs/x"}, "y": {"not": {"$ref": "#/$defs/y"}}}}
+    assert isinstance(check({"type": "integer", **idle}, {"type": "number"}, policy=policy), Compatible)
+    asked = {**idle, "if": True, branch: {"$ref": "#/$defs/y"}}
+    assert isinstance(check({"type": "integer"}, asked, policy=policy), Undecided)
