@@ -95,9 +95,10 @@ def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
     document = normalise(schema, dialect)
     if policy == "strict":
         return Side(schema, dialect, document, rust, canonical.form(document))
+    written = Side(schema, dialect, document, rust) if document.opaque or document.lexical else None
     document = close(document)
     rust = confirm.compile_side(document.schema, DEFAULT)
-    return Side(document.schema, DEFAULT, document, rust, canonical.form(document))
+    return Side(document.schema, DEFAULT, document, rust, canonical.form(document), written)
 
 
 def _settle(left: Side, right: Side, budget: Budget) -> Verdict:

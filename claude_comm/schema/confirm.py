@@ -39,6 +39,8 @@ class Side(msgspec.Struct, frozen=True):
     document: Document
     rust: jsonschema_rs.Validator
     canonical: jsonschema_rs.CanonicalSchema | None = None
+    # What the schema says as it was written, where the normal form leaves something of it out.
+    written: Side | None = None
     # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -53,6 +55,11 @@ def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
 
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
+    found = _accepts(side, candidate, tick)
+    return found if not found or side.written is None else _accepts(side.written, candidate, tick)
+
+
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     work = effort(side.document, candidate, tick)
     if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
@@ -67,12 +74,13 @@ def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | Non
 
 def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
-    for side in (produced, accepted):
+    sent = [produced] if produced.written is None else [produced, produced.written]
+    for side in (*sent, accepted):
         work = effort(side.document, candidate, tick)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
             return False
     try:
-        return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)
+        return all(side.rust.is_valid(candidate) for side in sent) and not accepted.rust.is_valid(candidate)
     except ValueError:
         return False
 
