@@ -40,6 +40,7 @@ MAX_GUESSES = 400
 # Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
 # there is a message and less where there is none.
 PATIENCE = 6
+_AS_WRITTEN: Policy = "strict"
 
 
 def check(
@@ -56,22 +57,27 @@ def check(
     `clock` answers in seconds; without one the budget is counted in steps, and the verdict is the same on every
     machine. `default_dialect` is for schemas without a `$schema`.
     """
-    budget = Budget(budget_ms, clock)
-    left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
+    budget, sides = Budget(budget_ms, clock), list[Side]()
     try:
+        for schema, under in ((produced, policy), (accepted, _AS_WRITTEN)):
+            sides.append(_side(schema, default_dialect, under, budget.look))
+        left, right = sides
         with watching(budget.tick):
             return _settle(left, right, budget)
     except OutOfBudget:
+        if len(sides) < 2:
+            name = "accepted" if sides else "produced"
+            return Undecided(place="", why=f"the {name} schema is too large to be made ready within {budget_ms:g} ms.")
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
     except RecursionError:
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
-def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
+def _side(schema: Json, default: Dialect, policy: Policy, look: Callable[[], None]) -> Side:
     """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
     size = measure(schema)
     if size.characters > MAX_KEPT:
-        return _made(schema, default, policy)
+        return _made(schema, default, policy, look)
     # The text tells 1 from 1.0 and true, which a dictionary would not.
     return _kept(_text(schema), default, policy)
 
@@ -86,18 +92,24 @@ def _text(schema: Json) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _kept(text: bytes, default: Dialect, policy: Policy) -> Side:
-    return _made(msgspec.json.decode(text), default, policy)
+    return _made(msgspec.json.decode(text), default, policy, lambda: None)
 
 
-def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
+def _made(schema: Json, default: Dialect, policy: Policy, look: Callable[[], None]) -> Side:
+    """`look` is called between stages that take up to a tenth of a second each, for the largest of schemas."""
     dialect = dialect_of(schema, default)
+    look()
     rust = confirm.compile_side(schema, dialect)
+    look()
     document = normalise(schema, dialect)
+    look()
     if policy == "strict":
         return Side(schema, dialect, document, rust, canonical.form(document))
     written = Side(schema, dialect, document, rust) if document.opaque or document.lexical else None
     document = close(document)
+    look()
     rust = confirm.compile_side(document.schema, DEFAULT)
+    look()
     return Side(document.schema, DEFAULT, document, rust, canonical.form(document), written)
 
 

@@ -18,10 +18,19 @@ TOP, BOTTOM = nodes.Top(0), nodes.Bottom(1)
 _AGE = operator.attrgetter("uid")
 
 
-class Pool:
-    """All nodes of one question."""
+# New nodes between two ticks: some hundred microseconds. A wide schema makes tens of thousands in one go.
+NODES_PER_TICK = 64
 
-    def __init__(self) -> None:
+
+def _never() -> None:
+    pass
+
+
+class Pool:
+    """All nodes of one question. `tick` is called as it grows."""
+
+    def __init__(self, tick: Callable[[], None] = _never) -> None:
+        self._tick = tick
         self._table: dict[tuple[Any, ...], Node] = {}
         self._strict: dict[nodes.Lit, Node] = {}
         self._negations: dict[Node, Node] = {TOP: BOTTOM, BOTTOM: TOP}
@@ -34,6 +43,8 @@ class Pool:
         found = self._table.get(place)
         if found is None:
             found = self._table[place] = kind(len(self._table) + 2, *fields)
+            if not len(self._table) % NODES_PER_TICK:
+                self._tick()
         return found
 
     def kinds(self, kinds: int) -> Node:
