@@ -19,6 +19,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.document import Document
 from claude_comm.schema.effort import effort, scannable, searchable
+from claude_comm.schema.growth import measured
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json
@@ -26,6 +27,8 @@ from claude_comm.schema.verdict import Json
 # About 0.1 s of each, on a machine of 2025.
 MAX_FAST = 1_000_000
 MAX_SLOW = 20_000
+# Each refusal of `jsonschema` prints the value that it refuses, whether anybody reads it or not.
+MAX_PRINTED = 100_000_000
 # The interpreter has a thousand frames, the caller uses some, and `jsonschema` takes about nine a level; past the end
 # of the stack the library that holds its references ends the process.
 MAX_SLOW_DEPTH = 45
@@ -67,7 +70,12 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | No
         first = side.rust.is_valid(candidate)
     except ValueError:
         return None
-    if work.evaluations > MAX_SLOW or work.depth > MAX_SLOW_DEPTH or not searchable(side.document, candidate):
+    if (
+        work.evaluations > MAX_SLOW
+        or work.evaluations * measured(candidate)[2] > MAX_PRINTED
+        or work.depth > MAX_SLOW_DEPTH
+        or not searchable(side.document, candidate)
+    ):
         return None
     return first if _second(side, candidate, first) else None
 

@@ -218,7 +218,7 @@ def test_the_work_seen_at_a_glance_is_never_less_than_the_work_counted() -> None
         schema, _ = Maker(random.Random(index)).pair()
         document = normalise(schema, DEFAULT)
         for value in itertools.islice(candidates(document.schema, harvest(document.schema)), 20):
-            glance = effort._glance(document, value)
+            glance = effort.glanced(document, value)
             if glance is not None:
                 counted = effort._Count(document, lambda: None).of(document.schema, value, 0)
                 assert glance.evaluations >= counted.evaluations, (schema, value)
