@@ -21,6 +21,7 @@ from claude_comm.schema.verdict import Json
 
 # The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
 _BASE = "json-schema:///"
+_META = "https://json-schema.org/draft/"
 
 
 def normalise(schema: Json, dialect: Dialect) -> Document:
@@ -78,7 +79,7 @@ class _Normaliser:
     def reference(self, reference: str, base: str, dialect: Dialect) -> Json:
         if self.scan.foreign:
             return self.unknown("a reference in a document that embeds another dialect")
-        if reference == "#" and self.scan.plain:
+        if reference == "#" and self.scan.plain and base == self.base:
             name = self.name((base, "#"), "#")
             if name not in self.origins:
                 self.origins[name] = ""
@@ -101,7 +102,8 @@ class _Normaliser:
         return self.names[key]
 
     def resolve(self, reference: str, base: str, dialect: Dialect) -> tuple[Json, str, Dialect] | None:
-        if self.scan.plain and reference.startswith("#/"):
+        # A meta-schema that the document refers to has a base and pointers of its own.
+        if self.scan.plain and base == self.base and reference.startswith("#/"):
             return _follow(self.root, reference), self.base, self.dialect
         try:
             if self._registry is None:
@@ -115,7 +117,9 @@ class _Normaliser:
 
     def dynamic(self, keyword: str, reference: str, base: str, dialect: Dialect) -> Json:
         """A dynamic reference that can only ever lead to one place, or an opaque one."""
-        if keyword == "$recursiveRef":
+        if base.startswith(_META):
+            pass  # the meta-schemas extend each other by just this
+        elif keyword == "$recursiveRef":
             if self.scan.resources <= 1 or not self.scan.recursive_anchors:
                 return self.reference(reference, base, dialect)
         else:
