@@ -35,7 +35,12 @@ class Budget:
         if self._clock is None:
             if self._steps < 0:
                 raise OutOfBudget
-        elif self._steps % STEPS_PER_LOOK == 0 and self._clock() > self._end:
+        elif self._steps % STEPS_PER_LOOK == 0:
+            self.look()
+
+    def look(self) -> None:
+        """Between two pieces of work that are long, and no steps of a proof; raises `OutOfBudget`."""
+        if self._clock is not None and self._clock() > self._end:
             raise OutOfBudget
 
 

@@ -48,6 +48,7 @@ PATIENCE = 6
 # Steps of a search that looks only at what two schemas say differently.
 NEAR_STEPS = 2_000
 MAX_NEAR = 60
+_AS_WRITTEN: Policy = "strict"
 
 
 def check(
@@ -64,22 +65,27 @@ def check(
     `clock` answers in seconds; without one the budget is counted in steps, and the verdict is the same on every
     machine. `default_dialect` is for schemas without a `$schema`.
     """
-    budget = Budget(budget_ms, clock)
-    left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
+    budget, sides = Budget(budget_ms, clock), list[Side]()
     try:
+        for schema, under in ((produced, policy), (accepted, _AS_WRITTEN)):
+            sides.append(_side(schema, default_dialect, under, budget.look))
+        left, right = sides
         with watching(budget.tick):
             return _settle(left, right, budget)
     except OutOfBudget:
+        if len(sides) < 2:
+            name = "accepted" if sides else "produced"
+            return Undecided(place="", why=f"the {name} schema is too large to be made ready within {budget_ms:g} ms.")
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
     except RecursionError:
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
-def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
+def _side(schema: Json, default: Dialect, policy: Policy, look: Callable[[], None]) -> Side:
     """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
     size = measure(schema)
     if size.characters > MAX_KEPT:
-        return _made(schema, default, policy, size)
+        return _made(schema, default, policy, size, look)
     # The text tells 1 from 1.0 and true, which a dictionary would not.
     return _kept(_Written(text(schema), size), default, policy)
 
@@ -99,22 +105,29 @@ class _Written(msgspec.Struct, frozen=True, eq=False):
 
 @functools.lru_cache(maxsize=256)
 def _kept(written: _Written, default: Dialect, policy: Policy) -> Side:
-    return _made(msgspec.json.decode(written.text), default, policy, written.size)
+    return _made(msgspec.json.decode(written.text), default, policy, written.size, lambda: None)
 
 
-def _made(schema: Json, default: Dialect, policy: Policy, size: Measure) -> Side:
+def _made(schema: Json, default: Dialect, policy: Policy, size: Measure, look: Callable[[], None]) -> Side:
+    """`look` is called between stages that take up to a tenth of a second each, for the largest of schemas."""
     dialect = dialect_of(schema, default)
     sure = compiles(schema, dialect, size)
+    look()
     if not sure:
         confirm.compile_side(schema, dialect)
+        look()
     document = normalise(schema, dialect, size)
+    look()
     if policy == "strict":
         return Side(schema, dialect, document)
+    written = Side(schema, dialect, document) if document.opaque or document.lexical else None
     document = close(document)
-    side = Side(document.schema, DEFAULT, document)
+    look()
+    side = Side(document.schema, DEFAULT, document, written)
     if not sure:
         # Closing adds keywords that are compiled along references.
         _ = side.rust
+        look()
     return side
 
 

@@ -5,6 +5,10 @@ object exactly when they are written the same way, so that equality is identity.
 its literal also says what holds for the other kinds: everything (`strict=False`, as in "if it is a string, then"), or
 nothing. The atoms are closed under negation: what JSON Schema says of all items, the negation says of some.
 
+Nodes and atoms hold only what is older than they are, so no cycle of them is possible, and the collector of cycles is
+told to pass them by (`gc=False`): a wide schema makes hundreds of thousands, and each look at all of them would stop
+every thread of the caller for half a second.
+
 References: negation normal form for JSON Schema and the finite set of atoms it needs are those of Attouche, Baazizi,
 Colazzo, Ghelli, Sartiani and Scherzinger, "Witness Generation for JSON Schema", PVLDB 15(13), 2022.
 """

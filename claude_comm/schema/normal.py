@@ -17,9 +17,12 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
 from claude_comm.schema.limits import Measure
+from claude_comm.schema.rendering import addressed
 from claude_comm.schema.verdict import Json
 
-_BASE = "urn:claude-comm:schema"
+# The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
+_BASE = "json-schema:///"
+_META = "https://json-schema.org/draft/"
 
 
 def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Document:
@@ -29,7 +32,8 @@ def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Do
 
 class _Normaliser:
     def __init__(self, root: Json, dialect: Dialect, size: Measure | None) -> None:
-        self.root, self.dialect, self.size = root, dialect, size
+        root = self.root = addressed(root)
+        self.dialect, self.size = dialect, size
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
@@ -82,7 +86,7 @@ class _Normaliser:
     def reference(self, reference: str, base: str, dialect: Dialect) -> Json:
         if self.scan.foreign:
             return self.unknown("a reference in a document that embeds another dialect")
-        if reference == "#" and self.scan.plain:
+        if reference == "#" and self.scan.plain and base == self.base:
             name = self.name((base, "#"), "#")
             if name not in self.origins:
                 self.origins[name] = ""
@@ -105,13 +109,14 @@ class _Normaliser:
         return self.names[key]
 
     def resolve(self, reference: str, base: str, dialect: Dialect) -> tuple[Json, str, Dialect] | None:
-        if self.scan.plain and reference.startswith("#/"):
+        # A meta-schema that the document refers to has a base and pointers of its own.
+        if self.scan.plain and base == self.base and reference.startswith("#/"):
             return _follow(self.root, reference), self.base, self.dialect
-        if self._registry is None:
-            self._registry = jsonschema_rs.Registry(
-                [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
-            )
         try:
+            if self._registry is None:
+                self._registry = jsonschema_rs.Registry(
+                    [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
+                )
             found = self._registry.resolver(base).lookup(reference)
         except (ValueError, jsonschema_rs.ReferencingError):
             return None
@@ -119,7 +124,9 @@ class _Normaliser:
 
     def dynamic(self, keyword: str, reference: str, base: str, dialect: Dialect) -> Json:
         """A dynamic reference that can only ever lead to one place, or an opaque one."""
-        if keyword == "$recursiveRef":
+        if base.startswith(_META):
+            pass  # the meta-schemas extend each other by just this
+        elif keyword == "$recursiveRef":
             if self.scan.resources <= 1 or not self.scan.recursive_anchors:
                 return self.reference(reference, base, dialect)
         else:
@@ -233,6 +240,12 @@ def _map(n: _Normaliser, out: _Out, at: _At) -> None:
     out[at.keyword] = {key: n.convert(item, at.base, at.dialect) for key, item in at.value.items()}
 
 
+def _branch(n: _Normaliser, out: _Out, at: _At) -> None:
+    # Without an `if` it says nothing, and what it refers to is never asked.
+    if "if" in at.schema:
+        _one(n, out, at)
+
+
 def _ref(n: _Normaliser, out: _Out, at: _At) -> None:
     out.update(n.reference(at.value, at.base, at.dialect))
 
@@ -310,10 +323,11 @@ _FOUR: dict[str, _Rule] = {
     for key, rule in _SIX.items()
     if key not in {"const", "contains", "propertyNames", "exclusiveMinimum", "exclusiveMaximum"}
 } | {"minimum": _old_bound, "maximum": _old_bound, "type": _old_type}
-_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _one, "else": _one}
+_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _branch, "else": _branch}
 _MODERN: dict[str, _Rule] = {
     **_COMMON,
-    **dict.fromkeys(("if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("if", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("then", "else"), _branch),
     "dependentSchemas": _map,
     **dict.fromkeys(("dependentRequired", "minContains", "maxContains"), _keep),
     "$ref": _ref,

@@ -92,3 +92,12 @@ def written(number: Fraction) -> int | float:
     if exact(near) != number:
         raise Unwritable
     return near
+
+
+def pointed(number: int) -> float | None:
+    """The float that denotes the same number, where there is one."""
+    try:
+        near = float(number)
+    except OverflowError:
+        return None
+    return near if exact(near) == number else None
