@@ -20,9 +20,10 @@ from claude_comm.delivery.retention import Keep
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
+from claude_comm.drive.memory import keeping
 from claude_comm.errors import ClaudeCommError, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
+from claude_comm.ops import follow, lag, later, receipts, sweep, trim
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from workers.heart import beating
@@ -83,7 +84,7 @@ class Janitor:
                 next_ms = moved.next_ms
 
     def _trim(self, streams: Sequence[Stream]) -> None:
-        keep = self._links.run(server.keeping(self._settings.keep_s, self._settings.keep_entries))
+        keep = keeping(self._links, self._settings)
         told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s, now_ms=_now_ms()))
         entries = size = 0
         for stream in streams:
