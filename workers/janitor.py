@@ -47,6 +47,7 @@ class Janitor:
             (self._sweep, SWEEP_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
+        self._silent: dict[str, float] = {}
 
     def run(self) -> None:
         """Works until told to stop."""
@@ -55,6 +56,7 @@ class Janitor:
             try:
                 self._turn()
             except TransportError as error:
+                self._silent = {}
                 if wait_s == FIRST_WAIT_S:
                     self._log.warning("janitor.interrupted", error=str(error))
                 self._stop.wait(wait_s)
@@ -100,7 +102,9 @@ class Janitor:
     def _sweep(self, streams: Sequence[Stream]) -> None:
         found = self._links.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
         groups = {stream: [group.name for group in of] for stream, of in found.items()}
-        dead = self._links.run(sweep.gone(self._keys, now_ms=_now_ms()))
+        silent = self._links.run(sweep.silent(self._keys, now_ms=_now_ms()))
+        dead = {instance for instance, last_ms in silent.items() if self._silent.get(instance) == last_ms}
+        self._silent = silent
         swept = self._links.run(sweep.sweep(groups, dead))
         if swept.given_back or swept.left:
             self._log.info("janitor.swept", given_back=swept.given_back, left=list(swept.left))

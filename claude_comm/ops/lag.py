@@ -73,8 +73,9 @@ def slowest(keys: Keys, module: str, *, enough: int, now_ms: int) -> Operation[S
 
 
 def _behind(one: Projection, stream: str, tail: Tail) -> int:
-    """Exact, but for entries that were deleted before it read them, as long as it is not at the end."""
-    if stream not in one.counts or position(one.stored[stream]) >= position(tail.last_id):
+    """Exact, but for entries that were deleted before it read them, as long as it is not at the end. One that caught up
+    once, for a reading command, and settles nothing does not follow the stream, and is not behind it."""
+    if not one.settled or stream not in one.counts or position(one.stored[stream]) >= position(tail.last_id):
         return 0
     return min(max(tail.added - one.counts[stream], 0), tail.length)
 

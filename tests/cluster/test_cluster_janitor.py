@@ -50,7 +50,10 @@ def test_a_round_moves_clears_up_and_trims_on_every_master(settings: Settings, l
     told = {keys.inbox(name): last(links, keys.inbox(name)) for name in MODULES}
     links.run(receipts.tell(keys, "p", told, settled=told, now_ms=now_ms()))
     assert keeping(links, eager).ms == 0
-    Janitor(links, eager, threading.Event(), get_logger("error"))._turn()
+    janitor = Janitor(links, eager, threading.Event(), get_logger("error"))
+    janitor._turn()
+    janitor._at = dict.fromkeys(janitor._at, 0.0)
+    janitor._turn()
     # The last one that is done, and what was due: it came after, or before and is not read.
     assert lengths(links, keys) <= {1, 2}
     for name in MODULES:
