@@ -16,14 +16,13 @@ from collections.abc import Callable, Sequence
 from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.opening import identify
-from claude_comm.delivery.retention import Keep
+from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
-from claude_comm.drive.memory import keeping
 from claude_comm.errors import ClaudeCommError, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, receipts, sweep, trim
+from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from workers.heart import beating
@@ -86,7 +85,8 @@ class Janitor:
                 next_ms = moved.next_ms
 
     def _trim(self, streams: Sequence[Stream]) -> None:
-        keep = keeping(self._links, self._settings)
+        wanted = self._settings
+        keep = tightest(self._links.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
         told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s, now_ms=_now_ms()))
         entries = size = 0
         for stream in streams:

@@ -237,10 +237,14 @@ class Publisher(Sending):
                 return send()
             except ServerUnreachable:
                 self._announced.clear()
-                if time.monotonic() + wait_s >= until:
+                if time.monotonic() + wait_s >= until or not self.patient():
                     raise
                 time.sleep(wait_s)
-        return send()
+        try:
+            return send()
+        except ServerUnreachable:
+            self.waited_in_vain()
+            raise
 
 
 class AsyncPublisher(Sending):
@@ -427,8 +431,14 @@ class AsyncPublisher(Sending):
                 return await send()
             except ServerUnreachable:
                 self._announced.clear()
+                if not self.patient():
+                    raise
                 await asyncio.sleep(wait_s)
-        return await send()
+        try:
+            return await send()
+        except ServerUnreachable:
+            self.waited_in_vain()
+            raise
 
 
 def no_delay_with(outbox: Outboxed | None) -> None:

@@ -63,6 +63,11 @@ def keep(keep_s: float, entries: int, *, used_bytes: int, max_bytes: int) -> Kee
     return Keep(int(keep_s * 1000), entries)
 
 
+def tightest(keeps: Sequence[Keep]) -> Keep:
+    """What all masters of a cluster can hold: streams are not told apart by master, so the fullest decides."""
+    return min(keeps, key=lambda one: (one.ms, one.entries))
+
+
 def floor(stream: str, projections: Sequence[Projection]) -> Floor | None:
     """How far all projections let go of a stream; None where there is none to say."""
     if not projections:

@@ -42,7 +42,8 @@ class ClusterServer:
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        (reply,) = self.many([command], command.wait_ms)
+        steps = route(self._atlas, [slot_of(command.args)])
+        (reply,) = self._run(steps, commands_packer([command]), (command.within_ms + command.wait_ms) / 1000)
         if isinstance(reply, TransportError):
             raise reply
         return reply
@@ -53,7 +54,7 @@ class ClusterServer:
         `wait_ms` is how long the last command asks its node to wait. Raises ServerUnreachable if no node answers.
         """
         slots = [slot_of(command.args) for command in commands]
-        return self._run(route(self._atlas, slots), commands_packer(commands), wait_ms)
+        return self._run(route(self._atlas, slots), commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
 
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; a refusal or an unreachable node stands in its place, as in `many`.
@@ -62,7 +63,7 @@ class ClusterServer:
         """
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
-        return self._run(route(self._atlas, slots, streams), posts_packer(posts), 0)
+        return self._run(route(self._atlas, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
 
     def servers(self) -> list[Server]:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""
@@ -74,19 +75,19 @@ class ClusterServer:
         for server in self._nodes.values():
             server.close()
 
-    def _run(self, steps: Routing, packer: Packer, wait_ms: int) -> list[Any]:
+    def _run(self, steps: Routing, packer: Packer, within_s: float) -> list[Any]:
         with closing(steps):
             try:
                 step = next(steps)
                 while True:
-                    step = steps.send(self._perform(step, packer, wait_ms))
+                    step = steps.send(self._perform(step, packer, within_s))
             except StopIteration as end:
                 replies: list[Any] = end.value
                 return replies
 
-    def _perform(self, step: Step, packer: Packer, wait_ms: int) -> Any:
+    def _perform(self, step: Step, packer: Packer, within_s: float) -> Any:
         if isinstance(step, Round):
-            return self._fly([self._flight(part, packer, wait_ms) for part in step.parts])
+            return self._fly([self._flight(part, packer, within_s) for part in step.parts])
         if isinstance(step, Refresh):
             return self._refresh()
         time.sleep(step.seconds)
@@ -112,7 +113,7 @@ class ClusterServer:
                 flight.close()
         return answers
 
-    def _flight(self, part: Part, packer: Packer, wait_ms: int) -> _Flight:
+    def _flight(self, part: Part, packer: Packer, within_s: float) -> _Flight:
         replies: list[Any] = []
         with self._node(part.node)._connection() as connection:
             unread = 0
@@ -121,7 +122,7 @@ class ClusterServer:
                 yield
                 replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
                 unread = replies_to(places, asking=part.asking)
-            replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S + wait_ms / 1000)
+            replies += connection._parser.read_many(unread, within_s)
         return outcomes(replies[1::2] if part.asking else replies)
 
     def _refresh(self) -> TransportError | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.delivery import retention
+from claude_comm.delivery.retention import Keep
 from claude_comm.effects import Batch, Command, Operation, Place
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys, Stream
@@ -68,6 +70,12 @@ def facts(on: Place = "data") -> Operation[ServerFacts]:
         max_memory_bytes=int(told.get("maxmemory", 0)),
         persistent=told.get("aof_enabled") == "1",
     )
+
+
+def keeping(keep_s: float, entries: int) -> Operation[Keep]:
+    """What stays in the streams although it is done, given the memory that the server has now."""
+    told = yield from facts()
+    return retention.keep(keep_s, entries, used_bytes=told.memory_bytes, max_bytes=told.max_memory_bytes)
 
 
 def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[list[StreamFacts]]:
