@@ -20,7 +20,7 @@ from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
-from claude_comm.errors import ClaudeCommError, TransportError
+from claude_comm.errors import ClaudeCommError, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
 from claude_comm.settings import Settings
@@ -87,17 +87,27 @@ class Janitor:
     def _trim(self, streams: Sequence[Stream]) -> None:
         wanted = self._settings
         keep = tightest(self._links.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
-        told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s, now_ms=_now_ms()))
+        told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s))
         entries = size = 0
+        lost: ServerUnreachable | None = None
         for stream in streams:
             if self._stop.is_set():
                 break
-            trimmed = self._links.run(trim.trim(stream, told, keep, now_ms=_now_ms()))
+            try:
+                trimmed = self._links.run(trim.trim(stream, told, keep, now_ms=_now_ms()))
+            except ServerUnreachable as error:
+                if self._links.data.reach != "cluster":
+                    raise
+                # One of its masters is away: the streams of the others are trimmed all the same.
+                lost = error
+                continue
             entries, size = entries + trimmed.entries, size + trimmed.bytes
             if trimmed.entries:
                 self._log.debug("janitor.stream_trimmed", stream=stream.key, entries=trimmed.entries)
         if entries:
             self._log.info("janitor.trimmed", entries=entries, bytes=size, short_of_memory=keep == Keep(0, 0))
+        if lost is not None:
+            raise lost
 
     def _sweep(self, streams: Sequence[Stream]) -> None:
         found = self._links.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))

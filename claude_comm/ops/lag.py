@@ -57,11 +57,11 @@ class Slowest(msgspec.Struct, frozen=True):
     lag: Lag
 
 
-def slowest(keys: Keys, module: str, *, enough: int, now_ms: int) -> Operation[Slowest]:
+def slowest(keys: Keys, module: str, *, enough: int) -> Operation[Slowest]:
     """Who is furthest behind an inbox: its module or a projection that lives. What either lacks stays on the server."""
     stream = keys.inbox(module)
     mine = yield from of(stream, module, enough=enough)
-    told = yield from receipts.projections(keys, since_ms=now_ms - ALIVE_MS)
+    told = yield from receipts.counting(keys, ALIVE_MS / 1000)
     found = Slowest(module, mine)
     if told:
         tail = (yield from follow.tails([stream])).get(stream, Tail())
