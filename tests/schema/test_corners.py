@@ -276,6 +276,6 @@ def test_a_meta_schema_is_not_read_without_those_that_extend_it(dialect: Any) ->
 
 def test_a_validator_that_fails_on_a_schema_says_nothing() -> None:
     """`jsonschema` raises a TypeError where `items` of 2019-09 is a boolean beside `unevaluatedItems`."""
-    odd = {"$schema": URI["draft2019-09"], "items": False, "unevaluatedItems": {"maximum": 3}}
+    odd = {"$schema": URI["draft2019-09"], "unevaluatedItems": {"maximum": 3}, "items": False}
     assert strictly({"type": "array"}, odd).answer in {"incompatible", "undecided"}
     assert strictly({"const": [True]}, odd).answer in {"incompatible", "undecided"}
