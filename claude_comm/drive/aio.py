@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+import asyncio
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import redis
-from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from claude_comm.drive import scripts
-from claude_comm.drive.parser import AsyncBulkParser
-from claude_comm.drive.server import APPEND_PART, REPLY_TIMEOUT_S, connection_options, outcomes, pack, packed, translate
+from claude_comm.drive.async_line import AsyncLine
+from claude_comm.drive.server import (
+    APPEND_PART,
+    CONNECT_TIMEOUT_S,
+    REPLY_TIMEOUT_S,
+    connection_options,
+    outcomes,
+    pack,
+    packed,
+    refused,
+    translate,
+)
 from claude_comm.effects import Append, Command, Effect, Operation, Post, Script
 from claude_comm.errors import ServerRefused, TransportError
 
@@ -26,23 +39,24 @@ _TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
 
 
 class AsyncServer:
-    """A pool of asyncio connections to one server, for one event loop."""
+    """Asyncio connections to one server, as many as are used at once, for one event loop."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         options = connection_options(url)
         options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
-        options["parser_class"] = AsyncBulkParser
         kind = options.pop("connection_class", None)
-        if kind is not None:
-            options["connection_class"] = _TWINS[kind.__name__]
-        self._pool = ConnectionPool(**options)
+        self._connection = partial(_TWINS[kind.__name__] if kind is not None else Connection, **options)
+        # Those at rest, the one used last on top; and all, for `close`.
+        self._idle: list[AsyncLine] = []
+        self._lines: weakref.WeakSet[AsyncLine] = weakref.WeakSet()
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        async with self._connection() as connection:
-            await connection.send_packed_command(pack(command.args))
-            return await connection.read_response(timeout=(command.within_ms + command.wait_ms) / 1000)
+        (reply,) = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
+        if isinstance(reply, redis.RedisError):
+            raise refused(reply)
+        return reply
 
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
@@ -51,46 +65,61 @@ class AsyncServer:
         """
         if not commands:
             return []
-        async with self._connection() as connection:
-            await connection.send_packed_command(b"".join([pack(command.args) for command in commands]))
-            timeout_s = REPLY_TIMEOUT_S + wait_ms / 1000
-            return outcomes(await connection._parser.read_many(len(commands), timeout_s))
+        together = b"".join([pack(command.args) for command in commands])
+        return outcomes(await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
-        replies: list[Any] = []
-        async with self._connection() as connection:
-            unread = 0
-            for start in range(0, len(posts), APPEND_PART):
-                part = posts[start : start + APPEND_PART]
-                await connection.send_packed_command(packed(part))
-                replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
-                unread = len(part)
-            replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
-        return outcomes(replies)
+        parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
+        return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
 
     async def close(self) -> None:
-        await self._pool.disconnect()
+        """Ends all connections, also those in use."""
+        self._idle.clear()
+        lines = list(self._lines)
+        for line in lines:
+            line.close()
+        if lines:
+            await asyncio.wait([line.ended for line in lines], timeout=CONNECT_TIMEOUT_S)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
+    async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
+        """The replies to packed commands, given in parts with the number of commands in each.
+
+        While the server works on one part, its replies to the part before are read and the next is packed.
+        """
+        line = await self._take()
+        replies: list[Any] = []
+        unread = 0
         try:
-            connection = await self._pool.get_connection()
-        except redis.RedisError as error:
-            translate(error, self.url)
-        try:
-            yield connection
-        except redis.ResponseError as error:
-            translate(error, self.url)
+            for together, count in parts:
+                line.send(together)
+                replies += await line.read(unread, within_s)
+                unread = count
+            replies += await line.read(unread, within_s)
         except (redis.RedisError, OSError) as error:
-            await connection.disconnect(nowait=True)
+            line.close()
             translate(error, self.url)
         except BaseException:
-            # Cancelled between the command and its reply: that reply must not answer the next command.
-            await connection.disconnect(nowait=True)
+            # Interrupted between a command and its reply: that reply must not answer the next command.
+            line.close()
             raise
-        finally:
-            await self._pool.release(connection)
+        self._idle.append(line)
+        return replies
+
+    async def _take(self) -> AsyncLine:
+        """A connection that is at rest and alive, else a new one."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.usable():
+                return line
+            line.close()
+        line = AsyncLine(self._connection())
+        try:
+            await line.open()
+        except (redis.RedisError, OSError) as error:
+            translate(error, self.url)
+        self._lines.add(line)
+        return line
 
 
 class AsyncLinks:
