@@ -20,6 +20,8 @@ import msgspec
 
 Argument: TypeAlias = str | bytes | int | float
 Place: TypeAlias = Literal["data", "control"]
+# One command may read many streams on one server; on a cluster it may not cross slots.
+Reach: TypeAlias = Literal["server", "cluster"]
 # How long the server may take beyond what a command asked it to wait.
 REPLY_WITHIN_MS = 10_000
 

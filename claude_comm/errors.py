@@ -12,6 +12,7 @@
     ├── PublisherFull                   exit 1   too much waits to be sent
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
     ├── RequestFailed                   exit 1   a request whose handling failed, with what was raised
+    ├── InboxFull                       exit 1   too much waits at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
@@ -137,6 +138,18 @@ class RequestFailed(ClaudeCommError):
         )
 
 
+class InboxFull(ClaudeCommError):
+    """More waits in the target's inbox than its limit allows: this message was not sent."""
+
+    def __init__(self, target: str, lag: int, limit: int, waited_s: float) -> None:
+        self.target, self.lag, self.limit, self.waited_s = target, lag, limit, waited_s
+        super().__init__(
+            f"{lag:,} messages wait in the inbox of {target!r}, whose limit is {limit:,} (waited {waited_s:.1f} s). "
+            f"Start more instances of {target!r}, slow down, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
+            "`claude-comm status` shows how fast it catches up."
+        )
+
+
 class SchemaError(ClaudeCommError):
     """A schema that cannot be used: malformed, over a cap, or with a reference that leads nowhere.
 
@@ -229,10 +242,10 @@ class ServerUnreachable(TransportError):
 
 
 class ServerRefused(TransportError):
-    """The server answered with an error; `code` is its first word, such as `OOM` or `NOGROUP`."""
+    """The server answered with an error, its `text`; `code` is its first word, such as `OOM` or `NOGROUP`."""
 
     def __init__(self, text: str, *, code: str = "") -> None:
-        self.code = code or text.split(" ", 1)[0]
+        self.text, self.code = text, code or text.split(" ", 1)[0]
         super().__init__(f"the server refused: {text}.{_REFUSALS.get(self.code, '')}")
 
 
@@ -254,6 +267,10 @@ _REFUSALS = {
     "NOPERM": " This user's ACL does not allow the command or the key.",
     "MISCONF": " It cannot write to its disk.",
     "READONLY": " It is a replica: name the primary in CLAUDE_COMM_URL.",
+    "MOVED": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
+    "ASK": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
+    "CLUSTERDOWN": " Some slots have no master that answers: `cluster info` and `cluster nodes` on a node say which.",
+    "TRYAGAIN": " Keys of one slot are on two masters while it moves: it can be tried again when the move has ended.",
 }
 _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"
 

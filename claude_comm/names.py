@@ -17,6 +17,8 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last told (ms) | pruned after a day |
 | `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry id stored | a day after it last told |
+| `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
+| `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until unregistered |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 """
 
@@ -37,6 +39,7 @@ TOPIC_PREFIX = "topic:"
 # The workers, as they appear in heartbeats, in `claude-comm worker NAME` and in log files.
 NEGOTIATION_WORKER = "negotiation"
 PROGRESS_WORKER = "progress"
+JANITOR_WORKER = "janitor"
 MAX_SESSION_CHARACTERS = 128
 
 
@@ -76,6 +79,11 @@ class Stream(msgspec.Struct, frozen=True):
     key: str
     kind: Literal["inbox", "topic", "events"]
     name: str
+
+
+def tag(key: str) -> str:
+    """The hash tag of one of our keys: keys that share it are on one node."""
+    return key.partition("{")[2].partition("}")[0] or key
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -142,6 +150,13 @@ class Keys(msgspec.Struct, frozen=True):
 
     def stored(self, projection: str) -> str:
         return f"{self.namespace}:{{registry}}:stored:{check_name(projection, 'projection')}"
+
+    def settled(self, projection: str) -> str:
+        return f"{self.namespace}:{{registry}}:settled:{check_name(projection, 'projection')}"
+
+    @property
+    def limits(self) -> str:
+        return f"{self.namespace}:{{registry}}:limits"
 
     @property
     def agreements(self) -> str:

@@ -27,7 +27,7 @@ from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.drive.connect import connect
 from claude_comm.errors import DecodeError, EnvelopeError, TransportError
-from claude_comm.ops import registry
+from claude_comm.ops import consume, registry
 from claude_comm.ops.registry import HEARTBEAT_MS
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
@@ -68,7 +68,7 @@ class Loop:
             heart = threading.Thread(target=self._beat, daemon=True)
             heart.start()
             try:
-                self.publisher.tell(Lifecycle("started", self.identity.instance))
+                self._tell(Lifecycle("started", self.identity.instance))
                 for starter in starters:
                     finish(starter(self._context()))
                 while not self.stop.is_set():
@@ -171,6 +171,10 @@ class Loop:
         envelope = delivery.envelope if delivery is not None else None
         return Context(self.publisher, self.contract, self.stop.set, envelope)
 
+    def _tell(self, event: Lifecycle) -> None:
+        identity = self.identity
+        self.links.run(consume.record(identity.keys, identity.module, identity.event(event)))
+
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
         self.links.run(registry.register(self.identity.keys, declared))
@@ -194,7 +198,7 @@ class Loop:
         keys = self.identity.keys
         try:
             self.consumer.close()
-            self.publisher.tell(Lifecycle("stopped", self.identity.instance))
+            self._tell(Lifecycle("stopped", self.identity.instance))
             self.links.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
         except TransportError as error:
             self.log.warning("module.left_unheard", error=str(error))

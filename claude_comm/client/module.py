@@ -41,7 +41,8 @@ class Module:
         module.run()
 
     A handler's first parameter is annotated with a msgspec Struct, a dataclass, a pydantic model or any type that
-    msgspec knows; that type's schema is what the module accepts.
+    msgspec knows; that type's schema is what the module accepts. `max_lag` is how many messages may wait in its inbox
+    before publishers are held; 0 leaves that to their settings.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class Module:
         settings: Settings | None = None,
         retry: RetryPolicy | None = None,
         lease_s: float = 60.0,
+        max_lag: int = 0,
     ) -> None:
         self.name = check_name(name)
         self.version = version
         self.retry = retry or RetryPolicy()
         self.lease_s = lease_s
+        self.max_lag = max_lag
         self._settings = settings
         self._handlers: dict[str, Handler] = {}
         self._produces: list[Produced] = []
@@ -96,7 +99,13 @@ class Module:
     def contract(self) -> Contract:
         """What this module declares, from its handlers and `produces`."""
         accepts = {type: registered.schema for type, registered in self._handlers.items()}
-        return contract(self.name, version=self.version, accepts=accepts or None, produces=self._produces)
+        return contract(
+            self.name,
+            version=self.version,
+            accepts=accepts or None,
+            produces=self._produces,
+            max_lag=self.max_lag,
+        )
 
     def run(self) -> int:
         """Registers, then handles messages until SIGTERM, SIGINT, `context.stop()` or `stop()`; the exit code.

@@ -19,8 +19,9 @@ from typing import Any, Self, TypeVar
 from claude_comm.client import asking
 from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalescer, Coalescer, OnFull
 from claude_comm.client.outboxed import DEFAULT_MAX_OUTBOX_BYTES, Outboxed
+from claude_comm.client.pressure import DEFAULT_LAG_WAIT_S, OnLag
 from claude_comm.client.requests import DEFAULT_TIMEOUT_S, AsyncRequests, Requests
-from claude_comm.client.sending import RETRY_WAITS_S, Sending, raise_first
+from claude_comm.client.sending import RETRY_WAITS_S, Sending, put_back, raise_first, unreached
 from claude_comm.delivery.reply import result
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
@@ -57,8 +58,10 @@ class Publisher(Sending):
         on_full: OnFull = "wait",
         outbox: str | Path | None = None,
         max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
+        on_lag: OnLag = "wait",
+        lag_wait_s: float = DEFAULT_LAG_WAIT_S,
     ) -> None:
-        super().__init__(source, settings)
+        super().__init__(source, settings, on_lag, lag_wait_s)
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect(self.identity.settings)
@@ -85,7 +88,7 @@ class Publisher(Sending):
 
         `data` is anything msgspec can write, and bytes. With `delay_s`, or `at` (a datetime with its time zone), it
         waits on the server until then; what is not handled `ttl_s` seconds after that is buried as expired. Raises
-        ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
+        ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
         ServerRefused or ServerUnreachable.
         """
         times = self.times(delay_s, at, ttl_s)
@@ -105,6 +108,8 @@ class Publisher(Sending):
             no_delay_with(self._outboxed)
             self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
             return id_
+        if self._pressure.on and not self._pressure.admits(target):
+            self._pressure.hold(self.links, target, 1, self._line.flush)
         return self._line.send(id_, post)
 
     def request(
@@ -153,6 +158,8 @@ class Publisher(Sending):
         """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
         ids, posts = self.prepare_many(target, payloads, type, session)
         if posts:
+            if self._pressure.on and not self._pressure.admits(target, len(posts)):
+                self._pressure.hold(self.links, target, len(posts), self._line.flush)
             raise_first(self._line.send_all(posts))
         return ids
 
@@ -161,7 +168,10 @@ class Publisher(Sending):
 
         Raises at once what `publish` raises before it sends, and PublisherFull with `on_full="refuse"`.
         """
-        return self._line.send_soon(*self.prepare(target, data, type=type, session=session))
+        id_, post = self.prepare(target, data, type=type, session=session)
+        if self._pressure.on and not self._pressure.admits(target):
+            self._pressure.hold(self.links, target, 1, self._line.flush)
+        return self._line.send_soon(id_, post)
 
     def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""
@@ -201,7 +211,15 @@ class Publisher(Sending):
         return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
 
     def _send(self, posts: Sequence[Post]) -> Outcomes:
-        return self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = self._patiently(lambda: self.links.run(self.operation(posts)))
+        while missed := unreached(outcomes):
+            again = [posts[place] for place in missed]
+            try:
+                found = self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+            except ServerUnreachable:
+                return outcomes
+            put_back(outcomes, missed, found)
+        return outcomes
 
     def _ask(self, post: Post, until: float) -> None:
         self._patiently(lambda: self.links.run(self.asking(post, until - time.monotonic())), until)
@@ -232,8 +250,10 @@ class AsyncPublisher(Sending):
         on_full: OnFull = "wait",
         outbox: str | Path | None = None,
         max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
+        on_lag: OnLag = "wait",
+        lag_wait_s: float = DEFAULT_LAG_WAIT_S,
     ) -> None:
-        super().__init__(source, settings)
+        super().__init__(source, settings, on_lag, lag_wait_s)
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect_async(self.identity.settings)
@@ -274,6 +294,8 @@ class AsyncPublisher(Sending):
             no_delay_with(self._outboxed)
             await self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
             return id_
+        if self._pressure.on and not self._pressure.admits(target):
+            await self._pressure.hold_async(self.links, target, 1, self._line.flush)
         if self._line.full():
             await self._line.room()
         return await self._line.push(id_, post)
@@ -319,6 +341,8 @@ class AsyncPublisher(Sending):
         """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
         ids, posts = self.prepare_many(target, payloads, type, session)
         if posts:
+            if self._pressure.on and not self._pressure.admits(target, len(posts)):
+                await self._pressure.hold_async(self.links, target, len(posts), self._line.flush)
             raise_first(await self._line.send_all(posts))
         return ids
 
@@ -327,6 +351,8 @@ class AsyncPublisher(Sending):
     ) -> asyncio.Future[str]:
         """Queues one message; the promise of its id, kept when it is in the stream. Raises as `Publisher` does."""
         id_, post = self.prepare(target, data, type=type, session=session)
+        if self._pressure.on and not self._pressure.admits(target):
+            await self._pressure.hold_async(self.links, target, 1, self._line.flush)
         if self._line.full():
             await self._line.room()
         return self._line.push(id_, post)
@@ -367,7 +393,15 @@ class AsyncPublisher(Sending):
         return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
 
     async def _send(self, posts: Sequence[Post]) -> Outcomes:
-        return await self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = await self._patiently(lambda: self.links.run(self.operation(posts)))
+        while missed := unreached(outcomes):
+            again = [posts[place] for place in missed]
+            try:
+                found = await self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+            except ServerUnreachable:
+                return outcomes
+            put_back(outcomes, missed, found)
+        return outcomes
 
     async def _ask(self, id_: str, post: Post) -> None:
         if self._outboxed is not None:

@@ -14,10 +14,11 @@ from datetime import datetime
 from claude_comm import envelope as envelopes
 from claude_comm.client.guard import Guard
 from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.client.pressure import OnLag, Pressure
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import REPLY_WITHIN_MS, Operation, Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
-from claude_comm.errors import ConfigurationError, TransportError
+from claude_comm.errors import ConfigurationError, ServerUnreachable, TransportError
 from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
@@ -36,8 +37,9 @@ RETRY_WAITS_S = (0.05, 0.15, 0.4, 0.9)
 class Sending:
     """The state of one publisher."""
 
-    def __init__(self, source: str, settings: Settings | None) -> None:
+    def __init__(self, source: str, settings: Settings | None, on_lag: OnLag, lag_wait_s: float) -> None:
         self.identity: Identity = identify(source, settings)
+        self._pressure = Pressure(self.identity.keys, self.identity.settings.max_lag, on_lag, lag_wait_s)
         self._guard = Guard()
         self.source = self.identity.module
         self._announced: dict[str, float] = {}
@@ -164,7 +166,9 @@ class Sending:
 
     def operation(self, posts: Sequence[Post]) -> Operation[Outcomes]:
         unannounced = self._unannounced({post.stream for post in posts})
-        outcomes = yield from ops.publish(self.identity.keys, posts, unannounced)
+        if unannounced:
+            self._pressure.learn((yield from ops.announce(self.identity.keys, unannounced)))
+        outcomes = yield from ops.publish(self.identity.keys, posts, ())
         self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
         return outcomes
 
@@ -197,3 +201,14 @@ def raise_first(outcomes: Outcomes) -> None:
     for outcome in outcomes:
         if isinstance(outcome, TransportError):
             raise outcome
+
+
+def unreached(outcomes: Outcomes) -> list[int]:
+    """The places of what went to a node that did not answer, while others of its cluster did."""
+    return [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ServerUnreachable)]
+
+
+def put_back(outcomes: Outcomes, places: Sequence[int], found: Outcomes) -> None:
+    """Puts what became of these when they were sent again into their places."""
+    for place, outcome in zip(places, found, strict=True):
+        outcomes[place] = outcome

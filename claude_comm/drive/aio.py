@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Protocol, Self, TypeVar
 
 import redis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -26,7 +26,7 @@ from claude_comm.drive.server import (
     refused,
     translate,
 )
-from claude_comm.effects import Append, Command, Effect, Operation, Post, Script
+from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ _TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
 
 class AsyncServer:
     """Asyncio connections to one server, as many as are used at once, for one event loop."""
+
+    reach: Reach = "server"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -73,41 +75,12 @@ class AsyncServer:
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
         return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
 
-    async def close(self) -> None:
-        """Ends all connections, also those in use."""
-        self._idle.clear()
-        lines = list(self._lines)
-        for line in lines:
-            line.close()
-        if lines:
-            await asyncio.wait([line.ended for line in lines], timeout=CONNECT_TIMEOUT_S)
+    def held(self) -> AsyncHeld:
+        """A connection for the length of an `async with`, as `Server.held`."""
+        return AsyncHeld(self)
 
-    async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
-        """The replies to packed commands, given in parts with the number of commands in each.
-
-        While the server works on one part, its replies to the part before are read and the next is packed.
-        """
-        line = await self._take()
-        replies: list[Any] = []
-        unread = 0
-        try:
-            for together, count in parts:
-                line.send(together)
-                replies += await line.read(unread, within_s)
-                unread = count
-            replies += await line.read(unread, within_s)
-        except (redis.RedisError, OSError) as error:
-            line.close()
-            translate(error, self.url)
-        except BaseException:
-            # Interrupted between a command and its reply: that reply must not answer the next command.
-            line.close()
-            raise
-        self._idle.append(line)
-        return replies
-
-    async def _take(self) -> AsyncLine:
-        """A connection that is at rest and alive, else a new one."""
+    async def take(self) -> AsyncLine:
+        """A connection that is at rest and alive, else a new one. Give it to `rest` or `broken`."""
         while self._idle:
             line = self._idle.pop()
             if line.usable():
@@ -121,11 +94,81 @@ class AsyncServer:
         self._lines.add(line)
         return line
 
+    def rest(self, line: AsyncLine) -> None:
+        """Takes back a connection all of whose replies were read."""
+        self._idle.append(line)
+
+    def broken(self, line: AsyncLine, error: BaseException) -> NoReturn:
+        """Cancelled between a command and its reply: that reply must not answer the next command."""
+        line.close()
+        if isinstance(error, redis.RedisError | OSError):
+            translate(error, self.url)
+        raise error
+
+    def close_idle(self) -> None:
+        """Ends the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    async def close(self) -> None:
+        """Ends all connections, also those in use."""
+        self._idle.clear()
+        lines = list(self._lines)
+        for line in lines:
+            line.close()
+        if lines:
+            await asyncio.wait([line.ended for line in lines], timeout=CONNECT_TIMEOUT_S)
+
+    async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
+        """As `Server._exchange`."""
+        replies: list[Any] = []
+        unread = 0
+        async with AsyncHeld(self) as line:
+            for together, count in parts:
+                line.send(together)
+                if unread:
+                    replies += await line.read(unread, within_s)
+                unread = count
+            replies += await line.read(unread, within_s)
+        return replies
+
+
+class AsyncHeld:
+    """A connection of an asyncio server for the length of an `async with`."""
+
+    __slots__ = ("_line", "_server")
+
+    def __init__(self, server: AsyncServer) -> None:
+        self._server = server
+
+    async def __aenter__(self) -> AsyncLine:
+        self._line = await self._server.take()
+        return self._line
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._server.broken(self._line, error)
+        self._server.rest(self._line)
+
+
+class AsyncCarrier(Protocol):
+    """The asyncio twin of `drive.blocking.Carrier`."""
+
+    url: str
+    reach: Reach
+
+    async def one(self, command: Command) -> Any: ...
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
+    async def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    async def close(self) -> None: ...
+
 
 class AsyncLinks:
     """The asyncio twin of `drive.blocking.Links`."""
 
-    def __init__(self, data: AsyncServer, control: AsyncServer) -> None:
+    def __init__(self, data: AsyncCarrier, control: AsyncCarrier) -> None:
         self.data, self.control = data, control
 
     async def run(self, operation: Operation[T]) -> T:
@@ -156,7 +199,7 @@ class AsyncLinks:
             else await server.many(effect.commands, effect.wait_ms)
         )
 
-    async def _evaluate(self, server: AsyncServer, script: Script) -> Any:
+    async def _evaluate(self, server: AsyncCarrier, script: Script) -> Any:
         try:
             return await server.one(scripts.by_digest(script))
         except ServerRefused as refusal:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from claude_comm.drive import scripts
 from claude_comm.drive.server import Server
-from claude_comm.effects import Append, Command, Effect, Operation, Script
+from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
 
 
+class Carrier(Protocol):
+    """What carries effects: one server, or the masters of a cluster."""
+
+    url: str
+    reach: Reach
+
+    def one(self, command: Command) -> Any: ...
+    def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
+    def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def servers(self) -> list[Server]: ...
+    def close(self) -> None: ...
+
+
 class Links:
     """The server that carries the messages and the one that holds the registry; often the same."""
 
-    def __init__(self, data: Server, control: Server) -> None:
+    def __init__(self, data: Carrier, control: Carrier) -> None:
         self.data, self.control = data, control
 
     def run(self, operation: Operation[T]) -> T:
@@ -44,7 +58,7 @@ class Links:
             return self._evaluate(server, effect)
         return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
 
-    def _evaluate(self, server: Server, script: Script) -> Any:
+    def _evaluate(self, server: Carrier, script: Script) -> Any:
         try:
             return server.one(scripts.by_digest(script))
         except ServerRefused as refusal:

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from types import TracebackType
 from typing import Any, NoReturn
 
 import hiredis
@@ -21,7 +22,7 @@ from redis.connection import Connection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from claude_comm.drive.line import Line
-from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post
+from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.settings import public
 
@@ -50,6 +51,8 @@ def connection_options(url: str) -> dict[str, Any]:
 
 class Server:
     """Blocking connections to one server, as many as are used at once; safe to share between threads and to fork."""
+
+    reach: Reach = "server"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -87,38 +90,16 @@ class Server:
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
         return outcomes(self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
 
-    def close(self) -> None:
-        """Ends all connections, also those in use."""
-        self._idle.clear()
-        for line in list(self._lines):
-            line.close()
+    def servers(self) -> list[Server]:
+        """Itself: what a cluster has several of."""
+        return [self]
 
-    def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
-        """The replies to packed commands, given in parts with the number of commands in each.
+    def held(self) -> Held:
+        """A connection for the length of a `with`. What goes wrong within it is translated, and ends the connection."""
+        return Held(self)
 
-        While the server works on one part, its replies to the part before are read and the next is packed.
-        """
-        line = self._take()
-        replies: list[Any] = []
-        unread = 0
-        try:
-            for together, count in parts:
-                line.send(together, within_s)
-                replies += line.read(unread)
-                unread = count
-            replies += line.read(unread)
-        except (redis.RedisError, OSError) as error:
-            line.close()
-            translate(error, self.url)
-        except BaseException:
-            # Interrupted between a command and its reply: that reply must not answer the next command.
-            line.close()
-            raise
-        self._idle.append(line)
-        return replies
-
-    def _take(self) -> Line:
-        """A connection that is at rest and alive, else a new one."""
+    def take(self) -> Line:
+        """A connection that is at rest and alive, else a new one. Give it to `rest` or `broken`."""
         if self._pid != os.getpid():
             # The parent's connections are its own; here their sockets are only closed, when nothing holds them.
             self._pid, self._idle, self._lines = os.getpid(), [], weakref.WeakSet()
@@ -134,6 +115,65 @@ class Server:
             translate(error, self.url)
         self._lines.add(line)
         return line
+
+    def rest(self, line: Line) -> None:
+        """Takes back a connection all of whose replies were read."""
+        self._idle.append(line)
+
+    def broken(self, line: Line, error: BaseException) -> NoReturn:
+        """Interrupted between a command and its reply: that reply must not answer the next command."""
+        line.close()
+        if isinstance(error, redis.RedisError | OSError):
+            translate(error, self.url)
+        raise error
+
+    def close_idle(self) -> None:
+        """Ends the connections that are not in use."""
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+    def close(self) -> None:
+        """Ends all connections, also those in use."""
+        self._idle.clear()
+        for line in list(self._lines):
+            line.close()
+
+    def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
+        """The replies to packed commands, given in parts with the number of commands in each.
+
+        While the server works on one part, its replies to the part before are read and the next is packed.
+        """
+        replies: list[Any] = []
+        unread = 0
+        with Held(self) as line:
+            for together, count in parts:
+                line.send(together, within_s)
+                if unread:
+                    replies += line.read(unread)
+                unread = count
+            replies += line.read(unread)
+        return replies
+
+
+class Held:
+    """A connection of a server for the length of a `with`; a generator would cost more than what it does."""
+
+    __slots__ = ("_line", "_server")
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __enter__(self) -> Line:
+        self._line = self._server.take()
+        return self._line
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._server.broken(self._line, error)
+        self._server.rest(self._line)
 
 
 def packed(posts: Sequence[Post]) -> bytes:

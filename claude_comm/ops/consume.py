@@ -17,6 +17,7 @@ import msgspec
 from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
+from claude_comm.ops.housekeeping import OUT_OF_MEMORY, again_if_full, insist, insist_on_all
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
@@ -68,14 +69,20 @@ class Reader(msgspec.Struct, frozen=True):
 
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
     """Lets the projection follow these streams."""
-    yield Command(("SADD", keys.streams, *streams), on="control")
+    yield from insist(Command(("SADD", keys.streams, *streams), on="control"))
+
+
+def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
+    """Writes an event of this module, also onto a full server: that an instance starts or stops is no load."""
+    yield from announce(keys, [keys.events(module)])
+    yield from insist(Command(("XADD", keys.events(module), "*", "e", event)))
 
 
 def join(keys: Keys, stream: str, group: str) -> Operation[None]:
     """Makes the stream and the group where they are missing; the group starts at the stream's first entry."""
     yield from announce(keys, [stream])
     try:
-        yield Command(("XGROUP", "CREATE", stream, group, "0", "MKSTREAM"))
+        yield from insist(Command(("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")))
     except ServerRefused as refusal:
         if refusal.code != "BUSYGROUP":
             raise
@@ -108,7 +115,7 @@ def _times(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]
 
 def settle(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> Operation[None]:
     """Acks these entries and records it as an event of the reading module."""
-    yield from _all(*_settling(reader, ids, events_stream, event))
+    yield from insist_on_all(*_settling(reader, ids, events_stream, event))
 
 
 def settle_and_read(
@@ -118,10 +125,14 @@ def settle_and_read(
 
     The one does not wait for the other's answer, so entries may come although settling was refused.
     """
-    acked, told, reply = yield Batch(
-        (*_settling(reader, ids, events_stream, event), Command(_reading(reader, count, block_ms), wait_ms=block_ms)),
-        wait_ms=block_ms,
-    )
+    acks, tells = _settling(reader, ids, events_stream, event)
+    reads = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
+    acked, told, reply = yield Batch((acks, tells, reads), wait_ms=block_ms)
+    if isinstance(told, ServerRefused) and told.code == OUT_OF_MEMORY:
+        try:
+            told = yield from again_if_full(tells, told)
+        except TransportError as error:
+            told = error
     refused = next((answer for answer in (acked, told) if isinstance(answer, TransportError)), None)
     return refused, reply if isinstance(reply, TransportError) else _entries(reader, reply)
 
@@ -181,13 +192,6 @@ def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]
 def _entries(reader: Reader, reply: Any) -> list[Entry]:
     """The entries of one stream; null when there are none."""
     return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]] if reply else []
-
-
-def _all(*commands: Command) -> Operation[None]:
-    replies = yield Batch(commands)
-    for reply in replies:
-        if isinstance(reply, TransportError):
-            raise reply
 
 
 def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
