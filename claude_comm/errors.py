@@ -139,14 +139,16 @@ class RequestFailed(ClaudeCommError):
 
 
 class InboxFull(ClaudeCommError):
-    """More waits in the target's inbox than its limit allows: this message was not sent."""
+    """More waits in the target's inbox than its limit allows: this message was not sent. `reader` is the slowest of
+    those that it waits for, the target itself or a projection."""
 
-    def __init__(self, target: str, lag: int, limit: int, waited_s: float) -> None:
-        self.target, self.lag, self.limit, self.waited_s = target, lag, limit, waited_s
+    def __init__(self, target: str, lag: int, limit: int, waited_s: float, reader: str) -> None:
+        self.target, self.lag, self.limit, self.waited_s, self.reader = target, lag, limit, waited_s, reader
+        mend = f"Start more instances of {target!r}, slow down" if reader == target else "Slow down"
         super().__init__(
-            f"{lag:,} messages wait in the inbox of {target!r}, whose limit is {limit:,} (waited {waited_s:.1f} s). "
-            f"Start more instances of {target!r}, slow down, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
-            "`claude-comm status` shows how fast it catches up."
+            f"{lag:,} messages wait in the inbox of {target!r} for {reader}; its limit is {limit:,} "
+            f"(waited {waited_s:.1f} s). {mend}, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
+            "`claude-comm status` shows how fast it is read."
         )
 
 

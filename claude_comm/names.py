@@ -16,7 +16,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last told (ms) | pruned after a day |
-| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry id stored | a day after it last told |
+| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after it told |
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until unregistered |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |

@@ -5,8 +5,8 @@ Law: read once, at a face, from mappings handed in; a setting that nothing reads
 | environment | file | |
 | --- | --- | --- |
 | `CLAUDE_COMM_HOME` | `home` | folder of the private server, the database and the logs |
-| `CLAUDE_COMM_URL` | `url` | the server, or a cluster by some of its nodes; empty: the private one in the home folder |
-| `CLAUDE_COMM_CONTROL_URL` | `control_url` | one server for jobs and the registry; empty: the same, but no jobs on a cluster |
+| `CLAUDE_COMM_URL` | `url` | the server, or some nodes of a cluster; empty: the private server in the home folder |
+| `CLAUDE_COMM_CONTROL_URL` | `control_url` | server for jobs and the registry; empty: the same |
 | `CLAUDE_COMM_NAMESPACE` | `namespace` | first part of every key |
 | `CLAUDE_COMM_MAX_ENVELOPE_BYTES` | `max_envelope_bytes` | largest message, encoded |
 | `CLAUDE_COMM_MAX_LAG` | `max_lag` | messages that may wait in an inbox that declares no limit; 0: any number |

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.opening import identify
-from claude_comm.delivery.retention import Keep
+from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
@@ -83,7 +83,8 @@ class Janitor:
                 next_ms = moved.next_ms
 
     def _trim(self, streams: Sequence[Stream]) -> None:
-        keep = self._links.run(server.keeping(self._settings.keep_s, self._settings.keep_entries))
+        wanted = self._settings
+        keep = tightest(self._links.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
         told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s, now_ms=_now_ms()))
         entries = size = 0
         for stream in streams:

@@ -28,9 +28,9 @@ SERVER = "server"
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster, which
-    has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are not in
-    the projection yet."""
+    """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
+    which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
+    not in the projection yet."""
 
     home: str
     namespace: str
@@ -120,8 +120,7 @@ def _runs(settings: Settings, name: str) -> bool:
     if not settings.url:
         return launch.answers(launch.socket_path(settings.home))
     with connect(settings) as links:
-        for server in links.data.servers():
-            Links(server, server).run(ops.facts())
+        links.run_on_each(ops.facts)
     return True
 
 

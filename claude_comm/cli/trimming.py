@@ -11,6 +11,7 @@ import typer
 from claude_comm.cli import words
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.output import emit_json, emit_table, say
+from claude_comm.delivery.retention import tightest
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
 from claude_comm.names import Keys
@@ -53,7 +54,7 @@ def trimmed(settings: Settings, *, dry_run: bool) -> list[Row]:
     """One round over all streams."""
     keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
     with connect(settings) as links:
-        keep = links.run(server.keeping(settings.keep_s, settings.keep_entries))
+        keep = tightest(links.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
         told = links.run(receipts.counting(keys, settings.projection_wait_s, now_ms=now_ms))
         step = ops.would_trim if dry_run else ops.trim
         found = [

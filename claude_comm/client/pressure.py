@@ -1,18 +1,21 @@
 """Backpressure: a publisher is held while the inbox that it sends to is longer than its limit.
 
-Law: a limit that nobody set costs nothing. Where there is one, the lag of the reading module is looked at from time to
-time and not a message: a look grants what there is room for, for `SAMPLE_S` at the most. So an inbox may exceed its
-limit by what one call sends, and by what other publishers were granted in the same moment; never without end.
+Law: a limit that nobody set costs nothing. Where there is one, the lag of the slowest reader (the module, or a
+projection: what it has not stored stays on the server too) is looked at from time to time and not for each message. A
+look grants what there is room for, for `SAMPLE_S` at the most. So an inbox may exceed its limit by what one call sends,
+and by what other publishers were granted in the same moment; never without end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias
 
+from claude_comm.client.opening import millis
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Operation
@@ -67,45 +70,53 @@ class Pressure:
             return True
         return False
 
-    def hold(self, links: Links, target: str, count: int, land: Callable[[], None]) -> None:
-        """Returns when that many may be sent. `land` returns when what was granted before is in the inbox: else it
-        would be granted twice. Raises InboxFull."""
+    def hold(self, links: Links, target: str, count: int, land: Callable[[], None], within_s: float = math.inf) -> None:
+        """Returns when that many may be sent; `within_s` seconds are the most that it waits, if that is less than its
+        own time. `land` returns when what was granted before is in the inbox: else it would be granted twice. Raises
+        InboxFull."""
         begun = time.monotonic()
         wait_s = FIRST_WAIT_S
         while True:
             with self._lock:
                 land()
-                if links.run(self._look(target, count, begun)):
+                if links.run(self._look(target, count, begun, within_s)):
                     return
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, LAST_WAIT_S)
 
-    async def hold_async(self, links: AsyncLinks, target: str, count: int, land: Callable[[], Awaitable[None]]) -> None:
+    async def hold_async(
+        self,
+        links: AsyncLinks,
+        target: str,
+        count: int,
+        land: Callable[[], Awaitable[None]],
+        within_s: float = math.inf,
+    ) -> None:
         """The asyncio twin."""
         begun = time.monotonic()
         wait_s = FIRST_WAIT_S
         while True:
             async with self._line:
                 await land()
-                if await links.run(self._look(target, count, begun)):
+                if await links.run(self._look(target, count, begun, within_s)):
                     return
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LAST_WAIT_S)
 
-    def _look(self, target: str, count: int, begun: float) -> Operation[bool]:
+    def _look(self, target: str, count: int, begun: float, within_s: float) -> Operation[bool]:
         """Looks at the inbox, and whether that many may go now. Raises InboxFull when there is no more waiting."""
         if self.admits(target, count):
             return True
         inbox = self._inboxes[target]
         assert inbox is not None  # else it would have been admitted
         limit = inbox.limit
-        found = yield from lag.of(self._keys.inbox(target), target, enough=limit)
+        found = yield from lag.slowest(self._keys, target, enough=limit, now_ms=millis())
         now = time.monotonic()
-        inbox.room, inbox.until = limit - found.entries, now + SAMPLE_S
+        inbox.room, inbox.until = limit - found.lag.entries, now + SAMPLE_S
         if self.admits(target, count):
             return True
-        if self._on_lag == "refuse" or now - begun >= self._wait_s:
-            raise InboxFull(target, found.entries, limit, now - begun)
+        if self._on_lag == "refuse" or now - begun >= min(self._wait_s, within_s):
+            raise InboxFull(target, found.lag.entries, limit, now - begun, found.reader)
         return False
 
     def _limit(self, target: str, limit: int) -> None:

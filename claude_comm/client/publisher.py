@@ -35,6 +35,8 @@ from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
 
 T = TypeVar("T")
+# What is left to a request whose time went by while it waited for room in the inbox.
+_LEAST_S = 0.001
 
 
 class Publisher(Sending):
@@ -130,6 +132,10 @@ class Publisher(Sending):
         request after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
         than `as_`. An outbox does not keep it: who asks is told.
         """
+        if self._pressure.on and not self._pressure.admits(target):
+            begun = time.monotonic()
+            self._pressure.hold(self.links, target, 1, self._line.flush, timeout_s)
+            timeout_s = max(timeout_s - (time.monotonic() - begun), _LEAST_S)
         id_, post = self.asked(
             target,
             data,
@@ -231,10 +237,14 @@ class Publisher(Sending):
                 return send()
             except ServerUnreachable:
                 self._announced.clear()
-                if time.monotonic() + wait_s >= until:
+                if time.monotonic() + wait_s >= until or not self.patient():
                     raise
                 time.sleep(wait_s)
-        return send()
+        try:
+            return send()
+        except ServerUnreachable:
+            self.waited_in_vain()
+            raise
 
 
 class AsyncPublisher(Sending):
@@ -313,6 +323,10 @@ class AsyncPublisher(Sending):
         as_: Any = Any,
     ) -> Any:
         """Sends one message and waits for its reply. Raises as `Publisher.request` does."""
+        if self._pressure.on and not self._pressure.admits(target):
+            begun = time.monotonic()
+            await self._pressure.hold_async(self.links, target, 1, self._line.flush, timeout_s)
+            timeout_s = max(timeout_s - (time.monotonic() - begun), _LEAST_S)
         id_, post = self.asked(
             target,
             data,
@@ -417,8 +431,14 @@ class AsyncPublisher(Sending):
                 return await send()
             except ServerUnreachable:
                 self._announced.clear()
+                if not self.patient():
+                    raise
                 await asyncio.sleep(wait_s)
-        return await send()
+        try:
+            return await send()
+        except ServerUnreachable:
+            self.waited_in_vain()
+            raise
 
 
 def no_delay_with(outbox: Outboxed | None) -> None:

@@ -26,12 +26,14 @@ from claude_comm.ops import later, replies
 from claude_comm.ops import publish as ops
 from claude_comm.ops.publish import Outcomes
 from claude_comm.progress.events import Event
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, on_cluster
 
 # Announcing a stream again after this long mends a registry that was emptied under a living publisher.
 ANNOUNCE_EVERY_S = 30.0
 # Waits between the attempts of one publish while the server does not answer: about 1.5 s in all.
 RETRY_WAITS_S = (0.05, 0.15, 0.4, 0.9)
+# On a cluster: for how long nothing is waited for after that was in vain.
+IMPATIENT_S = 5.0
 
 
 class Sending:
@@ -44,6 +46,17 @@ class Sending:
         self.source = self.identity.module
         self._announced: dict[str, float] = {}
         self._streams: dict[str, str] = {}
+        self._on_cluster = on_cluster(self.identity.settings.url)
+        self._impatient_until = 0.0
+
+    def patient(self) -> bool:
+        """Whether to wait for a server that does not answer. Not where a master of the cluster was waited for in vain
+        a moment ago: what goes to the others would wait as well."""
+        return time.monotonic() >= self._impatient_until
+
+    def waited_in_vain(self) -> None:
+        if self._on_cluster:
+            self._impatient_until = time.monotonic() + IMPATIENT_S
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""

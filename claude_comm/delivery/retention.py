@@ -19,12 +19,16 @@ SHORT_OF_MEMORY = 0.8
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """What one projection told last, and when (ms): stream key to the last entry stored, and to the last settled."""
+    """What one projection told last, and when (ms): stream key to the last entry stored, and to the last settled.
+
+    `counts` is how many entries the stream had ever been given by then.
+    """
 
     name: str
     told_ms: int
     stored: Mapping[str, str]
     settled: Mapping[str, str]
+    counts: Mapping[str, int] = {}
 
     def done(self, stream: str) -> str:
         """The last entry that it does not need any more. A stream that it reads anew is stored less far again."""
@@ -57,6 +61,11 @@ def keep(keep_s: float, entries: int, *, used_bytes: int, max_bytes: int) -> Kee
     if max_bytes and used_bytes >= SHORT_OF_MEMORY * max_bytes:
         return Keep(0, 0)
     return Keep(int(keep_s * 1000), entries)
+
+
+def tightest(keeps: Sequence[Keep]) -> Keep:
+    """What all masters of a cluster can hold: streams are not told apart by master, so the fullest decides."""
+    return min(keeps, key=lambda one: (one.ms, one.entries))
 
 
 def floor(stream: str, projections: Sequence[Projection]) -> Floor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -49,6 +49,10 @@ class Links:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+
+    def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
+        """What the operation finds on each server of the messages by itself: a cluster has several."""
+        return [Links(server, server).run(operation()) for server in self.data.servers()]
 
     def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):

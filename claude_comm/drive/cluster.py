@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from claude_comm.drive.routing import Atlas, Part, Refresh, Round, Routing, Step, route
 from claude_comm.drive.server import APPEND_PART, REPLY_TIMEOUT_S, Server, outcomes, pack, packed
 from claude_comm.drive.slots import Address, read_map, slot_of, slot_of_key
-from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
+from claude_comm.effects import Command, Post, Reach
 from claude_comm.errors import ConfigurationError, ServerRefused, TransportError
 from claude_comm.settings import parse_cluster, public
 
@@ -42,7 +42,8 @@ class ClusterServer:
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        (reply,) = self.many([command], patience_ms(command))
+        steps = route(self._atlas, [slot_of(command.args)])
+        (reply,) = self._run(steps, commands_packer([command]), (command.within_ms + command.wait_ms) / 1000)
         if isinstance(reply, TransportError):
             raise reply
         return reply
@@ -53,7 +54,7 @@ class ClusterServer:
         `wait_ms` is how long the last command asks its node to wait. Raises ServerUnreachable if no node answers.
         """
         slots = [slot_of(command.args) for command in commands]
-        return self._run(route(self._atlas, slots), commands_packer(commands), wait_ms)
+        return self._run(route(self._atlas, slots), commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
 
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; a refusal or an unreachable node stands in its place, as in `many`.
@@ -62,7 +63,7 @@ class ClusterServer:
         """
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
-        return self._run(route(self._atlas, slots, streams), posts_packer(posts), 0)
+        return self._run(route(self._atlas, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
 
     def servers(self) -> list[Server]:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""
@@ -74,19 +75,19 @@ class ClusterServer:
         for server in self._nodes.values():
             server.close()
 
-    def _run(self, steps: Routing, packer: Packer, wait_ms: int) -> list[Any]:
+    def _run(self, steps: Routing, packer: Packer, within_s: float) -> list[Any]:
         with closing(steps):
             try:
                 step = next(steps)
                 while True:
-                    step = steps.send(self._perform(step, packer, wait_ms))
+                    step = steps.send(self._perform(step, packer, within_s))
             except StopIteration as end:
                 replies: list[Any] = end.value
                 return replies
 
-    def _perform(self, step: Step, packer: Packer, wait_ms: int) -> Any:
+    def _perform(self, step: Step, packer: Packer, within_s: float) -> Any:
         if isinstance(step, Round):
-            return self._fly([self._flight(part, packer, wait_ms) for part in step.parts])
+            return self._fly([self._flight(part, packer, within_s) for part in step.parts])
         if isinstance(step, Refresh):
             return self._refresh()
         time.sleep(step.seconds)
@@ -112,9 +113,8 @@ class ClusterServer:
                 flight.close()
         return answers
 
-    def _flight(self, part: Part, packer: Packer, wait_ms: int) -> _Flight:
+    def _flight(self, part: Part, packer: Packer, within_s: float) -> _Flight:
         replies: list[Any] = []
-        within_s = REPLY_TIMEOUT_S + wait_ms / 1000
         with self._node(part.node).held() as line:
             unread = 0
             for places in chunks(part.places):
@@ -152,11 +152,6 @@ class ClusterServer:
         with self._lock:
             for address in [old for old in self._nodes if old not in known]:
                 self._nodes.pop(address).close_idle()
-
-
-def patience_ms(command: Command) -> int:
-    """How long a node may take for it beyond what any command may."""
-    return command.wait_ms + command.within_ms - REPLY_WITHIN_MS
 
 
 def commands_packer(commands: Sequence[Command]) -> Packer:

@@ -15,7 +15,6 @@ from claude_comm.drive.cluster import (
     chunks,
     commands_packer,
     not_a_cluster,
-    patience_ms,
     posts_packer,
     replies_to,
 )
@@ -40,7 +39,8 @@ class AsyncClusterServer:
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        (reply,) = await self.many([command], patience_ms(command))
+        steps = route(self._atlas, [slot_of(command.args)])
+        (reply,) = await self._run(steps, commands_packer([command]), (command.within_ms + command.wait_ms) / 1000)
         if isinstance(reply, TransportError):
             raise reply
         return reply
@@ -48,57 +48,57 @@ class AsyncClusterServer:
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """As `ClusterServer.many`."""
         slots = [slot_of(command.args) for command in commands]
-        return await self._run(route(self._atlas, slots), commands_packer(commands), wait_ms)
+        return await self._run(route(self._atlas, slots), commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """As `ClusterServer.append`."""
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
-        return await self._run(route(self._atlas, slots, streams), posts_packer(posts), 0)
+        return await self._run(route(self._atlas, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
 
     async def close(self) -> None:
         for server in self._nodes.values():
             await server.close()
 
-    async def _run(self, steps: Routing, packer: Packer, wait_ms: int) -> list[Any]:
+    async def _run(self, steps: Routing, packer: Packer, within_s: float) -> list[Any]:
         with closing(steps):
             try:
                 step = next(steps)
                 while True:
-                    step = steps.send(await self._perform(step, packer, wait_ms))
+                    step = steps.send(await self._perform(step, packer, within_s))
             except StopIteration as end:
                 replies: list[Any] = end.value
                 return replies
 
-    async def _perform(self, step: Step, packer: Packer, wait_ms: int) -> Any:
+    async def _perform(self, step: Step, packer: Packer, within_s: float) -> Any:
         if isinstance(step, Round):
-            return await self._fly(step.parts, packer, wait_ms)
+            return await self._fly(step.parts, packer, within_s)
         if isinstance(step, Refresh):
             return await self._refresh()
         await asyncio.sleep(step.seconds)
         return None
 
-    async def _fly(self, parts: Sequence[Part], packer: Packer, wait_ms: int) -> list[Any]:
+    async def _fly(self, parts: Sequence[Part], packer: Packer, within_s: float) -> list[Any]:
         """What each part was answered or met. Cancelled, it leaves when all of them have let go of their nodes."""
         if len(parts) == 1:
-            return [await self._flight(parts[0], packer, wait_ms)]
-        flights = (self._flight(part, packer, wait_ms) for part in parts)
+            return [await self._flight(parts[0], packer, within_s)]
+        flights = (self._flight(part, packer, within_s) for part in parts)
         answers = await asyncio.gather(*flights, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, TransportError):
                 raise answer
         return answers
 
-    async def _flight(self, part: Part, packer: Packer, wait_ms: int) -> list[Any] | TransportError:
+    async def _flight(self, part: Part, packer: Packer, within_s: float) -> list[Any] | TransportError:
         replies: list[Any] = []
         try:
             async with self._node(part.node).held() as line:
                 unread = 0
                 for places in chunks(part.places):
                     line.send(chunk(packer, places, asking=part.asking))
-                    replies += await line.read(unread, REPLY_TIMEOUT_S)
+                    replies += await line.read(unread, within_s)
                     unread = replies_to(places, asking=part.asking)
-                replies += await line.read(unread, REPLY_TIMEOUT_S + wait_ms / 1000)
+                replies += await line.read(unread, within_s)
         except TransportError as error:
             return error
         return outcomes(replies[1::2] if part.asking else replies)

@@ -26,8 +26,8 @@ from claude_comm.settings import PREFIX, Settings, public
 WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
 # Said wherever the negotiation worker is missed on a cluster.
 NO_JOBS = (
-    "on a cluster the negotiation worker needs a server of its own, since RQ runs on none: set CLAUDE_COMM_CONTROL_URL. "
-    "Without it, who asks weighs."
+    "on a cluster the negotiation worker needs a server of its own, since RQ runs on no cluster: set "
+    "CLAUDE_COMM_CONTROL_URL. Without it, who asks weighs."
 )
 
 # Importing all that a worker stands on was seen to take 3 s on a busy machine of two cores.

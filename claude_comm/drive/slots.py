@@ -18,11 +18,11 @@ from claude_comm.errors import ServerRefused
 
 # Commands that we, or an operator through us, send to a server and not to a key.
 _KEYLESS = frozenset(
-    "ACL AUTH CLIENT CLUSTER COMMAND CONFIG DBSIZE DEBUG FLUSHALL FLUSHDB FUNCTION INFO KEYS LATENCY MEMORY PING RESET "
+    "ACL AUTH CLIENT CLUSTER COMMAND CONFIG DBSIZE DEBUG FLUSHALL FLUSHDB FUNCTION INFO KEYS LATENCY PING RESET "
     "SCAN SCRIPT SLOWLOG TIME WAIT".split()
 )
 # Where the key stands for those where it is not the second word.
-_KEY_PLACES = {"XGROUP": 2, "XINFO": 2, "OBJECT": 2}
+_KEY_PLACES = {"XGROUP": 2, "XINFO": 2, "OBJECT": 2, "MEMORY": 2}
 _SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 # Where the search for STREAMS begins: before it a group or a consumer may have that very name.
 _READS = {"XREAD": 1, "XREADGROUP": 4}

@@ -12,8 +12,14 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.delivery.retention import Projection
 from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
+from claude_comm.ids import position
+from claude_comm.names import Keys
+from claude_comm.ops import follow, receipts
+from claude_comm.ops.follow import Tail
+from claude_comm.ops.registry import ALIVE_MS
 
 # Entries that one step counts: some milliseconds of the server's time.
 _PART = 5_000
@@ -42,6 +48,35 @@ def groups(streams: Sequence[str]) -> Operation[dict[str, list[Group]]]:
         return {}
     replies = yield Batch(tuple(Command(("XINFO", "GROUPS", stream)) for stream in streams))
     return {stream: _groups(reply) for stream, reply in zip(streams, replies, strict=True)}
+
+
+class Slowest(msgspec.Struct, frozen=True):
+    """The reader that is furthest behind: the module itself, or a projection by its name."""
+
+    reader: str
+    lag: Lag
+
+
+def slowest(keys: Keys, module: str, *, enough: int, now_ms: int) -> Operation[Slowest]:
+    """Who is furthest behind an inbox: its module or a projection that lives. What either lacks stays on the server."""
+    stream = keys.inbox(module)
+    mine = yield from of(stream, module, enough=enough)
+    told = yield from receipts.projections(keys, since_ms=now_ms - ALIVE_MS)
+    found = Slowest(module, mine)
+    if told:
+        tail = (yield from follow.tails([stream])).get(stream, Tail())
+        for one in told:
+            behind = _behind(one, stream, tail)
+            if behind > found.lag.entries:
+                found = Slowest(f"projection {one.name}", Lag(behind))
+    return found
+
+
+def _behind(one: Projection, stream: str, tail: Tail) -> int:
+    """Exact, but for entries that were deleted before it read them, as long as it is not at the end."""
+    if stream not in one.counts or position(one.stored[stream]) >= position(tail.last_id):
+        return 0
+    return min(max(tail.added - one.counts[stream], 0), tail.length)
 
 
 def of(stream: str, group: str, *, enough: int) -> Operation[Lag]:

@@ -32,9 +32,20 @@ Stored: TypeAlias = dict[str, str]
 
 
 def tell(
-    keys: Keys, projection: str, stored: Mapping[str, str], *, now_ms: int, settled: Mapping[str, str] | None = None
+    keys: Keys,
+    projection: str,
+    stored: Mapping[str, str],
+    *,
+    now_ms: int,
+    settled: Mapping[str, str] | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> Operation[None]:
-    """Says that this projection lives and how far it is. `settled` replaces what was told before, None leaves it."""
+    """Says that this projection lives and how far it is. `settled` replaces what was told before, None leaves it.
+
+    `counts` is how many entries each stream had ever been given by then, where that is known.
+    """
+    if counts:
+        stored = {key: f"{id_} {counts[key]}" if key in counts else id_ for key, id_ in stored.items()}
     commands = [
         Command(("ZADD", keys.projections, now_ms, projection), on="control"),
         Command(("ZREMRANGEBYSCORE", keys.projections, "-inf", now_ms - FORGET_MS), on="control"),
@@ -56,10 +67,9 @@ def projections(keys: Keys, *, since_ms: int) -> Operation[list[Projection]]:
     for reply in replies:
         if isinstance(reply, TransportError):
             raise reply
-    positions = [_stored(reply) for reply in replies]
     return [
-        Projection(name, int(at), stored, settled)
-        for (name, at), stored, settled in zip(told, positions[::2], positions[1::2], strict=True)
+        Projection(name, int(at), _stored(stored), _stored(settled), _counts(stored))
+        for (name, at), stored, settled in zip(told, replies[::2], replies[1::2], strict=True)
     ]
 
 
@@ -97,4 +107,10 @@ def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:
 
 
 def _stored(reply: Any) -> Stored:
-    return {stream.decode(): id_.decode() for stream, id_ in reply.items()}
+    """An entry's id, and behind a blank how many entries there had been, where that was told."""
+    return {stream.decode(): told.partition(b" ")[0].decode() for stream, told in reply.items()}
+
+
+def _counts(reply: Any) -> dict[str, int]:
+    pairs = ((stream, told.partition(b" ")[2]) for stream, told in reply.items())
+    return {stream.decode(): int(count) for stream, count in pairs if count.isdigit()}

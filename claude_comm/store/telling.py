@@ -40,10 +40,12 @@ class Teller:
         now_ms = time.time_ns() // 1_000_000
         if now_ms - self._told_ms < TELL_EVERY_MS:
             return
-        stored = {key: point.entry_id for key, point in checkpoints.load(database).items()}
+        points = checkpoints.load(database)
+        stored = {key: point.entry_id for key, point in points.items()}
         settled = self._settling.settled(stored, now_ms) if self._settling else None
         if stored != self._told or now_ms - self._told_ms >= REPEAT_MS:
-            links.run(receipts.tell(keys, name(database), stored, settled=settled, now_ms=now_ms))
+            counts = {key: point.entries for key, point in points.items()}
+            links.run(receipts.tell(keys, name(database), stored, settled=settled, counts=counts, now_ms=now_ms))
             self._told, self._told_ms = stored, now_ms
             if self._settling:
                 self._settling.told(stored, now_ms, database)

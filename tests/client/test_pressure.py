@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Context, Module, Publisher, Settings
+from claude_comm.client.opening import millis
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command, Operation
 from claude_comm.errors import ConfigurationError, InboxFull
 from claude_comm.names import Keys
-from claude_comm.ops import lag, registry
+from claude_comm.ops import lag, receipts, registry
+from claude_comm.ops.registry import ALIVE_MS
 from claude_comm.registry.contracts import contract
 from tests.conftest import wait_until
 
@@ -39,7 +41,9 @@ def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limit
     with Publisher("src", settings=limited, on_lag="refuse") as publisher:
         for number in range(100):
             publisher.publish("sink", number)
-        with pytest.raises(InboxFull, match="100 messages wait in the inbox of 'sink', whose limit is 100") as caught:
+        with pytest.raises(
+            InboxFull, match="100 messages wait in the inbox of 'sink' for sink; its limit is 100"
+        ) as caught:
             publisher.publish("sink", 100)
         assert (caught.value.target, caught.value.lag, caught.value.limit) == ("sink", 100, 100)
         assert length(links, limited) == 100
@@ -51,6 +55,8 @@ def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limit
             publisher.publish_many("sink", range(2))
         with pytest.raises(InboxFull):
             publisher.publish_soon("sink", 1)
+        with pytest.raises(InboxFull):
+            publisher.request("sink", 1)
         assert length(links, limited) == 140
 
 
@@ -90,13 +96,15 @@ def test_waiting_has_an_end(limited: Settings) -> None:
         with pytest.raises(InboxFull, match=r"waited 0\.[23]"):
             publisher.publish("sink", 1)
         assert 0.2 <= time.monotonic() - begun < 2
+    with Publisher("src", settings=limited) as publisher, pytest.raises(InboxFull, match=r"waited 0\.[12]"):
+        publisher.request("sink", 1, timeout_s=0.1)
 
 
 def test_the_asyncio_publisher_is_held_too(limited: Settings, links: Links) -> None:
     async def scenario() -> None:
         async with AsyncPublisher("src", settings=limited, on_lag="refuse") as publisher:
             await asyncio.gather(*(publisher.publish("sink", number) for number in range(100)))
-            for attempt in (publisher.publish, publisher.publish_soon):
+            for attempt in (publisher.publish, publisher.publish_soon, publisher.request):
                 with pytest.raises(InboxFull):
                     await attempt("sink", 1)
             with pytest.raises(InboxFull):
@@ -144,6 +152,30 @@ def test_a_module_declares_its_limit(settings: Settings, links: Links) -> None:
     assert links.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) is None
     with pytest.raises(ConfigurationError, match="max_lag"):
         Module("sink", settings=settings, max_lag=-1).contract()
+
+
+def test_a_projection_that_is_behind_holds_publishers_while_it_lives(limited: Settings, links: Links) -> None:
+    """What it has not stored cannot be trimmed, whoever has handled it."""
+    keys = Keys(limited.namespace)
+    inbox = keys.inbox("sink")
+
+    def tell(stored: str, count: int, at_ms: int) -> None:
+        links.run(receipts.tell(keys, "p", {inbox: stored}, counts={inbox: count}, now_ms=at_ms))
+
+    with Publisher("src", settings=limited, on_lag="refuse") as publisher:
+        publisher.publish_many("sink", range(100))
+        ids = [id_.decode() for id_, _ in links.data.one(Command(("XRANGE", inbox, "-", "+")))]
+        drain(limited, 100)
+        tell("0-0", 0, millis())
+        with pytest.raises(InboxFull, match="100 messages wait in the inbox of 'sink' for projection p"):
+            publisher.publish("sink", 1)
+        tell(ids[59], 60, millis())
+        publisher.publish_many("sink", range(60))
+        drain(limited, 60)
+        with pytest.raises(InboxFull):
+            publisher.publish("sink", 1)
+        tell(ids[59], 60, millis() - ALIVE_MS - 1)
+        publisher.publish("sink", 1)
 
 
 @pytest.fixture

@@ -25,8 +25,9 @@ SLOTS = 16384
 class Master:
     """One process, and a client that speaks to it alone and follows nothing."""
 
-    def __init__(self, home: Path, port: int, bus: int, node_timeout_ms: int) -> None:
-        self.port, self.bus, self._node_timeout_ms = port, bus, node_timeout_ms
+    def __init__(self, home: Path, port: int, bus: int, node_timeout_ms: int, fsync: str) -> None:
+        self.port, self.bus = port, bus
+        self._options = f"--cluster-node-timeout {node_timeout_ms} --appendfsync {fsync}"
         self.folder = home / str(port)
         self.folder.mkdir()
         self.client = Server(f"redis://127.0.0.1:{port}")
@@ -64,7 +65,9 @@ class Master:
 
     def _start(self) -> None:
         words = f"--port {self.port} --cluster-port {self.bus} --bind 127.0.0.1 --cluster-enabled yes --save  "
-        words += f"--appendonly yes --cluster-node-timeout {self._node_timeout_ms} --dir {self.folder}"
+        # `always`: with `everysec` the server answers before it writes while a flush is under way, and a kill then
+        # loses what was confirmed.
+        words += f"--appendonly yes --appendfsync always {self._options} --dir {self.folder}"
         self.process = subprocess.Popen([str(launch.binary()), *words.split(" ")], stdout=subprocess.DEVNULL)
 
 
@@ -124,14 +127,14 @@ class Masters:
 
 
 @contextmanager
-def three_masters(*, node_timeout_ms: int = 5000) -> Iterator[Masters]:
+def three_masters(*, node_timeout_ms: int = 5000, fsync: str = "everysec") -> Iterator[Masters]:
     """Up and agreed on who has what. After `node_timeout_ms` without an answer they call a node failed."""
     home = new_home()
     try:
         with ExitStack() as stack:
             nodes = []
             for _ in range(3):
-                nodes.append(Master(home, free_port(), free_port(), node_timeout_ms))
+                nodes.append(Master(home, free_port(), free_port(), node_timeout_ms, fsync))
                 stack.callback(nodes[-1].close)
             _join(nodes)
             yield Masters(nodes)

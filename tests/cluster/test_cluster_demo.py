@@ -50,7 +50,8 @@ def projection(home: Path) -> dict[str, Any]:
 
 # A message is named by what is in it: those of the demo are all different.
 TABLES = {
-    "messages": "SELECT source, target, type, session != '', agreement, content_type, headers, stream, size_bytes, data,"
+    "messages": "SELECT source, target, type, session != '', agreement, content_type, headers, stream, size_bytes,"
+    " data,"
     " (SELECT data FROM messages AS cause WHERE cause.message_id = messages.causation),"
     " (SELECT data FROM messages AS root WHERE root.message_id = messages.correlation), reply_to FROM messages",
     "deliveries": "SELECT source, consumer, status, attempts, reason, path, burials,"

@@ -16,7 +16,7 @@ from claude_comm.effects import Append, Batch, Command, Operation, Post, Script
 from claude_comm.errors import ConfigurationError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import follow
-from tests.cluster.masters import Masters, lone_server, modules_on_all
+from tests.cluster.masters import Master, Masters, lone_server, modules_on_all
 from tests.conftest import wait_until
 
 Run = Callable[[Operation[Any]], Any]
@@ -182,11 +182,54 @@ def test_a_reader_that_waits_is_sent_on_when_the_slot_leaves(
     assert list(reply) == [stream.encode()]
 
 
+@pytest.mark.parametrize(("kind", "told"), [("hostname", "localhost"), ("unknown-endpoint", "127.0.0.1")])
+def test_nodes_are_reached_as_they_announce_themselves(
+    settings: Settings, inboxes: list[str], masters: Masters, kind: str, told: str
+) -> None:
+    """By name; or not at all, which means the host that was asked."""
+    try:
+        for node in masters.nodes:
+            node.ask("CONFIG", "SET", "cluster-announce-hostname", "localhost")
+            node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", kind)
+        announced = {b"localhost"} if kind == "hostname" else {None}
+        wait_until(lambda: all(_hosts(node) == announced for node in masters.nodes))
+        with connect(settings) as links:
+            links.run(effect(Append([Post(stream, b"0") for stream in inboxes])))
+            masters.move(inboxes[0])
+            links.run(effect(Append([Post(stream, b"1") for stream in inboxes])))
+            assert [numbers(links.run, stream) for stream in inboxes] == [[0, 1]] * 6
+            assert {server.url.partition("://")[2].partition(":")[0] for server in links.data.servers()} == {told}
+    finally:
+        for node in masters.nodes:
+            node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
+            node.ask("CONFIG", "SET", "cluster-announce-hostname", "")
+        wait_until(lambda: all(_hosts(node) == {b"127.0.0.1"} for node in masters.nodes))
+
+
+def _hosts(node: Master) -> set[bytes | None]:
+    return {master[0] for _, _, master, *_ in node.ask("CLUSTER", "SLOTS")}
+
+
+def test_user_and_password_go_to_every_node(settings: Settings, inboxes: list[str], masters: Masters) -> None:
+    for node in masters.nodes:
+        node.ask("ACL", "SETUSER", "me", "on", ">p,w", "~*", "+@all")
+    place = masters.url.partition("://")[2]
+    for password, served in (("p,w", True), ("wrong", False)):
+        named = Settings(home=settings.home, url=f"redis+cluster://me:{password}@{place}", namespace=settings.namespace)
+        with connect(named) as links:
+            if served:
+                assert links.run(effect(Batch(tuple(Command(("XLEN", one)) for one in inboxes)))) == [0] * 6
+                continue
+            with pytest.raises(ServerRefused, match=r"WRONGPASS|password") as caught:
+                links.run(ask("XLEN", inboxes[0]))
+            assert "p,w" not in str(caught.value)
+
+
 def test_a_single_server_is_told_apart(settings: Settings, masters: Masters) -> None:
 
     with lone_server() as port, pytest.raises(ConfigurationError, match="not a cluster: write redis://127"):
         ClusterServer(f"redis+cluster://127.0.0.1:{port}").one(Command(("PING",)))
     plain = Settings(home=settings.home, url=masters.url.replace("+cluster", ""), namespace=settings.namespace)
+    elsewhere = next(str(key) for key in range(1000) if masters.owner(str(key)) is not masters.nodes[0])
     with connect(plain) as links, pytest.raises(ServerRefused, match=r"redis\+cluster://"):
-        for stream in range(50):
-            links.data.one(Command(("XLEN", str(stream))))
+        links.data.one(Command(("XLEN", elsewhere)))

@@ -18,10 +18,11 @@ import msgspec
 import pytest
 
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Context, Module, Publisher, RetryPolicy, Settings
+from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.drive.connect import connect
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
-from claude_comm.ops import registry
+from claude_comm.ops import registry, server
 from claude_comm.registry.contracts import contract
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
@@ -231,6 +232,22 @@ def test_the_workers_that_can_run_are_started_and_follow(
         assert comm(environ, "status", "--check", "server").returncode == 0
     finally:
         assert comm(environ, "down").returncode == 0
+
+
+def test_the_fullest_master_decides_how_much_stays(settings: Settings, masters: Masters) -> None:
+    def keep() -> Keep:
+        with connect(settings) as links:
+            return tightest(links.run_on_each(lambda: server.keeping(60, 1_000)))
+
+    assert keep() == Keep(60_000, 1_000)
+    for node in masters.nodes:
+        try:
+            node.ask("CONFIG", "SET", "maxmemory", 1_000_000_000_000)
+            assert keep() == Keep(60_000, 1_000)
+            node.ask("CONFIG", "SET", "maxmemory", 1_000)
+            assert keep() == Keep(0, 0)
+        finally:
+            node.ask("CONFIG", "SET", "maxmemory", 0)
 
 
 def test_jobs_do_not_run_on_a_cluster(settings: Settings) -> None:

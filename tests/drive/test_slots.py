@@ -30,6 +30,7 @@ def test_the_slot_is_the_crc_of_the_hash_tag() -> None:
         ("EVALSHA", "abc", 2, "k", "{k}2", "argument"),
         ("EVAL", "return 1", "1", "k"),
         ("SADD", "k", "a", "b"),
+        ("MEMORY", "USAGE", "k"),
     ],
 )
 def test_the_key_of_each_command_that_we_send(args: tuple[Argument, ...]) -> None:
