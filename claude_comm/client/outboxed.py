@@ -22,7 +22,7 @@ from claude_comm.effects import Post
 from claude_comm.errors import ConfigurationError, PublisherFull, ServerUnreachable, StoreError, TransportError
 from claude_comm.ops import publish as publishing
 from claude_comm.ops import receipts
-from claude_comm.ops.publish import Outcomes
+from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.ops.receipts import Stored
 from claude_comm.ops.registry import FORGET_MS
 from claude_comm.store.checkpoints import START, position
@@ -110,9 +110,10 @@ class Outboxed:
     def _finish(self, numbers: Sequence[int], posts: Sequence[Post], outcomes: Outcomes) -> Outcomes:
         """What was refused is not kept: its publisher is told. What landed is kept until it is stored.
 
-        What went to a node that did not answer, while others of its cluster did, is the thread's.
+        What went to a node that did not answer, while others of its cluster did, or that had no memory for it, is the
+        thread's.
         """
-        missed = set(unreached(outcomes))
+        missed = {*unreached(outcomes), *without_room(outcomes)}
         if missed:
             self._postpone([numbers[place] for place in missed])
             kept = [place for place in range(len(posts)) if place not in missed]

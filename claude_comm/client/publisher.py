@@ -21,16 +21,16 @@ from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalesce
 from claude_comm.client.outboxed import DEFAULT_MAX_OUTBOX_BYTES, Outboxed
 from claude_comm.client.pressure import DEFAULT_LAG_WAIT_S, OnLag
 from claude_comm.client.requests import DEFAULT_TIMEOUT_S, AsyncRequests, Requests
-from claude_comm.client.sending import RETRY_WAITS_S, Sending, put_back, raise_first, unreached
+from claude_comm.client.sending import FULL_WAITS_S, Patience, Sending, full_for_good, put_back, raise_first, unreached
 from claude_comm.delivery.reply import result
-from claude_comm.drive.aio import AsyncLinks
+from claude_comm.drive.aio import AsyncLinks, Landed
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ConfigurationError, ServerUnreachable
+from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops.publish import Outcomes
+from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
 
@@ -217,6 +217,19 @@ class Publisher(Sending):
         return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
 
     def _send(self, posts: Sequence[Post]) -> Outcomes:
+        """What became of each: what a node did not take, or had no memory for, was sent again."""
+        outcomes = self._send_reaching(posts)
+        waits = iter(FULL_WAITS_S)
+        while full := without_room(outcomes):
+            wait_s = next(waits, None)
+            if wait_s is None:
+                put_back(outcomes, full, [full_for_good(outcomes[place]) for place in full])
+                break
+            time.sleep(wait_s)
+            put_back(outcomes, full, self._send_reaching([posts[place] for place in full]))
+        return outcomes
+
+    def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
         outcomes = self._patiently(lambda: self.links.run(self.operation(posts)))
         while missed := unreached(outcomes):
             again = [posts[place] for place in missed]
@@ -231,20 +244,15 @@ class Publisher(Sending):
         self._patiently(lambda: self.links.run(self.asking(post, until - time.monotonic())), until)
 
     def _patiently(self, send: Callable[[], T], until: float = math.inf) -> T:
-        """What `send` returns, tried again while the server does not answer: the message has its id already."""
-        for wait_s in RETRY_WAITS_S:
+        """What `send` returns, tried again while the server does not answer or is full: the message has its id."""
+        patience = Patience(until)
+        while True:
             try:
                 return send()
-            except ServerUnreachable:
-                self._announced.clear()
-                if time.monotonic() + wait_s >= until or not self.patient():
-                    raise
-                time.sleep(wait_s)
-        try:
-            return send()
-        except ServerUnreachable:
-            self.waited_in_vain()
-            raise
+            except (ServerUnreachable, ServerRefused) as error:
+                if isinstance(error, ServerUnreachable):
+                    self._announced.clear()
+                time.sleep(patience.wait_s(error))
 
 
 class AsyncPublisher(Sending):
@@ -267,7 +275,8 @@ class AsyncPublisher(Sending):
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect_async(self.identity.settings)
-        self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full)
+        begin = self._begin if self._outboxed is None else None
+        self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full, begin)
         self._requests = AsyncRequests(self.identity, self.links)
 
     async def publish(
@@ -407,6 +416,19 @@ class AsyncPublisher(Sending):
         return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
 
     async def _send(self, posts: Sequence[Post]) -> Outcomes:
+        """What became of each: what a node did not take, or had no memory for, was sent again."""
+        outcomes = await self._send_reaching(posts)
+        waits = iter(FULL_WAITS_S)
+        while full := without_room(outcomes):
+            wait_s = next(waits, None)
+            if wait_s is None:
+                put_back(outcomes, full, [full_for_good(outcomes[place]) for place in full])
+                break
+            await asyncio.sleep(wait_s)
+            put_back(outcomes, full, await self._send_reaching([posts[place] for place in full]))
+        return outcomes
+
+    async def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
         outcomes = await self._patiently(lambda: self.links.run(self.operation(posts)))
         while missed := unreached(outcomes):
             again = [posts[place] for place in missed]
@@ -426,19 +448,20 @@ class AsyncPublisher(Sending):
         await self._line.push(id_, post)
 
     async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
-        for wait_s in RETRY_WAITS_S:
+        patience = Patience()
+        while True:
             try:
                 return await send()
-            except ServerUnreachable:
-                self._announced.clear()
-                if not self.patient():
-                    raise
-                await asyncio.sleep(wait_s)
-        try:
-            return await send()
-        except ServerUnreachable:
-            self.waited_in_vain()
-            raise
+            except (ServerUnreachable, ServerRefused) as error:
+                if isinstance(error, ServerUnreachable):
+                    self._announced.clear()
+                await asyncio.sleep(patience.wait_s(error))
+
+    def _begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Sends these without a task of their own, where nothing is to be done before; False if there is."""
+        if self._unannounced({post.stream for post in posts}):
+            return False
+        return self.links.data.begin(posts, done)
 
 
 def no_delay_with(outbox: Outboxed | None) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, Protocol, Self, TypeVar
+from typing import Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import redis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -25,11 +25,13 @@ from claude_comm.drive.server import (
     packed,
     refused,
     translate,
+    translated,
 )
 from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
+Landed: TypeAlias = Callable[[list[Any] | TransportError], None]
 
 # The asyncio twin of each connection class that redis-py's address parser names.
 _TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
@@ -52,6 +54,9 @@ class AsyncServer:
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[AsyncLine] = []
         self._lines: weakref.WeakSet[AsyncLine] = weakref.WeakSet()
+        # The connection that carries what was begun, and how much of that has not landed.
+        self._stream: AsyncLine | None = None
+        self._aloft = 0
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
@@ -74,6 +79,38 @@ class AsyncServer:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
         return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
+
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Sends these now, on a connection at rest or behind what was begun before; False where there is none.
+
+        `done` is given the entry ids, as `append` returns them, or a ServerUnreachable; in the order of the beginnings.
+        """
+        line = self._stream
+        if line is None or not line.sending():
+            while self._idle:
+                line = self._idle.pop()
+                if line.usable():
+                    break
+                line.close()
+            else:
+                return False
+            self._stream, self._aloft = line, 0
+        self._aloft += 1
+        line.send(packed(posts))
+        line.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, line, done))
+        return True
+
+    def _land(self, line: AsyncLine, done: Landed, replies: list[Any] | Exception) -> None:
+        if line is self._stream:
+            self._aloft -= 1
+        if isinstance(replies, Exception):
+            line.close()
+            done(translated(replies, self.url))
+            return
+        if line is self._stream and not self._aloft:
+            self._stream = None
+            self._idle.append(line)
+        done(outcomes(replies))
 
     def held(self) -> AsyncHeld:
         """A connection for the length of an `async with`, as `Server.held`."""
@@ -162,6 +199,7 @@ class AsyncCarrier(Protocol):
     async def one(self, command: Command) -> Any: ...
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
     async def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool: ...
     async def close(self) -> None: ...
 
 

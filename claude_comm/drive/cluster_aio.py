@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from claude_comm.drive.aio import AsyncServer
+from claude_comm.drive.aio import AsyncServer, Landed
 from claude_comm.drive.cluster import (
     SLOTS,
     Packer,
@@ -55,6 +55,10 @@ class AsyncClusterServer:
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
         return await self._run(route(self._atlas, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
+
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Never: each master has its part, and what a slot that moves makes of the order is for `append` to mend."""
+        return False
 
     async def close(self) -> None:
         for server in self._nodes.values():

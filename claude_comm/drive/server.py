@@ -200,8 +200,13 @@ def refused(error: redis.RedisError) -> TransportError:
     return ServerRefused(text, code=error.status_code or text.split(" ", 1)[0])
 
 
+def translated(error: Exception, url: str) -> TransportError:
+    """The error of ours that a redis-py error means."""
+    if isinstance(error, redis.ResponseError | redis.AuthenticationError):
+        return refused(error)
+    return ServerUnreachable(public(url), str(error) or type(error).__name__)
+
+
 def translate(error: Exception, url: str) -> NoReturn:
     """Raises the error of ours that a redis-py error means."""
-    if isinstance(error, redis.ResponseError | redis.AuthenticationError):
-        raise refused(error) from None
-    raise ServerUnreachable(public(url), str(error) or type(error).__name__) from None
+    raise translated(error, url) from None
