@@ -260,8 +260,8 @@ class ServerFull(ServerRefused):
         super().__init__(text, code=FULL)
         self.args = (
             f"the server's memory is full (waited {waited_s:.1f} s): {text}. Consuming goes on and makes room: start "
-            "more instances of what lags (`claude-comm status` shows which), see that the progress and janitor workers run "
-            "(`claude-comm up`), or raise `maxmemory`.",
+            "more instances of what lags (`claude-comm status` shows which), see that the progress and janitor workers "
+            "run (`claude-comm up`), or raise `maxmemory`.",
         )
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from claude_comm.effects import Post
-from claude_comm.errors import ClaudeCommError, PublisherFull, TransportError
+from claude_comm.errors import PublisherFull, TransportError
 from claude_comm.ops.publish import Outcomes, without_room
 
 OnFull: TypeAlias = Literal["wait", "refuse", "drop_oldest"]
@@ -160,7 +160,8 @@ class Coalescer:
         except BaseException as error:
             for ticket in flight:
                 _fail(ticket, error)
-            if not isinstance(error, ClaudeCommError):
+            # Whoever sent them is told by their promises; the line goes on, and so does the thread in the background.
+            if not isinstance(error, Exception):
                 raise
         else:
             _settle(flight, outcomes)
@@ -299,7 +300,7 @@ class AsyncCoalescer:
                 except BaseException as error:
                     for ticket in flight:
                         _fail(ticket, error)
-                    if not isinstance(error, ClaudeCommError):
+                    if not isinstance(error, Exception):
                         raise
                 else:
                     _settle(flight, outcomes)

@@ -19,7 +19,14 @@ from claude_comm.client.opening import Identity, micros, millis
 from claude_comm.client.sending import put_back, unreached
 from claude_comm.drive.connect import connect
 from claude_comm.effects import Post
-from claude_comm.errors import ConfigurationError, PublisherFull, ServerUnreachable, StoreError, TransportError
+from claude_comm.errors import (
+    ConfigurationError,
+    PublisherFull,
+    ServerFull,
+    ServerUnreachable,
+    StoreError,
+    TransportError,
+)
 from claude_comm.ops import publish as publishing
 from claude_comm.ops import receipts
 from claude_comm.ops.publish import Outcomes, without_room
@@ -65,7 +72,7 @@ class Outboxed:
         with self._postponed_on_error(numbers):
             try:
                 outcomes = send(posts)
-            except ServerUnreachable:
+            except (ServerUnreachable, ServerFull):
                 self._postpone(numbers)
                 return _promised(posts)
         return self._finish(numbers, posts, outcomes)
@@ -83,7 +90,7 @@ class Outboxed:
         with self._postponed_on_error(numbers):
             try:
                 outcomes = await send(posts)
-            except ServerUnreachable:
+            except (ServerUnreachable, ServerFull):
                 self._postpone(numbers)
                 return _promised(posts)
         return self._finish(numbers, posts, outcomes)

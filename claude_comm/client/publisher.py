@@ -35,6 +35,8 @@ from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
 
 T = TypeVar("T")
+# How many delayed messages one command puts where they wait: the server does nothing else meanwhile.
+DELAY_PART = 500
 # What is left to a request whose time went by while it waited for room in the inbox.
 _LEAST_S = 0.001
 
@@ -108,7 +110,7 @@ class Publisher(Sending):
         )
         if times.not_before:
             no_delay_with(self._outboxed)
-            self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
+            self._patiently(lambda: self.links.run(self.delaying(target, [post], times)))
             return id_
         if self._pressure.on and not self._pressure.admits(target):
             self._pressure.hold(self.links, target, 1, self._line.flush)
@@ -159,22 +161,50 @@ class Publisher(Sending):
         return self._requests.mailbox.repeated
 
     def publish_many(
-        self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
+        self,
+        target: str,
+        payloads: Iterable[object],
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
     ) -> list[str]:
-        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
-        ids, posts = self.prepare_many(target, payloads, type, session)
-        if posts:
+        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be.
+
+        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        """
+        times = self.times(delay_s, at, ttl_s)
+        ids, posts = self.prepare_many(target, payloads, type, session, times)
+        if times.not_before and posts:
+            no_delay_with(self._outboxed)
+            for start in range(0, len(posts), DELAY_PART):
+                part = posts[start : start + DELAY_PART]
+                self._patiently(lambda part=part: self.links.run(self.delaying(target, part, times)))  # type: ignore[misc]
+        elif posts:
             if self._pressure.on and not self._pressure.admits(target, len(posts)):
                 self._pressure.hold(self.links, target, len(posts), self._line.flush)
             raise_first(self._line.send_all(posts))
         return ids
 
-    def publish_soon(self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str = "") -> Future[str]:
+    def publish_soon(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        ttl_s: float | None = None,
+    ) -> Future[str]:
         """Queues one message for the background; the promise of its id, kept when it is in the stream.
+
+        `ttl_s` is that of `publish`; what is to wait waits on the server, put there by `publish`.
 
         Raises at once what `publish` raises before it sends, and PublisherFull with `on_full="refuse"`.
         """
-        id_, post = self.prepare(target, data, type=type, session=session)
+        times = self.times(None, None, ttl_s)
+        id_, post = self.prepare(target, data, type=type, session=session, times=times)
         if self._pressure.on and not self._pressure.admits(target):
             self._pressure.hold(self.links, target, 1, self._line.flush)
         return self._line.send_soon(id_, post)
@@ -311,7 +341,7 @@ class AsyncPublisher(Sending):
         )
         if times.not_before:
             no_delay_with(self._outboxed)
-            await self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
+            await self._patiently(lambda: self.links.run(self.delaying(target, [post], times)))
             return id_
         if self._pressure.on and not self._pressure.admits(target):
             await self._pressure.hold_async(self.links, target, 1, self._line.flush)
@@ -359,21 +389,45 @@ class AsyncPublisher(Sending):
         return self._requests.mailbox.repeated
 
     async def publish_many(
-        self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
+        self,
+        target: str,
+        payloads: Iterable[object],
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
     ) -> list[str]:
-        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
-        ids, posts = self.prepare_many(target, payloads, type, session)
-        if posts:
+        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be.
+
+        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        """
+        times = self.times(delay_s, at, ttl_s)
+        ids, posts = self.prepare_many(target, payloads, type, session, times)
+        if times.not_before and posts:
+            no_delay_with(self._outboxed)
+            for start in range(0, len(posts), DELAY_PART):
+                part = posts[start : start + DELAY_PART]
+                await self._patiently(lambda part=part: self.links.run(self.delaying(target, part, times)))  # type: ignore[misc]
+        elif posts:
             if self._pressure.on and not self._pressure.admits(target, len(posts)):
                 await self._pressure.hold_async(self.links, target, len(posts), self._line.flush)
             raise_first(await self._line.send_all(posts))
         return ids
 
     async def publish_soon(
-        self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str = ""
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        ttl_s: float | None = None,
     ) -> asyncio.Future[str]:
         """Queues one message; the promise of its id, kept when it is in the stream. Raises as `Publisher` does."""
-        id_, post = self.prepare(target, data, type=type, session=session)
+        times = self.times(None, None, ttl_s)
+        id_, post = self.prepare(target, data, type=type, session=session, times=times)
         if self._pressure.on and not self._pressure.admits(target):
             await self._pressure.hold_async(self.links, target, 1, self._line.flush)
         if self._line.full():

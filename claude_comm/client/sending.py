@@ -118,7 +118,7 @@ class Sending:
         return id_, Post(stream, self.identity.encode(envelope))
 
     def prepare_many(
-        self, target: str, payloads: Iterable[object], type: str, session: str
+        self, target: str, payloads: Iterable[object], type: str, session: str, times: Times = ALWAYS
     ) -> tuple[list[str], list[Post]]:
         """The same for many of one kind, whose names are checked once."""
         datas = list(payloads)
@@ -130,7 +130,7 @@ class Sending:
         if self.agreed(target, type):
             for data in datas:
                 agreement = self._guard.check(target, type, data)
-        fill = self._form(target, type, session, agreement).fill
+        fill = self._form(target, type, session, agreement, times).fill
         return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
 
     def fact(self, event: Event, session: str) -> Post:
@@ -183,10 +183,12 @@ class Sending:
         self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
         return outcomes
 
-    def delaying(self, target: str, post: Post, times: Times) -> Operation[None]:
-        """Puts a message where it waits for its time."""
-        unannounced, due_ms = self._unannounced({post.stream}), times.not_before // 1000
-        yield from later.delay(self.identity.keys, target, post.body, due_ms=due_ms, unannounced=unannounced)
+    def delaying(self, target: str, posts: Sequence[Post], times: Times) -> Operation[None]:
+        """Puts messages where they wait for their time."""
+        unannounced, due_ms = self._unannounced({posts[0].stream}), times.not_before // 1000
+        yield from later.delay(
+            self.identity.keys, target, [post.body for post in posts], due_ms=due_ms, unannounced=unannounced
+        )
         self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
 
     def _unannounced(self, streams: Collection[str]) -> set[str]:
@@ -194,16 +196,25 @@ class Sending:
         before = time.monotonic() - ANNOUNCE_EVERY_S
         return {stream for stream in streams if self._announced.get(stream, -1e9) < before}
 
-    def _form(self, target: str, type: str, session: str, agreement: str) -> Form:
+    def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Form:
         """What messages of this kind have in common; the names are checked."""
+        max_bytes = self.identity.settings.max_envelope_bytes
         like = Envelope(
-            id="", source=self.source, target=target, type=type, time=0, session=session, agreement=agreement
+            id="",
+            source=self.source,
+            target=target,
+            type=type,
+            time=0,
+            session=session,
+            agreement=agreement,
+            not_before=times.not_before,
+            expires=times.expires,
         )
-        if len(self._forms) >= _MAX_FORMS:
-            self._forms.clear()
-        form = self._forms[target, type, session, agreement] = Form(
-            like, max_bytes=self.identity.settings.max_envelope_bytes
-        )
+        form = Form(like, max_bytes=max_bytes)
+        if times is ALWAYS:
+            if len(self._forms) >= _MAX_FORMS:
+                self._forms.clear()
+            self._forms[target, type, session, agreement] = form
         return form
 
     def _stream(self, target: str) -> str:
