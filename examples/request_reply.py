@@ -1,4 +1,4 @@
-"""Request and reply: what a handler returns is the answer, and what it raises comes back as a typed error.
+"""Request and reply: what a handler returns is the answer, and what it cannot handle comes back as a typed error.
 
 Run it with `python examples/request_reply.py`.
 """
@@ -7,7 +7,7 @@ import threading
 
 import msgspec
 
-from claude_comm import Module, Publisher, RequestFailed, RetryPolicy
+from claude_comm import Module, Publisher, RequestFailed
 
 
 class Order(msgspec.Struct):
@@ -19,7 +19,7 @@ class Price(msgspec.Struct):
     cents: int
 
 
-module = Module("prices", retry=RetryPolicy(attempts=1))
+module = Module("prices")
 
 
 @module.handles("order")
@@ -34,9 +34,9 @@ try:
         answer = shop.request("prices", Order("apple", 3), type="order", timeout_s=10, as_=Price)
         print(f"three apples: {answer.cents} cents")
         try:
-            shop.request("prices", Order("plum", 1), type="order", timeout_s=10)
+            shop.request("prices", {"item": "apple", "count": "many"}, type="order", timeout_s=10)
         except RequestFailed as failed:
-            print(f"a plum: {failed.error} {failed.text}")
+            print(f"many apples: {failed.reason} ({failed.path})")
 finally:
     module.stop()
     running.join()
