@@ -13,7 +13,10 @@ import sys
 from benchmarks import results, targets
 from benchmarks.side_by_side import Result
 
-NAMES = ("publish", "consume", "latency", "request", "negotiate", "materialise", "cluster", "startup", "depth")
+NAMES = (
+    *("publish", "consume", "latency", "request", "negotiate", "materialise", "cluster", "startup", "depth"),
+    "schema_check",
+)
 # What takes many minutes and its own words, and is run alone.
 ALONE = ("endurance",)
 

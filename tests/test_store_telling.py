@@ -188,3 +188,26 @@ def test_an_outbox_sends_nothing_twice_although_all_is_trimmed_at_once(
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
             worker.wait(20)
+
+
+def test_a_clock_that_is_put_back_does_not_silence_a_projection(
+    settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, wall_ns, ahead_ns = Keys(settings.namespace), time.time_ns, [3_600_000_000_000]
+    monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + ahead_ns[0])
+    teller = Teller()
+    with Publisher("src", settings=settings) as publisher, open_database(settings.database) as database:
+        publisher.publish("sink", 1)
+        follower = survey(links, database, keys).streams.values()
+        step(links, database, follower, count=9, max_bytes=settings.max_envelope_bytes)
+        teller.tell(links, database, keys)
+        ahead_ns[0] = 0
+        publisher.publish("sink", 2)
+        step(links, database, follower, count=9, max_bytes=settings.max_envelope_bytes)
+        stored = {key: point.entry_id for key, point in checkpoints.load(database).items()}
+
+        def told() -> bool:
+            teller.tell(links, database, keys)
+            return stored in links.run(receipts.told(keys, since_ms=now_ms() - 5000))
+
+        wait_until(told, within_s=5, what="a receipt by the clock as it is now")

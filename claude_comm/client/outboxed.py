@@ -181,6 +181,8 @@ class Outboxed:
         """
         told = self._links.run(receipts.told(self._identity.keys, since_ms=millis() - FORGET_MS))
         audit = time.monotonic() >= self._audit_at
+        if audit:
+            self.outbox.not_after(micros())
         before_us, after = micros() - int(SETTLE_S * 1e6), 0
         while rows := self.outbox.sent(after=after, before_us=before_us, limit=_PAGE):
             after = rows[-1].number

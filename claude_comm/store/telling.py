@@ -32,20 +32,22 @@ class Teller:
 
     def __init__(self, *, follows: bool = False) -> None:
         self._told: Stored = {}
-        self._told_ms = 0
+        self._told_ms: int | None = None
         self._settling = Settling() if follows else None
 
     def tell(self, links: Links, database: Database, keys: Keys) -> None:
         """Tells the positions if they moved, or if it is time for a sign of life. Raises TransportError, StoreError."""
-        now_ms = time.time_ns() // 1_000_000
-        if now_ms - self._told_ms < TELL_EVERY_MS:
+        # Waits are by a clock that cannot be set: by the other, one put back an hour would be silence for an hour.
+        now_ms = time.monotonic_ns() // 1_000_000
+        if self._told_ms is not None and now_ms - self._told_ms < TELL_EVERY_MS:
             return
         points = checkpoints.load(database)
         stored = {key: point.entry_id for key, point in points.items()}
         settled = self._settling.settled(stored, now_ms) if self._settling else None
-        if stored != self._told or now_ms - self._told_ms >= REPEAT_MS:
+        if stored != self._told or self._told_ms is None or now_ms - self._told_ms >= REPEAT_MS:
+            wall_ms = time.time_ns() // 1_000_000
             counts = {key: point.entries for key, point in points.items()}
-            links.run(receipts.tell(keys, name(database), stored, settled=settled, counts=counts, now_ms=now_ms))
+            links.run(receipts.tell(keys, name(database), stored, settled=settled, counts=counts, now_ms=wall_ms))
             self._told, self._told_ms = stored, now_ms
             if self._settling:
                 self._settling.told(stored, now_ms, database)
@@ -58,7 +60,7 @@ class Settling:
         self._settled: Stored = {}
         self._latest: Stored = {}
         self._waiting: deque[tuple[int, Stored]] = deque()
-        self._synced_ms = 0
+        self._synced_ms: int | None = None
 
     def settled(self, stored: Stored, now_ms: int) -> Stored:
         """What is settled by now, given what is stored."""
@@ -73,7 +75,7 @@ class Settling:
     def told(self, stored: Stored, now_ms: int, database: Database) -> None:
         """Puts what was told on the disk, if that is due. Raises StoreError."""
         newest = self._waiting[-1][1] if self._waiting else self._settled
-        if stored != newest and now_ms - self._synced_ms >= SYNC_EVERY_MS:
+        if stored != newest and (self._synced_ms is None or now_ms - self._synced_ms >= SYNC_EVERY_MS):
             database.sync()
             self._waiting.append((now_ms, stored))
             self._synced_ms = now_ms

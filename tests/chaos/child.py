@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from claude_comm.errors import ServerUnreachable
+from tests.chaos.tamper import GAVE_UP
 
 # Who starts again at once finds the same cause; a supervisor waits a moment.
 RESTART_S = 0.1
@@ -21,7 +21,7 @@ _SMALL_BYTES = 1
 
 
 class Child:
-    """`python -m MODULE WORDS`, its words to a log file. `left` counts how often it gave up because no server answered;
+    """`python -m MODULE WORDS`, its words to a log file. `left` counts how often it gave up at its start;
     `crashed` are ends that nobody asked for. Its first `deaths` lives are given `mortal` words as well."""
 
     def __init__(
@@ -121,7 +121,7 @@ class Child:
 
     def _ended(self, code: int) -> None:
         # A crash point is the child's own SIGKILL.
-        if code == ServerUnreachable.exit_code:
+        if code == GAVE_UP:
             self.left += 1
         elif code != -signal.SIGKILL:
             words = self._log.read_text(errors="replace")[-1500:] if self._log.exists() else ""

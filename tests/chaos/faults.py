@@ -14,6 +14,7 @@ import redis
 
 from tests.chaos.plan import Plan
 from tests.chaos.poison import KINDS, Fields, poison, readable
+from tests.chaos.record import Recorder
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import BadEntry
 
@@ -36,6 +37,7 @@ class Faults:
         now = time.monotonic()
         self._next_at, self._next_entry_at = now + self._gap(), now
         self._server_back_at = self._memory_back_at = 0.0
+        self._log = Recorder(stage.folder / "faults.log")
         self._locks: list[tuple[float, sqlite3.Connection]] = []
 
     def tick(self) -> None:
@@ -89,6 +91,8 @@ class Faults:
             hit = self._strike_link(verb, whom, seconds)
         if hit:
             self.struck[kind] += 1
+            # For whoever looks for the cause of something: the time is that of the handlings in the records.
+            self._log.line(time.monotonic_ns(), kind, f"{lot:.2f}", f"{seconds:.2f}")
 
     def _strike_server(self, verb: str, now: float, share: float) -> bool:
         if self._server_back_at:

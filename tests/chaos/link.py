@@ -43,6 +43,11 @@ class Link:
 
         self._loop.call_soon_threadsafe(hold)
 
+    def lead(self, there: Path) -> None:
+        """From now on to another server; the connections to the one before are dropped."""
+        self._there = there
+        self.cut()
+
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)

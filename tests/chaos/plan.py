@@ -42,6 +42,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     consumers: tuple[str, ...] = ("solo", "pool", "news")
     projections: int = 2
     janitor: bool = True
+    # How long what is done stays in its stream: short, so that a run trims much; longer than an outbox looks for a
+    # receipt (`outboxed.SETTLE_S` and a review), or each message is sent once more.
+    keep_s: float = 8.0
     # How many of the publishers have an outbox; with the others the server alone keeps what it confirmed.
     outboxes: int = 2
     # Modules of one instance, which handle in order.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -45,8 +44,7 @@ class Stage:
         self._consumers()
         for number in range(plan.projections):
             self._add("projection", f"projection-{number}", "tests.chaos.worker", "progress", direct=number == 0)
-        # A worker of a later release takes part when it is there.
-        if plan.janitor and importlib.util.find_spec("workers.janitor"):
+        if plan.janitor:
             self._add("janitor", "janitor", "tests.chaos.worker", "janitor")
 
     @property
@@ -142,6 +140,7 @@ class Stage:
             CLAUDE_COMM_URL=f"unix://{self.server.socket if direct else self.link.here}",
             CLAUDE_COMM_NAMESPACE=NAMESPACE,
             CLAUDE_COMM_LOG_LEVEL="warning",
+            CLAUDE_COMM_KEEP_S=str(self.plan.keep_s),
         )
         tampered = ["--control", control] if control else []
         if name in self.plan.clocks:

@@ -20,10 +20,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from claude_comm.errors import ClaudeCommError
+from claude_comm.errors import StoreError, TransportError
 from tests.chaos import wires
+
+# Exit code of a child that its supervisor is to start again (sysexits.h, EX_TEMPFAIL).
+GAVE_UP = 75
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +48,13 @@ def apply(given: argparse.Namespace) -> None:
 
 
 def end(main: Callable[[], int]) -> None:
-    """Runs a child to its end; an error of ours is its exit code, as for any program that uses the package."""
+    """Runs a child to its end. One that finds no server, or no room for its database, as it starts, gives up."""
     try:
         sys.exit(main())
-    except ClaudeCommError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        os._exit(error.exit_code)
+    except (TransportError, StoreError) as error:
+        with suppress(OSError):
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(GAVE_UP)
 
 
 def shift_clock(seconds: float, every_s: float = 0.0) -> None:
