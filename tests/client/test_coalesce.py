@@ -286,14 +286,14 @@ def test_nothing_overtakes_what_is_in_the_air() -> None:
         coalescer.push("0", post(b"0"))
         batch = asyncio.create_task(coalescer.send_all([post(b"batch")]))
         air.clear = False
-        await asyncio.sleep(0)
-        later = coalescer.push("1", post(b"1"))
-        await asyncio.sleep(0)
+        later = [coalescer.push(str(n), post(b"%d" % n)) for n in range(1, 1 + PART)]
+        for _ in range(5):
+            await asyncio.sleep(0)
         assert line.flights == []
         air.land()
-        assert await later == "1"
+        assert [await promise for promise in later] == [str(n) for n in range(1, 1 + PART)]
         await batch
-        assert sorted(line.flights) == [[b"1"], [b"batch"]]
+        assert line.flights == [[b"%d" % n for n in range(1, 1 + PART)], [b"batch"]]
 
     flying(scenario)
 

@@ -148,7 +148,6 @@ def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Setti
             server.one(SLOW)
     finally:
         signal.signal(signal.SIGALRM, before)
-    time.sleep(1.2)  # its reply is there by now, if anybody still listened
     assert server.one(Command(("ECHO", "mine"))) == b"mine"
     server.close()
 
@@ -162,7 +161,6 @@ def test_a_cancelled_command_answers_no_later_one(settings: Settings) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(1.2)
         assert await server.one(Command(("ECHO", "mine"))) == b"mine"
         await server.close()
 
@@ -221,16 +219,14 @@ FORKING = """
 import os, sys
 from claude_comm.drive.server import Server
 from claude_comm.effects import Command
-server = Server(sys.argv[1])
-assert server.one(Command(("ECHO", "parent"))) == b"parent"
+server, who = Server(sys.argv[1]), Command(("CLIENT", "ID"))
+parent = server.one(who)
 child = os.fork()
 if child == 0:
-    echoed = [server.one(Command(("ECHO", "child"))) for _ in range(200)]
-    os._exit(0 if set(echoed) == {b"child"} else 1)
-echoed = [server.one(Command(("ECHO", "parent"))) for _ in range(200)]
-assert set(echoed) == {b"parent"}, set(echoed)
+    mine = server.one(who)
+    os._exit(0 if mine != parent and server.one(who) == mine else 1)
 assert os.waitpid(child, 0)[1] == 0
-assert server.one(Command(("ECHO", "after"))) == b"after"
+assert server.one(who) == parent, "the child closed its parent's connection"
 """
 
 
