@@ -69,7 +69,8 @@ class ClusterServer:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""
         if self._atlas.map is None and (error := self._refresh()):
             raise error
-        return [self._node(address) for address in (self._atlas.map.masters if self._atlas.map else ())]
+        found = self._atlas.map
+        return [self._node(address) for address in found.masters] if found else []
 
     def close(self) -> None:
         for server in self._nodes.values():

@@ -226,6 +226,19 @@ def test_a_refused_message_is_not_kept(path: Path, settings: Settings, links: Li
         assert held(path) == 0
 
 
+def test_a_publisher_that_closes_on_a_full_disk_lets_go_of_the_outbox(
+    path: Path, settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxed, "REVIEW_S", 60.0)
+    with Publisher("src", settings=settings, outbox=path) as publisher:
+        publisher.publish("sink", 1)
+        assert publisher._outboxed is not None
+        publisher._outboxed.outbox._database._connection.execute("PRAGMA query_only = 1")
+    monkeypatch.setattr(outboxed, "REVIEW_S", 0.02)
+    with Publisher("src", settings=settings, outbox=path):
+        wait_until(lambda: len(project(links, settings)) == 1 and held(path) == 0)
+
+
 def test_a_second_publisher_is_refused_and_a_dead_one_does_not_hold_the_file(path: Path, settings: Settings) -> None:
     first = Publisher("src", settings=settings, outbox=path)
     with pytest.raises(ConfigurationError, match="another publisher"):
