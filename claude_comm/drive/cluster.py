@@ -116,14 +116,14 @@ class ClusterServer:
 
     def _flight(self, part: Part, packer: Packer, within_s: float) -> _Flight:
         replies: list[Any] = []
-        with self._node(part.node)._connection() as connection:
+        with self._node(part.node).held() as line:
             unread = 0
             for places in chunks(part.places):
-                connection.send_packed_command([chunk(packer, places, asking=part.asking)])
+                line.send(chunk(packer, places, asking=part.asking), within_s)
                 yield
-                replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
+                replies += line.read(unread)
                 unread = replies_to(places, asking=part.asking)
-            replies += connection._parser.read_many(unread, within_s)
+            replies += line.read(unread)
         return outcomes(replies[1::2] if part.asking else replies)
 
     def _refresh(self) -> TransportError | None:
@@ -152,7 +152,7 @@ class ClusterServer:
         known = set(self._atlas.candidates())
         with self._lock:
             for address in [old for old in self._nodes if old not in known]:
-                self._nodes.pop(address)._pool.disconnect(inuse_connections=False)
+                self._nodes.pop(address).close_idle()
 
 
 def commands_packer(commands: Sequence[Command]) -> Packer:

@@ -204,7 +204,7 @@ def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings:
 def test_without_a_server_publishing_goes_on_and_all_is_sent_in_order_when_it_is_back(
     path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claude_comm.client.publisher.RETRY_WAITS_S", (0.01,))
+    monkeypatch.setattr("claude_comm.client.sending.RETRY_WAITS_S", (0.01,))
     launch.ensure(home)
     settings = Settings(home=home, url=f"unix://{launch.socket_path(home)}", log_level="error")
     with Publisher("src", settings=settings, outbox=path) as publisher, connect(settings) as links:

@@ -60,7 +60,7 @@ def victim(own: Masters, settings: Settings) -> Iterator[Master]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publishers that give up sooner: how long they try is shown by the first test."""
-    monkeypatch.setattr("claude_comm.client.publisher.RETRY_WAITS_S", (0.05, 0.1))
+    monkeypatch.setattr("claude_comm.client.sending.RETRY_WAITS_S", (0.05, 0.1))
 
 
 def split(own: Masters, settings: Settings, victim: Master) -> tuple[list[str], list[str]]:
@@ -71,6 +71,13 @@ def split(own: Masters, settings: Settings, victim: Master) -> tuple[list[str], 
     return lost, [name for name in names if name not in lost]
 
 
+def kill(victim: Master) -> None:
+    """Kills it when what it confirmed is in its file: while the disk is busy with a flush, a server that flushes every
+    second confirms first and writes a little later."""
+    wait_until(lambda: b"aof_buffer_length:0\r" in victim.ask("INFO", "persistence"))
+    victim.kill()
+
+
 def test_what_goes_to_a_killed_master_is_refused_and_the_rest_arrives_once(
     own: Masters, settings: Settings, victim: Master
 ) -> None:
@@ -78,7 +85,7 @@ def test_what_goes_to_a_killed_master_is_refused_and_the_rest_arrives_once(
     with Publisher("source", settings=settings) as publisher:
         for name in [*lost, *kept]:
             publisher.publish(name, "before")
-        victim.kill()
+        kill(victim)
         started = time.monotonic()
         with pytest.raises(ServerUnreachable, match=str(victim.port)):
             publisher.publish(lost[0], "x")
