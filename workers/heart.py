@@ -24,12 +24,14 @@ def beating(links: Links, keys: Keys, worker: str, instance: str, log: Filtering
     """Beats as `worker/instance` from a thread of its own, so that a long batch does not look like a death."""
     member, stop = f"{worker}/{instance}", threading.Event()
     heart = threading.Thread(target=_beat, args=(links, keys, member, stop, log), name="heart", daemon=True)
-    heart.start()
     try:
+        # Within the `try`: a signal that ends the process at once must not leave a heartbeat that nobody takes back.
+        heart.start()
         yield
     finally:
         stop.set()
-        heart.join()
+        if heart.ident is not None:
+            heart.join()
         try:
             links.run(registry.stop_beating(keys.workers, member))
         except TransportError:
