@@ -71,7 +71,8 @@ def words(outcome: Outcome) -> str:
         f"{found.publishes} publishes: {found.returned} returned, {found.raised} raised",
         f"{found.handled} messages handled, {found.handled_again} handlings more than one each (allowed); "
         f"{found.failed_once} failed on purpose and were retried",
-        f"{found.stored} stored; {found.sent_again_after_loss} sent again after the server had lost them",
+        f"{found.stored} stored; {found.sent_again_after_loss} sent again: "
+        "the server had lost them, or trimmed them unseen",
         f"longest pause of a module: {pauses}",
         f"lost {found.lost}, doubled in a projection {found.doubled}, never sent {found.strange}, "
         f"out of order {found.disordered}, dropped in silence {found.silent}, wrongly buried {found.unjust}",

@@ -95,7 +95,8 @@ def _checkpoint_before_rows() -> None:
                     if known[page.stream].epoch == page.epoch
                 },
             )
-        time.sleep(0.02)
+        # Wide enough that who is killed is killed here.
+        time.sleep(0.4)
         load_in = project.load_in
         project.load_in = lambda _writer: known
         try:

@@ -25,8 +25,15 @@ AIMED = Plan(
     rest_s=20.0,
 )
 CONTROLS = {
-    "ack-before-handling": (AIMED, "never handled by solo"),
-    "checkpoint-before-rows": (AIMED, "missing from projection"),
+    # Handling takes longer than messages take to come: who is killed is killed in the midst of it.
+    "ack-before-handling": (
+        msgspec.structs.replace(AIMED, faults={"kill consumer": 1}, slow_ms=15.0, messages_per_s=40.0),
+        "never handled by solo",
+    ),
+    "checkpoint-before-rows": (
+        msgspec.structs.replace(AIMED, faults={"kill projection": 1}, seconds=3.0),
+        "missing from projection",
+    ),
     "no-deduplication": (AIMED, "more than once in projection"),
     "group-at-end": (msgspec.structs.replace(AIMED, consumers_late_s=1.0, seconds=1.0), "never handled by solo"),
 }
