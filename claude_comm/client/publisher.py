@@ -280,9 +280,7 @@ class Publisher(Sending):
             try:
                 return send()
             except (ServerUnreachable, ServerRefused) as error:
-                if isinstance(error, ServerUnreachable):
-                    self._announced.clear()
-                time.sleep(patience.wait_s(error))
+                time.sleep(self.wait_s(patience, error))
 
 
 class AsyncPublisher(Sending):
@@ -507,9 +505,7 @@ class AsyncPublisher(Sending):
             try:
                 return await send()
             except (ServerUnreachable, ServerRefused) as error:
-                if isinstance(error, ServerUnreachable):
-                    self._announced.clear()
-                await asyncio.sleep(patience.wait_s(error))
+                await asyncio.sleep(self.wait_s(patience, error))
 
     def _begin(self, posts: Sequence[Post], done: Landed) -> bool:
         """Sends these without a task of their own, where nothing is to be done before; False if there is."""

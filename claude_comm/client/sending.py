@@ -61,9 +61,18 @@ class Sending:
         a moment ago: what goes to the others would wait as well."""
         return time.monotonic() >= self._impatient_until
 
-    def waited_in_vain(self) -> None:
-        if self._on_cluster:
-            self._impatient_until = time.monotonic() + IMPATIENT_S
+    def wait_s(self, patience: Patience, error: TransportError) -> float:
+        """How long to wait after this error before the same is sent again; raises it when it is not to be."""
+        if isinstance(error, ServerUnreachable):
+            self._announced.clear()
+            if not self.patient():
+                raise error
+        try:
+            return patience.wait_s(error)
+        except ServerUnreachable:
+            if self._on_cluster and patience.spent:
+                self._impatient_until = time.monotonic() + IMPATIENT_S
+            raise
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""
@@ -243,6 +252,8 @@ class Patience:
     def __init__(self, until: float = math.inf) -> None:
         self._until = until
         self._unreachable, self._full = iter(RETRY_WAITS_S), iter(FULL_WAITS_S)
+        # Whether the server was waited for as long as it is ever.
+        self.spent = False
 
     def wait_s(self, error: TransportError) -> float:
         """How long to wait after this error before the same is sent again; raises it when it is not to be."""
@@ -250,6 +261,7 @@ class Patience:
             wait_s = next(self._unreachable, None) if isinstance(error, ServerUnreachable) else None
         elif (wait_s := next(self._full, None)) is None:
             error = full_for_good(error)
+        self.spent = wait_s is None
         if wait_s is None or time.monotonic() + wait_s >= self._until:
             raise error
         return wait_s
