@@ -19,7 +19,8 @@ import msgspec
 from claude_comm.client.consumer import Consumer
 from claude_comm.client.context import Context
 from claude_comm.client.handlers import Handler, Refused
-from claude_comm.client.intake import RENEW_FRACTION, Delivery
+from claude_comm.client.delivery import Delivery
+from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.client.opening import Identity, micros, millis
 from claude_comm.client.publisher import Publisher
 from claude_comm.delivery.burial import brief

@@ -20,6 +20,12 @@ from claude_comm.names import Keys
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
+# Whose name deliveries wait under that were given back. It cannot be an instance's.
+HEAP = "(given back)"
+# Longer than any lease: a day.
+_UNTOUCHED_MS = 86_400_000
+# How many are given back in one step: the server does nothing else meanwhile.
+GIVE_LIMIT = 500
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -66,16 +72,40 @@ class Reader(msgspec.Struct, frozen=True):
     consumer: str
 
 
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends together on one stream: the entries to ack, and the events that say so.
+
+    `handled` are to be known as handled in the sorted set `seen` for `seen_ms`, by a clock that shows `now_ms`.
+    """
+
+    ids: Sequence[str]
+    events_stream: str
+    events: Sequence[bytes]
+    seen: str = ""
+    handled: Sequence[str] = ()
+    now_ms: int = 0
+    seen_ms: int = 0
+
+
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
     """Lets the projection follow these streams."""
     yield Command(("SADD", keys.streams, *streams), on="control")
 
 
-def join(keys: Keys, stream: str, group: str) -> Operation[None]:
-    """Makes the stream and the group where they are missing; the group starts at the stream's first entry."""
-    yield from announce(keys, [stream])
+def has_group(stream: str, group: str) -> Operation[bool]:
     try:
-        yield Command(("XGROUP", "CREATE", stream, group, "0", "MKSTREAM"))
+        groups = yield Command(("XINFO", "GROUPS", stream))
+    except ServerRefused as refusal:
+        if "no such key" not in str(refusal):
+            raise
+        return False
+    return any(told[b"name"] == group.encode() for told in groups)
+
+
+def make_group(stream: str, group: str, position: str) -> Operation[None]:
+    """Makes the group, and the stream where it is missing. One that another made meanwhile stays as it is."""
+    try:
+        yield Command(("XGROUP", "CREATE", stream, group, position, "MKSTREAM"))
     except ServerRefused as refusal:
         if refusal.code != "BUSYGROUP":
             raise
@@ -87,42 +117,57 @@ def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]
     return _entries(reader, reply)
 
 
+def own(reader: Reader, *, cursor: str, count: int) -> Operation[Claimed]:
+    """What is pending for this very consumer, after the cursor: what it had when it was killed, or when its
+    connection was cut. The cursor of the answer is "" at the end."""
+    reply = yield Command(
+        ("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count, "STREAMS", reader.stream, cursor)
+    )
+    found = reply[reader.stream.encode()] if reply else []
+    lost = [fields[0] for fields in found if fields[1] is None]
+    if lost:
+        yield Command(("XACK", reader.stream, reader.group, *lost))
+    entries = yield from _counted(reader, [_entry(reader.stream, fields) for fields in found if fields[1] is not None])
+    return Claimed(entries, found[-1][0].decode() if found else "", [id_.decode() for id_ in lost])
+
+
 def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operation[Claimed]:
     """Takes over deliveries that nobody has finished for a lease, with how often each was delivered."""
     command = ("XAUTOCLAIM", reader.stream, reader.group, reader.consumer, lease_ms, cursor, "COUNT", count)
     following, found, lost = yield Command(command)
     entries = [_entry(reader.stream, fields) for fields in found if fields is not None and fields[1] is not None]
-    if entries:
-        times = yield from _times(reader, entries)
-        entries = [msgspec.structs.replace(entry, deliveries=times.get(entry.id, 1)) for entry in entries]
+    entries = yield from _counted(reader, entries)
     return Claimed(entries, following.decode(), [id_.decode() for id_ in lost])
 
 
-def _times(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]]:
-    replies = yield Batch(
-        tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
-    )
-    rows = [row for reply in replies if not isinstance(reply, TransportError) for row in reply]
-    return {id_.decode(): int(times) for id_, _consumer, _idle, times in rows}
+def tell(events_stream: str, event: bytes) -> Operation[None]:
+    """Records an event of the reading module."""
+    yield Command(("XADD", events_stream, "*", "e", event))
 
 
-def settle(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> Operation[None]:
-    """Acks these entries and records it as an event of the reading module."""
-    yield from _all(*_settling(reader, ids, events_stream, event))
+def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[bool]]:
+    """Which of these the module handled since then, whichever of its instances it was."""
+    scores = yield Command(("ZMSCORE", key, *members))
+    return [score is not None and float(score) >= since_ms for score in scores]
+
+
+def settle(reader: Reader, settlement: Settlement) -> Operation[None]:
+    """Acks these entries and records it as events of the reading module."""
+    for reply in (yield Batch(_settling(reader, settlement))):
+        if isinstance(reply, TransportError):
+            raise reply
 
 
 def settle_and_read(
-    reader: Reader, ids: Sequence[str], events_stream: str, event: bytes, *, count: int, block_ms: int
+    reader: Reader, settlement: Settlement, *, count: int, block_ms: int
 ) -> Operation[tuple[TransportError | None, list[Entry] | TransportError]]:
     """`settle` and `read` in one round trip: what refused the settling, and the entries or what refused them.
 
     The one does not wait for the other's answer, so entries may come although settling was refused.
     """
-    acked, told, reply = yield Batch(
-        (*_settling(reader, ids, events_stream, event), Command(_reading(reader, count, block_ms), wait_ms=block_ms)),
-        wait_ms=block_ms,
-    )
-    refused = next((answer for answer in (acked, told) if isinstance(answer, TransportError)), None)
+    reading = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
+    *settled, reply = yield Batch((*_settling(reader, settlement), reading), wait_ms=block_ms)
+    refused = next((answer for answer in settled if isinstance(answer, TransportError)), None)
     return refused, reply if isinstance(reply, TransportError) else _entries(reader, reply)
 
 
@@ -153,9 +198,15 @@ def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
     yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "JUSTID"))
 
 
-def give_back(reader: Reader, ids: Sequence[str], *, lease_ms: int) -> Operation[None]:
-    """Makes these deliveries claimable by others at once, by declaring their lease over."""
-    yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "IDLE", lease_ms, "JUSTID"))
+def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Operation[None]:
+    """Makes those of these deliveries that are still ours claimable by others at once.
+
+    Unless `counted`, they are then as if they had not been handed out: whoever claims one has the same attempt.
+    """
+    for start in range(0, len(entries), GIVE_LIMIT):
+        part = entries[start : start + GIVE_LIMIT]
+        pairs = [word for one in part for word in (one.id, one.deliveries if counted else one.deliveries - 1)]
+        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
 
 
 def leave(reader: Reader) -> Operation[None]:
@@ -165,9 +216,33 @@ def leave(reader: Reader) -> Operation[None]:
         yield Command(("XGROUP", "DELCONSUMER", reader.stream, reader.group, reader.consumer))
 
 
-def _settling(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> tuple[Command, Command]:
-    acks = Command(("XACK", reader.stream, reader.group, *ids))
-    return acks, Command(("XADD", events_stream, "*", "e", event))
+def _counted(reader: Reader, entries: Sequence[Entry]) -> Operation[list[Entry]]:
+    """The entries with how often each was handed out."""
+    replies = yield Batch(
+        tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
+    )
+    rows = [row for reply in replies if not isinstance(reply, TransportError) for row in reply]
+    times = {id_.decode(): int(count) for id_, _consumer, _idle, count in rows}
+    return [msgspec.structs.replace(entry, deliveries=times.get(entry.id, 1)) for entry in entries]
+
+
+def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
+    """What was handled is known before it is acked: cut off in between, it is handed out again and passed over."""
+    acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
+    told = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
+    return (*_remembering(settlement), acks, *told)
+
+
+def _remembering(settlement: Settlement) -> tuple[Command, ...]:
+    if not settlement.handled:
+        return ()
+    key, now_ms = settlement.seen, settlement.now_ms
+    scored = [word for member in settlement.handled for word in (now_ms, member)]
+    return (
+        Command(("ZADD", key, *scored)),
+        Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - settlement.seen_ms)),
+        Command(("PEXPIRE", key, settlement.seen_ms)),
+    )
 
 
 def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]:
@@ -181,13 +256,6 @@ def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]
 def _entries(reader: Reader, reply: Any) -> list[Entry]:
     """The entries of one stream; null when there are none."""
     return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]] if reply else []
-
-
-def _all(*commands: Command) -> Operation[None]:
-    replies = yield Batch(commands)
-    for reply in replies:
-        if isinstance(reply, TransportError):
-            raise reply
 
 
 def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:

@@ -534,5 +534,5 @@ def test_no_path_of_this_machine_is_needed_to_find_the_scripts() -> None:
     import claude_comm
 
     assert {path.stem for path in (Path(claude_comm.__file__).parent / "ops" / "lua").iterdir()} == {
-        "bury", "due", "redrive", "retry",
+        "bury", "due", "give_back", "redrive", "retry",
     }  # fmt: skip
