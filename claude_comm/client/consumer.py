@@ -68,6 +68,16 @@ class Consumer:
         self._going = threading.Event()
         self._going.set()
 
+    @property
+    def out(self) -> int:
+        """How many deliveries were read and are not ended."""
+        return len(self._intake.ledger)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether there are acks that the server was not told of."""
+        return self._intake.ledger.waiting()
+
     def __iter__(self) -> Iterator[Delivery]:
         """Deliveries without end, until `stop`."""
         while not self._stopped:
@@ -132,11 +142,15 @@ class Consumer:
         """Ends the iteration after the deliveries at hand."""
         self._stopped = True
 
-    def close(self) -> None:
-        """Sends the acks, gives back what is still out, which is then no attempt, and closes the connection."""
-        self._close(counted=False)
+    def abandon(self) -> list[Delivery]:
+        """Lets go of all that is out but copies that wait: it is handed out again when its lease is over."""
+        return self._intake.abandon()
 
-    def _close(self, *, counted: bool) -> None:
+    def close(self, *, counted: bool = False) -> None:
+        """Sends the acks, gives back what is still out, and closes the connection.
+
+        What is given back was no attempt, unless `counted`.
+        """
         self.stop()
         try:
             self.links.run(self._intake.leaving(counted=counted))
@@ -151,7 +165,7 @@ class Consumer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # What was at hand when something was raised may be why: it counts, so that it cannot come back for ever.
-        self._close(counted=kind is not None)
+        self.close(counted=kind is not None)
 
 
 class AsyncConsumer:
@@ -181,6 +195,11 @@ class AsyncConsumer:
         self._stopped = False
         self._going = asyncio.Event()
         self._going.set()
+
+    @property
+    def out(self) -> int:
+        """How many deliveries were read and are not ended."""
+        return len(self._intake.ledger)
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         """Deliveries without end, until `stop`."""
@@ -248,11 +267,11 @@ class AsyncConsumer:
         """Ends the iteration after the deliveries at hand."""
         self._stopped = True
 
-    async def close(self) -> None:
-        """Sends the acks, gives back what is still out, which is then no attempt, and closes the connection."""
-        await self._close(counted=False)
+    async def close(self, *, counted: bool = False) -> None:
+        """Sends the acks, gives back what is still out, and closes the connection.
 
-    async def _close(self, *, counted: bool) -> None:
+        What is given back was no attempt, unless `counted`.
+        """
         self.stop()
         try:
             await self.links.run(self._intake.leaving(counted=counted))
@@ -266,4 +285,4 @@ class AsyncConsumer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._close(counted=kind is not None)
+        await self.close(counted=kind is not None)

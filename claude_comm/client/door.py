@@ -68,9 +68,9 @@ class Door:
         self._parked = [one for one in self._parked if one not in over]
         return self._first_ones(over)
 
-    def waits(self) -> bool:
-        """Whether a copy waits."""
-        return bool(self._parked)
+    def waits(self, delivery: Delivery | None = None) -> bool:
+        """Whether this copy waits, or any."""
+        return bool(self._parked) if delivery is None else delivery in self._parked
 
     def forget(self, deliveries: Sequence[Delivery]) -> None:
         """These were given back."""

@@ -160,6 +160,13 @@ class Intake:
                 self.release(delivery)
         self._door.forget(deliveries)
 
+    def abandon(self) -> list[Delivery]:
+        """Lets go of all that is out but the copies that wait for one of them; what was let go."""
+        gone = [delivery for delivery in self.ledger.out() if not self._door.waits(delivery)]
+        for delivery in gone:
+            self.release(delivery)
+        return gone
+
     def leaving(self, *, counted: bool = False) -> Operation[None]:
         """Sends the acks, gives back what was not handled, and takes this consumer off its groups."""
         yield from self.settling()
