@@ -17,7 +17,7 @@ from typing import Self
 from claude_comm.client.delivery import Delivery
 from claude_comm.client.intake import Intake, Options
 from claude_comm.drive.aio import AsyncLinks
-from claude_comm.drive.blocking import Links
+from claude_comm.drive.blocking import Begun, Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
@@ -96,6 +96,12 @@ class Consumer:
         if not found and self._intake.full():
             time.sleep(min(wait_s, _FULL_WAIT_S))
         return found
+
+    def begin_read(self, *, most: int) -> Begun[list[Delivery]] | None:
+        """Asks for the next deliveries that are there already, and sends the acks: `finish` of what is returned has
+        them. None while nothing may be asked for so. One at a time, and no `read` before it is finished."""
+        reading = self._intake.reading_ahead(most) if self._going.is_set() else None
+        return self.links.begin(reading) if reading is not None else None
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
@@ -55,7 +56,6 @@ class Threads:
             starter()
         for thread in self._threads:
             thread.start()
-        self._feed.start()
 
     def join(self, deadline: float) -> bool:
         for thread in self._threads:
@@ -93,7 +93,8 @@ class Tasks:
     def start(self, starters: Starters) -> None:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._started(starters), self._loop).result()
-        self._feed.start(lambda: self._loop.call_soon_threadsafe(self._wake))
+        wake = partial(self._loop.call_soon_threadsafe, self._wake)
+        threading.Thread(target=self._feed.fill, args=(wake,), name="claude-comm feed", daemon=True).start()
 
     def join(self, deadline: float) -> bool:
         """Tasks that are not done by then are cancelled; one that does not heed that is left alone."""
@@ -134,6 +135,7 @@ class Tasks:
             while not self._feed.closed:
                 delivery = self._feed.poll()
                 if delivery is None:
+                    self._feed.starve()
                     await self._food()
                     continue
                 await self._handle(delivery, self.call)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -32,9 +33,12 @@ class Heart:
         self._renew_every_s = lease_s * RENEW_FRACTION
         self._prompted = threading.Event()
         self._ended = False
+        self._tend: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="claude-comm heart", daemon=True)
 
-    def start(self) -> None:
+    def start(self, tend: Callable[[], None]) -> None:
+        """`tend` is called at each turn."""
+        self._tend = tend
         self._thread.start()
 
     def prompt(self) -> None:
@@ -61,6 +65,7 @@ class Heart:
                     self._consumer.renew()
                     renew_at = now + self._renew_every_s
                 self._consumer.flush()
+                self._tend()
             except TransportError as error:
                 self._log.warning("heartbeat.failed", error=str(error))
             self._prompted.wait(tick_s)

@@ -89,8 +89,18 @@ class Intake:
         """The next deliveries: first its own and what others left behind, then what is new; empty when the wait is
         over, or at once when as much is out as may be."""
         count = self._count(most)
+        return self._heeding(self._read(wait_ms, count) if count else self._settled())
+
+    def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
+        """What is new and there already, and the acks, in one batch that may be sent long before its replies are
+        read; None while there is something else to do first, or when as much is out as may be."""
+        count = self._count(most)
+        return self._heeding(self._settled_and_new(0, count)) if count and self._may_read_at_once() else None
+
+    def _heeding(self, reading: Operation[list[Delivery]]) -> Operation[list[Delivery]]:
+        """A read that takes note of what its failure means for the next one."""
         try:
-            return (yield from self._read(wait_ms, count)) if count else (yield from self._settled())
+            return (yield from reading)
         except ServerUnreachable:
             # What the server handed out on a connection that was cut is pending for us, and we never saw it.
             self._pending.look_at_own()
@@ -189,7 +199,7 @@ class Intake:
 
     def _read(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         deadline = time.monotonic() + wait_ms / 1000
-        if self._may_read_at_once():
+        if self.ledger.waiting() and self._may_read_at_once():
             deliveries = yield from self._settled_and_new(self._turn_ms(deadline), count)
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
@@ -219,19 +229,12 @@ class Intake:
     def _may_read_at_once(self) -> bool:
         """Whether the acks and the next read may travel together: nothing else is due, and no ack was refused."""
         lone = len(self.readers) == 1 and self._joined and not self._pending.has_own() and not self._door.waits()
-        return (
-            lone
-            and not self._refused
-            and self.ledger.waiting()
-            and time.monotonic() < min(self._pending.at, self._look_at)
-        )
+        return lone and not self._refused and time.monotonic() < min(self._pending.at, self._look_at)
 
     def _settled_and_new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
         (reader,) = self.readers
         with self.ledger.sending() as acks:
-            if not acks:  # another thread has just sent them
-                return []
             refused, found = yield from ops.settle_and_read(
                 reader, self.ledger.settlement(acks), count=count, block_ms=wait_ms
             )

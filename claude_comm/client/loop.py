@@ -37,8 +37,8 @@ from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.telemetry.logs import get_logger
 
-# How long the thread that reads may take to end: its read, and a server that does not answer.
-_FEED_END_S = 12.0
+# How long a read may still take once a stop is asked for; beyond it the server does not answer.
+_READ_END_S = 2.0
 
 # A handler, what it is called for, and what it is called with.
 Prepared: TypeAlias = tuple[Handler, Sequence[Delivery], tuple[Any, ...]]
@@ -88,7 +88,7 @@ class Loop:
         """Handles messages until `stop` is set; 1 when a handler outlived the deadline, else 0."""
         with self.links:
             self._register()
-            self.heart.start()
+            self.heart.start(self.feed.tend)
             try:
                 self.publisher.tell(Lifecycle("started", self.identity.instance))
                 self.hands.start([lambda starter=starter: starter(self._context()) for starter in self.running.starters])
@@ -242,7 +242,7 @@ class Loop:
         deadline = time.monotonic() + self.running.drain_s
         self.feed.close()
         try:
-            self.feed.join(_FEED_END_S)
+            self.feed.give_back(_READ_END_S)
         except TransportError as error:
             self.log.warning("server.unreachable", error=str(error))
         done = self.hands.join(deadline)

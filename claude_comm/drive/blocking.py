@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from claude_comm.drive import scripts
-from claude_comm.drive.server import Server
-from claude_comm.effects import Append, Command, Effect, Operation, Script
+from claude_comm.drive.server import Posted, Server
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
+
+
+class Begun(Generic[T]):
+    """An operation whose first effect was sent. Finish it, or drop it; both at most once."""
+
+    def __init__(self, links: Links, operation: Operation[T], posted: Posted) -> None:
+        self._links, self._operation, self._posted = links, operation, posted
+
+    def finish(self) -> T:
+        """The operation's result."""
+        return self._links._go_on(self._operation, self._first_reply)
+
+    def drop(self) -> None:
+        """Gives the operation up: what the server did of it stands."""
+        self._posted.drop()
+        self._operation.close()
+
+    def _first_reply(self) -> Effect:
+        try:
+            replies = self._posted.replies()
+        except TransportError as error:
+            return self._operation.throw(error)
+        return self._operation.send(replies)
 
 
 class Links:
@@ -22,9 +46,12 @@ class Links:
 
     def run(self, operation: Operation[T]) -> T:
         """The operation's result. An error reply is raised inside the operation, at the effect that met it."""
+        return self._go_on(operation, lambda: next(operation))
+
+    def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
         with closing(operation):
             try:
-                effect = next(operation)
+                effect = first()
                 while True:
                     try:
                         reply = self._perform(effect)
@@ -35,6 +62,18 @@ class Links:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+
+    def begin(self, operation: Operation[T]) -> Begun[T]:
+        """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
+        server works. Raises ServerUnreachable."""
+        try:
+            effect = next(operation)
+            if not isinstance(effect, Batch) or effect.on != "data":
+                raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+            return Begun(self, operation, self.data.post(effect.commands, effect.wait_ms))
+        except BaseException:
+            operation.close()
+            raise
 
     def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):

@@ -77,6 +77,15 @@ class Server:
             connection.send_packed_command([b"".join([pack(command.args) for command in commands])])
             return outcomes(connection._parser.read_many(len(commands), REPLY_TIMEOUT_S + wait_ms / 1000))
 
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> Posted:
+        """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
+        connection = self._held()
+        try:
+            connection.send_packed_command([b"".join([pack(command.args) for command in commands])])
+        except BaseException as error:
+            self._broken(connection, error)
+        return Posted(self, connection, len(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
+
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused.
 
@@ -95,6 +104,20 @@ class Server:
 
     def close(self) -> None:
         self._pool.close()
+
+    def _held(self) -> Any:
+        try:
+            return self._pool.get_connection()
+        except redis.RedisError as error:
+            translate(error, self.url)
+
+    def _broken(self, connection: Any, error: BaseException) -> NoReturn:
+        """Between a command and its reply: that reply must not answer the next command."""
+        connection.disconnect()
+        self._pool.release(connection)
+        if isinstance(error, redis.RedisError | OSError):
+            translate(error, self.url)
+        raise error
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -116,6 +139,27 @@ class Server:
             raise
         finally:
             self._pool.release(connection)
+
+
+class Posted:
+    """A pipeline whose replies are still to be read, on a connection of its own. Read it, or drop it."""
+
+    def __init__(self, server: Server, connection: Any, count: int, timeout_s: float) -> None:
+        self._server, self._connection, self._count, self._timeout_s = server, connection, count, timeout_s
+
+    def replies(self) -> list[Any]:
+        """In order; an error reply stands in its place as a ServerRefused. Raises ServerUnreachable."""
+        try:
+            replies = self._connection._parser.read_many(self._count, self._timeout_s)
+        except BaseException as error:
+            self._server._broken(self._connection, error)
+        self._server._pool.release(self._connection)
+        return outcomes(replies)
+
+    def drop(self) -> None:
+        """Gives up the replies, and the connection with them."""
+        self._connection.disconnect()
+        self._server._pool.release(self._connection)
 
 
 def packed(posts: Sequence[Post]) -> bytes:

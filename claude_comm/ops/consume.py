@@ -228,6 +228,8 @@ def _counted(reader: Reader, entries: Sequence[Entry]) -> Operation[list[Entry]]
 
 def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
     """What was handled is known before it is acked: cut off in between, it is handed out again and passed over."""
+    if not settlement.ids:
+        return ()
     acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
     told = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
     return (*_remembering(settlement), acks, *told)
