@@ -7,7 +7,7 @@ CloudEvents 1.0 where it has one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -126,6 +126,17 @@ def encode(envelope: Envelope, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
     if len(body) > max_bytes:
         raise TooLarge("this message", len(body), max_bytes)
     return body
+
+
+def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Envelope] | None:
+    """The envelopes in all of these, or None if one of them needs the care of `decode`, which says what is wrong."""
+    if not bodies or max(map(len, bodies)) > max_bytes:
+        return None
+    try:
+        envelopes = [_decode(body) for body in bodies]
+    except UNREADABLE:
+        return None
+    return envelopes if all([envelope.v == WIRE_VERSION for envelope in envelopes]) else None
 
 
 def decode(body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:

@@ -12,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from itertools import repeat
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -54,12 +55,9 @@ class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
         return Settled(envelope.source, envelope.id, envelope.time, at_us, self.entry.attempts)
 
 
-class Ack(msgspec.Struct, frozen=True, gc=False):
-    """A delivery that ended as handled at `at_ns`, or as a copy of one that had been."""
-
-    delivery: Delivery
-    at_ns: int
-    copy: bool = False
+# A delivery that ended, when (nanoseconds), and whether as a copy of one that had been handled. A plain tuple: one is
+# made for every message.
+Ack: TypeAlias = tuple[Delivery, int, bool]
 
 
 class Ledger:
@@ -88,20 +86,21 @@ class Ledger:
         return list(self._out)
 
     def enter(self, deliveries: Iterable[Delivery]) -> None:
-        self._out.update(dict.fromkeys(deliveries))
+        self._out.update(zip(deliveries, repeat(None)))
 
     def ack(self, delivery: Delivery) -> None:
         """Marks a delivery as handled; one that is not out (any more) is none of ours."""
-        if delivery in self._out:
-            # Entered there before it leaves here: whoever looks meanwhile finds it.
-            self._acks.append(Ack(delivery, time.time_ns()))
-            if self.window is not None:
-                self.window.handled(delivery.identity)
-            self._out.pop(delivery, None)
+        ack = (delivery, time.time_ns(), False)
+        # Entered there before it leaves here: whoever looks meanwhile finds it.
+        self._acks.append(ack)
+        if self._out.pop(delivery, delivery) is delivery:
+            self._acks.remove(ack)
+        elif self.window is not None:
+            self.window.handled(delivery.identity)
 
     def ack_copy(self, delivery: Delivery) -> None:
         """Ends a delivery of a message that was handled before."""
-        self._acks.append(Ack(delivery, time.time_ns(), copy=True))
+        self._acks.append((delivery, time.time_ns(), True))
         self._out.pop(delivery, None)
 
     def release(self, delivery: Delivery) -> None:
@@ -116,7 +115,7 @@ class Ledger:
     def waits_since(self, now_ns: int) -> float:
         """For how long the oldest ack has waited (seconds)."""
         try:
-            return (now_ns - self._acks[0].at_ns) / 1e9
+            return (now_ns - self._acks[0][1]) / 1e9
         except IndexError:
             return 0.0
 
@@ -136,23 +135,24 @@ class Ledger:
     def known(self, stream: str) -> set[str]:
         """The entries of that stream that need no other to handle them: out, acked, or on their way."""
         with self._moving:
-            acked = [ack.delivery for acks in (self._acks, *self._sending) for ack in list(acks)]
+            acked = [ack[0] for acks in (self._acks, *self._sending) for ack in list(acks)]
             out = list(self._out)
         return {one.entry.id for one in (*out, *acked) if one.reader.stream == stream}
 
     def settlement(self, acks: Iterable[Ack]) -> Settlement:
         """The acks of one stream as what is sent."""
-        handled = [ack for ack in acks if not ack.copy]
-        copies = [ack for ack in acks if ack.copy]
+        acks = list(acks)
+        copies = [ack for ack in acks if ack[2]]
+        handled = [ack for ack in acks if not ack[2]] if copies else acks
         events = []
         if handled:
-            events.append(self._event(Handled([ack.delivery.settled(ack.at_ns // 1000) for ack in handled])))
+            events.append(self._event(Handled(_settled(handled))))
         if copies:
-            events.append(self._event(Duplicates([ack.delivery.settled(ack.at_ns // 1000) for ack in copies])))
+            events.append(self._event(Duplicates(_settled(copies))))
         keys, module = self._identity.keys, self._identity.module
-        seen = [member(ack.delivery.identity) for ack in handled] if self.seen_ms else ()
+        seen = [member(ack[0].identity) for ack in handled] if self.seen_ms else ()
         return Settlement(
-            ids=[ack.delivery.entry.id for ack in (*handled, *copies)],
+            ids=[ack[0].entry.id for ack in acks],
             events_stream=keys.events(module),
             events=events,
             seen=keys.seen(module),
@@ -163,3 +163,10 @@ class Ledger:
 
     def _event(self, event: Handled | Duplicates) -> bytes:
         return self._identity.event(event)
+
+
+def _settled(acks: Iterable[Ack]) -> list[Settled]:
+    return [
+        Settled(envelope.source, envelope.id, envelope.time, at_ns // 1000, entry.failures + entry.deliveries)
+        for envelope, entry, at_ns in [(one.envelope, one.entry, at_ns) for one, at_ns, _ in acks]
+    ]

@@ -36,26 +36,17 @@ class Door:
         """Deliveries, entered into the ledger, of those entries that are to be handled."""
         if not entries:
             return []
-        deliveries: list[Delivery] = []
-        max_bytes, decode = self._identity.settings.max_envelope_bytes, envelopes.decode
-        largest, special = 0, self._ledger.window is not None
-        for entry in entries:
-            try:
-                if entry.body is None:
-                    raise DecodeError("the entry has no field 'e'.")
-                size = len(entry.body)
-                envelope = decode(entry.body, max_bytes=max_bytes)
-            except EnvelopeError as error:
-                yield from self._bury_unread(reader, entry, str(error), traceback.format_exc())
-                continue
-            if size > largest:
-                largest = size
-            if envelope.expires or entry.deliveries > MAX_DELIVERIES:
-                special = True
-            deliveries.append(Delivery(envelope, entry, reader))
-        self._sizes.saw(largest, len(entries))
+        bodies = [entry.body or b"" for entry in entries]
+        decoded = envelopes.decode_all(bodies, max_bytes=self._identity.settings.max_envelope_bytes)
+        if decoded is None:
+            deliveries = yield from self._one_by_one(reader, entries)
+        else:
+            deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
+        self._sizes.saw(max(map(len, bodies)), len(entries))
         self._ledger.enter(deliveries)
-        return (yield from self._to_handle(deliveries)) if special else deliveries
+        special = [one for one in deliveries if one.envelope.expires or one.entry.deliveries > MAX_DELIVERIES]
+        plain = not special and self._ledger.window is None
+        return deliveries if plain else (yield from self._to_handle(deliveries))
 
     def unparked(self) -> list[Delivery]:
         """Copies that waited for the end of the first one, and whose turn it is now."""
@@ -81,6 +72,20 @@ class Door:
         told = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
         event = self._identity.event(Buried(settled, told.reason, told.path), session)
         yield from ops.bury(self._identity.keys, reader, entry, told, event=event)
+
+    def _one_by_one(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
+        """Deliveries of the entries that are envelopes; the others are buried at once."""
+        deliveries = []
+        for entry in entries:
+            try:
+                if entry.body is None:
+                    raise DecodeError("the entry has no field 'e'.")
+                envelope = envelopes.decode(entry.body, max_bytes=self._identity.settings.max_envelope_bytes)
+            except EnvelopeError as error:
+                yield from self._bury_unread(reader, entry, str(error), traceback.format_exc())
+                continue
+            deliveries.append(Delivery(envelope, entry, reader))
+        return deliveries
 
     def _bury_unread(self, reader: Reader, entry: Entry, reason: str, trace: str) -> Operation[None]:
         settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)

@@ -55,19 +55,12 @@ class Feed:
 
     def take(self) -> Delivery | None:
         """The next delivery, waited for; None when no more will come."""
-        while (delivery := self.poll()) is None:
-            if self._closed:
-                return None
-            if self._reading.acquire(blocking=False):
-                try:
-                    found = self._read()
-                finally:
-                    self._reading.release()
-                self._tell(found)
-            else:
-                self._idle()
-                self._wait(lambda: bool(self._ready) or not self._reading.locked())
-        return delivery
+        try:
+            if not self._barred:
+                return self._ready.popleft()
+        except IndexError:
+            pass
+        return self._fetch()
 
     def following(self, fits: Callable[[Delivery], bool]) -> Iterator[Delivery]:
         """The next deliveries that are here already, as long as they fit."""
@@ -128,6 +121,21 @@ class Feed:
                 self._hand_over()
             finally:
                 self._reading.release()
+
+    def _fetch(self) -> Delivery | None:
+        while (delivery := self.poll()) is None:
+            if self._closed:
+                return None
+            if self._reading.acquire(blocking=False):
+                try:
+                    found = self._read()
+                finally:
+                    self._reading.release()
+                self._tell(found)
+            else:
+                self._idle()
+                self._wait(lambda: bool(self._ready) or not self._reading.locked())
+        return delivery
 
     def _read(self) -> int:
         """One read by who holds the lock, and how much it brought; or a turn of a pause."""

@@ -120,10 +120,10 @@ class Intake:
         """Sends the gathered acks, one batch a stream."""
         with self.ledger.sending() as acks:
             while acks:
-                reader = acks[0].delivery.reader
-                mine = [ack for ack in acks if ack.delivery.reader == reader]
+                reader = acks[0][0].reader
+                mine = [ack for ack in acks if ack[0].reader == reader]
                 yield from ops.settle(reader, self.ledger.settlement(mine))
-                acks[:] = [ack for ack in acks if ack.delivery.reader != reader]
+                acks[:] = [ack for ack in acks if ack[0].reader != reader]
         self._refused = False
 
     def burying(self, delivery: Delivery, why: Why) -> Operation[None]:

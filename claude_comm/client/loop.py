@@ -40,6 +40,8 @@ from claude_comm.telemetry.logs import get_logger
 # How long a read may still take once a stop is asked for; beyond it the server does not answer.
 _READ_END_S = 2.0
 
+_NOT_AWAITED = "the handler returned a coroutine that nobody awaits: declare it with `async def`"
+
 # A handler, what it is called for, and what it is called with.
 Prepared: TypeAlias = tuple[Handler, Sequence[Delivery], tuple[Any, ...]]
 
@@ -106,25 +108,52 @@ class Loop:
         self.feed.close()
         self.stop.set()
 
-    def handle(self, delivery: Delivery, alone: bool = False) -> None:
-        """Brings one delivery to its end, and those that are handled with it."""
+    def handle(self, delivery: Delivery) -> None:
+        """Brings one delivery to its end, and those that are handled with it.
+
+        In line, and without what only few messages need: this runs for every one of them.
+        """
+        envelope = delivery.envelope
+        handler = self._handlers.get(envelope.type)
+        if handler is None or handler.most or envelope.expires:
+            self._handle_special(delivery)
+            return
+        try:
+            argument = handler.argument(envelope)
+        except (Refused, DecodeError) as error:
+            self._refuse(delivery, error)
+            return
+        try:
+            if handler.takes_context:
+                result = handler.function(argument, Context(self.publisher, self.contract, self.end, envelope))
+            else:
+                result = handler.function(argument)
+            if result is not None and inspect.iscoroutine(result):
+                raise TypeError(_NOT_AWAITED)
+        except Exception as error:  # noqa: BLE001  (this file is the one place around a user's handler)
+            self._failed(handler, (delivery,), error)
+        else:
+            self._done(delivery, result)
+
+    def _handle_special(self, delivery: Delivery, alone: bool = False) -> None:
+        """The same for any delivery."""
         prepared = self._prepared(delivery, alone)
         if prepared is None:
             return
         handler, deliveries, words = prepared
         try:
             result = handler.function(*words)
-            if result is not None and inspect.iscoroutine(result):
-                raise TypeError("the handler returned a coroutine that nobody awaits: declare it with `async def`")
-        except Exception as error:  # noqa: BLE001  (this file is the one place around a user's handler)
+            if inspect.iscoroutine(result):
+                raise TypeError(_NOT_AWAITED)
+        except Exception as error:  # noqa: BLE001
             again = self._failed(handler, deliveries, error)
         else:
-            again = self._done(deliveries, result)
+            again = self._all_done(deliveries, result)
         for one in again:
-            self.handle(one, alone=True)
+            self._handle_special(one, alone=True)
 
     async def handle_async(self, delivery: Delivery, call: Call, alone: bool = False) -> None:
-        """The same on an event loop; `call` awaits the handler."""
+        """The same for any delivery on an event loop; `call` awaits the handler."""
         prepared = self._prepared(delivery, alone)
         if prepared is None:
             return
@@ -134,7 +163,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001
             again = self._failed(handler, deliveries, error)
         else:
-            again = self._done(deliveries, result)
+            again = self._all_done(deliveries, result)
         for one in again:
             await self.handle_async(one, call, alone=True)
 
@@ -183,10 +212,14 @@ class Loop:
         envelopes = [delivery.envelope for delivery in deliveries]
         return handler, deliveries, (payloads, self._context(envelopes)) if handler.takes_context else (payloads,)
 
-    def _done(self, deliveries: Sequence[Delivery], result: Any) -> Sequence[Delivery]:
-        """The handler returned: nothing of it is to be done again."""
+    def _done(self, delivery: Delivery, result: Any) -> None:
+        """The handler returned this: nothing of it is to be done again."""
+        self._ack(delivery)
+
+    def _all_done(self, deliveries: Sequence[Delivery], result: Any) -> Sequence[Delivery]:
+        """The same for those that were handled together; what is to be handled again, which is none."""
         for delivery in deliveries:
-            self._ack(delivery)
+            self._done(delivery, result)
         return ()
 
     def _failed(self, handler: Handler, deliveries: Sequence[Delivery], error: Exception) -> Sequence[Delivery]:

@@ -257,13 +257,18 @@ def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]
 
 def _entries(reader: Reader, reply: Any) -> list[Entry]:
     """The entries of one stream; null when there are none."""
-    return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]] if reply else []
+    if not reply:
+        return []
+    stream = reader.stream
+    return [
+        # In line for what nearly every entry is: one field, the envelope.
+        Entry(stream, id_.decode(), pairs[1]) if len(pairs) == 2 and pairs[0] == b"e" else _entry(stream, (id_, pairs))
+        for id_, pairs in reply[stream.encode()]
+    ]
 
 
 def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     id_, pairs = fields
-    if len(pairs) == 2 and pairs[0] == b"e":
-        return Entry(stream, id_.decode(), pairs[1])
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
     failures = named.get(b"a", b"")
     return Entry(stream, id_.decode(), named.get(b"e"), failures=int(failures) if _FEW.fullmatch(failures) else 0)
