@@ -1,0 +1,163 @@
+"""What may be held, and pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from claude_comm import AsyncConsumer, Consumer, Module, Settings
+from claude_comm.errors import ConfigurationError
+from tests.client.test_consumer import publish
+from tests.client.test_module import running
+from tests.conftest import wait_until
+
+
+def test_no_more_than_prefetch_is_out(settings: Settings) -> None:
+    publish(settings, "sink", *range(30))
+    with Consumer("sink", settings=settings, prefetch=8, batch=5) as consumer:
+        first, second = consumer.read(), consumer.read()
+        assert (len(first), len(second), consumer.read(wait_s=0.01)) == (5, 3, [])
+        consumer.ack(first[0])
+        (more,) = consumer.read()
+        assert more.payload() == 8
+
+
+def test_an_inbox_of_huge_messages_is_read_a_few_at_a_time(settings: Settings) -> None:
+    """Also by the first read, which knows no sizes yet."""
+    for _ in range(4):
+        publish(settings, "sink", *["x" * 500_000] * 10)
+    held, count = 0, 0
+    with Consumer("sink", settings=settings, prefetch_bytes=4_000_000, batch=500) as consumer:
+        while count < 40:
+            found = consumer.read()
+            count += len(found)
+            held = max(held, sum(len(delivery.entry.body or b"") for delivery in found))
+            for delivery in found:
+                consumer.ack(delivery)
+    assert 0 < held <= 4_100_000
+
+
+def test_small_messages_are_read_many_at_a_time_although_large_ones_may_come(settings: Settings) -> None:
+    publish(settings, "sink", *range(3000))
+    counts = []
+    with Consumer("sink", settings=settings, prefetch_bytes=4_000_000, batch=500) as consumer:
+        while sum(counts) < 3000:
+            found = consumer.read()
+            counts.append(len(found))
+            for delivery in found:
+                consumer.ack(delivery)
+    assert max(counts) == 500
+    assert counts[0] < 10
+
+
+@pytest.mark.parametrize("bound", [20_000_000, 400_000_000])
+def test_a_module_before_huge_messages_stays_within_its_memory(
+    settings: Settings, environ: dict[str, str], bound: int
+) -> None:
+    """120 MB wait; with the small bound the process never has them in memory, and with the large one it does: so the
+    bound is what keeps them out."""
+    for _ in range(12):
+        publish(settings, "sink", *["x" * 1_000_000] * 10)
+    script = (
+        "import resource, sys, time\nfrom claude_comm import Module\nseen = 0\n"
+        f"m = Module('sink', prefetch_bytes={bound})\n"
+        "@m.on_start\ndef start(context):\n    global before\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "@m.handles()\ndef handle(payload: str, context) -> None:\n"
+        "    global seen\n    seen += 1\n    time.sleep(0.005)\n    if seen == 120:\n        context.stop()\n"
+        "m.run()\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    child = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60)
+    grown_mb = int(child.stdout) / 1024
+    # Parsed, joined and decoded, what is held is there up to three times for a moment.
+    assert grown_mb < 80 if bound < 100_000_000 else grown_mb > 80
+
+
+def test_a_module_holds_no_more_than_its_prefetch(settings: Settings) -> None:
+    publish(settings, "sink", *range(100))
+    module, gate, seen = Module("sink", settings=settings, prefetch=6, concurrency=2), threading.Event(), []
+
+    @module.handles()
+    def handle(payload: int) -> None:
+        seen.append(payload)
+        gate.wait(20)
+
+    with running(module):
+        wait_until(lambda: len(seen) == 2)
+        with Consumer("sink", settings=settings, batch=200) as other:
+            others = other.read()
+            # 2 are handled, 4 were read ahead; the rest was there for the other instance.
+            assert len(others) >= 94
+            for delivery in others:
+                other.ack(delivery)
+        gate.set()
+        wait_until(lambda: len(seen) + len(others) == 100)
+
+
+def test_slow_handlers_leave_to_others_what_they_would_not_get_to(settings: Settings) -> None:
+    """However large the bounds are: an instance that takes half a second a message does not sit on a thousand."""
+    publish(settings, "sink", *range(200))
+    slow, seen = Module("sink", settings=settings), []
+
+    @slow.handles()
+    def handle(payload: int) -> None:
+        seen.append(payload)
+        time.sleep(0.3)
+
+    with running(slow):
+        wait_until(lambda: bool(seen))
+        with Consumer("sink", settings=settings, batch=500) as other:
+            taken = other.read()
+            assert len(taken) >= 180
+            for delivery in taken:
+                other.ack(delivery)
+        slow.stop()
+
+
+def test_a_paused_consumer_reads_nothing_and_sends_its_acks(settings: Settings) -> None:
+    publish(settings, "sink", 1, 2)
+    with Consumer("sink", settings=settings, batch=1) as consumer:
+        (first,) = consumer.read()
+        consumer.pause()
+        consumer.ack(first)
+        assert consumer.read(wait_s=0.05) == []
+        assert not consumer.unsent
+        threading.Timer(0.1, consumer.resume).start()
+        assert consumer.read(wait_s=5) == []  # the end of the pause ends the wait
+        (second,) = consumer.read()
+        assert second.payload() == 2
+
+
+def test_a_paused_asyncio_consumer_does_the_same(settings: Settings) -> None:
+    publish(settings, "sink", 1)
+
+    async def scenario() -> list[int]:
+        async with AsyncConsumer("sink", settings=settings) as consumer:
+            consumer.pause()
+            assert await consumer.read(wait_s=0.05) == []
+            consumer.resume()
+            found = await consumer.read()
+            await consumer.give_back(*found)
+            return [delivery.payload() for delivery in found]
+
+    assert asyncio.run(scenario()) == [1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"batch": 0}, {"lease_s": 0}, {"prefetch": -1}, {"prefetch_bytes": 0}, {"dedup": -1}, {"dedup_s": 1e12}],
+)
+def test_options_that_cannot_be_are_refused_by_name(settings: Settings, options: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        Consumer("sink", settings=settings, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"concurrency": 8, "prefetch": 4}, {"drain_s": -1}])
+def test_a_module_refuses_them_too(options: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        Module("sink", **options)  # type: ignore[arg-type]
