@@ -108,7 +108,7 @@ def _typed(shape: Any) -> Callable[[Envelope], Any]:
                 return decode(envelope.data)
             if is_json(envelope.content_type) and shape is not bytes:
                 return decode_json(bytes_of(envelope))
-        except UNREADABLE:
+        except (*UNREADABLE, DecodeError):
             pass  # the slower way takes what JSON has for a type as well, and says better why not
         return _fitting(read, payload_of(envelope, shape))
 

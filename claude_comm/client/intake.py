@@ -169,6 +169,7 @@ class Intake:
             for delivery in mine:
                 self.release(delivery)
         self._door.forget(deliveries)
+        self._pending.look_at_all()
 
     def abandon(self) -> list[Delivery]:
         """Lets go of all that is out but the copies that wait for one of them; what was let go."""
@@ -255,7 +256,7 @@ class Intake:
                 position = yield from position_for(self.identity, reader.stream)
                 yield from ops.make_group(reader.stream, reader.group, position)
         self._joined = True
-        self._pending.at = 0.0
+        self._pending.look_at_all()
 
     def _move_due(self) -> Operation[None]:
         """Hands what is due to whoever reads the streams, and notes when to look again."""

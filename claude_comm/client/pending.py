@@ -40,6 +40,11 @@ class Pending:
         connection was cut after the server had handed something out."""
         self._own = {reader.stream: START for reader in self._readers}
 
+    def look_at_all(self) -> None:
+        """From now on, what was left behind comes before anything new: from its beginning."""
+        self._cursors = dict.fromkeys(self._cursors, START)
+        self.at = 0.0
+
     def has_own(self) -> bool:
         """Whether there may be more of its own."""
         return bool(self._own)

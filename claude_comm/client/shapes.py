@@ -65,8 +65,12 @@ def payload_of(envelope: Envelope, shape: Any) -> Any:
 
 def bytes_of(envelope: Envelope) -> bytes:
     """The payload of a content type that is not ours: as bytes or as text. Raises DecodeError."""
-    payload = envelope.payload(bytes | str)
-    return payload.encode() if isinstance(payload, str) else bytes(payload)
+    payload = envelope.payload()
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "surrogatepass")
+    if not isinstance(payload, bytes):
+        raise DecodeError(f"the payload of {envelope.id} is neither bytes nor text, as {envelope.content_type} has it.")
+    return payload
 
 
 def is_json(content_type: str) -> bool:
