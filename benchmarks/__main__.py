@@ -12,7 +12,7 @@ import sys
 from benchmarks import results, targets
 from benchmarks.side_by_side import Result
 
-NAMES = ("publish", "consume", "latency", "negotiate", "materialise", "startup")
+NAMES = ("publish", "consume", "latency", "negotiate", "materialise", "startup", "instances")
 
 
 def main(wanted: list[str]) -> int:

@@ -20,7 +20,7 @@ from claude_comm.ops import registry
 from claude_comm.ops.registry import HEARTBEAT_MS
 
 # How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
-ACK_WITHIN_S = 0.5
+ACK_WITHIN_S = 0.2
 
 
 class Heart:
