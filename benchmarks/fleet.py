@@ -75,7 +75,14 @@ class Fleet:
     """The instances of one module."""
 
     def __init__(
-        self, environ: Mapping[str, str], folder: Path, name: str, *, lease_s: float, takes_s: float, concurrency: int = 1
+        self,
+        environ: Mapping[str, str],
+        folder: Path,
+        name: str,
+        *,
+        lease_s: float,
+        takes_s: float,
+        concurrency: int = 1,
     ) -> None:
         self.instances: list[Instance] = []
         self._environ, self._folder = dict(environ), folder

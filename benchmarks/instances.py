@@ -17,7 +17,7 @@ from claude_comm import Publisher
 ROUNDS = 5
 LEASE_S = 2.0
 _COUNT = 16
-_TAKES_S = 0.1
+_TAKES_S = 0.5
 _WAYS: dict[str, Callable[[Instance], object]] = {
     "SIGTERM: drained": lambda instance: instance.drain(),
     f"kill -9, lease {LEASE_S:g} s": lambda instance: instance.kill(),
@@ -26,7 +26,9 @@ _WAYS: dict[str, Callable[[Instance], object]] = {
 
 def main() -> list[Result]:
     with place() as where, tempfile.TemporaryDirectory() as folder:
-        seconds = rounds({name: lambda how=how: _pause(where, Path(folder), how) for name, how in _WAYS.items()}, ROUNDS)
+        seconds = rounds(
+            {name: lambda how=how: _pause(where, Path(folder), how) for name, how in _WAYS.items()}, ROUNDS
+        )
     note = (
         f"From the end of an instance that held {_COUNT} messages, {_TAKES_S:g} s each, until another has begun with "
         "one of them. A lease runs from its last renewal, a third of it before the kill at the most."

@@ -93,7 +93,9 @@ class Loop:
             self.heart.start(self.feed.tend)
             try:
                 self.publisher.tell(Lifecycle("started", self.identity.instance))
-                self.hands.start([lambda starter=starter: starter(self._context()) for starter in self.running.starters])
+                self.hands.start(
+                    [lambda starter=starter: starter(self._context()) for starter in self.running.starters]
+                )
                 self.stop.wait()
             finally:
                 self.stop.set()

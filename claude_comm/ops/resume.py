@@ -18,9 +18,7 @@ BEGINNING = "0"
 _PAGE = 100
 
 
-def position(
-    stream: str, settled: Callable[[Sequence[Identity]], set[Identity]], *, max_bytes: int
-) -> Operation[str]:
+def position(stream: str, settled: Callable[[Sequence[Identity]], set[Identity]], *, max_bytes: int) -> Operation[str]:
     """The last entry such that it and all before it are settled, by what `settled` says of the messages given to it."""
     at, first = BEGINNING, "-"
     while True:

@@ -61,9 +61,7 @@ WHERE c.id = (SELECT m.communication FROM messages AS m WHERE m.message_id = ?1 
 
 
 _ANY_SETTLED = "SELECT 1 FROM deliveries WHERE consumer = ? AND status != 'retrying' LIMIT 1"
-_SETTLED_BY = (
-    "SELECT 1 FROM deliveries WHERE message_id = ? AND source = ? AND consumer = ? AND status != 'retrying'"
-)
+_SETTLED_BY = "SELECT 1 FROM deliveries WHERE message_id = ? AND source = ? AND consumer = ? AND status != 'retrying'"
 
 
 class SettledIn(msgspec.Struct, frozen=True):

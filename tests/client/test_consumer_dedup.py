@@ -52,16 +52,16 @@ def duplicates(links: Links, keys: Keys) -> list[str]:
     return [settled.id for event in told for settled in event.deliveries]
 
 
-def test_a_copy_of_a_handled_message_is_acked_and_not_handed_out(
-    settings: Settings, links: Links, keys: Keys
-) -> None:
+def test_a_copy_of_a_handled_message_is_acked_and_not_handed_out(settings: Settings, links: Links, keys: Keys) -> None:
     put(settings, links, *range(10))
     put(settings, links, "x", copies=3)
     with Consumer("sink", settings=settings, dedup=100) as consumer:
         assert handle_all(consumer) == [*range(10), "x"]
     assert pending(links, keys, "sink") == 0
     assert len(duplicates(links, keys)) == 2
-    handled = [one.id for event in events(links, keys, "sink") if isinstance(event, Handled) for one in event.deliveries]
+    handled = [
+        one.id for event in events(links, keys, "sink") if isinstance(event, Handled) for one in event.deliveries
+    ]
     assert len(handled) == len(set(handled)) == 11
     project(settings, links, keys)
     with open_database(settings.database) as database:
@@ -175,9 +175,7 @@ def test_the_asyncio_consumer_has_a_window_too(settings: Settings, links: Links)
     assert asyncio.run(scenario()) == ["x"]
 
 
-def test_what_a_killed_instance_had_not_acked_yet_is_in_no_window(
-    settings: Settings, environ: dict[str, str]
-) -> None:
+def test_what_a_killed_instance_had_not_acked_yet_is_in_no_window(settings: Settings, environ: dict[str, str]) -> None:
     """A handler whose end nobody recorded runs again: at least once, still."""
     script = (
         "import os, signal\nfrom claude_comm import Consumer\nc = Consumer('sink', instance='one', dedup_s=60)\n"

@@ -75,7 +75,7 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
     for way in ("drain", "kill"):
         publish_all(settings, 16)
         (tmp_path / way).mkdir()
-        with fleet(environ, tmp_path / way, "sink", lease_s=LEASE_S, takes_s=0.2) as instances:
+        with fleet(environ, tmp_path / way, "sink", lease_s=LEASE_S, takes_s=0.4) as instances:
             gone = instances.add()
             wait_until(lambda gone=gone: len(gone.handled()) >= 2)
             instances.add()
@@ -88,13 +88,15 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
                 gone.kill()
             wait_until(lambda instances=instances: done(instances) == 16)
             others = [at for who in instances.instances if who is not gone for _, at in who.handled()]
-            pauses[way] = min(others) - 0.2 - gone.ended_at
+            pauses[way] = min(others) - 0.4 - gone.ended_at
             assert (instances.handled().twice() == {}) or way == "kill"
             wait_until(lambda: pending(links, keys, "sink") == 0)
     for way, pause_s in pauses.items():
         record_property(f"pause after a {way}, s", round(pause_s, 2))
     with capsys.disabled():
-        print(f"\npause: {pauses['drain']:.2f} s after a drain, {pauses['kill']:.2f} s after a kill (lease {LEASE_S} s)")
+        print(
+            f"\npause: {pauses['drain']:.2f} s after a drain, {pauses['kill']:.2f} s after a kill (lease {LEASE_S} s)"
+        )
     # The lease runs from the last renewal, a third of it before the kill at the most.
     assert LEASE_S * 0.6 - 0.1 < pauses["kill"] < LEASE_S + 3
     assert pauses["drain"] < 2.5
