@@ -1,7 +1,8 @@
 """Runs the benchmarks: `python -m benchmarks` for all, `python -m benchmarks NAME ...` for some.
 
 Each measures its ways side by side, interleaved in this one run, prints a table, and writes it with a plot to
-`benchmarks/results/`. Absolute figures move with the machine.
+`benchmarks/results/`. Absolute figures move with the machine. `python -m benchmarks endurance` is not among them: it
+takes many minutes.
 """
 
 from __future__ import annotations
@@ -12,14 +13,30 @@ import sys
 from benchmarks import results, targets
 from benchmarks.side_by_side import Result
 
-NAMES = ("publish", "consume", "latency", "negotiate", "materialise", "startup", "instances")
+NAMES = (
+    "publish",
+    "consume",
+    "latency",
+    "request",
+    "negotiate",
+    "materialise",
+    "cluster",
+    "startup",
+    "depth",
+    "instances",
+)
+# What takes many minutes and its own words, and is run alone.
+ALONE = ("endurance",)
 
 
 def main(wanted: list[str]) -> int:
     """Runs each named benchmark's `main()`; the exit code."""
+    if wanted and wanted[0] in ALONE:
+        code: int = importlib.import_module(f"benchmarks.{wanted[0]}").main(wanted[1:])
+        return code
     unknown = set(wanted) - set(NAMES)
     if unknown:
-        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}", file=sys.stderr)
+        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join((*NAMES, *ALONE))}", file=sys.stderr)
         return 2
     found: list[Result] = []
     for name in wanted or NAMES:

@@ -53,10 +53,14 @@ class Actor:
         """Tells it to begin; `wait` tells how it went."""
         self._pipe.send(count)
 
-    def wait(self) -> tuple[float, Any]:
-        """The seconds that it took, and what it returned."""
-        if not self._pipe.poll(ROUND_TIMEOUT_S):
-            raise TimeoutError(f"{self.spec.name} took longer than {ROUND_TIMEOUT_S:g} s")
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    def wait(self, *, timeout_s: float | None = ROUND_TIMEOUT_S) -> tuple[float, Any]:
+        """The seconds that it took, and what it returned. Without a timeout it may take as long as it lives."""
+        if not self._pipe.poll(timeout_s):
+            raise TimeoutError(f"{self.spec.name} took longer than {timeout_s:g} s")
         try:
             told: tuple[float, Any] = self._pipe.recv()
         except EOFError:

@@ -20,17 +20,23 @@ import msgspec
 
 Argument: TypeAlias = str | bytes | int | float
 Place: TypeAlias = Literal["data", "control"]
+# One command may read many streams on one server; on a cluster it may not cross slots.
+Reach: TypeAlias = Literal["server", "cluster"]
+# How long the server may take beyond what a command asked it to wait.
+REPLY_WITHIN_MS = 10_000
 
 
 class Command(msgspec.Struct, frozen=True):
     """One command. `on` is the server it goes to: messages on `data`; registry, heartbeats and jobs on `control`.
 
-    `wait_ms` is how long the command itself asks the server to wait (the `BLOCK` of a read).
+    `wait_ms` is how long the command itself asks the server to wait (the `BLOCK` of a read); `within_ms` is how long
+    the server may take beyond that before it counts as unreachable.
     """
 
     args: tuple[Argument, ...]
     on: Place = "data"
     wait_ms: int = 0
+    within_ms: int = REPLY_WITHIN_MS
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -10,6 +10,9 @@
     │   ├── DecodeError                          bytes that are not an envelope
     │   └── TooLarge                             over a size limit
     ├── PublisherFull                   exit 1   too much waits to be sent
+    ├── ReplyTimeout                    exit 1   a request that nobody answered in time
+    ├── RequestFailed                   exit 1   a request whose handling failed, with what was raised
+    ├── InboxFull                       exit 1   too much waits at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
@@ -107,6 +110,48 @@ class PublisherFull(ClaudeCommError):
         )
 
 
+class ReplyTimeout(ClaudeCommError):
+    """Nobody answered the request `id` in time. It is not handled any more after that, but may have been before."""
+
+    def __init__(self, target: str, id_: str, timeout_s: float) -> None:
+        self.target, self.id, self.timeout_s = target, id_, timeout_s
+        super().__init__(
+            f"no reply from {target!r} within {timeout_s:g} s (request {id_}). `claude-comm modules` shows whether it "
+            f"runs, `claude-comm show {id_}` what became of the request; or allow more time with `timeout_s`."
+        )
+
+
+class RequestFailed(ClaudeCommError):
+    """The target gave up on the request `id`: `reason` says why.
+
+    `error` is the class name and `text` the words of what its handler raised, both empty where nothing was raised;
+    `path` is where in the payload.
+    """
+
+    def __init__(self, target: str, id_: str, reason: str, *, error: str = "", text: str = "", path: str = "") -> None:
+        self.target, self.id, self.reason = target, id_, reason
+        self.error, self.text, self.path = error, text, path
+        where = f" (at {path})" if path and path not in reason else ""
+        super().__init__(
+            f"{target!r} could not answer: {reason.rstrip('.')}{where}. "
+            f"`claude-comm dead show {id_}` shows the request, which it has buried."
+        )
+
+
+class InboxFull(ClaudeCommError):
+    """More waits in the target's inbox than its limit allows: this message was not sent. `reader` is the slowest of
+    those that it waits for, the target itself or a projection."""
+
+    def __init__(self, target: str, lag: int, limit: int, waited_s: float, reader: str) -> None:
+        self.target, self.lag, self.limit, self.waited_s, self.reader = target, lag, limit, waited_s, reader
+        mend = f"Start more instances of {target!r}, slow down" if reader == target else "Slow down"
+        super().__init__(
+            f"{lag:,} messages wait in the inbox of {target!r} for {reader}; its limit is {limit:,} "
+            f"(waited {waited_s:.1f} s). {mend}, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
+            "`claude-comm status` shows how fast it is read."
+        )
+
+
 class SchemaError(ClaudeCommError):
     """A schema that cannot be used: malformed, over a cap, or with a reference that leads nowhere.
 
@@ -199,10 +244,10 @@ class ServerUnreachable(TransportError):
 
 
 class ServerRefused(TransportError):
-    """The server answered with an error; `code` is its first word, such as `OOM` or `NOGROUP`."""
+    """The server answered with an error, its `text`; `code` is its first word, such as `OOM` or `NOGROUP`."""
 
     def __init__(self, text: str, *, code: str = "") -> None:
-        self.code = code or text.split(" ", 1)[0]
+        self.text, self.code = text, code or text.split(" ", 1)[0]
         super().__init__(f"the server refused: {text}.{_REFUSALS.get(self.code, '')}")
 
 
@@ -224,6 +269,10 @@ _REFUSALS = {
     "NOPERM": " This user's ACL does not allow the command or the key.",
     "MISCONF": " It cannot write to its disk.",
     "READONLY": " It is a replica: name the primary in CLAUDE_COMM_URL.",
+    "MOVED": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
+    "ASK": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
+    "CLUSTERDOWN": " Some slots have no master that answers: `cluster info` and `cluster nodes` on a node say which.",
+    "TRYAGAIN": " Keys of one slot are on two masters while it moves: it can be tried again when the move has ended.",
 }
 _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"
 

@@ -47,3 +47,9 @@ def _moment(time_us: int) -> str:
 def _millisecond(millis: int) -> str:
     """Up to and with the version; many ids are made in one millisecond."""
     return f"{millis >> 16 & 0xFFFFFFFF:08x}-{millis & 0xFFFF:04x}-7"
+
+
+def position(entry_id: str) -> tuple[int, int]:
+    """The id of a stream's entry as numbers, to compare by: '10-1' is after '9-1'."""
+    millis, _, sequence = entry_id.partition("-")
+    return int(millis), int(sequence or 0)

@@ -11,12 +11,15 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:dead` | stream | until purged |
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
+| `ns:{m:NAME}:replies:INSTANCE` | stream, answers to what that publisher asked | a minute after the last one (TTL) |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:modules` | hash, name to contract | until unregistered |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last told (ms) | pruned after a day |
-| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry id stored | a day after it last told |
+| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after it told |
+| `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
+| `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until unregistered |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 """
 
@@ -37,6 +40,7 @@ TOPIC_PREFIX = "topic:"
 # The workers, as they appear in heartbeats, in `claude-comm worker NAME` and in log files.
 NEGOTIATION_WORKER = "negotiation"
 PROGRESS_WORKER = "progress"
+JANITOR_WORKER = "janitor"
 MAX_SESSION_CHARACTERS = 128
 
 
@@ -76,6 +80,11 @@ class Stream(msgspec.Struct, frozen=True):
     key: str
     kind: Literal["inbox", "topic", "events"]
     name: str
+
+
+def tag(key: str) -> str:
+    """The hash tag of one of our keys: keys that share it are on one node."""
+    return key.partition("{")[2].partition("}")[0] or key
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -119,6 +128,10 @@ class Keys(msgspec.Struct, frozen=True):
     def seen(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:seen"
 
+    def replies(self, module: str, instance: str) -> str:
+        """Where one publisher of this module reads the answers to its requests."""
+        return f"{self.namespace}:{{m:{module}}}:replies:{instance}"
+
     @property
     def streams(self) -> str:
         return f"{self.namespace}:{{registry}}:streams"
@@ -141,6 +154,13 @@ class Keys(msgspec.Struct, frozen=True):
 
     def stored(self, projection: str) -> str:
         return f"{self.namespace}:{{registry}}:stored:{check_name(projection, 'projection')}"
+
+    def settled(self, projection: str) -> str:
+        return f"{self.namespace}:{{registry}}:settled:{check_name(projection, 'projection')}"
+
+    @property
+    def limits(self) -> str:
+        return f"{self.namespace}:{{registry}}:limits"
 
     @property
     def agreements(self) -> str:

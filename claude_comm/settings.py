@@ -5,10 +5,14 @@ Law: read once, at a face, from mappings handed in; a setting that nothing reads
 | environment | file | |
 | --- | --- | --- |
 | `CLAUDE_COMM_HOME` | `home` | folder of the private server, the database and the logs |
-| `CLAUDE_COMM_URL` | `url` | the server; empty: the private one in the home folder |
+| `CLAUDE_COMM_URL` | `url` | the server, or some nodes of a cluster; empty: the private server in the home folder |
 | `CLAUDE_COMM_CONTROL_URL` | `control_url` | server for jobs and the registry; empty: the same |
 | `CLAUDE_COMM_NAMESPACE` | `namespace` | first part of every key |
 | `CLAUDE_COMM_MAX_ENVELOPE_BYTES` | `max_envelope_bytes` | largest message, encoded |
+| `CLAUDE_COMM_MAX_LAG` | `max_lag` | messages that may wait in an inbox that declares no limit; 0: any number |
+| `CLAUDE_COMM_KEEP_S` | `keep_s` | how long a message that is done stays in its stream |
+| `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many entries of a stream may stay although they are done |
+| `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a projection that is silent |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error |
 """
 
@@ -18,7 +22,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -28,6 +32,17 @@ from claude_comm.names import check_name
 PREFIX = "CLAUDE_COMM_"
 FILE_NAME = "claude-comm.toml"
 SCHEMES = ("redis", "rediss", "unix")
+# Several nodes of a cluster, and the scheme in which each of them is reached.
+CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+DEFAULT_PORT = 6379
+
+# A projection that has not told anything for a day is forgotten by the registry itself.
+_BOUNDS = (
+    ("max_lag", 0, 10**12),
+    ("keep_s", 0, 10**9),
+    ("keep_entries", 0, 10**12),
+    ("projection_wait_s", 1, 24 * 3600),
+)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -40,7 +55,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     control_url: str = ""
     namespace: str = "comm"
     max_envelope_bytes: int = 1024 * 1024
+    max_lag: int = 0
+    keep_s: float = 3600.0
+    keep_entries: int = 100_000
+    projection_wait_s: float = 3600.0
     log_level: LogLevel = "info"
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether there is one server for jobs: RQ does not run on a cluster."""
+        return bool(self.control_url) or not on_cluster(self.url)
 
     @property
     def database(self) -> Path:
@@ -72,6 +96,50 @@ def public(url: str) -> str:
     return scheme + separator + rest.rpartition("@")[2]
 
 
+def on_cluster(url: str) -> bool:
+    """Whether that address is of a cluster."""
+    return url.partition("://")[0] in CLUSTER_SCHEMES
+
+
+class ClusterUrl(msgspec.Struct, frozen=True):
+    """`redis+cluster://user:password@host:port,host:port/?option=value`, taken apart: some nodes to begin with, and
+    what is the same for all."""
+
+    scheme: str
+    login: str
+    seeds: list[tuple[str, int]]
+    query: str
+
+    def node(self, address: object) -> str:
+        """The address of one node, as for a single server."""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{self.login}{address}/0{query}"
+
+
+def parse_cluster(url: str) -> ClusterUrl:
+    """Raises ConfigurationError."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    databases = [parts.path.strip("/"), *parse_qs(parts.query).get("db", [])]
+    if any(database not in ("", "0") for database in databases):
+        raise ConfigurationError(f"a cluster has no database but 0: {public(url)!r} names another.")
+    seeds = [_seed(place, url) for place in hosts.split(",")]
+    return ClusterUrl(CLUSTER_SCHEMES[parts.scheme], login + at, seeds, parts.query)
+
+
+def _seed(place: str, url: str) -> tuple[str, int]:
+    try:
+        found = urlsplit(f"//{place}")
+        host, port = found.hostname, found.port or DEFAULT_PORT
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise ConfigurationError(
+            f"{place!r} in {public(url)!r} is not a node's host:port; write redis+cluster://host:port,host:port."
+        )
+    return host, port
+
+
 def _from_file(text: str, known: tuple[str, ...]) -> dict[str, object]:
     try:
         table = tomllib.loads(text)
@@ -93,14 +161,25 @@ def _checked(given: dict[str, object]) -> Settings:
         _check_url(name, getattr(settings, name))
     if settings.max_envelope_bytes < 1024:
         raise ConfigurationError("max_envelope_bytes: at least 1024.")
+    for name, least, most in _BOUNDS:
+        if not least <= getattr(settings, name) <= most:
+            raise ConfigurationError(f"{name}: from {least:,} to {most:,}.")
     return msgspec.structs.replace(settings, home=settings.home.expanduser().absolute())
 
 
 def _check_url(name: str, url: str) -> None:
     scheme = urlsplit(url).scheme
-    if url and scheme not in SCHEMES:
-        allowed = ", ".join(f"{known}://" for known in SCHEMES)
-        raise ConfigurationError(f"{name}: {url!r} is not a server's address; it starts with one of {allowed}.")
+    if not url or scheme in SCHEMES:
+        return
+    if scheme in CLUSTER_SCHEMES and name == "control_url":
+        raise ConfigurationError("control_url: jobs do not run on a cluster; name one server, redis://host:port.")
+    if scheme in CLUSTER_SCHEMES:
+        parse_cluster(url)
+        return
+    if scheme.endswith("+sentinel"):
+        raise ConfigurationError(f"{name}: Sentinel is not served yet; name the primary itself, redis://host:port.")
+    allowed = ", ".join(f"{known}://" for known in (*SCHEMES, *(CLUSTER_SCHEMES if name == "url" else ())))
+    raise ConfigurationError(f"{name}: {public(url)!r} is not a server's address; it starts with one of {allowed}.")
 
 
 def _path(kind: type, value: object) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect
-from claude_comm.effects import Batch, Command, Effect, Operation, Post
+from claude_comm.effects import Batch, Command, Effect, Operation, Post, Reach
 from claude_comm.envelope import Envelope, encode
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
@@ -47,8 +47,9 @@ def count(database: Database) -> int:
     return int(database.rows("SELECT count(*) FROM messages")[0][0])
 
 
-def catch_up(links: Links, database: Database, keys: Keys, *, reach: follow.Reach = "server") -> int:
-    return catch_up_module.catch_up(links, database, keys, max_bytes=100_000, reach=reach)
+def catch_up(links: Links, database: Database, keys: Keys, *, reach: Reach = "server") -> int:
+    links.data.reach = reach
+    return catch_up_module.catch_up(links, database, keys, max_bytes=100_000)
 
 
 class Watched(Links):
@@ -64,7 +65,7 @@ class Watched(Links):
 
 
 @pytest.mark.parametrize("reach", ["server", "cluster"])
-def test_everything_sent_so_far_is_stored(links: Links, database: Database, keys: Keys, reach: follow.Reach) -> None:
+def test_everything_sent_so_far_is_stored(links: Links, database: Database, keys: Keys, reach: Reach) -> None:
     """Inboxes, topics and events, whether one command may cross slots or not."""
     put(links, keys.inbox("b"), keys, [envelope(session="s") for _ in range(1500)])
     put(links, keys.topic("x"), keys, [envelope(target="topic:x") for _ in range(3)])

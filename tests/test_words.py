@@ -78,7 +78,14 @@ def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> N
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
-        ({"CLAUDE_COMM_URL": "http://x"}, "redis://"),
+        ({"CLAUDE_COMM_URL": "http://x"}, r"redis\+cluster://"),
+        ({"CLAUDE_COMM_URL": "redis+sentinel://x:26379/0"}, "Sentinel is not served yet"),
+        ({"CLAUDE_COMM_URL": "redis+cluster://x:1/3"}, "no database but 0"),
+        ({"CLAUDE_COMM_URL": "redis+cluster://x:1?db=3"}, "no database but 0"),
+        ({"CLAUDE_COMM_URL": "redis+cluster://x:1,,y:2"}, "host:port"),
+        ({"CLAUDE_COMM_URL": "redis+cluster://me:secret@"}, r"redis\+cluster://'"),
+        ({"CLAUDE_COMM_URL": "redis+cluster://x:seven"}, "'x:seven'"),
+        ({"CLAUDE_COMM_CONTROL_URL": "redis+cluster://x:1"}, "jobs do not run on a cluster"),
         ({"CLAUDE_COMM_CONTROL_URL": "nonsense"}, "control_url"),
         ({"CLAUDE_COMM_NAMESPACE": "a b"}, "namespace"),
         ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "12"}, "1024"),
@@ -89,6 +96,34 @@ def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> N
 def test_a_setting_with_an_unusable_value_says_what_it_takes(environ: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         settings.load(environ, None, Path("/d"))
+
+
+@pytest.mark.parametrize(
+    ("url", "seeds", "node"),
+    [
+        ("redis+cluster://a:1,b:2", [("a", 1), ("b", 2)], "redis://N/0"),
+        ("redis+cluster://a", [("a", 6379)], "redis://N/0"),
+        ("redis+cluster://[::1]:7,[fe80::1]:8/0", [("::1", 7), ("fe80::1", 8)], "redis://N/0"),
+        ("rediss+cluster://me:p,w%40@a:1,b:2/?ssl_ca_certs=x.pem", [("a", 1), ("b", 2)],
+         "rediss://me:p,w%40@N/0?ssl_ca_certs=x.pem"),
+    ],
+)  # fmt: skip
+def test_a_cluster_is_named_by_some_of_its_nodes(url: str, seeds: list[tuple[str, int]], node: str) -> None:
+    assert settings.load({"CLAUDE_COMM_URL": url}, None, Path("/d")).url == url
+    found = settings.parse_cluster(url)
+    assert (found.seeds, found.node("N")) == (seeds, node)
+
+
+def test_only_a_cluster_without_a_control_server_has_no_jobs() -> None:
+    def runs_jobs(**environ: str) -> bool:
+        return settings.load(
+            {f"CLAUDE_COMM_{name}": value for name, value in environ.items()}, None, Path("/d")
+        ).runs_jobs
+
+    assert runs_jobs()
+    assert runs_jobs(URL="redis://a")
+    assert not runs_jobs(URL="redis+cluster://a")
+    assert runs_jobs(URL="redis+cluster://a", CONTROL_URL="redis://b")
 
 
 def test_a_settings_file_that_is_not_toml_is_a_configuration_error() -> None:

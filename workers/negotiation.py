@@ -15,7 +15,8 @@ from claude_comm.client.opening import identify
 from claude_comm.drive import jobs
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect, data_url
-from claude_comm.errors import ClaudeCommError
+from claude_comm.drive.services import NO_JOBS
+from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.settings import Settings
@@ -24,7 +25,9 @@ from workers.heart import beating
 
 
 def run(settings: Settings) -> int:
-    """Works until it is told to stop; the exit code."""
+    """Works until it is told to stop; the exit code. Raises ConfigurationError where no server runs jobs."""
+    if not settings.runs_jobs:
+        raise ConfigurationError(NO_JOBS)
     # RQ sets its own handlers when its loop begins; until then a signal ends the process as cleanly.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -8,13 +8,9 @@ cannot mend (no database, a newer schema, a wrong setting) ends it. Any number m
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from structlog.typing import FilteringBoundLogger
 
@@ -31,10 +27,13 @@ from claude_comm.store.database import Database, open_database
 from claude_comm.store.telling import Teller
 from claude_comm.telemetry.logs import get_logger
 from workers.heart import beating
+from workers.signals import stopped_by_signals
 
 # A read waits this long for the first entry. A new stream is read at most this much plus LIST_S later.
 BLOCK_MS = 400
 LIST_S = 0.4
+# On a cluster no read waits, so the worker does: doubling from the first to the last while nothing comes.
+FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
 # How often streams are looked at that nobody announced anew, for ids that moved backwards; also after every failure.
 SURVEY_S = 5.0
 # Waits after a failure, doubling from the first to the last.
@@ -51,7 +50,8 @@ class Follower:
         self._listed_at = self._surveyed_at = 0.0
         self._count = first_count(1)
         self._foreign: set[str] = set()
-        self._teller = Teller()
+        self._idle_s = FIRST_IDLE_S
+        self._teller = Teller(follows=True)
 
     def run(self) -> None:
         """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
@@ -92,8 +92,17 @@ class Follower:
             max_bytes=self._settings.max_envelope_bytes,
         )
         self._count = done.count
+        self._rest(done)
         self._teller.tell(self._links, database, self._keys)
         self._report(done)
+
+    def _rest(self, done: Step) -> None:
+        """Waits on a cluster, while nothing comes; elsewhere the read itself has waited."""
+        if done.read:
+            self._idle_s = FIRST_IDLE_S
+        elif self._links.data.reach == "cluster":
+            self._stop.wait(self._idle_s)
+            self._idle_s = min(self._idle_s * 2, LAST_IDLE_S)
 
     def _current(self, database: Database) -> Survey:
         now = time.monotonic()
@@ -128,31 +137,12 @@ def run(settings: Settings) -> int:
     """Works until it is told to stop; the exit code. Raises StoreError when the database cannot be used at all."""
     log = get_logger(settings.log_level, worker=PROGRESS_WORKER)
     instance = identify(PROGRESS_WORKER, settings).instance
-    with _stopped_by_signals() as stop, connect(settings) as links:
+    with stopped_by_signals() as stop, connect(settings) as links:
         log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
         with beating(links, Keys(settings.namespace), PROGRESS_WORKER, instance, log):
             Follower(links, settings, stop, log).run()
         log.info("worker.stopped", instance=instance)
     return 0
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets; off the main thread, where Python takes no signals, nobody sets it."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def main() -> int:

@@ -31,7 +31,8 @@ def up(
 ) -> int:
     """Start the private server and the workers.
 
-    What runs already is left as it is. With CLAUDE_COMM_URL set, that server is used and none is started.
+    What runs already is left as it is. With CLAUDE_COMM_URL set, that server is used and none is started; on a cluster
+    without CLAUDE_COMM_CONTROL_URL there is no negotiation worker.
     """
     settings = settings_of_process()
     if foreground:
@@ -54,11 +55,13 @@ def worker(
 ) -> int:
     """Run one worker in this process, until SIGTERM or SIGINT.
 
-    `claude-comm up` starts both workers in the background; this is for a supervisor or a container.
+    `claude-comm up` starts all workers in the background; this is for a supervisor or a container.
     """
     if name not in services.WORKERS:
         raise ConfigurationError(f"no worker is called {name!r}; there are: {', '.join(services.WORKERS)}.")
     settings = settings_of_process()
+    if name not in services.able(settings):
+        raise ConfigurationError(services.NO_JOBS)
     # Named, not imported: a worker stands on everything. Before the claim, so that who claims is nearly ready.
     program = importlib.import_module(f"workers.{name}")
     with services.claim(settings, name):
@@ -79,7 +82,9 @@ def run(
 def _start(settings: Settings) -> list[Service]:
     if not settings.url:
         launch.ensure(settings.home)
-    return [services.start(settings, name) for name in services.WORKERS]
+    if not settings.runs_jobs:
+        say(f"Note: {services.NO_JOBS}")
+    return [services.start(settings, name) for name in services.able(settings)]
 
 
 def _show(settings: Settings, started: list[Service], as_json: bool) -> None:

@@ -17,7 +17,8 @@ import msgspec
 
 from claude_comm.client.context import task_progress
 from claude_comm.client.opening import as_json, identify, micros
-from claude_comm.client.publisher import Publisher
+from claude_comm.client.publisher import AsyncPublisher, Publisher
+from claude_comm.client.requests import DEFAULT_TIMEOUT_S
 from claude_comm.client.shapes import schema_of
 from claude_comm.drive.connect import connect
 from claude_comm.envelope import DEFAULT_TYPE
@@ -50,13 +51,31 @@ class ModuleCommunicator:
     def module_name(self) -> str:
         return self.identity.module
 
+    @property
+    def current_session(self) -> str:
+        """The session that this thread or task works in; empty for none."""
+        return self._session.get()
+
     def send_message(self, source: str, target: str, content: dict[str, Any], *, type: str = DEFAULT_TYPE) -> str:
         """Sends a message; its id. Raises as `Publisher.publish` does, and ConfigurationError for a non-mapping."""
         if not isinstance(content, Mapping):
             raise ConfigurationError(
                 f"content is a {content.__class__.__name__}: it must be a dict of names to values."
             )
-        return self._publisher(source).publish(target, content, type=type, session=self._session.get())
+        return self._publisher(source).publish(target, content, type=type, session=self.current_session)
+
+    def request(
+        self,
+        target: str,
+        content: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        as_: Any = Any,
+    ) -> Any:
+        """Sends a message in this module's name and waits for its reply. Raises as `Publisher.request` does."""
+        publisher = self._publisher(self.module_name)
+        return publisher.request(target, content, type=type, timeout_s=timeout_s, session=self.current_session, as_=as_)
 
     def get_messages(self, target: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """What was sent to the target so far, newest first, each as `id`, `source`, `target`, `data`, `timestamp`.
@@ -81,7 +100,7 @@ class ModuleCommunicator:
     def track_progress(self, task: str, completed: float, total: float) -> None:
         """Reports how far a task of this module is, in units of its own."""
         fact = task_progress(task, completed, total)
-        self._publisher(self.module_name).tell(fact, session=self._session.get())
+        self._publisher(self.module_name).tell(fact, session=self.current_session)
 
     def get_progress(self, task: str) -> dict[str, float]:
         """The latest report on a task: `completed`, `total` and `percentage`; zeros while there is none.
@@ -120,6 +139,8 @@ class ModuleCommunicator:
             self._session.reset(token)
 
     def close(self) -> None:
+        for publisher in self._publishers.values():
+            publisher.close()
         self.links.close()
 
     def __enter__(self) -> Self:
@@ -142,6 +163,8 @@ class AsyncModuleCommunicator:
 
     def __init__(self, module_name: str, *, settings: Settings | None = None) -> None:
         self._inner = ModuleCommunicator(module_name, settings=settings)
+        # Who waits for a reply waits on the event loop: threads are few, and all of the program share them.
+        self._asking: AsyncPublisher | None = None
 
     @property
     def module_name(self) -> str:
@@ -150,6 +173,21 @@ class AsyncModuleCommunicator:
     async def send_message(self, source: str, target: str, content: dict[str, Any], *, type: str = DEFAULT_TYPE) -> str:
         """Sends a message; its id."""
         return await asyncio.to_thread(self._inner.send_message, source, target, content, type=type)
+
+    async def request(
+        self,
+        target: str,
+        content: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        as_: Any = Any,
+    ) -> Any:
+        """Sends a message in this module's name and waits for its reply."""
+        if self._asking is None:
+            self._asking = AsyncPublisher(self.module_name, settings=self._inner.identity.settings)
+        session = self._inner.current_session
+        return await self._asking.request(target, content, type=type, timeout_s=timeout_s, session=session, as_=as_)
 
     async def get_messages(self, target: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """What was sent to the target so far, newest first."""
@@ -178,6 +216,8 @@ class AsyncModuleCommunicator:
             yield
 
     async def close(self) -> None:
+        if self._asking is not None:
+            await self._asking.close()
         await asyncio.to_thread(self._inner.close)
 
     async def __aenter__(self) -> Self:

@@ -100,7 +100,8 @@ class Consumer:
     def begin_read(self, *, most: int) -> Begun[list[Delivery]] | None:
         """Asks for the next deliveries that are there already, and sends the acks: `finish` of what is returned has
         them. None while nothing may be asked for so. One at a time, and no `read` before it is finished."""
-        reading = self._intake.reading_ahead(most) if self._going.is_set() else None
+        may = self._going.is_set() and self.links.data.reach == "server"
+        reading = self._intake.reading_ahead(most) if may else None
         return self.links.begin(reading) if reading is not None else None
 
     def ack(self, delivery: Delivery) -> None:
@@ -111,14 +112,29 @@ class Consumer:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
         self.links.run(self._intake.retrying(delivery, wait_s, reason))
 
+    def reply(self, delivery: Delivery, data: object) -> None:
+        """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
+
+        Raises EncodeError or TooLarge.
+        """
+        self.links.run(self._intake.answering(delivery, data))
+
     def fail(
-        self, delivery: Delivery, reason: str, *, path: str = "", schema_path: str = "", traceback: str = ""
+        self,
+        delivery: Delivery,
+        reason: str,
+        *,
+        path: str = "",
+        schema_path: str = "",
+        traceback: str = "",
+        error: BaseException | None = None,
     ) -> None:
         """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
 
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        Who waits for a reply is told the reason, and the class and the words of `error`.
         """
-        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
+        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""
@@ -236,14 +252,29 @@ class AsyncConsumer:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
         await self.links.run(self._intake.retrying(delivery, wait_s, reason))
 
+    async def reply(self, delivery: Delivery, data: object) -> None:
+        """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
+
+        Raises EncodeError or TooLarge.
+        """
+        await self.links.run(self._intake.answering(delivery, data))
+
     async def fail(
-        self, delivery: Delivery, reason: str, *, path: str = "", schema_path: str = "", traceback: str = ""
+        self,
+        delivery: Delivery,
+        reason: str,
+        *,
+        path: str = "",
+        schema_path: str = "",
+        traceback: str = "",
+        error: BaseException | None = None,
     ) -> None:
         """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
 
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        Who waits for a reply is told the reason, and the class and the words of `error`.
         """
-        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback)))
+        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from claude_comm.client.publisher import Publisher
+from claude_comm.client.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.errors import ConfigurationError
 from claude_comm.progress.events import FileOperation, TaskProgress
@@ -39,6 +40,14 @@ class Context:
         """That of the message at hand; empty where there is none."""
         return self.envelope.session if self.envelope is not None else ""
 
+    @property
+    def _causation(self) -> str:
+        return self.envelope.id if self.envelope is not None else ""
+
+    @property
+    def _correlation(self) -> str:
+        return (self.envelope.correlation or self.envelope.id) if self.envelope is not None else ""
+
     def send(
         self,
         target: str,
@@ -56,17 +65,42 @@ class Context:
         UnknownModule.
         """
         self._agree(target, type)
-        cause = self.envelope
         return self._publisher.publish(
             target,
             data,
             type=type,
             session=self.session if session is None else session,
-            correlation=(cause.correlation or cause.id) if cause else "",
-            causation=cause.id if cause else "",
+            correlation=self._correlation,
+            causation=self._causation,
             delay_s=delay_s,
             at=at,
             ttl_s=ttl_s,
+        )
+
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        session: str | None = None,
+        as_: Any = Any,
+    ) -> Any:
+        """Sends a message and waits for its reply, as `Publisher.request` does; agreed on as with `send`.
+
+        It waits on this thread: from an `async` handler, `await asyncio.to_thread(context.request, ...)`.
+        """
+        self._agree(target, type)
+        return self._publisher.request(
+            target,
+            data,
+            type=type,
+            timeout_s=timeout_s,
+            session=self.session if session is None else session,
+            correlation=self._correlation,
+            causation=self._causation,
+            as_=as_,
         )
 
     def progress(self, task: str, completed: float, total: float) -> None:

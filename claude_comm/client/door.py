@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from claude_comm import envelope as envelopes
+from claude_comm.client import requests
 from claude_comm.client.delivery import Delivery, Ledger
 from claude_comm.client.opening import Identity, micros, millis
 from claude_comm.delivery.burial import bounded, brief
@@ -68,7 +69,15 @@ class Door:
         gone = set(deliveries)
         self._parked = [one for one in self._parked if one not in gone]
 
-    def bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:
+    def bury(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
+        """Moves a delivery to the dead stream, and tells who asked, unless its time is over: `error` was raised."""
+        envelope = delivery.envelope
+        if envelope.reply_to and why.reason != EXPIRED:
+            yield from requests.failing(self._identity, envelope, why, error)
+        yield from self._bury(delivery.reader, delivery.entry, delivery.settled(micros()), why, envelope.session)
+        self._ledger.release(delivery)
+
+    def _bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:
         told = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
         event = self._identity.event(Buried(settled, told.reason, told.path), session)
         yield from ops.bury(self._identity.keys, reader, entry, told, event=event)
@@ -89,19 +98,17 @@ class Door:
 
     def _bury_unread(self, reader: Reader, entry: Entry, reason: str, trace: str) -> Operation[None]:
         settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)
-        yield from self.bury(reader, entry, settled, Why(reason, traceback=trace))
+        yield from self._bury(reader, entry, settled, Why(reason, traceback=trace))
 
     def _to_handle(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """Without those that no handler may see."""
         kept = []
         for delivery in deliveries:
             reason = _hopeless(delivery)
-            if not reason:
+            if reason:
+                yield from self.bury(delivery, Why(reason))
+            else:
                 kept.append(delivery)
-                continue
-            settled = delivery.settled(micros())
-            yield from self.bury(delivery.reader, delivery.entry, settled, Why(reason), delivery.envelope.session)
-            self._ledger.release(delivery)
         if self._ledger.window is None:
             return kept
         if self._ledger.seen_ms:

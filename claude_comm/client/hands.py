@@ -193,12 +193,12 @@ class _Pool:
             try:
                 result = function(*words)
             except BaseException as error:  # handed to the task that waits for it
-                _end(future, lambda future, error=error: future.set_exception(error))
+                _end(future, future.set_exception, error)
             else:
-                _end(future, lambda future, result=result: future.set_result(result))
+                _end(future, future.set_result, result)
 
 
-def _end(future: asyncio.Future[Any], how: Callable[[asyncio.Future[Any]], None]) -> None:
+def _end(future: asyncio.Future[Any], how: Callable[[Any], None], value: Any) -> None:
     """On the loop that waits; a future that was cancelled or whose loop is closed waits no more."""
     with suppress(RuntimeError):
-        future.get_loop().call_soon_threadsafe(lambda: None if future.done() else how(future))
+        future.get_loop().call_soon_threadsafe(lambda: None if future.done() else how(value))

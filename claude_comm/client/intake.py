@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from claude_comm.client import requests
 from claude_comm.client.delivery import Delivery, Ledger
 from claude_comm.client.door import Door
 from claude_comm.client.groups import position_for
@@ -126,11 +127,13 @@ class Intake:
                 acks[:] = [ack for ack in acks if ack[0].reader != reader]
         self._refused = False
 
-    def burying(self, delivery: Delivery, why: Why) -> Operation[None]:
-        """Moves a delivery to the dead stream."""
-        settled = delivery.settled(micros())
-        yield from self._door.bury(delivery.reader, delivery.entry, settled, why, delivery.envelope.session)
-        self.release(delivery)
+    def answering(self, delivery: Delivery, data: object) -> Operation[None]:
+        """Replies to a request; a message that is none is left alone. Raises EncodeError or TooLarge."""
+        yield from requests.replying(self.identity, delivery.envelope, data)
+
+    def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
+        """Moves a delivery to the dead stream, and tells who asked: `error` is what was raised."""
+        yield from self._door.bury(delivery, why, error)
 
     def retrying(self, delivery: Delivery, wait_s: float, reason: str) -> Operation[None]:
         """Moves a delivery to `later`."""

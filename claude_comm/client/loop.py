@@ -13,6 +13,7 @@ import threading
 import time
 import traceback as tracebacks
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -31,8 +32,8 @@ from claude_comm.delivery.pace import Ahead
 from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.drive.connect import connect
-from claude_comm.errors import DecodeError, TransportError
-from claude_comm.ops import registry
+from claude_comm.errors import DecodeError, EnvelopeError, TransportError
+from claude_comm.ops import consume, registry
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.telemetry.logs import get_logger
@@ -88,14 +89,12 @@ class Loop:
 
     def run(self) -> int:
         """Handles messages until `stop` is set; 1 when a handler outlived the deadline, else 0."""
-        with self.links:
+        with self.links, self.publisher:
             self._register()
             self.heart.start(self.feed.tend)
             try:
-                self.publisher.tell(Lifecycle("started", self.identity.instance))
-                self.hands.start(
-                    [lambda starter=starter: starter(self._context()) for starter in self.running.starters]
-                )
+                self._tell(Lifecycle("started", self.identity.instance))
+                self.hands.start([partial(starter, self._context()) for starter in self.running.starters])
                 self.stop.wait()
             finally:
                 self.stop.set()
@@ -216,7 +215,21 @@ class Loop:
 
     def _done(self, delivery: Delivery, result: Any) -> None:
         """The handler returned this: nothing of it is to be done again."""
-        self._ack(delivery)
+        if not delivery.envelope.reply_to or self._answered(delivery, result):
+            self._ack(delivery)
+
+    def _answered(self, delivery: Delivery, result: Any) -> bool:
+        """Sends what the handler returned to who asked, before the ack: a crash between the two repeats it."""
+        try:
+            self.consumer.reply(delivery, result)
+        except EnvelopeError as error:
+            self._bury(delivery, f"its reply cannot be sent: {error}", error)
+            return False
+        except TransportError as error:
+            self.log.warning("server.unreachable", error=str(error))
+            self.consumer.release(delivery)
+            return False
+        return True
 
     def _all_done(self, deliveries: Sequence[Delivery], result: Any) -> Sequence[Delivery]:
         """The same for those that were handled together; what is to be handled again, which is none."""
@@ -241,7 +254,7 @@ class Loop:
             traceback=traceback,
         )
         if isinstance(outcome, Bury):
-            self._bury(delivery, outcome.reason, traceback=traceback)
+            self._bury(delivery, outcome.reason, error, traceback=traceback)
         else:
             self._end(delivery, lambda: self.consumer.retry(delivery, wait_s=outcome.wait_s, reason=text))
         return ()
@@ -249,13 +262,13 @@ class Loop:
     def _refuse(self, delivery: Delivery, error: Refused | DecodeError) -> None:
         """Buries what can never be handled."""
         if isinstance(error, Refused):
-            self._bury(delivery, str(error), path=error.path, schema_path=error.schema_path)
+            self._bury(delivery, str(error), error, path=error.path, schema_path=error.schema_path)
         else:
-            self._bury(delivery, str(error), traceback=tracebacks.format_exc())
+            self._bury(delivery, str(error), error, traceback=tracebacks.format_exc())
 
-    def _bury(self, delivery: Delivery, reason: str, **told: str) -> None:
+    def _bury(self, delivery: Delivery, reason: str, error: Exception | None = None, **told: str) -> None:
         self.log.error("delivery.buried", id=delivery.envelope.id, source=delivery.envelope.source, reason=reason)
-        self._end(delivery, lambda: self.consumer.fail(delivery, reason, **told))
+        self._end(delivery, lambda: self.consumer.fail(delivery, reason, error=error, **told))
 
     def _end(self, delivery: Delivery, ending: Callable[[], None]) -> None:
         try:
@@ -266,6 +279,10 @@ class Loop:
 
     def _context(self, envelopes: Sequence[Any] = ()) -> Context:
         return Context(self.publisher, self.contract, self.end, None, envelopes)
+
+    def _tell(self, event: Lifecycle) -> None:
+        identity = self.identity
+        self.links.run(consume.record(identity.keys, identity.module, identity.event(event)))
 
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
@@ -292,7 +309,7 @@ class Loop:
         try:
             # What ended a hand may do so again: the next attempt at it counts.
             self.consumer.close(counted=self.hands.error is not None)
-            self.publisher.tell(Lifecycle("stopped", self.identity.instance))
+            self._tell(Lifecycle("stopped", self.identity.instance))
             self.links.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
         except TransportError as error:
             self.log.warning("module.left_unheard", error=str(error))

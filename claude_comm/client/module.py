@@ -57,6 +57,7 @@ class Module:
     | `lease_s` | how long after a kill others wait before they take what the killed one held (seconds) |
     | `drain_s` | how long handlers may take to end once a stop is asked for (seconds) |
     | `dedup`, `dedup_s` | how many handled messages an instance remembers, and for how long (seconds) all instances do, on the server: a copy within is acked and not handled |
+    | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
     | `retry` | what happens to a message whose handler raised |
     """
 
@@ -77,6 +78,7 @@ class Module:
         drain_s: float = 30.0,
         dedup: int = 0,
         dedup_s: float = 0.0,
+        max_lag: int = 0,
     ) -> None:
         self.name = check_name(name)
         self.version = version
@@ -91,6 +93,7 @@ class Module:
             "dedup": dedup,
             "dedup_s": dedup_s,
         }
+        self.max_lag = max_lag
         self._settings, self._instance = settings, instance
         self._handlers: dict[str, Handler] = {}
         self._produces: list[Produced] = []
@@ -138,7 +141,13 @@ class Module:
     def contract(self) -> Contract:
         """What this module declares, from its handlers and `produces`."""
         accepts = {type: registered.schema for type, registered in self._handlers.items()}
-        return contract(self.name, version=self.version, accepts=accepts or None, produces=self._produces)
+        return contract(
+            self.name,
+            version=self.version,
+            accepts=accepts or None,
+            produces=self._produces,
+            max_lag=self.max_lag,
+        )
 
     def run(self) -> int:
         """Registers, then handles messages until SIGTERM, SIGINT, `context.stop()` or `stop()`; the exit code.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from claude_comm.client.coalesce import OnFull
 from claude_comm.client.opening import Identity, micros, millis
+from claude_comm.client.sending import put_back, unreached
 from claude_comm.drive.connect import connect
 from claude_comm.effects import Post
 from claude_comm.errors import ConfigurationError, PublisherFull, ServerUnreachable, StoreError, TransportError
@@ -107,7 +108,18 @@ class Outboxed:
         return []
 
     def _finish(self, numbers: Sequence[int], posts: Sequence[Post], outcomes: Outcomes) -> Outcomes:
-        """What was refused is not kept: its publisher is told. What landed is kept until it is stored."""
+        """What was refused is not kept: its publisher is told. What landed is kept until it is stored.
+
+        What went to a node that did not answer, while others of its cluster did, is the thread's.
+        """
+        missed = set(unreached(outcomes))
+        if missed:
+            self._postpone([numbers[place] for place in missed])
+            kept = [place for place in range(len(posts)) if place not in missed]
+            told = self._finish([numbers[n] for n in kept], [posts[n] for n in kept], [outcomes[n] for n in kept])
+            promised = _promised(posts)
+            put_back(promised, kept, told)
+            return promised
         pairs = list(zip(numbers, posts, outcomes, strict=True))
         self.outbox.landed((number, outcome.decode()) for number, _, outcome in pairs if isinstance(outcome, bytes))
         self.outbox.drop({number: len(post.body) for number, post, told in pairs if not isinstance(told, bytes)})
@@ -161,6 +173,8 @@ class Outboxed:
         """
         told = self._links.run(receipts.told(self._identity.keys, since_ms=millis() - FORGET_MS))
         audit = time.monotonic() >= self._audit_at
+        if audit:
+            self.outbox.not_after(micros())
         before_us, after = micros() - int(SETTLE_S * 1e6), 0
         while rows := self.outbox.sent(after=after, before_us=before_us, limit=_PAGE):
             after = rows[-1].number

@@ -7,6 +7,7 @@ reached the server is repeated with the same id, so that every reader can tell t
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -18,7 +19,10 @@ from typing import Any, Self, TypeVar
 from claude_comm.client import asking
 from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalescer, Coalescer, OnFull
 from claude_comm.client.outboxed import DEFAULT_MAX_OUTBOX_BYTES, Outboxed
-from claude_comm.client.sending import RETRY_WAITS_S, Sending, raise_first
+from claude_comm.client.pressure import DEFAULT_LAG_WAIT_S, OnLag
+from claude_comm.client.requests import DEFAULT_TIMEOUT_S, AsyncRequests, Requests
+from claude_comm.client.sending import RETRY_WAITS_S, Sending, put_back, raise_first, unreached
+from claude_comm.delivery.reply import result
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
@@ -31,6 +35,8 @@ from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
 
 T = TypeVar("T")
+# What is left to a request whose time went by while it waited for room in the inbox.
+_LEAST_S = 0.001
 
 
 class Publisher(Sending):
@@ -54,12 +60,15 @@ class Publisher(Sending):
         on_full: OnFull = "wait",
         outbox: str | Path | None = None,
         max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
+        on_lag: OnLag = "wait",
+        lag_wait_s: float = DEFAULT_LAG_WAIT_S,
     ) -> None:
-        super().__init__(source, settings)
+        super().__init__(source, settings, on_lag, lag_wait_s)
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect(self.identity.settings)
         self._line = Coalescer(self._deliver, max_waiting_bytes, on_full)
+        self._requests = Requests(self.identity, self.links)
 
     def publish(
         self,
@@ -81,7 +90,7 @@ class Publisher(Sending):
 
         `data` is anything msgspec can write, and bytes. With `delay_s`, or `at` (a datetime with its time zone), it
         waits on the server until then; what is not handled `ttl_s` seconds after that is buried as expired. Raises
-        ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
+        ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
         ServerRefused or ServerUnreachable.
         """
         times = self.times(delay_s, at, ttl_s)
@@ -101,7 +110,53 @@ class Publisher(Sending):
             no_delay_with(self._outboxed)
             self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
             return id_
+        if self._pressure.on and not self._pressure.admits(target):
+            self._pressure.hold(self.links, target, 1, self._line.flush)
         return self._line.send(id_, post)
+
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        session: str = "",
+        correlation: str = "",
+        causation: str = "",
+        as_: Any = Any,
+    ) -> Any:
+        """Sends one message and waits for its reply: what the target's handler returned, as type `as_` if one is given.
+
+        Raises as `publish` does, ReplyTimeout when no answer came within `timeout_s` seconds (nobody handles the
+        request after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
+        than `as_`. An outbox does not keep it: who asks is told.
+        """
+        if self._pressure.on and not self._pressure.admits(target):
+            begun = time.monotonic()
+            self._pressure.hold(self.links, target, 1, self._line.flush, timeout_s)
+            timeout_s = max(timeout_s - (time.monotonic() - begun), _LEAST_S)
+        id_, post = self.asked(
+            target,
+            data,
+            self._requests.mailbox.address,
+            type=type,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            timeout_s=timeout_s,
+        )
+        return result(self._requests.ask(id_, target, timeout_s, lambda until: self._ask(post, until)), target, as_)
+
+    @property
+    def late_replies(self) -> int:
+        """How many answers came after their request's time was over."""
+        return self._requests.mailbox.late
+
+    @property
+    def repeated_replies(self) -> int:
+        """How many answers came to requests that had one, because they were handled twice."""
+        return self._requests.mailbox.repeated
 
     def publish_many(
         self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
@@ -109,6 +164,8 @@ class Publisher(Sending):
         """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
         ids, posts = self.prepare_many(target, payloads, type, session)
         if posts:
+            if self._pressure.on and not self._pressure.admits(target, len(posts)):
+                self._pressure.hold(self.links, target, len(posts), self._line.flush)
             raise_first(self._line.send_all(posts))
         return ids
 
@@ -117,7 +174,10 @@ class Publisher(Sending):
 
         Raises at once what `publish` raises before it sends, and PublisherFull with `on_full="refuse"`.
         """
-        return self._line.send_soon(*self.prepare(target, data, type=type, session=session))
+        id_, post = self.prepare(target, data, type=type, session=session)
+        if self._pressure.on and not self._pressure.admits(target):
+            self._pressure.hold(self.links, target, 1, self._line.flush)
+        return self._line.send_soon(id_, post)
 
     def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""
@@ -139,6 +199,7 @@ class Publisher(Sending):
     def close(self) -> None:
         """Sends what waits, then closes the connection."""
         self._line.close()
+        self._requests.close()
         if self._outboxed is not None:
             self._outboxed.close()
         if self._owns_links:
@@ -156,17 +217,34 @@ class Publisher(Sending):
         return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
 
     def _send(self, posts: Sequence[Post]) -> Outcomes:
-        return self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = self._patiently(lambda: self.links.run(self.operation(posts)))
+        while missed := unreached(outcomes):
+            again = [posts[place] for place in missed]
+            try:
+                found = self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+            except ServerUnreachable:
+                return outcomes
+            put_back(outcomes, missed, found)
+        return outcomes
 
-    def _patiently(self, send: Callable[[], T]) -> T:
+    def _ask(self, post: Post, until: float) -> None:
+        self._patiently(lambda: self.links.run(self.asking(post, until - time.monotonic())), until)
+
+    def _patiently(self, send: Callable[[], T], until: float = math.inf) -> T:
         """What `send` returns, tried again while the server does not answer: the message has its id already."""
         for wait_s in RETRY_WAITS_S:
             try:
                 return send()
             except ServerUnreachable:
                 self._announced.clear()
+                if time.monotonic() + wait_s >= until or not self.patient():
+                    raise
                 time.sleep(wait_s)
-        return send()
+        try:
+            return send()
+        except ServerUnreachable:
+            self.waited_in_vain()
+            raise
 
 
 class AsyncPublisher(Sending):
@@ -182,12 +260,15 @@ class AsyncPublisher(Sending):
         on_full: OnFull = "wait",
         outbox: str | Path | None = None,
         max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
+        on_lag: OnLag = "wait",
+        lag_wait_s: float = DEFAULT_LAG_WAIT_S,
     ) -> None:
-        super().__init__(source, settings)
+        super().__init__(source, settings, on_lag, lag_wait_s)
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect_async(self.identity.settings)
         self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full)
+        self._requests = AsyncRequests(self.identity, self.links)
 
     async def publish(
         self,
@@ -223,9 +304,50 @@ class AsyncPublisher(Sending):
             no_delay_with(self._outboxed)
             await self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
             return id_
+        if self._pressure.on and not self._pressure.admits(target):
+            await self._pressure.hold_async(self.links, target, 1, self._line.flush)
         if self._line.full():
             await self._line.room()
         return await self._line.push(id_, post)
+
+    async def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        session: str = "",
+        correlation: str = "",
+        causation: str = "",
+        as_: Any = Any,
+    ) -> Any:
+        """Sends one message and waits for its reply. Raises as `Publisher.request` does."""
+        if self._pressure.on and not self._pressure.admits(target):
+            begun = time.monotonic()
+            await self._pressure.hold_async(self.links, target, 1, self._line.flush, timeout_s)
+            timeout_s = max(timeout_s - (time.monotonic() - begun), _LEAST_S)
+        id_, post = self.asked(
+            target,
+            data,
+            self._requests.mailbox.address,
+            type=type,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            timeout_s=timeout_s,
+        )
+        return result(await self._requests.ask(id_, target, timeout_s, lambda: self._ask(id_, post)), target, as_)
+
+    @property
+    def late_replies(self) -> int:
+        """How many answers came after their request's time was over."""
+        return self._requests.mailbox.late
+
+    @property
+    def repeated_replies(self) -> int:
+        """How many answers came to requests that had one, because they were handled twice."""
+        return self._requests.mailbox.repeated
 
     async def publish_many(
         self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
@@ -233,6 +355,8 @@ class AsyncPublisher(Sending):
         """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
         ids, posts = self.prepare_many(target, payloads, type, session)
         if posts:
+            if self._pressure.on and not self._pressure.admits(target, len(posts)):
+                await self._pressure.hold_async(self.links, target, len(posts), self._line.flush)
             raise_first(await self._line.send_all(posts))
         return ids
 
@@ -241,6 +365,8 @@ class AsyncPublisher(Sending):
     ) -> asyncio.Future[str]:
         """Queues one message; the promise of its id, kept when it is in the stream. Raises as `Publisher` does."""
         id_, post = self.prepare(target, data, type=type, session=session)
+        if self._pressure.on and not self._pressure.admits(target):
+            await self._pressure.hold_async(self.links, target, 1, self._line.flush)
         if self._line.full():
             await self._line.room()
         return self._line.push(id_, post)
@@ -261,6 +387,7 @@ class AsyncPublisher(Sending):
     async def close(self) -> None:
         """Sends what waits, then closes the connection."""
         await self._line.flush()
+        await self._requests.close()
         if self._outboxed is not None:
             await asyncio.to_thread(self._outboxed.close)
         if self._owns_links:
@@ -280,7 +407,23 @@ class AsyncPublisher(Sending):
         return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
 
     async def _send(self, posts: Sequence[Post]) -> Outcomes:
-        return await self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = await self._patiently(lambda: self.links.run(self.operation(posts)))
+        while missed := unreached(outcomes):
+            again = [posts[place] for place in missed]
+            try:
+                found = await self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+            except ServerUnreachable:
+                return outcomes
+            put_back(outcomes, missed, found)
+        return outcomes
+
+    async def _ask(self, id_: str, post: Post) -> None:
+        if self._outboxed is not None:
+            raise_first(await self._send([post]))
+            return
+        if self._line.full():
+            await self._line.room()
+        await self._line.push(id_, post)
 
     async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
         for wait_s in RETRY_WAITS_S:
@@ -288,8 +431,14 @@ class AsyncPublisher(Sending):
                 return await send()
             except ServerUnreachable:
                 self._announced.clear()
+                if not self.patient():
+                    raise
                 await asyncio.sleep(wait_s)
-        return await send()
+        try:
+            return await send()
+        except ServerUnreachable:
+            self.waited_in_vain()
+            raise
 
 
 def no_delay_with(outbox: Outboxed | None) -> None:

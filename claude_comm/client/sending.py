@@ -14,34 +14,49 @@ from datetime import datetime
 from claude_comm import envelope as envelopes
 from claude_comm.client.guard import Guard
 from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.client.pressure import OnLag, Pressure
 from claude_comm.delivery.schedule import ALWAYS, Times, times
-from claude_comm.effects import Operation, Post
+from claude_comm.effects import REPLY_WITHIN_MS, Operation, Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
-from claude_comm.errors import TransportError
+from claude_comm.errors import ConfigurationError, ServerUnreachable, TransportError
 from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops import later
+from claude_comm.ops import later, replies
 from claude_comm.ops import publish as ops
 from claude_comm.ops.publish import Outcomes
 from claude_comm.progress.events import Event
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, on_cluster
 
 # Announcing a stream again after this long mends a registry that was emptied under a living publisher.
 ANNOUNCE_EVERY_S = 30.0
 # Waits between the attempts of one publish while the server does not answer: about 1.5 s in all.
 RETRY_WAITS_S = (0.05, 0.15, 0.4, 0.9)
+# On a cluster: for how long nothing is waited for after that was in vain.
+IMPATIENT_S = 5.0
 
 
 class Sending:
     """The state of one publisher."""
 
-    def __init__(self, source: str, settings: Settings | None) -> None:
+    def __init__(self, source: str, settings: Settings | None, on_lag: OnLag, lag_wait_s: float) -> None:
         self.identity: Identity = identify(source, settings)
+        self._pressure = Pressure(self.identity.keys, self.identity.settings.max_lag, on_lag, lag_wait_s)
         self._guard = Guard()
         self.source = self.identity.module
         self._announced: dict[str, float] = {}
         self._streams: dict[str, str] = {}
+        self._on_cluster = on_cluster(self.identity.settings.url)
+        self._impatient_until = 0.0
+
+    def patient(self) -> bool:
+        """Whether to wait for a server that does not answer. Not where a master of the cluster was waited for in vain
+        a moment ago: what goes to the others would wait as well."""
+        return time.monotonic() >= self._impatient_until
+
+    def waited_in_vain(self) -> None:
+        if self._on_cluster:
+            self._impatient_until = time.monotonic() + IMPATIENT_S
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""
@@ -130,9 +145,43 @@ class Sending:
             return ALWAYS
         return times(micros(), delay_s=delay_s, at=at, ttl_s=ttl_s)
 
+    def asked(
+        self,
+        target: str,
+        data: object,
+        address: str,
+        *,
+        type: str,
+        session: str,
+        correlation: str,
+        causation: str,
+        timeout_s: float,
+    ) -> tuple[str, Post]:
+        """A request and its id: nobody handles it once its time is over. Raises ConfigurationError."""
+        if not timeout_s > 0:
+            raise ConfigurationError(f"timeout_s is {timeout_s!r}: it is a number of seconds above 0.")
+        return self.prepare(
+            target,
+            data,
+            type=type,
+            session=session,
+            correlation=correlation,
+            causation=causation,
+            reply_to=address,
+            times=times(micros(), delay_s=None, at=None, ttl_s=timeout_s),
+        )
+
+    def asking(self, post: Post, within_s: float) -> Operation[None]:
+        """Sends a request; the server has that long to confirm it."""
+        unannounced, within_ms = self._unannounced({post.stream}), max(int(within_s * 1000), 1)
+        yield from replies.ask(self.identity.keys, post, unannounced, within_ms=min(within_ms, REPLY_WITHIN_MS))
+        self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
+
     def operation(self, posts: Sequence[Post]) -> Operation[Outcomes]:
         unannounced = self._unannounced({post.stream for post in posts})
-        outcomes = yield from ops.publish(self.identity.keys, posts, unannounced)
+        if unannounced:
+            self._pressure.learn((yield from ops.announce(self.identity.keys, unannounced)))
+        outcomes = yield from ops.publish(self.identity.keys, posts, ())
         self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
         return outcomes
 
@@ -165,3 +214,14 @@ def raise_first(outcomes: Outcomes) -> None:
     for outcome in outcomes:
         if isinstance(outcome, TransportError):
             raise outcome
+
+
+def unreached(outcomes: Outcomes) -> list[int]:
+    """The places of what went to a node that did not answer, while others of its cluster did."""
+    return [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ServerUnreachable)]
+
+
+def put_back(outcomes: Outcomes, places: Sequence[int], found: Outcomes) -> None:
+    """Puts what became of these when they were sent again into their places."""
+    for place, outcome in zip(places, found, strict=True):
+        outcomes[place] = outcome

@@ -55,7 +55,7 @@ def surroundings(settings: Settings) -> Iterator[None]:
     had_server = bool(settings.url) or launch.answers(launch.socket_path(settings.home))
     had = {name for name in services.WORKERS if services.running(settings.home, name)}
     try:
-        for name in services.WORKERS:
+        for name in services.able(settings):
             services.start(settings, name)
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import redis
 from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
@@ -13,7 +13,7 @@ from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, 
 from claude_comm.drive import scripts
 from claude_comm.drive.parser import AsyncBulkParser
 from claude_comm.drive.server import APPEND_PART, REPLY_TIMEOUT_S, connection_options, outcomes, pack, packed, translate
-from claude_comm.effects import Append, Command, Effect, Operation, Post, Script
+from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
@@ -27,6 +27,8 @@ _TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
 
 class AsyncServer:
     """A pool of asyncio connections to one server, for one event loop."""
+
+    reach: Reach = "server"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -42,7 +44,7 @@ class AsyncServer:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
         async with self._connection() as connection:
             await connection.send_packed_command(pack(command.args))
-            return await connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
+            return await connection.read_response(timeout=(command.within_ms + command.wait_ms) / 1000)
 
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
@@ -93,10 +95,22 @@ class AsyncServer:
             await self._pool.release(connection)
 
 
+class AsyncCarrier(Protocol):
+    """The asyncio twin of `drive.blocking.Carrier`."""
+
+    url: str
+    reach: Reach
+
+    async def one(self, command: Command) -> Any: ...
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
+    async def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    async def close(self) -> None: ...
+
+
 class AsyncLinks:
     """The asyncio twin of `drive.blocking.Links`."""
 
-    def __init__(self, data: AsyncServer, control: AsyncServer) -> None:
+    def __init__(self, data: AsyncCarrier, control: AsyncCarrier) -> None:
         self.data, self.control = data, control
 
     async def run(self, operation: Operation[T]) -> T:
@@ -127,7 +141,7 @@ class AsyncLinks:
             else await server.many(effect.commands, effect.wait_ms)
         )
 
-    async def _evaluate(self, server: AsyncServer, script: Script) -> Any:
+    async def _evaluate(self, server: AsyncCarrier, script: Script) -> Any:
         try:
             return await server.one(scripts.by_digest(script))
         except ServerRefused as refusal:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from claude_comm.drive import scripts
 from claude_comm.drive.server import Posted, Server
-from claude_comm.effects import Append, Batch, Command, Effect, Operation, Script
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
@@ -38,10 +38,23 @@ class Begun(Generic[T]):
         return self._operation.send(replies)
 
 
+class Carrier(Protocol):
+    """What carries effects: one server, or the masters of a cluster."""
+
+    url: str
+    reach: Reach
+
+    def one(self, command: Command) -> Any: ...
+    def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
+    def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def servers(self) -> list[Server]: ...
+    def close(self) -> None: ...
+
+
 class Links:
     """The server that carries the messages and the one that holds the registry; often the same."""
 
-    def __init__(self, data: Server, control: Server) -> None:
+    def __init__(self, data: Carrier, control: Carrier) -> None:
         self.data, self.control = data, control
 
     def run(self, operation: Operation[T]) -> T:
@@ -65,15 +78,20 @@ class Links:
 
     def begin(self, operation: Operation[T]) -> Begun[T]:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
-        server works. Raises ServerUnreachable."""
+        server works. On one server, not on a cluster. Raises ServerUnreachable."""
         try:
             effect = next(operation)
             if not isinstance(effect, Batch) or effect.on != "data":
                 raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
-            return Begun(self, operation, self.data.post(effect.commands, effect.wait_ms))
+            (server,) = self.data.servers()
+            return Begun(self, operation, server.post(effect.commands, effect.wait_ms))
         except BaseException:
             operation.close()
             raise
+
+    def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
+        """What the operation finds on each server of the messages by itself: a cluster has several."""
+        return [Links(server, server).run(operation()) for server in self.data.servers()]
 
     def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):
@@ -83,7 +101,7 @@ class Links:
             return self._evaluate(server, effect)
         return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
 
-    def _evaluate(self, server: Server, script: Script) -> Any:
+    def _evaluate(self, server: Carrier, script: Script) -> Any:
         try:
             return server.one(scripts.by_digest(script))
         except ServerRefused as refusal:

@@ -155,10 +155,36 @@ def _start(folder: Path, path: Path) -> None:
         if code is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
-            raise ServerUnreachable(str(path), f"it did not start (exit {code}); its log ends:\n{tail(log)}\n")
+            raise ServerUnreachable(
+                str(path), f"it did not start (exit {code}); its log ends:\n{tail(log)}\n{_mend(folder, log)}"
+            )
         time.sleep(_POLL_S)
     # It outlives this process on purpose; without this, Python would warn that a child was left running.
     process.returncode = 0
+
+
+def _mend(folder: Path, log: Path) -> str:
+    """What to do about an append-only file that the server cannot read; nothing where it complains of something else.
+
+    A tail that is cut off it mends by itself; what it stops at was overwritten.
+    """
+    words = tail(log)
+    if not any(complaint in words for complaint in _DAMAGED):
+        return ""
+    data = folder / "appendonlydir"
+    return (
+        f"its data in {data} is damaged: move that folder away and start again, with no messages on the server "
+        "(a publisher with an outbox sends again what no projection has stored; a projection keeps what it has); "
+        "or keep what lies before the damage with `valkey-check-aof --fix` of a Valkey of this version"
+    )
+
+
+# How the server's words begin when it cannot read its own file.
+_DAMAGED = (
+    "Bad file format reading the append only file",
+    "Unrecoverable error reading the append only file",
+    "AOF ma",
+)
 
 
 def _arguments(folder: Path, path: Path, log: Path) -> list[str]:

@@ -18,12 +18,11 @@ from redis.connection import ConnectionPool, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from claude_comm.drive.parser import BulkParser
-from claude_comm.effects import Argument, Command, Post
+from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.settings import public
 
-# How long the server may take beyond what a command asked it to wait.
-REPLY_TIMEOUT_S = 10.0
+REPLY_TIMEOUT_S = REPLY_WITHIN_MS / 1000
 CONNECT_TIMEOUT_S = 5.0
 
 # How many entries travel together: enough to keep the server at work while the next part is packed.
@@ -50,6 +49,8 @@ def connection_options(url: str) -> dict[str, Any]:
 class Server:
     """A pool of blocking connections to one server; safe to share between threads."""
 
+    reach: Reach = "server"
+
     def __init__(self, url: str) -> None:
         self.url = url
         options = connection_options(url)
@@ -64,7 +65,7 @@ class Server:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
         with self._connection() as connection:
             connection.send_packed_command([pack(command.args)])
-            return connection.read_response(timeout=REPLY_TIMEOUT_S + command.wait_ms / 1000)
+            return connection.read_response(timeout=(command.within_ms + command.wait_ms) / 1000)
 
     def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
@@ -101,6 +102,10 @@ class Server:
                 unread = len(part)
             replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
         return outcomes(replies)
+
+    def servers(self) -> list[Server]:
+        """Itself: what a cluster has several of."""
+        return [self]
 
     def close(self) -> None:
         self._pool.close()

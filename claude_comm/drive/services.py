@@ -20,10 +20,15 @@ import msgspec
 
 from claude_comm.drive.launch import tail
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.names import NEGOTIATION_WORKER, PROGRESS_WORKER
+from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
 from claude_comm.settings import PREFIX, Settings, public
 
-WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER)
+WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
+# Said wherever the negotiation worker is missed on a cluster.
+NO_JOBS = (
+    "on a cluster the negotiation worker needs a server of its own, since RQ runs on no cluster: set "
+    "CLAUDE_COMM_CONTROL_URL. Without it, who asks weighs."
+)
 
 # Importing all that a worker stands on was seen to take 3 s on a busy machine of two cores.
 START_TIMEOUT_S = 30.0
@@ -58,6 +63,11 @@ class WorkerRuns(ClaudeCommError):
 
 class WorkerFailed(ClaudeCommError):
     """A worker did not come up, or does not stop."""
+
+
+def able(settings: Settings) -> tuple[str, ...]:
+    """The workers that can run with these settings."""
+    return tuple(name for name in WORKERS if name != NEGOTIATION_WORKER or settings.runs_jobs)
 
 
 @contextmanager

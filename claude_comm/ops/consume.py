@@ -17,6 +17,7 @@ import msgspec
 from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
+from claude_comm.ops.housekeeping import again_if_full, insist, insist_on_all
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
@@ -89,7 +90,13 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
     """Lets the projection follow these streams."""
-    yield Command(("SADD", keys.streams, *streams), on="control")
+    yield from insist(Command(("SADD", keys.streams, *streams), on="control"))
+
+
+def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
+    """Writes an event of this module, also onto a full server: that an instance starts or stops is no load."""
+    yield from announce(keys, [keys.events(module)])
+    yield from insist(Command(("XADD", keys.events(module), "*", "e", event)))
 
 
 def has_group(stream: str, group: str) -> Operation[bool]:
@@ -105,7 +112,7 @@ def has_group(stream: str, group: str) -> Operation[bool]:
 def make_group(stream: str, group: str, position: str) -> Operation[None]:
     """Makes the group, and the stream where it is missing. One that another made meanwhile stays as it is."""
     try:
-        yield Command(("XGROUP", "CREATE", stream, group, position, "MKSTREAM"))
+        yield from insist(Command(("XGROUP", "CREATE", stream, group, position, "MKSTREAM")))
     except ServerRefused as refusal:
         if refusal.code != "BUSYGROUP":
             raise
@@ -141,8 +148,8 @@ def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operatio
 
 
 def tell(events_stream: str, event: bytes) -> Operation[None]:
-    """Records an event of the reading module."""
-    yield Command(("XADD", events_stream, "*", "e", event))
+    """Records an event of the reading module, also onto a full server."""
+    yield from insist(Command(("XADD", events_stream, "*", "e", event)))
 
 
 def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[bool]]:
@@ -153,9 +160,7 @@ def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[b
 
 def settle(reader: Reader, settlement: Settlement) -> Operation[None]:
     """Acks these entries and records it as events of the reading module."""
-    for reply in (yield Batch(_settling(reader, settlement))):
-        if isinstance(reply, TransportError):
-            raise reply
+    yield from insist_on_all(*_settling(reader, settlement))
 
 
 def settle_and_read(
@@ -166,8 +171,9 @@ def settle_and_read(
     The one does not wait for the other's answer, so entries may come although settling was refused.
     """
     reading = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
-    *settled, reply = yield Batch((*_settling(reader, settlement), reading), wait_ms=block_ms)
-    refused = next((answer for answer in settled if isinstance(answer, TransportError)), None)
+    settling = _settling(reader, settlement)
+    *settled, reply = yield Batch((*settling, reading), wait_ms=block_ms)
+    refused = yield from _refused(settling, settled)
     return refused, reply if isinstance(reply, TransportError) else _entries(reader, reply)
 
 
@@ -233,6 +239,17 @@ def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
     acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
     told = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
     return (*_remembering(settlement), acks, *told)
+
+
+def _refused(commands: Sequence[Command], replies: Sequence[Any]) -> Operation[TransportError | None]:
+    """The first refusal; what a full server refused is sent again, because it is how it empties."""
+    for command, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, TransportError):
+            try:
+                yield from again_if_full(command, reply)
+            except TransportError as error:
+                return error
+    return None
 
 
 def _remembering(settlement: Settlement) -> tuple[Command, ...]:

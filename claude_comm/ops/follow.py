@@ -6,19 +6,17 @@ The streams are those announced in the registry and no others: nothing is scanne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
-from claude_comm.effects import Batch, Command, Operation
+from claude_comm.effects import Batch, Command, Operation, Reach
 from claude_comm.errors import ServerRefused, TransportError
-from claude_comm.names import Keys, Stream
+from claude_comm.names import Keys, Stream, tag
 
 # An id and the fields of an entry, in the order of the stream.
 Entries: TypeAlias = list[tuple[str, dict[bytes, bytes]]]
-# One command may read many streams on one server; on a cluster it may not cross slots, so each has its own.
-Reach: TypeAlias = Literal["server", "cluster"]
 
 
 class Announced(msgspec.Struct, frozen=True):
@@ -69,24 +67,33 @@ def read(
 ) -> Operation[dict[str, Entries]]:
     """Up to `count` entries of each stream after its id; streams with none are left out.
 
-    With `block_ms` the server waits that long for the first entry; on a cluster nothing can be waited for.
+    With `block_ms` the server waits that long for the first entry; on a cluster, where one command reads the streams of
+    one hash tag, nothing can be waited for.
     """
     if not after:
         return {}
     if reach == "cluster":
-        commands = tuple(Command(("XREAD", "COUNT", count, "STREAMS", key, id_)) for key, id_ in after.items())
-        replies = yield Batch(commands)
+        replies = yield Batch(tuple(Command(_reading(part, count)) for part in _by_tag(after)))
         pages: dict[str, Entries] = {}
         for reply in replies:
             if isinstance(reply, TransportError):
                 raise reply
             pages.update(_pages(reply))
         return pages
-    words: tuple[str | int, ...] = ("XREAD", "COUNT", count)
-    if block_ms:
-        words += ("BLOCK", block_ms)
-    reply = yield Command((*words, "STREAMS", *after.keys(), *after.values()), wait_ms=block_ms)
+    reply = yield Command(_reading(after, count, block_ms), wait_ms=block_ms)
     return _pages(reply)
+
+
+def _reading(after: Mapping[str, str], count: int, block_ms: int = 0) -> tuple[str | int, ...]:
+    block = ("BLOCK", block_ms) if block_ms else ()
+    return ("XREAD", "COUNT", count, *block, "STREAMS", *after.keys(), *after.values())
+
+
+def _by_tag(after: Mapping[str, str]) -> Iterable[dict[str, str]]:
+    parts: dict[str, dict[str, str]] = {}
+    for key, id_ in after.items():
+        parts.setdefault(tag(key), {})[key] = id_
+    return parts.values()
 
 
 def _pages(reply: Any) -> dict[str, Entries]:

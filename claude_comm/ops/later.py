@@ -11,11 +11,13 @@ inbox, and the topic is acked after that: a crash between the two shows the mess
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
-from claude_comm.effects import Command, Operation, Script
+from claude_comm.effects import Batch, Command, Operation, Script
+from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.ops.consume import Entry, Reader, own_inbox
 
@@ -24,7 +26,7 @@ MOVE_LIMIT = 100
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """How many went to their stream, and when the next one is due; None where nothing waits."""
+    """How many went to their stream, or wait for it, and when the next one is due; None where nothing waits."""
 
     count: int
     next_ms: int | None
@@ -55,6 +57,35 @@ def move_due(keys: Keys, stream: str, *, now_ms: int, limit: int = MOVE_LIMIT) -
     """Moves what is due beside this inbox or topic to its end."""
     count, following = yield Script("due", (keys.later_of(stream), stream), (now_ms, limit))
     return Moved(int(count), int(float(following)) if following else None)
+
+
+def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:
+    """How many wait beside each of these streams and when the next is due; streams beside which none waits are left
+    out."""
+    if not streams:
+        return {}
+    keys = [Keys().later_of(stream) for stream in streams]
+    counts = yield Batch(tuple(Command(("ZCARD", key)) for key in keys))
+    some = [
+        (stream, key, count)
+        for stream, key, count in zip(streams, keys, counts, strict=True)
+        if isinstance(count, int) and count
+    ]
+    if not some:
+        return {}
+    firsts = yield Batch(tuple(Command(("ZRANGE", key, 0, 0, "WITHSCORES")) for _, key, _ in some))
+    found: dict[str, Moved] = {}
+    for (stream, _, count), first in zip(some, firsts, strict=True):
+        if isinstance(first, TransportError):
+            raise first
+        found[stream] = Moved(count, _first_score(first))
+    return found
+
+
+def _first_score(reply: Any) -> int | None:
+    """Of a member and its score, as the server sends them: a pair in RESP3, one flat list in RESP2."""
+    pair = reply[0] if reply and isinstance(reply[0], list) else reply
+    return int(float(pair[1])) if pair else None
 
 
 def member(body: bytes, attempts: int) -> bytes:

@@ -9,16 +9,35 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from claude_comm.effects import Append, Command, Operation, Post
+from claude_comm.effects import Append, Batch, Command, Operation, Post
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 
 Outcomes: TypeAlias = list[bytes | TransportError]
 
 
+def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
+    """Lets the projection follow these streams; how many messages may wait at the modules whose inboxes are among
+    them (0: they declare no limit)."""
+    modules = [found.name for key in streams if (found := keys.parse_stream(key.encode())) and found.kind == "inbox"]
+    commands = [Command(("SADD", keys.streams, *streams), on="control")]
+    if modules:
+        commands.append(Command(("HMGET", keys.limits, *modules), on="control"))
+    added, *limits = yield Batch(tuple(commands), on="control")
+    if isinstance(added, TransportError):
+        raise added
+    told = limits[0] if limits and isinstance(limits[0], list) else []
+    return {module: _limit(text) for module, text in zip(modules, told, strict=False)}
+
+
 def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:
     """What became of each, in order: the id of its entry, or the refusal that stands in its place."""
     if unannounced:
-        yield Command(("SADD", keys.streams, *unannounced), on="control")
+        yield from announce(keys, unannounced)
     replies: Outcomes = yield Append(posts)
     return replies
+
+
+def _limit(text: bytes | None) -> int:
+    """A limit that somebody else wrote there and that is no number limits nothing."""
+    return int(text) if text is not None and text.isdigit() else 0

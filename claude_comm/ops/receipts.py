@@ -3,6 +3,9 @@
 Law: a projection tells after its commit, never before. A position alone is no proof that a message is stored: a
 server that lost its data gives out later positions. Proof is a position at or beyond an entry that the stream still
 holds.
+
+A projection tells two positions of each stream. `stored`: committed. `settled`: on its disk, and told as stored for so
+long that every living publisher has seen it; what lies before that may be trimmed. `settled` never passes `stored`.
 """
 
 from __future__ import annotations
@@ -10,35 +13,69 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from claude_comm.delivery.retention import Projection
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
-from claude_comm.ops.registry import FORGET_MS
+from claude_comm.ops.housekeeping import insist_on_all
+from claude_comm.ops.registry import FORGET_MS, scored
 
 # How often a projection tells at the most while it stores, and at the least while it lives.
 TELL_EVERY_MS = 200
 REPEAT_MS = 2_000
 
+# Streams of one HSET: a script, which may have to send it, takes some thousand words.
+_FIELDS = 1_000
+
 # Stream key to the last entry stored.
 Stored: TypeAlias = dict[str, str]
 
 
-def tell(keys: Keys, projection: str, stored: Mapping[str, str], *, now_ms: int) -> Operation[None]:
-    """Says that this projection lives and how far it is."""
-    key = keys.stored(projection)
-    words = [word for pair in stored.items() for word in pair]
+def tell(
+    keys: Keys,
+    projection: str,
+    stored: Mapping[str, str],
+    *,
+    now_ms: int,
+    settled: Mapping[str, str] | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> Operation[None]:
+    """Says that this projection lives and how far it is. `settled` replaces what was told before, None leaves it.
+
+    `counts` is how many entries each stream had ever been given by then, where that is known.
+    """
+    if counts:
+        stored = {key: f"{id_} {counts[key]}" if key in counts else id_ for key, id_ in stored.items()}
     commands = [
         Command(("ZADD", keys.projections, now_ms, projection), on="control"),
         Command(("ZREMRANGEBYSCORE", keys.projections, "-inf", now_ms - FORGET_MS), on="control"),
+        *_positions(keys.stored(projection), stored),
     ]
-    if words:
-        commands += [
-            Command(("HSET", key, *words), on="control"),
-            Command(("PEXPIRE", key, FORGET_MS), on="control"),
-        ]
-    for reply in (yield Batch(tuple(commands), on="control")):
+    if settled is not None and not settled:
+        commands.append(Command(("DEL", keys.settled(projection)), on="control"))
+    yield from insist_on_all(*commands, *_positions(keys.settled(projection), settled or {}))
+
+
+def projections(keys: Keys, *, since_ms: int) -> Operation[list[Projection]]:
+    """Every projection that has told since then, by name."""
+    members = yield Command(("ZRANGEBYSCORE", keys.projections, since_ms, "+inf", "WITHSCORES"), on="control")
+    told = sorted(scored(members))
+    if not told:
+        return []
+    hashes = [key for name, _ in told for key in (keys.stored(name), keys.settled(name))]
+    replies = yield Batch(tuple(Command(("HGETALL", key), on="control") for key in hashes), on="control")
+    for reply in replies:
         if isinstance(reply, TransportError):
             raise reply
+    return [
+        Projection(name, int(at), _stored(stored), _stored(settled), _counts(stored))
+        for (name, at), stored, settled in zip(told, replies[::2], replies[1::2], strict=True)
+    ]
+
+
+def counting(keys: Keys, wait_s: float, *, now_ms: int) -> Operation[list[Projection]]:
+    """The projections that trimming waits for: those that told within the last `wait_s` seconds."""
+    return (yield from projections(keys, since_ms=now_ms - int(wait_s * 1000)))
 
 
 def told(keys: Keys, *, since_ms: int) -> Operation[list[Stored]]:
@@ -62,5 +99,18 @@ def present(places: Sequence[tuple[str, str]]) -> Operation[list[bytes | None]]:
     return found
 
 
+def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:
+    pairs = list(stored.items())
+    parts = [pairs[start : start + _FIELDS] for start in range(0, len(pairs), _FIELDS)]
+    sets = [Command(("HSET", key, *(word for pair in part for word in pair)), on="control") for part in parts]
+    return [*sets, Command(("PEXPIRE", key, FORGET_MS), on="control")] if sets else []
+
+
 def _stored(reply: Any) -> Stored:
-    return {stream.decode(): id_.decode() for stream, id_ in reply.items()}
+    """An entry's id, and behind a blank how many entries there had been, where that was told."""
+    return {stream.decode(): told.partition(b" ")[0].decode() for stream, told in reply.items()}
+
+
+def _counts(reply: Any) -> dict[str, int]:
+    pairs = ((stream, told.partition(b" ")[2]) for stream, told in reply.items())
+    return {stream.decode(): int(count) for stream, count in pairs if count.isdigit()}

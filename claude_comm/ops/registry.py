@@ -13,6 +13,7 @@ import msgspec
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError, UnknownModule
 from claude_comm.names import Keys
+from claude_comm.ops.housekeeping import insist, insist_on_all
 from claude_comm.registry import contracts
 from claude_comm.registry.contracts import Contract
 
@@ -31,11 +32,16 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 def register(keys: Keys, declared: Contract) -> Operation[None]:
-    yield Command(("HSET", keys.modules, declared.module, contracts.encode(declared)), on="control")
+    yield from insist(Command(("HSET", keys.modules, declared.module, contracts.encode(declared)), on="control"))
+    if declared.max_lag:
+        yield from insist(Command(("HSET", keys.limits, declared.module, declared.max_lag), on="control"))
+    else:
+        yield Command(("HDEL", keys.limits, declared.module), on="control")
 
 
 def unregister(keys: Keys, module: str) -> Operation[bool]:
     removed: int = yield Command(("HDEL", keys.modules, module), on="control")
+    yield Command(("HDEL", keys.limits, module), on="control")
     return bool(removed)
 
 
@@ -68,7 +74,7 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:
             raise reply
     texts, beats = replies
     alive: dict[str, dict[str, int]] = {}
-    for member, score in _pairs(beats):
+    for member, score in scored(beats):
         module, _, instance = member.partition("/")
         alive.setdefault(module, {})[instance] = int(score)
     return [
@@ -79,12 +85,9 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:
 
 def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:
     """A heartbeat of `module/instance` in `keys.instances`, or of `worker/instance` in `keys.workers`."""
-    yield Batch(
-        (
-            Command(("ZADD", key, now_ms, member), on="control"),
-            Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - FORGET_MS), on="control"),
-        ),
-        on="control",
+    yield from insist_on_all(
+        Command(("ZADD", key, now_ms, member), on="control"),
+        Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - FORGET_MS), on="control"),
     )
 
 
@@ -98,7 +101,7 @@ def workers_alive(keys: Keys, name: str, *, now_ms: int) -> Operation[list[str]]
     return [member.decode() for member in members if member.decode().partition("/")[0] == name]
 
 
-def _pairs(reply: list[Any]) -> list[tuple[str, float]]:
+def scored(reply: list[Any]) -> list[tuple[str, float]]:
     """Scores as the server sends them: pairs in RESP3, one flat list in RESP2."""
     rows = reply if not reply or isinstance(reply[0], list) else list(zip(reply[::2], reply[1::2], strict=True))
     return [(member.decode(), float(score)) for member, score in rows]

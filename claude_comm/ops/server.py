@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from claude_comm.delivery import retention
+from claude_comm.delivery.retention import Keep
 from claude_comm.effects import Batch, Command, Operation, Place
 from claude_comm.errors import TransportError
-from claude_comm.names import Keys
+from claude_comm.names import Keys, Stream
+from claude_comm.ops import follow, lag, later, receipts, trim
+from claude_comm.ops.lag import Group
+
+# How far a lag that the server cannot tell is counted for a person to read.
+_COUNTED = 100_000
 
 
 class ServerFacts(msgspec.Struct, frozen=True):
-    """One server as it describes itself. `persistent` tells whether its append-only file is on."""
+    """One server as it describes itself. `persistent` tells whether its append-only file is on; `max_memory_bytes` is 0
+    where it may take any amount."""
 
     program: str
     version: str
     pid: int
     uptime_s: int
     memory_bytes: int
+    max_memory_bytes: int
     persistent: bool
 
 
+class GroupFacts(msgspec.Struct, frozen=True):
+    """One group of a stream: what was not handed to it yet (`at_least` that many where it takes too long to count),
+    and what was handed out and is not acked."""
+
+    name: str
+    consumers: int
+    lag: int
+    at_least: bool
+    pending: int
+
+
 class StreamFacts(msgspec.Struct, frozen=True):
-    """One stream: its key, the entries in it now, and the groups that read it with what is pending for each."""
+    """One stream: its key, the entries in it now, when the oldest came (ms), the groups that read it, what waits
+    beside it and until when (ms), and what is buried. `held` says what keeps it from being trimmed."""
 
     key: str
     entries: int
-    pending: dict[str, int]
+    oldest_ms: int | None
+    groups: list[GroupFacts]
+    later: int
+    next_due_ms: int | None
+    dead: int
+    held: str
 
 
 def facts(on: Place = "data") -> Operation[ServerFacts]:
@@ -40,26 +67,74 @@ def facts(on: Place = "data") -> Operation[ServerFacts]:
         pid=int(told.get("process_id", 0)),
         uptime_s=int(told.get("uptime_in_seconds", 0)),
         memory_bytes=int(told.get("used_memory", 0)),
+        max_memory_bytes=int(told.get("maxmemory", 0)),
         persistent=told.get("aof_enabled") == "1",
     )
 
 
-def streams(keys: Keys) -> Operation[list[StreamFacts]]:
-    """All announced streams of the namespace, by key."""
-    members = yield Command(("SMEMBERS", keys.streams), on="control")
-    names = sorted(member.decode() for member in members)
-    lengths = yield Batch(tuple(Command(("XLEN", name)) for name in names))
-    groups = yield Batch(tuple(Command(("XINFO", "GROUPS", name)) for name in names))
-    # A stream that was announced and never written has no groups to tell of: an error reply.
+def keeping(keep_s: float, entries: int) -> Operation[Keep]:
+    """What stays in the streams although it is done, given the memory that the server has now."""
+    told = yield from facts()
+    return retention.keep(keep_s, entries, used_bytes=told.memory_bytes, max_bytes=told.max_memory_bytes)
+
+
+def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[list[StreamFacts]]:
+    """All announced streams of the namespace, by key. Counts where the server cannot tell."""
+    found = (yield from follow.announced(keys)).streams
+    if not found:
+        return []
+    names = [stream.key for stream in found]
+    lengths = _sound((yield Batch(tuple(Command(("XLEN", name)) for name in names))))
+    oldest = _sound((yield Batch(tuple(Command(("XRANGE", name, "-", "+", "COUNT", 1)) for name in names))))
+    waiting = yield from later.waiting([stream.key for stream in found if stream.kind != "events"])
+    dead = yield from _dead(keys, found)
+    groups = yield from _readers(names)
+    held = yield from _held(keys, found, projection_wait_s, now_ms)
     return [
-        StreamFacts(name, int(length), {} if isinstance(told, TransportError) else dict(map(_pending, told)))
-        for name, length, told in zip(names, _sound(lengths), groups, strict=True)
+        StreamFacts(
+            key=name,
+            entries=int(length),
+            oldest_ms=int(first[0][0].partition(b"-")[0]) if first else None,
+            groups=groups[name],
+            later=waiting[name].count if name in waiting else 0,
+            next_due_ms=waiting[name].next_ms if name in waiting else None,
+            dead=dead.get(name, 0),
+            held=held[name],
+        )
+        for name, length, first in zip(names, lengths, oldest, strict=True)
     ]
 
 
-def _pending(group: Any) -> tuple[str, int]:
-    pairs = group if isinstance(group, dict) else dict(zip(group[::2], group[1::2], strict=True))
-    return pairs[b"name"].decode(), int(pairs[b"pending"])
+def _readers(streams: Sequence[str]) -> Operation[dict[str, list[GroupFacts]]]:
+    told = yield from lag.groups(streams)
+    found: dict[str, list[GroupFacts]] = {stream: [] for stream in streams}
+    for stream, group in [(stream, group) for stream, groups in told.items() for group in groups]:
+        found[stream].append((yield from _group(stream, group)))
+    return found
+
+
+def _held(keys: Keys, found: Sequence[Stream], wait_s: float, now_ms: int) -> Operation[dict[str, str]]:
+    """What keeps each stream from being trimmed, in words."""
+    told = yield from receipts.counting(keys, wait_s, now_ms=now_ms)
+    held: dict[str, str] = {}
+    for stream in found:
+        looked = yield from trim.look(stream, told, now_ms=now_ms)
+        held[stream.key] = looked.held(now_ms=now_ms)
+    return held
+
+
+def _group(stream: str, group: Group) -> Operation[GroupFacts]:
+    behind = yield from lag.measured(stream, group, enough=_COUNTED)
+    return GroupFacts(group.name, group.consumers, behind.entries, not behind.exact, group.pending)
+
+
+def _dead(keys: Keys, found: Sequence[Stream]) -> Operation[dict[str, int]]:
+    """How much the module of each inbox has buried."""
+    inboxes = [stream for stream in found if stream.kind == "inbox"]
+    if not inboxes:
+        return {}
+    replies = yield Batch(tuple(Command(("XLEN", keys.dead(stream.name))) for stream in inboxes))
+    return {stream.key: int(count) for stream, count in zip(inboxes, _sound(replies), strict=True)}
 
 
 def _sound(replies: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.envelope import DEFAULT_TYPE, Micros
-from claude_comm.errors import ClaudeCommError, SchemaError
+from claude_comm.errors import ClaudeCommError, ConfigurationError, SchemaError
 from claude_comm.names import check_name, check_target
 
 Schema = dict[str, Any] | bool
@@ -33,12 +33,14 @@ class Produced(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One module's declaration. `accepts` maps a message type to the schema of its payload."""
+    """One module's declaration. `accepts` maps a message type to the schema of its payload; `max_lag` is how many
+    messages may wait in its inbox (0: what the publisher's settings say)."""
 
     module: str
     version: str = "1.0.0"
     accepts: dict[str, Schema] = {}
     produces: list[Produced] = []
+    max_lag: int = 0
     registered_us: Micros = 0
 
     def sends(self, target: str, type: str) -> Schema | None:
@@ -67,9 +69,12 @@ def contract(
     version: str = "1.0.0",
     accepts: Mapping[str, Any] | bool | None = None,
     produces: list[Produced] | None = None,
+    max_lag: int = 0,
     registered_us: int = 0,
 ) -> Contract:
     """A contract with its names checked. Raises InvalidName or SchemaError."""
+    if max_lag < 0:
+        raise ConfigurationError(f"max_lag is {max_lag!r}: it is a number of messages, or 0 for no limit of its own.")
     for produced in produces or []:
         check_name(produced.type, "message type")
         if produced.target:
@@ -80,6 +85,7 @@ def contract(
         version=version,
         accepts=by_type(accepts),
         produces=produces or [],
+        max_lag=max_lag,
         registered_us=registered_us,
     )
 

@@ -14,7 +14,7 @@ import msgspec
 from claude_comm.drive.blocking import Links
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
-from claude_comm.ops.follow import Entries, Reach, Tail
+from claude_comm.ops.follow import Entries, Tail
 from claude_comm.progress.fold import fold_page
 from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import Checkpoint, position
@@ -79,9 +79,9 @@ def step(
     count: int,
     max_bytes: int,
     block_ms: int = 0,
-    reach: Reach = "server",
 ) -> Step:
-    """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first, and stores it.
+    """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first (on a cluster: not
+    at all), and stores it.
 
     Raises TransportError, or StoreError having stored nothing of the page.
     """
@@ -89,7 +89,7 @@ def step(
     by_key = {stream.key: stream for stream in streams}
     points = {key: known.get(key, Checkpoint()) for key in by_key}
     after = {key: point.entry_id for key, point in points.items()}
-    found = links.run(follow.read(after, count=count, block_ms=block_ms, reach=reach))
+    found = links.run(follow.read(after, count=count, block_ms=block_ms, reach=links.data.reach))
     pages = [
         Page(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
         for key, entries in found.items()
@@ -98,7 +98,7 @@ def step(
     return Step(projected, frozenset(found), next_count(count, found))
 
 
-def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int, reach: Reach = "server") -> int:
+def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int) -> int:
     """Stores everything that was in the streams when this was called; returns how many entries that took.
 
     What arrives meanwhile may be stored as well, but is not chased. With nothing new it costs two round trips.
@@ -109,9 +109,7 @@ def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int, re
     behind = _behind(checkpoints.load(database), seen.tails)
     count, stored = first_count(len(behind)), 0
     while behind:
-        done = step(
-            links, database, [seen.streams[key] for key in behind], count=count, max_bytes=max_bytes, reach=reach
-        )
+        done = step(links, database, [seen.streams[key] for key in behind], count=count, max_bytes=max_bytes)
         stored += done.projected.entries
         count = done.count
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.

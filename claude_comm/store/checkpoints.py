@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from claude_comm.ids import position
 from claude_comm.store.database import Database, Writer
+
+__all__ = ["START", "Checkpoint", "begin", "load", "load_in", "position", "restart", "save_in"]
 
 START = "0-0"
 
@@ -22,12 +25,6 @@ class Checkpoint(msgspec.Struct, frozen=True):
     epoch: int = 1
     entry_id: str = START
     entries: int = 0
-
-
-def position(entry_id: str) -> tuple[int, int]:
-    """The id as numbers, to compare by: '10-1' is after '9-1'."""
-    millis, _, sequence = entry_id.partition("-")
-    return int(millis), int(sequence or 0)
 
 
 def load(database: Database) -> dict[str, Checkpoint]:

@@ -6,10 +6,11 @@ and writes nothing. A write is one `BEGIN IMMEDIATE` transaction: all of it or n
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -53,6 +54,15 @@ class Database:
         """One transaction, committed at the end of the block and undone by any error. Raises StoreError."""
         with _translated(self.path), _transaction(self._connection, "BEGIN IMMEDIATE"):
             yield self._connection
+
+    def sync(self) -> None:
+        """What is committed reaches the disk: with `NORMAL` a commit itself waits for no disk. Raises StoreError."""
+        # What is not in the log any more was moved into the database, which SQLite flushes before it reuses the log.
+        with suppress(FileNotFoundError), _translated(self.path), open(f"{self.path}-wal", "rb") as log:
+            try:
+                os.fsync(log.fileno())
+            except OSError as error:
+                raise StoreError(f"the log of {self.path} does not reach the disk: {error.strerror}.") from None
 
     def close(self) -> None:
         with _translated(self.path):

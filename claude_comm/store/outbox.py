@@ -75,6 +75,13 @@ class Outbox:
                 writer.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in sizes])
                 self.held_bytes -= sum(sizes.values())
 
+    def not_after(self, now_us: int) -> None:
+        """Counts what a clock that was ahead has kept as kept now: by its time it would not be old for long."""
+        with self._mutex:
+            if self._database.rows("SELECT 1 FROM outbox WHERE kept_us > ? LIMIT 1", (now_us,)):
+                with self._database.write() as writer:
+                    writer.execute("UPDATE outbox SET kept_us = ? WHERE kept_us > ?", (now_us, now_us))
+
     def sent(self, *, after: int, before_us: int, limit: int) -> list[Kept]:
         """What the server confirmed and was kept before that time, in order, from behind a number on."""
         return self._select("number > ? AND entry_id != '' AND kept_us < ?", (after, before_us, limit))

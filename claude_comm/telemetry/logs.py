@@ -1,13 +1,15 @@
 """Log events: names with keys, to stderr; for people on a terminal, as JSON otherwise.
 
-Law: the host program's own structlog configuration is neither read nor changed.
+Law: the host program's own structlog configuration is neither read nor changed; and a line that cannot be written (the
+log lies on a disk that is full, its reader has gone) is never the failure of who reports it.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
@@ -24,7 +26,7 @@ def get_logger(level: str = "info", **context: Any) -> FilteringBoundLogger:
     else:
         renderer = structlog.processors.JSONRenderer()
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        structlog.PrintLogger(cast(TextIO, _Bearing(stream))),
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         processors=[
             structlog.processors.add_log_level,
@@ -34,6 +36,21 @@ def get_logger(level: str = "info", **context: Any) -> FilteringBoundLogger:
         ],
     ).bind(**context)
     return logger
+
+
+class _Bearing:
+    """A stream whose failures are borne in silence: there is no other place to tell of them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Forward(logging.Handler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -533,6 +534,7 @@ def test_no_path_of_this_machine_is_needed_to_find_the_scripts() -> None:
     """They lie in the package, so that an installed one has them too."""
     import claude_comm
 
-    assert {path.stem for path in (Path(claude_comm.__file__).parent / "ops" / "lua").iterdir()} == {
-        "bury", "due", "give_back", "redrive", "retry",
-    }  # fmt: skip
+    package = Path(claude_comm.__file__).parent
+    named = {name for file in package.rglob("*.py") for name in re.findall(r'Script\(\s*"(\w+)"', file.read_text())}
+    assert {"bury", "due", "redrive", "retry"} <= named
+    assert named == {path.stem for path in (package / "ops" / "lua").iterdir()}

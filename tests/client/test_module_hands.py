@@ -238,7 +238,7 @@ def test_a_payload_that_does_not_fit_is_buried_and_the_batch_goes_on_without_it(
 
 def test_batches_keep_the_order_among_other_types(settings: Settings) -> None:
     module, seen = Module("sink", settings=settings), []
-    module.handles("single")(lambda payload: seen.append(payload))
+    module.handles("single")(seen.append)
 
     @module.handles_batch("many")
     def many(payloads: list[int]) -> None:
@@ -285,7 +285,7 @@ def test_a_module_reads_topics_beside_its_inbox_and_every_group_has_its_own(sett
 
 def test_json_payloads_are_read_by_their_content_type(settings: Settings, links: Links) -> None:
     module, seen = Module("sink", settings=settings), []
-    module.handles("raw")(lambda payload: seen.append(payload))
+    module.handles("raw")(seen.append)
 
     @module.handles("page")
     def page(page: Page) -> None:

@@ -1,12 +1,9 @@
-"""Four instances of one module: some are added, some leave as planned, some are killed, and every message is handled."""
+"""Four instances of one module: some come, some leave as planned, some are killed, and every message is handled."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from benchmarks.fleet import Fleet, fleet
 from claude_comm import Publisher, Settings

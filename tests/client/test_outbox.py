@@ -181,6 +181,18 @@ def test_what_is_stored_is_forgotten_and_not_sent_again(path: Path, settings: Se
     assert len(stream(links, settings)) == 1200
 
 
+def test_what_was_kept_by_a_clock_that_was_ahead_is_forgotten_all_the_same(
+    path: Path, settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall_ns, ahead_ns = time.time_ns, [3_600_000_000_000]
+    monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + ahead_ns[0])
+    with Publisher("src", settings=settings, outbox=path) as publisher:
+        publisher.publish("sink", 1)
+        ahead_ns[0] = 0
+        project(links, settings)
+        wait_until(lambda: held(path) == 0, what="the outbox is empty")
+
+
 def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings: Settings, links: Links) -> None:
     for _ in range(2):
         with Publisher("src", settings=settings, outbox=path) as publisher:

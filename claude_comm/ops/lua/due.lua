@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- What is due goes from `later` to the end of its stream.
 --
 -- KEYS[1]  later    sorted set
@@ -7,6 +8,8 @@
 --
 -- A member is ATTEMPTS:ENVELOPE, how often its handling failed before and the message as it was sent, to the byte. The
 -- entry has the envelope as its field `e`, and the attempts as its field `a` where they are not 0.
+--
+-- A full server moves them all the same: what leaves here makes room for what arrives there.
 --
 -- Returns {how many moved, when the next one is due in ms as text, or '' where nothing waits}.
 

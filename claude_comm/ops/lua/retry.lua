@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- A delivery whose handling failed goes from pending to `later`, and its event onto the events stream.
 --
 -- KEYS[1]  later    sorted set of the reading module
@@ -11,7 +12,8 @@
 -- ARGV[6]  entry    id of the entry in the inbox
 --
 -- Returns 1, or 0 when this consumer does not hold the delivery any more: then nothing is written.
--- The ack is last: a server that refuses a write (out of memory) has not lost the message.
+-- The ack is last: what stops half-way has not lost the message. A full server takes it all the same: a delivery that
+-- could not end would hold back the trimming that makes room.
 
 if KEYS[3] then
   local held = redis.call('XPENDING', KEYS[3], ARGV[4], ARGV[6], ARGV[6], 1, ARGV[5])

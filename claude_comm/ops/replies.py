@@ -1,0 +1,74 @@
+"""Answers to requests: put where the publisher that asked reads, and taken from there.
+
+Law: a stream of replies exists from its first answer until its reader deletes what it has read, and at the longest
+`TTL_MS` after the last one: nobody has to clean up after a publisher that died. What was read is deleted with the next
+read, so that every read begins at the stream's start: no position is kept that a flushed or restored server could
+make wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, TypeAlias
+
+from claude_comm.delivery.reply import Address
+from claude_comm.effects import Batch, Command, Operation, Post
+from claude_comm.errors import TransportError
+from claude_comm.names import Keys
+from claude_comm.ops.housekeeping import insist_on_all
+
+TTL_MS = 60_000
+# How many answers one read takes.
+COUNT = 500
+
+# The id of an entry and its envelope; None for an entry without one.
+Arrived: TypeAlias = list[tuple[bytes, bytes | None]]
+
+
+def ask(keys: Keys, post: Post, unannounced: Collection[str], *, within_ms: int) -> Operation[None]:
+    """Sends one request; the server has that long to confirm it."""
+    if unannounced:
+        yield Command(("SADD", keys.streams, *unannounced), on="control", within_ms=within_ms)
+    yield Command(("XADD", post.stream, "*", "e", post.body), within_ms=within_ms)
+
+
+def answer(keys: Keys, to: Address, body: bytes, *, events: str) -> Operation[None]:
+    """Sends one answer, and records it among the events of the module that answers, for the projection. A full server
+    takes it too: what was handled must come to its end, or it would be handled again and again."""
+    key = keys.replies(to.module, to.instance)
+    yield from insist_on_all(
+        Command(("XADD", key, "*", "e", body)),
+        Command(("PEXPIRE", key, TTL_MS)),
+        Command(("XADD", events, "*", "e", body)),
+    )
+
+
+def collect(key: str, read: Sequence[bytes], *, block_ms: int) -> Operation[Arrived]:
+    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer."""
+    words = ("XREAD", "COUNT", COUNT, "BLOCK", block_ms, "STREAMS", key, "0-0")
+    reading = Command(words, wait_ms=block_ms)
+    commands = (Command(("XDEL", key, *read)), reading) if read else (reading,)
+    reply = (yield Batch(commands, wait_ms=block_ms))[-1]
+    if isinstance(reply, TransportError):
+        raise reply
+    return [(id_, _body(pairs)) for id_, pairs in reply[key.encode()]] if reply else []
+
+
+def wake(key: str) -> Operation[None]:
+    """Ends a read that waits, by an entry that is no answer."""
+    yield from _all(Command(("XADD", key, "*", "w", "")), Command(("PEXPIRE", key, TTL_MS)))
+
+
+def leave(key: str) -> Operation[None]:
+    yield Command(("UNLINK", key))
+
+
+def _body(pairs: Sequence[Any]) -> bytes | None:
+    return dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"e")
+
+
+def _all(*commands: Command) -> Operation[None]:
+    replies = yield Batch(commands)
+    for reply in replies:
+        if isinstance(reply, TransportError):
+            raise reply

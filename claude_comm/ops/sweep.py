@@ -1,0 +1,96 @@
+"""Instances that are gone: what they had in their hands is made claimable, and their names leave the groups.
+
+Law: gone is who said that it lives and says so no more; who never said it (a bare `Consumer` sends no heartbeat) is
+forgotten when it has nothing pending and did nothing for a day. What is given back counts as an attempt when it is
+claimed: a message that kills its consumers must come to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from claude_comm.effects import Batch, Command, Operation, Script
+from claude_comm.errors import ServerRefused
+from claude_comm.names import Keys
+from claude_comm.ops.registry import ALIVE_MS, FORGET_MS, scored
+
+# Twice as long as others take an instance for alive: a heart that a long handler holds up is not a death.
+GONE_MS = 2 * ALIVE_MS
+_STEP = 1_000
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """How many deliveries became claimable, and which instances left their group (`module/instance`)."""
+
+    given_back: int = 0
+    left: tuple[str, ...] = ()
+
+
+class _Consumer(msgspec.Struct, frozen=True):
+    """One name in a group, and how long (ms) it did nothing."""
+
+    stream: str
+    group: str
+    name: str
+    pending: int
+    idle_ms: int
+
+
+def gone(keys: Keys, *, now_ms: int) -> Operation[set[str]]:
+    """Instances (`module/instance`) that said that they live, and have not said so for `GONE_MS`."""
+    reply = yield Command(("ZRANGEBYSCORE", keys.instances, "-inf", now_ms - GONE_MS, "WITHSCORES"), on="control")
+    return {member for member, _ in scored(reply)}
+
+
+def sweep(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Swept]:
+    """Clears up behind the dead in these groups, given by stream."""
+    consumers = yield from _consumers(groups)
+    given_back = 0
+    left: list[str] = []
+    for one in consumers:
+        member = f"{one.group}/{one.name}"
+        forgotten = one.pending == 0 and one.idle_ms >= FORGET_MS
+        if member in dead or forgotten:
+            count, removed = yield from _clear(one)
+            given_back += count
+            left += [member] if removed else []
+    return Swept(given_back, tuple(left))
+
+
+def _consumers(groups: Mapping[str, Sequence[str]]) -> Operation[list[_Consumer]]:
+    pairs = [(stream, group) for stream, names in groups.items() for group in names]
+    if not pairs:
+        return []
+    replies = yield Batch(tuple(Command(("XINFO", "CONSUMERS", stream, group)) for stream, group in pairs))
+    return [
+        _consumer(stream, group, told)
+        for (stream, group), reply in zip(pairs, replies, strict=True)
+        if isinstance(reply, list)
+        for told in reply
+    ]
+
+
+def _consumer(stream: str, group: str, told: Any) -> _Consumer:
+    named = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+    name = named[b"name"].decode("utf-8", "surrogateescape")
+    return _Consumer(stream, group, name, int(named[b"pending"]), int(named[b"idle"]))
+
+
+def _clear(one: _Consumer) -> Operation[tuple[int, bool]]:
+    total, after = 0, "-"
+    name = one.name.encode("utf-8", "surrogateescape")
+    while True:
+        try:
+            words = (one.group, name, FORGET_MS, after, _STEP)
+            count, following, removed = yield Script("sweep", (one.stream,), words)
+        except ServerRefused as refusal:
+            if refusal.code != "NOGROUP":
+                raise
+            return total, False
+        total += int(count)
+        if not following:
+            return total, bool(removed)
+        after = f"({following.decode()}"

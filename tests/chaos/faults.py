@@ -1,0 +1,192 @@
+"""The faults: drawn from the seed, one after another, and counted by kind when they struck.
+
+Law: which fault, whom it strikes and for how long comes from the seed alone; the machine decides in the midst of what.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections import Counter
+
+import redis
+
+from tests.chaos.plan import Plan
+from tests.chaos.poison import KINDS, Fields, poison, readable
+from tests.chaos.record import Recorder
+from tests.chaos.stage import Stage
+from tests.chaos.verdict import BadEntry
+
+# Stops are shorter than a lease: a longer one is a death, and kills are that.
+STOP_S = (0.1, 1.0)
+SERVER_DOWN_S = (0.02, 0.4)
+
+
+class Faults:
+    """Strikes what is due at each `tick`."""
+
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self._plan, self._stage = plan, stage
+        self._chance, self._entry_chance = random.Random(plan.seed), random.Random(plan.seed + 1)
+        self.struck: Counter[str] = Counter()
+        self.entries: Counter[str] = Counter()
+        self.bad: list[BadEntry] = []
+        # The bodies of all bad entries, known where the server's answer was lost.
+        self.bad_bodies: set[bytes] = set()
+        now = time.monotonic()
+        self._next_at, self._next_entry_at = now + self._gap(), now
+        self._server_back_at = self._memory_back_at = 0.0
+        self._log = Recorder(stage.folder / "faults.log")
+        self._locks: list[tuple[float, sqlite3.Connection]] = []
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        self._mend(now)
+        if now >= self._next_at:
+            self._next_at = now + self._gap()
+            self._strike(now)
+        if now >= self._next_entry_at and self._plan.entries_per_s:
+            self._next_entry_at = now + self._entry_chance.expovariate(self._plan.entries_per_s)
+            self._write_entry()
+
+    def end(self) -> None:
+        """Everything stands again."""
+        stage = self._stage
+        self._mend(float("inf"))
+        stage.server.wait()
+        # Where the server was away when its memory was to come back.
+        self._mend(float("inf"))
+        for child in stage.everyone:
+            child.resume()
+
+    def _gap(self) -> float:
+        return self._chance.expovariate(self._plan.faults_per_s) if self._plan.faults_per_s else float("inf")
+
+    def _mend(self, now: float) -> None:
+        if self._server_back_at and now >= self._server_back_at:
+            self._server_back_at = 0.0
+            if self._stage.server.stopped:
+                self._stage.server.resume()
+            else:
+                self._stage.server.start(wait=False)
+        if self._memory_back_at and now >= self._memory_back_at and not self._server_back_at:
+            self._memory_back_at = 0.0 if self._set_memory(0) else now + 0.1
+        while self._locks and now >= self._locks[0][0]:
+            self._locks.pop(0)[1].close()
+
+    def _strike(self, now: float) -> None:
+        faults = self._plan.faults
+        (kind,) = self._chance.choices(list(faults), list(faults.values()))
+        lot, share = self._chance.random(), self._chance.random()
+        verb, _, whom = kind.partition(" ")
+        seconds = STOP_S[0] + share * (STOP_S[1] - STOP_S[0])
+        if whom == "server":
+            hit = self._strike_server(verb, now, share) if verb != "fill" else self._fill_memory(now, seconds)
+        elif verb == "lock":
+            hit = self._lock(whom, lot, now, seconds)
+        elif verb in ("kill", "stop", "fill"):
+            hit = self._strike_child(verb, whom, lot, seconds)
+        else:
+            hit = self._strike_link(verb, whom, seconds)
+        if hit:
+            self.struck[kind] += 1
+            # For whoever looks for the cause of something: the time is that of the handlings in the records.
+            self._log.line(time.monotonic_ns(), kind, f"{lot:.2f}", f"{seconds:.2f}")
+
+    def _strike_server(self, verb: str, now: float, share: float) -> bool:
+        if self._server_back_at:
+            return False
+        low, high = SERVER_DOWN_S if verb == "kill" else STOP_S
+        self._server_back_at = now + low + share * (high - low)
+        if verb == "kill":
+            self._stage.server.kill()
+        else:
+            self._stage.server.pause()
+        return True
+
+    def _strike_child(self, verb: str, role: str, lot: float, seconds: float) -> bool:
+        alive = [child for child in self._stage.children[role] if child.up]
+        if not alive:
+            return False
+        child = alive[int(lot * len(alive))]
+        if verb == "kill":
+            child.kill()
+        elif verb == "stop":
+            child.pause(seconds)
+        else:
+            child.fill_disk(seconds)
+        return True
+
+    def _fill_memory(self, now: float, seconds: float) -> bool:
+        """The server takes nothing more in (its policy is noeviction) until it is given room again."""
+        if self._server_back_at or self._memory_back_at or not self._set_memory(1):
+            return False
+        self._memory_back_at = now + seconds
+        return True
+
+    def _set_memory(self, max_bytes: int) -> bool:
+        try:
+            with self._stage.server.client(timeout_s=0.5) as client:
+                client.config_set("maxmemory", max_bytes)
+        except redis.RedisError:
+            return False
+        return True
+
+    def _lock(self, what: str, lot: float, now: float, seconds: float) -> bool:
+        """Another process holds the database for writing."""
+        stage = self._stage
+        paths = [stage.outbox(child) for child in stage.children["publisher"]]
+        if what == "projection":
+            paths = [stage.database(child) for child in stage.children["projection"]]
+        there = [path for path in paths if path.exists()]
+        if not there:
+            return False
+        connection = sqlite3.connect(there[int(lot * len(there))], timeout=0.05, isolation_level=None)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            connection.close()
+            return False
+        self._locks.append((now + seconds, connection))
+        self._locks.sort(key=lambda lock: lock[0])
+        return True
+
+    def _strike_link(self, verb: str, way: str, seconds: float) -> bool:
+        link = self._stage.link
+        if verb == "cut":
+            link.cut()
+        elif verb == "tear":
+            link.tear("request" if way == "request" else "reply")
+        else:
+            link.stall(seconds)
+        return True
+
+    def _write_entry(self) -> None:
+        """A copy of an entry, or a bad one, onto one of the streams; not while the server is away."""
+        if self._server_back_at:
+            return
+        chance, stage = self._entry_chance, self._stage
+        target = chance.choice(list(stage.targets))
+        group = stage.targets[target]
+        stream = chance.choice((stage.keys.stream(target), stage.keys.stream(target), stage.keys.events(group)))
+        copied = chance.random() < 0.5
+        kind = chance.choice(KINDS)
+        try:
+            with stage.server.client(timeout_s=2.0) as client:
+                sound = [fields for _, fields in client.xrevrange(stream, count=50) if readable(fields)]
+                if not sound:
+                    return
+                fields: Fields = dict(chance.choice(sound))
+                if copied:
+                    client.xadd(stream, fields)
+                    self.entries["duplicate"] += 1
+                    return
+                bad = poison(kind, fields[b"e"], target, time.time_ns() // 1000, chance)
+                self.bad_bodies.add(bad.get(b"e", b""))
+                entry_id = client.xadd(stream, bad).decode()
+        except redis.RedisError:
+            return
+        self.entries[f"bad: {kind}"] += 1
+        consumed = group if stream == stage.keys.stream(target) else ""
+        self.bad.append(BadEntry(stream, entry_id, kind, consumed, readable(bad)))

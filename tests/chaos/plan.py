@@ -1,0 +1,62 @@
+"""What a run is: who takes part, which faults at which rate, from which seed."""
+
+from __future__ import annotations
+
+import msgspec
+
+# Faults and how often each is drawn, in shares. What they strike is drawn as well.
+FAULTS = {
+    "kill publisher": 5,
+    "kill consumer": 7,
+    "kill projection": 4,
+    "kill janitor": 2,
+    "kill server": 3,
+    "stop publisher": 2,
+    "stop consumer": 3,
+    "stop projection": 2,
+    "stop janitor": 1,
+    "stop server": 3,
+    "cut": 4,
+    "tear request": 2,
+    "tear reply": 4,
+    "stall": 2,
+    # No memory left on the server; no space left for a projection; a database that another process holds.
+    "fill server": 2,
+    "fill projection": 2,
+    "lock projection": 2,
+    "lock outbox": 2,
+}
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. Rates are a second, of all faults together and of each publisher."""
+
+    seconds: float = 60.0
+    seed: int = 1
+    fsync: str = "always"
+    faults: dict[str, int] = msgspec.field(default_factory=lambda: dict(FAULTS))
+    faults_per_s: float = 3.0
+    entries_per_s: float = 3.0
+    messages_per_s: float = 50.0
+    publishers: int = 3
+    consumers: tuple[str, ...] = ("solo", "pool", "news")
+    projections: int = 2
+    janitor: bool = True
+    # How long what is done stays in its stream: short, so that a run trims much; longer than an outbox looks for a
+    # receipt (`outboxed.SETTLE_S` and a review), or each message is sent once more.
+    keep_s: float = 8.0
+    # How many of the publishers have an outbox; with the others the server alone keeps what it confirmed.
+    outboxes: int = 2
+    # Modules of one instance, which handle in order.
+    ordered: tuple[str, ...] = ("solo",)
+    # A defect put in on purpose, see `tamper`, and how long after the publishers the consumers start.
+    control: str = ""
+    consumers_late_s: float = 0.0
+    slow_ms: float = 0.0
+    # Children by name, the point at which each dies (see `tamper`), and in how many of their first lives.
+    dies: dict[str, str] = {}
+    deaths: int = 3
+    # Children by name whose clock is wrong: seconds ahead, or SECONDS/EVERY for one that jumps there and back.
+    clocks: dict[str, str] = {}
+    # How long everything may take to come to rest.
+    rest_s: float = 90.0

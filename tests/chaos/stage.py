@@ -1,0 +1,196 @@
+"""Everyone who takes part in a run: the server, the link, the children, and what they leave behind."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import redis
+
+from claude_comm.names import TOPIC_PREFIX, Keys
+from tests.chaos.child import Child
+from tests.chaos.link import Link
+from tests.chaos.plan import Plan
+from tests.chaos.server import ChaosServer
+from tests.conftest import child_environ
+
+NAMESPACE = "chaos"
+TOPIC = "news"
+# Which control strikes whom; the rest of the children are as shipped.
+STRUCK = {
+    "ack-before-handling": "consumer",
+    "group-at-end": "consumer",
+    "checkpoint-before-rows": "projection",
+    "no-deduplication": "projection",
+}
+
+
+class Stage:
+    """Sets up, starts and ends a run in a folder of its own (short: sockets lie in it)."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder, self.keys = plan, folder, Keys(NAMESPACE)
+        self.server = ChaosServer(folder / "server", plan.fsync)
+        self.server.start()
+        self.link = Link(folder / "link.sock", self.server.socket)
+        self.quiet = folder / "quiet"
+        self.children: dict[str, list[Child]] = {"publisher": [], "consumer": [], "projection": [], "janitor": []}
+        self.records = folder / "records"
+        self.records.mkdir()
+        self._publishers()
+        self._consumers()
+        for number in range(plan.projections):
+            self._add("projection", f"projection-{number}", "tests.chaos.worker", "progress", direct=number == 0)
+        if plan.janitor:
+            self._add("janitor", "janitor", "tests.chaos.worker", "janitor")
+
+    @property
+    def everyone(self) -> Iterator[Child]:
+        for children in self.children.values():
+            yield from children
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """What is published to, and the module that reads it."""
+        return {TOPIC_PREFIX + TOPIC if name == TOPIC else name: name for name in self.plan.consumers}
+
+    def outbox(self, child: Child) -> Path:
+        return self.folder / f"{child.name}.outbox"
+
+    def database(self, child: Child) -> Path:
+        return self.folder / child.name / "claude-comm.db"
+
+    def record(self, name: str) -> Path:
+        return self.records / name
+
+    def start(self) -> None:
+        """Everyone, and returns when each consumer has handled something."""
+        late = self.plan.consumers_late_s
+        for child in self.everyone:
+            if not late or child not in self.children["consumer"]:
+                child.start()
+        if late:
+            time.sleep(late)
+            for child in self.children["consumer"]:
+                child.start()
+        deadline = time.monotonic() + 30
+        while any(not self._begun(child) for child in self.children["consumer"]):
+            if time.monotonic() > deadline:
+                raise AssertionError("not every consumer has handled a message within 30 s")
+            self.tick()
+            time.sleep(0.01)
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        for child in self.everyone:
+            child.tick(now)
+
+    def unrest(self) -> str:
+        """What is not at rest yet, in words; empty when all is."""
+        for child in self.children["publisher"]:
+            if kept := _count(self.outbox(child), "SELECT count(*) FROM outbox"):
+                return f"{kept} messages in the outbox of {child.name}"
+        with self.server.client() as client:
+            try:
+                return self._unread(client) or self._behind(client)
+            except redis.RedisError as error:
+                return f"the server does not answer: {error}"
+
+    def close(self) -> None:
+        """Ends everyone: the children well, the server after them."""
+        self.server.resume()
+        for children in self.children.values():
+            for child in children:
+                child.end()
+
+    def destroy(self) -> None:
+        """Whatever still runs is killed."""
+        for child in self.everyone:
+            child.kill()
+        self.link.close()
+        self.server.kill()
+
+    def _publishers(self) -> None:
+        for number in range(self.plan.publishers):
+            name = f"p{number}"
+            words: list[object] = [name, self.record(name), self.quiet, "--targets", *self.targets]
+            words += ["--per-second", self.plan.messages_per_s]
+            if number < self.plan.outboxes:
+                words += ["--outbox", self.folder / f"{name}.outbox"]
+            self._add("publisher", name, "tests.chaos.publisher", *words, direct=number == 0)
+
+    def _consumers(self) -> None:
+        for module in self.plan.consumers:
+            for number in range(2 if module == "pool" else 1):
+                name = f"{module}-{number}"
+                words: list[object] = [module, self.record(name), "--slow-ms", self.plan.slow_ms]
+                if module != "pool":
+                    words += ["--instance", name]
+                if module == TOPIC:
+                    words += ["--topic", TOPIC]
+                self._add("consumer", name, "tests.chaos.consumer", *words, direct=name in ("pool-0", "news-0"))
+
+    def _add(self, role: str, name: str, module: str, *words: object, direct: bool = False) -> None:
+        control = self.plan.control if STRUCK.get(self.plan.control) == role else ""
+        environ = child_environ(
+            CLAUDE_COMM_HOME=str(self.folder / name),
+            CLAUDE_COMM_URL=f"unix://{self.server.socket if direct else self.link.here}",
+            CLAUDE_COMM_NAMESPACE=NAMESPACE,
+            CLAUDE_COMM_LOG_LEVEL="warning",
+            CLAUDE_COMM_KEEP_S=str(self.plan.keep_s),
+        )
+        tampered = ["--control", control] if control else []
+        if name in self.plan.clocks:
+            # With a sign in front it would be taken for an option.
+            tampered.append(f"--clock={self.plan.clocks[name]}")
+        mortal = ["--die", self.plan.dies[name]] if name in self.plan.dies else []
+        self.children[role].append(
+            Child(
+                name,
+                module,
+                [*words, *tampered],
+                environ,
+                self.folder / f"{name}.log",
+                mortal=mortal,
+                deaths=self.plan.deaths,
+            )
+        )
+
+    def _begun(self, child: Child) -> bool:
+        record = self.record(child.name)
+        return record.exists() and record.stat().st_size > 0
+
+    def _unread(self, client: redis.Redis) -> str:
+        for target, group in self.targets.items():
+            stream = self.keys.stream(target)
+            if waiting := client.zcard(self.keys.later_of(stream)):
+                return f"{waiting} messages wait beside {stream}"
+            last = client.xinfo_stream(stream)["last-generated-id"]
+            for told in client.xinfo_groups(stream):
+                if told["name"] == group.encode() and (told["pending"] or told["last-delivered-id"] != last):
+                    return f"{group} has {told['pending']} pending, and read to {told['last-delivered-id']} of {last}"
+        return ""
+
+    def _behind(self, client: redis.Redis) -> str:
+        for child in self.children["projection"]:
+            with closing(_open(self.database(child))) as database:
+                points = dict(database.execute("SELECT stream, entry_id FROM checkpoints"))
+            for key in client.smembers(self.keys.streams):
+                last = client.xinfo_stream(key)["last-generated-id"].decode() if client.exists(key) else "0-0"
+                if points.get(key.decode(), "0-0") != last:
+                    return f"{child.name} is at {points.get(key.decode())} of {last} in {key.decode()}"
+        return ""
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+
+
+def _count(path: Path, query: str) -> int:
+    if not path.exists():
+        return 0
+    with closing(_open(path)) as database:
+        return int(database.execute(query).fetchone()[0])

@@ -1,0 +1,129 @@
+"""What is changed in a child process, and nowhere else: broken variants, crash points, shifted clocks.
+
+The product knows nothing of this. A child is started with `--control NAME`, `--die POINT:WHEN:N` or `--clock SECONDS`,
+and patches itself before it begins.
+
+Controls are defects put in on purpose, each of which the harness must notice:
+
+| control | the child then |
+| --- | --- |
+| `ack-before-handling` | (consumer) acks a delivery, then handles it |
+| `checkpoint-before-rows` | (projection) commits the checkpoints, then the rows before them |
+| `group-at-end` | (consumer) makes its group at `$`: what was sent before it is never read |
+| `no-deduplication` | (projection) has no unique index on messages, and inserts whatever it reads |
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from claude_comm.errors import StoreError, TransportError
+from tests.chaos import wires
+
+# Exit code of a child that its supervisor is to start again (sysexits.h, EX_TEMPFAIL).
+GAVE_UP = 75
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--control", default="", choices=("", "ack-before-handling", *CONTROLS))
+    parser.add_argument("--die", default="", help="POINT:before|after:N, such as XADD:after:3")
+    parser.add_argument("--clock", default="", help="SECONDS that this process's clock is ahead, or SECONDS/EVERY")
+
+
+def apply(given: argparse.Namespace) -> None:
+    if given.control in CONTROLS:
+        CONTROLS[given.control]()
+    if given.clock:
+        ahead, _, every = given.clock.partition("/")
+        shift_clock(float(ahead), float(every or 0))
+    if given.die:
+        point, when, count = given.die.split(":")
+        wires.die_at(point, when, int(count))
+
+
+def end(main: Callable[[], int]) -> None:
+    """Runs a child to its end. One that finds no server, or no room for its database, as it starts, gives up."""
+    try:
+        sys.exit(main())
+    except (TransportError, StoreError) as error:
+        with suppress(OSError):
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(GAVE_UP)
+
+
+def shift_clock(seconds: float, every_s: float = 0.0) -> None:
+    """Lets the wall clock of this process be ahead (or behind): `time.time` and `time.time_ns`, which all else asks.
+
+    With `every_s` it jumps there, and back, and there again, after so long each time.
+    """
+    wall, wall_ns = time.time, time.time_ns
+
+    def ahead() -> float:
+        there = not every_s or int(time.monotonic() / every_s) % 2
+        return seconds if there else 0.0
+
+    time.time = lambda: wall() + ahead()
+    time.time_ns = lambda: wall_ns() + int(ahead() * 1e9)
+
+
+def _group_at_end() -> None:
+    def at_end(words: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*words[:4], "$", *words[5:]) if words[:2] == ("XGROUP", "CREATE") else words
+
+    wires.rewrite(at_end)
+
+
+def _checkpoint_before_rows() -> None:
+    from claude_comm.store import catch_up, checkpoints, project
+
+    whole = project.project
+
+    def torn(database: Any, pages: Sequence[Any]) -> Any:
+        with database.write() as writer:
+            known = checkpoints.load_in(writer)
+            checkpoints.save_in(
+                writer,
+                {
+                    page.stream: checkpoints.Checkpoint(page.epoch, page.facts[-1].entry_id)
+                    for page in pages
+                    if known[page.stream].epoch == page.epoch
+                },
+            )
+        time.sleep(0.02)
+        load_in = project.load_in
+        project.load_in = lambda _writer: known
+        try:
+            return whole(database, pages)
+        finally:
+            project.load_in = load_in
+
+    catch_up.project = torn
+
+
+def _no_deduplication() -> None:
+    from claude_comm.store import rows
+    from workers import progress
+
+    opened = progress.open_database
+
+    def unprotected(*args: Any, **named: Any) -> Any:
+        database = opened(*args, **named)
+        with database.write() as writer:
+            writer.execute("DROP INDEX IF EXISTS messages_by_id")
+        return database
+
+    rows._MESSAGE = rows._MESSAGE.partition(" ON CONFLICT")[0]
+    progress.open_database = unprotected
+
+
+CONTROLS: dict[str, Callable[[], None]] = {
+    "checkpoint-before-rows": _checkpoint_before_rows,
+    "group-at-end": _group_at_end,
+    "no-deduplication": _no_deduplication,
+}

@@ -1,0 +1,151 @@
+"""Around every call that a process makes to the server and every statement that it gives SQLite.
+
+Law: nothing in the product is asked to take part. Calls are seen where the driver hands them to the connection, with
+the names of their commands; statements where `sqlite3` gets them. A hook sees each before and after, may raise, and
+may end the process.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from claude_comm.drive.server import Server
+from claude_comm.effects import Command
+from claude_comm.errors import ServerRefused
+
+
+class Hook(Protocol):
+    """`names` are the commands of one call, or the first words of one statement."""
+
+    def before(self, names: Sequence[str]) -> None: ...
+
+    def after(self, names: Sequence[str]) -> None: ...
+
+
+def on_server(hook: Hook) -> Callable[[], None]:
+    """Puts the hook around every call to a server; the function returned takes it off again."""
+
+    def one(plain: Any, self: Server, command: Command) -> Any:
+        return _around(hook, [_name(command)], lambda: plain(self, command))
+
+    def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
+        return _around(hook, [_name(command) for command in commands], lambda: plain(self, commands, *rest))
+
+    def append(plain: Any, self: Server, posts: Sequence[Any]) -> Any:
+        return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts))
+
+    return _patched(Server, one=one, many=many, append=append)
+
+
+def on_sqlite(hook: Hook) -> Callable[[], None]:
+    """Puts the hook around every statement of every connection that is opened from now on."""
+    plain = sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, *rest: Any) -> Any:
+            return _around(hook, [_statement(sql)], lambda: sqlite3.Connection.execute(self, sql, *rest))
+
+        def executemany(self, sql: str, *rest: Any) -> Any:
+            return _around(hook, [_statement(sql)], lambda: sqlite3.Connection.executemany(self, sql, *rest))
+
+    sqlite3.connect = functools.partial(plain, factory=Watched)  # type: ignore[assignment]
+
+    def off() -> None:
+        sqlite3.connect = plain
+
+    return off
+
+
+def rewrite(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
+    """Sends other words than the product meant to."""
+
+    def changed(command: Command) -> Command:
+        return msgspec.structs.replace(command, args=change(command.args))
+
+    def one(plain: Any, self: Server, command: Command) -> Any:
+        return plain(self, changed(command))
+
+    def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
+        return plain(self, [changed(command) for command in commands], *rest)
+
+    _patched(Server, one=one, many=many)
+
+
+class Deadly:
+    """Kills the process at the n-th arrival at a point: SIGKILL to itself, so that nothing is tidied up."""
+
+    def __init__(self, name: str, when: str, count: int) -> None:
+        self._name, self._when, self._left = name, when, count
+        self._lock = threading.Lock()
+
+    def before(self, names: Sequence[str]) -> None:
+        self._pass("before", names)
+
+    def after(self, names: Sequence[str]) -> None:
+        self._pass("after", names)
+
+    def _pass(self, when: str, names: Sequence[str]) -> None:
+        if when == self._when and self._name in names:
+            with self._lock:
+                self._left -= 1
+                if self._left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(point: str, when: str, count: int) -> None:
+    """`point` is the name of a command, or the first word of a statement (`BEGIN`, `COMMIT`, `INSERT`)."""
+    deadly = Deadly(point, when, count)
+    on_server(deadly)
+    on_sqlite(deadly)
+
+
+def _around(hook: Hook, names: Sequence[str], call: Callable[[], Any]) -> Any:
+    hook.before(names)
+    try:
+        reply = call()
+    except ServerRefused:
+        # An answer, too.
+        hook.after(names)
+        raise
+    hook.after(names)
+    return reply
+
+
+def _patched(owner: type, **replacements: Callable[..., Any]) -> Callable[[], None]:
+    before = {name: getattr(owner, name) for name in replacements}
+    for name, replacement in replacements.items():
+        setattr(owner, name, _bound(replacement, before[name]))
+
+    def off() -> None:
+        for name, plain in before.items():
+            setattr(owner, name, plain)
+
+    return off
+
+
+def _bound(replacement: Callable[..., Any], plain: Any) -> Callable[..., Any]:
+    @functools.wraps(plain)
+    def method(self: Any, *args: Any, **named: Any) -> Any:
+        return replacement(functools.partial(_call, plain, named), self, *args)
+
+    return method
+
+
+def _call(plain: Any, named: dict[str, Any], *args: Any) -> Any:
+    return plain(*args, **named)
+
+
+def _name(command: Command) -> str:
+    return str(command.args[0])
+
+
+def _statement(sql: str) -> str:
+    return sql.split(maxsplit=1)[0].upper() if sql.strip() else ""

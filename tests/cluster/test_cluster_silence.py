@@ -1,0 +1,182 @@
+"""A master that is killed or stopped: what goes there fails soon and clearly, and the others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import wait
+from pathlib import Path
+
+import pytest
+
+from claude_comm import AsyncPublisher, Publisher
+from claude_comm.drive import server as server_file
+from claude_comm.drive.connect import connect
+from claude_comm.effects import Command
+from claude_comm.errors import ServerUnreachable
+from claude_comm.names import Keys
+from claude_comm.settings import Settings
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import open_database
+from tests.cluster.masters import Master, Masters, modules_on_all, three_masters
+from tests.conftest import wait_until
+
+# An attempt costs a publisher 1.5 s of patience.
+SOON_S = 6.0
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Masters]:
+    """A cluster to kill, which has on its disk what it confirmed: nothing else runs on it."""
+    with three_masters(node_timeout_ms=1000, fsync="always") as made:
+        yield made
+
+
+@pytest.fixture
+def settings(own: Masters, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    return Settings(home=tmp_path, url=own.url, namespace=request.node.name[:40])
+
+
+@pytest.fixture
+def victim(own: Masters, settings: Settings) -> Iterator[Master]:
+    """A master that has not the registry; back when the test ends."""
+    registry = own.owner(Keys(settings.namespace).streams)
+    chosen = own.other_than(registry)
+    yield chosen
+    chosen.process.send_signal(signal.SIGCONT)
+    if chosen.process.poll() is not None:
+        chosen.restart()
+    for node in own.nodes:
+        wait_until(lambda node=node: b"cluster_slots_pfail:0" in node.info() and b"slots_fail:0" in node.info())  # type: ignore[misc]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishers that give up sooner: how long they try is shown by the first test."""
+    monkeypatch.setattr("claude_comm.client.publisher.RETRY_WAITS_S", (0.05, 0.1))
+
+
+def split(own: Masters, settings: Settings, victim: Master) -> tuple[list[str], list[str]]:
+    """Modules whose inbox is on the victim, and the others."""
+    names = modules_on_all(own, settings.namespace)
+    keys = Keys(settings.namespace)
+    lost = [name for name in names if own.owner(keys.inbox(name)) is victim]
+    return lost, [name for name in names if name not in lost]
+
+
+def test_what_goes_to_a_killed_master_is_refused_and_the_rest_arrives_once(
+    own: Masters, settings: Settings, victim: Master
+) -> None:
+    lost, kept = split(own, settings, victim)
+    with Publisher("source", settings=settings) as publisher:
+        for name in [*lost, *kept]:
+            publisher.publish(name, "before")
+        victim.kill()
+        started = time.monotonic()
+        with pytest.raises(ServerUnreachable, match=str(victim.port)):
+            publisher.publish(lost[0], "x")
+        assert time.monotonic() - started < SOON_S
+        sent = {name: [publisher.publish_soon(name, n) for n in range(50)] for name in (lost[0], *kept)}
+        wait([future for futures in sent.values() for future in futures], timeout=2 * SOON_S)
+        assert all(isinstance(future.exception(0), ServerUnreachable) for future in sent[lost[0]])
+        assert all(future.result(0) for name in kept for future in sent[name])
+        for name in kept:
+            stream = Keys(settings.namespace).inbox(name)
+            assert own.owner(stream).ask("XLEN", stream) == 51, "sent again although it had arrived"
+        _served_meanwhile(publisher, lost[0], kept[0])
+        victim.restart()
+        publisher.publish(lost[0], "after")
+    with connect(settings) as links, open_database(settings.database) as database:
+        catch_up(links, database, Keys(settings.namespace), max_bytes=100_000)
+        assert database.rows("SELECT count(*), count(DISTINCT message_id) FROM messages") == [(227, 227)]
+
+
+def _served_meanwhile(publisher: Publisher, lost: str, kept: str) -> None:
+    """The master is known to be away: nothing waits behind what goes to it, one after the other or together."""
+    started = time.monotonic()
+    for number in range(20):
+        future = publisher.publish_soon(lost, number)
+        publisher.publish(kept, number)
+        assert isinstance(future.exception(SOON_S), ServerUnreachable)
+    assert time.monotonic() - started < SOON_S
+
+
+def test_the_same_in_asyncio(own: Masters, settings: Settings, victim: Master, impatient: None) -> None:
+    lost, kept = split(own, settings, victim)
+
+    async def scenario() -> None:
+        async with AsyncPublisher("source", settings=settings) as publisher:
+            await publisher.publish(lost[0], "before")
+            victim.kill()
+            names = [name for name in (lost[0], *kept) for _ in range(20)]
+            told = await asyncio.gather(*(publisher.publish(name, "x") for name in names), return_exceptions=True)
+        assert {name for name, one in zip(names, told, strict=True) if isinstance(one, ServerUnreachable)} == {lost[0]}
+        assert {name for name, one in zip(names, told, strict=True) if isinstance(one, str)} == set(kept)
+
+    started = time.monotonic()
+    asyncio.run(scenario())
+    assert time.monotonic() - started < 2 * SOON_S
+
+
+def test_an_outbox_keeps_what_a_killed_master_did_not_take(
+    own: Masters, settings: Settings, victim: Master, impatient: None, tmp_path: Path
+) -> None:
+    lost, kept = split(own, settings, victim)
+    keys = Keys(settings.namespace)
+    with Publisher("source", settings=settings, outbox=tmp_path / "outbox.db") as publisher:
+        publisher.publish(lost[0], "first")
+        victim.kill()
+        futures = [publisher.publish_soon(name, n) for n in range(10) for name in (lost[0], kept[0])]
+        assert all(future.result(2 * SOON_S) for future in futures)
+        victim.restart()
+        wait_until(lambda: victim.ask("XLEN", keys.inbox(lost[0])) >= 11)
+        with connect(settings) as links, open_database(settings.database) as database:
+            catch_up(links, database, keys, max_bytes=100_000)
+            assert database.rows("SELECT count(*) FROM messages") == [(21,)]
+
+
+def test_a_cluster_that_says_it_is_down_is_one_that_does_not_answer(
+    own: Masters, settings: Settings, victim: Master, impatient: None
+) -> None:
+    """As servers are set by default: one master lost, none serves."""
+    others = [node for node in own.nodes if node is not victim]
+    _, kept = split(own, settings, victim)
+    try:
+        for node in others:
+            node.ask("CONFIG", "SET", "cluster-require-full-coverage", "yes")
+        victim.kill()
+        wait_until(lambda: all(b"cluster_state:fail" in node.info() for node in others))
+        started = time.monotonic()
+        with Publisher("source", settings=settings) as publisher, pytest.raises(ServerUnreachable, match="cluster"):
+            publisher.publish(kept[0], "x")
+        assert time.monotonic() - started < 2 * SOON_S
+    finally:
+        for node in others:
+            node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
+
+
+def test_a_stopped_master_hangs_nobody(
+    own: Masters, settings: Settings, victim: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts and never answers; with the wait for a reply made short for the test."""
+    monkeypatch.setattr(server_file, "REPLY_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("claude_comm.drive.cluster.REPLY_TIMEOUT_S", 0.5)
+    lost, kept = split(own, settings, victim)
+    keys = Keys(settings.namespace)
+    with connect(settings) as links:
+        commands = [Command(("XLEN", keys.inbox(name))) for name in (lost[0], kept[0])]
+        assert links.data.many(commands) == [0, 0]
+        victim.process.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        silent, answered = links.data.many(commands)
+        assert (type(silent), answered) == (ServerUnreachable, 0)
+        assert links.data.one(commands[1]) == 0
+        assert time.monotonic() - started < 2.0
+
+
+def test_no_seed_answers(tmp_path: Path) -> None:
+    nowhere = Settings(home=tmp_path, url="redis+cluster://127.0.0.1:1,127.0.0.1:2")
+    with connect(nowhere) as links, pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:2"):
+        links.data.one(Command(("PING",)))

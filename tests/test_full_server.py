@@ -1,0 +1,117 @@
+"""A server whose memory is full: publishers are refused, all else goes on, and that makes room again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from claude_comm import Module, Publisher, Settings
+from claude_comm.delivery.retry import RetryPolicy
+from claude_comm.drive import launch
+from claude_comm.drive.blocking import Links
+from claude_comm.drive.connect import connect
+from claude_comm.effects import Command
+from claude_comm.errors import ServerRefused
+from claude_comm.names import JANITOR_WORKER, PROGRESS_WORKER, Keys
+from claude_comm.ops import registry, server
+from claude_comm.store.database import open_database
+from tests.conftest import child_environ, wait_until
+
+ROOM = 12 * 1024 * 1024
+BODY = "x" * 2000
+
+
+@pytest.fixture
+def full(home: Path) -> Settings:
+    """A server of its own with little room."""
+    settings = Settings(home=home, url=f"unix://{launch.ensure(home)}", log_level="error")
+    with connect(settings) as links:
+        used = links.run(server.facts()).memory_bytes
+        links.data.one(Command(("CONFIG", "SET", "maxmemory", used + ROOM)))
+    return settings
+
+
+@pytest.fixture
+def workers(full: Settings) -> Iterator[None]:
+    """The progress worker and the janitor, as they are by default."""
+    environ = child_environ(CLAUDE_COMM_HOME=str(full.home), CLAUDE_COMM_URL=full.url)
+    children = [
+        subprocess.Popen([sys.executable, "-m", f"workers.{name}"], env=environ)
+        for name in (PROGRESS_WORKER, JANITOR_WORKER)
+    ]
+    with connect(full) as links:
+        for name in (PROGRESS_WORKER, JANITOR_WORKER):
+            wait_until(lambda name=name: bool(alive(links, full, name)))  # type: ignore[misc]
+    yield
+    for child in children:
+        child.terminate()
+        assert child.wait(30) == 0
+
+
+def alive(links: Links, settings: Settings, name: str) -> list[str]:
+    now_ms = time.time_ns() // 1_000_000
+    return links.run(registry.workers_alive(Keys(settings.namespace), name, now_ms=now_ms))
+
+
+def fill(publisher: Publisher) -> list[str]:
+    """Publishes until the server refuses; the ids of what it took."""
+    ids = []
+    with pytest.raises(ServerRefused) as caught:  # noqa: PT012  (which of them is refused, nobody knows)
+        while True:
+            ids.append(publisher.publish("sink", BODY))
+    assert caught.value.code == "OOM"
+    return ids
+
+
+def test_publishers_are_refused_and_go_on_when_the_consumer_has_made_room(full: Settings, workers: None) -> None:
+    """The consumer starts only then: it registers, joins, handles, acks, retries and buries on the full server."""
+    seen: list[str] = []
+    module = Module("sink", settings=full, retry=RetryPolicy(attempts=2, first_wait_s=0.05))
+
+    @module.handles()
+    def handle(data: str) -> None:
+        seen.append(data)
+
+    @module.handles("broken")
+    def fail(_: str) -> None:
+        raise ValueError("never")
+
+    with Publisher("src", settings=full) as publisher, connect(full) as links:
+        publisher.publish("sink", "x", type="broken")
+        publisher.publish("sink", "x", type="unknown")
+        ids = fill(publisher)
+        assert len(ids) > 3000
+        # Well beyond its limit, so that no buffer that happens to be freed lets anything through.
+        links.data.one(Command(("CONFIG", "SET", "maxmemory", links.run(server.facts()).memory_bytes - ROOM // 10)))
+        with pytest.raises(ServerRefused):
+            links.data.one(Command(("SET", "k", "v")))
+        running = threading.Thread(target=module.run)
+        running.start()
+        try:
+            again: list[str] = []
+
+            def goes_on() -> bool:
+                try:
+                    again.append(publisher.publish("sink", BODY))
+                except ServerRefused:
+                    return False
+                return len(again) > 1000
+
+            wait_until(goes_on, within_s=60, what="the publisher")
+            assert alive(links, full, PROGRESS_WORKER)
+            wait_until(lambda: len(seen) >= len(ids) + len(again))
+            assert len(seen) == len(ids) + len(again)
+        finally:
+            module.stop()
+            running.join(30)
+    with open_database(full.database) as database:
+        rows = "SELECT count(*), count(DISTINCT message_id) FROM messages"
+        wait_until(lambda: database.rows(rows) == [(len(seen) + 2, len(seen) + 2)])
+        states = "SELECT status, count(*) FROM deliveries GROUP BY status ORDER BY status"
+        wait_until(lambda: database.rows(states) == [("buried", 2), ("handled", len(seen))])

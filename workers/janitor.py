@@ -1,0 +1,134 @@
+"""The janitor: moves what is due, clears up behind instances that are gone, and trims the streams.
+
+Runs as `claude-comm worker janitor` or `python -m workers.janitor`. SIGTERM and SIGINT finish the step at hand and
+exit 0. A server that goes away is waited for. Any number may run at once, and any may be killed: each step is whole on
+the server, and doing it twice is the same as once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from claude_comm.client.opening import identify
+from claude_comm.delivery.retention import Keep, tightest
+from claude_comm.drive.blocking import Links
+from claude_comm.drive.configure import settings_of_process
+from claude_comm.drive.connect import connect
+from claude_comm.errors import ClaudeCommError, TransportError
+from claude_comm.names import JANITOR_WORKER, Keys, Stream
+from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
+from claude_comm.settings import Settings
+from claude_comm.telemetry.logs import get_logger
+from workers.heart import beating
+from workers.signals import stopped_by_signals
+
+# A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
+DUE_EVERY_S, TRIM_EVERY_S, SWEEP_EVERY_S = 0.5, 1.0, 5.0
+# Waits after a failure, doubling from the first to the last.
+FIRST_WAIT_S, LAST_WAIT_S = 0.1, 5.0
+
+
+class Janitor:
+    """The worker's loop: its duties, each at its own pace."""
+
+    def __init__(self, links: Links, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
+        self._links, self._settings, self._stop, self._log = links, settings, stop, log
+        self._keys = Keys(settings.namespace)
+        self._duties: list[tuple[Callable[[Sequence[Stream]], None], float]] = [
+            (self._move_due, DUE_EVERY_S),
+            (self._trim, TRIM_EVERY_S),
+            (self._sweep, SWEEP_EVERY_S),
+        ]
+        self._at = dict.fromkeys(range(len(self._duties)), 0.0)
+
+    def run(self) -> None:
+        """Works until told to stop."""
+        wait_s = FIRST_WAIT_S
+        while not self._stop.is_set():
+            try:
+                self._turn()
+            except TransportError as error:
+                if wait_s == FIRST_WAIT_S:
+                    self._log.warning("janitor.interrupted", error=str(error))
+                self._stop.wait(wait_s)
+                wait_s = min(wait_s * 2, LAST_WAIT_S)
+            else:
+                if wait_s > FIRST_WAIT_S:
+                    self._log.info("janitor.resumed")
+                wait_s = FIRST_WAIT_S
+                self._stop.wait(max(min(self._at.values()) - time.monotonic(), 0))
+
+    def _turn(self) -> None:
+        """The duties whose time it is."""
+        streams = self._links.run(follow.announced(self._keys)).streams
+        for number, (duty, every_s) in enumerate(self._duties):
+            if time.monotonic() >= self._at[number]:
+                duty(streams)
+                self._at[number] = time.monotonic() + every_s
+
+    def _move_due(self, streams: Sequence[Stream]) -> None:
+        keys = [stream.key for stream in streams if stream.kind != "events"]
+        waiting = self._links.run(later.waiting(keys))
+        for stream, found in waiting.items():
+            next_ms = found.next_ms
+            while next_ms is not None and next_ms <= _now_ms() and not self._stop.is_set():
+                moved = self._links.run(later.move_due(self._keys, stream, now_ms=_now_ms()))
+                self._log.debug("janitor.moved", stream=stream, messages=moved.count)
+                next_ms = moved.next_ms
+
+    def _trim(self, streams: Sequence[Stream]) -> None:
+        wanted = self._settings
+        keep = tightest(self._links.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
+        told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s, now_ms=_now_ms()))
+        entries = size = 0
+        for stream in streams:
+            if self._stop.is_set():
+                break
+            trimmed = self._links.run(trim.trim(stream, told, keep, now_ms=_now_ms()))
+            entries, size = entries + trimmed.entries, size + trimmed.bytes
+            if trimmed.entries:
+                self._log.debug("janitor.stream_trimmed", stream=stream.key, entries=trimmed.entries)
+        if entries:
+            self._log.info("janitor.trimmed", entries=entries, bytes=size, short_of_memory=keep == Keep(0, 0))
+
+    def _sweep(self, streams: Sequence[Stream]) -> None:
+        found = self._links.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
+        groups = {stream: [group.name for group in of] for stream, of in found.items()}
+        dead = self._links.run(sweep.gone(self._keys, now_ms=_now_ms()))
+        swept = self._links.run(sweep.sweep(groups, dead))
+        if swept.given_back or swept.left:
+            self._log.info("janitor.swept", given_back=swept.given_back, left=list(swept.left))
+
+
+def run(settings: Settings) -> int:
+    """Works until it is told to stop; the exit code."""
+    log = get_logger(settings.log_level, worker=JANITOR_WORKER)
+    instance = identify(JANITOR_WORKER, settings).instance
+    with stopped_by_signals() as stop, connect(settings) as links:
+        log.info("worker.started", instance=instance, pid=os.getpid())
+        with beating(links, Keys(settings.namespace), JANITOR_WORKER, instance, log):
+            Janitor(links, settings, stop, log).run()
+        log.info("worker.stopped", instance=instance)
+    return 0
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> int:
+    try:
+        return run(settings_of_process())
+    except ClaudeCommError as error:
+        print(f"claude-comm: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
