@@ -136,7 +136,7 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
         envelopes = [_decode(body) for body in bodies]
     except UNREADABLE:
         return None
-    return envelopes if all([envelope.v == WIRE_VERSION for envelope in envelopes]) else None
+    return envelopes if {envelope.v for envelope in envelopes} == {WIRE_VERSION} else None
 
 
 def decode(body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -62,13 +62,15 @@ class Feed:
             pass
         return self._fetch()
 
-    def following(self, fits: Callable[[Delivery], bool]) -> Iterator[Delivery]:
-        """The next deliveries that are here already, as long as they fit."""
-        while (delivery := self.poll()) is not None:
+    def following(self, most: int, fits: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Up to `most` of the next deliveries that are here already, as long as they fit."""
+        found: list[Delivery] = []
+        while len(found) < most and (delivery := self.poll()) is not None:
             if not fits(delivery):
                 self._ready.appendleft(delivery)
-                return
-            yield delivery
+                break
+            found.append(delivery)
+        return found
 
     def fill(self, wake: Callable[[], None]) -> None:
         """Reads for hands that cannot wait, until closed; `wake` is called when something is there for them."""

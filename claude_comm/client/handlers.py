@@ -87,7 +87,7 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether its result is to be awaited."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _element(shape: Any, name: str) -> Any:

@@ -68,7 +68,7 @@ class Threads:
         try:
             while (delivery := take()) is not None:
                 handle(delivery)
-        except BaseException as error:  # the module ends with it, as it would if this were its only thread
+        except BaseException as error:  # noqa: BLE001  (the module ends with it, as it would if this were its only thread)
             self.error = error
             self._ended()
 
@@ -144,7 +144,7 @@ class Tasks:
                     await asyncio.sleep(0)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (as of a thread)
             self.error = error
             self._ended()
 
@@ -192,7 +192,7 @@ class _Pool:
             future, function, words = self._jobs.get()
             try:
                 result = function(*words)
-            except BaseException as error:  # handed to the task that waits for it
+            except BaseException as error:  # noqa: BLE001  (handed to the task that waits for it)
                 _end(future, future.set_exception, error)
             else:
                 _end(future, future.set_result, result)

@@ -89,8 +89,7 @@ class Intake:
     def reading(self, wait_ms: int, most: int | None = None) -> Operation[list[Delivery]]:
         """The next deliveries: first its own and what others left behind, then what is new; empty when the wait is
         over, or at once when as much is out as may be."""
-        count = self._count(most)
-        return self._heeding(self._read(wait_ms, count) if count else self._settled())
+        return self._heeding(self._read(wait_ms, most) if self._count(most) else self._settled())
 
     def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
         """What is new and there already, and the acks, in one batch that may be sent long before its replies are
@@ -201,8 +200,9 @@ class Intake:
         wanted = options.batch if most is None else most
         return max(min(options.batch, wanted, room, self._sizes.fitting(held_bytes)), 0)
 
-    def _read(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
+    def _read(self, wait_ms: int, most: int | None) -> Operation[list[Delivery]]:
         deadline = time.monotonic() + wait_ms / 1000
+        count = self._count(most)
         if self.ledger.waiting() and self._may_read_at_once():
             deliveries = yield from self._settled_and_new(self._turn_ms(deadline), count)
             if deliveries or time.monotonic() >= deadline:
@@ -210,6 +210,7 @@ class Intake:
         yield from self.settling()
         if not self._joined:
             yield from self._join()
+            count = self._count(most)
         while True:
             yield from self._move_due()
             deliveries = self._door.unparked() or (yield from self._pending.left_behind(count))
@@ -258,6 +259,7 @@ class Intake:
             if not (yield from ops.has_group(reader.stream, reader.group)):
                 position = yield from position_for(self.identity, reader.stream)
                 yield from ops.make_group(reader.stream, reader.group, position)
+            self._sizes.expect((yield from ops.sample_bytes(reader.stream)))
         self._joined = True
         self._pending.look_at_all()
 

@@ -194,10 +194,9 @@ class Loop:
         """One call for this delivery and those of its type that follow it; one that failed before goes alone."""
         batch = [first]
         if not alone and first.attempts == 1:
-            for one in self.feed.following(
-                lambda one: one.envelope.type == handler.type and one.attempts == 1 and len(batch) < handler.most
-            ):
-                batch.append(one)
+            batch += self.feed.following(
+                handler.most - 1, lambda one: one.envelope.type == handler.type and one.attempts == 1
+            )
         deliveries, payloads = [], []
         for delivery in batch:
             if delivery.expired():

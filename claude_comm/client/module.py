@@ -50,15 +50,18 @@ class Module:
     | option | |
     | --- | --- |
     | `topics` | topics that it reads beside its inbox |
-    | `instance` | a name that stays over restarts: what it had not ended when it was killed comes first, at once; for one process at a time |
-    | `concurrency` | how many messages are handled at once: tasks of one event loop if any handler is `async`, else threads. 1 keeps the order of each source; more keeps none |
+    | `instance` | a name that stays over restarts, of one process at a time: what it had not ended comes first |
+    | `concurrency` | how many messages are handled at once; 1 keeps the order of each source, more keeps none |
     | `batch` | how many are read, and acked, at once |
     | `prefetch`, `prefetch_bytes` | how much is held at most, read and not handled; less while handlers are slow |
     | `lease_s` | how long after a kill others wait before they take what the killed one held (seconds) |
     | `drain_s` | how long handlers may take to end once a stop is asked for (seconds) |
-    | `dedup`, `dedup_s` | how many handled messages an instance remembers, and for how long (seconds) all instances do, on the server: a copy within is acked and not handled |
+    | `dedup` | how many handled messages this instance remembers: a copy of one is acked and not handled |
+    | `dedup_s` | for how long (seconds) all instances remember them, on the server |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
     | `retry` | what happens to a message whose handler raised |
+
+    Several are handled at once as tasks of one event loop if any handler is `async`, else on threads.
     """
 
     def __init__(

@@ -17,8 +17,9 @@ _FADE = 0.75
 class Sizes:
     """How many entries fit into `most_bytes`, judged by those that came lately.
 
-    The first read takes every entry to be `largest_bytes`, the largest that may be sent; a sudden change from small
-    to large entries may exceed the bound by what one read brings.
+    Before the first read that is a sample of what waits; where nothing does, every entry is taken to be of
+    `largest_bytes`, the largest that may be sent. A sudden change from small to large entries may exceed the bound by
+    what one read brings.
     """
 
     def __init__(self, most_bytes: int, largest_bytes: int) -> None:
@@ -26,6 +27,12 @@ class Sizes:
         self.peak = 0
         self._largest: float = largest_bytes
         self._grown = max(most_bytes // largest_bytes, 1)
+
+    def expect(self, sample_bytes: int) -> None:
+        """What waits is about so large."""
+        if sample_bytes and not self.peak:
+            self._largest = sample_bytes
+            self._grown = max(int(self.most_bytes // sample_bytes), 1)
 
     def fitting(self, held_bytes: int) -> int:
         """How many more may be asked for; 1 at least while nothing is held, however large it may be."""

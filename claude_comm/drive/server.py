@@ -83,7 +83,7 @@ class Server:
         connection = self._held()
         try:
             connection.send_packed_command([b"".join([pack(command.args) for command in commands])])
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (raised again there)
             self._broken(connection, error)
         return Posted(self, connection, len(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
 
@@ -156,7 +156,7 @@ class Posted:
         """In order; an error reply stands in its place as a ServerRefused. Raises ServerUnreachable."""
         try:
             replies = self._connection._parser.read_many(self._count, self._timeout_s)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (raised again there)
             self._server._broken(self._connection, error)
         self._server._pool.release(self._connection)
         return outcomes(replies)

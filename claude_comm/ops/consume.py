@@ -109,6 +109,18 @@ def has_group(stream: str, group: str) -> Operation[bool]:
     return any(told[b"name"] == group.encode() for told in groups)
 
 
+def sample_bytes(stream: str) -> Operation[int]:
+    """How large the entries at both ends of the stream are: the larger one; 0 where there is none."""
+    try:
+        told = yield Command(("XINFO", "STREAM", stream))
+    except ServerRefused as refusal:
+        if "no such key" not in str(refusal):
+            raise
+        return 0
+    ends = [entry for entry in (told[b"first-entry"], told[b"last-entry"]) if entry]
+    return max((sum(map(len, fields)) for _id, fields in ends), default=0)
+
+
 def make_group(stream: str, group: str, position: str) -> Operation[None]:
     """Makes the group, and the stream where it is missing. One that another made meanwhile stays as it is."""
     try:
