@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
@@ -93,8 +92,7 @@ class Tasks:
     def start(self, starters: Starters) -> None:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._started(starters), self._loop).result()
-        wake = partial(self._loop.call_soon_threadsafe, self._wake)
-        threading.Thread(target=self._feed.fill, args=(wake,), name="claude-comm feed", daemon=True).start()
+        threading.Thread(target=self._feed.fill, args=(self._call_wake,), name="claude-comm feed", daemon=True).start()
 
     def join(self, deadline: float) -> bool:
         """Tasks that are not done by then are cancelled; one that does not heed that is left alone."""
@@ -155,6 +153,11 @@ class Tasks:
             await waiting
         finally:
             self._fed.discard(waiting)
+
+    def _call_wake(self) -> None:
+        """From any thread; a loop that is closed has nobody to wake."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         for waiting in self._fed:

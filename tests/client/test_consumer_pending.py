@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from claude_comm import Consumer, Settings
+from claude_comm.cli.status import look
 from claude_comm.client.opening import identify, micros
 from claude_comm.delivery.burial import Where
 from claude_comm.drive.blocking import Links
@@ -181,6 +182,7 @@ def test_entries_that_were_deleted_while_they_were_pending_are_told_as_lost(
     project(settings, links, keys)
     with open_database(settings.database) as database:
         assert tallies(database, LOST) == {"sink": 2}
+    assert look(settings).lost == {"sink": 2}
 
 
 def handle_some(settings: Settings, count: int) -> list[int]:
