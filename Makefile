@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test test-long chaos check bench install clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -23,6 +23,17 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest
+
+test-long: $(STAMP)
+	@$(BIN)/python -m pytest -m long
+
+# Everything killed, stopped and cut off at random; the same faults for the same seed. FSYNC is the server's.
+SECONDS ?= 60
+SEED ?= 1
+FSYNC ?= always
+LEAST ?= 0
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) --fsync $(FSYNC) --least-faults $(LEAST)
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check .

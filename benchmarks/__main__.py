@@ -14,16 +14,8 @@ from benchmarks import results, targets
 from benchmarks.side_by_side import Result
 
 NAMES = (
-    "publish",
-    "consume",
-    "latency",
-    "request",
-    "negotiate",
-    "materialise",
-    "cluster",
-    "startup",
-    "depth",
-    "instances",
+    *("publish", "consume", "latency", "request", "negotiate", "materialise", "cluster", "startup", "depth"),
+    *("schema_check", "instances"),
 )
 # What takes many minutes and its own words, and is run alone.
 ALONE = ("endurance",)

@@ -21,6 +21,7 @@ _POLICIES = {
 }
 # What a verdict calls its proof, for who did not read the engine.
 _PROOFS = {
+    "keyword by keyword": "each keyword of the consumer follows from one of the producer at the same place",
     "canonical forms": "both schemas in canonical form, where the one covers the other",
     "no message in the difference": "a search for a message that the one allows and the other refuses; there is none",
     "every message looked at": "the producer's schema lists its messages, and each of them is accepted",

@@ -1,4 +1,4 @@
-"""The clock of the schema engine: `check`, bounded in time.
+"""The clock of the schema engine: `check`, `diff` and `adapt`, bounded in time.
 
 Law: the engine is pure and asks its budget at every step of a proof; what it cannot interrupt (compiling, canonical
 forms, validating) it estimates first and leaves out where that might take long. So a clock is all that it needs from
@@ -8,9 +8,14 @@ outside, and no helper process: a second thread of the caller runs on while a pr
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
+from claude_comm.schema.adapt import Proposal
+from claude_comm.schema.adapt import adapt as pure_adapt
 from claude_comm.schema.check import check as pure_check
 from claude_comm.schema.dialect import DEFAULT, Dialect
+from claude_comm.schema.diff import Difference
+from claude_comm.schema.diff import diff as pure_diff
 from claude_comm.schema.verdict import Json, Policy, Verdict
 
 
@@ -25,4 +30,32 @@ def check(
     """Whether every message of `produced` is one of `accepted`, within `budget_ms` milliseconds of real time."""
     return pure_check(
         produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
+    )
+
+
+def diff(old: Json, new: Json, *, policy: Policy, budget_ms: float, default_dialect: Dialect) -> Difference:
+    """What changed from `old` to `new`; all its proofs together take `budget_ms` milliseconds of real time."""
+    return pure_diff(
+        old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
+    )
+
+
+def adapt(
+    produced: Json,
+    accepted: Json,
+    *,
+    aliases: Mapping[str, Sequence[str]] | None,
+    policy: Policy,
+    budget_ms: float,
+    default_dialect: Dialect,
+) -> tuple[Proposal, ...]:
+    """Adapters from `produced` to `accepted`; all proofs together take `budget_ms` milliseconds of real time."""
+    return pure_adapt(
+        produced,
+        accepted,
+        aliases=aliases,
+        policy=policy,
+        budget_ms=budget_ms,
+        default_dialect=default_dialect,
+        clock=time.monotonic,
     )

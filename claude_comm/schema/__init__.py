@@ -1,16 +1,21 @@
 """The schema algebra: can every message that one module sends be accepted by another?
 
-The front door. `check` here is bounded in real time; the pure one, which counts steps, is `claude_comm.schema.check`.
+The front door. `check`, `diff` and `adapt` here are bounded in real time; the pure ones, which count steps unless they
+are given a clock, are in the modules of the same names.
 """
 
 from __future__ import annotations
 
-# First the module of that name: Python would bind it here whenever it is first imported, over the function below.
-import claude_comm.schema.check  # noqa: F401
-from claude_comm.schema.adapt import adapt
+from collections.abc import Mapping, Sequence
+
+# First the modules of these names: Python would bind them here whenever they are first imported, over the functions.
+import claude_comm.schema.adapt
+import claude_comm.schema.check
+import claude_comm.schema.diff  # noqa: F401
+from claude_comm.schema.adapt import Proposal
 from claude_comm.schema.adapter import apply
 from claude_comm.schema.dialect import DEFAULT, Dialect
-from claude_comm.schema.diff import diff
+from claude_comm.schema.diff import Difference
 from claude_comm.schema.explain import explain
 from claude_comm.schema.infer import infer
 from claude_comm.schema.verdict import Compatible, Incompatible, Json, Policy, Reason, Undecided, Verdict
@@ -46,6 +51,43 @@ def check(
     from claude_comm.drive.guard import check as guarded
 
     return guarded(produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
+
+
+def diff(
+    old: Json,
+    new: Json,
+    *,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    default_dialect: Dialect = DEFAULT,
+) -> Difference:
+    """What changed from `old` to `new`, and for whom; all its proofs together take about `budget_ms` of real time.
+
+    Raises `SchemaError` for a schema that cannot be used, and nothing else.
+    """
+    from claude_comm.drive.guard import diff as guarded
+
+    return guarded(old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
+
+
+def adapt(
+    produced: Json,
+    accepted: Json,
+    *,
+    aliases: Mapping[str, Sequence[str]] | None = None,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    default_dialect: Dialect = DEFAULT,
+) -> tuple[Proposal, ...]:
+    """Adapters from `produced` to `accepted`, the best first; all proofs together take about `budget_ms` of real time.
+
+    Raises `SchemaError` for a schema that cannot be used, and nothing else.
+    """
+    from claude_comm.drive.guard import adapt as guarded
+
+    return guarded(
+        produced, accepted, aliases=aliases, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect
+    )
 
 
 def __dir__() -> list[str]:

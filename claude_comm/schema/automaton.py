@@ -29,6 +29,8 @@ MAX_STEPS = 200_000
 MAX_WORK = 2_000_000
 # How much of that lies between two calls of the caller's tick: about a millisecond.
 WORK_PER_TICK = 1_000
+# Words of an enumeration that are read between two of them.
+WORDS_PER_TICK = 32
 # Steps that a reader remembers: a few hundred kilobytes.
 MAX_KNOWN = 2_000
 # A member longer than this is of no use as a witness, and would be slow to confirm.
@@ -45,6 +47,16 @@ def watching(tick: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _tick.reset(token)
+
+
+def sieved(words: Iterable[str], keeps: Callable[[str], bool]) -> Iterator[str]:
+    """The words that are kept; there may be tens of thousands of them."""
+    tick = _tick.get()
+    for count, word in enumerate(words):
+        if tick is not None and not count % WORDS_PER_TICK:
+            tick()
+        if keeps(word):
+            yield word
 
 
 def start_of(term: Term) -> State:

@@ -35,5 +35,30 @@ class Budget:
         if self._clock is None:
             if self._steps < 0:
                 raise OutOfBudget
-        elif self._steps % STEPS_PER_LOOK == 0 and self._clock() > self._end:
+        elif self._steps % STEPS_PER_LOOK == 0:
+            self.look()
+
+    def look(self) -> None:
+        """Between two pieces of work that are long, and no steps of a proof; raises `OutOfBudget`."""
+        if self._clock is not None and self._clock() > self._end:
             raise OutOfBudget
+
+
+class OutOfPart(Exception):
+    """A part of a budget is used up. It never leaves the engine."""
+
+
+class Part(Budget):
+    """The next `steps` of a budget, for what is only worth trying."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, whole: Budget, steps: int) -> None:
+        self._whole, self._steps = whole, steps
+
+    def tick(self) -> None:
+        """One step of work, of both; raises `OutOfPart` or `OutOfBudget`."""
+        self._steps -= 1
+        if self._steps < 0:
+            raise OutOfPart
+        self._whole.tick()

@@ -3,34 +3,39 @@
 Law: `Compatible` only from a proof, `Incompatible` only with a witness that two validators confirm; else `Undecided`
 with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
 
-The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; the
-canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and last,
-messages are guessed from the boundary values of both schemas.
+The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; where
+nothing remains of the consumer's schema beside the producer's, that is a proof, and what remains is searched for a
+message; the canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and
+last, messages are guessed from the boundary values of both schemas.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import json
 from collections.abc import Callable
 
 import msgspec
 
 from claude_comm.schema import canonical, confirm
-from claude_comm.schema.budget import Budget, OutOfBudget
+from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
 from claude_comm.schema.close import close
 from claude_comm.schema.confirm import Side
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.effort import circular
 from claude_comm.schema.languages import watching
-from claude_comm.schema.limits import measure
+from claude_comm.schema.limits import Measure, measure
+from claude_comm.schema.near import Near
 from claude_comm.schema.normal import normalise
 from claude_comm.schema.outcome import Empty, Found, Hard
 from claude_comm.schema.places import place_of
+from claude_comm.schema.plainest import NotPlain
 from claude_comm.schema.prove import Question, refute
 from claude_comm.schema.reasons import explained, gather, told
+from claude_comm.schema.residue import TooManyLooks, bare, residue
 from claude_comm.schema.sample import candidates, harvest
+from claude_comm.schema.surely import compiles
+from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
 MAX_LISTED = 200
@@ -40,6 +45,10 @@ MAX_GUESSES = 400
 # Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
 # there is a message and less where there is none.
 PATIENCE = 6
+# Steps of a search that looks only at what two schemas say differently.
+NEAR_STEPS = 2_000
+MAX_NEAR = 60
+_AS_WRITTEN: Policy = "strict"
 
 
 def check(
@@ -56,48 +65,70 @@ def check(
     `clock` answers in seconds; without one the budget is counted in steps, and the verdict is the same on every
     machine. `default_dialect` is for schemas without a `$schema`.
     """
-    budget = Budget(budget_ms, clock)
-    left, right = _side(produced, default_dialect, policy), _side(accepted, default_dialect, "strict")
+    budget, sides = Budget(budget_ms, clock), list[Side]()
     try:
+        for schema, under in ((produced, policy), (accepted, _AS_WRITTEN)):
+            sides.append(_side(schema, default_dialect, under, budget.look))
+        left, right = sides
         with watching(budget.tick):
             return _settle(left, right, budget)
     except OutOfBudget:
+        if len(sides) < 2:
+            name = "accepted" if sides else "produced"
+            return Undecided(place="", why=f"the {name} schema is too large to be made ready within {budget_ms:g} ms.")
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
     except RecursionError:
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
-def _side(schema: Json, default: Dialect, policy: Policy) -> Side:
+def _side(schema: Json, default: Dialect, policy: Policy, look: Callable[[], None]) -> Side:
     """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
     size = measure(schema)
     if size.characters > MAX_KEPT:
-        return _made(schema, default, policy)
+        return _made(schema, default, policy, size, look)
     # The text tells 1 from 1.0 and true, which a dictionary would not.
-    return _kept(_text(schema), default, policy)
+    return _kept(_Written(text(schema), size), default, policy)
 
 
-def _text(schema: Json) -> bytes:
-    """The schema as JSON; what the fast encoder does not take (integers past 64 bits, surrogates) the slow one does."""
-    try:
-        return msgspec.json.encode(schema)
-    except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError):
-        return json.dumps(schema).encode()
+class _Written(msgspec.Struct, frozen=True, eq=False):
+    """A schema as text, and its size: which the text decides, and so takes no part in what is equal."""
+
+    text: bytes
+    size: Measure
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Written) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
 @functools.lru_cache(maxsize=256)
-def _kept(text: bytes, default: Dialect, policy: Policy) -> Side:
-    return _made(msgspec.json.decode(text), default, policy)
+def _kept(written: _Written, default: Dialect, policy: Policy) -> Side:
+    return _made(msgspec.json.decode(written.text), default, policy, written.size, lambda: None)
 
 
-def _made(schema: Json, default: Dialect, policy: Policy) -> Side:
+def _made(schema: Json, default: Dialect, policy: Policy, size: Measure, look: Callable[[], None]) -> Side:
+    """`look` is called between stages that take up to a tenth of a second each, for the largest of schemas."""
     dialect = dialect_of(schema, default)
-    rust = confirm.compile_side(schema, dialect)
-    document = normalise(schema, dialect)
+    sure = compiles(schema, dialect, size)
+    look()
+    if not sure:
+        confirm.compile_side(schema, dialect)
+        look()
+    document = normalise(schema, dialect, size)
+    look()
     if policy == "strict":
-        return Side(schema, dialect, document, rust, canonical.form(document))
+        return Side(schema, dialect, document)
+    written = Side(schema, dialect, document) if document.opaque or document.lexical else None
     document = close(document)
-    rust = confirm.compile_side(document.schema, DEFAULT)
-    return Side(document.schema, DEFAULT, document, rust, canonical.form(document))
+    look()
+    side = Side(document.schema, DEFAULT, document, written)
+    if not sure:
+        # Closing adds keywords that are compiled along references.
+        _ = side.rust
+        look()
+    return side
 
 
 def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
@@ -111,6 +142,12 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     listed = _listed(left, right, budget)
     if listed is not None:
         return listed
+    rest = residue(left.document, right.document)
+    if rest is True:
+        return Compatible(proof="keyword by keyword")
+    near = _near(left, right, rest, budget)
+    if near is not None:
+        return near
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
         return Compatible(proof="canonical forms")
@@ -134,6 +171,22 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 
+def _near(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | None:
+    """The verdict where what the two sides say differently gives a message, without a look at all the rest."""
+    documents = left.document, right.document
+    if any(each.opaque or each.lexical or each.dynamic for each in documents):
+        return None
+    shown, part = list[Json](), Part(budget, NEAR_STEPS)
+    messages = Near(*documents, shown, part).all(bare(left.document.schema), bare(rest), PATIENCE)
+    try:
+        with watching(part.tick):
+            gather(left, right, shown, itertools.islice(messages, MAX_NEAR), part)
+    except (OutOfPart, OutOfBudget, NotPlain, TooManyLooks, RecursionError):
+        # The canonical forms may still prove it, and take no step.
+        return None
+    return _smallest(left, right, shown, budget)
+
+
 def _broken(left: Side, right: Side, question: Question, budget: Budget) -> Verdict | None:
     """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
     shown: list[Json] = []
@@ -142,8 +195,12 @@ def _broken(left: Side, right: Side, question: Question, budget: Budget) -> Verd
     except OutOfBudget:
         if not shown:
             raise
+    return _smallest(left, right, shown, budget)
+
+
+def _smallest(left: Side, right: Side, shown: list[Json], budget: Budget) -> Verdict | None:
     # Sorting is stable: of equally small ones the first keyword's.
-    shown.sort(key=lambda message: len(_text(message)))
+    shown.sort(key=lambda message: len(text(message)))
     for index, witness in enumerate(shown):
         if confirm.confirmed(left, right, witness, budget.tick):
             return told(right, [witness, *shown[:index], *shown[index + 1 :]])

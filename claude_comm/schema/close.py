@@ -43,7 +43,7 @@ def close(document: Document) -> Document:
         origins[_copy(name)] = document.origins.get(name, "")
     if definitions and isinstance(whole, dict):
         whole = {**whole, "$defs": definitions}
-    return msgspec.structs.replace(document, schema=whole, origins=origins)
+    return msgspec.structs.replace(document, schema=whole, origins=origins, size=None)
 
 
 class _Closer:

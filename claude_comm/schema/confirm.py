@@ -16,9 +16,11 @@ import jsonschema_rs
 import msgspec
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import canonical
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.document import Document
 from claude_comm.schema.effort import effort, scannable, searchable
+from claude_comm.schema.growth import measured
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json
@@ -26,21 +28,36 @@ from claude_comm.schema.verdict import Json
 # About 0.1 s of each, on a machine of 2025.
 MAX_FAST = 1_000_000
 MAX_SLOW = 20_000
+# Each refusal of `jsonschema` prints the value that it refuses, whether anybody reads it or not.
+MAX_PRINTED = 100_000_000
 # The interpreter has a thousand frames, the caller uses some, and `jsonschema` takes about nine a level; past the end
 # of the stack the library that holds its references ends the process.
 MAX_SLOW_DEPTH = 45
 
 
-class Side(msgspec.Struct, frozen=True):
-    """One schema in its own dialect, compiled by `jsonschema-rs`; its normal form; its canonical form, if cheap."""
+class Side(msgspec.Struct, frozen=True, dict=True):
+    """One schema in its own dialect, and its normal form; what else is made of it is made when first asked for.
+
+    Most pairs are settled before anybody asks, and making costs more than asking: so it is kept, too.
+    """
 
     schema: Json
     dialect: Dialect
     document: Document
-    rust: jsonschema_rs.Validator
-    canonical: jsonschema_rs.CanonicalSchema | None = None
+    # What the schema says as it was written, where the normal form leaves something of it out.
+    written: Side | None = None
     # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @functools.cached_property
+    def rust(self) -> jsonschema_rs.Validator:
+        """Compiled by the first validator. Raises `SchemaError`."""
+        return compile_side(self.schema, self.dialect)
+
+    @functools.cached_property
+    def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
+        """The canonical form, if it is cheap."""
+        return canonical.form(self.document)
 
 
 def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
@@ -53,6 +70,11 @@ def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
 
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
+    found = _accepts(side, candidate, tick)
+    return found if not found or side.written is None else _accepts(side.written, candidate, tick)
+
+
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     work = effort(side.document, candidate, tick)
     if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
@@ -60,19 +82,25 @@ def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | Non
         first = side.rust.is_valid(candidate)
     except ValueError:
         return None
-    if work.evaluations > MAX_SLOW or work.depth > MAX_SLOW_DEPTH or not searchable(side.document, candidate):
+    if (
+        work.evaluations > MAX_SLOW
+        or work.evaluations * measured(candidate)[2] > MAX_PRINTED
+        or work.depth > MAX_SLOW_DEPTH
+        or not searchable(side.document, candidate)
+    ):
         return None
     return first if _second(side, candidate, first) else None
 
 
 def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
-    for side in (produced, accepted):
+    sent = [produced] if produced.written is None else [produced, produced.written]
+    for side in (*sent, accepted):
         work = effort(side.document, candidate, tick)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
             return False
     try:
-        return produced.rust.is_valid(candidate) and not accepted.rust.is_valid(candidate)
+        return all(side.rust.is_valid(candidate) for side in sent) and not accepted.rust.is_valid(candidate)
     except ValueError:
         return False
 

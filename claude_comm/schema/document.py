@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from claude_comm.schema.limits import Measure
 from claude_comm.schema.verdict import Json
 
 # Well within what the stack of every validator takes; deeper documents are counted for each message.
 MAX_UNFOLDED_DEPTH = 40
+
+
+_PATTERNS = frozenset(("pattern", "patternProperties"))
 
 
 class Unfolded(msgspec.Struct, frozen=True):
@@ -32,6 +36,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     lexical: bool
     # Some reference depends on the path that led to it: then a definition does not mean one thing.
     dynamic: bool
+    # What the schema measured that this says nothing more than; none where something was added.
+    size: Measure | None = None
 
     @property
     def definitions(self) -> Mapping[str, Json]:
@@ -40,11 +46,15 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @functools.cached_property
     def patterns(self) -> tuple[str, ...]:
         """The regular expressions in it."""
+        if self.size is not None and _PATTERNS.isdisjoint(self.size.names):
+            return ()
         return tuple(_patterns(self.schema))
 
     @functools.cached_property
     def unfolded(self) -> Unfolded | None:
         """Its size once unfolded; None where it is recursive, or deep."""
+        if self.size is not None and not self.size.references and self.size.depth < MAX_UNFOLDED_DEPTH:
+            return Unfolded(self.size.nodes, self.size.depth + 1)
         try:
             return _Unfolding(self.definitions).of(_without_definitions(self.schema), 0)
         except _Endless:

@@ -39,7 +39,7 @@ class Effort(msgspec.Struct, frozen=True):
 
 def effort(document: Document, value: Json, tick: Callable[[], None]) -> Effort | None:
     """The work of validating `value`, or a little more; None where references turn in circles or nest too deep."""
-    glance = _glance(document, value)
+    glance = glanced(document, value)
     if glance is not None:
         tick()
         return glance
@@ -49,7 +49,7 @@ def effort(document: Document, value: Json, tick: Callable[[], None]) -> Effort 
         return None
 
 
-def _glance(document: Document, value: Json) -> Effort | None:
+def glanced(document: Document, value: Json) -> Effort | None:
     """A bound that needs no walk: without recursion each subschema looks at each value at most once."""
     unfolded = document.unfolded
     if unfolded is None:
@@ -174,7 +174,8 @@ def scannable(document: Document, value: Json) -> bool:
 
 def looks(document: Document) -> bool:
     """Whether some pattern has look-around or back-references."""
-    return any(_LOOKS.search(source) for source in document.patterns)
+    patterns = document.patterns
+    return bool(patterns) and any(_LOOKS.search(source) for source in patterns)
 
 
 def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:

@@ -8,7 +8,6 @@ a literal that all other kinds satisfy, as JSON Schema has it. Formats are annot
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -17,7 +16,7 @@ from claude_comm.schema.document import Document
 from claude_comm.schema.nodes import ANY_KIND, ARRAY, BOOLEAN, NULL, NUMBER, OBJECT, STRING, Node
 from claude_comm.schema.pool import BOTTOM, TOP, Pool
 from claude_comm.schema.unevaluated import unevaluated_items, unevaluated_properties
-from claude_comm.schema.values import exact, key
+from claude_comm.schema.values import exact, key, ordered
 from claude_comm.schema.verdict import Json
 
 # More branches than this in one `oneOf` would make half a million pairs.
@@ -70,7 +69,7 @@ class Translator:
         """
         if not isinstance(schema, dict) or _plain(schema):
             return self.node(schema)
-        text = json.dumps(schema, sort_keys=True)
+        text = ordered(schema)
         if '"$ref"' in text or '"$opaque"' in text:
             text = self.prefix + text
         self.written.setdefault(text, schema)

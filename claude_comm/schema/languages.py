@@ -24,6 +24,7 @@ from claude_comm.schema.terms import Term
 __all__ = ["InvalidPattern", "Language", "LanguageError", "NotRegular", "TooHard", "watching"]
 
 Piece = tuple[int, "int | None", Term]
+_EVERY: tuple[Piece, ...] = ((0, None, terms.ALL),)
 
 # A counted character class beyond this is turned into a bound on the length, which costs no states.
 _LONG_COUNT = 16
@@ -76,7 +77,7 @@ class Language:
 
     @classmethod
     def everything(cls) -> Language:
-        return cls(((0, None, terms.ALL),))
+        return cls(_EVERY)
 
     @classmethod
     def nothing(cls) -> Language:
@@ -91,7 +92,9 @@ class Language:
 
     def __and__(self, other: Language) -> Language:
         if self._words is not None:
-            return Language.literals(word for word in self._words if other.accepts(word))
+            if other._pieces == _EVERY:
+                return self
+            return Language.literals(automaton.sieved(self._words, other.accepts))
         if other._words is not None:
             return other & self
         return Language(_combined(self.pieces, other.pieces, terms.both))
@@ -103,7 +106,7 @@ class Language:
 
     def __sub__(self, other: Language) -> Language:
         if self._words is not None:
-            return Language.literals(word for word in self._words if not other.accepts(word))
+            return Language.literals(automaton.sieved(self._words, lambda word: not other.accepts(word)))
         return self & ~other
 
     def __invert__(self) -> Language:

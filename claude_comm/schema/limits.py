@@ -30,11 +30,15 @@ DEFAULT_CAPS = Caps()
 
 
 class Measure(msgspec.Struct):
-    """The size of a document while it is walked."""
+    """The size of a document while it is walked, and every name of a member in it, be it a keyword or not."""
 
     nodes: int = 0
+    depth: int = 0
     characters: int = 0
     references: int = 0
+    names: set[str] = msgspec.field(default_factory=set)
+    # No number that a validator might not hold: see `_ordinary`.
+    ordinary: bool = True
 
 
 def measure(schema: Json, caps: Caps = DEFAULT_CAPS) -> Measure:
@@ -47,35 +51,62 @@ def measure(schema: Json, caps: Caps = DEFAULT_CAPS) -> Measure:
 
 def _glance(schema: Json, caps: Caps) -> Measure | None:
     """The size of a plain schema, level by level; None for any other, which `_walked` then measures or refuses."""
-    found, layer, bits = Measure(), [schema], _bits(caps)
-    for _ in range(caps.depth):
+    found, layer, texts = Measure(), [schema], list[str]()
+    for found.depth in range(1, caps.depth + 1):
         below: list[Json] = []
         for value in layer:
             kind = type(value)
-            if kind is dict:
-                if not _plain_keys(value, found):
-                    return None
+            if kind is str:
+                texts.append(value)
+            elif kind is dict:
+                texts += value
                 below += value.values()
+                found.names.update(value)
+                if not _REFERENCES.isdisjoint(value):
+                    found.references += len(_REFERENCES & value.keys())
             elif kind is list:
                 below += value
-            elif kind is str and value.isascii():
-                found.characters += len(value) + 2
-            elif value is None or kind is bool:
-                found.characters += 4
-            elif kind is int and value.bit_length() <= bits:
-                found.characters += 8
-            elif kind is float and math.isfinite(value):
-                found.characters += 16
-            else:
+            elif not _plain(value, kind, found, caps):
                 return None
             # The same list may stand in many places: it is never copied more often than the cap allows.
             if len(below) > caps.nodes:
                 return None
         found.nodes += len(layer)
         if not below:
-            return found if _within(found, caps) else None
+            return found if _texts(texts, found, caps) and _within(found, caps) else None
+        if found.nodes > caps.nodes:
+            return None
         layer = below
     return None
+
+
+def _plain(value: Json, kind: type, found: Measure, caps: Caps) -> bool:
+    """Counts a number, a boolean or null; whether it is one, and within the caps."""
+    if value is None or kind is bool:
+        found.characters += 4
+    elif kind is int and value.bit_length() <= _bits(caps):
+        found.characters += 8
+    elif kind is float and math.isfinite(value):
+        found.characters += 16
+    else:
+        return False
+    found.ordinary = found.ordinary and _ordinary(value)
+    return True
+
+
+def _ordinary(number: float | None) -> bool:
+    """Whether every validator holds it as it is: nothing that has to be rounded, and no count past its integers."""
+    return not number or 1e-9 < abs(number) < 2**31
+
+
+def _texts(texts: list[str], found: Measure, caps: Caps) -> bool:
+    """Counts the strings of a plain schema; whether they are strings within the caps, and of ASCII alone."""
+    try:
+        found.characters += sum(map(len, texts)) + 2 * len(texts)
+        # Joined only once they are known to be few: the same long text may stand in many places.
+        return found.characters <= caps.characters and "".join(texts).isascii()
+    except TypeError:
+        return False
 
 
 def _bits(caps: Caps) -> int:
@@ -87,16 +118,6 @@ def _within(found: Measure, caps: Caps) -> bool:
     return found.nodes <= caps.nodes and found.characters <= caps.characters and found.references <= caps.references
 
 
-def _plain_keys(value: dict[str, Json], found: Measure) -> bool:
-    try:
-        names = "".join(value)
-    except TypeError:
-        return False
-    found.characters += len(names) + 2 * len(value)
-    found.references += len(_REFERENCES & value.keys())
-    return names.isascii()
-
-
 def _walked(schema: Json, caps: Caps) -> Measure:
     """The size of any value; raises `SchemaError` with the place."""
     found = Measure()
@@ -105,6 +126,7 @@ def _walked(schema: Json, caps: Caps) -> Measure:
     while stack:
         value, depth, place = stack.pop()
         found.nodes += 1
+        found.depth = max(found.depth, depth)
         if depth > caps.depth:
             raise SchemaError(f"nested more than {caps.depth} deep.", path=pointer(place))
         if found.nodes > caps.nodes:
@@ -114,6 +136,7 @@ def _walked(schema: Json, caps: Caps) -> Measure:
                 if not isinstance(key, str):
                     raise SchemaError(f"an object key must be a string, not {_kind(key)}.", path=pointer(place))
                 _text(key, found, caps, place)
+                found.names.add(key)
                 found.references += key in _REFERENCES
                 stack.append((item, depth + 1, (place, key)))
         elif isinstance(value, list | tuple):
@@ -158,6 +181,8 @@ def _scalar(value: Json, found: Measure, caps: Caps, place: _Place) -> None:
         found.characters += 16
     else:
         raise SchemaError(f"{_kind(value)} is not a JSON value.", path=pointer(place))
+    if not isinstance(value, str):
+        found.ordinary = found.ordinary and _ordinary(value)
 
 
 def _text(value: str, found: Measure, caps: Caps, place: _Place) -> None:

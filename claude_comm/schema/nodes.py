@@ -5,6 +5,10 @@ object exactly when they are written the same way, so that equality is identity.
 its literal also says what holds for the other kinds: everything (`strict=False`, as in "if it is a string, then"), or
 nothing. The atoms are closed under negation: what JSON Schema says of all items, the negation says of some.
 
+Nodes and atoms hold only what is older than they are, so no cycle of them is possible, and the collector of cycles is
+told to pass them by (`gc=False`): a wide schema makes hundreds of thousands, and each look at all of them would stop
+every thread of the caller for half a second.
+
 References: negation normal form for JSON Schema and the finite set of atoms it needs are those of Attouche, Baazizi,
 Colazzo, Ghelli, Sartiani and Scherzinger, "Witness Generation for JSON Schema", PVLDB 15(13), 2022.
 """
@@ -16,43 +20,44 @@ from typing import TypeAlias
 
 import msgspec
 
+# A node refers to older ones alone, so there are no cycles for the collector to look for: hence `gc=False` below.
 NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT = KINDS = (1, 2, 4, 8, 16, 32)
 ANY_KIND = 63
 
 
-class Node(msgspec.Struct, frozen=True, eq=False):
+class Node(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A formula. `uid` orders the nodes of a pool by age."""
 
     uid: int
 
 
-class Top(Node, frozen=True, eq=False):
+class Top(Node, frozen=True, eq=False, gc=False):
     """Every value."""
 
 
-class Bottom(Node, frozen=True, eq=False):
+class Bottom(Node, frozen=True, eq=False, gc=False):
     """No value."""
 
 
-class And(Node, frozen=True, eq=False):
+class And(Node, frozen=True, eq=False, gc=False):
     """The values in every part."""
 
     parts: tuple[Node, ...]
 
 
-class Or(Node, frozen=True, eq=False):
+class Or(Node, frozen=True, eq=False, gc=False):
     """The values in some part."""
 
     parts: tuple[Node, ...]
 
 
-class Not(Node, frozen=True, eq=False):
+class Not(Node, frozen=True, eq=False, gc=False):
     """The values that are not in a conjunction or disjunction: pushed down only where somebody looks inside."""
 
     node: Node
 
 
-class Ref(Node, frozen=True, eq=False):
+class Ref(Node, frozen=True, eq=False, gc=False):
     """What a schema says (`holds`), or its negation: unfolded when needed, and so may be recursive.
 
     `name` is that of a definition, or the text of a subschema: what both sides write alike is one node.
@@ -62,13 +67,13 @@ class Ref(Node, frozen=True, eq=False):
     holds: bool
 
 
-class Kinds(Node, frozen=True, eq=False):
+class Kinds(Node, frozen=True, eq=False, gc=False):
     """The values of some kinds, as a set of bits."""
 
     kinds: int
 
 
-class Lit(Node, frozen=True, eq=False):
+class Lit(Node, frozen=True, eq=False, gc=False):
     """The values of `kind` for which `atom` holds, and all values of other kinds unless `strict`."""
 
     kind: int
@@ -76,7 +81,7 @@ class Lit(Node, frozen=True, eq=False):
     strict: bool
 
 
-class Opaque(Node, frozen=True, eq=False):
+class Opaque(Node, frozen=True, eq=False, gc=False):
     """Nobody knows which values: one unknown predicate for each `token`, or its negation."""
 
     token: int
@@ -84,80 +89,80 @@ class Opaque(Node, frozen=True, eq=False):
     holds: bool
 
 
-class Low(msgspec.Struct, frozen=True):
+class Low(msgspec.Struct, frozen=True, gc=False):
     """At least `count` characters, items or properties."""
 
     count: int
 
 
-class High(msgspec.Struct, frozen=True):
+class High(msgspec.Struct, frozen=True, gc=False):
     """At most `count` characters, items or properties."""
 
     count: int
 
 
-class Min(msgspec.Struct, frozen=True):
+class Min(msgspec.Struct, frozen=True, gc=False):
     """A number from `bound` on, or beyond it when `open`."""
 
     bound: Fraction
     open: bool
 
 
-class Max(msgspec.Struct, frozen=True):
+class Max(msgspec.Struct, frozen=True, gc=False):
     """A number up to `bound`, or below it when `open`."""
 
     bound: Fraction
     open: bool
 
 
-class Multiple(msgspec.Struct, frozen=True):
+class Multiple(msgspec.Struct, frozen=True, gc=False):
     """A whole multiple of `of`, or not one."""
 
     of: Fraction
     holds: bool
 
 
-class Numbers(msgspec.Struct, frozen=True):
+class Numbers(msgspec.Struct, frozen=True, gc=False):
     """One of the numbers, or none of them."""
 
     values: frozenset[Fraction]
     holds: bool
 
 
-class Lexical(msgspec.Struct, frozen=True):
+class Lexical(msgspec.Struct, frozen=True, gc=False):
     """Written as an integer, without a fraction: what draft 4 calls an integer."""
 
     holds: bool
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class Pattern(msgspec.Struct, frozen=True, gc=False):
     """A string in which the regular expression is found, or is not."""
 
     source: str
     holds: bool
 
 
-class Words(msgspec.Struct, frozen=True):
+class Words(msgspec.Struct, frozen=True, gc=False):
     """One of the strings, or none of them."""
 
     values: frozenset[str]
     holds: bool
 
 
-class Flags(msgspec.Struct, frozen=True):
+class Flags(msgspec.Struct, frozen=True, gc=False):
     """One of the booleans."""
 
     values: frozenset[bool]
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """If there is an item at `index`, it is of `node`."""
 
     index: int
     node: Node
 
 
-class AtLeast(msgspec.Struct, frozen=True):
+class AtLeast(msgspec.Struct, frozen=True, gc=False):
     """At least `count` of the items from `start` on are of `node`."""
 
     start: int
@@ -165,7 +170,7 @@ class AtLeast(msgspec.Struct, frozen=True):
     count: int
 
 
-class AtMost(msgspec.Struct, frozen=True):
+class AtMost(msgspec.Struct, frozen=True, gc=False):
     """At most `count` of the items from `start` on are of `node`; none: all of them are of its negation."""
 
     start: int
@@ -173,27 +178,27 @@ class AtMost(msgspec.Struct, frozen=True):
     count: int
 
 
-class Distinct(msgspec.Struct, frozen=True):
+class Distinct(msgspec.Struct, frozen=True, gc=False):
     """No two items are equal, or some two are."""
 
     holds: bool
 
 
-class All(msgspec.Struct, frozen=True):
+class All(msgspec.Struct, frozen=True, gc=False):
     """Every property whose name is in `names`, a formula over strings, has a value of `node`."""
 
     names: Node
     node: Node
 
 
-class Some(msgspec.Struct, frozen=True):
+class Some(msgspec.Struct, frozen=True, gc=False):
     """Some property whose name is in `names` has a value of `node`."""
 
     names: Node
     node: Node
 
 
-class Exactly(msgspec.Struct, frozen=True):
+class Exactly(msgspec.Struct, frozen=True, gc=False):
     """One of these arrays, or one of these objects (as `values.Key`s)."""
 
     keys: frozenset[tuple[object, ...]]

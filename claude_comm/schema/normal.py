@@ -14,27 +14,34 @@ from urllib.parse import unquote, urldefrag, urljoin
 import jsonschema_rs
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.dialect import NUMBER, Dialect, dialect_of
+from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
+from claude_comm.schema.limits import Measure
+from claude_comm.schema.rendering import addressed
 from claude_comm.schema.verdict import Json
 
-_BASE = "urn:claude-comm:schema"
+# The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
+_BASE = "json-schema:///"
+_META = "https://json-schema.org/draft/"
 
 
-def normalise(schema: Json, dialect: Dialect) -> Document:
-    """The normal form of a schema that `measure` has passed and the validator has compiled."""
-    return _Normaliser(schema, dialect).run()
+def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Document:
+    """The normal form of a schema that `measure` has passed, which gives its `size`, and the validator has compiled."""
+    return _Normaliser(schema, dialect, size).run()
 
 
 class _Normaliser:
-    def __init__(self, root: Json, dialect: Dialect) -> None:
-        self.root, self.dialect = root, dialect
+    def __init__(self, root: Json, dialect: Dialect, size: Measure | None) -> None:
+        root = self.root = addressed(root)
+        self.dialect, self.size = dialect, size
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
         self.opaque = self.lexical = self.wanders = False
-        self.scan = _Scan(root, dialect)
-        self.base = str(_identifier(root, dialect) or _BASE)
+        # Whether identifiers and the like are to be looked for at all.
+        self.marked = size is None or _marked(size.names, dialect)
+        self.scan = _Scan(root if self.marked else True, dialect)
+        self.base = str((_identifier(root, dialect) if self.marked else None) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
 
     def run(self) -> Document:
@@ -46,7 +53,12 @@ class _Normaliser:
         if definitions and isinstance(whole, dict):
             whole["$defs"] = definitions
         return Document(
-            schema=whole, origins=self.origins, opaque=self.opaque, lexical=self.lexical, dynamic=self.wanders
+            schema=whole,
+            origins=self.origins,
+            opaque=self.opaque,
+            lexical=self.lexical,
+            dynamic=self.wanders,
+            size=self.size if self.dialect == DEFAULT else None,
         )
 
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
@@ -54,10 +66,9 @@ class _Normaliser:
             return schema
         if schema is not self.root and self.scan.foreign and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
-        old = dialect in _BEFORE_2019
-        if old and "$ref" in schema:
+        if "$ref" in schema and dialect in _BEFORE_2019:
             return self.reference(schema["$ref"], base, dialect)
-        identifier = _identifier(schema, dialect)
+        identifier = _identifier(schema, dialect) if self.marked else None
         if identifier and not identifier.startswith("#"):
             base = urljoin(base, identifier)
         out: dict[str, Json] = {}
@@ -75,7 +86,7 @@ class _Normaliser:
     def reference(self, reference: str, base: str, dialect: Dialect) -> Json:
         if self.scan.foreign:
             return self.unknown("a reference in a document that embeds another dialect")
-        if reference == "#" and self.scan.plain:
+        if reference == "#" and self.scan.plain and base == self.base:
             name = self.name((base, "#"), "#")
             if name not in self.origins:
                 self.origins[name] = ""
@@ -98,13 +109,14 @@ class _Normaliser:
         return self.names[key]
 
     def resolve(self, reference: str, base: str, dialect: Dialect) -> tuple[Json, str, Dialect] | None:
-        if self.scan.plain and reference.startswith("#/"):
+        # A meta-schema that the document refers to has a base and pointers of its own.
+        if self.scan.plain and base == self.base and reference.startswith("#/"):
             return _follow(self.root, reference), self.base, self.dialect
-        if self._registry is None:
-            self._registry = jsonschema_rs.Registry(
-                [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
-            )
         try:
+            if self._registry is None:
+                self._registry = jsonschema_rs.Registry(
+                    [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
+                )
             found = self._registry.resolver(base).lookup(reference)
         except (ValueError, jsonschema_rs.ReferencingError):
             return None
@@ -112,7 +124,9 @@ class _Normaliser:
 
     def dynamic(self, keyword: str, reference: str, base: str, dialect: Dialect) -> Json:
         """A dynamic reference that can only ever lead to one place, or an opaque one."""
-        if keyword == "$recursiveRef":
+        if base.startswith(_META):
+            pass  # the meta-schemas extend each other by just this
+        elif keyword == "$recursiveRef":
             if self.scan.resources <= 1 or not self.scan.recursive_anchors:
                 return self.reference(reference, base, dialect)
         else:
@@ -158,6 +172,11 @@ class _Scan:
 
 
 _MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
+
+
+def _marked(names: set[str], dialect: Dialect) -> bool:
+    """Whether a document has members of these names that `_Scan` looks for; many a property is called `id`."""
+    return not (_MARKS if dialect == "draft4" else _MARKS - {"id"}).isdisjoint(names)
 
 
 def _other(schema: dict[str, Any], dialect: Dialect) -> bool:
@@ -219,6 +238,12 @@ def _many(n: _Normaliser, out: _Out, at: _At) -> None:
 
 def _map(n: _Normaliser, out: _Out, at: _At) -> None:
     out[at.keyword] = {key: n.convert(item, at.base, at.dialect) for key, item in at.value.items()}
+
+
+def _branch(n: _Normaliser, out: _Out, at: _At) -> None:
+    # Without an `if` it says nothing, and what it refers to is never asked.
+    if "if" in at.schema:
+        _one(n, out, at)
 
 
 def _ref(n: _Normaliser, out: _Out, at: _At) -> None:
@@ -298,10 +323,11 @@ _FOUR: dict[str, _Rule] = {
     for key, rule in _SIX.items()
     if key not in {"const", "contains", "propertyNames", "exclusiveMinimum", "exclusiveMaximum"}
 } | {"minimum": _old_bound, "maximum": _old_bound, "type": _old_type}
-_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _one, "else": _one}
+_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _branch, "else": _branch}
 _MODERN: dict[str, _Rule] = {
     **_COMMON,
-    **dict.fromkeys(("if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("if", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("then", "else"), _branch),
     "dependentSchemas": _map,
     **dict.fromkeys(("dependentRequired", "minContains", "maxContains"), _keep),
     "$ref": _ref,

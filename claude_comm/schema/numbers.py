@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from claude_comm.schema import nodes
 from claude_comm.schema.outcome import EMPTY, Empty, Found, Hard, Outcome
-from claude_comm.schema.values import Unwritable, written
+from claude_comm.schema.values import Unwritable, pointed, written
 
 if TYPE_CHECKING:
     from claude_comm.schema.recursion import Prover
@@ -109,9 +109,10 @@ class Shape:
     def _written(self, number: Fraction) -> int | float:
         plain = written(number)
         if False in self.lexical and isinstance(plain, int):
-            if Fraction(float(plain)) != number:
+            near = pointed(plain)
+            if near is None:
                 raise Unwritable
-            return float(plain)
+            return near
         return plain
 
     def _dense(self) -> Iterator[Fraction]:

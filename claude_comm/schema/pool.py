@@ -7,6 +7,7 @@ that `node` does not.
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,22 +19,36 @@ TOP, BOTTOM = nodes.Top(0), nodes.Bottom(1)
 _AGE = operator.attrgetter("uid")
 
 
-class Pool:
-    """All nodes of one question."""
+# New nodes between two ticks: some hundred microseconds. A wide schema makes tens of thousands in one go.
+NODES_PER_TICK = 64
 
-    def __init__(self) -> None:
-        self._table: dict[tuple[Any, ...], Node] = {}
+
+def _never() -> None:
+    pass
+
+
+class Pool:
+    """All nodes of one question. `tick` is called as it grows."""
+
+    def __init__(self, tick: Callable[[], None] = _never) -> None:
+        self._tick = tick
+        # A table for each type: its keys then hold nothing that the collector would have to look at.
+        self._tables: defaultdict[type[Node], dict[tuple[Any, ...], Node]] = defaultdict(dict)
+        self._count = 0
         self._strict: dict[nodes.Lit, Node] = {}
         self._negations: dict[Node, Node] = {TOP: BOTTOM, BOTTOM: TOP}
 
     def __len__(self) -> int:
-        return len(self._table)
+        return self._count
 
     def _make(self, kind: type[Node], *fields: Any) -> Node:
-        place = (kind, *fields)
-        found = self._table.get(place)
+        table = self._tables[kind]
+        found = table.get(fields)
         if found is None:
-            found = self._table[place] = kind(len(self._table) + 2, *fields)
+            found = table[fields] = kind(self._count + 2, *fields)
+            self._count += 1
+            if not self._count % NODES_PER_TICK:
+                self._tick()
         return found
 
     def kinds(self, kinds: int) -> Node:
@@ -46,7 +61,7 @@ class Pool:
 
     def opaque(self, reason: str) -> Node:
         """A new unknown: two places that are hard for the same reason need not say the same."""
-        return self._make(nodes.Opaque, len(self._table), reason, True)
+        return self._make(nodes.Opaque, self._count, reason, True)
 
     def lit(self, kind: int, atom: nodes.Atom, *, strict: bool = False) -> Node:
         """A literal, or what it comes to when the atom is always or never true of its kind."""

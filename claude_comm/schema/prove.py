@@ -31,7 +31,7 @@ class Question:
 
     def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
         self.documents = left, right
-        self.pool = Pool()
+        self.pool = Pool(budget.tick)
         self.prover = Prover(self.pool, budget.tick, line_ends)
         sides = [Translator(self.pool, left, "p:", budget.tick), Translator(self.pool, right, "c:", budget.tick)]
         self.prover.sides += sides

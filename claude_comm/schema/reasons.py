@@ -9,10 +9,14 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+import jsonschema_rs
+
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.confirm import Side, separates
+from claude_comm.schema.effort import glanced
+from claude_comm.schema.growth import load
 from claude_comm.schema.limits import escape
-from claude_comm.schema.refusals import refusals
+from claude_comm.schema.refusals import errors, refusals
 from claude_comm.schema.sentences import Refusal, actual, needed, place, shown, subject
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
@@ -39,8 +43,13 @@ def gather(left: Side, right: Side, shown: list[Json], messages: Iterable[Json],
 
 def told(right: Side, shown: Sequence[Json]) -> Incompatible:
     """The verdict for messages that break the consumer, the first of them a confirmed witness."""
-    found = [refusal for message in shown for refusal in refusals(right.rust.iter_errors(message))]
+    found = [refusal for message in shown for refusal in refusals(_errors(right, message))]
     return Incompatible(witness=shown[0], reasons=distinct(found))
+
+
+def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
+    small = glanced(right.document, message) is not None
+    return errors(right.rust, message, "all" if small else load(right.document).named(message))
 
 
 def reason(refusal: Refusal) -> Reason:

@@ -47,7 +47,6 @@ class Prover:
             OBJECT: objects.Shape,
         }
         self.languages: dict[Node, tuple[Language, bool]] = {}
-        self.evaluator = Evaluator(self.unfold, self.matches, tick)
         self._opposites: dict[nodes.Lit, Node] = {}
         self._at_kind: dict[tuple[Node, int], Node] = {}
         self._unfolding: list[Node] = []
@@ -192,7 +191,9 @@ class Prover:
 
     def holds(self, node: Node, value: Json) -> bool | None:
         """Whether a value is in a node; None where an unknown decides."""
-        return self.evaluator.holds(node, value)
+        # Made each time: one that was kept would hold the prover that holds it, and tens of thousands of nodes would
+        # wait for the collector, which then stops every thread of the caller for as long as it takes to free them.
+        return Evaluator(self.unfold, self.matches, self.tick).holds(node, value)
 
     def language(self, names: Node) -> tuple[Language, bool]:
         """The names of a formula over strings, and whether that is exact (else it is more)."""

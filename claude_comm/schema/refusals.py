@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 import jsonschema_rs
 
+from claude_comm.schema.growth import Named
+from claude_comm.schema.rendering import as_written
 from claude_comm.schema.sentences import Refusal
 from claude_comm.schema.verdict import Json
 
@@ -22,6 +24,18 @@ _RULES = {
     "oneOfMultipleValid": "oneOf",
     "oneOfNotValid": "oneOf",
 }
+
+
+def errors(ready: jsonschema_rs.Validator, instance: Json, named: Named) -> Iterable[jsonschema_rs.ValidationError]:
+    """The errors of a refused message: the validator makes all of them before the first is seen, or only the first."""
+    if named == "all":
+        return ready.iter_errors(instance)
+    try:
+        if named == "first":
+            ready.validate(instance)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
 
 
 def refusals(errors: Iterable[jsonschema_rs.ValidationError], limit: int = MAX_REFUSALS) -> list[Refusal]:
@@ -87,5 +101,5 @@ def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
         rule = str(schema_path[-1])
     limit: Json = None
     if not isinstance(kind, (*_UNION, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid)):
-        limit = kind.value
+        limit = as_written(kind.value)
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance)

@@ -14,6 +14,8 @@ import msgspec
 from claude_comm.schema.verdict import Json
 
 MAX_TEXT = 60
+# `json.dumps` makes one anew for each call with options.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ def subject(path: Sequence[str | int]) -> str:
 
 def shown(value: Json) -> str:
     """A value as JSON, cut to a length that a sentence can bear."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _ENCODER.encode(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 

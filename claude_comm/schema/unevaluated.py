@@ -96,7 +96,8 @@ def _in_place(
         yield schema.get("then", True), t.pool.both([condition, test]), below
         yield schema.get("else", True), t.pool.both([condition, t.pool.negation(test)]), below
     for name, item in schema.get("dependentSchemas", {}).items():
-        yield item, t.pool.both([condition, t.has(name)]), below
+        # An array or a number has no such name: then the schema is not applied, and evaluates nothing.
+        yield item, t.pool.both([condition, t.pool.kinds(OBJECT), t.has(name)]), below
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
         known = name not in path and len(path) < MAX_CHAIN

@@ -20,7 +20,7 @@ from claude_comm.schema import nodes
 from claude_comm.schema.nodes import NULL, Node
 from claude_comm.schema.outcome import EMPTY, Empty, Found, Hard, Outcome, better
 from claude_comm.schema.pool import BOTTOM
-from claude_comm.schema.values import value, written
+from claude_comm.schema.values import pointed, value, written
 from claude_comm.schema.verdict import Json
 
 if TYPE_CHECKING:
@@ -252,14 +252,14 @@ def _integers(plain: Json) -> int:
     return int(_is_integer(plain))
 
 
-def _spelled(plain: Json, pointed: Iterator[bool]) -> Json:
-    """The same value, its integers with a point where the next of `pointed` says so."""
+def _spelled(plain: Json, points: Iterator[bool]) -> Json:
+    """The same value, its integers with a point where the next of `points` says so."""
     if isinstance(plain, list):
-        return [_spelled(item, pointed) for item in plain]
+        return [_spelled(item, points) for item in plain]
     if isinstance(plain, dict):
-        return {name: _spelled(item, pointed) for name, item in plain.items()}
-    return float(plain) if _is_integer(plain) and next(pointed) else plain
+        return {name: _spelled(item, points) for name, item in plain.items()}
+    return pointed(plain) if _is_integer(plain) and next(points) else plain
 
 
 def _is_integer(plain: Json) -> bool:
-    return isinstance(plain, int) and not isinstance(plain, bool) and abs(plain) < 2**53
+    return isinstance(plain, int) and not isinstance(plain, bool) and pointed(plain) is not None

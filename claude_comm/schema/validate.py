@@ -7,16 +7,24 @@ instance that cannot be looked at (too deep, not JSON) is a breach like any othe
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 import jsonschema_rs
 import msgspec
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import remembering
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.document import Document
+from claude_comm.schema.growth import BEARABLE, Load, growth, load
 from claude_comm.schema.limits import DEFAULT_CAPS, Caps, escape, measure
-from claude_comm.schema.refusals import refusals
+from claude_comm.schema.normal import normalise
+from claude_comm.schema.refusals import errors, refusals
+from claude_comm.schema.remembering import is_json
+from claude_comm.schema.rendering import rendered
 from claude_comm.schema.sentences import Refusal, actual, needed, place, subject
 from claude_comm.schema.traces import too_many_paths
+from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Json
 
 # Compiled patterns may take this many bytes each: a bounded repeat of a bounded repeat is refused, not built.
@@ -25,6 +33,10 @@ PATTERN_BYTES = 4 * 1_048_576
 
 # `jsonschema-rs` recurses on the machine's stack: at 100,000 levels it was seen to end the process.
 MAX_INSTANCE_DEPTH = 200
+
+
+# With fewer references no place is looked at more than some thousand times for each subschema.
+MANY_REFERENCES = 20
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,38 +51,59 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True):
 class Validator:
     """A compiled schema. `validate` names every breach; `accepts` only answers yes or no, and is the faster one."""
 
-    __slots__ = ("_compiled", "_descends", "schema")
+    __slots__ = ("_compiled", "_descends", "_dialect", "_heavy", "_load", "schema")
 
-    def __init__(self, schema: Json, compiled: jsonschema_rs.Validator) -> None:
-        self.schema, self._compiled, self._descends = schema, compiled, descends(schema)
+    def __init__(
+        self, schema: Json, compiled: jsonschema_rs.Validator, dialect: Dialect, heavy: Document | None
+    ) -> None:
+        self.schema, self._compiled, self._dialect, self._heavy = schema, compiled, dialect, heavy
+        self._descends = descends(schema)
+        self._load: Load | None = None
 
     def accepts(self, instance: Json) -> bool:
         """Whether the schema allows `instance`; what cannot be looked at is not allowed."""
         if self._descends and deeper(instance, MAX_INSTANCE_DEPTH):
             return False
+        if self._heavy is not None:
+            return is_json(instance) and remembering.accepts(self._heavy, instance) is True
         try:
             return self._compiled.is_valid(instance)
         except ValueError:
             return False
 
     def validate(self, instance: Json) -> list[Breach]:
-        """Every breach, in the schema's order; empty when the message is allowed."""
+        """Every breach, in the schema's order; empty when the message is allowed.
+
+        Of a message or a schema so large that all of them would take seconds, only the first, or one for the whole.
+        """
         if self._descends and deeper(instance, MAX_INSTANCE_DEPTH):
             sentence = f"the message is nested more than {MAX_INSTANCE_DEPTH} deep"
             return [Breach(path="$", schema_path="", rule="depth", sentence=sentence)]
+        if self._heavy is not None:
+            return [] if self.accepts(instance) else [_UNNAMED]
         try:
             if self._compiled.is_valid(instance):
                 return []
-            return [breach(refusal) for refusal in refusals(self._compiled.iter_errors(instance))]
+            return [breach(refusal) for refusal in refusals(self._errors(instance))] or [_UNNAMED]
         except ValueError as error:
             return [Breach(path="$", schema_path="", rule="json", sentence=f"the message is not JSON: {_first(error)}")]
+
+    def _errors(self, instance: Json) -> Iterable[jsonschema_rs.ValidationError]:
+        """The errors of a refused message, as many as can be had within bounds."""
+        if self._load is None:
+            self._load = load(normalise(self.schema, self._dialect))
+        return errors(self._compiled, instance, self._load.named(instance))
 
 
 def compile_validator(schema: Json, *, default_dialect: Dialect = DEFAULT, caps: Caps = DEFAULT_CAPS) -> Validator:
     """A validator for `schema`; raises `SchemaError` for one that cannot be used."""
-    measure(schema, caps)
+    size = measure(schema, caps)
     dialect = dialect_of(schema, default_dialect)
-    return Validator(schema, compiled(schema, dialect))
+    ready, heavy = compiled(schema, dialect), None
+    if size.references > MANY_REFERENCES:
+        document = normalise(schema, dialect)
+        heavy = document if growth(document).visits > BEARABLE else None
+    return Validator(schema, ready, dialect, heavy)
 
 
 def well_formed(schema: Json, *, default_dialect: Dialect = DEFAULT, caps: Caps = DEFAULT_CAPS) -> None:
@@ -84,11 +117,15 @@ def compiled(schema: Json, dialect: Dialect, *, patterns: str = "linear") -> jso
     `patterns="any"` also takes look-around and back-references, with a limit on backtracking: for confirming a
     witness, never for messages from outside.
     """
-    if dialect in _TRACING and too_many_paths(schema):
+    # As text it is searched in a tenth of the time that a walk takes.
+    if dialect in _TRACING and b'"unevaluated' in text(schema) and too_many_paths(schema):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
+    schema, ignored = rendered(schema, dialect)
     try:
-        return _CLASSES[dialect](schema, validate_formats=False, offline=True, pattern_options=options)
+        return _CLASSES[dialect](
+            schema, validate_formats=False, offline=True, pattern_options=options, keywords=ignored
+        )
     except jsonschema_rs.ValidationError as error:
         raise SchemaError(_malformed(error), path=_pointer(error.instance_path)) from None
     except jsonschema_rs.ReferencingError as error:
@@ -170,6 +207,12 @@ def _backtracking() -> jsonschema_rs.FancyRegexOptions:
     )
 
 
+_UNNAMED = Breach(
+    path="$",
+    schema_path="",
+    rule="schema",
+    sentence="the message does not fit its schema; the two are too large together to name the place",
+)
 _DESCENDING = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "uniqueItems", "const", "enum"))
 
 _TRACING = frozenset(("draft2019-09", "draft2020-12"))

@@ -6,9 +6,12 @@ decimal number that it prints as, because that is what stands in the JSON text: 
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeAlias
+
+import msgspec
 
 from claude_comm.schema.verdict import Json
 
@@ -42,6 +45,22 @@ def key(value: Json) -> Key:
     return ("n", exact(value))
 
 
+def text(value: Json) -> bytes:
+    """The value as JSON; what the fast encoder does not take (integers past 64 bits, surrogates) the slow one does."""
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError):
+        return json.dumps(value).encode()
+
+
+def ordered(value: Json) -> str:
+    """The value as JSON with the members of objects in order, so that the same one has the same text."""
+    try:
+        return msgspec.json.encode(value, order="deterministic").decode()
+    except (OverflowError, UnicodeEncodeError, msgspec.MsgspecError):
+        return json.dumps(value, sort_keys=True)
+
+
 def value(of: Key) -> Json:
     """A JSON value with that key; raises `Unwritable`."""
     match of:
@@ -73,3 +92,12 @@ def written(number: Fraction) -> int | float:
     if exact(near) != number:
         raise Unwritable
     return near
+
+
+def pointed(number: int) -> float | None:
+    """The float that denotes the same number, where there is one."""
+    try:
+        near = float(number)
+    except OverflowError:
+        return None
+    return near if exact(near) == number else None

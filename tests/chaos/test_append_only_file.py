@@ -22,7 +22,8 @@ MESSAGES = 20
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The outbox looks for what the server has lost more often than it has to."""
+    """The outbox looks for what the server has lost more often than it has to, and earlier."""
+    monkeypatch.setattr(outboxed, "SETTLE_S", 0.3)
     monkeypatch.setattr(outboxed, "REVIEW_S", 0.02)
     monkeypatch.setattr(outboxed, "AUDIT_S", 0.1)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.plan import Plan
 from tests.chaos.run import run
 
@@ -19,6 +21,7 @@ WRONG = {
 }
 
 
+@pytest.mark.long
 def test_wrong_and_jumping_clocks_lose_double_and_disorder_nothing(folder: Path) -> None:
     # Without delayed messages: when those are due is by the clock of who looks.
     plan = Plan(

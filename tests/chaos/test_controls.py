@@ -12,7 +12,7 @@ from tests.chaos.run import run
 
 # Short runs with what brings the defect to light, and nothing that hides it (an outbox sends again what was lost).
 AIMED = Plan(
-    seconds=3.0,
+    seconds=2.0,
     publishers=2,
     outboxes=0,
     consumers=("solo",),

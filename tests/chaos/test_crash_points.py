@@ -45,6 +45,7 @@ POINTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", POINTS)
 def test_whoever_dies_at_a_named_point_loses_and_doubles_nothing(folder: Path, when: str) -> None:
     plan = Plan(seconds=3.0, faults_per_s=0, entries_per_s=2.0, dies=POINTS[when])

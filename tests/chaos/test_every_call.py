@@ -168,8 +168,10 @@ def _sqlite(words: str, code: int) -> Exception:
     [
         pytest.param(wires.on_server, "before", unreachable, id="a call to the server is not sent"),
         pytest.param(wires.on_server, "after", unreachable, id="a call to the server is done, its reply lost"),
-        pytest.param(wires.on_sqlite, "before", locked, id="a statement meets a locked database"),
-        pytest.param(wires.on_sqlite, "before", full, id="a statement meets a full disk"),
+        pytest.param(
+            wires.on_sqlite, "before", locked, id="a statement meets a locked database", marks=pytest.mark.long
+        ),
+        pytest.param(wires.on_sqlite, "before", full, id="a statement meets a full disk", marks=pytest.mark.long),
     ],
 )
 def test_whichever_call_fails_nothing_is_lost_or_doubled_when(

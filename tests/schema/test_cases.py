@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check
-from claude_comm.schema.confirm import Side, accepts, compile_side
+from claude_comm.schema.confirm import Side, accepts
 from claude_comm.schema.dialect import DEFAULT, dialect_of
 from claude_comm.schema.normal import normalise
 
@@ -55,7 +55,7 @@ def is_witness(case: dict[str, Any], witness: Any) -> bool:
     said = []
     for schema in (case["sub"], case["sup"]):
         dialect = dialect_of(schema, case["dialect"])
-        side = Side(schema, dialect, normalise(schema, dialect), compile_side(schema, dialect))
+        side = Side(schema, dialect, normalise(schema, dialect))
         said.append(accepts(side, witness, lambda: None))
     return said == [True, False]
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from claude_comm.schema import Incompatible, check
 from claude_comm.schema.close import close
+from claude_comm.schema.dialect import URI
 from claude_comm.schema.normal import normalise
-from claude_comm.schema.validate import compiled
+from claude_comm.schema.validate import compile_validator, compiled
 
 A = {"type": "object", "properties": {"a": {"type": "integer"}}}
 B = {"type": "object", "properties": {"b": {"type": "integer"}}}
@@ -72,3 +74,13 @@ def test_closing_a_form_of_one_of_lets_nothing_new_in() -> None:
     both = {"o": {"x": 1}}
     assert not compiled(schema, "draft2020-12").is_valid(both)
     assert not sends(schema, both)
+
+
+def test_a_witness_is_also_a_message_of_the_schema_as_it_was_written() -> None:
+    """What `contains` evaluates before 2020-12 is not carried over into the closed form, which allows more."""
+    holder = {"$defs": {"g": {"contains": True}}}
+    produced = {"$schema": URI["draft2019-09"], "maxItems": 1, "unevaluatedItems": False, **holder}
+    sent = compile_validator(produced)
+    for accepted in ({"type": "object"}, {"maxItems": 0}, {"type": "array"}, False, {"not": {"const": ["a"]}}):
+        verdict = check(produced, accepted)
+        assert not isinstance(verdict, Incompatible) or sent.accepts(verdict.witness), verdict

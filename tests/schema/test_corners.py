@@ -13,7 +13,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided, check, effort, limits
 from claude_comm.schema.automaton import watching
 from claude_comm.schema.canonical import cheap
-from claude_comm.schema.dialect import DEFAULT
+from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.effort import searchable
 from claude_comm.schema.languages import Language, TooHard
 from claude_comm.schema.normal import normalise
@@ -218,7 +218,7 @@ def test_the_work_seen_at_a_glance_is_never_less_than_the_work_counted() -> None
         schema, _ = Maker(random.Random(index)).pair()
         document = normalise(schema, DEFAULT)
         for value in itertools.islice(candidates(document.schema, harvest(document.schema)), 20):
-            glance = effort._glance(document, value)
+            glance = effort.glanced(document, value)
             if glance is not None:
                 counted = effort._Count(document, lambda: None).of(document.schema, value, 0)
                 assert glance.evaluations >= counted.evaluations, (schema, value)
@@ -238,3 +238,37 @@ def test_a_list_that_stands_in_many_places_is_refused_and_not_copied() -> None:
         many = [many] * 1_000
     with pytest.raises(SchemaError, match="values in one schema"):
         limits.measure({"enum": many})
+
+
+def test_dependent_schemas_evaluate_nothing_of_what_is_no_object() -> None:
+    """They were taken to evaluate the items of every array, which has no property at all."""
+    accepted = {"dependentSchemas": {"b": {"items": True}}, "unevaluatedItems": False}
+    assert isinstance(strictly({"type": "array"}, accepted), Incompatible)
+    assert isinstance(strictly({"type": "array", "maxItems": 0}, accepted), Compatible)
+
+
+@pytest.mark.parametrize("branch", ["then", "else"])
+@pytest.mark.parametrize("policy", ["strict", "closed-producer"])
+def test_a_circle_that_nobody_asks_does_not_matter(branch: str, policy: Any) -> None:
+    """Without an `if`, `then` and `else` say nothing."""
+    idle = {branch: {"$ref": "#/$defs/x"}, "$defs": {"x": {"$ref": "#/$defs/x"}, "y": {"not": {"$ref": "#/$defs/y"}}}}
+    assert isinstance(check({"type": "integer", **idle}, {"type": "number"}, policy=policy), Compatible)
+    asked = {**idle, "if": True, branch: {"$ref": "#/$defs/y"}}
+    assert isinstance(check({"type": "integer"}, asked, policy=policy), Undecided)
+
+
+@pytest.mark.parametrize("uri", [SEVEN, FOUR, "http://json-schema.org/draft-06/schema#", URI[DEFAULT]])
+def test_a_meta_schema_follows_its_own_pointers(uri: str) -> None:
+    """They were followed in the document that refers to it: an error, or another schema of the same name."""
+    mine = {"definitions": {"stringArray": {}}, "$defs": {"stringArray": {}}}
+    accepted = {"$schema": uri, "properties": {"s": {"$ref": uri}}, **mine}
+    assert not isinstance(strictly({"properties": {"s": {"const": {"required": [1]}}}}, accepted), Compatible)
+    assert strictly({"properties": {"s": {"enum": [{}, {"type": "null"}]}}}, accepted).answer != "incompatible"
+
+
+@pytest.mark.parametrize("dialect", ["draft2020-12", "draft2019-09"])
+def test_a_meta_schema_is_not_read_without_those_that_extend_it(dialect: Any) -> None:
+    """Its subschemas are those of all vocabularies, by a dynamic reference, and not only of the one at hand."""
+    accepted = {"$schema": URI[dialect], "properties": {"s": {"$ref": URI[dialect]}}}
+    wrong = {"properties": {"a": {"type": 5}}}
+    assert not isinstance(strictly({"properties": {"s": {"const": wrong}}}, accepted), Compatible)

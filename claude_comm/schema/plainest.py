@@ -1,0 +1,271 @@
+"""The plainest value of a schema, where it can be read off it.
+
+Law: a value that is given here is meant to be one of the schema, and as plain as one that a proof would come upon: it
+fills in what a candidate for a witness needs elsewhere, and both validators look at the whole. What cannot be read off
+is `NotPlain`, and has to be searched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from claude_comm.schema.values import Key, Unwritable, exact, key, written
+from claude_comm.schema.verdict import Json
+
+MAX_LEVELS = 12
+# Arrays of arrays of so many items would multiply.
+MAX_READS = 500
+MAX_ITEMS = 20
+MAX_CHARACTERS = 1_000
+
+
+class NotPlain(Exception):
+    """There is no such value, or it cannot be found. It never leaves the engine."""
+
+
+class _Unread(Exception):
+    """It has to be searched."""
+
+
+Solve: TypeAlias = Callable[[Json], Json]
+
+
+def plainest(schema: Json, definitions: Mapping[str, Json], solve: Solve) -> Json:
+    """A least value; what cannot be read off a part of it is left to `solve`. Raises `NotPlain`."""
+    return _Reader(definitions, solve).read(schema, 0)
+
+
+def refusing(produced: Json, rest: Json) -> Json:
+    """`produced` narrowed to values that break one keyword of `rest`, where a keyword can say so; else as it is."""
+    produced = {} if produced is True else produced
+    if not isinstance(rest, dict) or not isinstance(produced, dict):
+        return produced
+    if "type" in rest:
+        return _of_other_kinds(produced, _names(rest["type"]))
+    if "enum" in rest or "const" in rest:
+        return _of_other_values(produced, {key(value) for value in _values(rest)})
+    keyword, limit = next(iter(rest.items()))
+    kinds, opposite, step, tighter = _OPPOSITES.get(keyword, _NONE)
+    left = [kind for kind in _names(produced.get("type", _KINDS)) if kind in kinds]
+    if not left:
+        return produced
+    bound = limit + step
+    return {**produced, "type": left, opposite: tighter(bound, produced.get(opposite, bound))}
+
+
+def _of_other_kinds(produced: dict[str, Any], taken: list[str]) -> Json:
+    """The kinds that the consumer does not take; a fraction is no kind, so numbers beside integers are left alone."""
+    refused = {*taken, *(_NUMERIC if not _NUMERIC.isdisjoint(taken) else ())}
+    left = [kind for kind in _names(produced.get("type", _KINDS)) if kind not in refused]
+    return {**produced, "type": left} if left else produced
+
+
+def _of_other_values(produced: dict[str, Any], taken: set[Key]) -> Json:
+    if "enum" not in produced and "const" not in produced:
+        return produced
+    left = [value for value in _values(produced) if key(value) not in taken]
+    return {**{keyword: item for keyword, item in produced.items() if keyword != "const"}, "enum": left}
+
+
+def _values(schema: dict[str, Any]) -> list[Json]:
+    return [schema["const"]] if "const" in schema else schema["enum"]
+
+
+def _names(kinds: Json) -> list[str]:
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+class _Reader:
+    def __init__(self, definitions: Mapping[str, Json], solve: Solve) -> None:
+        self.definitions, self.solve, self.reads = definitions, solve, MAX_READS
+
+    def read(self, schema: Json, level: int) -> Json:
+        self.reads -= 1
+        if self.reads < 0:
+            raise NotPlain
+        if schema is True or schema == {}:
+            return None
+        if not isinstance(schema, dict) or level > MAX_LEVELS:
+            raise NotPlain
+        if "$ref" in schema and len(schema) == 1:
+            return self.read(self.definitions[schema["$ref"].removeprefix("#/$defs/")], level + 1)
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema and len(schema) == 1:
+                return self.least(schema[keyword], level)
+        try:
+            found = self.of(_merged(schema) if "allOf" in schema else schema, level)
+            if "not" in schema and not _avoids(found, schema["not"]):
+                return self.solve(schema)
+        except _Unread:
+            return self.solve(schema)
+        return found
+
+    def least(self, branches: list[Json], level: int) -> Json:
+        found = []
+        for branch in branches:
+            try:
+                found.append(self.read(branch, level + 1))
+            except NotPlain:
+                continue
+        if not found:
+            raise NotPlain
+        return min(found, key=_rank)
+
+    def of(self, schema: dict[str, Any], level: int) -> Json:
+        if "const" in schema or "enum" in schema:
+            return _listed(schema)
+        kind = _kind(schema)
+        if not kind or not schema.keys() <= _READ[kind]:
+            raise _Unread
+        if kind == "array":
+            return self.array(schema, level)
+        if kind == "object":
+            return self.object(schema, level)
+        make = _MAKE.get(kind)
+        return _BARE[kind] if make is None else make(schema)
+
+    def array(self, schema: dict[str, Any], level: int) -> Json:
+        count = _count(schema, "minItems", MAX_ITEMS)
+        if count > 1 and schema.get("uniqueItems"):
+            raise _Unread
+        first = schema.get("prefixItems", ())[:count]
+        after = schema.get("items", True)
+        return [self.read(item, level + 1) for item in (*first, *[after] * (count - len(first)))]
+
+    def object(self, schema: dict[str, Any], level: int) -> Json:
+        properties, names = schema.get("properties", {}), schema.get("required", ())
+        if len(names) < schema.get("minProperties", 0) or (names and not _OPEN.isdisjoint(schema)):
+            raise _Unread
+        further = schema.get("additionalProperties", True)
+        return {name: self.read(properties.get(name, further), level + 1) for name in names}
+
+
+def _merged(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with the parts of its `allOf` in it, of two bounds the tighter one."""
+    merged = {keyword: value for keyword, value in schema.items() if keyword != "allOf"}
+    for part in schema["allOf"]:
+        for keyword, value in part.items() if isinstance(part, dict) else ():
+            tighter = _TIGHTER.get(keyword)
+            if keyword not in merged:
+                merged[keyword] = value
+            elif tighter is not None:
+                merged[keyword] = tighter(merged[keyword], value)
+            elif merged[keyword] != value:
+                raise _Unread
+    return merged
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kinds = _names(schema.get("type"))
+    return next((kind for kind in _ORDER if kind in kinds), "")
+
+
+def _listed(schema: dict[str, Any]) -> Json:
+    if not schema.keys() <= _LISTS:
+        raise _Unread
+    values = _values(schema)
+    if "type" in schema and not (schema["type"] == "string" and all(isinstance(value, str) for value in values)):
+        raise _Unread
+    if not values:
+        raise NotPlain
+    return min(values, key=_rank)
+
+
+def _rank(value: Json) -> tuple[int, int, str]:
+    """By kind, as a proof goes through them; then the short before the long."""
+    text = value if isinstance(value, str) else repr(value)
+    return _RANKS.get(type(value), 2), len(text), text
+
+
+def _avoids(value: Json, refused: Json) -> bool:
+    """Whether a value is certainly not in a schema; only constants and bare types are understood."""
+    if not isinstance(refused, dict) or len(refused) != 1:
+        return False
+    if "type" in refused:
+        kinds = _names(refused["type"])
+        return _ORDER[_RANKS.get(type(value), 2)] not in kinds and not (_is_number(value) and "integer" in kinds)
+    if refused.keys() <= _LISTS:
+        return key(value) not in {key(each) for each in refused.get("enum", [refused.get("const")])}
+    return False
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(schema: dict[str, Any]) -> Json:
+    """Zero, or the step next to it that is within the bounds."""
+    low, high = _most(schema, "minimum", "exclusiveMinimum", max), _most(schema, "maximum", "exclusiveMaximum", min)
+    least = exact(schema.get("multipleOf", 1))
+    if "integer" in _names(schema["type"]) and least.denominator != 1:
+        raise _Unread
+    found = Fraction(0)
+    if low is not None and low > 0:
+        found = math.ceil(low / least) * least
+    elif high is not None and high < 0:
+        found = math.floor(high / least) * least
+    for keyword, step in (("exclusiveMinimum", least), ("exclusiveMaximum", -least)):
+        if keyword in schema and found == exact(schema[keyword]):
+            found += step
+    if (low is not None and found < low) or (high is not None and found > high):
+        raise _Unread
+    try:
+        return written(found)
+    except Unwritable:
+        raise _Unread from None
+
+
+def _most(
+    schema: dict[str, Any], closed: str, beyond: str, choose: Callable[[list[Fraction]], Fraction]
+) -> Fraction | None:
+    bounds = [exact(schema[keyword]) for keyword in (closed, beyond) if keyword in schema]
+    return choose(bounds) if bounds else None
+
+
+def _string(schema: dict[str, Any]) -> Json:
+    return "a" * _count(schema, "minLength", MAX_CHARACTERS)
+
+
+def _count(schema: dict[str, Any], keyword: str, most: int) -> int:
+    if schema.get(keyword, 0) > most:
+        raise _Unread
+    return int(schema.get(keyword, 0))
+
+
+_ORDER = ("null", "boolean", "number", "integer", "string", "array", "object")
+_RANKS: dict[type, int] = {type(None): 0, bool: 1, int: 2, float: 2, str: 4, list: 5, dict: 6}
+_BARE: dict[str, Json] = {"null": None, "boolean": True}
+_LISTS = frozenset(("const", "enum", "type", "not"))
+# What may ask more of the properties that there are, and asks nothing of an object without any.
+_OPEN = frozenset(("patternProperties", "propertyNames", "dependentRequired"))
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+# By the kind that is made: also the keywords of all others, which say nothing of it.
+_ABOUT: dict[str, tuple[str, ...]] = {
+    "number": _BOUNDS,
+    "string": ("minLength", "maxLength"),
+    "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
+    "object": ("properties", "required", "additionalProperties", "minProperties", "maxProperties", *_OPEN),
+}
+_EVERY = frozenset(("type", "format", "not", "pattern", *(word for words in _ABOUT.values() for word in words)))
+_READ = {**dict.fromkeys(_ORDER, _EVERY), "string": _EVERY - {"pattern"}}
+_MAKE: dict[str, Callable[[dict[str, Any]], Json]] = {"number": _number, "integer": _number, "string": _string}
+_KINDS = ["null", "boolean", "number", "string", "array", "object"]
+_NUMERIC = frozenset(("integer", "number"))
+_Choose = Callable[[float, float], float]
+_TIGHTER: dict[str, _Choose] = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
+}
+# The kinds that a keyword speaks of, the keyword that says the contrary, and how far that is from the limit.
+_OPPOSITES: dict[str, tuple[frozenset[str], str, int, _Choose]] = {
+    "maximum": (_NUMERIC, "exclusiveMinimum", 0, max),
+    "minimum": (_NUMERIC, "exclusiveMaximum", 0, min),
+    "exclusiveMaximum": (_NUMERIC, "minimum", 0, max),
+    "exclusiveMinimum": (_NUMERIC, "maximum", 0, min),
+    "maxLength": (frozenset(("string",)), "minLength", 1, max),
+    "maxItems": (frozenset(("array",)), "minItems", 1, max),
+}
+_NONE: tuple[frozenset[str], str, int, _Choose] = (frozenset(), "", 0, max)

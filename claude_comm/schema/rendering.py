@@ -1,0 +1,162 @@
+"""A schema as `jsonschema-rs` must be given it, to mean at run time what it means in a proof.
+
+Law: the rendered schema accepts exactly the values that the normal form describes. Three readings of `jsonschema-rs`
+differ from that and are mended here, each where a schema gives cause, so that most schemas go through as they are:
+
+- It asserts `contentEncoding` and `contentMediaType` in drafts 6 and 7, which are annotations everywhere else; and
+  `dependencies` in 2019-09 and later, where there is no such keyword any more.
+- It compares a float with a whole bound past 2**53 by the float's binary value, and in all other cases by the decimal
+  number that the float prints as. A bound that is written with a point is always compared by the decimal.
+- It refuses a reference with characters that an address may only hold as percent codes: `#/$defs/größe`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from claude_comm.schema.dialect import Dialect
+from claude_comm.schema.verdict import Json
+
+Schema: TypeAlias = dict[str, Any]
+
+_BOUNDS = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
+_CONTENT = frozenset(("contentEncoding", "contentMediaType"))
+_ADDRESSES = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "$id", "id"))
+_NOTABLE = _BOUNDS | _CONTENT | _ADDRESSES | {"dependencies"}
+# What holds values and no schemas; and what holds schemas by names that are no keywords.
+_VALUES = frozenset(("const", "enum"))
+_NAMED = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"))
+_MODERN = frozenset(("draft2019-09", "draft2020-12"))
+# Where floats begin to leave out whole numbers, up to where `jsonschema-rs` takes the decimal anyway.
+_LOWEST, _HIGHEST = 2**53, 2**64
+
+_NOT_IN_ADDRESS = re.compile(r"[^!$&-;=?-Z_a-z~%\[\]]|%(?![0-9A-Fa-f]{2})")
+_NOT_IN_FRAGMENT = re.compile(r"[^!$&-;=?-Z_a-z~%]|%(?![0-9A-Fa-f]{2})")
+
+
+class _Ignored:
+    """A keyword that asserts nothing, in the shape in which `jsonschema-rs` takes keywords."""
+
+    def __init__(self, schema: Json, value: Json, path: list[str | int]) -> None:
+        pass
+
+    def validate(self, instance: Json) -> None:
+        pass
+
+
+# The type that the validator asks for is in its stubs alone.
+Keywords: TypeAlias = dict[str, Any]
+
+
+def rendered(schema: Json, dialect: Dialect) -> tuple[Json, Keywords | None]:
+    """The schema for `jsonschema-rs`, the same object where it may stay, and the keywords that are to be ignored."""
+    causes = _causes(schema)
+    for cause, change in _CHANGES.items():
+        if cause in causes:
+            schema = _changed(schema, change)
+    # What an embedded schema of an old dialect says by `dependencies` counts; no proof ever judges such a document.
+    ignored = dialect in _MODERN and "dependencies" in causes and not _embeds(schema)
+    return schema, {"dependencies": _Ignored} if ignored else None
+
+
+def addressed(schema: Json) -> Json:
+    """The schema with its addresses percent-encoded; the same object where they are."""
+    return _changed(schema, _with_addresses) if "addresses" in _causes(schema) else schema
+
+
+def encoded(address: str) -> str:
+    """An address with percent codes for what may not stand in one."""
+    base, mark, fragment = address.partition("#")
+    return _NOT_IN_ADDRESS.sub(_code, base) + mark + _NOT_IN_FRAGMENT.sub(_code, fragment)
+
+
+def as_written(limit: Json) -> Json:
+    """A bound from an error of `jsonschema-rs`, as the schema had it before it was rendered."""
+    return int(limit) if isinstance(limit, Decimal) else limit
+
+
+def _code(found: re.Match[str]) -> str:
+    return quote(found[0], safe="")
+
+
+def _causes(schema: Json) -> set[str]:
+    """What there may be to mend, as far as a look at every object shows, whatever it is."""
+    found: set[str] = set()
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if not _NOTABLE.isdisjoint(value):
+                found.update(cause for cause, shows in _SHOWS.items() if shows(value))
+            stack += value.values()
+        elif isinstance(value, list | tuple):
+            stack += value
+    return found
+
+
+def _embeds(schema: Json) -> bool:
+    """Whether some schema inside says what dialect it is in."""
+    stack = list(schema.values()) if isinstance(schema, dict) else []
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "$schema" in value:
+                return True
+            stack += value.values()
+        elif isinstance(value, list | tuple):
+            stack += value
+    return False
+
+
+def _changed(schema: Json, change: Callable[[Schema], Schema]) -> Json:
+    """A copy in which every schema is changed, and no constant."""
+    if isinstance(schema, list | tuple):
+        return [_changed(item, change) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    out: Schema = {}
+    for keyword, value in schema.items():
+        if keyword in _VALUES:
+            out[keyword] = value
+        elif keyword in _NAMED and isinstance(value, dict):
+            out[keyword] = {name: _changed(item, change) for name, item in value.items()}
+        else:
+            out[keyword] = _changed(value, change)
+    return change(out)
+
+
+def _with_addresses(schema: Schema) -> Schema:
+    return {key: encoded(value) if _is_bad(key, value) else value for key, value in schema.items()}
+
+
+def _with_points(schema: Schema) -> Schema:
+    return {key: Decimal(f"{value}.0") if _is_long(key, value) else value for key, value in schema.items()}
+
+
+def _without_content(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in _CONTENT or not isinstance(value, str)}
+
+
+def _is_bad(keyword: str, value: Json) -> bool:
+    return keyword in _ADDRESSES and isinstance(value, str) and encoded(value) != value
+
+
+def _is_long(keyword: str, value: Json) -> bool:
+    return keyword in _BOUNDS and isinstance(value, int) and _LOWEST < abs(value) < _HIGHEST
+
+
+_SHOWS: dict[str, Callable[[Schema], bool]] = {
+    "addresses": lambda schema: any(_is_bad(key, schema[key]) for key in _ADDRESSES & schema.keys()),
+    "bounds": lambda schema: any(_is_long(key, schema[key]) for key in _BOUNDS & schema.keys()),
+    "content": lambda schema: not _CONTENT.isdisjoint(schema),
+    "dependencies": lambda schema: "dependencies" in schema,
+}
+_CHANGES: dict[str, Callable[[Schema], Schema]] = {
+    "addresses": _with_addresses,
+    "bounds": _with_points,
+    "content": _without_content,
+}

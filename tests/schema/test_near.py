@@ -1,0 +1,85 @@
+"""Witnesses from what two schemas say differently: small, and for every reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_comm.schema import Incompatible, check
+
+ORDER: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "minLength": 2},
+        "count": {"type": "integer", "minimum": 1},
+        "lines": {"type": "array", "items": {"type": "number"}, "minItems": 2},
+        "kind": {"enum": ["sale", "gift"]},
+        "note": {"type": ["string", "null"]},
+    },
+    "required": ["id", "count"],
+    "additionalProperties": False,
+}
+PLAIN = {"id": "aa", "count": 1}
+
+
+def with_property(name: str, schema: Any) -> Any:
+    return {**ORDER, "properties": {**ORDER["properties"], name: schema}}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "witness"),
+    [
+        (with_property("count", {"type": "integer", "minimum": 3}), PLAIN),
+        (with_property("count", {"type": "integer", "maximum": 9}), {**PLAIN, "count": 10}),
+        (with_property("id", {"type": "string", "maxLength": 5}), {**PLAIN, "id": "aaaaaa"}),
+        (with_property("note", {"type": "string"}), {**PLAIN, "note": None}),
+        (with_property("kind", {"enum": ["sale"]}), {**PLAIN, "kind": "gift"}),
+        (with_property("lines", {"type": "array", "items": {"type": "integer"}}), {**PLAIN, "lines": [0, 0.5]}),
+        (with_property("lines", {"type": "array", "maxItems": 2}), {**PLAIN, "lines": [0, 0, 0]}),
+        ({**ORDER, "required": ["id", "count", "kind"]}, PLAIN),
+        ({**ORDER, "properties": dict.fromkeys(("id", "count", "lines", "kind"), True)}, {**PLAIN, "note": None}),
+    ],
+)
+def test_a_witness_says_what_differs_and_no_more(accepted: Any, witness: Any) -> None:
+    verdict = check(ORDER, accepted, policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == witness
+    assert len(verdict.reasons) == 1
+
+
+def test_each_of_several_differences_is_a_reason() -> None:
+    accepted = with_property("kind", {"enum": ["sale"]})
+    accepted["properties"]["count"] = {"type": "integer", "minimum": 1, "maximum": 9}
+    verdict = check(ORDER, {**accepted, "required": ["id", "count", "note"]}, policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert {(reason.path, reason.rule) for reason in verdict.reasons} == {
+        ("$", "required"),
+        ("$.kind", "enum"),
+        ("$.count", "maximum"),
+    }
+
+
+def test_a_witness_goes_through_definitions_and_alternatives() -> None:
+    def tagged(limit: int) -> Any:
+        forms = [{"properties": {"tag": {"const": "a"}}, "required": ["tag"]}, {"$ref": "#/$defs/b"}]
+        b = {"properties": {"tag": {"const": "b"}, "size": {"type": "integer", "maximum": limit}}, "required": ["tag"]}
+        return {"type": "array", "items": {"oneOf": forms}, "$defs": {"b": b}}
+
+    verdict = check(tagged(9), tagged(8), policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == [{"size": 9, "tag": "b"}]
+
+
+@pytest.mark.parametrize(
+    "produced",
+    [
+        {"type": "array", "items": {"type": "array", "minItems": 20, "items": {"type": "string"}}, "minItems": 20},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1_000_000_000},
+        {"anyOf": [{"const": value} for value in range(3_000)]},
+        {"properties": {str(at): {} for at in range(3_000)}, "required": [str(at) for at in range(3_000)]},
+    ],
+)
+def test_what_is_large_ends_all_the_same(produced: Any) -> None:
+    for accepted in ({"not": {}}, {"type": "boolean"}, {"anyOf": [{"const": -1}] * 3_000}):
+        assert check(produced, accepted, policy="strict").answer != "compatible"
