@@ -45,16 +45,21 @@ class Threads:
     def __init__(self, feed: Feed, count: int, handle: Callable[[Delivery], None], ended: Callable[[], None]) -> None:
         self.error: BaseException | None = None
         self._feed, self._handle, self._ended = feed, handle, ended
+        self._starters: Starters = []
+        self._started = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"claude-comm hand {number}", daemon=True)
             for number in range(count)
         ]
 
     def start(self, starters: Starters) -> None:
-        for starter in starters:
-            starter()
-        for thread in self._threads:
-            thread.start()
+        first, *others = self._threads
+        self._starters = starters
+        first.start()
+        self._started.wait()
+        if self.error is None:
+            for thread in others:
+                thread.start()
 
     def join(self, deadline: float) -> bool:
         for thread in self._threads:
@@ -65,10 +70,15 @@ class Threads:
     def _work(self) -> None:
         take, handle = self._feed.take, self._handle
         try:
+            # On the first hand: what a start function opens, a SQLite connection say, may be bound to its thread.
+            while self._starters:
+                self._starters.pop(0)()
+            self._started.set()
             while (delivery := take()) is not None:
                 handle(delivery)
         except BaseException as error:  # noqa: BLE001  (the module ends with it, as it would if this were its only thread)
             self.error = error
+            self._started.set()
             self._ended()
 
 
