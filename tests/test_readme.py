@@ -59,7 +59,16 @@ def test_every_setting_is_in_its_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/concepts.md", "docs/schema.md", "docs/cli.md", "docs/api.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/concepts.md",
+        "docs/operations.md",
+        "docs/schema.md",
+        "docs/cli.md",
+        "docs/api.md",
+    ],
 )
 def test_its_links_lead_somewhere(page: str) -> None:
     text = (REPOSITORY / page).read_text(encoding="utf-8")

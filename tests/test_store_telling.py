@@ -211,3 +211,16 @@ def test_a_clock_that_is_put_back_does_not_silence_a_projection(
             return stored in links.run(receipts.told(keys, since_ms=now_ms() - 5000))
 
         wait_until(told, within_s=5, what="a receipt by the clock as it is now")
+
+
+def test_projections_live_by_the_server_s_clock(
+    settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose own clock is hours behind is not taken for silent: what it lacks is not trimmed."""
+    keys = Keys(settings.namespace)
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", 1)
+    monkeypatch.setattr("time.time_ns", lambda: 1_000_000_000)
+    with open_database(settings.database) as database:
+        catch_up(links, database, keys, max_bytes=settings.max_envelope_bytes)
+    assert len(links.run(receipts.counting(keys, 5.0))) == 1

@@ -91,6 +91,10 @@ def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> N
         ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "12"}, "1024"),
         ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "many"}, "max_envelope_bytes"),
         ({"CLAUDE_COMM_LOG_LEVEL": "loud"}, "log_level"),
+        ({"CLAUDE_COMM_MAX_LAG": "-1"}, "max_lag: from 0"),
+        ({"CLAUDE_COMM_KEEP_S": "nan"}, "keep_s: from 0"),
+        ({"CLAUDE_COMM_KEEP_ENTRIES": "-5"}, "keep_entries"),
+        ({"CLAUDE_COMM_PROJECTION_WAIT_S": "100000"}, "projection_wait_s: from 1 to 86,400"),
     ],
 )
 def test_a_setting_with_an_unusable_value_says_what_it_takes(environ: dict[str, str], says: str) -> None:

@@ -20,7 +20,7 @@ from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
-from claude_comm.errors import ClaudeCommError, TransportError
+from claude_comm.errors import ClaudeCommError, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
 from claude_comm.settings import Settings
@@ -46,6 +46,7 @@ class Janitor:
             (self._sweep, SWEEP_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
+        self._silent: dict[str, float] = {}
 
     def run(self) -> None:
         """Works until told to stop."""
@@ -54,6 +55,7 @@ class Janitor:
             try:
                 self._turn()
             except TransportError as error:
+                self._silent = {}
                 if wait_s == FIRST_WAIT_S:
                     self._log.warning("janitor.interrupted", error=str(error))
                 self._stop.wait(wait_s)
@@ -85,22 +87,34 @@ class Janitor:
     def _trim(self, streams: Sequence[Stream]) -> None:
         wanted = self._settings
         keep = tightest(self._links.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
-        told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s, now_ms=_now_ms()))
+        told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s))
         entries = size = 0
+        lost: ServerUnreachable | None = None
         for stream in streams:
             if self._stop.is_set():
                 break
-            trimmed = self._links.run(trim.trim(stream, told, keep, now_ms=_now_ms()))
+            try:
+                trimmed = self._links.run(trim.trim(stream, told, keep, now_ms=_now_ms()))
+            except ServerUnreachable as error:
+                if self._links.data.reach != "cluster":
+                    raise
+                # One of its masters is away: the streams of the others are trimmed all the same.
+                lost = error
+                continue
             entries, size = entries + trimmed.entries, size + trimmed.bytes
             if trimmed.entries:
                 self._log.debug("janitor.stream_trimmed", stream=stream.key, entries=trimmed.entries)
         if entries:
             self._log.info("janitor.trimmed", entries=entries, bytes=size, short_of_memory=keep == Keep(0, 0))
+        if lost is not None:
+            raise lost
 
     def _sweep(self, streams: Sequence[Stream]) -> None:
         found = self._links.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
         groups = {stream: [group.name for group in of] for stream, of in found.items()}
-        dead = self._links.run(sweep.gone(self._keys, now_ms=_now_ms()))
+        silent = self._links.run(sweep.silent(self._keys, now_ms=_now_ms()))
+        dead = {instance for instance, last_ms in silent.items() if self._silent.get(instance) == last_ms}
+        self._silent = silent
         swept = self._links.run(sweep.sweep(groups, dead))
         if swept.given_back or swept.left:
             self._log.info("janitor.swept", given_back=swept.given_back, left=list(swept.left))

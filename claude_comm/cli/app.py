@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("show", "messages", "show", "Show one message whole, and what became of it."),
         Entry("progress", "messages", "progress", "Show how far the modules' tasks are."),
         Entry("send", "sending", "send", "Send one message and print its id."),
+        Entry("request", "requesting", "request", "Send one message, wait for its reply and print it as JSON."),
     ),
     "Schemas": (
         Entry("modules", "registry", "modules", "List the registered modules and what they declare."),

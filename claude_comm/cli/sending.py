@@ -34,7 +34,7 @@ def send(
     """
     settings = settings_of_process()
     with Publisher(source, settings=settings) as publisher, open_database(settings.database) as database:
-        id_ = publisher.publish(target, payload(_text(message)), type=type_, session=session)
+        id_ = publisher.publish(target, payload(message_text(message)), type=type_, session=session)
         catch_up(publisher.links, database, publisher.identity.keys, max_bytes=settings.max_envelope_bytes)
         try:
             number = queries.message(database, id_).number
@@ -55,7 +55,8 @@ def payload(text: str) -> Any:
         return text
 
 
-def _text(message: str) -> str:
+def message_text(message: str) -> str:
+    """The argument itself, or what stdin holds."""
     if message != "-":
         return message
     try:

@@ -55,7 +55,7 @@ def trimmed(settings: Settings, *, dry_run: bool) -> list[Row]:
     keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
     with connect(settings) as links:
         keep = tightest(links.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
-        told = links.run(receipts.counting(keys, settings.projection_wait_s, now_ms=now_ms))
+        told = links.run(receipts.counting(keys, settings.projection_wait_s))
         step = ops.would_trim if dry_run else ops.trim
         found = [
             links.run(step(stream, told, keep, now_ms=now_ms)) for stream in links.run(follow.announced(keys)).streams

@@ -12,16 +12,21 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from claude_comm.effects import Post
-from claude_comm.errors import ClaudeCommError, PublisherFull, TransportError
-from claude_comm.ops.publish import Outcomes
+from claude_comm.errors import PublisherFull, TransportError
+from claude_comm.ops.publish import Outcomes, without_room
 
 OnFull: TypeAlias = Literal["wait", "refuse", "drop_oldest"]
 DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
 # The most messages of one flight: beyond it a larger batch gains nothing, and its first message waits for its last.
 MAX_FLIGHT = 2_000
+# With flights in the air, how many messages make another one, and how many may be there at once: the server works on
+# one while the next is made, and what is in the air stays small.
+PART = 32
+MAX_ALOFT = 4
 
 AnyFuture = TypeVar("AnyFuture", "Future[str]", "asyncio.Future[str]")
 
@@ -52,9 +57,17 @@ class _Queue(Generic[AnyFuture]):
         self.waiting_bytes += len(ticket.post.body)
 
     def take(self) -> list[Ticket[AnyFuture]]:
-        flight = [self.tickets.popleft() for _ in range(min(len(self.tickets), MAX_FLIGHT))]
+        if len(self.tickets) <= MAX_FLIGHT:
+            flight, self.waiting_bytes = list(self.tickets), 0
+            self.tickets.clear()
+            return flight
+        flight = [self.tickets.popleft() for _ in range(MAX_FLIGHT)]
         self.waiting_bytes -= sum(len(ticket.post.body) for ticket in flight)
         return flight
+
+    def put_back(self, flight: Sequence[Ticket[AnyFuture]]) -> None:
+        self.tickets.extendleft(reversed(flight))
+        self.waiting_bytes += sum(len(ticket.post.body) for ticket in flight)
 
     def make_room(self) -> None:
         """Refuses, or drops the oldest, as `on_full` says. Raises PublisherFull."""
@@ -65,6 +78,10 @@ class _Queue(Generic[AnyFuture]):
             self.waiting_bytes -= len(oldest.post.body)
             if not oldest.future.done():
                 oldest.future.set_exception(PublisherFull("this message was dropped for newer ones", self.max_bytes))
+
+
+_Flight: TypeAlias = "list[Ticket[asyncio.Future[str]]]"
+Landed: TypeAlias = Callable[["Outcomes | TransportError"], None]
 
 
 class Coalescer:
@@ -143,7 +160,8 @@ class Coalescer:
         except BaseException as error:
             for ticket in flight:
                 _fail(ticket, error)
-            if not isinstance(error, ClaudeCommError):
+            # Whoever sent them is told by their promises; the line goes on, and so does the thread in the background.
+            if not isinstance(error, Exception):
                 raise
         else:
             _settle(flight, outcomes)
@@ -164,16 +182,28 @@ class Coalescer:
 
 
 class AsyncCoalescer:
-    """For the tasks of one event loop."""
+    """For the tasks of one event loop.
+
+    `begin` sends a flight at once and calls back when it has landed, if nothing stands in its way; several may be in
+    the air then, one behind the other on one connection, so that the server works on one while the next is made.
+    `deliver` takes all the time that it needs, and nothing is in the air beside it.
+    """
 
     def __init__(
-        self, deliver: Callable[[Sequence[Post]], Awaitable[Outcomes]], max_bytes: int, on_full: OnFull
+        self,
+        deliver: Callable[[Sequence[Post]], Awaitable[Outcomes]],
+        max_bytes: int,
+        on_full: OnFull,
+        begin: Callable[[Sequence[Post], Landed], bool] | None = None,
     ) -> None:
-        self._deliver = deliver
+        self._deliver, self._begin = deliver, begin
         self._queue: _Queue[asyncio.Future[str]] = _Queue(max_bytes, on_full)
         self._line = asyncio.Lock()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._aloft = 0
+        self._again: deque[_Flight] = deque()
+        self._grounded: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def full(self) -> bool:
@@ -194,8 +224,8 @@ class AsyncCoalescer:
             self._loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = self._loop.create_future()
         self._queue.put(Ticket(id_, post, future))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._drain())
+        if self._task is None and (not self._aloft or (len(self._queue.tickets) >= PART and self._aloft < MAX_ALOFT)):
+            self._launch()
         return future
 
     async def send_all(self, posts: Sequence[Post]) -> Outcomes:
@@ -206,20 +236,71 @@ class AsyncCoalescer:
 
     async def flush(self) -> None:
         """Returns when all that was queued is sent or refused."""
-        while self._task is not None and not self._task.done():
-            await asyncio.wait([self._task])
+        while self._task is not None or self._aloft:
+            if self._task is not None:
+                await asyncio.wait([self._task])
+            await self._landing()
+
+    def _launch(self) -> None:
+        """Sends what is queued, at once if that can be."""
+        if self._begin is not None and not self._line.locked():
+            flight = self._queue.take()
+            if self._begin([ticket.post for ticket in flight], partial(self._landed, flight)):
+                self._aloft += 1
+                self._room.set()
+                return
+            self._queue.put_back(flight)
+        self._begin_slowly()
+
+    def _landed(self, flight: _Flight, outcomes: Outcomes | TransportError) -> None:
+        self._aloft -= 1
+        if isinstance(outcomes, TransportError):
+            self._again.append(flight)
+        else:
+            full = without_room(outcomes)
+            if full:
+                self._again.append([flight[place] for place in full])
+                flight = [ticket for place, ticket in enumerate(flight) if place not in full]
+                outcomes = [outcome for place, outcome in enumerate(outcomes) if place not in full]
+            _settle(flight, outcomes)
+        if not self._aloft:
+            grounded, self._grounded = self._grounded, []
+            for waiter in grounded:
+                if not waiter.done():
+                    waiter.set_result(None)
+        if self._task is None and (self._again or self._queue.tickets):
+            if self._again:
+                self._begin_slowly()
+            else:
+                self._launch()
+
+    async def _landing(self) -> None:
+        while self._aloft:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._grounded.append(waiter)
+            await waiter
+
+    def _begin_slowly(self) -> None:
+        self._task = asyncio.create_task(self._drain())
+        self._task.add_done_callback(self._drained)
+
+    def _drained(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if self._queue.tickets or self._again:
+            self._begin_slowly()
 
     async def _drain(self) -> None:
-        while self._queue.tickets:
+        await self._landing()
+        while self._again or self._queue.tickets:
             async with self._line:
-                flight = self._queue.take()
+                flight = self._again.popleft() if self._again else self._queue.take()
                 self._room.set()
                 try:
                     outcomes = await self._deliver([ticket.post for ticket in flight])
                 except BaseException as error:
                     for ticket in flight:
                         _fail(ticket, error)
-                    if not isinstance(error, ClaudeCommError):
+                    if not isinstance(error, Exception):
                         raise
                 else:
                     _settle(flight, outcomes)
@@ -227,7 +308,7 @@ class AsyncCoalescer:
 
 def _settle(flight: Sequence[Ticket[AnyFuture]], outcomes: Outcomes) -> None:
     for ticket, outcome in zip(flight, outcomes, strict=True):
-        if isinstance(outcome, TransportError):
+        if outcome.__class__ is not bytes and isinstance(outcome, TransportError):
             _fail(ticket, outcome)
         elif not ticket.future.done():
             ticket.future.set_result(ticket.id)

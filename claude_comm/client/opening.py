@@ -17,7 +17,7 @@ import msgspec
 from claude_comm import envelope as envelopes
 from claude_comm.drive.configure import settings_of_process
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
-from claude_comm.ids import ENTROPY_BYTES, uuid7
+from claude_comm.ids import ENTROPY_BYTES, moment, tails
 from claude_comm.names import Keys, check_name
 from claude_comm.progress.events import EVENT_TYPE, Event
 from claude_comm.settings import Settings
@@ -44,7 +44,7 @@ class Identity(msgspec.Struct, frozen=True):
         """A new message of this module, its id made now; `threading` is session, correlation, agreement and so on."""
         time_us = micros()
         return envelopes.compose(
-            id=uuid7(time_us, os.urandom(ENTROPY_BYTES)),
+            id=new_id(time_us),
             time_us=time_us,
             source=self.module,
             target=target,
@@ -68,6 +68,21 @@ def identify(module: str, settings: Settings | None = None, instance: str | None
     check_name(module)
     found = settings or settings_of_process()
     return Identity(module, check_name(instance or _instance(), "instance"), found, Keys(found.namespace))
+
+
+def new_id(time_us: int) -> str:
+    """An id that nobody else has."""
+    while True:
+        try:
+            return moment(time_us) + _tails.pop()
+        except IndexError:
+            _tails.extend(tails(os.urandom(_TAILS * ENTROPY_BYTES)))
+
+
+# The random ends of the next ids: one call of the system for many. A fork draws its own, or both would have the same.
+_TAILS = 512
+_tails: list[str] = []
+os.register_at_fork(after_in_child=_tails.clear)
 
 
 def micros() -> int:

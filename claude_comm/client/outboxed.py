@@ -19,10 +19,17 @@ from claude_comm.client.opening import Identity, micros, millis
 from claude_comm.client.sending import put_back, unreached
 from claude_comm.drive.connect import connect
 from claude_comm.effects import Post
-from claude_comm.errors import ConfigurationError, PublisherFull, ServerUnreachable, StoreError, TransportError
+from claude_comm.errors import (
+    ConfigurationError,
+    PublisherFull,
+    ServerFull,
+    ServerUnreachable,
+    StoreError,
+    TransportError,
+)
 from claude_comm.ops import publish as publishing
 from claude_comm.ops import receipts
-from claude_comm.ops.publish import Outcomes
+from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.ops.receipts import Stored
 from claude_comm.ops.registry import FORGET_MS
 from claude_comm.store.checkpoints import START, position
@@ -65,7 +72,7 @@ class Outboxed:
         with self._postponed_on_error(numbers):
             try:
                 outcomes = send(posts)
-            except ServerUnreachable:
+            except (ServerUnreachable, ServerFull):
                 self._postpone(numbers)
                 return _promised(posts)
         return self._finish(numbers, posts, outcomes)
@@ -83,7 +90,7 @@ class Outboxed:
         with self._postponed_on_error(numbers):
             try:
                 outcomes = await send(posts)
-            except ServerUnreachable:
+            except (ServerUnreachable, ServerFull):
                 self._postpone(numbers)
                 return _promised(posts)
         return self._finish(numbers, posts, outcomes)
@@ -110,9 +117,10 @@ class Outboxed:
     def _finish(self, numbers: Sequence[int], posts: Sequence[Post], outcomes: Outcomes) -> Outcomes:
         """What was refused is not kept: its publisher is told. What landed is kept until it is stored.
 
-        What went to a node that did not answer, while others of its cluster did, is the thread's.
+        What went to a node that did not answer, while others of its cluster did, or that had no memory for it, is the
+        thread's.
         """
-        missed = set(unreached(outcomes))
+        missed = {*unreached(outcomes), *without_room(outcomes)}
         if missed:
             self._postpone([numbers[place] for place in missed])
             kept = [place for place in range(len(posts)) if place not in missed]

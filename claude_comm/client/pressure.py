@@ -15,7 +15,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias
 
-from claude_comm.client.opening import millis
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Operation
@@ -110,7 +109,7 @@ class Pressure:
         inbox = self._inboxes[target]
         assert inbox is not None  # else it would have been admitted
         limit = inbox.limit
-        found = yield from lag.slowest(self._keys, target, enough=limit, now_ms=millis())
+        found = yield from lag.slowest(self._keys, target, enough=limit)
         now = time.monotonic()
         inbox.room, inbox.until = limit - found.lag.entries, now + SAMPLE_S
         if self.admits(target, count):

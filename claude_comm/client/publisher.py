@@ -21,20 +21,22 @@ from claude_comm.client.coalesce import DEFAULT_MAX_WAITING_BYTES, AsyncCoalesce
 from claude_comm.client.outboxed import DEFAULT_MAX_OUTBOX_BYTES, Outboxed
 from claude_comm.client.pressure import DEFAULT_LAG_WAIT_S, OnLag
 from claude_comm.client.requests import DEFAULT_TIMEOUT_S, AsyncRequests, Requests
-from claude_comm.client.sending import RETRY_WAITS_S, Sending, put_back, raise_first, unreached
+from claude_comm.client.sending import FULL_WAITS_S, Patience, Sending, full_for_good, put_back, raise_first, unreached
 from claude_comm.delivery.reply import result
-from claude_comm.drive.aio import AsyncLinks
+from claude_comm.drive.aio import AsyncLinks, Landed
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ConfigurationError, ServerUnreachable
+from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops.publish import Outcomes
+from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
 
 T = TypeVar("T")
+# How many delayed messages one command puts where they wait: the server does nothing else meanwhile.
+DELAY_PART = 500
 # What is left to a request whose time went by while it waited for room in the inbox.
 _LEAST_S = 0.001
 
@@ -108,7 +110,7 @@ class Publisher(Sending):
         )
         if times.not_before:
             no_delay_with(self._outboxed)
-            self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
+            self._patiently(lambda: self.links.run(self.delaying(target, [post], times)))
             return id_
         if self._pressure.on and not self._pressure.admits(target):
             self._pressure.hold(self.links, target, 1, self._line.flush)
@@ -159,22 +161,50 @@ class Publisher(Sending):
         return self._requests.mailbox.repeated
 
     def publish_many(
-        self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
+        self,
+        target: str,
+        payloads: Iterable[object],
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
     ) -> list[str]:
-        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
-        ids, posts = self.prepare_many(target, payloads, type, session)
-        if posts:
+        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be.
+
+        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        """
+        times = self.times(delay_s, at, ttl_s)
+        ids, posts = self.prepare_many(target, payloads, type, session, times)
+        if times.not_before and posts:
+            no_delay_with(self._outboxed)
+            for start in range(0, len(posts), DELAY_PART):
+                part = posts[start : start + DELAY_PART]
+                self._patiently(lambda part=part: self.links.run(self.delaying(target, part, times)))  # type: ignore[misc]
+        elif posts:
             if self._pressure.on and not self._pressure.admits(target, len(posts)):
                 self._pressure.hold(self.links, target, len(posts), self._line.flush)
             raise_first(self._line.send_all(posts))
         return ids
 
-    def publish_soon(self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str = "") -> Future[str]:
+    def publish_soon(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        ttl_s: float | None = None,
+    ) -> Future[str]:
         """Queues one message for the background; the promise of its id, kept when it is in the stream.
+
+        `ttl_s` is that of `publish`; what is to wait waits on the server, put there by `publish`.
 
         Raises at once what `publish` raises before it sends, and PublisherFull with `on_full="refuse"`.
         """
-        id_, post = self.prepare(target, data, type=type, session=session)
+        times = self.times(None, None, ttl_s)
+        id_, post = self.prepare(target, data, type=type, session=session, times=times)
         if self._pressure.on and not self._pressure.admits(target):
             self._pressure.hold(self.links, target, 1, self._line.flush)
         return self._line.send_soon(id_, post)
@@ -217,6 +247,19 @@ class Publisher(Sending):
         return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
 
     def _send(self, posts: Sequence[Post]) -> Outcomes:
+        """What became of each: what a node did not take, or had no memory for, was sent again."""
+        outcomes = self._send_reaching(posts)
+        waits = iter(FULL_WAITS_S)
+        while full := without_room(outcomes):
+            wait_s = next(waits, None)
+            if wait_s is None:
+                put_back(outcomes, full, [full_for_good(outcomes[place]) for place in full])
+                break
+            time.sleep(wait_s)
+            put_back(outcomes, full, self._send_reaching([posts[place] for place in full]))
+        return outcomes
+
+    def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
         outcomes = self._patiently(lambda: self.links.run(self.operation(posts)))
         while missed := unreached(outcomes):
             again = [posts[place] for place in missed]
@@ -231,20 +274,15 @@ class Publisher(Sending):
         self._patiently(lambda: self.links.run(self.asking(post, until - time.monotonic())), until)
 
     def _patiently(self, send: Callable[[], T], until: float = math.inf) -> T:
-        """What `send` returns, tried again while the server does not answer: the message has its id already."""
-        for wait_s in RETRY_WAITS_S:
+        """What `send` returns, tried again while the server does not answer or is full: the message has its id."""
+        patience = Patience(until)
+        while True:
             try:
                 return send()
-            except ServerUnreachable:
-                self._announced.clear()
-                if time.monotonic() + wait_s >= until or not self.patient():
-                    raise
-                time.sleep(wait_s)
-        try:
-            return send()
-        except ServerUnreachable:
-            self.waited_in_vain()
-            raise
+            except (ServerUnreachable, ServerRefused) as error:
+                if isinstance(error, ServerUnreachable):
+                    self._announced.clear()
+                time.sleep(patience.wait_s(error))
 
 
 class AsyncPublisher(Sending):
@@ -267,7 +305,8 @@ class AsyncPublisher(Sending):
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_links = links is None
         self.links = links or connect_async(self.identity.settings)
-        self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full)
+        begin = self._begin if self._outboxed is None else None
+        self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full, begin)
         self._requests = AsyncRequests(self.identity, self.links)
 
     async def publish(
@@ -302,7 +341,7 @@ class AsyncPublisher(Sending):
         )
         if times.not_before:
             no_delay_with(self._outboxed)
-            await self._patiently(lambda: self.links.run(self.delaying(target, post, times)))
+            await self._patiently(lambda: self.links.run(self.delaying(target, [post], times)))
             return id_
         if self._pressure.on and not self._pressure.admits(target):
             await self._pressure.hold_async(self.links, target, 1, self._line.flush)
@@ -350,21 +389,45 @@ class AsyncPublisher(Sending):
         return self._requests.mailbox.repeated
 
     async def publish_many(
-        self, target: str, payloads: Iterable[object], *, type: str = DEFAULT_TYPE, session: str = ""
+        self,
+        target: str,
+        payloads: Iterable[object],
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
     ) -> list[str]:
-        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be."""
-        ids, posts = self.prepare_many(target, payloads, type, session)
-        if posts:
+        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be.
+
+        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        """
+        times = self.times(delay_s, at, ttl_s)
+        ids, posts = self.prepare_many(target, payloads, type, session, times)
+        if times.not_before and posts:
+            no_delay_with(self._outboxed)
+            for start in range(0, len(posts), DELAY_PART):
+                part = posts[start : start + DELAY_PART]
+                await self._patiently(lambda part=part: self.links.run(self.delaying(target, part, times)))  # type: ignore[misc]
+        elif posts:
             if self._pressure.on and not self._pressure.admits(target, len(posts)):
                 await self._pressure.hold_async(self.links, target, len(posts), self._line.flush)
             raise_first(await self._line.send_all(posts))
         return ids
 
     async def publish_soon(
-        self, target: str, data: object, *, type: str = DEFAULT_TYPE, session: str = ""
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        ttl_s: float | None = None,
     ) -> asyncio.Future[str]:
         """Queues one message; the promise of its id, kept when it is in the stream. Raises as `Publisher` does."""
-        id_, post = self.prepare(target, data, type=type, session=session)
+        times = self.times(None, None, ttl_s)
+        id_, post = self.prepare(target, data, type=type, session=session, times=times)
         if self._pressure.on and not self._pressure.admits(target):
             await self._pressure.hold_async(self.links, target, 1, self._line.flush)
         if self._line.full():
@@ -407,6 +470,19 @@ class AsyncPublisher(Sending):
         return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
 
     async def _send(self, posts: Sequence[Post]) -> Outcomes:
+        """What became of each: what a node did not take, or had no memory for, was sent again."""
+        outcomes = await self._send_reaching(posts)
+        waits = iter(FULL_WAITS_S)
+        while full := without_room(outcomes):
+            wait_s = next(waits, None)
+            if wait_s is None:
+                put_back(outcomes, full, [full_for_good(outcomes[place]) for place in full])
+                break
+            await asyncio.sleep(wait_s)
+            put_back(outcomes, full, await self._send_reaching([posts[place] for place in full]))
+        return outcomes
+
+    async def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
         outcomes = await self._patiently(lambda: self.links.run(self.operation(posts)))
         while missed := unreached(outcomes):
             again = [posts[place] for place in missed]
@@ -426,19 +502,20 @@ class AsyncPublisher(Sending):
         await self._line.push(id_, post)
 
     async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
-        for wait_s in RETRY_WAITS_S:
+        patience = Patience()
+        while True:
             try:
                 return await send()
-            except ServerUnreachable:
-                self._announced.clear()
-                if not self.patient():
-                    raise
-                await asyncio.sleep(wait_s)
-        try:
-            return await send()
-        except ServerUnreachable:
-            self.waited_in_vain()
-            raise
+            except (ServerUnreachable, ServerRefused) as error:
+                if isinstance(error, ServerUnreachable):
+                    self._announced.clear()
+                await asyncio.sleep(patience.wait_s(error))
+
+    def _begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Sends these without a task of their own, where nothing is to be done before; False if there is."""
+        if self._unannounced({post.stream for post in posts}):
+            return False
+        return self.links.data.begin(posts, done)
 
 
 def no_delay_with(outbox: Outboxed | None) -> None:

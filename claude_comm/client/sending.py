@@ -6,6 +6,7 @@ nothing, and so that every attempt carries the same bytes.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,18 +14,18 @@ from datetime import datetime
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.guard import Guard
-from claude_comm.client.opening import Identity, identify, micros
+from claude_comm.client.opening import Identity, identify, micros, new_id
 from claude_comm.client.pressure import OnLag, Pressure
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import REPLY_WITHIN_MS, Operation, Post
-from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope
-from claude_comm.errors import ConfigurationError, ServerUnreachable, TransportError
-from claude_comm.ids import BATCH_ENTROPY_BYTES, ENTROPY_BYTES, MAX_BATCH, uuid7, uuid7s
+from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Form
+from claude_comm.errors import ConfigurationError, ServerFull, ServerRefused, ServerUnreachable, TransportError
+from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import later, replies
 from claude_comm.ops import publish as ops
-from claude_comm.ops.publish import Outcomes
+from claude_comm.ops.publish import Outcomes, is_full
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings, on_cluster
 
@@ -34,6 +35,11 @@ ANNOUNCE_EVERY_S = 30.0
 RETRY_WAITS_S = (0.05, 0.15, 0.4, 0.9)
 # On a cluster: for how long nothing is waited for after that was in vain.
 IMPATIENT_S = 5.0
+# And while its memory is full: consumers and the janitor make room meanwhile. About 3 s in all.
+FULL_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+
+# Kinds of messages (target, type, session, agreement) that a publisher keeps a form for.
+_MAX_FORMS = 1_000
 
 
 class Sending:
@@ -46,6 +52,7 @@ class Sending:
         self.source = self.identity.module
         self._announced: dict[str, float] = {}
         self._streams: dict[str, str] = {}
+        self._forms: dict[tuple[str, str, str, str], Form] = {}
         self._on_cluster = on_cluster(self.identity.settings.url)
         self._impatient_until = 0.0
 
@@ -86,7 +93,11 @@ class Sending:
         if session:
             check_session(session)
         time_us = micros()
-        id_ = uuid7(time_us, os.urandom(ENTROPY_BYTES))
+        id_ = new_id(time_us)
+        if not (correlation or causation or reply_to or headers) and times is ALWAYS and content_type == MSGPACK:
+            agreement = self._guard.check(target, type, data)
+            form = self._forms.get((target, type, session, agreement)) or self._form(target, type, session, agreement)
+            return id_, Post(stream, form.fill(id_, time_us, data))
         envelope = Envelope(
             id=id_,
             source=self.source,
@@ -107,33 +118,20 @@ class Sending:
         return id_, Post(stream, self.identity.encode(envelope))
 
     def prepare_many(
-        self, target: str, payloads: Iterable[object], type: str, session: str
+        self, target: str, payloads: Iterable[object], type: str, session: str, times: Times = ALWAYS
     ) -> tuple[list[str], list[Post]]:
         """The same for many of one kind, whose names are checked once."""
         datas = list(payloads)
-        agreements = [self._guard.check(target, type, data) for data in datas] if self.agreed(target, type) else None
-        stream, ids = self.identity.keys.stream(check_target(target)), self._ids(len(datas))
-        first = self.identity.envelope(target, None, type=type, session=session)
-        encode, pack, source, time_us = self.identity.encode, envelopes.pack, self.source, first.time
-        posts = [
-            Post(
-                stream,
-                encode(
-                    Envelope(
-                        id=ids[n],
-                        source=source,
-                        target=target,
-                        type=type,
-                        time=time_us,
-                        session=session,
-                        agreement=agreements[n] if agreements else "",
-                        data=pack(datas[n]),
-                    )
-                ),
-            )
-            for n in range(len(datas))
-        ]
-        return ids, posts
+        stream, ids, time_us = self.identity.keys.stream(check_target(target)), self._ids(len(datas)), micros()
+        check_name(type, "message type")
+        if session:
+            check_session(session)
+        agreement = ""
+        if self.agreed(target, type):
+            for data in datas:
+                agreement = self._guard.check(target, type, data)
+        fill = self._form(target, type, session, agreement, times).fill
+        return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
 
     def fact(self, event: Event, session: str) -> Post:
         """An event of this module, as it is sent."""
@@ -185,16 +183,39 @@ class Sending:
         self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
         return outcomes
 
-    def delaying(self, target: str, post: Post, times: Times) -> Operation[None]:
-        """Puts a message where it waits for its time."""
-        unannounced, due_ms = self._unannounced({post.stream}), times.not_before // 1000
-        yield from later.delay(self.identity.keys, target, post.body, due_ms=due_ms, unannounced=unannounced)
+    def delaying(self, target: str, posts: Sequence[Post], times: Times) -> Operation[None]:
+        """Puts messages where they wait for their time."""
+        unannounced, due_ms = self._unannounced({posts[0].stream}), times.not_before // 1000
+        yield from later.delay(
+            self.identity.keys, target, [post.body for post in posts], due_ms=due_ms, unannounced=unannounced
+        )
         self._announced.update(dict.fromkeys(unannounced, time.monotonic()))
 
     def _unannounced(self, streams: Collection[str]) -> set[str]:
         """Those that the registry has not been told of lately."""
         before = time.monotonic() - ANNOUNCE_EVERY_S
         return {stream for stream in streams if self._announced.get(stream, -1e9) < before}
+
+    def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Form:
+        """What messages of this kind have in common; the names are checked."""
+        max_bytes = self.identity.settings.max_envelope_bytes
+        like = Envelope(
+            id="",
+            source=self.source,
+            target=target,
+            type=type,
+            time=0,
+            session=session,
+            agreement=agreement,
+            not_before=times.not_before,
+            expires=times.expires,
+        )
+        form = Form(like, max_bytes=max_bytes)
+        if times is ALWAYS:
+            if len(self._forms) >= _MAX_FORMS:
+                self._forms.clear()
+            self._forms[target, type, session, agreement] = form
+        return form
 
     def _stream(self, target: str) -> str:
         """The stream of a target whose name is checked when it is first used. Raises InvalidName."""
@@ -216,9 +237,35 @@ def raise_first(outcomes: Outcomes) -> None:
             raise outcome
 
 
+class Patience:
+    """How long one sending is tried, until a moment of the monotonic clock at the latest."""
+
+    def __init__(self, until: float = math.inf) -> None:
+        self._until = until
+        self._unreachable, self._full = iter(RETRY_WAITS_S), iter(FULL_WAITS_S)
+
+    def wait_s(self, error: TransportError) -> float:
+        """How long to wait after this error before the same is sent again; raises it when it is not to be."""
+        if not is_full(error):
+            wait_s = next(self._unreachable, None) if isinstance(error, ServerUnreachable) else None
+        elif (wait_s := next(self._full, None)) is None:
+            error = full_for_good(error)
+        if wait_s is None or time.monotonic() + wait_s >= self._until:
+            raise error
+        return wait_s
+
+
+def full_for_good(error: bytes | TransportError) -> TransportError:
+    return ServerFull(error.text if isinstance(error, ServerRefused) else "", sum(FULL_WAITS_S))
+
+
 def unreached(outcomes: Outcomes) -> list[int]:
     """The places of what went to a node that did not answer, while others of its cluster did."""
-    return [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ServerUnreachable)]
+    return [
+        place
+        for place, outcome in enumerate(outcomes)
+        if outcome.__class__ is not bytes and isinstance(outcome, ServerUnreachable)
+    ]
 
 
 def put_back(outcomes: Outcomes, places: Sequence[int], found: Outcomes) -> None:

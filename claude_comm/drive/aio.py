@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+import asyncio
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import redis
-from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from claude_comm.drive import scripts
-from claude_comm.drive.parser import AsyncBulkParser
-from claude_comm.drive.server import APPEND_PART, REPLY_TIMEOUT_S, connection_options, outcomes, pack, packed, translate
+from claude_comm.drive.async_line import AsyncLine
+from claude_comm.drive.server import (
+    APPEND_PART,
+    CONNECT_TIMEOUT_S,
+    REPLY_TIMEOUT_S,
+    connection_options,
+    outcomes,
+    pack,
+    packed,
+    refused,
+    translate,
+    translated,
+)
 from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
+Landed: TypeAlias = Callable[[list[Any] | TransportError], None]
 
 # The asyncio twin of each connection class that redis-py's address parser names.
 _TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
@@ -26,7 +41,7 @@ _TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
 
 
 class AsyncServer:
-    """A pool of asyncio connections to one server, for one event loop."""
+    """Asyncio connections to one server, as many as are used at once, for one event loop."""
 
     reach: Reach = "server"
 
@@ -34,17 +49,21 @@ class AsyncServer:
         self.url = url
         options = connection_options(url)
         options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
-        options["parser_class"] = AsyncBulkParser
         kind = options.pop("connection_class", None)
-        if kind is not None:
-            options["connection_class"] = _TWINS[kind.__name__]
-        self._pool = ConnectionPool(**options)
+        self._connection = partial(_TWINS[kind.__name__] if kind is not None else Connection, **options)
+        # Those at rest, the one used last on top; and all, for `close`.
+        self._idle: list[AsyncLine] = []
+        self._lines: weakref.WeakSet[AsyncLine] = weakref.WeakSet()
+        # The connection that carries what was begun, and how much of that has not landed.
+        self._stream: AsyncLine | None = None
+        self._aloft = 0
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        async with self._connection() as connection:
-            await connection.send_packed_command(pack(command.args))
-            return await connection.read_response(timeout=(command.within_ms + command.wait_ms) / 1000)
+        (reply,) = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
+        if isinstance(reply, redis.RedisError):
+            raise refused(reply)
+        return reply
 
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
@@ -53,46 +72,122 @@ class AsyncServer:
         """
         if not commands:
             return []
-        async with self._connection() as connection:
-            await connection.send_packed_command(b"".join([pack(command.args) for command in commands]))
-            timeout_s = REPLY_TIMEOUT_S + wait_ms / 1000
-            return outcomes(await connection._parser.read_many(len(commands), timeout_s))
+        together = b"".join([pack(command.args) for command in commands])
+        return outcomes(await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
-        replies: list[Any] = []
-        async with self._connection() as connection:
-            unread = 0
-            for start in range(0, len(posts), APPEND_PART):
-                part = posts[start : start + APPEND_PART]
-                await connection.send_packed_command(packed(part))
-                replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
-                unread = len(part)
-            replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
-        return outcomes(replies)
+        parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
+        return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
+
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Sends these now, on a connection at rest or behind what was begun before; False where there is none.
+
+        `done` is given the entry ids, as `append` returns them, or a ServerUnreachable; in the order of the beginnings.
+        """
+        line = self._stream
+        if line is None or not line.sending():
+            while self._idle:
+                line = self._idle.pop()
+                if line.usable():
+                    break
+                line.close()
+            else:
+                return False
+            self._stream, self._aloft = line, 0
+        self._aloft += 1
+        line.send(packed(posts))
+        line.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, line, done))
+        return True
+
+    def _land(self, line: AsyncLine, done: Landed, replies: list[Any] | Exception) -> None:
+        if line is self._stream:
+            self._aloft -= 1
+        if isinstance(replies, Exception):
+            line.close()
+            done(translated(replies, self.url))
+            return
+        if line is self._stream and not self._aloft:
+            self._stream = None
+            self._idle.append(line)
+        done(outcomes(replies))
+
+    def held(self) -> AsyncHeld:
+        """A connection for the length of an `async with`, as `Server.held`."""
+        return AsyncHeld(self)
+
+    async def take(self) -> AsyncLine:
+        """A connection that is at rest and alive, else a new one. Give it to `rest` or `broken`."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.usable():
+                return line
+            line.close()
+        line = AsyncLine(self._connection())
+        try:
+            await line.open()
+        except (redis.RedisError, OSError) as error:
+            translate(error, self.url)
+        self._lines.add(line)
+        return line
+
+    def rest(self, line: AsyncLine) -> None:
+        """Takes back a connection all of whose replies were read."""
+        self._idle.append(line)
+
+    def broken(self, line: AsyncLine, error: BaseException) -> NoReturn:
+        """Cancelled between a command and its reply: that reply must not answer the next command."""
+        line.close()
+        if isinstance(error, redis.RedisError | OSError):
+            translate(error, self.url)
+        raise error
+
+    def close_idle(self) -> None:
+        """Ends the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
 
     async def close(self) -> None:
-        await self._pool.disconnect()
+        """Ends all connections, also those in use."""
+        self._idle.clear()
+        lines = list(self._lines)
+        for line in lines:
+            line.close()
+        if lines:
+            await asyncio.wait([line.ended for line in lines], timeout=CONNECT_TIMEOUT_S)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        try:
-            connection = await self._pool.get_connection()
-        except redis.RedisError as error:
-            translate(error, self.url)
-        try:
-            yield connection
-        except redis.ResponseError as error:
-            translate(error, self.url)
-        except (redis.RedisError, OSError) as error:
-            await connection.disconnect(nowait=True)
-            translate(error, self.url)
-        except BaseException:
-            # Cancelled between the command and its reply: that reply must not answer the next command.
-            await connection.disconnect(nowait=True)
-            raise
-        finally:
-            await self._pool.release(connection)
+    async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
+        """As `Server._exchange`."""
+        replies: list[Any] = []
+        unread = 0
+        async with AsyncHeld(self) as line:
+            for together, count in parts:
+                line.send(together)
+                if unread:
+                    replies += await line.read(unread, within_s)
+                unread = count
+            replies += await line.read(unread, within_s)
+        return replies
+
+
+class AsyncHeld:
+    """A connection of an asyncio server for the length of an `async with`."""
+
+    __slots__ = ("_line", "_server")
+
+    def __init__(self, server: AsyncServer) -> None:
+        self._server = server
+
+    async def __aenter__(self) -> AsyncLine:
+        self._line = await self._server.take()
+        return self._line
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._server.broken(self._line, error)
+        self._server.rest(self._line)
 
 
 class AsyncCarrier(Protocol):
@@ -104,6 +199,7 @@ class AsyncCarrier(Protocol):
     async def one(self, command: Command) -> Any: ...
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
     async def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool: ...
     async def close(self) -> None: ...
 
 

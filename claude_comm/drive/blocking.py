@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from claude_comm.drive import scripts
 from claude_comm.drive.server import Posted, Server
 from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
-from claude_comm.errors import ServerRefused, TransportError
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 
 T = TypeVar("T")
 
@@ -90,8 +90,18 @@ class Links:
             raise
 
     def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
-        """What the operation finds on each server of the messages by itself: a cluster has several."""
-        return [Links(server, server).run(operation()) for server in self.data.servers()]
+        """What the operation finds on each server of the messages by itself: a cluster has several, and those of them
+        that do not answer are left out. Raises ServerUnreachable when none does."""
+        found: list[T] = []
+        silent: ServerUnreachable | None = None
+        for server in self.data.servers():
+            try:
+                found.append(Links(server, server).run(operation()))
+            except ServerUnreachable as error:
+                silent = error
+        if silent is not None and not found:
+            raise silent
+        return found
 
     def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):

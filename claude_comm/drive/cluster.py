@@ -69,7 +69,8 @@ class ClusterServer:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""
         if self._atlas.map is None and (error := self._refresh()):
             raise error
-        return [self._node(address) for address in (self._atlas.map.masters if self._atlas.map else ())]
+        found = self._atlas.map
+        return [self._node(address) for address in found.masters] if found else []
 
     def close(self) -> None:
         for server in self._nodes.values():
@@ -115,14 +116,14 @@ class ClusterServer:
 
     def _flight(self, part: Part, packer: Packer, within_s: float) -> _Flight:
         replies: list[Any] = []
-        with self._node(part.node)._connection() as connection:
+        with self._node(part.node).held() as line:
             unread = 0
             for places in chunks(part.places):
-                connection.send_packed_command([chunk(packer, places, asking=part.asking)])
+                line.send(chunk(packer, places, asking=part.asking), within_s)
                 yield
-                replies += connection._parser.read_many(unread, REPLY_TIMEOUT_S)
+                replies += line.read(unread)
                 unread = replies_to(places, asking=part.asking)
-            replies += connection._parser.read_many(unread, within_s)
+            replies += line.read(unread)
         return outcomes(replies[1::2] if part.asking else replies)
 
     def _refresh(self) -> TransportError | None:
@@ -151,7 +152,7 @@ class ClusterServer:
         known = set(self._atlas.candidates())
         with self._lock:
             for address in [old for old in self._nodes if old not in known]:
-                self._nodes.pop(address)._pool.disconnect(inuse_connections=False)
+                self._nodes.pop(address).close_idle()
 
 
 def commands_packer(commands: Sequence[Command]) -> Packer:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from claude_comm.drive.aio import AsyncServer
+from claude_comm.drive.aio import AsyncServer, Landed
 from claude_comm.drive.cluster import (
     SLOTS,
     Packer,
@@ -56,6 +56,10 @@ class AsyncClusterServer:
         slots = [slot_of_key(stream) for stream in streams]
         return await self._run(route(self._atlas, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
 
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Never: each master has its part, and what a slot that moves makes of the order is for `append` to mend."""
+        return False
+
     async def close(self) -> None:
         for server in self._nodes.values():
             await server.close()
@@ -92,13 +96,13 @@ class AsyncClusterServer:
     async def _flight(self, part: Part, packer: Packer, within_s: float) -> list[Any] | TransportError:
         replies: list[Any] = []
         try:
-            async with self._node(part.node)._connection() as connection:
+            async with self._node(part.node).held() as line:
                 unread = 0
                 for places in chunks(part.places):
-                    await connection.send_packed_command(chunk(packer, places, asking=part.asking))
-                    replies += await connection._parser.read_many(unread, REPLY_TIMEOUT_S)
+                    line.send(chunk(packer, places, asking=part.asking))
+                    replies += await line.read(unread, within_s)
                     unread = replies_to(places, asking=part.asking)
-                replies += await connection._parser.read_many(unread, within_s)
+                replies += await line.read(unread, within_s)
         except TransportError as error:
             return error
         return outcomes(replies[1::2] if part.asking else replies)
@@ -113,7 +117,7 @@ class AsyncClusterServer:
                 error = not_a_cluster(met, self.url)
                 self._atlas.failed(address)
             else:
-                await self._forget_old_nodes()
+                self._forget_old_nodes()
                 return None
         return error
 
@@ -123,8 +127,8 @@ class AsyncClusterServer:
             server = self._nodes[address] = AsyncServer(self._parsed.node(address))
         return server
 
-    async def _forget_old_nodes(self) -> None:
+    def _forget_old_nodes(self) -> None:
         """Closes what idles to nodes that are neither masters nor named in the address any more."""
         known = set(self._atlas.candidates())
         for address in [old for old in self._nodes if old not in known]:
-            await self._nodes.pop(address)._pool.disconnect(inuse_connections=False)
+            self._nodes.pop(address).close_idle()

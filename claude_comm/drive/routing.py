@@ -100,8 +100,7 @@ def route(atlas: Atlas, slots: Sequence[int | None], streams: Sequence[str] = ()
             raise error
     replies: list[Any] = [None] * len(slots)
     parts = _parts(slots, range(len(slots)), _owners(atlas))
-    pauses = 0
-    turn = 0
+    pauses = turn = 0
     while parts:
         answers = yield Round(parts)
         asked = _take(atlas, parts, answers, replies)
@@ -140,13 +139,12 @@ def _take(atlas: Atlas, parts: Sequence[Part], answers: Sequence[Any], replies: 
     """Puts the answers into their places; who was asked for which."""
     asked: dict[int, Address] = {}
     for part, answer in zip(parts, answers, strict=True):
-        if isinstance(answer, TransportError):
-            if isinstance(answer, ServerUnreachable):
-                atlas.failed(part.node)
-            answer = [answer] * len(part.places)  # noqa: PLW2901
+        if isinstance(answer, ServerUnreachable):
+            atlas.failed(part.node)
         else:
             atlas.answered(part.node)
-        for place, reply in zip(part.places, answer, strict=True):
+        found = [answer] * len(part.places) if isinstance(answer, TransportError) else answer
+        for place, reply in zip(part.places, found, strict=True):
             replies[place] = reply
             if isinstance(reply, ServerRefused):
                 asked[place] = part.node

@@ -18,7 +18,7 @@ from claude_comm.errors import ServerRefused
 
 # Commands that we, or an operator through us, send to a server and not to a key.
 _KEYLESS = frozenset(
-    "ACL AUTH CLIENT CLUSTER COMMAND CONFIG DBSIZE DEBUG FLUSHALL FLUSHDB FUNCTION INFO KEYS LATENCY PING RESET "
+    "ACL AUTH CLIENT CLUSTER COMMAND CONFIG DBSIZE DEBUG ECHO FLUSHALL FLUSHDB FUNCTION INFO KEYS LATENCY PING RESET "
     "SCAN SCRIPT SLOWLOG TIME WAIT".split()
 )
 # Where the key stands for those where it is not the second word.

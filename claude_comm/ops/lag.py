@@ -57,11 +57,11 @@ class Slowest(msgspec.Struct, frozen=True):
     lag: Lag
 
 
-def slowest(keys: Keys, module: str, *, enough: int, now_ms: int) -> Operation[Slowest]:
+def slowest(keys: Keys, module: str, *, enough: int) -> Operation[Slowest]:
     """Who is furthest behind an inbox: its module or a projection that lives. What either lacks stays on the server."""
     stream = keys.inbox(module)
     mine = yield from of(stream, module, enough=enough)
-    told = yield from receipts.projections(keys, since_ms=now_ms - ALIVE_MS)
+    told = yield from receipts.counting(keys, ALIVE_MS / 1000)
     found = Slowest(module, mine)
     if told:
         tail = (yield from follow.tails([stream])).get(stream, Tail())
@@ -73,8 +73,9 @@ def slowest(keys: Keys, module: str, *, enough: int, now_ms: int) -> Operation[S
 
 
 def _behind(one: Projection, stream: str, tail: Tail) -> int:
-    """Exact, but for entries that were deleted before it read them, as long as it is not at the end."""
-    if stream not in one.counts or position(one.stored[stream]) >= position(tail.last_id):
+    """Exact, but for entries that were deleted before it read them, as long as it is not at the end. One that caught up
+    once, for a reading command, and settles nothing does not follow the stream, and is not behind it."""
+    if not one.settled or stream not in one.counts or position(one.stored[stream]) >= position(tail.last_id):
         return 0
     return min(max(tail.added - one.counts[stream], 0), tail.length)
 

@@ -46,11 +46,14 @@ def retry(keys: Keys, reader: Reader, entry: Entry, *, due_ms: int, attempts: in
     return bool(held)
 
 
-def delay(keys: Keys, target: str, body: bytes, *, due_ms: int, unannounced: Collection[str]) -> Operation[None]:
-    """Puts a new message where it waits. Doing it twice is the same as once, while it waits."""
+def delay(
+    keys: Keys, target: str, bodies: Sequence[bytes], *, due_ms: int, unannounced: Collection[str]
+) -> Operation[None]:
+    """Puts new messages where they wait. Doing it twice is the same as once, while it waits."""
     if unannounced:
         yield Command(("SADD", keys.streams, *unannounced), on="control")
-    yield Command(("ZADD", keys.later(target), due_ms, member(body, 0)))
+    pairs = [word for body in bodies for word in (due_ms, member(body, 0))]
+    yield Command(("ZADD", keys.later(target), *pairs))
 
 
 def move_due(keys: Keys, stream: str, *, now_ms: int, limit: int = MOVE_LIMIT) -> Operation[Moved]:

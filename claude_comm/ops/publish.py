@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from claude_comm.effects import Append, Batch, Command, Operation, Post
-from claude_comm.errors import TransportError
+from claude_comm.errors import FULL, ServerRefused, TransportError
 from claude_comm.names import Keys
 
 Outcomes: TypeAlias = list[bytes | TransportError]
@@ -41,3 +41,13 @@ def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> 
 def _limit(text: bytes | None) -> int:
     """A limit that somebody else wrote there and that is no number limits nothing."""
     return int(text) if text is not None and text.isdigit() else 0
+
+
+def is_full(outcome: bytes | TransportError) -> bool:
+    """Whether the server had no memory for it."""
+    return isinstance(outcome, ServerRefused) and outcome.code == FULL
+
+
+def without_room(outcomes: Outcomes) -> list[int]:
+    """The places of what the server had no memory for."""
+    return [place for place, outcome in enumerate(outcomes) if outcome.__class__ is not bytes and is_full(outcome)]

@@ -36,14 +36,17 @@ def tell(
     projection: str,
     stored: Mapping[str, str],
     *,
-    now_ms: int,
+    now_ms: int | None = None,
     settled: Mapping[str, str] | None = None,
     counts: Mapping[str, int] | None = None,
 ) -> Operation[None]:
     """Says that this projection lives and how far it is. `settled` replaces what was told before, None leaves it.
 
-    `counts` is how many entries each stream had ever been given by then, where that is known.
+    `counts` is how many entries each stream had ever been given by then, where that is known. It lives by the
+    server's clock, unless a moment is given: hosts whose clocks differ would take each other for silent.
     """
+    if now_ms is None:
+        now_ms = yield from clock()
     if counts:
         stored = {key: f"{id_} {counts[key]}" if key in counts else id_ for key, id_ in stored.items()}
     commands = [
@@ -73,9 +76,16 @@ def projections(keys: Keys, *, since_ms: int) -> Operation[list[Projection]]:
     ]
 
 
-def counting(keys: Keys, wait_s: float, *, now_ms: int) -> Operation[list[Projection]]:
+def counting(keys: Keys, wait_s: float) -> Operation[list[Projection]]:
     """The projections that trimming waits for: those that told within the last `wait_s` seconds."""
+    now_ms = yield from clock()
     return (yield from projections(keys, since_ms=now_ms - int(wait_s * 1000)))
+
+
+def clock() -> Operation[int]:
+    """The time of the server that holds the registry (ms)."""
+    seconds, micros = yield Command(("TIME",), on="control")
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 def told(keys: Keys, *, since_ms: int) -> Operation[list[Stored]]:

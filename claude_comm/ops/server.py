@@ -115,7 +115,7 @@ def _readers(streams: Sequence[str]) -> Operation[dict[str, list[GroupFacts]]]:
 
 def _held(keys: Keys, found: Sequence[Stream], wait_s: float, now_ms: int) -> Operation[dict[str, str]]:
     """What keeps each stream from being trimmed, in words."""
-    told = yield from receipts.counting(keys, wait_s, now_ms=now_ms)
+    told = yield from receipts.counting(keys, wait_s)
     held: dict[str, str] = {}
     for stream in found:
         looked = yield from trim.look(stream, told, now_ms=now_ms)

@@ -39,10 +39,14 @@ class _Consumer(msgspec.Struct, frozen=True):
     idle_ms: int
 
 
-def gone(keys: Keys, *, now_ms: int) -> Operation[set[str]]:
-    """Instances (`module/instance`) that said that they live, and have not said so for `GONE_MS`."""
+def silent(keys: Keys, *, now_ms: int) -> Operation[dict[str, float]]:
+    """Instances (`module/instance`) that have not said for `GONE_MS` that they live, by when they said so last (ms).
+
+    Who is still silent, with the same time, at the next look is gone; at the first they may only have been unable to
+    say it: the registry was away, or the machine asleep.
+    """
     reply = yield Command(("ZRANGEBYSCORE", keys.instances, "-inf", now_ms - GONE_MS, "WITHSCORES"), on="control")
-    return {member for member, _ in scored(reply)}
+    return dict(scored(reply))
 
 
 def sweep(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Swept]:

@@ -130,6 +130,8 @@ def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
         RecursionError,
         re.error,
         ArithmeticError,
+        # A boolean `items` of 2019-09 beside `unevaluatedItems`, which `jsonschema` asks for its length.
+        TypeError,
         jsonschema.exceptions.UndefinedTypeCheck,
         referencing.exceptions.Unresolvable,
         jsonschema.exceptions._WrappedReferencingError,

@@ -11,6 +11,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -91,23 +92,28 @@ class Outbox:
         return self._select("entry_id = ''", (limit,))
 
     def close(self) -> None:
+        """Lets go of the file, whatever the disk says: what was not noted is sent once more, under the same id."""
         with self._mutex:
-            if self._landed:
-                with self._database.write() as writer:
-                    self._note(writer)
-            self._database.close()
-            os.close(self._lock_file)
+            try:
+                with suppress(StoreError):
+                    self._note_landed()
+            finally:
+                self._database.close()
+                os.close(self._lock_file)
 
     def _select(self, where: str, values: tuple[int, ...]) -> list[Kept]:
         with self._mutex:
-            if self._landed:
-                with self._database.write() as writer:
-                    self._note(writer)
+            self._note_landed()
             found = self._database.rows(
                 f"SELECT number, stream, body, entry_id, kept_us FROM outbox WHERE {where} ORDER BY number LIMIT ?",
                 values,
             )
         return [Kept(*row) for row in found]
+
+    def _note_landed(self) -> None:
+        if self._landed:
+            with self._database.write() as writer:
+                self._note(writer)
 
     def _note(self, writer: Writer) -> None:
         writer.executemany(

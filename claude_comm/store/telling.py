@@ -45,9 +45,8 @@ class Teller:
         stored = {key: point.entry_id for key, point in points.items()}
         settled = self._settling.settled(stored, now_ms) if self._settling else None
         if stored != self._told or self._told_ms is None or now_ms - self._told_ms >= REPEAT_MS:
-            wall_ms = time.time_ns() // 1_000_000
             counts = {key: point.entries for key, point in points.items()}
-            links.run(receipts.tell(keys, name(database), stored, settled=settled, counts=counts, now_ms=wall_ms))
+            links.run(receipts.tell(keys, name(database), stored, settled=settled, counts=counts))
             self._told, self._told_ms = stored, now_ms
             if self._settling:
                 self._settling.told(stored, now_ms, database)

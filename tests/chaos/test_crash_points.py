@@ -36,7 +36,7 @@ POINTS = {
         "p0": "BEGIN:before:4",
         "p1": "COMMIT:before:4",
         "solo-0": "XGROUP:before:1",
-        "news-0": "XGROUP:after:1",
+        "news-0": "XREADGROUP:before:3",
         "pool-0": "SADD:after:1",
         "pool-1": "XACK:before:3",
         "projection-0": "XREAD:after:4",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from claude_comm import AsyncPublisher, Publisher, Settings
-from claude_comm.client.coalesce import MAX_FLIGHT, AsyncCoalescer, Coalescer, OnFull
+from claude_comm.client.coalesce import MAX_ALOFT, MAX_FLIGHT, PART, AsyncCoalescer, Coalescer, Landed, OnFull
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command, Post
-from claude_comm.errors import EncodeError, PublisherFull, ServerRefused, ServerUnreachable
+from claude_comm.errors import EncodeError, PublisherFull, ServerRefused, ServerUnreachable, TransportError
 from claude_comm.ops.publish import Outcomes
 from tests.client.test_publisher import sent
 from tests.conftest import wait_until
@@ -194,3 +194,116 @@ def test_a_refusal_reaches_the_one_whose_message_was_refused(settings: Settings,
         error = bad.exception(1)
     assert isinstance(error, ServerRefused)
     assert error.code == "WRONGTYPE"
+
+
+def test_an_unexpected_error_ends_neither_the_thread_in_the_background_nor_what_comes_after() -> None:
+    line = Line()
+    line.broken = ZeroDivisionError("a defect")
+    coalescer = Coalescer(line.deliver, 10_000, "wait")
+    assert isinstance(coalescer.send_soon("1", post(b"1")).exception(10), ZeroDivisionError)
+    line.broken = None
+    assert coalescer.send_soon("2", post(b"2")).result(10) == "2"
+    coalescer.close()
+
+
+class Air:
+    """Stands for a connection that carries several flights: records them, and lands them when it is told to."""
+
+    def __init__(self) -> None:
+        self.aloft: list[tuple[list[bytes], Landed]] = []
+        self.bodies: list[bytes] = []
+        self.clear = True
+
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        if self.clear:
+            self.bodies += [post.body for post in posts]
+            self.aloft.append(([post.body for post in posts], done))
+        return self.clear
+
+    def land(self, outcome: TransportError | None = None) -> None:
+        bodies, done = self.aloft.pop(0)
+        done(outcome or [b"1-1" for _ in bodies])
+
+
+def flying(scenario: Callable[[Air, Line, AsyncCoalescer], Awaitable[None]]) -> None:
+    async def run() -> None:
+        air, line = Air(), Line()
+
+        async def deliver(posts: Sequence[Post]) -> Outcomes:
+            await asyncio.sleep(0)
+            return line.deliver(posts)
+
+        await scenario(air, line, AsyncCoalescer(deliver, 10**6, "wait", air.begin))
+
+    asyncio.run(run())
+
+
+def test_a_lone_message_of_a_task_goes_at_once_and_the_next_while_it_is_in_the_air() -> None:
+    async def scenario(air: Air, line: Line, coalescer: AsyncCoalescer) -> None:
+        promises = [coalescer.push(str(n), post(b"%d" % n)) for n in range(1 + PART + 3)]
+        assert [len(bodies) for bodies, _ in air.aloft] == [1, PART]
+        air.land()
+        assert [len(bodies) for bodies, _ in air.aloft] == [PART, 3]
+        air.land()
+        air.land()
+        assert [await promise for promise in promises] == [str(n) for n in range(1 + PART + 3)]
+        assert air.bodies == [b"%d" % n for n in range(1 + PART + 3)]
+        assert line.flights == []
+
+    flying(scenario)
+
+
+def test_flights_in_the_air_are_bounded() -> None:
+    async def scenario(air: Air, line: Line, coalescer: AsyncCoalescer) -> None:
+        for n in range(PART * (MAX_ALOFT + 3)):
+            coalescer.push(str(n), post(b"x"))
+        assert len(air.aloft) == MAX_ALOFT
+        while air.aloft:
+            air.land()
+        assert len(air.bodies) == PART * (MAX_ALOFT + 3)
+
+    flying(scenario)
+
+
+def test_what_a_lost_connection_carried_is_sent_again_in_order_before_anything_newer() -> None:
+    async def scenario(air: Air, line: Line, coalescer: AsyncCoalescer) -> None:
+        promises = [coalescer.push(str(n), post(b"%d" % n)) for n in range(1 + PART)]
+        first, second = ([*bodies] for bodies, _ in air.aloft)
+        air.land(ServerUnreachable("u", "gone"))
+        air.land(ServerUnreachable("u", "gone"))
+        promises.append(coalescer.push("last", post(b"last")))
+        await coalescer.flush()
+        assert line.flights == [first, second, [b"last"]]
+        assert [promise.result() for promise in promises] == [*(str(n) for n in range(1 + PART)), "last"]
+
+    flying(scenario)
+
+
+def test_nothing_overtakes_what_is_in_the_air() -> None:
+    """A batch, or a message that needs the long way, waits until the air is clear; later messages wait behind it."""
+
+    async def scenario(air: Air, line: Line, coalescer: AsyncCoalescer) -> None:
+        coalescer.push("0", post(b"0"))
+        batch = asyncio.create_task(coalescer.send_all([post(b"batch")]))
+        air.clear = False
+        later = [coalescer.push(str(n), post(b"%d" % n)) for n in range(1, 1 + PART)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert line.flights == []
+        air.land()
+        assert [await promise for promise in later] == [str(n) for n in range(1, 1 + PART)]
+        await batch
+        assert line.flights == [[b"%d" % n for n in range(1, 1 + PART)], [b"batch"]]
+
+    flying(scenario)
+
+
+def test_a_task_that_gives_up_takes_nothing_of_its_flight_with_it() -> None:
+    async def scenario(air: Air, line: Line, coalescer: AsyncCoalescer) -> None:
+        promises = [coalescer.push(str(n), post(b"x")) for n in range(3)]
+        promises[0].cancel()
+        air.land()
+        air.land()
+        assert [promise.result() for promise in promises[1:]] == ["1", "2"]
+
+    flying(scenario)

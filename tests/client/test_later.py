@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Context, Module, Publisher, RetryPolicy, Settings
-from claude_comm.client import publisher as publishing
 from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.drive.server import Server
@@ -368,7 +367,7 @@ def test_a_delayed_publish_that_is_sent_again_is_one_message(
         return reply
 
     monkeypatch.setattr(Server, "one", cut_off)
-    monkeypatch.setattr(publishing, "RETRY_WAITS_S", (0.0,))
+    monkeypatch.setattr("claude_comm.client.sending.RETRY_WAITS_S", (0.0,))
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("sink", 1, delay_s=30)
     assert lost
@@ -538,3 +537,22 @@ def test_no_path_of_this_machine_is_needed_to_find_the_scripts() -> None:
     named = {name for file in package.rglob("*.py") for name in re.findall(r'Script\(\s*"(\w+)"', file.read_text())}
     assert {"bury", "due", "redrive", "retry"} <= named
     assert named == {path.stem for path in (package / "ops" / "lua").iterdir()}
+
+
+def test_many_wait_and_expire_together(links: Links, keys: Keys, settings: Settings) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        ids = publisher.publish_many("sink", range(1200), delay_s=0.3, ttl_s=60)
+        assert waiting(links, keys, "sink") == 1200
+        soon = publisher.publish_soon("brief", 1, ttl_s=0).result(10)
+    with Consumer("sink", settings=settings, batch=500) as consumer:
+        seen: list[Any] = []
+        wait_until(lambda: seen.extend(consumer.read(wait_s=0.1)) or len(seen) == 1200)
+        assert [delivery.envelope.id for delivery in seen] == ids
+        assert {delivery.envelope.expires - delivery.envelope.not_before for delivery in seen} == {60_000_000}
+        for delivery in seen:
+            consumer.ack(delivery)
+    with Consumer("brief", settings=settings) as consumer:
+        assert consumer.read(wait_s=0.1) == []
+    (entry,) = links.data.one(Command(("XRANGE", keys.dead("brief"), "-", "+")))
+    assert soon.encode() in entry[1][1]
+    assert b"expired" in entry[1]

@@ -204,7 +204,7 @@ def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings:
 def test_without_a_server_publishing_goes_on_and_all_is_sent_in_order_when_it_is_back(
     path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claude_comm.client.publisher.RETRY_WAITS_S", (0.01,))
+    monkeypatch.setattr("claude_comm.client.sending.RETRY_WAITS_S", (0.01,))
     launch.ensure(home)
     settings = Settings(home=home, url=f"unix://{launch.socket_path(home)}", log_level="error")
     with Publisher("src", settings=settings, outbox=path) as publisher, connect(settings) as links:
@@ -224,6 +224,19 @@ def test_a_refused_message_is_not_kept(path: Path, settings: Settings, links: Li
         with pytest.raises(ServerRefused):
             publisher.publish("sink", 1)
         assert held(path) == 0
+
+
+def test_a_publisher_that_closes_on_a_full_disk_lets_go_of_the_outbox(
+    path: Path, settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxed, "REVIEW_S", 60.0)
+    with Publisher("src", settings=settings, outbox=path) as publisher:
+        publisher.publish("sink", 1)
+        assert publisher._outboxed is not None
+        publisher._outboxed.outbox._database._connection.execute("PRAGMA query_only = 1")
+    monkeypatch.setattr(outboxed, "REVIEW_S", 0.02)
+    with Publisher("src", settings=settings, outbox=path):
+        wait_until(lambda: len(project(links, settings)) == 1 and held(path) == 0)
 
 
 def test_a_second_publisher_is_refused_and_a_dead_one_does_not_hold_the_file(path: Path, settings: Settings) -> None:

@@ -182,6 +182,28 @@ def test_a_reader_that_waits_is_sent_on_when_the_slot_leaves(
     assert list(reply) == [stream.encode()]
 
 
+def test_a_cancelled_batch_leaves_no_reply_on_any_master(
+    settings: Settings, inboxes: list[str], masters: Masters
+) -> None:
+    """All were sent their part, one of them waits: whoever comes next gets its own answers."""
+    waiting = Command(("XREAD", "BLOCK", 5000, "STREAMS", inboxes[5], "$"), wait_ms=5000)
+    asked = [*(Command(("XLEN", stream)) for stream in inboxes[:5]), waiting]
+
+    owner = masters.owner(inboxes[5])
+
+    async def scenario() -> Any:
+        async with connect_async(settings) as links:
+            await links.run(effect(Append([Post(stream, b"x") for stream in inboxes])))
+            task = asyncio.create_task(links.data.many(asked, 5000))
+            await asyncio.to_thread(wait_until, lambda: b"blocked_clients:1" in owner.ask("INFO", "clients"))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return await links.data.many([Command(("ECHO", number)) for number in range(3)] + asked[:5])
+
+    assert asyncio.run(scenario()) == [b"0", b"1", b"2", 1, 1, 1, 1, 1]
+
+
 @pytest.mark.parametrize(("kind", "told"), [("hostname", "localhost"), ("unknown-endpoint", "127.0.0.1")])
 def test_nodes_are_reached_as_they_announce_themselves(
     settings: Settings, inboxes: list[str], masters: Masters, kind: str, told: str

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from claude_comm.drive import launch
 from claude_comm.drive.aio import AsyncServer
 from claude_comm.drive.connect import connect, connect_async
-from claude_comm.drive.server import Server, public
-from claude_comm.effects import Batch, Command, Operation
+from claude_comm.drive.server import APPEND_PART, Server, public
+from claude_comm.effects import Batch, Command, Operation, Post
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.settings import Settings
 
@@ -113,10 +121,146 @@ def test_a_connection_that_is_reset_while_replies_are_read_is_a_server_that_does
         raise ConnectionResetError(104, "Connection reset by peer")
 
     with connect(settings) as links:
-        monkeypatch.setattr("claude_comm.drive.parser.BulkParser.read_many", reset)
+        monkeypatch.setattr("claude_comm.drive.line.Line.read", reset)
         with pytest.raises(ServerUnreachable):
             links.data.many([Command(("PING",))])
     server = AsyncServer(settings.url)
-    monkeypatch.setattr("claude_comm.drive.parser.AsyncBulkParser.read_many", reset)
+    monkeypatch.setattr("claude_comm.drive.async_line.AsyncLine.read", reset)
     with pytest.raises(ServerUnreachable):
         asyncio.run(server.many([Command(("PING",))]))
+
+
+SLOW = Command(("BLPOP", "nothing-comes-here", 1), wait_ms=1_000)
+
+
+def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Settings) -> None:
+    """Interrupted between a command and its reply, by a signal: the connection is not used again."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    server = Server(settings.url)
+    server.one(Command(("PING",)))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            server.one(SLOW)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert server.one(Command(("ECHO", "mine"))) == b"mine"
+    server.close()
+
+
+def test_a_cancelled_command_answers_no_later_one(settings: Settings) -> None:
+    async def scenario() -> None:
+        server = AsyncServer(settings.url)
+        await server.one(Command(("PING",)))
+        task = asyncio.create_task(server.one(SLOW))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await server.one(Command(("ECHO", "mine"))) == b"mine"
+        await server.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_ended_at_rest_is_replaced_unseen(home: Path) -> None:
+    launch.ensure(home)
+    url = f"unix://{launch.socket_path(home)}"
+    server = Server(url)
+    server.one(Command(("PING",)))
+
+    async def scenario() -> None:
+        other = AsyncServer(url)
+        await other.one(Command(("PING",)))
+        await asyncio.to_thread(launch.stop, home)
+        await asyncio.to_thread(launch.ensure, home)
+        assert await other.one(Command(("ECHO", "again"))) == b"again"
+        await other.close()
+
+    asyncio.run(scenario())
+    assert server.one(Command(("ECHO", "again"))) == b"again"
+    server.close()
+
+
+def test_a_server_that_does_not_answer_in_time_is_unreachable(home: Path) -> None:
+    launch.ensure(home)
+    url, pid = f"unix://{launch.socket_path(home)}", launch.server_pid(home)
+    assert pid is not None
+    server, late = Server(url), Command(("PING",), within_ms=200)
+    server.one(Command(("PING",)))
+
+    async def scenario() -> None:
+        other = AsyncServer(url)
+        await other.one(Command(("PING",)))
+        os.kill(pid, signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(ServerUnreachable, match=r"within 0\.2 s"):
+            await other.one(late)
+        with pytest.raises(ServerUnreachable, match=r"within 0\.2 s"):
+            server.one(late)
+        assert time.monotonic() - started < 2
+        os.kill(pid, signal.SIGCONT)
+        assert await other.one(Command(("ECHO", "again"))) == b"again"
+        await other.close()
+
+    try:
+        asyncio.run(scenario())
+        assert server.one(Command(("ECHO", "again"))) == b"again"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        server.close()
+
+
+FORKING = """
+import os, sys
+from claude_comm.drive.server import Server
+from claude_comm.effects import Command
+server, who = Server(sys.argv[1]), Command(("CLIENT", "ID"))
+parent = server.one(who)
+child = os.fork()
+if child == 0:
+    mine = server.one(who)
+    os._exit(0 if mine != parent and server.one(who) == mine else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert server.one(who) == parent, "the child closed its parent's connection"
+"""
+
+
+def test_a_fork_has_connections_of_its_own(settings: Settings, environ: dict[str, str]) -> None:
+    command = [sys.executable, "-c", FORKING, settings.url]
+    assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == 0
+
+
+def test_large_batches_are_sent_in_parts_and_answered_in_order(settings: Settings) -> None:
+    posts = [Post(f"{settings.namespace}:s", b"%d" % n * 100) for n in range(3 * APPEND_PART + 7)]
+    server = Server(settings.url)
+    ids = server.append(posts)
+    entries = server.one(Command(("XRANGE", f"{settings.namespace}:s", "-", "+")))
+    assert [(id_, fields) for id_, fields in entries] == [
+        (id_, [b"e", post.body]) for id_, post in zip(ids, posts, strict=True)
+    ]
+    server.close()
+
+    async def scenario() -> list[bytes]:
+        other = AsyncServer(settings.url)
+        found: list[bytes] = await other.append(posts)
+        await other.close()
+        return found
+
+    again = asyncio.run(scenario())
+    assert len(again) == len(posts)
+    assert again == sorted(again, key=lambda id_: tuple(map(int, id_.split(b"-"))))
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_threads_share_a_server(settings: Settings, count: int) -> None:
+    server = Server(settings.url)
+    with ThreadPoolExecutor(8) as pool:
+        words = [f"w{n}" for n in range(400)]
+        batches = pool.map(lambda word: server.many([Command(("ECHO", word))] * count), words)
+        assert list(batches) == [[word.encode()] * count for word in words]
+    server.close()

@@ -292,7 +292,7 @@ def test_what_was_told_comes_back(links: Links, keys: Keys) -> None:
     links.run(receipts.tell(keys, "one", many, settled={"s1": "1-0"}, now_ms=5))
     links.run(receipts.tell(keys, "two", {}, now_ms=now_ms()))
     links.run(receipts.tell(keys, "one", many, now_ms=now_ms()))
-    one, two = links.run(receipts.counting(keys, 60.0, now_ms=now_ms()))
+    one, two = links.run(receipts.counting(keys, 60.0))
     assert (one.name, one.stored, one.settled, two.stored) == ("one", many, {"s1": "1-0"}, {})
     assert one.done("s1") == "1-0"
     assert one.done("s2") == "0-0"

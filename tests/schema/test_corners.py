@@ -272,3 +272,10 @@ def test_a_meta_schema_is_not_read_without_those_that_extend_it(dialect: Any) ->
     accepted = {"$schema": URI[dialect], "properties": {"s": {"$ref": URI[dialect]}}}
     wrong = {"properties": {"a": {"type": 5}}}
     assert not isinstance(strictly({"properties": {"s": {"const": wrong}}}, accepted), Compatible)
+
+
+def test_a_validator_that_fails_on_a_schema_says_nothing() -> None:
+    """`jsonschema` raises a TypeError where `items` of 2019-09 is a boolean beside `unevaluatedItems`."""
+    odd = {"$schema": URI["draft2019-09"], "unevaluatedItems": {"maximum": 3}, "items": False}
+    assert strictly({"type": "array"}, odd).answer in {"incompatible", "undecided"}
+    assert strictly({"const": [True]}, odd).answer in {"incompatible", "undecided"}
