@@ -31,6 +31,8 @@ TARGETS = (
     Target("Consume", "claude-comm Module", "redis-py without a framework", 0.8),
     Target("Consume", _CONSUMER, "NATS JetStream", 3),
     Target("Consume", _CONSUMER, "FastStream, batched", 3),
+    Target("Consume", "claude-comm Module", "NATS JetStream", 3),
+    Target("Consume", "claude-comm Module", "FastStream, batched", 3),
     Target(_P50, "claude-comm", "walrus", 1.2, "at most"),
     Target(_P99, "claude-comm", "NATS JetStream", 1, "at most"),
     Target("Request p50, round trip", "claude-comm request", "bare XADD and XREAD, redis-py", 2.5, "at most"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from claude_comm.client.communicator import AsyncModuleCommunicator, ModuleCommunicator
     from claude_comm.client.consumer import AsyncConsumer, Consumer
     from claude_comm.client.context import Context
-    from claude_comm.client.intake import Delivery
+    from claude_comm.client.delivery import Delivery
     from claude_comm.client.module import Module
     from claude_comm.client.publisher import AsyncPublisher, Publisher
     from claude_comm.delivery.retry import RetryPolicy
@@ -30,7 +30,7 @@ _HOMES = {
     "ClaudeCommError": "claude_comm.errors",
     "Consumer": "claude_comm.client.consumer",
     "Context": "claude_comm.client.context",
-    "Delivery": "claude_comm.client.intake",
+    "Delivery": "claude_comm.client.delivery",
     "Envelope": "claude_comm.envelope",
     "Module": "claude_comm.client.module",
     "ModuleCommunicator": "claude_comm.client.communicator",

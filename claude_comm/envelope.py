@@ -7,7 +7,7 @@ CloudEvents 1.0 where it has one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +25,8 @@ Micros = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=70)]
 _Text = Annotated[str, msgspec.Meta(max_length=256)]
 
+# Whatever decoding bytes of a foreign sender may raise.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 _NIL = msgspec.Raw(b"\xc0")
 
 
@@ -60,7 +62,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         """
         try:
             return msgspec.msgpack.decode(self.data, type=type)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        except UNREADABLE as error:
             raise DecodeError(f"the payload of {self.id} cannot be read: {error}.") from None
 
 
@@ -126,6 +128,17 @@ def encode(envelope: Envelope, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
     return body
 
 
+def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Envelope] | None:
+    """The envelopes in all of these, or None if one of them needs the care of `decode`, which says what is wrong."""
+    if not bodies or max(map(len, bodies)) > max_bytes:
+        return None
+    try:
+        envelopes = [_decode(body) for body in bodies]
+    except UNREADABLE:
+        return None
+    return envelopes if {envelope.v for envelope in envelopes} == {WIRE_VERSION} else None
+
+
 class Form:
     """Envelopes that differ in nothing but their id, time and payload: the rest is encoded once.
 
@@ -164,7 +177,7 @@ def decode(body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:
         raise TooLarge("this entry", len(body), max_bytes)
     try:
         envelope = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except UNREADABLE as error:
         raise DecodeError(f"not an envelope: {error}.") from None
     if envelope.v != WIRE_VERSION:
         raise DecodeError(f"wire version {envelope.v} is newer than this program reads ({WIRE_VERSION}): upgrade it.")

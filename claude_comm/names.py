@@ -10,6 +10,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:later` `ns:{t:TOPIC}:later` | sorted set, messages by due time (ms) | until due, then in the stream |
 | `ns:{m:NAME}:dead` | stream | until purged |
 | `ns:{m:NAME}:events` | stream | as an inbox |
+| `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
 | `ns:{m:NAME}:replies:INSTANCE` | stream, answers to what that publisher asked | a minute after the last one (TTL) |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:modules` | hash, name to contract | until unregistered |
@@ -123,6 +124,9 @@ class Keys(msgspec.Struct, frozen=True):
 
     def events(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:events"
+
+    def seen(self, module: str) -> str:
+        return f"{self.namespace}:{{m:{module}}}:seen"
 
     def replies(self, module: str, instance: str) -> str:
         """Where one publisher of this module reads the answers to its requests."""

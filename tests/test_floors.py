@@ -165,7 +165,7 @@ def test_only_the_floors_that_need_to_catch_everything_do() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
-    assert broad == ["claude_comm.client.loop"]
+    assert set(broad) == {"claude_comm.client.loop"}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.settings import Settings, public
 from claude_comm.store.catch_up import lags
 from claude_comm.store.database import open_database
+from claude_comm.store.tallies import DUPLICATES, LOST, tallies
 
 SERVER = "server"
 
@@ -30,7 +31,7 @@ SERVER = "server"
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
     which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
-    not in the projection yet."""
+    not in the projection yet; `lost` and `duplicates` are counts by module."""
 
     home: str
     namespace: str
@@ -40,6 +41,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     workers: dict[str, Service | None]
     streams: list[StreamFacts]
     behind: dict[str, int]
+    lost: dict[str, int]
+    duplicates: dict[str, int]
 
 
 def status(
@@ -52,8 +55,9 @@ def status(
 
     `behind` is how many entries of a stream the projection does not have yet, `later` what waits for its time beside
     it, `dead` what its module buried, `held by` what keeps entries that are not the newest from being trimmed. `lag` is
-    what a group was not handed yet, `pending` what it was handed and has not acked. Starts nothing. With --check it is
-    a health check, for a container or a supervisor.
+    what a group was not handed yet, `pending` what it was handed and has not acked. `lost` are messages of a module
+    that were deleted from their stream before anybody had handled them, `duplicates` copies that it passed over; both
+    as far as the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor.
     """
     settings = settings_of_process()
     if check:
@@ -91,7 +95,16 @@ def look(settings: Settings) -> Status:
         workers={name: services.running(settings.home, name) for name in services.WORKERS},
         streams=streams,
         behind=behind,
+        lost=_tallies(settings, LOST),
+        duplicates=_tallies(settings, DUPLICATES),
     )
+
+
+def _tallies(settings: Settings, kind: str) -> dict[str, int]:
+    if not settings.database.exists():
+        return {}
+    with open_database(settings.database) as database:
+        return tallies(database, kind)
 
 
 def _masters(links: Links) -> dict[str, ServerFacts | None]:
@@ -133,6 +146,10 @@ def _show(found: Status) -> None:
     for name, service in found.workers.items():
         told = f"process {service.pid}, for {words.since(service.since_us)}" if service else "not running"
         emit(clean(f"{name.ljust(11)}  {told}"))
+    for name, counts in ((LOST, found.lost), (DUPLICATES, found.duplicates)):
+        if counts:
+            told = ", ".join(f"{count} by {module}" for module, count in counts.items())
+            emit(clean(f"{name.ljust(11)}  {told}"))
     if not found.streams:
         say("no streams yet.")
         return

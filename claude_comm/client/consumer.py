@@ -6,27 +6,40 @@ next start at the latest.
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from claude_comm.client.intake import Delivery, Intake
+from claude_comm.client.delivery import Delivery
+from claude_comm.client.intake import Intake, Options
 from claude_comm.drive.aio import AsyncLinks
-from claude_comm.drive.blocking import Links
+from claude_comm.drive.blocking import Begun, Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
 
 DEFAULT_BATCH = 100
 DEFAULT_LEASE_S = 60.0
+# Far more than quick messages need, and little enough for any machine.
+DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
 # How long one read of an endless iteration waits on the server.
 _TURN_S = 1.0
+# How long a read lasts at most that may not read: as much is out as may be, and another thread may end some.
+_FULL_WAIT_S = 0.05
 
 
 class Consumer:
     """Reads the inbox of one module, and topics; iterate it, then `ack`, `retry` or `fail` each delivery.
 
     `batch` deliveries are read at a time; `lease_s` is how long one may take before another instance may claim it.
+    At most `prefetch` deliveries (0: as many as you read) of `prefetch_bytes` together are out, which is read and not
+    ended; sizes are judged by those that came lately. `instance` is a name that stays over restarts and is used by one
+    process at a time: what it had not ended comes first. `dedup` is how many handled messages this instance
+    remembers, `dedup_s` for how long (seconds) all instances do, on the server: a copy within is acked unseen.
     A context manager. Raises ServerUnreachable from reads while the server does not answer.
     """
 
@@ -38,22 +51,58 @@ class Consumer:
         settings: Settings | None = None,
         instance: str | None = None,
         batch: int = DEFAULT_BATCH,
+        prefetch: int = 0,
+        prefetch_bytes: int = DEFAULT_PREFETCH_BYTES,
         lease_s: float = DEFAULT_LEASE_S,
+        dedup: int = 0,
+        dedup_s: float = 0.0,
         links: Links | None = None,
     ) -> None:
-        self._intake = Intake(module, topics, settings, instance=instance, batch=batch, lease_s=lease_s)
+        options = Options(
+            batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
+        )
+        self._intake = Intake(module, topics, settings, instance, options)
         self._owns_links = links is None
         self.links = links or connect(self._intake.identity.settings)
         self._stopped = False
+        self._going = threading.Event()
+        self._going.set()
+
+    @property
+    def out(self) -> int:
+        """How many deliveries were read and are not ended."""
+        return len(self._intake.ledger)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether there are acks that the server was not told of."""
+        return self._intake.ledger.waiting()
 
     def __iter__(self) -> Iterator[Delivery]:
         """Deliveries without end, until `stop`."""
         while not self._stopped:
             yield from self.read(wait_s=_TURN_S)
 
-    def read(self, *, wait_s: float = _TURN_S) -> list[Delivery]:
-        """The next deliveries; empty when none came within `wait_s` seconds. Sends the acks gathered before."""
-        return self.links.run(self._intake.reading(int(wait_s * 1000)))
+    def read(self, *, wait_s: float = _TURN_S, most: int | None = None) -> list[Delivery]:
+        """The next deliveries, up to `most` or a batch; empty when none came within `wait_s` seconds.
+
+        Sends the acks gathered before. Empty also while paused, and while as much is out as may be.
+        """
+        if not self._going.is_set():
+            self.flush()
+            self._going.wait(wait_s)
+            return []
+        found = self.links.run(self._intake.reading(int(wait_s * 1000), most))
+        if not found and self._intake.full():
+            time.sleep(min(wait_s, _FULL_WAIT_S))
+        return found
+
+    def begin_read(self, *, most: int) -> Begun[list[Delivery]] | None:
+        """Asks for the next deliveries that are there already, and sends the acks: `finish` of what is returned has
+        them. None while nothing may be asked for so. One at a time, and no `read` before it is finished."""
+        may = self._going.is_set() and self.links.data.reach == "server"
+        reading = self._intake.reading_ahead(most) if may else None
+        return self.links.begin(reading) if reading is not None else None
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
@@ -99,15 +148,34 @@ class Consumer:
         """Starts the lease of every open delivery anew."""
         self.links.run(self._intake.renewing())
 
+    def give_back(self, *deliveries: Delivery) -> None:
+        """Lets other instances have these at once, as if they had not been handed out: that is no attempt."""
+        self.links.run(self._intake.giving_back(deliveries))
+
+    def pause(self) -> None:
+        """From now on nothing new is read, until `resume`; from any thread."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Ends a pause."""
+        self._going.set()
+
     def stop(self) -> None:
         """Ends the iteration after the deliveries at hand."""
         self._stopped = True
 
-    def close(self) -> None:
-        """Sends the acks, gives back what is still open, and closes the connection."""
+    def abandon(self) -> list[Delivery]:
+        """Lets go of all that is out but copies that wait: it is handed out again when its lease is over."""
+        return self._intake.abandon()
+
+    def close(self, *, counted: bool = False) -> None:
+        """Sends the acks, gives back what is still out, and closes the connection.
+
+        What is given back was no attempt, unless `counted`.
+        """
         self.stop()
         try:
-            self.links.run(self._intake.leaving())
+            self.links.run(self._intake.leaving(counted=counted))
         finally:
             if self._owns_links:
                 self.links.close()
@@ -118,7 +186,8 @@ class Consumer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        # What was at hand when something was raised may be why: it counts, so that it cannot come back for ever.
+        self.close(counted=kind is not None)
 
 
 class AsyncConsumer:
@@ -132,13 +201,27 @@ class AsyncConsumer:
         settings: Settings | None = None,
         instance: str | None = None,
         batch: int = DEFAULT_BATCH,
+        prefetch: int = 0,
+        prefetch_bytes: int = DEFAULT_PREFETCH_BYTES,
         lease_s: float = DEFAULT_LEASE_S,
+        dedup: int = 0,
+        dedup_s: float = 0.0,
         links: AsyncLinks | None = None,
     ) -> None:
-        self._intake = Intake(module, topics, settings, instance=instance, batch=batch, lease_s=lease_s)
+        options = Options(
+            batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
+        )
+        self._intake = Intake(module, topics, settings, instance, options)
         self._owns_links = links is None
         self.links = links or connect_async(self._intake.identity.settings)
         self._stopped = False
+        self._going = asyncio.Event()
+        self._going.set()
+
+    @property
+    def out(self) -> int:
+        """How many deliveries were read and are not ended."""
+        return len(self._intake.ledger)
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         """Deliveries without end, until `stop`."""
@@ -146,9 +229,20 @@ class AsyncConsumer:
             for delivery in await self.read(wait_s=_TURN_S):
                 yield delivery
 
-    async def read(self, *, wait_s: float = _TURN_S) -> list[Delivery]:
-        """The next deliveries; empty when none came within `wait_s` seconds. Sends the acks gathered before."""
-        return await self.links.run(self._intake.reading(int(wait_s * 1000)))
+    async def read(self, *, wait_s: float = _TURN_S, most: int | None = None) -> list[Delivery]:
+        """The next deliveries, up to `most` or a batch; empty when none came within `wait_s` seconds.
+
+        Sends the acks gathered before. Empty also while paused, and while as much is out as may be.
+        """
+        if not self._going.is_set():
+            await self.flush()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._going.wait(), wait_s)
+            return []
+        found = await self.links.run(self._intake.reading(int(wait_s * 1000), most))
+        if not found and self._intake.full():
+            await asyncio.sleep(min(wait_s, _FULL_WAIT_S))
+        return found
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
@@ -194,15 +288,30 @@ class AsyncConsumer:
         """Starts the lease of every open delivery anew."""
         await self.links.run(self._intake.renewing())
 
+    async def give_back(self, *deliveries: Delivery) -> None:
+        """Lets other instances have these at once, as if they had not been handed out: that is no attempt."""
+        await self.links.run(self._intake.giving_back(deliveries))
+
+    def pause(self) -> None:
+        """From now on nothing new is read, until `resume`."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Ends a pause."""
+        self._going.set()
+
     def stop(self) -> None:
         """Ends the iteration after the deliveries at hand."""
         self._stopped = True
 
-    async def close(self) -> None:
-        """Sends the acks, gives back what is still open, and closes the connection."""
+    async def close(self, *, counted: bool = False) -> None:
+        """Sends the acks, gives back what is still out, and closes the connection.
+
+        What is given back was no attempt, unless `counted`.
+        """
         self.stop()
         try:
-            await self.links.run(self._intake.leaving())
+            await self.links.run(self._intake.leaving(counted=counted))
         finally:
             if self._owns_links:
                 await self.links.close()
@@ -213,4 +322,4 @@ class AsyncConsumer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self.close(counted=kind is not None)

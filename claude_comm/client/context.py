@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,10 +15,13 @@ from claude_comm.registry.contracts import Contract
 
 
 class Context:
-    """The message at hand (`envelope` is None in a start function) and this module's means.
+    """The message at hand and this module's means. `envelope` is None in a start function and for a batch handler,
+    which finds its messages in `envelopes`.
 
     What is sent from here carries the session and the correlation of the message at hand, and names it as its cause.
     """
+
+    __slots__ = ("_contract", "_publisher", "_stop", "envelope", "envelopes")
 
     def __init__(
         self,
@@ -26,12 +29,24 @@ class Context:
         contract: Contract,
         stop: Callable[[], None],
         envelope: Envelope | None = None,
+        envelopes: Sequence[Envelope] = (),
     ) -> None:
         self._publisher, self._contract, self._stop = publisher, contract, stop
         self.envelope = envelope
-        self.session = envelope.session if envelope is not None else ""
-        self._causation = envelope.id if envelope is not None else ""
-        self._correlation = (envelope.correlation or envelope.id) if envelope is not None else ""
+        self.envelopes = envelopes
+
+    @property
+    def session(self) -> str:
+        """That of the message at hand; empty where there is none."""
+        return self.envelope.session if self.envelope is not None else ""
+
+    @property
+    def _causation(self) -> str:
+        return self.envelope.id if self.envelope is not None else ""
+
+    @property
+    def _correlation(self) -> str:
+        return (self.envelope.correlation or self.envelope.id) if self.envelope is not None else ""
 
     def send(
         self,

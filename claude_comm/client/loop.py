@@ -1,131 +1,221 @@
-"""The loop of a running module: read, handle, settle; and a heart beside it.
+"""One run of a module: what becomes of each delivery, and how a run begins and ends.
 
-Law: one thread handles, one thread beats. The heart renews the leases of what is being handled, so that a slow
-handler is not taken for a dead one. What failed waits on the server and not here: an instance that is killed takes
-nothing with it. A delivery whose end the server does not hear of is let go: it comes back when its lease is over.
+Law: a delivery is acked after its handler returned. What failed waits on the server and not here: an instance that is
+killed takes nothing with it. A delivery whose end the server does not hear of is let go: it comes back when its lease
+is over. At the end what runs is finished within a deadline, and the rest is given back as if it had not been read.
 """
 
 from __future__ import annotations
 
+import inspect
 import random
 import threading
 import time
 import traceback as tracebacks
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 
 from claude_comm.client.consumer import Consumer
 from claude_comm.client.context import Context
+from claude_comm.client.delivery import Delivery
+from claude_comm.client.feed import Feed
 from claude_comm.client.handlers import Handler, Refused
-from claude_comm.client.intake import RENEW_FRACTION, Delivery
-from claude_comm.client.opening import Identity, micros, millis
+from claude_comm.client.hands import Call, Hands, Tasks, Threads
+from claude_comm.client.heart import Heart
+from claude_comm.client.opening import Identity, micros
 from claude_comm.client.publisher import Publisher
 from claude_comm.delivery.burial import brief
+from claude_comm.delivery.pace import Ahead
 from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.drive.connect import connect
 from claude_comm.errors import DecodeError, EnvelopeError, TransportError
 from claude_comm.ops import consume, registry
-from claude_comm.ops.registry import HEARTBEAT_MS
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.telemetry.logs import get_logger
 
-# How long one read waits for a message before the loop looks at its other duties.
-_TURN_S = 0.25
-# How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
-_ACK_WITHIN_S = 0.5
-# How long the loop waits before it tries a server again that does not answer.
-_UNREACHABLE_WAIT_S = 0.5
+# How long a read may still take once a stop is asked for; beyond it the server does not answer.
+_READ_END_S = 2.0
 
-Handlers = Mapping[str, Handler]
-Finish = Callable[[Any], Any]
+_NOT_AWAITED = "the handler returned a coroutine that nobody awaits: declare it with `async def`"
+
+# A handler, what it is called for, and what it is called with.
+Prepared: TypeAlias = tuple[Handler, Sequence[Delivery], tuple[Any, ...]]
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What a module is run with: see `Module`."""
+
+    handlers: Mapping[str, Handler]
+    starters: Sequence[Callable[[Context], Any]]
+    reading: Mapping[str, Any]
+    prefetch: int
+    concurrency: int
+    lease_s: float
+    drain_s: float
+    on_loop: bool
 
 
 class Loop:
     """One run of a module."""
 
-    def __init__(self, identity: Identity, contract: Contract, lease_s: float, *, stop: threading.Event) -> None:
-        self.identity, self.contract, self.stop = identity, contract, stop
+    def __init__(self, identity: Identity, contract: Contract, running: Running, *, stop: threading.Event) -> None:
+        self.identity, self.contract, self.running, self.stop = identity, contract, running, stop
+        self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         self.links = connect(identity.settings)
         self.publisher = Publisher(identity.module, settings=identity.settings, links=self.links)
         self.consumer = Consumer(
             identity.module,
             settings=identity.settings,
             instance=identity.instance,
+            prefetch=running.prefetch,
+            lease_s=running.lease_s,
             links=self.links,
-            lease_s=lease_s,
+            **running.reading,
         )
-        self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
-        self._renew_every_s = lease_s * RENEW_FRACTION
+        self._handlers, self._ack = running.handlers, self.consumer.ack
+        self.heart = Heart(identity, self.links, self.consumer, self.log, running.lease_s)
+        ahead = Ahead(running.prefetch, running.concurrency)
+        self.feed = Feed(self.consumer, self.log, ahead, self.heart.prompt)
+        self.hands: Hands = (
+            Tasks(self.feed, running.concurrency, self.handle_async, self.end)
+            if running.on_loop
+            else Threads(self.feed, running.concurrency, self.handle, self.end)
+        )
 
-    def run(self, handlers: Handlers, starters: Iterable[Callable[[Context], Any]], finish: Finish) -> None:
-        """Handles messages until `stop` is set."""
+    def run(self) -> int:
+        """Handles messages until `stop` is set; 1 when a handler outlived the deadline, else 0."""
         with self.links, self.publisher:
             self._register()
-            heart = threading.Thread(target=self._beat, daemon=True)
-            heart.start()
+            self.heart.start(self.feed.tend)
             try:
                 self._tell(Lifecycle("started", self.identity.instance))
-                for starter in starters:
-                    finish(starter(self._context()))
-                while not self.stop.is_set():
-                    self._turn(handlers, finish)
+                self.hands.start([partial(starter, self._context()) for starter in self.running.starters])
+                self.stop.wait()
             finally:
                 self.stop.set()
-                heart.join()
+                done = self._drain()
                 self._leave()
+        if self.hands.error is not None:
+            raise self.hands.error
+        return 0 if done else 1
 
-    def _turn(self, handlers: Handlers, finish: Finish) -> None:
-        try:
-            deliveries = self.consumer.read(wait_s=_TURN_S)
-        except TransportError as error:
-            self.log.warning("server.unreachable", error=str(error))
-            self.stop.wait(_UNREACHABLE_WAIT_S)
-            return
-        flush_at = time.monotonic() + _ACK_WITHIN_S
-        for delivery in deliveries:
-            if self.stop.is_set():
-                return
-            self._handle(delivery, handlers, finish)
-            if time.monotonic() >= flush_at:
-                self._flush()
-                flush_at = time.monotonic() + _ACK_WITHIN_S
+    def end(self) -> None:
+        """Ends the run after what is being handled; from any thread."""
+        self.feed.close()
+        self.stop.set()
 
-    def _flush(self) -> None:
-        try:
-            self.consumer.flush()
-        except TransportError as error:
-            # The acks are kept, and travel with the next read.
-            self.log.warning("server.unreachable", error=str(error))
+    def handle(self, delivery: Delivery) -> None:
+        """Brings one delivery to its end, and those that are handled with it.
 
-    def _handle(self, delivery: Delivery, handlers: Handlers, finish: Finish) -> None:
-        if delivery.expired():
-            self._bury(delivery, EXPIRED)
-            return
-        handler = handlers.get(delivery.envelope.type)
-        if handler is None:
-            known = ", ".join(sorted(handlers)) or "none"
-            self._bury(delivery, f"no handler for {delivery.envelope.type!r} messages; there are: {known}")
+        In line, and without what only few messages need: this runs for every one of them.
+        """
+        envelope = delivery.envelope
+        handler = self._handlers.get(envelope.type)
+        if handler is None or handler.most or envelope.expires:
+            self._handle_special(delivery)
             return
         try:
-            argument = handler.argument(delivery.payload())
-        except Refused as refused:
-            self._bury(delivery, str(refused), refused, path=refused.path, schema_path=refused.schema_path)
+            argument = handler.argument(envelope)
+        except (Refused, DecodeError) as error:
+            self._refuse(delivery, error)
             return
-        except DecodeError as error:
-            self._bury(delivery, str(error), error, traceback=tracebacks.format_exc())
-            return
-        words = (argument, self._context(delivery)) if handler.takes_context else (argument,)
         try:
-            result = finish(handler.function(*words))
-        except Exception as error:  # noqa: BLE001  (the one place around a user's handler)
-            self._failed(delivery, handler, error)
+            if handler.takes_context:
+                result = handler.function(argument, Context(self.publisher, self.contract, self.end, envelope))
+            else:
+                result = handler.function(argument)
+            if result is not None and inspect.iscoroutine(result):
+                raise TypeError(_NOT_AWAITED)
+        except Exception as error:  # noqa: BLE001  (this file is the one place around a user's handler)
+            self._failed(handler, (delivery,), error)
         else:
-            if not delivery.envelope.reply_to or self._answered(delivery, result):
-                self.consumer.ack(delivery)
+            self._done(delivery, result)
+
+    def _handle_special(self, delivery: Delivery, alone: bool = False) -> None:
+        """The same for any delivery."""
+        prepared = self._prepared(delivery, alone)
+        if prepared is None:
+            return
+        handler, deliveries, words = prepared
+        try:
+            result = handler.function(*words)
+            if inspect.iscoroutine(result):
+                raise TypeError(_NOT_AWAITED)
+        except Exception as error:  # noqa: BLE001
+            again = self._failed(handler, deliveries, error)
+        else:
+            again = self._all_done(deliveries, result)
+        for one in again:
+            self._handle_special(one, alone=True)
+
+    async def handle_async(self, delivery: Delivery, call: Call, alone: bool = False) -> None:
+        """The same for any delivery on an event loop; `call` awaits the handler."""
+        prepared = self._prepared(delivery, alone)
+        if prepared is None:
+            return
+        handler, deliveries, words = prepared
+        try:
+            result = await call(handler, *words)
+        except Exception as error:  # noqa: BLE001
+            again = self._failed(handler, deliveries, error)
+        else:
+            again = self._all_done(deliveries, result)
+        for one in again:
+            await self.handle_async(one, call, alone=True)
+
+    def _prepared(self, delivery: Delivery, alone: bool) -> Prepared | None:
+        """The call that a delivery asks for; None when it was buried instead."""
+        envelope = delivery.envelope
+        handler = self._handlers.get(envelope.type)
+        if handler is None:
+            known = ", ".join(sorted(self._handlers)) or "none"
+            self._bury(delivery, f"no handler for {envelope.type!r} messages; there are: {known}")
+            return None
+        if envelope.expires and delivery.expired():
+            self._bury(delivery, EXPIRED)
+            return None
+        if handler.most:
+            return self._prepared_batch(handler, delivery, alone)
+        try:
+            argument = handler.argument(envelope)
+        except (Refused, DecodeError) as error:
+            self._refuse(delivery, error)
+            return None
+        if handler.takes_context:
+            return handler, (delivery,), (argument, Context(self.publisher, self.contract, self.end, envelope))
+        return handler, (delivery,), (argument,)
+
+    def _prepared_batch(self, handler: Handler, first: Delivery, alone: bool) -> Prepared | None:
+        """One call for this delivery and those of its type that follow it; one that failed before goes alone."""
+        batch = [first]
+        if not alone and first.attempts == 1:
+            batch += self.feed.following(
+                handler.most - 1, lambda one: one.envelope.type == handler.type and one.attempts == 1
+            )
+        deliveries, payloads = [], []
+        for delivery in batch:
+            if delivery.expired():
+                self._bury(delivery, EXPIRED)
+                continue
+            try:
+                payloads.append(handler.argument(delivery.envelope))
+                deliveries.append(delivery)
+            except (Refused, DecodeError) as error:
+                self._refuse(delivery, error)
+        if not deliveries:
+            return None
+        envelopes = [delivery.envelope for delivery in deliveries]
+        return handler, deliveries, (payloads, self._context(envelopes)) if handler.takes_context else (payloads,)
+
+    def _done(self, delivery: Delivery, result: Any) -> None:
+        """The handler returned this: nothing of it is to be done again."""
+        if not delivery.envelope.reply_to or self._answered(delivery, result):
+            self._ack(delivery)
 
     def _answered(self, delivery: Delivery, result: Any) -> bool:
         """Sends what the handler returned to who asked, before the ack: a crash between the two repeats it."""
@@ -140,7 +230,18 @@ class Loop:
             return False
         return True
 
-    def _failed(self, delivery: Delivery, handler: Handler, error: Exception) -> None:
+    def _all_done(self, deliveries: Sequence[Delivery], result: Any) -> Sequence[Delivery]:
+        """The same for those that were handled together; what is to be handled again, which is none."""
+        for delivery in deliveries:
+            self._done(delivery, result)
+        return ()
+
+    def _failed(self, handler: Handler, deliveries: Sequence[Delivery], error: Exception) -> Sequence[Delivery]:
+        """What is to be handled again at once: one by one what failed together, so that only the guilty one counts."""
+        if len(deliveries) > 1:
+            self.log.warning("batch.failed", type=handler.type, count=len(deliveries), error=_words(error))
+            return deliveries
+        (delivery,) = deliveries
         text, traceback = _words(error), tracebacks.format_exc()
         outcome = after_failure(delivery.attempts, error, text, handler.retry, chance=random.random())
         self.log.warning(
@@ -155,6 +256,14 @@ class Loop:
             self._bury(delivery, outcome.reason, error, traceback=traceback)
         else:
             self._end(delivery, lambda: self.consumer.retry(delivery, wait_s=outcome.wait_s, reason=text))
+        return ()
+
+    def _refuse(self, delivery: Delivery, error: Refused | DecodeError) -> None:
+        """Buries what can never be handled."""
+        if isinstance(error, Refused):
+            self._bury(delivery, str(error), error, path=error.path, schema_path=error.schema_path)
+        else:
+            self._bury(delivery, str(error), error, traceback=tracebacks.format_exc())
 
     def _bury(self, delivery: Delivery, reason: str, error: Exception | None = None, **told: str) -> None:
         self.log.error("delivery.buried", id=delivery.envelope.id, source=delivery.envelope.source, reason=reason)
@@ -167,9 +276,8 @@ class Loop:
             self.log.warning("server.unreachable", error=str(error))
             self.consumer.release(delivery)
 
-    def _context(self, delivery: Delivery | None = None) -> Context:
-        envelope = delivery.envelope if delivery is not None else None
-        return Context(self.publisher, self.contract, self.stop.set, envelope)
+    def _context(self, envelopes: Sequence[Any] = ()) -> Context:
+        return Context(self.publisher, self.contract, self.end, None, envelopes)
 
     def _tell(self, event: Lifecycle) -> None:
         identity = self.identity
@@ -180,24 +288,26 @@ class Loop:
         self.links.run(registry.register(self.identity.keys, declared))
         self.log.info("module.registered", version=declared.version, accepts=sorted(declared.accepts))
 
-    def _beat(self) -> None:
-        keys = self.identity.keys
-        member = f"{self.identity.module}/{self.identity.instance}"
-        renew_at = time.monotonic() + self._renew_every_s
-        while not self.stop.is_set():
-            try:
-                self.links.run(registry.beat(keys.instances, member, now_ms=millis()))
-                if time.monotonic() >= renew_at:
-                    self.consumer.renew()
-                    renew_at = time.monotonic() + self._renew_every_s
-            except TransportError as error:
-                self.log.warning("heartbeat.failed", error=str(error))
-            self.stop.wait(min(HEARTBEAT_MS / 1000, self._renew_every_s))
+    def _drain(self) -> bool:
+        """Gives back what waits, and finishes what runs; whether all of it was finished before the deadline."""
+        deadline = time.monotonic() + self.running.drain_s
+        self.feed.close()
+        try:
+            self.feed.give_back(_READ_END_S)
+        except TransportError as error:
+            self.log.warning("server.unreachable", error=str(error))
+        done = self.hands.join(deadline)
+        if not done:
+            for delivery in self.consumer.abandon():
+                self.log.error("delivery.abandoned", id=delivery.envelope.id, type=delivery.envelope.type)
+        return done
 
     def _leave(self) -> None:
         keys = self.identity.keys
+        self.heart.stop()
         try:
-            self.consumer.close()
+            # What ended a hand may do so again: the next attempt at it counts.
+            self.consumer.close(counted=self.hands.error is not None)
             self._tell(Lifecycle("stopped", self.identity.instance))
             self.links.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
         except TransportError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.envelope import UNREADABLE, Envelope
 from claude_comm.errors import DecodeError, SchemaError
 from claude_comm.registry.contracts import Schema
 
@@ -41,6 +42,41 @@ def reader_of(shape: Any) -> Callable[[Any], Any]:
     if is_pydantic(shape):
         return _pydantic_reader(shape)
     return _msgspec_reader(shape)
+
+
+def decoders_of(shape: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """From MessagePack and from JSON bytes straight to a value of that type; they raise what is in UNREADABLE."""
+    if isinstance(shape, Mapping | bool) or shape is object:
+        shape = Any
+    if is_pydantic(shape):
+        return (lambda data: shape.model_validate(msgspec.msgpack.decode(data))), shape.model_validate_json
+    return msgspec.msgpack.Decoder(shape).decode, msgspec.json.Decoder(shape).decode
+
+
+def payload_of(envelope: Envelope, shape: Any) -> Any:
+    """The payload decoded: of JSON, too, unless its bytes are what is wanted. Raises DecodeError."""
+    if not is_json(envelope.content_type) or shape is bytes:
+        return envelope.payload()
+    try:
+        return msgspec.json.decode(bytes_of(envelope))
+    except UNREADABLE as error:
+        raise DecodeError(f"the payload of {envelope.id} is no JSON: {error}.") from None
+
+
+def bytes_of(envelope: Envelope) -> bytes:
+    """The payload of a content type that is not ours: as bytes or as text. Raises DecodeError."""
+    payload = envelope.payload()
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "surrogatepass")
+    if not isinstance(payload, bytes):
+        raise DecodeError(f"the payload of {envelope.id} is neither bytes nor text, as {envelope.content_type} has it.")
+    return payload
+
+
+def is_json(content_type: str) -> bool:
+    """Whether payloads of this type are JSON, such as `application/json; charset=utf-8`."""
+    essence = content_type.partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")
 
 
 def is_pydantic(shape: Any) -> bool:

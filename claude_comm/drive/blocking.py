@@ -5,14 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from claude_comm.drive import scripts
-from claude_comm.drive.server import Server
-from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
+from claude_comm.drive.server import Posted, Server
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 
 T = TypeVar("T")
+
+
+class Begun(Generic[T]):
+    """An operation whose first effect was sent. Finish it, or drop it; both at most once."""
+
+    def __init__(self, links: Links, operation: Operation[T], posted: Posted) -> None:
+        self._links, self._operation, self._posted = links, operation, posted
+
+    def finish(self) -> T:
+        """The operation's result."""
+        return self._links._go_on(self._operation, self._first_reply)
+
+    def drop(self) -> None:
+        """Gives the operation up: what the server did of it stands."""
+        self._posted.drop()
+        self._operation.close()
+
+    def _first_reply(self) -> Effect:
+        try:
+            replies = self._posted.replies()
+        except TransportError as error:
+            return self._operation.throw(error)
+        return self._operation.send(replies)
 
 
 class Carrier(Protocol):
@@ -36,9 +59,12 @@ class Links:
 
     def run(self, operation: Operation[T]) -> T:
         """The operation's result. An error reply is raised inside the operation, at the effect that met it."""
+        return self._go_on(operation, lambda: next(operation))
+
+    def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
         with closing(operation):
             try:
-                effect = next(operation)
+                effect = first()
                 while True:
                     try:
                         reply = self._perform(effect)
@@ -49,6 +75,19 @@ class Links:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+
+    def begin(self, operation: Operation[T]) -> Begun[T]:
+        """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
+        server works. On one server, not on a cluster. Raises ServerUnreachable."""
+        try:
+            effect = next(operation)
+            if not isinstance(effect, Batch) or effect.on != "data":
+                raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+            (server,) = self.data.servers()
+            return Begun(self, operation, server.post(effect.commands, effect.wait_ms))
+        except BaseException:
+            operation.close()
+            raise
 
     def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
         """What the operation finds on each server of the messages by itself: a cluster has several, and those of them

@@ -85,6 +85,16 @@ class Server:
         together = b"".join([pack(command.args) for command in commands])
         return outcomes(self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
 
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> Posted:
+        """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
+        together = b"".join([pack(command.args) for command in commands])
+        line = self.take()
+        try:
+            line.send(together, REPLY_TIMEOUT_S + wait_ms / 1000)
+        except BaseException as error:  # noqa: BLE001  (raised again there)
+            self.broken(line, error)
+        return Posted(self, line, len(commands))
+
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
@@ -174,6 +184,26 @@ class Held:
         if error is not None:
             self._server.broken(self._line, error)
         self._server.rest(self._line)
+
+
+class Posted:
+    """A pipeline whose replies are still to be read, on a connection of its own. Read it, or drop it."""
+
+    def __init__(self, server: Server, line: Line, count: int) -> None:
+        self._server, self._line, self._count = server, line, count
+
+    def replies(self) -> list[Any]:
+        """In order; an error reply stands in its place as a ServerRefused. Raises ServerUnreachable."""
+        try:
+            replies = self._line.read(self._count)
+        except BaseException as error:  # noqa: BLE001  (raised again there)
+            self._server.broken(self._line, error)
+        self._server.rest(self._line)
+        return outcomes(replies)
+
+    def drop(self) -> None:
+        """Gives up the replies, and the connection with them."""
+        self._line.close()
 
 
 def packed(posts: Sequence[Post]) -> bytes:

@@ -17,10 +17,16 @@ import msgspec
 from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops.housekeeping import OUT_OF_MEMORY, again_if_full, insist, insist_on_all
+from claude_comm.ops.housekeeping import again_if_full, insist, insist_on_all
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
+# Whose name deliveries wait under that were given back. It cannot be an instance's.
+HEAP = "(given back)"
+# Longer than any lease: a day.
+_UNTOUCHED_MS = 86_400_000
+# How many are given back in one step: the server does nothing else meanwhile.
+GIVE_LIMIT = 500
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +73,21 @@ class Reader(msgspec.Struct, frozen=True):
     consumer: str
 
 
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends together on one stream: the entries to ack, and the events that say so.
+
+    `handled` are to be known as handled in the sorted set `seen` for `seen_ms`, by a clock that shows `now_ms`.
+    """
+
+    ids: Sequence[str]
+    events_stream: str
+    events: Sequence[bytes]
+    seen: str = ""
+    handled: Sequence[str] = ()
+    now_ms: int = 0
+    seen_ms: int = 0
+
+
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
     """Lets the projection follow these streams."""
     yield from insist(Command(("SADD", keys.streams, *streams), on="control"))
@@ -78,11 +99,32 @@ def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
     yield from insist(Command(("XADD", keys.events(module), "*", "e", event)))
 
 
-def join(keys: Keys, stream: str, group: str) -> Operation[None]:
-    """Makes the stream and the group where they are missing; the group starts at the stream's first entry."""
-    yield from announce(keys, [stream])
+def has_group(stream: str, group: str) -> Operation[bool]:
     try:
-        yield from insist(Command(("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")))
+        groups = yield Command(("XINFO", "GROUPS", stream))
+    except ServerRefused as refusal:
+        if "no such key" not in str(refusal):
+            raise
+        return False
+    return any(told[b"name"] == group.encode() for told in groups)
+
+
+def sample_bytes(stream: str) -> Operation[int]:
+    """How large the entries at both ends of the stream are: the larger one; 0 where there is none."""
+    try:
+        told = yield Command(("XINFO", "STREAM", stream))
+    except ServerRefused as refusal:
+        if "no such key" not in str(refusal):
+            raise
+        return 0
+    ends = [entry for entry in (told[b"first-entry"], told[b"last-entry"]) if entry]
+    return max((sum(map(len, fields)) for _id, fields in ends), default=0)
+
+
+def make_group(stream: str, group: str, position: str) -> Operation[None]:
+    """Makes the group, and the stream where it is missing. One that another made meanwhile stays as it is."""
+    try:
+        yield from insist(Command(("XGROUP", "CREATE", stream, group, position, "MKSTREAM")))
     except ServerRefused as refusal:
         if refusal.code != "BUSYGROUP":
             raise
@@ -94,46 +136,56 @@ def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]
     return _entries(reader, reply)
 
 
+def own(reader: Reader, *, cursor: str, count: int) -> Operation[Claimed]:
+    """What is pending for this very consumer, after the cursor: what it had when it was killed, or when its
+    connection was cut. The cursor of the answer is "" at the end."""
+    reply = yield Command(
+        ("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count, "STREAMS", reader.stream, cursor)
+    )
+    found = reply[reader.stream.encode()] if reply else []
+    lost = [fields[0] for fields in found if fields[1] is None]
+    if lost:
+        yield Command(("XACK", reader.stream, reader.group, *lost))
+    entries = yield from _counted(reader, [_entry(reader.stream, fields) for fields in found if fields[1] is not None])
+    return Claimed(entries, found[-1][0].decode() if found else "", [id_.decode() for id_ in lost])
+
+
 def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operation[Claimed]:
     """Takes over deliveries that nobody has finished for a lease, with how often each was delivered."""
     command = ("XAUTOCLAIM", reader.stream, reader.group, reader.consumer, lease_ms, cursor, "COUNT", count)
     following, found, lost = yield Command(command)
     entries = [_entry(reader.stream, fields) for fields in found if fields is not None and fields[1] is not None]
-    if entries:
-        times = yield from _times(reader, entries)
-        entries = [msgspec.structs.replace(entry, deliveries=times.get(entry.id, 1)) for entry in entries]
+    entries = yield from _counted(reader, entries)
     return Claimed(entries, following.decode(), [id_.decode() for id_ in lost])
 
 
-def _times(reader: Reader, entries: Sequence[Entry]) -> Operation[dict[str, int]]:
-    replies = yield Batch(
-        tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
-    )
-    rows = [row for reply in replies if not isinstance(reply, TransportError) for row in reply]
-    return {id_.decode(): int(times) for id_, _consumer, _idle, times in rows}
+def tell(events_stream: str, event: bytes) -> Operation[None]:
+    """Records an event of the reading module, also onto a full server."""
+    yield from insist(Command(("XADD", events_stream, "*", "e", event)))
 
 
-def settle(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> Operation[None]:
-    """Acks these entries and records it as an event of the reading module."""
-    yield from insist_on_all(*_settling(reader, ids, events_stream, event))
+def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[bool]]:
+    """Which of these the module handled since then, whichever of its instances it was."""
+    scores = yield Command(("ZMSCORE", key, *members))
+    return [score is not None and float(score) >= since_ms for score in scores]
+
+
+def settle(reader: Reader, settlement: Settlement) -> Operation[None]:
+    """Acks these entries and records it as events of the reading module."""
+    yield from insist_on_all(*_settling(reader, settlement))
 
 
 def settle_and_read(
-    reader: Reader, ids: Sequence[str], events_stream: str, event: bytes, *, count: int, block_ms: int
+    reader: Reader, settlement: Settlement, *, count: int, block_ms: int
 ) -> Operation[tuple[TransportError | None, list[Entry] | TransportError]]:
     """`settle` and `read` in one round trip: what refused the settling, and the entries or what refused them.
 
     The one does not wait for the other's answer, so entries may come although settling was refused.
     """
-    acks, tells = _settling(reader, ids, events_stream, event)
-    reads = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
-    acked, told, reply = yield Batch((acks, tells, reads), wait_ms=block_ms)
-    if isinstance(told, ServerRefused) and told.code == OUT_OF_MEMORY:
-        try:
-            told = yield from again_if_full(tells, told)
-        except TransportError as error:
-            told = error
-    refused = next((answer for answer in (acked, told) if isinstance(answer, TransportError)), None)
+    reading = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
+    settling = _settling(reader, settlement)
+    *settled, reply = yield Batch((*settling, reading), wait_ms=block_ms)
+    refused = yield from _refused(settling, settled)
     return refused, reply if isinstance(reply, TransportError) else _entries(reader, reply)
 
 
@@ -164,9 +216,15 @@ def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
     yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "JUSTID"))
 
 
-def give_back(reader: Reader, ids: Sequence[str], *, lease_ms: int) -> Operation[None]:
-    """Makes these deliveries claimable by others at once, by declaring their lease over."""
-    yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "IDLE", lease_ms, "JUSTID"))
+def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Operation[None]:
+    """Makes those of these deliveries that are still ours claimable by others at once.
+
+    Unless `counted`, they are then as if they had not been handed out: whoever claims one has the same attempt.
+    """
+    for start in range(0, len(entries), GIVE_LIMIT):
+        part = entries[start : start + GIVE_LIMIT]
+        pairs = [word for one in part for word in (one.id, one.deliveries if counted else one.deliveries - 1)]
+        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
 
 
 def leave(reader: Reader) -> Operation[None]:
@@ -176,9 +234,46 @@ def leave(reader: Reader) -> Operation[None]:
         yield Command(("XGROUP", "DELCONSUMER", reader.stream, reader.group, reader.consumer))
 
 
-def _settling(reader: Reader, ids: Sequence[str], events_stream: str, event: bytes) -> tuple[Command, Command]:
-    acks = Command(("XACK", reader.stream, reader.group, *ids))
-    return acks, Command(("XADD", events_stream, "*", "e", event))
+def _counted(reader: Reader, entries: Sequence[Entry]) -> Operation[list[Entry]]:
+    """The entries with how often each was handed out."""
+    replies = yield Batch(
+        tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
+    )
+    rows = [row for reply in replies if not isinstance(reply, TransportError) for row in reply]
+    times = {id_.decode(): int(count) for id_, _consumer, _idle, count in rows}
+    return [msgspec.structs.replace(entry, deliveries=times.get(entry.id, 1)) for entry in entries]
+
+
+def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
+    """What was handled is known before it is acked: cut off in between, it is handed out again and passed over."""
+    if not settlement.ids:
+        return ()
+    acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
+    told = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
+    return (*_remembering(settlement), acks, *told)
+
+
+def _refused(commands: Sequence[Command], replies: Sequence[Any]) -> Operation[TransportError | None]:
+    """The first refusal; what a full server refused is sent again, because it is how it empties."""
+    for command, reply in zip(commands, replies, strict=True):
+        if isinstance(reply, TransportError):
+            try:
+                yield from again_if_full(command, reply)
+            except TransportError as error:
+                return error
+    return None
+
+
+def _remembering(settlement: Settlement) -> tuple[Command, ...]:
+    if not settlement.handled:
+        return ()
+    key, now_ms = settlement.seen, settlement.now_ms
+    scored = [word for member in settlement.handled for word in (now_ms, member)]
+    return (
+        Command(("ZADD", key, *scored)),
+        Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - settlement.seen_ms)),
+        Command(("PEXPIRE", key, settlement.seen_ms)),
+    )
 
 
 def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]:
@@ -191,13 +286,18 @@ def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]
 
 def _entries(reader: Reader, reply: Any) -> list[Entry]:
     """The entries of one stream; null when there are none."""
-    return [_entry(reader.stream, fields) for fields in reply[reader.stream.encode()]] if reply else []
+    if not reply:
+        return []
+    stream = reader.stream
+    return [
+        # In line for what nearly every entry is: one field, the envelope.
+        Entry(stream, id_.decode(), pairs[1]) if len(pairs) == 2 and pairs[0] == b"e" else _entry(stream, (id_, pairs))
+        for id_, pairs in reply[stream.encode()]
+    ]
 
 
 def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     id_, pairs = fields
-    if len(pairs) == 2 and pairs[0] == b"e":
-        return Entry(stream, id_.decode(), pairs[1])
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
     failures = named.get(b"a", b"")
     return Entry(stream, id_.decode(), named.get(b"e"), failures=int(failures) if _FEW.fullmatch(failures) else 0)

@@ -54,6 +54,19 @@ class Retried(msgspec.Struct, frozen=True, tag="retried", tag_field="kind"):
     due_us: Micros
 
 
+class Duplicates(msgspec.Struct, frozen=True, tag="duplicates", tag_field="kind"):
+    """Copies of messages that this module had handled within its window: acked without being handled again."""
+
+    deliveries: list[Settled]
+
+
+class Lost(msgspec.Struct, frozen=True, tag="lost", tag_field="kind"):
+    """Entries of a stream that were handed out and then deleted before anybody had handled them."""
+
+    stream: str
+    entries: list[str]
+
+
 class TaskProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"):
     """How far a task of this module is, in units of its own."""
 
@@ -79,7 +92,7 @@ class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
     instance: str
 
 
-Event: TypeAlias = Handled | Retried | Buried | TaskProgress | FileOperation | Lifecycle
+Event: TypeAlias = Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Lifecycle
 
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 

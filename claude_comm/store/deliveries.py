@@ -13,7 +13,7 @@ import msgspec
 
 from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.progress.fold import Happened
-from claude_comm.store.database import Writer
+from claude_comm.store.database import Database, Writer
 
 # In the order of the consumer's events stream: a delivery that was buried, redriven and handled is handled.
 _UPSERT = """
@@ -60,6 +60,10 @@ WHERE c.id = (SELECT m.communication FROM messages AS m WHERE m.message_id = ?1 
 """
 
 
+_ANY_SETTLED = "SELECT 1 FROM deliveries WHERE consumer = ? AND status != 'retrying' LIMIT 1"
+_SETTLED_BY = "SELECT 1 FROM deliveries WHERE message_id = ? AND source = ? AND consumer = ? AND status != 'retrying'"
+
+
 class SettledIn(msgspec.Struct, frozen=True):
     """A consumer settled messages of this session; `burials` of them for the first time in this batch."""
 
@@ -82,6 +86,16 @@ def store(writer: Writer, happened: Sequence[Happened], first_message: int) -> l
     touched = {(row[1], row[0]) for row in joined} | {(str(row[2]), str(row[1])) for row in new}
     writer.executemany(_STATUS, sorted(touched))
     return gained
+
+
+def has_settled(database: Database, consumer: str) -> bool:
+    """Whether this module is known to have handled or buried anything."""
+    return bool(database.rows(_ANY_SETTLED, (consumer,)))
+
+
+def settled_by(database: Database, consumer: str, messages: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these messages, by source and id, this module is known to have handled or buried for good."""
+    return {message for message in messages if database.rows(_SETTLED_BY, (message[1], message[0], consumer))}
 
 
 def _burials(writer: Writer, happened: Sequence[Happened]) -> Iterator[SettledIn]:

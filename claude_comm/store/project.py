@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from claude_comm.progress.fold import Fact, Happened, Sent, Unreadable, session_changes
-from claude_comm.store import deliveries, rows, session_sums
+from claude_comm.store import deliveries, rows, session_sums, tallies
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database, Writer
 
@@ -48,6 +48,7 @@ def project(database: Database, pages: Sequence[Page]) -> Projected:
         settled = deliveries.store(writer, happened, first_message)
         rows.insert_file_operations(writer, happened)
         rows.upsert_progress(writer, happened)
+        tallies.add(writer, happened)
         session_sums.add(writer, session_changes(sent, happened), settled)
         stored = rows.insert_unreadable(writer, unreadable)
         save_in(writer, moved)

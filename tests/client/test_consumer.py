@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from claude_comm import AsyncConsumer, Consumer, Publisher, Settings
-from claude_comm.client.intake import MAX_DELIVERIES
+from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command
 from claude_comm.envelope import decode

@@ -61,6 +61,7 @@ TABLES = {
     "session_stats": "SELECT files_processed, errors_encountered, bytes_processed, modules_active FROM session_stats",
     "file_operations": "SELECT operation_type, file_path, status, details FROM file_operations",
     "progress": "SELECT module, task, completed, total FROM progress",
+    "tallies": "SELECT module, kind, count FROM tallies",
     "checkpoints": "SELECT stream, epoch FROM checkpoints",
 }
 

@@ -1,0 +1,77 @@
+"""How much to read at once, and how far ahead.
+
+Law: pure; moments are handed in. What is read is held until it is handled: too little leaves handlers waiting, too
+much fills the memory and keeps messages from other instances that have time for them.
+"""
+
+from __future__ import annotations
+
+# While the handlers get through what was read within this time, more may be read ahead (seconds).
+HORIZON_S = 0.5
+# How fast a reader grows from the first careful read to its full size.
+GROWTH = 4
+# How slowly a large entry is forgotten, read by read.
+_FADE = 0.75
+
+
+class Sizes:
+    """How many entries fit into `most_bytes`, judged by those that came lately.
+
+    Before the first read that is a sample of what waits; where nothing does, every entry is taken to be of
+    `largest_bytes`, the largest that may be sent. A sudden change from small to large entries may exceed the bound by
+    what one read brings.
+    """
+
+    def __init__(self, most_bytes: int, largest_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.peak = 0
+        self._largest: float = largest_bytes
+        self._grown = max(most_bytes // largest_bytes, 1)
+
+    def expect(self, sample_bytes: int) -> None:
+        """What waits is about so large."""
+        if sample_bytes and not self.peak:
+            self._largest = sample_bytes
+            self._grown = max(int(self.most_bytes // sample_bytes), 1)
+
+    def fitting(self, held_bytes: int) -> int:
+        """How many more may be asked for; 1 at least while nothing is held, however large it may be."""
+        fitting = int((self.most_bytes - held_bytes) // self._largest)
+        return min(max(fitting, 0 if held_bytes else 1), self._grown)
+
+    def saw(self, largest_bytes: int, count: int) -> None:
+        """A read brought `count` entries, the largest of this size."""
+        faded = self._largest * _FADE if self.peak else 0
+        self._largest = max(largest_bytes, faded, 1)
+        self.peak = max(self.peak, largest_bytes)
+        if count >= self._grown:
+            self._grown = count * GROWTH
+
+
+class Ahead:
+    """How many deliveries may be held: up to `most`, and no more than the handlers get through within a while."""
+
+    def __init__(self, most: int, hands: int) -> None:
+        self._least = min(most, 2 * hands)
+        self._most = most
+        self.limit = min(most, max(4 * hands, 16))
+        self._read_at: float | None = None
+
+    def low(self) -> int:
+        """At how many held deliveries the next read begins, so that the handlers do not wait for it."""
+        return self.limit // 2
+
+    def read(self, now_s: float) -> None:
+        """A read brought as many as it asked for."""
+        if self._read_at is None:
+            self._read_at = now_s
+
+    def ran_low(self, now_s: float) -> None:
+        """Most of it is handled."""
+        if self._read_at is None:
+            return
+        took_s, self._read_at = now_s - self._read_at, None
+        if took_s < HORIZON_S:
+            self.limit = min(self.limit * GROWTH, self._most)
+        elif took_s > 2 * HORIZON_S:
+            self.limit = max(self.limit // 2, self._least)

@@ -1,0 +1,29 @@
+"""The window over copies."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_comm.delivery.dedup import Window, member
+
+
+def test_a_message_is_open_until_it_is_handled_or_released_and_then_a_copy_or_new() -> None:
+    window, one = Window(10), ("a", "1")
+    assert [window.standing(one), window.standing(one)] == ["new", "open"]
+    window.released(one)
+    assert window.standing(one) == "new"
+    window.handled(one)
+    assert (window.standing(one), window.is_open(one)) == ("copy", False)
+
+
+def test_the_window_forgets_what_was_handled_longest_ago() -> None:
+    window = Window(2)
+    for number in range(3):
+        window.handled(("a", str(number)))
+    assert [window.standing(("a", str(number))) for number in range(3)] == ["new", "copy", "copy"]
+
+
+@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
+def test_no_two_messages_are_one_member(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert (member(one) == member(other)) == (one == other)

@@ -1,0 +1,68 @@
+"""How much is read at once: as the sizes allow, and as the handlers keep up."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_comm.delivery.pace import HORIZON_S, Ahead, Sizes
+
+
+def test_the_first_read_takes_every_entry_to_be_the_largest_that_may_be_sent() -> None:
+    assert Sizes(64 * 1024, 1024).fitting(0) == 64
+
+
+def test_a_sample_of_what_waits_tells_more() -> None:
+    sizes = Sizes(64 * 1024, 1024)
+    sizes.expect(128)
+    assert sizes.fitting(0) == 512
+
+
+def test_one_may_always_be_asked_for_while_nothing_is_held_and_none_when_it_is_full() -> None:
+    sizes = Sizes(1000, 1000)
+    sizes.saw(5000, 1)
+    assert (sizes.fitting(0), sizes.fitting(5000)) == (1, 0)
+
+
+def test_reads_grow_step_by_step_and_shrink_at_once() -> None:
+    sizes = Sizes(100_000, 10_000)
+    counts = []
+    for _ in range(4):
+        counts.append(sizes.fitting(0))
+        sizes.saw(10, counts[-1])
+    assert counts == [10, 40, 160, 640]
+    sizes.saw(50_000, 3)
+    assert sizes.fitting(0) == 2
+
+
+@given(st.lists(st.integers(1, 100_000), min_size=1, max_size=30), st.integers(0, 300_000))
+def test_no_more_is_asked_for_than_fits_beside_what_is_held_at_the_sizes_seen_last(
+    largest: list[int], held: int
+) -> None:
+    sizes = Sizes(200_000, 100_000)
+    for size in largest:
+        sizes.saw(size, 10)
+    asked = sizes.fitting(held)
+    assert asked * largest[-1] <= max(200_000 - held, 0 if held else largest[-1])
+
+
+def test_quick_handlers_are_read_far_ahead_for_and_slow_ones_little() -> None:
+    ahead, now_s, limits = Ahead(1000, hands=1), 0.0, []
+    for took_s in [HORIZON_S / 10] * 4 + [HORIZON_S * 4] * 9:
+        ahead.read(now_s)
+        now_s += took_s
+        ahead.ran_low(now_s)
+        limits.append(ahead.limit)
+    assert limits[:4] == [64, 256, 1000, 1000]
+    assert limits[-1] == 2
+
+
+def test_a_read_that_brought_less_than_was_asked_for_tells_nothing() -> None:
+    ahead = Ahead(1000, hands=2)
+    ahead.ran_low(100.0)
+    assert ahead.limit == 16
+
+
+def test_every_hand_may_have_one_and_the_next_but_no_more_than_the_bound() -> None:
+    assert Ahead(1000, hands=50).limit == 200
+    assert Ahead(3, hands=2).limit == 3
