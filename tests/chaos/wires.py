@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from claude_comm.drive.server import Server
+from claude_comm.drive.server import Posted, Server
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused
 
@@ -42,7 +42,21 @@ def on_server(hook: Hook) -> Callable[[], None]:
     def append(plain: Any, self: Server, posts: Sequence[Any]) -> Any:
         return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts))
 
-    return _patched(Server, one=one, many=many, append=append)
+    def post(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Posted:
+        """One that is sent now, and whose replies are read later or never."""
+        names = [_name(command) for command in commands]
+        hook.before(names)
+        posted: Posted = plain(self, commands, *rest)
+        posted.names = names  # type: ignore[attr-defined]
+        return posted
+
+    def replies(plain: Any, self: Posted) -> Any:
+        found = plain(self)
+        hook.after(self.names)  # type: ignore[attr-defined]
+        return found
+
+    off = [_patched(Server, one=one, many=many, append=append, post=post), _patched(Posted, replies=replies)]
+    return lambda: [take_off() for take_off in off] and None
 
 
 def on_sqlite(hook: Hook) -> Callable[[], None]:
@@ -76,7 +90,8 @@ def rewrite(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
         return plain(self, [changed(command) for command in commands], *rest)
 
-    _patched(Server, one=one, many=many)
+    # `post` takes the same words as `many`.
+    _patched(Server, one=one, many=many, post=many)
 
 
 class Deadly:
@@ -108,6 +123,9 @@ def die_at(point: str, when: str, count: int) -> None:
 
 
 def _around(hook: Hook, names: Sequence[str], call: Callable[[], Any]) -> Any:
+    if not names:
+        # An empty pipeline is not sent.
+        return call()
     hook.before(names)
     try:
         reply = call()
