@@ -42,7 +42,27 @@ def on_server(hook: Hook) -> Callable[[], None]:
     def append(plain: Any, self: Server, posts: Sequence[Any]) -> Any:
         return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts))
 
-    return _patched(Server, one=one, many=many, append=append)
+    def post(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
+        names = [_name(command) for command in commands]
+        hook.before(names)
+        return _Answered(plain(self, commands, *rest), hook, names)
+
+    return _patched(Server, one=one, many=many, append=append, post=post)
+
+
+class _Answered:
+    """A call that was sent ahead: its answer is seen when it is read."""
+
+    def __init__(self, posted: Any, hook: Hook, names: Sequence[str]) -> None:
+        self._posted, self._hook, self._names = posted, hook, names
+
+    def replies(self) -> Any:
+        replies = self._posted.replies()
+        self._hook.after(self._names)
+        return replies
+
+    def drop(self) -> None:
+        self._posted.drop()
 
 
 def on_sqlite(hook: Hook) -> Callable[[], None]:
@@ -76,7 +96,7 @@ def rewrite(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
         return plain(self, [changed(command) for command in commands], *rest)
 
-    _patched(Server, one=one, many=many)
+    _patched(Server, one=one, many=many, post=many)
 
 
 class Deadly:
