@@ -30,7 +30,7 @@ def main() -> list[Result]:
             {name: lambda how=how: _pause(where, Path(folder), how) for name, how in _WAYS.items()}, ROUNDS
         )
     note = (
-        f"From the signal to an instance that held {_COUNT} messages, {_TAKES_S:g} s each, until another has begun with "
+        f"From the signal to an instance that held {_COUNT} messages, {_TAKES_S:g} s each, until another begins with "
         "one of them. A lease runs from its last renewal, a third of it before the kill at the most."
     )
     return [times("Instances, pause when one goes", seconds, note=note)]
