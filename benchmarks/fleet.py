@@ -39,7 +39,7 @@ class Instance:
 
     def __init__(self, process: subprocess.Popen[bytes], out: Path) -> None:
         self.process, self._out = process, out
-        self.ended_at = 0.0
+        self.asked_at = self.ended_at = 0.0
 
     def handled(self) -> list[tuple[int, float]]:
         """Message and moment."""
@@ -50,12 +50,14 @@ class Instance:
 
     def drain(self, within_s: float = 30) -> int:
         """SIGTERM; the exit code."""
+        self.asked_at = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(within_s)
         self.ended_at = time.monotonic()
         return code
 
     def kill(self) -> None:
+        self.asked_at = time.monotonic()
         self.process.kill()
         self.process.wait()
         self.ended_at = time.monotonic()

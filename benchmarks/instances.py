@@ -30,7 +30,7 @@ def main() -> list[Result]:
             {name: lambda how=how: _pause(where, Path(folder), how) for name, how in _WAYS.items()}, ROUNDS
         )
     note = (
-        f"From the end of an instance that held {_COUNT} messages, {_TAKES_S:g} s each, until another has begun with "
+        f"From the signal to an instance that held {_COUNT} messages, {_TAKES_S:g} s each, until another begins with "
         "one of them. A lease runs from its last renewal, a third of it before the kill at the most."
     )
     return [times("Instances, pause when one goes", seconds, note=note)]
@@ -57,7 +57,7 @@ def _pause(where: Place, folder: Path, how: Callable[[Instance], object]) -> flo
         _until(lambda: bool(other.handled()))
         how(gone)
         _until(lambda: len(other.handled()) > 1)
-        return max(other.handled()[1][1] - _TAKES_S - gone.ended_at, 0.0)
+        return other.handled()[1][1] - _TAKES_S - gone.asked_at
 
 
 def _until(condition: Callable[[], bool], within_s: float = 30.0) -> None:

@@ -236,6 +236,8 @@ def leave(reader: Reader) -> Operation[None]:
 
 def _counted(reader: Reader, entries: Sequence[Entry]) -> Operation[list[Entry]]:
     """The entries with how often each was handed out."""
+    if not entries:
+        return []
     replies = yield Batch(
         tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
     )

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from claude_comm.drive.server import Posted, Server
+from claude_comm.drive.server import Server
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused
 
@@ -42,21 +42,27 @@ def on_server(hook: Hook) -> Callable[[], None]:
     def append(plain: Any, self: Server, posts: Sequence[Any]) -> Any:
         return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts))
 
-    def post(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Posted:
-        """One that is sent now, and whose replies are read later or never."""
+    def post(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
         names = [_name(command) for command in commands]
         hook.before(names)
-        posted: Posted = plain(self, commands, *rest)
-        posted.names = names  # type: ignore[attr-defined]
-        return posted
+        return _Answered(plain(self, commands, *rest), hook, names)
 
-    def replies(plain: Any, self: Posted) -> Any:
-        found = plain(self)
-        hook.after(self.names)  # type: ignore[attr-defined]
-        return found
+    return _patched(Server, one=one, many=many, append=append, post=post)
 
-    off = [_patched(Server, one=one, many=many, append=append, post=post), _patched(Posted, replies=replies)]
-    return lambda: [take_off() for take_off in off] and None
+
+class _Answered:
+    """A call that was sent ahead: its answer is seen when it is read."""
+
+    def __init__(self, posted: Any, hook: Hook, names: Sequence[str]) -> None:
+        self._posted, self._hook, self._names = posted, hook, names
+
+    def replies(self) -> Any:
+        replies = self._posted.replies()
+        self._hook.after(self._names)
+        return replies
+
+    def drop(self) -> None:
+        self._posted.drop()
 
 
 def on_sqlite(hook: Hook) -> Callable[[], None]:
@@ -90,7 +96,6 @@ def rewrite(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
         return plain(self, [changed(command) for command in commands], *rest)
 
-    # `post` takes the same words as `many`.
     _patched(Server, one=one, many=many, post=many)
 
 
@@ -123,9 +128,6 @@ def die_at(point: str, when: str, count: int) -> None:
 
 
 def _around(hook: Hook, names: Sequence[str], call: Callable[[], Any]) -> Any:
-    if not names:
-        # An empty pipeline is not sent.
-        return call()
     hook.before(names)
     try:
         reply = call()
