@@ -326,8 +326,9 @@ def test_one_hand_keeps_the_order_of_each_source_over_restarts_and_kills(setting
             if len(seen) % 90 == 0:
                 context.stop()
 
+        before = len(seen)
         with running(module):
-            wait_until(lambda: len(seen) % 90 == 0 or len(seen) >= 2 * count + 1)
+            wait_until(lambda: len(seen) > before and (len(seen) % 90 == 0 or len(seen) >= 2 * count + 1))
     assert ran > 4
     for source in "ab":
         first = list(dict.fromkeys(number for who, number in seen if who == source))
