@@ -48,11 +48,17 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     written: Side | None = None
     # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
+    # Whether `surely.compiles` said so of the schema.
+    sure: bool = False
 
     @functools.cached_property
     def rust(self) -> jsonschema_rs.Validator:
         """Compiled by the first validator. Raises `SchemaError`."""
-        return compile_side(self.schema, self.dialect)
+        return compile_side(self.schema, self.dialect, self.sure)
+
+    def keep(self, rust: jsonschema_rs.Validator) -> None:
+        """Keeps what was compiled before there was a side."""
+        vars(self)["rust"] = rust
 
     @functools.cached_property
     def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
@@ -60,10 +66,10 @@ class Side(msgspec.Struct, frozen=True, dict=True):
         return canonical.form(self.document)
 
 
-def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
+def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonschema_rs.Validator:
     """Compiled for confirming: also with patterns that are not regular. Raises `SchemaError`."""
     try:
-        return compiled(schema, dialect)
+        return compiled(schema, dialect, sure=sure)
     except SchemaError:
         return compiled(schema, dialect, patterns="any")
 

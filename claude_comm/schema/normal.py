@@ -17,7 +17,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
 from claude_comm.schema.limits import Measure
-from claude_comm.schema.rendering import addressed
+from claude_comm.schema.rendering import ADDRESSES, addressed
 from claude_comm.schema.verdict import Json
 
 # The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
@@ -32,7 +32,10 @@ def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Do
 
 class _Normaliser:
     def __init__(self, root: Json, dialect: Dialect, size: Measure | None) -> None:
-        root = self.root = addressed(root)
+        # Most schemas have nothing that could be an address, and measuring has seen it.
+        if size is None or not ADDRESSES.isdisjoint(size.names):
+            root = addressed(root)
+        self.root = root
         self.dialect, self.size = dialect, size
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}

@@ -27,6 +27,7 @@ _BEYOND = frozenset(
     (
         *("$schema", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef"),
         *("$vocabulary", "unevaluatedProperties", "unevaluatedItems", "contentEncoding", "contentMediaType"),
+        "dependencies",
     )
 )
 _WALKED = frozenset(("$ref", "pattern", "patternProperties"))
