@@ -19,7 +19,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import canonical
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.document import Document
-from claude_comm.schema.effort import effort, scannable, searchable
+from claude_comm.schema.effort import effort, scannable, searchable, size_of
 from claude_comm.schema.growth import measured
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.values import exact
@@ -74,14 +74,16 @@ def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonsche
         return compiled(schema, dialect, patterns="any")
 
 
-def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
-    """What both validators say of `candidate`; None where they differ, or cannot be asked."""
-    found = _accepts(side, candidate, tick)
-    return found if not found or side.written is None else _accepts(side.written, candidate, tick)
+def accepts(side: Side, candidate: Json, tick: Callable[[], None], size: int | None = None) -> bool | None:
+    """What both validators say of `candidate`, of which `size_of` may have told `size`; None where they differ, or
+    cannot be asked."""
+    size = size_of(candidate) if size is None else size
+    found = _accepts(side, candidate, tick, size)
+    return found if not found or side.written is None else _accepts(side.written, candidate, tick, size)
 
 
-def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
-    work = effort(side.document, candidate, tick)
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None], size: int) -> bool | None:
+    work = effort(side.document, candidate, tick, size)
     if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
     try:
@@ -101,8 +103,9 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | No
 def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
     sent = [produced] if produced.written is None else [produced, produced.written]
+    size = size_of(candidate)
     for side in (*sent, accepted):
-        work = effort(side.document, candidate, tick)
+        work = effort(side.document, candidate, tick, size)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
             return False
     try:
@@ -113,12 +116,13 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
 
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether `candidate` is a witness."""
-    return accepts(produced, candidate, tick) is True and accepts(accepted, candidate, tick) is False
+    size = size_of(candidate)
+    return accepts(produced, candidate, tick, size) is True and accepts(accepted, candidate, tick, size) is False
 
 
 def _second(side: Side, candidate: Json, expected: bool) -> bool:
     """Whether `jsonschema` says what is expected."""
-    return any(_python(side, candidate, arithmetic) is expected for arithmetic in ("floats", "exact"))
+    return _python(side, candidate, "floats") is expected or _python(side, candidate, "exact") is expected
 
 
 def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:

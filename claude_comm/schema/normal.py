@@ -43,7 +43,7 @@ class _Normaliser:
         self.opaque = self.lexical = self.wanders = False
         # Whether identifiers and the like are to be looked for at all.
         self.marked = size is None or _marked(size.names, dialect)
-        self.scan = _Scan(root if self.marked else True, dialect)
+        self.scan = _Scan(root, dialect) if self.marked else _NOTHING_SEEN
         self.base = str((_identifier(root, dialect) if self.marked else None) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
 
@@ -67,7 +67,7 @@ class _Normaliser:
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
         if not isinstance(schema, dict):
             return schema
-        if schema is not self.root and self.scan.foreign and _other(schema, self.dialect):
+        if self.scan.foreign and schema is not self.root and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
         if "$ref" in schema and dialect in _BEFORE_2019:
             return self.reference(schema["$ref"], base, dialect)
@@ -80,6 +80,8 @@ class _Normaliser:
             rule = rules.get(keyword)
             if rule is _keep:
                 out[keyword] = value
+            elif rule is _one:
+                out[keyword] = self.convert(value, base, dialect)
             elif rule is _map:
                 out[keyword] = {key: self.convert(item, base, dialect) for key, item in value.items()}
             elif rule is not None:
@@ -173,6 +175,8 @@ class _Scan:
                 stack.extend(value)
         self.plain = not (self.resources or anchors or self.dynamic_anchors)
 
+
+_NOTHING_SEEN = _Scan(True, DEFAULT)
 
 _MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
 
