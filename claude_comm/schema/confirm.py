@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import jsonschema_rs
 import msgspec
@@ -74,15 +74,26 @@ def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonsche
         return compiled(schema, dialect, patterns="any")
 
 
-def accepts(side: Side, candidate: Json, tick: Callable[[], None], size: int | None = None) -> bool | None:
-    """What both validators say of `candidate`, of which `size_of` may have told `size`; None where they differ, or
-    cannot be asked."""
-    size = size_of(candidate) if size is None else size
-    found = _accepts(side, candidate, tick, size)
-    return found if not found or side.written is None else _accepts(side.written, candidate, tick, size)
+def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
+    """What both validators say of `candidate`; None where they differ, or cannot be asked."""
+    return _weighed(side, candidate, tick, _weight(candidate))
 
 
-def _accepts(side: Side, candidate: Json, tick: Callable[[], None], size: int) -> bool | None:
+# What `size_of` says of a candidate, and its characters: counted once for all schemas that it is put to.
+_Weight: TypeAlias = tuple[int, int]
+
+
+def _weight(candidate: Json) -> _Weight:
+    return size_of(candidate), measured(candidate)[2]
+
+
+def _weighed(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    found = _accepts(side, candidate, tick, weight)
+    return found if not found or side.written is None else _accepts(side.written, candidate, tick, weight)
+
+
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    size, characters = weight
     work = effort(side.document, candidate, tick, size)
     if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
@@ -92,7 +103,7 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], size: int) -
         return None
     if (
         work.evaluations > MAX_SLOW
-        or work.evaluations * measured(candidate)[2] > MAX_PRINTED
+        or work.evaluations * characters > MAX_PRINTED
         or work.depth > MAX_SLOW_DEPTH
         or not searchable(side.document, candidate)
     ):
@@ -116,8 +127,8 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
 
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether `candidate` is a witness."""
-    size = size_of(candidate)
-    return accepts(produced, candidate, tick, size) is True and accepts(accepted, candidate, tick, size) is False
+    weight = _weight(candidate)
+    return _weighed(produced, candidate, tick, weight) is True and _weighed(accepted, candidate, tick, weight) is False
 
 
 def _second(side: Side, candidate: Json, expected: bool) -> bool:
