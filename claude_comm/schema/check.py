@@ -110,7 +110,7 @@ def _kept(written: _Written, default: Dialect, policy: Policy) -> Side:
     return _made(msgspec.json.decode(written.text), default, policy, written.size, lambda: None)
 
 
-_kept_small = functools.lru_cache(maxsize=2_048)(_kept.__wrapped__)
+_kept_small = functools.lru_cache(maxsize=1_024)(_kept.__wrapped__)
 
 
 def _made(schema: Json, default: Dialect, policy: Policy, size: Measure, look: Callable[[], None]) -> Side:
