@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import jsonschema_rs
 import msgspec
@@ -19,7 +19,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import canonical
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.document import Document
-from claude_comm.schema.effort import effort, scannable, searchable
+from claude_comm.schema.effort import effort, scannable, searchable, size_of
 from claude_comm.schema.growth import measured
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.values import exact
@@ -48,11 +48,17 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     written: Side | None = None
     # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
+    # Whether `surely.compiles` said so of the schema.
+    sure: bool = False
 
     @functools.cached_property
     def rust(self) -> jsonschema_rs.Validator:
         """Compiled by the first validator. Raises `SchemaError`."""
-        return compile_side(self.schema, self.dialect)
+        return compile_side(self.schema, self.dialect, self.sure)
+
+    def keep(self, rust: jsonschema_rs.Validator) -> None:
+        """Keeps what was compiled before there was a side."""
+        vars(self)["rust"] = rust
 
     @functools.cached_property
     def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
@@ -60,22 +66,35 @@ class Side(msgspec.Struct, frozen=True, dict=True):
         return canonical.form(self.document)
 
 
-def compile_side(schema: Json, dialect: Dialect) -> jsonschema_rs.Validator:
+def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonschema_rs.Validator:
     """Compiled for confirming: also with patterns that are not regular. Raises `SchemaError`."""
     try:
-        return compiled(schema, dialect)
+        return compiled(schema, dialect, sure=sure)
     except SchemaError:
         return compiled(schema, dialect, patterns="any")
 
 
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
-    found = _accepts(side, candidate, tick)
-    return found if not found or side.written is None else _accepts(side.written, candidate, tick)
+    return _weighed(side, candidate, tick, _weight(candidate))
 
 
-def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
-    work = effort(side.document, candidate, tick)
+# What `size_of` says of a candidate, and its characters: counted once for all schemas that it is put to.
+_Weight: TypeAlias = tuple[int, int]
+
+
+def _weight(candidate: Json) -> _Weight:
+    return size_of(candidate), measured(candidate)[2]
+
+
+def _weighed(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    found = _accepts(side, candidate, tick, weight)
+    return found if not found or side.written is None else _accepts(side.written, candidate, tick, weight)
+
+
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    size, characters = weight
+    work = effort(side.document, candidate, tick, size)
     if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
     try:
@@ -84,7 +103,7 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | No
         return None
     if (
         work.evaluations > MAX_SLOW
-        or work.evaluations * measured(candidate)[2] > MAX_PRINTED
+        or work.evaluations * characters > MAX_PRINTED
         or work.depth > MAX_SLOW_DEPTH
         or not searchable(side.document, candidate)
     ):
@@ -95,8 +114,9 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | No
 def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
     sent = [produced] if produced.written is None else [produced, produced.written]
+    size = size_of(candidate)
     for side in (*sent, accepted):
-        work = effort(side.document, candidate, tick)
+        work = effort(side.document, candidate, tick, size)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
             return False
     try:
@@ -107,12 +127,13 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
 
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether `candidate` is a witness."""
-    return accepts(produced, candidate, tick) is True and accepts(accepted, candidate, tick) is False
+    weight = _weight(candidate)
+    return _weighed(produced, candidate, tick, weight) is True and _weighed(accepted, candidate, tick, weight) is False
 
 
 def _second(side: Side, candidate: Json, expected: bool) -> bool:
     """Whether `jsonschema` says what is expected."""
-    return any(_python(side, candidate, arithmetic) is expected for arithmetic in ("floats", "exact"))
+    return _python(side, candidate, "floats") is expected or _python(side, candidate, "exact") is expected
 
 
 def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:

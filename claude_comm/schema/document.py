@@ -113,10 +113,11 @@ def _patterns(schema: Json) -> Iterator[str]:
     while stack:
         value = stack.pop()
         if isinstance(value, dict):
-            if isinstance(value.get("pattern"), str):
-                yield value["pattern"]
-            if isinstance(value.get("patternProperties"), dict):
-                yield from value["patternProperties"]
-            stack.extend(value.values())
+            if not _PATTERNS.isdisjoint(value):
+                if isinstance(value.get("pattern"), str):
+                    yield value["pattern"]
+                if isinstance(value.get("patternProperties"), dict):
+                    yield from value["patternProperties"]
+            stack += value.values()
         elif isinstance(value, list):
-            stack.extend(value)
+            stack += value

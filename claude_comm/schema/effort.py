@@ -37,9 +37,12 @@ class Effort(msgspec.Struct, frozen=True):
     depth: int
 
 
-def effort(document: Document, value: Json, tick: Callable[[], None]) -> Effort | None:
-    """The work of validating `value`, or a little more; None where references turn in circles or nest too deep."""
-    glance = glanced(document, value)
+def effort(document: Document, value: Json, tick: Callable[[], None], size: int | None = None) -> Effort | None:
+    """The work of validating `value`, or a little more; None where references turn in circles or nest too deep.
+
+    `size` is what `size_of` said of the value, for who asks about more than one document.
+    """
+    glance = glanced(document, value, size)
     if glance is not None:
         tick()
         return glance
@@ -49,26 +52,29 @@ def effort(document: Document, value: Json, tick: Callable[[], None]) -> Effort 
         return None
 
 
-def glanced(document: Document, value: Json) -> Effort | None:
+def glanced(document: Document, value: Json, size: int | None = None) -> Effort | None:
     """A bound that needs no walk: without recursion each subschema looks at each value at most once."""
     unfolded = document.unfolded
     if unfolded is None:
         return None
-    bound = unfolded.nodes * _size(value, SMALL)
+    bound = unfolded.nodes * (size_of(value) if size is None else size)
     return Effort(bound, unfolded.depth) if bound <= SMALL else None
 
 
-def _size(value: Json, limit: int) -> int:
+def size_of(value: Json, limit: int = SMALL) -> int:
     """How many values and names `value` holds; of more than `limit` it is only said that they are more."""
-    total, stack = 0, [value]
-    while stack and total <= limit:
-        item = stack.pop()
-        total += 1
-        if isinstance(item, dict):
-            total += len(item)
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
+    total, layer = 0, [value]
+    while layer and total <= limit:
+        total, below = total + len(layer), list[Json]()
+        for item in layer:
+            if isinstance(item, dict):
+                total += len(item)
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            if total + len(below) > limit:
+                return limit + 1
+        layer = below
     return total
 
 

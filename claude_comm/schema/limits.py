@@ -51,29 +51,32 @@ def measure(schema: Json, caps: Caps = DEFAULT_CAPS) -> Measure:
 
 def _glance(schema: Json, caps: Caps) -> Measure | None:
     """The size of a plain schema, level by level; None for any other, which `_walked` then measures or refuses."""
-    found, layer, texts = Measure(), [schema], list[str]()
+    found, layer = Measure(), [schema]
+    texts, names = list[str](), list[str]()
     for found.depth in range(1, caps.depth + 1):
         below: list[Json] = []
         for value in layer:
             kind = type(value)
             if kind is str:
                 texts.append(value)
-            elif kind is dict:
-                texts += value
-                below += value.values()
-                found.names.update(value)
-                if not _REFERENCES.isdisjoint(value):
-                    found.references += len(_REFERENCES & value.keys())
-            elif kind is list:
-                below += value
+            elif kind is dict or kind is list:
+                if kind is dict:
+                    names += value
+                    below += value.values()
+                else:
+                    below += value
+                # The same list may stand in many places: it is never copied more often than the cap allows.
+                if len(below) > caps.nodes:
+                    return None
+            elif kind is bool or value is None:
+                found.characters += 4
             elif not _plain(value, kind, found, caps):
-                return None
-            # The same list may stand in many places: it is never copied more often than the cap allows.
-            if len(below) > caps.nodes:
                 return None
         found.nodes += len(layer)
         if not below:
-            return found if _texts(texts, found, caps) and _within(found, caps) else None
+            found.names.update(names)
+            found.references = 0 if _REFERENCES.isdisjoint(found.names) else sum(map(names.count, _REFERENCES))
+            return found if _texts(texts + names, found, caps) and _within(found, caps) else None
         if found.nodes > caps.nodes:
             return None
         layer = below
@@ -81,10 +84,8 @@ def _glance(schema: Json, caps: Caps) -> Measure | None:
 
 
 def _plain(value: Json, kind: type, found: Measure, caps: Caps) -> bool:
-    """Counts a number, a boolean or null; whether it is one, and within the caps."""
-    if value is None or kind is bool:
-        found.characters += 4
-    elif kind is int and value.bit_length() <= _bits(caps):
+    """Counts a number; whether it is one, and within the caps."""
+    if kind is int and value.bit_length() <= _bits(caps):
         found.characters += 8
     elif kind is float and math.isfinite(value):
         found.characters += 16

@@ -17,7 +17,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.document import Document
 from claude_comm.schema.limits import Measure
-from claude_comm.schema.rendering import addressed
+from claude_comm.schema.rendering import ADDRESSES, addressed
 from claude_comm.schema.verdict import Json
 
 # The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
@@ -32,7 +32,10 @@ def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Do
 
 class _Normaliser:
     def __init__(self, root: Json, dialect: Dialect, size: Measure | None) -> None:
-        root = self.root = addressed(root)
+        # Most schemas have nothing that could be an address, and measuring has seen it.
+        if size is None or not ADDRESSES.isdisjoint(size.names):
+            root = addressed(root)
+        self.root = root
         self.dialect, self.size = dialect, size
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
@@ -40,7 +43,7 @@ class _Normaliser:
         self.opaque = self.lexical = self.wanders = False
         # Whether identifiers and the like are to be looked for at all.
         self.marked = size is None or _marked(size.names, dialect)
-        self.scan = _Scan(root if self.marked else True, dialect)
+        self.scan = _Scan(root, dialect) if self.marked else _NOTHING_SEEN
         self.base = str((_identifier(root, dialect) if self.marked else None) or _BASE)
         self._registry: jsonschema_rs.Registry | None = None
 
@@ -64,7 +67,7 @@ class _Normaliser:
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
         if not isinstance(schema, dict):
             return schema
-        if schema is not self.root and self.scan.foreign and _other(schema, self.dialect):
+        if self.scan.foreign and schema is not self.root and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
         if "$ref" in schema and dialect in _BEFORE_2019:
             return self.reference(schema["$ref"], base, dialect)
@@ -77,6 +80,8 @@ class _Normaliser:
             rule = rules.get(keyword)
             if rule is _keep:
                 out[keyword] = value
+            elif rule is _one:
+                out[keyword] = self.convert(value, base, dialect)
             elif rule is _map:
                 out[keyword] = {key: self.convert(item, base, dialect) for key, item in value.items()}
             elif rule is not None:
@@ -170,6 +175,8 @@ class _Scan:
                 stack.extend(value)
         self.plain = not (self.resources or anchors or self.dynamic_anchors)
 
+
+_NOTHING_SEEN = _Scan(True, DEFAULT)
 
 _MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
 

@@ -67,8 +67,8 @@ def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
     """One reason for each keyword of the accepting schema, in the order found; items of an array count once."""
     found: dict[tuple[object, ...], Reason] = {}
     for refusal in refusals:
-        about = refusal.limit if refusal.rule in _NAMED else None
-        key = (refusal.schema_path, tuple("*" if isinstance(s, int) else s for s in refusal.path), shown(about))
+        about = shown(refusal.limit) if refusal.rule in _NAMED else None
+        key = (refusal.schema_path, tuple(["*" if isinstance(s, int) else s for s in refusal.path]), about)
         if key not in found:
             found[key] = reason(refusal)
     return tuple(found.values())

@@ -62,6 +62,11 @@ def _leaves(error: jsonschema_rs.ValidationError, depth: int) -> Iterator[Refusa
 
 
 _UNION = (jsonschema_rs.ValidationErrorKind.AnyOf, jsonschema_rs.ValidationErrorKind.OneOfNotValid)
+_UNLIMITED = (*_UNION, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid)
+_UNEXPECTED = (
+    jsonschema_rs.ValidationErrorKind.AdditionalProperties,
+    jsonschema_rs.ValidationErrorKind.UnevaluatedProperties,
+)
 
 
 def _closest(
@@ -86,20 +91,16 @@ def _distance(branch: list[jsonschema_rs.ValidationError], here: int) -> tuple[i
 
 
 def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
-    rule = _RULES.get(error.kind.name, error.kind.name)
-    path, schema_path = tuple(error.instance_path), tuple(error.schema_path)
     kind = error.kind
-    if isinstance(
-        kind,
-        jsonschema_rs.ValidationErrorKind.AdditionalProperties
-        | jsonschema_rs.ValidationErrorKind.UnevaluatedProperties,
-    ):
+    rule = _RULES.get(kind.name, kind.name)
+    path, schema_path = tuple(error.instance_path), tuple(error.schema_path)
+    if isinstance(kind, _UNEXPECTED):
         for name in kind.unexpected:
             yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=None)
         return
     if schema_path and schema_path[-1] in {"minContains", "maxContains"}:
         rule = str(schema_path[-1])
     limit: Json = None
-    if not isinstance(kind, (*_UNION, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid)):
+    if not isinstance(kind, _UNLIMITED):
         limit = as_written(kind.value)
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance)

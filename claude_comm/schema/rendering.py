@@ -25,8 +25,8 @@ Schema: TypeAlias = dict[str, Any]
 
 _BOUNDS = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
 _CONTENT = frozenset(("contentEncoding", "contentMediaType"))
-_ADDRESSES = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "$id", "id"))
-_NOTABLE = _BOUNDS | _CONTENT | _ADDRESSES | {"dependencies"}
+ADDRESSES = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "$id", "id"))
+_NOTABLE = _BOUNDS | _CONTENT | ADDRESSES | {"dependencies"}
 # What holds values and no schemas; and what holds schemas by names that are no keywords.
 _VALUES = frozenset(("const", "enum"))
 _NAMED = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"))
@@ -142,7 +142,7 @@ def _without_content(schema: Schema) -> Schema:
 
 
 def _is_bad(keyword: str, value: Json) -> bool:
-    return keyword in _ADDRESSES and isinstance(value, str) and encoded(value) != value
+    return keyword in ADDRESSES and isinstance(value, str) and encoded(value) != value
 
 
 def _is_long(keyword: str, value: Json) -> bool:
@@ -150,7 +150,7 @@ def _is_long(keyword: str, value: Json) -> bool:
 
 
 _SHOWS: dict[str, Callable[[Schema], bool]] = {
-    "addresses": lambda schema: any(_is_bad(key, schema[key]) for key in _ADDRESSES & schema.keys()),
+    "addresses": lambda schema: any(_is_bad(key, schema[key]) for key in ADDRESSES & schema.keys()),
     "bounds": lambda schema: any(_is_long(key, schema[key]) for key in _BOUNDS & schema.keys()),
     "content": lambda schema: not _CONTENT.isdisjoint(schema),
     "dependencies": lambda schema: "dependencies" in schema,

@@ -9,6 +9,7 @@ A message schema and a later version of it differ in few places: this finds them
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -79,7 +80,7 @@ class Walk:
         absent = _absent(left)
         # One rule may be that of several keywords.
         rules: dict[_Rule | str, None] = dict.fromkeys(
-            _RULES.get(keyword) or keyword for keyword in right if keyword not in absent
+            [_RULES.get(keyword) or keyword for keyword in right if keyword not in absent]
         )
         for rule in rules:
             if isinstance(rule, str):
@@ -301,8 +302,11 @@ def _all_of(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
 def _absent(left: _Schema) -> frozenset[str]:
     """The keywords that say nothing of the values of `left`, for there are none of their kind."""
     kinds = _kinds(left)
-    if kinds is None:
-        return frozenset()
+    return frozenset() if kinds is None else _beside(*kinds)
+
+
+@functools.lru_cache(maxsize=256)
+def _beside(*kinds: str) -> frozenset[str]:
     return frozenset[str]().union(*(words for kind, words in _ABOUT if kind.isdisjoint(kinds)))
 
 

@@ -22,11 +22,13 @@ from claude_comm.schema.limits import Measure
 from claude_comm.schema.validate import compiled
 from claude_comm.schema.verdict import Json
 
-# Keywords after which a document is no longer one resource of one dialect, or is compiled along its references.
+# Keywords after which a document is no longer one resource of one dialect, or is compiled along its references, or has
+# to be rendered first.
 _BEYOND = frozenset(
     (
         *("$schema", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef"),
         *("$vocabulary", "unevaluatedProperties", "unevaluatedItems", "contentEncoding", "contentMediaType"),
+        "dependencies",
     )
 )
 _WALKED = frozenset(("$ref", "pattern", "patternProperties"))

@@ -111,17 +111,19 @@ def well_formed(schema: Json, *, default_dialect: Dialect = DEFAULT, caps: Caps 
     compile_validator(schema, default_dialect=default_dialect, caps=caps)
 
 
-def compiled(schema: Json, dialect: Dialect, *, patterns: str = "linear") -> jsonschema_rs.Validator:
+def compiled(
+    schema: Json, dialect: Dialect, *, patterns: str = "linear", sure: bool = False
+) -> jsonschema_rs.Validator:
     """The engine's own compiled form of a schema that `measure` has passed.
 
     `patterns="any"` also takes look-around and back-references, with a limit on backtracking: for confirming a
-    witness, never for messages from outside.
+    witness, never for messages from outside. `sure`: `surely.compiles` said so, which leaves nothing to look for here.
     """
     # As text it is searched in a tenth of the time that a walk takes.
-    if dialect in _TRACING and b'"unevaluated' in text(schema) and too_many_paths(schema):
+    if not sure and dialect in _TRACING and b'"unevaluated' in text(schema) and too_many_paths(schema):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
-    schema, ignored = rendered(schema, dialect)
+    schema, ignored = (schema, None) if sure else rendered(schema, dialect)
     try:
         return _CLASSES[dialect](
             schema, validate_formats=False, offline=True, pattern_options=options, keywords=ignored

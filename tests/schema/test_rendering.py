@@ -10,7 +10,9 @@ import pytest
 from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.dialect import DEFAULT, URI, Dialect
-from claude_comm.schema.rendering import encoded
+from claude_comm.schema.limits import measure
+from claude_comm.schema.rendering import encoded, rendered
+from claude_comm.schema.surely import compiles
 from claude_comm.schema.validate import compile_validator
 from claude_comm.schema.values import exact
 
@@ -139,3 +141,22 @@ def test_what_is_encoded_stays_as_it_is() -> None:
 def test_a_reference_that_leads_nowhere_is_still_refused() -> None:
     with pytest.raises(SchemaError):
         compile_validator({"$ref": "#/$defs/größe"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "sure"),
+    [
+        ({"properties": {"id": {"type": "integer", "minimum": 1}, "name": {"pattern": "^a"}}}, True),
+        ({"$ref": "#/$defs/a.b", "$defs": {"a.b": {"maximum": 10}}}, True),
+        ({"$ref": "#/$defs/größe", "$defs": {"größe": True}}, False),
+        ({"maximum": 2**53 + 1}, False),
+        ({"contentEncoding": "base64"}, False),
+        ({"dependencies": {"a": ["b"]}}, False),
+    ],
+)
+def test_what_is_certain_to_compile_needs_no_rendering(schema: Any, sure: bool) -> None:
+    assert compiles(schema, DEFAULT, measure(schema)) is sure
+    if sure:
+        same, ignored = rendered(schema, DEFAULT)
+        assert same is schema
+        assert ignored is None
