@@ -328,7 +328,7 @@ def test_one_hand_keeps_the_order_of_each_source_over_restarts_and_kills(setting
 
         before = len(seen)
         with running(module):
-            wait_until(lambda: len(seen) > before and (len(seen) % 90 == 0 or len(seen) >= 2 * count + 1))
+            wait_until(lambda before=before: len(seen) > before and (len(seen) % 90 == 0 or len(seen) >= 2 * count + 1))
     assert ran > 4
     for source in "ab":
         first = list(dict.fromkeys(number for who, number in seen if who == source))
