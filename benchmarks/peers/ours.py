@@ -147,10 +147,11 @@ def send_paced_async(place: Place) -> Iterator[Act]:
 
 def _consume(consumer: Consumer, count: int) -> list[int]:
     handler = Handler()
-    while handler.count < count:
-        for delivery in consumer.read():
-            handler(delivery.payload())
-            consumer.ack(delivery)
+    for delivery in consumer:
+        handler(delivery.payload())
+        consumer.ack(delivery)
+        if handler.count == count:
+            break
     consumer.flush()
     return handler.latencies_ns
 

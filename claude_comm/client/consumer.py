@@ -7,6 +7,7 @@ next start at the latest.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -19,6 +20,7 @@ from claude_comm.client.intake import Intake, Options
 from claude_comm.drive.aio import AsyncLinks
 from claude_comm.drive.blocking import Begun, Links
 from claude_comm.drive.connect import connect, connect_async
+from claude_comm.errors import ServerUnreachable
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
 
@@ -28,6 +30,8 @@ DEFAULT_LEASE_S = 60.0
 DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
 # How long one read of an endless iteration waits on the server.
 _TURN_S = 1.0
+# A batch that took a tenth of the lease leaves time enough for one that was handed out meanwhile.
+_QUICK_FRACTION = 0.1
 # How long a read lasts at most that may not read: as much is out as may be, and another thread may end some.
 _FULL_WAIT_S = 0.05
 
@@ -40,6 +44,7 @@ class Consumer:
     ended; sizes are judged by those that came lately. `instance` is a name that stays over restarts and is used by one
     process at a time: what it had not ended comes first. `dedup` is how many handled messages this instance
     remembers, `dedup_s` for how long (seconds) all instances do, on the server: a copy within is acked unseen.
+    Iterated, it asks for the next batch while a full one is handled, if handling is quick: so up to two may be out.
     A context manager. Raises ServerUnreachable from reads while the server does not answer.
     """
 
@@ -62,11 +67,15 @@ class Consumer:
             batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
         )
         self._intake = Intake(module, topics, settings, instance, options)
+        self._ack = self._intake.ledger.ack
         self._owns_links = links is None
         self.links = links or connect(self._intake.identity.settings)
         self._stopped = False
         self._going = threading.Event()
         self._going.set()
+        self._begun: Begun[list[Delivery]] | None = None
+        self._ahead: list[Delivery] = []
+        self._quick_s = lease_s * _QUICK_FRACTION
 
     @property
     def out(self) -> int:
@@ -80,8 +89,16 @@ class Consumer:
 
     def __iter__(self) -> Iterator[Delivery]:
         """Deliveries without end, until `stop`."""
+        took_s = math.inf
         while not self._stopped:
-            yield from self.read(wait_s=_TURN_S)
+            found = self.read(wait_s=_TURN_S)
+            if took_s < self._quick_s and len(found) >= self._intake.options.batch:
+                # A server that is gone is noticed by the read that comes after.
+                with suppress(ServerUnreachable):
+                    self._begun = self.begin_read(most=len(found))
+            since = time.monotonic()
+            yield from found
+            took_s = time.monotonic() - since
 
     def read(self, *, wait_s: float = _TURN_S, most: int | None = None) -> list[Delivery]:
         """The next deliveries, up to `most` or a batch; empty when none came within `wait_s` seconds.
@@ -89,9 +106,13 @@ class Consumer:
         Sends the acks gathered before. Empty also while paused, and while as much is out as may be.
         """
         if not self._going.is_set():
+            self._return_unseen()
             self.flush()
             self._going.wait(wait_s)
             return []
+        ahead = self._arrived(most)
+        if ahead:
+            return ahead
         found = self.links.run(self._intake.reading(int(wait_s * 1000), most))
         if not found and self._intake.full():
             time.sleep(min(wait_s, _FULL_WAIT_S))
@@ -106,7 +127,7 @@ class Consumer:
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
-        self._intake.ack(delivery)
+        self._ack(delivery)
 
     def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
@@ -175,10 +196,26 @@ class Consumer:
         """
         self.stop()
         try:
+            self._return_unseen()
             self.links.run(self._intake.leaving(counted=counted))
         finally:
             if self._owns_links:
                 self.links.close()
+
+    def _arrived(self, most: int | None = None) -> list[Delivery]:
+        """What the read brought that was sent while the batch before was handled, up to `most`."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._ahead += begun.finish()
+        found = self._ahead[:most]
+        del self._ahead[: len(found)]
+        return found
+
+    def _return_unseen(self) -> None:
+        """Gives back what was read ahead: nobody has seen it, so it was no attempt."""
+        unseen = self._arrived()
+        if unseen:
+            self.give_back(*unseen)
 
     def __enter__(self) -> Self:
         return self
@@ -212,6 +249,7 @@ class AsyncConsumer:
             batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
         )
         self._intake = Intake(module, topics, settings, instance, options)
+        self._ack = self._intake.ledger.ack
         self._owns_links = links is None
         self.links = links or connect_async(self._intake.identity.settings)
         self._stopped = False
@@ -246,7 +284,7 @@ class AsyncConsumer:
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
-        self._intake.ack(delivery)
+        self._ack(delivery)
 
     async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""

@@ -112,10 +112,6 @@ class Intake:
             self._joined = False
             return []
 
-    def ack(self, delivery: Delivery) -> None:
-        """Marks a delivery as handled; the ack travels with the next operation."""
-        self.ledger.ack(delivery)
-
     def settling(self) -> Operation[None]:
         """Sends the gathered acks, one batch a stream."""
         with self.ledger.sending() as acks:

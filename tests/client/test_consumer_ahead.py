@@ -1,0 +1,82 @@
+"""A consumer that is iterated has the next batch on its way while it handles one; nothing of that is lost or counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_comm import Consumer, Publisher, Settings
+from claude_comm.errors import ServerUnreachable
+
+COUNT, BATCH = 60, 10
+
+
+@pytest.fixture(autouse=True)
+def _filled(settings: Settings) -> None:
+    with Publisher("source", settings=settings) as publisher:
+        publisher.publish_many("sink", range(COUNT))
+
+
+def take(consumer: Consumer, count: int) -> list[int]:
+    """Handles and acks so many."""
+    handled: list[int] = []
+    for delivery in consumer:
+        handled.append(delivery.payload())
+        consumer.ack(delivery)
+        if len(handled) == count:
+            break
+    return handled
+
+
+def rest(settings: Settings) -> list[tuple[int, int]]:
+    """What another instance gets at once, and at which attempt."""
+    with Consumer("sink", settings=settings, instance="other", batch=COUNT) as other:
+        found = [*other.read(wait_s=0.2), *other.read(wait_s=0.2), *other.read(wait_s=0)]
+        for delivery in found:
+            other.ack(delivery)
+    return sorted((delivery.payload(), delivery.attempts) for delivery in found)
+
+
+def test_all_come_once_and_in_order(settings: Settings) -> None:
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+        assert take(consumer, COUNT) == list(range(COUNT))
+    assert rest(settings) == []
+
+
+def test_the_next_batch_is_on_its_way_while_one_is_handled(settings: Settings) -> None:
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+        assert take(consumer, 2 * BATCH + 1)[-1] == 2 * BATCH
+        with Consumer("sink", settings=settings, instance="other", batch=COUNT) as other:
+            assert [one.payload() for one in other.read()][0] == 4 * BATCH
+
+
+def test_what_was_on_its_way_at_the_end_is_given_back_and_was_no_attempt(settings: Settings) -> None:
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+        take(consumer, 2 * BATCH + 1)
+    assert rest(settings) == [(number, 1) for number in range(2 * BATCH + 1, COUNT)]
+
+
+def test_a_pause_gives_back_what_was_on_its_way(settings: Settings) -> None:
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+        take(consumer, 3 * BATCH)
+        consumer.pause()
+        assert consumer.read(wait_s=0) == []
+        assert rest(settings) == [(number, 1) for number in range(3 * BATCH, COUNT)]
+
+
+def test_a_read_after_an_iteration_has_what_was_on_its_way_and_no_more_than_asked_for(settings: Settings) -> None:
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+        take(consumer, 3 * BATCH)
+        found = [one.payload() for _ in range(2) for one in consumer.read(most=BATCH // 2)]
+        assert found == list(range(3 * BATCH, 4 * BATCH))
+
+
+def test_a_server_that_is_gone_costs_no_delivery_that_was_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+
+        def gone(*, most: int) -> None:
+            raise ServerUnreachable("redis://somewhere", "the link was cut")
+
+        monkeypatch.setattr(consumer, "begin_read", gone)
+        assert take(consumer, 3 * BATCH) == list(range(3 * BATCH))
