@@ -1,4 +1,4 @@
-"""A consumer that is iterated has the next batch on its way while it handles one; nothing of that is lost or counted."""
+"""An iterated consumer has the next batch on its way while it handles one; nothing of that is lost or counted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_next_batch_is_on_its_way_while_one_is_handled(settings: Settings) -
     with Consumer("sink", settings=settings, batch=BATCH) as consumer:
         assert take(consumer, 2 * BATCH + 1)[-1] == 2 * BATCH
         with Consumer("sink", settings=settings, instance="other", batch=COUNT) as other:
-            assert [one.payload() for one in other.read()][0] == 4 * BATCH
+            assert other.read()[0].payload() == 4 * BATCH
 
 
 def test_what_was_on_its_way_at_the_end_is_given_back_and_was_no_attempt(settings: Settings) -> None:
