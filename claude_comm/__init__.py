@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from claude_comm.version import __version__
 
 if TYPE_CHECKING:
+    from claude_comm.client.async_publisher import AsyncPublisher
     from claude_comm.client.communicator import AsyncModuleCommunicator, ModuleCommunicator
     from claude_comm.client.consumer import AsyncConsumer, Consumer
     from claude_comm.client.context import Context
     from claude_comm.client.delivery import Delivery
     from claude_comm.client.module import Module
-    from claude_comm.client.publisher import AsyncPublisher, Publisher
+    from claude_comm.client.publisher import Publisher
     from claude_comm.delivery.retry import RetryPolicy
     from claude_comm.envelope import Envelope
     from claude_comm.errors import ClaudeCommError, ReplyTimeout, RequestFailed
@@ -26,7 +27,7 @@ _HOMES = {
     "Agreement": "claude_comm.negotiation.agreement",
     "AsyncConsumer": "claude_comm.client.consumer",
     "AsyncModuleCommunicator": "claude_comm.client.communicator",
-    "AsyncPublisher": "claude_comm.client.publisher",
+    "AsyncPublisher": "claude_comm.client.async_publisher",
     "ClaudeCommError": "claude_comm.errors",
     "Consumer": "claude_comm.client.consumer",
     "Context": "claude_comm.client.context",

@@ -15,9 +15,10 @@ from typing import Any, Self
 
 import msgspec
 
+from claude_comm.client.async_publisher import AsyncPublisher
 from claude_comm.client.context import task_progress
 from claude_comm.client.opening import as_json, identify, micros
-from claude_comm.client.publisher import AsyncPublisher, Publisher
+from claude_comm.client.publisher import Publisher
 from claude_comm.client.requests import DEFAULT_TIMEOUT_S
 from claude_comm.client.shapes import schema_of
 from claude_comm.drive.connect import connect

@@ -229,3 +229,9 @@ def _covered(row: Kept, told: Sequence[Stored]) -> bool:
 def _promised(posts: Sequence[Post]) -> Outcomes:
     """Outcomes of messages that are in the outbox: their entries are not known yet."""
     return [b""] * len(posts)
+
+
+def no_delay_with(outbox: Outboxed | None) -> None:
+    """Raises ConfigurationError: the outbox follows messages to their stream, and a delayed one is not there yet."""
+    if outbox is not None:
+        raise ConfigurationError("a delayed message is not kept in the outbox: send it with a publisher that has none.")

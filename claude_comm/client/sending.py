@@ -40,6 +40,10 @@ FULL_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 # Kinds of messages (target, type, session, agreement) that a publisher keeps a form for.
 _MAX_FORMS = 1_000
+# How many delayed messages one command puts where they wait: the server does nothing else meanwhile.
+DELAY_PART = 500
+# What is left to a request whose time went by while it waited for room in the inbox.
+LEAST_S = 0.001
 
 
 class Sending:
