@@ -18,14 +18,14 @@ from structlog.typing import FilteringBoundLogger
 from claude_comm.client.opening import identify
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.drive.blocking import Links
-from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
-from claude_comm.errors import ClaudeCommError, ServerUnreachable, TransportError
+from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from workers.heart import beating
+from workers.program import program
 from workers.signals import stopped_by_signals
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
@@ -137,11 +137,7 @@ def _now_ms() -> int:
 
 
 def main() -> int:
-    try:
-        return run(settings_of_process())
-    except ClaudeCommError as error:
-        print(f"claude-comm: {error}", file=sys.stderr)
-        return error.exit_code
+    return program(run)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ import sys
 from claude_comm.client.asking import decide
 from claude_comm.client.opening import identify
 from claude_comm.drive import jobs
-from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect, data_url
 from claude_comm.drive.services import NO_JOBS
-from claude_comm.errors import ClaudeCommError, ConfigurationError
+from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import forward_logging, get_logger
 from workers.heart import beating
+from workers.program import program
 
 
 def run(settings: Settings) -> int:
@@ -59,11 +59,7 @@ def _weigher(settings: Settings) -> jobs.Weigh:
 
 
 def main() -> int:
-    try:
-        return run(settings_of_process())
-    except ClaudeCommError as error:
-        print(f"claude-comm: {error}", file=sys.stderr)
-        return error.exit_code
+    return program(run)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.opening import identify
 from claude_comm.drive.blocking import Links
-from claude_comm.drive.configure import settings_of_process
 from claude_comm.drive.connect import connect
-from claude_comm.errors import ClaudeCommError, StoreError, TransportError
+from claude_comm.errors import StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow
 from claude_comm.settings import Settings
@@ -27,6 +26,7 @@ from claude_comm.store.database import Database, open_database
 from claude_comm.store.telling import Teller
 from claude_comm.telemetry.logs import get_logger
 from workers.heart import beating
+from workers.program import program
 from workers.signals import stopped_by_signals
 
 # A read waits this long for the first entry. A new stream is read at most this much plus LIST_S later.
@@ -146,11 +146,7 @@ def run(settings: Settings) -> int:
 
 
 def main() -> int:
-    try:
-        return run(settings_of_process())
-    except ClaudeCommError as error:
-        print(f"claude-comm: {error}", file=sys.stderr)
-        return error.exit_code
+    return program(run)
 
 
 if __name__ == "__main__":
