@@ -7,9 +7,9 @@ next start at the latest.
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -32,6 +32,8 @@ DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
 _TURN_S = 1.0
 # A batch that took a tenth of the lease leaves time enough for one that was handed out meanwhile.
 _QUICK_FRACTION = 0.1
+# How many reads may be begun.
+_AHEAD = 2
 # How long a read lasts at most that may not read: as much is out as may be, and another thread may end some.
 _FULL_WAIT_S = 0.05
 
@@ -73,7 +75,7 @@ class Consumer:
         self._stopped = False
         self._going = threading.Event()
         self._going.set()
-        self._begun: Begun[list[Delivery]] | None = None
+        self._begun: deque[Begun[list[Delivery]]] = deque()
         self._ahead: list[Delivery] = []
         self._quick_s = lease_s * _QUICK_FRACTION
 
@@ -83,22 +85,33 @@ class Consumer:
         return len(self._intake.ledger)
 
     @property
+    def ahead(self) -> int:
+        """How many deliveries were asked for by `begin_read` and are not here."""
+        return self._intake.asked
+
+    @property
+    def filled(self) -> bool:
+        """Whether the last read brought as many as it asked for, so that more may be waiting."""
+        return self._intake.filled
+
+    @property
     def unsent(self) -> bool:
         """Whether there are acks that the server was not told of."""
         return self._intake.ledger.waiting()
 
     def __iter__(self) -> Iterator[Delivery]:
         """Deliveries without end, until `stop`."""
-        took_s = math.inf
+        ahead = False
         while not self._stopped:
+            # A server that is gone is noticed by the read that comes after.
+            with suppress(ServerUnreachable):
+                while ahead and self.begin_read(most=self._intake.options.batch):
+                    pass
             found = self.read(wait_s=_TURN_S)
-            if took_s < self._quick_s and len(found) >= self._intake.options.batch:
-                # A server that is gone is noticed by the read that comes after.
-                with suppress(ServerUnreachable):
-                    self._begun = self.begin_read(most=len(found))
             since = time.monotonic()
             yield from found
             took_s = time.monotonic() - since
+            ahead = took_s < self._quick_s and self.filled
 
     def read(self, *, wait_s: float = _TURN_S, most: int | None = None) -> list[Delivery]:
         """The next deliveries, up to `most` or a batch; empty when none came within `wait_s` seconds.
@@ -110,20 +123,45 @@ class Consumer:
             self.flush()
             self._going.wait(wait_s)
             return []
-        ahead = self._arrived(most)
-        if ahead:
-            return ahead
+        found = self.arrived(most)
+        if found:
+            return found
         found = self.links.run(self._intake.reading(int(wait_s * 1000), most))
         if not found and self._intake.full():
             time.sleep(min(wait_s, _FULL_WAIT_S))
         return found
 
-    def begin_read(self, *, most: int) -> Begun[list[Delivery]] | None:
-        """Asks for the next deliveries that are there already, and sends the acks: `finish` of what is returned has
-        them. None while nothing may be asked for so. One at a time, and no `read` before it is finished."""
-        may = self._going.is_set() and self.links.data.reach == "server"
-        reading = self._intake.reading_ahead(most) if may else None
-        return self.links.begin(reading) if reading is not None else None
+    def begin_read(self, *, most: int) -> bool:
+        """Asks for the next deliveries that are there already, and sends the acks; `read`, `arrived` and `take_in` have
+        them.
+
+        Two such reads may be begun. The second is sent when the first has come and before it is taken apart here: the
+        server is at work on the one while this process is on the other. False while nothing may be asked for so.
+        Raises ServerUnreachable.
+        """
+        begun = self._begun
+        if len(begun) == _AHEAD or not self._going.is_set() or self.links.data.reach != "server":
+            return False
+        if begun and not begun[-1].land():
+            # What it was to bring comes first.
+            return False
+        reading = self._intake.reading_ahead(most)
+        if reading is not None:
+            begun.append(self.links.begin(reading))
+        return reading is not None
+
+    def arrived(self, most: int | None = None) -> list[Delivery]:
+        """What the oldest `begin_read` brought that brought anything, up to `most`."""
+        while self._begun and not self._ahead:
+            self._ahead = self._finished()
+        found, self._ahead = (self._ahead, []) if most is None else (self._ahead[:most], self._ahead[most:])
+        return found
+
+    def take_in(self) -> list[Delivery]:
+        """All that was asked for by `begin_read` and is not returned yet."""
+        while self._begun:
+            self._ahead += self._finished()
+        return self.arrived()
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
@@ -202,18 +240,19 @@ class Consumer:
             if self._owns_links:
                 self.links.close()
 
-    def _arrived(self, most: int | None = None) -> list[Delivery]:
-        """What the read brought that was sent while the batch before was handled, up to `most`."""
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            self._ahead += begun.finish()
-        found = self._ahead[:most]
-        del self._ahead[: len(found)]
-        return found
+    def _finished(self) -> list[Delivery]:
+        """What the oldest read brought. Where it fails, what the next one brought is left to be read again: it comes
+        after what the first was to bring."""
+        try:
+            return self._begun.popleft().finish()
+        except BaseException:
+            while self._begun:
+                self._begun.popleft().drop()
+            raise
 
     def _return_unseen(self) -> None:
         """Gives back what was read ahead: nobody has seen it, so it was no attempt."""
-        unseen = self._arrived()
+        unseen = self.take_in()
         if unseen:
             self.give_back(*unseen)
 

@@ -17,7 +17,6 @@ from structlog.typing import FilteringBoundLogger
 from claude_comm.client.consumer import Consumer
 from claude_comm.client.delivery import Delivery
 from claude_comm.delivery.pace import Ahead
-from claude_comm.drive.blocking import Begun
 from claude_comm.errors import TransportError
 
 # How long one read waits for a message before whoever reads looks at other duties.
@@ -35,8 +34,8 @@ class Feed:
     def __init__(self, consumer: Consumer, log: FilteringBoundLogger, ahead: Ahead, idle: Callable[[], None]) -> None:
         self._consumer, self._log, self._ahead, self._idle = consumer, log, ahead, idle
         self._ready: deque[Delivery] = deque()
-        self._begun: Begun[list[Delivery]] | None = None
-        self._begun_at, self._begun_most = 0.0, 0
+        self._begun_at = 0.0
+        self._several = False
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._wake: Callable[[], None] = lambda: None
@@ -92,10 +91,10 @@ class Feed:
     def tend(self) -> None:
         """From time to time, by another thread: takes in what was read ahead a while ago, because this process cannot
         keep the lease of what it does not know of; in a pause, gives back. Raises TransportError."""
-        aged = self._begun is not None and time.monotonic() - self._begun_at > _TURN_S
+        aged = self._consumer.ahead and time.monotonic() - self._begun_at > _TURN_S
         if (aged or (self._barred and self._ready)) and self._reading.acquire(blocking=False):
             try:
-                self._ready.extend(self._finished())
+                self._ready.extend(self._consumer.take_in())
                 if self._barred:
                     self._hand_over()
             finally:
@@ -148,36 +147,34 @@ class Feed:
                 self._wait(lambda: not self._barred)
                 return 0
             self._ahead.ran_low(time.monotonic())
-            most, found = self._begun_most, self._finished()
+            if self._several:
+                self._begin()
+            found = self._consumer.arrived()
             if not found:
-                most = self._ahead.limit - self._consumer.out
-                found = self._consumer.read(wait_s=_TURN_S, most=most)
-            if len(found) >= most:
+                found = self._consumer.read(wait_s=_TURN_S, most=self._ahead.limit - self._consumer.out)
+            if self._consumer.filled:
                 self._ahead.read(time.monotonic())
+            self._several = len(found) > 1 and not self._barred
             self._ready.extend(found)
-            if len(found) > 1 and not self._barred:
-                self._begin(len(found))
             return len(found)
         except TransportError as error:
             self._log.warning("server.unreachable", error=str(error))
             self._wait(lambda: False, _UNREACHABLE_WAIT_S)
             return 0
 
-    def _begin(self, found: int) -> None:
-        """Sends the next read, because several came at once, if enough may be held beside them."""
-        most = self._ahead.limit - self._consumer.out
-        if most >= max(found // 2, 1):
-            self._begun = self._consumer.begin_read(most=most)
-            self._begun_at, self._begun_most = time.monotonic(), most
+    def _begin(self) -> None:
+        """Sends the next reads, because several came at once, as far as they may be held beside what is here."""
+        share, consumer = self._share(), self._consumer
+        while consumer.out + consumer.ahead + share <= self._ahead.limit and consumer.begin_read(most=share):
+            self._begun_at = time.monotonic()
 
-    def _finished(self) -> list[Delivery]:
-        """What the read brought that was sent ahead."""
-        begun, self._begun = self._begun, None
-        return begun.finish() if begun is not None else []
+    def _share(self) -> int:
+        """How many one read asks for, so that another may be on its way beside it."""
+        return max(self._ahead.limit // 2, 1)
 
     def _hand_over(self) -> None:
         """Gives back what nobody took."""
-        self._ready.extend(self._finished())
+        self._ready.extend(self._consumer.take_in())
         waiting = []
         while self._ready:
             waiting.append(self._ready.popleft())

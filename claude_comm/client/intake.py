@@ -37,6 +37,9 @@ _TURN_MS = 100
 _REMEMBERED = 10_000
 # Beyond it a lease is a mistake in the unit.
 _LONGEST_LEASE_S = 86_400.0
+# What a socket holds while nobody reads from it: the rest of a longer reply would be written only when it is asked
+# for. A Unix socket on Linux takes about 130 KB.
+_SOCKET_BYTES = 96 * 1024
 # A year: beyond it a window is a mistake in the unit.
 _LONGEST_WINDOW_S = 365 * 86_400.0
 
@@ -85,6 +88,10 @@ class Intake:
             self._pending.look_at_own()
         self._joined = self._refused = False
         self._look_at = 0.0
+        # How many entries were asked for ahead and are not here.
+        self.asked = 0
+        # Whether the last read brought as many as it asked for.
+        self.filled = False
 
     def reading(self, wait_ms: int, most: int | None = None) -> Operation[list[Delivery]]:
         """The next deliveries: first its own and what others left behind, then what is new; empty when the wait is
@@ -94,8 +101,16 @@ class Intake:
     def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
         """What is new and there already, and the acks, in one batch that may be sent long before its replies are
         read; None while there is something else to do first, or when as much is out as may be."""
-        count = self._count(most)
-        return self._heeding(self._settled_and_new(0, count)) if count and self._may_read_at_once() else None
+        count = min(self._count(most), self._sizes.within(_SOCKET_BYTES))
+        return self._flying(count) if count and self._may_read_at_once() else None
+
+    def _flying(self, count: int) -> Operation[list[Delivery]]:
+        """A read that counts against the bounds until it is over."""
+        self.asked += count
+        try:
+            return (yield from self._heeding(self._settled_and_new(0, count)))
+        finally:
+            self.asked -= count
 
     def _heeding(self, reading: Operation[list[Delivery]]) -> Operation[list[Delivery]]:
         """A read that takes note of what its failure means for the next one."""
@@ -191,8 +206,8 @@ class Intake:
     def _count(self, most: int | None) -> int:
         """How many entries may be asked for now."""
         options = self.options
-        room = options.prefetch - len(self.ledger) if options.prefetch else options.batch
-        held_bytes = self.ledger.size_bytes(self._sizes.peak, options.prefetch_bytes)
+        room = options.prefetch - len(self.ledger) - self.asked if options.prefetch else options.batch
+        held_bytes = self.ledger.size_bytes(self._sizes.peak, options.prefetch_bytes) + self.asked * self._sizes.peak
         wanted = options.batch if most is None else most
         return max(min(options.batch, wanted, room, self._sizes.fitting(held_bytes)), 0)
 
@@ -243,6 +258,7 @@ class Intake:
             if refused is None:
                 acks.clear()
         if isinstance(found, list):
+            self.filled = len(found) == count
             if refused is not None and not found:
                 raise refused
             return (yield from self._door.opened(reader, found))
@@ -274,6 +290,7 @@ class Intake:
         if len(self.readers) == 1:
             reader = self.readers[0]
             entries = yield from ops.read(reader, count=count, block_ms=wait_ms)
+            self.filled = len(entries) == count
             return (yield from self._door.opened(reader, entries))
         deadline = time.monotonic() + wait_ms / 1000
         turn_ms = 0

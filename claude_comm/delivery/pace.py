@@ -10,6 +10,8 @@ from __future__ import annotations
 HORIZON_S = 0.5
 # How fast a reader grows from the first careful read to its full size.
 GROWTH = 4
+# What stands around an entry's body in a reply: its id, its field, the protocol's lengths.
+_AROUND_BYTES = 48
 # How slowly a large entry is forgotten, read by read.
 _FADE = 0.75
 
@@ -39,6 +41,10 @@ class Sizes:
         fitting = int((self.most_bytes - held_bytes) // self._largest)
         return min(max(fitting, 0 if held_bytes else 1), self._grown)
 
+    def within(self, some_bytes: int) -> int:
+        """How many entries are no more than so many bytes as the server sends them; 1 at least."""
+        return max(int(some_bytes // (self._largest + _AROUND_BYTES)), 1)
+
     def saw(self, largest_bytes: int, count: int) -> None:
         """A read brought `count` entries, the largest of this size."""
         faded = self._largest * _FADE if self.peak else 0
@@ -56,10 +62,6 @@ class Ahead:
         self._most = most
         self.limit = min(most, max(4 * hands, 16))
         self._read_at: float | None = None
-
-    def low(self) -> int:
-        """At how many held deliveries the next read begins, so that the handlers do not wait for it."""
-        return self.limit // 2
 
     def read(self, now_s: float) -> None:
         """A read brought as many as it asked for."""

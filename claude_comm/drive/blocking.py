@@ -20,6 +20,16 @@ class Begun(Generic[T]):
 
     def __init__(self, links: Links, operation: Operation[T], posted: Posted) -> None:
         self._links, self._operation, self._posted = links, operation, posted
+        self._landed: list[Any] | TransportError | None = None
+
+    def land(self) -> bool:
+        """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
+        if self._landed is None:
+            try:
+                self._landed = self._posted.replies()
+            except TransportError as error:
+                self._landed = error
+        return not isinstance(self._landed, TransportError)
 
     def finish(self) -> T:
         """The operation's result."""
@@ -31,11 +41,11 @@ class Begun(Generic[T]):
         self._operation.close()
 
     def _first_reply(self) -> Effect:
-        try:
-            replies = self._posted.replies()
-        except TransportError as error:
-            return self._operation.throw(error)
-        return self._operation.send(replies)
+        self.land()
+        landed, self._landed = self._landed, None
+        if isinstance(landed, TransportError):
+            return self._operation.throw(landed)
+        return self._operation.send(landed)
 
 
 class Carrier(Protocol):

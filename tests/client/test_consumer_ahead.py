@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from claude_comm import Consumer, Publisher, Settings
+from claude_comm.drive.connect import connect
+from claude_comm.drive.server import Server
+from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable
+from claude_comm.names import Keys
 
 COUNT, BATCH = 60, 10
 
@@ -75,8 +81,38 @@ def test_a_server_that_is_gone_costs_no_delivery_that_was_read(
 ) -> None:
     with Consumer("sink", settings=settings, batch=BATCH) as consumer:
 
-        def gone(*, most: int) -> None:
+        def gone(*, most: int) -> bool:
             raise ServerUnreachable("redis://somewhere", "the link was cut")
 
         monkeypatch.setattr(consumer, "begin_read", gone)
         assert take(consumer, 3 * BATCH) == list(range(3 * BATCH))
+
+
+def test_order_holds_where_a_read_fails_that_another_follows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, failing = Server.one, True
+
+    def one(self: Server, command: Command) -> Any:
+        if failing and command.args[0] == "EVALSHA":
+            raise ServerUnreachable("redis://somewhere", "the link was cut")
+        return plain(self, command)
+
+    poison(settings)
+    with Publisher("source", settings=settings) as publisher:
+        publisher.publish_many("sink", range(COUNT, 2 * COUNT))
+    with Consumer("sink", settings=settings, batch=BATCH) as consumer:
+        deliveries = iter(consumer)
+        for _ in range(COUNT):
+            consumer.ack(next(deliveries))
+        monkeypatch.setattr(Server, "one", one)
+        with pytest.raises(ServerUnreachable):
+            next(deliveries)
+        failing = False
+        assert take(consumer, COUNT) == list(range(COUNT, 2 * COUNT))
+
+
+def poison(settings: Settings) -> None:
+    """An entry that has to be buried."""
+    with connect(settings) as links:
+        links.data.one(Command(("XADD", Keys(settings.namespace).inbox("sink"), "*", "e", b"\xc1")))
