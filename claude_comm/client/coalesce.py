@@ -98,6 +98,12 @@ class Coalescer:
 
     def send(self, id_: str, post: Post) -> str:
         """Returns when the message is in the stream. Raises what sending it raised."""
+        if self._flight.acquire(blocking=False):
+            try:
+                if not self._queue.tickets:
+                    return self._send_alone(id_, post)
+            finally:
+                self._flight.release()
         future = self._put(id_, post)
         while not future.done():
             with self._flight:
@@ -142,6 +148,13 @@ class Coalescer:
         self._wake.set()
         if self._sender is not None:
             self._sender.join()
+
+    def _send_alone(self, id_: str, post: Post) -> str:
+        """Without the promise and the queue that a message needs which others send."""
+        (outcome,) = self._deliver((post,))
+        if isinstance(outcome, TransportError):
+            raise outcome
+        return id_
 
     def _put(self, id_: str, post: Post) -> Future[str]:
         future: Future[str] = Future()

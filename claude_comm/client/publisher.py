@@ -279,9 +279,10 @@ class Publisher(Sending):
 
     def _patiently(self, send: Callable[[], T], until: float = math.inf) -> T:
         """What `send` returns, tried again while the server does not answer or is full: the message has its id."""
-        patience = Patience(until)
+        patience = None
         while True:
             try:
                 return send()
             except (ServerUnreachable, ServerRefused) as error:
+                patience = patience or Patience(until)
                 time.sleep(self.wait_s(patience, error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -69,22 +68,23 @@ class Links:
 
     def run(self, operation: Operation[T]) -> T:
         """The operation's result. An error reply is raised inside the operation, at the effect that met it."""
-        return self._go_on(operation, lambda: next(operation))
+        return self._go_on(operation, operation.__next__)
 
     def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
-        with closing(operation):
-            try:
-                effect = first()
-                while True:
-                    try:
-                        reply = self._perform(effect)
-                    except TransportError as error:
-                        effect = operation.throw(error)
-                    else:
-                        effect = operation.send(reply)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+        try:
+            effect = first()
+            while True:
+                try:
+                    reply = self._perform(effect)
+                except TransportError as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            operation.close()
 
     def begin(self, operation: Operation[T]) -> Begun[T]:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the

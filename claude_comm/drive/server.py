@@ -114,11 +114,13 @@ class Server:
             # The parent's connections are its own; here their sockets are only closed, when nothing holds them.
             self._pid, self._idle, self._lines = os.getpid(), [], weakref.WeakSet()
         while self._idle:
-            with suppress(IndexError):  # another thread took the last one
+            try:
                 line = self._idle.pop()
-                if line.usable():
-                    return line
-                line.close()
+            except IndexError:  # another thread took the last one
+                break
+            if line.usable():
+                return line
+            line.close()
         try:
             line = Line(self._connection())
         except (redis.RedisError, OSError) as error:
