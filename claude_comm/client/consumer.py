@@ -204,7 +204,7 @@ class Consumer:
         self.links.run(self._intake.settling())
 
     def renew(self) -> None:
-        """Starts the lease of every open delivery anew."""
+        """Starts the lease of every open delivery anew that no other instance has claimed."""
         self.links.run(self._intake.renewing())
 
     def give_back(self, *deliveries: Delivery) -> None:
@@ -362,7 +362,7 @@ class AsyncConsumer:
         await self.links.run(self._intake.settling())
 
     async def renew(self) -> None:
-        """Starts the lease of every open delivery anew."""
+        """Starts the lease of every open delivery anew that no other instance has claimed."""
         await self.links.run(self._intake.renewing())
 
     async def give_back(self, *deliveries: Delivery) -> None:

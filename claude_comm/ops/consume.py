@@ -25,8 +25,8 @@ _FEW = re.compile(rb"[0-9]{1,9}")
 HEAP = "(given back)"
 # Longer than any lease: a day.
 _UNTOUCHED_MS = 86_400_000
-# How many are given back in one step: the server does nothing else meanwhile.
-GIVE_LIMIT = 500
+# How many are given back or renewed in one step: the server does nothing else meanwhile.
+STEP_LIMIT = 500
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -212,8 +212,10 @@ def own_inbox(keys: Keys, reader: Reader) -> tuple[str, ...]:
 
 
 def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
-    """Starts the lease of these deliveries anew, without counting another attempt."""
-    yield Command(("XCLAIM", reader.stream, reader.group, reader.consumer, 0, *ids, "JUSTID"))
+    """Starts the lease of those of these deliveries anew that are still ours, without counting another attempt."""
+    for start in range(0, len(ids), STEP_LIMIT):
+        part = ids[start : start + STEP_LIMIT]
+        yield Script("renew", (reader.stream,), (reader.group, reader.consumer, *part))
 
 
 def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Operation[None]:
@@ -221,8 +223,8 @@ def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Ope
 
     Unless `counted`, they are then as if they had not been handed out: whoever claims one has the same attempt.
     """
-    for start in range(0, len(entries), GIVE_LIMIT):
-        part = entries[start : start + GIVE_LIMIT]
+    for start in range(0, len(entries), STEP_LIMIT):
+        part = entries[start : start + STEP_LIMIT]
         pairs = [word for one in part for word in (one.id, one.deliveries if counted else one.deliveries - 1)]
         yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
 

@@ -178,6 +178,23 @@ def test_a_renewed_lease_is_not_claimed(settings: Settings) -> None:
         slow.ack(delivery)
 
 
+def test_what_another_has_claimed_is_not_taken_back_by_a_renewal(links: Links, keys: Keys, settings: Settings) -> None:
+    """As by a process that was stopped for longer than its lease."""
+    publish(settings, "sink", "slow", "kept")
+    with (
+        Consumer("sink", settings=settings, instance="late", lease_s=0.3) as late,
+        Consumer("sink", settings=settings, instance="other", lease_s=0.3) as other,
+    ):
+        late.read()
+        claimed: list[Any] = []
+        wait_until(lambda: bool(claimed.extend(other.read(wait_s=0.05, most=1)) or claimed))
+        late.renew()
+        rows = links.data.one(Command(("XPENDING", keys.inbox("sink"), "sink", "-", "+", 10)))
+        owners = {row[0].decode(): row[1].decode() for row in rows}
+        assert [owners.pop(one.entry.id) for one in claimed] == ["other"] * len(claimed)
+        assert set(owners.values()) <= {"late"}
+
+
 def test_a_failed_delivery_is_on_the_dead_stream_with_its_reason(links: Links, keys: Keys, settings: Settings) -> None:
     (id_,) = publish(settings, "sink", {"n": "x"})
     with Consumer("sink", settings=settings) as consumer:
