@@ -183,19 +183,21 @@ class _Layers:
 
     def __init__(self, walk: Walk, low: int) -> None:
         self.walk = walk
-        self.sets: list[frozenset[State]] = [frozenset(walk.first)]
+        # Each in the order in which it was met: a set's own follows addresses, which differ from process to process.
+        self.sets: list[dict[State, None]] = [dict.fromkeys(walk.first)]
         self.back_to = -1
-        seen = {self.sets[0]: 0}
+        seen = {frozenset(self.sets[0]): 0}
         while len(self.sets) <= low:
             walk.count(len(self.sets[-1]))
-            following = frozenset(to for state in self.sets[-1] for _, _, to in walk.successors(state))
-            if following in seen:
-                self.back_to = seen[following]
+            following = dict.fromkeys(to for state in self.sets[-1] for _, _, to in walk.successors(state))
+            known = frozenset(following)
+            if known in seen:
+                self.back_to = seen[known]
                 return
-            seen[following] = len(self.sets)
+            seen[known] = len(self.sets)
             self.sets.append(following)
 
-    def at(self, n: int) -> frozenset[State]:
+    def at(self, n: int) -> dict[State, None]:
         if n < len(self.sets):
             return self.sets[n]
         return self.sets[self.back_to + (n - self.back_to) % (len(self.sets) - self.back_to)]
