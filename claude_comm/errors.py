@@ -202,6 +202,17 @@ class UnknownModule(NotFound):
         )
 
 
+class UnknownReader(NotFound):
+    """No module of that name reads the topic."""
+
+    def __init__(self, module: str, topic: str, readers: Sequence[str]) -> None:
+        self.module, self.topic, self.readers = module, topic, tuple(readers)
+        super().__init__(
+            f"{module!r} does not read the topic {topic!r}."
+            f"{_hint(module, readers, '`claude-comm status` shows who reads which stream.')}"
+        )
+
+
 class UnknownMessage(NotFound):
     """No message with that number, id or prefix; or a prefix that several share."""
 
@@ -224,6 +235,16 @@ class NotBuried(NotFound):
         else:
             text = f"no buried message {reference!r}. `claude-comm dead list` shows an id for each group."
         super().__init__(text)
+
+
+class StillRuns(ClaudeCommError):
+    """A module runs whose end was asked for as settled."""
+
+    def __init__(self, module: str, instances: Sequence[str]) -> None:
+        self.module, self.instances = module, tuple(instances)
+        super().__init__(
+            f"{module} runs ({', '.join(instances)}): stop it first. One that was killed counts for some seconds."
+        )
 
 
 class StoreError(ClaudeCommError):

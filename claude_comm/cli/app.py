@@ -71,6 +71,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("down", "running", "down", "Stop the workers, then the private server."),
         Entry("status", "status", "status", "Show what runs: server, workers, streams."),
         Entry("trim", "trimming", "trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
+        Entry("unsubscribe", "unsubscribing", "unsubscribe", "Take a module that will not come back off a topic."),
         Entry("run", "running", "run", "Run a module of yours until SIGTERM or SIGINT."),
         Entry("worker", "running", "worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),

@@ -97,7 +97,16 @@ def stop_beating(key: str, member: str) -> Operation[None]:
 
 def workers_alive(keys: Keys, name: str, *, now_ms: int) -> Operation[list[str]]:
     """The living instances of the worker of that name."""
-    members = yield Command(("ZRANGEBYSCORE", keys.workers, now_ms - ALIVE_MS, "+inf"), on="control")
+    return (yield from _alive(keys.workers, name, now_ms))
+
+
+def instances_alive(keys: Keys, module: str, *, now_ms: int) -> Operation[list[str]]:
+    """The living instances of a module."""
+    return (yield from _alive(keys.instances, module, now_ms))
+
+
+def _alive(key: str, name: str, now_ms: int) -> Operation[list[str]]:
+    members = yield Command(("ZRANGEBYSCORE", key, now_ms - ALIVE_MS, "+inf"), on="control")
     return [member.decode() for member in members if member.decode().partition("/")[0] == name]
 
 

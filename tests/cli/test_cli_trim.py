@@ -11,7 +11,7 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import receipts
+from claude_comm.ops import receipts, registry
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +85,51 @@ def test_status_shows_what_each_stream_and_group_has_and_what_holds_it(
         assert "sink has deliveries that are not acked" in table
         assert "1 (next in" in table
         assert " 40" in table
+
+
+def read_some(settings: Settings) -> None:
+    """The module `sink` reads 10 of the 50 messages of the topic `news`, and finishes 9."""
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish_many("topic:news", range(50))
+    with Consumer("sink", topics=["news"], settings=settings, batch=10) as consumer:
+        (unfinished, *done) = consumer.read()
+        for delivery in done:
+            consumer.ack(delivery)
+        consumer.flush()
+        consumer.release(unfinished)
+
+
+def test_a_module_that_will_not_come_back_is_taken_off_a_topic(run: Any, settings: Settings, links: Links) -> None:
+    stream = Keys(settings.namespace).topic("news")
+    read_some(settings)
+    for words in (["--dry-run"], []):
+        assert len(links.data.one(Command(("XINFO", "GROUPS", stream)))) == 1
+        left = run("unsubscribe", "sink", "news", "--json", *words).json
+        assert (left["unread"]["entries"], left["unread"]["exact"], left["pending"]) == (40, True, 1)
+    assert links.data.one(Command(("XINFO", "GROUPS", stream))) == []
+    assert links.data.one(Command(("XLEN", stream))) == 50
+    again = run("unsubscribe", "sink", "news")
+    assert (again.code, again.out) == (3, "")
+    assert "'sink' does not read the topic 'news'" in again.err
+
+
+def test_the_words_say_what_it_had_not_read(run: Any, settings: Settings) -> None:
+    read_some(settings)
+    assert (
+        "sink would leave topic news: not read 40, read and not finished 1."
+        in run("unsubscribe", "sink", "news", "--dry-run").err
+    )
+    near = run("unsubscribe", "sinc", "news")
+    assert (near.code, "'sink'" in near.err) == (3, True)
+    assert "sink has left topic news: not read 40, read and not finished 1." in run("unsubscribe", "sink", "news").err
+
+
+def test_a_module_that_runs_stays(run: Any, settings: Settings, links: Links) -> None:
+    keys = Keys(settings.namespace)
+    read_some(settings)
+    links.run(registry.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
+    refused = run("unsubscribe", "sink", "news")
+    assert refused.code == 1
+    assert "sink/here-1" in refused.err
+    assert len(links.data.one(Command(("XINFO", "GROUPS", keys.topic("news"))))) == 1
+    assert run("unsubscribe", "sink", "not a topic").code == 2

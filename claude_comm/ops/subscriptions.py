@@ -1,0 +1,43 @@
+"""Taking a module off a topic for good.
+
+Law: a group that nobody reads for holds its stream for ever, and only a person knows that its module will not come
+back. Nothing that runs loses its group: the module's instances must have ended.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from claude_comm.effects import Command, Operation
+from claude_comm.errors import StillRuns, UnknownReader
+from claude_comm.names import Keys
+from claude_comm.ops import lag, registry
+from claude_comm.ops.lag import Lag
+
+# Beyond it, how much a module had not read is "at least".
+_ENOUGH = 1_000_000
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What of a topic is not kept for a module any more: what it was not handed, and what it had not acked."""
+
+    unread: Lag
+    pending: int
+
+
+def unsubscribe(keys: Keys, module: str, topic: str, *, now_ms: int, dry_run: bool = False) -> Operation[Left]:
+    """Removes the module's group from the topic; with `dry_run` it only says what that would leave.
+
+    Raises UnknownReader, or StillRuns while an instance of the module says that it lives.
+    """
+    stream = keys.topic(topic)
+    groups = {group.name: group for group in (yield from lag.groups([stream]))[stream]}
+    if module not in groups:
+        raise UnknownReader(module, topic, sorted(groups))
+    alive = yield from registry.instances_alive(keys, module, now_ms=now_ms)
+    if alive:
+        raise StillRuns(module, alive)
+    left = Left((yield from lag.measured(stream, groups[module], enough=_ENOUGH)), groups[module].pending)
+    if not dry_run:
+        yield Command(("XGROUP", "DESTROY", stream, module))
+    return left
