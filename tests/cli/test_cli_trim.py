@@ -29,7 +29,7 @@ def now_ms() -> int:
 def settle(links: Links, settings: Settings) -> None:
     """As a worker would that has stored all."""
     keys = Keys(settings.namespace)
-    streams = [keys.inbox("sink"), keys.events("sink")]
+    streams = [keys.inbox("sink"), keys.events("sink"), keys.topic("news")]
     newest = {key: links.data.one(Command(("XREVRANGE", key, "+", "-", "COUNT", 1))) for key in streams}
     told = {key: found[0][0].decode() for key, found in newest.items() if found}
     links.run(receipts.tell(keys, "p", told, settled=told, now_ms=now_ms()))
@@ -133,3 +133,17 @@ def test_a_module_that_runs_stays(run: Any, settings: Settings, links: Links) ->
     assert "sink/here-1" in refused.err
     assert len(links.data.one(Command(("XINFO", "GROUPS", keys.topic("news"))))) == 1
     assert run("unsubscribe", "sink", "not a topic").code == 2
+
+
+def test_what_only_that_module_had_not_read_goes(run: Any, settings: Settings, links: Links) -> None:
+    stream = Keys(settings.namespace).topic("news")
+    read_some(settings)
+    with Consumer("other", topics=["news"], settings=settings) as consumer:
+        for delivery in consumer.read():
+            consumer.ack(delivery)
+    settle(links, settings)
+    (held,) = [row["held"] for row in run("trim", "--json").json if row["stream"] == stream]
+    assert held.startswith("sink has")
+    run("unsubscribe", "sink", "news")
+    run("trim")
+    assert links.data.one(Command(("XLEN", stream))) < 50
