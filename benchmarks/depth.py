@@ -17,7 +17,7 @@ from claude_comm import Consumer, Publisher
 from claude_comm.effects import Command
 
 HELD = 1_000_000
-COUNT, BATCH, ROUNDS = 20_000, 500, 9
+COUNT, BATCH, ROUNDS = 20_000, 500, 21
 EMPTY, DEEP = "an empty inbox", f"an inbox that holds {HELD:,}"
 _READERS = {EMPTY: "shallow", DEEP: "deep"}
 

@@ -153,8 +153,30 @@ class Loop:
         for one in again:
             self._handle_special(one, alone=True)
 
-    async def handle_async(self, delivery: Delivery, call: Call, alone: bool = False) -> None:
-        """The same for any delivery on an event loop; `call` awaits the handler."""
+    async def handle_async(self, delivery: Delivery, call: Call) -> None:
+        """The same on an event loop; `call` awaits a handler of any kind."""
+        envelope = delivery.envelope
+        handler = self._handlers.get(envelope.type)
+        if handler is None or handler.most or envelope.expires or not handler.is_async:
+            await self._handle_special_async(delivery, call)
+            return
+        try:
+            argument = handler.argument(envelope)
+        except (Refused, DecodeError) as error:
+            self._refuse(delivery, error)
+            return
+        try:
+            if handler.takes_context:
+                result = await handler.function(argument, Context(self.publisher, self.contract, self.end, envelope))
+            else:
+                result = await handler.function(argument)
+        except Exception as error:  # noqa: BLE001
+            self._failed(handler, (delivery,), error)
+        else:
+            self._done(delivery, result)
+
+    async def _handle_special_async(self, delivery: Delivery, call: Call, alone: bool = False) -> None:
+        """The same for any delivery."""
         prepared = self._prepared(delivery, alone)
         if prepared is None:
             return
@@ -166,7 +188,7 @@ class Loop:
         else:
             again = self._all_done(deliveries, result)
         for one in again:
-            await self.handle_async(one, call, alone=True)
+            await self._handle_special_async(one, call, alone=True)
 
     def _prepared(self, delivery: Delivery, alone: bool) -> Prepared | None:
         """The call that a delivery asks for; None when it was buried instead."""
