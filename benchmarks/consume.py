@@ -11,7 +11,7 @@ from benchmarks.actors import Actor, Spec, actors, installed
 from benchmarks.place import place
 from benchmarks.side_by_side import Result, rates, rounds
 
-ROUNDS = 7
+ROUNDS = 15
 _BARE, _OURS, _FAST = (f"benchmarks.peers.{name}" for name in ("bare", "ours", "fast_stream"))
 _NATS, _WALRUS = "benchmarks.peers.jetstream", "benchmarks.peers.walrus_streams"
 

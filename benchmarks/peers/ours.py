@@ -158,10 +158,11 @@ def _consume(consumer: Consumer, count: int) -> list[int]:
 
 async def _consume_async(consumer: AsyncConsumer, count: int) -> list[int]:
     handler = Handler()
-    while handler.count < count:
-        for delivery in await consumer.read():
-            handler(delivery.payload())
-            consumer.ack(delivery)
+    async for delivery in consumer:
+        handler(delivery.payload())
+        consumer.ack(delivery)
+        if handler.count == count:
+            break
     await consumer.flush()
     return handler.latencies_ns
 

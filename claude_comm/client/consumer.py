@@ -17,7 +17,7 @@ from typing import Self
 
 from claude_comm.client.delivery import Delivery
 from claude_comm.client.intake import Intake, Options
-from claude_comm.drive.aio import AsyncLinks
+from claude_comm.drive.aio import AsyncBegun, AsyncLinks
 from claude_comm.drive.blocking import Begun, Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.errors import ServerUnreachable
@@ -294,6 +294,9 @@ class AsyncConsumer:
         self._stopped = False
         self._going = asyncio.Event()
         self._going.set()
+        self._begun: deque[AsyncBegun[list[Delivery]]] = deque()
+        self._ahead: list[Delivery] = []
+        self._quick_s = lease_s * _QUICK_FRACTION
 
     @property
     def out(self) -> int:
@@ -302,9 +305,16 @@ class AsyncConsumer:
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         """Deliveries without end, until `stop`."""
+        ahead = False
         while not self._stopped:
-            for delivery in await self.read(wait_s=_TURN_S):
+            while ahead and await self.begin_read(most=self._intake.options.batch):
+                pass
+            found = await self.read(wait_s=_TURN_S)
+            since = time.monotonic()
+            for delivery in found:
                 yield delivery
+            took_s = time.monotonic() - since
+            ahead = took_s < self._quick_s and self._intake.filled
 
     async def read(self, *, wait_s: float = _TURN_S, most: int | None = None) -> list[Delivery]:
         """The next deliveries, up to `most` or a batch; empty when none came within `wait_s` seconds.
@@ -312,14 +322,46 @@ class AsyncConsumer:
         Sends the acks gathered before. Empty also while paused, and while as much is out as may be.
         """
         if not self._going.is_set():
+            await self._return_unseen()
             await self.flush()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._going.wait(), wait_s)
             return []
+        found = await self.arrived(most)
+        if found:
+            return found
         found = await self.links.run(self._intake.reading(int(wait_s * 1000), most))
         if not found and self._intake.full():
             await asyncio.sleep(min(wait_s, _FULL_WAIT_S))
         return found
+
+    async def begin_read(self, *, most: int) -> bool:
+        """As `Consumer.begin_read`; a server that does not answer is noticed by what takes in what was asked for."""
+        begun = self._begun
+        if len(begun) == _AHEAD or not self._going.is_set() or self.links.data.reach != "server":
+            return False
+        if begun and not await begun[-1].land():
+            return False
+        reading = self._intake.reading_ahead(most)
+        if reading is None:
+            return False
+        begun.append(self.links.begin(reading))
+        # So that it is sent before the caller goes on.
+        await asyncio.sleep(0)
+        return True
+
+    async def arrived(self, most: int | None = None) -> list[Delivery]:
+        """What the oldest `begin_read` brought that brought anything, up to `most`."""
+        while self._begun and not self._ahead:
+            self._ahead = await self._finished()
+        found, self._ahead = (self._ahead, []) if most is None else (self._ahead[:most], self._ahead[most:])
+        return found
+
+    async def take_in(self) -> list[Delivery]:
+        """All that was asked for by `begin_read` and is not returned yet."""
+        while self._begun:
+            self._ahead += await self._finished()
+        return await self.arrived()
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
@@ -388,10 +430,27 @@ class AsyncConsumer:
         """
         self.stop()
         try:
+            await self._return_unseen()
             await self.links.run(self._intake.leaving(counted=counted))
         finally:
             if self._owns_links:
                 await self.links.close()
+
+    async def _finished(self) -> list[Delivery]:
+        """As of `Consumer`. A task that is cancelled meanwhile leaves it where it is."""
+        await self._begun[0].land()
+        try:
+            return await self._begun.popleft().finish()
+        except BaseException:
+            while self._begun:
+                self._begun.popleft().drop()
+            raise
+
+    async def _return_unseen(self) -> None:
+        """Gives back what was read ahead: nobody has seen it, so it was no attempt."""
+        unseen = await self.take_in()
+        if unseen:
+            await self.give_back(*unseen)
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import redis
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -27,7 +26,7 @@ from claude_comm.drive.server import (
     translate,
     translated,
 )
-from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
@@ -190,6 +189,36 @@ class AsyncHeld:
         self._server.rest(self._line)
 
 
+class AsyncBegun(Generic[T]):
+    """The asyncio twin of `drive.blocking.Begun`."""
+
+    def __init__(self, links: AsyncLinks, operation: Operation[T], replies: asyncio.Future[list[Any]]) -> None:
+        self._links, self._operation, self._replies = links, operation, replies
+
+    async def land(self) -> bool:
+        """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
+        await asyncio.wait([self._replies])
+        return self._replies.exception() is None
+
+    async def finish(self) -> T:
+        """The operation's result. Land it before: to be cancelled here gives the operation up."""
+        await self.land()
+        return await self._links._go_on(self._operation, self._first_reply)
+
+    def drop(self) -> None:
+        """Gives the operation up: what the server did of it stands."""
+        if not self._replies.cancel():
+            self._replies.exception()  # looked at, or asyncio complains that nobody did
+        self._operation.close()
+
+    def _first_reply(self) -> Effect:
+        try:
+            replies = self._replies.result()
+        except TransportError as error:
+            return self._operation.throw(error)
+        return self._operation.send(replies)
+
+
 class AsyncCarrier(Protocol):
     """The asyncio twin of `drive.blocking.Carrier`."""
 
@@ -211,19 +240,34 @@ class AsyncLinks:
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result; a cancelled task closes the operation, so that its `finally` runs."""
-        with closing(operation):
-            try:
-                effect = next(operation)
-                while True:
-                    try:
-                        reply = await self._perform(effect)
-                    except TransportError as error:
-                        effect = operation.throw(error)
-                    else:
-                        effect = operation.send(reply)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+        return await self._go_on(operation, operation.__next__)
+
+    async def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
+        try:
+            effect = first()
+            while True:
+                try:
+                    reply = await self._perform(effect)
+                except TransportError as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            operation.close()
+
+    def begin(self, operation: Operation[T]) -> AsyncBegun[T]:
+        """The twin of `drive.blocking.Links.begin`: the first effect is sent when the caller awaits next."""
+        try:
+            effect = next(operation)
+            if not isinstance(effect, Batch) or effect.on != "data":
+                raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+        except BaseException:
+            operation.close()
+            raise
+        return AsyncBegun(self, operation, asyncio.ensure_future(self.data.many(effect.commands, effect.wait_ms)))
 
     async def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):

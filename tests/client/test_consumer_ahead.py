@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from claude_comm import Consumer, Publisher, Settings
+from claude_comm import AsyncConsumer, Consumer, Publisher, Settings
+from claude_comm.drive.aio import AsyncServer
 from claude_comm.drive.connect import connect
 from claude_comm.drive.server import Server
 from claude_comm.effects import Command
@@ -116,3 +119,95 @@ def poison(settings: Settings) -> None:
     """An entry that has to be buried."""
     with connect(settings) as links:
         links.data.one(Command(("XADD", Keys(settings.namespace).inbox("sink"), "*", "e", b"\xc1")))
+
+
+async def take_async(consumer: AsyncConsumer, count: int) -> list[int]:
+    """Handles and acks so many."""
+    handled: list[int] = []
+    async for delivery in consumer:
+        handled.append(delivery.payload())
+        consumer.ack(delivery)
+        if len(handled) == count:
+            break
+    return handled
+
+
+def with_consumer(settings: Settings, act: Callable[[AsyncConsumer], Awaitable[None]]) -> None:
+    """What `act` does with a consumer on an event loop, and its end."""
+
+    async def run() -> None:
+        async with AsyncConsumer("sink", settings=settings, batch=BATCH) as consumer:
+            await act(consumer)
+
+    asyncio.run(run())
+
+
+def test_of_asyncio_all_come_once_and_in_order(settings: Settings) -> None:
+    async def act(consumer: AsyncConsumer) -> None:
+        assert await take_async(consumer, COUNT) == list(range(COUNT))
+
+    with_consumer(settings, act)
+    assert rest(settings) == []
+
+
+def test_of_asyncio_the_next_batch_is_on_its_way_and_given_back_at_the_end(settings: Settings) -> None:
+    async def act(consumer: AsyncConsumer) -> None:
+        assert (await take_async(consumer, 2 * BATCH + 1))[-1] == 2 * BATCH
+        with Consumer("sink", settings=settings, instance="third", batch=COUNT) as other:
+            assert other.read()[0].payload() == 4 * BATCH
+
+    with_consumer(settings, act)
+    assert rest(settings) == [(number, 1) for number in range(2 * BATCH + 1, COUNT)]
+
+
+def test_of_asyncio_a_pause_gives_back_and_a_read_has_what_was_on_its_way(settings: Settings) -> None:
+    async def act(consumer: AsyncConsumer) -> None:
+        await take_async(consumer, 2 * BATCH)
+        found = [one.payload() for _ in range(2) for one in await consumer.read(most=BATCH // 2)]
+        assert found == list(range(2 * BATCH, 3 * BATCH))
+        consumer.pause()
+        assert await consumer.read(wait_s=0) == []
+
+    with_consumer(settings, act)
+    assert rest(settings) == [(number, 1) for number in range(2 * BATCH, COUNT)]
+
+
+def test_of_asyncio_order_holds_where_a_read_fails_that_another_follows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, failing = AsyncServer.one, True
+
+    async def one(self: AsyncServer, command: Command) -> Any:
+        if failing and command.args[0] == "EVALSHA":
+            raise ServerUnreachable("redis://somewhere", "the link was cut")
+        return await plain(self, command)
+
+    poison(settings)
+    with Publisher("source", settings=settings) as publisher:
+        publisher.publish_many("sink", range(COUNT, 2 * COUNT))
+
+    async def act(consumer: AsyncConsumer) -> None:
+        nonlocal failing
+        deliveries = aiter(consumer)
+        for _ in range(COUNT):
+            consumer.ack(await anext(deliveries))
+        monkeypatch.setattr(AsyncServer, "one", one)
+        with pytest.raises(ServerUnreachable):
+            await anext(deliveries)
+        failing = False
+        assert await take_async(consumer, COUNT) == list(range(COUNT, 2 * COUNT))
+
+    with_consumer(settings, act)
+
+
+def test_of_asyncio_a_cancelled_read_leaves_what_was_on_its_way(settings: Settings) -> None:
+    async def act(consumer: AsyncConsumer) -> None:
+        await take_async(consumer, 2 * BATCH)
+        reading = asyncio.create_task(consumer.read())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        assert [one.payload() for one in await consumer.read()] == list(range(2 * BATCH, 3 * BATCH))
+
+    with_consumer(settings, act)
+    assert [number for number, _ in rest(settings)] == list(range(2 * BATCH, COUNT))
