@@ -37,9 +37,6 @@ _TURN_MS = 100
 _REMEMBERED = 10_000
 # Beyond it a lease is a mistake in the unit.
 _LONGEST_LEASE_S = 86_400.0
-# What a socket holds while nobody reads from it: the rest of a longer reply would be written only when it is asked
-# for. A Unix socket on Linux takes about 130 KB.
-_SOCKET_BYTES = 96 * 1024
 # A year: beyond it a window is a mistake in the unit.
 _LONGEST_WINDOW_S = 365 * 86_400.0
 
@@ -101,7 +98,7 @@ class Intake:
     def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
         """What is new and there already, and the acks, in one batch that may be sent long before its replies are
         read; None while there is something else to do first, or when as much is out as may be."""
-        count = min(self._count(most), self._sizes.within(_SOCKET_BYTES))
+        count = min(self._count(most), self._sizes.ahead())
         return self._flying(count) if count and self._may_read_at_once() else None
 
     def _flying(self, count: int) -> Operation[list[Delivery]]:

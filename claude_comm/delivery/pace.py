@@ -12,6 +12,10 @@ HORIZON_S = 0.5
 GROWTH = 4
 # What stands around an entry's body in a reply: its id, its field, the protocol's lengths.
 _AROUND_BYTES = 48
+# What a socket holds while nobody reads from it: a Unix socket on Linux takes about 130 KB.
+_SOCKET_BYTES = 96 * 1024
+# How many entries make a round trip worth while, and how long a reply needs to be for that at most.
+_ENOUGH, _LONG_REPLY_BYTES = 64, 1024 * 1024
 # How slowly a large entry is forgotten, read by read.
 _FADE = 0.75
 
@@ -41,7 +45,15 @@ class Sizes:
         fitting = int((self.most_bytes - held_bytes) // self._largest)
         return min(max(fitting, 0 if held_bytes else 1), self._grown)
 
-    def within(self, some_bytes: int) -> int:
+    def ahead(self) -> int:
+        """How many to ask for in a read whose reply nobody takes in at once.
+
+        As many as a socket holds: the rest of a longer reply is written only when it is asked for, and meanwhile the
+        server stands still. Of larger entries that would be so few that the round trips cost more than that.
+        """
+        return max(self._within(_SOCKET_BYTES), min(_ENOUGH, self._within(_LONG_REPLY_BYTES)))
+
+    def _within(self, some_bytes: int) -> int:
         """How many entries are no more than so many bytes as the server sends them; 1 at least."""
         return max(int(some_bytes // (self._largest + _AROUND_BYTES)), 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,18 @@ def test_reads_grow_step_by_step_and_shrink_at_once() -> None:
     assert counts == [10, 40, 160, 640]
     sizes.saw(50_000, 3)
     assert sizes.fitting(0) == 2
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "least", "most"),
+    [(300, 200, 400), (2_000, 64, 64), (10_000, 64, 64), (50_000, 15, 21), (5_000_000, 1, 1)],
+)
+def test_a_read_ahead_asks_for_what_a_socket_holds_and_of_large_entries_for_enough(
+    size_bytes: int, least: int, most: int
+) -> None:
+    sizes = Sizes(64 * 1024 * 1024, 8 * 1024 * 1024)
+    sizes.saw(size_bytes, 10)
+    assert least <= sizes.ahead() <= most
 
 
 @given(st.lists(st.integers(1, 100_000), min_size=1, max_size=30), st.integers(0, 300_000))
