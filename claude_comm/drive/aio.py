@@ -14,6 +14,7 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 
 from claude_comm.drive import scripts
 from claude_comm.drive.async_line import AsyncLine
+from claude_comm.drive.blocking import first_batch
 from claude_comm.drive.server import (
     APPEND_PART,
     CONNECT_TIMEOUT_S,
@@ -26,7 +27,7 @@ from claude_comm.drive.server import (
     translate,
     translated,
 )
-from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
+from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 
 T = TypeVar("T")
@@ -261,13 +262,11 @@ class AsyncLinks:
     def begin(self, operation: Operation[T]) -> AsyncBegun[T]:
         """The twin of `drive.blocking.Links.begin`: the first effect is sent when the caller awaits next."""
         try:
-            effect = next(operation)
-            if not isinstance(effect, Batch) or effect.on != "data":
-                raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+            batch = first_batch(operation)
         except BaseException:
             operation.close()
             raise
-        return AsyncBegun(self, operation, asyncio.ensure_future(self.data.many(effect.commands, effect.wait_ms)))
+        return AsyncBegun(self, operation, asyncio.ensure_future(self.data.many(batch.commands, batch.wait_ms)))
 
     async def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):

@@ -36,7 +36,8 @@ class Begun(Generic[T]):
 
     def drop(self) -> None:
         """Gives the operation up: what the server did of it stands."""
-        self._posted.drop()
+        if self._landed is None:
+            self._posted.drop()  # one that has landed gave its connection back
         self._operation.close()
 
     def _first_reply(self) -> Effect:
@@ -45,6 +46,14 @@ class Begun(Generic[T]):
         if isinstance(landed, TransportError):
             return self._operation.throw(landed)
         return self._operation.send(landed)
+
+
+def first_batch(operation: Operation[Any]) -> Batch:
+    """The first effect of an operation that may be begun, and finished later."""
+    effect = next(operation)
+    if not isinstance(effect, Batch) or effect.on != "data":
+        raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+    return effect
 
 
 class Carrier(Protocol):
@@ -90,11 +99,9 @@ class Links:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
         server works. On one server, not on a cluster. Raises ServerUnreachable."""
         try:
-            effect = next(operation)
-            if not isinstance(effect, Batch) or effect.on != "data":
-                raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+            batch = first_batch(operation)
             (server,) = self.data.servers()
-            return Begun(self, operation, server.post(effect.commands, effect.wait_ms))
+            return Begun(self, operation, server.post(batch.commands, batch.wait_ms))
         except BaseException:
             operation.close()
             raise
