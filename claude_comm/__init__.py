@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from claude_comm.version import __version__
 
 if TYPE_CHECKING:
+    from claude_comm.client.async_consumer import AsyncConsumer
     from claude_comm.client.async_publisher import AsyncPublisher
     from claude_comm.client.communicator import AsyncModuleCommunicator, ModuleCommunicator
-    from claude_comm.client.consumer import AsyncConsumer, Consumer
+    from claude_comm.client.consumer import Consumer
     from claude_comm.client.context import Context
     from claude_comm.client.delivery import Delivery
     from claude_comm.client.module import Module
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agreement": "claude_comm.negotiation.agreement",
-    "AsyncConsumer": "claude_comm.client.consumer",
+    "AsyncConsumer": "claude_comm.client.async_consumer",
     "AsyncModuleCommunicator": "claude_comm.client.communicator",
     "AsyncPublisher": "claude_comm.client.async_publisher",
     "ClaudeCommError": "claude_comm.errors",

@@ -21,7 +21,7 @@ from claude_comm.client.handlers import Handler
 # How long tasks that were cancelled at the deadline may take to end.
 _CANCEL_S = 1.0
 # After how many messages a task lets others run whose handler never waits for anything.
-_TURN = 32
+_TURN = 16
 
 Starters: TypeAlias = list[Callable[[], Any]]
 Call: TypeAlias = Callable[..., Awaitable[Any]]
