@@ -238,7 +238,7 @@ class NotBuried(NotFound):
 
 
 class StillRuns(ClaudeCommError):
-    """A module runs whose end was asked for as settled."""
+    """A module was to be taken off a topic for good, and runs."""
 
     def __init__(self, module: str, instances: Sequence[str]) -> None:
         self.module, self.instances = module, tuple(instances)
