@@ -222,12 +222,14 @@ class Intake:
         while True:
             yield from self._move_due()
             deliveries = self._door.unparked() or (yield from self._pending.left_behind(count))
+            self.filled = len(deliveries) >= count
             if not deliveries:
                 deliveries = yield from self._new(self._turn_ms(deadline), count)
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
 
     def _settled(self) -> Operation[list[Delivery]]:
+        self.filled = False
         yield from self.settling()
         return []
 
@@ -301,4 +303,5 @@ class Intake:
                 found += yield from self._door.opened(reader, entries)
             turn_ms = min(_TURN_MS, int((deadline - time.monotonic()) * 1000))
             if found or turn_ms <= 0:
+                self.filled = len(found) >= count
                 return found

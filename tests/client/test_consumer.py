@@ -178,6 +178,25 @@ def test_a_renewed_lease_is_not_claimed(settings: Settings) -> None:
         slow.ack(delivery)
 
 
+@pytest.mark.parametrize("topics", [[], ["news"]])
+def test_it_says_whether_a_read_brought_all_that_it_asked_for(settings: Settings, topics: list[str]) -> None:
+    """Whoever reads more and more at a time goes by it."""
+    publish(settings, "sink", *range(25))
+    with Consumer("sink", topics=topics, settings=settings, batch=10, instance="named") as consumer:
+        filled = []
+        for _ in range(4):
+            for delivery in consumer.read(wait_s=0.05):
+                if delivery.payload() < 20:
+                    consumer.ack(delivery)
+                else:
+                    consumer.release(delivery)
+            filled.append(consumer.filled)
+    assert filled == [True, True, False, False]
+    with Consumer("sink", topics=topics, settings=settings, batch=2, instance="named") as again:
+        found = [(len(again.read(wait_s=0.05)), again.filled) for _ in range(3)]
+    assert found == [(2, True), (2, True), (1, False)]
+
+
 def test_what_another_has_claimed_is_not_taken_back_by_a_renewal(links: Links, keys: Keys, settings: Settings) -> None:
     """As by a process that was stopped for longer than its lease."""
     publish(settings, "sink", "slow", "kept")
