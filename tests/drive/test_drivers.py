@@ -17,6 +17,7 @@ import pytest
 
 from claude_comm.drive import launch
 from claude_comm.drive.aio import AsyncServer
+from claude_comm.drive.blocking import Links
 from claude_comm.drive.connect import connect, connect_async
 from claude_comm.drive.server import APPEND_PART, Server, public
 from claude_comm.effects import Batch, Command, Operation, Post
@@ -264,3 +265,18 @@ def test_threads_share_a_server(settings: Settings, count: int) -> None:
         batches = pool.map(lambda word: server.many([Command(("ECHO", word))] * count), words)
         assert list(batches) == [[word.encode()] * count for word in words]
     server.close()
+
+
+def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_that_it_gave_back(links: Links) -> None:
+    def asking() -> Operation[Any]:
+        return (yield Batch((Command(("CLIENT", "ID")),)))
+
+    before = links.run(asking())
+    landed = links.begin(asking())
+    assert landed.land()
+    flying = links.begin(asking())
+    landed.drop()
+    assert flying.finish() == before
+    dropped = links.begin(asking())
+    dropped.drop()
+    assert links.run(asking()) != before
