@@ -14,7 +14,7 @@ from benchmarks.messages import payload, payloads
 from benchmarks.side_by_side import Result, rates, rounds
 from claude_comm import AsyncPublisher, Publisher
 from claude_comm.settings import Settings
-from tests.cluster.masters import lone_server, modules_on_all, three_masters
+from tests.support.masters import lone_server, modules_on_all, three_masters
 
 ROUNDS = 7
 COUNT = 12_000

@@ -24,13 +24,13 @@ from benchmarks.messages import payloads
 from benchmarks.place import Place, place
 from benchmarks.watched import MIB, Sample, Slope, slopes, watching
 from claude_comm import Consumer, Publisher
-from claude_comm.drive import launch
-from claude_comm.drive.connect import connect
-from claude_comm.drive.services import environ_for
 from claude_comm.effects import Command
 from claude_comm.names import Keys
+from claude_comm.runtime import private_server
+from claude_comm.runtime.worker_processes import environ_for
 from claude_comm.settings import Settings
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 
 DEFAULT_MESSAGES = 5_000_000
 MAX_LAG = 50_000
@@ -77,7 +77,11 @@ def endure(where: Place, total: int) -> Outcome:
         stack.callback(producer.close)
         consumer = Actor(Spec("consumer", "benchmarks.endurance:consume"), where)
         stack.callback(consumer.close)
-        pids = {"producer": producer.pid, "consumer": consumer.pid, "server": launch.server_pid(settings.home) or 0}
+        pids = {
+            "producer": producer.pid,
+            "consumer": consumer.pid,
+            "server": private_server.server_pid(settings.home) or 0,
+        }
         pids |= {name: process.pid for name, process in workers.items()}
         database = stack.enter_context(open_database(settings.database))
 

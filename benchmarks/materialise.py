@@ -17,10 +17,10 @@ from benchmarks.messages import payloads
 from benchmarks.place import Place, place
 from benchmarks.side_by_side import Result, rates, rounds
 from claude_comm import Publisher
-from claude_comm.drive.connect import connect
 from claude_comm.names import Keys
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 
 COUNT, PAGE, ROUNDS = 20_000, 2_000, 7
 

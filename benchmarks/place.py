@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from claude_comm.drive import launch
+from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 
 START_TIMEOUT_S = 20.0
@@ -32,7 +32,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def socket(self) -> str:
-        return str(launch.socket_path(Path(self.home)))
+        return str(private_server.socket_path(Path(self.home)))
 
     def settings(self, namespace: str = "bench") -> Settings:
         return Settings(home=Path(self.home), url=f"unix://{self.socket}", namespace=namespace, log_level="error")
@@ -44,13 +44,13 @@ def place(*, with_nats: bool = False) -> Iterator[Place]:
     home = Path(tempfile.mkdtemp(prefix="cc-"))
     nats = _start_nats(home) if with_nats else None
     try:
-        launch.ensure(home)
+        private_server.ensure(home)
         yield Place(str(home), nats[1] if nats else "")
     finally:
         if nats:
             nats[0].terminate()
             nats[0].wait()
-        launch.stop(home)
+        private_server.stop(home)
         shutil.rmtree(home, ignore_errors=True)
 
 

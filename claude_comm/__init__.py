@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from claude_comm.version import __version__
 
 if TYPE_CHECKING:
-    from claude_comm.client.async_consumer import AsyncConsumer
-    from claude_comm.client.async_publisher import AsyncPublisher
     from claude_comm.client.communicator import AsyncModuleCommunicator, ModuleCommunicator
-    from claude_comm.client.consumer import Consumer
-    from claude_comm.client.context import Context
-    from claude_comm.client.delivery import Delivery
-    from claude_comm.client.module import Module
-    from claude_comm.client.publisher import Publisher
+    from claude_comm.client.consumer.async_consumer import AsyncConsumer
+    from claude_comm.client.consumer.consumer import Consumer
+    from claude_comm.client.consumer.delivery import Delivery
+    from claude_comm.client.module.context import Context
+    from claude_comm.client.module.module import Module
+    from claude_comm.client.publisher.async_publisher import AsyncPublisher
+    from claude_comm.client.publisher.publisher import Publisher
     from claude_comm.delivery.retry import RetryPolicy
     from claude_comm.envelope import Envelope
     from claude_comm.errors import ClaudeCommError, ReplyTimeout, RequestFailed
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agreement": "claude_comm.negotiation.agreement",
-    "AsyncConsumer": "claude_comm.client.async_consumer",
+    "AsyncConsumer": "claude_comm.client.consumer.async_consumer",
     "AsyncModuleCommunicator": "claude_comm.client.communicator",
-    "AsyncPublisher": "claude_comm.client.async_publisher",
+    "AsyncPublisher": "claude_comm.client.publisher.async_publisher",
     "ClaudeCommError": "claude_comm.errors",
-    "Consumer": "claude_comm.client.consumer",
-    "Context": "claude_comm.client.context",
-    "Delivery": "claude_comm.client.delivery",
+    "Consumer": "claude_comm.client.consumer.consumer",
+    "Context": "claude_comm.client.module.context",
+    "Delivery": "claude_comm.client.consumer.delivery",
     "Envelope": "claude_comm.envelope",
-    "Module": "claude_comm.client.module",
+    "Module": "claude_comm.client.module.module",
     "ModuleCommunicator": "claude_comm.client.communicator",
-    "Publisher": "claude_comm.client.publisher",
+    "Publisher": "claude_comm.client.publisher.publisher",
     "ReplyTimeout": "claude_comm.errors",
     "RequestFailed": "claude_comm.errors",
     "RetryPolicy": "claude_comm.delivery.retry",

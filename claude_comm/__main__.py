@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import typer
 
 from claude_comm.cli.app import group
-from claude_comm.cli.output import prepare, say, silence
 from claude_comm.errors import ClaudeCommError
+from claude_comm.terminal.output import prepare, say, silence
 
 INTERRUPTED = 130
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from claude_comm.drive import launch, services
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
+from claude_comm.runtime import private_server, worker_processes
 from claude_comm.settings import Settings
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _numbers = itertools.count()
@@ -28,9 +28,9 @@ def new_home() -> Path:
 
 
 def remove_home(home: Path) -> None:
-    for name in services.WORKERS:
-        services.stop(home, name)
-    launch.stop(home)
+    for name in worker_processes.WORKERS:
+        worker_processes.stop(home, name)
+    private_server.stop(home)
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -38,7 +38,7 @@ def remove_home(home: Path) -> None:
 def shared_home() -> Iterator[Path]:
     """One server for the whole run; each test has a namespace of its own in it."""
     home = new_home()
-    launch.ensure(home)
+    private_server.ensure(home)
     yield home
     remove_home(home)
 
@@ -54,7 +54,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def settings(shared_home: Path, tmp_path: Path) -> Settings:
     """Settings on the shared server, with a namespace and a database of this test alone."""
-    url = f"unix://{launch.socket_path(shared_home)}"
+    url = f"unix://{private_server.socket_path(shared_home)}"
     return Settings(home=tmp_path, url=url, namespace=f"t{os.getpid()}-{next(_numbers)}")
 
 

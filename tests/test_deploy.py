@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from claude_comm.cli.app import ENTRIES
-from claude_comm.drive import launch, services
+from claude_comm.runtime import private_server, worker_processes
 from tests.conftest import REPOSITORY, child_environ, wait_until
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ def told(instruction: str) -> list[str]:
 
 
 def test_every_worker_has_a_service() -> None:
-    assert set(OURS) == set(services.WORKERS)
+    assert set(OURS) == set(worker_processes.WORKERS)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -103,14 +103,14 @@ def server(home: Path) -> Iterator[Path]:
     assert program == "valkey-server"
     socket = home / "valkey.sock"
     where = ["--port", "0", "--unixsocket", str(socket), "--dir", str(home), "--logfile", str(home / "server.log")]
-    with subprocess.Popen([str(launch.binary()), *options, *where]) as process:
-        wait_until(lambda: launch.answers(socket))
+    with subprocess.Popen([str(private_server.binary()), *options, *where]) as process:
+        wait_until(lambda: private_server.answers(socket))
         yield socket
         process.terminate()
 
 
 def test_the_servers_options_are_those_of_the_private_one(server: Path) -> None:
-    with launch.socket.socket(launch.socket.AF_UNIX) as link:
+    with private_server.socket.socket(private_server.socket.AF_UNIX) as link:
         link.connect(str(server))
         for option, value in (("appendonly", "yes"), ("appendfsync", "everysec"), ("maxmemory-policy", "noeviction")):
             link.sendall(f"CONFIG GET {option}\r\n".encode())

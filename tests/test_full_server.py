@@ -13,14 +13,14 @@ import pytest
 
 from claude_comm import Module, Publisher, Settings
 from claude_comm.delivery.retry import RetryPolicy
-from claude_comm.drive import launch
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused
 from claude_comm.names import JANITOR_WORKER, PROGRESS_WORKER, Keys
 from claude_comm.ops import registry, server
+from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 from tests.conftest import child_environ, wait_until
 
 ROOM = 12 * 1024 * 1024
@@ -30,7 +30,7 @@ BODY = "x" * 2000
 @pytest.fixture
 def full(home: Path) -> Settings:
     """A server of its own with little room."""
-    settings = Settings(home=home, url=f"unix://{launch.ensure(home)}", log_level="error")
+    settings = Settings(home=home, url=f"unix://{private_server.ensure(home)}", log_level="error")
     with connect(settings) as links:
         used = links.run(server.facts()).memory_bytes
         links.data.one(Command(("CONFIG", "SET", "maxmemory", used + ROOM)))

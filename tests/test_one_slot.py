@@ -10,18 +10,18 @@ from collections.abc import Iterator
 import pytest
 
 from claude_comm import Consumer, Module, Publisher, Settings
-from claude_comm.client.asking import decide
-from claude_comm.client.opening import identify
+from claude_comm.client.identity import identify
+from claude_comm.client.publisher.negotiate import decide
 from claude_comm.delivery.burial import Where
-from claude_comm.drive import launch
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.negotiation.agreement import Question
 from claude_comm.ops import agreements, dead, registry
 from claude_comm.progress.events import Lifecycle
+from claude_comm.runtime import private_server
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 from tests.conftest import new_home, remove_home, wait_until
 
 
@@ -37,7 +37,7 @@ def cluster() -> Iterator[Settings]:
     home = new_home()
     port, bus = free_port(), free_port()
     words = f"--port {port} --cluster-port {bus} --bind 127.0.0.1 --cluster-enabled yes --save  --dir {home}".split(" ")
-    process = subprocess.Popen([str(launch.binary()), *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([str(private_server.binary()), *words], stdout=subprocess.DEVNULL)
     settings = Settings(home=home, url=f"redis://127.0.0.1:{port}", namespace="slots")
     try:
         with connect(settings) as links:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 from structlog.typing import FilteringBoundLogger
 
-from claude_comm.drive.blocking import Links
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.transport.driver import Links
 
 
 @contextmanager

@@ -15,15 +15,15 @@ from collections.abc import Callable, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from claude_comm.client.opening import identify
+from claude_comm.client.identity import identify
 from claude_comm.delivery.retention import Keep, tightest
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
 from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 from workers.heart import beating
 from workers.program import program
 from workers.signals import stopped_by_signals

@@ -10,16 +10,16 @@ import os
 import signal
 import sys
 
-from claude_comm.client.asking import decide
-from claude_comm.client.opening import identify
-from claude_comm.drive import jobs
-from claude_comm.drive.connect import connect, data_url
-from claude_comm.drive.services import NO_JOBS
+from claude_comm.client.identity import identify
+from claude_comm.client.publisher.negotiate import decide
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
+from claude_comm.runtime import jobs
+from claude_comm.runtime.worker_processes import NO_JOBS
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import forward_logging, get_logger
+from claude_comm.transport.connect import connect, data_url
 from workers.heart import beating
 from workers.program import program
 

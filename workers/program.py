@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from claude_comm.drive.configure import settings_of_process
 from claude_comm.errors import ClaudeCommError
+from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 
 

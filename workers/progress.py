@@ -14,9 +14,7 @@ import time
 
 from structlog.typing import FilteringBoundLogger
 
-from claude_comm.client.opening import identify
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
+from claude_comm.client.identity import identify
 from claude_comm.errors import StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow
@@ -25,6 +23,8 @@ from claude_comm.store.catch_up import Step, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.telling import Teller
 from claude_comm.telemetry.logs import get_logger
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 from workers.heart import beating
 from workers.program import program
 from workers.signals import stopped_by_signals

@@ -17,7 +17,7 @@ import redis
 from benchmarks.actors import Act
 from benchmarks.messages import Handler, decode, encode, paced, payloads
 from benchmarks.place import Place
-from claude_comm.client.opening import micros
+from claude_comm.client.identity import micros
 from claude_comm.ids import uuid7
 
 PIPELINE = 500

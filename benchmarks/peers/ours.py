@@ -12,7 +12,7 @@ from benchmarks.actors import Act
 from benchmarks.messages import PAUSE_S, SCHEMA, Handler, paced, payload, payloads
 from benchmarks.place import Place
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Module, Publisher
-from claude_comm.client.context import Context
+from claude_comm.client.module.context import Context
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import contract
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.main import get_command
 
-from claude_comm.cli.quick import QuickCommand, QuickGroup
+from claude_comm.cli.fast_arguments import QuickCommand, QuickGroup
 
 
 class Entry(NamedTuple):
@@ -31,18 +31,24 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("list", "messages", "list_", "List messages, the newest first."),
         Entry("show", "messages", "show", "Show one message whole, and what became of it."),
         Entry("progress", "messages", "progress", "Show how far the modules' tasks are."),
-        Entry("send", "sending", "send", "Send one message and print its id."),
-        Entry("request", "requesting", "request", "Send one message, wait for its reply and print it as JSON."),
+        Entry("send", "send", "send", "Send one message and print its id."),
+        Entry("request", "request", "request", "Send one message, wait for its reply and print it as JSON."),
     ),
     "Schemas": (
-        Entry("modules", "registry", "modules", "List the registered modules and what they declare."),
-        Entry("agreements", "registry", "agreements", "List what modules have agreed on, and what was refused."),
-        Entry("negotiate-schema", "negotiating", "negotiate_schema", "Negotiate what two modules send each other."),
-        Entry("check", "schemas", "check", "Say whether every message that A allows is accepted by B."),
-        Entry("schema explain", "explaining", "explain", "Give the verdict on two schemas in full, for a person."),
-        Entry("schema infer", "inferring", "infer", "Write the schema that sample messages suggest."),
-        Entry("schema diff", "comparing", "diff", "Show what changed between two versions of a schema, and for whom."),
-        Entry("schema adapt", "adapting", "adapt", "Propose steps that make the messages of one schema fit another."),
+        Entry("modules", "modules", "modules", "List the registered modules and what they declare."),
+        Entry("agreements", "modules", "agreements", "List what modules have agreed on, and what was refused."),
+        Entry(
+            "negotiate-schema", "negotiate_schema", "negotiate_schema", "Negotiate what two modules send each other."
+        ),
+        Entry("check", "check", "check", "Say whether every message that A allows is accepted by B."),
+        Entry("schema explain", "schema_explain", "explain", "Give the verdict on two schemas in full, for a person."),
+        Entry("schema infer", "schema_infer", "infer", "Write the schema that sample messages suggest."),
+        Entry(
+            "schema diff", "schema_diff", "diff", "Show what changed between two versions of a schema, and for whom."
+        ),
+        Entry(
+            "schema adapt", "schema_adapt", "adapt", "Propose steps that make the messages of one schema fit another."
+        ),
         Entry(
             "validate-pipeline", "pipelines", "validate_pipeline", "Check a pipeline: its form, its schemas, every hop."
         ),
@@ -70,15 +76,15 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("up", "running", "up", "Start the private server and the workers."),
         Entry("down", "running", "down", "Stop the workers, then the private server."),
         Entry("status", "status", "status", "Show what runs: server, workers, streams."),
-        Entry("trim", "trimming", "trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
-        Entry("unsubscribe", "unsubscribing", "unsubscribe", "Take a module that will not come back off a topic."),
+        Entry("trim", "trim", "trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
+        Entry("unsubscribe", "unsubscribe", "unsubscribe", "Take a module that will not come back off a topic."),
         Entry("run", "running", "run", "Run a module of yours until SIGTERM or SIGINT."),
         Entry("worker", "running", "worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),
     "About": (
         Entry("demo", "demo", "demo", "Watch three modules negotiate, talk and build a search index."),
         Entry("bench", "bench", "bench", "Measure publishing, consuming and latency on your server."),
-        Entry("version", "about", "version", "Print the versions of claude-comm and of what it stands on."),
+        Entry("version", "version", "version", "Print the versions of claude-comm and of what it stands on."),
     ),
 }
 
@@ -134,7 +140,7 @@ class Commands(QuickGroup):
 
 def load(entry: Entry) -> QuickCommand:
     """The real command, its file imported."""
-    function = getattr(importlib.import_module(f"claude_comm.cli.{entry.module}"), entry.function)
+    function = getattr(importlib.import_module(f"claude_comm.cli.commands.{entry.module}"), entry.function)
     app = typer.Typer(add_completion=False, rich_markup_mode=_markup())
     app.command(entry.name.split()[-1], cls=QuickCommand)(function)
     command = get_command(app)

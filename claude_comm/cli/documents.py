@@ -19,7 +19,7 @@ import msgspec
 from claude_comm.documents import form
 from claude_comm.errors import ConfigurationError, SchemaError
 from claude_comm.pipeline.faults import faults
-from claude_comm.schema.confirm import compile_side
+from claude_comm.schema.containment.confirm import compile_side
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.limits import measure
 from claude_comm.schema.verdict import Json

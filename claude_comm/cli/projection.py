@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from claude_comm.drive.configure import settings_of_process
-from claude_comm.drive.connect import connect
 from claude_comm.names import Keys
+from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
+from claude_comm.transport.connect import connect
 
 
 @contextmanager

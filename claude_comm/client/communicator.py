@@ -15,24 +15,24 @@ from typing import Any, Self
 
 import msgspec
 
-from claude_comm.client.async_publisher import AsyncPublisher
-from claude_comm.client.context import task_progress
-from claude_comm.client.opening import as_json, identify, micros
-from claude_comm.client.publisher import Publisher
-from claude_comm.client.requests import DEFAULT_TIMEOUT_S
-from claude_comm.client.shapes import schema_of
-from claude_comm.drive.connect import connect
+from claude_comm.client.identity import as_json, identify, micros
+from claude_comm.client.module.context import task_progress
+from claude_comm.client.payload_types import schema_of
+from claude_comm.client.publisher.async_publisher import AsyncPublisher
+from claude_comm.client.publisher.publisher import Publisher
+from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import Contract, Produced, by_type, contract
-from claude_comm.schema.infer import infer
+from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 
 
 class ModuleCommunicator:

@@ -13,7 +13,7 @@ from claude_comm.delivery.schedule import expired
 from claude_comm.envelope import Envelope
 from claude_comm.errors import DecodeError
 from claude_comm.registry.contracts import Contract
-from claude_comm.schema.validate import Validator, compile_validator
+from claude_comm.schema.validation.validator import Validator, compile_validator
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from claude_comm.client.context import Context
-from claude_comm.client.module import Module
+from claude_comm.client.module.context import Context
+from claude_comm.client.module.module import Module
 from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, Draft, Finding, Page
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)

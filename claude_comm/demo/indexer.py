@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from claude_comm.client.context import Context
-from claude_comm.client.module import Module
+from claude_comm.client.module.context import Context
+from claude_comm.client.module.module import Module
 from claude_comm.demo.index import Index, path_in
 from claude_comm.demo.shapes import FINDING, INDEXER, INDEXING, Finding
-from claude_comm.drive.configure import settings_of_process
+from claude_comm.runtime.environment import settings_of_process
 
 _REPORT_EVERY = 10
 

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from claude_comm.cli.interrupts import deferred
-from claude_comm.client.opening import micros
-from claude_comm.client.publisher import Publisher
-from claude_comm.client.shapes import schema_of
+from claude_comm.client.identity import micros
+from claude_comm.client.payload_types import schema_of
+from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.demo import corpus, show, stage
 from claude_comm.demo.extractor import draft
 from claude_comm.demo.extractor import module as extractor
@@ -18,17 +17,18 @@ from claude_comm.demo.indexer import module as indexer
 from claude_comm.demo.reader import module as reader
 from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, READER, SCAN, Draft, Finding, Page, Scan
 from claude_comm.demo.stage import DemoFailed
-from claude_comm.drive import services
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
 from claude_comm.errors import NegotiationRefused
 from claude_comm.names import Keys
 from claude_comm.ops import registry
+from claude_comm.runtime import worker_processes
 from claude_comm.settings import Settings
 from claude_comm.store import queries
 from claude_comm.store.activity import hops
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.statistics import session_snapshot
+from claude_comm.terminal.interrupts import deferred
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 
 # The whole demo is to end within a minute.
 RUN_TIMEOUT_S = 45.0
@@ -41,7 +41,7 @@ def play(settings: Settings, folder: Path | None) -> None:
     session = stage.new_session()
     with (
         deferred() as check,
-        services.claim(settings, "demo"),
+        worker_processes.claim(settings, "demo"),
         stage.surroundings(settings),
         connect(settings) as links,
         open_database(settings.database) as database,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from claude_comm.client.context import Context
-from claude_comm.client.module import Module
+from claude_comm.client.module.context import Context
+from claude_comm.client.module.module import Module
 from claude_comm.demo.shapes import EXTRACTOR, PAGE, READER, READING, SCAN, SENT, Page, Scan
 
 # What is read of one file: with what belongs to it, well below the size that an envelope may have.

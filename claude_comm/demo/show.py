@@ -11,19 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from claude_comm.cli import words
-from claude_comm.cli.output import clean, emit, emit_table, on_terminal, shorten
 from claude_comm.demo.corpus import MAX_FILES
 from claude_comm.demo.index import Index
 from claude_comm.demo.stage import Progress
-from claude_comm.drive import launch
 from claude_comm.errors import NegotiationRefused
 from claude_comm.negotiation.agreement import Agreement
+from claude_comm.runtime import private_server
 from claude_comm.schema.verdict import Incompatible
 from claude_comm.settings import Settings, public
 from claude_comm.store.activity import HopActivity
 from claude_comm.store.records import FileOperationRow
 from claude_comm.store.statistics import SessionSnapshot
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import clean, emit, emit_table, on_terminal, shorten
 
 # Of the own corpus, docs and package metadata; another folder is searched for the words that its pages share.
 SEARCHES = ("streams", '"json schema"', "fast OR quick")
@@ -36,7 +36,7 @@ Told = Callable[[Progress], None]
 def opening(settings: Settings, files: int, folder: Path | None) -> None:
     emit("Three modules, three processes, one server:")
     emit("  demo-reader  ->  demo-extractor  ->  demo-indexer")
-    emit(clean(f"server  {public(settings.url) or launch.socket_path(settings.home)}"))
+    emit(clean(f"server  {public(settings.url) or private_server.socket_path(settings.home)}"))
     whole = "" if files < MAX_FILES else " (more are not read)"
     emit(clean(f"files   {files}{whole} in {folder or 'our docs and the metadata of the installed packages'}"))
 
@@ -100,7 +100,7 @@ def summary(found: SessionSnapshot, hops: list[HopActivity], elapsed_s: float) -
     files = found.file_operations
     emit(f"  {found.messages} messages in {elapsed_s:.1f} s: {found.messages / max(elapsed_s, 1e-9):.0f} a second")
     read, failed = files.get("success", 0), files.get("failed", 0)
-    emit(f"  {read} files read, {failed} could not be read, {words.size(_bytes(found))}")
+    emit(f"  {read} files read, {failed} could not be read, {formats.size(_bytes(found))}")
     emit(f"  {found.failed} messages failed, {found.pending} waiting")
     emit("")
     rows = [[hop.source, hop.target, hop.messages, *_latencies(hop)] for hop in hops]
@@ -156,7 +156,10 @@ def _hop(agreement: Agreement) -> str:
 
 def _latencies(hop: HopActivity) -> list[str]:
     found = hop.latency
-    return [words.milliseconds(found.p50_ms if found else None), words.milliseconds(found.p95_ms if found else None)]
+    return [
+        formats.milliseconds(found.p50_ms if found else None),
+        formats.milliseconds(found.p95_ms if found else None),
+    ]
 
 
 def _bytes(found: SessionSnapshot) -> int:

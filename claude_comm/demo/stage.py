@@ -15,18 +15,18 @@ from pathlib import Path
 
 import msgspec
 
-from claude_comm.client.opening import millis
+from claude_comm.client.identity import millis
 from claude_comm.demo.shapes import EXTRACTOR, INDEXER, INDEXING, READER, READING, SENT
-from claude_comm.drive import launch, services
-from claude_comm.drive.blocking import Links
 from claude_comm.errors import ClaudeCommError
 from claude_comm.names import Keys
 from claude_comm.ops import registry
+from claude_comm.runtime import private_server, worker_processes
 from claude_comm.settings import Settings
 from claude_comm.store import queries
 from claude_comm.store.activity import module_activity
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database
+from claude_comm.transport.driver import Links
 
 MODULES = {READER: "reader", EXTRACTOR: "extractor", INDEXER: "indexer"}
 # Three modules import what they stand on at once; 4 s were seen on two busy cores.
@@ -52,18 +52,18 @@ class Progress(msgspec.Struct, frozen=True):
 @contextmanager
 def surroundings(settings: Settings) -> Iterator[None]:
     """The server and the workers, while the block lasts."""
-    had_server = bool(settings.url) or launch.answers(launch.socket_path(settings.home))
-    had = {name for name in services.WORKERS if services.running(settings.home, name)}
+    had_server = bool(settings.url) or private_server.answers(private_server.socket_path(settings.home))
+    had = {name for name in worker_processes.WORKERS if worker_processes.running(settings.home, name)}
     try:
-        for name in services.able(settings):
-            services.start(settings, name)
+        for name in worker_processes.able(settings):
+            worker_processes.start(settings, name)
         yield
     finally:
-        for name in services.WORKERS:
+        for name in worker_processes.WORKERS:
             if name not in had:
-                services.stop(settings.home, name)
+                worker_processes.stop(settings.home, name)
         if not had_server:
-            launch.stop(settings.home)
+            private_server.stop(settings.home)
 
 
 @contextmanager
@@ -110,7 +110,9 @@ def require_alive(settings: Settings, processes: dict[str, subprocess.Popen[byte
     for name, process in processes.items():
         if process.poll() is not None:
             log = _log(settings, name)
-            raise DemoFailed(f"{name} ended (exit {process.returncode}); its log {log} ends:\n{launch.tail(log)}")
+            raise DemoFailed(
+                f"{name} ended (exit {process.returncode}); its log {log} ends:\n{private_server.tail(log)}"
+            )
 
 
 def _spawn(settings: Settings, name: str, target: str) -> subprocess.Popen[bytes]:
@@ -118,7 +120,7 @@ def _spawn(settings: Settings, name: str, target: str) -> subprocess.Popen[bytes
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "claude_comm", "run", target],
             cwd=settings.home,
-            env=services.environ_for(settings),
+            env=worker_processes.environ_for(settings),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

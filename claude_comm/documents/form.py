@@ -19,7 +19,7 @@ import fastjsonschema
 import msgspec
 
 from claude_comm.errors import InvalidDocument
-from claude_comm.schema.sentences import place
+from claude_comm.schema.validation.phrases import place
 
 Kind: TypeAlias = Literal["pipeline", "negotiation", "session", "communication"]
 Steps: TypeAlias = tuple[str | int, ...]

@@ -16,7 +16,7 @@ from claude_comm.documents import form
 from claude_comm.documents.form import Problem
 from claude_comm.errors import SchemaError
 from claude_comm.pipeline.faults import faults
-from claude_comm.schema.check import check
+from claude_comm.schema.containment.check import check
 from claude_comm.schema.verdict import Incompatible, Json, Policy, Undecided, Verdict
 
 Answer = Literal["yes", "no", "undecided"]

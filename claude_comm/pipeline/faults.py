@@ -7,8 +7,8 @@ import functools
 from claude_comm.documents.form import Problem, Steps
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import URI, Dialect, dialect_of
-from claude_comm.schema.sentences import place
-from claude_comm.schema.validate import Validator, compile_validator, well_formed
+from claude_comm.schema.validation.phrases import place
+from claude_comm.schema.validation.validator import Validator, compile_validator, well_formed
 from claude_comm.schema.verdict import Json
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import claude_comm.schema.containment.check
+
 # First the modules of these names: Python would bind them here whenever they are first imported, over the functions.
-import claude_comm.schema.adapt
-import claude_comm.schema.check
-import claude_comm.schema.diff  # noqa: F401
-from claude_comm.schema.adapt import Proposal
-from claude_comm.schema.adapter import apply
+import claude_comm.schema.evolution.adapt
+import claude_comm.schema.evolution.diff  # noqa: F401
 from claude_comm.schema.dialect import DEFAULT, Dialect
-from claude_comm.schema.diff import Difference
+from claude_comm.schema.evolution.adapt import Proposal
+from claude_comm.schema.evolution.adapter import apply
+from claude_comm.schema.evolution.diff import Difference
+from claude_comm.schema.evolution.infer import infer
 from claude_comm.schema.explain import explain
-from claude_comm.schema.infer import infer
 from claude_comm.schema.verdict import Compatible, Incompatible, Json, Policy, Reason, Undecided, Verdict
 
 __all__ = [
@@ -48,7 +49,7 @@ def check(
     Raises `SchemaError` for a schema that cannot be used, and nothing else.
     """
     # The clock lives three floors up; importing the engine does not import it.
-    from claude_comm.drive.guard import check as guarded
+    from claude_comm.transport.schema_clock import check as guarded
 
     return guarded(produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
 
@@ -65,7 +66,7 @@ def diff(
 
     Raises `SchemaError` for a schema that cannot be used, and nothing else.
     """
-    from claude_comm.drive.guard import diff as guarded
+    from claude_comm.transport.schema_clock import diff as guarded
 
     return guarded(old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
 
@@ -83,7 +84,7 @@ def adapt(
 
     Raises `SchemaError` for a schema that cannot be used, and nothing else.
     """
-    from claude_comm.drive.guard import adapt as guarded
+    from claude_comm.transport.schema_clock import adapt as guarded
 
     return guarded(
         produced, accepted, aliases=aliases, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from claude_comm.drive.blocking import Links
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
 from claude_comm.ops.follow import Entries, Tail
@@ -21,6 +20,7 @@ from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
 from claude_comm.store.project import Page, Projected, project
 from claude_comm.store.telling import Teller
+from claude_comm.transport.driver import Links
 
 # What a page should hold in memory, and its bounds in entries. The first page is small, because nobody knows yet how
 # large the messages are; beyond the largest, a transaction gains nothing.

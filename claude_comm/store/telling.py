@@ -12,13 +12,13 @@ import socket
 import time
 from collections import deque
 
-from claude_comm.drive.blocking import Links
 from claude_comm.names import Keys
 from claude_comm.ops import receipts
 from claude_comm.ops.receipts import REPEAT_MS, TELL_EVERY_MS, Stored
 from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import START, position
 from claude_comm.store.database import Database
+from claude_comm.transport.driver import Links
 
 # An outbox believes a receipt 5 s after the send and looks twice a second, while the stream still holds the entry.
 SETTLED_AFTER_MS = 8_000

@@ -14,8 +14,8 @@ from typing import Any
 
 from claude_comm import Consumer, Context, Envelope, Module
 from claude_comm.delivery.retry import RetryPolicy
-from claude_comm.drive.configure import settings_of_process
 from claude_comm.errors import DecodeError, TransportError
+from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from tests.chaos import tamper
 from tests.chaos.record import DELAYED, FLAKY, PLAIN, Mark, Recorder, check

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from claude_comm import Publisher
-from claude_comm.drive.configure import settings_of_process
 from claude_comm.errors import ClaudeCommError
+from claude_comm.runtime.environment import settings_of_process
 from tests.chaos import tamper
 from tests.chaos.record import DELAYED, FLAKY, PLAIN, Recorder, mark, read
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from claude_comm.drive import launch
+from claude_comm.runtime import private_server
 
 START_TIMEOUT_S = 30.0
 
@@ -48,7 +48,7 @@ class ChaosServer:
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen(
-            [str(launch.binary()), *words, *self._extra],
+            [str(private_server.binary()), *words, *self._extra],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -59,11 +59,11 @@ class ChaosServer:
     def wait(self) -> None:
         """Until it answers."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not launch.answers(self.socket):
+        while not private_server.answers(self.socket):
             assert self._process is not None
             code = self._process.poll()
             if code is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the server did not start (exit {code}):\n{launch.tail(self.log, 20)}")
+                raise AssertionError(f"the server did not start (exit {code}):\n{private_server.tail(self.log, 20)}")
             time.sleep(0.005)
 
     def kill(self) -> None:

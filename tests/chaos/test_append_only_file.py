@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from claude_comm import Publisher, Settings
-from claude_comm.client import outboxed
-from claude_comm.drive import launch
-from claude_comm.drive.connect import connect
+from claude_comm.client.publisher import outbox_sender
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
+from claude_comm.runtime import private_server
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 from tests.conftest import wait_until
 
 MESSAGES = 20
@@ -23,16 +23,16 @@ MESSAGES = 20
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outbox looks for what the server has lost more often than it has to, and earlier."""
-    monkeypatch.setattr(outboxed, "SETTLE_S", 0.3)
-    monkeypatch.setattr(outboxed, "REVIEW_S", 0.02)
-    monkeypatch.setattr(outboxed, "AUDIT_S", 0.1)
+    monkeypatch.setattr(outbox_sender, "SETTLE_S", 0.3)
+    monkeypatch.setattr(outbox_sender, "REVIEW_S", 0.02)
+    monkeypatch.setattr(outbox_sender, "AUDIT_S", 0.1)
 
 
 def test_bytes_flipped_in_it_stop_the_server_and_the_error_says_what_to_do(home: Path) -> None:
     settings = Settings(home=home)
     stop_with_a_damaged_file(settings, home)
     with pytest.raises(ServerUnreachable) as refusal:
-        launch.ensure(home)
+        private_server.ensure(home)
     assert f"{home / 'server' / 'appendonlydir'} is damaged: move that folder away" in str(refusal.value)
 
 
@@ -62,7 +62,7 @@ def stop_with_a_damaged_file(settings: Settings, home: Path) -> int:
         publisher.publish_many("b", range(MESSAGES // 2))
         projected(settings)
         publisher.publish_many("b", range(MESSAGES // 2, MESSAGES))
-    launch.stop(home)
+    private_server.stop(home)
     whole = bytearray(incr(home).read_bytes())
     # In the frame of a command in the middle: what is flipped inside of a payload no server notices.
     at = whole.index(b"*5\r\n$4\r\nXADD", len(whole) // 2)

@@ -20,12 +20,12 @@ import msgspec
 import pytest
 
 from claude_comm import Publisher, Settings
-from claude_comm.client import outboxed
-from claude_comm.drive.connect import connect
+from claude_comm.client.publisher import outbox_sender
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 from tests.chaos.link import Link
 from tests.chaos.server import ChaosServer
 from tests.conftest import child_environ, wait_until
@@ -38,9 +38,9 @@ OUTBOX = pytest.mark.parametrize("outbox", [False, True], ids=["no outbox", "out
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outbox looks around more often than it has to, and earlier: the disks here are as they are said to be."""
-    monkeypatch.setattr(outboxed, "SETTLE_S", 0.3)
-    monkeypatch.setattr(outboxed, "REVIEW_S", 0.02)
-    monkeypatch.setattr(outboxed, "AUDIT_S", 0.1)
+    monkeypatch.setattr(outbox_sender, "SETTLE_S", 0.3)
+    monkeypatch.setattr(outbox_sender, "REVIEW_S", 0.02)
+    monkeypatch.setattr(outbox_sender, "AUDIT_S", 0.1)
 
 
 class Rig:

@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from claude_comm import Consumer, Publisher
-from claude_comm.client import outboxed
-from claude_comm.drive.connect import connect
+from claude_comm.client.publisher import outbox_sender
 from claude_comm.errors import ClaudeCommError, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 from tests.chaos import wires
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def _bodies(links: object, keys: Keys) -> Iterator[bytes]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outbox looks around more often than it has to."""
-    monkeypatch.setattr(outboxed, "REVIEW_S", 0.01)
+    monkeypatch.setattr(outbox_sender, "REVIEW_S", 0.01)
 
 
 def unreachable() -> Exception:

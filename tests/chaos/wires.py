@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from claude_comm.drive.server import Server
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused
+from claude_comm.transport.pool import Server
 
 
 class Hook(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from claude_comm.drive.configure import settings_of_process
+from claude_comm.runtime.environment import settings_of_process
 from tests.chaos import tamper
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from claude_comm.settings import Settings
-from tests.cluster.masters import Masters, three_masters
 from tests.conftest import child_environ
+from tests.support.masters import Masters, three_masters
 
 _numbers = itertools.count()
 

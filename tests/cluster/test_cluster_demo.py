@@ -12,11 +12,11 @@ import pytest
 
 from claude_comm import Settings
 from claude_comm.demo import stage
-from claude_comm.drive import launch, services
 from claude_comm.names import Keys
+from claude_comm.runtime import private_server, worker_processes
 from claude_comm.store.database import Database, open_database
-from tests.cluster.masters import Masters
 from tests.conftest import child_environ
+from tests.support.masters import Masters
 
 NAMESPACE = "demo-on-both"
 
@@ -94,8 +94,8 @@ def test_the_demo_leaves_the_same_projection_on_three_masters_as_on_one_server(
     assert sum(on_three["messages"].values()) == 81
     assert sum(on_three["deliveries"].values()) == 81
     assert [node.streams(NAMESPACE) for node in masters.nodes] == [[inbox] for inbox in inboxes]
-    left = [name for name in (*services.WORKERS, "demo") if services.running(spread, name)]
-    assert (left, launch.answers(launch.socket_path(spread))) == ([], False)
+    left = [name for name in (*worker_processes.WORKERS, "demo") if worker_processes.running(spread, name)]
+    assert (left, private_server.answers(private_server.socket_path(spread))) == ([], False)
 
 
 def test_the_projection_is_compared_whole(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from claude_comm import Settings
-from claude_comm.drive.cluster import ClusterServer
-from claude_comm.drive.connect import connect, connect_async
 from claude_comm.effects import Append, Batch, Command, Operation, Post, Script
 from claude_comm.errors import ConfigurationError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import follow
-from tests.cluster.masters import Master, Masters, lone_server, modules_on_all
+from claude_comm.transport.cluster import ClusterServer
+from claude_comm.transport.connect import connect, connect_async
 from tests.conftest import wait_until
+from tests.support.masters import Master, Masters, lone_server, modules_on_all
 
 Run = Callable[[Operation[Any]], Any]
 

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from claude_comm import Consumer, Publisher, Settings
-from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command
 from claude_comm.errors import InboxFull
 from claude_comm.names import Keys
 from claude_comm.ops import receipts, registry
 from claude_comm.telemetry.logs import get_logger
+from claude_comm.transport.driver import Links
 from tests.conftest import wait_until
 from workers.janitor import Janitor
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Publisher, Settings
-from claude_comm.drive.connect import connect
 from claude_comm.names import Keys
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
-from tests.cluster.masters import Masters, modules_on_all
+from claude_comm.transport.connect import connect
 from tests.conftest import wait_until
+from tests.support.masters import Masters, modules_on_all
 
 MOVES = 8
 

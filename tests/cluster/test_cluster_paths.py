@@ -19,15 +19,15 @@ import pytest
 
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.delivery.retention import Keep, tightest
-from claude_comm.drive.connect import connect
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.ops import registry, server
 from claude_comm.registry.contracts import contract
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
-from tests.cluster.masters import Masters, lone_server, modules_on_all
+from claude_comm.transport.connect import connect
 from tests.conftest import wait_until
+from tests.support.masters import Masters, lone_server, modules_on_all
 from workers import negotiation
 
 COMMAND = [sys.executable, "-m", "claude_comm"]
@@ -163,7 +163,7 @@ def test_an_outbox_forgets_what_the_projection_has(settings: Settings, masters: 
     """Its receipts are positions on streams of all masters."""
     names = modules_on_all(masters, settings.namespace, 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("claude_comm.client.outboxed.SETTLE_S", 0.0)
+        patch.setattr("claude_comm.client.publisher.outbox_sender.SETTLE_S", 0.0)
         with Publisher("source", settings=settings, outbox=tmp_path / "outbox.db") as publisher:
             for name in names:
                 publisher.publish_many(name, range(50))

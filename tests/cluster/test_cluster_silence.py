@@ -14,8 +14,6 @@ import msgspec
 import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Publisher
-from claude_comm.drive import server as server_file
-from claude_comm.drive.connect import connect
 from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
@@ -24,8 +22,10 @@ from claude_comm.settings import Settings
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.telemetry.logs import get_logger
-from tests.cluster.masters import Master, Masters, modules_on_all, three_masters
+from claude_comm.transport import pool as server_file
+from claude_comm.transport.connect import connect
 from tests.conftest import wait_until
+from tests.support.masters import Master, Masters, modules_on_all, three_masters
 from workers.janitor import Janitor
 
 # An attempt costs a publisher 1.5 s of patience.
@@ -60,7 +60,7 @@ def victim(own: Masters, settings: Settings) -> Iterator[Master]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publishers that give up sooner: how long they try is shown by the first test."""
-    monkeypatch.setattr("claude_comm.client.sending.RETRY_WAITS_S", (0.05, 0.1))
+    monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.05, 0.1))
 
 
 def split(own: Masters, settings: Settings, victim: Master) -> tuple[list[str], list[str]]:
@@ -174,7 +174,7 @@ def test_a_stopped_master_hangs_nobody(
 ) -> None:
     """It accepts and never answers; with the wait for a reply made short for the test."""
     monkeypatch.setattr(server_file, "REPLY_TIMEOUT_S", 0.5)
-    monkeypatch.setattr("claude_comm.drive.cluster.REPLY_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("claude_comm.transport.cluster.REPLY_TIMEOUT_S", 0.5)
     lost, kept = split(own, settings, victim)
     keys = Keys(settings.namespace)
     with connect(settings) as links:

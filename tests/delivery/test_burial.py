@@ -23,7 +23,7 @@ from claude_comm.delivery.recheck import Judge, Refusal
 from claude_comm.envelope import encode
 from claude_comm.errors import ConfigurationError
 from claude_comm.registry.contracts import contract
-from tests.facts import envelope
+from tests.support.facts import envelope
 
 
 def burial(number: int = 1, reason: str = "no", path: str = "", **fields: Any) -> Burial:

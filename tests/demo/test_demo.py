@@ -17,8 +17,8 @@ import pytest
 from claude_comm.demo import corpus
 from claude_comm.demo.index import Index
 from claude_comm.demo.shapes import Finding
-from claude_comm.drive import launch, services
 from claude_comm.errors import ConfigurationError, NotFound
+from claude_comm.runtime import private_server, worker_processes
 from tests.conftest import child_environ, wait_until
 
 COMMAND = [sys.executable, "-m", "claude_comm"]
@@ -37,8 +37,8 @@ def comm(home: Path, *arguments: object, **options: Any) -> subprocess.Completed
 
 
 def nothing_runs(home: Path) -> bool:
-    left = [name for name in (*services.WORKERS, "demo") if services.running(home, name)]
-    return not left and not launch.answers(launch.socket_path(home)) and not modules_of(home)
+    left = [name for name in (*worker_processes.WORKERS, "demo") if worker_processes.running(home, name)]
+    return not left and not private_server.answers(private_server.socket_path(home)) and not modules_of(home)
 
 
 def modules_of(home: Path) -> list[int]:
@@ -89,7 +89,7 @@ def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(home: Path) -
     again = comm(home, "demo")
     assert again.returncode == 0, again.stderr
     assert f"indexed {files}/{files}" in again.stdout
-    assert all(services.running(home, name) for name in services.WORKERS)
+    assert all(worker_processes.running(home, name) for name in worker_processes.WORKERS)
     assert modules_of(home) == []
 
 
@@ -145,7 +145,7 @@ def test_two_demos_at_once_do_not_mix(home: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: services.running(home, "demo") is not None)
+    wait_until(lambda: worker_processes.running(home, "demo") is not None)
     second = comm(home, "demo")
     assert (second.returncode, "demo runs already" in second.stderr) == (1, True)
     assert first.wait(timeout=60) == 0

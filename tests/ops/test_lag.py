@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from claude_comm.drive.blocking import Links
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import lag
 from claude_comm.ops.lag import Lag
 from claude_comm.settings import Settings
+from claude_comm.transport.driver import Links
 
 
 @pytest.fixture

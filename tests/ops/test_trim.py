@@ -10,12 +10,12 @@ import pytest
 
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.delivery.retention import Keep, Projection
-from claude_comm.drive.blocking import Links
-from claude_comm.drive.connect import connect
 from claude_comm.effects import Command
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import receipts, trim
 from claude_comm.ops.trim import Trimmed
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
 
 NOTHING = Keep(0, 0)
 

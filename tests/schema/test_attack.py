@@ -11,12 +11,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from claude_comm.schema import Compatible, Incompatible, arrays, canonical, check, numbers, objects
-from claude_comm.schema.outcome import EMPTY
-from claude_comm.schema.validate import compiled
-
-from .attack import breaking
-from .pairs import Maker
+from claude_comm.schema import Compatible, Incompatible, check
+from claude_comm.schema.containment import canonical
+from claude_comm.schema.solver import arrays, numbers, objects
+from claude_comm.schema.solver.result import EMPTY
+from claude_comm.schema.validation.validator import compiled
+from tests.support.schemas.attack import breaking
+from tests.support.schemas.pairs import Maker
 
 LONG = os.environ.get("COMM_LONG") == "1"
 PAIRS, SAMPLES = (2_500, 300) if LONG else (300, 60)
@@ -95,7 +96,7 @@ def test_the_attack_finds_a_planted_fault(name: str, monkeypatch: pytest.MonkeyP
     owner, rule, wrong = FAULTS[name]
     monkeypatch.setattr(owner, rule, wrong)
     # One keyword at a time asks less of the prover, and so hides some faults of the proof that all of them need.
-    monkeypatch.setattr(importlib.import_module("claude_comm.schema.check"), "PATIENCE", 0)
+    monkeypatch.setattr(importlib.import_module("claude_comm.schema.containment.check"), "PATIENCE", 0)
     for chance, produced, accepted in pairs(400, SEED + 3):
         if isinstance(check(produced, accepted, policy="strict"), Compatible):
             found, _ = breaking(produced, accepted, chance, 60)

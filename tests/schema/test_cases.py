@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check
-from claude_comm.schema.confirm import Side, accepts
+from claude_comm.schema.containment.confirm import Side, accepts
 from claude_comm.schema.dialect import DEFAULT, dialect_of
-from claude_comm.schema.normal import normalise
+from claude_comm.schema.normalform.normalize import normalise
 
 OWN = Path(__file__).parent / "cases"
 SHARED = Path(__file__).parents[3] / "shared" / "cases"

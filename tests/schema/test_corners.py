@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema import Compatible, Incompatible, Undecided, check, effort, limits
-from claude_comm.schema.automaton import watching
-from claude_comm.schema.canonical import cheap
+from claude_comm.schema import Compatible, Incompatible, Undecided, check, limits
+from claude_comm.schema.containment.boundary_values import candidates, harvest
+from claude_comm.schema.containment.canonical import cheap
+from claude_comm.schema.cost import validation_cost
+from claude_comm.schema.cost.validation_cost import searchable
 from claude_comm.schema.dialect import DEFAULT, URI
-from claude_comm.schema.effort import searchable
-from claude_comm.schema.languages import Language, TooHard
-from claude_comm.schema.normal import normalise
-from claude_comm.schema.sample import candidates, harvest
-
-from .pairs import Maker
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.regex.automaton import watching
+from claude_comm.schema.regex.language import Language, TooHard
+from tests.support.schemas.pairs import Maker
 
 FOUR = "http://json-schema.org/draft-04/schema#"
 SEVEN = "http://json-schema.org/draft-07/schema#"
@@ -218,9 +218,9 @@ def test_the_work_seen_at_a_glance_is_never_less_than_the_work_counted() -> None
         schema, _ = Maker(random.Random(index)).pair()
         document = normalise(schema, DEFAULT)
         for value in itertools.islice(candidates(document.schema, harvest(document.schema)), 20):
-            glance = effort.glanced(document, value)
+            glance = validation_cost.glanced(document, value)
             if glance is not None:
-                counted = effort._Count(document, lambda: None).of(document.schema, value, 0)
+                counted = validation_cost._Count(document, lambda: None).of(document.schema, value, 0)
                 assert glance.evaluations >= counted.evaluations, (schema, value)
                 assert glance.depth >= counted.depth, (schema, value)
                 looked += 1

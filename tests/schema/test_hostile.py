@@ -11,8 +11,7 @@ import pytest
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import check
-
-from .hostile import hostile
+from tests.support.schemas.hostile import hostile
 
 LONG = os.environ.get("COMM_LONG") == "1"
 COUNT, BUDGET_MS = (200, 2_000) if LONG else (50, 250)

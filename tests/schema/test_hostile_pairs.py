@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.adapt import adapt
-from claude_comm.schema.diff import diff
+from claude_comm.schema.evolution.adapt import adapt
+from claude_comm.schema.evolution.diff import diff
 
 BUDGET_MS = 1_000
 

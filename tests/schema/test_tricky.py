@@ -10,16 +10,15 @@ from typing import Any
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, check
-from claude_comm.schema.close import close
-from claude_comm.schema.confirm import compile_side
+from claude_comm.schema.containment.boundary_values import candidates, harvest
+from claude_comm.schema.containment.confirm import compile_side
+from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect
-from claude_comm.schema.effort import circular
-from claude_comm.schema.normal import normalise
-from claude_comm.schema.remembering import accepts
-from claude_comm.schema.sample import candidates, harvest
-
-from . import tricky
-from .pairs import mutated
+from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation.memoized import accepts
+from tests.support.schemas import tricky
+from tests.support.schemas.pairs import mutated
 
 LONG = os.environ.get("COMM_LONG") == "1"
 COUNT = 20_000 if LONG else 600

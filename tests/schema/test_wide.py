@@ -13,8 +13,8 @@ import pytest
 from claude_comm.schema import check
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.dialect import DEFAULT
-from claude_comm.schema.normal import normalise
-from claude_comm.schema.prove import Question
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.solver.difference import Question
 
 BUDGETS_MS = (200, 2_000) if os.environ.get("COMM_LONG") == "1" else (200,)
 # What a busy machine adds to stages that cannot be interrupted.

@@ -1,3 +1,3 @@
 """On three masters: what the tests of this name show of one server."""
 
-from tests.client.test_consumer import *  # noqa: F403
+from tests.client.consumer.test_consumer import *  # noqa: F403

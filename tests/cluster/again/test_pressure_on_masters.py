@@ -1,3 +1,3 @@
 """On three masters: what the tests of this name show of one server."""
 
-from tests.client.test_pressure import *  # noqa: F403
+from tests.client.publisher.test_backpressure import *  # noqa: F403

@@ -1,0 +1,68 @@
+"""The command `check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import documents, verdicts
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Budget, Strict, policy
+from claude_comm.terminal.output import emit_json, reader_gone
+
+Batch = Annotated[
+    str,
+    typer.Option(
+        "--batch", metavar="FILE.jsonl", help="Weigh a pair a line instead, and write a verdict a line; - for stdin."
+    ),
+]
+
+
+def check(
+    context: typer.Context,
+    produced: Annotated[str, typer.Argument(metavar="A.json", help="The schema of what is sent; - for stdin.")] = "",
+    accepted: Annotated[
+        str, typer.Argument(metavar="B.json", help="The schema of what is accepted; - for stdin.")
+    ] = "",
+    batch: Batch = "",
+    strict: Strict = False,
+    budget: Budget = DEFAULT_BUDGET_MS,
+    as_json: AsJson = False,
+) -> int:
+    """Say whether every message that A allows is accepted by B.
+
+    Exits with 0 for yes (proved), 1 for no (with a message that B refuses), 4 when it cannot be decided.
+
+    A line of a batch is an object with `id`, `dialect` (draft2020-12, draft2019-09, draft7, draft6 or draft4; for
+    schemas without a `$schema`), `sub` (what is sent) and `sup` (what is accepted). For each, in order and at once,
+    a JSON line goes to stdout: `id`, `answer` with what stands behind it, and `elapsed_ms`; or `id`, `line` and
+    `error` for a line that cannot be used. A batch exits with 2 when a line could not be used, else with 1 when a
+    pair is incompatible, else with 4 when one is undecided, else with 0. --budget is for each pair.
+    """
+    if bool(batch) is bool(produced or accepted) or bool(produced) is not bool(accepted):
+        raise typer.BadParameter("Give the two schemas A.json and B.json, or --batch FILE.jsonl.", ctx=context)
+    return _batch(batch, strict, budget) if batch else _pair(produced, accepted, strict, budget, as_json)
+
+
+def _pair(produced: str, accepted: str, strict: bool, budget: float, as_json: bool) -> int:
+    from claude_comm.schema import check as weigh
+
+    schemas = documents.read_pair(produced, accepted)
+    verdict = weigh(*schemas, policy=policy(strict), budget_ms=budget)
+    if as_json:
+        emit_json(verdict)
+    else:
+        verdicts.show(verdict)
+    return verdicts.EXIT_CODES[verdict.answer]
+
+
+def _batch(name: str, strict: bool, budget: float) -> int:
+    from claude_comm.cli.commands.check_batch import UNUSABLE, outcomes
+
+    answers = set()
+    for outcome in outcomes(documents.lines(name), policy(strict), budget):
+        emit_json(outcome.shown, lines=True)
+        answers.add(outcome.answer)
+        if reader_gone():
+            break
+    return 2 if UNUSABLE in answers else verdicts.worst(answers)

@@ -1,0 +1,97 @@
+"""The command `schema adapt`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from claude_comm.cli import documents, verdicts
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, Accepted, AsJson, Produced, Strict, WholeBudget, policy
+from claude_comm.errors import ClaudeCommError
+from claude_comm.schema.evolution.adapt import Proposal, apply
+from claude_comm.schema.evolution.adapt import adapt as propose
+from claude_comm.schema.validation.enforced import under
+from claude_comm.schema.validation.validator import MAX_INSTANCE_DEPTH, compile_validator, deeper
+from claude_comm.schema.verdict import Json, Policy, Undecided
+from claude_comm.terminal.output import clean, emit, emit_document, emit_json, emit_styled, say
+
+Message = Annotated[
+    str,
+    typer.Option(
+        "--apply", metavar="MESSAGE.json", help="Write this message as the best safe and proved proposal makes it."
+    ),
+]
+
+
+class NotAdapted(ClaudeCommError):
+    """A message that nothing proved may be done to."""
+
+
+def adapt(
+    produced: Produced,
+    accepted: Accepted,
+    message: Message = "",
+    strict: Strict = False,
+    budget: WholeBudget = DEFAULT_BUDGET_MS,
+    as_json: AsJson = False,
+) -> int:
+    """Propose steps that make the messages of one schema fit another.
+
+    A proposal is safe or a guess, and proved or not; only one that is safe and proved is ever applied. The message
+    for --apply must be one that PRODUCED allows, since the proof is about those. Exits with 0 when a proposal is safe
+    and proved, 1 when none is, 4 when none is and a safe one could not be decided.
+    """
+    documents.one_stdin(produced, accepted, message)
+    schemas = documents.read_pair(produced, accepted)
+    found = propose(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
+    if message:
+        adapted = _adapted(found, schemas[0], policy(strict), documents.read(message))
+        (emit_json if as_json else emit_document)(adapted)
+    elif as_json:
+        emit_json([_told(proposal) for proposal in found])
+    else:
+        _show(found)
+    return _exit_code(found)
+
+
+def _adapted(found: Sequence[Proposal], produced: Json, policy: Policy, message: Json) -> Json:
+    best = next((proposal for proposal in found if proposal.applicable), None)
+    if best is None:
+        raise NotAdapted("no proposal is both safe and proved, so none is applied; without --apply all are shown.")
+    if deeper(message, MAX_INSTANCE_DEPTH):
+        raise NotAdapted(f"the message is nested more than {MAX_INSTANCE_DEPTH} deep.")
+    for schema in under(policy, produced):
+        for breach in compile_validator(schema).validate(message):
+            raise NotAdapted(
+                f"the message is none that the producer's schema allows: {breach.path}: {breach.sentence}."
+            )
+    return apply(best.adapter, message)
+
+
+def _exit_code(found: Sequence[Proposal]) -> int:
+    if any(proposal.applicable for proposal in found):
+        return 0
+    open_ = any(proposal.kind == "safe" and isinstance(proposal.verdict, Undecided) for proposal in found)
+    return verdicts.EXIT_CODES["undecided" if open_ else "incompatible"]
+
+
+def _told(proposal: Proposal) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(proposal)
+    return {"proved": proposal.proved, "applicable": proposal.applicable, **told}
+
+
+def _show(found: Sequence[Proposal]) -> None:
+    for number, proposal in enumerate(found, 1):
+        proved = "proved" if proposal.proved else "not proved"
+        emit_styled(f"{number}. {proposal.kind}, {proved}", "green" if proposal.applicable else "yellow")
+        for sentence in proposal.sentences or ["nothing to do: every message is accepted as it is"]:
+            emit(clean(f"   - {sentence}"))
+        emit(clean(f"   adapter: {msgspec.json.encode(proposal.adapter).decode()}"))
+        if not proposal.proved:
+            verdicts.show(proposal.verdict, "what comes out of it")
+    if not found:
+        say("no steps are known that would make these fit; `claude-comm schema explain` shows what keeps them apart.")

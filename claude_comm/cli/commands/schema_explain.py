@@ -1,0 +1,95 @@
+"""The command `schema explain`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from claude_comm.cli import documents, verdicts
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, Accepted, AsJson, Budget, Produced, Strict, policy
+from claude_comm.schema import Compatible, Incompatible, Reason, Undecided, Verdict, check
+from claude_comm.schema.dialect import dialect_of
+from claude_comm.schema.verdict import Json
+from claude_comm.terminal.output import clean, emit, emit_document, emit_json, emit_styled, shorten
+
+_STYLES = {"compatible": "bold green", "incompatible": "bold red", "undecided": "bold yellow"}
+_POLICIES = {
+    "closed-producer": "closed-producer: the producer sends only the properties that its schema declares",
+    "strict": "strict: every message that the one schema allows, also with properties that it does not declare",
+}
+# What a verdict calls its proof, for who did not read the engine.
+_PROOFS = {
+    "keyword by keyword": "each keyword of the consumer follows from one of the producer at the same place",
+    "canonical forms": "both schemas in canonical form, where the one covers the other",
+    "no message in the difference": "a search for a message that the one allows and the other refuses; there is none",
+    "every message looked at": "the producer's schema lists its messages, and each of them is accepted",
+}
+_FRAGMENT_CHARACTERS = 200
+
+
+def explain(
+    produced: Produced,
+    accepted: Accepted,
+    strict: Strict = False,
+    budget: Budget = DEFAULT_BUDGET_MS,
+    as_json: AsJson = False,
+) -> int:
+    """Give the verdict on two schemas in full, for a person.
+
+    Every reason with its place in the message and in the schema, what the schema says there and what would mend it on
+    either side; the message that shows it; or where it is undecided, and why. Exits as `claude-comm check` does.
+    """
+    sent, taken = documents.read_pair(produced, accepted)
+    begun = time.perf_counter()
+    verdict = check(sent, taken, policy=policy(strict), budget_ms=budget)
+    facts = {"policy": policy(strict), "dialects": [dialect_of(sent), dialect_of(taken)]}
+    if as_json:
+        emit_json({**facts, "elapsed_ms": round((time.perf_counter() - begun) * 1000, 3), "verdict": verdict})
+    else:
+        _show(verdict, _POLICIES[policy(strict)], taken)
+    return verdicts.EXIT_CODES[verdict.answer]
+
+
+def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
+    emit_styled(verdict.answer, _STYLES[verdict.answer])
+    emit(f"policy   {meaning}")
+    match verdict:
+        case Compatible(proof=proof):
+            emit(f"proof    {_PROOFS.get(proof, proof)}")
+        case Undecided(place=place, why=why):
+            emit(clean(f"place    {place or 'the whole'}"))
+            emit(clean(f"why      {why}"))
+            emit("so       a gate treats it as no; where time ran out, a larger --budget may settle it")
+        case Incompatible(witness=witness, reasons=reasons):
+            emit("\nThe producer may send this message, and the consumer refuses it:\n")
+            emit_document(witness)
+            emit("\nReasons, also those that only other messages show:")
+            for number, reason in enumerate(reasons, 1):
+                emit("")
+                emit_styled(clean(f"{number}. {reason.sentence}"), "bold")
+                for line in _lines(reason, accepted):
+                    emit(clean(f"   {line}"))
+
+
+def _lines(reason: Reason, accepted: Json) -> Iterator[str]:
+    yield f"in the message   {reason.path}"
+    yield f"in the schema    {reason.schema_path or '/'}"
+    if (said := _said(accepted, reason.schema_path)) is not None:
+        yield f"which says       {reason.rule}: {shorten(said, _FRAGMENT_CHARACTERS)}"
+    for mend in reason.mends:
+        yield f"mend             {mend}"
+
+
+def _said(schema: Json, pointer: str) -> str | None:
+    """What stands at a JSON Pointer, as JSON; None where it leads through a reference."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, dict) and name in schema:
+            schema = schema[name]
+        elif isinstance(schema, list) and name.isdigit() and int(name) < len(schema):
+            schema = schema[int(name)]
+        else:
+            return None
+    return msgspec.json.encode(schema).decode()

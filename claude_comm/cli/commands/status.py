@@ -1,0 +1,197 @@
+"""The command `status`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from claude_comm.cli.options import AsJson
+from claude_comm.errors import ConfigurationError, ServerUnreachable
+from claude_comm.names import Keys
+from claude_comm.ops import server as ops
+from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
+from claude_comm.runtime import private_server, worker_processes
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.worker_processes import Service
+from claude_comm.settings import Settings, public
+from claude_comm.store.catch_up import lags
+from claude_comm.store.database import open_database
+from claude_comm.store.tallies import DUPLICATES, LOST, tallies
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import clean, emit, emit_json, emit_table, say
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
+
+SERVER = "server"
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
+    which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
+    not in the projection yet; `lost` and `duplicates` are counts by module."""
+
+    home: str
+    namespace: str
+    address: str
+    server: ServerFacts | None
+    masters: dict[str, ServerFacts | None]
+    workers: dict[str, Service | None]
+    streams: list[StreamFacts]
+    behind: dict[str, int]
+    lost: dict[str, int]
+    duplicates: dict[str, int]
+
+
+def status(
+    check: Annotated[
+        str, typer.Option("--check", metavar="NAME", help="Say nothing; exit with 0 if NAME (server or a worker) runs.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Show what runs: server, workers, streams.
+
+    `behind` is how many entries of a stream the projection does not have yet, `later` what waits for its time beside
+    it, `dead` what its module buried, `held by` what keeps entries that are not the newest from being trimmed. `lag` is
+    what a group was not handed yet, `pending` what it was handed and has not acked. `lost` are messages of a module
+    that were deleted from their stream before anybody had handled them, `duplicates` copies that it passed over; both
+    as far as the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor.
+    """
+    settings = settings_of_process()
+    if check:
+        return 0 if _runs(settings, check) else 1
+    found = look(settings)
+    if as_json:
+        emit_json(found)
+    else:
+        _show(found)
+    return 0
+
+
+def look(settings: Settings) -> Status:
+    """Raises ServerUnreachable when a configured server does not answer."""
+    facts: ServerFacts | None = None
+    masters: dict[str, ServerFacts | None] = {}
+    streams: list[StreamFacts] = []
+    behind: dict[str, int] = {}
+    if settings.url or private_server.answers(private_server.socket_path(settings.home)):
+        with connect(settings) as links:
+            keys = Keys(settings.namespace)
+            if links.data.reach == "cluster":
+                masters = _masters(links)
+            else:
+                facts = links.run(ops.facts())
+            wait_s = settings.projection_wait_s
+            streams = links.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
+            behind = _behind(links, settings, keys, streams)
+    return Status(
+        home=str(settings.home),
+        namespace=settings.namespace,
+        address=public(settings.url) or f"unix://{private_server.socket_path(settings.home)}",
+        server=facts,
+        masters=masters,
+        workers={name: worker_processes.running(settings.home, name) for name in worker_processes.WORKERS},
+        streams=streams,
+        behind=behind,
+        lost=_tallies(settings, LOST),
+        duplicates=_tallies(settings, DUPLICATES),
+    )
+
+
+def _tallies(settings: Settings, kind: str) -> dict[str, int]:
+    if not settings.database.exists():
+        return {}
+    with open_database(settings.database) as database:
+        return tallies(database, kind)
+
+
+def _masters(links: Links) -> dict[str, ServerFacts | None]:
+    """Each master of the cluster as it describes itself. Raises ServerUnreachable when none answers."""
+    found: dict[str, ServerFacts | None] = {}
+    for server in links.data.servers():
+        try:
+            found[public(server.url)] = Links(server, server).run(ops.facts())
+        except ServerUnreachable:
+            found[public(server.url)] = None
+    return found
+
+
+def _behind(links: Links, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
+    if not settings.database.exists():
+        return {one.key: one.entries for one in streams}
+    with open_database(settings.database) as database:
+        return lags(links, database, keys)
+
+
+def _runs(settings: Settings, name: str) -> bool:
+    if name in worker_processes.WORKERS:
+        return worker_processes.running(settings.home, name) is not None
+    if name != SERVER:
+        raise ConfigurationError(
+            f"nothing is called {name!r}; there are: {SERVER}, {', '.join(worker_processes.WORKERS)}."
+        )
+    if not settings.url:
+        return private_server.answers(private_server.socket_path(settings.home))
+    with connect(settings) as links:
+        links.run_on_each(ops.facts)
+    return True
+
+
+def _show(found: Status) -> None:
+    emit(clean(f"home         {found.home}"))
+    emit(clean(f"namespace    {found.namespace}"))
+    emit(clean(f"server       {_server(found)}"))
+    for address, facts in found.masters.items():
+        emit(clean(f"  master     {_described(facts, address) if facts else f'{address} does not answer'}"))
+    for name, service in found.workers.items():
+        told = f"process {service.pid}, for {formats.since(service.since_us)}" if service else "not running"
+        emit(clean(f"{name.ljust(11)}  {told}"))
+    for name, counts in ((LOST, found.lost), (DUPLICATES, found.duplicates)):
+        if counts:
+            told = ", ".join(f"{count} by {module}" for module, count in counts.items())
+            emit(clean(f"{name.ljust(11)}  {told}"))
+    if not found.streams:
+        say("no streams yet.")
+        return
+    emit("")
+    numbers = ["entries", "oldest", "behind", "later", "dead"]
+    rows = [_row(one, found.behind.get(one.key, 0)) for one in found.streams]
+    emit_table(["stream", *numbers, "held by"], rows, right=numbers)
+    groups = [(one.key, group) for one in found.streams for group in one.groups]
+    if groups:
+        emit("")
+        columns = ["lag", "pending", "instances"]
+        emit_table(["stream", "group", *columns], [_group_row(*pair) for pair in groups], right=columns)
+
+
+def _row(one: StreamFacts, behind: int) -> list[object]:
+    oldest = "-" if one.oldest_ms is None else formats.since(one.oldest_ms * 1000)
+    waiting = str(one.later)
+    if one.next_due_ms is not None:
+        wait_s = one.next_due_ms / 1000 - time.time()
+        waiting += f" (next in {formats.span(wait_s)})" if wait_s > 0 else " (due)"
+    return [one.key, one.entries, oldest, behind, waiting, one.dead, one.held or "-"]
+
+
+def _group_row(stream: str, group: GroupFacts) -> list[object]:
+    lag = f"{group.lag}{'+' if group.at_least else ''}"
+    return [stream, group.name, lag, group.pending, group.consumers]
+
+
+def _server(found: Status) -> str:
+    facts = found.server
+    if found.masters:
+        return f"a cluster of {len(found.masters)} masters at {found.address}"
+    if facts is None:
+        return f"not running ({found.address}); the first command that needs it starts it"
+    return _described(facts, found.address)
+
+
+def _described(facts: ServerFacts, address: str) -> str:
+    saved = "append-only file on" if facts.persistent else "append-only file off"
+    return (
+        f"{facts.program} {facts.version} at {address}, process {facts.pid}, for {formats.span(facts.uptime_s)}, "
+        f"{formats.size(facts.memory_bytes)}, {saved}"
+    )

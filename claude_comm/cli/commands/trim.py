@@ -1,0 +1,63 @@
+"""The command `trim`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from claude_comm.cli.options import AsJson
+from claude_comm.delivery.retention import tightest
+from claude_comm.names import Keys
+from claude_comm.ops import follow, receipts, server
+from claude_comm.ops import trim as ops
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.settings import Settings
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.transport.connect import connect
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What went from one stream, and what holds the rest of it, in words."""
+
+    stream: str
+    entries: int
+    bytes: int
+    held: str
+
+
+def trim(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Trim the streams now, as the janitor does, and say what holds the rest.
+
+    An entry goes when every group has acked it, every projection has settled it, and it is older than
+    CLAUDE_COMM_KEEP_S or beyond the newest CLAUDE_COMM_KEEP_ENTRIES. Bytes are what the server estimates.
+    """
+    rows = trimmed(settings_of_process(), dry_run=dry_run)
+    if as_json:
+        emit_json(rows)
+        return
+    if not rows:
+        say("no streams yet.")
+        return
+    gone = "would go" if dry_run else "trimmed"
+    shown = [[row.stream, row.entries, formats.size(row.bytes), row.held or "-"] for row in rows]
+    emit_table(["stream", gone, "freed", "held by"], shown, right=[gone, "freed"])
+
+
+def trimmed(settings: Settings, *, dry_run: bool) -> list[Row]:
+    """One round over all streams."""
+    keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
+    with connect(settings) as links:
+        keep = tightest(links.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
+        told = links.run(receipts.counting(keys, settings.projection_wait_s))
+        step = ops.would_trim if dry_run else ops.trim
+        found = [
+            links.run(step(stream, told, keep, now_ms=now_ms)) for stream in links.run(follow.announced(keys)).streams
+        ]
+    return [Row(one.stream, one.entries, one.bytes, one.held(now_ms=now_ms)) for one in found]

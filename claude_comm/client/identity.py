@@ -1,0 +1,105 @@
+"""What every client opens with: settings, keys, identity and clock, in one value.
+
+Law: the environment, the clock and the entropy of a client process are read here and nowhere else in `client`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from claude_comm import envelope as envelopes
+from claude_comm.envelope import DEFAULT_TYPE, Envelope
+from claude_comm.ids import ENTROPY_BYTES, moment, tails
+from claude_comm.names import Keys, check_name
+from claude_comm.progress.events import EVENT_TYPE, Event
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.settings import Settings
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A module as one process of it runs: its name, the instance, and where it talks."""
+
+    module: str
+    instance: str
+    settings: Settings
+    keys: Keys
+
+    def envelope(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        content_type: str = envelopes.MSGPACK,
+        headers: Mapping[str, str] | None = None,
+        **threading: str,
+    ) -> Envelope:
+        """A new message of this module, its id made now; `threading` is session, correlation, agreement and so on."""
+        time_us = micros()
+        return envelopes.compose(
+            id=new_id(time_us),
+            time_us=time_us,
+            source=self.module,
+            target=target,
+            data=data if isinstance(data, msgspec.Raw) else envelopes.pack(data),
+            type=type,
+            content_type=content_type,
+            headers=headers,
+            **threading,
+        )
+
+    def encode(self, envelope: Envelope) -> bytes:
+        return envelopes.encode(envelope, max_bytes=self.settings.max_envelope_bytes)
+
+    def event(self, event: Event, session: str = "") -> bytes:
+        """An event of this module, as the bytes of its envelope."""
+        return self.encode(self.envelope(self.module, event, type=EVENT_TYPE, session=session))
+
+
+def identify(module: str, settings: Settings | None = None, instance: str | None = None) -> Identity:
+    """Raises InvalidName or ConfigurationError."""
+    check_name(module)
+    found = settings or settings_of_process()
+    return Identity(module, check_name(instance or _instance(), "instance"), found, Keys(found.namespace))
+
+
+def new_id(time_us: int) -> str:
+    """An id that nobody else has."""
+    while True:
+        try:
+            return moment(time_us) + _tails.pop()
+        except IndexError:
+            _tails.extend(tails(os.urandom(_TAILS * ENTROPY_BYTES)))
+
+
+# The random ends of the next ids: one call of the system for many. A fork draws its own, or both would have the same.
+_TAILS = 512
+_tails: list[str] = []
+os.register_at_fork(after_in_child=_tails.clear)
+
+
+def micros() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def millis() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def as_json(payload: object) -> Any:
+    """The payload as JSON has it (a datetime becomes its ISO text, a set an array, bytes base64 text)."""
+    return msgspec.to_builtins(payload)
+
+
+def _instance() -> str:
+    host = "".join(character if character.isalnum() else "-" for character in socket.gethostname())[:24] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}".lstrip("-")

@@ -1,0 +1,85 @@
+"""Asking whether two modules fit: a stored agreement, else the negotiation worker, else this process.
+
+Law: the answer is stored under the digest of the question, whoever found it. A worker that does not answer in time
+delays a negotiation; it never prevents one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from claude_comm.client.identity import micros, millis
+from claude_comm.client.payload_types import schema_of
+from claude_comm.effects import Operation
+from claude_comm.errors import ConfigurationError
+from claude_comm.names import NEGOTIATION_WORKER, TOPIC_PREFIX, Keys, check_name
+from claude_comm.negotiation import agreement as agreements
+from claude_comm.negotiation.agreement import Agreement, Question
+from claude_comm.ops import agreements as stored
+from claude_comm.ops import registry
+from claude_comm.registry.contracts import Contract, Schema
+from claude_comm.schema import Undecided, check
+from claude_comm.settings import Settings
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Links
+
+
+def question(keys: Keys, producer: str, target: str, type: str, shape: Any) -> Operation[Question]:
+    """What to ask, once the target's contract is known. Raises UnknownModule or SchemaError."""
+    if target.startswith(TOPIC_PREFIX):
+        raise ConfigurationError(f"{target!r} is a topic: agreements are made with a module that reads it.")
+    consumer = yield from registry.require(keys, check_name(target))
+    return Question(
+        producer=producer,
+        consumer=target,
+        type=type,
+        produced=schema_of(shape),
+        accepted=accepted_by(consumer, type),
+    )
+
+
+def accepted_by(consumer: Contract, type: str) -> Schema:
+    """What that module accepts of this type. Raises ConfigurationError where it accepts no such type."""
+    if type in consumer.accepts:
+        return consumer.accepts[type]
+    known = ", ".join(sorted(consumer.accepts)) or "nothing"
+    raise ConfigurationError(
+        f"{consumer.module!r} does not accept {type!r} messages; it accepts {known}. "
+        "Name one of these types, or add a handler there and start it again."
+    )
+
+
+def ask(links: Links, settings: Settings, asked: Question) -> Agreement:
+    """The agreement on this question, new or stored; it may be a refusal. Raises SchemaError."""
+    keys = Keys(settings.namespace)
+    found = links.run(stored.find(keys, agreements.digest(asked)))
+    if found is not None and not isinstance(found.verdict, Undecided):
+        return found
+    if links.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
+        # RQ takes longer to import than most programs take to start; only who asks a worker pays for it.
+        from claude_comm.runtime import jobs
+
+        answered = jobs.submit(settings.namespace, links.control.url, asked)
+        found = links.run(stored.find(keys, answered)) if answered else None
+        if found is not None:
+            return found
+    return decide(links, keys, asked, decided_by="caller")
+
+
+def decide(links: Links, keys: Keys, asked: Question, *, decided_by: agreements.Decider) -> Agreement:
+    """Weighs the question in this process and stores the outcome. Raises SchemaError."""
+    verdict = check(asked.produced, asked.accepted, policy=asked.policy)
+    outcome = agreements.conclude(asked, verdict, decided_by=decided_by, decided_us=micros())
+    links.run(stored.store(keys, outcome))
+    return outcome
+
+
+async def ask_async(settings: Settings, asked: Question) -> Agreement:
+    """As `ask`, without holding up the event loop: a thread asks on a connection of its own."""
+
+    def in_thread() -> Agreement:
+        with connect(settings) as links:
+            return ask(links, settings, asked)
+
+    return await asyncio.to_thread(in_thread)

@@ -1,0 +1,232 @@
+"""The workers of one home folder: one process of each name at most, started in the background and stopped by name.
+
+Law: a worker holds the lock on its file in `home/run` for as long as it lives, and nothing else says that it lives:
+a pid left behind by a killed worker is not believed. The file tells which pid that is and what it serves.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from claude_comm.errors import ClaudeCommError, ConfigurationError
+from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
+from claude_comm.runtime.private_server import tail
+from claude_comm.settings import PREFIX, Settings, public
+
+WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
+# Said wherever the negotiation worker is missed on a cluster.
+NO_JOBS = (
+    "on a cluster the negotiation worker needs a server of its own, since RQ runs on no cluster: set "
+    "CLAUDE_COMM_CONTROL_URL. Without it, who asks weighs."
+)
+
+# Importing all that a worker stands on was seen to take 3 s on a busy machine of two cores.
+START_TIMEOUT_S = 30.0
+# A worker finishes the job at hand, which may take `jobs.JOB_TIMEOUT_S`.
+STOP_TIMEOUT_S = 40.0
+# Between taking its lock and saying who it is, a worker does nothing.
+_SAY_TIMEOUT_S = 1.0
+_POLL_S = 0.01
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A worker that lives: which process on which host, since when (microseconds), and the streams that it serves."""
+
+    name: str
+    pid: int
+    host: str
+    since_us: int
+    namespace: str
+    url: str
+
+
+class WorkerRuns(ClaudeCommError):
+    """A worker of that name lives in this home already."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        super().__init__(
+            f"{service.name} runs already (process {service.pid}, namespace {service.namespace!r}): "
+            + ("`claude-comm down` stops it." if service.name in WORKERS else "wait for it to end.")
+        )
+
+
+class WorkerFailed(ClaudeCommError):
+    """A worker did not come up, or does not stop."""
+
+
+def able(settings: Settings) -> tuple[str, ...]:
+    """The workers that can run with these settings."""
+    return tuple(name for name in WORKERS if name != NEGOTIATION_WORKER or settings.runs_jobs)
+
+
+@contextmanager
+def claim(settings: Settings, name: str) -> Iterator[None]:
+    """This process is the worker of that name while the block lasts. Raises WorkerRuns."""
+    descriptor = _open(settings.home, name)
+    try:
+        while not _lock(descriptor, fcntl.LOCK_EX):
+            # Somebody may only be asking: that takes the lock for a moment too.
+            if found := running(settings.home, name):
+                raise WorkerRuns(found)
+            time.sleep(_POLL_S)
+        me = Service(name, os.getpid(), _host(), time.time_ns() // 1000, settings.namespace, public(settings.url))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(me), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def running(home: Path, name: str) -> Service | None:
+    """The worker of that name, if it lives."""
+    if not (home / "run" / f"{name}.pid").exists():
+        return None
+    descriptor = _open(home, name)
+    try:
+        deadline = time.monotonic() + _SAY_TIMEOUT_S
+        while not _lock(descriptor, fcntl.LOCK_SH):
+            text = os.pread(descriptor, 65536, 0)
+            if text:
+                return msgspec.json.decode(text, type=Service)
+            # It has the lock and is about to write who it is, or is about to leave.
+            if time.monotonic() > deadline:
+                return Service(name, 0, "", 0, "", "")
+            time.sleep(_POLL_S)
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def start(settings: Settings, name: str) -> Service:
+    """The worker of that name, which lives by the time this returns; started in the background if need be.
+
+    Raises WorkerFailed with the end of its log, or ConfigurationError where one serves another namespace or server.
+    """
+    with _exclusive(settings.home):
+        found = running(settings.home, name)
+        if found is None:
+            process, log = spawn(settings, name)
+            found = _await_start(settings.home, name, process, log)
+    if (found.namespace, found.url) != (settings.namespace, public(settings.url)):
+        raise ConfigurationError(
+            f"the {name} worker of {settings.home} serves namespace {found.namespace!r}, not {settings.namespace!r} "
+            "on this server. Run `claude-comm down` first, or set another CLAUDE_COMM_HOME."
+        )
+    return found
+
+
+def stop(home: Path, name: str) -> bool:
+    """Has the worker finish what it is at and end; False if none lives. Raises WorkerFailed."""
+    found = running(home, name)
+    if found is None:
+        return False
+    if found.host != _host():
+        raise WorkerFailed(f"the {name} worker runs on {found.host!r} (process {found.pid}): stop it there.")
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    _terminate(found.pid)
+    while running(home, name) is not None:
+        if time.monotonic() > deadline:
+            raise WorkerFailed(f"the {name} worker (process {found.pid}) does not stop.")
+        time.sleep(_POLL_S)
+    return True
+
+
+def spawn(settings: Settings, name: str, *, to_log: bool = True) -> tuple[subprocess.Popen[bytes], Path]:
+    """A new process for that worker, in a session of its own; its words go to the log file or to our stderr."""
+    log = _folder(settings.home, "logs") / f"{name}.log"
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            # -P: what lies in the working folder is not imported in place of what is installed.
+            [sys.executable, "-P", "-m", "claude_comm", "worker", name],
+            cwd=_folder(settings.home, "run"),
+            env=environ_for(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=file if to_log else sys.stderr,
+            stderr=file if to_log else sys.stderr,
+            start_new_session=True,
+        )
+    return process, log
+
+
+def _await_start(home: Path, name: str, process: subprocess.Popen[bytes], log: Path) -> Service:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (found := running(home, name)) is None:
+        code = process.poll()
+        if code is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise WorkerFailed(f"the {name} worker did not start (exit {code}); its log {log} ends:\n{tail(log)}")
+        time.sleep(_POLL_S)
+    # It outlives this process on purpose; without this, Python would warn that a child was left running.
+    process.returncode = 0
+    return found
+
+
+def environ_for(settings: Settings) -> dict[str, str]:
+    """Our environment with exactly these settings, whatever file they came from; and this very package to import."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    given = {PREFIX + name.upper(): str(getattr(settings, name)) for name in Settings.__struct_fields__}
+    root = str(Path(__file__).parents[2])
+    return {**kept, **given, "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))}
+
+
+def _host() -> str:
+    return os.uname().nodename
+
+
+def _terminate(pid: int) -> None:
+    if pid:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return  # killed a moment ago; a child of it that holds the lock ends by itself
+
+
+def _open(home: Path, name: str) -> int:
+    path = _folder(home, "run") / f"{name}.pid"
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened: {error.strerror}. Set CLAUDE_COMM_HOME.") from None
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _exclusive(home: Path) -> Iterator[None]:
+    """One process at a time starts workers in this home."""
+    descriptor = _open(home, "starting")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _folder(home: Path, name: str) -> Path:
+    folder = home / name
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {folder} cannot be used: {error.strerror}. Set CLAUDE_COMM_HOME."
+        ) from None
+    return folder

@@ -1,0 +1,241 @@
+"""Can every message that one schema allows be accepted by another?
+
+Law: `Compatible` only from a proof, `Incompatible` only with a witness that two validators confirm; else `Undecided`
+with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
+
+The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; where
+nothing remains of the consumer's schema beside the producer's, that is a proof, and what remains is searched for a
+message; the canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and
+last, messages are guessed from the boundary values of both schemas.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+
+import msgspec
+
+from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
+from claude_comm.schema.containment import canonical, confirm
+from claude_comm.schema.containment.boundary_values import candidates, harvest
+from claude_comm.schema.containment.confirm import Side
+from claude_comm.schema.containment.guided_witness import Near
+from claude_comm.schema.containment.minimal_instance import NotPlain
+from claude_comm.schema.containment.reasons import explained, gather, told
+from claude_comm.schema.containment.residual import TooManyLooks, bare, residue
+from claude_comm.schema.cost.validation_cost import circular
+from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.limits import Measure, measure
+from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.pointer import place_of
+from claude_comm.schema.regex.language import watching
+from claude_comm.schema.solver.difference import Question, refute
+from claude_comm.schema.solver.result import Empty, Found, Hard
+from claude_comm.schema.validation.precheck import compiles
+from claude_comm.schema.values import text
+from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
+
+MAX_LISTED = 200
+# Schemas of up to this many characters are kept ready: a module asks about the same ones again and again. Small ones
+# have room of their own, so that those of many modules stay: throwing one away takes a tenth of the time of a check.
+MAX_KEPT, MAX_SMALL = 32_768, 4_096
+MAX_GUESSES = 400
+# Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
+# there is a message and less where there is none.
+PATIENCE = 6
+# Steps of a search that looks only at what two schemas say differently.
+NEAR_STEPS = 2_000
+MAX_NEAR = 60
+_AS_WRITTEN: Policy = "strict"
+
+
+def check(
+    produced: Json,
+    accepted: Json,
+    *,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    default_dialect: Dialect = DEFAULT,
+    clock: Callable[[], float] | None = None,
+) -> Verdict:
+    """Whether every message of `produced` is one of `accepted`; raises `SchemaError` for an unusable schema.
+
+    `clock` answers in seconds; without one the budget is counted in steps, and the verdict is the same on every
+    machine. `default_dialect` is for schemas without a `$schema`.
+    """
+    budget, sides = Budget(budget_ms, clock), list[Side]()
+    try:
+        for schema, under in ((produced, policy), (accepted, _AS_WRITTEN)):
+            sides.append(_side(schema, default_dialect, under, budget.look))
+        left, right = sides
+        with watching(budget.tick):
+            return _settle(left, right, budget)
+    except OutOfBudget:
+        if len(sides) < 2:
+            name = "accepted" if sides else "produced"
+            return Undecided(place="", why=f"the {name} schema is too large to be made ready within {budget_ms:g} ms.")
+        return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
+    except RecursionError:
+        return Undecided(place="", why="the schemas are nested too deep to be followed.")
+
+
+def _side(schema: Json, default: Dialect, policy: Policy, look: Callable[[], None]) -> Side:
+    """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
+    size = measure(schema)
+    if size.characters > MAX_KEPT:
+        return _made(schema, default, policy, size, look)
+    # The text tells 1 from 1.0 and true, which a dictionary would not.
+    kept = _kept_small if size.characters <= MAX_SMALL else _kept
+    return kept(_Written(text(schema), size), default, policy)
+
+
+class _Written(msgspec.Struct, frozen=True, eq=False):
+    """A schema as text, and its size: which the text decides, and so takes no part in what is equal."""
+
+    text: bytes
+    size: Measure
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Written) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept(written: _Written, default: Dialect, policy: Policy) -> Side:
+    return _made(msgspec.json.decode(written.text), default, policy, written.size, lambda: None)
+
+
+_kept_small = functools.lru_cache(maxsize=1_024)(_kept.__wrapped__)
+
+
+def _made(schema: Json, default: Dialect, policy: Policy, size: Measure, look: Callable[[], None]) -> Side:
+    """`look` is called between stages that take up to a tenth of a second each, for the largest of schemas."""
+    dialect = dialect_of(schema, default)
+    sure = compiles(schema, dialect, size)
+    look()
+    ready = None if sure else confirm.compile_side(schema, dialect)
+    look()
+    document = normalise(schema, dialect, size)
+    look()
+    as_written = Side(schema, dialect, document, sure=sure)
+    if ready is not None:
+        as_written.keep(ready)
+    if policy == "strict":
+        return as_written
+    written = as_written if document.opaque or document.lexical else None
+    document = close(document)
+    look()
+    side = Side(document.schema, DEFAULT, document, written)
+    if not sure:
+        # Closing adds keywords that are compiled along references.
+        _ = side.rust
+        look()
+    return side
+
+
+def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
+    for side, name in ((left, "produced"), (right, "accepted")):
+        circle = circular(side.document)
+        if circle is not None:
+            place = side.document.origins.get(circle, "")
+            return Undecided(
+                place=place, why=f"the {name} schema has a reference back to itself that consumes nothing."
+            )
+    listed = _listed(left, right, budget)
+    if listed is not None:
+        return listed
+    rest = residue(left.document, right.document)
+    if rest is True:
+        return Compatible(proof="keyword by keyword")
+    near = _near(left, right, rest, budget)
+    if near is not None:
+        return near
+    opinion = canonical.proves(left.canonical, right.canonical)
+    if opinion is True:
+        return Compatible(proof="canonical forms")
+    question = Question(left.document, right.document, budget)
+    broken = _broken(left, right, question, budget)
+    if broken is not None:
+        return broken
+    outcome = refute(question, budget)
+    if isinstance(outcome, Empty):
+        if opinion is False:
+            return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
+        return Compatible(proof="no message in the difference")
+    if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
+        return explained(left, right, outcome.value, question.breaking, budget)
+    guess = _guess(left, right, budget)
+    if guess is not None:
+        return explained(left, right, guess, lambda _: (), budget)
+    if isinstance(outcome, Hard):
+        place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
+        return Undecided(place=place, why=f"{outcome.why}.")
+    return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
+
+
+def _near(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | None:
+    """The verdict where what the two sides say differently gives a message, without a look at all the rest."""
+    documents = left.document, right.document
+    if any(each.opaque or each.lexical or each.dynamic for each in documents):
+        return None
+    shown, part = list[Json](), Part(budget, NEAR_STEPS)
+    messages = Near(*documents, shown, part).all(bare(left.document.schema), bare(rest), PATIENCE)
+    try:
+        with watching(part.tick):
+            gather(left, right, shown, itertools.islice(messages, MAX_NEAR), part)
+    except (OutOfPart, OutOfBudget, NotPlain, TooManyLooks, RecursionError):
+        # The canonical forms may still prove it, and take no step.
+        return None
+    return _smallest(left, right, shown, budget)
+
+
+def _broken(left: Side, right: Side, question: Question, budget: Budget) -> Verdict | None:
+    """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
+    shown: list[Json] = []
+    try:
+        gather(left, right, shown, question.breaking(shown, PATIENCE), budget)
+    except OutOfBudget:
+        if not shown:
+            raise
+    return _smallest(left, right, shown, budget)
+
+
+def _smallest(left: Side, right: Side, shown: list[Json], budget: Budget) -> Verdict | None:
+    # Sorting is stable: of equally small ones the first keyword's.
+    shown.sort(key=lambda message: len(text(message)))
+    for index, witness in enumerate(shown):
+        if confirm.confirmed(left, right, witness, budget.tick):
+            return told(right, [witness, *shown[:index], *shown[index + 1 :]])
+    return None
+
+
+def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
+    """The verdict where the producer's schema lists its messages: both validators look at each of them."""
+    schema = left.document.schema
+    if not isinstance(schema, dict) or right.document.lexical or left.document.lexical:
+        return None
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if values is None or len(values) > MAX_LISTED:
+        return None
+    said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
+    breaking = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
+    if breaking:
+        return explained(left, right, breaking[0], lambda _: breaking[1:], budget)
+    if all(sent is False or (sent and taken) for sent, taken in said):
+        return Compatible(proof="every message looked at")
+    return None
+
+
+def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
+    found = harvest(left.document.schema, right.document.schema)
+    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
+        if confirm.separates(left, right, candidate, budget.tick) and confirm.confirmed(
+            left, right, candidate, budget.tick
+        ):
+            return candidate
+    return None

@@ -1,0 +1,181 @@
+"""Two independent validators on one candidate: the only way in which a message becomes a witness.
+
+Law: a witness is a value that both `jsonschema-rs` and `jsonschema` find valid under the producer's schema, and both
+find invalid under the consumer's. Where floats make `jsonschema` err on `multipleOf`, it is asked again with exact
+arithmetic. Where the two differ, or one cannot be asked within bounds, there is no witness.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import jsonschema_rs
+import msgspec
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema.containment import canonical
+from claude_comm.schema.cost.path_growth import measured
+from claude_comm.schema.cost.validation_cost import effort, scannable, searchable, size_of
+from claude_comm.schema.dialect import Dialect
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.values import exact
+from claude_comm.schema.verdict import Json
+
+# About 0.1 s of each, on a machine of 2025.
+MAX_FAST = 1_000_000
+MAX_SLOW = 20_000
+# Each refusal of `jsonschema` prints the value that it refuses, whether anybody reads it or not.
+MAX_PRINTED = 100_000_000
+# The interpreter has a thousand frames, the caller uses some, and `jsonschema` takes about nine a level; past the end
+# of the stack the library that holds its references ends the process.
+MAX_SLOW_DEPTH = 45
+
+
+class Side(msgspec.Struct, frozen=True, dict=True):
+    """One schema in its own dialect, and its normal form; what else is made of it is made when first asked for.
+
+    Most pairs are settled before anybody asks, and making costs more than asking: so it is kept, too.
+    """
+
+    schema: Json
+    dialect: Dialect
+    document: Document
+    # What the schema says as it was written, where the normal form leaves something of it out.
+    written: Side | None = None
+    # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
+    second: dict[str, Any] = msgspec.field(default_factory=dict)
+    # Whether `surely.compiles` said so of the schema.
+    sure: bool = False
+
+    @functools.cached_property
+    def rust(self) -> jsonschema_rs.Validator:
+        """Compiled by the first validator. Raises `SchemaError`."""
+        return compile_side(self.schema, self.dialect, self.sure)
+
+    def keep(self, rust: jsonschema_rs.Validator) -> None:
+        """Keeps what was compiled before there was a side."""
+        vars(self)["rust"] = rust
+
+    @functools.cached_property
+    def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
+        """The canonical form, if it is cheap."""
+        return canonical.form(self.document)
+
+
+def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonschema_rs.Validator:
+    """Compiled for confirming: also with patterns that are not regular. Raises `SchemaError`."""
+    try:
+        return compiled(schema, dialect, sure=sure)
+    except SchemaError:
+        return compiled(schema, dialect, patterns="any")
+
+
+def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
+    """What both validators say of `candidate`; None where they differ, or cannot be asked."""
+    return _weighed(side, candidate, tick, _weight(candidate))
+
+
+# What `size_of` says of a candidate, and its characters: counted once for all schemas that it is put to.
+_Weight: TypeAlias = tuple[int, int]
+
+
+def _weight(candidate: Json) -> _Weight:
+    return size_of(candidate), measured(candidate)[2]
+
+
+def _weighed(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    found = _accepts(side, candidate, tick, weight)
+    return found if not found or side.written is None else _accepts(side.written, candidate, tick, weight)
+
+
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    size, characters = weight
+    work = effort(side.document, candidate, tick, size)
+    if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
+        return None
+    try:
+        first = side.rust.is_valid(candidate)
+    except ValueError:
+        return None
+    if (
+        work.evaluations > MAX_SLOW
+        or work.evaluations * characters > MAX_PRINTED
+        or work.depth > MAX_SLOW_DEPTH
+        or not searchable(side.document, candidate)
+    ):
+        return None
+    return first if _second(side, candidate, first) else None
+
+
+def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
+    sent = [produced] if produced.written is None else [produced, produced.written]
+    size = size_of(candidate)
+    for side in (*sent, accepted):
+        work = effort(side.document, candidate, tick, size)
+        if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
+            return False
+    try:
+        return all(side.rust.is_valid(candidate) for side in sent) and not accepted.rust.is_valid(candidate)
+    except ValueError:
+        return False
+
+
+def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether `candidate` is a witness."""
+    weight = _weight(candidate)
+    return _weighed(produced, candidate, tick, weight) is True and _weighed(accepted, candidate, tick, weight) is False
+
+
+def _second(side: Side, candidate: Json, expected: bool) -> bool:
+    """Whether `jsonschema` says what is expected."""
+    return _python(side, candidate, "floats") is expected or _python(side, candidate, "exact") is expected
+
+
+def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
+    # Imported here: it costs tens of milliseconds, and only an incompatible pair needs it.
+    import jsonschema
+    import referencing.exceptions
+
+    try:
+        if arithmetic not in side.second:
+            # The registry of meta-schemas and nothing else: without it, references would be fetched.
+            registry = jsonschema.validators.SPECIFICATIONS
+            side.second[arithmetic] = _class(side.dialect, arithmetic)(side.schema, registry=registry)
+        return bool(side.second[arithmetic].is_valid(candidate))
+    except (
+        RecursionError,
+        re.error,
+        ArithmeticError,
+        # A boolean `items` of 2019-09 beside `unevaluatedItems`, which `jsonschema` asks for its length.
+        TypeError,
+        jsonschema.exceptions.UndefinedTypeCheck,
+        referencing.exceptions.Unresolvable,
+        jsonschema.exceptions._WrappedReferencingError,
+    ):
+        return None
+
+
+@functools.cache
+def _class(dialect: Dialect, arithmetic: str) -> Any:
+    import jsonschema
+
+    plain = {
+        "draft2020-12": jsonschema.Draft202012Validator,
+        "draft2019-09": jsonschema.Draft201909Validator,
+        "draft7": jsonschema.Draft7Validator,
+        "draft6": jsonschema.Draft6Validator,
+        "draft4": jsonschema.Draft4Validator,
+    }[dialect]
+    return plain if arithmetic == "floats" else jsonschema.validators.extend(plain, {"multipleOf": _multiple_of})
+
+
+def _multiple_of(validator: Any, of: Json, instance: Json, schema: Json) -> Iterator[Exception]:
+    import jsonschema
+
+    if validator.is_type(instance, "number") and (exact(instance) / exact(of)).denominator != 1:
+        yield jsonschema.ValidationError(f"{instance!r} is not a multiple of {of!r}")

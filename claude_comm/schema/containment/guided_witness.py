@@ -1,0 +1,241 @@
+"""Candidates for a witness, from what two schemas say differently, without a look at all that they say alike.
+
+Law: what is given here is only a candidate; both validators look at the whole of it. It goes down to each place that
+the residue speaks of and searches a value there alone; around it stands the plainest message of the producer. A value
+that breaks the consumer and is the plainest of the producer's needs no search, for there is no plainer one. Where
+keywords look at each other, nothing is taken apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema.budget import Budget
+from claude_comm.schema.containment.minimal_instance import NotPlain, plainest, refusing
+from claude_comm.schema.containment.residual import Walk, alike
+from claude_comm.schema.dialect import DEFAULT
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.solver.difference import Question
+from claude_comm.schema.solver.result import Found
+from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.verdict import Json
+
+MAX_ITEMS = 20
+# Alternatives of the one side times those of the other.
+MAX_BRANCHES = 1_000
+# Keywords that speak of properties one by one; and those that a message meets without being asked, as long as it has
+# declared properties alone.
+_OBJECT = frozenset(("type", "format", "properties", "required"))
+_MET = frozenset(("additionalProperties", "propertyNames", "patternProperties", "minProperties", "dependentRequired"))
+_ARRAY = frozenset(("type", "format", "items", "minItems", "maxItems"))
+_UNION = frozenset(("anyOf", "oneOf"))
+# What the residue may ask of properties, and names for one that nobody declares, plain ones first.
+_ASKED = frozenset(("properties", "required", "additionalProperties"))
+_FRESH = ("", *"abcdefghijklmnopqrstuvwxyz", *(f"further{index}" for index in range(1_000)))
+# Of these there is one way to break each, so that one value shows all there is to show.
+_SINGLE = frozenset(
+    (
+        *("type", "const", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "anyOf", "oneOf", "not"),
+    )
+)
+
+
+class Near:
+    """`shown` is where the caller keeps the messages that do break the consumer: it grows while `messages` runs."""
+
+    def __init__(self, produced: Document, accepted: Document, shown: list[Json], budget: Budget) -> None:
+        self.definitions: Mapping[str, Json] = produced.definitions
+        self.accepted: Mapping[str, Json] = accepted.definitions
+        self.shown, self.budget = shown, budget
+        # Whether the two differ in one keyword only: then every message that breaks the consumer breaks that one.
+        self.alone = False
+
+    def all(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
+        """The messages for the residue of the whole."""
+        self.alone = _leaves(rest) == 1
+        return self.messages(produced, rest, patience)
+
+    def messages(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
+        """Values of `produced` that may not be in `rest`."""
+        self.budget.tick()
+        if isinstance(produced, dict) and "$ref" in produced and len(produced) == 1:
+            produced = self.definitions[produced["$ref"].removeprefix("#/$defs/")]
+        if rest is True:
+            return
+        if not isinstance(produced, dict) or not isinstance(rest, dict):
+            yield from self.searched(produced, rest, patience)
+        elif self.separate(produced, rest):
+            yield from self.objects(produced, rest, patience)
+        elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and produced.get("minItems", 1) <= MAX_ITEMS:
+            items, others = produced.get("items", True), int(produced.get("minItems", 1)) - 1
+            for item in self.messages(items, rest["items"], patience):
+                yield [*[self.value(items)] * others, item]
+        elif produced.keys() <= _ARRAY | {"prefixItems"} and rest.keys() == {"prefixItems"}:
+            yield from self.positions(produced, rest["prefixItems"], patience)
+        elif produced.keys() <= _UNION and rest.keys() <= _UNION and len(produced) == len(rest) == 1:
+            (ours,), (theirs,) = produced.values(), rest.values()
+            before, shows = len(self.shown), False
+            for value in self.branches(ours, theirs, patience):
+                yield value
+                shows = shows or self.shows(before, rest, value)
+            if not shows:
+                yield from self.searched(produced, rest, patience)
+        else:
+            yield from self.searched(produced, rest, patience)
+
+    def positions(self, produced: dict[str, Any], rest: list[Json], patience: int) -> Iterator[Json]:
+        """Arrays that end with the item that differs."""
+        ours = [*produced.get("prefixItems", ()), *[produced.get("items", True)] * len(rest)]
+        for at, beyond in enumerate(rest):
+            if beyond is not True:
+                for item in self.messages(ours[at], beyond, patience):
+                    yield [*map(self.value, ours[:at]), item]
+
+    def branches(self, ours: list[Json], theirs: list[Json], patience: int) -> Iterator[Json]:
+        """Values of the alternatives that only the producer has, against those that only the consumer has."""
+        if len(ours) * len(theirs) > MAX_BRANCHES:
+            return
+        new = [branch for branch in theirs if not any(alike(branch, each) for each in ours)]
+        gone = [branch for branch in ours if not any(alike(branch, each) for each in theirs)]
+        walk = Walk(self.definitions, self.accepted)
+        for at, branch in enumerate(gone):
+            against = new[min(at, len(new) - 1)] if new else False
+            yield from self.messages(branch, walk.beyond(branch, against), patience)
+
+    def separate(self, produced: dict[str, Any], rest: dict[str, Any]) -> bool:
+        """Whether properties can be looked at one by one."""
+        if "properties" not in produced or not rest.keys() <= _ASKED:
+            return False
+        # Which names are further ones is for a search where patterns tell.
+        if "additionalProperties" in rest and "patternProperties" in produced:
+            return False
+        if produced.keys() <= _OBJECT:
+            return True
+        needed, wanted = set(produced.get("required", ())), rest.get("properties", {})
+        return (
+            produced.keys() <= _OBJECT | _MET
+            and wanted.keys() <= produced["properties"].keys()
+            and len(needed) + ("required" not in rest) >= produced.get("minProperties", 0)
+            and not any(name in needed or name in wanted for name in produced.get("dependentRequired", ()))
+        )
+
+    def objects(self, produced: dict[str, Any], rest: dict[str, Any], patience: int) -> Iterator[Json]:
+        """A message with each property that differs, and one without those that the consumer requires."""
+        declared, wanted = produced["properties"], rest.get("properties", {})
+        needed, missing = produced.get("required", ()), rest.get("required", [])
+        given = {name: self.value(declared.get(name, True)) for name in needed if name not in wanted}
+        others = {name: self.value(declared.get(name, True)) for name in needed if name in wanted}
+        for name, beyond in wanted.items():
+            for value in self.messages(declared.get(name, True), beyond, patience):
+                before = len(self.shown)
+                yield {**others, name: value, **given}
+                if len(self.shown) > before:
+                    # What such a message lacks as well, it has shown.
+                    missing = [each for each in missing if each == name]
+        if missing:
+            yield {**others, **given}
+        if "additionalProperties" in rest:
+            for name, value in self.further(produced, wanted, rest["additionalProperties"], patience):
+                yield {**others, name: value, **given}
+
+    def further(
+        self, produced: dict[str, Any], named: Mapping[str, Json], beyond: Json, patience: int
+    ) -> Iterator[tuple[str, Json]]:
+        """Properties that the consumer does not name, until one shows that it refuses them."""
+        for name, schema in self.unnamed(produced, named):
+            before, shows = len(self.shown), False
+            for value in self.messages(schema, beyond, patience):
+                yield name, value
+                shows = shows or self.shows(before, beyond, value)
+            if shows:
+                return
+
+    def unnamed(self, produced: dict[str, Any], named: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+        """Properties of the producer that the consumer does not name: declared ones, then one that nobody declares."""
+        declared, others = produced["properties"], produced.get("additionalProperties", True)
+        yield from ((name, schema) for name, schema in declared.items() if name not in named)
+        if others is not False:
+            fresh = (name for name in _FRESH if name not in named and name not in declared)
+            yield from ((name, others) for name in itertools.islice(fresh, 1))
+
+    def value(self, schema: Json) -> Json:
+        """A value for a property that has to be there; raises `NotPlain`."""
+        return plainest(schema, self.definitions, self.solved)
+
+    def solved(self, schema: Json) -> Json:
+        """What cannot be read off."""
+        found = self.question(schema, False).ask()
+        if isinstance(found, Found):
+            return found.value
+        raise NotPlain
+
+    def searched(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
+        """The plainest value; if that does not show all there is to show, those that a proof comes upon."""
+        found = list[Json]()
+        narrow = refusing(produced, rest)
+
+        def solve(part: Json) -> Json:
+            if part is narrow:
+                # What is searched as a whole is searched below, and only once.
+                raise NotPlain
+            return self.solved(part)
+
+        try:
+            plain = plainest(narrow, self.definitions, solve)
+        except NotPlain:
+            pass
+        else:
+            before = len(self.shown)
+            yield plain
+            if (rest is False or (len(rest) == 1 and rest.keys() <= _SINGLE)) and self.shows(before, rest, plain):
+                return
+            if len(self.shown) > before:
+                found.append(plain)
+        for value in self.question(produced, rest).breaking(found, patience):
+            before = len(self.shown)
+            yield value
+            if len(self.shown) > before:
+                found.append(value)
+
+    def shows(self, before: int, rest: Json, value: Json) -> bool:
+        """Whether a value shows that `rest` may be broken; `before`: how many had shown anything till it was given."""
+        if len(self.shown) == before:
+            return False
+        if self.alone or rest is False:
+            return True
+        try:
+            return not compiled(_whole(rest, self.accepted), DEFAULT).is_valid(value)
+        except (SchemaError, ValueError):
+            return False
+
+    def question(self, produced: Json, rest: Json) -> Question:
+        return Question(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
+
+
+def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:
+    return Document(schema=_whole(schema, definitions), origins={}, opaque=False, lexical=False, dynamic=False)
+
+
+def _whole(schema: Json, definitions: Mapping[str, Json]) -> Json:
+    return {**schema, "$defs": definitions} if definitions and isinstance(schema, dict) else schema
+
+
+def _leaves(rest: Json) -> int:
+    """How many things a residue asks for; of what is not taken apart here it is only said that they may be more."""
+    if not isinstance(rest, dict):
+        return int(rest is not True)
+    return sum(_asked(keyword, value) for keyword, value in rest.items())
+
+
+def _asked(keyword: str, value: Json) -> int:
+    if keyword in ("properties", "prefixItems"):
+        return sum(map(_leaves, value.values() if isinstance(value, dict) else value))
+    if keyword in ("items", "additionalProperties"):
+        return _leaves(value)
+    if keyword == "required":
+        return len(value)
+    return 1 if keyword in _SINGLE else 2

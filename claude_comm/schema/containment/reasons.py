@@ -1,0 +1,119 @@
+"""From refusals to reasons: what the producer may send, what the consumer needs, and how either could mend it.
+
+Law: every sentence is true of a message that was found, names the property as a person would, and says both sides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+import jsonschema_rs
+
+from claude_comm.schema.budget import Budget, OutOfBudget
+from claude_comm.schema.containment.confirm import Side, separates
+from claude_comm.schema.cost.path_growth import load
+from claude_comm.schema.cost.validation_cost import glanced
+from claude_comm.schema.limits import escape
+from claude_comm.schema.validation.errors import errors, refusals
+from claude_comm.schema.validation.phrases import Refusal, actual, needed, place, shown, subject
+from claude_comm.schema.verdict import Incompatible, Json, Reason
+
+# Further messages to try, given those that have been shown to break the consumer.
+Others: TypeAlias = Callable[[Sequence[Json]], Iterable[Json]]
+
+
+def explained(left: Side, right: Side, witness: Json, others: Others, budget: Budget) -> Incompatible:
+    """The verdict for a confirmed witness, with every reason: also those that only other messages show."""
+    shown = [witness]
+    # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
+    with contextlib.suppress(OutOfBudget):
+        gather(left, right, shown, others(shown), budget)
+    return told(right, shown)
+
+
+def gather(left: Side, right: Side, shown: list[Json], messages: Iterable[Json], budget: Budget) -> None:
+    """Adds to `shown` those of the messages that break the consumer, each before the next is asked for."""
+    for message in messages:
+        if not separates(left, right, message, budget.tick):
+            continue
+        shown.append(message)
+
+
+def told(right: Side, shown: Sequence[Json]) -> Incompatible:
+    """The verdict for messages that break the consumer, the first of them a confirmed witness."""
+    found = [refusal for message in shown for refusal in refusals(_errors(right, message))]
+    return Incompatible(witness=shown[0], reasons=distinct(found))
+
+
+def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
+    small = glanced(right.document, message) is not None
+    return errors(right.rust, message, "all" if small else load(right.document).named(message))
+
+
+def reason(refusal: Refusal) -> Reason:
+    """One refusal as a reason."""
+    return Reason(
+        path=place(refusal.path),
+        schema_path="".join("/" + escape(str(step)) for step in refusal.schema_path),
+        rule=refusal.rule,
+        sentence=_sentence(refusal),
+        mends=_mends(refusal),
+    )
+
+
+def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
+    """One reason for each keyword of the accepting schema, in the order found; items of an array count once."""
+    found: dict[tuple[object, ...], Reason] = {}
+    for refusal in refusals:
+        about = shown(refusal.limit) if refusal.rule in _NAMED else None
+        key = (refusal.schema_path, tuple(["*" if isinstance(s, int) else s for s in refusal.path]), about)
+        if key not in found:
+            found[key] = reason(refusal)
+    return tuple(found.values())
+
+
+_NAMED = frozenset(("required", "additionalProperties", "unevaluatedProperties"))
+
+
+def _sentence(refusal: Refusal) -> str:
+    name, rule, limit = subject(refusal.path), refusal.rule, refusal.limit
+    if rule == "required":
+        return f"{subject((*refusal.path, limit))} may be missing; the consumer requires it"
+    if rule in {"additionalProperties", "unevaluatedProperties"}:
+        return f"{name} may be present; the consumer allows no such property"
+    if rule == "false schema":
+        return f"{name} may be present; the consumer allows nothing there"
+    return f"{name} may be {actual(rule, limit, refusal.value)}; the consumer needs {needed(rule, limit)}"
+
+
+def _mends(refusal: Refusal) -> tuple[str, ...]:
+    rule, limit, name = refusal.rule, refusal.limit, subject(refusal.path)
+    if rule == "required":
+        field = subject((*refusal.path, limit))
+        return (f"producer: declare {field} and require it", f"consumer: make {field} optional, or give it a default")
+    if rule in {"additionalProperties", "unevaluatedProperties"}:
+        return (f"producer: stop declaring {name}", f"consumer: declare {name}, or allow additional properties")
+    if rule == "type":
+        return (f"producer: make {name} {needed(rule, limit)}", f"consumer: accept {_article(refusal)} for {name}")
+    if rule in {"const", "enum"}:
+        return (
+            f"producer: send only {needed(rule, limit)} as {name}",
+            f"consumer: accept {shown(refusal.value)} for {name}",
+        )
+    if limit is not None and rule in _TIGHTEN:
+        return (f"producer: declare `{rule}: {shown(limit)}` on {name}", f"consumer: relax `{rule}` on {name}")
+    return (f"producer: narrow {name} until `{rule}` holds", f"consumer: relax `{rule}` on {name}")
+
+
+def _article(refusal: Refusal) -> str:
+    return actual(refusal.rule, refusal.limit, refusal.value)
+
+
+_TIGHTEN = frozenset(
+    (
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
+        *("pattern", "format", "minItems", "maxItems", "minProperties", "maxProperties"),
+    )
+)

@@ -1,0 +1,183 @@
+"""How often one place of a message may be looked at: whether validating can take exponential time.
+
+Law: both figures are upper bounds, found without a message and in time linear in the schema. Validators look at the
+same place once for each path of subschemas that leads there, and remember nothing. Two references to the next of thirty
+definitions are 2**30 paths; and a recursive schema that comes back to itself in two ways at each level takes time
+2**depth. A recursion that comes back in one way, as a tree of comments does, is not of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from claude_comm.schema.cost.validation_cost import in_place
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.verdict import Json
+
+# Looks at one place that `jsonschema-rs` takes a few milliseconds for; a schema without references has at most half.
+BEARABLE = 100_000
+# Errors take about 30 microseconds each.
+MAX_ERRORS = 50_000
+MAX_COPIED = 100_000_000
+_HERE, _NAMES = ("here", ""), ("names", "")
+_WIDE = {
+    "additionalProperties": "o",
+    "unevaluatedProperties": "o",
+    "items": "a",
+    "contains": "a",
+    "unevaluatedItems": "a",
+}
+
+Step = tuple[str, str]
+Named: TypeAlias = Literal["all", "first", "none"]
+Edge = tuple[Step, dict[str, Any]]
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """`visits` of one place at most, recursion apart; `ways` in which a recursion comes back to itself in one step."""
+
+    visits: int
+    ways: int
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What it takes `jsonschema-rs` to name all errors of a message: it makes a tree of them, with copies of values."""
+
+    growth: Growth
+    # Values of the widest enumeration: an error holds them all.
+    widest: int
+
+    def named(self, instance: Json) -> Named:
+        """Which errors of a refused message can be had within a second and some hundred megabytes."""
+        values, depth, characters = measured(instance)
+        visits = self.growth.visits * self.growth.ways ** min(depth, 64)
+        if visits > MAX_ERRORS or visits * characters > MAX_COPIED:
+            return "none"
+        if visits * values > MAX_ERRORS or self.widest * values > MAX_COPIED // 64:
+            return "first"
+        return "all"
+
+
+def load(document: Document) -> Load:
+    """The load of a whole document."""
+    widest, stack = 1, [document.schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("enum"), list):
+                widest = max(widest, len(value["enum"]))
+            stack += value.values()
+        elif isinstance(value, list):
+            stack += value
+    return Load(growth(document), widest)
+
+
+def measured(instance: Json) -> tuple[int, int, int]:
+    """The values of a message, how deep they are nested, and its characters."""
+    values = depth = characters = 0
+    layer = [instance]
+    while layer:
+        values, depth, below = values + len(layer), depth + 1, list[Json]()
+        for value in layer:
+            if isinstance(value, dict):
+                below += value.values()
+                characters += sum(map(len, value))
+            elif isinstance(value, list | tuple):
+                below += value
+            else:
+                characters += len(value) if isinstance(value, str) else 8
+        layer = below
+    return values, depth, characters
+
+
+def growth(document: Document) -> Growth:
+    """The growth of a whole document."""
+    if not isinstance(document.schema, dict):
+        return Growth(1, 1)
+    return _Growing(document).run()
+
+
+class _Growing:
+    """Strongly connected components, by Tarjan's algorithm with a stack of its own; each is weighed when it closes."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.edges: dict[int, list[Edge]] = {}
+        self.index: dict[int, int] = {}
+        self.low: dict[int, int] = {}
+        self.visits: dict[int, int] = {}
+        self.held: list[int] = []
+        self.ways = 1
+
+    def run(self) -> Growth:
+        root = self.document.schema
+        stack = [(id(root), self.enter(root))]
+        while stack:
+            here, ahead = stack[-1]
+            edge = next(ahead, None)
+            if edge is None:
+                stack.pop()
+                self.leave(here)
+                if stack:
+                    self.low[stack[-1][0]] = min(self.low[stack[-1][0]], self.low[here])
+            elif id(edge[1]) not in self.index:
+                stack.append((id(edge[1]), self.enter(edge[1])))
+            elif id(edge[1]) not in self.visits:
+                self.low[here] = min(self.low[here], self.index[id(edge[1])])
+        return Growth(self.visits[id(root)], self.ways)
+
+    def enter(self, schema: dict[str, Any]) -> Iterator[Edge]:
+        here = id(schema)
+        self.index[here] = self.low[here] = len(self.index)
+        self.held.append(here)
+        self.edges[here] = list(_edges(schema, self.document))
+        return iter(self.edges[here])
+
+    def leave(self, here: int) -> None:
+        if self.low[here] < self.index[here]:
+            return
+        at = self.held.index(here) if self.held[-1] != here else len(self.held) - 1
+        members = self.held[at:]
+        del self.held[at:]
+        inside = set(members)
+        visits = 0
+        for member in members:
+            within = [(step, 1) for step, child in self.edges[member] if id(child) in inside]
+            self.ways = max(self.ways, _meeting(within))
+            visits += 1 + _meeting([(s, self.visits[id(c)]) for s, c in self.edges[member] if id(c) not in inside])
+        # No need to count beyond: and the numbers of a long chain of doublings stay short.
+        self.visits.update(dict.fromkeys(members, min(visits, BEARABLE + 1)))
+
+
+def _meeting(weights: list[tuple[Step, int]]) -> int:
+    """The weight of the edges that may lead to the same place: those of one step, and those that take any step."""
+    found: dict[Step, int] = {}
+    for step, weight in weights:
+        found[step] = found.get(step, 0) + weight
+    least = 0
+    for kind in "oa":
+        named = max((weight for step, weight in found.items() if step[0] == kind and step[1] != "*"), default=0)
+        least = max(least, named + found.get((kind, "*"), 0))
+    return found.get(_HERE, 0) + max(least, found.get(_NAMES, 0))
+
+
+def _edges(schema: dict[str, Any], document: Document) -> Iterator[Edge]:
+    """Each subschema that looks at the value or at a part of it, with the step that leads there."""
+    for step, inner in _steps(schema, document):
+        if isinstance(inner, dict):
+            yield step, inner
+
+
+def _steps(schema: dict[str, Any], document: Document) -> Iterator[tuple[Step, Json]]:
+    yield from ((_HERE, inner) for inner in in_place(schema))
+    if "$ref" in schema:
+        yield _HERE, document.definitions[schema["$ref"].removeprefix("#/$defs/")]
+    yield from ((("o", f".{name}"), inner) for name, inner in schema.get("properties", {}).items())
+    yield from ((("o", "*"), inner) for inner in schema.get("patternProperties", {}).values())
+    yield from (((_WIDE[keyword], "*"), schema[keyword]) for keyword in _WIDE if keyword in schema)
+    yield from ((("a", f".{index}"), inner) for index, inner in enumerate(schema.get("prefixItems", ())))
+    if "propertyNames" in schema:
+        yield _NAMES, schema["propertyNames"]

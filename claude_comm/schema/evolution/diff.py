@@ -1,0 +1,113 @@
+"""What changed between two versions of a contract, and whom each change leaves alone.
+
+Law: a change is called safe only from proofs, by `check` in both directions on the place that it changes; there is no
+list of rules about keywords. What could not be decided counts as not safe, and its verdict says so.
+
+Safe for producers: whoever sends by the old version may go on, for the new version accepts all of it. Safe for
+consumers: whoever reads by the old version may go on, for it accepts all that is sent by the new one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from claude_comm.schema.containment.check import check
+from claude_comm.schema.deadline import remaining
+from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.evolution.compare import Found, differences
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.verdict import Compatible, Json, Policy, Verdict
+
+SafeFor: TypeAlias = Literal["both", "producers", "consumers", "neither"]
+
+# More changes than this are another contract; the verdicts on the whole still stand.
+MAX_CHANGES = 200
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change: where in the message, where in the new schema, which keyword, in words, and both verdicts.
+
+    The verdicts are on this change alone, as if it were the only one, so a witness in them shows only this place.
+    """
+
+    path: str
+    schema_path: str
+    rule: str
+    sentence: str
+    for_producers: Verdict
+    for_consumers: Verdict
+
+    @property
+    def safe_for(self) -> SafeFor:
+        return _safe_for(self.for_producers, self.for_consumers)
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """All changes, and the verdicts on both versions as a whole."""
+
+    changes: tuple[Change, ...]
+    for_producers: Verdict
+    for_consumers: Verdict
+
+    @property
+    def safe_for(self) -> SafeFor:
+        return _safe_for(self.for_producers, self.for_consumers)
+
+
+def diff(
+    old: Json,
+    new: Json,
+    *,
+    policy: Policy = "closed-producer",
+    budget_ms: float = 2_000,
+    default_dialect: Dialect = DEFAULT,
+    clock: Callable[[], float] | None = None,
+) -> Difference:
+    """What changed from `old` to `new`; annotations (titles, descriptions, defaults) are no changes.
+
+    `budget_ms` bounds all checks together by `clock` (in seconds), else each by counted work; every change takes two.
+    Where a schema holds what the normal form cannot say (draft 4 integers, references without one target) only the
+    whole is judged, as one change. Raises `SchemaError`.
+    """
+
+    left_ms = remaining(budget_ms, clock)
+
+    def judged(before: Json, after: Json, dialect: Dialect = DEFAULT) -> tuple[Verdict, Verdict]:
+        def one(sent: Json, read: Json) -> Verdict:
+            return check(sent, read, policy=policy, budget_ms=left_ms(), default_dialect=dialect, clock=clock)
+
+        return one(before, after), one(after, before)
+
+    for_producers, for_consumers = judged(old, new, default_dialect)
+    left, right = (normalise(schema, dialect_of(schema, default_dialect)) for schema in (old, new))
+    changes: list[Change] = []
+    if left.opaque or left.lexical or right.opaque or right.lexical:
+        if old != new:
+            found = Found("$", "", "", "the schema changed, and is judged as a whole", old, new)
+            changes.append(_change(found, for_producers, for_consumers))
+    else:
+        places = itertools.islice(differences(left, right), MAX_CHANGES)
+        changes = [_change(found, *judged(found.before, found.after)) for found in places]
+    return Difference(changes=tuple(changes), for_producers=for_producers, for_consumers=for_consumers)
+
+
+def _change(found: Found, for_producers: Verdict, for_consumers: Verdict) -> Change:
+    return Change(
+        path=found.path,
+        schema_path=found.schema_path,
+        rule=found.rule,
+        sentence=found.sentence,
+        for_producers=for_producers,
+        for_consumers=for_consumers,
+    )
+
+
+def _safe_for(for_producers: Verdict, for_consumers: Verdict) -> SafeFor:
+    producers, consumers = (isinstance(verdict, Compatible) for verdict in (for_producers, for_consumers))
+    if producers and consumers:
+        return "both"
+    return "producers" if producers else "consumers" if consumers else "neither"

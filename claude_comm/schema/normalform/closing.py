@@ -1,0 +1,205 @@
+"""The policy `closed-producer`: a producer sends only what it declares.
+
+Law: closing is done at each place where an object is described as a whole (the root, a property's value, an array's
+item), as by `unevaluatedProperties: false` there, so that `allOf`, `$ref` and `anyOf` compose. An object that declares
+no properties, or says anything about additional ones, is left as it is. The closed schema accepts nothing that the
+schema refuses: closing only ever takes away.
+
+A definition may serve at a place and inside a composition, a `not` or an `if`; so closed copies are made beside the
+originals, and what stands under `not`, `if` and `contains`, which test and do not describe, is never closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.verdict import Json
+
+# References that lead to references; a longer chain is left open.
+MAX_CHAIN = 40
+
+_IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
+_IN_PLACE = ("then", "else")
+_ALTERNATIVES = ("anyOf", "oneOf")
+_SAYS = frozenset(("additionalProperties", "unevaluatedProperties"))
+_COMPOSING = frozenset((*_IN_PLACE_LISTS, "$ref", "if", "dependentSchemas"))
+
+
+def close(document: Document) -> Document:
+    """The document with every described object closed."""
+    if not isinstance(document.schema, dict):
+        return document
+    closer = _Closer(document)
+    whole = closer.at_place(document.schema)
+    definitions = dict(document.definitions)
+    origins = dict(document.origins)
+    while closer.pending:
+        name = closer.pending.pop()
+        definitions[_copy(name)] = closer.inside(document.definitions[name])
+        origins[_copy(name)] = document.origins.get(name, "")
+    if definitions and isinstance(whole, dict):
+        whole = {**whole, "$defs": definitions}
+    return msgspec.structs.replace(document, schema=whole, origins=origins, size=None)
+
+
+class _Closer:
+    def __init__(self, document: Document) -> None:
+        self.definitions = document.definitions
+        self.pending: list[str] = []
+        self.seen: set[str] = set()
+        self._always: dict[str, bool] = {}
+        self.declaring = _closure(document.definitions)
+
+    def at_place(self, schema: Json) -> Json:
+        """A schema that describes a whole value."""
+        if not isinstance(schema, dict):
+            return schema
+        inside = self.inside(schema)
+        if _SAYS & schema.keys() or not self.may_declare(schema):
+            return inside
+        if not _COMPOSING & schema.keys():
+            return {**inside, "additionalProperties": False}
+        if not self.declares(schema):
+            inside = self.open_alternatives(inside, schema)
+        return {"unevaluatedProperties": False, **inside}
+
+    def inside(self, schema: Json) -> Json:
+        """The places below a schema closed, the schema itself not."""
+        if not isinstance(schema, dict):
+            return schema
+        out: dict[str, Any] = {}
+        beside: list[Json] = []
+        for keyword, value in schema.items():
+            if keyword in {"properties", "patternProperties"}:
+                out[keyword] = {name: self.at_place(item) for name, item in value.items()}
+            elif keyword in {"additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems"}:
+                out[keyword] = self.at_place(value)
+            elif keyword == "prefixItems":
+                out[keyword] = [self.at_place(item) for item in value]
+            elif keyword == "oneOf":
+                # "Exactly one" is not kept when its forms get narrower: so it stays, and one of them closed besides.
+                out[keyword] = value
+                beside.append({"anyOf": [self.inside(item) for item in value]})
+            elif keyword in _IN_PLACE_LISTS:
+                out[keyword] = [self.inside(item) for item in value]
+            elif keyword in _IN_PLACE:
+                out[keyword] = self.inside(value)
+            elif keyword == "dependentSchemas":
+                out[keyword] = {name: self.inside(item) for name, item in value.items()}
+            elif keyword == "$ref":
+                out[keyword] = f"#/$defs/{_copy(self.want(value))}"
+            elif keyword != "$defs":
+                out[keyword] = value
+        if beside:
+            out["allOf"] = [*out.get("allOf", ()), *beside]
+        return out
+
+    def want(self, reference: str) -> str:
+        name = reference.removeprefix("#/$defs/")
+        if name not in self.seen:
+            self.seen.add(name)
+            self.pending.append(name)
+        return name
+
+    def declares(self, schema: Json, depth: int = 0) -> bool:
+        """Whether every value that is described here meets a declaration of properties, for certain."""
+        if not isinstance(schema, dict) or depth > MAX_CHAIN:
+            return False
+        if schema.get("properties"):
+            return True
+        name = _target(schema)
+        if name is not None and self.always(name, depth):
+            return True
+        if any(self.declares(item, depth + 1) for item in schema.get("allOf", ())):
+            return True
+        return any(
+            schema.get(keyword) and all(self.declares(item, depth + 1) for item in schema[keyword])
+            for keyword in _ALTERNATIVES
+        )
+
+    def always(self, name: str, depth: int) -> bool:
+        """The same of a definition; while it is being found out, the careful answer."""
+        if name not in self._always:
+            self._always[name] = False
+            self._always[name] = self.declares(self.definitions[name], depth + 1)
+        return self._always[name]
+
+    def may_declare(self, schema: Json) -> bool:
+        """Whether some composition here declares properties."""
+        return _declares_somewhere(schema) or any(name in self.declaring for name in _references(schema))
+
+    def open_alternatives(self, closed: Json, schema: Json) -> Json:
+        """The same schema, in which an alternative that declares nothing evaluates everything: it stays open."""
+        if not isinstance(schema, dict):
+            return {"additionalProperties": True} if schema is True else schema
+        if self.declares(schema) or _SAYS & schema.keys() or not _objects(schema):
+            return closed
+        inner = [keyword for keyword in _ALTERNATIVES if any(self.may_declare(x) for x in schema.get(keyword, ()))]
+        name = _target(schema)
+        through = name is not None and name in self.declaring
+        nested = any(self.may_declare(x) for x in schema.get("allOf", ())) or {"if", "dependentSchemas"} & schema.keys()
+        if not inner and not through and not nested:
+            return {**closed, "additionalProperties": True}
+        if through or nested or len(inner) != 1:
+            # Rare, and closing less is always sound: the whole alternative stays open.
+            return {**closed, "unevaluatedProperties": True}
+        keyword = inner[0]
+        pairs = zip(closed[keyword], schema[keyword], strict=True)
+        return {**closed, keyword: [self.open_alternatives(a, b) for a, b in pairs]}
+
+
+def _closure(definitions: Mapping[str, Json]) -> set[str]:
+    """The definitions that declare properties somewhere in place, or refer to one that does."""
+    users: dict[str, list[str]] = {}
+    for name, schema in definitions.items():
+        for target in _references(schema):
+            users.setdefault(target, []).append(name)
+    found = {name for name, schema in definitions.items() if _declares_somewhere(schema)}
+    pending = list(found)
+    while pending:
+        new = [user for user in users.get(pending.pop(), ()) if user not in found]
+        found.update(new)
+        pending += new
+    return found
+
+
+def _declares_somewhere(schema: Json) -> bool:
+    return any(part.get("properties") for part in _describing(schema))
+
+
+def _references(schema: Json) -> Iterator[str]:
+    return (name for part in _describing(schema) if (name := _target(part)) is not None)
+
+
+def _describing(schema: Json) -> Iterator[dict[str, Any]]:
+    """The schema and what composes it in place; what stands under `not` and `if` tests, and does not describe."""
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            yield value
+            stack.extend(part for keyword in _IN_PLACE_LISTS for part in value.get(keyword, ()))
+            stack.extend(value[keyword] for keyword in _IN_PLACE if keyword in value)
+            stack.extend(value.get("dependentSchemas", {}).values())
+
+
+def _target(schema: dict[str, Any]) -> str | None:
+    reference = schema.get("$ref")
+    return None if reference is None else str(reference).removeprefix("#/$defs/")
+
+
+def _objects(schema: dict[str, Any]) -> bool:
+    """Whether the schema lets an object through, as far as its own `type`, `const` and `enum` tell."""
+    kinds = schema.get("type", "object")
+    if "object" not in (kinds if isinstance(kinds, list) else [kinds]):
+        return False
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    return values is None or any(isinstance(value, dict) for value in values)
+
+
+def _copy(name: str) -> str:
+    return f"{name}.closed"

@@ -1,0 +1,356 @@
+"""One dialect for all that follows: any schema as a 2020-12 document whose references are all `#/$defs/NAME`.
+
+Law: the normal form accepts exactly the values that the schema accepts. Annotations and unknown keywords are gone;
+what has no exact form in 2020-12 becomes `{"$opaque": REASON}`, which the prover treats as "may accept anything, may
+refuse anything". Draft 4 tells 1 from 1.0: its integers carry `$lexical`, which the validators pass over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin
+
+import jsonschema_rs
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
+from claude_comm.schema.limits import Measure
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.normalform.validator_dialect import ADDRESSES, addressed
+from claude_comm.schema.verdict import Json
+
+# The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
+_BASE = "json-schema:///"
+_META = "https://json-schema.org/draft/"
+
+
+def normalise(schema: Json, dialect: Dialect, size: Measure | None = None) -> Document:
+    """The normal form of a schema that `measure` has passed, which gives its `size`, and the validator has compiled."""
+    return _Normaliser(schema, dialect, size).run()
+
+
+class _Normaliser:
+    def __init__(self, root: Json, dialect: Dialect, size: Measure | None) -> None:
+        # Most schemas have nothing that could be an address, and measuring has seen it.
+        if size is None or not ADDRESSES.isdisjoint(size.names):
+            root = addressed(root)
+        self.root = root
+        self.dialect, self.size = dialect, size
+        self.names: dict[tuple[str, str], str] = {}
+        self.origins: dict[str, str] = {}
+        self.pending: list[tuple[str, Json, str, Dialect]] = []
+        self.opaque = self.lexical = self.wanders = False
+        # Whether identifiers and the like are to be looked for at all.
+        self.marked = size is None or _marked(size.names, dialect)
+        self.scan = _Scan(root, dialect) if self.marked else _NOTHING_SEEN
+        self.base = str((_identifier(root, dialect) if self.marked else None) or _BASE)
+        self._registry: jsonschema_rs.Registry | None = None
+
+    def run(self) -> Document:
+        whole = self.convert(self.root, self.base, self.dialect)
+        definitions: dict[str, Json] = {}
+        while self.pending:
+            name, target, base, dialect = self.pending.pop()
+            definitions[name] = self.convert(target, base, dialect)
+        if definitions and isinstance(whole, dict):
+            whole["$defs"] = definitions
+        return Document(
+            schema=whole,
+            origins=self.origins,
+            opaque=self.opaque,
+            lexical=self.lexical,
+            dynamic=self.wanders,
+            size=self.size if self.dialect == DEFAULT else None,
+        )
+
+    def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
+        if not isinstance(schema, dict):
+            return schema
+        if self.scan.foreign and schema is not self.root and _other(schema, self.dialect):
+            return self.unknown("an embedded schema in another dialect")
+        if "$ref" in schema and dialect in _BEFORE_2019:
+            return self.reference(schema["$ref"], base, dialect)
+        identifier = _identifier(schema, dialect) if self.marked else None
+        if identifier and not identifier.startswith("#"):
+            base = urljoin(base, identifier)
+        out: dict[str, Json] = {}
+        rules = _RULES[dialect]
+        for keyword, value in schema.items():
+            rule = rules.get(keyword)
+            if rule is _keep:
+                out[keyword] = value
+            elif rule is _one:
+                out[keyword] = self.convert(value, base, dialect)
+            elif rule is _map:
+                out[keyword] = {key: self.convert(item, base, dialect) for key, item in value.items()}
+            elif rule is not None:
+                rule(self, out, _At(keyword, value, schema, base, dialect))
+        return out
+
+    def reference(self, reference: str, base: str, dialect: Dialect) -> Json:
+        if self.scan.foreign:
+            return self.unknown("a reference in a document that embeds another dialect")
+        if reference == "#" and self.scan.plain and base == self.base:
+            name = self.name((base, "#"), "#")
+            if name not in self.origins:
+                self.origins[name] = ""
+                self.pending.append((name, self.root, self.base, self.dialect))
+            return {"$ref": f"#/$defs/{name}"}
+        key = (base, reference)
+        if key not in self.names:
+            found = self.resolve(reference, base, dialect)
+            if found is None:
+                return self.unknown(f"the reference {reference!r} cannot be followed")
+            name = self.name(key, reference)
+            self.origins[name] = urldefrag(reference).fragment
+            self.pending.append((name, *found))
+        return {"$ref": f"#/$defs/{self.names[key]}"}
+
+    def name(self, key: tuple[str, str], reference: str) -> str:
+        if key not in self.names:
+            last = "".join(char for char in reference.rsplit("/", 1)[-1] if char.isalnum() or char in "_-") or "root"
+            self.names[key] = last if last not in self.origins else f"{last}.{len(self.names)}"
+        return self.names[key]
+
+    def resolve(self, reference: str, base: str, dialect: Dialect) -> tuple[Json, str, Dialect] | None:
+        # A meta-schema that the document refers to has a base and pointers of its own.
+        if self.scan.plain and base == self.base and reference.startswith("#/"):
+            return _follow(self.root, reference), self.base, self.dialect
+        try:
+            if self._registry is None:
+                self._registry = jsonschema_rs.Registry(
+                    [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
+                )
+            found = self._registry.resolver(base).lookup(reference)
+        except (ValueError, jsonschema_rs.ReferencingError):
+            return None
+        return found.contents, found.resolver.base_uri, _DIALECTS.get(found.draft, dialect)
+
+    def dynamic(self, keyword: str, reference: str, base: str, dialect: Dialect) -> Json:
+        """A dynamic reference that can only ever lead to one place, or an opaque one."""
+        if base.startswith(_META):
+            pass  # the meta-schemas extend each other by just this
+        elif keyword == "$recursiveRef":
+            if self.scan.resources <= 1 or not self.scan.recursive_anchors:
+                return self.reference(reference, base, dialect)
+        else:
+            fragment = urldefrag(reference).fragment
+            if fragment.startswith("/") or not fragment or self.scan.dynamic_anchors.count(fragment) == 1:
+                return self.reference(reference, base, dialect)
+            if fragment not in self.scan.dynamic_anchors:
+                return self.reference(reference, base, dialect)
+        self.wanders = True
+        return self.unknown(f"`{keyword}` whose target depends on the path that led to it")
+
+    def unknown(self, reason: str) -> Json:
+        self.opaque = True
+        return {"$opaque": reason}
+
+
+class _Scan:
+    """What a document holds that makes references more than local pointers."""
+
+    def __init__(self, root: Json, dialect: Dialect) -> None:
+        self.resources, anchors = 0, 0
+        # Some schema inside speaks another dialect: then a reference may lead from one into the other.
+        self.foreign = False
+        self.dynamic_anchors: list[str] = []
+        self.recursive_anchors = self.contains = False
+        stack = [root]
+        while stack:
+            value = stack.pop()
+            if isinstance(value, dict):
+                stack.extend(value.values())
+                if _MARKS.isdisjoint(value):
+                    continue
+                self.resources += isinstance(value.get("$id", value.get("id")), str)
+                anchors += isinstance(value.get("$anchor"), str)
+                self.foreign |= value is not root and _other(value, dialect)
+                if isinstance(value.get("$dynamicAnchor"), str):
+                    self.dynamic_anchors.append(value["$dynamicAnchor"])
+                self.contains |= "contains" in value
+                self.recursive_anchors |= value.get("$recursiveAnchor") is True
+            elif isinstance(value, list):
+                stack.extend(value)
+        self.plain = not (self.resources or anchors or self.dynamic_anchors)
+
+
+_NOTHING_SEEN = _Scan(True, DEFAULT)
+
+_MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
+
+
+def _marked(names: set[str], dialect: Dialect) -> bool:
+    """Whether a document has members of these names that `_Scan` looks for; many a property is called `id`."""
+    return not (_MARKS if dialect == "draft4" else _MARKS - {"id"}).isdisjoint(names)
+
+
+def _other(schema: dict[str, Any], dialect: Dialect) -> bool:
+    """Whether a schema says that it is written in another dialect."""
+    try:
+        return dialect_of(schema, dialect) != dialect
+    except SchemaError:
+        # `dialect_of` names no vocabulary of somebody's own, nor what a constant calls `$schema`.
+        return True
+
+
+def _identifier(schema: Json, dialect: Dialect) -> str | None:
+    if not isinstance(schema, dict) or (dialect in _BEFORE_2019 and "$ref" in schema):
+        return None
+    found = schema.get("id" if dialect == "draft4" else "$id")
+    return found if isinstance(found, str) else None
+
+
+def _follow(root: Json, reference: str) -> Json:
+    value = root
+    for step in unquote(reference[2:]).split("/"):
+        key = step.replace("~1", "/").replace("~0", "~")
+        try:
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise SchemaError(f"the reference {reference!r} leads nowhere.") from None
+    return value
+
+
+def _never(uri: str) -> Json:
+    raise LookupError(f"nothing is ever fetched: {uri}")
+
+
+class _At(NamedTuple):
+    """One keyword where it is written: its value, the schema around it, the base URI and the dialect there."""
+
+    keyword: str
+    value: Any
+    schema: dict[str, Any]
+    base: str
+    dialect: Dialect
+
+
+_Out = dict[str, Any]
+_Rule = Callable[[_Normaliser, _Out, _At], None]
+
+
+def _keep(n: _Normaliser, out: _Out, at: _At) -> None:
+    out[at.keyword] = at.value
+
+
+def _one(n: _Normaliser, out: _Out, at: _At) -> None:
+    out[at.keyword] = n.convert(at.value, at.base, at.dialect)
+
+
+def _many(n: _Normaliser, out: _Out, at: _At) -> None:
+    out[at.keyword] = [n.convert(item, at.base, at.dialect) for item in at.value]
+
+
+def _map(n: _Normaliser, out: _Out, at: _At) -> None:
+    out[at.keyword] = {key: n.convert(item, at.base, at.dialect) for key, item in at.value.items()}
+
+
+def _branch(n: _Normaliser, out: _Out, at: _At) -> None:
+    # Without an `if` it says nothing, and what it refers to is never asked.
+    if "if" in at.schema:
+        _one(n, out, at)
+
+
+def _ref(n: _Normaliser, out: _Out, at: _At) -> None:
+    out.update(n.reference(at.value, at.base, at.dialect))
+
+
+def _dynamic(n: _Normaliser, out: _Out, at: _At) -> None:
+    out["allOf"] = [*out.get("allOf", []), n.dynamic(at.keyword, at.value, at.base, at.dialect)]
+
+
+def _all_of(n: _Normaliser, out: _Out, at: _At) -> None:
+    out["allOf"] = [*out.get("allOf", []), *(n.convert(item, at.base, at.dialect) for item in at.value)]
+
+
+def _items_or_prefix(n: _Normaliser, out: _Out, at: _At) -> None:
+    if not isinstance(at.value, list):
+        return _one(n, out, at)
+    out["prefixItems"] = [n.convert(item, at.base, at.dialect) for item in at.value]
+    if "additionalItems" in at.schema:
+        out["items"] = n.convert(at.schema["additionalItems"], at.base, at.dialect)
+    return None
+
+
+def _dependencies(n: _Normaliser, out: _Out, at: _At) -> None:
+    lists = {key: item for key, item in at.value.items() if isinstance(item, list)}
+    if lists:
+        out["dependentRequired"] = lists
+    schemas = {key: item for key, item in at.value.items() if not isinstance(item, list)}
+    if schemas:
+        out["dependentSchemas"] = {key: n.convert(item, at.base, at.dialect) for key, item in schemas.items()}
+
+
+def _old_bound(n: _Normaliser, out: _Out, at: _At) -> None:
+    exclusive = "exclusive" + at.keyword.capitalize()
+    out[exclusive if at.schema.get(exclusive) is True else at.keyword] = at.value
+
+
+def _old_type(n: _Normaliser, out: _Out, at: _At) -> None:
+    out["type"] = at.value
+    if "integer" in (at.value if isinstance(at.value, list) else [at.value]):
+        n.lexical = out["$lexical"] = True
+
+
+def _unevaluated_2019(n: _Normaliser, out: _Out, at: _At) -> None:
+    # In 2019-09 `contains` does not count as evaluating an item; in 2020-12 it does.
+    if n.scan.contains:
+        out["allOf"] = [*out.get("allOf", []), n.unknown("`unevaluatedItems` of 2019-09 beside `contains`")]
+    else:
+        _one(n, out, at)
+
+
+_PLAIN = (
+    *("type", "const", "enum", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "multipleOf", "minLength"),
+    *("maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "required", "minProperties"),
+    "maxProperties",
+)
+
+_COMMON: dict[str, _Rule] = {
+    **dict.fromkeys(_PLAIN, _keep),
+    "properties": _map,
+    "patternProperties": _map,
+    "additionalProperties": _one,
+    "not": _one,
+    "anyOf": _many,
+    "oneOf": _many,
+    "allOf": _all_of,
+}
+_SIX: dict[str, _Rule] = {
+    **_COMMON,
+    "items": _items_or_prefix,
+    "dependencies": _dependencies,
+    "contains": _one,
+    "propertyNames": _one,
+}
+_FOUR: dict[str, _Rule] = {
+    key: rule
+    for key, rule in _SIX.items()
+    if key not in {"const", "contains", "propertyNames", "exclusiveMinimum", "exclusiveMaximum"}
+} | {"minimum": _old_bound, "maximum": _old_bound, "type": _old_type}
+_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _branch, "else": _branch}
+_MODERN: dict[str, _Rule] = {
+    **_COMMON,
+    **dict.fromkeys(("if", "contains", "propertyNames", "unevaluatedProperties"), _one),
+    **dict.fromkeys(("then", "else"), _branch),
+    "dependentSchemas": _map,
+    **dict.fromkeys(("dependentRequired", "minContains", "maxContains"), _keep),
+    "$ref": _ref,
+}
+
+_RULES: dict[Dialect, dict[str, _Rule]] = {
+    "draft4": _FOUR,
+    "draft6": _SIX,
+    "draft7": _SEVEN,
+    "draft2019-09": {
+        **_MODERN,
+        "items": _items_or_prefix,
+        "unevaluatedItems": _unevaluated_2019,
+        "$recursiveRef": _dynamic,
+    },
+    "draft2020-12": {**_MODERN, "items": _one, "prefixItems": _many, "unevaluatedItems": _one, "$dynamicRef": _dynamic},
+}
+_BEFORE_2019 = frozenset(("draft4", "draft6", "draft7"))
+_DIALECTS: dict[int, Dialect] = {number: dialect for dialect, number in NUMBER.items()}

@@ -1,0 +1,171 @@
+"""From the tree of a pattern to the term of the whole strings in which it is found.
+
+Law: the term matches a string exactly when a search for the pattern in it succeeds. A look-ahead is an intersection
+with all that follows, so it is read with its continuation in hand; a look-behind at the top of a pattern is an
+intersection with all that came before. Looks in any other place are `NotRegular`, by caution and not by theory.
+"""
+
+from __future__ import annotations
+
+from claude_comm.schema.regex import derivatives, expression
+from claude_comm.schema.regex.expression import Term
+from claude_comm.schema.regex.parser import Assert, Choice, Look, Node, NotRegular, Repeat, Sequence, Set, TooHard
+
+# A counted group that holds a look-ahead is written out, so counts in counts multiply; people need a few dozen.
+_MAX_COPIES = 1_000
+_PLACES = {
+    "start": expression.START,
+    "end": expression.END,
+    "boundary": expression.BOUNDARY,
+    "inside": expression.INSIDE,
+}
+
+
+def whole_term(node: Node) -> Term:
+    """All strings with a match of `node` anywhere in them."""
+    if _copies(node) > _MAX_COPIES:
+        raise TooHard("a look-ahead repeated many times")
+    return derivatives.closed(derivatives.opened(_found(node)))
+
+
+def _found(node: Node) -> Term:
+    if isinstance(node, Choice):
+        return expression.either([_found(option) for option in node.options])
+    items = node.items if isinstance(node, Sequence) else (node,)
+    before = [expression.ALL]
+    for at, item in enumerate(items):
+        if isinstance(item, Look) and item.side == "behind":
+            seen = expression.then(expression.ALL, _plain(item.body))
+            before = [expression.both([expression.then(*before), seen if item.wanted else expression.negate(seen)])]
+        elif _has_look(item):
+            return expression.then(*before, _followed(Sequence(items[at:]), expression.ALL))
+        else:
+            before.append(_plain(item))
+    return expression.then(*before, expression.ALL)
+
+
+def _has_look(node: Node) -> bool:
+    match node:
+        case Look():
+            return True
+        case Sequence():
+            return any(_has_look(item) for item in node.items)
+        case Choice():
+            return any(_has_look(option) for option in node.options)
+        case Repeat():
+            return _has_look(node.item)
+        case _:
+            return False
+
+
+def _copies(node: Node) -> int:
+    """How often the looks in a tree will be written out."""
+    match node:
+        case Look():
+            return max(_copies(node.body), 1)
+        case Sequence():
+            return sum(_copies(item) for item in node.items)
+        case Choice():
+            return sum(_copies(option) for option in node.options)
+        case Repeat():
+            return _copies(node.item) * (node.minimum + 1 if node.maximum is None else node.maximum)
+        case _:
+            return 0
+
+
+def _plain(node: Node) -> Term:
+    """The term of a tree without looks."""
+    match node:
+        case Set():
+            return expression.chars(node.chars)
+        case Assert():
+            return _PLACES[node.kind]
+        case Sequence():
+            return expression.then(*[_plain(item) for item in node.items])
+        case Choice():
+            return expression.either([_plain(option) for option in node.options])
+        case Repeat():
+            return expression.repeat(_plain(node.item), node.minimum, node.maximum)
+        case Look():
+            raise NotRegular("a look-around in a place where it is not followed up")
+
+
+def _followed(node: Node, rest: Term) -> Term:
+    """`node`, then `rest`, where `rest` reaches to the end of the string."""
+    if not _has_look(node):
+        return expression.then(_plain(node), rest)
+    match node:
+        case Sequence():
+            for item in reversed(node.items):
+                rest = _followed(item, rest)
+            return rest
+        case Choice():
+            return expression.either([_followed(option, rest) for option in node.options])
+        case Look(side="ahead"):
+            ahead = _followed(node.body, expression.ALL)
+            return expression.both([ahead if node.wanted else expression.negate(ahead), rest])
+        case Repeat():
+            return _repeated(node, rest)
+        case _:
+            raise NotRegular("a look-behind inside a group")
+
+
+def _repeated(node: Repeat, rest: Term) -> Term:
+    if node.maximum is None:
+        rest = _endless(node.item, rest)
+    else:
+        for _ in range(node.maximum - node.minimum):
+            rest = expression.either([rest, _followed(node.item, rest)])
+            # Skipping a turn and skipping all later ones is the same language: each turn may end the repetition.
+    for _ in range(node.minimum):
+        rest = _followed(node.item, rest)
+    return rest
+
+
+def _endless(item: Node, rest: Term) -> Term:
+    """The least solution of X = rest | item X, as a term that holds itself.
+
+    Well founded because `item` consumes a character before X comes again; then Arden's lemma makes it unique.
+    """
+    if _may_be_empty(item):
+        raise NotRegular("an endless repetition of a look-around that may match nothing")
+    again = expression.loop(_sees(item) | rest.sees, nullable=rest.nullable)
+    expression.tie(again, expression.either([rest, _followed(item, again)]))
+    return again
+
+
+def _may_be_empty(node: Node) -> bool:
+    match node:
+        case Set():
+            return False
+        case Sequence():
+            return all(_may_be_empty(item) for item in node.items)
+        case Choice():
+            return any(_may_be_empty(option) for option in node.options)
+        case Repeat():
+            return node.minimum == 0 or _may_be_empty(node.item)
+        case _:
+            return True
+
+
+def _sees(node: Node) -> int:
+    match node:
+        case Assert():
+            return _PLACES[node.kind].sees
+        case Sequence():
+            return _union(node.items)
+        case Choice():
+            return _union(node.options)
+        case Repeat():
+            return _sees(node.item)
+        case Look():
+            return _sees(node.body)
+        case _:
+            return 0
+
+
+def _union(nodes: tuple[Node, ...]) -> int:
+    found = 0
+    for node in nodes:
+        found |= _sees(node)
+    return found

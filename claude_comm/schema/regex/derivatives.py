@@ -1,0 +1,234 @@
+"""The derivatives of a term, and what else is read off it place by place.
+
+Law: `derivative(t, c)` matches exactly the strings `w` for which `t` matches `cw`. So the derivatives of a term are the
+states of its automaton, and are built only as far as a search walks.
+
+The theory: Brzozowski 1964 (derivatives); Owens, Reppy and Turon 2009 (symbolic alphabets); Moseley et al.,
+"Derivative based nonbacktracking real-world regex matching with backtracking semantics", 2023 (anchors by what stands
+before and after a place). A place is described by the kind of the character before it and of the one after it, which
+is all that `^`, `$`, `\\b` and `\\B` look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+from claude_comm.schema.regex import charset
+from claude_comm.schema.regex.charset import Chars
+from claude_comm.schema.regex.expression import (
+    EMPTY,
+    END,
+    NEVER,
+    SEES_START,
+    SEES_WORD,
+    START,
+    Term,
+    both,
+    either,
+    links,
+    negate,
+    repeat,
+    then,
+    words,
+)
+
+# What may stand beside a place: the edge of the string, a word character, or another one.
+Beside: TypeAlias = Literal[0, 1, 2]
+Spend: TypeAlias = Callable[[int], None]
+EDGE: Beside = 0
+IN_WORD: Beside = 1
+OFF_WORD: Beside = 2
+
+
+def beside(code: int) -> Beside:
+    return IN_WORD if charset.contains(charset.WORD, code) else OFF_WORD
+
+
+def matches_empty(term: Term, before: Beside, after: Beside) -> bool:
+    """Whether `term` matches the empty string at a place between `before` and `after`."""
+    if term.nullable is not None:
+        return term.nullable
+    match term.kind:
+        case "place":
+            return _holds(term.name, before, after)
+        case "then":
+            return all(matches_empty(part, before, after) for part in links(term))
+        case "or":
+            return any(matches_empty(part, before, after) for part in term.parts)
+        case "not":
+            return not matches_empty(term.parts[0], before, after)
+        case _:  # "and", "repeat" and "loop"
+            return all(matches_empty(part, before, after) for part in term.parts)
+
+
+def _holds(name: str, before: Beside, after: Beside) -> bool:
+    if name == "start":
+        return before == EDGE
+    if name == "end":
+        return after == EDGE
+    return ((before == IN_WORD) != (after == IN_WORD)) == (name == "boundary")
+
+
+def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
+    """What must follow once the character `code` has been read at a place that `before` stands in front of.
+
+    `spend` is told of the work as it is done, so that a budget can stop it inside one large step.
+    """
+    spend(len(term.parts) or 1)
+    match term.kind:
+        case "chars":
+            return EMPTY if charset.contains(term.chars, code) else NEVER
+        case "then":
+            return _chain_derivative(term, code, before, spend)
+        case "repeat":
+            return _repeat_derivative(term, code, before, spend)
+        case "or":
+            return either([derivative(part, code, before, spend) for part in term.parts])
+        case "and":
+            found = []
+            for part in term.parts:
+                found.append(derivative(part, code, before, spend))
+                if found[-1] is NEVER:
+                    return NEVER
+            return both(found)
+        case "not":
+            return negate(derivative(term.parts[0], code, before, spend))
+        case "words":
+            char = chr(code)
+            return words(word[1:] for word in term.words if word[:1] == char)
+        case "loop":
+            return derivative(term.parts[0], code, before, spend)
+        case _:  # "never", "empty" and "place"
+            return NEVER
+
+
+def _chain_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
+    found, after = [], beside(code)
+    while term.kind == "then":
+        head, tail = term.parts
+        spend(1)
+        first = derivative(head, code, before, spend)
+        if first is not NEVER:
+            found.append(then(first, tail))
+        if not matches_empty(head, before, after):
+            return either(found)
+        term = tail
+    found.append(derivative(term, code, before, spend))
+    return either(found)
+
+
+def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
+    item = term.parts[0]
+    first = derivative(item, code, before, spend)
+    if first is NEVER:
+        return NEVER
+    high = None if term.high is None else term.high - 1
+    # Where the item matches nothing at this very place, the turns that are still owed may all be taken empty.
+    low = 0 if matches_empty(item, before, beside(code)) else max(term.low - 1, 0)
+    return then(first, repeat(item, low, high))
+
+
+def firsts(term: Term) -> frozenset[Chars]:
+    """Sets of characters such that two characters in the same ones give the same derivative."""
+    found: set[Chars] = set()
+    pending, seen = [term], set[Term]()
+    while pending:
+        term = pending.pop()
+        if term in seen:
+            continue
+        seen.add(term)
+        if term.kind == "chars":
+            found.add(term.chars)
+        elif term.kind == "words":
+            found.update(charset.single(ord(word[0])) for word in term.words if word)
+        elif term.kind == "then":
+            pending.append(term.parts[0])
+            if term.parts[0].nullable is not False:
+                pending.append(term.parts[1])
+        else:
+            pending.extend(term.parts)
+        if term.sees & SEES_WORD:
+            found.add(charset.WORD)
+    return frozenset(found)
+
+
+def settled(term: Term) -> Term:
+    """The same term at a place where the start of the string lies behind: `^` can no longer match."""
+    if not term.sees & SEES_START:
+        return term
+    match term.kind:
+        case "place":
+            return NEVER
+        case "then":
+            return then(*[settled(part) for part in links(term)])
+        case "or":
+            return either([settled(part) for part in term.parts])
+        case "and":
+            return both([settled(part) for part in term.parts])
+        case "not":
+            return negate(settled(term.parts[0]))
+        case "repeat":
+            return repeat(settled(term.parts[0]), term.low, term.high)
+        case _:
+            return term
+
+
+def opened(term: Term) -> Term:
+    """The same language for whole strings: a `^` that can only stand at the start is dropped."""
+    if term is START:
+        return EMPTY
+    if term.kind == "then" and term.parts[0] is START:
+        return opened(term.parts[1])
+    return _inside(term, opened)
+
+
+def closed(term: Term) -> Term:
+    """The same language for whole strings: a `$` that can only stand at the end is dropped."""
+    if term is END:
+        return EMPTY
+    if term.kind == "then":
+        chain = list(links(term))
+        last = closed(chain[-1])
+        return term if last is chain[-1] else closed(then(*chain[:-1], last))
+    return _inside(term, closed)
+
+
+def _inside(term: Term, change: Callable[[Term], Term]) -> Term:
+    match term.kind:
+        case "or":
+            return either([change(part) for part in term.parts])
+        case "and":
+            return both([change(part) for part in term.parts])
+        case "not":
+            return negate(change(term.parts[0]))
+        case _:
+            return term
+
+
+def widths(term: Term) -> tuple[int, int | None] | None:
+    """The least and the greatest length that `term` may match, where that is plain to see; None where it is not."""
+    match term.kind:
+        case "empty" | "place":
+            return 0, 0
+        case "chars":
+            return 1, 1
+        case "then" | "or" | "repeat":
+            return _composed_widths(term)
+        case _:
+            return None
+
+
+def _composed_widths(term: Term) -> tuple[int, int | None] | None:
+    found = [widths(part) for part in (links(term) if term.kind == "then" else term.parts)]
+    known = [pair for pair in found if pair is not None]
+    if len(known) < len(found):
+        return None
+    lows, highs = [low for low, _ in known], [high for _, high in known]
+    bounded = [high for high in highs if high is not None]
+    endless = len(bounded) < len(highs)
+    if term.kind == "then":
+        return sum(lows), None if endless else sum(bounded)
+    if term.kind == "or":
+        return min(lows), None if endless else max(bounded)
+    return lows[0] * term.low, None if endless or term.high is None else bounded[0] * term.high

@@ -1,0 +1,322 @@
+"""Arrays: items by position, items by count, and items that differ.
+
+Law: every literal speaks of the item at one position, of how many items from some position on are of a formula, of the
+length, or of whether two items are equal. After the last position that a literal names, all positions are alike. What
+counts is, for each counted formula, whether an item is of it: so an item is of one of 2^n classes, and whether a choice
+of classes meets all counts is a walk over (length, counts), each cut off where more makes no difference. Items that
+must differ are a system of distinct representatives: it exists when a matching of positions to values does (Hall).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from claude_comm.schema.formula import nodes
+from claude_comm.schema.formula.factory import TOP
+from claude_comm.schema.formula.nodes import Node
+from claude_comm.schema.solver.distinct import representatives
+from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.verdict import Json
+
+if TYPE_CHECKING:
+    from claude_comm.schema.solver.prover import Prover
+
+MAX_POSITIONS = 200
+MAX_LENGTH = 1_000
+MAX_COUNTS = 6
+MAX_WALK = 20_000
+# Items that must differ are told apart one by one.
+MAX_DISTINCT = 32
+
+
+class Count(msgspec.Struct, frozen=True):
+    """From `low` to `high` of the items from `start` on are of `node`."""
+
+    start: int
+    node: Node
+    low: int
+    high: int | None
+
+    @property
+    def cap(self) -> int:
+        """A count above which more items make no difference."""
+        return self.low if self.high is None else max(self.low, self.high + 1)
+
+
+Goal: TypeAlias = tuple[Node, ...]
+State: TypeAlias = tuple[int, ...]
+
+
+class Shape:
+    """The arrays that satisfy all literals."""
+
+    def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
+        self.prover = prover
+        self.low = 0
+        self.high: int | None = None
+        self.items: dict[int, list[Node]] = {}
+        self.rest: list[tuple[int, Node]] = []
+        self.counts: list[Count] = []
+        self.distinct: set[bool] = set()
+        for literal in literals:
+            self._add(literal.atom)
+        named = [index + 1 for index in self.items]
+        self.positions = max([0, *named, *(start for start, _ in self.rest), *(count.start for count in self.counts)])
+
+    def _add(self, atom: nodes.Atom) -> None:
+        match atom:
+            case nodes.Low(count=count):
+                self.low = max(self.low, count)
+            case nodes.High(count=count):
+                self.high = count if self.high is None else min(self.high, count)
+            case nodes.Item(index=index, node=node):
+                self.items.setdefault(index, []).append(node)
+            case nodes.AtMost(start=start, node=node, count=0):
+                self.rest.append((start, self.prover.pool.negation(node)))
+            case nodes.AtMost(start=start, node=node, count=count):
+                self.counts.append(Count(start, node, 0, count))
+            case nodes.AtLeast(start=start, node=node, count=count):
+                # So many items there must be in any case, whatever they are.
+                self.low = max(self.low, start + count)
+                if node is not TOP:
+                    self.counts.append(Count(start, node, count, None))
+            case nodes.Distinct(holds=holds):
+                self.distinct.add(holds)
+
+    def said(self, index: int) -> Goal:
+        """What is said of the item at `index`, whatever is counted."""
+        return (*self.items.get(index, ()), *(node for start, node in self.rest if start <= index))
+
+    def clashes(self, literal: nodes.Lit) -> bool:
+        """Whether one literal more certainly leaves no array; counts are looked at one at a time."""
+        match literal.atom:
+            case nodes.Low(count=count):
+                return self.high is not None and count > self.high
+            case nodes.High(count=count):
+                return count < self.low
+            case nodes.Item(index=index, node=node) if index < self.low:
+                return isinstance(self.prover.goal([*self.said(index), node]), Empty)
+            case nodes.AtLeast(start=start, node=node, count=count):
+                if self.high is not None and start + count > self.high:
+                    return True
+                end = max(self.positions, start) + 1
+                if self.high is not None:
+                    end = min(end, self.high)
+                goals = dict.fromkeys((*self.said(index), node) for index in range(start, min(end, MAX_POSITIONS)))
+                return end <= MAX_POSITIONS and all(isinstance(self.prover.goal(goal), Empty) for goal in goals)
+        return False
+
+    def solve(self) -> Outcome:
+        """An array as short as can be."""
+        if self.positions > MAX_POSITIONS:
+            return Hard(f"more than {MAX_POSITIONS} positions of an array", "prefixItems")
+        if len(self.distinct) > 1:
+            return EMPTY
+        if not self.low and not self.counts and False not in self.distinct:
+            return Found([]) if self.high is None or self.high >= 0 else EMPTY
+        self._cut()
+        if self.high is not None and self.high < self.low:
+            return EMPTY
+        if self.low > MAX_LENGTH:
+            return self._long()
+        if len(self.counts) > MAX_COUNTS:
+            return Hard(f"more than {MAX_COUNTS} things to count in one array", "contains")
+        if False in self.distinct:
+            return self._repeating()
+        plain = self._walk()
+        if True not in self.distinct or isinstance(plain, Empty):
+            return plain
+        return self._differing(plain)
+
+    def _cut(self) -> None:
+        """No array is longer than the first position that cannot be filled."""
+        for index in range(min(self.positions + 1, MAX_LENGTH)):
+            if self.high is not None and index >= self.high:
+                return
+            if isinstance(self.prover.goal(self.said(index)), Empty):
+                self.high = index
+                return
+
+    def _long(self) -> Outcome:
+        for index in range(self.positions + 1):
+            if isinstance(self.prover.goal(self.said(index)), Empty):
+                return EMPTY
+        return Hard(f"an array of more than {MAX_LENGTH:,} items", "minItems")
+
+    def classes(self, index: int) -> list[tuple[tuple[bool, ...], Goal]]:
+        """The classes that the item at `index` may be of: for each count whether the item is counted."""
+        negation = self.prover.pool.negation
+        # Before its start an item is never counted.
+        choices = [(False, True) if count.start <= index else (False,) for count in self.counts]
+        found = list[tuple[tuple[bool, ...], Goal]]()
+        for chosen in itertools.product(*choices):
+            extra = [
+                count.node if taken else negation(count.node)
+                for count, taken in zip(self.counts, chosen, strict=True)
+                if count.start <= index
+            ]
+            found.append((chosen, (*self.said(index), *extra)))
+        return found
+
+    def _walk(self) -> Outcome:
+        """The shortest array that meets all counts, distinct or not."""
+        reached: dict[State, list[Json]] = {tuple(0 for _ in self.counts): []}
+        sure_of: dict[int, bool] = {}
+        hard: Hard | None = None
+        seen: set[State] = set()
+        for length in itertools.count():
+            if length >= self.low:
+                for state, items in reached.items():
+                    if self._met(state):
+                        return Found(items, all(sure_of.values()))
+            if self.high is not None and length >= self.high:
+                break
+            if length >= max(self.positions, self.low):
+                # All further positions are alike: only states that were not reached before can lead on.
+                reached = {state: items for state, items in reached.items() if state not in seen}
+                seen.update(reached)
+            if not reached or len(seen) > MAX_WALK or length > MAX_LENGTH:
+                break
+            options = list[tuple[tuple[bool, ...], Json]]()
+            for chosen, goal in self.classes(length):
+                found = self.prover.goal(goal)
+                if isinstance(found, Found):
+                    options.append((chosen, found.value))
+                    sure_of[length] = sure_of.get(length, True) and found.sure
+                elif isinstance(found, Hard):
+                    hard = found
+            reached = self._next(reached, options)
+        if hard is not None:
+            return hard
+        return (
+            EMPTY
+            if len(seen) <= MAX_WALK and length <= MAX_LENGTH
+            else Hard("too many ways to count items", "contains")
+        )
+
+    def _next(
+        self, reached: dict[State, list[Json]], options: list[tuple[tuple[bool, ...], Json]]
+    ) -> dict[State, list[Json]]:
+        out: dict[State, list[Json]] = {}
+        for state, items in reached.items():
+            self.prover.tick()
+            for chosen, value in options:
+                new = tuple(
+                    min(have + taken, count.cap) for have, taken, count in zip(state, chosen, self.counts, strict=True)
+                )
+                if new not in out and not self._over(new):
+                    out[new] = [*items, value]
+        return out
+
+    def _over(self, state: State) -> bool:
+        return any(count.high is not None and have > count.high for have, count in zip(state, self.counts, strict=True))
+
+    def _met(self, state: State) -> bool:
+        return all(have >= count.low for have, count in zip(state, self.counts, strict=True))
+
+    def _differing(self, plain: Outcome) -> Outcome:
+        """The same, with no two items equal."""
+        length = len(plain.value) if isinstance(plain, Found) else self.low
+        if length > MAX_DISTINCT:
+            return Hard(f"more than {MAX_DISTINCT} items that must all differ", "uniqueItems")
+        if not self.counts:
+            return self._distinct([self.said(index) for index in range(length)])
+        # Without the counts there are more arrays: if even then the items cannot all differ, there is none.
+        without = self._distinct([self.said(index) for index in range(self.low)])
+        if isinstance(without, Empty) or self._too_few():
+            return EMPTY
+        best: Outcome = Hard("items that are counted and must all differ")
+        for plan in itertools.islice(self._plans(length), 200):
+            found = self._distinct(plan)
+            if isinstance(found, Found):
+                best = better(best, found)
+                break
+        return best
+
+    def _too_few(self) -> bool:
+        """Whether there are fewer different values of a counted kind, or of the others, than are asked for."""
+        if self.positions:
+            return False
+        for count in self.counts:
+            others = 0 if count.high is None else self.low - count.high
+            for node, needed in ((count.node, count.low), (self.prover.pool.negation(count.node), others)):
+                if 0 < needed <= MAX_DISTINCT:
+                    found, complete = self.prover.members([*self.said(0), node], needed)
+                    if complete and len(found) < needed:
+                        return True
+        return False
+
+    def _plans(self, length: int) -> Iterable[list[Goal]]:
+        """Choices of a class for each position that meet all counts, from `length` on."""
+        highest = min(length + 3, MAX_DISTINCT) if self.high is None else min(self.high, length + 3)
+        for size in range(length, highest + 1):
+            for choice in itertools.islice(itertools.product(*(self.classes(index) for index in range(size))), 5_000):
+                self.prover.tick()
+                state = tuple(sum(chosen[at] for chosen, _ in choice) for at in range(len(self.counts)))
+                if self._met(state) and not self._over(state):
+                    yield [goal for _, goal in choice]
+
+    def _distinct(self, goals: list[Goal]) -> Outcome:
+        """A value for each goal, no two of them equal."""
+        known: dict[Goal, tuple[list[Json], bool]] = {}
+        for goal in goals:
+            if goal not in known:
+                known[goal] = self.prover.members(goal, len(goals))
+        values = representatives([known[goal][0] for goal in goals])
+        if values is not None:
+            return Found(values)
+        # A goal with as many values as there are positions is never the reason; all others are known in full.
+        if all(complete or len(found) >= len(goals) for found, complete in known.values()):
+            return EMPTY
+        return Hard("how many different values an item can have", "uniqueItems")
+
+    def _repeating(self) -> Outcome:
+        """The same, with two equal items: one value that serves two positions."""
+        ends = self.positions + 2
+        hard: Outcome = EMPTY
+        for right in range(1, ends):
+            if self.high is not None and right >= self.high:
+                break
+            for left in range(right):
+                self.prover.tick()
+                shared = self.prover.goal([*self.said(left), *self.said(right)])
+                if isinstance(shared, Empty):
+                    # 1 and 1.0 are equal, and still the one may be a value here and the other there.
+                    hard = (
+                        better(hard, Hard("equal numbers that are written in two ways"))
+                        if self.prover.lexical
+                        else hard
+                    )
+                    continue
+                hard = better(hard, self._with_pair(left, right, shared))
+                if isinstance(hard, Found) and hard.sure:
+                    return hard
+        return hard
+
+    def _with_pair(self, left: int, right: int, shared: Outcome) -> Outcome:
+        if not isinstance(shared, Found):
+            return shared
+        items = list[Json]()
+        sure = shared.sure
+        for index in range(max(self.low, right + 1)):
+            found = shared if index in {left, right} else self.prover.goal(self.said(index))
+            if not isinstance(found, Found):
+                # An empty position before `right` closes this pair for good.
+                return found
+            items.append(found.value)
+            sure = sure and found.sure
+        if not self.counts:
+            return Found(items, sure)
+        literals = [self.prover.pool.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]
+        holds = self.prover.holds(self.prover.pool.both(literals), items)
+        return Found(items, sure) if holds else Hard("items that are counted and must not all differ", "uniqueItems")
+
+
+def _as_atom(count: Count) -> nodes.Atom:
+    if count.high is not None:
+        return nodes.AtMost(count.start, count.node, count.high)
+    return nodes.AtLeast(count.start, count.node, count.low)

@@ -1,0 +1,79 @@
+"""The project's own prover: is there a message of the one schema that the other refuses?
+
+Law: the messages in question are those of `produced and not accepted`. If there is none, the pair is compatible: that
+is the proof. A value that is found is only a candidate, until both validators confirm it.
+
+Reference: deciding inclusion through the satisfiability of the difference, as in Attouche, Baazizi, Colazzo, Ghelli,
+Sartiani and Scherzinger, PVLDB 15(13), 2022.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from claude_comm.schema.budget import Budget
+from claude_comm.schema.formula.factory import Pool
+from claude_comm.schema.formula.nodes import Node
+from claude_comm.schema.formula.translator import Translator
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
+from claude_comm.schema.solver.prover import Prover
+from claude_comm.schema.solver.result import Empty, Found, Hard, Outcome
+from claude_comm.schema.solver.violations import violations
+from claude_comm.schema.verdict import Json
+
+MAX_VIOLATIONS = 60
+
+
+class Question:
+    """Two documents in one pool, with what has been found out about them so far."""
+
+    def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
+        self.documents = left, right
+        self.pool = Pool(budget.tick)
+        self.prover = Prover(self.pool, budget.tick, line_ends)
+        sides = [Translator(self.pool, left, "p:", budget.tick), Translator(self.pool, right, "c:", budget.tick)]
+        self.prover.sides += sides
+        self.left, self.right = sides[0].root(), sides[1].root()
+
+    def ask(self, *further: Node) -> Outcome:
+        """A value of the left side that the right side refuses, and that is in all further nodes."""
+        try:
+            return self.prover.goal([self.left, self.pool.negation(self.right), *further])
+        except InvalidPattern as error:
+            return Hard(f"a pattern that cannot be read: {error}", "pattern")
+
+    def breaking(self, shown: Sequence[Json], patience: int = MAX_VIOLATIONS) -> Iterator[Json]:
+        """Messages to try, one for each way to break the right side that none of `shown` shows.
+
+        `shown` may grow while this runs; as long as it is empty, so many ways are tried and no more. Raises
+        `OutOfBudget`.
+        """
+        try:
+            ways = itertools.islice(violations(self.prover, self.right, self.left), MAX_VIOLATIONS)
+            for tried, violation in enumerate(ways):
+                if not shown and tried >= patience:
+                    return
+                if any(self.prover.holds(violation, message) for message in shown):
+                    continue
+                outcome = self.prover.goal([self.left, violation])
+                if isinstance(outcome, Found):
+                    yield outcome.value
+        except InvalidPattern:
+            return
+
+
+def refute(question: Question, budget: Budget) -> Outcome:
+    """A message of the left side that the right refuses; `Empty` proves that there is none. Raises `OutOfBudget`."""
+    outcome = question.ask()
+    left, right = question.documents
+    if isinstance(outcome, Empty) and (_dots(left) or _dots(right)):
+        # A proof must hold whichever way a dot is read.
+        outcome = Question(left, right, budget, "ecma").ask()
+    return outcome
+
+
+def _dots(document: Document) -> bool:
+    """Whether some pattern has a dot, which ECMA-262 and most engines read differently beside line separators."""
+    return any("." in source for source in document.patterns)

@@ -1,0 +1,295 @@
+"""Objects: which properties there must be, which there may be, and what their values are.
+
+Law: every literal speaks of all properties whose name is in a set, or of some property whose name is in a set, or of
+how many there are. Properties do not know each other; so an object is found when each property that must be there has
+a value in everything that is said of its name, and there are names enough and not too many. Names that no literal
+mentions fall into regions, by the patterns that hold for them: one fresh name of a region stands for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from claude_comm.schema.formula import nodes
+from claude_comm.schema.formula.factory import BOTTOM
+from claude_comm.schema.formula.nodes import Node
+from claude_comm.schema.formula.translator import single
+from claude_comm.schema.regex.language import Language
+from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.verdict import Json
+
+if TYPE_CHECKING:
+    from claude_comm.schema.solver.prover import Prover
+
+MAX_REGIONS = 64
+MAX_PLACEMENTS = 2_000
+MAX_PROPERTIES = 2_000
+
+
+class Region(msgspec.Struct, frozen=True, eq=False):
+    """Names that nothing mentions, for which the same is said: `parts` is what."""
+
+    names: Language
+    parts: tuple[Node, ...]
+
+
+class Slot(msgspec.Struct, frozen=True, eq=False):
+    """A property that is to be there: a mentioned `name`, or a fresh one in `names`; its value is in all `parts`."""
+
+    name: str | None
+    names: Node
+    wanted: tuple[Node, ...]
+    region: Region | None
+
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        return self.wanted if self.region is None else (*self.wanted, *self.region.parts)
+
+
+class Shape:
+    """The objects that satisfy all literals."""
+
+    def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
+        self.prover = prover
+        self.low = 0
+        self.high: int | None = None
+        self.named: dict[str, list[Node]] = {}
+        self.general: list[tuple[Node, Node]] = []
+        self.present: dict[str, list[Node]] = {}
+        self.some: list[tuple[Node, Node]] = []
+        self.sure = True
+        for literal in literals:
+            self._add(literal.atom)
+        self._mentioned: dict[str, None] | None = None
+        self._said: dict[str, tuple[Node, ...]] = {}
+        self._regions: dict[Node, list[Region]] = {}
+
+    def _add(self, atom: nodes.Atom) -> None:
+        match atom:
+            case nodes.Low(count=count):
+                self.low = max(self.low, count)
+            case nodes.High(count=count):
+                self.high = count if self.high is None else min(self.high, count)
+            case nodes.All(names=names, node=node):
+                name = single(names)
+                if name is None:
+                    self.general.append((names, node))
+                else:
+                    self.named.setdefault(name, []).append(node)
+            case nodes.Some(names=names, node=node):
+                name = single(names)
+                if name is None:
+                    self.some.append((names, node))
+                else:
+                    self.present.setdefault(name, []).append(node)
+
+    def clashes(self, literal: nodes.Lit) -> bool:
+        """Whether one literal more certainly leaves no object; only what it says of single names is looked at."""
+        match literal.atom:
+            case nodes.Low(count=count):
+                return self.high is not None and count > self.high
+            case nodes.High(count=count):
+                return count < max(self.low, len(self.present))
+            case nodes.Some(names=names, node=node):
+                name = single(names)
+                return name is not None and self._closed(name, node)
+            case nodes.All(names=names, node=node):
+                name = single(names)
+                return name is not None and name in self.present and self._closed(name, node)
+        return False
+
+    def _closed(self, name: str, node: Node) -> bool:
+        return isinstance(self.prover.goal([*self.said(name), *self.present.get(name, ()), node]), Empty)
+
+    def said(self, name: str) -> tuple[Node, ...]:
+        """What all literals say of the value of a property, if it is there."""
+        found = self._said.get(name)
+        if found is None:
+            parts = list(self.named.get(name, ()))
+            for names, node in self.general:
+                inside = self.prover.holds(names, name)
+                if inside is None:
+                    self.sure = False
+                elif inside:
+                    parts.append(node)
+            found = self._said[name] = tuple(parts)
+        return found
+
+    def solve(self) -> Outcome:
+        """An object with as few properties as can be."""
+        if self.high is not None and self.high < max(self.low, len(self.present)):
+            return EMPTY
+        slots = [Slot(name, BOTTOM, (*self.said(name), *parts), None) for name, parts in self.present.items()]
+        for slot in slots:
+            if isinstance(self.prover.goal(slot.parts), Empty):
+                return EMPTY
+        best: Outcome = EMPTY
+        for count, placed in enumerate(self._placements(slots, 0)):
+            if count >= MAX_PLACEMENTS:
+                return better(
+                    best, Hard("too many ways to place the properties that must be there", "additionalProperties")
+                )
+            best = better(best, self._filled(placed))
+            if isinstance(best, Found) and best.sure:
+                return best
+        return best
+
+    def _placements(self, slots: list[Slot], index: int) -> Iterator[list[Slot]]:
+        """Every way to give each `some` a property: one that is there, one that is mentioned, or a fresh one."""
+        self.prover.tick()
+        if index == len(self.some):
+            yield slots
+            return
+        names, node = self.some[index]
+        for at, slot in enumerate(slots):
+            for grown in self._grown(slot, names, node):
+                yield from self._placements([*slots[:at], grown, *slots[at + 1 :]], index + 1)
+        taken = {slot.name for slot in slots}
+        for new in self._new(taken, names, node):
+            yield from self._placements([*slots, new], index + 1)
+
+    def _grown(self, slot: Slot, names: Node, node: Node) -> Iterator[Slot]:
+        """A property that is there anyway, with one more thing to be."""
+        wanted = (*slot.wanted, node)
+        if slot.name is not None:
+            if self._may_be(names, slot.name):
+                yield from self._alive([Slot(slot.name, slot.names, wanted, None)])
+        else:
+            both = self.prover.pool.both([slot.names, names])
+            yield from self._alive(Slot(None, both, wanted, region) for region in self.regions(both))
+
+    def _new(self, taken: set[str | None], names: Node, node: Node) -> Iterator[Slot]:
+        for name in self.mentioned():
+            if name not in taken and self._may_be(names, name):
+                yield from self._alive([Slot(name, names, (*self.said(name), node), None)])
+        yield from self._alive(Slot(None, names, (node,), region) for region in self.regions(names))
+
+    def _alive(self, slots: Iterable[Slot]) -> Iterator[Slot]:
+        for slot in slots:
+            if not isinstance(self.prover.goal(slot.parts), Empty):
+                yield slot
+
+    def _may_be(self, names: Node, name: str) -> bool:
+        inside = self.prover.holds(names, name)
+        if inside is None:
+            self.sure = False
+        return inside is not False
+
+    def _filled(self, slots: list[Slot]) -> Outcome:
+        """The object of these slots, with further properties if there must be more; fresh names chosen."""
+        if self.high is not None and len(slots) > self.high:
+            return EMPTY
+        if max(self.low, len(slots)) > MAX_PROPERTIES:
+            return Hard(f"an object of more than {MAX_PROPERTIES} properties", "minProperties")
+        out: dict[str, Json] = {}
+        fresh: list[tuple[Region, Json]] = []
+        sure, hard = True, list[Hard]()
+        for slot in slots:
+            value = self.prover.goal(slot.parts)
+            match value:
+                case Empty():
+                    return EMPTY
+                case Hard():
+                    hard.append(value)
+                case Found():
+                    sure = sure and value.sure
+                    if slot.name is not None:
+                        out[slot.name] = value.value
+                    elif slot.region is not None:
+                        fresh.append((slot.region, value.value))
+        if hard:
+            return hard[0]
+        if not self._name(out, fresh):
+            return Hard("too few names for the properties that must be there", "patternProperties")
+        return self._padded(out, sure) if len(out) < self.low else Found(out, sure and self.sure)
+
+    def _name(self, out: dict[str, Json], fresh: list[tuple[Region, Json]]) -> bool:
+        """Gives fresh slots their names, where the regions have enough of them."""
+        for region, value in fresh:
+            name = next((each for each in region.names.members(len(fresh) + 1) if each not in out), None)
+            if name is None:
+                return False
+            out[name] = value
+        return True
+
+    def _padded(self, out: dict[str, Json], sure: bool) -> Outcome:
+        """More properties, until there are enough; there is no object when all names are used up."""
+        hard: Hard | None = None
+        for name in self.mentioned():
+            if len(out) >= self.low:
+                break
+            if name in out:
+                continue
+            value = self.prover.goal(self.said(name))
+            if isinstance(value, Found):
+                out[name], sure = value.value, sure and value.sure
+            elif isinstance(value, Hard):
+                hard = value
+        for region in self.regions(self.prover.pool.words((), holds=False)):
+            if len(out) >= self.low:
+                break
+            value = self.prover.goal(region.parts)
+            if isinstance(value, Found):
+                names = region.names.members(self.low + 1)
+                for name in names:
+                    if len(out) < self.low:
+                        out.setdefault(name, value.value)
+                sure = sure and value.sure
+                # Long names are sampled and not listed: only a list of all of them shows that they are used up.
+                if len(out) < self.low and region.names.size(len(names)) is None:
+                    hard = Hard("names too long to be listed")
+            elif isinstance(value, Hard):
+                hard = value
+        if len(out) >= self.low:
+            return Found(out, sure and self.sure)
+        return hard if hard is not None else EMPTY
+
+    def mentioned(self) -> dict[str, None]:
+        """The names that some literal mentions, in a set or as the exception of one."""
+        if self._mentioned is None:
+            found = dict.fromkeys((*self.named, *self.present))
+            for names, _ in (*self.general, *self.some):
+                found.update(dict.fromkeys(sorted(_words(self.prover, names))))
+            self._mentioned = found
+        return self._mentioned
+
+    def regions(self, names: Node) -> list[Region]:
+        """The regions of the names in `names` that nothing mentions."""
+        if names not in self._regions:
+            self._regions[names] = self._split(names)
+        return self._regions[names]
+
+    def _split(self, names: Node) -> list[Region]:
+        language, exact = self.prover.language(names)
+        self.sure = self.sure and exact
+        mentioned = Language.literals(self.mentioned())
+        regions = [(language - mentioned, list[Node]())]
+        for inside, node in self.general:
+            self.prover.tick()
+            inner, exact = self.prover.language(inside)
+            if not exact:
+                # More names than are meant: leaving the literal out is sound, and no value found is sure.
+                self.sure = False
+                continue
+            split = [(each & inner, [*parts, node]) for each, parts in regions]
+            split += [(each - inner, parts) for each, parts in regions]
+            regions = [(each, parts) for each, parts in split if not each.is_empty()]
+            if len(regions) > MAX_REGIONS:
+                self.sure = False
+                break
+        alive = [Region(each, tuple(parts)) for each, parts in regions if BOTTOM not in parts and not each.is_empty()]
+        return sorted(alive, key=lambda region: len(region.parts))
+
+
+def _words(prover: Prover, names: Node) -> Iterator[str]:
+    stack: list[Node] = [prover.at_kind(names, nodes.STRING)]
+    while stack:
+        node = stack.pop()
+        match node:
+            case nodes.And(parts=parts) | nodes.Or(parts=parts):
+                stack.extend(parts)
+            case nodes.Lit(atom=nodes.Words(values=words)):
+                yield from words

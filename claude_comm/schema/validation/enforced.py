@@ -1,0 +1,26 @@
+"""A policy applied to a schema, for who validates messages rather than weighs schemas.
+
+Law: a message that passes every schema returned is one that `check` weighed under that policy.
+"""
+
+from __future__ import annotations
+
+from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation.validator import well_formed
+from claude_comm.schema.verdict import Json, Policy
+
+
+def under(policy: Policy, schema: Json, *, default_dialect: Dialect = DEFAULT) -> list[Json]:
+    """The schemas that a message must all pass. Raises SchemaError for one that cannot be used.
+
+    Under `closed-producer` that is the closed normal form; where the schema has no exact normal form, the schema as
+    it was written stands beside it.
+    """
+    well_formed(schema, default_dialect=default_dialect)
+    if policy == "strict":
+        return [schema]
+    document = normalise(schema, dialect_of(schema, default_dialect))
+    shut = close(document).schema
+    return [schema, shut] if document.opaque or document.lexical else [shut]

@@ -1,0 +1,106 @@
+"""From the errors of `jsonschema-rs` to refusals: the one file that knows the shape of those errors.
+
+Law: each refusal names one keyword that refuses one value. Where a union refuses, the branch that comes closest
+speaks for it: the one whose refusals lie deepest, then the one with the fewest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import jsonschema_rs
+
+from claude_comm.schema.cost.path_growth import Named
+from claude_comm.schema.normalform.validator_dialect import as_written
+from claude_comm.schema.validation.phrases import Refusal
+from claude_comm.schema.verdict import Json
+
+# A message may break a schema in as many places as it has values; nobody reads more than these.
+MAX_REFUSALS = 50
+
+_RULES = {
+    "constant": "const",
+    "falseSchema": "false schema",
+    "oneOfMultipleValid": "oneOf",
+    "oneOfNotValid": "oneOf",
+}
+
+
+def errors(ready: jsonschema_rs.Validator, instance: Json, named: Named) -> Iterable[jsonschema_rs.ValidationError]:
+    """The errors of a refused message: the validator makes all of them before the first is seen, or only the first."""
+    if named == "all":
+        return ready.iter_errors(instance)
+    try:
+        if named == "first":
+            ready.validate(instance)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
+
+
+def refusals(errors: Iterable[jsonschema_rs.ValidationError], limit: int = MAX_REFUSALS) -> list[Refusal]:
+    """The first `limit` refusals that a run of the validator names, unions replaced by their closest branch."""
+    found: list[Refusal] = []
+    for error in errors:
+        for refusal in _leaves(error, depth=0):
+            if refusal not in found:
+                found.append(refusal)
+            if len(found) >= limit:
+                return found
+    return found
+
+
+def _leaves(error: jsonschema_rs.ValidationError, depth: int) -> Iterator[Refusal]:
+    kind = error.kind
+    if isinstance(kind, _UNION) and depth < 8:
+        nearest = _closest(kind.context, error)
+        if nearest is not None:
+            for inner in nearest:
+                yield from _leaves(inner, depth + 1)
+            return
+    yield from _own(error)
+
+
+_UNION = (jsonschema_rs.ValidationErrorKind.AnyOf, jsonschema_rs.ValidationErrorKind.OneOfNotValid)
+_UNLIMITED = (*_UNION, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid)
+_UNEXPECTED = (
+    jsonschema_rs.ValidationErrorKind.AdditionalProperties,
+    jsonschema_rs.ValidationErrorKind.UnevaluatedProperties,
+)
+
+
+def _closest(
+    branches: list[list[jsonschema_rs.ValidationError]], error: jsonschema_rs.ValidationError
+) -> list[jsonschema_rs.ValidationError] | None:
+    """The branch that the value was probably meant for, or nothing when none is nearer than the others."""
+    here = len(error.instance_path)
+    ranked = sorted((_distance(branch, here), index) for index, branch in enumerate(branches) if branch)
+    if not ranked or ranked[0][0][0] == 2:
+        return None
+    if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:
+        return None
+    return branches[ranked[0][1]]
+
+
+def _distance(branch: list[jsonschema_rs.ValidationError], here: int) -> tuple[int, int]:
+    """How far a branch is: another type (2), another tag (1), or the right shape with something wrong in it (0)."""
+    if any(inner.kind.name in {"type", "falseSchema"} and len(inner.instance_path) == here for inner in branch):
+        return 2, len(branch)
+    tag = any(inner.kind.name in {"constant", "enum"} and len(inner.instance_path) <= here + 1 for inner in branch)
+    return (1 if tag else 0), len(branch)
+
+
+def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
+    kind = error.kind
+    rule = _RULES.get(kind.name, kind.name)
+    path, schema_path = tuple(error.instance_path), tuple(error.schema_path)
+    if isinstance(kind, _UNEXPECTED):
+        for name in kind.unexpected:
+            yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=None)
+        return
+    if schema_path and schema_path[-1] in {"minContains", "maxContains"}:
+        rule = str(schema_path[-1])
+    limit: Json = None
+    if not isinstance(kind, _UNLIMITED):
+        limit = as_written(kind.value)
+    yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance)

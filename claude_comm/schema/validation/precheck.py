@@ -1,0 +1,85 @@
+"""Whether compiling a schema is certain to succeed, told without compiling it.
+
+Law: yes only where nothing but the meta-schema could refuse it, and the meta-schema does not. What else may fail is
+left to the compiler, which names the fault: identifiers and references other than `#/$defs/NAME`, numbers out of the
+ordinary, keywords that are followed through references, and patterns that do not compile on their own.
+
+Compiling costs five times as much as looking here, and only a pair that needs a witness needs it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema.dialect import DEFAULT, Dialect
+from claude_comm.schema.limits import Measure
+from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.verdict import Json
+
+# Keywords after which a document is no longer one resource of one dialect, or is compiled along its references, or has
+# to be rendered first.
+_BEYOND = frozenset(
+    (
+        *("$schema", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef"),
+        *("$vocabulary", "unevaluatedProperties", "unevaluatedItems", "contentEncoding", "contentMediaType"),
+        "dependencies",
+    )
+)
+_WALKED = frozenset(("$ref", "pattern", "patternProperties"))
+_NAME = re.compile(r"#/\$defs/([A-Za-z0-9_.-]+)")
+MAX_PATTERN = 200
+
+
+def compiles(schema: Json, dialect: Dialect, size: Measure) -> bool:
+    """Whether `schema`, which `measure` found to be of this size, is certain to compile."""
+    if dialect != DEFAULT or not size.ordinary or not _BEYOND.isdisjoint(size.names):
+        return False
+    if not _WALKED.isdisjoint(size.names) and not all(_holds(schema, *found) for found in _found(schema)):
+        return False
+    return jsonschema_rs.meta.is_valid(schema)
+
+
+def _found(schema: Json) -> Iterator[tuple[str, Json]]:
+    """Whatever stands beside a name that is walked for, be it a keyword there or not."""
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if not _WALKED.isdisjoint(value):
+                yield from ((name, value[name]) for name in _WALKED & value.keys())
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def _holds(schema: Json, keyword: str, value: Json) -> bool:
+    """Whether a reference leads somewhere, or patterns compile; so does a property that is only called like them."""
+    if keyword == "patternProperties":
+        return isinstance(value, dict) and all(map(_readable, value))
+    if not isinstance(value, str):
+        return isinstance(value, dict)
+    return _readable(value) if keyword == "pattern" else _leads(schema, value)
+
+
+def _leads(schema: dict[str, Any], reference: str) -> bool:
+    name = _NAME.fullmatch(reference)
+    definitions = schema.get("$defs")
+    return name is not None and isinstance(definitions, dict) and isinstance(definitions.get(name[1]), dict)
+
+
+@functools.lru_cache(maxsize=1024)
+def _readable(pattern: str) -> bool:
+    """Whether a pattern compiles: each of a schema is compiled on its own, within bounds of its own."""
+    if len(pattern) > MAX_PATTERN:
+        return False
+    try:
+        compiled({"pattern": pattern}, DEFAULT)
+    except SchemaError:
+        return False
+    return True

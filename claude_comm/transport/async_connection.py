@@ -1,0 +1,121 @@
+"""One asyncio connection, stripped to what a round trip needs: the twin of `transport.connection`.
+
+Law: as there. redis-py opens the connection; then this protocol takes the place of its streams, whose every write is a
+task of its own (`wait_for`), and whose every read is another wait. A cancelled exchange leaves a line that is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import hiredis
+import redis
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
+
+Done: TypeAlias = Callable[[list[Any] | Exception], None]
+
+
+class AsyncLine(asyncio.Protocol):
+    """A connection of redis-py after `open`. Raises redis-py's errors, and OSError."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        # Who waits for how many replies, in the order of their commands; and what has come for the first of them.
+        self._expected: deque[tuple[int, Done, asyncio.TimerHandle]] = deque()
+        self._replies: list[Any] = []
+
+    async def open(self) -> None:
+        await self._connection.connect()
+        self._transport = self._connection._writer.transport
+        self._gets = self._connection._parser._reader.gets
+        self._feed = self._connection._parser._reader.feed
+        self._has_data = self._connection._parser._reader.has_data
+        self._streams = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+        self.send = self._transport.write
+
+    def usable(self) -> bool:
+        """Whether nothing came while nobody waited: neither the connection's end nor a stray reply."""
+        return not (self._transport.is_closing() or self._has_data())
+
+    def sending(self) -> bool:
+        """Whether more may be sent behind what is on its way."""
+        return not self._transport.is_closing()
+
+    def expect(self, count: int, within_s: float, done: Done) -> None:
+        """Hands `done` the replies to the last `count` commands, or what went wrong. Any number may be expected."""
+        self._expected.append((count, done, self._loop.call_later(within_s, self._late, within_s)))
+
+    async def read(self, count: int, within_s: float) -> list[Any]:
+        """The next `count` replies, error replies as values."""
+        if not count:
+            return []
+        if self._transport.is_closing():
+            raise redis.ConnectionError("the server closed the connection")
+        waiter: asyncio.Future[list[Any]] = self._loop.create_future()
+
+        def hand_over(replies: list[Any] | Exception) -> None:
+            if waiter.done():
+                return
+            if isinstance(replies, Exception):
+                waiter.set_exception(replies)
+            else:
+                waiter.set_result(replies)
+
+        self.expect(count, within_s, hand_over)
+        self._gather()
+        return await waiter
+
+    def close(self) -> None:
+        """At once: what is not written yet is not wanted any more."""
+        if self._connection.is_connected:
+            self._transport.abort()
+            self._connection._close()
+
+    def data_received(self, data: bytes) -> None:
+        self._feed(data)
+        if self._expected:
+            self._gather()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc or redis.ConnectionError("the server closed the connection"))
+        self._streams.connection_lost(exc)
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _gather(self) -> None:
+        """Takes replies off the reader, and hands them over to each who has all of theirs."""
+        gets = self._gets
+        while self._expected:
+            count, done, bound = self._expected[0]
+            replies = self._replies
+            while len(replies) < count:
+                reply = gets()
+                if reply is NOT_ENOUGH_DATA:
+                    return
+                if isinstance(reply, redis.ConnectionError):
+                    self._fail(reply)
+                    return
+                if not isinstance(reply, hiredis.PushNotification):
+                    replies.append(reply)
+            bound.cancel()
+            self._expected.popleft()
+            self._replies = []
+            done(replies)
+
+    def _late(self, within_s: float) -> None:
+        self._fail(redis.TimeoutError(f"no reply within {within_s:g} s"))
+
+    def _fail(self, error: Exception) -> None:
+        expected, self._expected = self._expected, deque()
+        for _, done, bound in expected:
+            bound.cancel()
+            done(error)

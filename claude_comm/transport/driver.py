@@ -1,0 +1,150 @@
+"""The blocking driver: performs the effects of an operation one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.transport import scripts
+from claude_comm.transport.pool import Posted, Server
+
+T = TypeVar("T")
+
+
+class Begun(Generic[T]):
+    """An operation whose first effect was sent. Finish it, or drop it; both at most once."""
+
+    def __init__(self, links: Links, operation: Operation[T], posted: Posted) -> None:
+        self._links, self._operation, self._posted = links, operation, posted
+        self._landed: list[Any] | TransportError | None = None
+
+    def land(self) -> bool:
+        """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
+        if self._landed is None:
+            try:
+                self._landed = self._posted.replies()
+            except TransportError as error:
+                self._landed = error
+        return not isinstance(self._landed, TransportError)
+
+    def finish(self) -> T:
+        """The operation's result."""
+        return self._links._go_on(self._operation, self._first_reply)
+
+    def drop(self) -> None:
+        """Gives the operation up: what the server did of it stands."""
+        if self._landed is None:
+            self._posted.drop()  # one that has landed gave its connection back
+        self._operation.close()
+
+    def _first_reply(self) -> Effect:
+        self.land()
+        landed, self._landed = self._landed, None
+        if isinstance(landed, TransportError):
+            return self._operation.throw(landed)
+        return self._operation.send(landed)
+
+
+def first_batch(operation: Operation[Any]) -> Batch:
+    """The first effect of an operation that may be begun, and finished later."""
+    effect = next(operation)
+    if not isinstance(effect, Batch) or effect.on != "data":
+        raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+    return effect
+
+
+class Carrier(Protocol):
+    """What carries effects: one server, or the masters of a cluster."""
+
+    url: str
+    reach: Reach
+
+    def one(self, command: Command) -> Any: ...
+    def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
+    def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def servers(self) -> list[Server]: ...
+    def close(self) -> None: ...
+
+
+class Links:
+    """The server that carries the messages and the one that holds the registry; often the same."""
+
+    def __init__(self, data: Carrier, control: Carrier) -> None:
+        self.data, self.control = data, control
+
+    def run(self, operation: Operation[T]) -> T:
+        """The operation's result. An error reply is raised inside the operation, at the effect that met it."""
+        return self._go_on(operation, operation.__next__)
+
+    def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
+        try:
+            effect = first()
+            while True:
+                try:
+                    reply = self._perform(effect)
+                except TransportError as error:
+                    effect = operation.throw(error)
+                else:
+                    effect = operation.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            operation.close()
+
+    def begin(self, operation: Operation[T]) -> Begun[T]:
+        """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
+        server works. On one server, not on a cluster. Raises ServerUnreachable."""
+        try:
+            batch = first_batch(operation)
+            (server,) = self.data.servers()
+            return Begun(self, operation, server.post(batch.commands, batch.wait_ms))
+        except BaseException:
+            operation.close()
+            raise
+
+    def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
+        """What the operation finds on each server of the messages by itself: a cluster has several, and those of them
+        that do not answer are left out. Raises ServerUnreachable when none does."""
+        found: list[T] = []
+        silent: ServerUnreachable | None = None
+        for server in self.data.servers():
+            try:
+                found.append(Links(server, server).run(operation()))
+            except ServerUnreachable as error:
+                silent = error
+        if silent is not None and not found:
+            raise silent
+        return found
+
+    def _perform(self, effect: Effect) -> Any:
+        if isinstance(effect, Append):
+            return self.data.append(effect.posts)
+        server = self.data if effect.on == "data" else self.control
+        if isinstance(effect, Script):
+            return self._evaluate(server, effect)
+        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
+
+    def _evaluate(self, server: Carrier, script: Script) -> Any:
+        try:
+            return server.one(scripts.by_digest(script))
+        except ServerRefused as refusal:
+            if refusal.code != scripts.UNKNOWN:
+                raise
+        return server.one(scripts.by_text(script))
+
+    def close(self) -> None:
+        self.data.close()
+        if self.control is not self.data:
+            self.control.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,244 @@
+"""One server, reached over connections that redis-py opens; blocking.
+
+Law: replies are what the server sent (RESP3), untouched by redis-py's per-command callbacks, whose shapes move
+between its versions. redis-py's own retry is off: it was seen to write a message twice. Every foreign error
+becomes one of ours here.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, NoReturn
+
+import hiredis
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection, UnixDomainSocketConnection
+from redis.retry import Retry
+
+from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.settings import public
+from claude_comm.transport.connection import Line
+
+REPLY_TIMEOUT_S = REPLY_WITHIN_MS / 1000
+CONNECT_TIMEOUT_S = 5.0
+
+# How many entries travel together: enough to keep the server at work while the next part is packed.
+APPEND_PART = 500
+_XADD = b"*5\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\ne\r\n$"
+
+pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
+
+def connection_options(url: str) -> dict[str, Any]:
+    """redis-py connection arguments for a `redis://`, `rediss://` or `unix://` address."""
+    return {
+        "protocol": 3,
+        "legacy_responses": False,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": REPLY_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "driver_info": None,
+        **redis.connection.parse_url(url),
+    }
+
+
+class Server:
+    """Blocking connections to one server, as many as are used at once; safe to share between threads and to fork."""
+
+    reach: Reach = "server"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        options = connection_options(url)
+        kind = options.pop("connection_class", Connection)
+        if kind is not UnixDomainSocketConnection:
+            options["socket_keepalive"] = True
+        else:
+            options.pop("socket_connect_timeout")
+        self._connection = partial(kind, **options)
+        self._pid = os.getpid()
+        # Those at rest, the one used last on top; and all, for `close`.
+        self._idle: list[Line] = []
+        self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
+
+    def one(self, command: Command) -> Any:
+        """The reply to one command. Raises ServerRefused or ServerUnreachable."""
+        (reply,) = self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
+        if isinstance(reply, redis.RedisError):
+            raise refused(reply)
+        return reply
+
+    def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
+
+        `wait_ms` is how long the last command asks the server to wait.
+        """
+        if not commands:
+            return []
+        together = b"".join([pack(command.args) for command in commands])
+        return outcomes(self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
+
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> Posted:
+        """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
+        together = b"".join([pack(command.args) for command in commands])
+        line = self.take()
+        try:
+            line.send(together, REPLY_TIMEOUT_S + wait_ms / 1000)
+        except BaseException as error:  # noqa: BLE001  (raised again there)
+            self.broken(line, error)
+        return Posted(self, line, len(commands))
+
+    def append(self, posts: Sequence[Post]) -> list[Any]:
+        """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
+        parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
+        return outcomes(self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
+
+    def servers(self) -> list[Server]:
+        """Itself: what a cluster has several of."""
+        return [self]
+
+    def held(self) -> Held:
+        """A connection for the length of a `with`. What goes wrong within it is translated, and ends the connection."""
+        return Held(self)
+
+    def take(self) -> Line:
+        """A connection that is at rest and alive, else a new one. Give it to `rest` or `broken`."""
+        if self._pid != os.getpid():
+            # The parent's connections are its own; here their sockets are only closed, when nothing holds them.
+            self._pid, self._idle, self._lines = os.getpid(), [], weakref.WeakSet()
+        while self._idle:
+            try:
+                line = self._idle.pop()
+            except IndexError:  # another thread took the last one
+                break
+            if line.usable():
+                return line
+            line.close()
+        try:
+            line = Line(self._connection())
+        except (redis.RedisError, OSError) as error:
+            translate(error, self.url)
+        self._lines.add(line)
+        return line
+
+    def rest(self, line: Line) -> None:
+        """Takes back a connection all of whose replies were read."""
+        self._idle.append(line)
+
+    def broken(self, line: Line, error: BaseException) -> NoReturn:
+        """Interrupted between a command and its reply: that reply must not answer the next command."""
+        line.close()
+        if isinstance(error, redis.RedisError | OSError):
+            translate(error, self.url)
+        raise error
+
+    def close_idle(self) -> None:
+        """Ends the connections that are not in use."""
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+    def close(self) -> None:
+        """Ends all connections, also those in use."""
+        self._idle.clear()
+        for line in list(self._lines):
+            line.close()
+
+    def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
+        """The replies to packed commands, given in parts with the number of commands in each.
+
+        While the server works on one part, its replies to the part before are read and the next is packed.
+        """
+        replies: list[Any] = []
+        unread = 0
+        with Held(self) as line:
+            for together, count in parts:
+                line.send(together, within_s)
+                if unread:
+                    replies += line.read(unread)
+                unread = count
+            replies += line.read(unread)
+        return replies
+
+
+class Held:
+    """A connection of a server for the length of a `with`; a generator would cost more than what it does."""
+
+    __slots__ = ("_line", "_server")
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __enter__(self) -> Line:
+        self._line = self._server.take()
+        return self._line
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._server.broken(self._line, error)
+        self._server.rest(self._line)
+
+
+class Posted:
+    """A pipeline whose replies are still to be read, on a connection of its own. Read it, or drop it."""
+
+    def __init__(self, server: Server, line: Line, count: int) -> None:
+        self._server, self._line, self._count = server, line, count
+
+    def replies(self) -> list[Any]:
+        """In order; an error reply stands in its place as a ServerRefused. Raises ServerUnreachable."""
+        try:
+            replies = self._line.read(self._count)
+        except BaseException as error:  # noqa: BLE001  (raised again there)
+            self._server.broken(self._line, error)
+        self._server.rest(self._line)
+        return outcomes(replies)
+
+    def drop(self) -> None:
+        """Gives up the replies, and the connection with them."""
+        self._line.close()
+
+
+def packed(posts: Sequence[Post]) -> bytes:
+    """The XADD commands of these posts in the protocol's own form, which for this one command is short."""
+    prefixes: dict[str, bytes] = {}
+    parts = []
+    for post in posts:
+        prefix = prefixes.get(post.stream)
+        if prefix is None:
+            key = post.stream.encode()
+            prefix = prefixes[post.stream] = _XADD % (len(key), key)
+        parts.append(b"%b%d\r\n%b\r\n" % (prefix, len(post.body), post.body))
+    return b"".join(parts)
+
+
+def outcomes(replies: list[Any]) -> list[Any]:
+    """Replies with redis-py's error values made ours."""
+    return [refused(reply) if isinstance(reply, redis.RedisError) else reply for reply in replies]
+
+
+def refused(error: redis.RedisError) -> TransportError:
+    """The server's own error, with its code kept first (`OOM`, `BUSYGROUP`, `NOGROUP`, ...)."""
+    text = str(error).rstrip(".")
+    return ServerRefused(text, code=error.status_code or text.split(" ", 1)[0])
+
+
+def translated(error: Exception, url: str) -> TransportError:
+    """The error of ours that a redis-py error means."""
+    if isinstance(error, redis.ResponseError | redis.AuthenticationError):
+        return refused(error)
+    return ServerUnreachable(public(url), str(error) or type(error).__name__)
+
+
+def translate(error: Exception, url: str) -> NoReturn:
+    """Raises the error of ours that a redis-py error means."""
+    raise translated(error, url) from None

@@ -1,0 +1,192 @@
+"""How many commands find their nodes, as steps: both cluster drivers perform them, so that it is written once.
+
+Law: a command is sent again only where its answer proves that it was not executed (a redirection, a slot on the
+move, a cluster that is down). A node that does not answer leaves its commands undecided: each has ServerUnreachable
+in its place, and only if that holds for all of them is it raised.
+
+Order: commands of one slot travel on one connection in their order. What is sent again keeps it, since all that are
+left of one slot go the way of the first of them. Where a later one of its stream was executed all the same (a slot
+that left and came back between two of them), a post is not sent again: its refusal stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.transport.slots import Address, Redirection, SlotMap, redirection
+
+# Refusals of commands that were not executed, beside the redirections.
+_LATER = frozenset({"CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+_DOWN = frozenset({"CLUSTERDOWN", "MASTERDOWN"})
+_AGAIN = _LATER | {"MOVED", "ASK"}
+
+# Redirections that are followed at once; beyond them the nodes disagree, which time mends.
+_FREE_TURNS = 4
+# Waits before a command is sent again: 5.5 s in all, in which the keys of a slot that moves have arrived.
+PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.2, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
+# How many of them a cluster that is down is given: half a second. Whoever asked waits longer, if that is right.
+_DOWN_PAUSES = 6
+
+
+class Part(NamedTuple):
+    """The commands, by their places, that one node is sent on one connection; `asking` stands before each of them
+    where a slot that is still arriving is asked for."""
+
+    node: Address
+    places: list[int]
+    asking: bool = False
+
+
+class Round(NamedTuple):
+    """Send these side by side. The reply: for each, its replies in order, or the TransportError that it met."""
+
+    parts: list[Part]
+
+
+class Refresh(NamedTuple):
+    """Ask the nodes for their slots (see `Atlas`). The reply: None, or the TransportError of the last that failed."""
+
+
+class Pause(NamedTuple):
+    """Wait."""
+
+    seconds: float
+
+
+Step: TypeAlias = Round | Refresh | Pause
+Routing: TypeAlias = Generator[Step, Any, list[Any]]
+
+
+class Atlas:
+    """What one client knows of its cluster: the nodes it was told to begin with, the map, and who did not answer."""
+
+    def __init__(self, seeds: Sequence[Address]) -> None:
+        self.seeds = tuple(seeds)
+        self.map: SlotMap | None = None
+        self.stale = True
+        self._silent: set[Address] = set()
+
+    def learn(self, found: SlotMap) -> None:
+        self.map, self.stale = found, False
+
+    def follow(self, moved: Sequence[Redirection]) -> None:
+        if self.map is not None and moved:
+            self.map = self.map.with_moved(moved)
+
+    def failed(self, node: Address) -> None:
+        """A node did not answer: another one is asked for the map before anything else is sent."""
+        self._silent.add(node)
+        self.stale = True
+
+    def answered(self, node: Address) -> None:
+        self._silent.discard(node)
+
+    def candidates(self) -> list[Address]:
+        """Whom to ask for the map, those that answered last time first."""
+        known = dict.fromkeys([*(self.map.masters if self.map else ()), *self.seeds])
+        return sorted(known, key=lambda node: node in self._silent)
+
+
+def route(atlas: Atlas, slots: Sequence[int | None], streams: Sequence[str] = ()) -> Routing:
+    """The replies to commands with these slots, in their order; `streams` are those of posts, whose order is kept.
+
+    Raises TransportError where there is no map at all, or where none of the nodes answered.
+    """
+    if atlas.map is None or atlas.stale:
+        error = yield Refresh()
+        if error is not None:
+            raise error
+    replies: list[Any] = [None] * len(slots)
+    parts = _parts(slots, range(len(slots)), _owners(atlas))
+    pauses = turn = 0
+    while parts:
+        answers = yield Round(parts)
+        asked = _take(atlas, parts, answers, replies)
+        refused = _unexecuted(replies, asked, streams)
+        if not refused:
+            break
+        turn += 1
+        if turn > _FREE_TURNS or any(replies[place].code in _LATER for place in refused):
+            if pauses >= _patience(replies, refused):
+                _give_up(replies, refused)
+                break
+            yield Pause(PAUSES_S[pauses])
+            pauses += 1
+        parts = yield from _following(atlas, slots, refused, replies, asked)
+    if replies and all(isinstance(reply, ServerUnreachable) for reply in replies):
+        raise replies[0]
+    return replies
+
+
+def _owners(atlas: Atlas) -> SlotMap:
+    assert atlas.map is not None
+    return atlas.map
+
+
+def _parts(slots: Sequence[int | None], places: Sequence[int], owners: SlotMap) -> list[Part]:
+    """One part a node. The one with the last command is the last: that command may be one that waits."""
+    by_node: dict[Address, list[int]] = {}
+    master = owners.master
+    for place in places:
+        by_node.setdefault(master(slots[place]), []).append(place)
+    parts = [Part(node, mine) for node, mine in by_node.items()]
+    return sorted(parts, key=lambda part: part.places[-1])
+
+
+def _take(atlas: Atlas, parts: Sequence[Part], answers: Sequence[Any], replies: list[Any]) -> dict[int, Address]:
+    """Puts the answers into their places; who was asked for which."""
+    asked: dict[int, Address] = {}
+    for part, answer in zip(parts, answers, strict=True):
+        if isinstance(answer, ServerUnreachable):
+            atlas.failed(part.node)
+        else:
+            atlas.answered(part.node)
+        found = [answer] * len(part.places) if isinstance(answer, TransportError) else answer
+        for place, reply in zip(part.places, found, strict=True):
+            replies[place] = reply
+            if isinstance(reply, ServerRefused):
+                asked[place] = part.node
+    return asked
+
+
+def _unexecuted(replies: Sequence[Any], asked: dict[int, Address], streams: Sequence[str]) -> list[int]:
+    """The places of what may be sent again, in order."""
+    again = sorted(place for place in asked if replies[place].code in _AGAIN)
+    if not again or not streams:
+        return again
+    landed = {stream: place for place, stream in enumerate(streams) if not isinstance(replies[place], TransportError)}
+    return [place for place in again if landed.get(streams[place], -1) < place]
+
+
+def _patience(replies: Sequence[Any], refused: Sequence[int]) -> int:
+    return _DOWN_PAUSES if all(replies[place].code in _DOWN for place in refused) else len(PAUSES_S)
+
+
+def _following(
+    atlas: Atlas, slots: Sequence[int | None], refused: Sequence[int], replies: Sequence[Any], asked: dict[int, Address]
+) -> Generator[Step, Any, list[Part]]:
+    """Where to send what was refused: to a key that has left its slot, or by a map that is asked for anew."""
+    told = [redirection(replies[place], asked[place]) for place in refused]
+    moved = [one for one in told if one is not None and one.kind == "MOVED"]
+    if moved or any(replies[place].code in _DOWN for place in refused):
+        yield Refresh()
+        atlas.follow(moved)
+    first: dict[int | None, Redirection | None] = {}
+    for place, one in zip(refused, told, strict=True):
+        first.setdefault(slots[place], one)
+    leaving: dict[Address, list[int]] = {}
+    staying: list[int] = []
+    for place in refused:
+        way = first[slots[place]]
+        (leaving.setdefault(way.to, []) if way is not None and way.kind == "ASK" else staying).append(place)
+    parts = [Part(node, places, asking=True) for node, places in leaving.items()]
+    return sorted([*_parts(slots, staying, _owners(atlas)), *parts], key=lambda part: part.places[-1])
+
+
+def _give_up(replies: list[Any], refused: Sequence[int]) -> None:
+    """A cluster that stayed down is a server that does not answer."""
+    for place in refused:
+        if replies[place].code in _DOWN:
+            replies[place] = ServerUnreachable("the cluster", replies[place].text)

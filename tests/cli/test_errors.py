@@ -1,0 +1,40 @@
+"""Every error is one message on stderr and the exit code of its kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_comm.cli.commands import version
+from claude_comm.errors import ServerUnreachable, UnknownMessage
+
+
+def test_a_wrong_word_proposes_the_nearest_command(run: Any) -> None:
+    ran = run("verson")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'version'" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["check"], ["check", "a", "b", "c"], ["version", "--no"], ["--no"]])
+def test_wrong_usage_exits_with_2_and_shows_the_usage(run: Any, arguments: list[str]) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Usage: claude-comm" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UnknownMessage("7"), 3), (ServerUnreachable("unix://x", "gone"), 5), (KeyboardInterrupt(), 130)],
+)
+def test_the_exit_code_is_that_of_the_error(
+    run: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def raises(as_json: bool = False) -> None:
+        raise error
+
+    monkeypatch.setattr(version, "version", raises)
+    ran = run("version")
+    assert (ran.code, ran.out) == (code, "")
+    assert "Traceback" not in ran.err
+    assert str(error).splitlines() == ran.err.removeprefix("Error: ").splitlines()

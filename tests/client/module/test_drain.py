@@ -1,0 +1,210 @@
+"""How a module ends: what runs is finished and acked, the rest is given back as if it had not been read."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from claude_comm import Module, Settings
+from claude_comm.effects import Command
+from claude_comm.names import Keys
+from claude_comm.ops.consume import HEAP
+from claude_comm.transport.driver import Links
+from tests.client.consumer.test_consumer import pending, publish
+from tests.client.consumer.test_reclaim import rows
+from tests.client.module.test_module import collector, running
+from tests.conftest import wait_until
+
+# A module as a program: what it handles goes to a file, a line at the start and a line at the end of each.
+PROGRAM = """
+import asyncio, sys, threading, time
+from claude_comm import Module
+module = Module("sink", **{options})
+out = open({out!r}, "a", buffering=1)
+def plain(payload: int) -> None:
+    out.write(f"begin {{payload}}\\n")
+    time.sleep({takes_s})
+    out.write(f"end {{payload}}\\n")
+async def asynchronous(payload: int) -> None:
+    out.write(f"begin {{payload}}\\n")
+    try:
+        await asyncio.sleep({takes_s})
+    except asyncio.CancelledError:
+        out.write(f"cancelled {{payload}}\\n")
+        raise
+    out.write(f"end {{payload}}\\n")
+module.handles()({handler})
+sys.exit(module.run())
+"""
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.namespace)
+
+
+class Program:
+    """A running module, and what it wrote."""
+
+    def __init__(self, process: subprocess.Popen[str], out: Path) -> None:
+        self.process, self._out = process, out
+
+    def lines(self, word: str) -> list[int]:
+        found = (line.split() for line in self._out.read_text().splitlines())
+        return [int(number) for said, number in found if said == word]
+
+    def ended(self, number: int, within_s: float = 20) -> tuple[int, str]:
+        """Sends the signal; the exit code, and what it logged."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=within_s)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def program(environ: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    with _programs(environ, tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def _programs(environ: dict[str, str], folder: Path) -> Iterator[Callable[..., Program]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(takes_s: float, handler: str = "plain", **options: object) -> Program:
+        out = folder / f"out{len(started)}"
+        out.touch()
+        text = PROGRAM.format(options=options, out=str(out), takes_s=takes_s, handler=handler)
+        process = subprocess.Popen([sys.executable, "-c", text], env=environ, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return Program(process, out)
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
+@pytest.mark.parametrize("hands", [1, 3])
+def test_on_sigterm_what_runs_is_finished_and_acked_and_the_rest_is_given_back_uncounted(
+    settings: Settings, links: Links, keys: Keys, program: Callable[..., Program], kind: str, hands: int
+) -> None:
+    publish(settings, "sink", *range(10))
+    module = program(0.5, kind, concurrency=hands)
+    wait_until(lambda: len(module.lines("begin")) == hands)
+    assert module.ended(signal.SIGTERM)[0] == 0
+    assert sorted(module.lines("end")) == sorted(module.lines("begin")) == list(range(hands))
+    assert rows(links, keys, "sink") == [(HEAP, 0)] * (10 - hands)
+    again, seen = collector(settings, int)
+    with running(again):
+        wait_until(lambda: len(seen) == 10 - hands, within_s=5)
+    assert sorted(seen) == list(range(hands, 10))
+
+
+@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
+@pytest.mark.parametrize("hands", [1, 3])
+def test_a_handler_that_outlives_the_deadline_is_left_and_its_message_stays_leased(
+    settings: Settings, links: Links, keys: Keys, program: Callable[..., Program], kind: str, hands: int
+) -> None:
+    publish(settings, "sink", *range(5))
+    module = program(60, kind, concurrency=hands, drain_s=0.5, instance="late")
+    wait_until(lambda: len(module.lines("begin")) == hands)
+    started = time.monotonic()
+    code, log = module.ended(signal.SIGTERM)
+    assert time.monotonic() - started < 6
+    assert (code, log.count("delivery.abandoned")) == (1, hands)
+    assert module.lines("end") == []
+    assert sorted(rows(links, keys, "sink")) == sorted([("late", 1)] * hands + [(HEAP, 0)] * (5 - hands))
+
+
+def test_a_second_signal_ends_at_once(settings: Settings, program: Callable[..., Program]) -> None:
+    publish(settings, "sink", 1)
+    module = program(60, drain_s=60)
+    wait_until(lambda: len(module.lines("begin")) == 1)
+    module.process.send_signal(signal.SIGTERM)
+    # It still runs, to finish what it began.
+    with pytest.raises(subprocess.TimeoutExpired):
+        module.process.wait(1)
+    assert module.ended(signal.SIGTERM, within_s=3)[0] == -signal.SIGTERM
+
+
+def test_a_lease_is_kept_until_the_last_handler_is_done(
+    settings: Settings, links: Links, keys: Keys, program: Callable[..., Program]
+) -> None:
+    """The module ends for longer than its lease."""
+    publish(settings, "sink", 1)
+    module = program(1.5, lease_s=0.3)
+    wait_until(lambda: len(module.lines("begin")) == 1)
+    module.process.send_signal(signal.SIGTERM)
+    other, seen = collector(settings, int, lease_s=0.3)
+    with running(other):
+        assert module.process.wait(10) == 0
+        wait_until(lambda: pending(links, keys, "sink") == 0)
+    assert (module.lines("end"), seen) == ([1], [])
+
+
+@pytest.mark.parametrize("hands", [1, 3])
+def test_nothing_is_handled_while_paused_and_what_was_read_ahead_goes_to_others(
+    settings: Settings, links: Links, keys: Keys, hands: int
+) -> None:
+    module, seen, gate = Module("sink", settings=settings, concurrency=hands), [], threading.Event()
+
+    @module.handles()
+    def handle(payload: int) -> None:
+        seen.append(payload)
+        gate.wait(20)
+
+    publish(settings, "sink", *range(12))
+    with running(module):
+        wait_until(lambda: len(seen) == hands)
+        module.pause()
+        # Also while a handler goes on: who waits for it waits in vain.
+        wait_until(lambda: rows(links, keys, "sink").count((HEAP, 0)) == 12 - hands, within_s=5)
+        gate.set()
+        wait_until(lambda: pending(links, keys, "sink") == 12 - hands)
+        publish(settings, "sink", 12)
+        # A turn of every hand and of the heart.
+        events = int(links.data.one(Command(("XLEN", keys.events("sink")))))
+        time.sleep(0.8)
+        assert len(seen) == hands
+        assert int(links.data.one(Command(("XLEN", keys.events("sink"))))) == events
+        module.resume()
+        wait_until(lambda: len(seen) == 13)
+    assert sorted(seen) == list(range(13))
+
+
+def test_a_module_that_was_paused_before_it_runs_begins_when_it_is_resumed(settings: Settings) -> None:
+    publish(settings, "sink", 1)
+    module, seen = collector(settings, int)
+    module.pause()
+    with running(module):
+        time.sleep(0.5)
+        assert seen == []
+        module.resume()
+        wait_until(lambda: seen == [1])
+
+
+def test_what_one_hand_had_is_handled_in_its_order_after_a_pause(settings: Settings) -> None:
+    publish(settings, "sink", *range(50))
+    module, seen = Module("sink", settings=settings), []
+
+    @module.handles()
+    def handle(payload: int) -> None:
+        seen.append(payload)
+        if payload in (5, 30):
+            module.pause()
+            threading.Timer(0.4, module.resume).start()
+
+    with running(module):
+        wait_until(lambda: len(seen) == 50)
+    assert seen == list(range(50))

@@ -1,0 +1,558 @@
+"""What failed or is not due yet waits on the server: whoever dies, nothing is lost and nothing is there twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Context, Module, Publisher, RetryPolicy, Settings
+from claude_comm.effects import Command, Script
+from claude_comm.envelope import decode
+from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
+from claude_comm.names import Keys
+from claude_comm.ops import later
+from claude_comm.progress.events import Buried, Handled, Retried
+from claude_comm.store import queries
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect, connect_async
+from claude_comm.transport.driver import Links
+from claude_comm.transport.pool import Server
+from tests.client.consumer.test_consumer import dead, events, pending, publish
+from tests.client.module.test_module import collector, running
+from tests.conftest import wait_until
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.namespace)
+
+
+def waiting(links: Links, keys: Keys, target: str) -> int:
+    return int(links.data.one(Command(("ZCARD", keys.later(target)))))
+
+
+def bodies(links: Links, stream: str) -> list[bytes]:
+    return [fields[1] for _, fields in links.data.one(Command(("XRANGE", stream, "-", "+")))]
+
+
+def run_until_killed(script: str, environ: dict[str, str], done: Any) -> None:
+    """Runs the script as a process of its own, and kills it as soon as `done` holds."""
+    child = subprocess.Popen([sys.executable, "-c", script], env=environ, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(done)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+FAILING = """
+from claude_comm import Module, RetryPolicy
+module = Module("sink", retry=RetryPolicy(attempts=5, first_wait_s={wait_s}, jitter=0))
+@module.handles()
+def handle(payload: int) -> None:
+    raise ValueError(payload)
+module.run()
+"""
+
+
+def test_a_module_killed_between_failing_and_retrying_loses_nothing(
+    links: Links, keys: Keys, settings: Settings, environ: dict[str, str]
+) -> None:
+    """What failed waits on the server, with its attempts, for whichever instance is there when it is due."""
+    ids = publish(settings, "sink", 1, 2, 3)
+    run_until_killed(FAILING.format(wait_s=0.8), environ, lambda: waiting(links, keys, "sink") == 3)
+    assert pending(links, keys, "sink") == 0
+    with Consumer("sink", settings=settings) as consumer:
+        back: list[Any] = []
+        wait_until(lambda: bool(back.extend(consumer.read(wait_s=0.1)) or len(back) == 3))
+        assert sorted((one.payload(), one.attempts) for one in back) == [(1, 2), (2, 2), (3, 2)]
+        assert sorted(one.envelope.id for one in back) == ids
+        for one in back:
+            consumer.ack(one)
+    assert (waiting(links, keys, "sink"), pending(links, keys, "sink")) == (0, 0)
+    told = events(links, keys, "sink")
+    retried = [event for event in told if isinstance(event, Retried)]
+    assert sorted(event.delivery.id for event in retried) == ids
+    assert {event.reason[:10] for event in retried} == {"ValueError"}
+    assert [event.due_us - event.delivery.settled_us for event in retried] == [800_000] * 3
+
+
+MOVING = """
+import time
+from claude_comm import Settings
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.transport.connect import connect
+from claude_comm.names import Keys
+from claude_comm.ops import later
+settings = settings_of_process()
+keys = Keys(settings.namespace)
+with connect(settings) as links:
+    while True:
+        links.run(later.move_due(keys, keys.inbox("sink"), now_ms=time.time_ns() // 1_000_000, limit=7))
+"""
+
+
+def test_a_process_killed_while_it_moves_what_is_due_loses_and_doubles_nothing(
+    links: Links, keys: Keys, settings: Settings, environ: dict[str, str]
+) -> None:
+    due_ms = time.time_ns() // 1_000_000 - 1
+    expected = [b"body %d" % number for number in range(3_000)]
+    words: list[Any] = [word for body in expected for word in (due_ms, later.member(body, 0))]
+    links.data.one(Command(("ZADD", keys.later("sink"), *words)))
+
+    def moved() -> int:
+        return int(links.data.one(Command(("XLEN", keys.inbox("sink")))))
+
+    def more_than(count: int) -> bool:
+        return moved() > count
+
+    for goal in (1, 900, 1_800):
+        run_until_killed(MOVING, environ, partial(more_than, max(goal, moved())))
+        there = bodies(links, keys.inbox("sink"))
+        left = links.data.one(Command(("ZRANGE", keys.later("sink"), 0, -1)))
+        assert Counter(there) + Counter(member.partition(b":")[2] for member in left) == Counter(expected)
+    assert moved() > 1_000
+
+
+def test_many_that_move_at_once_move_each_once(links: Links, keys: Keys, settings: Settings) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        for number in range(200):
+            publisher.publish("sink", number, delay_s=0.05)
+    consumers = [Consumer("sink", settings=settings) for _ in range(4)]
+    seen: list[int] = []
+
+    def read_all() -> bool:
+        for consumer in consumers:
+            for delivery in consumer.read(wait_s=0.01):
+                seen.append(delivery.payload())
+                consumer.ack(delivery)
+        return len(seen) >= 200
+
+    wait_until(read_all)
+    for consumer in consumers:
+        consumer.close()
+    assert sorted(seen) == list(range(200))
+    assert (waiting(links, keys, "sink"), pending(links, keys, "sink")) == (0, 0)
+
+
+def test_a_retry_whose_reply_was_lost_and_that_is_sent_again_moves_nothing_twice(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    publish(settings, "sink", 1)
+    with Consumer("sink", settings=settings) as consumer:
+        (delivery,) = consumer.read()
+        for _ in range(2):
+            consumer.retry(delivery, wait_s=30, reason="later")
+        assert waiting(links, keys, "sink") == 1
+        assert len([event for event in events(links, keys, "sink") if isinstance(event, Retried)]) == 1
+
+
+def test_who_lost_a_delivery_can_neither_retry_nor_bury_it(links: Links, keys: Keys, settings: Settings) -> None:
+    publish(settings, "sink", 1)
+    with (
+        Consumer("sink", settings=settings, lease_s=0.001) as slow,
+        Consumer("sink", settings=settings, lease_s=0.001) as fast,
+    ):
+        (lost,) = slow.read()
+        found: list[Any] = []
+        wait_until(lambda: bool(found.extend(fast.read(wait_s=0.01)) or found))
+        slow.retry(lost, wait_s=0, reason="mine")
+        slow.fail(lost, "mine")
+        assert (waiting(links, keys, "sink"), dead(links, keys, "sink")) == (0, [])
+        fast.ack(found[0])
+    assert pending(links, keys, "sink") == 0
+
+
+def test_the_message_that_comes_back_is_the_one_that_was_sent_to_the_byte(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    """A signature, or a field of a newer release, would not survive decoding and encoding again."""
+    publish(settings, "sink", {"n": 1})
+    (sent,) = bodies(links, keys.inbox("sink"))
+    with Consumer("sink", settings=settings) as consumer:
+        for attempt in (1, 2, 3):
+            (delivery,) = consumer.read()
+            assert (delivery.entry.body, delivery.attempts) == (sent, attempt)
+            consumer.retry(delivery, wait_s=0, reason="again")
+    assert set(bodies(links, keys.inbox("sink"))) == {sent}
+
+
+def test_a_foreign_count_of_attempts_is_no_trouble(links: Links, keys: Keys, settings: Settings) -> None:
+    publish(settings, "sink", 1)
+    (body,) = bodies(links, keys.inbox("sink"))
+    for told in ("-3", "nine", "9" * 40, ""):
+        links.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", body, "a", told)))
+    with Consumer("sink", settings=settings) as consumer:
+        assert [delivery.attempts for delivery in consumer.read()] == [1] * 5
+
+
+def test_a_delivery_from_a_topic_is_retried_by_its_own_module_alone(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    publish(settings, "topic:news", "extra")
+    for name in ("one", "two"):
+        with Consumer(name, topics=["news"], settings=settings) as consumer:
+            (delivery,) = consumer.read()
+            if name == "one":
+                consumer.retry(delivery, wait_s=0, reason="busy")
+            else:
+                consumer.ack(delivery)
+    assert int(links.data.one(Command(("XPENDING", keys.topic("news"), "one")))[0]) == 0
+    with Consumer("one", topics=["news"], settings=settings) as consumer:
+        (again,) = consumer.read()
+        assert (again.payload(), again.attempts, again.envelope.target) == ("extra", 2, "topic:news")
+        assert again.reader.stream == keys.inbox("one")
+        consumer.ack(again)
+    with Consumer("two", topics=["news"], settings=settings) as consumer:
+        assert consumer.read(wait_s=0.05) == []
+
+
+def test_each_type_of_message_has_the_policy_of_its_handler(links: Links, keys: Keys, settings: Settings) -> None:
+    tried: Counter[str] = Counter()
+    module = Module("sink", settings=settings, retry=RetryPolicy(attempts=2, first_wait_s=0.01, never=(KeyError,)))
+
+    @module.handles("often", retry=RetryPolicy(attempts=4, first_wait_s=0.01))
+    def often(payload: Any) -> None:
+        tried["often"] += 1
+        raise KeyError(payload)
+
+    @module.handles("twice")
+    def twice(payload: Any) -> None:
+        tried["twice"] += 1
+        raise ValueError(payload)
+
+    @module.handles("never")
+    def never(payload: Any) -> None:
+        tried["never"] += 1
+        raise KeyError(payload)
+
+    with Publisher("src", settings=settings) as publisher:
+        for type_ in ("often", "twice", "never"):
+            publisher.publish("sink", type_, type=type_)
+    with running(module):
+        wait_until(lambda: len(dead(links, keys, "sink")) == 3)
+    assert tried == {"often": 4, "twice": 2, "never": 1}
+    by_type = {decode(one[b"e"]).type: one for one in dead(links, keys, "sink")}
+    assert {name: one[b"attempts"] for name, one in by_type.items()} == {"often": b"4", "twice": b"2", "never": b"1"}
+    assert b"not tried again" in by_type["never"][b"reason"]
+    assert b"Traceback" in by_type["often"][b"traceback"]
+    assert b"raise KeyError(payload)" in by_type["often"][b"traceback"]
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("error", [ValueError("x" * 3_000_000), ValueError("\udcff lone"), Unspeakable()])
+def test_whatever_an_exception_says_the_module_lives_and_the_message_is_retried_and_buried(
+    links: Links, keys: Keys, settings: Settings, error: Exception
+) -> None:
+    module, seen = Module("sink", settings=settings, retry=RetryPolicy(attempts=2, first_wait_s=0)), []
+
+    @module.handles()
+    def handle(payload: str) -> None:
+        if payload == "bad":
+            raise error
+        seen.append(payload)
+
+    publish(settings, "sink", "bad", "good")
+    with running(module):
+        wait_until(lambda: bool(dead(links, keys, "sink")) and bool(seen))
+    (buried,) = dead(links, keys, "sink")
+    assert buried[b"attempts"] == b"2"
+    assert type(error).__name__.encode() in buried[b"reason"]
+    assert len(buried[b"reason"]) < 4_000
+    assert len(buried[b"traceback"]) < 20_000
+
+
+def test_a_burial_names_the_place_in_the_payload_and_in_the_schema(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    module = Module("sink", settings=settings)
+    module.handles(accepts={"properties": {"n": {"maximum": 5}}})(lambda payload: None)
+    publish(settings, "sink", {"n": 9})
+    links.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", b"\xc1")))
+    with running(module):
+        wait_until(lambda: len(dead(links, keys, "sink")) == 2)
+    by_path = {one[b"path"]: one for one in dead(links, keys, "sink")}
+    assert by_path[b"$.n"][b"schema_path"] == b"/properties/n/maximum"
+    assert b"DecodeError" in by_path[b""][b"traceback"]
+
+
+def test_an_end_that_the_server_did_not_hear_of_comes_back_after_the_lease(
+    links: Links, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease of such a delivery is not renewed, or nobody would ever have it again."""
+    module, tries = Module("sink", settings=settings, lease_s=0.3), []
+    unheard = Consumer.retry
+    monkeypatch.setattr(
+        Consumer, "retry", lambda *_, **__: (_ for _ in ()).throw(ServerUnreachable("unix://x", "cut off"))
+    )
+
+    @module.handles()
+    def handle(payload: int) -> None:
+        tries.append(payload)
+        if len(tries) == 1:
+            raise ValueError
+        monkeypatch.setattr(Consumer, "retry", unheard)
+
+    publish(settings, "sink", 7)
+    with running(module):
+        wait_until(lambda: tries == [7, 7], within_s=5)
+    assert pending(links, keys, "sink") == 0
+
+
+def test_a_delayed_message_is_handed_out_when_it_is_due_and_not_before(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    with Publisher("src", settings=settings) as publisher, Consumer("sink", settings=settings) as consumer:
+        start = time.monotonic()
+        id_ = publisher.publish("sink", "later", delay_s=0.4)
+        publisher.publish("sink", "at", at=datetime.now(UTC) + timedelta(seconds=0.2))
+        publisher.publish("sink", "now", at=datetime.now(UTC) - timedelta(seconds=5))
+        seen: list[tuple[str, float]] = []
+
+        def read() -> bool:
+            for delivery in consumer.read(wait_s=2):
+                seen.append((delivery.payload(), time.monotonic() - start))
+                assert delivery.payload() != "later" or delivery.envelope.id == id_
+                consumer.ack(delivery)
+            return len(seen) == 3
+
+        wait_until(read)
+    assert [payload for payload, _ in seen] == ["now", "at", "later"]
+    assert 0.19 < seen[1][1] < 0.35
+    assert 0.39 < seen[2][1] < 0.6
+    assert waiting(links, keys, "sink") == 0
+
+
+def test_a_message_may_wait_for_a_topic(links: Links, keys: Keys, settings: Settings) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("topic:news", "extra", delay_s=0.05)
+    assert waiting(links, keys, "topic:news") == 1
+    for name in ("one", "two"):
+        with Consumer(name, topics=["news"], settings=settings) as consumer:
+            found: list[Any] = []
+            wait_until(lambda reader=consumer, into=found: bool(into.extend(reader.read(wait_s=0.1)) or into))  # type: ignore[misc]
+            assert [delivery.payload() for delivery in found] == ["extra"]
+            consumer.ack(found[0])
+
+
+def test_a_delayed_publish_that_is_sent_again_is_one_message(
+    links: Links, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reply was lost: the second attempt has the same bytes."""
+    lost: list[int] = []
+    ask = Server.one
+
+    def cut_off(self: Server, command: Command) -> Any:
+        reply = ask(self, command)
+        if command.args[0] == "ZADD" and not lost:
+            lost.append(1)
+            raise ServerUnreachable(self.url, "cut off")
+        return reply
+
+    monkeypatch.setattr(Server, "one", cut_off)
+    monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.0,))
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", 1, delay_s=30)
+    assert lost
+    assert waiting(links, keys, "sink") == 1
+
+
+def test_a_handler_sends_later_what_it_does_not_want_to_send_now(settings: Settings) -> None:
+    first = Module("first", settings=settings)
+    second, seen = Module("second", settings=settings), []
+
+    @first.handles()
+    def relay(payload: int, context: Context) -> None:
+        context.send("second", payload, delay_s=0.1, ttl_s=60)
+
+    @second.handles()
+    def receive(payload: int, context: Context) -> None:
+        seen.append(context.envelope)
+
+    with Publisher("src", settings=settings) as publisher:
+        id_ = publisher.publish("first", 1, session="s")
+    with running(first), running(second):
+        wait_until(lambda: bool(seen))
+    assert (seen[0].session, seen[0].causation) == ("s", id_)
+    assert 90_000 < seen[0].not_before - seen[0].time <= 100_000
+    assert seen[0].expires - seen[0].not_before == 60_000_000
+
+
+def test_an_expired_message_is_buried_and_not_handled(links: Links, keys: Keys, settings: Settings) -> None:
+    module, seen = collector(settings, str)
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", "stale", ttl_s=0.01)
+        publisher.publish("sink", "stale later", delay_s=0.01, ttl_s=0.01)
+        publisher.publish("sink", "fresh", ttl_s=60)
+        time.sleep(0.05)
+    with running(module):
+        wait_until(lambda: len(dead(links, keys, "sink")) == 2 and bool(seen))
+    assert seen == ["fresh"]
+    assert [one[b"reason"] for one in dead(links, keys, "sink")] == [b"expired"] * 2
+    assert [event.reason for event in events(links, keys, "sink") if isinstance(event, Buried)] == ["expired"] * 2
+
+
+def test_a_consumer_without_handlers_is_not_handed_an_expired_message_either(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", "stale", ttl_s=0)
+        publisher.publish("sink", "fresh")
+    with Consumer("sink", settings=settings) as consumer:
+        (delivery,) = consumer.read()
+        assert delivery.payload() == "fresh"
+        consumer.ack(delivery)
+    assert [one[b"reason"] for one in dead(links, keys, "sink")] == [b"expired"]
+
+
+def test_a_message_that_expires_while_another_is_handled_is_not_handled(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    module, seen = Module("sink", settings=settings), []
+
+    @module.handles()
+    def handle(payload: str) -> None:
+        seen.append(payload)
+        time.sleep(0.5)
+
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", "slow")
+        publisher.publish("sink", "in a hurry", ttl_s=0.4)
+        with running(module):
+            wait_until(lambda: bool(dead(links, keys, "sink")))
+    assert seen == ["slow"]
+
+
+def test_what_is_no_time_is_refused_before_anything_is_sent(settings: Settings, links: Links, keys: Keys) -> None:
+    with Publisher("src", settings=settings) as publisher, pytest.raises(ConfigurationError, match="time zone"):
+        publisher.publish("sink", 1, at=datetime(2030, 1, 1))
+    assert links.data.one(Command(("EXISTS", keys.inbox("sink"), keys.later("sink")))) == 0
+
+
+def test_the_asyncio_twins_do_the_same(links: Links, keys: Keys, settings: Settings) -> None:
+    async def scenario() -> list[tuple[int, int]]:
+        seen: list[tuple[int, int]] = []
+        async with AsyncPublisher("src", settings=settings) as publisher:
+            await publisher.publish("sink", 1, delay_s=0.05, ttl_s=60)
+            await publisher.publish("sink", 2, at=datetime.now(UTC) + timedelta(seconds=0.1))
+        async with AsyncConsumer("sink", settings=settings) as consumer:
+            async for delivery in consumer:
+                seen.append((delivery.payload(), delivery.attempts))
+                if seen[-1] == (1, 1):
+                    await consumer.retry(delivery, wait_s=0.2, reason="once more")
+                else:
+                    consumer.ack(delivery)
+                if len(seen) == 3:
+                    consumer.stop()
+        return seen
+
+    assert asyncio.run(scenario()) == [(1, 1), (2, 1), (1, 2)]
+    assert (waiting(links, keys, "sink"), pending(links, keys, "sink")) == (0, 0)
+
+
+def test_a_server_that_forgot_the_scripts_is_sent_them_again(links: Links, keys: Keys, settings: Settings) -> None:
+    script = Script("due", (keys.later("x"), keys.inbox("x")), (0, 1))
+
+    def ask() -> Any:
+        return (yield script)
+
+    async def ask_async() -> Any:
+        opened = connect_async(settings)
+        async with opened:
+            return await opened.run(ask())
+
+    for _ in range(2):
+        links.data.one(Command(("SCRIPT", "FLUSH")))
+        assert links.run(ask()) == [0, b""]
+        links.data.one(Command(("SCRIPT", "FLUSH")))
+        assert asyncio.run(ask_async()) == [0, b""]
+    assert links.run(ask()) == [0, b""]
+    links.data.one(Command(("SET", keys.later("x"), "no set")))
+    with pytest.raises(ServerRefused) as refused:
+        links.run(ask())
+    assert refused.value.code == "WRONGTYPE"
+
+
+def test_the_projection_tells_that_a_message_is_tried_again_and_then_that_it_was_handled(settings: Settings) -> None:
+    def delivery() -> tuple[str, str, int]:
+        with open_database(settings.database) as database, connect(settings) as links:
+            catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+            (row,) = queries.messages(database)
+            (one,) = queries.deliveries(database, row)
+            return row.status, one.status, one.attempts
+
+    publish(settings, "sink", 1)
+    with Consumer("sink", settings=settings) as consumer:
+        (first,) = consumer.read()
+        consumer.retry(first, wait_s=0, reason="busy")
+        assert delivery() == ("retrying", "retrying", 1)
+        (second,) = consumer.read()
+        consumer.ack(second)
+    assert delivery() == ("handled", "handled", 2)
+
+
+def test_events_of_one_message_are_in_the_order_in_which_they_happened(
+    links: Links, keys: Keys, settings: Settings
+) -> None:
+    module = Module("sink", settings=settings, retry=RetryPolicy(attempts=3, first_wait_s=0.01))
+    tries: list[int] = []
+
+    @module.handles()
+    def handle(payload: int) -> None:
+        tries.append(payload)
+        if len(tries) < 3:
+            raise ValueError("not yet")
+
+    publish(settings, "sink", 1)
+    with running(module):
+        wait_until(lambda: len(tries) == 3)
+    told = [event for event in events(links, keys, "sink") if isinstance(event, Retried | Handled)]
+    assert [type(event).__name__ for event in told] == ["Retried", "Retried", "Handled"]
+    assert [event.delivery.attempts for event in told if isinstance(event, Retried)] == [1, 2]
+    assert [one.attempts for event in told if isinstance(event, Handled) for one in event.deliveries] == [3]
+
+
+def test_no_path_of_this_machine_is_needed_to_find_the_scripts() -> None:
+    """They lie in the package, so that an installed one has them too."""
+    import claude_comm
+
+    package = Path(claude_comm.__file__).parent
+    named = {name for file in package.rglob("*.py") for name in re.findall(r'Script\(\s*"(\w+)"', file.read_text())}
+    assert {"bury", "due", "redrive", "retry"} <= named
+    assert named == {path.stem for path in (package / "ops" / "lua").iterdir()}
+
+
+def test_many_wait_and_expire_together(links: Links, keys: Keys, settings: Settings) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        ids = publisher.publish_many("sink", range(1200), delay_s=0.3, ttl_s=60)
+        assert waiting(links, keys, "sink") == 1200
+        soon = publisher.publish_soon("brief", 1, ttl_s=0).result(10)
+    with Consumer("sink", settings=settings, batch=500) as consumer:
+        seen: list[Any] = []
+        wait_until(lambda: seen.extend(consumer.read(wait_s=0.1)) or len(seen) == 1200)
+        assert [delivery.envelope.id for delivery in seen] == ids
+        assert {delivery.envelope.expires - delivery.envelope.not_before for delivery in seen} == {60_000_000}
+        for delivery in seen:
+            consumer.ack(delivery)
+    with Consumer("brief", settings=settings) as consumer:
+        assert consumer.read(wait_s=0.1) == []
+    (entry,) = links.data.one(Command(("XRANGE", keys.dead("brief"), "-", "+")))
+    assert soon.encode() in entry[1][1]
+    assert b"expired" in entry[1]

@@ -1,0 +1,161 @@
+"""Verdicts that anybody can check by reading: each pair is small, each answer follows from the words of JSON Schema."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema import Compatible, Incompatible, Undecided, check, explain
+from claude_comm.schema.containment.check import check as pure_check
+
+
+def obj(required: list[str] | None = None, **properties: object) -> dict[str, object]:
+    return {"type": "object", "properties": properties, "required": required or []}
+
+
+INTEGER, NUMBER, STRING = {"type": "integer"}, {"type": "number"}, {"type": "string"}
+
+COMPATIBLE = {
+    "an integer is a number": (INTEGER, NUMBER),
+    "a number is a number or a string": (NUMBER, {"type": ["number", "string"]}),
+    "an optional property more on the consumer's side breaks nobody": (
+        obj(["a"], a=STRING),
+        obj(["a"], a=STRING, b=INTEGER),
+    ),
+    "a property that the consumer does not know is ignored": (obj(["a"], a=STRING, b=INTEGER), obj(["a"], a=STRING)),
+    "fewer enum values": ({"enum": ["a", "b"]}, {"enum": ["b", "c", "a"]}),
+    "a closed consumer that knows everything declared": (
+        obj(["a"], a=STRING),
+        {**obj(a=STRING, b=STRING), "additionalProperties": False},
+    ),
+}
+
+INCOMPATIBLE = {
+    "items of another type": ({"type": "array", "items": STRING}, {"type": "array", "items": INTEGER}, "type"),
+    "an enum value too many": ({"enum": ["a", "b", "z"]}, {"enum": ["a", "b"]}, "enum"),
+    "the consumer requires what the producer does not declare": (
+        obj(["x"], x=STRING),
+        obj(["y"], y=STRING),
+        "required",
+    ),
+    "the consumer requires what the producer only lists": (obj(x=STRING, y=STRING), obj(["y"], y=STRING), "required"),
+    "a string is no array": (STRING, {"type": "array"}, "type"),
+    "a negative price": (
+        obj(["price"], price=NUMBER),
+        obj(["price"], price={"type": "number", "minimum": 0}),
+        "minimum",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPATIBLE)
+def test_compatible(name: str) -> None:
+    assert isinstance(check(*COMPATIBLE[name]), Compatible)
+
+
+@pytest.mark.parametrize("name", INCOMPATIBLE)
+def test_incompatible(name: str) -> None:
+    produced, accepted, rule = INCOMPATIBLE[name]
+    verdict = check(produced, accepted)
+    assert isinstance(verdict, Incompatible)
+    assert rule in {reason.rule for reason in verdict.reasons}
+
+
+def test_the_witness_lacks_what_the_consumer_requires() -> None:
+    verdict = check(obj(x=STRING, y=STRING), obj(["y"], y=STRING))
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == {}
+
+
+def test_an_enum_value_too_many_is_the_witness() -> None:
+    verdict = check({"enum": ["a", "b", "z"]}, {"enum": ["a", "b"]})
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == "z"
+
+
+def test_reasons_speak_of_both_sides() -> None:
+    verdict = check(obj(["price"], price=NUMBER), obj(["price"], price={"type": "number", "minimum": 0}))
+    assert isinstance(verdict, Incompatible)
+    assert verdict.reasons[0].path == "$.price"
+    assert verdict.reasons[0].schema_path == "/properties/price/minimum"
+    assert verdict.reasons[0].sentence == "`price` may be negative; the consumer needs at least 0"
+    assert len(verdict.reasons[0].mends) == 2
+
+
+def test_strict_policy_lets_the_producer_send_what_it_does_not_declare() -> None:
+    produced, accepted = obj(["a"], a=STRING), obj(["a"], a=STRING, b=INTEGER)
+    assert isinstance(check(produced, accepted, policy="strict"), Incompatible)
+
+
+def test_an_unusable_schema_is_an_error_that_names_the_place() -> None:
+    with pytest.raises(SchemaError) as caught:
+        check({"properties": {"a": {"type": "strin"}}}, True)
+    assert caught.value.path == "/properties/a/type"
+
+
+def test_a_wide_schema_is_not_left_to_a_prover_that_cannot_be_stopped() -> None:
+    """Comparing canonical forms of 240 properties took 8 s without an end in sight; ours takes a tenth of one."""
+    narrow = {f"p{i}": {"type": "string", "maxLength": i} for i in range(240)}
+    wide = {name: {"type": ["string", "null"], "maxLength": 240} for name in narrow}
+    verdict = check(obj(**wide), obj(**narrow), policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert len(verdict.reasons) > 10
+
+
+def test_all_reasons_are_named_and_not_only_the_first() -> None:
+    produced = obj(["price"], price=NUMBER, tags={"type": "array", "items": STRING}, size={"type": ["integer", "null"]})
+    accepted = obj(
+        ["price", "id"],
+        price={"type": "number", "minimum": 0, "maximum": 100},
+        tags={"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+        size=INTEGER,
+    )
+    verdict = check(produced, accepted)
+    assert isinstance(verdict, Incompatible)
+    assert {reason.sentence for reason in verdict.reasons} >= {
+        "`id` may be missing; the consumer requires it",
+        "`price` may be negative; the consumer needs at least 0",
+        "`price` may be 101; the consumer needs at most 100",
+        "`tags` may be empty; the consumer needs at least 1 item",
+        "`tags[0]` may be empty; the consumer needs at least 1 character",
+        "`size` may be null; the consumer needs an integer",
+    }
+
+
+def test_items_that_are_counted_and_differ_may_be_none_at_all() -> None:
+    produced = {"type": "array", "uniqueItems": True, "contains": {"const": 1}, "minContains": 0, "maxContains": 3}
+    assert isinstance(check(produced, {"type": "array", "maxItems": 0}), Incompatible)
+
+
+def test_a_closed_recursive_producer_ends() -> None:
+    nested = {"anyOf": [{"type": "array"}, {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}}]}
+    produced = {"anyOf": [{"$ref": "#/$defs/n"}, {"type": "boolean"}], "$defs": {"n": nested}}
+    assert isinstance(check(produced, {"type": ["array", "object", "boolean"]}), Compatible)
+
+
+def test_a_reference_that_consumes_nothing_is_undecided_with_its_place() -> None:
+    circle = {
+        "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}, STRING]}},
+        "$ref": "#/$defs/a",
+    }
+    verdict = check(circle, STRING)
+    assert isinstance(verdict, Undecided)
+    assert verdict.place.startswith("/$defs/")
+
+
+def test_a_budget_that_is_used_up_is_undecided() -> None:
+    branches = [{"properties": {f"p{i}": {"type": "string"}}, "required": [f"p{i}"]} for i in range(30)]
+    verdict = check({"oneOf": branches}, {"oneOf": [{**each, "maxProperties": 30} for each in branches]}, budget_ms=1)
+    assert isinstance(verdict, Undecided)
+
+
+def test_the_steps_of_the_pure_check_give_the_same_verdict_every_time() -> None:
+    produced, accepted = obj(["a"], a=STRING), obj(["a"], a={"type": "string", "pattern": "^x"})
+    assert pure_check(produced, accepted) == pure_check(produced, accepted)
+
+
+def test_a_verdict_in_words_says_the_witness_and_every_reason() -> None:
+    verdict = check({"enum": ["a", "z"]}, {"enum": ["a"]})
+    assert explain(verdict).startswith("incompatible")
+    assert '"z"' in explain(verdict)
+    assert "the consumer needs" in explain(verdict)

@@ -1,0 +1,94 @@
+"""What remains of a consumer's schema beside the producer's: a value of the one is in the other exactly as before."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from claude_comm.schema.containment import residual
+from claude_comm.schema.containment.boundary_values import candidates, harvest
+from claude_comm.schema.containment.residual import residue as residue_of
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation.validator import compiled
+from tests.support.schemas.pairs import Maker
+
+
+def rest_of(produced: Any, accepted: Any) -> Any:
+    return residue_of(normalise(produced, "draft2020-12"), normalise(accepted, "draft2020-12"))
+
+
+@pytest.mark.parametrize(
+    ("produced", "accepted", "rest"),
+    [
+        ({"type": "integer", "minimum": 1}, {"type": "number", "minimum": 0}, True),
+        ({"minimum": 0}, {"minimum": 1}, {"minimum": 1}),
+        ({"exclusiveMinimum": 0}, {"minimum": 0}, True),
+        ({"minimum": 0}, {"exclusiveMinimum": 0}, {"exclusiveMinimum": 0}),
+        ({"const": 1}, {"const": True}, {"const": True}),
+        ({"const": 1.0}, {"enum": [1, 2]}, True),
+        ({"type": "string"}, {"minimum": 3, "maxLength": 2}, {"maxLength": 2}),
+        ({"properties": {"a": {"type": "string"}}}, {"properties": {"a": {}, "b": {}}}, True),
+        (
+            {"properties": {"a": {"type": "string"}}},
+            {"properties": {"a": {"minLength": 1}}, "additionalProperties": False},
+            {"properties": {"a": {"minLength": 1}}, "additionalProperties": False},
+        ),
+        ({"prefixItems": [{"const": 1}], "items": False}, {"items": {"const": 1}}, True),
+        ({"items": {"const": 1}}, {"prefixItems": [{"const": 2}]}, {"prefixItems": [{"const": 2}]}),
+        ({"anyOf": [{"const": 1}, {"const": 2}]}, {"anyOf": [{"type": "integer"}, {"type": "null"}]}, True),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"minimum": 1}}},
+            {"$ref": "#/$defs/b", "$defs": {"b": {"minimum": 0}}},
+            True,
+        ),
+        (
+            {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"minimum": 0}}},
+            {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"minimum": 1}}},
+            {"items": {"minimum": 1}, "$defs": {"a": {"minimum": 1}}},
+        ),
+    ],
+)
+def test_what_remains(produced: Any, accepted: Any, rest: Any) -> None:
+    assert rest_of(produced, accepted) == rest
+
+
+def test_the_same_name_of_another_definition_is_not_taken_for_it() -> None:
+    produced = {"properties": {"a": {"$ref": "#/$defs/d"}}, "$defs": {"d": {"type": "string"}}}
+    accepted = {**produced, "$defs": {"d": {"type": "integer"}}}
+    assert rest_of(produced, accepted) is not True
+
+
+def test_a_value_of_the_producer_is_in_the_consumer_exactly_when_it_is_in_the_residue() -> None:
+    looked = list(compared(600))
+    assert all(looked)
+    assert len(looked) > 3_000
+
+
+def compared(pairs: int) -> Iterator[bool]:
+    """For each value that was looked at, whether residue and consumer say the same of it."""
+    for index in range(pairs):
+        produced, accepted = Maker(random.Random(index)).pair()
+        schemas = produced, accepted, rest_of(produced, accepted)
+        ours, theirs, beyond = (compiled(schema, "draft2020-12") for schema in schemas)
+        guesses = candidates(normalise(produced, "draft2020-12").schema, harvest(produced, accepted), lambda: None)
+        for value in itertools.islice(guesses, 60):
+            if ours.is_valid(value):
+                yield theirs.is_valid(value) == beyond.is_valid(value)
+
+
+FAULTS: dict[str, Callable[..., Any]] = {
+    "_reaches": lambda ours, wanted, sign: True,
+    "alike": lambda left, right: True,
+    "_undeclared": lambda schema: False,
+    "_further": lambda walk, left, right: True,
+}
+
+
+@pytest.mark.parametrize("rule", FAULTS)
+def test_a_planted_fault_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residual, rule, FAULTS[rule])
+    assert not all(compared(600))

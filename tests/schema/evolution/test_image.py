@@ -1,0 +1,112 @@
+"""The image of a schema under an adapter holds every adapted message."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from claude_comm.schema.evolution.adapter import Adapter, Convert, Default, Drop, Rename, Step, Widen, Wrap, apply, read
+from claude_comm.schema.evolution.image import image
+from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.normalize import normalise
+from tests.support.schemas.schemas_at_random import LEAVES, NAMES, SCHEMAS, VALUES
+
+PLACES = st.lists(NAMES | st.none(), max_size=2).map(tuple)
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Default, at=PLACES, name=NAMES, value=LEAVES, when=st.sampled_from(["missing", "null"])),
+    st.builds(Drop, at=PLACES, name=NAMES, when=st.sampled_from(["always", "null"])),
+    st.builds(Rename, at=PLACES, name=NAMES, to=NAMES),
+    st.builds(Widen, at=PLACES),
+    st.builds(Wrap, at=PLACES),
+    st.builds(Convert, at=PLACES, to=st.sampled_from(["integer", "number", "string", "boolean"])),
+)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    SCHEMAS, SCHEMAS, st.lists(STEPS, min_size=1, max_size=2), st.lists(VALUES, min_size=15, max_size=30), st.booleans()
+)
+def test_every_adapted_message_is_in_the_image(
+    schema: Any, shared: Any, steps: list[Step], messages: list[Any], closing: bool
+) -> None:
+    """Random schemas, steps and messages: what `apply` makes of an instance is an instance of the image."""
+    assume(isinstance(schema, dict))
+    document = normalise({**schema, "$defs": {"d": shared if "$ref" not in repr(shared) else {}}}, "draft2020-12")
+    document = close(document) if closing else document
+    adapter = Adapter(tuple(steps))
+    out = image(document, adapter)
+    before, after = (jsonschema_rs.Draft202012Validator(side) for side in (document.schema, out))
+    for message in messages:
+        if before.is_valid(message):
+            assert after.is_valid(apply(adapter, message)), (document.schema, out, message)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS, max_size=3), VALUES)
+def test_apply_is_pure_and_total(steps: list[Step], message: Any) -> None:
+    """No step raises on any message, the argument is left alone, and an adapter is the same after JSON."""
+    adapter, before = Adapter(tuple(steps)), copy.deepcopy(message)
+    out = apply(adapter, message)
+    assert message == before
+    assert read(msgspec.json.encode(adapter)) == adapter
+    assert apply(read(msgspec.json.encode(adapter)), message) == out
+
+
+AB = {"a": {"type": ["integer", "null"]}, "b": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "step", "message"),
+    [
+        ({"type": "integer"}, Wrap(at=()), 1),
+        ({"type": "array", "items": {"type": ["integer", "array"]}, "uniqueItems": True}, Wrap(at=(None,)), [1, [1]]),
+        ({"properties": AB, "required": ["a"]}, Drop(name="a", when="null"), {"a": None}),
+        ({"properties": AB, "minProperties": 2}, Drop(name="a"), {"a": 1, "b": "x"}),
+        ({"properties": AB, "maxProperties": 1}, Default(name="a", value=0), {"b": "x"}),
+        ({"properties": AB, "required": ["b"]}, Rename(name="b", to="c"), {"b": "x"}),
+        ({"properties": AB, "required": ["b"]}, Rename(name="b", to="a"), {"a": 1, "b": "x"}),
+        ({"properties": AB, "dependentRequired": {"a": ["b"]}}, Default(name="a", value=0), {}),
+        ({"properties": AB, "propertyNames": {"enum": ["a", "b"]}}, Rename(name="b", to="c"), {"b": "x"}),
+        ({"type": "integer"}, Widen(at=()), 10**400),
+        ({"type": "integer"}, Widen(at=()), -0.0),
+        ({"type": "number"}, Convert(at=(), to="integer"), 1e300),
+        ({"type": "array", "uniqueItems": True}, Convert(at=(None,), to="integer"), [0.4, 0.3]),
+    ],
+)
+def test_what_a_step_may_break_is_left_out(schema: Any, step: Step, message: Any) -> None:
+    """Each rule that a step can invalidate gives way in the image."""
+    adapter = Adapter((step,))
+    assert jsonschema_rs.is_valid(schema, message)
+    out = apply(adapter, message)
+    assert jsonschema_rs.is_valid(image(normalise(schema, "draft2020-12"), adapter), out)
+
+
+@pytest.mark.parametrize(
+    ("schema", "step", "out"),
+    [
+        (
+            {"type": "integer"},
+            Wrap(at=()),
+            {"type": "array", "items": {"type": ["integer"]}, "minItems": 1, "maxItems": 1},
+        ),
+        ({"type": "boolean"}, Widen(at=()), {"enum": ["true", "false"]}),
+        ({"const": 3}, Widen(at=()), {"enum": ["3"]}),
+        ({"type": "string", "pattern": "^[1-9][0-9]{0,3}$"}, Convert(at=(), to="integer"), {"type": "integer"}),
+        ({"type": "number", "minimum": 0.5}, Convert(at=(), to="integer"), {"type": "integer", "minimum": 0}),
+    ],
+)
+def test_an_image_is_no_wider_than_it_must_be(schema: Any, step: Step, out: Any) -> None:
+    """The images that proofs rest on most are exact."""
+    found = image(normalise(schema, "draft2020-12"), Adapter((step,)))
+    assert {key: value for key, value in found.items() if key != "$schema"} == out
+
+
+def test_an_integer_of_any_length_is_written_out() -> None:
+    """The interpreter's limit on the digits of an integer is no limit here."""
+    assert apply(Adapter((Widen(at=()),)), 10**5000) == "1" + "0" * 5000

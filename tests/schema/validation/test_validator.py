@@ -1,0 +1,65 @@
+"""Breaches are named by path and in words; what cannot be a schema is refused with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema.validation.validator import compile_validator, well_formed
+
+ORDER = {
+    "type": "object",
+    "properties": {"items": {"type": "array", "items": {"properties": {"price": {"minimum": 0}}}}},
+    "required": ["id"],
+}
+
+
+def test_a_breach_names_where_and_why() -> None:
+    breaches = compile_validator(ORDER).validate({"id": 1, "items": [{"price": -1}]})
+    assert [(b.path, b.schema_path) for b in breaches] == [
+        ("$.items[0].price", "/properties/items/items/properties/price/minimum")
+    ]
+    assert breaches[0].sentence == "`items[0].price` is negative; it must be at least 0"
+
+
+def test_every_breach_is_named() -> None:
+    breaches = compile_validator(ORDER).validate({"items": [{"price": -1}, {"price": -2}]})
+    assert {b.path for b in breaches} == {"$.items[0].price", "$.items[1].price", "$"}
+    assert "`id` is missing" in {b.sentence for b in breaches}
+
+
+def test_a_fitting_message_has_no_breach() -> None:
+    assert compile_validator(ORDER).validate({"id": 1}) == []
+
+
+@pytest.mark.parametrize("instance", [float("nan"), "\ud800", {1: 2}, {"a": object()}])
+def test_what_is_not_json_is_a_breach_and_not_an_exception(instance: object) -> None:
+    assert compile_validator({"type": "null"}).validate(instance)
+
+
+def test_an_instance_too_deep_is_a_breach() -> None:
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    assert compile_validator({"items": {"$ref": "#"}}).validate(deep)[0].rule == "depth"
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ({"properties": {"a": {"type": "strin"}}}, "/properties/a/type"),
+        ({"items": {"pattern": "("}}, "/items/pattern"),
+        ({"items": {"pattern": "(?=a)b"}}, "/items/pattern"),
+        ({"minimum": float("inf")}, "/minimum"),
+        ({"const": 10**5000}, "/const"),
+        ({"title": "\ud800"}, "/title"),
+        ({"$schema": "tag:nobody"}, "/$schema"),
+        ({"$ref": "#/nowhere"}, ""),
+        ({"$ref": "http://localhost:1/never-fetched"}, ""),
+        ("a string", ""),
+    ],
+)
+def test_an_unusable_schema_is_refused_with_its_place(schema: object, place: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        well_formed(schema)
+    assert caught.value.path == place

@@ -1,0 +1,282 @@
+"""Both drivers perform the same operations, and leave no reply behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claude_comm.effects import Batch, Command, Operation, Post
+from claude_comm.errors import ServerRefused, ServerUnreachable
+from claude_comm.runtime import private_server
+from claude_comm.settings import Settings
+from claude_comm.transport.async_driver import AsyncServer
+from claude_comm.transport.connect import connect, connect_async
+from claude_comm.transport.driver import Links
+from claude_comm.transport.pool import APPEND_PART, Server, public
+
+Run = Callable[[Operation[Any]], Any]
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def run(request: pytest.FixtureRequest, settings: Settings) -> Run:
+    """Runs an operation on the driver of that name."""
+    if request.param == "blocking":
+        links = request.getfixturevalue("links")
+        run_blocking: Run = links.run
+        return run_blocking
+
+    def run_async(operation: Operation[Any]) -> Any:
+        async def within() -> Any:
+            async with connect_async(settings) as links:
+                return await links.run(operation)
+
+        return asyncio.run(within())
+
+    return run_async
+
+
+def test_replies_come_as_the_server_sent_them(run: Run, settings: Settings) -> None:
+    key = settings.namespace
+
+    def operation() -> Operation[list[Any]]:
+        yield Command(("XADD", key, "1-1", "e", b"\x00"))
+        return (yield Batch((Command(("XRANGE", key, "-", "+")), Command(("NONSENSE",)), Command(("XLEN", key)))))
+
+    entries, refused, length = run(operation())
+    assert entries == [[b"1-1", [b"e", b"\x00"]]]
+    assert isinstance(refused, ServerRefused)
+    assert length == 1
+
+
+def test_an_error_reply_is_raised_inside_the_operation(run: Run, settings: Settings) -> None:
+    def operation() -> Operation[str]:
+        try:
+            yield Command(("XGROUP", "CREATE", settings.namespace, "g", "0"))
+        except ServerRefused as refusal:
+            return refusal.code
+        return "no error"
+
+    assert run(operation()) == "ERR"
+
+
+def test_the_code_of_a_refusal_survives(run: Run, settings: Settings) -> None:
+    def operation() -> Operation[str]:
+        create = Command(("XGROUP", "CREATE", settings.namespace, "g", "0", "MKSTREAM"))
+        yield create
+        try:
+            yield create
+        except ServerRefused as refusal:
+            return refusal.code
+        return "no error"
+
+    assert run(operation()) == "BUSYGROUP"
+
+
+def test_a_cancelled_task_runs_the_finally_of_its_operation_and_leaves_no_reply(settings: Settings) -> None:
+    ended = []
+
+    def operation() -> Operation[Any]:
+        try:
+            return (yield Command(("XREAD", "BLOCK", 5000, "STREAMS", settings.namespace, "$"), wait_ms=5000))
+        finally:
+            ended.append(True)
+
+    async def scenario() -> Any:
+        async with connect_async(settings) as links:
+            task = asyncio.create_task(links.run(operation()))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return await links.data.one(Command(("PING",)))
+
+    assert asyncio.run(scenario()) == b"PONG"
+    assert ended == [True]
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    server = Server("redis://user:secret@127.0.0.1:1/0")
+    with pytest.raises(ServerUnreachable) as caught:
+        server.one(Command(("PING",)))
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert public("redis://:p@h:1") == "redis://h:1"
+
+
+def test_a_connection_that_is_reset_while_replies_are_read_is_a_server_that_does_not_answer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen when a server is killed: the bulk reader meets the operating system's own error."""
+
+    def reset(*_: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    with connect(settings) as links:
+        monkeypatch.setattr("claude_comm.transport.connection.Line.read", reset)
+        with pytest.raises(ServerUnreachable):
+            links.data.many([Command(("PING",))])
+    server = AsyncServer(settings.url)
+    monkeypatch.setattr("claude_comm.transport.async_connection.AsyncLine.read", reset)
+    with pytest.raises(ServerUnreachable):
+        asyncio.run(server.many([Command(("PING",))]))
+
+
+SLOW = Command(("BLPOP", "nothing-comes-here", 1), wait_ms=1_000)
+
+
+def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Settings) -> None:
+    """Interrupted between a command and its reply, by a signal: the connection is not used again."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    server = Server(settings.url)
+    server.one(Command(("PING",)))
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            server.one(SLOW)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert server.one(Command(("ECHO", "mine"))) == b"mine"
+    server.close()
+
+
+def test_a_cancelled_command_answers_no_later_one(settings: Settings) -> None:
+    async def scenario() -> None:
+        server = AsyncServer(settings.url)
+        await server.one(Command(("PING",)))
+        task = asyncio.create_task(server.one(SLOW))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await server.one(Command(("ECHO", "mine"))) == b"mine"
+        await server.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_ended_at_rest_is_replaced_unseen(home: Path) -> None:
+    private_server.ensure(home)
+    url = f"unix://{private_server.socket_path(home)}"
+    server = Server(url)
+    server.one(Command(("PING",)))
+
+    async def scenario() -> None:
+        other = AsyncServer(url)
+        await other.one(Command(("PING",)))
+        await asyncio.to_thread(private_server.stop, home)
+        await asyncio.to_thread(private_server.ensure, home)
+        assert await other.one(Command(("ECHO", "again"))) == b"again"
+        await other.close()
+
+    asyncio.run(scenario())
+    assert server.one(Command(("ECHO", "again"))) == b"again"
+    server.close()
+
+
+def test_a_server_that_does_not_answer_in_time_is_unreachable(home: Path) -> None:
+    private_server.ensure(home)
+    url, pid = f"unix://{private_server.socket_path(home)}", private_server.server_pid(home)
+    assert pid is not None
+    server, late = Server(url), Command(("PING",), within_ms=200)
+    server.one(Command(("PING",)))
+
+    async def scenario() -> None:
+        other = AsyncServer(url)
+        await other.one(Command(("PING",)))
+        os.kill(pid, signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(ServerUnreachable, match=r"within 0\.2 s"):
+            await other.one(late)
+        with pytest.raises(ServerUnreachable, match=r"within 0\.2 s"):
+            server.one(late)
+        assert time.monotonic() - started < 2
+        os.kill(pid, signal.SIGCONT)
+        assert await other.one(Command(("ECHO", "again"))) == b"again"
+        await other.close()
+
+    try:
+        asyncio.run(scenario())
+        assert server.one(Command(("ECHO", "again"))) == b"again"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        server.close()
+
+
+FORKING = """
+import os, sys
+from claude_comm.transport.pool import Server
+from claude_comm.effects import Command
+server, who = Server(sys.argv[1]), Command(("CLIENT", "ID"))
+parent = server.one(who)
+child = os.fork()
+if child == 0:
+    mine = server.one(who)
+    os._exit(0 if mine != parent and server.one(who) == mine else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert server.one(who) == parent, "the child closed its parent's connection"
+"""
+
+
+def test_a_fork_has_connections_of_its_own(settings: Settings, environ: dict[str, str]) -> None:
+    command = [sys.executable, "-c", FORKING, settings.url]
+    assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == 0
+
+
+def test_large_batches_are_sent_in_parts_and_answered_in_order(settings: Settings) -> None:
+    posts = [Post(f"{settings.namespace}:s", b"%d" % n * 100) for n in range(3 * APPEND_PART + 7)]
+    server = Server(settings.url)
+    ids = server.append(posts)
+    entries = server.one(Command(("XRANGE", f"{settings.namespace}:s", "-", "+")))
+    assert [(id_, fields) for id_, fields in entries] == [
+        (id_, [b"e", post.body]) for id_, post in zip(ids, posts, strict=True)
+    ]
+    server.close()
+
+    async def scenario() -> list[bytes]:
+        other = AsyncServer(settings.url)
+        found: list[bytes] = await other.append(posts)
+        await other.close()
+        return found
+
+    again = asyncio.run(scenario())
+    assert len(again) == len(posts)
+    assert again == sorted(again, key=lambda id_: tuple(map(int, id_.split(b"-"))))
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_threads_share_a_server(settings: Settings, count: int) -> None:
+    server = Server(settings.url)
+    with ThreadPoolExecutor(8) as pool:
+        words = [f"w{n}" for n in range(400)]
+        batches = pool.map(lambda word: server.many([Command(("ECHO", word))] * count), words)
+        assert list(batches) == [[word.encode()] * count for word in words]
+    server.close()
+
+
+def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_that_it_gave_back(links: Links) -> None:
+    def asking() -> Operation[Any]:
+        return (yield Batch((Command(("CLIENT", "ID")),)))
+
+    before = links.run(asking())
+    landed = links.begin(asking())
+    assert landed.land()
+    flying = links.begin(asking())
+    landed.drop()
+    assert flying.finish() == before
+    dropped = links.begin(asking())
+    dropped.drop()
+    assert links.run(asking()) != before

@@ -1,0 +1,203 @@
+"""The janitor as a process: it moves, clears up, trims, and may be killed at any time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from claude_comm import Consumer, Publisher, Settings
+from claude_comm.effects import Command
+from claude_comm.names import JANITOR_WORKER, Keys
+from claude_comm.ops import receipts, registry, sweep
+from claude_comm.ops.registry import FORGET_MS
+from claude_comm.ops.sweep import GONE_MS
+from claude_comm.store.database import open_database
+from claude_comm.transport.driver import Links
+from tests.conftest import wait_until
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start(environ: dict[str, str]) -> Iterator[Start]:
+    """Starts workers on the test's settings; whatever still runs at the end is killed by its handle."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start(worker: str = JANITOR_WORKER, **variables: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"workers.{worker}"]
+        children.append(subprocess.Popen(command, env={**environ, **variables}, stderr=subprocess.PIPE))
+        return children[-1]
+
+    yield start
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.namespace)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def ask(links: Links, *words: str | int | bytes) -> object:
+    return links.data.one(Command(words))
+
+
+def length(links: Links, key: str) -> int:
+    return int(str(ask(links, "XLEN", key)))
+
+
+def read_all(settings: Settings) -> None:
+    with Consumer("sink", settings=settings, batch=1000) as consumer:
+        for delivery in consumer.read():
+            consumer.ack(delivery)
+
+
+def ended(child: subprocess.Popen[bytes]) -> list[dict[str, object]]:
+    """Asks the worker to end; its log events, once it has ended well."""
+    child.send_signal(signal.SIGTERM)
+    _, errors = child.communicate(timeout=30)
+    assert child.returncode == 0, errors
+    return [msgspec.json.decode(line) for line in errors.splitlines()]
+
+
+def test_it_trims_what_is_done_and_says_so(settings: Settings, links: Links, keys: Keys, start: Start) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish_many("sink", range(500))
+    read_all(settings)
+    child = start(CLAUDE_COMM_KEEP_S="0")
+    wait_until(lambda: bool(links.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))))
+    assert length(links, keys.inbox("sink")) == 500
+    last = links.data.one(Command(("XREVRANGE", keys.inbox("sink"), "+", "-", "COUNT", 1)))[0][0].decode()
+    told = {keys.inbox("sink"): last}
+    links.run(receipts.tell(keys, "p", told, settled=told, now_ms=now_ms()))
+    wait_until(lambda: length(links, keys.inbox("sink")) == 1)
+    (trimmed,) = [line for line in ended(child) if line["event"] == "janitor.trimmed"]
+    assert trimmed["entries"] == 499
+    assert int(str(trimmed["bytes"])) > 499 * 100
+    assert not links.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))
+
+
+def test_what_is_due_is_moved_without_a_consumer(settings: Settings, links: Links, keys: Keys, start: Start) -> None:
+    start()
+    with Publisher("src", settings=settings) as publisher:
+        for number in range(150):
+            publisher.publish("sink", number, delay_s=0.3)
+        publisher.publish("topic:news", "x", delay_s=0.3)
+        publisher.publish("sink", "not yet", delay_s=3600)
+    wait_until(lambda: length(links, keys.inbox("sink")) == 150)
+    wait_until(lambda: length(links, keys.topic("news")) == 1)
+    assert ask(links, "ZCARD", keys.later("sink")) == 1
+
+
+def hang(links: Links, keys: Keys, instance: str, beat_ms: int | None) -> None:
+    """A consumer with two deliveries in its hands, whose last heartbeat was then."""
+    reply = ask(links, "XREADGROUP", "GROUP", "sink", instance, "COUNT", 2, "STREAMS", keys.inbox("sink"), ">")
+    assert reply
+    if beat_ms is not None:
+        ask(links, "ZADD", keys.instances, beat_ms, f"sink/{instance}")
+
+
+def consumers(links: Links, keys: Keys) -> dict[str, int]:
+    """Who is in the group, with how many deliveries."""
+    found = ask(links, "XINFO", "CONSUMERS", keys.inbox("sink"), "sink")
+    assert isinstance(found, list)
+    return {one[b"name"].decode(): one[b"pending"] for one in found}
+
+
+def test_what_a_dead_instance_held_is_claimable_at_once_and_the_living_keep_theirs(
+    settings: Settings, links: Links, keys: Keys, start: Start
+) -> None:
+    """Without waiting for a lease of an hour; the attempt counts, so that a killer of consumers comes to its end."""
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish_many("sink", range(6))
+    ask(links, "XGROUP", "CREATE", keys.inbox("sink"), "sink", "0")
+    hang(links, keys, "dead", now_ms() - GONE_MS - 1000)
+    hang(links, keys, "slow", now_ms() - GONE_MS - 1000)
+    hang(links, keys, "bare", None)
+    child = start()
+    with Consumer("sink", settings=settings, lease_s=3600) as consumer:
+        got = []
+
+        def claims() -> bool:
+            # Its clock is behind, but it beats.
+            ask(links, "ZADD", keys.instances, now_ms() - GONE_MS - 1000, "sink/slow")
+            consumer._intake._pending.at = 0.0
+            got.extend(consumer.read(wait_s=0.1))
+            return len(got) == 2
+
+        wait_until(claims)
+        assert [(delivery.payload(), delivery.attempts) for delivery in got] == [(0, 2), (1, 2)]
+        wait_until(lambda: [claims(), "dead" not in consumers(links, keys)][1])
+        assert {name: count for name, count in consumers(links, keys).items() if name in ("slow", "bare")} == {
+            "slow": 2,
+            "bare": 2,
+        }
+    swept = [line for line in ended(child) if line["event"] == "janitor.swept"]
+    assert sum(int(str(line["given_back"])) for line in swept) == 2
+    assert [line["left"] for line in swept if line["left"]] == [["sink/dead"]]
+
+
+def test_a_consumer_without_a_heartbeat_is_forgotten_after_a_day(
+    settings: Settings, links: Links, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nothing is pending for it."""
+    inbox = keys.inbox("sink")
+    ask(links, "XGROUP", "CREATE", inbox, "sink", "0", "MKSTREAM")
+    ask(links, "XADD", inbox, "*", "e", "x")
+    for name in ("idle", "busy"):
+        ask(links, "XREADGROUP", "GROUP", "sink", name, "COUNT", 1, "STREAMS", inbox, ">")
+    ask(links, "XCLAIM", inbox, "sink", "busy", 0, *_pending(links, inbox), "IDLE", 0, "JUSTID")
+    assert links.run(sweep.sweep({inbox: ["sink"]}, set())).left == ()
+    monkeypatch.setattr(sweep, "FORGET_MS", 0)
+    assert links.run(sweep.sweep({inbox: ["sink"]}, set())).left == ("sink/idle",)
+    assert consumers(links, keys) == {"busy": 1}
+    assert FORGET_MS == 24 * 3600 * 1000
+
+
+def _pending(links: Links, stream: str) -> list[bytes]:
+    found = ask(links, "XPENDING", stream, "sink", "-", "+", 10)
+    assert isinstance(found, list)
+    return [row[0] for row in found]
+
+
+def test_several_at_once_killed_at_random_lose_nothing(
+    settings: Settings, links: Links, keys: Keys, start: Start
+) -> None:
+    """With a projection, a consumer and a publisher at work: all that was sent is handled and stored once."""
+    keep = {"CLAUDE_COMM_KEEP_S": "0"}
+    start("progress")
+    janitors = [start(**keep), start(**keep)]
+    handled: list[int] = []
+    total = 30_000
+    with Publisher("src", settings=settings) as publisher, Consumer("sink", settings=settings, batch=500) as consumer:
+        for first in range(0, total, 1000):
+            publisher.publish_many("sink", range(first, first + 1000))
+            while len(handled) < first + 1000:
+                for delivery in consumer.read():
+                    handled.append(delivery.payload())
+                    consumer.ack(delivery)
+            consumer.flush()
+            if first % 5000 == 0:
+                janitors[0].kill()
+                janitors = [*janitors[1:], start(**keep)]
+            time.sleep(0.1)
+    assert handled == list(range(total))
+    with open_database(settings.database) as database:
+        wait_until(
+            lambda: database.rows("SELECT count(*), count(DISTINCT message_id) FROM messages") == [(total, total)],
+            within_s=60,
+        )
+    wait_until(lambda: length(links, keys.inbox("sink")) == 1, within_s=60, what="the trimming")
+    wait_until(lambda: length(links, keys.events("sink")) == 1, within_s=60, what="the trimming of the events")
