@@ -71,6 +71,6 @@ def consume(where: Place, reader: str) -> Iterator[Act]:
                     consumer.ack(delivery)
             consumer.flush()
             if reader == _READERS[EMPTY]:
-                consumer.links.data.one(Command(("XTRIM", keys.inbox(reader), "MAXLEN", 0)))
+                consumer.client.data.one(Command(("XTRIM", keys.inbox(reader), "MAXLEN", 0)))
 
         yield act

@@ -180,5 +180,5 @@ def _wait_for(condition: Callable[[], bool], within_s: float) -> None:
 def _left(settings: Settings) -> int:
     """Entries in the inbox, once the janitor had its time."""
     time.sleep(LATER_S)
-    with connect(settings) as links:
-        return int(links.data.one(Command(("XLEN", Keys(settings.namespace).inbox("sink")))))
+    with connect(settings) as client:
+        return int(client.data.one(Command(("XLEN", Keys(settings.namespace).inbox("sink")))))

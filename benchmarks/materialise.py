@@ -45,8 +45,8 @@ def _fresh(where: Place, number: int) -> Path:
 
 def _project(where: Place, path: Path) -> None:
     settings = where.settings()
-    with connect(settings) as links, open_database(path) as database:
-        stored = catch_up(links, database, _keys(), max_bytes=settings.max_envelope_bytes)
+    with connect(settings) as client, open_database(path) as database:
+        stored = catch_up(client, database, _keys(), max_bytes=settings.max_envelope_bytes)
     if stored != COUNT:
         raise RuntimeError(f"{stored} of {COUNT} were stored")
 

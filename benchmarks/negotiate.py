@@ -22,7 +22,7 @@ ROUNDS = 30
 def main() -> list[Result]:
     with place() as where, Publisher("asker", settings=where.settings()) as publisher:
         keys = publisher.identity.keys
-        publisher.links.run(registry.register(keys, contract("agreeing", accepts={"fits": SCHEMA})))
+        publisher.client.run(registry.register(keys, contract("agreeing", accepts={"fits": SCHEMA})))
         client, numbers = redis.Redis(unix_socket_path=where.socket), itertools.count()
 
         def new_question() -> None:

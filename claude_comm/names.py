@@ -16,8 +16,8 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:modules` | hash, name to contract | until unregistered |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
-| `ns:{registry}:projections` | sorted set, projection by when it last told (ms) | pruned after a day |
-| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after it told |
+| `ns:{registry}:projections` | sorted set, projection by when it last reported (ms) | pruned after a day |
+| `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after reporting |
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until unregistered |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
@@ -155,7 +155,7 @@ class Keys(msgspec.Struct, frozen=True):
     def stored(self, projection: str) -> str:
         return f"{self.namespace}:{{registry}}:stored:{check_name(projection, 'projection')}"
 
-    def settled(self, projection: str) -> str:
+    def durable(self, projection: str) -> str:
         return f"{self.namespace}:{{registry}}:settled:{check_name(projection, 'projection')}"
 
     @property

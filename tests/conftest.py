@@ -16,7 +16,7 @@ import pytest
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _numbers = itertools.count()
@@ -67,7 +67,7 @@ def environ(settings: Settings) -> dict[str, str]:
 
 
 @pytest.fixture
-def links(settings: Settings) -> Iterator[Links]:
+def client(settings: Settings) -> Iterator[Client]:
     with connect(settings) as opened:
         yield opened
 

@@ -20,7 +20,7 @@ from claude_comm.ops import registry, server
 from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import child_environ, wait_until
 
 ROOM = 12 * 1024 * 1024
@@ -31,9 +31,9 @@ BODY = "x" * 2000
 def full(home: Path) -> Settings:
     """A server of its own with little room."""
     settings = Settings(home=home, url=f"unix://{private_server.ensure(home)}", log_level="error")
-    with connect(settings) as links:
-        used = links.run(server.facts()).memory_bytes
-        links.data.one(Command(("CONFIG", "SET", "maxmemory", used + ROOM)))
+    with connect(settings) as client:
+        used = client.run(server.facts()).memory_bytes
+        client.data.one(Command(("CONFIG", "SET", "maxmemory", used + ROOM)))
     return settings
 
 
@@ -45,18 +45,18 @@ def workers(full: Settings) -> Iterator[None]:
         subprocess.Popen([sys.executable, "-m", f"workers.{name}"], env=environ)
         for name in (PROGRESS_WORKER, JANITOR_WORKER)
     ]
-    with connect(full) as links:
+    with connect(full) as client:
         for name in (PROGRESS_WORKER, JANITOR_WORKER):
-            wait_until(lambda name=name: bool(alive(links, full, name)))  # type: ignore[misc]
+            wait_until(lambda name=name: bool(alive(client, full, name)))  # type: ignore[misc]
     yield
     for child in children:
         child.terminate()
         assert child.wait(30) == 0
 
 
-def alive(links: Links, settings: Settings, name: str) -> list[str]:
+def alive(client: Client, settings: Settings, name: str) -> list[str]:
     now_ms = time.time_ns() // 1_000_000
-    return links.run(registry.workers_alive(Keys(settings.namespace), name, now_ms=now_ms))
+    return client.run(registry.workers_alive(Keys(settings.namespace), name, now_ms=now_ms))
 
 
 def fill(publisher: Publisher) -> list[str]:
@@ -82,15 +82,15 @@ def test_publishers_are_refused_and_go_on_when_the_consumer_has_made_room(full: 
     def fail(_: str) -> None:
         raise ValueError("never")
 
-    with Publisher("src", settings=full) as publisher, connect(full) as links:
+    with Publisher("src", settings=full) as publisher, connect(full) as client:
         publisher.publish("sink", "x", type="broken")
         publisher.publish("sink", "x", type="unknown")
         ids = fill(publisher)
         assert len(ids) > 3000
         # Well beyond its limit, so that no buffer that happens to be freed lets anything through.
-        links.data.one(Command(("CONFIG", "SET", "maxmemory", links.run(server.facts()).memory_bytes - ROOM // 10)))
+        client.data.one(Command(("CONFIG", "SET", "maxmemory", client.run(server.facts()).memory_bytes - ROOM // 10)))
         with pytest.raises(ServerRefused):
-            links.data.one(Command(("SET", "k", "v")))
+            client.data.one(Command(("SET", "k", "v")))
         running = threading.Thread(target=module.run)
         running.start()
         try:
@@ -104,7 +104,7 @@ def test_publishers_are_refused_and_go_on_when_the_consumer_has_made_room(full: 
                 return len(again) > 1000
 
             wait_until(goes_on, within_s=60, what="the publisher")
-            assert alive(links, full, PROGRESS_WORKER)
+            assert alive(client, full, PROGRESS_WORKER)
             wait_until(lambda: len(seen) >= len(ids) + len(again))
             assert len(seen) == len(ids) + len(again)
         finally:

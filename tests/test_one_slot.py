@@ -21,7 +21,7 @@ from claude_comm.ops import agreements, dead, registry
 from claude_comm.progress.events import Lifecycle
 from claude_comm.runtime import private_server
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import new_home, remove_home, wait_until
 
 
@@ -40,10 +40,10 @@ def cluster() -> Iterator[Settings]:
     process = subprocess.Popen([str(private_server.binary()), *words], stdout=subprocess.DEVNULL)
     settings = Settings(home=home, url=f"redis://127.0.0.1:{port}", namespace="slots")
     try:
-        with connect(settings) as links:
-            wait_until(lambda: _answers(links), what="the cluster's start")
-            links.data.one(Command(("CLUSTER", "ADDSLOTSRANGE", 0, 16383)))
-            wait_until(lambda: b"cluster_state:ok" in links.data.one(Command(("CLUSTER", "INFO"))))
+        with connect(settings) as client:
+            wait_until(lambda: _answers(client), what="the cluster's start")
+            client.data.one(Command(("CLUSTER", "ADDSLOTSRANGE", 0, 16383)))
+            wait_until(lambda: b"cluster_state:ok" in client.data.one(Command(("CLUSTER", "INFO"))))
         yield settings
     finally:
         process.terminate()
@@ -51,22 +51,22 @@ def cluster() -> Iterator[Settings]:
         remove_home(home)
 
 
-def _answers(links: Links) -> bool:
+def _answers(client: Client) -> bool:
     try:
-        return bool(links.data.one(Command(("PING",))) == b"PONG")
+        return bool(client.data.one(Command(("PING",))) == b"PONG")
     except ServerUnreachable:
         return False
 
 
 def test_such_a_server_refuses_a_command_over_two_tags(cluster: Settings) -> None:
-    with connect(cluster) as links, pytest.raises(ServerRefused) as caught:
-        links.data.one(Command(("MSET", "{a}", 1, "{b}", 2)))
+    with connect(cluster) as client, pytest.raises(ServerRefused) as caught:
+        client.data.one(Command(("MSET", "{a}", 1, "{b}", 2)))
     assert caught.value.code == "CROSSSLOT"
 
 
 def test_publishing_consuming_burying_and_negotiating_keep_to_one_tag_each(cluster: Settings) -> None:
     keys = Keys(cluster.namespace)
-    with connect(cluster) as links:
+    with connect(cluster) as client:
         with Publisher("source", settings=cluster) as publisher:
             publisher.publish_many("sink", ["a", "b"])
             publisher.publish("topic:news", "c")
@@ -81,15 +81,15 @@ def test_publishing_consuming_burying_and_negotiating_keep_to_one_tag_each(clust
             consumer.renew()
         assert sorted(handled) == ["a", "b", "c"]
         question = Question(producer="a", consumer="b", produced=True, accepted=True)
-        made = decide(links, keys, question, decided_by="caller")
-        assert links.run(agreements.everything(keys)) == [made]
+        made = decide(client, keys, question, decided_by="caller")
+        assert client.run(agreements.everything(keys)) == [made]
 
 
 def test_waiting_retrying_burying_and_redriving_keep_to_one_tag_each(cluster: Settings) -> None:
     """Every Lua script names all its keys, and they share a slot."""
     keys = Keys(cluster.namespace)
-    with connect(cluster) as links:
-        links.data.one(Command(("SCRIPT", "FLUSH")))
+    with connect(cluster) as client:
+        client.data.one(Command(("SCRIPT", "FLUSH")))
         with Publisher("source", settings=cluster) as publisher:
             publisher.publish("later", "a", delay_s=0.05)
             publisher.publish("topic:late", "b", delay_s=0.05)
@@ -108,20 +108,20 @@ def test_waiting_retrying_burying_and_redriving_keep_to_one_tag_each(cluster: Se
             wait_until(handle)
             identity = identify("later", cluster)
             assert sorted(ends) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
-            assert "later" in links.run(dead.modules(keys))
+            assert "later" in client.run(dead.modules(keys))
             event = identity.event(Lifecycle("started", "x"))
-            moved = links.run(dead.redrive(keys, "later", Where(), lambda _: event, limit=1, max_bytes=10_000))
+            moved = client.run(dead.redrive(keys, "later", Where(), lambda _: event, limit=1, max_bytes=10_000))
             assert moved == 1
             (again,) = consumer.read()
             consumer.ack(again)
-        assert links.run(dead.purge(keys, "later", Where(), max_bytes=10_000)) == 1
-        assert links.data.one(Command(("EXISTS", keys.later("later"), keys.dead("later")))) == 1
+        assert client.run(dead.purge(keys, "later", Where(), max_bytes=10_000)) == 1
+        assert client.data.one(Command(("EXISTS", keys.later("later"), keys.dead("later")))) == 1
 
 
 def test_a_module_lives_on_a_cluster(cluster: Settings) -> None:
     module = Module("m", settings=cluster)
     module.on_start(lambda context: context.stop())
     assert module.run() == 0
-    with connect(cluster) as links:
-        found = links.run(registry.everyone(Keys(cluster.namespace), now_ms=time.time_ns() // 1_000_000))
+    with connect(cluster) as client:
+        found = client.run(registry.everyone(Keys(cluster.namespace), now_ms=time.time_ns() // 1_000_000))
     assert [registered.contract.module for registered in found] == ["m"]

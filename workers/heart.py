@@ -16,14 +16,14 @@ from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.ops.registry import HEARTBEAT_MS
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 
 @contextmanager
-def beating(links: Links, keys: Keys, worker: str, instance: str, log: FilteringBoundLogger) -> Iterator[None]:
+def beating(client: Client, keys: Keys, worker: str, instance: str, log: FilteringBoundLogger) -> Iterator[None]:
     """Beats as `worker/instance` from a thread of its own, so that a long batch does not look like a death."""
     member, stop = f"{worker}/{instance}", threading.Event()
-    heart = threading.Thread(target=_beat, args=(links, keys, member, stop, log), name="heart", daemon=True)
+    heart = threading.Thread(target=_beat, args=(client, keys, member, stop, log), name="heart", daemon=True)
     try:
         # Within the `try`: a signal that ends the process at once must not leave a heartbeat that nobody takes back.
         heart.start()
@@ -33,16 +33,16 @@ def beating(links: Links, keys: Keys, worker: str, instance: str, log: Filtering
         if heart.ident is not None:
             heart.join()
         try:
-            links.run(registry.stop_beating(keys.workers, member))
+            client.run(registry.stop_beating(keys.workers, member))
         except TransportError:
             log.warning("worker.heartbeat_left", member=member)
 
 
-def _beat(links: Links, keys: Keys, member: str, stop: threading.Event, log: FilteringBoundLogger) -> None:
+def _beat(client: Client, keys: Keys, member: str, stop: threading.Event, log: FilteringBoundLogger) -> None:
     reached = True
     while True:
         try:
-            links.run(registry.beat(keys.workers, member, now_ms=time.time_ns() // 1_000_000))
+            client.run(registry.beat(keys.workers, member, now_ms=time.time_ns() // 1_000_000))
             reached = True
         except TransportError as error:
             if reached:

@@ -19,17 +19,17 @@ from claude_comm.client.identity import identify
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, receipts, server, sweep, trim
+from claude_comm.ops import follow, lag, later, projection_progress, reap, server, trim
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from workers.heart import beating
 from workers.program import program
 from workers.signals import stopped_by_signals
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
-DUE_EVERY_S, TRIM_EVERY_S, SWEEP_EVERY_S = 0.5, 1.0, 5.0
+DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S = 0.5, 1.0, 5.0
 # Waits after a failure, doubling from the first to the last.
 FIRST_WAIT_S, LAST_WAIT_S = 0.1, 5.0
 
@@ -37,13 +37,13 @@ FIRST_WAIT_S, LAST_WAIT_S = 0.1, 5.0
 class Janitor:
     """The worker's loop: its duties, each at its own pace."""
 
-    def __init__(self, links: Links, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
-        self._links, self._settings, self._stop, self._log = links, settings, stop, log
+    def __init__(self, client: Client, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
+        self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
         self._duties: list[tuple[Callable[[Sequence[Stream]], None], float]] = [
             (self._move_due, DUE_EVERY_S),
             (self._trim, TRIM_EVERY_S),
-            (self._sweep, SWEEP_EVERY_S),
+            (self._reap, REAP_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
         self._silent: dict[str, float] = {}
@@ -68,7 +68,7 @@ class Janitor:
 
     def _turn(self) -> None:
         """The duties whose time it is."""
-        streams = self._links.run(follow.announced(self._keys)).streams
+        streams = self._client.run(follow.announced(self._keys)).streams
         for number, (duty, every_s) in enumerate(self._duties):
             if time.monotonic() >= self._at[number]:
                 duty(streams)
@@ -76,27 +76,27 @@ class Janitor:
 
     def _move_due(self, streams: Sequence[Stream]) -> None:
         keys = [stream.key for stream in streams if stream.kind != "events"]
-        waiting = self._links.run(later.waiting(keys))
+        waiting = self._client.run(later.waiting(keys))
         for stream, found in waiting.items():
             next_ms = found.next_ms
             while next_ms is not None and next_ms <= _now_ms() and not self._stop.is_set():
-                moved = self._links.run(later.move_due(self._keys, stream, now_ms=_now_ms()))
+                moved = self._client.run(later.move_due(self._keys, stream, now_ms=_now_ms()))
                 self._log.debug("janitor.moved", stream=stream, messages=moved.count)
                 next_ms = moved.next_ms
 
     def _trim(self, streams: Sequence[Stream]) -> None:
         wanted = self._settings
-        keep = tightest(self._links.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
-        told = self._links.run(receipts.counting(self._keys, self._settings.projection_wait_s))
+        keep = tightest(self._client.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
+        projections = self._client.run(projection_progress.awaited(self._keys, self._settings.projection_wait_s))
         entries = size = 0
         lost: ServerUnreachable | None = None
         for stream in streams:
             if self._stop.is_set():
                 break
             try:
-                trimmed = self._links.run(trim.trim(stream, told, keep, now_ms=_now_ms()))
+                trimmed = self._client.run(trim.trim(stream, projections, keep, now_ms=_now_ms()))
             except ServerUnreachable as error:
-                if self._links.data.reach != "cluster":
+                if self._client.data.reach != "cluster":
                     raise
                 # One of its masters is away: the streams of the others are trimmed all the same.
                 lost = error
@@ -109,25 +109,25 @@ class Janitor:
         if lost is not None:
             raise lost
 
-    def _sweep(self, streams: Sequence[Stream]) -> None:
-        found = self._links.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
+    def _reap(self, streams: Sequence[Stream]) -> None:
+        found = self._client.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
         groups = {stream: [group.name for group in of] for stream, of in found.items()}
-        silent = self._links.run(sweep.silent(self._keys, now_ms=_now_ms()))
+        silent = self._client.run(reap.silent(self._keys, now_ms=_now_ms()))
         dead = {instance for instance, last_ms in silent.items() if self._silent.get(instance) == last_ms}
         self._silent = silent
-        swept = self._links.run(sweep.sweep(groups, dead))
-        if swept.given_back or swept.left:
-            self._log.info("janitor.swept", given_back=swept.given_back, left=list(swept.left))
+        reaped = self._client.run(reap.reap(groups, dead))
+        if reaped.given_back or reaped.left:
+            self._log.info("janitor.reaped", given_back=reaped.given_back, left=list(reaped.left))
 
 
 def run(settings: Settings) -> int:
     """Works until it is told to stop; the exit code."""
     log = get_logger(settings.log_level, worker=JANITOR_WORKER)
     instance = identify(JANITOR_WORKER, settings).instance
-    with stopped_by_signals() as stop, connect(settings) as links:
+    with stopped_by_signals() as stop, connect(settings) as client:
         log.info("worker.started", instance=instance, pid=os.getpid())
-        with beating(links, Keys(settings.namespace), JANITOR_WORKER, instance, log):
-            Janitor(links, settings, stop, log).run()
+        with beating(client, Keys(settings.namespace), JANITOR_WORKER, instance, log):
+            Janitor(client, settings, stop, log).run()
         log.info("worker.stopped", instance=instance)
     return 0
 

@@ -36,9 +36,9 @@ def run(settings: Settings) -> int:
     instance = identify(NEGOTIATION_WORKER, settings).instance
     url = settings.control_url or data_url(settings)
     with (
-        connect(settings) as links,
+        connect(settings) as client,
         jobs.connection(url) as opened,
-        beating(links, Keys(settings.namespace), NEGOTIATION_WORKER, instance, log),
+        beating(client, Keys(settings.namespace), NEGOTIATION_WORKER, instance, log),
     ):
         log.info("worker.started", instance=instance, pid=os.getpid())
         try:
@@ -52,8 +52,8 @@ def _weigher(settings: Settings) -> jobs.Weigh:
     """Each job runs in a forked process, which opens a connection of its own."""
 
     def weigh(question: Question) -> Agreement:
-        with connect(settings) as links:
-            return decide(links, Keys(settings.namespace), question, decided_by="worker")
+        with connect(settings) as client:
+            return decide(client, Keys(settings.namespace), question, decided_by="worker")
 
     return weigh
 

@@ -24,7 +24,7 @@ from claude_comm.store.database import Database, open_database
 from claude_comm.store.telling import Teller
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from workers.heart import beating
 from workers.program import program
 from workers.signals import stopped_by_signals
@@ -43,8 +43,8 @@ FIRST_WAIT_S, LAST_WAIT_S = 0.05, 2.0
 class Follower:
     """The worker's loop and what it carries from one turn to the next."""
 
-    def __init__(self, links: Links, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
-        self._links, self._settings, self._stop, self._log = links, settings, stop, log
+    def __init__(self, client: Client, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
+        self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
         self._survey: Survey | None = None
         self._listed_at = self._surveyed_at = 0.0
@@ -84,7 +84,7 @@ class Follower:
             self._stop.wait(BLOCK_MS / 1000)
             return
         done = step(
-            self._links,
+            self._client,
             database,
             seen.streams.values(),
             count=self._count,
@@ -93,14 +93,14 @@ class Follower:
         )
         self._count = done.count
         self._rest(done)
-        self._teller.tell(self._links, database, self._keys)
+        self._teller.tell(self._client, database, self._keys)
         self._report(done)
 
     def _rest(self, done: Step) -> None:
         """Waits on a cluster, while nothing comes; elsewhere the read itself has waited."""
         if done.read:
             self._idle_s = FIRST_IDLE_S
-        elif self._links.data.reach == "cluster":
+        elif self._client.data.reach == "cluster":
             self._stop.wait(self._idle_s)
             self._idle_s = min(self._idle_s * 2, LAST_IDLE_S)
 
@@ -111,12 +111,12 @@ class Follower:
         if now - self._listed_at > LIST_S:
             self._listed_at = now
             known = self._survey.streams
-            if any(stream.key not in known for stream in self._links.run(follow.announced(self._keys)).streams):
+            if any(stream.key not in known for stream in self._client.run(follow.announced(self._keys)).streams):
                 return self._look(database, now)
         return self._survey
 
     def _look(self, database: Database, now: float) -> Survey:
-        seen = survey(self._links, database, self._keys)
+        seen = survey(self._client, database, self._keys)
         self._survey, self._surveyed_at, self._listed_at = seen, now, now
         for key in seen.moved:
             self._log.warning("projection.stream_moved", stream=key)
@@ -137,10 +137,10 @@ def run(settings: Settings) -> int:
     """Works until it is told to stop; the exit code. Raises StoreError when the database cannot be used at all."""
     log = get_logger(settings.log_level, worker=PROGRESS_WORKER)
     instance = identify(PROGRESS_WORKER, settings).instance
-    with stopped_by_signals() as stop, connect(settings) as links:
+    with stopped_by_signals() as stop, connect(settings) as client:
         log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
-        with beating(links, Keys(settings.namespace), PROGRESS_WORKER, instance, log):
-            Follower(links, settings, stop, log).run()
+        with beating(client, Keys(settings.namespace), PROGRESS_WORKER, instance, log):
+            Follower(client, settings, stop, log).run()
         log.info("worker.stopped", instance=instance)
     return 0
 

@@ -29,7 +29,7 @@ def publish_many(place: Place) -> Iterator[Act]:
 @contextmanager
 def publish_agreed(place: Place) -> Iterator[Act]:
     with Publisher("agreed", settings=place.settings()) as publisher:
-        publisher.links.run(registry.register(publisher.identity.keys, contract("agreeing", accepts={"fits": SCHEMA})))
+        publisher.client.run(registry.register(publisher.identity.keys, contract("agreeing", accepts={"fits": SCHEMA})))
         publisher.negotiate("agreeing", SCHEMA, type="fits")
         yield lambda count: publisher.publish_many("agreeing", payloads(count), type="fits")
 

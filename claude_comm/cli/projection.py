@@ -24,5 +24,5 @@ def reading(settings: Settings | None = None) -> Iterator[Database]:
 
 def refresh(settings: Settings, database: Database) -> None:
     """Brings the projection up to date. Raises ServerUnreachable."""
-    with connect(settings) as links:
-        catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+    with connect(settings) as client:
+        catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)

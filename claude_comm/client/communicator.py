@@ -43,7 +43,7 @@ class ModuleCommunicator:
 
     def __init__(self, module_name: str, *, settings: Settings | None = None) -> None:
         self.identity = identify(module_name, settings)
-        self.links = connect(self.identity.settings)
+        self.client = connect(self.identity.settings)
         self._publishers: dict[str, Publisher] = {}
         # Of this thread or task, so that two of them can work on two sessions at once.
         self._session: ContextVar[str] = ContextVar("session", default="")
@@ -85,7 +85,7 @@ class ModuleCommunicator:
         """
         check_target(target)
         with open_database(self.identity.settings.database) as database:
-            catch_up(self.links, database, self.identity.keys, max_bytes=self.identity.settings.max_envelope_bytes)
+            catch_up(self.client, database, self.identity.keys, max_bytes=self.identity.settings.max_envelope_bytes)
             rows = queries.messages(database, target=target, limit=limit)
         return [
             {
@@ -109,7 +109,7 @@ class ModuleCommunicator:
         This module's own report where it has made one, else the latest of any module.
         """
         with open_database(self.identity.settings.database) as database:
-            catch_up(self.links, database, self.identity.keys, max_bytes=self.identity.settings.max_envelope_bytes)
+            catch_up(self.client, database, self.identity.keys, max_bytes=self.identity.settings.max_envelope_bytes)
             rows = queries.progress(database, task=task)
         rows.sort(key=lambda row: (row.module == self.module_name, row.time_us))
         completed, total = (rows[-1].completed, rows[-1].total) if rows else (0.0, 0.0)
@@ -127,7 +127,7 @@ class ModuleCommunicator:
     def register(self, *, accepts: Any = None, produces: Any = None, version: str = "1.0.0") -> Contract:
         """Registers what this module accepts and produces: a schema or type, or a mapping of message types to such."""
         declared = declare(self.module_name, accepts, produces, version)
-        self.links.run(registry.register(self.identity.keys, declared))
+        self.client.run(registry.register(self.identity.keys, declared))
         return declared
 
     @contextmanager
@@ -142,7 +142,7 @@ class ModuleCommunicator:
     def close(self) -> None:
         for publisher in self._publishers.values():
             publisher.close()
-        self.links.close()
+        self.client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +155,7 @@ class ModuleCommunicator:
     def _publisher(self, source: str) -> Publisher:
         if source not in self._publishers:
             check_name(source, "source")
-            self._publishers[source] = Publisher(source, settings=self.identity.settings, links=self.links)
+            self._publishers[source] = Publisher(source, settings=self.identity.settings, client=self.client)
         return self._publishers[source]
 
 

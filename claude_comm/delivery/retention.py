@@ -1,6 +1,6 @@
 """What may leave a stream, and what keeps it there, in words.
 
-Law: an entry may go when every group has acked it and every projection that counts has settled it; where there is no
+Law: an entry may go when every group has acked it and every projection that counts has it durable; where there is no
 group (of an inbox or a topic) or no projection, nothing may. What is done stays a while all the same, for those who
 come late (a new projection, an outbox that was away): until it is old, or one of too many, or the memory is short.
 """
@@ -19,20 +19,20 @@ SHORT_OF_MEMORY = 0.8
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """What one projection told last, and when (ms): stream key to the last entry stored, and to the last settled.
+    """What one projection reported last, and when (ms): stream key to the last entry stored, and to the last durable.
 
     `counts` is how many entries the stream had ever been given by then.
     """
 
     name: str
-    told_ms: int
+    reported_ms: int
     stored: Mapping[str, str]
-    settled: Mapping[str, str]
+    durable: Mapping[str, str]
     counts: Mapping[str, int] = {}
 
     def done(self, stream: str) -> str:
         """The last entry that it does not need any more. A stream that it reads anew is stored less far again."""
-        return min(self.stored.get(stream, START), self.settled.get(stream, START), key=position)
+        return min(self.stored.get(stream, START), self.durable.get(stream, START), key=position)
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -94,8 +94,8 @@ def words(hold: Hold | None, stream: str, below: Floor | None, *, now_ms: int) -
 
 
 def _projection(slowest: Projection, stream: str, now_ms: int) -> str:
-    silent_s = (now_ms - slowest.told_ms) // 1000
-    told = f"projection {slowest.name} (told {max(silent_s, 0)} s ago)"
+    silent_s = (now_ms - slowest.reported_ms) // 1000
+    name = f"projection {slowest.name} (reported {max(silent_s, 0)} s ago)"
     if position(slowest.stored.get(stream, START)) > position(slowest.done(stream)):
-        return f"{told} has stored it and settles it, if its worker runs"
-    return f"{told} has not stored it all"
+        return f"{name} has stored it and makes it durable, if its worker runs"
+    return f"{name} has not stored it all"

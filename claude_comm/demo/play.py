@@ -28,7 +28,7 @@ from claude_comm.store.database import Database, open_database
 from claude_comm.store.statistics import session_snapshot
 from claude_comm.terminal.interrupts import deferred
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 # The whole demo is to end within a minute.
 RUN_TIMEOUT_S = 45.0
@@ -43,13 +43,13 @@ def play(settings: Settings, folder: Path | None) -> None:
         deferred() as check,
         worker_processes.claim(settings, "demo"),
         stage.surroundings(settings),
-        connect(settings) as links,
+        connect(settings) as client,
         open_database(settings.database) as database,
     ):
         show.opening(settings, len(paths), folder)
-        _negotiate(settings, links)
+        _negotiate(settings, client)
         check()
-        elapsed_s = _run(settings, links, database, session, paths, check)
+        elapsed_s = _run(settings, client, database, session, paths, check)
         show.summary(session_snapshot(database, session), hops(database, session), elapsed_s)
         tried = queries.file_operations(database, session=session)
         show.unreadable([file for file in tried if file.status == "failed"])
@@ -60,43 +60,43 @@ def play(settings: Settings, folder: Path | None) -> None:
     show.closing(session, first.number)
 
 
-def _negotiate(settings: Settings, links: Links) -> None:
+def _negotiate(settings: Settings, client: Client) -> None:
     """Hop by hop, before anything is sent: one does not fit as it was declared first."""
     keys = Keys(settings.namespace)
     for module in (reader, draft, indexer):
-        links.run(registry.register(keys, module.contract()))
+        client.run(registry.register(keys, module.contract()))
     show.heading("1. The modules declare what they send and accept, and negotiate every hop")
-    with Publisher(READER, settings=settings, links=links) as publisher:
+    with Publisher(READER, settings=settings, client=client) as publisher:
         show.agreed(publisher.negotiate(EXTRACTOR, schema_of(Page), type=PAGE))
-    with Publisher(EXTRACTOR, settings=settings, links=links) as publisher:
+    with Publisher(EXTRACTOR, settings=settings, client=client) as publisher:
         try:
             publisher.negotiate(INDEXER, schema_of(Draft), type=FINDING)
         except NegotiationRefused as refused:
             show.refused(refused, draft.version)
         else:
             raise DemoFailed("the first contract of the extractor should have been refused.")
-        links.run(registry.register(keys, extractor.contract()))
+        client.run(registry.register(keys, extractor.contract()))
         show.mended(extractor.version)
         show.agreed(publisher.negotiate(INDEXER, schema_of(Finding), type=FINDING))
 
 
 def _run(
-    settings: Settings, links: Links, database: Database, session: str, paths: list[Path], check: Callable[[], None]
+    settings: Settings, client: Client, database: Database, session: str, paths: list[Path], check: Callable[[], None]
 ) -> float:
     """Seconds from the first message to the last settled one."""
     show.heading(f"2. Three processes, {len(paths)} files, session {session}")
     index = Index(path_in(settings.home))
     index.clear()
     index.close()
-    with stage.modules(settings, links, check) as processes, show.live(len(paths)) as told:
-        with Publisher("demo", settings=settings, links=links) as publisher:
+    with stage.modules(settings, client, check) as processes, show.live(len(paths)) as told:
+        with Publisher("demo", settings=settings, client=client) as publisher:
             started_us = micros()
             publisher.publish(READER, Scan([str(path) for path in paths]), type=SCAN, session=session)
         deadline = time.monotonic() + RUN_TIMEOUT_S
         while True:
             check()
             stage.require_alive(settings, processes)
-            progress = stage.look(settings, links, database, session, len(paths))
+            progress = stage.look(settings, client, database, session, len(paths))
             told(progress)
             if progress.done:
                 return (micros() - started_us) / 1e6

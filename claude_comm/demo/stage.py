@@ -26,7 +26,7 @@ from claude_comm.store import queries
 from claude_comm.store.activity import module_activity
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 MODULES = {READER: "reader", EXTRACTOR: "extractor", INDEXER: "indexer"}
 # Three modules import what they stand on at once; 4 s were seen on two busy cores.
@@ -68,7 +68,7 @@ def surroundings(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def modules(
-    settings: Settings, links: Links, check: Callable[[], None]
+    settings: Settings, client: Client, check: Callable[[], None]
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """The three modules as processes, registered and alive; stopped at the end of the block.
 
@@ -78,7 +78,7 @@ def modules(
     try:
         for name, file in MODULES.items():
             processes[name] = _spawn(settings, name, f"claude_comm.demo.{file}:module")
-        _await_alive(settings, links, processes, check)
+        _await_alive(settings, client, processes, check)
         yield processes
     finally:
         for process in processes.values():
@@ -87,9 +87,9 @@ def modules(
             _await_end(process)
 
 
-def look(settings: Settings, links: Links, database: Database, session: str, files: int) -> Progress:
+def look(settings: Settings, client: Client, database: Database, session: str, files: int) -> Progress:
     """How far the run is now."""
-    catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+    catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
     told = {(row.module, row.task): row for row in queries.progress(database) if row.session == session}
     reading, sent = told.get((READER, READING)), told.get((READER, SENT))
     settled = {name: module_activity(database, session, name) for name in (EXTRACTOR, INDEXER)}
@@ -133,7 +133,7 @@ def _log(settings: Settings, name: str) -> Path:
 
 
 def _await_alive(
-    settings: Settings, links: Links, processes: dict[str, subprocess.Popen[bytes]], check: Callable[[], None]
+    settings: Settings, client: Client, processes: dict[str, subprocess.Popen[bytes]], check: Callable[[], None]
 ) -> None:
     keys = Keys(settings.namespace)
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -141,7 +141,7 @@ def _await_alive(
     while True:
         check()
         require_alive(settings, processes)
-        alive = [instance for one in links.run(registry.everyone(keys, now_ms=millis())) for instance in one.instances]
+        alive = [instance for one in client.run(registry.everyone(keys, now_ms=millis())) for instance in one.instances]
         # An instance carries the pid of its process: one that an earlier run left behind does not count.
         if all(any(mark in instance for instance in alive) for mark in expected):
             return

@@ -17,7 +17,7 @@ import msgspec
 from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops.housekeeping import again_if_full, insist, insist_on_all
+from claude_comm.ops.when_full import force, force_all, retry_if_full
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
@@ -90,13 +90,13 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
     """Lets the projection follow these streams."""
-    yield from insist(Command(("SADD", keys.streams, *streams), on="control"))
+    yield from force(Command(("SADD", keys.streams, *streams), on="control"))
 
 
 def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
     """Writes an event of this module, also onto a full server: that an instance starts or stops is no load."""
     yield from announce(keys, [keys.events(module)])
-    yield from insist(Command(("XADD", keys.events(module), "*", "e", event)))
+    yield from force(Command(("XADD", keys.events(module), "*", "e", event)))
 
 
 def has_group(stream: str, group: str) -> Operation[bool]:
@@ -124,7 +124,7 @@ def sample_bytes(stream: str) -> Operation[int]:
 def make_group(stream: str, group: str, position: str) -> Operation[None]:
     """Makes the group, and the stream where it is missing. One that another made meanwhile stays as it is."""
     try:
-        yield from insist(Command(("XGROUP", "CREATE", stream, group, position, "MKSTREAM")))
+        yield from force(Command(("XGROUP", "CREATE", stream, group, position, "MKSTREAM")))
     except ServerRefused as refusal:
         if refusal.code != "BUSYGROUP":
             raise
@@ -161,7 +161,7 @@ def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operatio
 
 def tell(events_stream: str, event: bytes) -> Operation[None]:
     """Records an event of the reading module, also onto a full server."""
-    yield from insist(Command(("XADD", events_stream, "*", "e", event)))
+    yield from force(Command(("XADD", events_stream, "*", "e", event)))
 
 
 def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[bool]]:
@@ -172,7 +172,7 @@ def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[b
 
 def settle(reader: Reader, settlement: Settlement) -> Operation[None]:
     """Acks these entries and records it as events of the reading module."""
-    yield from insist_on_all(*_settling(reader, settlement))
+    yield from force_all(*_settling(reader, settlement))
 
 
 def settle_and_read(
@@ -262,7 +262,7 @@ def _refused(commands: Sequence[Command], replies: Sequence[Any]) -> Operation[T
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, TransportError):
             try:
-                yield from again_if_full(command, reply)
+                yield from retry_if_full(command, reply)
             except TransportError as error:
                 return error
     return None

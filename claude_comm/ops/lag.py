@@ -17,7 +17,7 @@ from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ids import position
 from claude_comm.names import Keys
-from claude_comm.ops import follow, receipts
+from claude_comm.ops import follow, projection_progress
 from claude_comm.ops.follow import Tail
 from claude_comm.ops.registry import ALIVE_MS
 
@@ -61,29 +61,33 @@ def slowest(keys: Keys, module: str, *, enough: int) -> Operation[Slowest]:
     """Who is furthest behind an inbox: its module or a projection that lives. What either lacks stays on the server."""
     stream = keys.inbox(module)
     mine = yield from of(stream, module, enough=enough)
-    told = yield from receipts.counting(keys, ALIVE_MS / 1000)
+    projections = yield from projection_progress.awaited(keys, ALIVE_MS / 1000)
     found = Slowest(module, mine)
-    if told:
+    if projections:
         tail = (yield from follow.tails([stream])).get(stream, Tail())
-        for one in told:
-            behind = _behind(one, stream, tail)
+        for projection in projections:
+            behind = _behind(projection, stream, tail)
             if behind > found.lag.entries:
-                found = Slowest(f"projection {one.name}", Lag(behind))
+                found = Slowest(f"projection {projection.name}", Lag(behind))
     return found
 
 
-def _behind(one: Projection, stream: str, tail: Tail) -> int:
+def _behind(projection: Projection, stream: str, tail: Tail) -> int:
     """Exact, but for entries that were deleted before it read them, as long as it is not at the end. One that caught up
-    once, for a reading command, and settles nothing does not follow the stream, and is not behind it."""
-    if not one.settled or stream not in one.counts or position(one.stored[stream]) >= position(tail.last_id):
+    once, for a reading command, and keeps nothing durable does not follow the stream, and is not behind it."""
+    if (
+        not projection.durable
+        or stream not in projection.counts
+        or position(projection.stored[stream]) >= position(tail.last_id)
+    ):
         return 0
-    return min(max(tail.added - one.counts[stream], 0), tail.length)
+    return min(max(tail.added - projection.counts[stream], 0), tail.length)
 
 
 def of(stream: str, group: str, *, enough: int) -> Operation[Lag]:
     """How far this group is behind; where there is no such group yet, everything in the stream waits for it."""
     found = yield from groups([stream])
-    mine = next((one for one in found[stream] if one.name == group), None)
+    mine = next((known for known in found[stream] if known.name == group), None)
     if mine is None:
         return Lag(int((yield Command(("XLEN", stream)))))
     return (yield from measured(stream, mine, enough=enough))
@@ -132,15 +136,15 @@ def _groups(reply: Any) -> list[Group]:
         if isinstance(reply, ServerRefused):
             return []
         raise reply
-    return [_group(one if isinstance(one, dict) else dict(zip(one[::2], one[1::2], strict=True))) for one in reply]
+    return [_group(row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True))) for row in reply]
 
 
-def _group(told: dict[bytes, Any]) -> Group:
-    lag = told.get(b"lag")
+def _group(facts: dict[bytes, Any]) -> Group:
+    lag = facts.get(b"lag")
     return Group(
-        name=told[b"name"].decode("utf-8", "backslashreplace"),
-        consumers=int(told[b"consumers"]),
-        pending=int(told[b"pending"]),
-        last_id=told[b"last-delivered-id"].decode(),
+        name=facts[b"name"].decode("utf-8", "backslashreplace"),
+        consumers=int(facts[b"consumers"]),
+        pending=int(facts[b"pending"]),
+        last_id=facts[b"last-delivered-id"].decode(),
         lag=None if lag is None else int(lag),
     )

@@ -13,7 +13,7 @@ import msgspec
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError, UnknownModule
 from claude_comm.names import Keys
-from claude_comm.ops.housekeeping import insist, insist_on_all
+from claude_comm.ops.when_full import force, force_all
 from claude_comm.registry import contracts
 from claude_comm.registry.contracts import Contract
 
@@ -32,9 +32,9 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 def register(keys: Keys, declared: Contract) -> Operation[None]:
-    yield from insist(Command(("HSET", keys.modules, declared.module, contracts.encode(declared)), on="control"))
+    yield from force(Command(("HSET", keys.modules, declared.module, contracts.encode(declared)), on="control"))
     if declared.max_lag:
-        yield from insist(Command(("HSET", keys.limits, declared.module, declared.max_lag), on="control"))
+        yield from force(Command(("HSET", keys.limits, declared.module, declared.max_lag), on="control"))
     else:
         yield Command(("HDEL", keys.limits, declared.module), on="control")
 
@@ -85,7 +85,7 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:
 
 def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:
     """A heartbeat of `module/instance` in `keys.instances`, or of `worker/instance` in `keys.workers`."""
-    yield from insist_on_all(
+    yield from force_all(
         Command(("ZADD", key, now_ms, member), on="control"),
         Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - FORGET_MS), on="control"),
     )

@@ -15,7 +15,7 @@ from claude_comm.delivery.reply import Address
 from claude_comm.effects import Batch, Command, Operation, Post
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
-from claude_comm.ops.housekeeping import insist_on_all
+from claude_comm.ops.when_full import force_all
 
 TTL_MS = 60_000
 # How many answers one read takes.
@@ -36,7 +36,7 @@ def answer(keys: Keys, to: Address, body: bytes, *, events: str) -> Operation[No
     """Sends one answer, and records it among the events of the module that answers, for the projection. A full server
     takes it too: what was handled must come to its end, or it would be handled again and again."""
     key = keys.replies(to.module, to.instance)
-    yield from insist_on_all(
+    yield from force_all(
         Command(("XADD", key, "*", "e", body)),
         Command(("PEXPIRE", key, TTL_MS)),
         Command(("XADD", events, "*", "e", body)),

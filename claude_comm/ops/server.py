@@ -12,7 +12,7 @@ from claude_comm.delivery.retention import Keep
 from claude_comm.effects import Batch, Command, Operation, Place
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys, Stream
-from claude_comm.ops import follow, lag, later, receipts, trim
+from claude_comm.ops import follow, lag, later, projection_progress, trim
 from claude_comm.ops.lag import Group
 
 # How far a lag that the server cannot tell is counted for a person to read.
@@ -60,22 +60,22 @@ class StreamFacts(msgspec.Struct, frozen=True):
 def facts(on: Place = "data") -> Operation[ServerFacts]:
     # One section a command: a server older than 7 takes only one.
     replies = yield Batch(tuple(Command(("INFO", part), on=on) for part in ("server", "memory", "persistence")), on=on)
-    told = dict(_lines(_sound(replies)))
+    info = dict(_lines(_sound(replies)))
     return ServerFacts(
-        program=told.get("server_name", "redis"),
-        version=told.get("valkey_version") or told.get("redis_version", ""),
-        pid=int(told.get("process_id", 0)),
-        uptime_s=int(told.get("uptime_in_seconds", 0)),
-        memory_bytes=int(told.get("used_memory", 0)),
-        max_memory_bytes=int(told.get("maxmemory", 0)),
-        persistent=told.get("aof_enabled") == "1",
+        program=info.get("server_name", "redis"),
+        version=info.get("valkey_version") or info.get("redis_version", ""),
+        pid=int(info.get("process_id", 0)),
+        uptime_s=int(info.get("uptime_in_seconds", 0)),
+        memory_bytes=int(info.get("used_memory", 0)),
+        max_memory_bytes=int(info.get("maxmemory", 0)),
+        persistent=info.get("aof_enabled") == "1",
     )
 
 
 def keeping(keep_s: float, entries: int) -> Operation[Keep]:
     """What stays in the streams although it is done, given the memory that the server has now."""
-    told = yield from facts()
-    return retention.keep(keep_s, entries, used_bytes=told.memory_bytes, max_bytes=told.max_memory_bytes)
+    now = yield from facts()
+    return retention.keep(keep_s, entries, used_bytes=now.memory_bytes, max_bytes=now.max_memory_bytes)
 
 
 def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[list[StreamFacts]]:
@@ -106,19 +106,19 @@ def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[l
 
 
 def _readers(streams: Sequence[str]) -> Operation[dict[str, list[GroupFacts]]]:
-    told = yield from lag.groups(streams)
+    by_stream = yield from lag.groups(streams)
     found: dict[str, list[GroupFacts]] = {stream: [] for stream in streams}
-    for stream, group in [(stream, group) for stream, groups in told.items() for group in groups]:
+    for stream, group in [(stream, group) for stream, groups in by_stream.items() for group in groups]:
         found[stream].append((yield from _group(stream, group)))
     return found
 
 
 def _held(keys: Keys, found: Sequence[Stream], wait_s: float, now_ms: int) -> Operation[dict[str, str]]:
     """What keeps each stream from being trimmed, in words."""
-    told = yield from receipts.counting(keys, wait_s)
+    projections = yield from projection_progress.awaited(keys, wait_s)
     held: dict[str, str] = {}
     for stream in found:
-        looked = yield from trim.look(stream, told, now_ms=now_ms)
+        looked = yield from trim.look(stream, projections, now_ms=now_ms)
         held[stream.key] = looked.held(now_ms=now_ms)
     return held
 

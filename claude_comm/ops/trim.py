@@ -1,4 +1,4 @@
-"""Trimming streams below what every group has acked and every projection has settled.
+"""Trimming streams below what every group has acked and every projection has durable.
 
 Law: what may go and its going are one step on the server (`ops/lua/trim.lua`), so that no group that reads meanwhile
 loses an entry; any number of janitors may trim at once. A step is bounded; a stream that has more takes several.
@@ -85,10 +85,10 @@ def would_trim(stream: Stream, projections: Sequence[Projection], keep: Keep, *,
 
 def _step(stream: Stream, below: Floor | None, keep: Keep, now_ms: int, mode: str) -> Operation[_Step]:
     readers = "none" if stream.kind == "events" else "groups"
-    settled = below.entry_id if below else "0-0"
-    asked = (settled, _old(keep, now_ms), keep.entries, readers, STEP, mode)
+    durable = below.entry_id if below else "0-0"
+    words = (durable, _old(keep, now_ms), keep.entries, readers, STEP, mode)
     try:
-        gone, more, done, kind, name, last, size = yield Script("trim", (stream.key,), asked)
+        gone, more, done, kind, name, last, size = yield Script("trim", (stream.key,), words)
     except ServerRefused as refusal:
         if refusal.code != "WRONGTYPE":
             raise

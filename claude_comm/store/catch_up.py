@@ -20,7 +20,7 @@ from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
 from claude_comm.store.project import Page, Projected, project
 from claude_comm.store.telling import Teller
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 # What a page should hold in memory, and its bounds in entries. The first page is small, because nobody knows yet how
 # large the messages are; beyond the largest, a transaction gains nothing.
@@ -46,16 +46,16 @@ class Step(msgspec.Struct, frozen=True):
     count: int
 
 
-def survey(links: Links, database: Database, keys: Keys) -> Survey:
+def survey(client: Client, database: Database, keys: Keys) -> Survey:
     """Looks at all streams. New ones get a checkpoint at their start; those that moved begin a new epoch there.
 
     A stream followed before stays followed, also when the registry has forgotten it.
     """
     known = checkpoints.load(database)
-    announced = links.run(follow.announced(keys))
+    announced = client.run(follow.announced(keys))
     followed = [stream for key in known if (stream := keys.parse_stream(key.encode()))]
     streams = {stream.key: stream for stream in [*announced.streams, *followed]}
-    tails = links.run(follow.tails(list(streams))) if streams else {}
+    tails = client.run(follow.tails(list(streams))) if streams else {}
     new = {key: tail.added - tail.length for key, tail in tails.items() if key not in known}
     moved = {
         key: (known[key], tail.added - tail.length)
@@ -72,7 +72,7 @@ def survey(links: Links, database: Database, keys: Keys) -> Survey:
 
 
 def step(
-    links: Links,
+    client: Client,
     database: Database,
     streams: Iterable[Stream],
     *,
@@ -89,7 +89,7 @@ def step(
     by_key = {stream.key: stream for stream in streams}
     points = {key: known.get(key, Checkpoint()) for key in by_key}
     after = {key: point.entry_id for key, point in points.items()}
-    found = links.run(follow.read(after, count=count, block_ms=block_ms, reach=links.data.reach))
+    found = client.run(follow.read(after, count=count, block_ms=block_ms, reach=client.data.reach))
     pages = [
         Page(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
         for key, entries in found.items()
@@ -98,24 +98,24 @@ def step(
     return Step(projected, frozenset(found), next_count(count, found))
 
 
-def catch_up(links: Links, database: Database, keys: Keys, *, max_bytes: int) -> int:
+def catch_up(client: Client, database: Database, keys: Keys, *, max_bytes: int) -> int:
     """Stores everything that was in the streams when this was called; returns how many entries that took.
 
     What arrives meanwhile may be stored as well, but is not chased. With nothing new it costs two round trips.
     `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
     for good.
     """
-    seen = survey(links, database, keys)
+    seen = survey(client, database, keys)
     behind = _behind(checkpoints.load(database), seen.tails)
     count, stored = first_count(len(behind)), 0
     while behind:
-        done = step(links, database, [seen.streams[key] for key in behind], count=count, max_bytes=max_bytes)
+        done = step(client, database, [seen.streams[key] for key in behind], count=count, max_bytes=max_bytes)
         stored += done.projected.entries
         count = done.count
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
         behind = _behind(checkpoints.load(database), {key: seen.tails[key] for key in behind & done.read})
     if stored:
-        Teller().tell(links, database, keys)
+        Teller().tell(client, database, keys)
     return stored
 
 
@@ -127,11 +127,11 @@ def lag(point: Checkpoint, tail: Tail) -> int:
     return min(max(tail.added - point.entries, 1), tail.length)
 
 
-def lags(links: Links, database: Database, keys: Keys) -> dict[str, int]:
+def lags(client: Client, database: Database, keys: Keys) -> dict[str, int]:
     """How far behind the projection is, by stream key. Writes nothing."""
     known = checkpoints.load(database)
-    streams = [stream.key for stream in links.run(follow.announced(keys)).streams]
-    tails = links.run(follow.tails(streams)) if streams else {}
+    streams = [stream.key for stream in client.run(follow.announced(keys)).streams]
+    tails = client.run(follow.tails(streams)) if streams else {}
     return {key: lag(known.get(key, Checkpoint()), tail) for key, tail in tails.items()}
 
 

@@ -13,12 +13,12 @@ import time
 from collections import deque
 
 from claude_comm.names import Keys
-from claude_comm.ops import receipts
-from claude_comm.ops.receipts import REPEAT_MS, TELL_EVERY_MS, Stored
+from claude_comm.ops import projection_progress
+from claude_comm.ops.projection_progress import REPEAT_MS, REPORT_EVERY_MS, Stored
 from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import START, position
 from claude_comm.store.database import Database
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 # An outbox believes a receipt 5 s after the send and looks twice a second, while the stream still holds the entry.
 SETTLED_AFTER_MS = 8_000
@@ -35,18 +35,18 @@ class Teller:
         self._told_ms: int | None = None
         self._settling = Settling() if follows else None
 
-    def tell(self, links: Links, database: Database, keys: Keys) -> None:
+    def tell(self, client: Client, database: Database, keys: Keys) -> None:
         """Tells the positions if they moved, or if it is time for a sign of life. Raises TransportError, StoreError."""
         # Waits are by a clock that cannot be set: by the other, one put back an hour would be silence for an hour.
         now_ms = time.monotonic_ns() // 1_000_000
-        if self._told_ms is not None and now_ms - self._told_ms < TELL_EVERY_MS:
+        if self._told_ms is not None and now_ms - self._told_ms < REPORT_EVERY_MS:
             return
         points = checkpoints.load(database)
         stored = {key: point.entry_id for key, point in points.items()}
         settled = self._settling.settled(stored, now_ms) if self._settling else None
         if stored != self._told or self._told_ms is None or now_ms - self._told_ms >= REPEAT_MS:
             counts = {key: point.entries for key, point in points.items()}
-            links.run(receipts.tell(keys, name(database), stored, settled=settled, counts=counts))
+            client.run(projection_progress.report(keys, name(database), stored, durable=settled, counts=counts))
             self._told, self._told_ms = stored, now_ms
             if self._settling:
                 self._settling.told(stored, now_ms, database)

@@ -1,7 +1,7 @@
 """One asyncio connection, stripped to what a round trip needs: the twin of `transport.connection`.
 
 Law: as there. redis-py opens the connection; then this protocol takes the place of its streams, whose every write is a
-task of its own (`wait_for`), and whose every read is another wait. A cancelled exchange leaves a line that is closed.
+task of its own (`wait_for`), and whose every read is another wait. A cancelled exchange closes the connection.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from redis._parsers.hiredis import NOT_ENOUGH_DATA
 Done: TypeAlias = Callable[[list[Any] | Exception], None]
 
 
-class AsyncLine(asyncio.Protocol):
+class AsyncConnection(asyncio.Protocol):
     """A connection of redis-py after `open`. Raises redis-py's errors, and OSError."""
 
     def __init__(self, connection: Any) -> None:

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 
 import redis
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import connection as redis_connections
 
 from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.transport import scripts
-from claude_comm.transport.async_connection import AsyncLine
+from claude_comm.transport.async_connection import AsyncConnection
 from claude_comm.transport.driver import first_batch
 from claude_comm.transport.pool import (
     APPEND_PART,
@@ -34,13 +34,13 @@ T = TypeVar("T")
 Landed: TypeAlias = Callable[[list[Any] | TransportError], None]
 
 # The asyncio twin of each connection class that redis-py's address parser names.
-_TWINS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
-    "UnixDomainSocketConnection": UnixDomainSocketConnection,
-    "SSLConnection": SSLConnection,
+_TWINS: dict[str, type[redis_connections.Connection] | type[redis_connections.UnixDomainSocketConnection]] = {
+    "UnixDomainSocketConnection": redis_connections.UnixDomainSocketConnection,
+    "SSLConnection": redis_connections.SSLConnection,
 }
 
 
-class AsyncServer:
+class AsyncConnectionPool:
     """Asyncio connections to one server, as many as are used at once, for one event loop."""
 
     reach: Reach = "server"
@@ -50,12 +50,13 @@ class AsyncServer:
         options = connection_options(url)
         options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
         kind = options.pop("connection_class", None)
-        self._connection = partial(_TWINS[kind.__name__] if kind is not None else Connection, **options)
+        opened = _TWINS[kind.__name__] if kind is not None else redis_connections.Connection
+        self._open = partial(opened, **options)
         # Those at rest, the one used last on top; and all, for `close`.
-        self._idle: list[AsyncLine] = []
-        self._lines: weakref.WeakSet[AsyncLine] = weakref.WeakSet()
+        self._idle: list[AsyncConnection] = []
+        self._connections: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
         # The connection that carries what was begun, and how much of that has not landed.
-        self._stream: AsyncLine | None = None
+        self._stream: AsyncConnection | None = None
         self._aloft = 0
 
     async def one(self, command: Command) -> Any:
@@ -85,59 +86,59 @@ class AsyncServer:
 
         `done` is given the entry ids, as `append` returns them, or a ServerUnreachable; in the order of the beginnings.
         """
-        line = self._stream
-        if line is None or not line.sending():
+        connection = self._stream
+        if connection is None or not connection.sending():
             while self._idle:
-                line = self._idle.pop()
-                if line.usable():
+                connection = self._idle.pop()
+                if connection.usable():
                     break
-                line.close()
+                connection.close()
             else:
                 return False
-            self._stream, self._aloft = line, 0
+            self._stream, self._aloft = connection, 0
         self._aloft += 1
-        line.send(packed(posts))
-        line.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, line, done))
+        connection.send(packed(posts))
+        connection.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, connection, done))
         return True
 
-    def _land(self, line: AsyncLine, done: Landed, replies: list[Any] | Exception) -> None:
-        if line is self._stream:
+    def _land(self, connection: AsyncConnection, done: Landed, replies: list[Any] | Exception) -> None:
+        if connection is self._stream:
             self._aloft -= 1
         if isinstance(replies, Exception):
-            line.close()
+            connection.close()
             done(translated(replies, self.url))
             return
-        if line is self._stream and not self._aloft:
+        if connection is self._stream and not self._aloft:
             self._stream = None
-            self._idle.append(line)
+            self._idle.append(connection)
         done(outcomes(replies))
 
-    def held(self) -> AsyncHeld:
-        """A connection for the length of an `async with`, as `Server.held`."""
-        return AsyncHeld(self)
+    def borrowed(self) -> AsyncBorrowed:
+        """A connection for the length of an `async with`, as `ConnectionPool.borrowed`."""
+        return AsyncBorrowed(self)
 
-    async def take(self) -> AsyncLine:
-        """A connection that is at rest and alive, else a new one. Give it to `rest` or `broken`."""
+    async def take(self) -> AsyncConnection:
+        """A connection that is at rest and alive, else a new one. Give it to `give_back` or `broken`."""
         while self._idle:
-            line = self._idle.pop()
-            if line.usable():
-                return line
-            line.close()
-        line = AsyncLine(self._connection())
+            connection = self._idle.pop()
+            if connection.usable():
+                return connection
+            connection.close()
+        connection = AsyncConnection(self._open())
         try:
-            await line.open()
+            await connection.open()
         except (redis.RedisError, OSError) as error:
             translate(error, self.url)
-        self._lines.add(line)
-        return line
+        self._connections.add(connection)
+        return connection
 
-    def rest(self, line: AsyncLine) -> None:
+    def give_back(self, connection: AsyncConnection) -> None:
         """Takes back a connection all of whose replies were read."""
-        self._idle.append(line)
+        self._idle.append(connection)
 
-    def broken(self, line: AsyncLine, error: BaseException) -> NoReturn:
+    def broken(self, connection: AsyncConnection, error: BaseException) -> NoReturn:
         """Cancelled between a command and its reply: that reply must not answer the next command."""
-        line.close()
+        connection.close()
         if isinstance(error, redis.RedisError | OSError):
             translate(error, self.url)
         raise error
@@ -150,51 +151,51 @@ class AsyncServer:
     async def close(self) -> None:
         """Ends all connections, also those in use."""
         self._idle.clear()
-        lines = list(self._lines)
-        for line in lines:
-            line.close()
-        if lines:
-            await asyncio.wait([line.ended for line in lines], timeout=CONNECT_TIMEOUT_S)
+        connections = list(self._connections)
+        for connection in connections:
+            connection.close()
+        if connections:
+            await asyncio.wait([connection.ended for connection in connections], timeout=CONNECT_TIMEOUT_S)
 
     async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
-        """As `Server._exchange`."""
+        """As `ConnectionPool._exchange`."""
         replies: list[Any] = []
         unread = 0
-        async with AsyncHeld(self) as line:
+        async with AsyncBorrowed(self) as connection:
             for together, count in parts:
-                line.send(together)
+                connection.send(together)
                 if unread:
-                    replies += await line.read(unread, within_s)
+                    replies += await connection.read(unread, within_s)
                 unread = count
-            replies += await line.read(unread, within_s)
+            replies += await connection.read(unread, within_s)
         return replies
 
 
-class AsyncHeld:
+class AsyncBorrowed:
     """A connection of an asyncio server for the length of an `async with`."""
 
-    __slots__ = ("_line", "_server")
+    __slots__ = ("_connection", "_pool")
 
-    def __init__(self, server: AsyncServer) -> None:
-        self._server = server
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
 
-    async def __aenter__(self) -> AsyncLine:
-        self._line = await self._server.take()
-        return self._line
+    async def __aenter__(self) -> AsyncConnection:
+        self._connection = await self._pool.take()
+        return self._connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._server.broken(self._line, error)
-        self._server.rest(self._line)
+            self._pool.broken(self._connection, error)
+        self._pool.give_back(self._connection)
 
 
 class AsyncBegun(Generic[T]):
     """The asyncio twin of `transport.driver.Begun`."""
 
-    def __init__(self, links: AsyncLinks, operation: Operation[T], replies: asyncio.Future[list[Any]]) -> None:
-        self._links, self._operation, self._replies = links, operation, replies
+    def __init__(self, client: AsyncClient, operation: Operation[T], replies: asyncio.Future[list[Any]]) -> None:
+        self._client, self._operation, self._replies = client, operation, replies
 
     async def land(self) -> bool:
         """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
@@ -204,7 +205,7 @@ class AsyncBegun(Generic[T]):
     async def finish(self) -> T:
         """The operation's result. Land it before: to be cancelled here gives the operation up."""
         await self.land()
-        return await self._links._go_on(self._operation, self._first_reply)
+        return await self._client._go_on(self._operation, self._first_reply)
 
     def drop(self) -> None:
         """Gives the operation up: what the server did of it stands."""
@@ -220,8 +221,8 @@ class AsyncBegun(Generic[T]):
         return self._operation.send(replies)
 
 
-class AsyncCarrier(Protocol):
-    """The asyncio twin of `transport.driver.Carrier`."""
+class AsyncTransport(Protocol):
+    """The asyncio twin of `transport.driver.Transport`."""
 
     url: str
     reach: Reach
@@ -233,10 +234,10 @@ class AsyncCarrier(Protocol):
     async def close(self) -> None: ...
 
 
-class AsyncLinks:
-    """The asyncio twin of `transport.driver.Links`."""
+class AsyncClient:
+    """The asyncio twin of `transport.driver.Client`."""
 
-    def __init__(self, data: AsyncCarrier, control: AsyncCarrier) -> None:
+    def __init__(self, data: AsyncTransport, control: AsyncTransport) -> None:
         self.data, self.control = data, control
 
     async def run(self, operation: Operation[T]) -> T:
@@ -260,7 +261,7 @@ class AsyncLinks:
             operation.close()
 
     def begin(self, operation: Operation[T]) -> AsyncBegun[T]:
-        """The twin of `transport.driver.Links.begin`: the first effect is sent when the caller awaits next."""
+        """The twin of `transport.driver.Client.begin`: the first effect is sent when the caller awaits next."""
         try:
             batch = first_batch(operation)
         except BaseException:
@@ -280,7 +281,7 @@ class AsyncLinks:
             else await server.many(effect.commands, effect.wait_ms)
         )
 
-    async def _evaluate(self, server: AsyncCarrier, script: Script) -> Any:
+    async def _evaluate(self, server: AsyncTransport, script: Script) -> Any:
         try:
             return await server.one(scripts.by_digest(script))
         except ServerRefused as refusal:

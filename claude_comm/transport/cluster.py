@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from claude_comm.effects import Command, Post, Reach
 from claude_comm.errors import ConfigurationError, ServerRefused, TransportError
 from claude_comm.settings import parse_cluster, public
-from claude_comm.transport.pool import APPEND_PART, REPLY_TIMEOUT_S, Server, outcomes, pack, packed
-from claude_comm.transport.routing import Atlas, Part, Refresh, Round, Routing, Step, route
+from claude_comm.transport.pool import APPEND_PART, REPLY_TIMEOUT_S, ConnectionPool, outcomes, pack, packed
+from claude_comm.transport.routing import NodeBatch, Refresh, Routing, Step, Topology, Wave, route
 from claude_comm.transport.slots import Address, read_map, slot_of, slot_of_key
 
 SLOTS = Command(("CLUSTER", "SLOTS"))
@@ -28,21 +28,21 @@ Packer: TypeAlias = Callable[[Sequence[int]], bytes]
 _Flight: TypeAlias = Generator[None, None, list[Any]]
 
 
-class ClusterServer:
-    """The masters of one cluster; safe to share between threads. The methods are those of `Server`."""
+class ClusterTransport:
+    """The masters of one cluster; safe to share between threads. The methods are those of `ConnectionPool`."""
 
     reach: Reach = "cluster"
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._parsed = parse_cluster(url)
-        self._atlas = Atlas([Address(*seed) for seed in self._parsed.seeds])
-        self._nodes: dict[Address, Server] = {}
+        self._topology = Topology([Address(*seed) for seed in self._parsed.seeds])
+        self._nodes: dict[Address, ConnectionPool] = {}
         self._lock = threading.Lock()
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        steps = route(self._atlas, [slot_of(command.args)])
+        steps = route(self._topology, [slot_of(command.args)])
         (reply,) = self._run(steps, commands_packer([command]), (command.within_ms + command.wait_ms) / 1000)
         if isinstance(reply, TransportError):
             raise reply
@@ -54,7 +54,7 @@ class ClusterServer:
         `wait_ms` is how long the last command asks its node to wait. Raises ServerUnreachable if no node answers.
         """
         slots = [slot_of(command.args) for command in commands]
-        return self._run(route(self._atlas, slots), commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
+        return self._run(route(self._topology, slots), commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
 
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; a refusal or an unreachable node stands in its place, as in `many`.
@@ -63,13 +63,13 @@ class ClusterServer:
         """
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
-        return self._run(route(self._atlas, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
+        return self._run(route(self._topology, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
 
-    def servers(self) -> list[Server]:
+    def pools(self) -> list[ConnectionPool]:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""
-        if self._atlas.map is None and (error := self._refresh()):
+        if self._topology.map is None and (error := self._refresh()):
             raise error
-        found = self._atlas.map
+        found = self._topology.map
         return [self._node(address) for address in found.masters] if found else []
 
     def close(self) -> None:
@@ -87,8 +87,8 @@ class ClusterServer:
                 return replies
 
     def _perform(self, step: Step, packer: Packer, within_s: float) -> Any:
-        if isinstance(step, Round):
-            return self._fly([self._flight(part, packer, within_s) for part in step.parts])
+        if isinstance(step, Wave):
+            return self._fly([self._flight(batch, packer, within_s) for batch in step.batches])
         if isinstance(step, Refresh):
             return self._refresh()
         time.sleep(step.seconds)
@@ -114,42 +114,42 @@ class ClusterServer:
                 flight.close()
         return answers
 
-    def _flight(self, part: Part, packer: Packer, within_s: float) -> _Flight:
+    def _flight(self, batch: NodeBatch, packer: Packer, within_s: float) -> _Flight:
         replies: list[Any] = []
-        with self._node(part.node).held() as line:
+        with self._node(batch.node).borrowed() as connection:
             unread = 0
-            for places in chunks(part.places):
-                line.send(chunk(packer, places, asking=part.asking), within_s)
+            for places in chunks(batch.places):
+                connection.send(chunk(packer, places, asking=batch.asking), within_s)
                 yield
-                replies += line.read(unread)
-                unread = replies_to(places, asking=part.asking)
-            replies += line.read(unread)
-        return outcomes(replies[1::2] if part.asking else replies)
+                replies += connection.read(unread)
+                unread = replies_to(places, asking=batch.asking)
+            replies += connection.read(unread)
+        return outcomes(replies[1::2] if batch.asking else replies)
 
     def _refresh(self) -> TransportError | None:
         """Takes the map from the first node that has one; the error of the last if none has."""
         error: TransportError | None = None
-        for address in self._atlas.candidates():
+        for address in self._topology.candidates():
             try:
-                self._atlas.learn(read_map(self._node(address).one(SLOTS), address))
+                self._topology.learn(read_map(self._node(address).one(SLOTS), address))
             except TransportError as met:
                 error = not_a_cluster(met, self.url)
-                self._atlas.failed(address)
+                self._topology.failed(address)
             else:
                 self._forget_old_nodes()
                 return None
         return error
 
-    def _node(self, address: Address) -> Server:
+    def _node(self, address: Address) -> ConnectionPool:
         with self._lock:
             server = self._nodes.get(address)
             if server is None:
-                server = self._nodes[address] = Server(self._parsed.node(address))
+                server = self._nodes[address] = ConnectionPool(self._parsed.node(address))
             return server
 
     def _forget_old_nodes(self) -> None:
         """Closes what idles to nodes that are neither masters nor named in the address any more."""
-        known = set(self._atlas.candidates())
+        known = set(self._topology.candidates())
         with self._lock:
             for address in [old for old in self._nodes if old not in known]:
                 self._nodes.pop(address).close_idle()

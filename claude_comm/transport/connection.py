@@ -1,8 +1,8 @@
 """One blocking connection, stripped to what a round trip needs.
 
 Law: redis-py opens the connection (address, TLS, authentication, RESP3); from then on bytes go out and replies come in
-here, with nothing between. The n-th reply is the n-th command's. A line that did not see its exchange through to the
-end is closed, so that no late reply answers the next command; nothing is tried again.
+here, with nothing between. The n-th reply is the n-th command's. A connection whose exchange was not seen through to
+its end is closed, so that no late reply answers the next command; nothing is tried again.
 
 redis-py's own path takes a connection's lock, a health check, two metrics, a `poll` before each read and each write and
 a change of the socket's timeout around each read: together more than the server's work on one message.
@@ -22,7 +22,7 @@ from redis._parsers.hiredis import NOT_ENOUGH_DATA
 _READ_BYTES = 1 << 16
 
 
-class Line:
+class Connection:
     """A connection of redis-py that is connected. Raises redis-py's errors, and OSError."""
 
     def __init__(self, connection: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.transport import scripts
-from claude_comm.transport.pool import Posted, Server
+from claude_comm.transport.pool import ConnectionPool, PendingReplies
 
 T = TypeVar("T")
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 class Begun(Generic[T]):
     """An operation whose first effect was sent. Finish it, or drop it; both at most once."""
 
-    def __init__(self, links: Links, operation: Operation[T], posted: Posted) -> None:
-        self._links, self._operation, self._posted = links, operation, posted
+    def __init__(self, client: Client, operation: Operation[T], posted: PendingReplies) -> None:
+        self._client, self._operation, self._posted = client, operation, posted
         self._landed: list[Any] | TransportError | None = None
 
     def land(self) -> bool:
@@ -32,7 +32,7 @@ class Begun(Generic[T]):
 
     def finish(self) -> T:
         """The operation's result."""
-        return self._links._go_on(self._operation, self._first_reply)
+        return self._client._go_on(self._operation, self._first_reply)
 
     def drop(self) -> None:
         """Gives the operation up: what the server did of it stands."""
@@ -56,7 +56,7 @@ def first_batch(operation: Operation[Any]) -> Batch:
     return effect
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """What carries effects: one server, or the masters of a cluster."""
 
     url: str
@@ -65,14 +65,14 @@ class Carrier(Protocol):
     def one(self, command: Command) -> Any: ...
     def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
     def append(self, posts: Sequence[Post]) -> list[Any]: ...
-    def servers(self) -> list[Server]: ...
+    def pools(self) -> list[ConnectionPool]: ...
     def close(self) -> None: ...
 
 
-class Links:
+class Client:
     """The server that carries the messages and the one that holds the registry; often the same."""
 
-    def __init__(self, data: Carrier, control: Carrier) -> None:
+    def __init__(self, data: Transport, control: Transport) -> None:
         self.data, self.control = data, control
 
     def run(self, operation: Operation[T]) -> T:
@@ -100,7 +100,7 @@ class Links:
         server works. On one server, not on a cluster. Raises ServerUnreachable."""
         try:
             batch = first_batch(operation)
-            (server,) = self.data.servers()
+            (server,) = self.data.pools()
             return Begun(self, operation, server.post(batch.commands, batch.wait_ms))
         except BaseException:
             operation.close()
@@ -111,9 +111,9 @@ class Links:
         that do not answer are left out. Raises ServerUnreachable when none does."""
         found: list[T] = []
         silent: ServerUnreachable | None = None
-        for server in self.data.servers():
+        for server in self.data.pools():
             try:
-                found.append(Links(server, server).run(operation()))
+                found.append(Client(server, server).run(operation()))
             except ServerUnreachable as error:
                 silent = error
         if silent is not None and not found:
@@ -128,7 +128,7 @@ class Links:
             return self._evaluate(server, effect)
         return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
 
-    def _evaluate(self, server: Carrier, script: Script) -> Any:
+    def _evaluate(self, server: Transport, script: Script) -> Any:
         try:
             return server.one(scripts.by_digest(script))
         except ServerRefused as refusal:

@@ -17,14 +17,14 @@ from typing import Any, NoReturn
 
 import hiredis
 import redis
+import redis.connection
 from redis.backoff import NoBackoff
-from redis.connection import Connection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.settings import public
-from claude_comm.transport.connection import Line
+from claude_comm.transport.connection import Connection
 
 REPLY_TIMEOUT_S = REPLY_WITHIN_MS / 1000
 CONNECT_TIMEOUT_S = 5.0
@@ -49,7 +49,7 @@ def connection_options(url: str) -> dict[str, Any]:
     }
 
 
-class Server:
+class ConnectionPool:
     """Blocking connections to one server, as many as are used at once; safe to share between threads and to fork."""
 
     reach: Reach = "server"
@@ -57,16 +57,16 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
         options = connection_options(url)
-        kind = options.pop("connection_class", Connection)
-        if kind is not UnixDomainSocketConnection:
+        kind = options.pop("connection_class", redis.connection.Connection)
+        if kind is not redis.connection.UnixDomainSocketConnection:
             options["socket_keepalive"] = True
         else:
             options.pop("socket_connect_timeout")
-        self._connection = partial(kind, **options)
+        self._open = partial(kind, **options)
         self._pid = os.getpid()
         # Those at rest, the one used last on top; and all, for `close`.
-        self._idle: list[Line] = []
-        self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
+        self._idle: list[Connection] = []
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
@@ -85,56 +85,56 @@ class Server:
         together = b"".join([pack(command.args) for command in commands])
         return outcomes(self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
 
-    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> Posted:
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies:
         """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
         together = b"".join([pack(command.args) for command in commands])
-        line = self.take()
+        connection = self.take()
         try:
-            line.send(together, REPLY_TIMEOUT_S + wait_ms / 1000)
+            connection.send(together, REPLY_TIMEOUT_S + wait_ms / 1000)
         except BaseException as error:  # noqa: BLE001  (raised again there)
-            self.broken(line, error)
-        return Posted(self, line, len(commands))
+            self.broken(connection, error)
+        return PendingReplies(self, connection, len(commands))
 
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
         return outcomes(self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
 
-    def servers(self) -> list[Server]:
+    def pools(self) -> list[ConnectionPool]:
         """Itself: what a cluster has several of."""
         return [self]
 
-    def held(self) -> Held:
+    def borrowed(self) -> Borrowed:
         """A connection for the length of a `with`. What goes wrong within it is translated, and ends the connection."""
-        return Held(self)
+        return Borrowed(self)
 
-    def take(self) -> Line:
-        """A connection that is at rest and alive, else a new one. Give it to `rest` or `broken`."""
+    def take(self) -> Connection:
+        """A connection that is at rest and alive, else a new one. Give it to `give_back` or `broken`."""
         if self._pid != os.getpid():
             # The parent's connections are its own; here their sockets are only closed, when nothing holds them.
-            self._pid, self._idle, self._lines = os.getpid(), [], weakref.WeakSet()
+            self._pid, self._idle, self._connections = os.getpid(), [], weakref.WeakSet()
         while self._idle:
             try:
-                line = self._idle.pop()
+                connection = self._idle.pop()
             except IndexError:  # another thread took the last one
                 break
-            if line.usable():
-                return line
-            line.close()
+            if connection.usable():
+                return connection
+            connection.close()
         try:
-            line = Line(self._connection())
+            connection = Connection(self._open())
         except (redis.RedisError, OSError) as error:
             translate(error, self.url)
-        self._lines.add(line)
-        return line
+        self._connections.add(connection)
+        return connection
 
-    def rest(self, line: Line) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Takes back a connection all of whose replies were read."""
-        self._idle.append(line)
+        self._idle.append(connection)
 
-    def broken(self, line: Line, error: BaseException) -> NoReturn:
+    def broken(self, connection: Connection, error: BaseException) -> NoReturn:
         """Interrupted between a command and its reply: that reply must not answer the next command."""
-        line.close()
+        connection.close()
         if isinstance(error, redis.RedisError | OSError):
             translate(error, self.url)
         raise error
@@ -148,8 +148,8 @@ class Server:
     def close(self) -> None:
         """Ends all connections, also those in use."""
         self._idle.clear()
-        for line in list(self._lines):
-            line.close()
+        for connection in list(self._connections):
+            connection.close()
 
     def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
         """The replies to packed commands, given in parts with the number of commands in each.
@@ -158,54 +158,54 @@ class Server:
         """
         replies: list[Any] = []
         unread = 0
-        with Held(self) as line:
+        with Borrowed(self) as connection:
             for together, count in parts:
-                line.send(together, within_s)
+                connection.send(together, within_s)
                 if unread:
-                    replies += line.read(unread)
+                    replies += connection.read(unread)
                 unread = count
-            replies += line.read(unread)
+            replies += connection.read(unread)
         return replies
 
 
-class Held:
+class Borrowed:
     """A connection of a server for the length of a `with`; a generator would cost more than what it does."""
 
-    __slots__ = ("_line", "_server")
+    __slots__ = ("_connection", "_pool")
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
 
-    def __enter__(self) -> Line:
-        self._line = self._server.take()
-        return self._line
+    def __enter__(self) -> Connection:
+        self._connection = self._pool.take()
+        return self._connection
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._server.broken(self._line, error)
-        self._server.rest(self._line)
+            self._pool.broken(self._connection, error)
+        self._pool.give_back(self._connection)
 
 
-class Posted:
+class PendingReplies:
     """A pipeline whose replies are still to be read, on a connection of its own. Read it, or drop it."""
 
-    def __init__(self, server: Server, line: Line, count: int) -> None:
-        self._server, self._line, self._count = server, line, count
+    def __init__(self, pool: ConnectionPool, connection: Connection, count: int) -> None:
+        self._pool, self._connection, self._count = pool, connection, count
 
     def replies(self) -> list[Any]:
         """In order; an error reply stands in its place as a ServerRefused. Raises ServerUnreachable."""
         try:
-            replies = self._line.read(self._count)
+            replies = self._connection.read(self._count)
         except BaseException as error:  # noqa: BLE001  (raised again there)
-            self._server.broken(self._line, error)
-        self._server.rest(self._line)
+            self._pool.broken(self._connection, error)
+        self._pool.give_back(self._connection)
         return outcomes(replies)
 
     def drop(self) -> None:
         """Gives up the replies, and the connection with them."""
-        self._line.close()
+        self._connection.close()
 
 
 def packed(posts: Sequence[Post]) -> bytes:

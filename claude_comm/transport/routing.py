@@ -30,7 +30,7 @@ PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.2, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
 _DOWN_PAUSES = 6
 
 
-class Part(NamedTuple):
+class NodeBatch(NamedTuple):
     """The commands, by their places, that one node is sent on one connection; `asking` stands before each of them
     where a slot that is still arriving is asked for."""
 
@@ -39,14 +39,14 @@ class Part(NamedTuple):
     asking: bool = False
 
 
-class Round(NamedTuple):
+class Wave(NamedTuple):
     """Send these side by side. The reply: for each, its replies in order, or the TransportError that it met."""
 
-    parts: list[Part]
+    batches: list[NodeBatch]
 
 
 class Refresh(NamedTuple):
-    """Ask the nodes for their slots (see `Atlas`). The reply: None, or the TransportError of the last that failed."""
+    """Ask the nodes for their slots (see `Topology`). The reply: None, or the TransportError of the last node."""
 
 
 class Pause(NamedTuple):
@@ -55,11 +55,11 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Step: TypeAlias = Round | Refresh | Pause
+Step: TypeAlias = Wave | Refresh | Pause
 Routing: TypeAlias = Generator[Step, Any, list[Any]]
 
 
-class Atlas:
+class Topology:
     """What one client knows of its cluster: the nodes it was told to begin with, the map, and who did not answer."""
 
     def __init__(self, seeds: Sequence[Address]) -> None:
@@ -89,21 +89,21 @@ class Atlas:
         return sorted(known, key=lambda node: node in self._silent)
 
 
-def route(atlas: Atlas, slots: Sequence[int | None], streams: Sequence[str] = ()) -> Routing:
+def route(topology: Topology, slots: Sequence[int | None], streams: Sequence[str] = ()) -> Routing:
     """The replies to commands with these slots, in their order; `streams` are those of posts, whose order is kept.
 
     Raises TransportError where there is no map at all, or where none of the nodes answered.
     """
-    if atlas.map is None or atlas.stale:
+    if topology.map is None or topology.stale:
         error = yield Refresh()
         if error is not None:
             raise error
     replies: list[Any] = [None] * len(slots)
-    parts = _parts(slots, range(len(slots)), _owners(atlas))
+    batches = _batches(slots, range(len(slots)), _owners(topology))
     pauses = turn = 0
-    while parts:
-        answers = yield Round(parts)
-        asked = _take(atlas, parts, answers, replies)
+    while batches:
+        answers = yield Wave(batches)
+        asked = _take(topology, batches, answers, replies)
         refused = _unexecuted(replies, asked, streams)
         if not refused:
             break
@@ -114,40 +114,42 @@ def route(atlas: Atlas, slots: Sequence[int | None], streams: Sequence[str] = ()
                 break
             yield Pause(PAUSES_S[pauses])
             pauses += 1
-        parts = yield from _following(atlas, slots, refused, replies, asked)
+        batches = yield from _following(topology, slots, refused, replies, asked)
     if replies and all(isinstance(reply, ServerUnreachable) for reply in replies):
         raise replies[0]
     return replies
 
 
-def _owners(atlas: Atlas) -> SlotMap:
-    assert atlas.map is not None
-    return atlas.map
+def _owners(topology: Topology) -> SlotMap:
+    assert topology.map is not None
+    return topology.map
 
 
-def _parts(slots: Sequence[int | None], places: Sequence[int], owners: SlotMap) -> list[Part]:
-    """One part a node. The one with the last command is the last: that command may be one that waits."""
+def _batches(slots: Sequence[int | None], places: Sequence[int], owners: SlotMap) -> list[NodeBatch]:
+    """One batch a node. The one with the last command is the last: that command may be one that waits."""
     by_node: dict[Address, list[int]] = {}
     master = owners.master
     for place in places:
         by_node.setdefault(master(slots[place]), []).append(place)
-    parts = [Part(node, mine) for node, mine in by_node.items()]
-    return sorted(parts, key=lambda part: part.places[-1])
+    batches = [NodeBatch(node, mine) for node, mine in by_node.items()]
+    return sorted(batches, key=lambda batch: batch.places[-1])
 
 
-def _take(atlas: Atlas, parts: Sequence[Part], answers: Sequence[Any], replies: list[Any]) -> dict[int, Address]:
+def _take(
+    topology: Topology, batches: Sequence[NodeBatch], answers: Sequence[Any], replies: list[Any]
+) -> dict[int, Address]:
     """Puts the answers into their places; who was asked for which."""
     asked: dict[int, Address] = {}
-    for part, answer in zip(parts, answers, strict=True):
+    for batch, answer in zip(batches, answers, strict=True):
         if isinstance(answer, ServerUnreachable):
-            atlas.failed(part.node)
+            topology.failed(batch.node)
         else:
-            atlas.answered(part.node)
-        found = [answer] * len(part.places) if isinstance(answer, TransportError) else answer
-        for place, reply in zip(part.places, found, strict=True):
+            topology.answered(batch.node)
+        found = [answer] * len(batch.places) if isinstance(answer, TransportError) else answer
+        for place, reply in zip(batch.places, found, strict=True):
             replies[place] = reply
             if isinstance(reply, ServerRefused):
-                asked[place] = part.node
+                asked[place] = batch.node
     return asked
 
 
@@ -165,14 +167,18 @@ def _patience(replies: Sequence[Any], refused: Sequence[int]) -> int:
 
 
 def _following(
-    atlas: Atlas, slots: Sequence[int | None], refused: Sequence[int], replies: Sequence[Any], asked: dict[int, Address]
-) -> Generator[Step, Any, list[Part]]:
+    topology: Topology,
+    slots: Sequence[int | None],
+    refused: Sequence[int],
+    replies: Sequence[Any],
+    asked: dict[int, Address],
+) -> Generator[Step, Any, list[NodeBatch]]:
     """Where to send what was refused: to a key that has left its slot, or by a map that is asked for anew."""
     told = [redirection(replies[place], asked[place]) for place in refused]
     moved = [one for one in told if one is not None and one.kind == "MOVED"]
     if moved or any(replies[place].code in _DOWN for place in refused):
         yield Refresh()
-        atlas.follow(moved)
+        topology.follow(moved)
     first: dict[int | None, Redirection | None] = {}
     for place, one in zip(refused, told, strict=True):
         first.setdefault(slots[place], one)
@@ -181,8 +187,8 @@ def _following(
     for place in refused:
         way = first[slots[place]]
         (leaving.setdefault(way.to, []) if way is not None and way.kind == "ASK" else staying).append(place)
-    parts = [Part(node, places, asking=True) for node, places in leaving.items()]
-    return sorted([*_parts(slots, staying, _owners(atlas)), *parts], key=lambda part: part.places[-1])
+    batches = [NodeBatch(node, places, asking=True) for node, places in leaving.items()]
+    return sorted([*_batches(slots, staying, _owners(topology)), *batches], key=lambda batch: batch.places[-1])
 
 
 def _give_up(replies: list[Any], refused: Sequence[int]) -> None:

@@ -78,6 +78,6 @@ def incr(home: Path) -> Path:
 
 def projected(settings: Settings) -> list[int]:
     keys = Keys(settings.namespace)
-    with connect(settings) as links, open_database(settings.database) as database:
-        catch_up(links, database, keys, max_bytes=settings.max_envelope_bytes)
+    with connect(settings) as client, open_database(settings.database) as database:
+        catch_up(client, database, keys, max_bytes=settings.max_envelope_bytes)
         return [msgspec.msgpack.decode(data) for (data,) in database.rows("SELECT data FROM messages")]

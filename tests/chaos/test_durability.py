@@ -62,8 +62,8 @@ class Rig:
     def project(self) -> list[int]:
         """What the projection holds now, in the order of storing; each thing once."""
         keys = Keys(self.settings.namespace)
-        with connect(self.settings) as links, open_database(self.settings.database) as database:
-            catch_up(links, database, keys, max_bytes=self.settings.max_envelope_bytes)
+        with connect(self.settings) as client, open_database(self.settings.database) as database:
+            catch_up(client, database, keys, max_bytes=self.settings.max_envelope_bytes)
             return [msgspec.msgpack.decode(data) for (data,) in database.rows("SELECT data FROM messages")]
 
     def streamed(self) -> list[int]:

@@ -87,8 +87,8 @@ class Work:
             self.returned.append(number)
 
     def _landed(self, outbox: Path) -> None:
-        with connect(self._settings) as links:
-            found = {msgspec.msgpack.decode(body)["data"] for body in _bodies(links, Keys(self._settings.namespace))}
+        with connect(self._settings) as client:
+            found = {msgspec.msgpack.decode(body)["data"] for body in _bodies(client, Keys(self._settings.namespace))}
         if not found >= set(self.returned):
             raise Unfinished
 
@@ -110,8 +110,8 @@ class Work:
         keys, limit = Keys(self._settings.namespace), self._settings.max_envelope_bytes
 
         def turn() -> None:
-            with connect(self._settings) as links, open_database(self._settings.database) as database:
-                catch_up(links, database, keys, max_bytes=limit)
+            with connect(self._settings) as client, open_database(self._settings.database) as database:
+                catch_up(client, database, keys, max_bytes=limit)
 
         insist(turn)
 
@@ -132,10 +132,10 @@ def insist(step: Callable[[], T]) -> T:
             time.sleep(0.002)
 
 
-def _bodies(links: object, keys: Keys) -> Iterator[bytes]:
+def _bodies(client: object, keys: Keys) -> Iterator[bytes]:
     from claude_comm.effects import Command
 
-    for _, pairs in links.data.one(Command(("XRANGE", keys.inbox("b"), "-", "+"))):  # type: ignore[attr-defined]
+    for _, pairs in client.data.one(Command(("XRANGE", keys.inbox("b"), "-", "+"))):  # type: ignore[attr-defined]
         yield pairs[1]
 
 

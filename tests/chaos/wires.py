@@ -19,7 +19,7 @@ import msgspec
 
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused
-from claude_comm.transport.pool import Server
+from claude_comm.transport.pool import ConnectionPool
 
 
 class Hook(Protocol):
@@ -33,21 +33,21 @@ class Hook(Protocol):
 def on_server(hook: Hook) -> Callable[[], None]:
     """Puts the hook around every call to a server; the function returned takes it off again."""
 
-    def one(plain: Any, self: Server, command: Command) -> Any:
+    def one(plain: Any, self: ConnectionPool, command: Command) -> Any:
         return _around(hook, [_name(command)], lambda: plain(self, command))
 
-    def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
+    def many(plain: Any, self: ConnectionPool, commands: Sequence[Command], *rest: Any) -> Any:
         return _around(hook, [_name(command) for command in commands], lambda: plain(self, commands, *rest))
 
-    def append(plain: Any, self: Server, posts: Sequence[Any]) -> Any:
+    def append(plain: Any, self: ConnectionPool, posts: Sequence[Any]) -> Any:
         return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts))
 
-    def post(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
+    def post(plain: Any, self: ConnectionPool, commands: Sequence[Command], *rest: Any) -> Any:
         names = [_name(command) for command in commands]
         hook.before(names)
         return _Answered(plain(self, commands, *rest), hook, names)
 
-    return _patched(Server, one=one, many=many, append=append, post=post)
+    return _patched(ConnectionPool, one=one, many=many, append=append, post=post)
 
 
 class _Answered:
@@ -90,13 +90,13 @@ def rewrite(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     def changed(command: Command) -> Command:
         return msgspec.structs.replace(command, args=change(command.args))
 
-    def one(plain: Any, self: Server, command: Command) -> Any:
+    def one(plain: Any, self: ConnectionPool, command: Command) -> Any:
         return plain(self, changed(command))
 
-    def many(plain: Any, self: Server, commands: Sequence[Command], *rest: Any) -> Any:
+    def many(plain: Any, self: ConnectionPool, commands: Sequence[Command], *rest: Any) -> Any:
         return plain(self, [changed(command) for command in commands], *rest)
 
-    _patched(Server, one=one, many=many, post=many)
+    _patched(ConnectionPool, one=one, many=many, post=many)
 
 
 class Deadly:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from claude_comm.effects import Command
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +17,8 @@ def here(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, environ[name])
 
 
-def test_bench_gives_rates_and_latencies_within_ten_seconds_and_leaves_no_key(run: Any, links: Links) -> None:
-    before = links.data.one(Command(("KEYS", "bench-*")))
+def test_bench_gives_rates_and_latencies_within_ten_seconds_and_leaves_no_key(run: Any, client: Client) -> None:
+    before = client.data.one(Command(("KEYS", "bench-*")))
     started = time.monotonic()
     figures = {figure["name"]: figure for figure in run("bench", "--json").json}
     assert time.monotonic() - started < 10
@@ -30,7 +30,7 @@ def test_bench_gives_rates_and_latencies_within_ten_seconds_and_leaves_no_key(ru
         "latency p99, one way",
     }
     assert all(figure["value"] > 0 for figure in figures.values())
-    assert links.data.one(Command(("KEYS", "bench-*"))) == before == []
+    assert client.data.one(Command(("KEYS", "bench-*"))) == before == []
 
 
 def test_bench_shows_a_table_to_people(run: Any) -> None:

@@ -22,7 +22,7 @@ from claude_comm.ops import registry
 from claude_comm.registry.contracts import contract
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import dead
 from tests.client.consumer.test_consumer import events as events_of
 from tests.conftest import wait_until
@@ -53,11 +53,11 @@ def bury(settings: Settings, *payloads: object, reason: str = "no {n}", module: 
     return ids
 
 
-def inbox(links: Links, keys: Keys, module: str = "sink") -> list[str]:
+def inbox(client: Client, keys: Keys, module: str = "sink") -> list[str]:
     """The ids in an inbox, without those that its group has acked."""
-    info = links.data.one(Command(("XINFO", "GROUPS", keys.inbox(module))))[0]
+    info = client.data.one(Command(("XINFO", "GROUPS", keys.inbox(module))))[0]
     last = (info if isinstance(info, dict) else dict(zip(info[::2], info[1::2], strict=True)))[b"last-delivered-id"]
-    entries = links.data.one(Command(("XRANGE", keys.inbox(module), b"(" + last, "+")))
+    entries = client.data.one(Command(("XRANGE", keys.inbox(module), b"(" + last, "+")))
     return [decode(fields[1]).id for _, fields in entries]
 
 
@@ -111,9 +111,9 @@ def test_an_unknown_or_ambiguous_id_exits_with_3(run: Any, settings: Settings) -
 
 
 def test_bytes_that_are_no_message_are_listed_shown_and_redriven_as_they_are(
-    run: Any, settings: Settings, links: Links, keys: Keys
+    run: Any, settings: Settings, client: Client, keys: Keys
 ) -> None:
-    links.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", b"\xc1\x1b[2J")))
+    client.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", b"\xc1\x1b[2J")))
     with Consumer("sink", settings=settings) as consumer:
         assert consumer.read(wait_s=0.05) == []
     (group,) = run("dead", "list", "--json").json
@@ -122,35 +122,35 @@ def test_bytes_that_are_no_message_are_listed_shown_and_redriven_as_they_are(
     assert (shown["message"], shown["size_bytes"]) == (None, 5)
     assert "DecodeError" in run("dead", "show", group["example"]).out
     assert run("dead", "redrive", "sink", "--json").json["redriven"] == 1
-    assert links.data.one(Command(("XREVRANGE", keys.inbox("sink"), "+", "-", "COUNT", 1)))[0][1][1] == b"\xc1\x1b[2J"
+    assert client.data.one(Command(("XREVRANGE", keys.inbox("sink"), "+", "-", "COUNT", 1)))[0][1][1] == b"\xc1\x1b[2J"
 
 
-def test_check_says_how_many_the_contract_of_today_would_let_in(run: Any, settings: Settings, links: Links) -> None:
+def test_check_says_how_many_the_contract_of_today_would_let_in(run: Any, settings: Settings, client: Client) -> None:
     keys = Keys(settings.namespace)
     bury(settings, {"n": 1}, {"n": "one"}, {"n": "two"}, {"n": 4})
     assert run("dead", "check", "sink").code == 3
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
-    links.run(registry.register(keys, contract("sink", accepts={"message": schema})))
+    client.run(registry.register(keys, contract("sink", accepts={"message": schema})))
     ran = run("dead", "check", "sink", "--json")
     assert ran.code == 1
     assert (ran.json["would_pass"], ran.json["would_fail"]) == (2, 2)
     assert {refusal["path"] for refusal in ran.json["refusals"]} == {"$.n"}
     assert run("dead", "check", "sink").out.startswith("2 of 4 would be let in")
-    links.run(registry.register(keys, contract("sink", accepts={"message": True})))
+    client.run(registry.register(keys, contract("sink", accepts={"message": True})))
     ran = run("dead", "check", "sink")
     assert (ran.code, ran.out) == (0, "4 of 4 would be let in\n")
 
 
 def test_a_redriven_message_is_handled_again_from_its_first_attempt(
-    run: Any, settings: Settings, links: Links, keys: Keys
+    run: Any, settings: Settings, client: Client, keys: Keys
 ) -> None:
     ids = bury(settings, 1, 2)
     assert run("list", "--json").json[0]["status"] == "failed"
     assert run("dead", "redrive", "sink", "--dry-run").out == "2 would be redriven\n"
-    assert len(dead(links, keys, "sink")) == 2
+    assert len(dead(client, keys, "sink")) == 2
     assert run("dead", "redrive", "sink").out == "2 redriven\n"
     assert run("dead", "redrive", "sink").out == "0 redriven\n"
-    assert dead(links, keys, "sink") == []
+    assert dead(client, keys, "sink") == []
     assert [row["status"] for row in run("list", "--json").json] == ["retrying", "retrying"]
     with Consumer("sink", settings=settings) as consumer:
         found = consumer.read()
@@ -161,7 +161,7 @@ def test_a_redriven_message_is_handled_again_from_its_first_attempt(
 
 
 def test_conditions_and_a_limit_choose_what_is_redriven_the_oldest_first(
-    run: Any, settings: Settings, links: Links, keys: Keys
+    run: Any, settings: Settings, client: Client, keys: Keys
 ) -> None:
     first = bury(settings, 1, 2, 3, reason="KeyError: {n}")
     bury(settings, 4, reason="timeout", path="$.n")
@@ -169,14 +169,14 @@ def test_conditions_and_a_limit_choose_what_is_redriven_the_oldest_first(
     assert (
         run("dead", "redrive", "sink", "-w", "reason=KeyError", "-w", "type=message", "-n", "2").out == "2 redriven\n"
     )
-    assert inbox(links, keys) == first[:2]
-    assert [one[b"reason"] for one in dead(links, keys, "sink")] == [b"KeyError: 1", b"timeout"]
+    assert inbox(client, keys) == first[:2]
+    assert [one[b"reason"] for one in dead(client, keys, "sink")] == [b"KeyError: 1", b"timeout"]
     assert run("dead", "redrive", "sink", "--where", "path=$.n").out == "1 redriven\n"
     assert run("dead", "redrive", "sink", "--where", "colour=red").code == 2
     assert run("dead", "redrive", "bad name").code == 2
 
 
-def test_a_redriven_message_that_fails_again_meanwhile_is_not_met_twice(settings: Settings, links: Links) -> None:
+def test_a_redriven_message_that_fails_again_meanwhile_is_not_met_twice(settings: Settings, client: Client) -> None:
     """The walk ends where the dead stream ended when it began."""
     keys, identity = Keys(settings.namespace), identify("sink", settings)
     bury(settings, *range(150))
@@ -184,10 +184,12 @@ def test_a_redriven_message_that_fails_again_meanwhile_is_not_met_twice(settings
 
     def fails_again(one: Any) -> bytes:
         met.append(one.envelope.id)
-        links.data.one(Command(("XADD", keys.dead("sink"), "*", "e", identity.encode(one.envelope), "reason", "again")))
+        client.data.one(
+            Command(("XADD", keys.dead("sink"), "*", "e", identity.encode(one.envelope), "reason", "again"))
+        )
         return b""
 
-    moved = links.run(ops.redrive(keys, "sink", Where(), fails_again, limit=None, max_bytes=1_000_000))
+    moved = client.run(ops.redrive(keys, "sink", Where(), fails_again, limit=None, max_bytes=1_000_000))
     assert moved == 150
     assert max(Counter(met).values()) == 1
 
@@ -199,29 +201,29 @@ main(["dead", "redrive", "sink"])
 
 
 def test_a_redrive_killed_anywhere_loses_and_doubles_nothing(
-    run: Any, settings: Settings, environ: dict[str, str], links: Links, keys: Keys
+    run: Any, settings: Settings, environ: dict[str, str], client: Client, keys: Keys
 ) -> None:
     ids = bury(settings, *range(1_500))
     child = subprocess.Popen([sys.executable, "-c", REDRIVING], env=environ, stdout=subprocess.DEVNULL)
-    wait_until(lambda: len(inbox(links, keys)) > 0)
+    wait_until(lambda: len(inbox(client, keys)) > 0)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    left = [decode(one[b"e"]).id for one in dead(links, keys, "sink")]
-    assert sorted(inbox(links, keys) + left) == ids
+    left = [decode(one[b"e"]).id for one in dead(client, keys, "sink")]
+    assert sorted(inbox(client, keys) + left) == ids
     assert run("dead", "redrive", "sink").out == f"{len(left)} redriven\n"
-    assert sorted(inbox(links, keys)) == ids
+    assert sorted(inbox(client, keys)) == ids
 
 
 def test_two_that_redrive_at_once_redrive_each_once(
-    settings: Settings, environ: dict[str, str], links: Links, keys: Keys
+    settings: Settings, environ: dict[str, str], client: Client, keys: Keys
 ) -> None:
     ids = bury(settings, *range(400))
     command = [sys.executable, "-c", REDRIVING]
     children = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = [child.communicate()[0] for child in children]
     assert sum(int(words.split()[0]) for words in said) == 400
-    assert sorted(inbox(links, keys)) == ids
-    redriven = [event for event in events_of(links, keys, "sink") if type(event).__name__ == "Retried"]
+    assert sorted(inbox(client, keys)) == ids
+    redriven = [event for event in events_of(client, keys, "sink") if type(event).__name__ == "Retried"]
     assert sorted(event.delivery.id for event in redriven) == ids
 
 
@@ -246,9 +248,9 @@ def test_a_server_that_does_not_answer_exits_with_5(run: Any, monkeypatch: pytes
 def test_each_page_of_a_walk_is_one_command_and_none_is_missed(settings: Settings) -> None:
     ids = bury(settings, *range(2 * ops.PAGE))
     keys, seen = Keys(settings.namespace), []
-    with connect(settings) as links:
-        place = links.run(ops.begin(keys, "sink"))
+    with connect(settings) as client:
+        place = client.run(ops.begin(keys, "sink"))
         while place.after:
-            found, place = links.run(ops.page(keys, place, max_bytes=1_000_000))
+            found, place = client.run(ops.page(keys, place, max_bytes=1_000_000))
             seen += [one.envelope.id for one in found if one.envelope]
     assert seen == ids

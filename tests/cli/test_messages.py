@@ -15,7 +15,7 @@ from claude_comm.client.consumer.consumer import Consumer
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.settings import Settings
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 
 @pytest.fixture(autouse=True)
@@ -183,10 +183,10 @@ def test_progress_shows_each_task(run: Any, settings: Settings) -> None:
 
 
 def test_a_foreign_entry_does_not_stop_the_list(
-    run: Any, publisher: Publisher, links: Links, settings: Settings
+    run: Any, publisher: Publisher, client: Client, settings: Settings
 ) -> None:
     publisher.publish("marker", "good")
-    links.run(_add(Keys(settings.namespace).inbox("marker"), b"\xc1 rubbish"))
+    client.run(_add(Keys(settings.namespace).inbox("marker"), b"\xc1 rubbish"))
     assert [row["data"] for row in run("list", "--json").json] == ["good"]
 
 

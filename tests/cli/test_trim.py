@@ -10,8 +10,8 @@ import pytest
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import receipts, registry
-from claude_comm.transport.driver import Links
+from claude_comm.ops import projection_progress, registry
+from claude_comm.transport.driver import Client
 
 
 @pytest.fixture(autouse=True)
@@ -26,16 +26,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def settle(links: Links, settings: Settings) -> None:
+def settle(client: Client, settings: Settings) -> None:
     """As a worker would that has stored all."""
     keys = Keys(settings.namespace)
     streams = [keys.inbox("sink"), keys.events("sink"), keys.topic("news")]
-    newest = {key: links.data.one(Command(("XREVRANGE", key, "+", "-", "COUNT", 1))) for key in streams}
+    newest = {key: client.data.one(Command(("XREVRANGE", key, "+", "-", "COUNT", 1))) for key in streams}
     told = {key: found[0][0].decode() for key, found in newest.items() if found}
-    links.run(receipts.tell(keys, "p", told, settled=told, now_ms=now_ms()))
+    client.run(projection_progress.report(keys, "p", told, durable=told, now_ms=now_ms()))
 
 
-def test_it_says_what_would_go_what_went_and_what_holds_the_rest(run: Any, settings: Settings, links: Links) -> None:
+def test_it_says_what_would_go_what_went_and_what_holds_the_rest(run: Any, settings: Settings, client: Client) -> None:
     keys = Keys(settings.namespace)
     with Publisher("src", settings=settings) as publisher:
         publisher.publish_many("sink", range(100))
@@ -45,14 +45,14 @@ def test_it_says_what_would_go_what_went_and_what_holds_the_rest(run: Any, setti
     inbox = keys.inbox("sink")
     (before, *_) = [row for row in run("trim", "--json").json if row["stream"] == inbox]
     assert (before["entries"], "no projection stores it" in before["held"]) == (0, True)
-    settle(links, settings)
+    settle(client, settings)
     (would, *_) = [row for row in run("trim", "--dry-run", "--json").json if row["stream"] == inbox]
     assert (would["entries"], would["held"]) == (59, "sink has not read it all: start it")
-    assert links.data.one(Command(("XLEN", inbox))) == 100
+    assert client.data.one(Command(("XLEN", inbox))) == 100
     shown = run("trim").out
     assert "59" in shown
     assert "sink has not read it all" in shown
-    assert links.data.one(Command(("XLEN", inbox))) == 41
+    assert client.data.one(Command(("XLEN", inbox))) == 41
 
 
 def test_without_streams_it_says_so(run: Any) -> None:
@@ -60,7 +60,7 @@ def test_without_streams_it_says_so(run: Any) -> None:
 
 
 def test_status_shows_what_each_stream_and_group_has_and_what_holds_it(
-    run: Any, settings: Settings, links: Links
+    run: Any, settings: Settings, client: Client
 ) -> None:
     keys = Keys(settings.namespace)
     with Publisher("src", settings=settings) as publisher, Consumer("sink", settings=settings, batch=10) as consumer:
@@ -80,7 +80,7 @@ def test_status_shows_what_each_stream_and_group_has_and_what_holds_it(
         )
         assert abs(inbox["oldest_ms"] - now_ms()) < 60_000
         assert 3500 < (inbox["next_due_ms"] - now_ms()) / 1000 <= 3600
-        settle(links, settings)
+        settle(client, settings)
         table = run("status").out
         assert "sink has deliveries that are not acked" in table
         assert "1 (next in" in table
@@ -99,15 +99,15 @@ def read_some(settings: Settings) -> None:
         consumer.release(unfinished)
 
 
-def test_a_module_that_will_not_come_back_is_taken_off_a_topic(run: Any, settings: Settings, links: Links) -> None:
+def test_a_module_that_will_not_come_back_is_taken_off_a_topic(run: Any, settings: Settings, client: Client) -> None:
     stream = Keys(settings.namespace).topic("news")
     read_some(settings)
     for words in (["--dry-run"], []):
-        assert len(links.data.one(Command(("XINFO", "GROUPS", stream)))) == 1
+        assert len(client.data.one(Command(("XINFO", "GROUPS", stream)))) == 1
         left = run("unsubscribe", "sink", "news", "--json", *words).json
         assert (left["unread"]["entries"], left["unread"]["exact"], left["pending"]) == (40, True, 1)
-    assert links.data.one(Command(("XINFO", "GROUPS", stream))) == []
-    assert links.data.one(Command(("XLEN", stream))) == 50
+    assert client.data.one(Command(("XINFO", "GROUPS", stream))) == []
+    assert client.data.one(Command(("XLEN", stream))) == 50
     again = run("unsubscribe", "sink", "news")
     assert (again.code, again.out) == (3, "")
     assert "'sink' does not read the topic 'news'" in again.err
@@ -124,26 +124,26 @@ def test_the_words_say_what_it_had_not_read(run: Any, settings: Settings) -> Non
     assert "sink has left topic news: not read 40, read and not finished 1." in run("unsubscribe", "sink", "news").err
 
 
-def test_a_module_that_runs_stays(run: Any, settings: Settings, links: Links) -> None:
+def test_a_module_that_runs_stays(run: Any, settings: Settings, client: Client) -> None:
     keys = Keys(settings.namespace)
     read_some(settings)
-    links.run(registry.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
+    client.run(registry.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
     refused = run("unsubscribe", "sink", "news")
     assert refused.code == 1
     assert "sink/here-1" in refused.err
-    assert len(links.data.one(Command(("XINFO", "GROUPS", keys.topic("news"))))) == 1
+    assert len(client.data.one(Command(("XINFO", "GROUPS", keys.topic("news"))))) == 1
     assert run("unsubscribe", "sink", "not a topic").code == 2
 
 
-def test_what_only_that_module_had_not_read_goes(run: Any, settings: Settings, links: Links) -> None:
+def test_what_only_that_module_had_not_read_goes(run: Any, settings: Settings, client: Client) -> None:
     stream = Keys(settings.namespace).topic("news")
     read_some(settings)
     with Consumer("other", topics=["news"], settings=settings) as consumer:
         for delivery in consumer.read():
             consumer.ack(delivery)
-    settle(links, settings)
+    settle(client, settings)
     (held,) = [row["held"] for row in run("trim", "--json").json if row["stream"] == stream]
     assert held.startswith("sink has")
     run("unsubscribe", "sink", "news")
     run("trim")
-    assert links.data.one(Command(("XLEN", stream))) < 50
+    assert client.data.one(Command(("XLEN", stream))) < 50

@@ -150,7 +150,7 @@ def test_a_session_stamps_what_is_sent_within_it(communicator: ModuleCommunicato
         communicator.track_progress("pages", 1, 1)
     communicator.send_message("sparta", "marker", {"n": 2})
     with open_database(settings.database) as database:
-        catch_up(communicator.links, database, communicator.identity.keys, max_bytes=settings.max_envelope_bytes)
+        catch_up(communicator.client, database, communicator.identity.keys, max_bytes=settings.max_envelope_bytes)
         assert [row.session for row in queries.messages(database, target="marker")] == ["", "nightly", ""]
         found = queries.session(database, "nightly")
     assert found is not None
@@ -171,7 +171,7 @@ def test_two_threads_are_in_two_sessions(communicator: ModuleCommunicator, setti
     for thread in threads:
         thread.join()
     with open_database(settings.database) as database:
-        catch_up(communicator.links, database, communicator.identity.keys, max_bytes=settings.max_envelope_bytes)
+        catch_up(communicator.client, database, communicator.identity.keys, max_bytes=settings.max_envelope_bytes)
         assert {row.target: row.session for row in queries.messages(database)} == {"one": "one", "two": "two"}
 
 

@@ -24,7 +24,7 @@ def masters() -> Iterator[Masters]:
 
 @pytest.fixture
 def settings(masters: Masters, tmp_path: Path) -> Settings:
-    """In place of the settings on the shared server: `links` and `environ` follow them."""
+    """In place of the settings on the shared server: `client` and `environ` follow them."""
     return Settings(home=tmp_path, url=masters.url, namespace=f"c{os.getpid()}-{next(_numbers)}")
 
 

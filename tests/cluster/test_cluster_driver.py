@@ -14,7 +14,7 @@ from claude_comm.effects import Append, Batch, Command, Operation, Post, Script
 from claude_comm.errors import ConfigurationError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import follow
-from claude_comm.transport.cluster import ClusterServer
+from claude_comm.transport.cluster import ClusterTransport
 from claude_comm.transport.connect import connect, connect_async
 from tests.conftest import wait_until
 from tests.support.masters import Master, Masters, lone_server, modules_on_all
@@ -24,19 +24,19 @@ Run = Callable[[Operation[Any]], Any]
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def run(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Run]:
-    """Runs operations on the driver of that name, all on the same links."""
+    """Runs operations on the driver of that name, all on the same pools."""
     if request.param == "blocking":
-        with connect(settings) as links:
-            yield links.run
+        with connect(settings) as client:
+            yield client.run
         return
     with asyncio.Runner() as runner:
 
         async def opened() -> Any:
             return connect_async(settings)
 
-        links_async = runner.run(opened())
-        yield lambda operation: runner.run(links_async.run(operation))
-        runner.run(links_async.close())
+        client_async = runner.run(opened())
+        yield lambda operation: runner.run(client_async.run(operation))
+        runner.run(client_async.close())
 
 
 @pytest.fixture
@@ -144,12 +144,12 @@ def test_a_script_over_keys_on_both_sides_waits_for_the_end_of_the_move(
     target = masters.other_than(source)
 
     async def scenario() -> Any:
-        async with connect_async(settings) as links:
-            await links.run(ask("ZADD", later, 1, b"0:body"))
-            await links.run(effect(Append([Post(stream, b"first")])))
+        async with connect_async(settings) as client:
+            await client.run(ask("ZADD", later, 1, b"0:body"))
+            await client.run(effect(Append([Post(stream, b"first")])))
             masters.begin_move(stream, source, target)
             source.ask("MIGRATE", "127.0.0.1", target.port, stream, 0, 5000)
-            waiting = asyncio.create_task(links.run(effect(Script("due", (later, stream), (5, 10)))))
+            waiting = asyncio.create_task(client.run(effect(Script("due", (later, stream), (5, 10)))))
             done, _ = await asyncio.wait([waiting], timeout=0.3)
             assert not done
             masters.move_keys(stream, source, target)
@@ -192,14 +192,14 @@ def test_a_cancelled_batch_leaves_no_reply_on_any_master(
     owner = masters.owner(inboxes[5])
 
     async def scenario() -> Any:
-        async with connect_async(settings) as links:
-            await links.run(effect(Append([Post(stream, b"x") for stream in inboxes])))
-            task = asyncio.create_task(links.data.many(asked, 5000))
+        async with connect_async(settings) as client:
+            await client.run(effect(Append([Post(stream, b"x") for stream in inboxes])))
+            task = asyncio.create_task(client.data.many(asked, 5000))
             await asyncio.to_thread(wait_until, lambda: b"blocked_clients:1" in owner.ask("INFO", "clients"))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            return await links.data.many([Command(("ECHO", number)) for number in range(3)] + asked[:5])
+            return await client.data.many([Command(("ECHO", number)) for number in range(3)] + asked[:5])
 
     assert asyncio.run(scenario()) == [b"0", b"1", b"2", 1, 1, 1, 1, 1]
 
@@ -215,12 +215,12 @@ def test_nodes_are_reached_as_they_announce_themselves(
             node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", kind)
         announced = {b"localhost"} if kind == "hostname" else {None}
         wait_until(lambda: all(_hosts(node) == announced for node in masters.nodes))
-        with connect(settings) as links:
-            links.run(effect(Append([Post(stream, b"0") for stream in inboxes])))
+        with connect(settings) as client:
+            client.run(effect(Append([Post(stream, b"0") for stream in inboxes])))
             masters.move(inboxes[0])
-            links.run(effect(Append([Post(stream, b"1") for stream in inboxes])))
-            assert [numbers(links.run, stream) for stream in inboxes] == [[0, 1]] * 6
-            assert {server.url.partition("://")[2].partition(":")[0] for server in links.data.servers()} == {told}
+            client.run(effect(Append([Post(stream, b"1") for stream in inboxes])))
+            assert [numbers(client.run, stream) for stream in inboxes] == [[0, 1]] * 6
+            assert {server.url.partition("://")[2].partition(":")[0] for server in client.data.servers()} == {told}
     finally:
         for node in masters.nodes:
             node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
@@ -238,20 +238,20 @@ def test_user_and_password_go_to_every_node(settings: Settings, inboxes: list[st
     place = masters.url.partition("://")[2]
     for password, served in (("p,w", True), ("wrong", False)):
         named = Settings(home=settings.home, url=f"redis+cluster://me:{password}@{place}", namespace=settings.namespace)
-        with connect(named) as links:
+        with connect(named) as client:
             if served:
-                assert links.run(effect(Batch(tuple(Command(("XLEN", one)) for one in inboxes)))) == [0] * 6
+                assert client.run(effect(Batch(tuple(Command(("XLEN", one)) for one in inboxes)))) == [0] * 6
                 continue
             with pytest.raises(ServerRefused, match=r"WRONGPASS|password") as caught:
-                links.run(ask("XLEN", inboxes[0]))
+                client.run(ask("XLEN", inboxes[0]))
             assert "p,w" not in str(caught.value)
 
 
 def test_a_single_server_is_told_apart(settings: Settings, masters: Masters) -> None:
 
     with lone_server() as port, pytest.raises(ConfigurationError, match="not a cluster: write redis://127"):
-        ClusterServer(f"redis+cluster://127.0.0.1:{port}").one(Command(("PING",)))
+        ClusterTransport(f"redis+cluster://127.0.0.1:{port}").one(Command(("PING",)))
     plain = Settings(home=settings.home, url=masters.url.replace("+cluster", ""), namespace=settings.namespace)
     elsewhere = next(str(key) for key in range(1000) if masters.owner(str(key)) is not masters.nodes[0])
-    with connect(plain) as links, pytest.raises(ServerRefused, match=r"redis\+cluster://"):
-        links.data.one(Command(("XLEN", elsewhere)))
+    with connect(plain) as client, pytest.raises(ServerRefused, match=r"redis\+cluster://"):
+        client.data.one(Command(("XLEN", elsewhere)))

@@ -12,9 +12,9 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import InboxFull
 from claude_comm.names import Keys
-from claude_comm.ops import receipts, registry
+from claude_comm.ops import projection_progress, registry
 from claude_comm.telemetry.logs import get_logger
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 from workers.janitor import Janitor
 
@@ -25,16 +25,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def last(links: Links, key: str) -> str:
-    (newest,) = links.data.one(Command(("XREVRANGE", key, "+", "-", "COUNT", 1)))
+def last(client: Client, key: str) -> str:
+    (newest,) = client.data.one(Command(("XREVRANGE", key, "+", "-", "COUNT", 1)))
     return str(newest[0].decode())
 
 
-def lengths(links: Links, keys: Keys) -> set[int]:
-    return {links.data.one(Command(("XLEN", keys.inbox(name)))) for name in MODULES}
+def lengths(client: Client, keys: Keys) -> set[int]:
+    return {client.data.one(Command(("XLEN", keys.inbox(name)))) for name in MODULES}
 
 
-def test_a_round_moves_clears_up_and_trims_on_every_master(settings: Settings, links: Links) -> None:
+def test_a_round_moves_clears_up_and_trims_on_every_master(settings: Settings, client: Client) -> None:
     keys = Keys(settings.namespace)
     with Publisher("src", settings=settings) as publisher:
         for name in MODULES:
@@ -43,24 +43,24 @@ def test_a_round_moves_clears_up_and_trims_on_every_master(settings: Settings, l
                 for delivery in consumer.read():
                     consumer.ack(delivery)
             publisher.publish(name, "due", delay_s=0.01)
-            links.data.one(Command(("XGROUP", "CREATECONSUMER", keys.inbox(name), name, "gone")))
-            links.run(registry.beat(keys.instances, f"{name}/gone", now_ms=now_ms() - 3_600_000))
+            client.data.one(Command(("XGROUP", "CREATECONSUMER", keys.inbox(name), name, "gone")))
+            client.run(registry.beat(keys.instances, f"{name}/gone", now_ms=now_ms() - 3_600_000))
     eager = msgspec.structs.replace(settings, keep_s=0.0, keep_entries=0)
-    told = {keys.inbox(name): last(links, keys.inbox(name)) for name in MODULES}
-    links.run(receipts.tell(keys, "p", told, settled=told))
-    janitor = Janitor(links, eager, threading.Event(), get_logger("error"))
+    told = {keys.inbox(name): last(client, keys.inbox(name)) for name in MODULES}
+    client.run(projection_progress.report(keys, "p", told, durable=told))
+    janitor = Janitor(client, eager, threading.Event(), get_logger("error"))
 
     def all_moved() -> bool:
         janitor._at = dict.fromkeys(janitor._at, 0.0)
         janitor._turn()
-        return not any(links.data.one(Command(("ZCARD", keys.later(name)))) for name in MODULES)
+        return not any(client.data.one(Command(("ZCARD", keys.later(name)))) for name in MODULES)
 
     janitor._turn()
     wait_until(all_moved)
     # The last one that is done, and what was due.
-    assert lengths(links, keys) == {2}
+    assert lengths(client, keys) == {2}
     for name in MODULES:
-        names = links.data.one(Command(("XINFO", "CONSUMERS", keys.inbox(name), name)))
+        names = client.data.one(Command(("XINFO", "CONSUMERS", keys.inbox(name), name)))
         assert names == []
 
 

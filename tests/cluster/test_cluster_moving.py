@@ -87,8 +87,8 @@ def test_nothing_is_lost_or_doubled_and_order_is_kept_while_slots_move(settings:
     for got in seen.values():
         for source, count in sent.items():
             assert [number for by, number in got if by == source] == list(range(count))
-    with connect(settings) as links, open_database(settings.database) as database:
-        catch_up(links, database, keys, max_bytes=100_000)
+    with connect(settings) as client, open_database(settings.database) as database:
+        catch_up(client, database, keys, max_bytes=100_000)
         rows = database.rows("SELECT count(*), count(DISTINCT message_id) FROM messages")
         assert rows == [(3 * sum(sent.values()),) * 2]
         handled = database.rows("SELECT count(*) FROM deliveries WHERE status = 'handled' AND attempts = 1")
@@ -102,13 +102,13 @@ def test_the_projection_goes_on_where_it_was_when_a_stream_has_moved(
     """The stream keeps its ids, so nothing looks as if its server had lost data."""
     keys = Keys(settings.namespace)
     with (
-        connect(settings) as links,
+        connect(settings) as client,
         open_database(settings.database) as database,
         Publisher("source", settings=settings) as publisher,
     ):
         publisher.publish_many("sink", range(10))
-        assert catch_up(links, database, keys, max_bytes=100_000) == 10
+        assert catch_up(client, database, keys, max_bytes=100_000) == 10
         (masters.move if way == "key by key" else masters.move_at_once)(keys.inbox("sink"))
         publisher.publish_many("sink", range(10))
-        assert catch_up(links, database, keys, max_bytes=100_000) == 10
+        assert catch_up(client, database, keys, max_bytes=100_000) == 10
         assert database.rows("SELECT DISTINCT epoch FROM checkpoints") == [(1,)]

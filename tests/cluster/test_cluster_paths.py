@@ -36,8 +36,8 @@ INTEGER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required
 
 
 def stored(settings: Settings) -> list[tuple[Any, ...]]:
-    with connect(settings) as links, open_database(settings.database) as database:
-        catch_up(links, database, Keys(settings.namespace), max_bytes=100_000)
+    with connect(settings) as client, open_database(settings.database) as database:
+        catch_up(client, database, Keys(settings.namespace), max_bytes=100_000)
         return database.rows("SELECT target, data FROM messages ORDER BY entry_id, number")
 
 
@@ -175,8 +175,8 @@ def test_an_outbox_forgets_what_the_projection_has(settings: Settings, masters: 
 
 
 def test_who_asks_on_a_cluster_weighs_itself(settings: Settings, environ: dict[str, str]) -> None:
-    with connect(settings) as links:
-        links.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+    with connect(settings) as client:
+        client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("source", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "caller"
         publisher.publish("sink", {"n": 1})
@@ -194,10 +194,10 @@ def test_with_a_control_server_the_worker_weighs_and_the_registry_is_there(
         both = msgspec.structs.replace(settings, control_url=control)
         keys = Keys(settings.namespace)
         environ["CLAUDE_COMM_CONTROL_URL"] = control
-        with connect(both) as links, subprocess.Popen([*COMMAND, "worker", "negotiation"], env=environ) as worker:
+        with connect(both) as client, subprocess.Popen([*COMMAND, "worker", "negotiation"], env=environ) as worker:
             try:
-                wait_until(lambda: bool(links.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=_now_ms()))))
-                links.run(registry.register(keys, contract("sink", accepts=NUMBER)))
+                wait_until(lambda: bool(client.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=_now_ms()))))
+                client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
                 with Publisher("source", settings=both) as publisher:
                     assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
                     publisher.publish("sink", {"n": 1})
@@ -236,8 +236,8 @@ def test_the_workers_that_can_run_are_started_and_follow(
 
 def test_the_fullest_master_decides_how_much_stays(settings: Settings, masters: Masters) -> None:
     def keep() -> Keep:
-        with connect(settings) as links:
-            return tightest(links.run_on_each(lambda: server.keeping(60, 1_000)))
+        with connect(settings) as client:
+            return tightest(client.run_on_each(lambda: server.keeping(60, 1_000)))
 
     assert keep() == Keep(60_000, 1_000)
     for node in masters.nodes:

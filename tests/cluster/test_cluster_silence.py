@@ -17,7 +17,7 @@ from claude_comm import AsyncPublisher, Consumer, Publisher
 from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
-from claude_comm.ops import receipts
+from claude_comm.ops import projection_progress
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
@@ -100,8 +100,8 @@ def test_what_goes_to_a_killed_master_is_refused_and_the_rest_arrives_once(
         _served_meanwhile(publisher, lost[0], kept[0])
         victim.restart()
         publisher.publish(lost[0], "after")
-    with connect(settings) as links, open_database(settings.database) as database:
-        catch_up(links, database, Keys(settings.namespace), max_bytes=100_000)
+    with connect(settings) as client, open_database(settings.database) as database:
+        catch_up(client, database, Keys(settings.namespace), max_bytes=100_000)
         assert database.rows("SELECT count(*), count(DISTINCT message_id) FROM messages") == [(227, 227)]
 
 
@@ -144,8 +144,8 @@ def test_an_outbox_keeps_what_a_killed_master_did_not_take(
         assert all(future.result(2 * SOON_S) for future in futures)
         victim.restart()
         wait_until(lambda: victim.ask("XLEN", keys.inbox(lost[0])) >= 11)
-        with connect(settings) as links, open_database(settings.database) as database:
-            catch_up(links, database, keys, max_bytes=100_000)
+        with connect(settings) as client, open_database(settings.database) as database:
+            catch_up(client, database, keys, max_bytes=100_000)
             assert database.rows("SELECT count(*) FROM messages") == [(21,)]
 
 
@@ -177,28 +177,28 @@ def test_a_stopped_master_hangs_nobody(
     monkeypatch.setattr("claude_comm.transport.cluster.REPLY_TIMEOUT_S", 0.5)
     lost, kept = split(own, settings, victim)
     keys = Keys(settings.namespace)
-    with connect(settings) as links:
+    with connect(settings) as client:
         commands = [Command(("XLEN", keys.inbox(name))) for name in (lost[0], kept[0])]
-        assert links.data.many(commands) == [0, 0]
+        assert client.data.many(commands) == [0, 0]
         victim.process.send_signal(signal.SIGSTOP)
         started = time.monotonic()
-        silent, answered = links.data.many(commands)
+        silent, answered = client.data.many(commands)
         assert (type(silent), answered) == (ServerUnreachable, 0)
-        assert links.data.one(commands[1]) == 0
+        assert client.data.one(commands[1]) == 0
         assert time.monotonic() - started < 2.0
 
 
 def test_no_seed_answers(tmp_path: Path) -> None:
     nowhere = Settings(home=tmp_path, url="redis+cluster://127.0.0.1:1,127.0.0.1:2")
-    with connect(nowhere) as links, pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:2"):
-        links.data.one(Command(("PING",)))
+    with connect(nowhere) as client, pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:2"):
+        client.data.one(Command(("PING",)))
 
 
 def test_the_janitor_trims_what_lies_on_the_other_masters(own: Masters, settings: Settings, victim: Master) -> None:
     lost, kept = split(own, settings, victim)
     keys = Keys(settings.namespace)
     eager = msgspec.structs.replace(settings, keep_s=0.0)
-    with Publisher("source", settings=settings) as publisher, connect(eager) as links:
+    with Publisher("source", settings=settings) as publisher, connect(eager) as client:
         told: dict[str, str] = {}
         for name in [*lost, *kept]:
             publisher.publish_many(name, range(30))
@@ -206,9 +206,9 @@ def test_the_janitor_trims_what_lies_on_the_other_masters(own: Masters, settings
                 for delivery in consumer.read():
                     consumer.ack(delivery)
                     told[keys.inbox(name)] = delivery.entry.id
-        links.run(receipts.tell(keys, "p", told, settled=told))
+        client.run(projection_progress.report(keys, "p", told, durable=told))
         victim.kill()
-        janitor = Janitor(links, eager, threading.Event(), get_logger("error"))
+        janitor = Janitor(client, eager, threading.Event(), get_logger("error"))
         with pytest.raises(ServerUnreachable):
             janitor._turn()
         for name in kept:

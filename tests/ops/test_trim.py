@@ -12,10 +12,10 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.delivery.retention import Keep, Projection
 from claude_comm.effects import Command
 from claude_comm.names import Keys, Stream
-from claude_comm.ops import receipts, trim
+from claude_comm.ops import projection_progress, trim
 from claude_comm.ops.trim import Trimmed
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 NOTHING = Keep(0, 0)
 
@@ -40,16 +40,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def ids(links: Links, stream: str) -> list[str]:
-    return [id_.decode() for id_, _ in links.data.one(Command(("XRANGE", stream, "-", "+")))]
+def ids(client: Client, stream: str) -> list[str]:
+    return [id_.decode() for id_, _ in client.data.one(Command(("XRANGE", stream, "-", "+")))]
 
 
 def settled(stream: str, entry_id: str, name: str = "p", stored: str | None = None) -> Projection:
     return Projection(name, now_ms(), {stream: stored or entry_id}, {stream: entry_id})
 
 
-def run(links: Links, stream: Stream, *projections: Projection, keep: Keep = NOTHING) -> Trimmed:
-    return links.run(trim.trim(stream, projections, keep, now_ms=now_ms()))
+def run(client: Client, stream: Stream, *projections: Projection, keep: Keep = NOTHING) -> Trimmed:
+    return client.run(trim.trim(stream, projections, keep, now_ms=now_ms()))
 
 
 def hold(trimmed: Trimmed) -> tuple[str, str] | None:
@@ -57,26 +57,26 @@ def hold(trimmed: Trimmed) -> tuple[str, str] | None:
 
 
 def test_what_every_group_acked_and_every_projection_settled_goes_but_for_the_last(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     publisher.publish_many("sink", range(1000))
-    everything = ids(links, inbox.key)
+    everything = ids(client, inbox.key)
     with Consumer("sink", settings=settings, batch=1000) as consumer:
         for delivery in consumer.read():
             consumer.ack(delivery)
-    done = run(links, inbox, settled(inbox.key, everything[-1]))
+    done = run(client, inbox, settled(inbox.key, everything[-1]))
     assert (done.entries, done.hold) == (999, None)
     assert done.bytes > 999 * 100
-    assert ids(links, inbox.key) == everything[-1:]
-    assert run(links, inbox, settled(inbox.key, everything[-1])).entries == 0
+    assert ids(client, inbox.key) == everything[-1:]
+    assert run(client, inbox, settled(inbox.key, everything[-1])).entries == 0
 
 
 def test_what_one_group_has_pending_stays_whatever_others_acked(
-    links: Links, settings: Settings, keys: Keys, publisher: Publisher
+    client: Client, settings: Settings, keys: Keys, publisher: Publisher
 ) -> None:
     topic = Stream(keys.topic("news"), "topic", "news")
     publisher.publish_many("topic:news", range(300))
-    everything = ids(links, topic.key)
+    everything = ids(client, topic.key)
     with (
         Consumer("fast", topics=["news"], settings=settings, batch=300) as fast,
         Consumer("slow", topics=["news"], settings=settings, batch=300) as slow,
@@ -89,34 +89,34 @@ def test_what_one_group_has_pending_stays_whatever_others_acked(
             if number not in (40, 200):
                 slow.ack(delivery)
         slow.flush()
-        done = run(links, topic, settled(topic.key, everything[-1]))
+        done = run(client, topic, settled(topic.key, everything[-1]))
         assert (done.entries, hold(done)) == (40, ("pending", "slow"))
-        assert ids(links, topic.key) == everything[40:]
+        assert ids(client, topic.key) == everything[40:]
         slow.ack(out[40])
         slow.flush()
-        assert run(links, topic, settled(topic.key, everything[-1])).entries == 160
+        assert run(client, topic, settled(topic.key, everything[-1])).entries == 160
         slow.ack(out[200])
 
 
 def test_what_a_group_was_not_handed_stays(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     publisher.publish_many("sink", range(100))
-    everything = ids(links, inbox.key)
+    everything = ids(client, inbox.key)
     with Consumer("sink", settings=settings, batch=30) as consumer:
         for delivery in consumer.read():
             consumer.ack(delivery)
-    done = run(links, inbox, settled(inbox.key, everything[-1]))
+    done = run(client, inbox, settled(inbox.key, everything[-1]))
     assert (done.entries, hold(done)) == (29, ("undelivered", "sink"))
     assert "sink has not read it all" in done.held(now_ms=now_ms())
-    assert ids(links, inbox.key) == everything[29:]
+    assert ids(client, inbox.key) == everything[29:]
 
 
-def test_what_nobody_has_read_yet_stays(links: Links, inbox: Stream, publisher: Publisher) -> None:
+def test_what_nobody_has_read_yet_stays(client: Client, inbox: Stream, publisher: Publisher) -> None:
     publisher.publish_many("sink", range(10))
-    done = run(links, inbox, settled(inbox.key, ids(links, inbox.key)[-1]))
+    done = run(client, inbox, settled(inbox.key, ids(client, inbox.key)[-1]))
     assert (done.entries, hold(done)) == (0, ("unread", ""))
-    assert len(ids(links, inbox.key)) == 10
+    assert len(ids(client, inbox.key)) == 10
 
 
 def read_all(settings: Settings) -> None:
@@ -126,70 +126,70 @@ def read_all(settings: Settings) -> None:
 
 
 def test_without_a_projection_nothing_goes(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     publisher.publish_many("sink", range(10))
     read_all(settings)
-    done = run(links, inbox)
-    assert (done.entries, len(ids(links, inbox.key))) == (0, 10)
+    done = run(client, inbox)
+    assert (done.entries, len(ids(client, inbox.key))) == (0, 10)
     assert "no projection stores it" in done.held(now_ms=now_ms())
 
 
-def test_the_slowest_projection_counts(links: Links, settings: Settings, inbox: Stream, publisher: Publisher) -> None:
+def test_the_slowest_projection_counts(client: Client, settings: Settings, inbox: Stream, publisher: Publisher) -> None:
     publisher.publish_many("sink", range(200))
     read_all(settings)
-    everything = ids(links, inbox.key)
+    everything = ids(client, inbox.key)
     fast, slow = settled(inbox.key, everything[-1], "fast"), settled(inbox.key, everything[120], "slow")
-    done = run(links, inbox, fast, slow)
-    assert (done.entries, ids(links, inbox.key)) == (120, everything[120:])
+    done = run(client, inbox, fast, slow)
+    assert (done.entries, ids(client, inbox.key)) == (120, everything[120:])
     assert "projection slow" in done.held(now_ms=now_ms())
     nothing_of_it = Projection("new", now_ms(), {}, {})
-    assert run(links, inbox, fast, nothing_of_it).entries == 0
+    assert run(client, inbox, fast, nothing_of_it).entries == 0
 
 
 def test_a_projection_that_reads_anew_lets_go_of_nothing_that_it_has_not_stored_again(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     """What it settled before does not count: it lost that, or the stream did."""
     publisher.publish_many("sink", range(50))
     read_all(settings)
-    everything = ids(links, inbox.key)
+    everything = ids(client, inbox.key)
     again = settled(inbox.key, everything[-1], stored=everything[10])
-    assert run(links, inbox, again).entries == 10
+    assert run(client, inbox, again).entries == 10
 
 
 def test_a_position_beyond_the_stream_s_end_lets_go_of_nothing(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     """The ids moved backwards (a restore, a clock): the projections have not seen these entries yet."""
     publisher.publish_many("sink", range(10))
     read_all(settings)
-    done = run(links, inbox, settled(inbox.key, f"{now_ms() + 60_000}-0"))
+    done = run(client, inbox, settled(inbox.key, f"{now_ms() + 60_000}-0"))
     assert (done.entries, hold(done)) == (0, ("moved", ""))
 
 
 def test_what_is_done_stays_until_it_is_old_or_one_of_too_many(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     publisher.publish_many("sink", range(500))
     read_all(settings)
-    everything = ids(links, inbox.key)
+    everything = ids(client, inbox.key)
     all_done = settled(inbox.key, everything[-1])
-    assert run(links, inbox, all_done, keep=Keep(60_000, 1000)).entries == 0
-    run(links, inbox, all_done, keep=Keep(60_000, 300))
+    assert run(client, inbox, all_done, keep=Keep(60_000, 1000)).entries == 0
+    run(client, inbox, all_done, keep=Keep(60_000, 300))
     # Whole nodes of the stream go: a few more than 300 may stay, never fewer.
-    left = len(ids(links, inbox.key))
+    left = len(ids(client, inbox.key))
     assert 300 <= left <= 400
     time.sleep(0.05)
     publisher.publish("sink", "new")
     read_all(settings)
-    newest = ids(links, inbox.key)[-1]
-    run(links, inbox, settled(inbox.key, newest), keep=Keep(25, 1000))
-    assert ids(links, inbox.key) == [newest]
+    newest = ids(client, inbox.key)[-1]
+    run(client, inbox, settled(inbox.key, newest), keep=Keep(25, 1000))
+    assert ids(client, inbox.key) == [newest]
 
 
 def test_events_are_trimmed_below_the_projections_alone(
-    links: Links, settings: Settings, keys: Keys, publisher: Publisher
+    client: Client, settings: Settings, keys: Keys, publisher: Publisher
 ) -> None:
     publisher.publish_many("sink", range(20))
     with Consumer("sink", settings=settings, batch=1) as consumer:
@@ -197,59 +197,59 @@ def test_events_are_trimmed_below_the_projections_alone(
             for delivery in consumer.read():
                 consumer.ack(delivery)
     events = Stream(keys.events("sink"), "events", "sink")
-    everything = ids(links, events.key)
+    everything = ids(client, events.key)
     assert len(everything) == 20
-    assert run(links, events, settled(events.key, everything[14])).entries == 14
-    assert ids(links, events.key) == everything[14:]
+    assert run(client, events, settled(events.key, everything[14])).entries == 14
+    assert ids(client, events.key) == everything[14:]
 
 
 def test_a_dry_run_counts_what_would_go_and_changes_nothing(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher
 ) -> None:
     publisher.publish_many("sink", range(700))
     read_all(settings)
-    everything = ids(links, inbox.key)
+    everything = ids(client, inbox.key)
     for keep in (NOTHING, Keep(60_000, 650), Keep(60_000, 1000)):
         told = settled(inbox.key, everything[600])
-        would = links.run(trim.would_trim(inbox, [told], keep, now_ms=now_ms()))
+        would = client.run(trim.would_trim(inbox, [told], keep, now_ms=now_ms()))
         assert would.entries == {0: 600, 650: 50, 1000: 0}[keep.entries]
-        assert ids(links, inbox.key) == everything
-    assert 600 * 100 < links.run(trim.would_trim(inbox, [told], NOTHING, now_ms=now_ms())).bytes < 600 * 1000
-    assert run(links, inbox, told).entries == 600
+        assert ids(client, inbox.key) == everything
+    assert 600 * 100 < client.run(trim.would_trim(inbox, [told], NOTHING, now_ms=now_ms())).bytes < 600 * 1000
+    assert run(client, inbox, told).entries == 600
 
 
-def test_a_key_that_is_no_stream_or_not_there_is_passed_over(links: Links, keys: Keys) -> None:
+def test_a_key_that_is_no_stream_or_not_there_is_passed_over(client: Client, keys: Keys) -> None:
     text, missing = (Stream(keys.inbox(name), "inbox", name) for name in ("text", "missing"))
-    links.data.one(Command(("SET", text.key, "x")))
+    client.data.one(Command(("SET", text.key, "x")))
     for stream in (text, missing):
-        done = run(links, stream, settled(stream.key, "5-5"))
+        done = run(client, stream, settled(stream.key, "5-5"))
         assert (done.entries, done.hold) == (0, None)
 
 
 def test_more_than_a_step_goes_in_several(
-    links: Links, settings: Settings, inbox: Stream, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    client: Client, settings: Settings, inbox: Stream, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trim, "STEP", 100)
     publisher.publish_many("sink", range(950))
     read_all(settings)
-    everything = ids(links, inbox.key)
-    assert run(links, inbox, settled(inbox.key, everything[900])).entries == 900
-    assert ids(links, inbox.key) == everything[900:]
+    everything = ids(client, inbox.key)
+    assert run(client, inbox, settled(inbox.key, everything[900])).entries == 900
+    assert ids(client, inbox.key) == everything[900:]
 
 
-def test_ids_are_compared_as_numbers_of_64_bits(links: Links, inbox: Stream) -> None:
+def test_ids_are_compared_as_numbers_of_64_bits(client: Client, inbox: Stream) -> None:
     """A foreign writer's ids, whose numbers Lua could not tell apart."""
     entries = ["9-1", "10-1", "9007199254740992-1", "9007199254740993-9", "9007199254740993-10"]
     for id_ in entries:
-        links.data.one(Command(("XADD", inbox.key, id_, "e", "x")))
-    links.data.one(Command(("XGROUP", "CREATE", inbox.key, "sink", "$")))
+        client.data.one(Command(("XADD", inbox.key, id_, "e", "x")))
+    client.data.one(Command(("XGROUP", "CREATE", inbox.key, "sink", "$")))
     for index, id_ in enumerate(entries):
-        run(links, inbox, settled(inbox.key, id_))
-        assert ids(links, inbox.key) == entries[index:]
+        run(client, inbox, settled(inbox.key, id_))
+        assert ids(client, inbox.key) == entries[index:]
 
 
 def test_two_janitors_at_once_take_nothing_that_is_needed(
-    settings: Settings, inbox: Stream, publisher: Publisher, links: Links, keys: Keys
+    settings: Settings, inbox: Stream, publisher: Publisher, client: Client, keys: Keys
 ) -> None:
     """While messages are published, read and acked by a consumer that leaves every hundredth pending."""
     stop = threading.Event()
@@ -258,11 +258,11 @@ def test_two_janitors_at_once_take_nothing_that_is_needed(
     def trim_for_ever() -> None:
         with connect(settings) as own:
             while not stop.is_set():
-                (told,) = own.run(receipts.projections(keys, since_ms=0))
+                (told,) = own.run(projection_progress.projections(keys, since_ms=0))
                 trimmed.append(own.run(trim.trim(inbox, [told], NOTHING, now_ms=now_ms())).entries)
 
     kept: list[str] = []
-    links.run(receipts.tell(keys, "p", {inbox.key: "0-0"}, settled={inbox.key: "0-0"}, now_ms=now_ms()))
+    client.run(projection_progress.report(keys, "p", {inbox.key: "0-0"}, durable={inbox.key: "0-0"}, now_ms=now_ms()))
     janitors = [threading.Thread(target=trim_for_ever) for _ in range(2)]
     for janitor in janitors:
         janitor.start()
@@ -278,23 +278,25 @@ def test_two_janitors_at_once_take_nothing_that_is_needed(
                     consumer.ack(delivery)
                 last = delivery.entry.id
             consumer.flush()
-            links.run(receipts.tell(keys, "p", {inbox.key: last}, settled={inbox.key: last}, now_ms=now_ms()))
+            client.run(
+                projection_progress.report(keys, "p", {inbox.key: last}, durable={inbox.key: last}, now_ms=now_ms())
+            )
         stop.set()
         for janitor in janitors:
             janitor.join()
         assert got == 4000
-        assert set(kept) <= set(ids(links, inbox.key))
+        assert set(kept) <= set(ids(client, inbox.key))
         assert sum(trimmed) > 1500
 
 
-def test_what_was_told_comes_back(links: Links, keys: Keys) -> None:
+def test_what_was_told_comes_back(client: Client, keys: Keys) -> None:
     many = {f"s{number}": f"{number}-1" for number in range(2500)}
-    links.run(receipts.tell(keys, "one", many, settled={"s1": "1-0"}, now_ms=5))
-    links.run(receipts.tell(keys, "two", {}, now_ms=now_ms()))
-    links.run(receipts.tell(keys, "one", many, now_ms=now_ms()))
-    one, two = links.run(receipts.counting(keys, 60.0))
-    assert (one.name, one.stored, one.settled, two.stored) == ("one", many, {"s1": "1-0"}, {})
+    client.run(projection_progress.report(keys, "one", many, durable={"s1": "1-0"}, now_ms=5))
+    client.run(projection_progress.report(keys, "two", {}, now_ms=now_ms()))
+    client.run(projection_progress.report(keys, "one", many, now_ms=now_ms()))
+    one, two = client.run(projection_progress.awaited(keys, 60.0))
+    assert (one.name, one.stored, one.durable, two.stored) == ("one", many, {"s1": "1-0"}, {})
     assert one.done("s1") == "1-0"
     assert one.done("s2") == "0-0"
-    links.run(receipts.tell(keys, "one", many, settled={}, now_ms=now_ms()))
-    assert links.run(receipts.projections(keys, since_ms=0))[0].settled == {}
+    client.run(projection_progress.report(keys, "one", many, durable={}, now_ms=now_ms()))
+    assert client.run(projection_progress.projections(keys, since_ms=0))[0].durable == {}

@@ -22,7 +22,7 @@ from claude_comm.negotiation.agreement import Question
 from claude_comm.ops import agreements, registry
 from claude_comm.registry.contracts import contract
 from claude_comm.runtime import jobs
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
@@ -30,34 +30,34 @@ INTEGER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required
 
 
 @pytest.fixture
-def worker(settings: Settings, environ: dict[str, str], links: Links) -> Iterator[subprocess.Popen[str]]:
+def worker(settings: Settings, environ: dict[str, str], client: Client) -> Iterator[subprocess.Popen[str]]:
     """The worker as a process of its own, alive."""
     child = subprocess.Popen(
         [sys.executable, "-m", "workers.negotiation"], env=environ, stderr=subprocess.PIPE, text=True
     )
-    wait_until(lambda: alive(links, settings) == 1)
+    wait_until(lambda: alive(client, settings) == 1)
     yield child
     child.terminate()
     child.communicate(timeout=20)
 
 
-def alive(links: Links, settings: Settings) -> int:
+def alive(client: Client, settings: Settings) -> int:
     now_ms = time.time_ns() // 1_000_000
-    return len(links.run(registry.workers_alive(Keys(settings.namespace), NEGOTIATION_WORKER, now_ms=now_ms)))
+    return len(client.run(registry.workers_alive(Keys(settings.namespace), NEGOTIATION_WORKER, now_ms=now_ms)))
 
 
-def test_the_worker_decides_and_stores(worker: object, links: Links, settings: Settings) -> None:
-    links.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+def test_the_worker_decides_and_stores(worker: object, client: Client, settings: Settings) -> None:
+    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("src", settings=settings) as publisher:
         agreement = publisher.negotiate("sink", INTEGER)
     assert agreement.decided_by == "worker"
-    assert links.run(agreements.find(Keys(settings.namespace), agreement.id)) == agreement
+    assert client.run(agreements.find(Keys(settings.namespace), agreement.id)) == agreement
 
 
 def test_a_refusal_and_an_unusable_schema_come_back_from_the_worker(
-    worker: object, links: Links, settings: Settings
+    worker: object, client: Client, settings: Settings
 ) -> None:
-    links.run(registry.register(Keys(settings.namespace), contract("sink", accepts=INTEGER)))
+    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=INTEGER)))
     with Publisher("src", settings=settings) as publisher:
         with pytest.raises(NegotiationRefused) as caught:
             publisher.negotiate("sink", NUMBER)
@@ -66,19 +66,19 @@ def test_a_refusal_and_an_unusable_schema_come_back_from_the_worker(
     assert caught.value.refusal.decided_by == "worker"
 
 
-def test_without_a_worker_the_caller_decides(links: Links, settings: Settings) -> None:
-    links.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+def test_without_a_worker_the_caller_decides(client: Client, settings: Settings) -> None:
+    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("src", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "caller"
 
 
 def test_a_worker_that_vanished_delays_a_negotiation_and_does_not_prevent_it(
-    links: Links, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "ANSWER_TIMEOUT_S", 0.2)
     keys = Keys(settings.namespace)
-    links.run(registry.register(keys, contract("sink", accepts=NUMBER)))
-    links.run(registry.beat(keys.workers, f"{NEGOTIATION_WORKER}/ghost", now_ms=time.time_ns() // 1_000_000))
+    client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
+    client.run(registry.beat(keys.workers, f"{NEGOTIATION_WORKER}/ghost", now_ms=time.time_ns() // 1_000_000))
     with Publisher("src", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "caller"
 
@@ -100,7 +100,7 @@ def test_a_job_that_names_any_other_function_is_not_run(
 
 
 def test_callbacks_and_instances_in_a_job_are_ignored(
-    worker: object, settings: Settings, tmp_path: Path, links: Links
+    worker: object, settings: Settings, tmp_path: Path, client: Client
 ) -> None:
     mark = tmp_path / "mark"
     with jobs.connection(settings.url) as connection:
@@ -116,31 +116,31 @@ def test_callbacks_and_instances_in_a_job_are_ignored(
 
 
 def test_remote_commands_do_not_stop_the_worker(
-    worker: subprocess.Popen[str], links: Links, settings: Settings
+    worker: subprocess.Popen[str], client: Client, settings: Settings
 ) -> None:
     with jobs.connection(settings.url) as connection:
         for key in connection.smembers("rq:workers"):
             name = key.decode().removeprefix("rq:worker:")
             connection.publish(f"rq:pubsub:{name}", '{"command": "shutdown", "created_at": 0}')
-    links.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("src", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
     assert worker.poll() is None
 
 
-def test_many_who_ask_the_same_share_one_answer(worker: object, settings: Settings, links: Links) -> None:
+def test_many_who_ask_the_same_share_one_answer(worker: object, settings: Settings, client: Client) -> None:
     question = Question(producer="a", consumer="b", produced=INTEGER, accepted=NUMBER)
     ids = {jobs.submit(settings.namespace, settings.url, question) for _ in range(3)}
     assert len(ids) == 1
-    assert decide(links, Keys(settings.namespace), question, decided_by="caller").id in ids
+    assert decide(client, Keys(settings.namespace), question, decided_by="caller").id in ids
 
 
 def test_the_worker_ends_on_sigterm_and_says_that_it_is_gone(
-    worker: subprocess.Popen[str], links: Links, settings: Settings
+    worker: subprocess.Popen[str], client: Client, settings: Settings
 ) -> None:
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=20) == 0
-    assert alive(links, settings) == 0
+    assert alive(client, settings) == 0
 
 
 def _foreign_queue(connection: redis.Redis, settings: Settings) -> Queue:

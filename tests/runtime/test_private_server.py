@@ -37,24 +37,24 @@ def test_ten_processes_at_once_end_up_with_one_server(home: Path) -> None:
 
 def test_data_is_kept_across_restarts(home: Path) -> None:
     settings = Settings(home=home)
-    with connect(settings) as links:
-        links.data.one(Command(("SET", "k", "v")))
+    with connect(settings) as client:
+        client.data.one(Command(("SET", "k", "v")))
     assert private_server.stop(home)
-    with connect(settings) as links:
-        assert links.data.one(Command(("GET", "k"))) == b"v"
+    with connect(settings) as client:
+        assert client.data.one(Command(("GET", "k"))) == b"v"
 
 
 def test_a_killed_server_is_replaced_and_what_it_had_written_is_there(home: Path) -> None:
     settings = Settings(home=home)
-    with connect(settings) as links:
-        links.data.one(Command(("SET", "k", "v")))
+    with connect(settings) as client:
+        client.data.one(Command(("SET", "k", "v")))
     pid = private_server.server_pid(home)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not private_server.alive(pid))
     assert private_server.socket_path(home).exists(), "the stale socket is what this test is about"
-    with connect(settings) as links:
-        assert links.data.one(Command(("GET", "k"))) == b"v"
+    with connect(settings) as client:
+        assert client.data.one(Command(("GET", "k"))) == b"v"
 
 
 def test_a_stale_socket_of_nobody_is_survived(home: Path) -> None:

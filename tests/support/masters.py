@@ -16,7 +16,7 @@ from redis.crc import key_slot
 from claude_comm.effects import Command
 from claude_comm.errors import TransportError
 from claude_comm.runtime import private_server
-from claude_comm.transport.pool import Server
+from claude_comm.transport.pool import ConnectionPool
 from tests.conftest import new_home, wait_until
 
 SLOTS = 16384
@@ -30,7 +30,7 @@ class Master:
         self._options = f"--cluster-node-timeout {node_timeout_ms} --appendfsync {fsync}"
         self.folder = home / str(port)
         self.folder.mkdir()
-        self.client = Server(f"redis://127.0.0.1:{port}")
+        self.client = ConnectionPool(f"redis://127.0.0.1:{port}")
         self._start()
 
     def ask(self, *words: Any) -> Any:
@@ -185,7 +185,7 @@ def lone_server() -> Iterator[int]:
     home, port = new_home(), free_port()
     words = f"--port {port} --bind 127.0.0.1 --save  --appendonly yes --dir {home}".split(" ")
     process = subprocess.Popen([str(private_server.binary()), *words], stdout=subprocess.DEVNULL)
-    client = Server(f"redis://127.0.0.1:{port}")
+    client = ConnectionPool(f"redis://127.0.0.1:{port}")
     try:
         wait_until(lambda: _answers(client), what="the server's start")
         yield port
@@ -196,7 +196,7 @@ def lone_server() -> Iterator[int]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _answers(client: Server) -> bool:
+def _answers(client: ConnectionPool) -> bool:
     try:
         return bool(client.one(Command(("PING",))) == b"PONG")
     except TransportError:

@@ -19,10 +19,10 @@ from claude_comm.effects import Batch, Command, Operation, Post
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
-from claude_comm.transport.async_driver import AsyncServer
+from claude_comm.transport.async_driver import AsyncConnectionPool
 from claude_comm.transport.connect import connect, connect_async
-from claude_comm.transport.driver import Links
-from claude_comm.transport.pool import APPEND_PART, Server, public
+from claude_comm.transport.driver import Client
+from claude_comm.transport.pool import APPEND_PART, ConnectionPool, public
 
 Run = Callable[[Operation[Any]], Any]
 
@@ -31,14 +31,14 @@ Run = Callable[[Operation[Any]], Any]
 def run(request: pytest.FixtureRequest, settings: Settings) -> Run:
     """Runs an operation on the driver of that name."""
     if request.param == "blocking":
-        links = request.getfixturevalue("links")
-        run_blocking: Run = links.run
+        client = request.getfixturevalue("client")
+        run_blocking: Run = client.run
         return run_blocking
 
     def run_async(operation: Operation[Any]) -> Any:
         async def within() -> Any:
-            async with connect_async(settings) as links:
-                return await links.run(operation)
+            async with connect_async(settings) as client:
+                return await client.run(operation)
 
         return asyncio.run(within())
 
@@ -92,20 +92,20 @@ def test_a_cancelled_task_runs_the_finally_of_its_operation_and_leaves_no_reply(
             ended.append(True)
 
     async def scenario() -> Any:
-        async with connect_async(settings) as links:
-            task = asyncio.create_task(links.run(operation()))
+        async with connect_async(settings) as client:
+            task = asyncio.create_task(client.run(operation()))
             await asyncio.sleep(0.05)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            return await links.data.one(Command(("PING",)))
+            return await client.data.one(Command(("PING",)))
 
     assert asyncio.run(scenario()) == b"PONG"
     assert ended == [True]
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
-    server = Server("redis://user:secret@127.0.0.1:1/0")
+    server = ConnectionPool("redis://user:secret@127.0.0.1:1/0")
     with pytest.raises(ServerUnreachable) as caught:
         server.one(Command(("PING",)))
     assert "127.0.0.1:1" in str(caught.value)
@@ -121,12 +121,12 @@ def test_a_connection_that_is_reset_while_replies_are_read_is_a_server_that_does
     def reset(*_: object) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    with connect(settings) as links:
-        monkeypatch.setattr("claude_comm.transport.connection.Line.read", reset)
+    with connect(settings) as client:
+        monkeypatch.setattr("claude_comm.transport.connection.Connection.read", reset)
         with pytest.raises(ServerUnreachable):
-            links.data.many([Command(("PING",))])
-    server = AsyncServer(settings.url)
-    monkeypatch.setattr("claude_comm.transport.async_connection.AsyncLine.read", reset)
+            client.data.many([Command(("PING",))])
+    server = AsyncConnectionPool(settings.url)
+    monkeypatch.setattr("claude_comm.transport.async_connection.AsyncConnection.read", reset)
     with pytest.raises(ServerUnreachable):
         asyncio.run(server.many([Command(("PING",))]))
 
@@ -140,7 +140,7 @@ def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Setti
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    server = Server(settings.url)
+    server = ConnectionPool(settings.url)
     server.one(Command(("PING",)))
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
@@ -155,7 +155,7 @@ def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Setti
 
 def test_a_cancelled_command_answers_no_later_one(settings: Settings) -> None:
     async def scenario() -> None:
-        server = AsyncServer(settings.url)
+        server = AsyncConnectionPool(settings.url)
         await server.one(Command(("PING",)))
         task = asyncio.create_task(server.one(SLOW))
         await asyncio.sleep(0.1)
@@ -171,11 +171,11 @@ def test_a_cancelled_command_answers_no_later_one(settings: Settings) -> None:
 def test_a_connection_that_ended_at_rest_is_replaced_unseen(home: Path) -> None:
     private_server.ensure(home)
     url = f"unix://{private_server.socket_path(home)}"
-    server = Server(url)
+    server = ConnectionPool(url)
     server.one(Command(("PING",)))
 
     async def scenario() -> None:
-        other = AsyncServer(url)
+        other = AsyncConnectionPool(url)
         await other.one(Command(("PING",)))
         await asyncio.to_thread(private_server.stop, home)
         await asyncio.to_thread(private_server.ensure, home)
@@ -191,11 +191,11 @@ def test_a_server_that_does_not_answer_in_time_is_unreachable(home: Path) -> Non
     private_server.ensure(home)
     url, pid = f"unix://{private_server.socket_path(home)}", private_server.server_pid(home)
     assert pid is not None
-    server, late = Server(url), Command(("PING",), within_ms=200)
+    server, late = ConnectionPool(url), Command(("PING",), within_ms=200)
     server.one(Command(("PING",)))
 
     async def scenario() -> None:
-        other = AsyncServer(url)
+        other = AsyncConnectionPool(url)
         await other.one(Command(("PING",)))
         os.kill(pid, signal.SIGSTOP)
         started = time.monotonic()
@@ -218,9 +218,9 @@ def test_a_server_that_does_not_answer_in_time_is_unreachable(home: Path) -> Non
 
 FORKING = """
 import os, sys
-from claude_comm.transport.pool import Server
+from claude_comm.transport.pool import ConnectionPool
 from claude_comm.effects import Command
-server, who = Server(sys.argv[1]), Command(("CLIENT", "ID"))
+server, who = ConnectionPool(sys.argv[1]), Command(("CLIENT", "ID"))
 parent = server.one(who)
 child = os.fork()
 if child == 0:
@@ -238,7 +238,7 @@ def test_a_fork_has_connections_of_its_own(settings: Settings, environ: dict[str
 
 def test_large_batches_are_sent_in_parts_and_answered_in_order(settings: Settings) -> None:
     posts = [Post(f"{settings.namespace}:s", b"%d" % n * 100) for n in range(3 * APPEND_PART + 7)]
-    server = Server(settings.url)
+    server = ConnectionPool(settings.url)
     ids = server.append(posts)
     entries = server.one(Command(("XRANGE", f"{settings.namespace}:s", "-", "+")))
     assert [(id_, fields) for id_, fields in entries] == [
@@ -247,7 +247,7 @@ def test_large_batches_are_sent_in_parts_and_answered_in_order(settings: Setting
     server.close()
 
     async def scenario() -> list[bytes]:
-        other = AsyncServer(settings.url)
+        other = AsyncConnectionPool(settings.url)
         found: list[bytes] = await other.append(posts)
         await other.close()
         return found
@@ -259,7 +259,7 @@ def test_large_batches_are_sent_in_parts_and_answered_in_order(settings: Setting
 
 @pytest.mark.parametrize("count", [1, 50])
 def test_threads_share_a_server(settings: Settings, count: int) -> None:
-    server = Server(settings.url)
+    server = ConnectionPool(settings.url)
     with ThreadPoolExecutor(8) as pool:
         words = [f"w{n}" for n in range(400)]
         batches = pool.map(lambda word: server.many([Command(("ECHO", word))] * count), words)
@@ -267,16 +267,16 @@ def test_threads_share_a_server(settings: Settings, count: int) -> None:
     server.close()
 
 
-def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_that_it_gave_back(links: Links) -> None:
+def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_that_it_gave_back(client: Client) -> None:
     def asking() -> Operation[Any]:
         return (yield Batch((Command(("CLIENT", "ID")),)))
 
-    before = links.run(asking())
-    landed = links.begin(asking())
+    before = client.run(asking())
+    landed = client.begin(asking())
     assert landed.land()
-    flying = links.begin(asking())
+    flying = client.begin(asking())
     landed.drop()
     assert flying.finish() == before
-    dropped = links.begin(asking())
+    dropped = client.begin(asking())
     dropped.drop()
-    assert links.run(asking()) != before
+    assert client.run(asking()) != before

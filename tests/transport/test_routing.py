@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from claude_comm.errors import ServerRefused, ServerUnreachable
-from claude_comm.transport.routing import PAUSES_S, Atlas, Part, Pause, Refresh, Round, route
+from claude_comm.transport.routing import PAUSES_S, NodeBatch, Pause, Refresh, Topology, Wave, route
 from claude_comm.transport.slots import SLOTS, Address, SlotMap
 
 A, B, C = Address("a", 1), Address("b", 2), Address("c", 3)
-Node = Callable[[Part], list[Any] | Exception]
+Node = Callable[[NodeBatch], list[Any] | Exception]
 
 
 def refused(code: str, text: str = "") -> ServerRefused:
@@ -32,13 +32,13 @@ class Played:
 
     def __init__(self, owners: dict[int, Address], answer: Node) -> None:
         self.map = SlotMap([owners.get(slot, A) for slot in range(SLOTS)])
-        self.answer, self.atlas = answer, Atlas([A])
-        self.rounds: list[list[Part]] = []
+        self.answer, self.topology = answer, Topology([A])
+        self.waves: list[list[NodeBatch]] = []
         self.waited_s: list[float] = []
         self.asked_for_map = 0
 
     def run(self, slots: Sequence[int | None], streams: Sequence[str] = ()) -> list[Any]:
-        steps = route(self.atlas, slots, streams)
+        steps = route(self.topology, slots, streams)
         try:
             step = next(steps)
             while True:
@@ -49,86 +49,86 @@ class Played:
     def _perform(self, step: Any) -> Any:
         if isinstance(step, Refresh):
             self.asked_for_map += 1
-            self.atlas.learn(self.map)
+            self.topology.learn(self.map)
         elif isinstance(step, Pause):
             self.waited_s.append(step.seconds)
-        elif isinstance(step, Round):
-            self.rounds.append(step.parts)
-            return [self.answer(part) for part in step.parts]
+        elif isinstance(step, Wave):
+            self.waves.append(step.batches)
+            return [self.answer(batch) for batch in step.batches]
         return None
 
 
-def places(part: Part) -> list[Any]:
-    return [(part.node, place) for place in part.places]
+def places(batch: NodeBatch) -> list[Any]:
+    return [(batch.node, place) for place in batch.places]
 
 
 def test_a_batch_is_split_by_master_and_its_replies_put_back_into_order() -> None:
     played = Played({1: A, 2: B, 3: C}, places)
     assert played.run([3, 1, 2, 1, 3, None]) == [(C, 0), (A, 1), (B, 2), (A, 3), (C, 4), (A, 5)]
-    (parts,) = played.rounds
-    assert {part.node: part.places for part in parts} == {A: [1, 3, 5], B: [2], C: [0, 4]}
+    (batches,) = played.waves
+    assert {batch.node: batch.places for batch in batches} == {A: [1, 3, 5], B: [2], C: [0, 4]}
 
 
 def test_the_node_of_the_last_command_which_may_wait_is_read_last() -> None:
     played = Played({1: A, 2: B, 3: C}, places)
     played.run([2, 1, 3, 2])
-    assert [part.node for part in played.rounds[0]] == [A, C, B]
+    assert [batch.node for batch in played.waves[0]] == [A, C, B]
 
 
 def test_what_was_moved_goes_where_it_was_told_by_a_map_that_is_asked_for_anew() -> None:
     """The map may come from a node that has not heard of it: then the redirection counts."""
 
-    def answer(part: Part) -> list[Any]:
-        return places(part) if part.node == B else [moved(7, B) for _ in part.places]
+    def answer(batch: NodeBatch) -> list[Any]:
+        return places(batch) if batch.node == B else [moved(7, B) for _ in batch.places]
 
     played = Played({}, answer)
     assert played.run([7, 7]) == [(B, 0), (B, 1)]
     assert played.asked_for_map == 2
     assert played.run([7]) == [(B, 0)]
-    assert [[part.node for part in parts] for parts in played.rounds] == [[A], [B], [B]]
+    assert [[batch.node for batch in batches] for batches in played.waves] == [[A], [B], [B]]
 
 
 def test_a_key_that_has_left_is_asked_for_once_and_the_map_stays() -> None:
-    def answer(part: Part) -> list[Any]:
-        return [(part.node, part.asking)] if part.asking else [ask(7, B)]
+    def answer(batch: NodeBatch) -> list[Any]:
+        return [(batch.node, batch.asking)] if batch.asking else [ask(7, B)]
 
     played = Played({}, answer)
     assert [played.run([7]), played.run([7])] == [[(B, True)]] * 2
-    assert [part.node for parts in played.rounds for part in parts] == [A, B, A, B]
+    assert [batch.node for batches in played.waves for batch in batches] == [A, B, A, B]
     assert played.asked_for_map == 1
 
 
 def test_posts_of_one_slot_go_again_together_the_way_of_the_first() -> None:
     """Between two answers the move may have ended: the first was to be asked for, the second is moved."""
 
-    def answer(part: Part) -> list[Any]:
-        if part.node == A:
+    def answer(batch: NodeBatch) -> list[Any]:
+        if batch.node == A:
             return ["landed", ask(7, B), moved(7, C), moved(7, C)]
-        return places(part)
+        return places(batch)
 
     played = Played({}, answer)
     assert played.run([7, 7, 7, 7], "ssss") == ["landed", (B, 1), (B, 2), (B, 3)]
-    assert played.rounds[1] == [Part(B, [1, 2, 3], asking=True)]
+    assert played.waves[1] == [NodeBatch(B, [1, 2, 3], asking=True)]
 
 
 def test_a_post_is_not_sent_again_behind_a_later_one_of_its_stream() -> None:
     """The slot left and came back between two posts: the first was refused and stays so, its sender is told."""
 
-    def answer(part: Part) -> list[Any]:
-        return [refused("CLUSTERDOWN"), "landed", "landed"] if len(part.places) == 3 else places(part)
+    def answer(batch: NodeBatch) -> list[Any]:
+        return [refused("CLUSTERDOWN"), "landed", "landed"] if len(batch.places) == 3 else places(batch)
 
     played = Played({}, answer)
     first, *others = played.run([7, 7, 8], "sst")
     assert (type(first), first.code) == (ServerRefused, "CLUSTERDOWN"), "who sends must not take it for unsent"
     assert others == ["landed", "landed"]
-    assert len(played.rounds) == 1
+    assert len(played.waves) == 1
     # Another stream of that slot has an order of its own.
     assert Played({}, answer).run([7, 7, 8], "sut")[0] == (A, 0)
 
 
 @pytest.mark.parametrize(("code", "longest_s"), [("TRYAGAIN", sum(PAUSES_S)), ("CLUSTERDOWN", 1.0)])
 def test_what_cannot_be_done_now_is_tried_again_for_a_bounded_time(code: str, longest_s: float) -> None:
-    played = Played({}, lambda part: [refused(code, "no") for _ in part.places])
+    played = Played({}, lambda batch: [refused(code, "no") for _ in batch.places])
     if code == "CLUSTERDOWN":
         with pytest.raises(ServerUnreachable, match=r"the cluster \(no\)"):
             played.run([7, 8])
@@ -139,24 +139,24 @@ def test_what_cannot_be_done_now_is_tried_again_for_a_bounded_time(code: str, lo
 
 def test_it_comes_back_when_it_can_be_done_again() -> None:
     answers = iter([refused("TRYAGAIN"), refused("UNBLOCKED"), "done"])
-    played = Played({}, lambda part: [next(answers)])
+    played = Played({}, lambda batch: [next(answers)])
     assert played.run([7]) == ["done"]
     assert len(played.waited_s) == 2
 
 
 def test_nodes_that_send_each_other_the_same_command_are_given_up() -> None:
-    def answer(part: Part) -> list[Any]:
-        return [moved(7, B if part.node == A else A)]
+    def answer(batch: NodeBatch) -> list[Any]:
+        return [moved(7, B if batch.node == A else A)]
 
     played = Played({}, answer)
     (told,) = played.run([7])
     assert told.code == "MOVED"
-    assert len(played.rounds) < 30
+    assert len(played.waves) < 30
 
 
 def test_a_node_that_does_not_answer_stands_in_the_places_of_its_commands() -> None:
-    def answer(part: Part) -> list[Any] | Exception:
-        return ServerUnreachable("b", "gone") if part.node == B else places(part)
+    def answer(batch: NodeBatch) -> list[Any] | Exception:
+        return ServerUnreachable("b", "gone") if batch.node == B else places(batch)
 
     played = Played({1: A, 2: B}, answer)
     told = played.run([2, 1, 2])
@@ -169,9 +169,9 @@ def test_a_node_that_does_not_answer_stands_in_the_places_of_its_commands() -> N
 
 
 def test_who_did_not_answer_is_asked_for_the_map_last() -> None:
-    atlas = Atlas([A, B])
-    atlas.learn(SlotMap([B] * 100 + [C] * (SLOTS - 100)))
-    atlas.failed(B)
-    assert atlas.candidates() == [C, A, B]
-    atlas.answered(B)
-    assert atlas.candidates() == [B, C, A]
+    topology = Topology([A, B])
+    topology.learn(SlotMap([B] * 100 + [C] * (SLOTS - 100)))
+    topology.failed(B)
+    assert topology.candidates() == [C, A, B]
+    topology.answered(B)
+    assert topology.candidates() == [B, C, A]

@@ -14,11 +14,11 @@ import pytest
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import JANITOR_WORKER, Keys
-from claude_comm.ops import receipts, registry, sweep
+from claude_comm.ops import projection_progress, reap, registry
+from claude_comm.ops.reap import GONE_MS
 from claude_comm.ops.registry import FORGET_MS
-from claude_comm.ops.sweep import GONE_MS
 from claude_comm.store.database import open_database
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -50,12 +50,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def ask(links: Links, *words: str | int | bytes) -> object:
-    return links.data.one(Command(words))
+def ask(client: Client, *words: str | int | bytes) -> object:
+    return client.data.one(Command(words))
 
 
-def length(links: Links, key: str) -> int:
-    return int(str(ask(links, "XLEN", key)))
+def length(client: Client, key: str) -> int:
+    return int(str(ask(client, "XLEN", key)))
 
 
 def read_all(settings: Settings) -> None:
@@ -72,108 +72,108 @@ def ended(child: subprocess.Popen[bytes]) -> list[dict[str, object]]:
     return [msgspec.json.decode(line) for line in errors.splitlines()]
 
 
-def test_it_trims_what_is_done_and_says_so(settings: Settings, links: Links, keys: Keys, start: Start) -> None:
+def test_it_trims_what_is_done_and_says_so(settings: Settings, client: Client, keys: Keys, start: Start) -> None:
     with Publisher("src", settings=settings) as publisher:
         publisher.publish_many("sink", range(500))
     read_all(settings)
     child = start(CLAUDE_COMM_KEEP_S="0")
-    wait_until(lambda: bool(links.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))))
-    assert length(links, keys.inbox("sink")) == 500
-    last = links.data.one(Command(("XREVRANGE", keys.inbox("sink"), "+", "-", "COUNT", 1)))[0][0].decode()
+    wait_until(lambda: bool(client.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))))
+    assert length(client, keys.inbox("sink")) == 500
+    last = client.data.one(Command(("XREVRANGE", keys.inbox("sink"), "+", "-", "COUNT", 1)))[0][0].decode()
     told = {keys.inbox("sink"): last}
-    links.run(receipts.tell(keys, "p", told, settled=told, now_ms=now_ms()))
-    wait_until(lambda: length(links, keys.inbox("sink")) == 1)
+    client.run(projection_progress.report(keys, "p", told, durable=told, now_ms=now_ms()))
+    wait_until(lambda: length(client, keys.inbox("sink")) == 1)
     (trimmed,) = [line for line in ended(child) if line["event"] == "janitor.trimmed"]
     assert trimmed["entries"] == 499
     assert int(str(trimmed["bytes"])) > 499 * 100
-    assert not links.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))
+    assert not client.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))
 
 
-def test_what_is_due_is_moved_without_a_consumer(settings: Settings, links: Links, keys: Keys, start: Start) -> None:
+def test_what_is_due_is_moved_without_a_consumer(settings: Settings, client: Client, keys: Keys, start: Start) -> None:
     start()
     with Publisher("src", settings=settings) as publisher:
         for number in range(150):
             publisher.publish("sink", number, delay_s=0.3)
         publisher.publish("topic:news", "x", delay_s=0.3)
         publisher.publish("sink", "not yet", delay_s=3600)
-    wait_until(lambda: length(links, keys.inbox("sink")) == 150)
-    wait_until(lambda: length(links, keys.topic("news")) == 1)
-    assert ask(links, "ZCARD", keys.later("sink")) == 1
+    wait_until(lambda: length(client, keys.inbox("sink")) == 150)
+    wait_until(lambda: length(client, keys.topic("news")) == 1)
+    assert ask(client, "ZCARD", keys.later("sink")) == 1
 
 
-def hang(links: Links, keys: Keys, instance: str, beat_ms: int | None) -> None:
+def hang(client: Client, keys: Keys, instance: str, beat_ms: int | None) -> None:
     """A consumer with two deliveries in its hands, whose last heartbeat was then."""
-    reply = ask(links, "XREADGROUP", "GROUP", "sink", instance, "COUNT", 2, "STREAMS", keys.inbox("sink"), ">")
+    reply = ask(client, "XREADGROUP", "GROUP", "sink", instance, "COUNT", 2, "STREAMS", keys.inbox("sink"), ">")
     assert reply
     if beat_ms is not None:
-        ask(links, "ZADD", keys.instances, beat_ms, f"sink/{instance}")
+        ask(client, "ZADD", keys.instances, beat_ms, f"sink/{instance}")
 
 
-def consumers(links: Links, keys: Keys) -> dict[str, int]:
+def consumers(client: Client, keys: Keys) -> dict[str, int]:
     """Who is in the group, with how many deliveries."""
-    found = ask(links, "XINFO", "CONSUMERS", keys.inbox("sink"), "sink")
+    found = ask(client, "XINFO", "CONSUMERS", keys.inbox("sink"), "sink")
     assert isinstance(found, list)
     return {one[b"name"].decode(): one[b"pending"] for one in found}
 
 
 def test_what_a_dead_instance_held_is_claimable_at_once_and_the_living_keep_theirs(
-    settings: Settings, links: Links, keys: Keys, start: Start
+    settings: Settings, client: Client, keys: Keys, start: Start
 ) -> None:
     """Without waiting for a lease of an hour; the attempt counts, so that a killer of consumers comes to its end."""
     with Publisher("src", settings=settings) as publisher:
         publisher.publish_many("sink", range(6))
-    ask(links, "XGROUP", "CREATE", keys.inbox("sink"), "sink", "0")
-    hang(links, keys, "dead", now_ms() - GONE_MS - 1000)
-    hang(links, keys, "slow", now_ms() - GONE_MS - 1000)
-    hang(links, keys, "bare", None)
+    ask(client, "XGROUP", "CREATE", keys.inbox("sink"), "sink", "0")
+    hang(client, keys, "dead", now_ms() - GONE_MS - 1000)
+    hang(client, keys, "slow", now_ms() - GONE_MS - 1000)
+    hang(client, keys, "bare", None)
     child = start()
     with Consumer("sink", settings=settings, lease_s=3600) as consumer:
         got = []
 
         def claims() -> bool:
             # Its clock is behind, but it beats.
-            ask(links, "ZADD", keys.instances, now_ms() - GONE_MS - 1000, "sink/slow")
+            ask(client, "ZADD", keys.instances, now_ms() - GONE_MS - 1000, "sink/slow")
             consumer._intake._pending.at = 0.0
             got.extend(consumer.read(wait_s=0.1))
             return len(got) == 2
 
         wait_until(claims)
         assert [(delivery.payload(), delivery.attempts) for delivery in got] == [(0, 2), (1, 2)]
-        wait_until(lambda: [claims(), "dead" not in consumers(links, keys)][1])
-        assert {name: count for name, count in consumers(links, keys).items() if name in ("slow", "bare")} == {
+        wait_until(lambda: [claims(), "dead" not in consumers(client, keys)][1])
+        assert {name: count for name, count in consumers(client, keys).items() if name in ("slow", "bare")} == {
             "slow": 2,
             "bare": 2,
         }
-    swept = [line for line in ended(child) if line["event"] == "janitor.swept"]
-    assert sum(int(str(line["given_back"])) for line in swept) == 2
-    assert [line["left"] for line in swept if line["left"]] == [["sink/dead"]]
+    reaped = [line for line in ended(child) if line["event"] == "janitor.reaped"]
+    assert sum(int(str(line["given_back"])) for line in reaped) == 2
+    assert [line["left"] for line in reaped if line["left"]] == [["sink/dead"]]
 
 
 def test_a_consumer_without_a_heartbeat_is_forgotten_after_a_day(
-    settings: Settings, links: Links, keys: Keys, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If nothing is pending for it."""
     inbox = keys.inbox("sink")
-    ask(links, "XGROUP", "CREATE", inbox, "sink", "0", "MKSTREAM")
-    ask(links, "XADD", inbox, "*", "e", "x")
+    ask(client, "XGROUP", "CREATE", inbox, "sink", "0", "MKSTREAM")
+    ask(client, "XADD", inbox, "*", "e", "x")
     for name in ("idle", "busy"):
-        ask(links, "XREADGROUP", "GROUP", "sink", name, "COUNT", 1, "STREAMS", inbox, ">")
-    ask(links, "XCLAIM", inbox, "sink", "busy", 0, *_pending(links, inbox), "IDLE", 0, "JUSTID")
-    assert links.run(sweep.sweep({inbox: ["sink"]}, set())).left == ()
-    monkeypatch.setattr(sweep, "FORGET_MS", 0)
-    assert links.run(sweep.sweep({inbox: ["sink"]}, set())).left == ("sink/idle",)
-    assert consumers(links, keys) == {"busy": 1}
+        ask(client, "XREADGROUP", "GROUP", "sink", name, "COUNT", 1, "STREAMS", inbox, ">")
+    ask(client, "XCLAIM", inbox, "sink", "busy", 0, *_pending(client, inbox), "IDLE", 0, "JUSTID")
+    assert client.run(reap.reap({inbox: ["sink"]}, set())).left == ()
+    monkeypatch.setattr(reap, "FORGET_MS", 0)
+    assert client.run(reap.reap({inbox: ["sink"]}, set())).left == ("sink/idle",)
+    assert consumers(client, keys) == {"busy": 1}
     assert FORGET_MS == 24 * 3600 * 1000
 
 
-def _pending(links: Links, stream: str) -> list[bytes]:
-    found = ask(links, "XPENDING", stream, "sink", "-", "+", 10)
+def _pending(client: Client, stream: str) -> list[bytes]:
+    found = ask(client, "XPENDING", stream, "sink", "-", "+", 10)
     assert isinstance(found, list)
     return [row[0] for row in found]
 
 
 def test_several_at_once_killed_at_random_lose_nothing(
-    settings: Settings, links: Links, keys: Keys, start: Start
+    settings: Settings, client: Client, keys: Keys, start: Start
 ) -> None:
     """With a projection, a consumer and a publisher at work: all that was sent is handled and stored once."""
     keep = {"CLAUDE_COMM_KEEP_S": "0"}
@@ -199,5 +199,5 @@ def test_several_at_once_killed_at_random_lose_nothing(
             lambda: database.rows("SELECT count(*), count(DISTINCT message_id) FROM messages") == [(total, total)],
             within_s=60,
         )
-    wait_until(lambda: length(links, keys.inbox("sink")) == 1, within_s=60, what="the trimming")
-    wait_until(lambda: length(links, keys.events("sink")) == 1, within_s=60, what="the trimming of the events")
+    wait_until(lambda: length(client, keys.inbox("sink")) == 1, within_s=60, what="the trimming")
+    wait_until(lambda: length(client, keys.events("sink")) == 1, within_s=60, what="the trimming of the events")

@@ -27,7 +27,7 @@ from claude_comm.settings import Settings
 from claude_comm.store.database import Database, open_database
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import child_environ, wait_until
 from tests.support.facts import envelope, happened
 from workers import progress
@@ -63,10 +63,10 @@ def ask(*words: str | bytes | int) -> Operation[object]:
     return (yield Command(words))
 
 
-def put(links: Links, settings: Settings, target: str, number: int, *, session: str = "") -> None:
+def put(client: Client, settings: Settings, target: str, number: int, *, session: str = "") -> None:
     keys = Keys(settings.namespace)
     key = keys.stream(target)
-    links.run(publish(keys, [Post(key, encode(envelope("a", target, session=session))) for _ in range(number)], [key]))
+    client.run(publish(keys, [Post(key, encode(envelope("a", target, session=session))) for _ in range(number)], [key]))
 
 
 def stored(settings: Settings) -> int:
@@ -83,15 +83,15 @@ def ended(child: subprocess.Popen[bytes], by: int = signal.SIGTERM) -> list[dict
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_it_follows_and_ends_on_a_signal(settings: Settings, links: Links, start: Start, by: int) -> None:
+def test_it_follows_and_ends_on_a_signal(settings: Settings, client: Client, start: Start, by: int) -> None:
     """It says that it lives while it does, and takes that back when it ends."""
-    put(links, settings, "b", 10)
+    put(client, settings, "b", 10)
     keys = Keys(settings.namespace)
     child = start()
     wait_until(lambda: stored(settings) == 10)
 
     def alive() -> list[str]:
-        return links.run(registry.workers_alive(keys, PROGRESS_WORKER, now_ms=time.time_ns() // 1_000_000))
+        return client.run(registry.workers_alive(keys, PROGRESS_WORKER, now_ms=time.time_ns() // 1_000_000))
 
     wait_until(lambda: len(alive()) == 1)
     events = [line["event"] for line in ended(child, by)]
@@ -99,14 +99,14 @@ def test_it_follows_and_ends_on_a_signal(settings: Settings, links: Links, start
     assert alive() == []
 
 
-def test_a_new_stream_is_read_within_a_second(settings: Settings, links: Links, start: Start) -> None:
+def test_a_new_stream_is_read_within_a_second(settings: Settings, client: Client, start: Start) -> None:
     """Also while the worker waits on the others, and when it began with none."""
     child = start()
     wait_until(lambda: settings.database.exists() and stored(settings) == 0)
-    put(links, settings, "warm-up", 1)
+    put(client, settings, "warm-up", 1)
     wait_until(lambda: stored(settings) == 1)
     for number in range(3):
-        put(links, settings, f"new{number}", 1)
+        put(client, settings, f"new{number}", 1)
         # The worker promises 0.8 s; the rest is for a machine with other things to do.
         wait_until(lambda expected=number + 2: stored(settings) == expected, within_s=2.0)  # type: ignore[misc]
     ended(child)
@@ -116,32 +116,32 @@ def test_it_survives_a_restart_of_the_server(home: Path) -> None:
     """It waits, says so once, and goes on where it was."""
     settings = Settings(home=home, url=f"unix://{private_server.ensure(home)}")
     environ = child_environ(CLAUDE_COMM_HOME=str(home), CLAUDE_COMM_URL=settings.url)
-    with _starter(environ) as start, connect(settings) as links:
+    with _starter(environ) as start, connect(settings) as client:
         child = start()
-        put(links, settings, "b", 5)
+        put(client, settings, "b", 5)
         wait_until(lambda: settings.database.exists() and stored(settings) == 5)
         private_server.stop(home)
         with pytest.raises(ServerUnreachable):
-            links.run(ask("PING"))
+            client.run(ask("PING"))
         time.sleep(0.5)  # so that the worker meets a server that is not there
         private_server.ensure(home)
-        put(links, settings, "b", 5)
+        put(client, settings, "b", 5)
         wait_until(lambda: stored(settings) == 10)
         events = [line["event"] for line in ended(child)]
     assert events.count("projection.interrupted") == 1
     assert "projection.resumed" in events
 
 
-def test_nonsense_in_the_streams_stops_nothing(settings: Settings, links: Links, start: Start) -> None:
+def test_nonsense_in_the_streams_stops_nothing(settings: Settings, client: Client, start: Start) -> None:
     """Entries that are no envelopes, and keys that are no streams."""
     keys = Keys(settings.namespace)
-    links.run(ask("SET", keys.inbox("text"), "x"))
-    links.run(ask("SADD", keys.streams, keys.inbox("text"), b"\xff"))
+    client.run(ask("SET", keys.inbox("text"), "x"))
+    client.run(ask("SADD", keys.streams, keys.inbox("text"), b"\xff"))
     child = start()
-    put(links, settings, "b", 1)
-    links.run(ask("XADD", keys.inbox("b"), "*", "e", b"\xc1"))
-    links.run(ask("XADD", keys.inbox("b"), "*", "x", b"\x1b[2J"))
-    put(links, settings, "b", 1)
+    put(client, settings, "b", 1)
+    client.run(ask("XADD", keys.inbox("b"), "*", "e", b"\xc1"))
+    client.run(ask("XADD", keys.inbox("b"), "*", "x", b"\x1b[2J"))
+    put(client, settings, "b", 1)
     wait_until(lambda: settings.database.exists() and stored(settings) == 2)
     lines = ended(child)
     assert sum(int(str(line["entries"])) for line in lines if line["event"] == "projection.unreadable") == 2
@@ -149,23 +149,23 @@ def test_nonsense_in_the_streams_stops_nothing(settings: Settings, links: Links,
         keys.inbox("text"),
         "\\xff",
     }
-    links.run(ask("DEL", keys.inbox("text")))
+    client.run(ask("DEL", keys.inbox("text")))
 
 
-def test_a_database_that_was_moved_away_is_made_anew(settings: Settings, links: Links, start: Start) -> None:
+def test_a_database_that_was_moved_away_is_made_anew(settings: Settings, client: Client, start: Start) -> None:
     """From the streams; writing on into a file that nobody can see would help no one."""
     child = start()
-    put(links, settings, "b", 3)
+    put(client, settings, "b", 3)
     wait_until(lambda: settings.database.exists() and stored(settings) == 3)
     for file in settings.home.glob("claude-comm.db*"):
         file.rename(file.with_suffix(file.suffix + ".away"))
-    put(links, settings, "b", 1)
+    put(client, settings, "b", 1)
     wait_until(lambda: settings.database.exists() and stored(settings) == 4)
     assert "projection.database_replaced" in [line["event"] for line in ended(child)]
 
 
 def test_a_locked_database_is_waited_for(
-    settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Longer than SQLite waits by itself: the page is read again when the lock is gone."""
     open_database(settings.database).close()
@@ -175,7 +175,7 @@ def test_a_locked_database_is_waited_for(
     with open_database(settings.database) as holder, connect(settings) as own:
         worker = threading.Thread(target=progress.Follower(own, settings, stop, log).run)
         with holder.write():
-            put(links, settings, "b", 7)
+            put(client, settings, "b", 7)
             worker.start()
             captured: list[str] = []
 
@@ -215,15 +215,15 @@ class Publishing(threading.Thread):
     def run(self) -> None:
         keys = Keys(self._settings.namespace)
         streams = [keys.inbox(name) for name in "bcd"]
-        with connect(self._settings) as links:
-            links.run(publish(keys, [], [*streams, keys.events("a")]))
+        with connect(self._settings) as client:
+            client.run(publish(keys, [], [*streams, keys.events("a")]))
             while self.published < MESSAGES:
                 if self.published >= self.allowed:
                     time.sleep(0.001)
                     continue
                 posts = [Post(streams[n % 3], encode(envelope("a", "bcd"[n % 3], session="s"))) for n in range(100)]
                 event = happened("a", FileOperation("read", "p", "success", 3), session="s")
-                links.run(publish(keys, [*posts, Post(keys.events("a"), encode(event))], []))
+                client.run(publish(keys, [*posts, Post(keys.events("a"), encode(event))], []))
                 self.published += len(posts)
 
 
@@ -311,8 +311,8 @@ from claude_comm.runtime.environment import settings_of_process
 from claude_comm.transport.connect import connect
 from claude_comm.names import Keys
 settings = settings_of_process()
-with connect(settings) as links, open_database(settings.database) as database:
-    catch_up.catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+with connect(settings) as client, open_database(settings.database) as database:
+    catch_up.catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
 """
 FAULTS = {"nothing": "import sys\nfrom claude_comm.store import catch_up\n", "doubled": CHECKPOINT_AFTER_ROWS,
           "lost": CHECKPOINT_BEFORE_ROWS}  # fmt: skip

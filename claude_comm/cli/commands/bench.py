@@ -63,7 +63,7 @@ def measure(settings: Settings) -> list[Measured]:
         try:
             return [*_rates(publisher, settings), *_latency(publisher, settings)]
         finally:
-            publisher.links.run(_forget(publisher.identity.keys))
+            publisher.client.run(_forget(publisher.identity.keys))
 
 
 def _rates(publisher: Publisher, settings: Settings) -> list[Measured]:

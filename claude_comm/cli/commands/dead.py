@@ -30,7 +30,7 @@ from claude_comm.store.times import iso
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table, say, shorten
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 # Of a reason in a table: enough to know it by.
 _REASON_CHARACTERS = 120
@@ -54,8 +54,8 @@ def list_(
     of the group, for `claude-comm dead show`.
     """
     settings = settings_of_process()
-    with connect(settings) as links:
-        found = burials.groups(_walk_all(links, settings, module))
+    with connect(settings) as client:
+        found = burials.groups(_walk_all(client, settings, module))
     if as_json:
         emit_json(found)
     elif found:
@@ -75,8 +75,8 @@ def show(
     An unknown ID exits with 3.
     """
     settings = settings_of_process()
-    with connect(settings) as links:
-        found = _find(links, settings, module, buried)
+    with connect(settings) as client:
+        found = _find(client, settings, module, buried)
     if as_json:
         emit_json(_shown(found))
         return
@@ -93,10 +93,10 @@ def check(module: TheModule, where: Conditions = [], as_json: AsJson = False) ->
     counts as let in: whether it would fail again, nobody can tell. Exits with 0 if all would, with 1 if not.
     """
     settings, chosen = settings_of_process(), burials.where(where)
-    with connect(settings) as links:
-        contract = links.run(registry.require(Keys(settings.namespace), check_name(module)))
+    with connect(settings) as client:
+        contract = client.run(registry.require(Keys(settings.namespace), check_name(module)))
         judge, refused, passing = Judge(contract, micros()), Counter[Refusal](), 0
-        for one in _walk(links, settings, module, chosen):
+        for one in _walk(client, settings, module, chosen):
             refusal = judge.refusal(one)
             if refusal is None:
                 passing += 1
@@ -122,12 +122,12 @@ def redrive(
     """
     settings, chosen = settings_of_process(), burials.where(where)
     identity = identify(module, settings)
-    with connect(settings) as links:
+    with connect(settings) as client:
         if dry_run:
-            matching = sum(1 for _ in _walk(links, settings, module, chosen))
+            matching = sum(1 for _ in _walk(client, settings, module, chosen))
             moved = min(matching, limit or matching)
         else:
-            moved = links.run(
+            moved = client.run(
                 ops.redrive(
                     identity.keys,
                     module,
@@ -155,36 +155,36 @@ def purge(
     """
     settings, chosen = settings_of_process(), burials.where(where)
     keys = Keys(settings.namespace)
-    with connect(settings) as links:
+    with connect(settings) as client:
         if not yes:
-            count = sum(1 for _ in _walk(links, settings, module, chosen))
+            count = sum(1 for _ in _walk(client, settings, module, chosen))
             raise ConfigurationError(f"{count} would be deleted for good: say so with --yes.")
-        gone = links.run(ops.purge(keys, check_name(module), chosen, max_bytes=settings.max_envelope_bytes))
+        gone = client.run(ops.purge(keys, check_name(module), chosen, max_bytes=settings.max_envelope_bytes))
     if as_json:
         emit_json({"module": module, "purged": gone})
     else:
         emit(f"{gone} purged")
 
 
-def _walk(links: Links, settings: Settings, module: str, chosen: Where) -> Iterator[Burial]:
+def _walk(client: Client, settings: Settings, module: str, chosen: Where) -> Iterator[Burial]:
     """The chosen burials of one module, the oldest first, a page at a time."""
     keys = Keys(settings.namespace)
-    place = links.run(ops.begin(keys, check_name(module)))
+    place = client.run(ops.begin(keys, check_name(module)))
     while place.after:
-        found, place = links.run(ops.page(keys, place, max_bytes=settings.max_envelope_bytes))
+        found, place = client.run(ops.page(keys, place, max_bytes=settings.max_envelope_bytes))
         yield from (one for one in found if chosen.matches(one))
 
 
-def _walk_all(links: Links, settings: Settings, module: str) -> Iterator[Burial]:
-    for name in [module] if module else links.run(ops.modules(Keys(settings.namespace))):
-        yield from _walk(links, settings, name, Where())
+def _walk_all(client: Client, settings: Settings, module: str) -> Iterator[Burial]:
+    for name in [module] if module else client.run(ops.modules(Keys(settings.namespace))):
+        yield from _walk(client, settings, name, Where())
 
 
-def _find(links: Links, settings: Settings, module: str, reference: str) -> Burial:
+def _find(client: Client, settings: Settings, module: str, reference: str) -> Burial:
     """By the id on the dead stream, by a message's whole id, or by the start of one. Raises NotBuried."""
     everything = [
         one
-        for one in _walk_all(links, settings, module)
+        for one in _walk_all(client, settings, module)
         if reference and (one.id == reference or (one.envelope and one.envelope.id.startswith(reference)))
     ]
     exact = [one for one in everything if reference in (one.id, one.envelope.id if one.envelope else "")]

@@ -29,8 +29,8 @@ def modules(as_json: AsJson = False) -> None:
     """
     settings = settings_of_process()
     now = millis()
-    with connect(settings) as links:
-        found = links.run(registry.everyone(Keys(settings.namespace), now_ms=now))
+    with connect(settings) as client:
+        found = client.run(registry.everyone(Keys(settings.namespace), now_ms=now))
     if as_json:
         emit_json([_module(one) for one in found])
     elif found:
@@ -49,8 +49,8 @@ def agreements(
     The newest first. An id is the digest of what was asked, so the same question has the same agreement.
     """
     settings = settings_of_process()
-    with connect(settings) as links:
-        everything = links.run(stored.everything(Keys(settings.namespace)))
+    with connect(settings) as client:
+        everything = client.run(stored.everything(Keys(settings.namespace)))
     found = [one for one in everything if not module or module in (one.producer, one.consumer)]
     if as_json:
         emit_json(found)

@@ -19,7 +19,7 @@ from claude_comm.schema.verdict import Verdict
 from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 
 def negotiate_schema(file: Document, as_json: AsJson = False) -> int:
@@ -31,8 +31,8 @@ def negotiate_schema(file: Document, as_json: AsJson = False) -> int:
     """
     settings = settings_of_process()
     proposed = _read(file)
-    with connect(settings) as links:
-        agreements, claimed = _negotiate(links, settings, proposed)
+    with connect(settings) as client:
+        agreements, claimed = _negotiate(client, settings, proposed)
     if as_json:
         emit_json({"agreements": agreements, "claims": [{"claim": c, "verdict": v} for c, v in claimed]})
     else:
@@ -51,13 +51,13 @@ def _read(file: str) -> Proposal:
 
 
 def _negotiate(
-    links: Links, settings: Settings, proposed: Proposal
+    client: Client, settings: Settings, proposed: Proposal
 ) -> tuple[list[Agreement], list[tuple[Claim, Verdict]]]:
     keys = Keys(settings.namespace)
-    source: Contract | None = links.run(registry.find(keys, proposed.source_module))
-    target: Contract | None = links.run(registry.find(keys, proposed.target_module))
+    source: Contract | None = client.run(registry.find(keys, proposed.source_module))
+    target: Contract | None = client.run(registry.find(keys, proposed.target_module))
     asked = declared.questions(proposed, source, target)
-    agreements = [negotiate.ask(links, settings, question) for question in asked]
+    agreements = [negotiate.ask(client, settings, question) for question in asked]
     claims = declared.claims(proposed, asked[0].type, source, target)
     return agreements, [(claim, check(claim.produced, claim.stated)) for claim in claims]
 

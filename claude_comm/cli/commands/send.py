@@ -35,7 +35,7 @@ def send(
     settings = settings_of_process()
     with Publisher(source, settings=settings) as publisher, open_database(settings.database) as database:
         id_ = publisher.publish(target, payload(message_text(message)), type=type_, session=session)
-        catch_up(publisher.links, database, publisher.identity.keys, max_bytes=settings.max_envelope_bytes)
+        catch_up(publisher.client, database, publisher.identity.keys, max_bytes=settings.max_envelope_bytes)
         try:
             number = queries.message(database, id_).number
         except UnknownMessage:

@@ -23,7 +23,7 @@ from claude_comm.store.tallies import DUPLICATES, LOST, tallies
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import clean, emit, emit_json, emit_table, say
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 SERVER = "server"
 
@@ -77,15 +77,15 @@ def look(settings: Settings) -> Status:
     streams: list[StreamFacts] = []
     behind: dict[str, int] = {}
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
-        with connect(settings) as links:
+        with connect(settings) as client:
             keys = Keys(settings.namespace)
-            if links.data.reach == "cluster":
-                masters = _masters(links)
+            if client.data.reach == "cluster":
+                masters = _masters(client)
             else:
-                facts = links.run(ops.facts())
+                facts = client.run(ops.facts())
             wait_s = settings.projection_wait_s
-            streams = links.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
-            behind = _behind(links, settings, keys, streams)
+            streams = client.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
+            behind = _behind(client, settings, keys, streams)
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,
@@ -107,22 +107,22 @@ def _tallies(settings: Settings, kind: str) -> dict[str, int]:
         return tallies(database, kind)
 
 
-def _masters(links: Links) -> dict[str, ServerFacts | None]:
+def _masters(client: Client) -> dict[str, ServerFacts | None]:
     """Each master of the cluster as it describes itself. Raises ServerUnreachable when none answers."""
     found: dict[str, ServerFacts | None] = {}
-    for server in links.data.servers():
+    for server in client.data.pools():
         try:
-            found[public(server.url)] = Links(server, server).run(ops.facts())
+            found[public(server.url)] = Client(server, server).run(ops.facts())
         except ServerUnreachable:
             found[public(server.url)] = None
     return found
 
 
-def _behind(links: Links, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
+def _behind(client: Client, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
     if not settings.database.exists():
         return {one.key: one.entries for one in streams}
     with open_database(settings.database) as database:
-        return lags(links, database, keys)
+        return lags(client, database, keys)
 
 
 def _runs(settings: Settings, name: str) -> bool:
@@ -134,8 +134,8 @@ def _runs(settings: Settings, name: str) -> bool:
         )
     if not settings.url:
         return private_server.answers(private_server.socket_path(settings.home))
-    with connect(settings) as links:
-        links.run_on_each(ops.facts)
+    with connect(settings) as client:
+        client.run_on_each(ops.facts)
     return True
 
 

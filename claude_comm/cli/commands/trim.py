@@ -11,7 +11,7 @@ import typer
 from claude_comm.cli.options import AsJson
 from claude_comm.delivery.retention import tightest
 from claude_comm.names import Keys
-from claude_comm.ops import follow, receipts, server
+from claude_comm.ops import follow, projection_progress, server
 from claude_comm.ops import trim as ops
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
@@ -53,11 +53,12 @@ def trim(
 def trimmed(settings: Settings, *, dry_run: bool) -> list[Row]:
     """One round over all streams."""
     keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
-    with connect(settings) as links:
-        keep = tightest(links.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
-        told = links.run(receipts.counting(keys, settings.projection_wait_s))
+    with connect(settings) as client:
+        keep = tightest(client.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
+        projections = client.run(projection_progress.awaited(keys, settings.projection_wait_s))
         step = ops.would_trim if dry_run else ops.trim
         found = [
-            links.run(step(stream, told, keep, now_ms=now_ms)) for stream in links.run(follow.announced(keys)).streams
+            client.run(step(stream, projections, keep, now_ms=now_ms))
+            for stream in client.run(follow.announced(keys)).streams
         ]
     return [Row(one.stream, one.entries, one.bytes, one.held(now_ms=now_ms)) for one in found]

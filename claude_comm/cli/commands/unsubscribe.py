@@ -31,8 +31,8 @@ def unsubscribe(
     keys = Keys(settings.namespace)
     check_name(module)
     check_name(topic, "topic")
-    with connect(settings) as links:
-        left = links.run(subscriptions.unsubscribe(keys, module, topic, now_ms=now_ms, dry_run=dry_run))
+    with connect(settings) as client:
+        left = client.run(subscriptions.unsubscribe(keys, module, topic, now_ms=now_ms, dry_run=dry_run))
     if as_json:
         emit_json({"module": module, "topic": topic, "unread": left.unread, "pending": left.pending})
         return

@@ -89,9 +89,9 @@ def _opened(asked: Watch, settings: Settings) -> Iterator[tuple[Database, Callab
         with open_database(asked.database) as database:
             yield database, lambda: None
         return
-    with open_database(settings.database) as database, connect(settings) as links:
+    with open_database(settings.database) as database, connect(settings) as client:
         limit = settings.max_envelope_bytes
-        yield database, lambda: catch_up(links, database, Keys(settings.namespace), max_bytes=limit)
+        yield database, lambda: catch_up(client, database, Keys(settings.namespace), max_bytes=limit)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from claude_comm.client.identity import Identity, micros, millis
 from claude_comm.client.publisher import requests
 from claude_comm.delivery.burial import bounded, brief
 from claude_comm.delivery.dedup import member
+from claude_comm.delivery.flow_control import Sizes
 from claude_comm.delivery.lease import MAX_DELIVERIES
-from claude_comm.delivery.pace import Sizes
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
 from claude_comm.errors import DecodeError, EnvelopeError

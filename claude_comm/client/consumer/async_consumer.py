@@ -23,7 +23,7 @@ from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Intake, Options
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
-from claude_comm.transport.async_driver import AsyncBegun, AsyncLinks
+from claude_comm.transport.async_driver import AsyncBegun, AsyncClient
 from claude_comm.transport.connect import connect_async
 
 
@@ -43,15 +43,15 @@ class AsyncConsumer:
         lease_s: float = DEFAULT_LEASE_S,
         dedup: int = 0,
         dedup_s: float = 0.0,
-        links: AsyncLinks | None = None,
+        client: AsyncClient | None = None,
     ) -> None:
         options = Options(
             batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
         )
         self._intake = Intake(module, topics, settings, instance, options)
         self._ack = self._intake.ledger.ack
-        self._owns_links = links is None
-        self.links = links or connect_async(self._intake.identity.settings)
+        self._owns_client = client is None
+        self.client = client or connect_async(self._intake.identity.settings)
         self._stopped = False
         self._going = asyncio.Event()
         self._going.set()
@@ -91,7 +91,7 @@ class AsyncConsumer:
         found = await self.arrived(most)
         if found:
             return found
-        found = await self.links.run(self._intake.reading(int(wait_s * 1000), most))
+        found = await self.client.run(self._intake.reading(int(wait_s * 1000), most))
         if not found and self._intake.full():
             await asyncio.sleep(min(wait_s, FULL_WAIT_S))
         return found
@@ -99,14 +99,14 @@ class AsyncConsumer:
     async def begin_read(self, *, most: int) -> bool:
         """As `Consumer.begin_read`; a server that does not answer is noticed by what takes in what was asked for."""
         begun = self._begun
-        if len(begun) == AHEAD or not self._going.is_set() or self.links.data.reach != "server":
+        if len(begun) == AHEAD or not self._going.is_set() or self.client.data.reach != "server":
             return False
         if begun and not await begun[-1].land():
             return False
         reading = self._intake.reading_ahead(most)
         if reading is None:
             return False
-        begun.append(self.links.begin(reading))
+        begun.append(self.client.begin(reading))
         # So that it is sent before the caller goes on.
         await asyncio.sleep(0)
         return True
@@ -130,14 +130,14 @@ class AsyncConsumer:
 
     async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
-        await self.links.run(self._intake.retrying(delivery, wait_s, reason))
+        await self.client.run(self._intake.retrying(delivery, wait_s, reason))
 
     async def reply(self, delivery: Delivery, data: object) -> None:
         """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
 
         Raises EncodeError or TooLarge.
         """
-        await self.links.run(self._intake.answering(delivery, data))
+        await self.client.run(self._intake.answering(delivery, data))
 
     async def fail(
         self,
@@ -154,7 +154,7 @@ class AsyncConsumer:
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
         Who waits for a reply is told the reason, and the class and the words of `error`.
         """
-        await self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
+        await self.client.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""
@@ -162,15 +162,15 @@ class AsyncConsumer:
 
     async def flush(self) -> None:
         """Sends the gathered acks now."""
-        await self.links.run(self._intake.settling())
+        await self.client.run(self._intake.settling())
 
     async def renew(self) -> None:
         """Starts the lease of every open delivery anew that no other instance has claimed."""
-        await self.links.run(self._intake.renewing())
+        await self.client.run(self._intake.renewing())
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Lets other instances have these at once, as if they had not been handed out: that is no attempt."""
-        await self.links.run(self._intake.giving_back(deliveries))
+        await self.client.run(self._intake.giving_back(deliveries))
 
     def pause(self) -> None:
         """From now on nothing new is read, until `resume`."""
@@ -192,10 +192,10 @@ class AsyncConsumer:
         self.stop()
         try:
             await self._return_unseen()
-            await self.links.run(self._intake.leaving(counted=counted))
+            await self.client.run(self._intake.leaving(counted=counted))
         finally:
-            if self._owns_links:
-                await self.links.close()
+            if self._owns_client:
+                await self.client.close()
 
     async def _finished(self) -> list[Delivery]:
         """As of `Consumer`. A task that is cancelled meanwhile leaves it where it is."""

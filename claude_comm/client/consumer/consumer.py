@@ -20,7 +20,7 @@ from claude_comm.errors import ServerUnreachable
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Begun, Links
+from claude_comm.transport.driver import Begun, Client
 
 DEFAULT_BATCH = 100
 DEFAULT_LEASE_S = 60.0
@@ -61,15 +61,15 @@ class Consumer:
         lease_s: float = DEFAULT_LEASE_S,
         dedup: int = 0,
         dedup_s: float = 0.0,
-        links: Links | None = None,
+        client: Client | None = None,
     ) -> None:
         options = Options(
             batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
         )
         self._intake = Intake(module, topics, settings, instance, options)
         self._ack = self._intake.ledger.ack
-        self._owns_links = links is None
-        self.links = links or connect(self._intake.identity.settings)
+        self._owns_client = client is None
+        self.client = client or connect(self._intake.identity.settings)
         self._stopped = False
         self._going = threading.Event()
         self._going.set()
@@ -124,7 +124,7 @@ class Consumer:
         found = self.arrived(most)
         if found:
             return found
-        found = self.links.run(self._intake.reading(int(wait_s * 1000), most))
+        found = self.client.run(self._intake.reading(int(wait_s * 1000), most))
         if not found and self._intake.full():
             time.sleep(min(wait_s, FULL_WAIT_S))
         return found
@@ -138,14 +138,14 @@ class Consumer:
         Raises ServerUnreachable.
         """
         begun = self._begun
-        if len(begun) == AHEAD or not self._going.is_set() or self.links.data.reach != "server":
+        if len(begun) == AHEAD or not self._going.is_set() or self.client.data.reach != "server":
             return False
         if begun and not begun[-1].land():
             # What it was to bring comes first.
             return False
         reading = self._intake.reading_ahead(most)
         if reading is not None:
-            begun.append(self.links.begin(reading))
+            begun.append(self.client.begin(reading))
         return reading is not None
 
     def arrived(self, most: int | None = None) -> list[Delivery]:
@@ -167,14 +167,14 @@ class Consumer:
 
     def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
-        self.links.run(self._intake.retrying(delivery, wait_s, reason))
+        self.client.run(self._intake.retrying(delivery, wait_s, reason))
 
     def reply(self, delivery: Delivery, data: object) -> None:
         """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
 
         Raises EncodeError or TooLarge.
         """
-        self.links.run(self._intake.answering(delivery, data))
+        self.client.run(self._intake.answering(delivery, data))
 
     def fail(
         self,
@@ -191,7 +191,7 @@ class Consumer:
         `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
         Who waits for a reply is told the reason, and the class and the words of `error`.
         """
-        self.links.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
+        self.client.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Lets go of a delivery without an end: it is handed out again when its lease is over."""
@@ -199,15 +199,15 @@ class Consumer:
 
     def flush(self) -> None:
         """Sends the gathered acks now."""
-        self.links.run(self._intake.settling())
+        self.client.run(self._intake.settling())
 
     def renew(self) -> None:
         """Starts the lease of every open delivery anew that no other instance has claimed."""
-        self.links.run(self._intake.renewing())
+        self.client.run(self._intake.renewing())
 
     def give_back(self, *deliveries: Delivery) -> None:
         """Lets other instances have these at once, as if they had not been handed out: that is no attempt."""
-        self.links.run(self._intake.giving_back(deliveries))
+        self.client.run(self._intake.giving_back(deliveries))
 
     def pause(self) -> None:
         """From now on nothing new is read, until `resume`; from any thread."""
@@ -233,10 +233,10 @@ class Consumer:
         self.stop()
         try:
             self._return_unseen()
-            self.links.run(self._intake.leaving(counted=counted))
+            self.client.run(self._intake.leaving(counted=counted))
         finally:
-            if self._owns_links:
-                self.links.close()
+            if self._owns_client:
+                self.client.close()
 
     def _finished(self) -> list[Delivery]:
         """What the oldest read brought. Where it fails, what the next one brought is left to be read again: it comes

@@ -19,7 +19,7 @@ from claude_comm.client.identity import Identity, identify, micros, millis
 from claude_comm.client.publisher import requests
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
-from claude_comm.delivery.pace import Sizes
+from claude_comm.delivery.flow_control import Sizes
 from claude_comm.effects import Operation
 from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
 from claude_comm.names import check_name

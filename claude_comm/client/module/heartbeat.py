@@ -17,7 +17,7 @@ from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
 from claude_comm.ops import registry
 from claude_comm.ops.registry import HEARTBEAT_MS
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 # How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
 ACK_WITHIN_S = 0.2
@@ -27,9 +27,9 @@ class Heart:
     """A thread beside the handlers."""
 
     def __init__(
-        self, identity: Identity, links: Links, consumer: Consumer, log: FilteringBoundLogger, lease_s: float
+        self, identity: Identity, client: Client, consumer: Consumer, log: FilteringBoundLogger, lease_s: float
     ) -> None:
-        self._identity, self._links, self._consumer, self._log = identity, links, consumer, log
+        self._identity, self._client, self._consumer, self._log = identity, client, consumer, log
         self._renew_every_s = lease_s * RENEW_FRACTION
         self._prompted = threading.Event()
         self._ended = False
@@ -73,4 +73,4 @@ class Heart:
 
     def _beat(self) -> None:
         member = f"{self._identity.module}/{self._identity.instance}"
-        self._links.run(registry.beat(self._identity.keys.instances, member, now_ms=millis()))
+        self._client.run(registry.beat(self._identity.keys.instances, member, now_ms=millis()))

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.consumer.consumer import Consumer
 from claude_comm.client.consumer.delivery import Delivery
-from claude_comm.delivery.pace import Ahead
+from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import TransportError
 
 # How long one read waits for a message before whoever reads looks at other duties.

@@ -28,7 +28,7 @@ from claude_comm.client.module.heartbeat import Heart
 from claude_comm.client.module.prefetch import Feed
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.burial import brief
-from claude_comm.delivery.pace import Ahead
+from claude_comm.delivery.flow_control import Ahead
 from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.errors import DecodeError, EnvelopeError, TransportError
@@ -66,19 +66,19 @@ class Loop:
     def __init__(self, identity: Identity, contract: Contract, running: Running, *, stop: threading.Event) -> None:
         self.identity, self.contract, self.running, self.stop = identity, contract, running, stop
         self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
-        self.links = connect(identity.settings)
-        self.publisher = Publisher(identity.module, settings=identity.settings, links=self.links)
+        self.client = connect(identity.settings)
+        self.publisher = Publisher(identity.module, settings=identity.settings, client=self.client)
         self.consumer = Consumer(
             identity.module,
             settings=identity.settings,
             instance=identity.instance,
             prefetch=running.prefetch,
             lease_s=running.lease_s,
-            links=self.links,
+            client=self.client,
             **running.reading,
         )
         self._handlers, self._ack = running.handlers, self.consumer.ack
-        self.heart = Heart(identity, self.links, self.consumer, self.log, running.lease_s)
+        self.heart = Heart(identity, self.client, self.consumer, self.log, running.lease_s)
         ahead = Ahead(running.prefetch, running.concurrency)
         self.feed = Feed(self.consumer, self.log, ahead, self.heart.prompt)
         self.hands: Hands = (
@@ -89,7 +89,7 @@ class Loop:
 
     def run(self) -> int:
         """Handles messages until `stop` is set; 1 when a handler outlived the deadline, else 0."""
-        with self.links, self.publisher:
+        with self.client, self.publisher:
             self._register()
             self.heart.start(self.feed.tend)
             try:
@@ -303,11 +303,11 @@ class Loop:
 
     def _tell(self, event: Lifecycle) -> None:
         identity = self.identity
-        self.links.run(consume.record(identity.keys, identity.module, identity.event(event)))
+        self.client.run(consume.record(identity.keys, identity.module, identity.event(event)))
 
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
-        self.links.run(registry.register(self.identity.keys, declared))
+        self.client.run(registry.register(self.identity.keys, declared))
         self.log.info("module.registered", version=declared.version, accepts=sorted(declared.accepts))
 
     def _drain(self) -> bool:
@@ -331,7 +331,7 @@ class Loop:
             # What ended a hand may do so again: the next attempt at it counts.
             self.consumer.close(counted=self.hands.error is not None)
             self._tell(Lifecycle("stopped", self.identity.instance))
-            self.links.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
+            self.client.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
         except TransportError as error:
             self.log.warning("module.left_unheard", error=str(error))
         else:

@@ -37,7 +37,7 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
-from claude_comm.transport.async_driver import AsyncLinks, Landed
+from claude_comm.transport.async_driver import AsyncClient, Landed
 from claude_comm.transport.connect import connect_async
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class AsyncPublisher(Sending):
         source: str,
         *,
         settings: Settings | None = None,
-        links: AsyncLinks | None = None,
+        client: AsyncClient | None = None,
         max_waiting_bytes: int = DEFAULT_MAX_WAITING_BYTES,
         on_full: OnFull = "wait",
         outbox: str | Path | None = None,
@@ -61,11 +61,11 @@ class AsyncPublisher(Sending):
     ) -> None:
         super().__init__(source, settings, on_lag, lag_wait_s)
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
-        self._owns_links = links is None
-        self.links = links or connect_async(self.identity.settings)
+        self._owns_client = client is None
+        self.client = client or connect_async(self.identity.settings)
         begin = self._begin if self._outboxed is None else None
         self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full, begin)
-        self._requests = AsyncRequests(self.identity, self.links)
+        self._requests = AsyncRequests(self.identity, self.client)
 
     async def publish(
         self,
@@ -99,10 +99,10 @@ class AsyncPublisher(Sending):
         )
         if times.not_before:
             no_delay_with(self._outboxed)
-            await self._patiently(lambda: self.links.run(self.delaying(target, [post], times)))
+            await self._patiently(lambda: self.client.run(self.delaying(target, [post], times)))
             return id_
         if self._pressure.on and not self._pressure.admits(target):
-            await self._pressure.hold_async(self.links, target, 1, self._line.flush)
+            await self._pressure.hold_async(self.client, target, 1, self._line.flush)
         if self._line.full():
             await self._line.room()
         return await self._line.push(id_, post)
@@ -122,7 +122,7 @@ class AsyncPublisher(Sending):
         """Sends one message and waits for its reply. Raises as `Publisher.request` does."""
         if self._pressure.on and not self._pressure.admits(target):
             begun = time.monotonic()
-            await self._pressure.hold_async(self.links, target, 1, self._line.flush, timeout_s)
+            await self._pressure.hold_async(self.client, target, 1, self._line.flush, timeout_s)
             timeout_s = max(timeout_s - (time.monotonic() - begun), LEAST_S)
         id_, post = self.asked(
             target,
@@ -167,10 +167,10 @@ class AsyncPublisher(Sending):
             no_delay_with(self._outboxed)
             for start in range(0, len(posts), DELAY_PART):
                 part = posts[start : start + DELAY_PART]
-                await self._patiently(lambda part=part: self.links.run(self.delaying(target, part, times)))  # type: ignore[misc]
+                await self._patiently(lambda part=part: self.client.run(self.delaying(target, part, times)))  # type: ignore[misc]
         elif posts:
             if self._pressure.on and not self._pressure.admits(target, len(posts)):
-                await self._pressure.hold_async(self.links, target, len(posts), self._line.flush)
+                await self._pressure.hold_async(self.client, target, len(posts), self._line.flush)
             raise_first(await self._line.send_all(posts))
         return ids
 
@@ -187,7 +187,7 @@ class AsyncPublisher(Sending):
         times = self.times(None, None, ttl_s)
         id_, post = self.prepare(target, data, type=type, session=session, times=times)
         if self._pressure.on and not self._pressure.admits(target):
-            await self._pressure.hold_async(self.links, target, 1, self._line.flush)
+            await self._pressure.hold_async(self.client, target, 1, self._line.flush)
         if self._line.full():
             await self._line.room()
         return self._line.push(id_, post)
@@ -202,7 +202,7 @@ class AsyncPublisher(Sending):
 
     async def negotiate(self, target: str, schema: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
         """Agrees with the target on what this module sends to it. Raises as `Publisher.negotiate` does."""
-        question = await self.links.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
+        question = await self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
         return self._guard.hold(await negotiate.ask_async(self.identity.settings, question))
 
     async def close(self) -> None:
@@ -211,8 +211,8 @@ class AsyncPublisher(Sending):
         await self._requests.close()
         if self._outboxed is not None:
             await asyncio.to_thread(self._outboxed.close)
-        if self._owns_links:
-            await self.links.close()
+        if self._owns_client:
+            await self.client.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -241,11 +241,11 @@ class AsyncPublisher(Sending):
         return outcomes
 
     async def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
-        outcomes = await self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = await self._patiently(lambda: self.client.run(self.operation(posts)))
         while missed := unreached(outcomes):
             again = [posts[place] for place in missed]
             try:
-                found = await self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+                found = await self._patiently(lambda again=again: self.client.run(self.operation(again)))  # type: ignore[misc]
             except ServerUnreachable:
                 return outcomes
             put_back(outcomes, missed, found)
@@ -271,4 +271,4 @@ class AsyncPublisher(Sending):
         """Sends these without a task of their own, where nothing is to be done before; False if there is."""
         if self._unannounced({post.stream for post in posts}):
             return False
-        return self.links.data.begin(posts, done)
+        return self.client.data.begin(posts, done)

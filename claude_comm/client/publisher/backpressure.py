@@ -19,8 +19,8 @@ from claude_comm.effects import Operation
 from claude_comm.errors import ConfigurationError, InboxFull
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import lag
-from claude_comm.transport.async_driver import AsyncLinks
-from claude_comm.transport.driver import Links
+from claude_comm.transport.async_driver import AsyncClient
+from claude_comm.transport.driver import Client
 
 OnLag: TypeAlias = Literal["wait", "refuse"]
 DEFAULT_LAG_WAIT_S = 30.0
@@ -69,7 +69,9 @@ class Pressure:
             return True
         return False
 
-    def hold(self, links: Links, target: str, count: int, land: Callable[[], None], within_s: float = math.inf) -> None:
+    def hold(
+        self, client: Client, target: str, count: int, land: Callable[[], None], within_s: float = math.inf
+    ) -> None:
         """Returns when that many may be sent; `within_s` seconds are the most that it waits, if that is less than its
         own time. `land` returns when what was granted before is in the inbox: else it would be granted twice. Raises
         InboxFull."""
@@ -78,14 +80,14 @@ class Pressure:
         while True:
             with self._lock:
                 land()
-                if links.run(self._look(target, count, begun, within_s)):
+                if client.run(self._look(target, count, begun, within_s)):
                     return
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, LAST_WAIT_S)
 
     async def hold_async(
         self,
-        links: AsyncLinks,
+        client: AsyncClient,
         target: str,
         count: int,
         land: Callable[[], Awaitable[None]],
@@ -97,7 +99,7 @@ class Pressure:
         while True:
             async with self._line:
                 await land()
-                if await links.run(self._look(target, count, begun, within_s)):
+                if await client.run(self._look(target, count, begun, within_s)):
                     return
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LAST_WAIT_S)

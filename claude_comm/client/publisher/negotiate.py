@@ -22,7 +22,7 @@ from claude_comm.registry.contracts import Contract, Schema
 from claude_comm.schema import Undecided, check
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 
 def question(keys: Keys, producer: str, target: str, type: str, shape: Any) -> Operation[Question]:
@@ -50,28 +50,28 @@ def accepted_by(consumer: Contract, type: str) -> Schema:
     )
 
 
-def ask(links: Links, settings: Settings, asked: Question) -> Agreement:
+def ask(client: Client, settings: Settings, asked: Question) -> Agreement:
     """The agreement on this question, new or stored; it may be a refusal. Raises SchemaError."""
     keys = Keys(settings.namespace)
-    found = links.run(stored.find(keys, agreements.digest(asked)))
+    found = client.run(stored.find(keys, agreements.digest(asked)))
     if found is not None and not isinstance(found.verdict, Undecided):
         return found
-    if links.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
+    if client.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
         # RQ takes longer to import than most programs take to start; only who asks a worker pays for it.
         from claude_comm.runtime import jobs
 
-        answered = jobs.submit(settings.namespace, links.control.url, asked)
-        found = links.run(stored.find(keys, answered)) if answered else None
+        answered = jobs.submit(settings.namespace, client.control.url, asked)
+        found = client.run(stored.find(keys, answered)) if answered else None
         if found is not None:
             return found
-    return decide(links, keys, asked, decided_by="caller")
+    return decide(client, keys, asked, decided_by="caller")
 
 
-def decide(links: Links, keys: Keys, asked: Question, *, decided_by: agreements.Decider) -> Agreement:
+def decide(client: Client, keys: Keys, asked: Question, *, decided_by: agreements.Decider) -> Agreement:
     """Weighs the question in this process and stores the outcome. Raises SchemaError."""
     verdict = check(asked.produced, asked.accepted, policy=asked.policy)
     outcome = agreements.conclude(asked, verdict, decided_by=decided_by, decided_us=micros())
-    links.run(stored.store(keys, outcome))
+    client.run(stored.store(keys, outcome))
     return outcome
 
 
@@ -79,7 +79,7 @@ async def ask_async(settings: Settings, asked: Question) -> Agreement:
     """As `ask`, without holding up the event loop: a thread asks on a connection of its own."""
 
     def in_thread() -> Agreement:
-        with connect(settings) as links:
-            return ask(links, settings, asked)
+        with connect(settings) as client:
+            return ask(client, settings, asked)
 
     return await asyncio.to_thread(in_thread)

@@ -26,10 +26,10 @@ from claude_comm.errors import (
     StoreError,
     TransportError,
 )
+from claude_comm.ops import projection_progress
 from claude_comm.ops import publish as publishing
-from claude_comm.ops import receipts
+from claude_comm.ops.projection_progress import Stored
 from claude_comm.ops.publish import Outcomes, without_room
-from claude_comm.ops.receipts import Stored
 from claude_comm.ops.registry import FORGET_MS
 from claude_comm.store.checkpoints import START, position
 from claude_comm.store.outbox import Kept, Outbox
@@ -54,7 +54,7 @@ class Outboxed:
         self.outbox = Outbox(path)
         self._identity, self._max_bytes, self._on_full = identity, max_bytes, on_full
         self._log = get_logger(identity.settings.log_level, module=identity.module)
-        self._links = connect(identity.settings)
+        self._client = connect(identity.settings)
         self._lock = threading.Lock()
         self._in_flight: set[int] = set()
         # What an earlier process left is looked at before anything new is sent.
@@ -100,7 +100,7 @@ class Outboxed:
         self._stop.set()
         self._wake.set()
         self._thread.join()
-        self._links.close()
+        self._client.close()
         self.outbox.close()
 
     def _begin(self, posts: Sequence[Post]) -> list[int]:
@@ -179,7 +179,7 @@ class Outboxed:
         A look ends with the first page of which a projection has nothing: what comes later it has even less. An audit
         looks at all, because what a server loses nobody tells.
         """
-        told = self._links.run(receipts.told(self._identity.keys, since_ms=millis() - FORGET_MS))
+        told = self._client.run(projection_progress.reported(self._identity.keys, since_ms=millis() - FORGET_MS))
         audit = time.monotonic() >= self._audit_at
         if audit:
             self.outbox.not_after(micros())
@@ -194,7 +194,7 @@ class Outboxed:
             self._audit_at = time.monotonic() + AUDIT_S
 
     def _examine(self, rows: Sequence[Kept], told: Sequence[Stored]) -> None:
-        bodies = self._links.run(receipts.present([(row.stream, row.entry_id) for row in rows]))
+        bodies = self._client.run(projection_progress.present([(row.stream, row.entry_id) for row in rows]))
         lost = [row for row, body in zip(rows, bodies, strict=True) if body != row.body]
         held = [row for row, body in zip(rows, bodies, strict=True) if body == row.body]
         self.outbox.drop({row.number: len(row.body) for row in held if _covered(row, told)})
@@ -213,7 +213,7 @@ class Outboxed:
             if not rows:
                 return
             posts = [row.post for row in rows]
-            outcomes = self._links.run(publishing.publish(self._identity.keys, posts, {post.stream for post in posts}))
+            outcomes = self._client.run(publishing.publish(self._identity.keys, posts, {post.stream for post in posts}))
             landed = [(row.number, told) for row, told in zip(rows, outcomes, strict=True) if isinstance(told, bytes)]
             self.outbox.landed((number, entry.decode()) for number, entry in landed)
             for outcome in outcomes:

@@ -40,7 +40,7 @@ from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Publisher(Sending):
         source: str,
         *,
         settings: Settings | None = None,
-        links: Links | None = None,
+        client: Client | None = None,
         max_waiting_bytes: int = DEFAULT_MAX_WAITING_BYTES,
         on_full: OnFull = "wait",
         outbox: str | Path | None = None,
@@ -71,10 +71,10 @@ class Publisher(Sending):
     ) -> None:
         super().__init__(source, settings, on_lag, lag_wait_s)
         self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
-        self._owns_links = links is None
-        self.links = links or connect(self.identity.settings)
+        self._owns_client = client is None
+        self.client = client or connect(self.identity.settings)
         self._line = Coalescer(self._deliver, max_waiting_bytes, on_full)
-        self._requests = Requests(self.identity, self.links)
+        self._requests = Requests(self.identity, self.client)
 
     def publish(
         self,
@@ -114,10 +114,10 @@ class Publisher(Sending):
         )
         if times.not_before:
             no_delay_with(self._outboxed)
-            self._patiently(lambda: self.links.run(self.delaying(target, [post], times)))
+            self._patiently(lambda: self.client.run(self.delaying(target, [post], times)))
             return id_
         if self._pressure.on and not self._pressure.admits(target):
-            self._pressure.hold(self.links, target, 1, self._line.flush)
+            self._pressure.hold(self.client, target, 1, self._line.flush)
         return self._line.send(id_, post)
 
     def request(
@@ -140,7 +140,7 @@ class Publisher(Sending):
         """
         if self._pressure.on and not self._pressure.admits(target):
             begun = time.monotonic()
-            self._pressure.hold(self.links, target, 1, self._line.flush, timeout_s)
+            self._pressure.hold(self.client, target, 1, self._line.flush, timeout_s)
             timeout_s = max(timeout_s - (time.monotonic() - begun), LEAST_S)
         id_, post = self.asked(
             target,
@@ -185,10 +185,10 @@ class Publisher(Sending):
             no_delay_with(self._outboxed)
             for start in range(0, len(posts), DELAY_PART):
                 part = posts[start : start + DELAY_PART]
-                self._patiently(lambda part=part: self.links.run(self.delaying(target, part, times)))  # type: ignore[misc]
+                self._patiently(lambda part=part: self.client.run(self.delaying(target, part, times)))  # type: ignore[misc]
         elif posts:
             if self._pressure.on and not self._pressure.admits(target, len(posts)):
-                self._pressure.hold(self.links, target, len(posts), self._line.flush)
+                self._pressure.hold(self.client, target, len(posts), self._line.flush)
             raise_first(self._line.send_all(posts))
         return ids
 
@@ -210,7 +210,7 @@ class Publisher(Sending):
         times = self.times(None, None, ttl_s)
         id_, post = self.prepare(target, data, type=type, session=session, times=times)
         if self._pressure.on and not self._pressure.admits(target):
-            self._pressure.hold(self.links, target, 1, self._line.flush)
+            self._pressure.hold(self.client, target, 1, self._line.flush)
         return self._line.send_soon(id_, post)
 
     def flush(self) -> None:
@@ -227,8 +227,8 @@ class Publisher(Sending):
         `schema` is a JSON Schema or a Python type that has one. Raises UnknownModule, SchemaError or
         NegotiationRefused, whose `refusal` carries the verdict and its witness.
         """
-        question = self.links.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
-        return self._guard.hold(negotiate.ask(self.links, self.identity.settings, question))
+        question = self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
+        return self._guard.hold(negotiate.ask(self.client, self.identity.settings, question))
 
     def close(self) -> None:
         """Sends what waits, then closes the connection."""
@@ -236,8 +236,8 @@ class Publisher(Sending):
         self._requests.close()
         if self._outboxed is not None:
             self._outboxed.close()
-        if self._owns_links:
-            self.links.close()
+        if self._owns_client:
+            self.client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -264,18 +264,18 @@ class Publisher(Sending):
         return outcomes
 
     def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
-        outcomes = self._patiently(lambda: self.links.run(self.operation(posts)))
+        outcomes = self._patiently(lambda: self.client.run(self.operation(posts)))
         while missed := unreached(outcomes):
             again = [posts[place] for place in missed]
             try:
-                found = self._patiently(lambda again=again: self.links.run(self.operation(again)))  # type: ignore[misc]
+                found = self._patiently(lambda again=again: self.client.run(self.operation(again)))  # type: ignore[misc]
             except ServerUnreachable:
                 return outcomes
             put_back(outcomes, missed, found)
         return outcomes
 
     def _ask(self, post: Post, until: float) -> None:
-        self._patiently(lambda: self.links.run(self.asking(post, until - time.monotonic())), until)
+        self._patiently(lambda: self.client.run(self.asking(post, until - time.monotonic())), until)
 
     def _patiently(self, send: Callable[[], T], until: float = math.inf) -> T:
         """What `send` returns, tried again while the server does not answer or is full: the message has its id."""

@@ -28,8 +28,8 @@ from claude_comm.errors import EnvelopeError, ReplyTimeout, TransportError
 from claude_comm.ops import replies as ops
 from claude_comm.ops.consume import Why
 from claude_comm.telemetry.logs import get_logger
-from claude_comm.transport.async_driver import AsyncLinks
-from claude_comm.transport.driver import Links
+from claude_comm.transport.async_driver import AsyncClient
+from claude_comm.transport.driver import Client
 
 DEFAULT_TIMEOUT_S = 30.0
 # How long one read waits before its connection is looked after again.
@@ -100,8 +100,8 @@ class Mailbox:
 class Requests:
     """For threads: whoever asks waits, and one thread reads for all."""
 
-    def __init__(self, identity: Identity, links: Links) -> None:
-        self._identity, self._links = identity, links
+    def __init__(self, identity: Identity, client: Client) -> None:
+        self._identity, self._client = identity, client
         self._lock = threading.Lock()
         self._open()
 
@@ -134,7 +134,7 @@ class Requests:
         if self._thread is None or self._pid != os.getpid():
             return
         with suppress(TransportError):  # then the read fails as well, and the thread ends
-            self._links.run(ops.wake(self._mailbox.key))
+            self._client.run(ops.wake(self._mailbox.key))
         self._thread.join(_CLOSE_WITHIN_S)
 
     def _open(self) -> None:
@@ -162,7 +162,7 @@ class Requests:
         mailbox, stop, reached = self._mailbox, self._stop, True
         while not stop.is_set():
             try:
-                self._links.run(mailbox.reading())
+                self._client.run(mailbox.reading())
                 reached = True
             except TransportError as error:
                 if reached:
@@ -174,7 +174,7 @@ class Requests:
 
     def _leave(self, mailbox: Mailbox) -> None:
         try:
-            self._links.run(ops.leave(mailbox.key))
+            self._client.run(ops.leave(mailbox.key))
         except TransportError as error:
             mailbox.unreachable(error)
 
@@ -182,9 +182,9 @@ class Requests:
 class AsyncRequests:
     """For the tasks of one event loop: one of them reads for all."""
 
-    def __init__(self, identity: Identity, links: AsyncLinks) -> None:
+    def __init__(self, identity: Identity, client: AsyncClient) -> None:
         self.mailbox = Mailbox(identity)
-        self._links = links
+        self._client = client
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, id_: str, target: str, timeout_s: float, send: Callable[[], Awaitable[Any]]) -> Envelope:
@@ -211,7 +211,7 @@ class AsyncRequests:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
         try:
-            await self._links.run(ops.leave(self.mailbox.key))
+            await self._client.run(ops.leave(self.mailbox.key))
         except TransportError as error:
             self.mailbox.unreachable(error)
 
@@ -219,7 +219,7 @@ class AsyncRequests:
         reached = True
         while True:
             try:
-                await self._links.run(self.mailbox.reading())
+                await self._client.run(self.mailbox.reading())
                 reached = True
             except TransportError as error:
                 if reached:

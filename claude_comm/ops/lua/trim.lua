@@ -1,7 +1,7 @@
 -- What is done with at the beginning of a stream goes, as far as it may: one step, so that nobody reads in between.
 --
 -- KEYS[1]  stream   an inbox, a topic or an events stream
--- ARGV[1]  settled  id that every projection has settled; the entry itself stays
+-- ARGV[1]  durable  id that every projection has durable; the entry itself stays
 -- ARGV[2]  old      what is done and has an id before this one goes
 -- ARGV[3]  keep     what is done and lies beyond so many entries goes as well
 -- ARGV[4]  readers  'groups' where a stream must be read by one at least, 'none' where projections alone read it
@@ -9,10 +9,10 @@
 -- ARGV[6]  mode     'trim', or 'look': only says what could go
 --
 -- Returns {how many went, 1 if more may go, the id before which all is done, what set that id, whose it is,
--- the stream's last id, bytes that went (estimated by the server from some of its nodes)}. What set it is 'settled',
+-- the stream's last id, bytes that went (estimated by the server from some of its nodes)}. What set it is 'durable',
 -- 'undelivered' or 'pending' of a group; or nothing may go at all: 'unread' (no group), 'moved' (its ids moved
 -- backwards), 'empty'. Done are the entries before the first that a group has pending, before the last that it was
--- handed, and before `settled`: the entry with that id stays, so a stream keeps its last entry.
+-- handed, and before `durable`: the entry with that id stays, so a stream keeps its last entry.
 
 local function parts(id)
   return string.match(id, '^(%d+)%-(%d+)$')
@@ -52,7 +52,7 @@ if #newest == 0 then
   return {0, 0, '0-0', 'empty', '', '0-0', 0}
 end
 local last = newest[1][1]
-local done, holder, name = ARGV[1], 'settled', ''
+local done, holder, name = ARGV[1], 'durable', ''
 if before(by_name(redis.call('XINFO', 'STREAM', key))['last-generated-id'], done) then
   return {0, 0, '0-0', 'moved', '', last, 0}
 end

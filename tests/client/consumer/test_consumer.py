@@ -18,7 +18,7 @@ from claude_comm.envelope import decode
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.progress.events import Buried, Handled, Lifecycle, decode_event
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
 
@@ -32,17 +32,17 @@ def publish(settings: Settings, target: str, *payloads: object) -> list[str]:
         return publisher.publish_many(target, payloads)
 
 
-def pending(links: Links, keys: Keys, module: str) -> int:
-    return int(links.data.one(Command(("XPENDING", keys.inbox(module), module)))[0])
+def pending(client: Client, keys: Keys, module: str) -> int:
+    return int(client.data.one(Command(("XPENDING", keys.inbox(module), module)))[0])
 
 
-def events(links: Links, keys: Keys, module: str) -> list[Any]:
-    entries = links.data.one(Command(("XRANGE", keys.events(module), "-", "+")))
+def events(client: Client, keys: Keys, module: str) -> list[Any]:
+    entries = client.data.one(Command(("XRANGE", keys.events(module), "-", "+")))
     return [decode_event(decode(fields[1]).data) for _, fields in entries]
 
 
-def dead(links: Links, keys: Keys, module: str) -> list[dict[bytes, bytes]]:
-    entries = links.data.one(Command(("XRANGE", keys.dead(module), "-", "+")))
+def dead(client: Client, keys: Keys, module: str) -> list[dict[bytes, bytes]]:
+    entries = client.data.one(Command(("XRANGE", keys.dead(module), "-", "+")))
     return [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in entries]
 
 
@@ -57,37 +57,37 @@ def test_what_was_sent_before_the_first_read_is_delivered_in_order(settings: Set
     assert seen == list(range(250))
 
 
-def test_acks_reach_the_server_as_one_batch_with_one_event(links: Links, keys: Keys, settings: Settings) -> None:
+def test_acks_reach_the_server_as_one_batch_with_one_event(client: Client, keys: Keys, settings: Settings) -> None:
     ids = publish(settings, "sink", 1, 2, 3)
     with Consumer("sink", settings=settings) as consumer:
         for delivery in consumer.read():
             consumer.ack(delivery)
-        assert pending(links, keys, "sink") == 3
+        assert pending(client, keys, "sink") == 3
         consumer.flush()
-        assert pending(links, keys, "sink") == 0
-    (handled,) = events(links, keys, "sink")
+        assert pending(client, keys, "sink") == 0
+    (handled,) = events(client, keys, "sink")
     assert isinstance(handled, Handled)
     assert [settled.id for settled in handled.deliveries] == ids
     assert all(settled.settled_us >= settled.sent_us > 0 for settled in handled.deliveries)
 
 
 def test_acks_and_the_next_read_share_a_round_trip(
-    settings: Settings, links: Links, keys: Keys, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(settings, "sink", 1, 2)
-    with Consumer("sink", settings=settings, links=links, batch=1) as consumer:
+    with Consumer("sink", settings=settings, client=client, batch=1) as consumer:
         (first,) = consumer.read()
         consumer.ack(first)
         trips: list[int] = []
-        many = links.data.many
+        many = client.data.many
         monkeypatch.setattr(
-            links.data, "many", lambda commands, wait_ms=0: [trips.append(wait_ms), many(commands, wait_ms)][1]
+            client.data, "many", lambda commands, wait_ms=0: [trips.append(wait_ms), many(commands, wait_ms)][1]
         )
-        monkeypatch.setattr(links.data, "one", lambda command: pytest.fail(f"another round trip: {command}"))
+        monkeypatch.setattr(client.data, "one", lambda command: pytest.fail(f"another round trip: {command}"))
         (second,) = consumer.read(wait_s=0.5)
         monkeypatch.undo()
         assert (trips, second.payload()) == ([500], 2)
-        assert pending(links, keys, "sink") == 1
+        assert pending(client, keys, "sink") == 1
 
 
 def test_a_read_that_waits_longer_than_a_reply_may_take_is_no_failure(
@@ -102,33 +102,33 @@ def test_a_read_that_waits_longer_than_a_reply_may_take_is_no_failure(
 
 
 def test_refused_acks_are_kept_and_the_deliveries_that_came_with_the_refusal_too(
-    settings: Settings, links: Links, keys: Keys
+    settings: Settings, client: Client, keys: Keys
 ) -> None:
     publish(settings, "sink", 1, 2)
     with Consumer("sink", settings=settings, batch=1) as consumer:
         (first,) = consumer.read()
         consumer.ack(first)
         events_stream = keys.events("sink")
-        links.data.one(Command(("SET", events_stream, "no stream")))
+        client.data.one(Command(("SET", events_stream, "no stream")))
         (second,) = consumer.read()
         assert second.payload() == 2
         with pytest.raises(ServerRefused):
             consumer.read(wait_s=0)
-        links.data.one(Command(("DEL", events_stream)))
+        client.data.one(Command(("DEL", events_stream)))
         consumer.ack(second)
         assert consumer.read(wait_s=0) == []
-        assert pending(links, keys, "sink") == 0
-        (handled,) = events(links, keys, "sink")
+        assert pending(client, keys, "sink") == 0
+        (handled,) = events(client, keys, "sink")
         assert [settled.id for settled in handled.deliveries] == [first.envelope.id, second.envelope.id]
 
 
 def test_a_group_that_is_lost_between_an_ack_and_a_read_is_made_anew(
-    settings: Settings, links: Links, keys: Keys
+    settings: Settings, client: Client, keys: Keys
 ) -> None:
     publish(settings, "sink", 1)
     with Consumer("sink", settings=settings) as consumer:
         (first,) = consumer.read()
-        links.data.one(Command(("DEL", keys.inbox("sink"))))
+        client.data.one(Command(("DEL", keys.inbox("sink"))))
         consumer.ack(first)
         assert consumer.read(wait_s=0) == []
         publish(settings, "sink", 2)
@@ -197,7 +197,9 @@ def test_it_says_whether_a_read_brought_all_that_it_asked_for(settings: Settings
     assert found == [(2, True), (2, True), (1, False)]
 
 
-def test_what_another_has_claimed_is_not_taken_back_by_a_renewal(links: Links, keys: Keys, settings: Settings) -> None:
+def test_what_another_has_claimed_is_not_taken_back_by_a_renewal(
+    client: Client, keys: Keys, settings: Settings
+) -> None:
     """As by a process that was stopped for longer than its lease."""
     publish(settings, "sink", "slow", "kept")
     with (
@@ -208,52 +210,56 @@ def test_what_another_has_claimed_is_not_taken_back_by_a_renewal(links: Links, k
         claimed: list[Any] = []
         wait_until(lambda: bool(claimed.extend(other.read(wait_s=0.05, most=1)) or claimed))
         late.renew()
-        rows = links.data.one(Command(("XPENDING", keys.inbox("sink"), "sink", "-", "+", 10)))
+        rows = client.data.one(Command(("XPENDING", keys.inbox("sink"), "sink", "-", "+", 10)))
         owners = {row[0].decode(): row[1].decode() for row in rows}
         assert [owners.pop(one.entry.id) for one in claimed] == ["other"] * len(claimed)
         assert set(owners.values()) <= {"late"}
 
 
-def test_a_failed_delivery_is_on_the_dead_stream_with_its_reason(links: Links, keys: Keys, settings: Settings) -> None:
+def test_a_failed_delivery_is_on_the_dead_stream_with_its_reason(
+    client: Client, keys: Keys, settings: Settings
+) -> None:
     (id_,) = publish(settings, "sink", {"n": "x"})
     with Consumer("sink", settings=settings) as consumer:
         (delivery,) = consumer.read()
         consumer.fail(delivery, "no number", path="$.n")
-    assert pending(links, keys, "sink") == 0
-    (buried,) = dead(links, keys, "sink")
+    assert pending(client, keys, "sink") == 0
+    (buried,) = dead(client, keys, "sink")
     assert (buried[b"reason"], buried[b"path"]) == (b"no number", b"$.n")
     assert decode(buried[b"e"]).id == id_
-    (event,) = events(links, keys, "sink")
+    (event,) = events(client, keys, "sink")
     assert isinstance(event, Buried)
     assert event.delivery.id == id_
 
 
 def test_entries_that_are_no_envelopes_are_buried_and_the_rest_is_delivered(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     for fields in (("e", b"\xff\x00"), ("x", "y"), ("e", b"\x81\xa4data" + b"\x91" * 5000)):
-        links.data.one(Command(("XADD", keys.inbox("sink"), "*", *fields)))
+        client.data.one(Command(("XADD", keys.inbox("sink"), "*", *fields)))
     publish(settings, "sink", "fine")
     with Consumer("sink", settings=settings) as consumer:
         (delivery,) = consumer.read()
         assert delivery.payload() == "fine"
         consumer.ack(delivery)
-    assert len(dead(links, keys, "sink")) == 3
+    assert len(dead(client, keys, "sink")) == 3
 
 
-def test_a_message_that_kills_its_consumers_is_buried_in_the_end(links: Links, keys: Keys, settings: Settings) -> None:
+def test_a_message_that_kills_its_consumers_is_buried_in_the_end(
+    client: Client, keys: Keys, settings: Settings
+) -> None:
     publish(settings, "sink", "poison")
     handed_out = []
 
     def one_more_death() -> bool:
         consumer = Consumer("sink", settings=settings, lease_s=0.001)
         handed_out.extend(consumer.read(wait_s=0.02))
-        consumer.links.close()
-        return bool(dead(links, keys, "sink"))
+        consumer.client.close()
+        return bool(dead(client, keys, "sink"))
 
     wait_until(one_more_death)
     assert [delivery.attempts for delivery in handed_out] == list(range(1, MAX_DELIVERIES + 1))
-    (buried,) = dead(links, keys, "sink")
+    (buried,) = dead(client, keys, "sink")
     assert b"kills the process" in buried[b"reason"]
 
 
@@ -269,10 +275,10 @@ def test_a_topic_is_read_by_every_module_that_asks_for_it(settings: Settings) ->
         assert seen == expected
 
 
-def test_a_group_that_the_server_lost_is_made_anew(links: Links, keys: Keys, settings: Settings) -> None:
+def test_a_group_that_the_server_lost_is_made_anew(client: Client, keys: Keys, settings: Settings) -> None:
     with Consumer("sink", settings=settings) as consumer:
         assert consumer.read(wait_s=0.01) == []
-        links.data.one(Command(("DEL", keys.inbox("sink"))))
+        client.data.one(Command(("DEL", keys.inbox("sink"))))
         publish(settings, "sink", "again")
         found: list[Any] = []
         wait_until(lambda: bool(found.extend(consumer.read(wait_s=0.05)) or found))
@@ -280,7 +286,7 @@ def test_a_group_that_the_server_lost_is_made_anew(links: Links, keys: Keys, set
         consumer.ack(found[0])
 
 
-def test_the_asyncio_consumer_does_the_same(links: Links, keys: Keys, settings: Settings) -> None:
+def test_the_asyncio_consumer_does_the_same(client: Client, keys: Keys, settings: Settings) -> None:
     publish(settings, "sink", *range(20))
 
     async def scenario() -> list[int]:
@@ -297,14 +303,17 @@ def test_the_asyncio_consumer_does_the_same(links: Links, keys: Keys, settings: 
         return seen
 
     assert asyncio.run(scenario()) == list(range(20))
-    assert pending(links, keys, "sink") == 0
-    assert len(dead(links, keys, "sink")) == 1
+    assert pending(client, keys, "sink") == 0
+    assert len(dead(client, keys, "sink")) == 1
 
 
-def test_events_say_when_an_instance_comes_and_goes(links: Links, keys: Keys, settings: Settings) -> None:
+def test_events_say_when_an_instance_comes_and_goes(client: Client, keys: Keys, settings: Settings) -> None:
     from claude_comm import Module
 
     module = Module("m", settings=settings)
     module.on_start(lambda context: context.stop())
     assert module.run() == 0
-    assert [event.state for event in events(links, keys, "m") if isinstance(event, Lifecycle)] == ["started", "stopped"]
+    assert [event.state for event in events(client, keys, "m") if isinstance(event, Lifecycle)] == [
+        "started",
+        "stopped",
+    ]

@@ -12,9 +12,9 @@ from claude_comm import AsyncConsumer, Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
-from claude_comm.transport.async_driver import AsyncServer
+from claude_comm.transport.async_driver import AsyncConnectionPool
 from claude_comm.transport.connect import connect
-from claude_comm.transport.pool import Server
+from claude_comm.transport.pool import ConnectionPool
 
 COUNT, BATCH = 60, 10
 
@@ -94,9 +94,9 @@ def test_a_server_that_is_gone_costs_no_delivery_that_was_read(
 def test_order_holds_where_a_read_fails_that_another_follows(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, failing = Server.one, True
+    plain, failing = ConnectionPool.one, True
 
-    def one(self: Server, command: Command) -> Any:
+    def one(self: ConnectionPool, command: Command) -> Any:
         if failing and command.args[0] == "EVALSHA":
             raise ServerUnreachable("redis://somewhere", "the link was cut")
         return plain(self, command)
@@ -108,7 +108,7 @@ def test_order_holds_where_a_read_fails_that_another_follows(
         deliveries = iter(consumer)
         for _ in range(COUNT):
             consumer.ack(next(deliveries))
-        monkeypatch.setattr(Server, "one", one)
+        monkeypatch.setattr(ConnectionPool, "one", one)
         with pytest.raises(ServerUnreachable):
             next(deliveries)
         failing = False
@@ -117,8 +117,8 @@ def test_order_holds_where_a_read_fails_that_another_follows(
 
 def poison(settings: Settings) -> None:
     """An entry that has to be buried."""
-    with connect(settings) as links:
-        links.data.one(Command(("XADD", Keys(settings.namespace).inbox("sink"), "*", "e", b"\xc1")))
+    with connect(settings) as client:
+        client.data.one(Command(("XADD", Keys(settings.namespace).inbox("sink"), "*", "e", b"\xc1")))
 
 
 async def take_async(consumer: AsyncConsumer, count: int) -> list[int]:
@@ -175,9 +175,9 @@ def test_of_asyncio_a_pause_gives_back_and_a_read_has_what_was_on_its_way(settin
 def test_of_asyncio_order_holds_where_a_read_fails_that_another_follows(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, failing = AsyncServer.one, True
+    plain, failing = AsyncConnectionPool.one, True
 
-    async def one(self: AsyncServer, command: Command) -> Any:
+    async def one(self: AsyncConnectionPool, command: Command) -> Any:
         if failing and command.args[0] == "EVALSHA":
             raise ServerUnreachable("redis://somewhere", "the link was cut")
         return await plain(self, command)
@@ -191,7 +191,7 @@ def test_of_asyncio_order_holds_where_a_read_fails_that_another_follows(
         deliveries = aiter(consumer)
         for _ in range(COUNT):
             consumer.ack(await anext(deliveries))
-        monkeypatch.setattr(AsyncServer, "one", one)
+        monkeypatch.setattr(AsyncConnectionPool, "one", one)
         with pytest.raises(ServerUnreachable):
             await anext(deliveries)
         failing = False

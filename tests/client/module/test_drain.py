@@ -17,7 +17,7 @@ from claude_comm import Module, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops.consume import HEAP
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import pending, publish
 from tests.client.consumer.test_reclaim import rows
 from tests.client.module.test_module import collector, running
@@ -97,14 +97,14 @@ def _programs(environ: dict[str, str], folder: Path) -> Iterator[Callable[..., P
 @pytest.mark.parametrize("kind", ["plain", "asynchronous"])
 @pytest.mark.parametrize("hands", [1, 3])
 def test_on_sigterm_what_runs_is_finished_and_acked_and_the_rest_is_given_back_uncounted(
-    settings: Settings, links: Links, keys: Keys, program: Callable[..., Program], kind: str, hands: int
+    settings: Settings, client: Client, keys: Keys, program: Callable[..., Program], kind: str, hands: int
 ) -> None:
     publish(settings, "sink", *range(10))
     module = program(0.5, kind, concurrency=hands)
     wait_until(lambda: len(module.lines("begin")) == hands)
     assert module.ended(signal.SIGTERM)[0] == 0
     assert sorted(module.lines("end")) == sorted(module.lines("begin")) == list(range(hands))
-    assert rows(links, keys, "sink") == [(HEAP, 0)] * (10 - hands)
+    assert rows(client, keys, "sink") == [(HEAP, 0)] * (10 - hands)
     again, seen = collector(settings, int)
     with running(again):
         wait_until(lambda: len(seen) == 10 - hands, within_s=5)
@@ -114,7 +114,7 @@ def test_on_sigterm_what_runs_is_finished_and_acked_and_the_rest_is_given_back_u
 @pytest.mark.parametrize("kind", ["plain", "asynchronous"])
 @pytest.mark.parametrize("hands", [1, 3])
 def test_a_handler_that_outlives_the_deadline_is_left_and_its_message_stays_leased(
-    settings: Settings, links: Links, keys: Keys, program: Callable[..., Program], kind: str, hands: int
+    settings: Settings, client: Client, keys: Keys, program: Callable[..., Program], kind: str, hands: int
 ) -> None:
     publish(settings, "sink", *range(5))
     module = program(60, kind, concurrency=hands, drain_s=0.5, instance="late")
@@ -124,7 +124,7 @@ def test_a_handler_that_outlives_the_deadline_is_left_and_its_message_stays_leas
     assert time.monotonic() - started < 6
     assert (code, log.count("delivery.abandoned")) == (1, hands)
     assert module.lines("end") == []
-    assert sorted(rows(links, keys, "sink")) == sorted([("late", 1)] * hands + [(HEAP, 0)] * (5 - hands))
+    assert sorted(rows(client, keys, "sink")) == sorted([("late", 1)] * hands + [(HEAP, 0)] * (5 - hands))
 
 
 def test_a_second_signal_ends_at_once(settings: Settings, program: Callable[..., Program]) -> None:
@@ -139,7 +139,7 @@ def test_a_second_signal_ends_at_once(settings: Settings, program: Callable[...,
 
 
 def test_a_lease_is_kept_until_the_last_handler_is_done(
-    settings: Settings, links: Links, keys: Keys, program: Callable[..., Program]
+    settings: Settings, client: Client, keys: Keys, program: Callable[..., Program]
 ) -> None:
     """The module ends for longer than its lease."""
     publish(settings, "sink", 1)
@@ -149,13 +149,13 @@ def test_a_lease_is_kept_until_the_last_handler_is_done(
     other, seen = collector(settings, int, lease_s=0.3)
     with running(other):
         assert module.process.wait(10) == 0
-        wait_until(lambda: pending(links, keys, "sink") == 0)
+        wait_until(lambda: pending(client, keys, "sink") == 0)
     assert (module.lines("end"), seen) == ([1], [])
 
 
 @pytest.mark.parametrize("hands", [1, 3])
 def test_nothing_is_handled_while_paused_and_what_was_read_ahead_goes_to_others(
-    settings: Settings, links: Links, keys: Keys, hands: int
+    settings: Settings, client: Client, keys: Keys, hands: int
 ) -> None:
     module, seen, gate = Module("sink", settings=settings, concurrency=hands), [], threading.Event()
 
@@ -169,15 +169,15 @@ def test_nothing_is_handled_while_paused_and_what_was_read_ahead_goes_to_others(
         wait_until(lambda: len(seen) == hands)
         module.pause()
         # Also while a handler goes on: who waits for it waits in vain.
-        wait_until(lambda: rows(links, keys, "sink").count((HEAP, 0)) == 12 - hands, within_s=5)
+        wait_until(lambda: rows(client, keys, "sink").count((HEAP, 0)) == 12 - hands, within_s=5)
         gate.set()
-        wait_until(lambda: pending(links, keys, "sink") == 12 - hands)
+        wait_until(lambda: pending(client, keys, "sink") == 12 - hands)
         publish(settings, "sink", 12)
         # A turn of every hand and of the heart.
-        events = int(links.data.one(Command(("XLEN", keys.events("sink")))))
+        events = int(client.data.one(Command(("XLEN", keys.events("sink")))))
         time.sleep(0.8)
         assert len(seen) == hands
-        assert int(links.data.one(Command(("XLEN", keys.events("sink"))))) == events
+        assert int(client.data.one(Command(("XLEN", keys.events("sink"))))) == events
         module.resume()
         wait_until(lambda: len(seen) == 13)
     assert sorted(seen) == list(range(13))

@@ -13,14 +13,14 @@ import pytest
 from claude_comm import Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import dead, pending, publish
 from tests.client.module.test_module import Page, running
 from tests.conftest import wait_until
 
 
-def nothing_pending(links: Links, settings: Settings) -> bool:
-    return pending(links, Keys(settings.namespace), "sink") == 0
+def nothing_pending(client: Client, settings: Settings) -> bool:
+    return pending(client, Keys(settings.namespace), "sink") == 0
 
 
 class Meeting:
@@ -45,7 +45,7 @@ class Meeting:
 @pytest.mark.parametrize("kind", ["function", "async"])
 @pytest.mark.parametrize("hands", [1, 5])
 def test_so_many_messages_are_handled_at_once_as_there_are_hands(
-    settings: Settings, links: Links, kind: str, hands: int
+    settings: Settings, client: Client, kind: str, hands: int
 ) -> None:
     publish(settings, "sink", *range(40))
     module, meeting = Module("sink", settings=settings, concurrency=hands), Meeting()
@@ -62,7 +62,7 @@ def test_so_many_messages_are_handled_at_once_as_there_are_hands(
 
     module.handles()(plain if kind == "function" else asynchronous)
     with running(module):
-        wait_until(lambda: len(meeting.seen) == 40 and nothing_pending(links, settings))
+        wait_until(lambda: len(meeting.seen) == 40 and nothing_pending(client, settings))
     assert meeting.most == hands
     assert meeting.seen == list(range(40)) if hands == 1 else sorted(meeting.seen) == list(range(40))
 
@@ -88,7 +88,7 @@ def test_plain_functions_among_async_handlers_run_beside_each_other(settings: Se
 
 
 @pytest.mark.parametrize("kind", ["function", "async"])
-def test_an_exception_in_one_hand_disturbs_no_other(settings: Settings, links: Links, kind: str) -> None:
+def test_an_exception_in_one_hand_disturbs_no_other(settings: Settings, client: Client, kind: str) -> None:
     publish(settings, "sink", *range(60))
     policy = RetryPolicy(attempts=2, first_wait_s=0.01)
     module, handled = Module("sink", settings=settings, concurrency=6, retry=policy), []
@@ -104,13 +104,13 @@ def test_an_exception_in_one_hand_disturbs_no_other(settings: Settings, links: L
 
     module.handles()(plain if kind == "function" else asynchronous)
     with running(module):
-        wait_until(lambda: len(dead(links, Keys(settings.namespace), "sink")) == 20)
-        wait_until(lambda: len(handled) == 40 and nothing_pending(links, settings))
+        wait_until(lambda: len(dead(client, Keys(settings.namespace), "sink")) == 20)
+        wait_until(lambda: len(handled) == 40 and nothing_pending(client, settings))
     assert sorted(handled) == [number for number in range(60) if number % 3]
 
 
 def test_nothing_is_acked_before_its_handler_returned_whatever_its_neighbours_do(
-    settings: Settings, links: Links
+    settings: Settings, client: Client
 ) -> None:
     publish(settings, "sink", *range(20))
     module, gate, done = Module("sink", settings=settings, concurrency=4), threading.Event(), []
@@ -122,9 +122,9 @@ def test_nothing_is_acked_before_its_handler_returned_whatever_its_neighbours_do
         done.append(payload)
 
     with running(module):
-        wait_until(lambda: len(done) == 19 and pending(links, Keys(settings.namespace), "sink") == 1)
+        wait_until(lambda: len(done) == 19 and pending(client, Keys(settings.namespace), "sink") == 1)
         gate.set()
-        wait_until(lambda: nothing_pending(links, settings))
+        wait_until(lambda: nothing_pending(client, settings))
 
 
 def test_all_that_is_being_handled_keeps_its_lease(settings: Settings) -> None:
@@ -163,7 +163,7 @@ def test_what_ends_a_hand_ends_the_module(settings: Settings, hands: int) -> Non
     assert caught.value.code == 7
 
 
-def test_a_plain_handler_that_returns_a_coroutine_is_told_so(settings: Settings, links: Links) -> None:
+def test_a_plain_handler_that_returns_a_coroutine_is_told_so(settings: Settings, client: Client) -> None:
     publish(settings, "sink", 1)
     module = Module("sink", settings=settings, retry=RetryPolicy(attempts=1))
 
@@ -171,11 +171,11 @@ def test_a_plain_handler_that_returns_a_coroutine_is_told_so(settings: Settings,
 
     module.handles()(lambda payload: never_awaited())
     with running(module), pytest.warns(RuntimeWarning):
-        wait_until(lambda: bool(dead(links, Keys(settings.namespace), "sink")))
-    assert b"async def" in dead(links, Keys(settings.namespace), "sink")[0][b"reason"]
+        wait_until(lambda: bool(dead(client, Keys(settings.namespace), "sink")))
+    assert b"async def" in dead(client, Keys(settings.namespace), "sink")[0][b"reason"]
 
 
-def test_a_batch_handler_is_given_lists_and_all_of_it_is_acked(settings: Settings, links: Links) -> None:
+def test_a_batch_handler_is_given_lists_and_all_of_it_is_acked(settings: Settings, client: Client) -> None:
     publish(settings, "sink", *({"number": number} for number in range(250)))
     module, batches = Module("sink", settings=settings), []
 
@@ -186,7 +186,7 @@ def test_a_batch_handler_is_given_lists_and_all_of_it_is_acked(settings: Setting
 
     assert b"integer" in msgspec.json.encode(module.contract().accepts["message"])
     with running(module):
-        wait_until(lambda: sum(map(len, batches)) == 250 and nothing_pending(links, settings))
+        wait_until(lambda: sum(map(len, batches)) == 250 and nothing_pending(client, settings))
     assert [number for batch in batches for number in batch] == list(range(250))
     assert 2 < len(batches) < 50
     assert max(map(len, batches)) == 100
@@ -194,7 +194,7 @@ def test_a_batch_handler_is_given_lists_and_all_of_it_is_acked(settings: Setting
 
 @pytest.mark.parametrize("kind", ["function", "async"])
 def test_one_poison_message_in_a_batch_buries_none_of_its_neighbours(
-    settings: Settings, links: Links, kind: str
+    settings: Settings, client: Client, kind: str
 ) -> None:
     publish(settings, "sink", *range(20))
     policy = RetryPolicy(attempts=2, first_wait_s=0.01)
@@ -213,16 +213,16 @@ def test_one_poison_message_in_a_batch_buries_none_of_its_neighbours(
     plain.__annotations__ = {"payloads": list[int]}
     module.handles_batch()(plain if kind == "function" else asynchronous)
     with running(module):
-        wait_until(lambda: len(dead(links, Keys(settings.namespace), "sink")) == 1)
-        wait_until(lambda: nothing_pending(links, settings))
+        wait_until(lambda: len(dead(client, Keys(settings.namespace), "sink")) == 1)
+        wait_until(lambda: nothing_pending(client, settings))
     assert sorted(handled) == [number for number in range(20) if number != 7]
-    (buried,) = dead(links, Keys(settings.namespace), "sink")
+    (buried,) = dead(client, Keys(settings.namespace), "sink")
     assert (buried[b"attempts"], b"seven" in buried[b"reason"]) == (b"2", True)
     assert calls[-1] == [7]
 
 
 def test_a_payload_that_does_not_fit_is_buried_and_the_batch_goes_on_without_it(
-    settings: Settings, links: Links
+    settings: Settings, client: Client
 ) -> None:
     publish(settings, "sink", {"number": 1}, {"number": "two"}, {"number": 3})
     module, seen = Module("sink", settings=settings), []
@@ -233,7 +233,7 @@ def test_a_payload_that_does_not_fit_is_buried_and_the_batch_goes_on_without_it(
 
     with running(module):
         wait_until(lambda: seen == [[1], [3]])
-    assert dead(links, Keys(settings.namespace), "sink")[0][b"path"] == b"$.number"
+    assert dead(client, Keys(settings.namespace), "sink")[0][b"path"] == b"$.number"
 
 
 def test_batches_keep_the_order_among_other_types(settings: Settings) -> None:
@@ -283,7 +283,7 @@ def test_a_module_reads_topics_beside_its_inbox_and_every_group_has_its_own(sett
         wait_until(lambda: seen == {"one": {"before", "goal", "direct"}, "two": {"before", "goal"}})
 
 
-def test_json_payloads_are_read_by_their_content_type(settings: Settings, links: Links) -> None:
+def test_json_payloads_are_read_by_their_content_type(settings: Settings, client: Client) -> None:
     module, seen = Module("sink", settings=settings), []
     module.handles("raw")(seen.append)
 
@@ -298,9 +298,9 @@ def test_json_payloads_are_read_by_their_content_type(settings: Settings, links:
         send(b'{"number": "x"}', "page")
         send(b"{", "page")
     with running(module):
-        wait_until(lambda: len(dead(links, Keys(settings.namespace), "sink")) == 2)
+        wait_until(lambda: len(dead(client, Keys(settings.namespace), "sink")) == 2)
     assert seen == [Page(3), [1, 2]]
-    wrong, broken = dead(links, Keys(settings.namespace), "sink")
+    wrong, broken = dead(client, Keys(settings.namespace), "sink")
     assert wrong[b"path"] == b"$.number"
     assert b"no JSON" in broken[b"reason"]
 

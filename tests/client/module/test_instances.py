@@ -9,7 +9,7 @@ from benchmarks.fleet import Fleet, fleet
 from claude_comm import Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import pending
 from tests.client.consumer.test_reclaim import rows
 from tests.conftest import wait_until
@@ -28,7 +28,7 @@ def done(found: Fleet) -> int:
 
 
 def test_every_message_is_handled_while_instances_come_and_are_killed_and_none_twice_on_a_planned_drain(
-    settings: Settings, environ: dict[str, str], links: Links, tmp_path: Path, record_property: Any, capsys: Any
+    settings: Settings, environ: dict[str, str], client: Client, tmp_path: Path, record_property: Any, capsys: Any
 ) -> None:
     keys = Keys(settings.namespace)
     publish_all(settings, COUNT)
@@ -38,12 +38,12 @@ def test_every_message_is_handled_while_instances_come_and_are_killed_and_none_t
         assert first[0].drain() == 0
         instances.add()
         wait_until(lambda: done(instances) > COUNT // 5)
-        held = claimable(links, keys)
+        held = claimable(client, keys)
         first[1].kill()
         instances.add()
         assert first[2].drain() == 0
         wait_until(lambda: done(instances) == COUNT, within_s=25)
-        wait_until(lambda: pending(links, keys, "sink") == 0, within_s=10)
+        wait_until(lambda: pending(client, keys, "sink") == 0, within_s=10)
         handled = instances.handled()
         killed = first[1]
         # Only what the killed one had begun, or had handled and not acked yet, may have been handled twice.
@@ -59,12 +59,12 @@ def test_every_message_is_handled_while_instances_come_and_are_killed_and_none_t
             )
 
 
-def claimable(links: Links, keys: Keys) -> int:
-    return len(rows(links, keys, "sink"))
+def claimable(client: Client, keys: Keys) -> int:
+    return len(rows(client, keys, "sink"))
 
 
 def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_killed(
-    settings: Settings, environ: dict[str, str], links: Links, tmp_path: Path, record_property: Any, capsys: Any
+    settings: Settings, environ: dict[str, str], client: Client, tmp_path: Path, record_property: Any, capsys: Any
 ) -> None:
     """The pause of the messages that were held by the one that went, until another has begun with them."""
     keys = Keys(settings.namespace)
@@ -77,7 +77,7 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
             wait_until(lambda gone=gone: len(gone.handled()) >= 2)
             instances.add()
             # The other is there, and has nothing to do: all is held by the first.
-            wait_until(lambda: consumers(links, keys) >= 2)
+            wait_until(lambda: consumers(client, keys) >= 2)
             assert len(gone.handled()) < 14
             if way == "drain":
                 assert gone.drain() == 0
@@ -87,7 +87,7 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
             others = [at for who in instances.instances if who is not gone for _, at in who.handled()]
             pauses[way] = min(others) - 0.4 - gone.ended_at
             assert (instances.handled().twice() == {}) or way == "kill"
-            wait_until(lambda: pending(links, keys, "sink") == 0)
+            wait_until(lambda: pending(client, keys, "sink") == 0)
     for way, pause_s in pauses.items():
         record_property(f"pause after a {way}, s", round(pause_s, 2))
     with capsys.disabled():
@@ -99,6 +99,6 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
     assert pauses["drain"] < 2.5
 
 
-def consumers(links: Links, keys: Keys) -> int:
-    told = links.data.one(Command(("XINFO", "CONSUMERS", keys.inbox("sink"), "sink")))
+def consumers(client: Client, keys: Keys) -> int:
+    told = client.data.one(Command(("XINFO", "CONSUMERS", keys.inbox("sink"), "sink")))
     return sum(1 for one in told if one[b"idle"] < 1_000)

@@ -21,7 +21,7 @@ from claude_comm import Consumer, Context, Module, Publisher, RetryPolicy, Setti
 from claude_comm.errors import ConfigurationError, NegotiationRefused, SchemaError
 from claude_comm.names import Keys
 from claude_comm.ops import registry
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import dead, pending, publish
 from tests.conftest import wait_until
 
@@ -83,17 +83,17 @@ def test_the_contract_is_the_types_own_schema(settings: Settings, shape: Any) ->
 
 
 @pytest.mark.parametrize("shape", [Page, Line, Model])
-def test_a_payload_of_another_shape_is_buried_with_its_place(settings: Settings, links: Links, shape: Any) -> None:
+def test_a_payload_of_another_shape_is_buried_with_its_place(settings: Settings, client: Client, shape: Any) -> None:
     keys = Keys(settings.namespace)
     module, seen = collector(settings, shape)
     publish(settings, "sink", {"number": "three"}, {"number": 4})
     with running(module):
         wait_until(lambda: bool(seen))
-    (buried,) = dead(links, keys, "sink")
+    (buried,) = dead(client, keys, "sink")
     assert b"number" in buried[b"reason"]
 
 
-def test_a_given_schema_is_enforced_beside_the_annotation(settings: Settings, links: Links) -> None:
+def test_a_given_schema_is_enforced_beside_the_annotation(settings: Settings, client: Client) -> None:
     module, seen = Module("sink", settings=settings), []
 
     @module.handles(accepts={"properties": {"number": {"maximum": 5}}})
@@ -104,10 +104,10 @@ def test_a_given_schema_is_enforced_beside_the_annotation(settings: Settings, li
     with running(module):
         wait_until(lambda: bool(seen))
     assert seen == [4]
-    assert dead(links, Keys(settings.namespace), "sink")[0][b"path"] == b"$.number"
+    assert dead(client, Keys(settings.namespace), "sink")[0][b"path"] == b"$.number"
 
 
-def test_a_handler_that_raises_is_tried_again_and_then_buried(settings: Settings, links: Links) -> None:
+def test_a_handler_that_raises_is_tried_again_and_then_buried(settings: Settings, client: Client) -> None:
     keys, tries = Keys(settings.namespace), []
     module = Module("sink", settings=settings, retry=RetryPolicy(attempts=3, first_wait_s=0.01))
 
@@ -120,11 +120,11 @@ def test_a_handler_that_raises_is_tried_again_and_then_buried(settings: Settings
     publish(settings, "sink", "good", "bad")
     with running(module):
         wait_until(lambda: len(tries) == 5)
-        wait_until(lambda: bool(dead(links, keys, "sink")))
+        wait_until(lambda: bool(dead(client, keys, "sink")))
     assert sorted(tries) == ["bad", "bad", "bad", "good", "good"]
-    (buried,) = dead(links, keys, "sink")
+    (buried,) = dead(client, keys, "sink")
     assert buried[b"reason"] == b"failed 3 times, last with ValueError: not today"
-    assert pending(links, keys, "sink") == 0
+    assert pending(client, keys, "sink") == 0
 
 
 def test_an_async_handler_is_awaited(settings: Settings) -> None:
@@ -159,7 +159,7 @@ def test_what_a_handler_sends_carries_session_correlation_and_cause(settings: Se
     assert (payload, envelope.session, envelope.correlation, envelope.causation) == (2, "s", id_, id_)
 
 
-def test_a_declared_product_is_negotiated_before_its_first_message(settings: Settings, links: Links) -> None:
+def test_a_declared_product_is_negotiated_before_its_first_message(settings: Settings, client: Client) -> None:
     keys = Keys(settings.namespace)
     sink, _ = collector(settings, Page)
     source, refused, envelopes = Module("source", settings=settings), [], []
@@ -174,26 +174,26 @@ def test_a_declared_product_is_negotiated_before_its_first_message(settings: Set
         context.stop()
 
     with running(sink):
-        wait_until(lambda: links.run(registry.find(keys, "sink")) is not None)
+        wait_until(lambda: client.run(registry.find(keys, "sink")) is not None)
         source.run()
     assert len(refused) == 1
     assert envelopes == []
 
 
-def test_running_modules_are_registered_and_their_instances_alive(settings: Settings, links: Links) -> None:
+def test_running_modules_are_registered_and_their_instances_alive(settings: Settings, client: Client) -> None:
     import time
 
     keys = Keys(settings.namespace)
     module, _ = collector(settings, Page)
 
     def instances() -> int:
-        found = links.run(registry.everyone(keys, now_ms=time.time_ns() // 1_000_000))
+        found = client.run(registry.everyone(keys, now_ms=time.time_ns() // 1_000_000))
         return sum(len(registered.instances) for registered in found)
 
     with running(module):
         wait_until(lambda: instances() == 1)
     assert instances() == 0
-    found = links.run(registry.require(keys, "sink"))
+    found = client.run(registry.require(keys, "sink"))
     assert (found.module, found.version) == ("sink", "1.0.0")
     assert found.registered_us > 0
 
@@ -220,7 +220,7 @@ def test_a_slow_handler_keeps_its_lease(settings: Settings) -> None:
     assert len(handled) == 1
 
 
-def test_what_slow_handlers_have_done_is_acked_before_their_batch_ends(settings: Settings, links: Links) -> None:
+def test_what_slow_handlers_have_done_is_acked_before_their_batch_ends(settings: Settings, client: Client) -> None:
     """Else a crash in the middle of a batch would have all of it handled again."""
     gate, started = threading.Event(), []
     module = Module("sink", settings=settings)
@@ -233,7 +233,7 @@ def test_what_slow_handlers_have_done_is_acked_before_their_batch_ends(settings:
     publish(settings, "sink", *range(5))
     with running(module):
         wait_until(lambda: started == [0, 1, 2])
-        wait_until(lambda: pending(links, Keys(settings.namespace), "sink") == 3, within_s=5)
+        wait_until(lambda: pending(client, Keys(settings.namespace), "sink") == 3, within_s=5)
         gate.set()
 
 
@@ -251,7 +251,7 @@ def test_a_delivery_whose_ack_waits_is_not_claimed_by_another(settings: Settings
 
 
 def test_a_module_ends_on_sigterm_and_gives_back_what_it_did_not_handle(
-    settings: Settings, environ: dict[str, str], links: Links, tmp_path: Path
+    settings: Settings, environ: dict[str, str], client: Client, tmp_path: Path
 ) -> None:
     script = tmp_path / "slow.py"
     script.write_text(
@@ -271,7 +271,7 @@ def test_a_module_ends_on_sigterm_and_gives_back_what_it_did_not_handle(
     with running(module):
         wait_until(lambda: len(seen) == 2, within_s=5)
     assert seen == [2, 3]
-    assert pending(links, Keys(settings.namespace), "sink") == 0
+    assert pending(client, Keys(settings.namespace), "sink") == 0
 
 
 def test_two_handlers_for_one_type_and_odd_signatures_are_refused() -> None:

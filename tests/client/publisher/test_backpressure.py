@@ -15,10 +15,10 @@ from claude_comm.client.identity import millis
 from claude_comm.effects import Command, Operation
 from claude_comm.errors import ConfigurationError, InboxFull
 from claude_comm.names import Keys
-from claude_comm.ops import lag, receipts, registry
+from claude_comm.ops import lag, projection_progress, registry
 from claude_comm.ops.registry import ALIVE_MS
 from claude_comm.registry.contracts import contract
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
 
@@ -33,11 +33,11 @@ def drain(settings: Settings, count: int) -> None:
             consumer.ack(delivery)
 
 
-def length(links: Links, settings: Settings) -> int:
-    return int(links.data.one(Command(("XLEN", Keys(settings.namespace).inbox("sink")))))
+def length(client: Client, settings: Settings) -> int:
+    return int(client.data.one(Command(("XLEN", Keys(settings.namespace).inbox("sink")))))
 
 
-def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limited: Settings, links: Links) -> None:
+def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limited: Settings, client: Client) -> None:
     with Publisher("src", settings=limited, on_lag="refuse") as publisher:
         for number in range(100):
             publisher.publish("sink", number)
@@ -46,7 +46,7 @@ def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limit
         ) as caught:
             publisher.publish("sink", 100)
         assert (caught.value.target, caught.value.lag, caught.value.limit) == ("sink", 100, 100)
-        assert length(links, limited) == 100
+        assert length(client, limited) == 100
         publisher.publish("topic:news", 1)
         publisher.publish("other", 1)
         drain(limited, 40)
@@ -57,10 +57,10 @@ def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limit
             publisher.publish_soon("sink", 1)
         with pytest.raises(InboxFull):
             publisher.request("sink", 1)
-        assert length(links, limited) == 140
+        assert length(client, limited) == 140
 
 
-def test_with_wait_it_goes_on_when_the_consumer_has_caught_up(limited: Settings, links: Links) -> None:
+def test_with_wait_it_goes_on_when_the_consumer_has_caught_up(limited: Settings, client: Client) -> None:
     """The inbox never holds more than its limit, whoever is faster."""
     deepest = 0
     stop = threading.Event()
@@ -70,7 +70,7 @@ def test_with_wait_it_goes_on_when_the_consumer_has_caught_up(limited: Settings,
         with Consumer("sink", settings=limited, batch=10) as consumer:
             while not stop.is_set():
                 deliveries = consumer.read(wait_s=0.05)
-                (group,) = consumer.links.data.one(Command(("XINFO", "GROUPS", Keys(limited.namespace).inbox("sink"))))
+                (group,) = consumer.client.data.one(Command(("XINFO", "GROUPS", Keys(limited.namespace).inbox("sink"))))
                 deepest = max(deepest, group[b"lag"])
                 for delivery in deliveries:
                     consumer.ack(delivery)
@@ -83,7 +83,7 @@ def test_with_wait_it_goes_on_when_the_consumer_has_caught_up(limited: Settings,
         for number in range(1500):
             publisher.publish_soon("sink", number)
         publisher.flush()
-    wait_until(lambda: length(links, limited) == 3000)
+    wait_until(lambda: length(client, limited) == 3000)
     stop.set()
     thread.join()
     assert 0 < deepest <= 100
@@ -100,7 +100,7 @@ def test_waiting_has_an_end(limited: Settings) -> None:
         publisher.request("sink", 1, timeout_s=0.1)
 
 
-def test_the_asyncio_publisher_is_held_too(limited: Settings, links: Links) -> None:
+def test_the_asyncio_publisher_is_held_too(limited: Settings, client: Client) -> None:
     async def scenario() -> None:
         async with AsyncPublisher("src", settings=limited, on_lag="refuse") as publisher:
             await asyncio.gather(*(publisher.publish("sink", number) for number in range(100)))
@@ -117,27 +117,27 @@ def test_the_asyncio_publisher_is_held_too(limited: Settings, links: Links) -> N
             await asyncio.wait_for(waiting, 10)
 
     asyncio.run(scenario())
-    assert length(links, limited) == 101
+    assert length(client, limited) == 101
 
 
 def test_a_module_s_own_limit_goes_before_the_setting_and_is_known_from_the_first_message(
-    settings: Settings, links: Links
+    settings: Settings, client: Client
 ) -> None:
     keys = Keys(settings.namespace)
-    links.run(registry.register(keys, contract("sink", max_lag=10)))
+    client.run(registry.register(keys, contract("sink", max_lag=10)))
     with Publisher("src", settings=settings, on_lag="refuse") as publisher:
         # The limit is learnt with the first message.
         for number in range(10):
             publisher.publish("sink", number)
         with pytest.raises(InboxFull, match="limit is 10"):
             publisher.publish("sink", 10)
-    links.run(registry.register(keys, contract("sink")))
+    client.run(registry.register(keys, contract("sink")))
     with Publisher("src", settings=settings, on_lag="refuse") as publisher:
         publisher.publish_many("sink", range(500))
         publisher.publish("sink", 1)
 
 
-def test_a_module_declares_its_limit(settings: Settings, links: Links) -> None:
+def test_a_module_declares_its_limit(settings: Settings, client: Client) -> None:
     module = Module("sink", settings=settings, max_lag=7)
 
     @module.on_start
@@ -145,27 +145,29 @@ def test_a_module_declares_its_limit(settings: Settings, links: Links) -> None:
         context.stop()
 
     module.run()
-    found = links.run(registry.require(Keys(settings.namespace), "sink"))
+    found = client.run(registry.require(Keys(settings.namespace), "sink"))
     assert found.max_lag == 7
-    assert links.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) == b"7"
-    links.run(registry.unregister(Keys(settings.namespace), "sink"))
-    assert links.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) is None
+    assert client.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) == b"7"
+    client.run(registry.unregister(Keys(settings.namespace), "sink"))
+    assert client.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) is None
     with pytest.raises(ConfigurationError, match="max_lag"):
         Module("sink", settings=settings, max_lag=-1).contract()
 
 
-def test_a_projection_that_is_behind_holds_publishers_while_it_lives(limited: Settings, links: Links) -> None:
+def test_a_projection_that_is_behind_holds_publishers_while_it_lives(limited: Settings, client: Client) -> None:
     """What it has not stored cannot be trimmed, whoever has handled it."""
     keys = Keys(limited.namespace)
     inbox = keys.inbox("sink")
 
     def tell(stored: str, count: int, at_ms: int, settled: dict[str, str]) -> None:
-        links.run(receipts.tell(keys, "p", {inbox: stored}, settled=settled, counts={inbox: count}, now_ms=at_ms))
+        client.run(
+            projection_progress.report(keys, "p", {inbox: stored}, durable=settled, counts={inbox: count}, now_ms=at_ms)
+        )
 
     follows = {inbox: "0-0"}
     with Publisher("src", settings=limited, on_lag="refuse") as publisher:
         publisher.publish_many("sink", range(100))
-        ids = [id_.decode() for id_, _ in links.data.one(Command(("XRANGE", inbox, "-", "+")))]
+        ids = [id_.decode() for id_, _ in client.data.one(Command(("XRANGE", inbox, "-", "+")))]
         drain(limited, 100)
         tell("0-0", 0, millis(), follows)
         with pytest.raises(InboxFull, match="100 messages wait in the inbox of 'sink' for projection p"):

@@ -21,7 +21,7 @@ from claude_comm.client.publisher.batching import (
 from claude_comm.effects import Command, Post
 from claude_comm.errors import EncodeError, PublisherFull, ServerRefused, ServerUnreachable, TransportError
 from claude_comm.ops.publish import Outcomes
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.publisher.test_publisher import sent
 from tests.conftest import wait_until
 
@@ -153,7 +153,7 @@ def test_asyncio_tasks_share_flights_and_keep_their_order() -> None:
     assert [body for flight in line.flights for body in flight] == [b"%d" % n for n in range(300)]
 
 
-def test_a_cancelled_asyncio_caller_does_not_disturb_the_others(settings: Settings, links: Links) -> None:
+def test_a_cancelled_asyncio_caller_does_not_disturb_the_others(settings: Settings, client: Client) -> None:
     async def scenario() -> None:
         async with AsyncPublisher("src", settings=settings) as publisher:
             tasks = [asyncio.create_task(publisher.publish("sink", n)) for n in range(50)]
@@ -164,7 +164,7 @@ def test_a_cancelled_asyncio_caller_does_not_disturb_the_others(settings: Settin
             assert sum(isinstance(outcome, str) for outcome in outcomes) == 40
 
     asyncio.run(scenario())
-    payloads = [envelope.payload() for envelope in sent(links, settings, "sink")]
+    payloads = [envelope.payload() for envelope in sent(client, settings, "sink")]
     assert set(range(50)) - set(range(0, 50, 5)) <= set(payloads)
 
 
@@ -181,21 +181,21 @@ def test_the_asyncio_publisher_is_bounded_too(settings: Settings, on_full: OnFul
     assert full + sum(isinstance(outcome, str) for outcome in outcomes) == 100
 
 
-def test_published_soon_is_in_the_stream_after_a_flush_in_order(settings: Settings, links: Links) -> None:
+def test_published_soon_is_in_the_stream_after_a_flush_in_order(settings: Settings, client: Client) -> None:
     with Publisher("src", settings=settings) as publisher:
         futures = [publisher.publish_soon("sink", n, session="s") for n in range(3_000)]
         with pytest.raises(EncodeError):
             publisher.publish_soon("sink", object())
         publisher.flush()
         assert all(future.done() for future in futures)
-    found = sent(links, settings, "sink")
+    found = sent(client, settings, "sink")
     assert [envelope.payload() for envelope in found] == list(range(3_000))
     assert [envelope.id for envelope in found] == [future.result() for future in futures]
 
 
-def test_a_refusal_reaches_the_one_whose_message_was_refused(settings: Settings, links: Links) -> None:
+def test_a_refusal_reaches_the_one_whose_message_was_refused(settings: Settings, client: Client) -> None:
     with Publisher("src", settings=settings) as publisher:
-        links.data.one(Command(("SET", publisher.identity.keys.inbox("wrong"), "not a stream")))
+        client.data.one(Command(("SET", publisher.identity.keys.inbox("wrong"), "not a stream")))
         good, bad = publisher.publish_soon("right", 1), publisher.publish_soon("wrong", 1)
         publisher.flush()
         assert good.result(1)

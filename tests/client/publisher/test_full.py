@@ -28,10 +28,10 @@ def server(home: Path) -> Settings:
 @contextmanager
 def no_memory(settings: Settings) -> Iterator[Callable[[], None]]:
     """Within it the server refuses to grow, until the function that is given is called."""
-    with connect(settings) as links:
+    with connect(settings) as client:
 
         def limit(to_bytes: int) -> None:
-            links.data.one(Command(("CONFIG", "SET", "maxmemory", to_bytes)))
+            client.data.one(Command(("CONFIG", "SET", "maxmemory", to_bytes)))
 
         limit(1)
         try:
@@ -47,8 +47,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sent(settings: Settings, target: str) -> int:
-    with connect(settings) as links:
-        return int(links.data.one(Command(("XLEN", Keys(settings.namespace).inbox(target)))))
+    with connect(settings) as client:
+        return int(client.data.one(Command(("XLEN", Keys(settings.namespace).inbox(target)))))
 
 
 def test_a_publisher_is_told_that_the_server_is_full_and_what_to_do(server: Settings, impatient: None) -> None:

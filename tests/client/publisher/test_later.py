@@ -28,8 +28,8 @@ from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect, connect_async
-from claude_comm.transport.driver import Links
-from claude_comm.transport.pool import Server
+from claude_comm.transport.driver import Client
+from claude_comm.transport.pool import ConnectionPool
 from tests.client.consumer.test_consumer import dead, events, pending, publish
 from tests.client.module.test_module import collector, running
 from tests.conftest import wait_until
@@ -40,12 +40,12 @@ def keys(settings: Settings) -> Keys:
     return Keys(settings.namespace)
 
 
-def waiting(links: Links, keys: Keys, target: str) -> int:
-    return int(links.data.one(Command(("ZCARD", keys.later(target)))))
+def waiting(client: Client, keys: Keys, target: str) -> int:
+    return int(client.data.one(Command(("ZCARD", keys.later(target)))))
 
 
-def bodies(links: Links, stream: str) -> list[bytes]:
-    return [fields[1] for _, fields in links.data.one(Command(("XRANGE", stream, "-", "+")))]
+def bodies(client: Client, stream: str) -> list[bytes]:
+    return [fields[1] for _, fields in client.data.one(Command(("XRANGE", stream, "-", "+")))]
 
 
 def run_until_killed(script: str, environ: dict[str, str], done: Any) -> None:
@@ -69,12 +69,12 @@ module.run()
 
 
 def test_a_module_killed_between_failing_and_retrying_loses_nothing(
-    links: Links, keys: Keys, settings: Settings, environ: dict[str, str]
+    client: Client, keys: Keys, settings: Settings, environ: dict[str, str]
 ) -> None:
     """What failed waits on the server, with its attempts, for whichever instance is there when it is due."""
     ids = publish(settings, "sink", 1, 2, 3)
-    run_until_killed(FAILING.format(wait_s=0.8), environ, lambda: waiting(links, keys, "sink") == 3)
-    assert pending(links, keys, "sink") == 0
+    run_until_killed(FAILING.format(wait_s=0.8), environ, lambda: waiting(client, keys, "sink") == 3)
+    assert pending(client, keys, "sink") == 0
     with Consumer("sink", settings=settings) as consumer:
         back: list[Any] = []
         wait_until(lambda: bool(back.extend(consumer.read(wait_s=0.1)) or len(back) == 3))
@@ -82,8 +82,8 @@ def test_a_module_killed_between_failing_and_retrying_loses_nothing(
         assert sorted(one.envelope.id for one in back) == ids
         for one in back:
             consumer.ack(one)
-    assert (waiting(links, keys, "sink"), pending(links, keys, "sink")) == (0, 0)
-    told = events(links, keys, "sink")
+    assert (waiting(client, keys, "sink"), pending(client, keys, "sink")) == (0, 0)
+    told = events(client, keys, "sink")
     retried = [event for event in told if isinstance(event, Retried)]
     assert sorted(event.delivery.id for event in retried) == ids
     assert {event.reason[:10] for event in retried} == {"ValueError"}
@@ -99,35 +99,35 @@ from claude_comm.names import Keys
 from claude_comm.ops import later
 settings = settings_of_process()
 keys = Keys(settings.namespace)
-with connect(settings) as links:
+with connect(settings) as client:
     while True:
-        links.run(later.move_due(keys, keys.inbox("sink"), now_ms=time.time_ns() // 1_000_000, limit=7))
+        client.run(later.move_due(keys, keys.inbox("sink"), now_ms=time.time_ns() // 1_000_000, limit=7))
 """
 
 
 def test_a_process_killed_while_it_moves_what_is_due_loses_and_doubles_nothing(
-    links: Links, keys: Keys, settings: Settings, environ: dict[str, str]
+    client: Client, keys: Keys, settings: Settings, environ: dict[str, str]
 ) -> None:
     due_ms = time.time_ns() // 1_000_000 - 1
     expected = [b"body %d" % number for number in range(3_000)]
     words: list[Any] = [word for body in expected for word in (due_ms, later.member(body, 0))]
-    links.data.one(Command(("ZADD", keys.later("sink"), *words)))
+    client.data.one(Command(("ZADD", keys.later("sink"), *words)))
 
     def moved() -> int:
-        return int(links.data.one(Command(("XLEN", keys.inbox("sink")))))
+        return int(client.data.one(Command(("XLEN", keys.inbox("sink")))))
 
     def more_than(count: int) -> bool:
         return moved() > count
 
     for goal in (1, 900, 1_800):
         run_until_killed(MOVING, environ, partial(more_than, max(goal, moved())))
-        there = bodies(links, keys.inbox("sink"))
-        left = links.data.one(Command(("ZRANGE", keys.later("sink"), 0, -1)))
+        there = bodies(client, keys.inbox("sink"))
+        left = client.data.one(Command(("ZRANGE", keys.later("sink"), 0, -1)))
         assert Counter(there) + Counter(member.partition(b":")[2] for member in left) == Counter(expected)
     assert moved() > 1_000
 
 
-def test_many_that_move_at_once_move_each_once(links: Links, keys: Keys, settings: Settings) -> None:
+def test_many_that_move_at_once_move_each_once(client: Client, keys: Keys, settings: Settings) -> None:
     with Publisher("src", settings=settings) as publisher:
         for number in range(200):
             publisher.publish("sink", number, delay_s=0.05)
@@ -145,22 +145,22 @@ def test_many_that_move_at_once_move_each_once(links: Links, keys: Keys, setting
     for consumer in consumers:
         consumer.close()
     assert sorted(seen) == list(range(200))
-    assert (waiting(links, keys, "sink"), pending(links, keys, "sink")) == (0, 0)
+    assert (waiting(client, keys, "sink"), pending(client, keys, "sink")) == (0, 0)
 
 
 def test_a_retry_whose_reply_was_lost_and_that_is_sent_again_moves_nothing_twice(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     publish(settings, "sink", 1)
     with Consumer("sink", settings=settings) as consumer:
         (delivery,) = consumer.read()
         for _ in range(2):
             consumer.retry(delivery, wait_s=30, reason="later")
-        assert waiting(links, keys, "sink") == 1
-        assert len([event for event in events(links, keys, "sink") if isinstance(event, Retried)]) == 1
+        assert waiting(client, keys, "sink") == 1
+        assert len([event for event in events(client, keys, "sink") if isinstance(event, Retried)]) == 1
 
 
-def test_who_lost_a_delivery_can_neither_retry_nor_bury_it(links: Links, keys: Keys, settings: Settings) -> None:
+def test_who_lost_a_delivery_can_neither_retry_nor_bury_it(client: Client, keys: Keys, settings: Settings) -> None:
     publish(settings, "sink", 1)
     with (
         Consumer("sink", settings=settings, lease_s=0.001) as slow,
@@ -171,36 +171,36 @@ def test_who_lost_a_delivery_can_neither_retry_nor_bury_it(links: Links, keys: K
         wait_until(lambda: bool(found.extend(fast.read(wait_s=0.01)) or found))
         slow.retry(lost, wait_s=0, reason="mine")
         slow.fail(lost, "mine")
-        assert (waiting(links, keys, "sink"), dead(links, keys, "sink")) == (0, [])
+        assert (waiting(client, keys, "sink"), dead(client, keys, "sink")) == (0, [])
         fast.ack(found[0])
-    assert pending(links, keys, "sink") == 0
+    assert pending(client, keys, "sink") == 0
 
 
 def test_the_message_that_comes_back_is_the_one_that_was_sent_to_the_byte(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     """A signature, or a field of a newer release, would not survive decoding and encoding again."""
     publish(settings, "sink", {"n": 1})
-    (sent,) = bodies(links, keys.inbox("sink"))
+    (sent,) = bodies(client, keys.inbox("sink"))
     with Consumer("sink", settings=settings) as consumer:
         for attempt in (1, 2, 3):
             (delivery,) = consumer.read()
             assert (delivery.entry.body, delivery.attempts) == (sent, attempt)
             consumer.retry(delivery, wait_s=0, reason="again")
-    assert set(bodies(links, keys.inbox("sink"))) == {sent}
+    assert set(bodies(client, keys.inbox("sink"))) == {sent}
 
 
-def test_a_foreign_count_of_attempts_is_no_trouble(links: Links, keys: Keys, settings: Settings) -> None:
+def test_a_foreign_count_of_attempts_is_no_trouble(client: Client, keys: Keys, settings: Settings) -> None:
     publish(settings, "sink", 1)
-    (body,) = bodies(links, keys.inbox("sink"))
+    (body,) = bodies(client, keys.inbox("sink"))
     for told in ("-3", "nine", "9" * 40, ""):
-        links.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", body, "a", told)))
+        client.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", body, "a", told)))
     with Consumer("sink", settings=settings) as consumer:
         assert [delivery.attempts for delivery in consumer.read()] == [1] * 5
 
 
 def test_a_delivery_from_a_topic_is_retried_by_its_own_module_alone(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     publish(settings, "topic:news", "extra")
     for name in ("one", "two"):
@@ -210,7 +210,7 @@ def test_a_delivery_from_a_topic_is_retried_by_its_own_module_alone(
                 consumer.retry(delivery, wait_s=0, reason="busy")
             else:
                 consumer.ack(delivery)
-    assert int(links.data.one(Command(("XPENDING", keys.topic("news"), "one")))[0]) == 0
+    assert int(client.data.one(Command(("XPENDING", keys.topic("news"), "one")))[0]) == 0
     with Consumer("one", topics=["news"], settings=settings) as consumer:
         (again,) = consumer.read()
         assert (again.payload(), again.attempts, again.envelope.target) == ("extra", 2, "topic:news")
@@ -220,7 +220,7 @@ def test_a_delivery_from_a_topic_is_retried_by_its_own_module_alone(
         assert consumer.read(wait_s=0.05) == []
 
 
-def test_each_type_of_message_has_the_policy_of_its_handler(links: Links, keys: Keys, settings: Settings) -> None:
+def test_each_type_of_message_has_the_policy_of_its_handler(client: Client, keys: Keys, settings: Settings) -> None:
     tried: Counter[str] = Counter()
     module = Module("sink", settings=settings, retry=RetryPolicy(attempts=2, first_wait_s=0.01, never=(KeyError,)))
 
@@ -243,9 +243,9 @@ def test_each_type_of_message_has_the_policy_of_its_handler(links: Links, keys: 
         for type_ in ("often", "twice", "never"):
             publisher.publish("sink", type_, type=type_)
     with running(module):
-        wait_until(lambda: len(dead(links, keys, "sink")) == 3)
+        wait_until(lambda: len(dead(client, keys, "sink")) == 3)
     assert tried == {"often": 4, "twice": 2, "never": 1}
-    by_type = {decode(one[b"e"]).type: one for one in dead(links, keys, "sink")}
+    by_type = {decode(one[b"e"]).type: one for one in dead(client, keys, "sink")}
     assert {name: one[b"attempts"] for name, one in by_type.items()} == {"often": b"4", "twice": b"2", "never": b"1"}
     assert b"not tried again" in by_type["never"][b"reason"]
     assert b"Traceback" in by_type["often"][b"traceback"]
@@ -259,7 +259,7 @@ class Unspeakable(Exception):
 
 @pytest.mark.parametrize("error", [ValueError("x" * 3_000_000), ValueError("\udcff lone"), Unspeakable()])
 def test_whatever_an_exception_says_the_module_lives_and_the_message_is_retried_and_buried(
-    links: Links, keys: Keys, settings: Settings, error: Exception
+    client: Client, keys: Keys, settings: Settings, error: Exception
 ) -> None:
     module, seen = Module("sink", settings=settings, retry=RetryPolicy(attempts=2, first_wait_s=0)), []
 
@@ -271,8 +271,8 @@ def test_whatever_an_exception_says_the_module_lives_and_the_message_is_retried_
 
     publish(settings, "sink", "bad", "good")
     with running(module):
-        wait_until(lambda: bool(dead(links, keys, "sink")) and bool(seen))
-    (buried,) = dead(links, keys, "sink")
+        wait_until(lambda: bool(dead(client, keys, "sink")) and bool(seen))
+    (buried,) = dead(client, keys, "sink")
     assert buried[b"attempts"] == b"2"
     assert type(error).__name__.encode() in buried[b"reason"]
     assert len(buried[b"reason"]) < 4_000
@@ -280,21 +280,21 @@ def test_whatever_an_exception_says_the_module_lives_and_the_message_is_retried_
 
 
 def test_a_burial_names_the_place_in_the_payload_and_in_the_schema(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     module = Module("sink", settings=settings)
     module.handles(accepts={"properties": {"n": {"maximum": 5}}})(lambda payload: None)
     publish(settings, "sink", {"n": 9})
-    links.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", b"\xc1")))
+    client.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", b"\xc1")))
     with running(module):
-        wait_until(lambda: len(dead(links, keys, "sink")) == 2)
-    by_path = {one[b"path"]: one for one in dead(links, keys, "sink")}
+        wait_until(lambda: len(dead(client, keys, "sink")) == 2)
+    by_path = {one[b"path"]: one for one in dead(client, keys, "sink")}
     assert by_path[b"$.n"][b"schema_path"] == b"/properties/n/maximum"
     assert b"DecodeError" in by_path[b""][b"traceback"]
 
 
 def test_an_end_that_the_server_did_not_hear_of_comes_back_after_the_lease(
-    links: Links, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    client: Client, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease of such a delivery is not renewed, or nobody would ever have it again."""
     module, tries = Module("sink", settings=settings, lease_s=0.3), []
@@ -313,11 +313,11 @@ def test_an_end_that_the_server_did_not_hear_of_comes_back_after_the_lease(
     publish(settings, "sink", 7)
     with running(module):
         wait_until(lambda: tries == [7, 7], within_s=5)
-    assert pending(links, keys, "sink") == 0
+    assert pending(client, keys, "sink") == 0
 
 
 def test_a_delayed_message_is_handed_out_when_it_is_due_and_not_before(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     with Publisher("src", settings=settings) as publisher, Consumer("sink", settings=settings) as consumer:
         start = time.monotonic()
@@ -337,13 +337,13 @@ def test_a_delayed_message_is_handed_out_when_it_is_due_and_not_before(
     assert [payload for payload, _ in seen] == ["now", "at", "later"]
     assert 0.19 < seen[1][1] < 0.35
     assert 0.39 < seen[2][1] < 0.6
-    assert waiting(links, keys, "sink") == 0
+    assert waiting(client, keys, "sink") == 0
 
 
-def test_a_message_may_wait_for_a_topic(links: Links, keys: Keys, settings: Settings) -> None:
+def test_a_message_may_wait_for_a_topic(client: Client, keys: Keys, settings: Settings) -> None:
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("topic:news", "extra", delay_s=0.05)
-    assert waiting(links, keys, "topic:news") == 1
+    assert waiting(client, keys, "topic:news") == 1
     for name in ("one", "two"):
         with Consumer(name, topics=["news"], settings=settings) as consumer:
             found: list[Any] = []
@@ -353,25 +353,25 @@ def test_a_message_may_wait_for_a_topic(links: Links, keys: Keys, settings: Sett
 
 
 def test_a_delayed_publish_that_is_sent_again_is_one_message(
-    links: Links, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    client: Client, keys: Keys, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its reply was lost: the second attempt has the same bytes."""
     lost: list[int] = []
-    ask = Server.one
+    ask = ConnectionPool.one
 
-    def cut_off(self: Server, command: Command) -> Any:
+    def cut_off(self: ConnectionPool, command: Command) -> Any:
         reply = ask(self, command)
         if command.args[0] == "ZADD" and not lost:
             lost.append(1)
             raise ServerUnreachable(self.url, "cut off")
         return reply
 
-    monkeypatch.setattr(Server, "one", cut_off)
+    monkeypatch.setattr(ConnectionPool, "one", cut_off)
     monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.0,))
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("sink", 1, delay_s=30)
     assert lost
-    assert waiting(links, keys, "sink") == 1
+    assert waiting(client, keys, "sink") == 1
 
 
 def test_a_handler_sends_later_what_it_does_not_want_to_send_now(settings: Settings) -> None:
@@ -395,7 +395,7 @@ def test_a_handler_sends_later_what_it_does_not_want_to_send_now(settings: Setti
     assert seen[0].expires - seen[0].not_before == 60_000_000
 
 
-def test_an_expired_message_is_buried_and_not_handled(links: Links, keys: Keys, settings: Settings) -> None:
+def test_an_expired_message_is_buried_and_not_handled(client: Client, keys: Keys, settings: Settings) -> None:
     module, seen = collector(settings, str)
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("sink", "stale", ttl_s=0.01)
@@ -403,14 +403,14 @@ def test_an_expired_message_is_buried_and_not_handled(links: Links, keys: Keys, 
         publisher.publish("sink", "fresh", ttl_s=60)
         time.sleep(0.05)
     with running(module):
-        wait_until(lambda: len(dead(links, keys, "sink")) == 2 and bool(seen))
+        wait_until(lambda: len(dead(client, keys, "sink")) == 2 and bool(seen))
     assert seen == ["fresh"]
-    assert [one[b"reason"] for one in dead(links, keys, "sink")] == [b"expired"] * 2
-    assert [event.reason for event in events(links, keys, "sink") if isinstance(event, Buried)] == ["expired"] * 2
+    assert [one[b"reason"] for one in dead(client, keys, "sink")] == [b"expired"] * 2
+    assert [event.reason for event in events(client, keys, "sink") if isinstance(event, Buried)] == ["expired"] * 2
 
 
 def test_a_consumer_without_handlers_is_not_handed_an_expired_message_either(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("sink", "stale", ttl_s=0)
@@ -419,11 +419,11 @@ def test_a_consumer_without_handlers_is_not_handed_an_expired_message_either(
         (delivery,) = consumer.read()
         assert delivery.payload() == "fresh"
         consumer.ack(delivery)
-    assert [one[b"reason"] for one in dead(links, keys, "sink")] == [b"expired"]
+    assert [one[b"reason"] for one in dead(client, keys, "sink")] == [b"expired"]
 
 
 def test_a_message_that_expires_while_another_is_handled_is_not_handled(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     module, seen = Module("sink", settings=settings), []
 
@@ -436,17 +436,17 @@ def test_a_message_that_expires_while_another_is_handled_is_not_handled(
         publisher.publish("sink", "slow")
         publisher.publish("sink", "in a hurry", ttl_s=0.4)
         with running(module):
-            wait_until(lambda: bool(dead(links, keys, "sink")))
+            wait_until(lambda: bool(dead(client, keys, "sink")))
     assert seen == ["slow"]
 
 
-def test_what_is_no_time_is_refused_before_anything_is_sent(settings: Settings, links: Links, keys: Keys) -> None:
+def test_what_is_no_time_is_refused_before_anything_is_sent(settings: Settings, client: Client, keys: Keys) -> None:
     with Publisher("src", settings=settings) as publisher, pytest.raises(ConfigurationError, match="time zone"):
         publisher.publish("sink", 1, at=datetime(2030, 1, 1))
-    assert links.data.one(Command(("EXISTS", keys.inbox("sink"), keys.later("sink")))) == 0
+    assert client.data.one(Command(("EXISTS", keys.inbox("sink"), keys.later("sink")))) == 0
 
 
-def test_the_asyncio_twins_do_the_same(links: Links, keys: Keys, settings: Settings) -> None:
+def test_the_asyncio_twins_do_the_same(client: Client, keys: Keys, settings: Settings) -> None:
     async def scenario() -> list[tuple[int, int]]:
         seen: list[tuple[int, int]] = []
         async with AsyncPublisher("src", settings=settings) as publisher:
@@ -464,10 +464,10 @@ def test_the_asyncio_twins_do_the_same(links: Links, keys: Keys, settings: Setti
         return seen
 
     assert asyncio.run(scenario()) == [(1, 1), (2, 1), (1, 2)]
-    assert (waiting(links, keys, "sink"), pending(links, keys, "sink")) == (0, 0)
+    assert (waiting(client, keys, "sink"), pending(client, keys, "sink")) == (0, 0)
 
 
-def test_a_server_that_forgot_the_scripts_is_sent_them_again(links: Links, keys: Keys, settings: Settings) -> None:
+def test_a_server_that_forgot_the_scripts_is_sent_them_again(client: Client, keys: Keys, settings: Settings) -> None:
     script = Script("due", (keys.later("x"), keys.inbox("x")), (0, 1))
 
     def ask() -> Any:
@@ -479,21 +479,21 @@ def test_a_server_that_forgot_the_scripts_is_sent_them_again(links: Links, keys:
             return await opened.run(ask())
 
     for _ in range(2):
-        links.data.one(Command(("SCRIPT", "FLUSH")))
-        assert links.run(ask()) == [0, b""]
-        links.data.one(Command(("SCRIPT", "FLUSH")))
+        client.data.one(Command(("SCRIPT", "FLUSH")))
+        assert client.run(ask()) == [0, b""]
+        client.data.one(Command(("SCRIPT", "FLUSH")))
         assert asyncio.run(ask_async()) == [0, b""]
-    assert links.run(ask()) == [0, b""]
-    links.data.one(Command(("SET", keys.later("x"), "no set")))
+    assert client.run(ask()) == [0, b""]
+    client.data.one(Command(("SET", keys.later("x"), "no set")))
     with pytest.raises(ServerRefused) as refused:
-        links.run(ask())
+        client.run(ask())
     assert refused.value.code == "WRONGTYPE"
 
 
 def test_the_projection_tells_that_a_message_is_tried_again_and_then_that_it_was_handled(settings: Settings) -> None:
     def delivery() -> tuple[str, str, int]:
-        with open_database(settings.database) as database, connect(settings) as links:
-            catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+        with open_database(settings.database) as database, connect(settings) as client:
+            catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
             (row,) = queries.messages(database)
             (one,) = queries.deliveries(database, row)
             return row.status, one.status, one.attempts
@@ -509,7 +509,7 @@ def test_the_projection_tells_that_a_message_is_tried_again_and_then_that_it_was
 
 
 def test_events_of_one_message_are_in_the_order_in_which_they_happened(
-    links: Links, keys: Keys, settings: Settings
+    client: Client, keys: Keys, settings: Settings
 ) -> None:
     module = Module("sink", settings=settings, retry=RetryPolicy(attempts=3, first_wait_s=0.01))
     tries: list[int] = []
@@ -523,7 +523,7 @@ def test_events_of_one_message_are_in_the_order_in_which_they_happened(
     publish(settings, "sink", 1)
     with running(module):
         wait_until(lambda: len(tries) == 3)
-    told = [event for event in events(links, keys, "sink") if isinstance(event, Retried | Handled)]
+    told = [event for event in events(client, keys, "sink") if isinstance(event, Retried | Handled)]
     assert [type(event).__name__ for event in told] == ["Retried", "Retried", "Handled"]
     assert [event.delivery.attempts for event in told if isinstance(event, Retried)] == [1, 2]
     assert [one.attempts for event in told if isinstance(event, Handled) for one in event.deliveries] == [3]
@@ -539,10 +539,10 @@ def test_no_path_of_this_machine_is_needed_to_find_the_scripts() -> None:
     assert named == {path.stem for path in (package / "ops" / "lua").iterdir()}
 
 
-def test_many_wait_and_expire_together(links: Links, keys: Keys, settings: Settings) -> None:
+def test_many_wait_and_expire_together(client: Client, keys: Keys, settings: Settings) -> None:
     with Publisher("src", settings=settings) as publisher:
         ids = publisher.publish_many("sink", range(1200), delay_s=0.3, ttl_s=60)
-        assert waiting(links, keys, "sink") == 1200
+        assert waiting(client, keys, "sink") == 1200
         soon = publisher.publish_soon("brief", 1, ttl_s=0).result(10)
     with Consumer("sink", settings=settings, batch=500) as consumer:
         seen: list[Any] = []
@@ -553,6 +553,6 @@ def test_many_wait_and_expire_together(links: Links, keys: Keys, settings: Setti
             consumer.ack(delivery)
     with Consumer("brief", settings=settings) as consumer:
         assert consumer.read(wait_s=0.1) == []
-    (entry,) = links.data.one(Command(("XRANGE", keys.dead("brief"), "-", "+")))
+    (entry,) = client.data.one(Command(("XRANGE", keys.dead("brief"), "-", "+")))
     assert soon.encode() in entry[1][1]
     assert b"expired" in entry[1]

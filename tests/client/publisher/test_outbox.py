@@ -27,14 +27,14 @@ from claude_comm.store.database import open_database
 from claude_comm.store.outbox import Outbox
 from claude_comm.store.records import MessageRow
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
 # Publishes 0 to 9 one by one and dies by SIGKILL at a named point of the fifth.
 CHILD = """
 import os, signal, sys
 from claude_comm import Publisher
-from claude_comm.transport.pool import Server
+from claude_comm.transport.pool import ConnectionPool
 from claude_comm.store.outbox import Outbox
 
 path, point = sys.argv[1:]
@@ -53,7 +53,7 @@ def dying(function, where, calls=iter(range(100))):
 if point.endswith("outbox write"):
     Outbox.keep = dying(Outbox.keep, "outbox write")
 else:
-    Server.append = dying(Server.append, "XADD")
+    ConnectionPool.append = dying(ConnectionPool.append, "XADD")
 with Publisher("src", outbox=path) as publisher:
     for number in range(10):
         publisher.publish("sink", number)
@@ -83,15 +83,15 @@ def held(path: Path) -> int:
         return int(count)
 
 
-def stream(links: Links, settings: Settings) -> list[Any]:
-    entries = links.data.one(Command(("XRANGE", Keys(settings.namespace).inbox("sink"), "-", "+")))
+def stream(client: Client, settings: Settings) -> list[Any]:
+    entries = client.data.one(Command(("XRANGE", Keys(settings.namespace).inbox("sink"), "-", "+")))
     return [decode(fields[1]) for _, fields in entries]
 
 
-def project(links: Links, settings: Settings) -> list[MessageRow]:
+def project(client: Client, settings: Settings) -> list[MessageRow]:
     """Brings the projection up to date; the messages that it holds."""
     with open_database(settings.database) as database:
-        catch_up(links, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+        catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
         return queries.messages(database, target="sink")
 
 
@@ -109,26 +109,26 @@ def run_child(path: Path, point: str, environ: dict[str, str]) -> int:
     [("before outbox write", 4), ("after outbox write", 5), ("before XADD", 5), ("after XADD", 5)],
 )
 def test_what_was_kept_is_stored_once_wherever_the_publisher_is_killed(
-    point: str, kept: int, path: Path, settings: Settings, links: Links, environ: dict[str, str]
+    point: str, kept: int, path: Path, settings: Settings, client: Client, environ: dict[str, str]
 ) -> None:
     assert run_child(path, point, environ) == 4
     with Publisher("src", settings=settings, outbox=path):
-        wait_until(lambda: len({envelope.id for envelope in stream(links, settings)}) == kept)
-        wait_until(lambda: len(project(links, settings)) == kept and held(path) == 0, what="an empty outbox")
-    in_order = list(dict.fromkeys(envelope.payload() for envelope in stream(links, settings)))
+        wait_until(lambda: len({envelope.id for envelope in stream(client, settings)}) == kept)
+        wait_until(lambda: len(project(client, settings)) == kept and held(path) == 0, what="an empty outbox")
+    in_order = list(dict.fromkeys(envelope.payload() for envelope in stream(client, settings)))
     assert in_order == list(range(kept))
 
 
 def test_it_is_on_the_disk_before_it_is_sent(path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with Publisher("src", settings=settings, outbox=path) as publisher:
         seen: list[int] = []
-        append = publisher.links.data.append
+        append = publisher.client.data.append
 
         def look(posts: list[Post]) -> Any:
             seen.append(held(path))
             return append(posts)
 
-        monkeypatch.setattr(publisher.links.data, "append", look)
+        monkeypatch.setattr(publisher.client.data, "append", look)
         publisher.publish_many("sink", range(3))
     assert seen == [3]
 
@@ -140,67 +140,69 @@ def test_a_commit_reaches_the_disk(path: Path) -> None:
 
 
 def test_what_a_server_lost_after_its_ack_is_sent_again_after_a_restart(
-    path: Path, settings: Settings, links: Links
+    path: Path, settings: Settings, client: Client
 ) -> None:
     with Publisher("src", settings=settings, outbox=path) as publisher:
         ids = publisher.publish_many("sink", range(5))
-    wipe(links, settings)
+    wipe(client, settings)
     with Publisher("src", settings=settings, outbox=path):
-        wait_until(lambda: [envelope.id for envelope in stream(links, settings)] == ids)
+        wait_until(lambda: [envelope.id for envelope in stream(client, settings)] == ids)
 
 
 def test_what_a_server_loses_under_a_living_publisher_is_sent_again(
-    path: Path, settings: Settings, links: Links
+    path: Path, settings: Settings, client: Client
 ) -> None:
     with Publisher("src", settings=settings, outbox=path) as publisher:
         ids = publisher.publish_many("sink", range(5))
-        wipe(links, settings)
-        wait_until(lambda: [envelope.id for envelope in stream(links, settings)] == ids)
+        wipe(client, settings)
+        wait_until(lambda: [envelope.id for envelope in stream(client, settings)] == ids)
 
 
-def test_a_later_position_is_no_receipt_for_what_the_server_lost(path: Path, settings: Settings, links: Links) -> None:
+def test_a_later_position_is_no_receipt_for_what_the_server_lost(
+    path: Path, settings: Settings, client: Client
+) -> None:
     """After the loss another publisher's message is stored at a later entry: the lost one is not taken for stored."""
     with Publisher("src", settings=settings, outbox=path) as publisher:
         (id_,) = publisher.publish_many("sink", ["lost"])
-    wipe(links, settings)
+    wipe(client, settings)
     time.sleep(0.005)
     with Publisher("other", settings=settings) as other:
         other.publish("sink", "later")
-    project(links, settings)
+    project(client, settings)
     with Publisher("src", settings=settings, outbox=path):
-        wait_until(lambda: id_ in {envelope.id for envelope in stream(links, settings)})
-        wait_until(lambda: len(project(links, settings)) == 2 and held(path) == 0)
+        wait_until(lambda: id_ in {envelope.id for envelope in stream(client, settings)})
+        wait_until(lambda: len(project(client, settings)) == 2 and held(path) == 0)
 
 
-def test_what_is_stored_is_forgotten_and_not_sent_again(path: Path, settings: Settings, links: Links) -> None:
+def test_what_is_stored_is_forgotten_and_not_sent_again(path: Path, settings: Settings, client: Client) -> None:
     with Publisher("src", settings=settings, outbox=path) as publisher:
         publisher.publish_many("sink", range(1200))
         assert held(path) == 1200
-        assert len(project(links, settings)) == 1200
+        assert len(project(client, settings)) == 1200
         wait_until(lambda: held(path) == 0)
     with Publisher("src", settings=settings, outbox=path):
         time.sleep(0.3)
-    assert len(stream(links, settings)) == 1200
+    assert len(stream(client, settings)) == 1200
 
 
 def test_what_was_kept_by_a_clock_that_was_ahead_is_forgotten_all_the_same(
-    path: Path, settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+    path: Path, settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wall_ns, ahead_ns = time.time_ns, [3_600_000_000_000]
     monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + ahead_ns[0])
     with Publisher("src", settings=settings, outbox=path) as publisher:
         publisher.publish("sink", 1)
         ahead_ns[0] = 0
-        project(links, settings)
+        project(client, settings)
         wait_until(lambda: held(path) == 0, what="the outbox is empty")
 
 
-def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings: Settings, links: Links) -> None:
+def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings: Settings, client: Client) -> None:
     for _ in range(2):
         with Publisher("src", settings=settings, outbox=path) as publisher:
             publisher.publish("sink", "x")
             time.sleep(0.3)
-    assert (held(path), len(stream(links, settings))) == (2, 2)
+    assert (held(path), len(stream(client, settings))) == (2, 2)
 
 
 def test_without_a_server_publishing_goes_on_and_all_is_sent_in_order_when_it_is_back(
@@ -209,19 +211,19 @@ def test_without_a_server_publishing_goes_on_and_all_is_sent_in_order_when_it_is
     monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.01,))
     private_server.ensure(home)
     settings = Settings(home=home, url=f"unix://{private_server.socket_path(home)}", log_level="error")
-    with Publisher("src", settings=settings, outbox=path) as publisher, connect(settings) as links:
+    with Publisher("src", settings=settings, outbox=path) as publisher, connect(settings) as client:
         publisher.publish("sink", 0)
         private_server.stop(home)
         for number in range(1, 5):
             publisher.publish("sink", number)
         private_server.ensure(home)
         publisher.publish("sink", 5)
-        wait_until(lambda: len(stream(links, settings)) == 6)
-        assert [envelope.payload() for envelope in stream(links, settings)] == list(range(6))
+        wait_until(lambda: len(stream(client, settings)) == 6)
+        assert [envelope.payload() for envelope in stream(client, settings)] == list(range(6))
 
 
-def test_a_refused_message_is_not_kept(path: Path, settings: Settings, links: Links) -> None:
-    links.data.one(Command(("SET", Keys(settings.namespace).inbox("sink"), "no stream")))
+def test_a_refused_message_is_not_kept(path: Path, settings: Settings, client: Client) -> None:
+    client.data.one(Command(("SET", Keys(settings.namespace).inbox("sink"), "no stream")))
     with Publisher("src", settings=settings, outbox=path) as publisher:
         with pytest.raises(ServerRefused):
             publisher.publish("sink", 1)
@@ -229,7 +231,7 @@ def test_a_refused_message_is_not_kept(path: Path, settings: Settings, links: Li
 
 
 def test_a_publisher_that_closes_on_a_full_disk_lets_go_of_the_outbox(
-    path: Path, settings: Settings, links: Links, monkeypatch: pytest.MonkeyPatch
+    path: Path, settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_sender, "REVIEW_S", 60.0)
     with Publisher("src", settings=settings, outbox=path) as publisher:
@@ -238,7 +240,7 @@ def test_a_publisher_that_closes_on_a_full_disk_lets_go_of_the_outbox(
         publisher._outboxed.outbox._database._connection.execute("PRAGMA query_only = 1")
     monkeypatch.setattr(outbox_sender, "REVIEW_S", 0.02)
     with Publisher("src", settings=settings, outbox=path):
-        wait_until(lambda: len(project(links, settings)) == 1 and held(path) == 0)
+        wait_until(lambda: len(project(client, settings)) == 1 and held(path) == 0)
 
 
 def test_a_second_publisher_is_refused_and_a_dead_one_does_not_hold_the_file(path: Path, settings: Settings) -> None:
@@ -249,7 +251,7 @@ def test_a_second_publisher_is_refused_and_a_dead_one_does_not_hold_the_file(pat
     Publisher("src", settings=settings, outbox=path).close()
 
 
-def test_it_is_bounded(path: Path, settings: Settings, links: Links) -> None:
+def test_it_is_bounded(path: Path, settings: Settings, client: Client) -> None:
     with Publisher("src", settings=settings, outbox=path, max_outbox_bytes=1000, on_full="refuse") as publisher:
         publisher.publish("sink", "x" * 1000)
         with pytest.raises(PublisherFull):
@@ -260,7 +262,7 @@ def test_it_is_bounded(path: Path, settings: Settings, links: Links) -> None:
 
 
 def test_with_wait_a_full_outbox_waits_for_the_projection(
-    path: Path, settings: Settings, links: Links, projecting: None
+    path: Path, settings: Settings, client: Client, projecting: None
 ) -> None:
     with Publisher("src", settings=settings, outbox=path, max_outbox_bytes=5_000) as publisher:
         for number in range(60):
@@ -270,7 +272,7 @@ def test_with_wait_a_full_outbox_waits_for_the_projection(
 
 
 def test_the_asyncio_publisher_keeps_too_and_its_tasks_share_commits(
-    path: Path, settings: Settings, links: Links
+    path: Path, settings: Settings, client: Client
 ) -> None:
     commits: list[int] = []
 
@@ -284,14 +286,14 @@ def test_the_asyncio_publisher_keeps_too_and_its_tasks_share_commits(
     asyncio.run(scenario())
     assert (sum(commits), held(path)) == (100, 100)
     assert len(commits) < 20
-    assert len(project(links, settings)) == 100
+    assert len(project(client, settings)) == 100
 
 
-def wipe(links: Links, settings: Settings) -> None:
+def wipe(client: Client, settings: Settings) -> None:
     """What FLUSHALL would do, for this test's namespace alone."""
-    keys = links.data.one(Command(("KEYS", f"{settings.namespace}:*")))
+    keys = client.data.one(Command(("KEYS", f"{settings.namespace}:*")))
     for key in keys:
-        links.data.one(Command(("DEL", key)))
+        client.data.one(Command(("DEL", key)))
 
 
 @pytest.fixture

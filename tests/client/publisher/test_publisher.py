@@ -29,45 +29,45 @@ from claude_comm.registry.contracts import contract
 from claude_comm.runtime import private_server
 from claude_comm.schema import Incompatible
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
 ORDER = {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}, "required": ["price"]}
 
 
-def sent(links: Links, settings: Settings, target: str) -> list[Envelope]:
+def sent(client: Client, settings: Settings, target: str) -> list[Envelope]:
     stream = Keys(settings.namespace).stream(target)
-    entries = links.data.one(Command(("XRANGE", stream, "-", "+")))
+    entries = client.data.one(Command(("XRANGE", stream, "-", "+")))
     return [decode(fields[1]) for _, fields in entries]
 
 
-def accept(links: Links, settings: Settings, module: str, **types: Any) -> None:
-    links.run(registry.register(Keys(settings.namespace), contract(module, accepts=types)))
+def accept(client: Client, settings: Settings, module: str, **types: Any) -> None:
+    client.run(registry.register(Keys(settings.namespace), contract(module, accepts=types)))
 
 
-def test_a_published_message_is_in_the_inbox_with_its_id(links: Links, settings: Settings) -> None:
+def test_a_published_message_is_in_the_inbox_with_its_id(client: Client, settings: Settings) -> None:
     with Publisher("shop", settings=settings) as publisher:
         id_ = publisher.publish("till", {"price": 3}, session="s1", headers={"k": "v"})
-    (envelope,) = sent(links, settings, "till")
+    (envelope,) = sent(client, settings, "till")
     assert (envelope.id, envelope.source, envelope.payload()) == (id_, "shop", {"price": 3})
     assert (envelope.session, envelope.headers) == ("s1", {"k": "v"})
 
 
-def test_many_keep_their_order_and_nothing_goes_when_one_cannot(links: Links, settings: Settings) -> None:
+def test_many_keep_their_order_and_nothing_goes_when_one_cannot(client: Client, settings: Settings) -> None:
     with Publisher("shop", settings=settings) as publisher:
         ids = publisher.publish_many("till", range(500))
         with pytest.raises(TooLarge):
             publisher.publish_many("till", ["fine", "x" * 2_000_000])
-    found = sent(links, settings, "till")
+    found = sent(client, settings, "till")
     assert [envelope.id for envelope in found] == ids
     assert [envelope.payload() for envelope in found] == list(range(500))
 
 
-def test_the_stream_is_announced_to_the_projection_before_its_first_message(links: Links, settings: Settings) -> None:
+def test_the_stream_is_announced_to_the_projection_before_its_first_message(client: Client, settings: Settings) -> None:
     keys = Keys(settings.namespace)
     with Publisher("shop", settings=settings) as publisher:
         publisher.publish("topic:news", 1)
-    assert links.control.one(Command(("SMEMBERS", keys.streams))) == [keys.topic("news").encode()]
+    assert client.control.one(Command(("SMEMBERS", keys.streams))) == [keys.topic("news").encode()]
 
 
 def test_a_wrong_name_is_refused_before_anything_is_sent(settings: Settings) -> None:
@@ -77,8 +77,8 @@ def test_a_wrong_name_is_refused_before_anything_is_sent(settings: Settings) -> 
         publisher.publish("no such:name", 1)
 
 
-def test_a_module_that_fits_gets_an_agreement_that_is_stamped_and_enforced(links: Links, settings: Settings) -> None:
-    accept(links, settings, "till", order=ORDER)
+def test_a_module_that_fits_gets_an_agreement_that_is_stamped_and_enforced(client: Client, settings: Settings) -> None:
+    accept(client, settings, "till", order=ORDER)
     with Publisher("shop", settings=settings) as publisher:
         agreement = publisher.negotiate("till", ORDER, type="order")
         publisher.publish("till", {"price": 1}, type="order")
@@ -86,11 +86,11 @@ def test_a_module_that_fits_gets_an_agreement_that_is_stamped_and_enforced(links
             publisher.publish("till", {"price": -1}, type="order")
         with pytest.raises(AgreementBroken, match=r"\$\.extra"):
             publisher.publish("till", {"price": 1, "extra": True}, type="order")
-    assert [envelope.agreement for envelope in sent(links, settings, "till")] == [agreement.id]
+    assert [envelope.agreement for envelope in sent(client, settings, "till")] == [agreement.id]
 
 
-def test_a_module_that_does_not_fit_is_refused_with_a_message_that_shows_it(links: Links, settings: Settings) -> None:
-    accept(links, settings, "till", order=ORDER)
+def test_a_module_that_does_not_fit_is_refused_with_a_message_that_shows_it(client: Client, settings: Settings) -> None:
+    accept(client, settings, "till", order=ORDER)
     produced = {"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]}
     with Publisher("shop", settings=settings) as publisher:
         with pytest.raises(NegotiationRefused, match="price") as caught:
@@ -101,41 +101,41 @@ def test_a_module_that_does_not_fit_is_refused_with_a_message_that_shows_it(link
     assert refusal.verdict.witness["price"] < 0
 
 
-def test_an_unknown_target_is_named_with_the_near_one(links: Links, settings: Settings) -> None:
-    accept(links, settings, "till", order=ORDER)
+def test_an_unknown_target_is_named_with_the_near_one(client: Client, settings: Settings) -> None:
+    accept(client, settings, "till", order=ORDER)
     with Publisher("shop", settings=settings) as publisher, pytest.raises(UnknownModule, match="Did you mean 'till'"):
         publisher.negotiate("tiller", ORDER, type="order")
 
 
-def test_a_struct_is_its_own_schema(links: Links, settings: Settings) -> None:
+def test_a_struct_is_its_own_schema(client: Client, settings: Settings) -> None:
     class Order(msgspec.Struct):
         price: int
 
-    accept(links, settings, "till", order={"type": "object", "properties": {"price": {"type": "integer"}}})
+    accept(client, settings, "till", order={"type": "object", "properties": {"price": {"type": "integer"}}})
     with Publisher("shop", settings=settings) as publisher:
         publisher.negotiate("till", Order, type="order")
         publisher.publish("till", Order(price=3), type="order")
-    assert sent(links, settings, "till")[0].payload(Order) == Order(3)
+    assert sent(client, settings, "till")[0].payload(Order) == Order(3)
 
 
-def test_the_same_question_is_answered_from_the_store(links: Links, settings: Settings) -> None:
-    accept(links, settings, "till", order=ORDER)
+def test_the_same_question_is_answered_from_the_store(client: Client, settings: Settings) -> None:
+    accept(client, settings, "till", order=ORDER)
     with Publisher("shop", settings=settings) as first, Publisher("shop", settings=settings) as second:
         assert first.negotiate("till", ORDER, type="order") == second.negotiate("till", ORDER, type="order")
 
 
-def test_threads_share_a_publisher(links: Links, settings: Settings) -> None:
+def test_threads_share_a_publisher(client: Client, settings: Settings) -> None:
     with Publisher("shop", settings=settings) as publisher:
         threads = [threading.Thread(target=lambda: [publisher.publish("till", n) for n in range(50)]) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert len({envelope.id for envelope in sent(links, settings, "till")}) == 400
+    assert len({envelope.id for envelope in sent(client, settings, "till")}) == 400
 
 
-def test_the_asyncio_publisher_does_the_same(links: Links, settings: Settings) -> None:
-    accept(links, settings, "till", order=ORDER)
+def test_the_asyncio_publisher_does_the_same(client: Client, settings: Settings) -> None:
+    accept(client, settings, "till", order=ORDER)
 
     async def scenario() -> None:
         async with AsyncPublisher("shop", settings=settings) as publisher:
@@ -146,7 +146,7 @@ def test_the_asyncio_publisher_does_the_same(links: Links, settings: Settings) -
                 await publisher.publish("till", {"price": "free"}, type="order")
 
     asyncio.run(scenario())
-    assert sorted(envelope.payload()["price"] for envelope in sent(links, settings, "till")) == list(range(51))
+    assert sorted(envelope.payload()["price"] for envelope in sent(client, settings, "till")) == list(range(51))
 
 
 def test_a_publish_outlives_a_restart_of_the_server_with_its_id(home: Path) -> None:
@@ -159,8 +159,8 @@ def test_a_publish_outlives_a_restart_of_the_server_with_its_id(home: Path) -> N
         wait_until(lambda: not private_server.alive(pid))
         threading.Timer(0.3, private_server.ensure, [home]).start()
         id_ = publisher.publish("till", 2)
-    with connect(settings) as links:
-        assert [envelope.id for envelope in sent(links, settings, "till")][-1] == id_
+    with connect(settings) as client:
+        assert [envelope.id for envelope in sent(client, settings, "till")][-1] == id_
 
 
 def test_a_server_that_stays_away_is_an_error_that_says_so(home: Path) -> None:

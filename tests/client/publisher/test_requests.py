@@ -46,7 +46,7 @@ from claude_comm.runtime import private_server
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
-from claude_comm.transport.driver import Links
+from claude_comm.transport.driver import Client
 from tests.client.module.test_module import running
 from tests.conftest import wait_until
 
@@ -93,8 +93,8 @@ def asking(settings: Settings, name: str = "asker") -> Iterator[Publisher]:
         yield publisher
 
 
-def streams_of_replies(links: Links, settings: Settings) -> list[bytes]:
-    found: list[bytes] = links.data.one(Command(("KEYS", f"{settings.namespace}:*:replies:*")))
+def streams_of_replies(client: Client, settings: Settings) -> list[bytes]:
+    found: list[bytes] = client.data.one(Command(("KEYS", f"{settings.namespace}:*:replies:*")))
     return found
 
 
@@ -133,12 +133,12 @@ def test_a_delivery_that_kills_its_consumers_is_answered_when_it_is_buried(setti
         for _ in range(7):  # each takes it and dies without an end
             consumer = Consumer("fragile", settings=settings, lease_s=0.001)
             wait_until(lambda consumer=consumer: bool(consumer.read(wait_s=0.05)) or asked.done())
-            consumer.links.close()
+            consumer.client.close()
         with pytest.raises(RequestFailed, match="delivered 6 times"):
             asked.result(20)
 
 
-def test_nobody_answers_in_time(links: Links, settings: Settings) -> None:
+def test_nobody_answers_in_time(client: Client, settings: Settings) -> None:
     with asking(settings) as publisher:
         started = time.monotonic()
         with pytest.raises(ReplyTimeout, match="claude-comm modules") as caught:
@@ -155,7 +155,7 @@ def test_nobody_answers_in_time(links: Links, settings: Settings) -> None:
         handled.append(payload)
 
     with running(late):
-        wait_until(lambda: links.data.one(Command(("XLEN", Keys(settings.namespace).dead("nobody")))) == 1)
+        wait_until(lambda: client.data.one(Command(("XLEN", Keys(settings.namespace).dead("nobody")))) == 1)
     assert handled == [], "a request whose time is over is not handled"
 
 
@@ -186,12 +186,12 @@ def _given_up(publisher: Publisher) -> str:
     return id_
 
 
-def test_threads_share_one_reading_and_each_gets_its_own_answer(links: Links, settings: Settings) -> None:
+def test_threads_share_one_reading_and_each_gets_its_own_answer(client: Client, settings: Settings) -> None:
     with running(adder(settings)), asking(settings) as publisher, ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: publisher.request("adder", {"a": n, "b": n}, as_=Sum).total, range(400)))
         assert answers == [2 * n for n in range(400)]
         assert len([thread for thread in threading.enumerate() if thread.name == "replies"]) == 1
-        assert len(streams_of_replies(links, settings)) == 1
+        assert len(streams_of_replies(client, settings)) == 1
 
 
 def test_tasks_share_one_reading_and_answers_come_in_any_order(settings: Settings) -> None:
@@ -228,21 +228,21 @@ def test_the_asyncio_twin_times_out_and_fails_alike(settings: Settings) -> None:
         asyncio.run(scenario())
 
 
-def test_nothing_is_left_on_the_server_and_what_was_read_is_deleted(links: Links, settings: Settings) -> None:
+def test_nothing_is_left_on_the_server_and_what_was_read_is_deleted(client: Client, settings: Settings) -> None:
     with running(adder(settings)), asking(settings) as publisher:
         for n in range(20):
             publisher.request("adder", Numbers(n, n))
-        (key,) = streams_of_replies(links, settings)
-        wait_until(lambda: links.data.one(Command(("XLEN", key))) <= 1)
-        assert 0 < links.data.one(Command(("PTTL", key))) <= replies.TTL_MS
-    assert streams_of_replies(links, settings) == []
+        (key,) = streams_of_replies(client, settings)
+        wait_until(lambda: client.data.one(Command(("XLEN", key))) <= 1)
+        assert 0 < client.data.one(Command(("PTTL", key))) <= replies.TTL_MS
+    assert streams_of_replies(client, settings) == []
 
 
 def test_a_request_outlives_a_flush_and_a_restart_of_the_server(home: Path) -> None:
     settings = Settings(home=home, log_level="error")
     with asking(settings) as publisher, running(adder(settings)):
         assert publisher.request("adder", Numbers(1, 1), as_=Sum).total == 2
-        publisher.links.data.one(Command(("FLUSHALL",)))
+        publisher.client.data.one(Command(("FLUSHALL",)))
         _ask_until_answered(publisher)
         pid = private_server.server_pid(home)
         assert pid is not None
@@ -313,7 +313,7 @@ def test_requests_and_replies_are_in_the_projection(settings: Settings) -> None:
 
 def _rows(publisher: Publisher, settings: Settings) -> list[Any]:
     with open_database(settings.database) as database:
-        catch_up(publisher.links, database, publisher.identity.keys, max_bytes=settings.max_envelope_bytes)
+        catch_up(publisher.client, database, publisher.identity.keys, max_bytes=settings.max_envelope_bytes)
         return list(queries.messages(database))
 
 
@@ -359,7 +359,7 @@ def test_only_an_address_is_answered(reply_to: str) -> None:
     assert address("asker/host-1") == Address("asker", "host-1")
 
 
-def test_a_message_for_whose_answer_nobody_waits_gets_none(links: Links, settings: Settings) -> None:
+def test_a_message_for_whose_answer_nobody_waits_gets_none(client: Client, settings: Settings) -> None:
     seen = threading.Event()
     module = Module("sink", settings=settings)
 
@@ -372,4 +372,4 @@ def test_a_message_for_whose_answer_nobody_waits_gets_none(links: Links, setting
         publisher.publish("sink", 1, reply_to="some/where/else")
         with running(module):
             wait_until(seen.is_set)
-    assert streams_of_replies(links, settings) == []
+    assert streams_of_replies(client, settings) == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.delivery.pace import HORIZON_S, Ahead, Sizes
+from claude_comm.delivery.flow_control import HORIZON_S, Ahead, Sizes
 
 
 def test_the_first_read_takes_every_entry_to_be_the_largest_that_may_be_sent() -> None:

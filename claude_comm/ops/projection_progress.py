@@ -1,11 +1,12 @@
-"""Receipts: how far each projection has stored each stream, told through the registry.
+"""How far each projection has stored each stream, as it reports through the registry.
 
-Law: a projection tells after its commit, never before. A position alone is no proof that a message is stored: a
+Law: a projection reports after its commit, never before. A position alone is no proof that a message is stored: a
 server that lost its data gives out later positions. Proof is a position at or beyond an entry that the stream still
 holds.
 
-A projection tells two positions of each stream. `stored`: committed. `settled`: on its disk, and told as stored for so
-long that every living publisher has seen it; what lies before that may be trimmed. `settled` never passes `stored`.
+A projection reports two positions of each stream. `stored`: committed. `durable`: on its disk, and reported as stored
+for so long that every living publisher has seen it; what lies before that may be trimmed. `durable` never passes
+`stored`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from claude_comm.delivery.retention import Projection
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
-from claude_comm.ops.housekeeping import insist_on_all
 from claude_comm.ops.registry import FORGET_MS, scored
+from claude_comm.ops.when_full import force_all
 
-# How often a projection tells at the most while it stores, and at the least while it lives.
-TELL_EVERY_MS = 200
+# How often a projection reports at the most while it stores, and at the least while it lives.
+REPORT_EVERY_MS = 200
 REPEAT_MS = 2_000
 
 # Streams of one HSET: a script, which may have to send it, takes some thousand words.
@@ -31,16 +32,16 @@ _FIELDS = 1_000
 Stored: TypeAlias = dict[str, str]
 
 
-def tell(
+def report(
     keys: Keys,
     projection: str,
     stored: Mapping[str, str],
     *,
     now_ms: int | None = None,
-    settled: Mapping[str, str] | None = None,
+    durable: Mapping[str, str] | None = None,
     counts: Mapping[str, int] | None = None,
 ) -> Operation[None]:
-    """Says that this projection lives and how far it is. `settled` replaces what was told before, None leaves it.
+    """Says that this projection lives and how far it is. `durable` replaces what was reported before, None leaves it.
 
     `counts` is how many entries each stream had ever been given by then, where that is known. It lives by the
     server's clock, unless a moment is given: hosts whose clocks differ would take each other for silent.
@@ -54,30 +55,30 @@ def tell(
         Command(("ZREMRANGEBYSCORE", keys.projections, "-inf", now_ms - FORGET_MS), on="control"),
         *_positions(keys.stored(projection), stored),
     ]
-    if settled is not None and not settled:
-        commands.append(Command(("DEL", keys.settled(projection)), on="control"))
-    yield from insist_on_all(*commands, *_positions(keys.settled(projection), settled or {}))
+    if durable is not None and not durable:
+        commands.append(Command(("DEL", keys.durable(projection)), on="control"))
+    yield from force_all(*commands, *_positions(keys.durable(projection), durable or {}))
 
 
 def projections(keys: Keys, *, since_ms: int) -> Operation[list[Projection]]:
-    """Every projection that has told since then, by name."""
+    """Every projection that has reported since then, by name."""
     members = yield Command(("ZRANGEBYSCORE", keys.projections, since_ms, "+inf", "WITHSCORES"), on="control")
-    told = sorted(scored(members))
-    if not told:
+    alive = sorted(scored(members))
+    if not alive:
         return []
-    hashes = [key for name, _ in told for key in (keys.stored(name), keys.settled(name))]
+    hashes = [key for name, _ in alive for key in (keys.stored(name), keys.durable(name))]
     replies = yield Batch(tuple(Command(("HGETALL", key), on="control") for key in hashes), on="control")
     for reply in replies:
         if isinstance(reply, TransportError):
             raise reply
     return [
-        Projection(name, int(at), _stored(stored), _stored(settled), _counts(stored))
-        for (name, at), stored, settled in zip(told, replies[::2], replies[1::2], strict=True)
+        Projection(name, int(at), _stored(stored), _stored(durable), _counts(stored))
+        for (name, at), stored, durable in zip(alive, replies[::2], replies[1::2], strict=True)
     ]
 
 
-def counting(keys: Keys, wait_s: float) -> Operation[list[Projection]]:
-    """The projections that trimming waits for: those that told within the last `wait_s` seconds."""
+def awaited(keys: Keys, wait_s: float) -> Operation[list[Projection]]:
+    """The projections that trimming waits for: those that reported within the last `wait_s` seconds."""
     now_ms = yield from clock()
     return (yield from projections(keys, since_ms=now_ms - int(wait_s * 1000)))
 
@@ -88,8 +89,8 @@ def clock() -> Operation[int]:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
-def told(keys: Keys, *, since_ms: int) -> Operation[list[Stored]]:
-    """How far each projection is that has told since then."""
+def reported(keys: Keys, *, since_ms: int) -> Operation[list[Stored]]:
+    """How far each projection is that has reported since then."""
     members = yield Command(("ZRANGEBYSCORE", keys.projections, since_ms, "+inf"), on="control")
     if not members:
         return []
@@ -117,10 +118,10 @@ def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:
 
 
 def _stored(reply: Any) -> Stored:
-    """An entry's id, and behind a blank how many entries there had been, where that was told."""
-    return {stream.decode(): told.partition(b" ")[0].decode() for stream, told in reply.items()}
+    """An entry's id, and behind a blank how many entries there had been, where that was reported."""
+    return {stream.decode(): text.partition(b" ")[0].decode() for stream, text in reply.items()}
 
 
 def _counts(reply: Any) -> dict[str, int]:
-    pairs = ((stream, told.partition(b" ")[2]) for stream, told in reply.items())
+    pairs = ((stream, text.partition(b" ")[2]) for stream, text in reply.items())
     return {stream.decode(): int(count) for stream, count in pairs if count.isdigit()}

@@ -17,25 +17,25 @@ OUT_OF_MEMORY = "OOM"
 _TWO_WORDS = ("XGROUP",)
 
 
-def insist(command: Command) -> Operation[Any]:
+def force(command: Command) -> Operation[Any]:
     """The reply to a command, given also by a full server. Raises ServerRefused for any other refusal."""
     try:
         reply = yield command
     except ServerRefused as refusal:
-        reply = yield from again_if_full(command, refusal)
+        reply = yield from retry_if_full(command, refusal)
     return reply
 
 
-def insist_on_all(*commands: Command) -> Operation[list[Any]]:
+def force_all(*commands: Command) -> Operation[list[Any]]:
     """The same for commands that travel together; the first other refusal is raised."""
     replies = yield Batch(commands, on=commands[0].on)
     told = []
     for command, reply in zip(commands, replies, strict=True):
-        told.append((yield from again_if_full(command, reply)))
+        told.append((yield from retry_if_full(command, reply)))
     return told
 
 
-def again_if_full(command: Command, reply: Any) -> Operation[Any]:
+def retry_if_full(command: Command, reply: Any) -> Operation[Any]:
     """The reply, or that of a second attempt where the first met a full server; other refusals are raised."""
     if not isinstance(reply, TransportError):
         return reply

@@ -22,7 +22,7 @@ GONE_MS = 2 * ALIVE_MS
 _STEP = 1_000
 
 
-class Swept(msgspec.Struct, frozen=True):
+class Reaped(msgspec.Struct, frozen=True):
     """How many deliveries became claimable, and which instances left their group (`module/instance`)."""
 
     given_back: int = 0
@@ -49,7 +49,7 @@ def silent(keys: Keys, *, now_ms: int) -> Operation[dict[str, float]]:
     return dict(scored(reply))
 
 
-def sweep(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Swept]:
+def reap(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Reaped]:
     """Clears up behind the dead in these groups, given by stream."""
     consumers = yield from _consumers(groups)
     given_back = 0
@@ -61,7 +61,7 @@ def sweep(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Swep
             count, removed = yield from _clear(one)
             given_back += count
             left += [member] if removed else []
-    return Swept(given_back, tuple(left))
+    return Reaped(given_back, tuple(left))
 
 
 def _consumers(groups: Mapping[str, Sequence[str]]) -> Operation[list[_Consumer]]:
@@ -89,7 +89,7 @@ def _clear(one: _Consumer) -> Operation[tuple[int, bool]]:
     while True:
         try:
             words = (one.group, name, FORGET_MS, after, _STEP)
-            count, following, removed = yield Script("sweep", (one.stream,), words)
+            count, following, removed = yield Script("reap", (one.stream,), words)
         except ServerRefused as refusal:
             if refusal.code != "NOGROUP":
                 raise
