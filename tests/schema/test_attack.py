@@ -14,7 +14,7 @@ import pytest
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.containment import canonical
 from claude_comm.schema.solver import arrays, numbers, objects
-from claude_comm.schema.solver.result import EMPTY
+from claude_comm.schema.solver.result import UNSAT
 from claude_comm.schema.validation.validator import compiled
 from tests.support.schemas.attack import breaking
 from tests.support.schemas.pairs import Maker
@@ -79,14 +79,14 @@ def test_the_closed_producer_sends_no_more_than_its_schema_allows() -> None:
 
 
 def always_empty(self: Any) -> Any:
-    return EMPTY
+    return UNSAT
 
 
 FAULTS = {
-    "numbers with a step have no value": (numbers.Shape, "_multiples", lambda self, step: EMPTY),
-    "open bounds are forgotten": (numbers.Shape, "admits", lambda self, number: False),
-    "an array with counts has no value": (arrays.Shape, "_walk", always_empty),
-    "properties clash at once": (objects.Shape, "_closed", lambda self, name, node: True),
+    "numbers with a step have no value": (numbers.NumberSolver, "_multiples", lambda self, step: UNSAT),
+    "open bounds are forgotten": (numbers.NumberSolver, "admits", lambda self, number: False),
+    "an array with counts has no value": (arrays.ArraySolver, "_walk", always_empty),
+    "properties clash at once": (objects.ObjectSolver, "_closed", lambda self, name, node: True),
 }
 
 

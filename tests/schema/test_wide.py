@@ -105,8 +105,8 @@ def test_the_nodes_of_a_proof_are_no_business_of_the_collector() -> None:
     before = len(gc.get_objects())
     question = Question(one, other, Budget(10_000))
     question.ask()
-    assert len(question.pool) > 1_000
-    assert not any(gc.is_tracked(node) for table in question.pool._tables.values() for node in table.values())
+    assert len(question.factory) > 1_000
+    assert not any(gc.is_tracked(node) for table in question.factory._tables.values() for node in table.values())
     # And they are freed when the proof is over, not when the collector comes by.
     gc.disable()
     try:

@@ -33,7 +33,7 @@ from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.pointer import place_of
 from claude_comm.schema.regex.language import watching
 from claude_comm.schema.solver.difference import Question, refute
-from claude_comm.schema.solver.result import Empty, Found, Hard
+from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
@@ -163,18 +163,18 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     if broken is not None:
         return broken
     outcome = refute(question, budget)
-    if isinstance(outcome, Empty):
+    if isinstance(outcome, Unsat):
         if opinion is False:
             return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
         return Compatible(proof="no message in the difference")
-    if isinstance(outcome, Found) and confirm.confirmed(left, right, outcome.value, budget.tick):
+    if isinstance(outcome, Sat) and confirm.confirmed(left, right, outcome.value, budget.tick):
         return explained(left, right, outcome.value, question.breaking, budget)
     guess = _guess(left, right, budget)
     if guess is not None:
         return explained(left, right, guess, lambda _: (), budget)
-    if isinstance(outcome, Hard):
+    if isinstance(outcome, Unknown):
         place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
-        return Undecided(place=place, why=f"{outcome.why}.")
+        return Undecided(place=place, why=f"{outcome.reason}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 

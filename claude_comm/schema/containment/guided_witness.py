@@ -19,7 +19,7 @@ from claude_comm.schema.containment.residual import Walk, alike
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.solver.difference import Question
-from claude_comm.schema.solver.result import Found
+from claude_comm.schema.solver.result import Sat
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.verdict import Json
 
@@ -169,7 +169,7 @@ class Near:
     def solved(self, schema: Json) -> Json:
         """What cannot be read off."""
         found = self.question(schema, False).ask()
-        if isinstance(found, Found):
+        if isinstance(found, Sat):
             return found.value
         raise NotPlain
 

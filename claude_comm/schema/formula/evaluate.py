@@ -72,26 +72,26 @@ class _Run:
 
     def atom(self, atom: nodes.Atom, value: Json) -> Truth:
         match atom:
-            case nodes.Low(count=count):
+            case nodes.MinSize(count=count):
                 return len(value) >= count
-            case nodes.High(count=count):
+            case nodes.MaxSize(count=count):
                 return len(value) <= count
-            case nodes.Min(bound=bound, open=is_open):
+            case nodes.LowerBound(bound=bound, open=is_open):
                 return exact(value) > bound or (exact(value) == bound and not is_open)
-            case nodes.Max(bound=bound, open=is_open):
+            case nodes.UpperBound(bound=bound, open=is_open):
                 return exact(value) < bound or (exact(value) == bound and not is_open)
             case nodes.Multiple(of=of, holds=holds):
                 return ((exact(value) / of).denominator == 1) == holds
-            case nodes.Numbers(values=numbers, holds=holds):
+            case nodes.NumberEnum(values=numbers, holds=holds):
                 return (exact(value) in numbers) == holds
             case nodes.Lexical(holds=holds):
                 return isinstance(value, int) == holds
             case nodes.Pattern(source=source, holds=holds):
                 found = self.outer.matches(source, value)
                 return None if found is None else found == holds
-            case nodes.Words(values=words, holds=holds):
+            case nodes.StringEnum(values=words, holds=holds):
                 return (value in words) == holds
-            case nodes.Flags(values=flags):
+            case nodes.BooleanEnum(values=flags):
                 return value in flags
             case nodes.Item(index=index, node=node):
                 return len(value) <= index or self.holds(node, value[index])
@@ -103,11 +103,11 @@ class _Run:
                 return False if sure > count else None if maybe > count else True
             case nodes.Distinct(holds=holds):
                 return (len({key(item) for item in value}) == len(value)) == holds
-            case nodes.All(names=names, node=node):
+            case nodes.EveryProperty(names=names, node=node):
                 return _all(_implies(self.holds(names, name), self.holds(node, item)) for name, item in value.items())
-            case nodes.Some(names=names, node=node):
+            case nodes.SomeProperty(names=names, node=node):
                 return _any(_all((self.holds(names, name), self.holds(node, item))) for name, item in value.items())
-            case nodes.Exactly(keys=keys):
+            case nodes.CompositeEnum(keys=keys):
                 return key(value) in keys
 
     def count(self, node: Node, items: list[Json]) -> tuple[int, int]:

@@ -27,7 +27,7 @@ def _never() -> None:
     pass
 
 
-class Pool:
+class FormulaFactory:
     """All nodes of one question. `tick` is called as it grows."""
 
     def __init__(self, tick: Callable[[], None] = _never) -> None:
@@ -82,11 +82,11 @@ class Pool:
             found = self._strict[literal] = self._make(nodes.Lit, literal.kind, literal.atom, True)
         return found
 
-    def both(self, parts: Iterable[Node]) -> Node:
+    def conjunction(self, parts: Iterable[Node]) -> Node:
         """The conjunction."""
         return self._join(parts, nodes.And, TOP, BOTTOM)
 
-    def either(self, parts: Iterable[Node]) -> Node:
+    def disjunction(self, parts: Iterable[Node]) -> Node:
         """The disjunction."""
         return self._join(parts, nodes.Or, BOTTOM, TOP)
 
@@ -134,43 +134,43 @@ class Pool:
 
     def _negated_atom(self, kind: int, atom: nodes.Atom, strict: bool) -> Node:
         def lit(*atoms: nodes.Atom) -> Node:
-            return self.both(self.lit(kind, one, strict=strict) for one in atoms)
+            return self.conjunction(self.lit(kind, one, strict=strict) for one in atoms)
 
         match atom:
-            case nodes.Low(count=count):
-                return lit(nodes.High(count - 1))
-            case nodes.High(count=count):
-                return lit(nodes.Low(count + 1))
-            case nodes.Min(bound=bound, open=is_open):
-                return lit(nodes.Max(bound, not is_open))
-            case nodes.Max(bound=bound, open=is_open):
-                return lit(nodes.Min(bound, not is_open))
+            case nodes.MinSize(count=count):
+                return lit(nodes.MaxSize(count - 1))
+            case nodes.MaxSize(count=count):
+                return lit(nodes.MinSize(count + 1))
+            case nodes.LowerBound(bound=bound, open=is_open):
+                return lit(nodes.UpperBound(bound, not is_open))
+            case nodes.UpperBound(bound=bound, open=is_open):
+                return lit(nodes.LowerBound(bound, not is_open))
             case nodes.Multiple(of=of, holds=holds):
                 return lit(nodes.Multiple(of, not holds))
-            case nodes.Numbers(values=numbers, holds=holds):
-                return lit(nodes.Numbers(numbers, not holds))
+            case nodes.NumberEnum(values=numbers, holds=holds):
+                return lit(nodes.NumberEnum(numbers, not holds))
             case nodes.Lexical(holds=holds):
                 return lit(nodes.Lexical(not holds))
             case nodes.Pattern(source=source, holds=holds):
                 return lit(nodes.Pattern(source, not holds))
-            case nodes.Words(values=words, holds=holds):
-                return lit(nodes.Words(words, not holds))
-            case nodes.Flags(values=flags):
-                return lit(nodes.Flags(frozenset((True, False)) - flags))
+            case nodes.StringEnum(values=words, holds=holds):
+                return lit(nodes.StringEnum(words, not holds))
+            case nodes.BooleanEnum(values=flags):
+                return lit(nodes.BooleanEnum(frozenset((True, False)) - flags))
             case nodes.Item(index=index, node=node):
-                return lit(nodes.Low(index + 1), nodes.Item(index, self.negation(node)))
+                return lit(nodes.MinSize(index + 1), nodes.Item(index, self.negation(node)))
             case nodes.AtLeast(start=start, node=node, count=count):
                 return lit(nodes.AtMost(start, node, count - 1))
             case nodes.AtMost(start=start, node=node, count=count):
                 return lit(nodes.AtLeast(start, node, count + 1))
             case nodes.Distinct(holds=holds):
                 return lit(nodes.Distinct(not holds))
-            case nodes.All(names=names, node=node):
-                return lit(nodes.Some(names, self.negation(node)))
-            case nodes.Some(names=names, node=node):
-                return lit(nodes.All(names, self.negation(node)))
-            case nodes.Exactly(keys=keys):
-                return self.both(self._differs(kind, one, strict) for one in sorted(keys, key=repr))
+            case nodes.EveryProperty(names=names, node=node):
+                return lit(nodes.SomeProperty(names, self.negation(node)))
+            case nodes.SomeProperty(names=names, node=node):
+                return lit(nodes.EveryProperty(names, self.negation(node)))
+            case nodes.CompositeEnum(keys=keys):
+                return self.conjunction(self._differs(kind, one, strict) for one in sorted(keys, key=repr))
 
     def _differs(self, kind: int, key: Key, strict: bool) -> Node:
         """The arrays, or the objects, other than one."""
@@ -180,25 +180,27 @@ class Pool:
 
         if kind == ARRAY:
             items = key[1:]
-            wrong_size = [lit(nodes.High(len(items) - 1)), lit(nodes.Low(len(items) + 1))]
+            wrong_size = [lit(nodes.MaxSize(len(items) - 1)), lit(nodes.MinSize(len(items) + 1))]
             wrong = (nodes.Item(i, self.negation(self.constant([item]))) for i, item in enumerate(items))
-            return self.either([*wrong_size, *(self.both([lit(nodes.Low(one.index + 1)), lit(one)]) for one in wrong)])
+            return self.disjunction(
+                [*wrong_size, *(self.conjunction([lit(nodes.MinSize(one.index + 1)), lit(one)]) for one in wrong)]
+            )
         members: dict[str, Key] = dict(key[1])
-        others = self.words(members, holds=False)
+        others = self.strings(members, holds=False)
         wrong_values = [
-            self.either(
+            self.disjunction(
                 [
-                    lit(nodes.All(self.words([name]), BOTTOM)),
-                    lit(nodes.Some(self.words([name]), self.negation(self.constant([item])))),
+                    lit(nodes.EveryProperty(self.strings([name]), BOTTOM)),
+                    lit(nodes.SomeProperty(self.strings([name]), self.negation(self.constant([item])))),
                 ]
             )
             for name, item in sorted(members.items())
         ]
-        return self.either([lit(nodes.Some(others, TOP)), *wrong_values])
+        return self.disjunction([lit(nodes.SomeProperty(others, TOP)), *wrong_values])
 
-    def words(self, names: Iterable[str], *, holds: bool = True) -> Node:
+    def strings(self, names: Iterable[str], *, holds: bool = True) -> Node:
         """The strings that are (not) among `names`, as a formula over strings."""
-        return self.lit(STRING, nodes.Words(frozenset(names), holds), strict=True)
+        return self.lit(STRING, nodes.StringEnum(frozenset(names), holds), strict=True)
 
     def constant(self, keys: Iterable[Key]) -> Node:
         """Exactly the values with these keys."""
@@ -211,35 +213,35 @@ class Pool:
                 case "z":
                     parts.append(self.kinds(NULL))
                 case "b":
-                    parts.append(self.lit(BOOLEAN, nodes.Flags(frozenset(found)), strict=True))
+                    parts.append(self.lit(BOOLEAN, nodes.BooleanEnum(frozenset(found)), strict=True))
                 case "n":
-                    parts.append(self.lit(NUMBER, nodes.Numbers(frozenset(found), True), strict=True))
+                    parts.append(self.lit(NUMBER, nodes.NumberEnum(frozenset(found), True), strict=True))
                 case "s":
-                    parts.append(self.words(found))
+                    parts.append(self.strings(found))
                 case "a":
-                    parts.append(self.lit(ARRAY, nodes.Exactly(frozenset(found)), strict=True))
+                    parts.append(self.lit(ARRAY, nodes.CompositeEnum(frozenset(found)), strict=True))
                 case "o":
-                    parts.append(self.lit(OBJECT, nodes.Exactly(frozenset(found)), strict=True))
-        return self.either(parts)
+                    parts.append(self.lit(OBJECT, nodes.CompositeEnum(frozenset(found)), strict=True))
+        return self.disjunction(parts)
 
 
 def _trivial(atom: nodes.Atom) -> bool | None:
     """True or false where the atom always or never holds of its kind, as can be seen at a glance."""
-    rule = _GLANCES.get(type(atom))
+    rule = _TRIVIAL.get(type(atom))
     return None if rule is None else rule(atom)
 
 
 # One lookup instead of a chain of cases: this runs once for each literal that is made.
-_GLANCES: dict[type, Callable[[Any], bool | None]] = {
-    nodes.Low: lambda atom: True if atom.count <= 0 else None,
-    nodes.High: lambda atom: False if atom.count < 0 else None,
+_TRIVIAL: dict[type, Callable[[Any], bool | None]] = {
+    nodes.MinSize: lambda atom: True if atom.count <= 0 else None,
+    nodes.MaxSize: lambda atom: False if atom.count < 0 else None,
     nodes.AtLeast: lambda atom: True if atom.count <= 0 else False if atom.node is BOTTOM else None,
     nodes.AtMost: lambda atom: False if atom.count < 0 else True if atom.node is BOTTOM else None,
-    nodes.Numbers: lambda atom: None if atom.values else not atom.holds,
-    nodes.Words: lambda atom: None if atom.values else not atom.holds,
-    nodes.Flags: lambda atom: None if len(atom.values) == 1 else bool(atom.values),
+    nodes.NumberEnum: lambda atom: None if atom.values else not atom.holds,
+    nodes.StringEnum: lambda atom: None if atom.values else not atom.holds,
+    nodes.BooleanEnum: lambda atom: None if len(atom.values) == 1 else bool(atom.values),
     nodes.Item: lambda atom: True if atom.node is TOP else None,
-    nodes.All: lambda atom: True if atom.node is TOP or atom.names is BOTTOM else None,
-    nodes.Some: lambda atom: False if atom.node is BOTTOM or atom.names is BOTTOM else None,
-    nodes.Exactly: lambda atom: None if atom.keys else False,
+    nodes.EveryProperty: lambda atom: True if atom.node is TOP or atom.names is BOTTOM else None,
+    nodes.SomeProperty: lambda atom: False if atom.node is BOTTOM or atom.names is BOTTOM else None,
+    nodes.CompositeEnum: lambda atom: None if atom.keys else False,
 }

@@ -1,9 +1,9 @@
 """What a schema says, as a formula: `and`, `or` and atoms, with every negation pushed down to the atoms.
 
-Law: a formula denotes a set of JSON values. Nodes are interned by their `Pool`: two nodes of one pool are the same
-object exactly when they are written the same way, so that equality is identity. An atom speaks of one kind of value;
-its literal also says what holds for the other kinds: everything (`strict=False`, as in "if it is a string, then"), or
-nothing. The atoms are closed under negation: what JSON Schema says of all items, the negation says of some.
+Law: a formula denotes a set of JSON values. Nodes are interned by their `FormulaFactory`: two nodes of one factory are
+the same object exactly when they are written the same way, so that equality is identity. An atom speaks of one kind of
+value; its literal also says what holds for the other kinds: everything (`strict=False`, as in "if it is a string,
+then"), or nothing. The atoms are closed under negation: what JSON Schema says of all items, the negation says of some.
 
 Nodes and atoms hold only what is older than they are, so no cycle of them is possible, and the collector of cycles is
 told to pass them by (`gc=False`): a wide schema makes hundreds of thousands, and each look at all of them would stop
@@ -26,7 +26,7 @@ ANY_KIND = 63
 
 
 class Node(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A formula. `uid` orders the nodes of a pool by age."""
+    """A formula. `uid` orders the nodes of a factory by age."""
 
     uid: int
 
@@ -89,26 +89,26 @@ class Opaque(Node, frozen=True, eq=False, gc=False):
     holds: bool
 
 
-class Low(msgspec.Struct, frozen=True, gc=False):
+class MinSize(msgspec.Struct, frozen=True, gc=False):
     """At least `count` characters, items or properties."""
 
     count: int
 
 
-class High(msgspec.Struct, frozen=True, gc=False):
+class MaxSize(msgspec.Struct, frozen=True, gc=False):
     """At most `count` characters, items or properties."""
 
     count: int
 
 
-class Min(msgspec.Struct, frozen=True, gc=False):
+class LowerBound(msgspec.Struct, frozen=True, gc=False):
     """A number from `bound` on, or beyond it when `open`."""
 
     bound: Fraction
     open: bool
 
 
-class Max(msgspec.Struct, frozen=True, gc=False):
+class UpperBound(msgspec.Struct, frozen=True, gc=False):
     """A number up to `bound`, or below it when `open`."""
 
     bound: Fraction
@@ -122,7 +122,7 @@ class Multiple(msgspec.Struct, frozen=True, gc=False):
     holds: bool
 
 
-class Numbers(msgspec.Struct, frozen=True, gc=False):
+class NumberEnum(msgspec.Struct, frozen=True, gc=False):
     """One of the numbers, or none of them."""
 
     values: frozenset[Fraction]
@@ -142,14 +142,14 @@ class Pattern(msgspec.Struct, frozen=True, gc=False):
     holds: bool
 
 
-class Words(msgspec.Struct, frozen=True, gc=False):
+class StringEnum(msgspec.Struct, frozen=True, gc=False):
     """One of the strings, or none of them."""
 
     values: frozenset[str]
     holds: bool
 
 
-class Flags(msgspec.Struct, frozen=True, gc=False):
+class BooleanEnum(msgspec.Struct, frozen=True, gc=False):
     """One of the booleans."""
 
     values: frozenset[bool]
@@ -184,42 +184,42 @@ class Distinct(msgspec.Struct, frozen=True, gc=False):
     holds: bool
 
 
-class All(msgspec.Struct, frozen=True, gc=False):
+class EveryProperty(msgspec.Struct, frozen=True, gc=False):
     """Every property whose name is in `names`, a formula over strings, has a value of `node`."""
 
     names: Node
     node: Node
 
 
-class Some(msgspec.Struct, frozen=True, gc=False):
+class SomeProperty(msgspec.Struct, frozen=True, gc=False):
     """Some property whose name is in `names` has a value of `node`."""
 
     names: Node
     node: Node
 
 
-class Exactly(msgspec.Struct, frozen=True, gc=False):
+class CompositeEnum(msgspec.Struct, frozen=True, gc=False):
     """One of these arrays, or one of these objects (as `values.Key`s)."""
 
     keys: frozenset[tuple[object, ...]]
 
 
 Atom: TypeAlias = (
-    Low
-    | High
-    | Min
-    | Max
+    MinSize
+    | MaxSize
+    | LowerBound
+    | UpperBound
     | Multiple
-    | Numbers
+    | NumberEnum
     | Lexical
     | Pattern
-    | Words
-    | Flags
+    | StringEnum
+    | BooleanEnum
     | Item
     | AtLeast
     | AtMost
     | Distinct
-    | All
-    | Some
-    | Exactly
+    | EveryProperty
+    | SomeProperty
+    | CompositeEnum
 )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from claude_comm.schema.formula import nodes
-from claude_comm.schema.formula.factory import BOTTOM, TOP, Pool
+from claude_comm.schema.formula.factory import BOTTOM, TOP, FormulaFactory
 from claude_comm.schema.formula.nodes import ANY_KIND, ARRAY, BOOLEAN, NULL, NUMBER, OBJECT, STRING, Node
 from claude_comm.schema.formula.unevaluated import unevaluated_items, unevaluated_properties
 from claude_comm.schema.normalform.document import Document
@@ -24,10 +24,10 @@ MAX_ONE_OF = 300
 
 
 class Translator:
-    """One document in a pool. `prefix` keeps the definitions of the two sides apart."""
+    """One document in a factory of formulas. `prefix` keeps the definitions of the two sides apart."""
 
-    def __init__(self, pool: Pool, document: Document, prefix: str, tick: Callable[[], None]) -> None:
-        self.pool, self.prefix, self.tick = pool, prefix, tick
+    def __init__(self, factory: FormulaFactory, document: Document, prefix: str, tick: Callable[[], None]) -> None:
+        self.factory, self.prefix, self.tick = factory, prefix, tick
         self.definitions: Mapping[str, Json] = document.definitions
         # Draft 4: whether 1 may stand where 1.0 may not.
         self.lexical = document.lexical
@@ -38,7 +38,7 @@ class Translator:
 
     def root(self) -> Node:
         if self._document.dynamic:
-            return self.pool.opaque("a dynamic reference whose target depends on the path that led to it")
+            return self.factory.opaque("a dynamic reference whose target depends on the path that led to it")
         return self.node(self._document.schema)
 
     def knows(self, name: str) -> bool:
@@ -53,13 +53,13 @@ class Translator:
         return self._done[name]
 
     def ref(self, reference: str) -> Node:
-        return self.pool.ref(self.prefix + reference.removeprefix("#/$defs/"))
+        return self.factory.ref(self.prefix + reference.removeprefix("#/$defs/"))
 
     def node(self, schema: Json) -> Node:
         if not isinstance(schema, dict):
             return TOP if schema else BOTTOM
         self.tick()
-        return self.pool.both([_RULES[keyword](self, schema) for keyword in schema if keyword in _RULES])
+        return self.factory.conjunction([_RULES[keyword](self, schema) for keyword in schema if keyword in _RULES])
 
     def child(self, schema: Json) -> Node:
         """A subschema for another value than the one at hand: translated only when a proof gets there.
@@ -73,7 +73,7 @@ class Translator:
         if '"$ref"' in text or '"$opaque"' in text:
             text = self.prefix + text
         self.written.setdefault(text, schema)
-        return self.pool.ref(text)
+        return self.factory.ref(text)
 
     def each(self, schemas: list[Json]) -> list[Node]:
         return [self.node(item) for item in schemas]
@@ -81,32 +81,35 @@ class Translator:
     def additional(self, schema: dict[str, Any]) -> Node:
         """The names, as a formula over strings, that `properties` and `patternProperties` leave over."""
         patterns = (self.pattern(source) for source in schema.get("patternProperties", ()))
-        return self.pool.both(
-            [self.pool.words(schema.get("properties", ()), holds=False), *(self.pool.negation(p) for p in patterns)]
+        return self.factory.conjunction(
+            [
+                self.factory.strings(schema.get("properties", ()), holds=False),
+                *(self.factory.negation(p) for p in patterns),
+            ]
         )
 
     def pattern(self, source: str) -> Node:
-        return self.pool.lit(STRING, nodes.Pattern(source, True), strict=True)
+        return self.factory.lit(STRING, nodes.Pattern(source, True), strict=True)
 
     def number(self, atom: nodes.Atom) -> Node:
-        return self.pool.lit(NUMBER, atom)
+        return self.factory.lit(NUMBER, atom)
 
     def string(self, atom: nodes.Atom) -> Node:
-        return self.pool.lit(STRING, atom)
+        return self.factory.lit(STRING, atom)
 
     def array(self, *atoms: nodes.Atom) -> Node:
-        return self.pool.both(self.pool.lit(ARRAY, atom) for atom in atoms)
+        return self.factory.conjunction(self.factory.lit(ARRAY, atom) for atom in atoms)
 
     def object(self, *atoms: nodes.Atom) -> Node:
-        return self.pool.both(self.pool.lit(OBJECT, atom) for atom in atoms)
+        return self.factory.conjunction(self.factory.lit(OBJECT, atom) for atom in atoms)
 
     def has(self, name: str) -> Node:
         """An object with that property, or no object."""
-        return self.object(nodes.Some(self.pool.words([name]), TOP))
+        return self.object(nodes.SomeProperty(self.factory.strings([name]), TOP))
 
     def lacks(self, name: str) -> Node:
         """An object without that property, or no object."""
-        return self.object(nodes.All(self.pool.words([name]), BOTTOM))
+        return self.object(nodes.EveryProperty(self.factory.strings([name]), BOTTOM))
 
 
 _BITS = {"null": NULL, "boolean": BOOLEAN, "number": NUMBER, "string": STRING, "array": ARRAY, "object": OBJECT}
@@ -117,29 +120,31 @@ def _type(t: Translator, schema: dict[str, Any]) -> Node:
     bits = 0
     for name in names:
         bits |= _BITS.get(name, 0)
-    whole = t.pool.kinds(bits)
+    whole = t.factory.kinds(bits)
     if "integer" not in names or bits & NUMBER:
         return whole
     integer: list[nodes.Atom] = [nodes.Multiple(exact(1), True)]
     if schema.get("$lexical"):
         integer.append(nodes.Lexical(True))
-    return t.pool.either([whole, t.pool.both(t.pool.lit(NUMBER, atom, strict=True) for atom in integer)])
+    return t.factory.disjunction(
+        [whole, t.factory.conjunction(t.factory.lit(NUMBER, atom, strict=True) for atom in integer)]
+    )
 
 
 def _enum(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.constant(key(value) for value in schema["enum"])
+    return t.factory.constant(key(value) for value in schema["enum"])
 
 
 def _const(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.constant([key(schema["const"])])
+    return t.factory.constant([key(schema["const"])])
 
 
-def _bound(keyword: str, kind: type[nodes.Min | nodes.Max], is_open: bool) -> Callable[..., Node]:
+def _bound(keyword: str, kind: type[nodes.LowerBound | nodes.UpperBound], is_open: bool) -> Callable[..., Node]:
     return lambda t, schema: t.number(kind(exact(schema[keyword]), is_open))
 
 
-def _size(keyword: str, kind: int, atom: type[nodes.Low | nodes.High]) -> Callable[..., Node]:
-    return lambda t, schema: t.pool.lit(kind, atom(int(schema[keyword])))
+def _size(keyword: str, kind: int, atom: type[nodes.MinSize | nodes.MaxSize]) -> Callable[..., Node]:
+    return lambda t, schema: t.factory.lit(kind, atom(int(schema[keyword])))
 
 
 def _prefix_items(t: Translator, schema: dict[str, Any]) -> Node:
@@ -147,7 +152,7 @@ def _prefix_items(t: Translator, schema: dict[str, Any]) -> Node:
 
 
 def _items(t: Translator, schema: dict[str, Any]) -> Node:
-    wrong = t.pool.negation(t.child(schema["items"]))
+    wrong = t.factory.negation(t.child(schema["items"]))
     return t.array(nodes.AtMost(len(schema.get("prefixItems", ())), wrong, 0))
 
 
@@ -164,74 +169,78 @@ def _unique_items(t: Translator, schema: dict[str, Any]) -> Node:
 
 
 def _required(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.both(t.has(name) for name in schema["required"])
+    return t.factory.conjunction(t.has(name) for name in schema["required"])
 
 
 def _properties(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.object(*(nodes.All(t.pool.words([name]), t.child(item)) for name, item in schema["properties"].items()))
+    return t.object(
+        *(nodes.EveryProperty(t.factory.strings([name]), t.child(item)) for name, item in schema["properties"].items())
+    )
 
 
 def _pattern_properties(t: Translator, schema: dict[str, Any]) -> Node:
     return t.object(
-        *(nodes.All(t.pattern(source), t.child(item)) for source, item in schema["patternProperties"].items())
+        *(nodes.EveryProperty(t.pattern(source), t.child(item)) for source, item in schema["patternProperties"].items())
     )
 
 
 def _additional_properties(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.object(nodes.All(t.additional(schema), t.child(schema["additionalProperties"])))
+    return t.object(nodes.EveryProperty(t.additional(schema), t.child(schema["additionalProperties"])))
 
 
 def _property_names(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.object(nodes.All(t.pool.negation(t.node(schema["propertyNames"])), BOTTOM))
+    return t.object(nodes.EveryProperty(t.factory.negation(t.node(schema["propertyNames"])), BOTTOM))
 
 
 def _dependent_required(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.both(
-        t.pool.either([t.lacks(name), t.pool.both(t.has(other) for other in others)])
+    return t.factory.conjunction(
+        t.factory.disjunction([t.lacks(name), t.factory.conjunction(t.has(other) for other in others)])
         for name, others in schema["dependentRequired"].items()
     )
 
 
 def _dependent_schemas(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.both(
-        t.pool.either([t.lacks(name), t.node(item)]) for name, item in schema["dependentSchemas"].items()
+    return t.factory.conjunction(
+        t.factory.disjunction([t.lacks(name), t.node(item)]) for name, item in schema["dependentSchemas"].items()
     )
 
 
 def _all_of(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.both(t.each(schema["allOf"]))
+    return t.factory.conjunction(t.each(schema["allOf"]))
 
 
 def _any_of(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.either(t.each(schema["anyOf"]))
+    return t.factory.disjunction(t.each(schema["anyOf"]))
 
 
 def _one_of(t: Translator, schema: dict[str, Any]) -> Node:
     branches = t.each(schema["oneOf"])
     if len(branches) > MAX_ONE_OF:
-        return t.pool.opaque(f"`oneOf` of more than {MAX_ONE_OF} forms")
-    refused = [t.pool.negation(branch) for branch in branches]
-    outlines = [outline(t.pool, branch) for branch in branches]
+        return t.factory.opaque(f"`oneOf` of more than {MAX_ONE_OF} forms")
+    refused = [t.factory.negation(branch) for branch in branches]
+    outlines = [outline(t.factory, branch) for branch in branches]
     pairs = list[Node]()
     for right in range(len(branches)):
         t.tick()
         pairs += (
-            t.pool.either([refused[left], refused[right]])
+            t.factory.disjunction([refused[left], refused[right]])
             for left in range(right)
             if not apart(outlines[left], outlines[right])
         )
-    return t.pool.both([t.pool.either(branches), *pairs])
+    return t.factory.conjunction([t.factory.disjunction(branches), *pairs])
 
 
 def _not(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.negation(t.node(schema["not"]))
+    return t.factory.negation(t.node(schema["not"]))
 
 
 def _if(t: Translator, schema: dict[str, Any]) -> Node:
     condition = t.node(schema["if"])
     then, otherwise = t.node(schema.get("then", True)), t.node(schema.get("else", True))
-    refused = t.pool.negation(condition)
-    return t.pool.both([t.pool.either([refused, then]), t.pool.either([condition, otherwise])])
+    refused = t.factory.negation(condition)
+    return t.factory.conjunction(
+        [t.factory.disjunction([refused, then]), t.factory.disjunction([condition, otherwise])]
+    )
 
 
 def _ref(t: Translator, schema: dict[str, Any]) -> Node:
@@ -239,7 +248,7 @@ def _ref(t: Translator, schema: dict[str, Any]) -> Node:
 
 
 def _opaque(t: Translator, schema: dict[str, Any]) -> Node:
-    return t.pool.opaque(schema["$opaque"])
+    return t.factory.opaque(schema["$opaque"])
 
 
 def _multiple_of(t: Translator, schema: dict[str, Any]) -> Node:
@@ -268,16 +277,16 @@ def _disjoint(left: nodes.Lit, right: nodes.Lit) -> bool:
     if left.kind != right.kind:
         return True
     match left.atom, right.atom:
-        case nodes.Words(values=a, holds=True), nodes.Words(values=b, holds=True):
+        case nodes.StringEnum(values=a, holds=True), nodes.StringEnum(values=b, holds=True):
             return a.isdisjoint(b)
-        case nodes.Numbers(values=x, holds=True), nodes.Numbers(values=y, holds=True):
+        case nodes.NumberEnum(values=x, holds=True), nodes.NumberEnum(values=y, holds=True):
             return x.isdisjoint(y)
-        case nodes.Flags(values=u), nodes.Flags(values=v):
+        case nodes.BooleanEnum(values=u), nodes.BooleanEnum(values=v):
             return u.isdisjoint(v)
     return False
 
 
-def outline(pool: Pool, node: Node) -> Outline:
+def outline(factory: FormulaFactory, node: Node) -> Outline:
     """The kinds that a formula lets through, and the literals of each property that it requires."""
     kinds, present, values = ANY_KIND, set[str](), dict[str, list[nodes.Lit]]()
     for part in node.parts if isinstance(node, nodes.And) else (node,):
@@ -286,11 +295,11 @@ def outline(pool: Pool, node: Node) -> Outline:
                 kinds &= bits
             case nodes.Lit(kind=kind, strict=True):
                 kinds &= kind
-        if isinstance(part, nodes.Lit) and isinstance(part.atom, nodes.All | nodes.Some):
+        if isinstance(part, nodes.Lit) and isinstance(part.atom, nodes.EveryProperty | nodes.SomeProperty):
             name = single(part.atom.names)
             if name is None:
                 continue
-            if isinstance(part.atom, nodes.Some):
+            if isinstance(part.atom, nodes.SomeProperty):
                 present.add(name)
             inner = part.atom.node
             for each in inner.parts if isinstance(inner, nodes.And) else (inner,):
@@ -301,7 +310,7 @@ def outline(pool: Pool, node: Node) -> Outline:
 
 def single(names: Node) -> str | None:
     """The one name that a formula over strings admits, where it is written as that."""
-    if isinstance(names, nodes.Lit) and isinstance(names.atom, nodes.Words) and names.atom.holds:
+    if isinstance(names, nodes.Lit) and isinstance(names.atom, nodes.StringEnum) and names.atom.holds:
         return next(iter(names.atom.values)) if len(names.atom.values) == 1 else None
     return None
 
@@ -318,23 +327,23 @@ _RULES: dict[str, _Rule] = {
     "type": _type,
     "enum": _enum,
     "const": _const,
-    "minimum": _bound("minimum", nodes.Min, False),
-    "exclusiveMinimum": _bound("exclusiveMinimum", nodes.Min, True),
-    "maximum": _bound("maximum", nodes.Max, False),
-    "exclusiveMaximum": _bound("exclusiveMaximum", nodes.Max, True),
+    "minimum": _bound("minimum", nodes.LowerBound, False),
+    "exclusiveMinimum": _bound("exclusiveMinimum", nodes.LowerBound, True),
+    "maximum": _bound("maximum", nodes.UpperBound, False),
+    "exclusiveMaximum": _bound("exclusiveMaximum", nodes.UpperBound, True),
     "multipleOf": _multiple_of,
-    "minLength": _size("minLength", STRING, nodes.Low),
-    "maxLength": _size("maxLength", STRING, nodes.High),
+    "minLength": _size("minLength", STRING, nodes.MinSize),
+    "maxLength": _size("maxLength", STRING, nodes.MaxSize),
     "pattern": _pattern,
-    "minItems": _size("minItems", ARRAY, nodes.Low),
-    "maxItems": _size("maxItems", ARRAY, nodes.High),
+    "minItems": _size("minItems", ARRAY, nodes.MinSize),
+    "maxItems": _size("maxItems", ARRAY, nodes.MaxSize),
     "uniqueItems": _unique_items,
     "prefixItems": _prefix_items,
     "items": _items,
     "contains": _contains,
     "unevaluatedItems": unevaluated_items,
-    "minProperties": _size("minProperties", OBJECT, nodes.Low),
-    "maxProperties": _size("maxProperties", OBJECT, nodes.High),
+    "minProperties": _size("minProperties", OBJECT, nodes.MinSize),
+    "maxProperties": _size("maxProperties", OBJECT, nodes.MaxSize),
     "required": _required,
     "properties": _properties,
     "patternProperties": _pattern_properties,

@@ -31,7 +31,7 @@ def unevaluated_properties(t: Translator, schema: dict[str, Any]) -> Node:
     rest = t.node(schema["unevaluatedProperties"])
     sources = list(_sources(t, schema, TOP, ()))
     if any(found is None for _, found in sources):
-        return t.pool.opaque("`unevaluatedProperties` beside a reference that consumes nothing")
+        return t.factory.opaque("`unevaluatedProperties` beside a reference that consumes nothing")
     named: dict[str, list[Node]] = {}
     general: dict[Node, list[Node]] = {}
     for condition, found in sources:
@@ -41,23 +41,23 @@ def unevaluated_properties(t: Translator, schema: dict[str, Any]) -> Node:
         elif found is not None:
             general.setdefault(found, []).append(condition)
     if len(general) > MAX_PATTERNS:
-        return t.pool.opaque(f"`unevaluatedProperties` over more than {MAX_PATTERNS} patterns")
+        return t.factory.opaque(f"`unevaluatedProperties` over more than {MAX_PATTERNS} patterns")
     parts = list[Node]()
     by_conditions: dict[frozenset[Node], set[str]] = {}
     for name, listed in named.items():
         by_conditions.setdefault(frozenset(listed), set()).add(name)
-    regions = [(t.pool.words(names), under) for under, names in by_conditions.items()]
-    regions.append((t.pool.words(named, holds=False), frozenset()))
+    regions = [(t.factory.strings(names), under) for under, names in by_conditions.items()]
+    regions.append((t.factory.strings(named, holds=False), frozenset()))
     for chosen in itertools.product((True, False), repeat=len(general)):
         inside = [each for each, taken in zip(general, chosen, strict=True) if taken]
-        outside = [t.pool.negation(each) for each, taken in zip(general, chosen, strict=True) if not taken]
+        outside = [t.factory.negation(each) for each, taken in zip(general, chosen, strict=True) if not taken]
         extra = {condition for each in inside for condition in general[each]}
         for names, conditions in regions:
             t.tick()
-            here = t.pool.both([names, *inside, *outside])
-            every = t.pool.lit(OBJECT, nodes.All(here, rest))
-            parts.append(t.pool.either([every, *(conditions | extra)]))
-    return t.pool.both(parts)
+            here = t.factory.conjunction([names, *inside, *outside])
+            every = t.factory.lit(OBJECT, nodes.EveryProperty(here, rest))
+            parts.append(t.factory.disjunction([every, *(conditions | extra)]))
+    return t.factory.conjunction(parts)
 
 
 def _sources(
@@ -89,15 +89,15 @@ def _in_place(
         yield item, condition, below
     for keyword in ("anyOf", "oneOf"):
         for item in schema.get(keyword, ()):
-            yield item, t.pool.both([condition, t.node(item)]), below
+            yield item, t.factory.conjunction([condition, t.node(item)]), below
     if "if" in schema:
         test = t.node(schema["if"])
-        yield schema["if"], t.pool.both([condition, test]), below
-        yield schema.get("then", True), t.pool.both([condition, test]), below
-        yield schema.get("else", True), t.pool.both([condition, t.pool.negation(test)]), below
+        yield schema["if"], t.factory.conjunction([condition, test]), below
+        yield schema.get("then", True), t.factory.conjunction([condition, test]), below
+        yield schema.get("else", True), t.factory.conjunction([condition, t.factory.negation(test)]), below
     for name, item in schema.get("dependentSchemas", {}).items():
         # An array or a number has no such name: then the schema is not applied, and evaluates nothing.
-        yield item, t.pool.both([condition, t.pool.kinds(OBJECT), t.has(name)]), below
+        yield item, t.factory.conjunction([condition, t.factory.kinds(OBJECT), t.has(name)]), below
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
         known = name not in path and len(path) < MAX_CHAIN
@@ -109,29 +109,29 @@ def unevaluated_items(t: Translator, schema: dict[str, Any]) -> Node:
     rest = t.node(schema["unevaluatedItems"])
     items = _Items(t)
     if not items.collect(schema, TOP, ()):
-        return t.pool.opaque("`unevaluatedItems` beside a reference that consumes nothing")
+        return t.factory.opaque("`unevaluatedItems` beside a reference that consumes nothing")
     always = [node for condition, node in items.contained if condition is TOP]
     sometimes = [(condition, node) for condition, node in items.contained if condition is not TOP]
     if len(sometimes) > MAX_CONTAINS:
-        return t.pool.opaque(f"`unevaluatedItems` over more than {MAX_CONTAINS} conditional `contains`")
+        return t.factory.opaque(f"`unevaluatedItems` over more than {MAX_CONTAINS} conditional `contains`")
     starts = sorted({0, *(count for _, count in items.upto if count is not None)})
     parts = list[Node]()
     for start, end in itertools.zip_longest(starts, starts[1:]):
         conditions = [condition for condition, count in items.upto if count is None or count > start]
         for size in range(len(sometimes) + 1):
             for chosen in itertools.combinations(sometimes, size):
-                kept = t.pool.either([rest, *always, *(node for _, node in chosen)])
+                kept = t.factory.disjunction([rest, *always, *(node for _, node in chosen)])
                 # Unless exactly the chosen ones count, this line says nothing: another one does.
                 others = [condition for condition, node in sometimes if (condition, node) not in chosen]
-                not_held = [t.pool.negation(condition) for condition, _ in chosen]
-                parts.append(t.pool.either([_stretch(t, start, end, kept), *conditions, *not_held, *others]))
-    return t.pool.both(parts)
+                not_held = [t.factory.negation(condition) for condition, _ in chosen]
+                parts.append(t.factory.disjunction([_stretch(t, start, end, kept), *conditions, *not_held, *others]))
+    return t.factory.conjunction(parts)
 
 
 def _stretch(t: Translator, start: int, end: int | None, node: Node) -> Node:
     if end is None:
-        return t.pool.lit(ARRAY, nodes.AtMost(start, t.pool.negation(node), 0))
-    return t.pool.both(t.pool.lit(ARRAY, nodes.Item(index, node)) for index in range(start, end))
+        return t.factory.lit(ARRAY, nodes.AtMost(start, t.factory.negation(node), 0))
+    return t.factory.conjunction(t.factory.lit(ARRAY, nodes.Item(index, node)) for index in range(start, end))
 
 
 class _Items:

@@ -74,7 +74,7 @@ def accepting(state: State) -> bool:
     return derivatives.matches_empty(state[0], state[1], derivatives.EDGE)
 
 
-class Meter:
+class WorkMeter:
     """Counts the work of one walk, lets the caller look at the clock, and ends what goes too far."""
 
     __slots__ = ("due", "tick", "work")
@@ -95,7 +95,7 @@ class Meter:
 
 def step(state: State, code: int, spend: derivatives.Spend) -> State:
     term, before = state
-    return _state(derivatives.settled(derivatives.derivative(term, code, before, spend)), derivatives.beside(code))
+    return _state(derivatives.past_start(derivatives.derivative(term, code, before, spend)), derivatives.beside(code))
 
 
 def _deterministic(state: State) -> Iterable[State]:
@@ -120,10 +120,10 @@ def _split(state: State) -> Iterable[State]:
     # One union at a time: dividing several at once would multiply them.
     others = [part for part in term.parts if part is not union]
     for part in union.parts:
-        yield _state(expression.both([part, *others]), before)
+        yield _state(expression.intersection([part, *others]), before)
 
 
-class Walk:
+class StateGraph:
     """The states met so far from one term, with their outgoing edges."""
 
     def __init__(self, term: Term, *, split: bool) -> None:
@@ -131,7 +131,7 @@ class Walk:
         self.edges: dict[State, Edges] = {}
         self.first = tuple(dict.fromkeys(self.divide(start_of(term))))
         self.steps = 0
-        self.spend = Meter().spend
+        self.spend = WorkMeter().spend
 
     def successors(self, state: State) -> Edges:
         """Every (characters, the most readable one, next state), the most readable first, dead ends left out."""
@@ -143,7 +143,7 @@ class Walk:
     def _expand(self, state: State) -> Edges:
         if len(self.edges) >= MAX_STATES:
             raise TooHard(f"more than {MAX_STATES:,} states")
-        cells = charset.partition(derivatives.firsts(state[0]))
+        cells = charset.partition(derivatives.first_sets(state[0]))
         self.count(len(cells.cells))
         return tuple(
             (chars, code, following)
@@ -160,9 +160,9 @@ class Walk:
 
 def shortest(term: Term, low: int, high: int | None) -> str | None:
     """A shortest member of `term` between `low` and `high` characters long; None if there is none."""
-    walk = Walk(term, split=True)
-    layers = _Layers(walk, low)
-    found = _nearest(walk, layers.at(low), high if high is None else high - low)
+    graph = StateGraph(term, split=True)
+    layers = _Layers(graph, low)
+    found = _nearest(graph, layers.at(low), high if high is None else high - low)
     if found is None:
         return None
     if low > MAX_MEMBER_CHARS:
@@ -172,8 +172,8 @@ def shortest(term: Term, low: int, high: int | None) -> str | None:
 
 
 def is_empty(term: Term, low: int, high: int | None) -> bool:
-    walk = Walk(term, split=True)
-    return _nearest(walk, _Layers(walk, low).at(low), high if high is None else high - low) is None
+    graph = StateGraph(term, split=True)
+    return _nearest(graph, _Layers(graph, low).at(low), high if high is None else high - low) is None
 
 
 class _Layers:
@@ -183,15 +183,15 @@ class _Layers:
     up in its period: lengths of members are ultimately periodic (Parikh's theorem over one letter).
     """
 
-    def __init__(self, walk: Walk, low: int) -> None:
-        self.walk = walk
+    def __init__(self, graph: StateGraph, low: int) -> None:
+        self.graph = graph
         # Each in the order in which it was met: a set's own follows addresses, which differ from process to process.
-        self.sets: list[dict[State, None]] = [dict.fromkeys(walk.first)]
+        self.sets: list[dict[State, None]] = [dict.fromkeys(graph.first)]
         self.back_to = -1
         seen = {frozenset(self.sets[0]): 0}
         while len(self.sets) <= low:
-            walk.count(len(self.sets[-1]))
-            following = dict.fromkeys(to for state in self.sets[-1] for _, _, to in walk.successors(state))
+            graph.count(len(self.sets[-1]))
+            following = dict.fromkeys(to for state in self.sets[-1] for _, _, to in graph.successors(state))
             known = frozenset(following)
             if known in seen:
                 self.back_to = seen[known]
@@ -208,7 +208,7 @@ class _Layers:
         """A readable string that leads from the start to `state` in exactly `n` steps."""
         incoming: dict[State, list[tuple[int, State]]] = {}
         if n:
-            for origin, edges in self.walk.edges.items():
+            for origin, edges in self.graph.edges.items():
                 for _, code, to in edges:
                     incoming.setdefault(to, []).append((code, origin))
             for pairs in incoming.values():
@@ -221,7 +221,7 @@ class _Layers:
         return "".join(reversed(path))
 
 
-def _nearest(walk: Walk, roots: Iterable[State], limit: int | None) -> tuple[State, str] | None:
+def _nearest(graph: StateGraph, roots: Iterable[State], limit: int | None) -> tuple[State, str] | None:
     """The nearest accepting state within `limit` steps of `roots`, as the root and the string that leads there."""
     came: dict[State, tuple[State, int] | None] = dict.fromkeys(roots)
     queue = deque((state, 0) for state in came)
@@ -231,7 +231,7 @@ def _nearest(walk: Walk, roots: Iterable[State], limit: int | None) -> tuple[Sta
             return _trace(came, state)
         if limit is not None and depth >= limit:
             continue
-        for _, code, to in walk.successors(state):
+        for _, code, to in graph.successors(state):
             if to not in came:
                 came[to] = (state, code)
                 queue.append((to, depth + 1))
@@ -246,7 +246,7 @@ def _trace(came: dict[State, tuple[State, int] | None], state: State) -> tuple[S
     return state, "".join(reversed(path))
 
 
-class Reader:
+class Matcher:
     """Membership, one lookup a character once a state has been met. Safe to share: it only ever forgets."""
 
     def __init__(self, term: Term) -> None:
@@ -254,7 +254,7 @@ class Reader:
         self.known: dict[tuple[State, int], State] = {}
 
     def accepts(self, text: str) -> bool:
-        state, spend = self.first, Meter().spend
+        state, spend = self.first, WorkMeter().spend
         for char in text:
             if state[0] is expression.NEVER or state[0] is expression.ALL:
                 break
@@ -268,19 +268,19 @@ class Reader:
         return accepting(state)
 
 
-class Table:
+class Dfa:
     """The whole deterministic automaton of a term, without its dead ends: for counting and listing members."""
 
     def __init__(self, term: Term, *, partial: bool) -> None:
-        walk = Walk(term, split=False)
-        self.spend = Meter().spend
-        self.first = walk.first[0]
+        graph = StateGraph(term, split=False)
+        self.spend = WorkMeter().spend
+        self.first = graph.first[0]
         self.complete = True
         try:
             queue = deque([self.first])
             seen = {self.first}
             while queue:
-                for _, _, to in walk.successors(queue.popleft()):
+                for _, _, to in graph.successors(queue.popleft()):
                     if to not in seen:
                         seen.add(to)
                         queue.append(to)
@@ -288,11 +288,11 @@ class Table:
             if not partial:
                 raise
             self.complete = False
-        self.accepting = {state for state in {self.first, *walk.edges} if accepting(state)}
-        useful = _backwards(walk.edges, self.accepting)
+        self.accepting = {state for state in {self.first, *graph.edges} if accepting(state)}
+        useful = _backwards(graph.edges, self.accepting)
         self.edges = {
             state: tuple(edge for edge in edges if edge[2] in useful)
-            for state, edges in walk.edges.items()
+            for state, edges in graph.edges.items()
             if state in useful
         }
 

@@ -21,27 +21,31 @@ _PLACES = {
 }
 
 
-def whole_term(node: Node) -> Term:
+def search_language(node: Node) -> Term:
     """All strings with a match of `node` anywhere in them."""
     if _copies(node) > _MAX_COPIES:
         raise TooHard("a look-ahead repeated many times")
-    return derivatives.closed(derivatives.opened(_found(node)))
+    return derivatives.without_end(derivatives.without_start(_search(node)))
 
 
-def _found(node: Node) -> Term:
+def _search(node: Node) -> Term:
     if isinstance(node, Choice):
-        return expression.either([_found(option) for option in node.options])
+        return expression.union([_search(option) for option in node.options])
     items = node.items if isinstance(node, Sequence) else (node,)
     before = [expression.ALL]
     for at, item in enumerate(items):
         if isinstance(item, Look) and item.side == "behind":
-            seen = expression.then(expression.ALL, _plain(item.body))
-            before = [expression.both([expression.then(*before), seen if item.wanted else expression.negate(seen)])]
+            seen = expression.concat(expression.ALL, _without_looks(item.body))
+            before = [
+                expression.intersection(
+                    [expression.concat(*before), seen if item.wanted else expression.complement(seen)]
+                )
+            ]
         elif _has_look(item):
-            return expression.then(*before, _followed(Sequence(items[at:]), expression.ALL))
+            return expression.concat(*before, _continued(Sequence(items[at:]), expression.ALL))
         else:
-            before.append(_plain(item))
-    return expression.then(*before, expression.ALL)
+            before.append(_without_looks(item))
+    return expression.concat(*before, expression.ALL)
 
 
 def _has_look(node: Node) -> bool:
@@ -73,7 +77,7 @@ def _copies(node: Node) -> int:
             return 0
 
 
-def _plain(node: Node) -> Term:
+def _without_looks(node: Node) -> Term:
     """The term of a tree without looks."""
     match node:
         case Set():
@@ -81,29 +85,29 @@ def _plain(node: Node) -> Term:
         case Assert():
             return _PLACES[node.kind]
         case Sequence():
-            return expression.then(*[_plain(item) for item in node.items])
+            return expression.concat(*[_without_looks(item) for item in node.items])
         case Choice():
-            return expression.either([_plain(option) for option in node.options])
+            return expression.union([_without_looks(option) for option in node.options])
         case Repeat():
-            return expression.repeat(_plain(node.item), node.minimum, node.maximum)
+            return expression.repeat(_without_looks(node.item), node.minimum, node.maximum)
         case Look():
             raise NotRegular("a look-around in a place where it is not followed up")
 
 
-def _followed(node: Node, rest: Term) -> Term:
+def _continued(node: Node, rest: Term) -> Term:
     """`node`, then `rest`, where `rest` reaches to the end of the string."""
     if not _has_look(node):
-        return expression.then(_plain(node), rest)
+        return expression.concat(_without_looks(node), rest)
     match node:
         case Sequence():
             for item in reversed(node.items):
-                rest = _followed(item, rest)
+                rest = _continued(item, rest)
             return rest
         case Choice():
-            return expression.either([_followed(option, rest) for option in node.options])
+            return expression.union([_continued(option, rest) for option in node.options])
         case Look(side="ahead"):
-            ahead = _followed(node.body, expression.ALL)
-            return expression.both([ahead if node.wanted else expression.negate(ahead), rest])
+            ahead = _continued(node.body, expression.ALL)
+            return expression.intersection([ahead if node.wanted else expression.complement(ahead), rest])
         case Repeat():
             return _repeated(node, rest)
         case _:
@@ -112,17 +116,17 @@ def _followed(node: Node, rest: Term) -> Term:
 
 def _repeated(node: Repeat, rest: Term) -> Term:
     if node.maximum is None:
-        rest = _endless(node.item, rest)
+        rest = _looping(node.item, rest)
     else:
         for _ in range(node.maximum - node.minimum):
-            rest = expression.either([rest, _followed(node.item, rest)])
+            rest = expression.union([rest, _continued(node.item, rest)])
             # Skipping a turn and skipping all later ones is the same language: each turn may end the repetition.
     for _ in range(node.minimum):
-        rest = _followed(node.item, rest)
+        rest = _continued(node.item, rest)
     return rest
 
 
-def _endless(item: Node, rest: Term) -> Term:
+def _looping(item: Node, rest: Term) -> Term:
     """The least solution of X = rest | item X, as a term that holds itself.
 
     Well founded because `item` consumes a character before X comes again; then Arden's lemma makes it unique.
@@ -130,7 +134,7 @@ def _endless(item: Node, rest: Term) -> Term:
     if _may_be_empty(item):
         raise NotRegular("an endless repetition of a look-around that may match nothing")
     again = expression.loop(_sees(item) | rest.sees, nullable=rest.nullable)
-    expression.tie(again, expression.either([rest, _followed(item, again)]))
+    expression.bind(again, expression.union([rest, _continued(item, again)]))
     return again
 
 

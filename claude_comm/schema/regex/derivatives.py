@@ -24,12 +24,12 @@ from claude_comm.schema.regex.expression import (
     SEES_WORD,
     START,
     Term,
-    both,
-    either,
-    links,
-    negate,
+    complement,
+    concat,
+    factors,
+    intersection,
     repeat,
-    then,
+    union,
     words,
 )
 
@@ -52,8 +52,8 @@ def matches_empty(term: Term, before: Beside, after: Beside) -> bool:
     match term.kind:
         case "place":
             return _holds(term.name, before, after)
-        case "then":
-            return all(matches_empty(part, before, after) for part in links(term))
+        case "concat":
+            return all(matches_empty(part, before, after) for part in factors(term))
         case "or":
             return any(matches_empty(part, before, after) for part in term.parts)
         case "not":
@@ -79,21 +79,21 @@ def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
     match term.kind:
         case "chars":
             return EMPTY if charset.contains(term.chars, code) else NEVER
-        case "then":
+        case "concat":
             return _chain_derivative(term, code, before, spend)
         case "repeat":
             return _repeat_derivative(term, code, before, spend)
         case "or":
-            return either([derivative(part, code, before, spend) for part in term.parts])
+            return union([derivative(part, code, before, spend) for part in term.parts])
         case "and":
             found = []
             for part in term.parts:
                 found.append(derivative(part, code, before, spend))
                 if found[-1] is NEVER:
                     return NEVER
-            return both(found)
+            return intersection(found)
         case "not":
-            return negate(derivative(term.parts[0], code, before, spend))
+            return complement(derivative(term.parts[0], code, before, spend))
         case "words":
             char = chr(code)
             return words(word[1:] for word in term.words if word[:1] == char)
@@ -105,17 +105,17 @@ def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
 
 def _chain_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
     found, after = [], beside(code)
-    while term.kind == "then":
+    while term.kind == "concat":
         head, tail = term.parts
         spend(1)
         first = derivative(head, code, before, spend)
         if first is not NEVER:
-            found.append(then(first, tail))
+            found.append(concat(first, tail))
         if not matches_empty(head, before, after):
-            return either(found)
+            return union(found)
         term = tail
     found.append(derivative(term, code, before, spend))
-    return either(found)
+    return union(found)
 
 
 def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
@@ -126,10 +126,10 @@ def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> T
     high = None if term.high is None else term.high - 1
     # Where the item matches nothing at this very place, the turns that are still owed may all be taken empty.
     low = 0 if matches_empty(item, before, beside(code)) else max(term.low - 1, 0)
-    return then(first, repeat(item, low, high))
+    return concat(first, repeat(item, low, high))
 
 
-def firsts(term: Term) -> frozenset[Chars]:
+def first_sets(term: Term) -> frozenset[Chars]:
     """Sets of characters such that two characters in the same ones give the same derivative."""
     found: set[Chars] = set()
     pending, seen = [term], set[Term]()
@@ -142,7 +142,7 @@ def firsts(term: Term) -> frozenset[Chars]:
             found.add(term.chars)
         elif term.kind == "words":
             found.update(charset.single(ord(word[0])) for word in term.words if word)
-        elif term.kind == "then":
+        elif term.kind == "concat":
             pending.append(term.parts[0])
             if term.parts[0].nullable is not False:
                 pending.append(term.parts[1])
@@ -153,55 +153,55 @@ def firsts(term: Term) -> frozenset[Chars]:
     return frozenset(found)
 
 
-def settled(term: Term) -> Term:
+def past_start(term: Term) -> Term:
     """The same term at a place where the start of the string lies behind: `^` can no longer match."""
     if not term.sees & SEES_START:
         return term
     match term.kind:
         case "place":
             return NEVER
-        case "then":
-            return then(*[settled(part) for part in links(term)])
+        case "concat":
+            return concat(*[past_start(part) for part in factors(term)])
         case "or":
-            return either([settled(part) for part in term.parts])
+            return union([past_start(part) for part in term.parts])
         case "and":
-            return both([settled(part) for part in term.parts])
+            return intersection([past_start(part) for part in term.parts])
         case "not":
-            return negate(settled(term.parts[0]))
+            return complement(past_start(term.parts[0]))
         case "repeat":
-            return repeat(settled(term.parts[0]), term.low, term.high)
+            return repeat(past_start(term.parts[0]), term.low, term.high)
         case _:
             return term
 
 
-def opened(term: Term) -> Term:
+def without_start(term: Term) -> Term:
     """The same language for whole strings: a `^` that can only stand at the start is dropped."""
     if term is START:
         return EMPTY
-    if term.kind == "then" and term.parts[0] is START:
-        return opened(term.parts[1])
-    return _inside(term, opened)
+    if term.kind == "concat" and term.parts[0] is START:
+        return without_start(term.parts[1])
+    return _inside(term, without_start)
 
 
-def closed(term: Term) -> Term:
+def without_end(term: Term) -> Term:
     """The same language for whole strings: a `$` that can only stand at the end is dropped."""
     if term is END:
         return EMPTY
-    if term.kind == "then":
-        chain = list(links(term))
-        last = closed(chain[-1])
-        return term if last is chain[-1] else closed(then(*chain[:-1], last))
-    return _inside(term, closed)
+    if term.kind == "concat":
+        chain = list(factors(term))
+        last = without_end(chain[-1])
+        return term if last is chain[-1] else without_end(concat(*chain[:-1], last))
+    return _inside(term, without_end)
 
 
 def _inside(term: Term, change: Callable[[Term], Term]) -> Term:
     match term.kind:
         case "or":
-            return either([change(part) for part in term.parts])
+            return union([change(part) for part in term.parts])
         case "and":
-            return both([change(part) for part in term.parts])
+            return intersection([change(part) for part in term.parts])
         case "not":
-            return negate(change(term.parts[0]))
+            return complement(change(term.parts[0]))
         case _:
             return term
 
@@ -213,21 +213,21 @@ def widths(term: Term) -> tuple[int, int | None] | None:
             return 0, 0
         case "chars":
             return 1, 1
-        case "then" | "or" | "repeat":
+        case "concat" | "or" | "repeat":
             return _composed_widths(term)
         case _:
             return None
 
 
 def _composed_widths(term: Term) -> tuple[int, int | None] | None:
-    found = [widths(part) for part in (links(term) if term.kind == "then" else term.parts)]
+    found = [widths(part) for part in (factors(term) if term.kind == "concat" else term.parts)]
     known = [pair for pair in found if pair is not None]
     if len(known) < len(found):
         return None
     lows, highs = [low for low, _ in known], [high for _, high in known]
     bounded = [high for high in highs if high is not None]
     endless = len(bounded) < len(highs)
-    if term.kind == "then":
+    if term.kind == "concat":
         return sum(lows), None if endless else sum(bounded)
     if term.kind == "or":
         return min(lows), None if endless else max(bounded)

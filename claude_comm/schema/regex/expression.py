@@ -15,7 +15,7 @@ from claude_comm.schema.regex import charset
 from claude_comm.schema.regex.charset import Chars
 from claude_comm.schema.regex.parser import TooHard
 
-Kind: TypeAlias = Literal["never", "empty", "chars", "then", "repeat", "or", "and", "not", "words", "place", "loop"]
+Kind: TypeAlias = Literal["never", "empty", "chars", "concat", "repeat", "or", "and", "not", "words", "place", "loop"]
 
 # What a term's meaning may hang on: the start of the string, its end, or the word characters around a place.
 SEES_START, SEES_END, SEES_WORD = 1, 2, 4
@@ -74,7 +74,7 @@ def _term(
     for part in parts:
         term.sees |= part.sees
     term.depth = 1 + max((part.depth for part in parts), default=0)
-    if kind == "then" and parts[1].kind == "then":
+    if kind == "concat" and parts[1].kind == "concat":
         term.depth = max(parts[0].depth + 1, parts[1].depth)  # a chain is walked by a loop
     if term.weight > MAX_WEIGHT or term.depth > MAX_DEPTH:
         raise TooHard("an expression grew past its cap")
@@ -123,18 +123,18 @@ def star(item: Term) -> Term:
 ALL = star(chars(charset.ANY))
 
 
-def then(*parts: Term) -> Term:
+def concat(*parts: Term) -> Term:
     """One after the other, leaning to the right so that a long chain is walked by a loop and not by recursion."""
     result = parts[-1] if parts else EMPTY  # leans to the right already
     for part in reversed(parts[:-1]):
-        for link in reversed(list(links(part))):
+        for link in reversed(list(factors(part))):
             result = _pair(link, result)
     return result
 
 
-def links(term: Term) -> Iterator[Term]:
+def factors(term: Term) -> Iterator[Term]:
     """The members of a chain, in order; a term that is none is its own only member."""
-    while term.kind == "then":
+    while term.kind == "concat":
         yield term.parts[0]
         term = term.parts[1]
     yield term
@@ -147,7 +147,7 @@ def _pair(head: Term, tail: Term) -> Term:
         return tail
     if tail is EMPTY:
         return head
-    first = tail.parts[0] if tail.kind == "then" else tail
+    first = tail.parts[0] if tail.kind == "concat" else tail
     if first is START and head.nullable is not None:
         return tail if head.nullable else NEVER  # nothing may stand before the start
     if head is END and tail.nullable is not None:
@@ -159,10 +159,10 @@ def _pair(head: Term, tail: Term) -> Term:
         null = False
     elif head.nullable and tail.nullable:
         null = True
-    return _term("then", (head, tail), nullable=null)
+    return _term("concat", (head, tail), nullable=null)
 
 
-def either(parts: Iterable[Term]) -> Term:
+def union(parts: Iterable[Term]) -> Term:
     """The union, normal up to likeness: flat, without repeats, sets of characters merged."""
     held = dict.fromkeys(_flat("or", parts))
     held.pop(NEVER, None)
@@ -178,7 +178,7 @@ def either(parts: Iterable[Term]) -> Term:
     for part in list(held):
         if part.kind == "not" and part.parts[0] in held:
             return ALL
-        if part.kind == "then" and part.parts[0] is ALL:
+        if part.kind == "concat" and part.parts[0] is ALL:
             held.pop(part.parts[1], None)  # what follows anything holds what stands alone
     if not held:
         return NEVER
@@ -188,7 +188,7 @@ def either(parts: Iterable[Term]) -> Term:
     return _term("or", tuple(held), nullable=True if True in nulls else None if None in nulls else False)
 
 
-def both(parts: Iterable[Term]) -> Term:
+def intersection(parts: Iterable[Term]) -> Term:
     """The intersection, normal in the same way."""
     held = dict.fromkeys(_flat("and", parts))
     held.pop(ALL, None)
@@ -210,7 +210,7 @@ def both(parts: Iterable[Term]) -> Term:
     for part in list(held):
         if part.kind == "not" and part.parts[0] in held:
             return NEVER
-        if part.kind == "then" and part.parts[0] is ALL and part.parts[1] in held:
+        if part.kind == "concat" and part.parts[0] is ALL and part.parts[1] in held:
             held.pop(part, None)
     if not held:
         return ALL
@@ -219,7 +219,7 @@ def both(parts: Iterable[Term]) -> Term:
     return _term("and", tuple(held), nullable=False if False in nulls else None if None in nulls else True)
 
 
-def negate(term: Term) -> Term:
+def complement(term: Term) -> Term:
     """The complement, pushed inwards so that what contradicts itself is seen without a search."""
     if term.kind == "not":
         return term.parts[0]
@@ -228,9 +228,9 @@ def negate(term: Term) -> Term:
     if term is ALL:
         return NEVER
     if term.kind == "or":
-        return both(negate(part) for part in term.parts)
+        return intersection(complement(part) for part in term.parts)
     if term.kind == "and":
-        return either(negate(part) for part in term.parts)
+        return union(complement(part) for part in term.parts)
     return _term("not", (term,), nullable=None if term.nullable is None else not term.nullable)
 
 
@@ -253,5 +253,5 @@ def loop(sees: int, *, nullable: bool | None) -> Term:
     return term
 
 
-def tie(term: Term, body: Term) -> None:
+def bind(term: Term, body: Term) -> None:
     term.parts, term.depth = (body,), body.depth + 1

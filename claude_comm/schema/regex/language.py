@@ -17,7 +17,7 @@ from itertools import chain, islice
 
 from claude_comm.schema.regex import automaton, charset, derivatives, expression, parser
 from claude_comm.schema.regex.automaton import watching
-from claude_comm.schema.regex.compile import whole_term
+from claude_comm.schema.regex.compile import search_language
 from claude_comm.schema.regex.expression import Term
 from claude_comm.schema.regex.parser import InvalidPattern, LanguageError, LineEnds, NotRegular, TooHard
 
@@ -42,11 +42,11 @@ class Language:
     lengths are arithmetic and never states. A finite set that was given as such also keeps its `words`.
     """
 
-    __slots__ = ("_pieces", "_readers", "_words")
+    __slots__ = ("_matchers", "_pieces", "_words")
 
     def __init__(self, pieces: tuple[Piece, ...] | None, words: frozenset[str] | None = None) -> None:
         self._pieces, self._words = pieces, words
-        self._readers: dict[Term, automaton.Reader] = {}
+        self._matchers: dict[Term, automaton.Matcher] = {}
 
     @classmethod
     def pattern(cls, source: str, *, line_ends: LineEnds = "ecma") -> Language:
@@ -97,12 +97,12 @@ class Language:
             return Language.literals(automaton.sieved(self._words, other.accepts))
         if other._words is not None:
             return other & self
-        return Language(_combined(self.pieces, other.pieces, expression.both))
+        return Language(_combined(self.pieces, other.pieces, expression.intersection))
 
     def __or__(self, other: Language) -> Language:
         if self._words is not None and other._words is not None:
             return Language.literals(self._words | other._words)
-        return Language(_combined(self.pieces, other.pieces, expression.either))
+        return Language(_combined(self.pieces, other.pieces, expression.union))
 
     def __sub__(self, other: Language) -> Language:
         if self._words is not None:
@@ -110,7 +110,7 @@ class Language:
         return self & ~other
 
     def __invert__(self) -> Language:
-        return Language(_merged((low, high, expression.negate(term)) for low, high, term in self.pieces))
+        return Language(_merged((low, high, expression.complement(term)) for low, high, term in self.pieces))
 
     def is_empty(self) -> bool:
         if self._words is not None:
@@ -125,10 +125,10 @@ class Language:
         if self._words is not None:
             return string in self._words
         term = next(term for _, high, term in self.pieces if high is None or len(string) <= high)
-        reader = self._readers.get(term)
-        if reader is None:
-            reader = self._readers[term] = automaton.Reader(term)
-        return reader.accepts(string)
+        matcher = self._matchers.get(term)
+        if matcher is None:
+            matcher = self._matchers[term] = automaton.Matcher(term)
+        return matcher.accepts(string)
 
     def shortest(self) -> str | None:
         """A shortest member, of readable characters where it may be; None when there is no member."""
@@ -163,7 +163,7 @@ class Language:
         for low, high, term in self.pieces:
             if term is expression.NEVER:
                 continue
-            count = automaton.Table(term, partial=False).size(low, high, limit - total)
+            count = automaton.Dfa(term, partial=False).size(low, high, limit - total)
             if count is None:
                 return None
             total += count
@@ -178,21 +178,21 @@ class Language:
                 found = automaton.shortest(term, low, high)
                 yield iter(() if found is None else (found,))
                 continue
-            table = automaton.Table(term, partial=True)
-            finite, leads = table.is_finite(), list[set[automaton.State]]()
-            last = len(table.edges) if finite else low + automaton.MAX_STATES
+            dfa = automaton.Dfa(term, partial=True)
+            finite, leads = dfa.is_finite(), list[set[automaton.State]]()
+            last = len(dfa.edges) if finite else low + automaton.MAX_STATES
             for length in range(low, (last if high is None else min(high, last)) + 1):
-                yield table.of_length(length, leads)
+                yield dfa.of_length(length, leads)
 
 
 @lru_cache(maxsize=64)
 def _pattern(source: str, line_ends: LineEnds) -> Language:
     try:
-        term = whole_term(parser.parse(source, line_ends=line_ends))
+        term = search_language(parser.parse(source, line_ends=line_ends))
     except RecursionError:
         raise TooHard("a pattern nested too deeply") from None
     low, high, term = _lengthened(term)
-    return Language(_combined(((0, None, term),), Language.lengths(low, high).pieces, expression.both))
+    return Language(_combined(((0, None, term),), Language.lengths(low, high).pieces, expression.intersection))
 
 
 def _lengthened(term: Term) -> Piece:
@@ -200,22 +200,22 @@ def _lengthened(term: Term) -> Piece:
 
     Only where everything else has one width: then the length of the string tells how often the class was used.
     """
-    links = list(expression.links(term))
+    factors = list(expression.factors(term))
     elastic = [
         at
-        for at, link in enumerate(links)
+        for at, link in enumerate(factors)
         if link.kind == "repeat" and link.parts[0].kind == "chars" and max(link.low, link.high or 0) > _LONG_COUNT
     ]
     if len(elastic) != 1 or term.sees:
         return 0, None, term
     at = elastic[0]
-    others = [derivatives.widths(link) for link in (*links[:at], *links[at + 1 :])]
+    others = [derivatives.widths(link) for link in (*factors[:at], *factors[at + 1 :])]
     if any(width is None or width[0] != width[1] for width in others):
         return 0, None, term
     fixed = sum(width[0] for width in others if width is not None)
-    counted = links[at]
-    links[at] = expression.star(counted.parts[0])
-    return fixed + counted.low, None if counted.high is None else fixed + counted.high, expression.then(*links)
+    counted = factors[at]
+    factors[at] = expression.star(counted.parts[0])
+    return fixed + counted.low, None if counted.high is None else fixed + counted.high, expression.concat(*factors)
 
 
 def _combined(

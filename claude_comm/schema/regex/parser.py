@@ -107,10 +107,10 @@ def parse(source: str, *, line_ends: LineEnds = "ecma") -> Node:
     """
     if len(source) > MAX_SOURCE_CHARS:
         raise TooHard(f"a pattern of {len(source):,} characters; the limit is {MAX_SOURCE_CHARS:,}")
-    return _Reader(source, line_ends).whole()
+    return _Parser(source, line_ends).whole()
 
 
-class _Reader:
+class _Parser:
     """A recursive-descent reader: one method a production, `at` the next character."""
 
     def __init__(self, source: str, line_ends: LineEnds) -> None:

@@ -19,7 +19,7 @@ from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import TOP
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.solver.distinct import representatives
-from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.verdict import Json
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MAX_WALK = 20_000
 MAX_DISTINCT = 32
 
 
-class Count(msgspec.Struct, frozen=True):
+class CountRange(msgspec.Struct, frozen=True):
     """From `low` to `high` of the items from `start` on are of `node`."""
 
     start: int
@@ -48,10 +48,10 @@ class Count(msgspec.Struct, frozen=True):
 
 
 Goal: TypeAlias = tuple[Node, ...]
-State: TypeAlias = tuple[int, ...]
+Tally: TypeAlias = tuple[int, ...]
 
 
-class Shape:
+class ArraySolver:
     """The arrays that satisfy all literals."""
 
     def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
@@ -60,7 +60,7 @@ class Shape:
         self.high: int | None = None
         self.items: dict[int, list[Node]] = {}
         self.rest: list[tuple[int, Node]] = []
-        self.counts: list[Count] = []
+        self.counts: list[CountRange] = []
         self.distinct: set[bool] = set()
         for literal in literals:
             self._add(literal.atom)
@@ -69,21 +69,21 @@ class Shape:
 
     def _add(self, atom: nodes.Atom) -> None:
         match atom:
-            case nodes.Low(count=count):
+            case nodes.MinSize(count=count):
                 self.low = max(self.low, count)
-            case nodes.High(count=count):
+            case nodes.MaxSize(count=count):
                 self.high = count if self.high is None else min(self.high, count)
             case nodes.Item(index=index, node=node):
                 self.items.setdefault(index, []).append(node)
             case nodes.AtMost(start=start, node=node, count=0):
-                self.rest.append((start, self.prover.pool.negation(node)))
+                self.rest.append((start, self.prover.factory.negation(node)))
             case nodes.AtMost(start=start, node=node, count=count):
-                self.counts.append(Count(start, node, 0, count))
+                self.counts.append(CountRange(start, node, 0, count))
             case nodes.AtLeast(start=start, node=node, count=count):
                 # So many items there must be in any case, whatever they are.
                 self.low = max(self.low, start + count)
                 if node is not TOP:
-                    self.counts.append(Count(start, node, count, None))
+                    self.counts.append(CountRange(start, node, count, None))
             case nodes.Distinct(holds=holds):
                 self.distinct.add(holds)
 
@@ -91,15 +91,15 @@ class Shape:
         """What is said of the item at `index`, whatever is counted."""
         return (*self.items.get(index, ()), *(node for start, node in self.rest if start <= index))
 
-    def clashes(self, literal: nodes.Lit) -> bool:
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
         """Whether one literal more certainly leaves no array; counts are looked at one at a time."""
         match literal.atom:
-            case nodes.Low(count=count):
+            case nodes.MinSize(count=count):
                 return self.high is not None and count > self.high
-            case nodes.High(count=count):
+            case nodes.MaxSize(count=count):
                 return count < self.low
             case nodes.Item(index=index, node=node) if index < self.low:
-                return isinstance(self.prover.goal([*self.said(index), node]), Empty)
+                return isinstance(self.prover.goal([*self.said(index), node]), Unsat)
             case nodes.AtLeast(start=start, node=node, count=count):
                 if self.high is not None and start + count > self.high:
                     return True
@@ -107,28 +107,28 @@ class Shape:
                 if self.high is not None:
                     end = min(end, self.high)
                 goals = dict.fromkeys((*self.said(index), node) for index in range(start, min(end, MAX_POSITIONS)))
-                return end <= MAX_POSITIONS and all(isinstance(self.prover.goal(goal), Empty) for goal in goals)
+                return end <= MAX_POSITIONS and all(isinstance(self.prover.goal(goal), Unsat) for goal in goals)
         return False
 
-    def solve(self) -> Outcome:
+    def solve(self) -> Result:
         """An array as short as can be."""
         if self.positions > MAX_POSITIONS:
-            return Hard(f"more than {MAX_POSITIONS} positions of an array", "prefixItems")
+            return Unknown(f"more than {MAX_POSITIONS} positions of an array", "prefixItems")
         if len(self.distinct) > 1:
-            return EMPTY
+            return UNSAT
         if not self.low and not self.counts and False not in self.distinct:
-            return Found([]) if self.high is None or self.high >= 0 else EMPTY
+            return Sat([]) if self.high is None or self.high >= 0 else UNSAT
         self._cut()
         if self.high is not None and self.high < self.low:
-            return EMPTY
+            return UNSAT
         if self.low > MAX_LENGTH:
             return self._long()
         if len(self.counts) > MAX_COUNTS:
-            return Hard(f"more than {MAX_COUNTS} things to count in one array", "contains")
+            return Unknown(f"more than {MAX_COUNTS} things to count in one array", "contains")
         if False in self.distinct:
             return self._repeating()
         plain = self._walk()
-        if True not in self.distinct or isinstance(plain, Empty):
+        if True not in self.distinct or isinstance(plain, Unsat):
             return plain
         return self._differing(plain)
 
@@ -137,19 +137,19 @@ class Shape:
         for index in range(min(self.positions + 1, MAX_LENGTH)):
             if self.high is not None and index >= self.high:
                 return
-            if isinstance(self.prover.goal(self.said(index)), Empty):
+            if isinstance(self.prover.goal(self.said(index)), Unsat):
                 self.high = index
                 return
 
-    def _long(self) -> Outcome:
+    def _long(self) -> Result:
         for index in range(self.positions + 1):
-            if isinstance(self.prover.goal(self.said(index)), Empty):
-                return EMPTY
-        return Hard(f"an array of more than {MAX_LENGTH:,} items", "minItems")
+            if isinstance(self.prover.goal(self.said(index)), Unsat):
+                return UNSAT
+        return Unknown(f"an array of more than {MAX_LENGTH:,} items", "minItems")
 
     def classes(self, index: int) -> list[tuple[tuple[bool, ...], Goal]]:
         """The classes that the item at `index` may be of: for each count whether the item is counted."""
-        negation = self.prover.pool.negation
+        negation = self.prover.factory.negation
         # Before its start an item is never counted.
         choices = [(False, True) if count.start <= index else (False,) for count in self.counts]
         found = list[tuple[tuple[bool, ...], Goal]]()
@@ -162,17 +162,17 @@ class Shape:
             found.append((chosen, (*self.said(index), *extra)))
         return found
 
-    def _walk(self) -> Outcome:
+    def _walk(self) -> Result:
         """The shortest array that meets all counts, distinct or not."""
-        reached: dict[State, list[Json]] = {tuple(0 for _ in self.counts): []}
+        reached: dict[Tally, list[Json]] = {tuple(0 for _ in self.counts): []}
         sure_of: dict[int, bool] = {}
-        hard: Hard | None = None
-        seen: set[State] = set()
+        unknown: Unknown | None = None
+        seen: set[Tally] = set()
         for length in itertools.count():
             if length >= self.low:
                 for state, items in reached.items():
                     if self._met(state):
-                        return Found(items, all(sure_of.values()))
+                        return Sat(items, all(sure_of.values()))
             if self.high is not None and length >= self.high:
                 break
             if length >= max(self.positions, self.low):
@@ -184,24 +184,24 @@ class Shape:
             options = list[tuple[tuple[bool, ...], Json]]()
             for chosen, goal in self.classes(length):
                 found = self.prover.goal(goal)
-                if isinstance(found, Found):
+                if isinstance(found, Sat):
                     options.append((chosen, found.value))
                     sure_of[length] = sure_of.get(length, True) and found.sure
-                elif isinstance(found, Hard):
-                    hard = found
+                elif isinstance(found, Unknown):
+                    unknown = found
             reached = self._next(reached, options)
-        if hard is not None:
-            return hard
+        if unknown is not None:
+            return unknown
         return (
-            EMPTY
+            UNSAT
             if len(seen) <= MAX_WALK and length <= MAX_LENGTH
-            else Hard("too many ways to count items", "contains")
+            else Unknown("too many ways to count items", "contains")
         )
 
     def _next(
-        self, reached: dict[State, list[Json]], options: list[tuple[tuple[bool, ...], Json]]
-    ) -> dict[State, list[Json]]:
-        out: dict[State, list[Json]] = {}
+        self, reached: dict[Tally, list[Json]], options: list[tuple[tuple[bool, ...], Json]]
+    ) -> dict[Tally, list[Json]]:
+        out: dict[Tally, list[Json]] = {}
         for state, items in reached.items():
             self.prover.tick()
             for chosen, value in options:
@@ -212,27 +212,27 @@ class Shape:
                     out[new] = [*items, value]
         return out
 
-    def _over(self, state: State) -> bool:
+    def _over(self, state: Tally) -> bool:
         return any(count.high is not None and have > count.high for have, count in zip(state, self.counts, strict=True))
 
-    def _met(self, state: State) -> bool:
+    def _met(self, state: Tally) -> bool:
         return all(have >= count.low for have, count in zip(state, self.counts, strict=True))
 
-    def _differing(self, plain: Outcome) -> Outcome:
+    def _differing(self, plain: Result) -> Result:
         """The same, with no two items equal."""
-        length = len(plain.value) if isinstance(plain, Found) else self.low
+        length = len(plain.value) if isinstance(plain, Sat) else self.low
         if length > MAX_DISTINCT:
-            return Hard(f"more than {MAX_DISTINCT} items that must all differ", "uniqueItems")
+            return Unknown(f"more than {MAX_DISTINCT} items that must all differ", "uniqueItems")
         if not self.counts:
             return self._distinct([self.said(index) for index in range(length)])
         # Without the counts there are more arrays: if even then the items cannot all differ, there is none.
         without = self._distinct([self.said(index) for index in range(self.low)])
-        if isinstance(without, Empty) or self._too_few():
-            return EMPTY
-        best: Outcome = Hard("items that are counted and must all differ")
+        if isinstance(without, Unsat) or self._too_few():
+            return UNSAT
+        best: Result = Unknown("items that are counted and must all differ")
         for plan in itertools.islice(self._plans(length), 200):
             found = self._distinct(plan)
-            if isinstance(found, Found):
+            if isinstance(found, Sat):
                 best = better(best, found)
                 break
         return best
@@ -243,7 +243,7 @@ class Shape:
             return False
         for count in self.counts:
             others = 0 if count.high is None else self.low - count.high
-            for node, needed in ((count.node, count.low), (self.prover.pool.negation(count.node), others)):
+            for node, needed in ((count.node, count.low), (self.prover.factory.negation(count.node), others)):
                 if 0 < needed <= MAX_DISTINCT:
                     found, complete = self.prover.members([*self.said(0), node], needed)
                     if complete and len(found) < needed:
@@ -260,7 +260,7 @@ class Shape:
                 if self._met(state) and not self._over(state):
                     yield [goal for _, goal in choice]
 
-    def _distinct(self, goals: list[Goal]) -> Outcome:
+    def _distinct(self, goals: list[Goal]) -> Result:
         """A value for each goal, no two of them equal."""
         known: dict[Goal, tuple[list[Json], bool]] = {}
         for goal in goals:
@@ -268,55 +268,55 @@ class Shape:
                 known[goal] = self.prover.members(goal, len(goals))
         values = representatives([known[goal][0] for goal in goals])
         if values is not None:
-            return Found(values)
+            return Sat(values)
         # A goal with as many values as there are positions is never the reason; all others are known in full.
         if all(complete or len(found) >= len(goals) for found, complete in known.values()):
-            return EMPTY
-        return Hard("how many different values an item can have", "uniqueItems")
+            return UNSAT
+        return Unknown("how many different values an item can have", "uniqueItems")
 
-    def _repeating(self) -> Outcome:
+    def _repeating(self) -> Result:
         """The same, with two equal items: one value that serves two positions."""
         ends = self.positions + 2
-        hard: Outcome = EMPTY
+        unknown: Result = UNSAT
         for right in range(1, ends):
             if self.high is not None and right >= self.high:
                 break
             for left in range(right):
                 self.prover.tick()
                 shared = self.prover.goal([*self.said(left), *self.said(right)])
-                if isinstance(shared, Empty):
+                if isinstance(shared, Unsat):
                     # 1 and 1.0 are equal, and still the one may be a value here and the other there.
-                    hard = (
-                        better(hard, Hard("equal numbers that are written in two ways"))
+                    unknown = (
+                        better(unknown, Unknown("equal numbers that are written in two ways"))
                         if self.prover.lexical
-                        else hard
+                        else unknown
                     )
                     continue
-                hard = better(hard, self._with_pair(left, right, shared))
-                if isinstance(hard, Found) and hard.sure:
-                    return hard
-        return hard
+                unknown = better(unknown, self._with_pair(left, right, shared))
+                if isinstance(unknown, Sat) and unknown.sure:
+                    return unknown
+        return unknown
 
-    def _with_pair(self, left: int, right: int, shared: Outcome) -> Outcome:
-        if not isinstance(shared, Found):
+    def _with_pair(self, left: int, right: int, shared: Result) -> Result:
+        if not isinstance(shared, Sat):
             return shared
         items = list[Json]()
         sure = shared.sure
         for index in range(max(self.low, right + 1)):
             found = shared if index in {left, right} else self.prover.goal(self.said(index))
-            if not isinstance(found, Found):
+            if not isinstance(found, Sat):
                 # An empty position before `right` closes this pair for good.
                 return found
             items.append(found.value)
             sure = sure and found.sure
         if not self.counts:
-            return Found(items, sure)
-        literals = [self.prover.pool.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]
-        holds = self.prover.holds(self.prover.pool.both(literals), items)
-        return Found(items, sure) if holds else Hard("items that are counted and must not all differ", "uniqueItems")
+            return Sat(items, sure)
+        literals = [self.prover.factory.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]
+        holds = self.prover.holds(self.prover.factory.conjunction(literals), items)
+        return Sat(items, sure) if holds else Unknown("items that are counted and must not all differ", "uniqueItems")
 
 
-def _as_atom(count: Count) -> nodes.Atom:
+def _as_atom(count: CountRange) -> nodes.Atom:
     if count.high is not None:
         return nodes.AtMost(count.start, count.node, count.high)
     return nodes.AtLeast(count.start, count.node, count.low)

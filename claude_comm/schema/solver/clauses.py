@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM
 from claude_comm.schema.formula.nodes import NULL, Node
-from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.values import pointed, value, written
 from claude_comm.schema.verdict import Json
 
@@ -32,38 +32,38 @@ MAX_CHOICES = 60
 MAX_INTEGERS = 6
 
 
-class Shape(Protocol):
+class TheorySolver(Protocol):
     """The values that satisfy a conjunction of literals of one kind."""
 
-    def clashes(self, literal: nodes.Lit) -> bool:
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
         """Whether one literal more certainly leaves no value."""
 
-    def solve(self) -> Outcome:
+    def solve(self) -> Result:
         """A value, if there is one."""
 
 
-def satisfy(prover: Prover, kind: int, node: Node) -> Outcome:
+def satisfy(prover: Prover, kind: int, node: Node) -> Result:
     """A value of `kind` in a node that is resolved for that kind."""
-    return _Search(prover, kind).run(_Case().with_part(node), 0)
+    return _Dpll(prover, kind).run(_Branch().with_part(node), 0)
 
 
-class _Case:
+class _Branch:
     """What is known on one path: literals that hold, clauses that are still to be met, unknowns."""
 
-    __slots__ = ("clauses", "literals", "refuted", "unknown")
+    __slots__ = ("clauses", "literals", "opaque", "refuted")
 
     def __init__(self) -> None:
         self.literals: dict[nodes.Lit, None] = {}
         self.clauses: list[tuple[Node, ...]] = []
-        self.unknown: dict[nodes.Opaque, None] = {}
+        self.opaque: dict[nodes.Opaque, None] = {}
         self.refuted = False
 
-    def copy(self) -> _Case:
-        new = _Case()
-        new.literals, new.clauses, new.unknown = {**self.literals}, [*self.clauses], {**self.unknown}
+    def copy(self) -> _Branch:
+        new = _Branch()
+        new.literals, new.clauses, new.opaque = {**self.literals}, [*self.clauses], {**self.opaque}
         return new
 
-    def with_part(self, part: Node) -> _Case:
+    def with_part(self, part: Node) -> _Branch:
         """One part more; changes the case itself."""
         match part:
             case nodes.And(parts=parts):
@@ -74,64 +74,64 @@ class _Case:
             case nodes.Lit():
                 self.literals[part] = None
             case nodes.Opaque():
-                self.unknown[part] = None
+                self.opaque[part] = None
             case nodes.Bottom():
                 self.refuted = True
         return self
 
 
-class _Search:
+class _Dpll:
     def __init__(self, prover: Prover, kind: int) -> None:
         self.prover, self.kind = prover, kind
 
-    def run(self, case: _Case, choices: int) -> Outcome:
-        shape = self.reduce(case)
-        if shape is None:
-            return EMPTY
-        finite = self.finite(case)
-        if finite is not None:
-            return finite
-        found = shape.solve()
-        if isinstance(found, Empty):
-            return EMPTY
-        if isinstance(found, Found) and case.unknown:
-            found = Found(found.value, sure=False)
+    def run(self, case: _Branch, choices: int) -> Result:
+        solver = self.propagate(case)
+        if solver is None:
+            return UNSAT
+        enumerated = self.enumerated(case)
+        if enumerated is not None:
+            return enumerated
+        found = solver.solve()
+        if isinstance(found, Unsat):
+            return UNSAT
+        if isinstance(found, Sat) and case.opaque:
+            found = Sat(found.value, sure=False)
         if not case.clauses:
             return found
-        if isinstance(found, Found) and found.sure and self.meets(case, found.value):
+        if isinstance(found, Sat) and found.sure and self.meets(case, found.value):
             return found
         if choices >= MAX_CHOICES:
-            return Hard("too many alternatives at one place", "anyOf")
-        return self.branch(case, choices, found)
+            return Unknown("too many alternatives at one place", "anyOf")
+        return self.decide(case, choices, found)
 
-    def branch(self, case: _Case, choices: int, found: Outcome) -> Outcome:
+    def decide(self, case: _Branch, choices: int, found: Result) -> Result:
         """One alternative after the other, of the clause that settles most for the fewest ways."""
-        index = min(range(len(case.clauses)), key=lambda i: _factor(case.clauses[i]))
+        index = min(range(len(case.clauses)), key=lambda i: _branching_factor(case.clauses[i]))
         clause = case.clauses.pop(index)
-        if isinstance(found, Found):
+        if isinstance(found, Sat):
             guess = found.value
             clause = tuple(sorted(clause, key=lambda part: self.prover.holds(part, guess) is not True))
-        best: Outcome = EMPTY
+        best: Result = UNSAT
         for part in clause:
             self.prover.tick()
             best = better(best, self.run(case.copy().with_part(part), choices + 1))
-            if isinstance(best, Found) and best.sure:
+            if isinstance(best, Sat) and best.sure:
                 return best
         return best
 
-    def meets(self, case: _Case, candidate: Json) -> bool:
+    def meets(self, case: _Branch, candidate: Json) -> bool:
         holds = self.prover.holds
         return all(any(holds(part, candidate) is True for part in clause) for clause in case.clauses)
 
-    def reduce(self, case: _Case) -> Shape | None:
+    def propagate(self, case: _Branch) -> TheorySolver | None:
         """The shape of the literals, once no clause has a choice that is none; nothing when a clause cannot be met."""
-        while not case.refuted and not self.contradicts(case):
+        while not case.refuted and not self.is_contradictory(case):
             self.prover.tick()
-            shape = self.shape(case)
+            solver = self.solver(case)
             clauses, case.clauses = case.clauses, []
             grew = False
             for clause in clauses:
-                left = self.left_over(case, shape, clause)
+                left = self.remaining(case, solver, clause)
                 if left is None:
                     continue
                 if not left:
@@ -142,54 +142,54 @@ class _Search:
                 else:
                     case.clauses.append(left)
             if not grew:
-                return shape
+                return solver
         return None
 
-    def left_over(self, case: _Case, shape: Shape, clause: tuple[Node, ...]) -> tuple[Node, ...] | None:
+    def remaining(self, case: _Branch, solver: TheorySolver, clause: tuple[Node, ...]) -> tuple[Node, ...] | None:
         """The alternatives of a clause that may still hold; None when one of them holds already."""
         left = list[Node]()
         for part in clause:
-            if part in case.literals or part in case.unknown or self.granted(case, part):
+            if part in case.literals or part in case.opaque or self.is_satisfied(case, part):
                 return None
-            if not self.crossed_out(case, shape, part):
+            if not self.is_conflicting(case, solver, part):
                 left.append(part)
         return tuple(left)
 
-    def granted(self, case: _Case, part: Node) -> bool:
-        return isinstance(part, nodes.And) and all(each in case.literals or each in case.unknown for each in part.parts)
+    def is_satisfied(self, case: _Branch, part: Node) -> bool:
+        return isinstance(part, nodes.And) and all(each in case.literals or each in case.opaque for each in part.parts)
 
-    def crossed_out(self, case: _Case, shape: Shape, part: Node) -> bool:
+    def is_conflicting(self, case: _Branch, solver: TheorySolver, part: Node) -> bool:
         """Whether an alternative certainly has no value together with the literals."""
         match part:
             case nodes.And(parts=parts):
-                return any(self.crossed_out(case, shape, each) for each in parts if not isinstance(each, nodes.Or))
+                return any(self.is_conflicting(case, solver, each) for each in parts if not isinstance(each, nodes.Or))
             case nodes.Lit():
-                return self.opposite(part) in case.literals or shape.clashes(part)
+                return self.opposite(part) in case.literals or solver.conflicts_with(part)
             case nodes.Opaque():
-                return self.prover.pool.negation(part) in case.unknown
+                return self.prover.factory.negation(part) in case.opaque
         return part is BOTTOM
 
-    def contradicts(self, case: _Case) -> bool:
+    def is_contradictory(self, case: _Branch) -> bool:
         return any(self.opposite(literal) in case.literals for literal in case.literals) or any(
-            self.prover.pool.negation(each) in case.unknown for each in case.unknown
+            self.prover.factory.negation(each) in case.opaque for each in case.opaque
         )
 
     def opposite(self, literal: nodes.Lit) -> Node:
         return self.prover.opposite(literal)
 
-    def shape(self, case: _Case) -> Shape:
+    def solver(self, case: _Branch) -> TheorySolver:
         # Imported by the prover, which knows all domains; null and booleans have nothing to solve.
-        made = self.prover.shapes.get(self.kind)
-        return _Plain(self.kind) if made is None else made(self.prover, case.literals)
+        made = self.prover.solvers.get(self.kind)
+        return ConstantSolver(self.kind) if made is None else made(self.prover, case.literals)
 
-    def finite(self, case: _Case) -> Outcome | None:
+    def enumerated(self, case: _Branch) -> Result | None:
         """The answer where some literal lists all values that there can be: each of them is looked at."""
         sizes = [(size, at) for at, literal in enumerate(case.literals) if (size := _size(literal.atom)) is not None]
         if not sizes:
             return None
-        best: Outcome = EMPTY
-        node = self.prover.pool.both(
-            [*case.literals, *case.unknown, *(self.prover.pool.either(clause) for clause in case.clauses)]
+        best: Result = UNSAT
+        node = self.prover.factory.conjunction(
+            [*case.literals, *case.opaque, *(self.prover.factory.disjunction(clause) for clause in case.clauses)]
         )
         # Only the shortest is put in order: tens of thousands of words take a tenth of a second.
         for candidate in _listed([*case.literals][min(sizes)[1]].atom):
@@ -198,39 +198,39 @@ class _Search:
                 self.prover.tick()
                 holds = self.prover.holds(node, spelling)
                 if holds:
-                    return Found(spelling)
+                    return Sat(spelling)
                 if holds is None:
-                    best = Found(spelling, sure=False)
+                    best = Sat(spelling, sure=False)
             if not all_of_them:
-                best = better(best, Hard("many numbers in one constant, where 1 and 1.0 are not alike"))
+                best = better(best, Unknown("many numbers in one constant, where 1 and 1.0 are not alike"))
         return best
 
 
-def _factor(clause: tuple[Node, ...]) -> float:
+def _branching_factor(clause: tuple[Node, ...]) -> float:
     """By how much a choice multiplies the work for each literal that it settles: the tag of a union settles most."""
     settled = sum(len(part.parts) if isinstance(part, nodes.And) else 1 for part in clause) / len(clause)
     return math.log(len(clause)) / settled
 
 
-class _Plain:
+class ConstantSolver:
     """Null, or a boolean that no literal restricts."""
 
     def __init__(self, kind: int) -> None:
         self.kind = kind
 
-    def clashes(self, literal: nodes.Lit) -> bool:
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
         return False
 
-    def solve(self) -> Outcome:
-        return Found(None if self.kind == NULL else True)
+    def solve(self) -> Result:
+        return Sat(None if self.kind == NULL else True)
 
 
 def _size(atom: nodes.Atom) -> int | None:
     """How many values an atom lists; None where it lists none."""
     match atom:
-        case nodes.Numbers(values=listed, holds=True) | nodes.Words(values=listed, holds=True):
+        case nodes.NumberEnum(values=listed, holds=True) | nodes.StringEnum(values=listed, holds=True):
             return len(listed)
-        case nodes.Flags(values=listed) | nodes.Exactly(keys=listed):
+        case nodes.BooleanEnum(values=listed) | nodes.CompositeEnum(keys=listed):
             return len(listed)
     return None
 
@@ -238,13 +238,13 @@ def _size(atom: nodes.Atom) -> int | None:
 def _listed(atom: nodes.Atom) -> list[Json]:
     """All values of an atom that lists them, plainest first."""
     match atom:
-        case nodes.Numbers(values=numbers, holds=True):
+        case nodes.NumberEnum(values=numbers, holds=True):
             return [written(number) for number in sorted(numbers, key=abs)]
-        case nodes.Words(values=words, holds=True):
+        case nodes.StringEnum(values=words, holds=True):
             return sorted(words, key=lambda word: (len(word), word))
-        case nodes.Flags(values=flags):
+        case nodes.BooleanEnum(values=flags):
             return sorted(flags)
-        case nodes.Exactly(keys=keys):
+        case nodes.CompositeEnum(keys=keys):
             return [value(one) for one in sorted(keys, key=repr)]
     raise AssertionError(atom)
 

@@ -13,13 +13,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from claude_comm.schema.budget import Budget
-from claude_comm.schema.formula.factory import Pool
+from claude_comm.schema.formula.factory import FormulaFactory
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.formula.translator import Translator
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
 from claude_comm.schema.solver.prover import Prover
-from claude_comm.schema.solver.result import Empty, Found, Hard, Outcome
+from claude_comm.schema.solver.result import Result, Sat, Unknown, Unsat
 from claude_comm.schema.solver.violations import violations
 from claude_comm.schema.verdict import Json
 
@@ -27,22 +27,22 @@ MAX_VIOLATIONS = 60
 
 
 class Question:
-    """Two documents in one pool, with what has been found out about them so far."""
+    """Two documents in one factory, with what has been found out about them so far."""
 
     def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
         self.documents = left, right
-        self.pool = Pool(budget.tick)
-        self.prover = Prover(self.pool, budget.tick, line_ends)
-        sides = [Translator(self.pool, left, "p:", budget.tick), Translator(self.pool, right, "c:", budget.tick)]
+        self.factory = FormulaFactory(budget.tick)
+        self.prover = Prover(self.factory, budget.tick, line_ends)
+        sides = [Translator(self.factory, left, "p:", budget.tick), Translator(self.factory, right, "c:", budget.tick)]
         self.prover.sides += sides
         self.left, self.right = sides[0].root(), sides[1].root()
 
-    def ask(self, *further: Node) -> Outcome:
+    def ask(self, *further: Node) -> Result:
         """A value of the left side that the right side refuses, and that is in all further nodes."""
         try:
-            return self.prover.goal([self.left, self.pool.negation(self.right), *further])
+            return self.prover.goal([self.left, self.factory.negation(self.right), *further])
         except InvalidPattern as error:
-            return Hard(f"a pattern that cannot be read: {error}", "pattern")
+            return Unknown(f"a pattern that cannot be read: {error}", "pattern")
 
     def breaking(self, shown: Sequence[Json], patience: int = MAX_VIOLATIONS) -> Iterator[Json]:
         """Messages to try, one for each way to break the right side that none of `shown` shows.
@@ -57,21 +57,21 @@ class Question:
                     return
                 if any(self.prover.holds(violation, message) for message in shown):
                     continue
-                outcome = self.prover.goal([self.left, violation])
-                if isinstance(outcome, Found):
-                    yield outcome.value
+                result = self.prover.goal([self.left, violation])
+                if isinstance(result, Sat):
+                    yield result.value
         except InvalidPattern:
             return
 
 
-def refute(question: Question, budget: Budget) -> Outcome:
-    """A message of the left side that the right refuses; `Empty` proves that there is none. Raises `OutOfBudget`."""
-    outcome = question.ask()
+def refute(question: Question, budget: Budget) -> Result:
+    """A message of the left side that the right refuses; `Unsat` proves that there is none. Raises `OutOfBudget`."""
+    result = question.ask()
     left, right = question.documents
-    if isinstance(outcome, Empty) and (_dots(left) or _dots(right)):
+    if isinstance(result, Unsat) and (_dots(left) or _dots(right)):
         # A proof must hold whichever way a dot is read.
-        outcome = Question(left, right, budget, "ecma").ask()
-    return outcome
+        result = Question(left, right, budget, "ecma").ask()
+    return result
 
 
 def _dots(document: Document) -> bool:

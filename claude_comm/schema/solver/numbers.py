@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from claude_comm.schema.formula import nodes
-from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome
+from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat
 from claude_comm.schema.values import Unwritable, pointed, written
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ MAX_PERIOD = 20_000
 MAX_BITS = 6_000
 
 
-class Shape:
+class NumberSolver:
     """The numbers that satisfy all literals."""
 
     def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
         self.prover = prover
-        self.low: nodes.Min | None = None
-        self.high: nodes.Max | None = None
+        self.low: nodes.LowerBound | None = None
+        self.high: nodes.UpperBound | None = None
         self.step: Fraction | None = None
         self.never: list[Fraction] = []
         self.without: set[Fraction] = set()
@@ -41,31 +41,31 @@ class Shape:
 
     def add(self, atom: nodes.Atom) -> None:
         match atom:
-            case nodes.Min(bound=bound, open=is_open):
+            case nodes.LowerBound(bound=bound, open=is_open):
                 if self.low is None or (bound, is_open) > (self.low.bound, self.low.open):
                     self.low = atom
-            case nodes.Max(bound=bound, open=is_open):
+            case nodes.UpperBound(bound=bound, open=is_open):
                 if self.high is None or (bound, not is_open) < (self.high.bound, not self.high.open):
                     self.high = atom
             case nodes.Multiple(of=of, holds=True):
                 self.step = of if self.step is None else lcm(self.step, of)
             case nodes.Multiple(of=of):
                 self.never.append(of)
-            case nodes.Numbers(values=values, holds=False):
+            case nodes.NumberEnum(values=values, holds=False):
                 self.without |= values
             case nodes.Lexical(holds=holds):
                 self.lexical.add(holds)
 
-    def clashes(self, literal: nodes.Lit) -> bool:
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
         """Whether one literal more leaves no number."""
-        wider = Shape(self.prover, ())
+        wider = NumberSolver(self.prover, ())
         wider.low, wider.high, wider.step = self.low, self.high, self.step
         wider.never, wider.without, wider.lexical = [*self.never], {*self.without}, {*self.lexical}
         match literal.atom:
-            case nodes.Numbers(values=values, holds=True):
+            case nodes.NumberEnum(values=values, holds=True):
                 return not any(self.admits(value) for value in values)
         wider.add(literal.atom)
-        return isinstance(wider.solve(), Empty)
+        return isinstance(wider.solve(), Unsat)
 
     def admits(self, number: Fraction) -> bool:
         low, high = self.low, self.high
@@ -79,31 +79,31 @@ class Shape:
             and not (True in self.lexical and number.denominator != 1)
         )
 
-    def solve(self) -> Outcome:
+    def solve(self) -> Result:
         """A number of the shape, the plainest first."""
         if self.lexical == {True, False}:
-            return EMPTY
+            return UNSAT
         if True in self.lexical:
             self.step = Fraction(1) if self.step is None else lcm(self.step, Fraction(1))
         if self.step is not None and self.step.numerator.bit_length() + self.step.denominator.bit_length() > MAX_BITS:
-            return Hard("a least common multiple with too many digits", "multipleOf")
+            return Unknown("a least common multiple with too many digits", "multipleOf")
         if self.low is not None and self.high is not None:
             if self.low.bound > self.high.bound:
-                return EMPTY
+                return UNSAT
             if self.low.bound == self.high.bound:
-                return self._first([self.low.bound], EMPTY)
+                return self._first([self.low.bound], UNSAT)
         if self.step is None:
-            return self._first(self._dense(), Hard("a number that no float prints exactly", "multipleOf"))
+            return self._first(self._dense(), Unknown("a number that no float prints exactly", "multipleOf"))
         return self._multiples(self.step)
 
-    def _first(self, numbers: Iterable[Fraction], otherwise: Outcome) -> Outcome:
+    def _first(self, numbers: Iterable[Fraction], otherwise: Result) -> Result:
         for number in numbers:
             self.prover.tick()
             if self.admits(number):
                 try:
-                    return Found(self._written(number))
+                    return Sat(self._written(number))
                 except Unwritable:
-                    otherwise = Hard("a number that no float prints exactly", "multipleOf")
+                    otherwise = Unknown("a number that no float prints exactly", "multipleOf")
         return otherwise
 
     def _written(self, number: Fraction) -> int | float:
@@ -135,14 +135,14 @@ class Shape:
                 middle = (low + high) / 2
                 yield Fraction(math.floor(middle / unit)) * unit
 
-    def _multiples(self, step: Fraction) -> Outcome:
+    def _multiples(self, step: Fraction) -> Result:
         if any((step / each).denominator == 1 for each in self.never):
-            return EMPTY
+            return UNSAT
         period = step
         for each in self.never:
             period = lcm(period, each)
             if period.numerator.bit_length() > MAX_BITS:
-                return Hard("a least common multiple with too many digits", "multipleOf")
+                return Unknown("a least common multiple with too many digits", "multipleOf")
         length = period / step
         first = math.ceil(self.low.bound / step) if self.low else None
         last = math.floor(self.high.bound / step) if self.high else None
@@ -151,8 +151,8 @@ class Shape:
         if first is not None and last is not None:
             enough = min(enough, Fraction(max(0, last - first + 1)))
         bounded = enough <= MAX_PERIOD
-        otherwise: Outcome = (
-            EMPTY if bounded else Hard("multiples that repeat only after a very long period", "multipleOf")
+        otherwise: Result = (
+            UNSAT if bounded else Unknown("multiples that repeat only after a very long period", "multipleOf")
         )
         count = math.floor(enough) if bounded else MAX_PERIOD
         return self._first((n * step for n in _along(first, last, count)), otherwise)

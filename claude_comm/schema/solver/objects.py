@@ -18,7 +18,7 @@ from claude_comm.schema.formula.factory import BOTTOM
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.formula.translator import single
 from claude_comm.schema.regex.language import Language
-from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.verdict import Json
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Slot(msgspec.Struct, frozen=True, eq=False):
         return self.wanted if self.region is None else (*self.wanted, *self.region.parts)
 
 
-class Shape:
+class ObjectSolver:
     """The objects that satisfy all literals."""
 
     def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
@@ -69,40 +69,40 @@ class Shape:
 
     def _add(self, atom: nodes.Atom) -> None:
         match atom:
-            case nodes.Low(count=count):
+            case nodes.MinSize(count=count):
                 self.low = max(self.low, count)
-            case nodes.High(count=count):
+            case nodes.MaxSize(count=count):
                 self.high = count if self.high is None else min(self.high, count)
-            case nodes.All(names=names, node=node):
+            case nodes.EveryProperty(names=names, node=node):
                 name = single(names)
                 if name is None:
                     self.general.append((names, node))
                 else:
                     self.named.setdefault(name, []).append(node)
-            case nodes.Some(names=names, node=node):
+            case nodes.SomeProperty(names=names, node=node):
                 name = single(names)
                 if name is None:
                     self.some.append((names, node))
                 else:
                     self.present.setdefault(name, []).append(node)
 
-    def clashes(self, literal: nodes.Lit) -> bool:
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
         """Whether one literal more certainly leaves no object; only what it says of single names is looked at."""
         match literal.atom:
-            case nodes.Low(count=count):
+            case nodes.MinSize(count=count):
                 return self.high is not None and count > self.high
-            case nodes.High(count=count):
+            case nodes.MaxSize(count=count):
                 return count < max(self.low, len(self.present))
-            case nodes.Some(names=names, node=node):
+            case nodes.SomeProperty(names=names, node=node):
                 name = single(names)
                 return name is not None and self._closed(name, node)
-            case nodes.All(names=names, node=node):
+            case nodes.EveryProperty(names=names, node=node):
                 name = single(names)
                 return name is not None and name in self.present and self._closed(name, node)
         return False
 
     def _closed(self, name: str, node: Node) -> bool:
-        return isinstance(self.prover.goal([*self.said(name), *self.present.get(name, ()), node]), Empty)
+        return isinstance(self.prover.goal([*self.said(name), *self.present.get(name, ()), node]), Unsat)
 
     def said(self, name: str) -> tuple[Node, ...]:
         """What all literals say of the value of a property, if it is there."""
@@ -118,22 +118,22 @@ class Shape:
             found = self._said[name] = tuple(parts)
         return found
 
-    def solve(self) -> Outcome:
+    def solve(self) -> Result:
         """An object with as few properties as can be."""
         if self.high is not None and self.high < max(self.low, len(self.present)):
-            return EMPTY
+            return UNSAT
         slots = [Slot(name, BOTTOM, (*self.said(name), *parts), None) for name, parts in self.present.items()]
         for slot in slots:
-            if isinstance(self.prover.goal(slot.parts), Empty):
-                return EMPTY
-        best: Outcome = EMPTY
+            if isinstance(self.prover.goal(slot.parts), Unsat):
+                return UNSAT
+        best: Result = UNSAT
         for count, placed in enumerate(self._placements(slots, 0)):
             if count >= MAX_PLACEMENTS:
                 return better(
-                    best, Hard("too many ways to place the properties that must be there", "additionalProperties")
+                    best, Unknown("too many ways to place the properties that must be there", "additionalProperties")
                 )
             best = better(best, self._filled(placed))
-            if isinstance(best, Found) and best.sure:
+            if isinstance(best, Sat) and best.sure:
                 return best
         return best
 
@@ -158,8 +158,8 @@ class Shape:
             if self._may_be(names, slot.name):
                 yield from self._alive([Slot(slot.name, slot.names, wanted, None)])
         else:
-            both = self.prover.pool.both([slot.names, names])
-            yield from self._alive(Slot(None, both, wanted, region) for region in self.regions(both))
+            conjunction = self.prover.factory.conjunction([slot.names, names])
+            yield from self._alive(Slot(None, conjunction, wanted, region) for region in self.regions(conjunction))
 
     def _new(self, taken: set[str | None], names: Node, node: Node) -> Iterator[Slot]:
         for name in self.mentioned():
@@ -169,7 +169,7 @@ class Shape:
 
     def _alive(self, slots: Iterable[Slot]) -> Iterator[Slot]:
         for slot in slots:
-            if not isinstance(self.prover.goal(slot.parts), Empty):
+            if not isinstance(self.prover.goal(slot.parts), Unsat):
                 yield slot
 
     def _may_be(self, names: Node, name: str) -> bool:
@@ -178,33 +178,33 @@ class Shape:
             self.sure = False
         return inside is not False
 
-    def _filled(self, slots: list[Slot]) -> Outcome:
+    def _filled(self, slots: list[Slot]) -> Result:
         """The object of these slots, with further properties if there must be more; fresh names chosen."""
         if self.high is not None and len(slots) > self.high:
-            return EMPTY
+            return UNSAT
         if max(self.low, len(slots)) > MAX_PROPERTIES:
-            return Hard(f"an object of more than {MAX_PROPERTIES} properties", "minProperties")
+            return Unknown(f"an object of more than {MAX_PROPERTIES} properties", "minProperties")
         out: dict[str, Json] = {}
         fresh: list[tuple[Region, Json]] = []
-        sure, hard = True, list[Hard]()
+        sure, unknown = True, list[Unknown]()
         for slot in slots:
             value = self.prover.goal(slot.parts)
             match value:
-                case Empty():
-                    return EMPTY
-                case Hard():
-                    hard.append(value)
-                case Found():
+                case Unsat():
+                    return UNSAT
+                case Unknown():
+                    unknown.append(value)
+                case Sat():
                     sure = sure and value.sure
                     if slot.name is not None:
                         out[slot.name] = value.value
                     elif slot.region is not None:
                         fresh.append((slot.region, value.value))
-        if hard:
-            return hard[0]
+        if unknown:
+            return unknown[0]
         if not self._name(out, fresh):
-            return Hard("too few names for the properties that must be there", "patternProperties")
-        return self._padded(out, sure) if len(out) < self.low else Found(out, sure and self.sure)
+            return Unknown("too few names for the properties that must be there", "patternProperties")
+        return self._padded(out, sure) if len(out) < self.low else Sat(out, sure and self.sure)
 
     def _name(self, out: dict[str, Json], fresh: list[tuple[Region, Json]]) -> bool:
         """Gives fresh slots their names, where the regions have enough of them."""
@@ -215,24 +215,24 @@ class Shape:
             out[name] = value
         return True
 
-    def _padded(self, out: dict[str, Json], sure: bool) -> Outcome:
+    def _padded(self, out: dict[str, Json], sure: bool) -> Result:
         """More properties, until there are enough; there is no object when all names are used up."""
-        hard: Hard | None = None
+        unknown: Unknown | None = None
         for name in self.mentioned():
             if len(out) >= self.low:
                 break
             if name in out:
                 continue
             value = self.prover.goal(self.said(name))
-            if isinstance(value, Found):
+            if isinstance(value, Sat):
                 out[name], sure = value.value, sure and value.sure
-            elif isinstance(value, Hard):
-                hard = value
-        for region in self.regions(self.prover.pool.words((), holds=False)):
+            elif isinstance(value, Unknown):
+                unknown = value
+        for region in self.regions(self.prover.factory.strings((), holds=False)):
             if len(out) >= self.low:
                 break
             value = self.prover.goal(region.parts)
-            if isinstance(value, Found):
+            if isinstance(value, Sat):
                 names = region.names.members(self.low + 1)
                 for name in names:
                     if len(out) < self.low:
@@ -240,12 +240,12 @@ class Shape:
                 sure = sure and value.sure
                 # Long names are sampled and not listed: only a list of all of them shows that they are used up.
                 if len(out) < self.low and region.names.size(len(names)) is None:
-                    hard = Hard("names too long to be listed")
-            elif isinstance(value, Hard):
-                hard = value
+                    unknown = Unknown("names too long to be listed")
+            elif isinstance(value, Unknown):
+                unknown = value
         if len(out) >= self.low:
-            return Found(out, sure and self.sure)
-        return hard if hard is not None else EMPTY
+            return Sat(out, sure and self.sure)
+        return unknown if unknown is not None else UNSAT
 
     def mentioned(self) -> dict[str, None]:
         """The names that some literal mentions, in a set or as the exception of one."""
@@ -291,5 +291,5 @@ def _words(prover: Prover, names: Node) -> Iterator[str]:
         match node:
             case nodes.And(parts=parts) | nodes.Or(parts=parts):
                 stack.extend(parts)
-            case nodes.Lit(atom=nodes.Words(values=words)):
+            case nodes.Lit(atom=nodes.StringEnum(values=words)):
                 yield from words

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.evaluate import Evaluator
-from claude_comm.schema.formula.factory import BOTTOM, TOP, Pool
+from claude_comm.schema.formula.factory import BOTTOM, TOP, FormulaFactory
 from claude_comm.schema.formula.nodes import ANY_KIND, ARRAY, KINDS, NUMBER, OBJECT, STRING, Node
 from claude_comm.schema.formula.translator import Translator
 from claude_comm.schema.regex.language import Language, NotRegular, TooHard
 from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
 from claude_comm.schema.solver import arrays, clauses, numbers, objects, strings
-from claude_comm.schema.solver.result import EMPTY, Empty, Found, Hard, Outcome, better
+from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.values import Unwritable, key
 from claude_comm.schema.verdict import Json
 
@@ -38,14 +38,14 @@ _SAME_EVERYWHERE = (nodes.Top, nodes.Bottom, nodes.Opaque)
 class Prover:
     """One question. Not shared between threads."""
 
-    def __init__(self, pool: Pool, tick: Callable[[], None], line_ends: LineEnds = "newline") -> None:
-        self.pool, self.tick, self.line_ends = pool, tick, line_ends
+    def __init__(self, factory: FormulaFactory, tick: Callable[[], None], line_ends: LineEnds = "newline") -> None:
+        self.factory, self.tick, self.line_ends = factory, tick, line_ends
         self.sides: list[Translator] = []
-        self.shapes: dict[int, Callable[[Prover, Iterable[nodes.Lit]], clauses.Shape]] = {
-            NUMBER: numbers.Shape,
-            STRING: strings.Shape,
-            ARRAY: arrays.Shape,
-            OBJECT: objects.Shape,
+        self.solvers: dict[int, Callable[[Prover, Iterable[nodes.Lit]], clauses.TheorySolver]] = {
+            NUMBER: numbers.NumberSolver,
+            STRING: strings.StringSolver,
+            ARRAY: arrays.ArraySolver,
+            OBJECT: objects.ObjectSolver,
         }
         self.languages: dict[Node, tuple[Language, bool]] = {}
         self._opposites: dict[nodes.Lit, Node] = {}
@@ -53,7 +53,7 @@ class Prover:
         self._unfolding: list[Node] = []
         self._circles = 0
         self._unfolded: dict[Node, Node] = {}
-        self._known: dict[Node, Outcome] = {}
+        self._known: dict[Node, Result] = {}
         self._open: dict[Node, int] = {}
         # Goals closed under an assumption, oldest first, with the depth of the goal that they lean on.
         self._leaning: dict[Node, float] = {}
@@ -64,23 +64,23 @@ class Prover:
         """Whether some side tells 1 from 1.0, which are equal all the same."""
         return any(side.lexical for side in self.sides)
 
-    def goal(self, parts: Iterable[Node]) -> Outcome:
+    def goal(self, parts: Iterable[Node]) -> Result:
         """A value that is in all the parts."""
-        node = self.pool.both(parts)
+        node = self.factory.conjunction(parts)
         if node is BOTTOM:
-            return EMPTY
+            return UNSAT
         known = self._known.get(node)
         if known is not None:
             return known
         leaning = self._leaning.get(node, self._open.get(node))
         if leaning is not None:
             self._leans_on = min(self._leans_on, leaning)
-            return EMPTY
+            return UNSAT
         if len(self._open) >= MAX_LEVELS:
-            return Hard(f"values nested more than {MAX_LEVELS} deep", "$ref")
+            return Unknown(f"values nested more than {MAX_LEVELS} deep", "$ref")
         return self._prove(node)
 
-    def _prove(self, node: Node) -> Outcome:
+    def _prove(self, node: Node) -> Result:
         before, self._leans_on = self._leans_on, math.inf
         depth, mark = len(self._open), len(self._leaning)
         self._open[node] = depth
@@ -89,25 +89,25 @@ class Prover:
         finally:
             del self._open[node]
         leans_on, self._leans_on = self._leans_on, before
-        if not isinstance(found, Empty):
+        if not isinstance(found, Unsat):
             # Whatever was closed since may have leaned on this goal having no value.
             for stale in list(self._leaning)[mark:]:
                 del self._leaning[stale]
-            if leans_on >= depth or isinstance(found, Found):
+            if leans_on >= depth or isinstance(found, Sat):
                 self._known[node] = found
         elif leans_on >= depth:
             for closed in list(self._leaning)[mark:]:
-                self._known[closed] = EMPTY
+                self._known[closed] = UNSAT
                 del self._leaning[closed]
-            self._known[node] = EMPTY
+            self._known[node] = UNSAT
         else:
             self._leaning[node] = leans_on
         if leans_on < depth:
             self._leans_on = min(self._leans_on, leans_on)
         return found
 
-    def _solve(self, node: Node) -> Outcome:
-        best: Outcome = EMPTY
+    def _solve(self, node: Node) -> Result:
+        best: Result = UNSAT
         kinds = _kinds(node)
         for kind in KINDS:
             if not kind & kinds:
@@ -118,11 +118,11 @@ class Prover:
             try:
                 found = clauses.satisfy(self, kind, here)
             except TooHard as error:
-                found = Hard(f"a regular expression: {error}", "pattern")
+                found = Unknown(f"a regular expression: {error}", "pattern")
             except Unwritable:
-                found = Hard("a number that no float prints exactly", "multipleOf")
+                found = Unknown("a number that no float prints exactly", "multipleOf")
             best = better(best, found)
-            if isinstance(best, Found) and best.sure:
+            if isinstance(best, Sat) and best.sure:
                 return best
         return best
 
@@ -130,7 +130,7 @@ class Prover:
         """The negation of a literal, for values of its kind."""
         found = self._opposites.get(literal)
         if found is None:
-            found = self._opposites[literal] = self.at_kind(self.pool.negation(literal), literal.kind)
+            found = self._opposites[literal] = self.at_kind(self.factory.negation(literal), literal.kind)
         return found
 
     def at_kind(self, node: Node, kind: int) -> Node:
@@ -139,7 +139,7 @@ class Prover:
         if isinstance(node, nodes.Lit):
             if node.kind != kind:
                 return BOTTOM if node.strict else TOP
-            return self.pool.strict(node)
+            return self.factory.strict(node)
         if isinstance(node, nodes.Kinds):
             return TOP if node.kinds & kind else BOTTOM
         if isinstance(node, _SAME_EVERYWHERE):
@@ -157,17 +157,17 @@ class Prover:
     def _resolved(self, node: Node, kind: int) -> Node:
         match node:
             case nodes.And(parts=parts):
-                return self.pool.both(self.at_kind(part, kind) for part in parts)
+                return self.factory.conjunction(self.at_kind(part, kind) for part in parts)
             case nodes.Or(parts=parts):
-                return self.pool.either(self.at_kind(part, kind) for part in parts)
+                return self.factory.disjunction(self.at_kind(part, kind) for part in parts)
             case nodes.Not(node=nodes.And(parts=parts)):
-                return self.pool.either(self.at_kind(self.pool.negation(part), kind) for part in parts)
+                return self.factory.disjunction(self.at_kind(self.factory.negation(part), kind) for part in parts)
             case nodes.Not(node=nodes.Or(parts=parts)):
-                return self.pool.both(self.at_kind(self.pool.negation(part), kind) for part in parts)
+                return self.factory.conjunction(self.at_kind(self.factory.negation(part), kind) for part in parts)
             case nodes.Ref():
                 if node in self._unfolding or len(self._unfolding) >= MAX_UNFOLDED:
                     self._circles += 1
-                    return self.pool.opaque("a reference that leads back to itself without consuming anything")
+                    return self.factory.opaque("a reference that leads back to itself without consuming anything")
                 self._unfolding.append(node)
                 try:
                     return self.at_kind(self.unfold(node), kind)
@@ -180,7 +180,7 @@ class Prover:
         found = self._unfolded.get(node)
         if found is None:
             target = next(side for side in self.sides if side.knows(node.name)).definition(node.name)
-            found = self._unfolded[node] = target if node.holds else self.pool.negation(target)
+            found = self._unfolded[node] = target if node.holds else self.factory.negation(target)
         return found
 
     def matches(self, source: str, text: str) -> bool | None:
@@ -202,19 +202,19 @@ class Prover:
 
     def members(self, parts: Iterable[Node], limit: int) -> tuple[list[Json], bool]:
         """Up to `limit` different values of the parts, and whether they are all of them for certain."""
-        node, found = self.pool.both(parts), list[Json]()
+        node, found = self.factory.conjunction(parts), list[Json]()
         before, self._leans_on = self._leans_on, math.inf
         complete = False
         while len(found) < limit:
-            outcome = self.goal([node])
-            if isinstance(outcome, Empty):
+            result = self.goal([node])
+            if isinstance(result, Unsat):
                 # Closed under an assumption: there may be more values that only a larger value holds.
                 complete = self._leans_on == math.inf
                 break
-            if isinstance(outcome, Hard) or not outcome.sure:
+            if isinstance(result, Unknown) or not result.sure:
                 break
-            found.append(outcome.value)
-            node = self.pool.both([node, self.pool.negation(self.pool.constant([key(outcome.value)]))])
+            found.append(result.value)
+            node = self.factory.conjunction([node, self.factory.negation(self.factory.constant([key(result.value)]))])
         self._leans_on = min(before, self._leans_on)
         return found, complete
 

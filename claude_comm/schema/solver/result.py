@@ -1,6 +1,6 @@
 """What a search for a value of a formula comes to.
 
-Law: `EMPTY` is a proof that there is none; `Found` holds one, which is sure unless an unknown decides; `Hard` says why
+Law: `UNSAT` is a proof that there is none; `Sat` holds one, which is sure unless an unknown decides; `Unknown` says why
 neither was reached, and is never taken for either.
 """
 
@@ -13,39 +13,39 @@ import msgspec
 from claude_comm.schema.verdict import Json
 
 
-class Empty(msgspec.Struct, frozen=True):
+class Unsat(msgspec.Struct, frozen=True):
     """There is no such value."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class Sat(msgspec.Struct, frozen=True):
     """There is this one; if not `sure`, it is only worth trying."""
 
     value: Json
     sure: bool = True
 
 
-class Hard(msgspec.Struct, frozen=True):
-    """Could not tell: `why`, and which keyword is to be looked for to find the place (none: the whole)."""
+class Unknown(msgspec.Struct, frozen=True):
+    """Could not tell: the `reason`, and the keyword whose place in the schema caused it (none: the whole)."""
 
-    why: str
+    reason: str
     keyword: str = ""
 
 
-Outcome: TypeAlias = Empty | Found | Hard
+Result: TypeAlias = Unsat | Sat | Unknown
 
-EMPTY = Empty()
+UNSAT = Unsat()
 
 
-def better(left: Outcome, right: Outcome) -> Outcome:
+def better(left: Result, right: Result) -> Result:
     """Of two alternatives: a sure value before a guess, a guess before not knowing, not knowing before none."""
     return left if _rank(left) >= _rank(right) else right
 
 
-def _rank(outcome: Outcome) -> int:
-    match outcome:
-        case Found(sure=sure):
+def _rank(result: Result) -> int:
+    match result:
+        case Sat(sure=sure):
             return 3 if sure else 2
-        case Hard():
+        case Unknown():
             return 1
-        case Empty():
+        case Unsat():
             return 0

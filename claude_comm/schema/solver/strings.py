@@ -14,33 +14,33 @@ from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM, TOP
 from claude_comm.schema.formula.nodes import STRING, Node
 from claude_comm.schema.regex.language import Language, NotRegular
-from claude_comm.schema.solver.result import EMPTY, Found, Outcome
+from claude_comm.schema.solver.result import UNSAT, Result, Sat
 
 if TYPE_CHECKING:
     from claude_comm.schema.solver.prover import Prover
 
 
-class Shape:
+class StringSolver:
     """The strings that satisfy all literals."""
 
     def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
         self.prover = prover
         self.language, self.sure = _all(prover, literals)
 
-    def clashes(self, literal: nodes.Lit) -> bool:
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
         """Whether one literal more leaves no string."""
         language, _ = _atom(self.prover, literal.atom)
         return (self.language & language).is_empty()
 
-    def solve(self) -> Outcome:
+    def solve(self) -> Result:
         """A shortest string of the shape."""
         member = self.language.shortest()
         if member is None:
-            return EMPTY
+            return UNSAT
         if any("\ud800" <= char <= "\udfff" for char in member):
             # A lone surrogate is no Unicode text: no message can carry it, and no validator would take it.
-            return Found(member, sure=False)
-        return Found(member, self.sure)
+            return Sat(member, sure=False)
+        return Sat(member, self.sure)
 
 
 def language_of(prover: Prover, names: Node) -> tuple[Language, bool]:
@@ -88,11 +88,11 @@ def _all(prover: Prover, literals: Iterable[nodes.Lit]) -> tuple[Language, bool]
 
 def _atom(prover: Prover, atom: nodes.Atom) -> tuple[Language, bool]:
     match atom:
-        case nodes.Low(count=count):
+        case nodes.MinSize(count=count):
             return Language.lengths(count, None), True
-        case nodes.High(count=count):
+        case nodes.MaxSize(count=count):
             return Language.lengths(0, count), True
-        case nodes.Words(values=words, holds=holds):
+        case nodes.StringEnum(values=words, holds=holds):
             language = Language.literals(words)
             return (language if holds else ~language), True
         case nodes.Pattern(source=source, holds=holds):

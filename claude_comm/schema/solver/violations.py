@@ -25,17 +25,17 @@ def violations(prover: Prover, accepted: Node, produced: Node, level: int = 0) -
 
 
 def _of(prover: Prover, part: Node, ours: set[Node], level: int) -> Iterator[Node]:
-    pool = prover.pool
+    factory = prover.factory
     if isinstance(part, nodes.Lit) and level < MAX_LEVELS:
         match part.atom:
-            case nodes.All(names=names, node=node):
+            case nodes.EveryProperty(names=names, node=node):
                 same = [
                     one.atom.node
                     for one in _literals(ours)
-                    if isinstance(one.atom, nodes.All) and one.atom.names is names
+                    if isinstance(one.atom, nodes.EveryProperty) and one.atom.names is names
                 ]
-                for each in violations(prover, node, pool.both(same), level + 1):
-                    yield pool.lit(OBJECT, nodes.Some(names, each), strict=True)
+                for each in violations(prover, node, factory.conjunction(same), level + 1):
+                    yield factory.lit(OBJECT, nodes.SomeProperty(names, each), strict=True)
                 return
             case nodes.Item(index=index, node=node):
                 same = [
@@ -43,21 +43,22 @@ def _of(prover: Prover, part: Node, ours: set[Node], level: int) -> Iterator[Nod
                     for one in _literals(ours)
                     if isinstance(one.atom, nodes.Item) and one.atom.index == index
                 ]
-                for each in violations(prover, node, pool.both(same), level + 1):
-                    yield pool.both(
-                        pool.lit(ARRAY, one, strict=True) for one in (nodes.Low(index + 1), nodes.Item(index, each))
+                for each in violations(prover, node, factory.conjunction(same), level + 1):
+                    yield factory.conjunction(
+                        factory.lit(ARRAY, one, strict=True)
+                        for one in (nodes.MinSize(index + 1), nodes.Item(index, each))
                     )
                 return
             case nodes.AtMost(start=start, node=node, count=0):
                 same = [
-                    pool.negation(one.atom.node)
+                    factory.negation(one.atom.node)
                     for one in _literals(ours)
                     if isinstance(one.atom, nodes.AtMost) and one.atom.count == 0 and one.atom.start <= start
                 ]
-                for each in violations(prover, pool.negation(node), pool.both(same), level + 1):
-                    yield pool.lit(ARRAY, nodes.AtLeast(start, each, 1), strict=True)
+                for each in violations(prover, factory.negation(node), factory.conjunction(same), level + 1):
+                    yield factory.lit(ARRAY, nodes.AtLeast(start, each, 1), strict=True)
                 return
-    yield pool.negation(part)
+    yield factory.negation(part)
 
 
 def _parts(prover: Prover, node: Node) -> Iterator[Node]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from claude_comm.schema.budget import Budget, OutOfBudget
-from claude_comm.schema.formula.factory import Pool
+from claude_comm.schema.formula.factory import FormulaFactory
 from claude_comm.schema.formula.translator import Translator
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.regex.language import watching
@@ -24,8 +24,8 @@ BUDGET_MS = 5_000
 def accepts(document: Document, value: Json) -> bool | None:
     """Whether the document allows `value`, which is JSON; None: an unknown decides, or it takes too long."""
     budget = Budget(BUDGET_MS)
-    prover = Prover(Pool(budget.tick), budget.tick)
-    side = Translator(prover.pool, document, "m:", budget.tick)
+    prover = Prover(FormulaFactory(budget.tick), budget.tick)
+    side = Translator(prover.factory, document, "m:", budget.tick)
     prover.sides.append(side)
     try:
         with watching(budget.tick):

@@ -41,13 +41,15 @@ PAIRS = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, inner).map(
             lambda two: (
-                expression.then(two[0][0], two[1][0]),
+                expression.concat(two[0][0], two[1][0]),
                 frozenset(x + y for x in two[0][1] for y in two[1][1] if len(x + y) <= 4),
             )
         ),
-        st.tuples(inner, inner).map(lambda two: (expression.either([two[0][0], two[1][0]]), two[0][1] | two[1][1])),
-        st.tuples(inner, inner).map(lambda two: (expression.both([two[0][0], two[1][0]]), two[0][1] & two[1][1])),
-        inner.map(lambda one: (expression.negate(one[0]), EVERY - one[1])),
+        st.tuples(inner, inner).map(lambda two: (expression.union([two[0][0], two[1][0]]), two[0][1] | two[1][1])),
+        st.tuples(inner, inner).map(
+            lambda two: (expression.intersection([two[0][0], two[1][0]]), two[0][1] & two[1][1])
+        ),
+        inner.map(lambda one: (expression.complement(one[0]), EVERY - one[1])),
         st.tuples(inner, st.sampled_from([(0, None), (1, None), (0, 1), (2, 2), (1, 3), (2, None)])).map(
             lambda two: (expression.repeat(two[0][0], *two[1]), _power(two[0][1], *two[1]))
         ),
@@ -71,22 +73,24 @@ def test_derivatives_spell_out_the_language(pair: Pair) -> None:
 def test_likeness_is_identity() -> None:
     """Order, repetition and nesting of unions and intersections make no other term."""
     c = expression.star(A)
-    assert expression.either([A, expression.either([B, c])]) is expression.either([c, B, A, A])
-    assert expression.both([c, expression.both([expression.ALL, expression.negate(B)])]) is expression.both(
-        [expression.negate(B), c]
+    assert expression.union([A, expression.union([B, c])]) is expression.union([c, B, A, A])
+    assert expression.intersection(
+        [c, expression.intersection([expression.ALL, expression.complement(B)])]
+    ) is expression.intersection([expression.complement(B), c])
+    assert expression.complement(expression.complement(c)) is c
+    assert expression.complement(expression.union([c, B])) is expression.intersection(
+        [expression.complement(c), expression.complement(B)]
     )
-    assert expression.negate(expression.negate(c)) is c
-    assert expression.negate(expression.either([c, B])) is expression.both([expression.negate(c), expression.negate(B)])
-    assert expression.either([c, expression.negate(c)]) is expression.ALL
-    assert expression.both([c, expression.negate(c)]) is expression.NEVER
-    assert expression.then(expression.then(A, B), c) is expression.then(A, expression.then(B, c))
+    assert expression.union([c, expression.complement(c)]) is expression.ALL
+    assert expression.intersection([c, expression.complement(c)]) is expression.NEVER
+    assert expression.concat(expression.concat(A, B), c) is expression.concat(A, expression.concat(B, c))
 
 
 def test_a_long_chain_is_walked_by_a_loop() -> None:
     """Ten thousand links do not recurse, but what nests too deeply is refused."""
-    chain = expression.then(*[expression.repeat(A, 0, 1)] * 10_000)
+    chain = expression.concat(*[expression.repeat(A, 0, 1)] * 10_000)
     assert derivatives.widths(chain) == (0, 10_000)
     with pytest.raises(TooHard):
         functools.reduce(
-            lambda term, _: expression.either([B, expression.then(expression.negate(term), A)]), range(1_000), A
+            lambda term, _: expression.union([B, expression.concat(expression.complement(term), A)]), range(1_000), A
         )
