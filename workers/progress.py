@@ -19,9 +19,9 @@ from claude_comm.errors import StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow
 from claude_comm.settings import Settings
-from claude_comm.store.catch_up import Step, Survey, first_count, step, survey
+from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
-from claude_comm.store.telling import Teller
+from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
@@ -51,7 +51,7 @@ class Follower:
         self._count = first_count(1)
         self._foreign: set[str] = set()
         self._idle_s = FIRST_IDLE_S
-        self._teller = Teller(follows=True)
+        self._reporter = WatermarkReporter(follows=True)
 
     def run(self) -> None:
         """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
@@ -93,10 +93,10 @@ class Follower:
         )
         self._count = done.count
         self._rest(done)
-        self._teller.tell(self._client, database, self._keys)
+        self._reporter.report(self._client, database, self._keys)
         self._report(done)
 
-    def _rest(self, done: Step) -> None:
+    def _rest(self, done: CatchUpStep) -> None:
         """Waits on a cluster, while nothing comes; elsewhere the read itself has waited."""
         if done.read:
             self._idle_s = FIRST_IDLE_S
@@ -125,7 +125,7 @@ class Follower:
         self._foreign = set(seen.foreign)
         return seen
 
-    def _report(self, done: Step) -> None:
+    def _report(self, done: CatchUpStep) -> None:
         added = done.projected
         if added.entries:
             self._log.debug("projection.stored", entries=added.entries, messages=added.messages, events=added.events)

@@ -55,6 +55,6 @@ def hops(database: Database, session_id: str) -> list[HopActivity]:
     for source, target, latency_us in database.rows(_HOPS, (session_id,)):
         latencies.setdefault((source, target), []).append(latency_us)
     return [
-        HopActivity(source, target, len(found), latency([one for one in found if one is not None]))
-        for (source, target), found in latencies.items()
+        HopActivity(source, target, len(sent), latency([latency_us for latency_us in sent if latency_us is not None]))
+        for (source, target), sent in latencies.items()
     ]

@@ -18,8 +18,8 @@ from claude_comm.progress.fold import fold_page
 from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
-from claude_comm.store.project import Page, Projected, project
-from claude_comm.store.telling import Teller
+from claude_comm.store.project import FactPage, Projected, project
+from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.transport.driver import Client
 
 # What a page should hold in memory, and its bounds in entries. The first page is small, because nobody knows yet how
@@ -38,7 +38,7 @@ class Survey(msgspec.Struct, frozen=True):
     foreign: list[str]
 
 
-class Step(msgspec.Struct, frozen=True):
+class CatchUpStep(msgspec.Struct, frozen=True):
     """One page of all streams: what it added, which streams had entries, and how many entries to ask for next."""
 
     projected: Projected
@@ -79,7 +79,7 @@ def step(
     count: int,
     max_bytes: int,
     block_ms: int = 0,
-) -> Step:
+) -> CatchUpStep:
     """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first (on a cluster: not
     at all), and stores it.
 
@@ -89,13 +89,13 @@ def step(
     by_key = {stream.key: stream for stream in streams}
     points = {key: known.get(key, Checkpoint()) for key in by_key}
     after = {key: point.entry_id for key, point in points.items()}
-    found = client.run(follow.read(after, count=count, block_ms=block_ms, reach=client.data.reach))
+    entries_by_key = client.run(follow.read(after, count=count, block_ms=block_ms, reach=client.data.reach))
     pages = [
-        Page(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
-        for key, entries in found.items()
+        FactPage(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
+        for key, entries in entries_by_key.items()
     ]
     projected = project(database, pages) if pages else Projected()
-    return Step(projected, frozenset(found), next_count(count, found))
+    return CatchUpStep(projected, frozenset(entries_by_key), next_count(count, entries_by_key))
 
 
 def catch_up(client: Client, database: Database, keys: Keys, *, max_bytes: int) -> int:
@@ -105,17 +105,17 @@ def catch_up(client: Client, database: Database, keys: Keys, *, max_bytes: int) 
     `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
     for good.
     """
-    seen = survey(client, database, keys)
-    behind = _behind(checkpoints.load(database), seen.tails)
+    surveyed = survey(client, database, keys)
+    behind = _behind(checkpoints.load(database), surveyed.tails)
     count, stored = first_count(len(behind)), 0
     while behind:
-        done = step(client, database, [seen.streams[key] for key in behind], count=count, max_bytes=max_bytes)
+        done = step(client, database, [surveyed.streams[key] for key in behind], count=count, max_bytes=max_bytes)
         stored += done.projected.entries
         count = done.count
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
-        behind = _behind(checkpoints.load(database), {key: seen.tails[key] for key in behind & done.read})
+        behind = _behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind & done.read})
     if stored:
-        Teller().tell(client, database, keys)
+        WatermarkReporter().report(client, database, keys)
     return stored
 
 
@@ -140,13 +140,13 @@ def first_count(streams: int) -> int:
     return max(FIRST_ENTRIES // max(streams, 1), 1)
 
 
-def next_count(count: int, found: Mapping[str, Entries]) -> int:
-    """How many entries of each stream to ask for next, from how large those were that came."""
-    size = sum(len(value) for entries in found.values() for _, fields in entries for value in fields.values())
+def next_count(count: int, read: Mapping[str, Entries]) -> int:
+    """How many entries of each stream to ask for next, given the sizes of those just read."""
+    size = sum(len(value) for entries in read.values() for _, fields in entries for value in fields.values())
     if size > PAGE_BYTES:
         return max(count * PAGE_BYTES // size, 1)
-    if size < PAGE_BYTES // 4 and any(len(entries) == count for entries in found.values()):
-        return min(count * 2, max(MAX_ENTRIES // len(found), 1))
+    if size < PAGE_BYTES // 4 and any(len(entries) == count for entries in read.values()):
+        return min(count * 2, max(MAX_ENTRIES // len(read), 1))
     return count
 
 

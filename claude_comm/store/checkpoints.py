@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from claude_comm.ids import position
-from claude_comm.store.database import Database, Writer
+from claude_comm.store.database import Database, Writer, insert_into, records
 
 __all__ = ["START", "Checkpoint", "begin", "load", "load_in", "position", "restart", "save_in"]
 
@@ -20,29 +20,43 @@ START = "0-0"
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The last entry folded. `entries` is how many the stream had ever been given by then, as far as known."""
+    """The last entry of one stream that is folded.
+
+    `entries` is how many entries the stream had ever been given by then, as far as known.
+    """
 
     epoch: int = 1
     entry_id: str = START
     entries: int = 0
 
 
+class _Row(msgspec.Struct, frozen=True):
+    stream: str
+    epoch: int
+    entry_id: str
+    entries: int
+
+
+_SELECT = "SELECT stream, epoch, entry_id, entries FROM checkpoints"
+_UPSERT = f"""
+{insert_into("checkpoints", _Row)} ON CONFLICT (stream) DO UPDATE SET
+    epoch = excluded.epoch, entry_id = excluded.entry_id, entries = excluded.entries
+"""
+
+
 def load(database: Database) -> dict[str, Checkpoint]:
     """All checkpoints, by stream key."""
-    return _by_stream(database.rows("SELECT stream, epoch, entry_id, entries FROM checkpoints"))
+    return _by_stream(database.records(_Row, _SELECT))
 
 
 def load_in(writer: Writer) -> dict[str, Checkpoint]:
     """The same inside a transaction: what it sees no other writer can change."""
-    return _by_stream(writer.execute("SELECT stream, epoch, entry_id, entries FROM checkpoints"))
+    return _by_stream(records(writer.execute(_SELECT), _Row))
 
 
 def save_in(writer: Writer, checkpoints: Mapping[str, Checkpoint]) -> None:
-    writer.executemany(
-        "INSERT INTO checkpoints (stream, epoch, entry_id, entries) VALUES (?, ?, ?, ?) ON CONFLICT (stream)"
-        " DO UPDATE SET epoch = excluded.epoch, entry_id = excluded.entry_id, entries = excluded.entries",
-        [(stream, point.epoch, point.entry_id, point.entries) for stream, point in checkpoints.items()],
-    )
+    rows = [_Row(stream, point.epoch, point.entry_id, point.entries) for stream, point in checkpoints.items()]
+    writer.executemany(_UPSERT, map(msgspec.structs.astuple, rows))
 
 
 def begin(database: Database, streams: Mapping[str, int]) -> None:
@@ -61,12 +75,12 @@ def restart(database: Database, stale: Mapping[str, tuple[Checkpoint, int]]) -> 
         save_in(
             writer,
             {
-                key: Checkpoint(epoch=found.epoch + 1, entries=base)
-                for key, (found, base) in stale.items()
-                if known.get(key) == found
+                key: Checkpoint(epoch=point.epoch + 1, entries=base)
+                for key, (point, base) in stale.items()
+                if known.get(key) == point
             },
         )
 
 
-def _by_stream(rows: Iterable[tuple[str, int, str, int]]) -> dict[str, Checkpoint]:
-    return {stream: Checkpoint(epoch, entry_id, entries) for stream, epoch, entry_id, entries in rows}
+def _by_stream(rows: Iterable[_Row]) -> dict[str, Checkpoint]:
+    return {row.stream: Checkpoint(row.epoch, row.entry_id, row.entries) for row in rows}

@@ -9,16 +9,22 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, TypeVar
+
+import msgspec
 
 from claude_comm.errors import StoreError
 
 Row: TypeAlias = tuple[Any, ...]
 Writer: TypeAlias = sqlite3.Connection
+R = TypeVar("R", bound=msgspec.Struct)
+
+Decoder: TypeAlias = Callable[[Any], Any]
+NO_DECODERS: Mapping[str, Decoder] = {}
 
 # As long as the longest batch of twenty writers in a row may take on a slow disk.
 BUSY_TIMEOUT_S = 30.0
@@ -42,6 +48,13 @@ class Database:
         """All rows of a query. Raises StoreError."""
         with _translated(self.path):
             return self._connection.execute(sql, values).fetchall()
+
+    def records(
+        self, kind: type[R], sql: str, values: Sequence[object] = (), *, decode: Mapping[str, Decoder] = NO_DECODERS
+    ) -> list[R]:
+        """All rows of a query as `records` makes them. Raises StoreError."""
+        with _translated(self.path):
+            return records(self._connection.execute(sql, values), kind, decode=decode)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -101,6 +114,25 @@ def open_database(
             connection.close()
             raise
     return Database(file, connection)
+
+
+def records(cursor: sqlite3.Cursor, kind: type[R], *, decode: Mapping[str, Decoder] = NO_DECODERS) -> list[R]:
+    """The rows of a query as values of `kind`, each field from the column of its name.
+
+    `decode` says how the text of single columns becomes a value. No field depends on where its column stands.
+    """
+    names = [column[0] for column in cursor.description]
+    rows = (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+    return [kind(**row | {name: read(row[name]) for name, read in decode.items()}) for row in rows]
+
+
+def insert_into(table: str, kind: type[msgspec.Struct]) -> str:
+    """The statement that inserts one `msgspec.structs.astuple` of `kind`, each field into the column of its name.
+
+    Columns that another tool has added to the table keep their defaults.
+    """
+    columns = kind.__struct_fields__
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

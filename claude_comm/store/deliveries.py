@@ -13,13 +13,36 @@ import msgspec
 
 from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.progress.fold import Happened
-from claude_comm.store.database import Database, Writer
+from claude_comm.store.database import Database, Writer, insert_into, records
+
+
+class _Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    number: int
+    source: str
+    message_id: str
+    consumer: str
+    status: str
+    attempts: int
+    sent_us: int
+    settled_us: int
+    reason: str = ""
+    path: str = ""
+    burials: int = 0
+
+
+class _Joined(msgspec.Struct, frozen=True):
+    """A delivery that was known before its message."""
+
+    source: str
+    message_id: str
+    session: str
+    consumer: str
+    burials: int
+
 
 # In the order of the consumer's events stream: a delivery that was buried, redriven and handled is handled.
-_UPSERT = """
-INSERT INTO deliveries
-    (number, source, message_id, consumer, status, attempts, sent_us, settled_us, reason, path, burials)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_UPSERT = f"""
+{insert_into("deliveries", _Delivery)}
 ON CONFLICT (message_id, source, consumer) DO UPDATE SET
     status = excluded.status, attempts = excluded.attempts, sent_us = excluded.sent_us,
     settled_us = excluded.settled_us, reason = excluded.reason, path = excluded.path,
@@ -75,15 +98,15 @@ class SettledIn(msgspec.Struct, frozen=True):
 def store(writer: Writer, happened: Sequence[Happened], first_message: int) -> list[SettledIn]:
     """Stores the deliveries in new events and joins them to messages, and new messages (those numbered from
     `first_message`) to deliveries stored earlier. Returns what their sessions gain."""
-    joined = writer.execute(_OF_NEW_MESSAGES, (first_message,)).fetchall()
-    gained = [SettledIn(session, consumer, burials) for _, _, session, consumer, burials in joined if session]
+    joined = records(writer.execute(_OF_NEW_MESSAGES, (first_message,)), _Joined)
+    gained = [SettledIn(row.session, row.consumer, row.burials) for row in joined if row.session]
     first = 1 + int(writer.execute("SELECT coalesce(max(number), 0) FROM deliveries").fetchone()[0])
     new = list(_rows(happened, first))
     if new:
-        writer.executemany(_UPSERT, new)
-        gained += [SettledIn(*row) for row in writer.execute(_CONSUMERS_OF_NEW, (first,))]
+        writer.executemany(_UPSERT, map(msgspec.structs.astuple, new))
+        gained += records(writer.execute(_CONSUMERS_OF_NEW, (first,)), SettledIn)
         gained += _burials(writer, happened)
-    touched = {(row[1], row[0]) for row in joined} | {(str(row[2]), str(row[1])) for row in new}
+    touched = {(row.message_id, row.source) for row in joined} | {(row.message_id, row.source) for row in new}
     writer.executemany(_STATUS, sorted(touched))
     return gained
 
@@ -102,35 +125,41 @@ def _burials(writer: Writer, happened: Sequence[Happened]) -> Iterator[SettledIn
     """One for every burial in these events whose message is known; the others wait for theirs."""
     for fact in happened:
         if isinstance(fact.event, Buried):
-            of = fact.event.delivery
-            for (session,) in writer.execute(_SESSION_OF, (of.id, of.source)).fetchall():
+            buried = fact.event.delivery
+            for (session,) in writer.execute(_SESSION_OF, (buried.id, buried.source)).fetchall():
                 if session:
                     yield SettledIn(session, fact.module, 1)
 
 
-def _rows(happened: Sequence[Happened], first: int) -> Iterator[tuple[object, ...]]:
+def _rows(happened: Sequence[Happened], first: int) -> Iterator[_Delivery]:
     number = first
     for fact in happened:
         event = fact.event
         if isinstance(event, Handled):
             for delivery in event.deliveries:
-                yield (number, *_settled(delivery, fact.module, "handled"), "", "", 0)
+                yield _row(number, delivery, fact.module, "handled")
                 number += 1
         elif isinstance(event, Retried):
-            yield (number, *_settled(event.delivery, fact.module, "retrying"), event.reason, "", 0)
+            yield _row(number, event.delivery, fact.module, "retrying", event.reason)
             number += 1
         elif isinstance(event, Buried):
-            yield (number, *_settled(event.delivery, fact.module, "buried"), event.reason, event.path, 1)
+            yield _row(number, event.delivery, fact.module, "buried", event.reason, event.path, burials=1)
             number += 1
 
 
-def _settled(delivery: Settled, consumer: str, status: str) -> tuple[object, ...]:
-    return (
-        delivery.source,
-        delivery.id,
-        consumer,
-        status,
-        delivery.attempts,
-        delivery.sent_us,
-        delivery.settled_us,
+def _row(
+    number: int, delivery: Settled, consumer: str, status: str, reason: str = "", path: str = "", burials: int = 0
+) -> _Delivery:
+    return _Delivery(
+        number=number,
+        source=delivery.source,
+        message_id=delivery.id,
+        consumer=consumer,
+        status=status,
+        attempts=delivery.attempts,
+        sent_us=delivery.sent_us,
+        settled_us=delivery.settled_us,
+        reason=reason,
+        path=path,
+        burials=burials,
     )

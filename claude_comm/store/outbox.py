@@ -104,11 +104,11 @@ class Outbox:
     def _select(self, where: str, values: tuple[int, ...]) -> list[Kept]:
         with self._mutex:
             self._note_landed()
-            found = self._database.rows(
+            return self._database.records(
+                Kept,
                 f"SELECT number, stream, body, entry_id, kept_us FROM outbox WHERE {where} ORDER BY number LIMIT ?",
                 values,
             )
-        return [Kept(*row) for row in found]
 
     def _note_landed(self) -> None:
         if self._landed:

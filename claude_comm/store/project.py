@@ -3,7 +3,7 @@
 Law: killed anywhere, the projection neither loses nor doubles a row. The checkpoints are read again inside the
 transaction and what lies at or before them is dropped, so that any number of processes may project the same streams;
 rows are unique on (source, id), so that a stream read again from its start adds nothing; and whatever is added up
-(sessions, statuses) comes from the rows that this transaction inserted.
+(sessions, statuses, counters) comes from the rows that this transaction inserted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from claude_comm.progress.fold import Fact, Happened, Sent, Unreadable, session_changes
-from claude_comm.store import deliveries, rows, session_sums, tallies
+from claude_comm.store import counters, deliveries, rows, session_totals
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database, Writer
 
 
-class Page(msgspec.Struct, frozen=True):
+class FactPage(msgspec.Struct, frozen=True):
     """Facts of one stream in its order, as read in this epoch of it. Not empty."""
 
     stream: str
@@ -36,7 +36,7 @@ class Projected(msgspec.Struct, frozen=True):
     unreadable: int = 0
 
 
-def project(database: Database, pages: Sequence[Page]) -> Projected:
+def project(database: Database, pages: Sequence[FactPage]) -> Projected:
     """Stores what is new in these pages, with their checkpoints. Raises StoreError, having stored nothing."""
     with database.write() as writer:
         fresh, moved = _beyond_checkpoints(writer, pages)
@@ -48,14 +48,14 @@ def project(database: Database, pages: Sequence[Page]) -> Projected:
         settled = deliveries.store(writer, happened, first_message)
         rows.insert_file_operations(writer, happened)
         rows.upsert_progress(writer, happened)
-        tallies.add(writer, happened)
-        session_sums.add(writer, session_changes(sent, happened), settled)
+        counters.add(writer, happened)
+        session_totals.add(writer, session_changes(sent, happened), settled)
         stored = rows.insert_unreadable(writer, unreadable)
         save_in(writer, moved)
     return Projected(len(fresh), len(sent), len(happened), stored)
 
 
-def _beyond_checkpoints(writer: Writer, pages: Sequence[Page]) -> tuple[list[Fact], dict[str, Checkpoint]]:
+def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list[Fact], dict[str, Checkpoint]]:
     """The facts after the checkpoints as they are now, and where the checkpoints go."""
     known = load_in(writer)
     fresh: list[Fact] = []

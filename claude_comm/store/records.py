@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import DecodeError
-from claude_comm.store.times import iso
+from claude_comm.store.timestamps import iso
 
 
 class MessageRow(msgspec.Struct, frozen=True):

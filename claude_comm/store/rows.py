@@ -1,91 +1,132 @@
 """From facts to rows, one function a table; each returns what was new.
 
-Law: a row is inserted under a number that this transaction chose, one above the last; where a unique index turned
-some away, those that got in are the numbers that exist. So one statement serves a batch, and what it inserted is
+Law: a row is inserted under a number that this transaction chose, one above the last; where a unique index refused
+some, the new rows are those whose numbers exist afterwards. So one statement serves a batch, and what it inserted is
 known exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
 from claude_comm.progress.events import FileOperation, TaskProgress
 from claude_comm.progress.fold import Happened, Sent, Unreadable
-from claude_comm.store.database import Writer
-from claude_comm.store.times import iso
+from claude_comm.store.database import Writer, insert_into
+from claude_comm.store.timestamps import iso
 
-F = TypeVar("F")
 
-_MESSAGE = f"INSERT INTO messages VALUES ({', '.join('?' * 19)}) ON CONFLICT (message_id, source) DO NOTHING"
-_COMMUNICATION = f"INSERT INTO module_communications VALUES ({', '.join('?' * 8)})"
-_EVENT = f"INSERT INTO events VALUES ({', '.join('?' * 10)}) ON CONFLICT (event_id, source) DO NOTHING"
-_FILE_OPERATION = (
-    "INSERT INTO file_operations (session_id, operation_type, file_path, status, details, created_at)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    number: int
+    source: str
+    message_id: str
+    target: str
+    type: str
+    session: str
+    time_us: int
+    agreement: str
+    correlation: str
+    causation: str
+    reply_to: str
+    content_type: str
+    headers: str
+    traceparent: str
+    stream: str
+    entry_id: str
+    size_bytes: int
+    data: bytes
+    communication: int
+
+
+class _Communication(msgspec.Struct, frozen=True, gc=False):
+    id: int
+    session_id: str
+    source_module: str
+    target_module: str
+    message_type: str
+    status: str
+    metrics: str
+    created_at: str
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False):
+    number: int
+    source: str
+    event_id: str
+    module: str
+    kind: str
+    session: str
+    time_us: int
+    stream: str
+    entry_id: str
+    data: bytes
+
+
+class _FileOperation(msgspec.Struct, frozen=True, gc=False):
+    session_id: str
+    operation_type: str
+    file_path: str
+    status: str
+    details: str
+    created_at: str
+
+
+class _Progress(msgspec.Struct, frozen=True, gc=False):
+    module: str
+    task: str
+    completed: float
+    total: float
+    session: str
+    time_us: int
+
+
+_astuple = msgspec.structs.astuple
+
+_INSERT_MESSAGE = f"{insert_into('messages', _Message)} ON CONFLICT (message_id, source) DO NOTHING"
+_INSERT_COMMUNICATION = insert_into("module_communications", _Communication)
+_INSERT_EVENT = f"{insert_into('events', _Event)} ON CONFLICT (event_id, source) DO NOTHING"
+_INSERT_FILE_OPERATION = insert_into("file_operations", _FileOperation)
 # In the order of the module's events stream: the last one read is the latest, whatever its clock said.
-_PROGRESS = (
-    "INSERT OR REPLACE INTO progress (module, task, completed, total, session, time_us) VALUES (?, ?, ?, ?, ?, ?)"
-)
-_UNREADABLE = (
-    "INSERT INTO unreadable (stream, entry_id, reason, size_bytes, prefix) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
-)
+_UPSERT_PROGRESS = insert_into("progress", _Progress).replace("INSERT", "INSERT OR REPLACE", 1)
+_INSERT_UNREADABLE = f"{insert_into('unreadable', Unreadable)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
 
 
 def insert_messages(writer: Writer, sent: Sequence[Sent]) -> tuple[list[Sent], int]:
     """The messages that were new, with their communications; and the number that the first of the batch was given."""
     first = 1 + _last(writer, "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
     communication = 1 + _last(writer, "SELECT max(id) FROM module_communications")
-    writer.executemany(
-        _MESSAGE, [_message(fact, first + index, communication + index) for index, fact in enumerate(sent)]
-    )
+    rows = (_message(fact, first + index, communication + index) for index, fact in enumerate(sent))
+    writer.executemany(_INSERT_MESSAGE, map(_astuple, rows))
     numbers = writer.execute("SELECT number FROM messages WHERE number >= ?", (first,)).fetchall()
     new = [number - first for (number,) in numbers]
-    writer.executemany(_COMMUNICATION, [_communication(sent[index], communication + index) for index in new])
+    communications = (_communication(sent[index], communication + index) for index in new)
+    writer.executemany(_INSERT_COMMUNICATION, map(_astuple, communications))
     return [sent[index] for index in new], first
 
 
 def insert_events(writer: Writer, happened: Sequence[Happened]) -> list[Happened]:
     """The events that were new."""
     first = 1 + _last(writer, "SELECT max(number) FROM events")
-    writer.executemany(_EVENT, [_event(fact, first + index) for index, fact in enumerate(happened)])
+    writer.executemany(_INSERT_EVENT, (_astuple(_event(fact, first + index)) for index, fact in enumerate(happened)))
     numbers = writer.execute("SELECT number FROM events WHERE number >= ?", (first,)).fetchall()
     return [happened[number - first] for (number,) in numbers]
 
 
 def insert_file_operations(writer: Writer, happened: Sequence[Happened]) -> None:
-    writer.executemany(
-        _FILE_OPERATION,
-        [
-            (fact.envelope.session, event.operation, event.path, event.status, fact.details, iso(fact.envelope.time))
-            for fact in happened
-            if isinstance(event := fact.event, FileOperation)
-        ],
-    )
+    rows = (_file_operation(fact, fact.event) for fact in happened if isinstance(fact.event, FileOperation))
+    writer.executemany(_INSERT_FILE_OPERATION, map(_astuple, rows))
 
 
 def upsert_progress(writer: Writer, happened: Sequence[Happened]) -> None:
-    writer.executemany(
-        _PROGRESS,
-        [
-            (fact.module, event.task, event.completed, event.total, fact.envelope.session, fact.envelope.time)
-            for fact in happened
-            if isinstance(event := fact.event, TaskProgress)
-        ],
-    )
+    rows = (_progress(fact, fact.event) for fact in happened if isinstance(fact.event, TaskProgress))
+    writer.executemany(_UPSERT_PROGRESS, map(_astuple, rows))
 
 
 def insert_unreadable(writer: Writer, unreadable: Sequence[Unreadable]) -> int:
     """How many were new."""
     before = writer.total_changes
-    writer.executemany(
-        _UNREADABLE,
-        [(fact.stream, fact.entry_id, fact.reason, fact.size_bytes, fact.prefix) for fact in unreadable],
-    )
+    writer.executemany(_INSERT_UNREADABLE, map(_astuple, unreadable))
     return writer.total_changes - before
 
 
@@ -94,56 +135,78 @@ def _last(writer: Writer, query: str) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def _message(fact: Sent, number: int, communication: int) -> tuple[object, ...]:
+def _message(fact: Sent, number: int, communication: int) -> _Message:
     envelope = fact.envelope
-    return (
-        number,
-        envelope.source,
-        envelope.id,
-        envelope.target,
-        envelope.type,
-        envelope.session,
-        envelope.time,
-        envelope.agreement,
-        envelope.correlation,
-        envelope.causation,
-        envelope.reply_to,
-        envelope.content_type,
-        msgspec.json.encode(envelope.headers).decode() if envelope.headers else "{}",
-        envelope.traceparent,
-        fact.stream,
-        fact.entry_id,
-        fact.size_bytes,
-        bytes(envelope.data),
-        communication,
+    return _Message(
+        number=number,
+        source=envelope.source,
+        message_id=envelope.id,
+        target=envelope.target,
+        type=envelope.type,
+        session=envelope.session,
+        time_us=envelope.time,
+        agreement=envelope.agreement,
+        correlation=envelope.correlation,
+        causation=envelope.causation,
+        reply_to=envelope.reply_to,
+        content_type=envelope.content_type,
+        headers=msgspec.json.encode(envelope.headers).decode() if envelope.headers else "{}",
+        traceparent=envelope.traceparent,
+        stream=fact.stream,
+        entry_id=fact.entry_id,
+        size_bytes=fact.size_bytes,
+        data=bytes(envelope.data),
+        communication=communication,
     )
 
 
-def _communication(fact: Sent, number: int) -> tuple[object, ...]:
+def _communication(fact: Sent, number: int) -> _Communication:
     envelope = fact.envelope
-    return (
-        number,
-        envelope.session,
-        envelope.source,
-        envelope.target,
-        envelope.type,
-        "sent",
-        f'{{"size_bytes":{fact.size_bytes}}}',
-        iso(envelope.time),
+    return _Communication(
+        id=number,
+        session_id=envelope.session,
+        source_module=envelope.source,
+        target_module=envelope.target,
+        message_type=envelope.type,
+        status="sent",
+        metrics=f'{{"size_bytes":{fact.size_bytes}}}',
+        created_at=iso(envelope.time),
     )
 
 
-def _event(fact: Happened, number: int) -> tuple[object, ...]:
+def _event(fact: Happened, number: int) -> _Event:
     envelope = fact.envelope
-    return (
-        number,
-        envelope.source,
-        envelope.id,
-        fact.module,
-        type(fact.event).__struct_config__.tag,
-        envelope.session,
-        envelope.time,
-        fact.stream,
-        fact.entry_id,
-        bytes(envelope.data),
+    return _Event(
+        number=number,
+        source=envelope.source,
+        event_id=envelope.id,
+        module=fact.module,
+        kind=str(type(fact.event).__struct_config__.tag),
+        session=envelope.session,
+        time_us=envelope.time,
+        stream=fact.stream,
+        entry_id=fact.entry_id,
+        data=bytes(envelope.data),
+    )
+
+
+def _file_operation(fact: Happened, operation: FileOperation) -> _FileOperation:
+    return _FileOperation(
+        session_id=fact.envelope.session,
+        operation_type=operation.operation,
+        file_path=operation.path,
+        status=operation.status,
+        details=fact.details,
+        created_at=iso(fact.envelope.time),
+    )
+
+
+def _progress(fact: Happened, task: TaskProgress) -> _Progress:
+    return _Progress(
+        module=fact.module,
+        task=task.task,
+        completed=task.completed,
+        total=task.total,
+        session=fact.envelope.session,
+        time_us=fact.envelope.time,
     )

@@ -21,7 +21,7 @@ from claude_comm.names import check_session
 from claude_comm.progress.events import MAX_COUNT
 from claude_comm.store import queries
 from claude_comm.store.database import open_database
-from claude_comm.store.times import moment
+from claude_comm.store.timestamps import moment
 
 DatabasePath: TypeAlias = str | Path
 Moment: TypeAlias = datetime | str | float
@@ -89,8 +89,8 @@ def get_session_statistics(db_path: DatabasePath, session_id: str) -> dict[str, 
     """The session's columns, `modules_active` as a list; None when there is no such session."""
     check_session(session_id)
     with open_database(db_path) as database:
-        found = queries.session(database, session_id)
-    return None if found is None else msgspec.structs.asdict(found)
+        row = queries.session(database, session_id)
+    return None if row is None else msgspec.structs.asdict(row)
 
 
 def log_file_operation(
@@ -121,8 +121,8 @@ def get_recent_file_operations(db_path: DatabasePath, session_id: str, limit: in
     check_session(session_id)
     _count(limit, "limit")
     with open_database(db_path) as database:
-        found = queries.file_operations(database, session=session_id, limit=limit)
-    return [msgspec.structs.asdict(row) for row in found]
+        rows = queries.file_operations(database, session=session_id, limit=limit)
+    return [msgspec.structs.asdict(row) for row in rows]
 
 
 def get_operation_summary(db_path: DatabasePath, session_id: str) -> dict[str, Any]:

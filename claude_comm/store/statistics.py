@@ -126,7 +126,7 @@ def latency(latencies_us: Sequence[int]) -> Latency | None:
     """None when there is nothing to measure. A clock that ran backwards between two machines counts as zero."""
     if not latencies_us:
         return None
-    ordered = sorted(max(0, one) for one in latencies_us)
+    ordered = sorted(max(0, latency_us) for latency_us in latencies_us)
     return Latency(
         p50_ms=_rank(ordered, 0.50) / 1000,
         p95_ms=_rank(ordered, 0.95) / 1000,

@@ -14,7 +14,7 @@ from claude_comm.errors import StoreError
 from claude_comm.progress.events import FileOperation, Lifecycle, TaskProgress
 from claude_comm.store import checkpoints, project
 from claude_comm.store.database import Database, open_database
-from claude_comm.store.project import Page
+from claude_comm.store.project import FactPage
 from claude_comm.store.statistics import pair_statistics, session_snapshot
 from tests.support.facts import (
     KEYS,
@@ -62,7 +62,7 @@ def test_ids_are_compared_as_numbers(database: Database) -> None:
     """'10-0' comes after '9-0', and '9-10' after '9-9'."""
     sent = [envelope() for _ in range(12)]
     whole = page(inbox("b"), *sent)
-    put(database, Page(whole.stream, 1, whole.facts[:9]))
+    put(database, FactPage(whole.stream, 1, whole.facts[:9]))
     assert put(database, whole).messages == 3
     assert checkpoints.position("9-10") > checkpoints.position("9-9")
 
@@ -276,7 +276,7 @@ def test_eight_that_project_the_same_streams_at_once_agree(tmp_path: Path) -> No
                 for source in (whole, outcome):
                     done = known.get(source.stream, checkpoints.Checkpoint()).entries
                     if source.facts[done:]:
-                        pages.append(Page(source.stream, 1, source.facts[done : done + chance.randint(1, 40)]))
+                        pages.append(FactPage(source.stream, 1, source.facts[done : done + chance.randint(1, 40)]))
                 if not pages:
                     return
                 project.project(database, pages)

@@ -14,10 +14,10 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import projection_progress
-from claude_comm.store import checkpoints, telling
+from claude_comm.store import checkpoints, watermarks
 from claude_comm.store.catch_up import catch_up, step, survey
 from claude_comm.store.database import open_database
-from claude_comm.store.telling import Teller, name
+from claude_comm.store.watermarks import WatermarkReporter, name
 from claude_comm.transport.driver import Client
 from tests.conftest import wait_until
 
@@ -69,13 +69,13 @@ def test_the_worker_tells_what_it_stored_and_that_it_lives(
         process.wait(20)
 
 
-def follow(client: Client, settings: Settings, teller: Teller) -> None:
+def follow(client: Client, settings: Settings, reporter: WatermarkReporter) -> None:
     """One turn of a worker that follows."""
     with open_database(settings.database) as database:
         seen = survey(client, database, Keys(settings.namespace))
         if seen.streams:
             step(client, database, seen.streams.values(), count=1000, max_bytes=settings.max_envelope_bytes)
-        teller.tell(client, database, Keys(settings.namespace))
+        reporter.report(client, database, Keys(settings.namespace))
 
 
 def settled(client: Client, settings: Settings) -> dict[str, str]:
@@ -85,8 +85,8 @@ def settled(client: Client, settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name_, value in (("SETTLED_AFTER_MS", 600), ("SYNC_EVERY_MS", 50), ("REPORT_EVERY_MS", 0), ("REPEAT_MS", 50)):
-        monkeypatch.setattr(telling, name_, value)
+    for name_, value in (("DURABLE_AFTER_MS", 600), ("SYNC_EVERY_MS", 50), ("REPORT_EVERY_MS", 0), ("REPEAT_MS", 50)):
+        monkeypatch.setattr(watermarks, name_, value)
 
 
 @pytest.mark.usefixtures("quick")
@@ -95,26 +95,26 @@ def test_what_is_stored_is_settled_when_all_have_seen_it_and_it_is_on_the_disk(
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr("os.fsync", synced.append)
-    teller, inbox = Teller(follows=True), Keys(settings.namespace).inbox("sink")
+    reporter, inbox = WatermarkReporter(follows=True), Keys(settings.namespace).inbox("sink")
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("sink", 1)
         began = time.monotonic()
-        follow(client, settings, teller)
+        follow(client, settings, reporter)
         assert settled(client, settings) == {}
         assert synced
         (stored,) = client.run(projection_progress.reported(Keys(settings.namespace), since_ms=0))
 
         def lets_go() -> bool:
-            follow(client, settings, teller)
+            follow(client, settings, reporter)
             return settled(client, settings) == stored
 
         wait_until(lets_go)
         assert time.monotonic() - began >= 0.6
         publisher.publish("sink", 2)
-        follow(client, settings, teller)
+        follow(client, settings, reporter)
         assert settled(client, settings) == stored
         (told,) = client.run(projection_progress.projections(Keys(settings.namespace), since_ms=0))
-        assert told.stored[inbox] > told.durable[inbox]
+        assert told.stored[inbox] > told.settled[inbox]
         assert told.counts[inbox] == 2
 
 
@@ -123,13 +123,13 @@ def test_when_a_stream_moves_backwards_nothing_is_settled_until_it_is_stored_aga
     settings: Settings, client: Client
 ) -> None:
     keys = Keys(settings.namespace)
-    teller, inbox = Teller(follows=True), keys.inbox("sink")
+    reporter, inbox = WatermarkReporter(follows=True), keys.inbox("sink")
     client.data.one(Command(("SADD", keys.streams, inbox)))
     client.data.one(Command(("XADD", inbox, "9000000000000-1", "e", "x")))
-    wait_until(lambda: [follow(client, settings, teller), settled(client, settings) != {}][1] is True)
+    wait_until(lambda: [follow(client, settings, reporter), settled(client, settings) != {}][1] is True)
     client.data.one(Command(("DEL", inbox)))
     client.data.one(Command(("XADD", inbox, "5-1", "e", "y")))
-    follow(client, settings, teller)
+    follow(client, settings, reporter)
     assert settled(client, settings) == {}
     (told,) = client.run(projection_progress.projections(keys, since_ms=0))
     assert told.done(inbox) == "0-0"
@@ -195,20 +195,20 @@ def test_a_clock_that_is_put_back_does_not_silence_a_projection(
 ) -> None:
     keys, wall_ns, ahead_ns = Keys(settings.namespace), time.time_ns, [3_600_000_000_000]
     monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + ahead_ns[0])
-    teller = Teller()
+    reporter = WatermarkReporter()
     with Publisher("src", settings=settings) as publisher, open_database(settings.database) as database:
         publisher.publish("sink", 1)
         follower = survey(client, database, keys).streams.values()
         step(client, database, follower, count=9, max_bytes=settings.max_envelope_bytes)
-        teller.tell(client, database, keys)
+        reporter.report(client, database, keys)
         ahead_ns[0] = 0
         publisher.publish("sink", 2)
         step(client, database, follower, count=9, max_bytes=settings.max_envelope_bytes)
         stored = {key: point.entry_id for key, point in checkpoints.load(database).items()}
 
         def told() -> bool:
-            teller.tell(client, database, keys)
-            return stored in client.run(projection_progress.reported(keys, since_ms=now_ms() - 5000))
+            reporter.report(client, database, keys)
+            return stored in client.run(projection_progress.told(keys, since_ms=now_ms() - 5000))
 
         wait_until(told, within_s=5, what="a receipt by the clock as it is now")
 

@@ -12,7 +12,7 @@ from claude_comm.names import Keys, Stream
 from claude_comm.progress.events import EVENT_TYPE, Buried, Event, Handled, Retried, Settled
 from claude_comm.progress.fold import Entry, fold_page
 from claude_comm.store.database import Database
-from claude_comm.store.project import Page, Projected, project
+from claude_comm.store.project import FactPage, Projected, project
 
 KEYS = Keys("t")
 START_US = 1_760_000_000_000_000
@@ -64,11 +64,11 @@ def entry(number: int, body: Envelope | bytes) -> Entry:
     return (f"{number}-0", {b"e": body if isinstance(body, bytes) else encode(body)})
 
 
-def page(of: Stream, *bodies: Envelope | bytes, first: int = 1, epoch: int = 1) -> Page:
-    return Page(of.key, epoch, fold_page(of, [entry(first + index, body) for index, body in enumerate(bodies)]))
+def page(of: Stream, *bodies: Envelope | bytes, first: int = 1, epoch: int = 1) -> FactPage:
+    return FactPage(of.key, epoch, fold_page(of, [entry(first + index, body) for index, body in enumerate(bodies)]))
 
 
-def put(database: Database, *pages: Page) -> Projected:
+def put(database: Database, *pages: FactPage) -> Projected:
     return project(database, pages)
 
 

@@ -26,7 +26,7 @@ from claude_comm.ops import registry
 from claude_comm.progress.events import Retried, Settled
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
-from claude_comm.store.times import iso
+from claude_comm.store.timestamps import iso
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table, say, shorten
 from claude_comm.transport.connect import connect

@@ -18,8 +18,8 @@ from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.worker_processes import Service
 from claude_comm.settings import Settings, public
 from claude_comm.store.catch_up import lags
+from claude_comm.store.counters import DUPLICATES, LOST, counters
 from claude_comm.store.database import open_database
-from claude_comm.store.tallies import DUPLICATES, LOST, tallies
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import clean, emit, emit_json, emit_table, say
 from claude_comm.transport.connect import connect
@@ -95,16 +95,16 @@ def look(settings: Settings) -> Status:
         workers={name: worker_processes.running(settings.home, name) for name in worker_processes.WORKERS},
         streams=streams,
         behind=behind,
-        lost=_tallies(settings, LOST),
-        duplicates=_tallies(settings, DUPLICATES),
+        lost=_counters(settings, LOST),
+        duplicates=_counters(settings, DUPLICATES),
     )
 
 
-def _tallies(settings: Settings, kind: str) -> dict[str, int]:
+def _counters(settings: Settings, kind: str) -> dict[str, int]:
     if not settings.database.exists():
         return {}
     with open_database(settings.database) as database:
-        return tallies(database, kind)
+        return counters(database, kind)
 
 
 def _masters(client: Client) -> dict[str, ServerFacts | None]:

@@ -16,8 +16,8 @@ from claude_comm.client.identity import identify
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.progress.events import Duplicates, Handled
+from claude_comm.store.counters import DUPLICATES, counters
 from claude_comm.store.database import open_database
-from claude_comm.store.tallies import DUPLICATES, tallies
 from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import events, pending, publish
 from tests.client.consumer.test_reclaim import project
@@ -67,7 +67,7 @@ def test_a_copy_of_a_handled_message_is_acked_and_not_handed_out(
     assert len(handled) == len(set(handled)) == 11
     project(settings, client, keys)
     with open_database(settings.database) as database:
-        assert tallies(database, DUPLICATES) == {"sink": 2}
+        assert counters(database, DUPLICATES) == {"sink": 2}
 
 
 def test_without_a_window_every_copy_is_handed_out(settings: Settings, client: Client) -> None:

@@ -19,8 +19,8 @@ from claude_comm.ops import dead
 from claude_comm.ops.consume import HEAP
 from claude_comm.progress.events import Lost, Retried, Settled
 from claude_comm.store.catch_up import catch_up
+from claude_comm.store.counters import LOST, counters
 from claude_comm.store.database import open_database
-from claude_comm.store.tallies import LOST, tallies
 from claude_comm.transport.driver import Client
 from tests.client.consumer.test_consumer import events, pending, publish
 from tests.conftest import wait_until
@@ -181,7 +181,7 @@ def test_entries_that_were_deleted_while_they_were_pending_are_told_as_lost(
     project(settings, client, keys)
     project(settings, client, keys)
     with open_database(settings.database) as database:
-        assert tallies(database, LOST) == {"sink": 2}
+        assert counters(database, LOST) == {"sink": 2}
     assert look(settings).lost == {"sink": 2}
 
 

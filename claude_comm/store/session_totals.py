@@ -1,4 +1,4 @@
-"""Adds a batch to the sessions' sums.
+"""Adds a batch to the totals of its sessions.
 
 Law: only ever called with facts that were new to the projection, in the transaction that stored them.
 """
@@ -11,14 +11,23 @@ import msgspec
 
 from claude_comm.progress.events import MAX_COUNT
 from claude_comm.progress.fold import SessionChange
-from claude_comm.store.database import Writer
+from claude_comm.store.database import Writer, insert_into
 from claude_comm.store.deliveries import SettledIn
-from claude_comm.store.times import iso
+from claude_comm.store.timestamps import iso
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    session_id: str
+    files_processed: int
+    errors_encountered: int
+    bytes_processed: int
+    modules_active: str
+    start_time: str | None
+    end_time: str | None
+
 
 _ADD = f"""
-INSERT INTO session_stats
-    (session_id, files_processed, errors_encountered, bytes_processed, modules_active, start_time, end_time)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+{insert_into("session_stats", _Row)}
 ON CONFLICT (session_id) DO UPDATE SET
     files_processed = min(files_processed + excluded.files_processed, {MAX_COUNT}),
     errors_encountered = min(errors_encountered + excluded.errors_encountered, {MAX_COUNT}),
@@ -32,11 +41,12 @@ ON CONFLICT (session_id) DO UPDATE SET
 def add(writer: Writer, changes: Mapping[str, SessionChange], settled: Iterable[SettledIn]) -> None:
     """Adds what was sent and what happened, and what the consumers settled."""
     total = dict(changes)
-    for one in settled:
-        change = total.setdefault(one.session, SessionChange())
-        change.errors += one.burials
-        change.modules.add(one.consumer)
-    writer.executemany(_ADD, [_row(writer, session, change) for session, change in total.items()])
+    for delivery in settled:
+        change = total.setdefault(delivery.session, SessionChange())
+        change.errors += delivery.burials
+        change.modules.add(delivery.consumer)
+    rows = [_row(writer, session, change) for session, change in total.items()]
+    writer.executemany(_ADD, map(msgspec.structs.astuple, rows))
 
 
 def modules(text: str) -> list[str]:
@@ -47,15 +57,15 @@ def modules(text: str) -> list[str]:
         return []
 
 
-def _row(writer: Writer, session: str, change: SessionChange) -> tuple[object, ...]:
-    row = writer.execute("SELECT modules_active FROM session_stats WHERE session_id = ?", (session,)).fetchone()
-    active = change.modules.union(modules(row[0]) if row else ())
-    return (
-        session,
-        change.files,
-        change.errors,
-        change.bytes,
-        msgspec.json.encode(sorted(active)).decode(),
-        None if change.start_us is None else iso(change.start_us),
-        None if change.end_us is None else iso(change.end_us),
+def _row(writer: Writer, session: str, change: SessionChange) -> _Row:
+    stored = writer.execute("SELECT modules_active FROM session_stats WHERE session_id = ?", (session,)).fetchone()
+    active = change.modules.union(modules(stored[0]) if stored else ())
+    return _Row(
+        session_id=session,
+        files_processed=change.files,
+        errors_encountered=change.errors,
+        bytes_processed=change.bytes,
+        modules_active=msgspec.json.encode(sorted(active)).decode(),
+        start_time=None if change.start_us is None else iso(change.start_us),
+        end_time=None if change.end_us is None else iso(change.end_us),
     )
