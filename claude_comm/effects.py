@@ -9,6 +9,7 @@ drivers (blocking, asyncio) perform them, so each operation is written once.
 | `Batch` | a list of replies in order, sent as one pipeline; an error reply is a `TransportError` in its place |
 | `Script` | the reply of the Lua script, which the server runs as one atomic step |
 | `Append` | a list of entry ids in order, as bytes; an error reply is a `TransportError` in its place |
+| `Pause` | None, when the time is over: waiting and trying again are operations too, written once |
 """
 
 from __future__ import annotations
@@ -72,7 +73,13 @@ class Append(msgspec.Struct, frozen=True):
     posts: Sequence[Post]
 
 
-Effect: TypeAlias = Command | Batch | Script | Append
+class Pause(msgspec.Struct, frozen=True):
+    """Nothing is sent for so long."""
+
+    seconds: float
+
+
+Effect: TypeAlias = Command | Batch | Script | Append | Pause
 T = TypeVar("T")
 # Replies are `Any` here, at the door: an operation turns each into a Struct on the line after it arrives.
 Operation: TypeAlias = Generator[Effect, Any, T]

@@ -12,7 +12,7 @@ from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 import redis
 from redis.asyncio import connection as redis_connections
 
-from claude_comm.effects import Append, Command, Effect, Operation, Post, Reach, Script
+from claude_comm.effects import Append, Command, Effect, Operation, Pause, Post, Reach, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.transport import scripts
 from claude_comm.transport.async_connection import AsyncConnection
@@ -272,6 +272,8 @@ class AsyncClient:
     async def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):
             return await self.data.append(effect.posts)
+        if isinstance(effect, Pause):
+            return await asyncio.sleep(effect.seconds)
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return await self._evaluate(server, effect)

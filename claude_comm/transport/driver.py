@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from claude_comm.effects import Append, Batch, Command, Effect, Operation, Post, Reach, Script
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Pause, Post, Reach, Script
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.transport import scripts
 from claude_comm.transport.pool import ConnectionPool, PendingReplies
@@ -123,6 +124,8 @@ class Client:
     def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):
             return self.data.append(effect.posts)
+        if isinstance(effect, Pause):
+            return time.sleep(effect.seconds)
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return self._evaluate(server, effect)

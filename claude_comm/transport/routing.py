@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from claude_comm.effects import Pause
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.transport.slots import Address, Redirection, SlotMap, redirection
 
@@ -47,12 +48,6 @@ class Wave(NamedTuple):
 
 class Refresh(NamedTuple):
     """Ask the nodes for their slots (see `Topology`). The reply: None, or the TransportError of the last node."""
-
-
-class Pause(NamedTuple):
-    """Wait."""
-
-    seconds: float
 
 
 Step: TypeAlias = Wave | Refresh | Pause

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from claude_comm.effects import Batch, Command, Operation, Post
+from claude_comm.effects import Batch, Command, Operation, Pause, Post
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
@@ -80,6 +80,35 @@ def test_the_code_of_a_refusal_survives(run: Run, settings: Settings) -> None:
         return "no error"
 
     assert run(operation()) == "BUSYGROUP"
+
+
+def test_a_pause_is_waited_for_and_its_reply_is_none(run: Run) -> None:
+    def operation() -> Operation[tuple[Any, float]]:
+        begun = time.monotonic()
+        reply = yield Pause(0.02)
+        return reply, time.monotonic() - begun
+
+    reply, took_s = run(operation())
+    assert reply is None
+    assert took_s >= 0.02
+
+
+def test_other_tasks_run_while_an_operation_pauses(settings: Settings) -> None:
+    done: list[str] = []
+
+    def operation() -> Operation[None]:
+        yield Pause(0.05)
+        done.append("paused")
+
+    async def other() -> None:
+        done.append("other")
+
+    async def scenario() -> None:
+        async with connect_async(settings) as client:
+            await asyncio.gather(client.run(operation()), other())
+
+    asyncio.run(scenario())
+    assert done == ["other", "paused"]
 
 
 def test_a_cancelled_task_runs_the_finally_of_its_operation_and_leaves_no_reply(settings: Settings) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from claude_comm.effects import Pause
 from claude_comm.errors import ServerRefused, ServerUnreachable
-from claude_comm.transport.routing import PAUSES_S, NodeBatch, Pause, Refresh, Topology, Wave, route
+from claude_comm.transport.routing import PAUSES_S, NodeBatch, Refresh, Topology, Wave, route
 from claude_comm.transport.slots import SLOTS, Address, SlotMap
 
 A, B, C = Address("a", 1), Address("b", 2), Address("c", 3)
