@@ -57,8 +57,9 @@ NO_CLOCK = frozenset({"now", "today", "utcnow", "fromtimestamp", "astimezone"})
 DOORS = {
     "claude_comm": "the public names of the package; `import claude_comm` imports none of them",
     "claude_comm.progress": "the asyncio progress functions, which write to a database",
-    "claude_comm.schema": "`check` with a clock; the pure one, which counts steps, is in `schema.containment.check`",
 }
+# The only pure file that reads the clock: the door of the engine, which hands it in.
+READS_CLOCK = {"claude_comm.schema"}
 # The only pure file that touches a file: the schemas of our own documents, which lie beside it.
 READS_PACKAGE_DATA = {"claude_comm.documents.form"}
 
@@ -135,6 +136,7 @@ def test_floors_0_to_2_are_pure(name: str) -> None:
     for found in IMPORTS:
         if found.by == name and found.what.partition(".")[0] in sys.stdlib_module_names:
             allowed = found.what in PURE or found.what.partition(".")[0] in PURE
+            allowed = allowed or (found.what == "time" and name in READS_CLOCK)
             assert allowed, f"{name}:{found.line} imports {found.what}: time, chance and the outside are arguments"
     for node in ast.walk(SOURCES[name]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

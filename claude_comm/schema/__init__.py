@@ -1,22 +1,25 @@
 """The schema algebra: can every message that one module sends be accepted by another?
 
-The front door. `check`, `diff` and `adapt` here are bounded in real time; the pure ones, which count steps unless they
-are given a clock, are in the modules of the same names.
+The front door. `check`, `diff` and `adapt` here are bounded in real time: this file alone reads the clock. The pure
+ones, which count steps unless they are given a clock, are in the modules of the same names.
+
+Law: the engine asks its budget at every step of a proof; what it cannot interrupt (compiling, canonical forms,
+validating) it estimates first, and leaves out where that might take long. So a clock is all that it needs from outside,
+and no helper process: a second thread of the caller runs on while a proof is searched.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
-import claude_comm.schema.containment.check
-
-# First the modules of these names: Python would bind them here whenever they are first imported, over the functions.
-import claude_comm.schema.evolution.adapt
-import claude_comm.schema.evolution.diff  # noqa: F401
+from claude_comm.schema.containment.check import check as pure_check
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.evolution.adapt import Proposal
+from claude_comm.schema.evolution.adapt import adapt as pure_adapt
 from claude_comm.schema.evolution.adapter import apply
 from claude_comm.schema.evolution.diff import Difference
+from claude_comm.schema.evolution.diff import diff as pure_diff
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.schema.explain import explain
 from claude_comm.schema.verdict import Compatible, Incompatible, Json, Policy, Reason, Undecided, Verdict
@@ -48,10 +51,9 @@ def check(
 
     Raises `SchemaError` for a schema that cannot be used, and nothing else.
     """
-    # The clock lives three floors up; importing the engine does not import it.
-    from claude_comm.transport.schema_clock import check as guarded
-
-    return guarded(produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
+    return pure_check(
+        produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
+    )
 
 
 def diff(
@@ -66,9 +68,9 @@ def diff(
 
     Raises `SchemaError` for a schema that cannot be used, and nothing else.
     """
-    from claude_comm.transport.schema_clock import diff as guarded
-
-    return guarded(old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect)
+    return pure_diff(
+        old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
+    )
 
 
 def adapt(
@@ -84,10 +86,14 @@ def adapt(
 
     Raises `SchemaError` for a schema that cannot be used, and nothing else.
     """
-    from claude_comm.transport.schema_clock import adapt as guarded
-
-    return guarded(
-        produced, accepted, aliases=aliases, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect
+    return pure_adapt(
+        produced,
+        accepted,
+        aliases=aliases,
+        policy=policy,
+        budget_ms=budget_ms,
+        default_dialect=default_dialect,
+        clock=time.monotonic,
     )
 
 

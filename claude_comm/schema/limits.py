@@ -11,6 +11,8 @@ import math
 import msgspec
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema.keywords import REFERENCES
+from claude_comm.schema.pointer import pointer
 from claude_comm.schema.verdict import Json
 
 
@@ -75,7 +77,7 @@ def _glance(schema: Json, caps: Caps) -> Measure | None:
         found.nodes += len(layer)
         if not below:
             found.names.update(names)
-            found.references = 0 if _REFERENCES.isdisjoint(found.names) else sum(map(names.count, _REFERENCES))
+            found.references = 0 if REFERENCES.isdisjoint(found.names) else sum(map(names.count, REFERENCES))
             return found if _texts(texts + names, found, caps) and _within(found, caps) else None
         if found.nodes > caps.nodes:
             return None
@@ -129,16 +131,16 @@ def _walked(schema: Json, caps: Caps) -> Measure:
         found.nodes += 1
         found.depth = max(found.depth, depth)
         if depth > caps.depth:
-            raise SchemaError(f"nested more than {caps.depth} deep.", path=pointer(place))
+            raise SchemaError(f"nested more than {caps.depth} deep.", path=_pointer(place))
         if found.nodes > caps.nodes:
-            raise SchemaError(f"more than {caps.nodes:,} values in one schema.", path=pointer(place))
+            raise SchemaError(f"more than {caps.nodes:,} values in one schema.", path=_pointer(place))
         if isinstance(value, dict):
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise SchemaError(f"an object key must be a string, not {_kind(key)}.", path=pointer(place))
+                    raise SchemaError(f"an object key must be a string, not {_kind(key)}.", path=_pointer(place))
                 _text(key, found, caps, place)
                 found.names.add(key)
-                found.references += key in _REFERENCES
+                found.references += key in REFERENCES
                 stack.append((item, depth + 1, (place, key)))
         elif isinstance(value, list | tuple):
             stack.extend((item, depth + 1, (place, str(index))) for index, item in enumerate(value))
@@ -149,22 +151,16 @@ def _walked(schema: Json, caps: Caps) -> Measure:
     return found
 
 
-_REFERENCES = frozenset(("$ref", "$dynamicRef", "$recursiveRef"))
 _Place = tuple["_Place", str] | None
 
 
-def pointer(place: _Place) -> str:
+def _pointer(place: _Place) -> str:
     """The JSON Pointer of a chain of parents."""
-    parts: list[str] = []
+    steps: list[str] = []
     while place is not None:
         place, key = place
-        parts.append(escape(key))
-    return "".join("/" + part for part in reversed(parts))
-
-
-def escape(key: str) -> str:
-    """One step of a JSON Pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
+        steps.append(key)
+    return pointer(reversed(steps))
 
 
 def _scalar(value: Json, found: Measure, caps: Caps, place: _Place) -> None:
@@ -174,14 +170,14 @@ def _scalar(value: Json, found: Measure, caps: Caps, place: _Place) -> None:
         found.characters += 4
     elif isinstance(value, int):
         if value.bit_length() > _bits(caps):
-            raise SchemaError(f"a number of more than {caps.digits} digits.", path=pointer(place))
+            raise SchemaError(f"a number of more than {caps.digits} digits.", path=_pointer(place))
         found.characters += 8
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise SchemaError("a number too large to be compared, or not a number.", path=pointer(place))
+            raise SchemaError("a number too large to be compared, or not a number.", path=_pointer(place))
         found.characters += 16
     else:
-        raise SchemaError(f"{_kind(value)} is not a JSON value.", path=pointer(place))
+        raise SchemaError(f"{_kind(value)} is not a JSON value.", path=_pointer(place))
     if not isinstance(value, str):
         found.ordinary = found.ordinary and _ordinary(value)
 
@@ -189,9 +185,9 @@ def _scalar(value: Json, found: Measure, caps: Caps, place: _Place) -> None:
 def _text(value: str, found: Measure, caps: Caps, place: _Place) -> None:
     found.characters += len(value) + 2
     if found.characters > caps.characters:
-        raise SchemaError(f"larger than {caps.characters:,} characters.", path=pointer(place))
+        raise SchemaError(f"larger than {caps.characters:,} characters.", path=_pointer(place))
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise SchemaError("text with a lone surrogate, which is not Unicode text.", path=pointer(place))
+        raise SchemaError("text with a lone surrogate, which is not Unicode text.", path=_pointer(place))
 
 
 def _kind(value: object) -> str:

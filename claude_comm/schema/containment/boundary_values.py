@@ -6,17 +6,22 @@ smallest and plainest first, so that the first witness found is one that a perso
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
+from claude_comm.schema import keywords
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.verdict import Json
 
 MAX_DEPTH = 8
 MAX_VARIANTS = 24
 # Twice this is still a float.
 MAX_FLOAT = 1e307
+# Longer texts, and larger arrays and objects, are not tried because a schema names their size.
+MAX_LENGTH, MAX_COUNT = 5_000, 64
 # No longer array is made only to be guessed at: the schema names the length, and may name any.
 MAX_ITEMS = 1_000
 
@@ -35,37 +40,26 @@ def harvest(*schemas: Json) -> Harvest:
     """The constants of the schemas, and what lies just beside each bound."""
     numbers, lengths, counts = {0: None, 1: None, -1: None, 0.5: None}, {0: None}, {0: None, 1: None}
     strings, others, names = {"": None, "a": None}, list[Json](), dict[str, None]()
-    stack: list[Json] = list(schemas)
-    while stack:
-        value = stack.pop()
-        if isinstance(value, list):
-            stack.extend(value)
-            continue
-        if not isinstance(value, dict):
-            continue
-        for keyword, item in value.items():
-            if keyword in _BOUNDS and _is_number(item):
-                numbers.update(dict.fromkeys(_beside(item)))
-            elif keyword == "multipleOf" and _is_number(item):
-                numbers.update(dict.fromkeys(_around(item)))
-            elif keyword in {"minLength", "maxLength"} and isinstance(item, int):
-                lengths.update(dict.fromkeys(n for n in (item - 1, item, item + 1) if 0 <= n <= 5000))
-            elif keyword in _COUNTS and isinstance(item, int):
-                counts.update(dict.fromkeys(n for n in (item - 1, item, item + 1) if 0 <= n <= 64))
-            elif keyword in {"const", "enum"}:
-                for constant in item if keyword == "enum" and isinstance(item, list) else [item]:
-                    if isinstance(constant, str):
-                        strings[constant] = None
-                    elif _is_number(constant):
-                        numbers.update(dict.fromkeys((constant, constant + 1)))
-                    else:
-                        others.append(constant)
-            elif keyword == "required" and isinstance(item, list):
-                names.update(dict.fromkeys(name for name in item if isinstance(name, str)))
-            else:
-                if keyword == "properties" and isinstance(item, dict):
-                    names.update(dict.fromkeys(item))
-                stack.append(item)
+    written = (inner for root in reversed(schemas) for inner in keywords.schemas(root))
+    for keyword, item in itertools.chain.from_iterable(inner.items() for inner in written):
+        if keyword in keywords.NUMBER_BOUNDS:
+            numbers.update(dict.fromkeys(_beside(item)))
+        elif keyword == "multipleOf":
+            numbers.update(dict.fromkeys(_around(item)))
+        elif keyword in keywords.COUNTS and isinstance(item, int):
+            of_text = keywords.TABLE[keyword].about == "string"
+            most, counted = (MAX_LENGTH, lengths) if of_text else (MAX_COUNT, counts)
+            counted.update(dict.fromkeys(n for n in (item - 1, item, item + 1) if 0 <= n <= most))
+        elif keyword in {"const", "enum"}:
+            for constant in item if keyword == "enum" else [item]:
+                if isinstance(constant, str):
+                    strings[constant] = None
+                elif _is_number(constant):
+                    numbers.update(dict.fromkeys((constant, constant + 1)))
+                else:
+                    others.append(constant)
+        elif keyword in {"required", "properties"}:
+            names.update(dict.fromkeys(item))
     strings.update(dict.fromkeys("a" * n for n in lengths))
     strings.update({"A": None, "0": None, "é": None, "a\n": None})
     return Harvest(
@@ -77,15 +71,15 @@ def harvest(*schemas: Json) -> Harvest:
     )
 
 
-def candidates(schema: Json, found: Harvest, tick: Callable[[], None] = lambda: None) -> Iterator[Json]:
+def candidates(schema: Json, harvested: Harvest, tick: Callable[[], None] = lambda: None) -> Iterator[Json]:
     """Messages that may fit `schema` (a normal form), smallest departures first."""
     definitions = schema.get("$defs", {}) if isinstance(schema, dict) else {}
-    yield from _Sampler(definitions, found, tick).values(schema, 0)
+    yield from _Candidates(definitions, harvested, tick).values(schema, 0)
 
 
-class _Sampler:
-    def __init__(self, definitions: dict[str, Json], found: Harvest, tick: Callable[[], None]) -> None:
-        self.definitions, self.found, self.tick = definitions, found, tick
+class _Candidates:
+    def __init__(self, definitions: dict[str, Json], harvested: Harvest, tick: Callable[[], None]) -> None:
+        self.definitions, self.harvested, self.tick = definitions, harvested, tick
 
     def values(self, schema: Json, depth: int) -> Iterator[Json]:
         self.tick()
@@ -120,11 +114,11 @@ class _Sampler:
                 case "boolean":
                     yield from (True, False)
                 case "string":
-                    yield from (text for text in self.found.strings if _text_fits(schema, text))
+                    yield from (text for text in self.harvested.strings if _text_fits(schema, text))
                 case "integer":
-                    yield from (n for n in self.found.numbers if n % 1 == 0 and _number_fits(schema, n))
+                    yield from (n for n in self.harvested.numbers if n % 1 == 0 and _number_fits(schema, n))
                 case "number":
-                    yield from (n for n in self.found.numbers if _number_fits(schema, n))
+                    yield from (n for n in self.harvested.numbers if _number_fits(schema, n))
                 case "array":
                     yield from self.arrays(schema, depth)
                 case "object":
@@ -136,12 +130,12 @@ class _Sampler:
         shape = {key: value for key, value in schema.items() if key not in _STRUCTURE}
         parts = [item for item in schema.get("allOf", ()) if isinstance(item, dict)]
         if "$ref" in schema:
-            parts.append(self.definitions.get(schema["$ref"].removeprefix("#/$defs/"), {}))
+            parts.append(self.definitions.get(definition_name(schema["$ref"]), {}))
         if depth < MAX_DEPTH:
             for part in parts:
                 if isinstance(part, dict):
                     shape = _join(shape, self.merged(part, depth + 1))
-        for keyword in ("anyOf", "oneOf"):
+        for keyword in keywords.UNIONS:
             if schema.get(keyword):
                 shape["$branches"] = [*shape.get("$branches", []), *schema[keyword]]
         if "if" in schema:
@@ -153,7 +147,7 @@ class _Sampler:
         prefix, rest = schema.get("prefixItems", []), schema.get("items", True)
         firsts = [next(self.values(item, depth + 1), None) for item in prefix]
         fill = next(self.values(rest, depth + 1), None)
-        for count in self.found.counts:
+        for count in self.harvested.counts:
             yield (firsts + [fill] * count)[:count] if count >= len(firsts) else firsts[:count]
         yield firsts
         base = int(max(schema.get("minItems", 1), 1))
@@ -181,7 +175,7 @@ class _Sampler:
                 yield {**plain, name: value}
         yield {**plain, **{name: next(self.values(item, depth + 1), None) for name, item in declared.items()}}
         if open_ is not False:
-            for name in (*self.found.names, "extra"):
+            for name in (*self.harvested.names, "extra"):
                 if name not in declared:
                     for value in _limited(self.values(open_, depth + 1)):
                         yield {**plain, name: value}
@@ -249,6 +243,5 @@ def _is_number(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_BOUNDS = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
-_COUNTS = frozenset(("minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains"))
-_STRUCTURE = frozenset(("allOf", "$ref", "anyOf", "oneOf", "if", "then", "else", "$defs", "not"))
+# What `merged` resolves, or leaves to the validators.
+_STRUCTURE = (keywords.IN_PLACE - {"dependentSchemas"}) | {"$ref", "$defs"}

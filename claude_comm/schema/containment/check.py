@@ -27,10 +27,10 @@ from claude_comm.schema.containment.reasons import explained, gather, told
 from claude_comm.schema.containment.residual import TooManyLooks, bare, residue
 from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.keywords import place_of
 from claude_comm.schema.limits import Measure, measure
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.pointer import place_of
 from claude_comm.schema.regex.language import watching
 from claude_comm.schema.solver.difference import Question, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
@@ -232,8 +232,8 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
 
 
 def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
-    found = harvest(left.document.schema, right.document.schema)
-    for candidate in itertools.islice(candidates(left.document.schema, found, budget.tick), MAX_GUESSES):
+    harvested = harvest(left.document.schema, right.document.schema)
+    for candidate in itertools.islice(candidates(left.document.schema, harvested, budget.tick), MAX_GUESSES):
         if confirm.separates(left, right, candidate, budget.tick) and confirm.confirmed(
             left, right, candidate, budget.tick
         ):

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.containment.minimal_instance import NotPlain, plainest, refusing
 from claude_comm.schema.containment.residual import Walk, alike
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.solver.difference import Question
 from claude_comm.schema.solver.result import Sat
 from claude_comm.schema.validation.validator import compiled
@@ -31,15 +33,16 @@ MAX_BRANCHES = 1_000
 _OBJECT = frozenset(("type", "format", "properties", "required"))
 _MET = frozenset(("additionalProperties", "propertyNames", "patternProperties", "minProperties", "dependentRequired"))
 _ARRAY = frozenset(("type", "format", "items", "minItems", "maxItems"))
-_UNION = frozenset(("anyOf", "oneOf"))
+_UNION = frozenset(keywords.UNIONS)
 # What the residue may ask of properties, and names for one that nobody declares, plain ones first.
 _ASKED = frozenset(("properties", "required", "additionalProperties"))
 _FRESH = ("", *"abcdefghijklmnopqrstuvwxyz", *(f"further{index}" for index in range(1_000)))
 # Of these there is one way to break each, so that one value shows all there is to show.
 _SINGLE = frozenset(
     (
-        *("type", "const", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-        *("minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "anyOf", "oneOf", "not"),
+        *("type", "const", "enum", "uniqueItems", "anyOf", "oneOf", "not"),
+        *keywords.about("number", "string"),
+        *("minItems", "maxItems"),
     )
 )
 
@@ -63,7 +66,7 @@ class Near:
         """Values of `produced` that may not be in `rest`."""
         self.budget.tick()
         if isinstance(produced, dict) and "$ref" in produced and len(produced) == 1:
-            produced = self.definitions[produced["$ref"].removeprefix("#/$defs/")]
+            produced = self.definitions[definition_name(produced["$ref"])]
         if rest is True:
             return
         if not isinstance(produced, dict) or not isinstance(rest, dict):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from claude_comm.schema import keywords
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.values import Key, Unwritable, exact, key, written
 from claude_comm.schema.verdict import Json
 
@@ -49,7 +51,7 @@ def refusing(produced: Json, rest: Json) -> Json:
         return _of_other_values(produced, {key(value) for value in _values(rest)})
     keyword, limit = next(iter(rest.items()))
     kinds, opposite, step, tighter = _OPPOSITES.get(keyword, _NONE)
-    left = [kind for kind in _names(produced.get("type", _KINDS)) if kind in kinds]
+    left = [kind for kind in _names(produced.get("type", [*keywords.KINDS])) if kind in kinds]
     if not left:
         return produced
     bound = limit + step
@@ -59,7 +61,7 @@ def refusing(produced: Json, rest: Json) -> Json:
 def _of_other_kinds(produced: dict[str, Any], taken: list[str]) -> Json:
     """The kinds that the consumer does not take; a fraction is no kind, so numbers beside integers are left alone."""
     refused = {*taken, *(_NUMERIC if not _NUMERIC.isdisjoint(taken) else ())}
-    left = [kind for kind in _names(produced.get("type", _KINDS)) if kind not in refused]
+    left = [kind for kind in _names(produced.get("type", [*keywords.KINDS])) if kind not in refused]
     return {**produced, "type": left} if left else produced
 
 
@@ -91,8 +93,8 @@ class _Reader:
         if not isinstance(schema, dict) or level > MAX_LEVELS:
             raise NotPlain
         if "$ref" in schema and len(schema) == 1:
-            return self.read(self.definitions[schema["$ref"].removeprefix("#/$defs/")], level + 1)
-        for keyword in ("anyOf", "oneOf"):
+            return self.read(self.definitions[definition_name(schema["$ref"])], level + 1)
+        for keyword in keywords.UNIONS:
             if keyword in schema and len(schema) == 1:
                 return self.least(schema[keyword], level)
         try:
@@ -160,7 +162,7 @@ def _merged(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _kind(schema: dict[str, Any]) -> str:
     kinds = _names(schema.get("type"))
-    return next((kind for kind in _ORDER if kind in kinds), "")
+    return next((kind for kind in keywords.TYPES if kind in kinds), "")
 
 
 def _listed(schema: dict[str, Any]) -> Json:
@@ -186,7 +188,9 @@ def _avoids(value: Json, refused: Json) -> bool:
         return False
     if "type" in refused:
         kinds = _names(refused["type"])
-        return _ORDER[_RANKS.get(type(value), 2)] not in kinds and not (_is_number(value) and "integer" in kinds)
+        return keywords.TYPES[_RANKS.get(type(value), 2)] not in kinds and not (
+            _is_number(value) and "integer" in kinds
+        )
     if refused.keys() <= _LISTS:
         return key(value) not in {key(each) for each in refused.get("enum", [refused.get("const")])}
     return False
@@ -235,29 +239,24 @@ def _count(schema: dict[str, Any], keyword: str, most: int) -> int:
     return int(schema.get(keyword, 0))
 
 
-_ORDER = ("null", "boolean", "number", "integer", "string", "array", "object")
+# By position in `keywords.TYPES`.
 _RANKS: dict[type, int] = {type(None): 0, bool: 1, int: 2, float: 2, str: 4, list: 5, dict: 6}
 _BARE: dict[str, Json] = {"null": None, "boolean": True}
 _LISTS = frozenset(("const", "enum", "type", "not"))
 # What may ask more of the properties that there are, and asks nothing of an object without any.
 _OPEN = frozenset(("patternProperties", "propertyNames", "dependentRequired"))
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-# By the kind that is made: also the keywords of all others, which say nothing of it.
-_ABOUT: dict[str, tuple[str, ...]] = {
-    "number": _BOUNDS,
-    "string": ("minLength", "maxLength"),
-    "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
-    "object": ("properties", "required", "additionalProperties", "minProperties", "maxProperties", *_OPEN),
+# What is read here, or says nothing of the kind that is made. The rest has to be searched.
+_EVERY = frozenset(("type", "format", "not", *keywords.about(*keywords.KINDS))) - {
+    *("contains", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties"),
+    *("dependentSchemas", "dependencies", "additionalItems"),
 }
-_EVERY = frozenset(("type", "format", "not", "pattern", *(word for words in _ABOUT.values() for word in words)))
-_READ = {**dict.fromkeys(_ORDER, _EVERY), "string": _EVERY - {"pattern"}}
+_READ = {**dict.fromkeys(keywords.TYPES, _EVERY), "string": _EVERY - {"pattern"}}
 _MAKE: dict[str, Callable[[dict[str, Any]], Json]] = {"number": _number, "integer": _number, "string": _string}
-_KINDS = ["null", "boolean", "number", "string", "array", "object"]
 _NUMERIC = frozenset(("integer", "number"))
 _Choose = Callable[[float, float], float]
 _TIGHTER: dict[str, _Choose] = {
-    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
-    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
+    **dict.fromkeys(keywords.LOWER_BOUNDS, max),
+    **dict.fromkeys(keywords.UPPER_BOUNDS, min),
 }
 # The kinds that a keyword speaks of, the keyword that says the contrary, and how far that is from the limit.
 _OPPOSITES: dict[str, tuple[frozenset[str], str, int, _Choose]] = {

@@ -11,11 +11,12 @@ from typing import TypeAlias
 
 import jsonschema_rs
 
+from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.containment.confirm import Side, separates
 from claude_comm.schema.cost.path_growth import load
 from claude_comm.schema.cost.validation_cost import glanced
-from claude_comm.schema.limits import escape
+from claude_comm.schema.pointer import pointer
 from claude_comm.schema.validation.errors import errors, refusals
 from claude_comm.schema.validation.phrases import Refusal, actual, needed, place, shown, subject
 from claude_comm.schema.verdict import Incompatible, Json, Reason
@@ -56,7 +57,7 @@ def reason(refusal: Refusal) -> Reason:
     """One refusal as a reason."""
     return Reason(
         path=place(refusal.path),
-        schema_path="".join("/" + escape(str(step)) for step in refusal.schema_path),
+        schema_path=pointer(refusal.schema_path),
         rule=refusal.rule,
         sentence=_sentence(refusal),
         mends=_mends(refusal),
@@ -74,14 +75,15 @@ def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
     return tuple(found.values())
 
 
-_NAMED = frozenset(("required", "additionalProperties", "unevaluatedProperties"))
+# Each names a property: another one is another reason.
+_NAMED = keywords.FURTHER_PROPERTIES | {"required"}
 
 
 def _sentence(refusal: Refusal) -> str:
     name, rule, limit = subject(refusal.path), refusal.rule, refusal.limit
     if rule == "required":
         return f"{subject((*refusal.path, limit))} may be missing; the consumer requires it"
-    if rule in {"additionalProperties", "unevaluatedProperties"}:
+    if rule in keywords.FURTHER_PROPERTIES:
         return f"{name} may be present; the consumer allows no such property"
     if rule == "false schema":
         return f"{name} may be present; the consumer allows nothing there"
@@ -93,7 +95,7 @@ def _mends(refusal: Refusal) -> tuple[str, ...]:
     if rule == "required":
         field = subject((*refusal.path, limit))
         return (f"producer: declare {field} and require it", f"consumer: make {field} optional, or give it a default")
-    if rule in {"additionalProperties", "unevaluatedProperties"}:
+    if rule in keywords.FURTHER_PROPERTIES:
         return (f"producer: stop declaring {name}", f"consumer: declare {name}, or allow additional properties")
     if rule == "type":
         return (f"producer: make {name} {needed(rule, limit)}", f"consumer: accept {_article(refusal)} for {name}")
@@ -111,9 +113,5 @@ def _article(refusal: Refusal) -> str:
     return actual(refusal.rule, refusal.limit, refusal.value)
 
 
-_TIGHTEN = frozenset(
-    (
-        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
-        *("pattern", "format", "minItems", "maxItems", "minProperties", "maxProperties"),
-    )
-)
+# What the producer may declare as the consumer does. Without `contains` beside it a count of its items says nothing.
+_TIGHTEN = {"multipleOf", "pattern", "format", *keywords.names(lambda row: row.bound != 0)} - {*keywords.TOGETHER[1]}

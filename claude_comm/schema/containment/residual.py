@@ -13,7 +13,9 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.values import exact, key, text
 from claude_comm.schema.verdict import Json
 
@@ -98,7 +100,7 @@ _Schema = dict[str, Any]
 _Rule = Callable[[Walk, _Schema, _Schema, _Schema], None]
 
 # What these say depends on what stands beside them, or on which of it has looked at a value.
-_LINKED = frozenset(("unevaluatedProperties", "unevaluatedItems", "$opaque", "$lexical", "$defs"))
+_LINKED = keywords.UNEVALUATED | {"$opaque", "$lexical", "$defs"}
 
 
 def _type(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
@@ -139,12 +141,16 @@ def _values(keyword: str) -> _Rule:
     return rule
 
 
-def _bound(keyword: str, stronger: str, sign: int) -> _Rule:
-    """`keyword` holds where the producer's bound is as tight, or where `stronger` is; times `sign` more is tighter."""
+def _bound(row: keywords.Keyword) -> _Rule:
+    """It holds where the producer's bound is as tight, or where its bound that leaves out the limit is."""
+    keyword, sign = row.name, row.bound
+    stronger = keyword if row.exclusive or row.counts else "exclusive" + keyword.capitalize()
+    idle = row.counts and row.bound > 0
 
     def rule(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
         wanted = right[keyword]
-        if keyword in _COUNTS and not wanted:
+        # Everything is of at least no length.
+        if idle and not wanted:
             return
         if keyword in left and _reaches(left[keyword], wanted, sign):
             return
@@ -153,9 +159,6 @@ def _bound(keyword: str, stronger: str, sign: int) -> _Rule:
         rest[keyword] = wanted
 
     return rule
-
-
-_COUNTS = frozenset(("minLength", "minItems", "minProperties"))
 
 
 def _reaches(ours: float, wanted: float, sign: int) -> bool:
@@ -185,14 +188,10 @@ def _ref(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
         rest["$ref"] = right["$ref"]
         return
     walk.open.add(pair)
-    target = walk.beyond(_target(walk.produced, pair[0]), _target(walk.accepted, pair[1]))
+    target = walk.beyond(walk.produced[definition_name(pair[0])], walk.accepted[definition_name(pair[1])])
     walk.open.remove(pair)
     if target is not True:
         rest.update(target if isinstance(target, dict) else right)
-
-
-def _target(definitions: Mapping[str, Json], reference: str) -> Json:
-    return definitions[reference.removeprefix("#/$defs/")]
 
 
 def _unique_items(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
@@ -290,7 +289,7 @@ def _any_of(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
 
 
 def _alternatives(schema: _Schema) -> Iterator[list[Json]]:
-    return (schema[keyword] for keyword in ("anyOf", "oneOf") if keyword in schema)
+    return (schema[keyword] for keyword in keywords.UNIONS if keyword in schema)
 
 
 def _all_of(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
@@ -307,35 +306,14 @@ def _absent(left: _Schema) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=256)
 def _beside(*kinds: str) -> frozenset[str]:
-    return frozenset[str]().union(*(words for kind, words in _ABOUT if kind.isdisjoint(kinds)))
+    told = {"number" if kind == "integer" else kind for kind in kinds}
+    return frozenset(keywords.about(*(kind for kind in keywords.KINDS if kind not in told))) - keywords.UNEVALUATED
 
-
-_NUMBERS = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
-_ARRAYS = frozenset(
-    ("minItems", "maxItems", "uniqueItems", "items", "prefixItems", "contains", "minContains", "maxContains")
-)
-_OBJECTS = frozenset(
-    (
-        *("minProperties", "maxProperties", "required", "properties", "patternProperties", "additionalProperties"),
-        *("propertyNames", "dependentRequired", "dependentSchemas"),
-    )
-)
-_ABOUT: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
-    (frozenset(("integer", "number")), _NUMBERS),
-    (frozenset(("string",)), frozenset(("minLength", "maxLength", "pattern"))),
-    (frozenset(("array",)), _ARRAYS),
-    (frozenset(("object",)), _OBJECTS),
-)
 
 _RULES: dict[str, _Rule] = {
     "type": _type,
     **{keyword: _values(keyword) for keyword in ("const", "enum")},
-    "minimum": _bound("minimum", "exclusiveMinimum", 1),
-    "exclusiveMinimum": _bound("exclusiveMinimum", "exclusiveMinimum", 1),
-    "maximum": _bound("maximum", "exclusiveMaximum", -1),
-    "exclusiveMaximum": _bound("exclusiveMaximum", "exclusiveMaximum", -1),
-    **{keyword: _bound(keyword, keyword, 1) for keyword in ("minLength", "minItems", "minProperties")},
-    **{keyword: _bound(keyword, keyword, -1) for keyword in ("maxLength", "maxItems", "maxProperties")},
+    **{row.name: _bound(row) for row in keywords.TABLE.values() if row.bound},
     "multipleOf": _multiple_of,
     "format": _nothing,
     "$ref": _ref,
@@ -343,8 +321,7 @@ _RULES: dict[str, _Rule] = {
     "required": _required,
     **dict.fromkeys(("properties", "patternProperties", "additionalProperties"), _properties),
     **dict.fromkeys(("items", "prefixItems"), _items),
-    **dict.fromkeys(("contains", "minContains", "maxContains"), _together("contains", "minContains", "maxContains")),
-    **dict.fromkeys(("if", "then", "else"), _together("if", "then", "else")),
+    **{keyword: _together(*group) for group in keywords.TOGETHER for keyword in group},
     "propertyNames": _property_names,
     "anyOf": _any_of,
     "allOf": _all_of,

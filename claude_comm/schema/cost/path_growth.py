@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from claude_comm.schema.cost.validation_cost import in_place
+from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.verdict import Json
 
@@ -23,13 +23,6 @@ BEARABLE = 100_000
 MAX_ERRORS = 50_000
 MAX_COPIED = 100_000_000
 _HERE, _NAMES = ("here", ""), ("names", "")
-_WIDE = {
-    "additionalProperties": "o",
-    "unevaluatedProperties": "o",
-    "items": "a",
-    "contains": "a",
-    "unevaluatedItems": "a",
-}
 
 Step = tuple[str, str]
 Named: TypeAlias = Literal["all", "first", "none"]
@@ -63,16 +56,8 @@ class Load(msgspec.Struct, frozen=True):
 
 def load(document: Document) -> Load:
     """The load of a whole document."""
-    widest, stack = 1, [document.schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("enum"), list):
-                widest = max(widest, len(value["enum"]))
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
-    return Load(growth(document), widest)
+    widest = max((len(schema.get("enum", ())) for schema in keywords.schemas(document.schema)), default=1)
+    return Load(growth(document), max(widest, 1))
 
 
 def measured(instance: Json) -> tuple[int, int, int]:
@@ -158,7 +143,7 @@ def _meeting(weights: list[tuple[Step, int]]) -> int:
     for step, weight in weights:
         found[step] = found.get(step, 0) + weight
     least = 0
-    for kind in "oa":
+    for kind in ("object", "array"):
         named = max((weight for step, weight in found.items() if step[0] == kind and step[1] != "*"), default=0)
         least = max(least, named + found.get((kind, "*"), 0))
     return found.get(_HERE, 0) + max(least, found.get(_NAMES, 0))
@@ -172,12 +157,18 @@ def _edges(schema: dict[str, Any], document: Document) -> Iterator[Edge]:
 
 
 def _steps(schema: dict[str, Any], document: Document) -> Iterator[tuple[Step, Json]]:
-    yield from ((_HERE, inner) for inner in in_place(schema))
+    yield from ((_HERE, inner) for inner in keywords.in_place(schema))
     if "$ref" in schema:
-        yield _HERE, document.definitions[schema["$ref"].removeprefix("#/$defs/")]
-    yield from ((("o", f".{name}"), inner) for name, inner in schema.get("properties", {}).items())
-    yield from ((("o", "*"), inner) for inner in schema.get("patternProperties", {}).values())
-    yield from (((_WIDE[keyword], "*"), schema[keyword]) for keyword in _WIDE if keyword in schema)
-    yield from ((("a", f".{index}"), inner) for index, inner in enumerate(schema.get("prefixItems", ())))
-    if "propertyNames" in schema:
-        yield _NAMES, schema["propertyNames"]
+        yield _HERE, document.definition(schema["$ref"])
+    for keyword, step in _BELOW.items():
+        if keyword in schema:
+            yield from ((step, inner) for inner in keywords.held(keyword, schema[keyword]))
+    yield from ((("object", f".{name}"), inner) for name, inner in schema.get("properties", {}).items())
+    yield from ((("array", f".{index}"), inner) for index, inner in enumerate(schema.get("prefixItems", ())))
+
+
+# The step to the schemas of a keyword that takes any member, or the names of all.
+_BELOW: dict[str, Step] = {
+    **{name: (keywords.TABLE[name].about, "*") for name in keywords.names(lambda row: row.applies == "members")},
+    "propertyNames": _NAMES,
+}

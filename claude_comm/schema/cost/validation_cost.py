@@ -16,7 +16,9 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex import parser
 from claude_comm.schema.verdict import Json
 
@@ -84,7 +86,7 @@ class _Endless(Exception):
 
 class _Count:
     def __init__(self, document: Document, tick: Callable[[], None]) -> None:
-        self.definitions, self.tick = document.definitions, tick
+        self.document, self.tick = document, tick
         self.known: dict[tuple[int, int], Effort | None] = {}
 
     def of(self, schema: Json, value: Json, depth: int) -> Effort:
@@ -108,13 +110,12 @@ class _Count:
         return result
 
     def below(self, schema: dict[str, Any], value: Json) -> Iterator[tuple[Json, Json]]:
-        yield from ((inner, value) for inner in in_place(schema))
+        yield from ((inner, value) for inner in keywords.in_place(schema))
         if "$ref" in schema:
-            yield self.definitions[schema["$ref"].removeprefix("#/$defs/")], value
+            yield self.document.definition(schema["$ref"]), value
         if isinstance(value, dict):
             declared = schema.get("properties", {})
-            wide = [*schema.get("patternProperties", {}).values()]
-            wide += [schema[key] for key in ("additionalProperties", "unevaluatedProperties") if key in schema]
+            wide = _of_any_member(schema, "object")
             for name, item in value.items():
                 yield from ((inner, item) for inner in wide)
                 if name in declared:
@@ -122,20 +123,21 @@ class _Count:
                 if "propertyNames" in schema:
                     yield schema["propertyNames"], name
         elif isinstance(value, list):
-            wide = [schema[key] for key in ("items", "contains", "unevaluatedItems") if key in schema]
+            wide = _of_any_member(schema, "array")
             for item in value:
                 yield from ((inner, item) for inner in wide)
             yield from zip(schema.get("prefixItems", ()), value, strict=False)
 
 
-def in_place(schema: dict[str, Any]) -> Iterator[Json]:
-    """The subschemas that look at the same value, references apart."""
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        yield from schema.get(keyword, ())
-    for keyword in ("not", "if", "then", "else"):
-        if keyword in schema:
-            yield schema[keyword]
-    yield from schema.get("dependentSchemas", {}).values()
+def _of_any_member(schema: dict[str, Any], kind: str) -> list[Json]:
+    """The subschemas that may look at any property, or at any item."""
+    return [inner for name in _ANY_MEMBER[kind] if name in schema for inner in keywords.held(name, schema[name])]
+
+
+_ANY_MEMBER = {
+    "object": keywords.names(lambda row: row.about == "object" and row.applies == "members"),
+    "array": keywords.names(lambda row: row.about == "array" and row.applies == "members"),
+}
 
 
 def circular(document: Document) -> str | None:
@@ -169,8 +171,8 @@ def references_in_place(schema: Json) -> Iterator[str]:
         value = stack.pop()
         if isinstance(value, dict):
             if "$ref" in value:
-                yield value["$ref"].removeprefix("#/$defs/")
-            stack.extend(in_place(value))
+                yield definition_name(value["$ref"])
+            stack.extend(keywords.in_place(value))
 
 
 def scannable(document: Document, value: Json) -> bool:

@@ -13,20 +13,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name, escape, reference_to
 from claude_comm.schema.validation.phrases import shown
 from claude_comm.schema.verdict import Json
 
 # References that lead to references; a longer chain is compared as it is written.
 MAX_CHAIN = 40
 
-_SCHEMA_MAPS = ("properties", "patternProperties", "dependentSchemas", "$defs")
-_SCHEMA_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_VALUES = ("const", "enum", "required", "dependentRequired")
-_IN_PLACE = ("allOf", "anyOf", "oneOf")
+# Lists in any order.
 _UNORDERED = ("type", "enum", "required")
-# Keywords that only mean something together; changed as one.
-_TOGETHER = (("if", "then", "else"), ("contains", "minContains", "maxContains"))
 
 
 class Found(NamedTuple):
@@ -87,7 +84,7 @@ class _Comparison:
         old, new = _spread(old), _spread(new)
         yield from self.properties(old, new, site)
         yield from self.inner_places(old, new, site)
-        for keyword in _IN_PLACE:
+        for keyword in keywords.IN_PLACE_LISTS:
             yield from self.branches(keyword, old, new, site)
         yield from self.keywords(old, new, site)
 
@@ -95,7 +92,7 @@ class _Comparison:
         for _ in range(MAX_CHAIN):
             if not _is_reference(schema):
                 break
-            name = schema["$ref"].removeprefix("#/$defs/")
+            name = definition_name(schema["$ref"])
             schema, pointer = self.definitions[name], self.origins.get(name, pointer)
         return schema, pointer
 
@@ -103,7 +100,7 @@ class _Comparison:
         before, after = old.get("properties", {}), new.get("properties", {})
         needed, needs = set(old.get("required", ())), set(new.get("required", ()))
         for name in dict.fromkeys([*before, *after, *old.get("required", ()), *new.get("required", ())]):
-            here = site._replace(path=site.path + _member(name), pointer=f"{site.pointer}/properties/{_escape(name)}")
+            here = site._replace(path=site.path + _member(name), pointer=f"{site.pointer}/properties/{escape(name)}")
             if name in before and name in after:
                 yield from self.place(before[name], after[name], here.path, here.pointer)
             elif name in after:
@@ -145,14 +142,14 @@ class _Comparison:
     def keywords(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[Found]:
         """What is left: every other keyword that differs, each on its own or with those it belongs to."""
         done = {"properties", "required", "$defs"}
-        done |= {keyword for keyword in (*_IN_PLACE, "prefixItems") if _paired(keyword, old, new)}
+        done |= {keyword for keyword in (*keywords.IN_PLACE_LISTS, "prefixItems") if _paired(keyword, old, new)}
         done |= {
             keyword
             for keyword in ("items", "additionalProperties")
             if isinstance(old.get(keyword), dict) and isinstance(new.get(keyword), dict)
         }
         for keyword in dict.fromkeys([*old, *new]):
-            group = next((group for group in _TOGETHER if keyword in group), (keyword,))
+            group = next((group for group in keywords.TOGETHER if keyword in group), (keyword,))
             if keyword in done:
                 continue
             done |= set(group)
@@ -183,7 +180,7 @@ class _Comparison:
             if pair in assumed:
                 return True
             assumed.add(pair)
-            left, right = (self.definitions[reference.removeprefix("#/$defs/")] for reference in pair)
+            left, right = (self.definitions[definition_name(reference)] for reference in pair)
             return self.same(left, right, assumed)
         if isinstance(old, dict) and isinstance(new, dict):
             return old.keys() == new.keys() and all(self.same(old[key], new[key], assumed) for key in old)
@@ -208,17 +205,8 @@ def _renamed(schema: Json) -> Json:
     """A schema of the new side with its references to the new side's definitions."""
     if not isinstance(schema, dict):
         return schema
-    out: dict[str, Any] = {}
-    for keyword, value in schema.items():
-        if keyword == "$ref":
-            out[keyword] = f"#/$defs/{_new(value.removeprefix('#/$defs/'))}"
-        elif keyword in _SCHEMA_MAPS:
-            out[keyword] = {name: _renamed(item) for name, item in value.items()}
-        elif keyword in _SCHEMA_LISTS:
-            out[keyword] = [_renamed(item) for item in value]
-        else:
-            out[keyword] = value if keyword in _VALUES else _renamed(value)
-    return out
+    out = {keyword: keywords.mapped(keyword, value, _renamed) for keyword, value in schema.items()}
+    return {**out, "$ref": reference_to(_new(definition_name(schema["$ref"])))} if "$ref" in schema else out
 
 
 def _found(site: _Site, rule: str, sentence: str, changed: Json) -> Found:
@@ -277,7 +265,7 @@ def _altered(keyword: str, old: dict[str, Any], new: dict[str, Any]) -> str:
             f"{word} {', '.join(map(shown, values))}" for word, values in (("gained", gained), ("lost", lost)) if values
         ]
         return f"`enum` {' and '.join(parts)}" if parts else "`enum` is written differently"
-    if keyword in _SCHEMA_LISTS and keyword in old and keyword in new:
+    if keywords.TABLE[keyword].holds == "list" and keyword in old and keyword in new:
         return f"`{keyword}` has {len(new[keyword])} schemas now, and had {len(old[keyword])}"
     if keyword not in new:
         return f"`{keyword}`, which was {shown(old[keyword])}, is gone"
@@ -288,7 +276,3 @@ def _altered(keyword: str, old: dict[str, Any], new: dict[str, Any]) -> str:
 
 def _member(name: str) -> str:
     return f".{name}" if name.isidentifier() else f"[{json.dumps(name, ensure_ascii=False)}]"
-
-
-def _escape(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from claude_comm.schema import keywords
 from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.evolution.adapter import (
     INTEGER_TEXT,
@@ -31,6 +32,7 @@ from claude_comm.schema.evolution.adapter import (
     changed,
 )
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex.language import Language, LanguageError
 from claude_comm.schema.verdict import Json
 
@@ -41,41 +43,30 @@ MAX_CHAIN = 40
 # Places that one step may be followed through; branches over branches would multiply, and what is left open is sound.
 MAX_LOOKS = 2_000
 
-_KINDS = ("null", "boolean", "number", "string", "array", "object")
-_NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_TEXTUAL = ("minLength", "maxLength", "pattern", "format")
-_ARRAYS = ("items", "prefixItems", "minItems", "maxItems", "uniqueItems")
-_OBJECTS = (
-    *("properties", "required", "additionalProperties", "patternProperties", "propertyNames"),
-    *("minProperties", "maxProperties", "dependentRequired"),
-)
+# Keywords that no rule here follows: without them the image is only wider.
+_LEFT_OUT = keywords.UNEVALUATED | keywords.IN_PLACE | {"contains", "minContains", "maxContains"}
 # Keywords that say something about a value of one kind, and that every step passes by or knows how to follow.
-_FOLLOWED = ("type", "enum", "const", *_NUMERIC, *_TEXTUAL, *_ARRAYS, *_OBJECTS)
-_COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf"))
+_FOLLOWED = (
+    *("type", "enum", "const"),
+    *(name for name in (*keywords.about(*keywords.KINDS), "format") if name not in _LEFT_OUT),
+)
+_COMPOSING = frozenset((*keywords.IN_PLACE_LISTS, "$ref"))
 # Keywords of an object that a change of its names may break, and that no rule here follows.
 _ABOUT_NAMES = ("patternProperties", "propertyNames", "dependentRequired")
 # Under these a wider part makes a narrower whole, so that what is left out there would no longer be safe.
-_TURNING = ("not", "oneOf", "if", "maxContains")
+_TURNING = frozenset(("not", "oneOf", "if", "maxContains"))
 
 
 def image(document: Document, adapter: Adapter) -> Json | None:
     """A 2020-12 schema of the adapted messages; None where the document holds what no schema can stand for."""
     schema = document.schema
-    if (document.opaque or document.lexical) and _holds(schema, _TURNING):
+    if (document.opaque or document.lexical) and not all(map(_TURNING.isdisjoint, keywords.schemas(schema))):
         return None
     for step in adapter.steps:
         definitions = schema.get("$defs", {}) if isinstance(schema, dict) else {}
         out = _Image(step, definitions).of(schema, step.at, 0)
         schema = {**out, "$defs": definitions} if isinstance(out, dict) and definitions else out
     return {"$schema": URI[DEFAULT], **schema} if isinstance(schema, dict) else schema
-
-
-def _holds(schema: Json, keywords: tuple[str, ...]) -> bool:
-    if isinstance(schema, list):
-        return any(_holds(item, keywords) for item in schema)
-    if not isinstance(schema, dict):
-        return False
-    return any(key in keywords or _holds(value, keywords) for key, value in schema.items())
 
 
 class _Image:
@@ -101,13 +92,13 @@ class _Image:
                 closed = {"properties": dict.fromkeys(sorted(names), True), "additionalProperties": False}
                 parts.append(self.core(closed, at))
         if "$ref" in schema:
-            target = self.definitions[schema["$ref"].removeprefix("#/$defs/")]
+            target = self.definitions[definition_name(schema["$ref"])]
             parts.append(self.of(target, at, chain + 1))
         parts += [self.of(item, at, chain) for item in schema.get("allOf", ())]
         # One of them is in particular some of them; and what an `if` guards is one branch or the other.
         parts += [
             {"anyOf": [self.of(item, at, chain) for item in schema[keyword]]}
-            for keyword in ("anyOf", "oneOf")
+            for keyword in keywords.UNIONS
             if keyword in schema
         ]
         if "if" in schema and {"then", "else"} <= schema.keys():
@@ -126,13 +117,11 @@ class _Image:
         if schema.get("unevaluatedProperties", False) is not False:
             return None
         names = set(schema.get("properties", ()))
-        inner = [item for keyword in ("allOf", "anyOf", "oneOf") for item in schema.get(keyword, ())]
-        inner += [schema[keyword] for keyword in ("if", "then", "else") if keyword in schema]
-        inner += schema.get("dependentSchemas", {}).values()
+        inner = list(keywords.in_place({name: item for name, item in schema.items() if name != "not"}))
         reference = schema.get("$ref")
         if reference is not None and reference not in seen:
             seen.add(reference)
-            inner.append(self.definitions[reference.removeprefix("#/$defs/")])
+            inner.append(self.definitions[definition_name(reference)])
         for item in inner:
             found = self.declared(item, seen)
             if found is None:
@@ -260,7 +249,7 @@ def _without_null_branch(schema: Core) -> Json:
 
 def _kinds(core: Core) -> set[str]:
     """The kinds of value that a core lets through, with integers told from other numbers."""
-    kinds = core.get("type", list(_KINDS))
+    kinds = core.get("type", list(keywords.KINDS))
     return {kinds} if isinstance(kinds, str) else set(kinds)
 
 

@@ -14,6 +14,8 @@ import jsonschema_rs
 import msgspec
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import keywords
+from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.verdict import Json
 
 # An enumeration is claimed only when its few words came back often: ten sights, each word at least twice and three
@@ -30,8 +32,6 @@ MAX_MAP_SHARE = 0.3
 
 # What `limits` allows a schema; a schema nests two levels for each level of a sample.
 MAX_DEPTH = 48
-
-_KINDS = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 class _Shape(msgspec.Struct):
@@ -58,7 +58,7 @@ def infer(samples: Iterable[Json]) -> dict[str, Json]:
         _see(shape, sample, 0)
     if not shape.kinds:
         raise SchemaError("there is nothing to infer a schema from: give at least one sample.")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(shape)}
+    return {"$schema": URI[DEFAULT], **_schema(shape)}
 
 
 def _see(shape: _Shape, value: Json, depth: int) -> None:
@@ -136,7 +136,7 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
 
 
 def _schema(shape: _Shape) -> dict[str, Json]:
-    kinds = [kind for kind in _KINDS if kind in shape.kinds]
+    kinds = [kind for kind in keywords.TYPES if kind in shape.kinds]
     if "number" in kinds and "integer" in kinds:
         kinds.remove("integer")  # every integer is a number
     schema: dict[str, Json] = {"type": kinds[0] if len(kinds) == 1 else kinds}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
-from urllib.parse import unquote
 
 import msgspec
 
+from claude_comm.schema import keywords, pointer
 from claude_comm.schema.verdict import Json
 
-KINDS = frozenset(("null", "boolean", "integer", "number", "string", "array", "object"))
+KINDS = frozenset(keywords.TYPES)
 # References that lead to references; a longer chain is not simple.
 MAX_CHAIN = 20
 # Far more than an adapter has steps; recursion over many branches would multiply without end.
@@ -53,7 +53,7 @@ class _Reader:
             found = _meet(found, self.outline(follow(self.root, schema["$ref"]), chain + 1))
         for part in _list(schema, "allOf"):
             found = _meet(found, self.outline(part, chain + 1))
-        for keyword in ("anyOf", "oneOf"):
+        for keyword in keywords.UNIONS:
             branches = [self.outline(part, chain + 1) for part in _list(schema, keyword)]
             if branches:
                 found = _meet(found, _join(branches))
@@ -67,7 +67,7 @@ class _Reader:
             kinds=_kinds(schema),
             properties={name: self.later(child) for name, child in properties.items()},
             required=frozenset(name for name in _list(schema, "required") if isinstance(name, str)),
-            closed=schema.get("additionalProperties") is False or schema.get("unevaluatedProperties") is False,
+            closed=any(schema.get(keyword) is False for keyword in keywords.FURTHER_PROPERTIES),
             items=self.later(items) if isinstance(items, dict) else None,
             default=schema.get("default", msgspec.UNSET),
         )
@@ -136,15 +136,7 @@ def _join(branches: list[Outline]) -> Outline:
 
 def follow(root: Json, reference: str) -> Json:
     """What a local reference points at; `{}` for one that is not local or leads nowhere."""
-    value = root
-    if not reference.startswith("#"):
+    try:
+        return pointer.follow(root, reference) if reference.startswith("#") else {}
+    except LookupError:
         return {}
-    for part in unquote(reference[1:]).split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return {}
-    return value

@@ -16,17 +16,19 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name, reference_to
 from claude_comm.schema.verdict import Json
 
 # References that lead to references; a longer chain is left open.
 MAX_CHAIN = 40
 
-_IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
-_IN_PLACE = ("then", "else")
-_ALTERNATIVES = ("anyOf", "oneOf")
-_SAYS = frozenset(("additionalProperties", "unevaluatedProperties"))
-_COMPOSING = frozenset((*_IN_PLACE_LISTS, "$ref", "if", "dependentSchemas"))
+# Keywords in place that test a value: they do not describe it, and are never closed.
+_TESTS = frozenset(("not", "if"))
+_COMPOSING = frozenset((*keywords.IN_PLACE_LISTS, "$ref", "if", "dependentSchemas"))
+# What describes parts of a value as a whole; `contains` tests them.
+_PLACES = frozenset(keywords.names(lambda row: row.applies in ("member", "members"))) - {"contains"}
 
 
 def close(document: Document) -> Document:
@@ -59,7 +61,7 @@ class _Closer:
         if not isinstance(schema, dict):
             return schema
         inside = self.inside(schema)
-        if _SAYS & schema.keys() or not self.may_declare(schema):
+        if keywords.FURTHER_PROPERTIES & schema.keys() or not self.may_declare(schema):
             return inside
         if not _COMPOSING & schema.keys():
             return {**inside, "additionalProperties": False}
@@ -74,24 +76,16 @@ class _Closer:
         out: dict[str, Any] = {}
         beside: list[Json] = []
         for keyword, value in schema.items():
-            if keyword in {"properties", "patternProperties"}:
-                out[keyword] = {name: self.at_place(item) for name, item in value.items()}
-            elif keyword in {"additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems"}:
-                out[keyword] = self.at_place(value)
-            elif keyword == "prefixItems":
-                out[keyword] = [self.at_place(item) for item in value]
-            elif keyword == "oneOf":
+            if keyword == "oneOf":
                 # "Exactly one" is not kept when its forms get narrower: so it stays, and one of them closed besides.
                 out[keyword] = value
                 beside.append({"anyOf": [self.inside(item) for item in value]})
-            elif keyword in _IN_PLACE_LISTS:
-                out[keyword] = [self.inside(item) for item in value]
-            elif keyword in _IN_PLACE:
-                out[keyword] = self.inside(value)
-            elif keyword == "dependentSchemas":
-                out[keyword] = {name: self.inside(item) for name, item in value.items()}
             elif keyword == "$ref":
-                out[keyword] = f"#/$defs/{_copy(self.want(value))}"
+                out[keyword] = reference_to(_copy(self.want(value)))
+            elif keyword in _PLACES:
+                out[keyword] = keywords.mapped(keyword, value, self.at_place)
+            elif keyword in keywords.IN_PLACE and keyword not in _TESTS:
+                out[keyword] = keywords.mapped(keyword, value, self.inside)
             elif keyword != "$defs":
                 out[keyword] = value
         if beside:
@@ -99,7 +93,7 @@ class _Closer:
         return out
 
     def want(self, reference: str) -> str:
-        name = reference.removeprefix("#/$defs/")
+        name = definition_name(reference)
         if name not in self.seen:
             self.seen.add(name)
             self.pending.append(name)
@@ -118,7 +112,7 @@ class _Closer:
             return True
         return any(
             schema.get(keyword) and all(self.declares(item, depth + 1) for item in schema[keyword])
-            for keyword in _ALTERNATIVES
+            for keyword in keywords.UNIONS
         )
 
     def always(self, name: str, depth: int) -> bool:
@@ -136,9 +130,9 @@ class _Closer:
         """The same schema, in which an alternative that declares nothing evaluates everything: it stays open."""
         if not isinstance(schema, dict):
             return {"additionalProperties": True} if schema is True else schema
-        if self.declares(schema) or _SAYS & schema.keys() or not _objects(schema):
+        if self.declares(schema) or keywords.FURTHER_PROPERTIES & schema.keys() or not _objects(schema):
             return closed
-        inner = [keyword for keyword in _ALTERNATIVES if any(self.may_declare(x) for x in schema.get(keyword, ()))]
+        inner = [keyword for keyword in keywords.UNIONS if any(self.may_declare(x) for x in schema.get(keyword, ()))]
         name = _target(schema)
         through = name is not None and name in self.declaring
         nested = any(self.may_declare(x) for x in schema.get("allOf", ())) or {"if", "dependentSchemas"} & schema.keys()
@@ -182,14 +176,12 @@ def _describing(schema: Json) -> Iterator[dict[str, Any]]:
         value = stack.pop()
         if isinstance(value, dict):
             yield value
-            stack.extend(part for keyword in _IN_PLACE_LISTS for part in value.get(keyword, ()))
-            stack.extend(value[keyword] for keyword in _IN_PLACE if keyword in value)
-            stack.extend(value.get("dependentSchemas", {}).values())
+            stack.extend(keywords.in_place({name: item for name, item in value.items() if name not in _TESTS}))
 
 
 def _target(schema: dict[str, Any]) -> str | None:
     reference = schema.get("$ref")
-    return None if reference is None else str(reference).removeprefix("#/$defs/")
+    return None if reference is None else definition_name(reference)
 
 
 def _objects(schema: dict[str, Any]) -> bool:

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from claude_comm.schema import keywords
 from claude_comm.schema.limits import Measure
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.verdict import Json
 
 # Well within what the stack of every validator takes; deeper documents are counted for each message.
 MAX_UNFOLDED_DEPTH = 40
-
-
-_PATTERNS = frozenset(("pattern", "patternProperties"))
 
 
 class Unfolded(msgspec.Struct, frozen=True):
@@ -43,10 +42,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def definitions(self) -> Mapping[str, Json]:
         return self.schema.get("$defs", {}) if isinstance(self.schema, dict) else {}
 
+    def definition(self, reference: str) -> Json:
+        """What a reference stands for."""
+        return self.definitions[definition_name(reference)]
+
     @functools.cached_property
     def patterns(self) -> tuple[str, ...]:
         """The regular expressions in it."""
-        if self.size is not None and _PATTERNS.isdisjoint(self.size.names):
+        if self.size is not None and keywords.PATTERNS.isdisjoint(self.size.names):
             return ()
         return tuple(_patterns(self.schema))
 
@@ -70,20 +73,20 @@ class _Unfolding:
         self.definitions = definitions
         self.known: dict[str, Unfolded | None] = {}
 
-    def of(self, value: Json, level: int) -> Unfolded:
+    def of(self, value: Json, level: int, holds: keywords.Holds = "schema") -> Unfolded:
         """Counts every value, be it a schema or not: more than there are subschemas, never less."""
         if level > MAX_UNFOLDED_DEPTH:
             raise _Endless
         # What is no object or list may be a schema too, one level below.
         nodes, depth = 1, 1
-        for item in value.values() if isinstance(value, dict) else value:
+        for _, item, inner in keywords.inside(value, holds):
             if isinstance(item, dict | list):
-                below = self.of(item, level + 1)
+                below = self.of(item, level + 1, inner)
                 nodes, depth = nodes + below.nodes, max(depth, below.depth)
             else:
                 nodes += 1
-        if isinstance(value, dict) and isinstance(value.get("$ref"), str):
-            below = self.definition(value["$ref"].removeprefix("#/$defs/"), level + 1)
+        if holds == "schema" and isinstance(value, dict) and "$ref" in value:
+            below = self.definition(definition_name(value["$ref"]), level + 1)
             nodes, depth = nodes + below.nodes, max(depth, below.depth)
         if level + depth > MAX_UNFOLDED_DEPTH:
             raise _Endless
@@ -109,15 +112,7 @@ def _without_definitions(schema: Json) -> Json:
 
 def _patterns(schema: Json) -> Iterator[str]:
     """The regular expressions of a normal form."""
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if not _PATTERNS.isdisjoint(value):
-                if isinstance(value.get("pattern"), str):
-                    yield value["pattern"]
-                if isinstance(value.get("patternProperties"), dict):
-                    yield from value["patternProperties"]
-            stack += value.values()
-        elif isinstance(value, list):
-            stack += value
+    for inner in keywords.schemas(schema):
+        if "pattern" in inner:
+            yield inner["pattern"]
+        yield from inner.get("patternProperties", ())

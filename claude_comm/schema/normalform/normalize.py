@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin
 
 import jsonschema_rs
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import keywords
 from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.limits import Measure
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.validator_dialect import ADDRESSES, addressed
+from claude_comm.schema.pointer import follow, reference_to
 from claude_comm.schema.verdict import Json
 
 # The base that `jsonschema-rs` gives a document without a name, so that relative names are resolved alike.
@@ -69,7 +71,7 @@ class _Normaliser:
             return schema
         if self.scan.foreign and schema is not self.root and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
-        if "$ref" in schema and dialect in _BEFORE_2019:
+        if "$ref" in schema and not _modern(dialect):
             return self.reference(schema["$ref"], base, dialect)
         identifier = _identifier(schema, dialect) if self.marked else None
         if identifier and not identifier.startswith("#"):
@@ -96,7 +98,7 @@ class _Normaliser:
             if name not in self.origins:
                 self.origins[name] = ""
                 self.pending.append((name, self.root, self.base, self.dialect))
-            return {"$ref": f"#/$defs/{name}"}
+            return {"$ref": reference_to(name)}
         key = (base, reference)
         if key not in self.names:
             found = self.resolve(reference, base, dialect)
@@ -105,7 +107,7 @@ class _Normaliser:
             name = self.name(key, reference)
             self.origins[name] = urldefrag(reference).fragment
             self.pending.append((name, *found))
-        return {"$ref": f"#/$defs/{self.names[key]}"}
+        return {"$ref": reference_to(self.names[key])}
 
     def name(self, key: tuple[str, str], reference: str) -> str:
         if key not in self.names:
@@ -116,7 +118,7 @@ class _Normaliser:
     def resolve(self, reference: str, base: str, dialect: Dialect) -> tuple[Json, str, Dialect] | None:
         # A meta-schema that the document refers to has a base and pointers of its own.
         if self.scan.plain and base == self.base and reference.startswith("#/"):
-            return _follow(self.root, reference), self.base, self.dialect
+            return _target(self.root, reference), self.base, self.dialect
         try:
             if self._registry is None:
                 self._registry = jsonschema_rs.Registry(
@@ -157,22 +159,16 @@ class _Scan:
         self.foreign = False
         self.dynamic_anchors: list[str] = []
         self.recursive_anchors = self.contains = False
-        stack = [root]
-        while stack:
-            value = stack.pop()
-            if isinstance(value, dict):
-                stack.extend(value.values())
-                if _MARKS.isdisjoint(value):
-                    continue
-                self.resources += isinstance(value.get("$id", value.get("id")), str)
-                anchors += isinstance(value.get("$anchor"), str)
-                self.foreign |= value is not root and _other(value, dialect)
-                if isinstance(value.get("$dynamicAnchor"), str):
-                    self.dynamic_anchors.append(value["$dynamicAnchor"])
-                self.contains |= "contains" in value
-                self.recursive_anchors |= value.get("$recursiveAnchor") is True
-            elif isinstance(value, list):
-                stack.extend(value)
+        for schema in keywords.schemas(root):
+            if _MARKS.isdisjoint(schema):
+                continue
+            self.resources += isinstance(schema.get("$id", schema.get("id")), str)
+            anchors += isinstance(schema.get("$anchor"), str)
+            self.foreign |= schema is not root and _other(schema, dialect)
+            if isinstance(schema.get("$dynamicAnchor"), str):
+                self.dynamic_anchors.append(schema["$dynamicAnchor"])
+            self.contains |= "contains" in schema
+            self.recursive_anchors |= schema.get("$recursiveAnchor") is True
         self.plain = not (self.resources or anchors or self.dynamic_anchors)
 
 
@@ -191,26 +187,22 @@ def _other(schema: dict[str, Any], dialect: Dialect) -> bool:
     try:
         return dialect_of(schema, dialect) != dialect
     except SchemaError:
-        # `dialect_of` names no vocabulary of somebody's own, nor what a constant calls `$schema`.
+        # `dialect_of` names no vocabulary of somebody's own.
         return True
 
 
 def _identifier(schema: Json, dialect: Dialect) -> str | None:
-    if not isinstance(schema, dict) or (dialect in _BEFORE_2019 and "$ref" in schema):
+    if not isinstance(schema, dict) or (not _modern(dialect) and "$ref" in schema):
         return None
     found = schema.get("id" if dialect == "draft4" else "$id")
     return found if isinstance(found, str) else None
 
 
-def _follow(root: Json, reference: str) -> Json:
-    value = root
-    for step in unquote(reference[2:]).split("/"):
-        key = step.replace("~1", "/").replace("~0", "~")
-        try:
-            value = value[int(key)] if isinstance(value, list) else value[key]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise SchemaError(f"the reference {reference!r} leads nowhere.") from None
-    return value
+def _target(root: Json, reference: str) -> Json:
+    try:
+        return follow(root, reference)
+    except LookupError:
+        raise SchemaError(f"the reference {reference!r} leads nowhere.") from None
 
 
 def _never(uri: str) -> Json:
@@ -302,55 +294,43 @@ def _unevaluated_2019(n: _Normaliser, out: _Out, at: _At) -> None:
         _one(n, out, at)
 
 
-_PLAIN = (
-    *("type", "const", "enum", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "multipleOf", "minLength"),
-    *("maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "required", "minProperties"),
-    "maxProperties",
+# By what a keyword holds.
+_BY_HOLDS: dict[keywords.Holds, _Rule] = {"data": _keep, "schema": _one, "list": _many, "map": _map}
+# Those that mean something else than what they hold tells.
+_OWN: dict[str, _Rule] = {
+    **dict.fromkeys(("then", "else"), _branch),
+    **dict.fromkeys(("$dynamicRef", "$recursiveRef"), _dynamic),
+    "$ref": _ref,
+    "allOf": _all_of,
+    "dependencies": _dependencies,
+}
+# Those that meant something else in older dialects.
+_OLD: dict[Dialect, dict[str, _Rule]] = {
+    "draft4": {"items": _items_or_prefix, "minimum": _old_bound, "maximum": _old_bound, "type": _old_type},
+    "draft6": {"items": _items_or_prefix},
+    "draft7": {"items": _items_or_prefix},
+    "draft2019-09": {"items": _items_or_prefix, "unevaluatedItems": _unevaluated_2019},
+    "draft2020-12": {},
+}
+# `format` stays as the annotation that a reader of the normal form may want; `items` sees to `additionalItems`.
+_KEPT = keywords.names(
+    lambda row: row.role in ("assertion", "applicator", "reference") and row.name != "additionalItems"
 )
 
-_COMMON: dict[str, _Rule] = {
-    **dict.fromkeys(_PLAIN, _keep),
-    "properties": _map,
-    "patternProperties": _map,
-    "additionalProperties": _one,
-    "not": _one,
-    "anyOf": _many,
-    "oneOf": _many,
-    "allOf": _all_of,
-}
-_SIX: dict[str, _Rule] = {
-    **_COMMON,
-    "items": _items_or_prefix,
-    "dependencies": _dependencies,
-    "contains": _one,
-    "propertyNames": _one,
-}
-_FOUR: dict[str, _Rule] = {
-    key: rule
-    for key, rule in _SIX.items()
-    if key not in {"const", "contains", "propertyNames", "exclusiveMinimum", "exclusiveMaximum"}
-} | {"minimum": _old_bound, "maximum": _old_bound, "type": _old_type}
-_SEVEN: dict[str, _Rule] = {**_SIX, "if": _one, "then": _branch, "else": _branch}
-_MODERN: dict[str, _Rule] = {
-    **_COMMON,
-    **dict.fromkeys(("if", "contains", "propertyNames", "unevaluatedProperties"), _one),
-    **dict.fromkeys(("then", "else"), _branch),
-    "dependentSchemas": _map,
-    **dict.fromkeys(("dependentRequired", "minContains", "maxContains"), _keep),
-    "$ref": _ref,
-}
 
-_RULES: dict[Dialect, dict[str, _Rule]] = {
-    "draft4": _FOUR,
-    "draft6": _SIX,
-    "draft7": _SEVEN,
-    "draft2019-09": {
-        **_MODERN,
-        "items": _items_or_prefix,
-        "unevaluatedItems": _unevaluated_2019,
-        "$recursiveRef": _dynamic,
-    },
-    "draft2020-12": {**_MODERN, "items": _one, "prefixItems": _many, "unevaluatedItems": _one, "$dynamicRef": _dynamic},
-}
-_BEFORE_2019 = frozenset(("draft4", "draft6", "draft7"))
+def _rules(dialect: Dialect) -> dict[str, _Rule]:
+    rules = {
+        name: _OWN.get(name, _BY_HOLDS[keywords.TABLE[name].holds])
+        for name in (*_KEPT, "format")
+        if keywords.known(name, dialect)
+    }
+    return rules | _OLD[dialect]
+
+
+_RULES = {dialect: _rules(dialect) for dialect in NUMBER}
 _DIALECTS: dict[int, Dialect] = {number: dialect for dialect, number in NUMBER.items()}
+
+
+def _modern(dialect: Dialect) -> bool:
+    """Whether a reference may have siblings, which is so since 2019-09."""
+    return keywords.known("$defs", dialect)

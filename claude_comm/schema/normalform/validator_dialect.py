@@ -18,19 +18,16 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from claude_comm.schema import keywords
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.verdict import Json
 
 Schema: TypeAlias = dict[str, Any]
 
-_BOUNDS = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
+_BOUNDS = frozenset(keywords.NUMBER_BOUNDS)
 _CONTENT = frozenset(("contentEncoding", "contentMediaType"))
-ADDRESSES = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "$id", "id"))
+ADDRESSES = keywords.REFERENCES | {"$id", "id"}
 _NOTABLE = _BOUNDS | _CONTENT | ADDRESSES | {"dependencies"}
-# What holds values and no schemas; and what holds schemas by names that are no keywords.
-_VALUES = frozenset(("const", "enum"))
-_NAMED = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"))
-_MODERN = frozenset(("draft2019-09", "draft2020-12"))
 # Where floats begin to leave out whole numbers, up to where `jsonschema-rs` takes the decimal anyway.
 _LOWEST, _HIGHEST = 2**53, 2**64
 
@@ -38,7 +35,7 @@ _NOT_IN_ADDRESS = re.compile(r"[^!$&-;=?-Z_a-z~%\[\]]|%(?![0-9A-Fa-f]{2})")
 _NOT_IN_FRAGMENT = re.compile(r"[^!$&-;=?-Z_a-z~%]|%(?![0-9A-Fa-f]{2})")
 
 
-class _Ignored:
+class _SaysNothing:
     """A keyword that asserts nothing, in the shape in which `jsonschema-rs` takes keywords."""
 
     def __init__(self, schema: Json, value: Json, path: list[str | int]) -> None:
@@ -49,18 +46,18 @@ class _Ignored:
 
 
 # The type that the validator asks for is in its stubs alone.
-Keywords: TypeAlias = dict[str, Any]
+Ignored: TypeAlias = dict[str, Any]
 
 
-def rendered(schema: Json, dialect: Dialect) -> tuple[Json, Keywords | None]:
+def rendered(schema: Json, dialect: Dialect) -> tuple[Json, Ignored | None]:
     """The schema for `jsonschema-rs`, the same object where it may stay, and the keywords that are to be ignored."""
     causes = _causes(schema)
     for cause, change in _CHANGES.items():
         if cause in causes:
             schema = _changed(schema, change)
     # What an embedded schema of an old dialect says by `dependencies` counts; no proof ever judges such a document.
-    ignored = dialect in _MODERN and "dependencies" in causes and not _embeds(schema)
-    return schema, {"dependencies": _Ignored} if ignored else None
+    ignored = not keywords.known("dependencies", dialect) and "dependencies" in causes and not _embeds(schema)
+    return schema, {"dependencies": _SaysNothing} if ignored else None
 
 
 def addressed(schema: Json) -> Json:
@@ -84,49 +81,29 @@ def _code(found: re.Match[str]) -> str:
 
 
 def _causes(schema: Json) -> set[str]:
-    """What there may be to mend, as far as a look at every object shows, whatever it is."""
-    found: set[str] = set()
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if not _NOTABLE.isdisjoint(value):
-                found.update(cause for cause, shows in _SHOWS.items() if shows(value))
-            stack += value.values()
-        elif isinstance(value, list | tuple):
-            stack += value
-    return found
+    """What there is to mend."""
+    causes: set[str] = set()
+    for inner in keywords.schemas(schema):
+        if not _NOTABLE.isdisjoint(inner):
+            causes.update(cause for cause, shows in _SHOWS.items() if shows(inner))
+    return causes
 
 
 def _embeds(schema: Json) -> bool:
     """Whether some schema inside says what dialect it is in."""
-    stack = list(schema.values()) if isinstance(schema, dict) else []
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if "$schema" in value:
-                return True
-            stack += value.values()
-        elif isinstance(value, list | tuple):
-            stack += value
-    return False
+    return any("$schema" in inner for inner in keywords.schemas(schema) if inner is not schema)
 
 
 def _changed(schema: Json, change: Callable[[Schema], Schema]) -> Json:
-    """A copy in which every schema is changed, and no constant."""
-    if isinstance(schema, list | tuple):
-        return [_changed(item, change) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    out: Schema = {}
-    for keyword, value in schema.items():
-        if keyword in _VALUES:
-            out[keyword] = value
-        elif keyword in _NAMED and isinstance(value, dict):
-            out[keyword] = {name: _changed(item, change) for name, item in value.items()}
-        else:
-            out[keyword] = _changed(value, change)
-    return change(out)
+    """A copy in which every schema is changed."""
+    data = keywords.data_in(schema)
+
+    def changed(inner: Json) -> Json:
+        if not isinstance(inner, dict):
+            return inner
+        return change({keyword: keywords.mapped(keyword, value, changed, data) for keyword, value in inner.items()})
+
+    return changed(schema)
 
 
 def _with_addresses(schema: Schema) -> Schema:

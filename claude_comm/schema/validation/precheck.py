@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema_rs
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import keywords
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.limits import Measure
 from claude_comm.schema.validation.validator import compiled
@@ -24,14 +25,12 @@ from claude_comm.schema.verdict import Json
 
 # Keywords after which a document is no longer one resource of one dialect, or is compiled along its references, or has
 # to be rendered first.
-_BEYOND = frozenset(
-    (
-        *("$schema", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef"),
-        *("$vocabulary", "unevaluatedProperties", "unevaluatedItems", "contentEncoding", "contentMediaType"),
-        "dependencies",
-    )
-)
-_WALKED = frozenset(("$ref", "pattern", "patternProperties"))
+_RENDERED = frozenset(("contentEncoding", "contentMediaType", "dependencies"))
+_BEYOND = (
+    frozenset(keywords.names(lambda row: row.role in ("identifier", "reference") or row.name in _RENDERED))
+    | keywords.UNEVALUATED
+) - {"id", "$ref"}
+_WALKED = keywords.PATTERNS | {"$ref"}
 _NAME = re.compile(r"#/\$defs/([A-Za-z0-9_.-]+)")
 MAX_PATTERN = 200
 
@@ -46,24 +45,18 @@ def compiles(schema: Json, dialect: Dialect, size: Measure) -> bool:
 
 
 def _found(schema: Json) -> Iterator[tuple[str, Json]]:
-    """Whatever stands beside a name that is walked for, be it a keyword there or not."""
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if not _WALKED.isdisjoint(value):
-                yield from ((name, value[name]) for name in _WALKED & value.keys())
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
+    """The keywords that are walked for, with their values."""
+    for inner in keywords.schemas(schema):
+        if not _WALKED.isdisjoint(inner):
+            yield from ((name, inner[name]) for name in _WALKED & inner.keys())
 
 
 def _holds(schema: Json, keyword: str, value: Json) -> bool:
-    """Whether a reference leads somewhere, or patterns compile; so does a property that is only called like them."""
+    """Whether a reference leads somewhere, or patterns compile."""
     if keyword == "patternProperties":
         return isinstance(value, dict) and all(map(_readable, value))
     if not isinstance(value, str):
-        return isinstance(value, dict)
+        return False
     return _readable(value) if keyword == "pattern" else _leads(schema, value)
 
 

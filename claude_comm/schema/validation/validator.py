@@ -13,13 +13,15 @@ import jsonschema_rs
 import msgspec
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import keywords
 from claude_comm.schema.cost.path_growth import BEARABLE, Load, growth, load
 from claude_comm.schema.cost.unevaluated_paths import too_many_paths
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
-from claude_comm.schema.limits import DEFAULT_CAPS, Caps, escape, measure
+from claude_comm.schema.limits import DEFAULT_CAPS, Caps, measure
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.normalform.validator_dialect import rendered
+from claude_comm.schema.pointer import pointer
 from claude_comm.schema.validation import memoized
 from claude_comm.schema.validation.errors import errors, refusals
 from claude_comm.schema.validation.memoized import is_json
@@ -120,7 +122,12 @@ def compiled(
     witness, never for messages from outside. `sure`: `surely.compiles` said so, which leaves nothing to look for here.
     """
     # As text it is searched in a tenth of the time that a walk takes.
-    if not sure and dialect in _TRACING and b'"unevaluated' in text(schema) and too_many_paths(schema):
+    if (
+        not sure
+        and keywords.known("unevaluatedItems", dialect)
+        and b'"unevaluated' in text(schema)
+        and too_many_paths(schema)
+    ):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
     schema, ignored = (schema, None) if sure else rendered(schema, dialect)
@@ -129,7 +136,7 @@ def compiled(
             schema, validate_formats=False, offline=True, pattern_options=options, keywords=ignored
         )
     except jsonschema_rs.ValidationError as error:
-        raise SchemaError(_malformed(error), path=_pointer(error.instance_path)) from None
+        raise SchemaError(_malformed(error), path=pointer(error.instance_path)) from None
     except jsonschema_rs.ReferencingError as error:
         raise SchemaError(f"a reference leads nowhere: {_first(error)}.") from None
     except ValueError as error:
@@ -138,9 +145,7 @@ def compiled(
 
 def descends(schema: Json) -> bool:
     """Whether validating may follow an instance to any depth: only by a reference, or by comparing whole values."""
-    if isinstance(schema, dict):
-        return not _DESCENDING.isdisjoint(schema) or any(descends(item) for item in schema.values())
-    return isinstance(schema, list) and any(descends(item) for item in schema)
+    return any(not _DESCENDING.isdisjoint(inner) for inner in keywords.schemas(schema))
 
 
 def deeper(instance: Json, levels: int) -> bool:
@@ -162,7 +167,7 @@ def breach(refusal: Refusal) -> Breach:
     """A refusal as a sentence about one message."""
     return Breach(
         path=place(refusal.path),
-        schema_path=_pointer(refusal.schema_path),
+        schema_path=pointer(refusal.schema_path),
         rule=refusal.rule,
         sentence=_sentence(refusal),
     )
@@ -172,7 +177,7 @@ def _sentence(refusal: Refusal) -> str:
     name, rule = subject(refusal.path), refusal.rule
     if rule == "required":
         return f"{subject((*refusal.path, refusal.limit))} is missing"
-    if rule in {"additionalProperties", "unevaluatedProperties"}:
+    if rule in keywords.FURTHER_PROPERTIES:
         return f"{name} is a property that is not allowed here"
     if rule == "false schema":
         return f"{name} is not allowed here"
@@ -193,10 +198,6 @@ def _first(error: Exception) -> str:
     return str(error).split("\n", 1)[0].rstrip(".")[:200]
 
 
-def _pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
-    return "".join("/" + escape(str(step)) for step in path)
-
-
 @functools.cache
 def _linear() -> jsonschema_rs.RegexOptions:
     return jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES)
@@ -215,9 +216,7 @@ _UNNAMED = Breach(
     rule="schema",
     sentence="the message does not fit its schema; the two are too large together to name the place",
 )
-_DESCENDING = frozenset(("$ref", "$dynamicRef", "$recursiveRef", "uniqueItems", "const", "enum"))
-
-_TRACING = frozenset(("draft2019-09", "draft2020-12"))
+_DESCENDING = keywords.REFERENCES | {"uniqueItems", "const", "enum"}
 
 _CLASSES = {
     "draft2020-12": jsonschema_rs.Draft202012Validator,
