@@ -16,7 +16,7 @@ COMMANDS = [pytest.param(entry, id=entry.name) for entry in ENTRIES.values()]
 
 
 def function_of(entry: Entry) -> Any:
-    return getattr(importlib.import_module(f"claude_comm.cli.{entry.module}"), entry.function)
+    return getattr(importlib.import_module(f"claude_comm.cli.commands.{entry.module}"), entry.function)
 
 
 @pytest.mark.parametrize("entry", COMMANDS)
@@ -44,7 +44,7 @@ def test_every_command_that_shows_something_has_json(entry: Entry) -> None:
 def test_every_public_function_of_a_command_file_is_a_command() -> None:
     listed = {(entry.module, entry.function) for entry in ENTRIES.values()}
     for module in {entry.module for entry in ENTRIES.values()}:
-        imported = importlib.import_module(f"claude_comm.cli.{module}")
+        imported = importlib.import_module(f"claude_comm.cli.commands.{module}")
         for name, value in vars(imported).items():
             own = inspect.isfunction(value) and value.__module__ == imported.__name__ and not name.startswith("_")
             takes_options = own and "typer" in str(inspect.signature(value))

@@ -56,7 +56,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_a_terminal_that_cannot_write_a_character_gets_its_escape() -> None:
-    script = "from claude_comm.cli import output; output.prepare(); output.emit('日本')"
+    script = "from claude_comm.terminal import output; output.prepare(); output.emit('日本')"
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environ, check=True)
     assert done.stdout == b"\\u65e5\\u672c\n"

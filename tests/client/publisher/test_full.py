@@ -42,8 +42,8 @@ def no_memory(settings: Settings) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sending", "publisher"):
-        monkeypatch.setattr(f"claude_comm.client.{module}.FULL_WAITS_S", (0.05, 0.05))
+    for module in ("outgoing", "publisher"):
+        monkeypatch.setattr(f"claude_comm.client.publisher.{module}.FULL_WAITS_S", (0.05, 0.05))
 
 
 def sent(settings: Settings, target: str) -> int:
