@@ -40,6 +40,7 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/python tools/twins.py --check
 
 # The peers that the benchmarks measure beside; one that cannot be installed is skipped by name.
 bench: $(STAMP)

@@ -1,4 +1,7 @@
-"""The asyncio twin of `transport.cluster`: the same routing, awaited."""
+"""A cluster: one pool of connections a master, and every command on the master that has its key; asyncio.
+
+Law: which node, in which order and what again is decided by `routing`; here it is performed.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,11 @@ from typing import Any
 from claude_comm.effects import Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.settings import parse_cluster
-from claude_comm.transport.async_driver import AsyncConnectionPool, Landed
-from claude_comm.transport.cluster import (
-    SLOTS,
-    Packer,
-    chunk,
-    chunks,
-    commands_packer,
-    not_a_cluster,
-    posts_packer,
-    replies_to,
-)
-from claude_comm.transport.pool import REPLY_TIMEOUT_S, outcomes
-from claude_comm.transport.routing import NodeBatch, Refresh, Routing, Step, Topology, Wave, route
+from claude_comm.transport.async_pool import AsyncConnectionPool, AsyncPendingReplies, Landed
+from claude_comm.transport.async_wave import send_wave
+from claude_comm.transport.node_protocol import SLOTS, Packer, commands_packer, not_a_cluster, posts_packer
+from claude_comm.transport.pool import REPLY_TIMEOUT_S
+from claude_comm.transport.routing import Refresh, Routing, Step, Topology, Wave, route
 from claude_comm.transport.slots import Address, read_map, slot_of, slot_of_key
 
 
@@ -35,6 +30,7 @@ class AsyncClusterTransport:
         self.url = url
         self._parsed = parse_cluster(url)
         self._topology = Topology([Address(*seed) for seed in self._parsed.seeds])
+        # Every step on it is one operation of a dict, so that threads may share it.
         self._nodes: dict[Address, AsyncConnectionPool] = {}
 
     async def one(self, command: Command) -> Any:
@@ -46,25 +42,42 @@ class AsyncClusterTransport:
         return reply
 
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
-        """As `ClusterTransport.many`."""
+        """The replies, in order; in its place an error reply as a ServerRefused, or a ServerUnreachable of its node.
+
+        `wait_ms` is how long the last command asks its node to wait. Raises ServerUnreachable if no node answers.
+        """
         slots = [slot_of(command.args) for command in commands]
-        return await self._run(
-            route(self._topology, slots), commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000
-        )
+        steps = route(self._topology, slots)
+        return await self._run(steps, commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
+
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies:
+        """Never: what a slot that moves makes of a pipeline is for `many` to answer."""
+        raise TypeError("an operation can be begun on one server, not on a cluster")
+
+    # asyncio only
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Never: each master has its part, and what a slot that moves makes of the order is for `append` to mend."""
+        return False
 
     async def append(self, posts: Sequence[Post]) -> list[Any]:
-        """As `ClusterTransport.append`."""
+        """Entry ids, in order; a refusal or an unreachable node stands in its place, as in `many`.
+
+        Posts to one stream are appended in their order.
+        """
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
         return await self._run(route(self._topology, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
 
-    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
-        """Never: each master has its batch, and what a slot that moves makes of the order is for `append` to mend."""
-        return False
+    async def pools(self) -> list[AsyncConnectionPool]:
+        """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""
+        if self._topology.map is None and (error := await self._refresh()):
+            raise error
+        known = self._topology.map
+        return [self._node(address) for address in known.masters] if known else []
 
     async def close(self) -> None:
-        for server in self._nodes.values():
-            await server.close()
+        for pool in list(self._nodes.values()):
+            await pool.close()
 
     async def _run(self, steps: Routing, packer: Packer, within_s: float) -> list[Any]:
         with closing(steps):
@@ -78,36 +91,10 @@ class AsyncClusterTransport:
 
     async def _perform(self, step: Step, packer: Packer, within_s: float) -> Any:
         if isinstance(step, Wave):
-            return await self._fly(step.batches, packer, within_s)
+            return await send_wave(self._node, step.batches, packer, within_s)
         if isinstance(step, Refresh):
             return await self._refresh()
-        await asyncio.sleep(step.seconds)
-        return None
-
-    async def _fly(self, batches: Sequence[NodeBatch], packer: Packer, within_s: float) -> list[Any]:
-        """What each batch was answered or met. Cancelled, it leaves when all of them have let go of their nodes."""
-        if len(batches) == 1:
-            return [await self._flight(batches[0], packer, within_s)]
-        flights = (self._flight(batch, packer, within_s) for batch in batches)
-        answers = await asyncio.gather(*flights, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, TransportError):
-                raise answer
-        return answers
-
-    async def _flight(self, batch: NodeBatch, packer: Packer, within_s: float) -> list[Any] | TransportError:
-        replies: list[Any] = []
-        try:
-            async with self._node(batch.node).borrowed() as connection:
-                unread = 0
-                for places in chunks(batch.places):
-                    connection.send(chunk(packer, places, asking=batch.asking))
-                    replies += await connection.read(unread, within_s)
-                    unread = replies_to(places, asking=batch.asking)
-                replies += await connection.read(unread, within_s)
-        except TransportError as error:
-            return error
-        return outcomes(replies[1::2] if batch.asking else replies)
+        return await asyncio.sleep(step.seconds)
 
     async def _refresh(self) -> TransportError | None:
         """Takes the map from the first node that has one; the error of the last if none has."""
@@ -124,13 +111,13 @@ class AsyncClusterTransport:
         return error
 
     def _node(self, address: Address) -> AsyncConnectionPool:
-        server = self._nodes.get(address)
-        if server is None:
-            server = self._nodes[address] = AsyncConnectionPool(self._parsed.node(address))
-        return server
+        pool = self._nodes.get(address)
+        return pool or self._nodes.setdefault(address, AsyncConnectionPool(self._parsed.node(address)))
 
     def _forget_old_nodes(self) -> None:
         """Closes what idles to nodes that are neither masters nor named in the address any more."""
         known = set(self._topology.candidates())
-        for address in [old for old in self._nodes if old not in known]:
-            self._nodes.pop(address).close_idle()
+        for address in [old for old in list(self._nodes) if old not in known]:
+            pool = self._nodes.pop(address, None)
+            if pool is not None:
+                pool.close_idle()

@@ -1,228 +1,50 @@
-"""The asyncio driver: the same operations, the same effects, awaited."""
+"""The asyncio driver: performs the effects of an operation one after another, awaited."""
 
 from __future__ import annotations
 
 import asyncio
-import weakref
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-import redis
-from redis.asyncio import connection as redis_connections
-
-from claude_comm.effects import Append, Command, Effect, Operation, Pause, Post, Reach, Script
-from claude_comm.errors import ServerRefused, TransportError
+from claude_comm.effects import Append, Batch, Command, Effect, Operation, Pause, Post, Reach, Script
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.transport import scripts
-from claude_comm.transport.async_connection import AsyncConnection
-from claude_comm.transport.driver import first_batch
-from claude_comm.transport.pool import (
-    APPEND_PART,
-    CONNECT_TIMEOUT_S,
-    REPLY_TIMEOUT_S,
-    connection_options,
-    outcomes,
-    pack,
-    packed,
-    refused,
-    translate,
-    translated,
-)
+from claude_comm.transport.async_pool import AsyncConnectionPool, AsyncPendingReplies, Landed
 
 T = TypeVar("T")
-Landed: TypeAlias = Callable[[list[Any] | TransportError], None]
-
-# The asyncio twin of each connection class that redis-py's address parser names.
-_TWINS: dict[str, type[redis_connections.Connection] | type[redis_connections.UnixDomainSocketConnection]] = {
-    "UnixDomainSocketConnection": redis_connections.UnixDomainSocketConnection,
-    "SSLConnection": redis_connections.SSLConnection,
-}
-
-
-class AsyncConnectionPool:
-    """Asyncio connections to one server, as many as are used at once, for one event loop."""
-
-    reach: Reach = "server"
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        options = connection_options(url)
-        options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
-        kind = options.pop("connection_class", None)
-        opened = _TWINS[kind.__name__] if kind is not None else redis_connections.Connection
-        self._open = partial(opened, **options)
-        # Those at rest, the one used last on top; and all, for `close`.
-        self._idle: list[AsyncConnection] = []
-        self._connections: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
-        # The connection that carries what was begun, and how much of that has not landed.
-        self._stream: AsyncConnection | None = None
-        self._aloft = 0
-
-    async def one(self, command: Command) -> Any:
-        """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        (reply,) = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
-        if isinstance(reply, redis.RedisError):
-            raise refused(reply)
-        return reply
-
-    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
-        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
-
-        `wait_ms` is how long the last command asks the server to wait.
-        """
-        if not commands:
-            return []
-        together = b"".join([pack(command.args) for command in commands])
-        return outcomes(await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
-
-    async def append(self, posts: Sequence[Post]) -> list[Any]:
-        """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
-        parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
-        return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
-
-    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
-        """Sends these now, on a connection at rest or behind what was begun before; False where there is none.
-
-        `done` is given the entry ids, as `append` returns them, or a ServerUnreachable; in the order of the beginnings.
-        """
-        connection = self._stream
-        if connection is None or not connection.sending():
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.usable():
-                    break
-                connection.close()
-            else:
-                return False
-            self._stream, self._aloft = connection, 0
-        self._aloft += 1
-        connection.send(packed(posts))
-        connection.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, connection, done))
-        return True
-
-    def _land(self, connection: AsyncConnection, done: Landed, replies: list[Any] | Exception) -> None:
-        if connection is self._stream:
-            self._aloft -= 1
-        if isinstance(replies, Exception):
-            connection.close()
-            done(translated(replies, self.url))
-            return
-        if connection is self._stream and not self._aloft:
-            self._stream = None
-            self._idle.append(connection)
-        done(outcomes(replies))
-
-    def borrowed(self) -> AsyncBorrowed:
-        """A connection for the length of an `async with`, as `ConnectionPool.borrowed`."""
-        return AsyncBorrowed(self)
-
-    async def take(self) -> AsyncConnection:
-        """A connection that is at rest and alive, else a new one. Give it to `give_back` or `broken`."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable():
-                return connection
-            connection.close()
-        connection = AsyncConnection(self._open())
-        try:
-            await connection.open()
-        except (redis.RedisError, OSError) as error:
-            translate(error, self.url)
-        self._connections.add(connection)
-        return connection
-
-    def give_back(self, connection: AsyncConnection) -> None:
-        """Takes back a connection all of whose replies were read."""
-        self._idle.append(connection)
-
-    def broken(self, connection: AsyncConnection, error: BaseException) -> NoReturn:
-        """Cancelled between a command and its reply: that reply must not answer the next command."""
-        connection.close()
-        if isinstance(error, redis.RedisError | OSError):
-            translate(error, self.url)
-        raise error
-
-    def close_idle(self) -> None:
-        """Ends the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
-
-    async def close(self) -> None:
-        """Ends all connections, also those in use."""
-        self._idle.clear()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.close()
-        if connections:
-            await asyncio.wait([connection.ended for connection in connections], timeout=CONNECT_TIMEOUT_S)
-
-    async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
-        """As `ConnectionPool._exchange`."""
-        replies: list[Any] = []
-        unread = 0
-        async with AsyncBorrowed(self) as connection:
-            for together, count in parts:
-                connection.send(together)
-                if unread:
-                    replies += await connection.read(unread, within_s)
-                unread = count
-            replies += await connection.read(unread, within_s)
-        return replies
-
-
-class AsyncBorrowed:
-    """A connection of an asyncio server for the length of an `async with`."""
-
-    __slots__ = ("_connection", "_pool")
-
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
-
-    async def __aenter__(self) -> AsyncConnection:
-        self._connection = await self._pool.take()
-        return self._connection
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._pool.broken(self._connection, error)
-        self._pool.give_back(self._connection)
 
 
 class AsyncBegun(Generic[T]):
-    """The asyncio twin of `transport.driver.Begun`."""
+    """An operation whose first effect was sent. Finish it, or drop it; both at most once."""
 
-    def __init__(self, client: AsyncClient, operation: Operation[T], replies: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, client: AsyncClient, operation: Operation[T], replies: AsyncPendingReplies) -> None:
         self._client, self._operation, self._replies = client, operation, replies
 
     async def land(self) -> bool:
         """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
-        await asyncio.wait([self._replies])
-        return self._replies.exception() is None
+        return await self._replies.land()
 
     async def finish(self) -> T:
-        """The operation's result. Land it before: to be cancelled here gives the operation up."""
+        """The operation's result. Land it before: to be interrupted here gives the operation up."""
         await self.land()
         return await self._client._go_on(self._operation, self._first_reply)
 
     def drop(self) -> None:
         """Gives the operation up: what the server did of it stands."""
-        if not self._replies.cancel():
-            self._replies.exception()  # looked at, or asyncio complains that nobody did
+        self._replies.drop()
         self._operation.close()
 
     def _first_reply(self) -> Effect:
         try:
-            replies = self._replies.result()
+            replies = self._replies.landed()
         except TransportError as error:
             return self._operation.throw(error)
         return self._operation.send(replies)
 
 
 class AsyncTransport(Protocol):
-    """The asyncio twin of `transport.driver.Transport`."""
+    """What carries effects: one server, or the masters of a cluster."""
 
     url: str
     reach: Reach
@@ -230,18 +52,24 @@ class AsyncTransport(Protocol):
     async def one(self, command: Command) -> Any: ...
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
     async def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies: ...
+    # asyncio only
     def begin(self, posts: Sequence[Post], done: Landed) -> bool: ...
+    async def pools(self) -> list[AsyncConnectionPool]: ...
     async def close(self) -> None: ...
 
 
 class AsyncClient:
-    """The asyncio twin of `transport.driver.Client`."""
+    """The server that carries the messages and the one that holds the registry; often the same."""
 
     def __init__(self, data: AsyncTransport, control: AsyncTransport) -> None:
         self.data, self.control = data, control
 
     async def run(self, operation: Operation[T]) -> T:
-        """The operation's result; a cancelled task closes the operation, so that its `finally` runs."""
+        """The operation's result. An error reply is raised inside the operation, at the effect that met it.
+
+        Whoever is interrupted closes the operation, so that its `finally` runs.
+        """
         return await self._go_on(operation, operation.__next__)
 
     async def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
@@ -261,13 +89,28 @@ class AsyncClient:
             operation.close()
 
     def begin(self, operation: Operation[T]) -> AsyncBegun[T]:
-        """The twin of `transport.driver.Client.begin`: the first effect is sent when the caller awaits next."""
+        """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
+        server works. On one server, not on a cluster. Raises ServerUnreachable."""
         try:
             batch = first_batch(operation)
+            return AsyncBegun(self, operation, self.data.post(batch.commands, batch.wait_ms))
         except BaseException:
             operation.close()
             raise
-        return AsyncBegun(self, operation, asyncio.ensure_future(self.data.many(batch.commands, batch.wait_ms)))
+
+    async def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
+        """What the operation returns on each server of the messages by itself: a cluster has several, and those of them
+        that do not answer are left out. Raises ServerUnreachable when none does."""
+        results: list[T] = []
+        silent: ServerUnreachable | None = None
+        for pool in await self.data.pools():
+            try:
+                results.append(await AsyncClient(pool, pool).run(operation()))
+            except ServerUnreachable as error:
+                silent = error
+        if silent is not None and not results:
+            raise silent
+        return results
 
     async def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):
@@ -277,11 +120,9 @@ class AsyncClient:
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return await self._evaluate(server, effect)
-        return (
-            await server.one(effect)
-            if isinstance(effect, Command)
-            else await server.many(effect.commands, effect.wait_ms)
-        )
+        if isinstance(effect, Command):
+            return await server.one(effect)
+        return await server.many(effect.commands, effect.wait_ms)
 
     async def _evaluate(self, server: AsyncTransport, script: Script) -> Any:
         try:
@@ -303,3 +144,11 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def first_batch(operation: Operation[Any]) -> Batch:
+    """The first effect of an operation that may be begun, and finished later."""
+    effect = next(operation)
+    if not isinstance(effect, Batch) or effect.on != "data":
+        raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+    return effect

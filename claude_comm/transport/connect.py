@@ -11,7 +11,8 @@ from urllib.parse import quote
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.async_cluster import AsyncClusterTransport
-from claude_comm.transport.async_driver import AsyncClient, AsyncConnectionPool
+from claude_comm.transport.async_driver import AsyncClient
+from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.cluster import ClusterTransport
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import ConnectionPool

@@ -1,3 +1,4 @@
+# Written by tools/twins.py from async_driver.py: edit that file.
 """The blocking driver: performs the effects of an operation one after another."""
 
 from __future__ import annotations
@@ -18,43 +19,29 @@ T = TypeVar("T")
 class Begun(Generic[T]):
     """An operation whose first effect was sent. Finish it, or drop it; both at most once."""
 
-    def __init__(self, client: Client, operation: Operation[T], posted: PendingReplies) -> None:
-        self._client, self._operation, self._posted = client, operation, posted
-        self._landed: list[Any] | TransportError | None = None
+    def __init__(self, client: Client, operation: Operation[T], replies: PendingReplies) -> None:
+        self._client, self._operation, self._replies = client, operation, replies
 
     def land(self) -> bool:
         """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
-        if self._landed is None:
-            try:
-                self._landed = self._posted.replies()
-            except TransportError as error:
-                self._landed = error
-        return not isinstance(self._landed, TransportError)
+        return self._replies.land()
 
     def finish(self) -> T:
-        """The operation's result."""
+        """The operation's result. Land it before: to be interrupted here gives the operation up."""
+        self.land()
         return self._client._go_on(self._operation, self._first_reply)
 
     def drop(self) -> None:
         """Gives the operation up: what the server did of it stands."""
-        if self._landed is None:
-            self._posted.drop()  # one that has landed gave its connection back
+        self._replies.drop()
         self._operation.close()
 
     def _first_reply(self) -> Effect:
-        self.land()
-        landed, self._landed = self._landed, None
-        if isinstance(landed, TransportError):
-            return self._operation.throw(landed)
-        return self._operation.send(landed)
-
-
-def first_batch(operation: Operation[Any]) -> Batch:
-    """The first effect of an operation that may be begun, and finished later."""
-    effect = next(operation)
-    if not isinstance(effect, Batch) or effect.on != "data":
-        raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
-    return effect
+        try:
+            replies = self._replies.landed()
+        except TransportError as error:
+            return self._operation.throw(error)
+        return self._operation.send(replies)
 
 
 class Transport(Protocol):
@@ -66,6 +53,7 @@ class Transport(Protocol):
     def one(self, command: Command) -> Any: ...
     def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
     def append(self, posts: Sequence[Post]) -> list[Any]: ...
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies: ...
     def pools(self) -> list[ConnectionPool]: ...
     def close(self) -> None: ...
 
@@ -77,7 +65,10 @@ class Client:
         self.data, self.control = data, control
 
     def run(self, operation: Operation[T]) -> T:
-        """The operation's result. An error reply is raised inside the operation, at the effect that met it."""
+        """The operation's result. An error reply is raised inside the operation, at the effect that met it.
+
+        Whoever is interrupted closes the operation, so that its `finally` runs.
+        """
         return self._go_on(operation, operation.__next__)
 
     def _go_on(self, operation: Operation[T], first: Callable[[], Effect]) -> T:
@@ -101,25 +92,24 @@ class Client:
         server works. On one server, not on a cluster. Raises ServerUnreachable."""
         try:
             batch = first_batch(operation)
-            (server,) = self.data.pools()
-            return Begun(self, operation, server.post(batch.commands, batch.wait_ms))
+            return Begun(self, operation, self.data.post(batch.commands, batch.wait_ms))
         except BaseException:
             operation.close()
             raise
 
     def run_on_each(self, operation: Callable[[], Operation[T]]) -> list[T]:
-        """What the operation finds on each server of the messages by itself: a cluster has several, and those of them
+        """What the operation returns on each server of the messages by itself: a cluster has several, and those of them
         that do not answer are left out. Raises ServerUnreachable when none does."""
-        found: list[T] = []
+        results: list[T] = []
         silent: ServerUnreachable | None = None
-        for server in self.data.pools():
+        for pool in self.data.pools():
             try:
-                found.append(Client(server, server).run(operation()))
+                results.append(Client(pool, pool).run(operation()))
             except ServerUnreachable as error:
                 silent = error
-        if silent is not None and not found:
+        if silent is not None and not results:
             raise silent
-        return found
+        return results
 
     def _perform(self, effect: Effect) -> Any:
         if isinstance(effect, Append):
@@ -129,7 +119,9 @@ class Client:
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return self._evaluate(server, effect)
-        return server.one(effect) if isinstance(effect, Command) else server.many(effect.commands, effect.wait_ms)
+        if isinstance(effect, Command):
+            return server.one(effect)
+        return server.many(effect.commands, effect.wait_ms)
 
     def _evaluate(self, server: Transport, script: Script) -> Any:
         try:
@@ -151,3 +143,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def first_batch(operation: Operation[Any]) -> Batch:
+    """The first effect of an operation that may be begun, and finished later."""
+    effect = next(operation)
+    if not isinstance(effect, Batch) or effect.on != "data":
+        raise TypeError(f"only an operation that begins with a Batch of messages can be begun, not {effect!r}")
+    return effect

@@ -189,23 +189,39 @@ class Borrowed:
 
 
 class PendingReplies:
-    """A pipeline whose replies are still to be read, on a connection of its own. Read it, or drop it."""
+    """The replies to a pipeline, still to be read, on a connection of its own. Land and read them, or drop them."""
 
     def __init__(self, pool: ConnectionPool, connection: Connection, count: int) -> None:
         self._pool, self._connection, self._count = pool, connection, count
+        self._landed: list[Any] | TransportError | None = None
 
-    def replies(self) -> list[Any]:
-        """In order; an error reply stands in its place as a ServerRefused. Raises ServerUnreachable."""
+    def land(self) -> bool:
+        """Waits for them; False if the server does not answer."""
+        if self._landed is None:
+            try:
+                self._landed = self._read()
+            except TransportError as error:
+                self._landed = error
+        return not isinstance(self._landed, TransportError)
+
+    def landed(self) -> list[Any]:
+        """What has landed, in order; an error reply is a ServerRefused in its place. Raises ServerUnreachable."""
+        if isinstance(self._landed, TransportError):
+            raise self._landed
+        return self._landed or []
+
+    def drop(self) -> None:
+        """Gives up the replies, and the connection with them; one that has landed gave its connection back."""
+        if self._landed is None:
+            self._connection.close()
+
+    def _read(self) -> list[Any]:
         try:
             replies = self._connection.read(self._count)
         except BaseException as error:  # noqa: BLE001  (raised again there)
             self._pool.broken(self._connection, error)
         self._pool.give_back(self._connection)
         return outcomes(replies)
-
-    def drop(self) -> None:
-        """Gives up the replies, and the connection with them."""
-        self._connection.close()
 
 
 def packed(posts: Sequence[Post]) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from claude_comm.effects import Command
-from claude_comm.errors import ServerRefused
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.transport.pool import ConnectionPool
 
 
@@ -55,11 +55,23 @@ class _Answered:
 
     def __init__(self, posted: Any, hook: Hook, names: Sequence[str]) -> None:
         self._posted, self._hook, self._names = posted, hook, names
+        self._error: TransportError | None = None
+        self._seen = False
 
-    def replies(self) -> Any:
-        replies = self._posted.replies()
-        self._hook.after(self._names)
-        return replies
+    def land(self) -> bool:
+        landed = self._posted.land()
+        if landed and not self._seen:
+            self._seen = True
+            try:
+                self._hook.after(self._names)
+            except TransportError as error:
+                self._error = error
+        return landed and self._error is None
+
+    def landed(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._posted.landed()
 
     def drop(self) -> None:
         self._posted.drop()

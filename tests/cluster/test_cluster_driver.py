@@ -220,7 +220,7 @@ def test_nodes_are_reached_as_they_announce_themselves(
             masters.move(inboxes[0])
             client.run(effect(Append([Post(stream, b"1") for stream in inboxes])))
             assert [numbers(client.run, stream) for stream in inboxes] == [[0, 1]] * 6
-            assert {server.url.partition("://")[2].partition(":")[0] for server in client.data.servers()} == {told}
+            assert {server.url.partition("://")[2].partition(":")[0] for server in client.data.pools()} == {told}
     finally:
         for node in masters.nodes:
             node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")

@@ -19,7 +19,7 @@ from claude_comm.effects import Batch, Command, Operation, Pause, Post
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
-from claude_comm.transport.async_driver import AsyncConnectionPool
+from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.connect import connect, connect_async
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import APPEND_PART, ConnectionPool, public

@@ -37,7 +37,8 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings
-from claude_comm.transport.async_driver import AsyncClient, Landed
+from claude_comm.transport.async_driver import AsyncClient
+from claude_comm.transport.async_pool import Landed
 from claude_comm.transport.connect import connect_async
 
 T = TypeVar("T")

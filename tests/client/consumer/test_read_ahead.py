@@ -12,7 +12,7 @@ from claude_comm import AsyncConsumer, Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
-from claude_comm.transport.async_driver import AsyncConnectionPool
+from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.connect import connect
 from claude_comm.transport.pool import ConnectionPool
 

@@ -1,0 +1,220 @@
+"""One server, reached over asyncio connections: the twin of `transport.pool`, for one event loop.
+
+Law: as there. It is written by hand: what is begun here travels behind what is on its way, without a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, NoReturn, TypeAlias
+
+import redis
+from redis.asyncio import connection as redis_connections
+
+from claude_comm.effects import Command, Post, Reach
+from claude_comm.errors import TransportError
+from claude_comm.transport.async_connection import AsyncConnection
+from claude_comm.transport.pool import (
+    APPEND_PART,
+    CONNECT_TIMEOUT_S,
+    REPLY_TIMEOUT_S,
+    connection_options,
+    outcomes,
+    pack,
+    packed,
+    refused,
+    translate,
+    translated,
+)
+
+Landed: TypeAlias = Callable[[list[Any] | TransportError], None]
+
+# The asyncio twin of each connection class that redis-py's address parser names.
+_TWINS: dict[str, type[redis_connections.Connection] | type[redis_connections.UnixDomainSocketConnection]] = {
+    "UnixDomainSocketConnection": redis_connections.UnixDomainSocketConnection,
+    "SSLConnection": redis_connections.SSLConnection,
+}
+
+
+class AsyncConnectionPool:
+    """Asyncio connections to one server, as many as are used at once, for one event loop."""
+
+    reach: Reach = "server"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        options = connection_options(url)
+        options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+        kind = options.pop("connection_class", None)
+        opened = _TWINS[kind.__name__] if kind is not None else redis_connections.Connection
+        self._open = partial(opened, **options)
+        # Those at rest, the one used last on top; and all, for `close`.
+        self._idle: list[AsyncConnection] = []
+        self._connections: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
+        # The connection that carries what was begun, and how much of that has not landed.
+        self._stream: AsyncConnection | None = None
+        self._aloft = 0
+
+    async def one(self, command: Command) -> Any:
+        """The reply to one command. Raises ServerRefused or ServerUnreachable."""
+        (reply,) = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
+        if isinstance(reply, redis.RedisError):
+            raise refused(reply)
+        return reply
+
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+        """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
+
+        `wait_ms` is how long the last command asks the server to wait.
+        """
+        if not commands:
+            return []
+        together = b"".join([pack(command.args) for command in commands])
+        return outcomes(await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
+
+    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies:
+        """The same, of which nothing is waited for: it is sent when the caller awaits next."""
+        return AsyncPendingReplies(asyncio.ensure_future(self.many(commands, wait_ms)))
+
+    async def append(self, posts: Sequence[Post]) -> list[Any]:
+        """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
+        parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
+        return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
+
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Sends these now, on a connection at rest or behind what was begun before; False where there is none.
+
+        `done` is given the entry ids, as `append` returns them, or a ServerUnreachable; in the order of the beginnings.
+        """
+        connection = self._stream
+        if connection is None or not connection.sending():
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.usable():
+                    break
+                connection.close()
+            else:
+                return False
+            self._stream, self._aloft = connection, 0
+        self._aloft += 1
+        connection.send(packed(posts))
+        connection.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, connection, done))
+        return True
+
+    def _land(self, connection: AsyncConnection, done: Landed, replies: list[Any] | Exception) -> None:
+        if connection is self._stream:
+            self._aloft -= 1
+        if isinstance(replies, Exception):
+            connection.close()
+            done(translated(replies, self.url))
+            return
+        if connection is self._stream and not self._aloft:
+            self._stream = None
+            self._idle.append(connection)
+        done(outcomes(replies))
+
+    async def pools(self) -> list[AsyncConnectionPool]:
+        """Itself: what a cluster has several of."""
+        return [self]
+
+    def borrowed(self) -> AsyncBorrowed:
+        """A connection for the length of an `async with`, as `ConnectionPool.borrowed`."""
+        return AsyncBorrowed(self)
+
+    async def take(self) -> AsyncConnection:
+        """A connection that is at rest and alive, else a new one. Give it to `give_back` or `broken`."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable():
+                return connection
+            connection.close()
+        connection = AsyncConnection(self._open())
+        try:
+            await connection.open()
+        except (redis.RedisError, OSError) as error:
+            translate(error, self.url)
+        self._connections.add(connection)
+        return connection
+
+    def give_back(self, connection: AsyncConnection) -> None:
+        """Takes back a connection all of whose replies were read."""
+        self._idle.append(connection)
+
+    def broken(self, connection: AsyncConnection, error: BaseException) -> NoReturn:
+        """Cancelled between a command and its reply: that reply must not answer the next command."""
+        connection.close()
+        if isinstance(error, redis.RedisError | OSError):
+            translate(error, self.url)
+        raise error
+
+    def close_idle(self) -> None:
+        """Ends the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    async def close(self) -> None:
+        """Ends all connections, also those in use."""
+        self._idle.clear()
+        connections = list(self._connections)
+        for connection in connections:
+            connection.close()
+        if connections:
+            await asyncio.wait([connection.ended for connection in connections], timeout=CONNECT_TIMEOUT_S)
+
+    async def _exchange(self, parts: Iterable[tuple[bytes, int]], within_s: float) -> list[Any]:
+        """As `ConnectionPool._exchange`."""
+        replies: list[Any] = []
+        unread = 0
+        async with AsyncBorrowed(self) as connection:
+            for together, count in parts:
+                connection.send(together)
+                if unread:
+                    replies += await connection.read(unread, within_s)
+                unread = count
+            replies += await connection.read(unread, within_s)
+        return replies
+
+
+class AsyncBorrowed:
+    """A connection of an asyncio server for the length of an `async with`."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> AsyncConnection:
+        self._connection = await self._pool.take()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._pool.broken(self._connection, error)
+        self._pool.give_back(self._connection)
+
+
+class AsyncPendingReplies:
+    """The replies to a pipeline that travels as a task of its own. Land and read them, or drop them."""
+
+    def __init__(self, replies: asyncio.Future[list[Any]]) -> None:
+        self._replies = replies
+
+    async def land(self) -> bool:
+        """Waits for them; False if the server does not answer. Whoever is cancelled here has given up nothing."""
+        await asyncio.wait([self._replies])
+        return self._replies.exception() is None
+
+    def landed(self) -> list[Any]:
+        """What has landed, in order; an error reply is a ServerRefused in its place. Raises ServerUnreachable."""
+        return self._replies.result()
+
+    def drop(self) -> None:
+        """Gives up the replies."""
+        if not self._replies.cancel():
+            self._replies.exception()  # looked at, or asyncio complains that nobody did

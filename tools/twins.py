@@ -1,0 +1,136 @@
+"""Writes the blocking face of each pair of twins from its asyncio face, and checks that what lies there is fresh.
+
+    python tools/twins.py            writes them
+    python tools/twins.py --check    names those that are not fresh, and exits 1
+
+Law: people edit the asyncio file. What differs by rule (`await`, `AsyncX`, `x_async`, `async_x`) is rewritten by rule,
+what differs in words stands in `TWINS`, and a statement or a method below a comment `# asyncio only` is left out. A
+word that does not occur any more is an error, and so is what still speaks of asyncio when all is rewritten.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Twin(NamedTuple):
+    """One pair. `words` are texts of the asyncio file and what the blocking one has in their place."""
+
+    source: str
+    target: str
+    words: Mapping[str, str] = {}
+
+
+TWINS = (
+    Twin(
+        "claude_comm/transport/async_driver.py",
+        "claude_comm/transport/driver.py",
+        {
+            "The asyncio driver: performs the effects of an operation one after another, awaited.": (
+                "The blocking driver: performs the effects of an operation one after another."
+            ),
+            "import AsyncConnectionPool, AsyncPendingReplies, Landed": "import ConnectionPool, PendingReplies",
+        },
+    ),
+    Twin(
+        "claude_comm/transport/async_cluster.py",
+        "claude_comm/transport/cluster.py",
+        {
+            "the master that has its key; asyncio.": "the master that has its key; blocking.",
+            "one cluster, for one event loop.": "one cluster; safe to share between threads.",
+            "import AsyncConnectionPool, AsyncPendingReplies, Landed": "import ConnectionPool, PendingReplies",
+        },
+    ),
+)
+
+# In this order: what is left out first, then the words of the language, then the names.
+RULES: tuple[tuple[str, str], ...] = (
+    (r"\basync (def|with|for)\b", r"\1"),
+    (r"\bawait ", ""),
+    (r"\b__a(enter|exit|iter|next)__\b", r"__\1__"),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
+    (r"\baclosing\b", "closing"),
+    (r"\bAsyncExitStack\b", "ExitStack"),
+    (r"\basyncio\.sleep\b", "time.sleep"),
+    (r"\basyncio\.(Lock|Event)\b", r"threading.\1"),
+    (r"^import asyncio$", "import threading\nimport time"),
+    (r"\b(_?)Async(?=[A-Z])", r"\1"),
+    (r"\b(_?)async_(?=[a-z])", r"\1"),
+    (r"\b([a-z_]+)_async\b", r"\1"),
+)
+ONLY = "# asyncio only"
+
+
+def blocking(twin: Twin, source: str) -> str:
+    """The text of the blocking face. Raises ValueError for a word that does not occur or has no blocking form."""
+    text = "\n".join(_shared(source.splitlines())) + "\n"
+    for word, instead in twin.words.items():
+        if word not in text:
+            raise ValueError(f"{twin.source} does not say {word!r} any more: change the words of its twin.")
+        text = text.replace(word, instead)
+    for pattern, instead in RULES:
+        text = re.sub(pattern, instead, text, flags=re.MULTILINE)
+    text = _tidied(f"# Written by tools/twins.py from {Path(twin.source).name}: edit that file.\n{text}", twin.target)
+    if left := re.search(r".*\b(?:asyncio|await)\b.*", text.partition("\n")[2]):
+        raise ValueError(f"{twin.source}: {left[0].strip()!r} has no blocking form: give its twin a word for it.")
+    return text
+
+
+def _shared(lines: Sequence[str]) -> Iterator[str]:
+    """The lines without the statements that are for asyncio only."""
+    number = 0
+    while number < len(lines):
+        if lines[number].strip() != ONLY:
+            yield lines[number]
+            number += 1
+            continue
+        depth = _depth(lines[number])
+        number += 1
+        while lines[number].strip().startswith("@"):
+            number += 1
+        number += 1
+        while number < len(lines) and (not lines[number].strip() or _goes_on(lines[number], depth)):
+            number += 1
+
+
+def _goes_on(line: str, depth: int) -> bool:
+    return _depth(line) > depth or (_depth(line) == depth and line.strip()[0] in ")]}")
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _tidied(text: str, name: str) -> str:
+    """The text as ruff leaves it: without imports that nobody needs, in the house's form."""
+    for command in (["check", "--fix-only", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", name, "-"]
+        text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout
+    return text
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0, or 1 when a blocking face was not fresh and `--check` was given."""
+    stale = 0
+    for twin in TWINS:
+        target, text = REPOSITORY / twin.target, blocking(twin, (REPOSITORY / twin.source).read_text(encoding="utf-8"))
+        if target.is_file() and target.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in arguments:
+            print(f"{twin.target} is not what {twin.source} says: run `python tools/twins.py`.", file=sys.stderr)
+            stale = 1
+        else:
+            target.write_text(text, encoding="utf-8")
+            print(twin.target)
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
