@@ -223,3 +223,27 @@ Atom: TypeAlias = (
     | SomeProperty
     | CompositeEnum
 )
+
+
+def conjuncts(node: Node) -> tuple[Node, ...]:
+    """The parts of a conjunction; any other node is its own only part."""
+    return node.parts if isinstance(node, And) else (node,)
+
+
+def possible_kinds(node: Node) -> int:
+    """The kinds that a conjunction may have values of, as far as its own parts tell."""
+    kinds = ANY_KIND
+    for part in conjuncts(node):
+        match part:
+            case Kinds(kinds=bits):
+                kinds &= bits
+            case Lit(kind=kind, strict=True):
+                kinds &= kind
+    return kinds
+
+
+def single_name(names: Node) -> str | None:
+    """The one name that a formula over strings admits, where it is written as that."""
+    if isinstance(names, Lit) and isinstance(names.atom, StringEnum) and names.atom.holds:
+        return next(iter(names.atom.values)) if len(names.atom.values) == 1 else None
+    return None

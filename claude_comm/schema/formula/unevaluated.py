@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import TOP
 from claude_comm.schema.formula.nodes import ARRAY, OBJECT, Node
+from claude_comm.schema.formula.translator import Translator
 from claude_comm.schema.verdict import Json
-
-if TYPE_CHECKING:
-    from claude_comm.schema.formula.translator import Translator
 
 # Patterns that may overlap make 2^n regions.
 MAX_PATTERNS = 5

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,11 +19,9 @@ from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import TOP
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.solver.distinct import representatives
+from claude_comm.schema.solver.goals import Goals
 from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.verdict import Json
-
-if TYPE_CHECKING:
-    from claude_comm.schema.solver.prover import Prover
 
 MAX_POSITIONS = 200
 MAX_LENGTH = 1_000
@@ -54,8 +52,8 @@ Tally: TypeAlias = tuple[int, ...]
 class ArraySolver:
     """The arrays that satisfy all literals."""
 
-    def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
-        self.prover = prover
+    def __init__(self, goals: Goals, literals: Iterable[nodes.Lit]) -> None:
+        self.goals, self.resolver, self.factory = goals, goals.resolver, goals.resolver.factory
         self.low = 0
         self.high: int | None = None
         self.items: dict[int, list[Node]] = {}
@@ -76,7 +74,7 @@ class ArraySolver:
             case nodes.Item(index=index, node=node):
                 self.items.setdefault(index, []).append(node)
             case nodes.AtMost(start=start, node=node, count=0):
-                self.rest.append((start, self.prover.factory.negation(node)))
+                self.rest.append((start, self.factory.negation(node)))
             case nodes.AtMost(start=start, node=node, count=count):
                 self.counts.append(CountRange(start, node, 0, count))
             case nodes.AtLeast(start=start, node=node, count=count):
@@ -99,7 +97,7 @@ class ArraySolver:
             case nodes.MaxSize(count=count):
                 return count < self.low
             case nodes.Item(index=index, node=node) if index < self.low:
-                return isinstance(self.prover.goal([*self.said(index), node]), Unsat)
+                return isinstance(self.goals.goal([*self.said(index), node]), Unsat)
             case nodes.AtLeast(start=start, node=node, count=count):
                 if self.high is not None and start + count > self.high:
                     return True
@@ -107,7 +105,7 @@ class ArraySolver:
                 if self.high is not None:
                     end = min(end, self.high)
                 goals = dict.fromkeys((*self.said(index), node) for index in range(start, min(end, MAX_POSITIONS)))
-                return end <= MAX_POSITIONS and all(isinstance(self.prover.goal(goal), Unsat) for goal in goals)
+                return end <= MAX_POSITIONS and all(isinstance(self.goals.goal(goal), Unsat) for goal in goals)
         return False
 
     def solve(self) -> Result:
@@ -137,19 +135,19 @@ class ArraySolver:
         for index in range(min(self.positions + 1, MAX_LENGTH)):
             if self.high is not None and index >= self.high:
                 return
-            if isinstance(self.prover.goal(self.said(index)), Unsat):
+            if isinstance(self.goals.goal(self.said(index)), Unsat):
                 self.high = index
                 return
 
     def _long(self) -> Result:
         for index in range(self.positions + 1):
-            if isinstance(self.prover.goal(self.said(index)), Unsat):
+            if isinstance(self.goals.goal(self.said(index)), Unsat):
                 return UNSAT
         return Unknown(f"an array of more than {MAX_LENGTH:,} items", "minItems")
 
     def classes(self, index: int) -> list[tuple[tuple[bool, ...], Goal]]:
         """The classes that the item at `index` may be of: for each count whether the item is counted."""
-        negation = self.prover.factory.negation
+        negation = self.factory.negation
         # Before its start an item is never counted.
         choices = [(False, True) if count.start <= index else (False,) for count in self.counts]
         found = list[tuple[tuple[bool, ...], Goal]]()
@@ -168,7 +166,8 @@ class ArraySolver:
         sure_of: dict[int, bool] = {}
         unknown: Unknown | None = None
         seen: set[Tally] = set()
-        for length in itertools.count():
+        length = 0
+        while True:
             if length >= self.low:
                 for state, items in reached.items():
                     if self._met(state):
@@ -183,13 +182,14 @@ class ArraySolver:
                 break
             options = list[tuple[tuple[bool, ...], Json]]()
             for chosen, goal in self.classes(length):
-                found = self.prover.goal(goal)
+                found = self.goals.goal(goal)
                 if isinstance(found, Sat):
                     options.append((chosen, found.value))
                     sure_of[length] = sure_of.get(length, True) and found.sure
                 elif isinstance(found, Unknown):
                     unknown = found
             reached = self._next(reached, options)
+            length += 1
         if unknown is not None:
             return unknown
         return (
@@ -203,7 +203,7 @@ class ArraySolver:
     ) -> dict[Tally, list[Json]]:
         out: dict[Tally, list[Json]] = {}
         for state, items in reached.items():
-            self.prover.tick()
+            self.resolver.tick()
             for chosen, value in options:
                 new = tuple(
                     min(have + taken, count.cap) for have, taken, count in zip(state, chosen, self.counts, strict=True)
@@ -243,9 +243,9 @@ class ArraySolver:
             return False
         for count in self.counts:
             others = 0 if count.high is None else self.low - count.high
-            for node, needed in ((count.node, count.low), (self.prover.factory.negation(count.node), others)):
+            for node, needed in ((count.node, count.low), (self.factory.negation(count.node), others)):
                 if 0 < needed <= MAX_DISTINCT:
-                    found, complete = self.prover.members([*self.said(0), node], needed)
+                    found, complete = self.goals.members([*self.said(0), node], needed)
                     if complete and len(found) < needed:
                         return True
         return False
@@ -255,7 +255,7 @@ class ArraySolver:
         highest = min(length + 3, MAX_DISTINCT) if self.high is None else min(self.high, length + 3)
         for size in range(length, highest + 1):
             for choice in itertools.islice(itertools.product(*(self.classes(index) for index in range(size))), 5_000):
-                self.prover.tick()
+                self.resolver.tick()
                 state = tuple(sum(chosen[at] for chosen, _ in choice) for at in range(len(self.counts)))
                 if self._met(state) and not self._over(state):
                     yield [goal for _, goal in choice]
@@ -265,7 +265,7 @@ class ArraySolver:
         known: dict[Goal, tuple[list[Json], bool]] = {}
         for goal in goals:
             if goal not in known:
-                known[goal] = self.prover.members(goal, len(goals))
+                known[goal] = self.goals.members(goal, len(goals))
         values = representatives([known[goal][0] for goal in goals])
         if values is not None:
             return Sat(values)
@@ -282,13 +282,13 @@ class ArraySolver:
             if self.high is not None and right >= self.high:
                 break
             for left in range(right):
-                self.prover.tick()
-                shared = self.prover.goal([*self.said(left), *self.said(right)])
+                self.resolver.tick()
+                shared = self.goals.goal([*self.said(left), *self.said(right)])
                 if isinstance(shared, Unsat):
                     # 1 and 1.0 are equal, and still the one may be a value here and the other there.
                     unknown = (
                         better(unknown, Unknown("equal numbers that are written in two ways"))
-                        if self.prover.lexical
+                        if self.resolver.lexical
                         else unknown
                     )
                     continue
@@ -303,7 +303,7 @@ class ArraySolver:
         items = list[Json]()
         sure = shared.sure
         for index in range(max(self.low, right + 1)):
-            found = shared if index in {left, right} else self.prover.goal(self.said(index))
+            found = shared if index in {left, right} else self.goals.goal(self.said(index))
             if not isinstance(found, Sat):
                 # An empty position before `right` closes this pair for good.
                 return found
@@ -311,8 +311,8 @@ class ArraySolver:
             sure = sure and found.sure
         if not self.counts:
             return Sat(items, sure)
-        literals = [self.prover.factory.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]
-        holds = self.prover.holds(self.prover.factory.conjunction(literals), items)
+        literals = [self.factory.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]
+        holds = self.resolver.holds(self.factory.conjunction(literals), items)
         return Sat(items, sure) if holds else Unknown("items that are counted and must not all differ", "uniqueItems")
 
 

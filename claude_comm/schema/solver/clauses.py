@@ -1,12 +1,45 @@
 """Alternatives: the clauses of one kind of value, and which of them to try.
 
-Law: a value of a conjunction of literals and clauses is searched as in the method of Davis, Putnam, Logemann and
-Loveland (1962): a clause that some literal already grants is dropped, an alternative that clashes with the literals is
-crossed out, a clause with one alternative left is no choice; only then is one tried after the other. A value of the
-literals alone that happens to satisfy the clauses ends the search; literals without a value end it as well.
+Law: a conjunction is `UNSAT` only when each way through its clauses is closed; an alternative is crossed out only when
+it has no value together with the literals, for certain; `Sat` is returned for a value that was evaluated, or that was
+built for exactly the literals that hold.
 
-That is what makes tagged unions cheap without being told the tag: an alternative with another tag clashes at once, so
-each branch of the one side meets only the branch of the other that has its tag.
+Theory of operation. A formula that the resolver has resolved for one kind of value is a conjunction of three things:
+
+- literals, which hold on this branch of the search, and which the solver of the kind turns into a value;
+- clauses, each a disjunction of which at least one alternative must hold;
+- unknowns, of which nothing is known but that they contradict their own negation.
+
+The search is that of Davis, Putnam, Logemann and Loveland ("A machine program for theorem-proving", CACM 5(7), 1962),
+with a solver of the kind's literals below it, as in DPLL(T) (see `goals`). `run` does at each branch:
+
+1. `propagate`: an alternative that conflicts with the literals is crossed out; a clause of which a literal already
+   grants an alternative is dropped; one with a single alternative left is no choice, and its literals are added; one
+   with none left closes the branch. Repeated until nothing changes.
+2. `enumerated`: where a literal lists all values that there can be, each of them is evaluated, and that is the answer.
+3. The solver is asked for a value of the literals alone. If there is none, the branch is closed, whatever the clauses
+   say. If that value happens to satisfy the clauses too, it is the answer.
+4. `decide`: the clause that settles most literals for the fewest alternatives is chosen, and its alternatives are tried
+   one after the other, each on a copy of the branch; those that the value of step 3 already satisfies come first.
+
+Worked example: a tagged union against a copy of itself. The producer sends
+
+    {"anyOf": [{"properties": {"kind": {"const": "a"}, "x": {"type": "integer"}}, "required": ["kind"]},
+               {"properties": {"kind": {"const": "b"}, "y": {"type": "string"}}, "required": ["kind"]}]}
+
+and the consumer accepts the same, but any number as `x`. The objects of `produced and not accepted` have no literal and
+three clauses, with `kind="a"` short for "every property `kind` is a" and `+kind` for "there is a `kind`":
+
+    P:  (+kind, kind="a", x integer)  or  (+kind, kind="b", y string)
+    A:  no kind  or  some kind not "a"  or  some x not a number       from `not` the first accepted form
+    B:  no kind  or  some kind not "b"  or  some y not a string       from `not` the second
+
+Nothing propagates, and `{}`, the value without a literal, does not satisfy P. P settles three literals a choice, A and
+B one, so P is decided first. Its first alternative adds `+kind, kind="a", x integer`. Now A has lost "no kind" (against
+`+kind`), "some kind not a" (the goal of a value both "a" and not "a" has none), and "some x not a number" (nor has that
+of an integer that is no number): A is empty, and the branch is closed without a look at B. The second alternative
+closes in the same way by B. So the two forms cost two branches and a handful of goals, not the 2 x 3 x 3 combinations,
+and nobody had to be told which property is the tag.
 """
 
 from __future__ import annotations
@@ -14,17 +47,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM
-from claude_comm.schema.formula.nodes import NULL, Node
+from claude_comm.schema.formula.nodes import Node
+from claude_comm.schema.solver.goals import Goals, TheorySolver
 from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.values import pointed, value, written
 from claude_comm.schema.verdict import Json
-
-if TYPE_CHECKING:
-    from claude_comm.schema.solver.prover import Prover
 
 # Choices below each other; each takes two frames of the interpreter's stack.
 MAX_CHOICES = 60
@@ -32,19 +62,9 @@ MAX_CHOICES = 60
 MAX_INTEGERS = 6
 
 
-class TheorySolver(Protocol):
-    """The values that satisfy a conjunction of literals of one kind."""
-
-    def conflicts_with(self, literal: nodes.Lit) -> bool:
-        """Whether one literal more certainly leaves no value."""
-
-    def solve(self) -> Result:
-        """A value, if there is one."""
-
-
-def satisfy(prover: Prover, kind: int, node: Node) -> Result:
+def satisfy(goals: Goals, kind: int, node: Node) -> Result:
     """A value of `kind` in a node that is resolved for that kind."""
-    return _Dpll(prover, kind).run(_Branch().with_part(node), 0)
+    return _Dpll(goals, kind).run(_Branch().with_part(node), 0)
 
 
 class _Branch:
@@ -64,13 +84,13 @@ class _Branch:
         return new
 
     def with_part(self, part: Node) -> _Branch:
-        """One part more; changes the case itself."""
+        """One part more; changes the branch itself."""
         match part:
-            case nodes.And(parts=parts):
-                for each in parts:
-                    self.with_part(each)
-            case nodes.Or(parts=parts):
-                self.clauses.append(parts)
+            case nodes.And(parts=conjuncts):
+                for conjunct in conjuncts:
+                    self.with_part(conjunct)
+            case nodes.Or(parts=alternatives):
+                self.clauses.append(alternatives)
             case nodes.Lit():
                 self.literals[part] = None
             case nodes.Opaque():
@@ -79,129 +99,128 @@ class _Branch:
                 self.refuted = True
         return self
 
+    def knows(self, part: Node) -> bool:
+        return part in self.literals or part in self.opaque
+
+    def grants(self, part: Node) -> bool:
+        """Whether an alternative is written among what holds already."""
+        return self.knows(part) or (isinstance(part, nodes.And) and all(map(self.knows, part.parts)))
+
 
 class _Dpll:
-    def __init__(self, prover: Prover, kind: int) -> None:
-        self.prover, self.kind = prover, kind
+    def __init__(self, goals: Goals, kind: int) -> None:
+        self.goals, self.resolver, self.factory = goals, goals.resolver, goals.resolver.factory
+        self.kind = kind
 
-    def run(self, case: _Branch, choices: int) -> Result:
-        solver = self.propagate(case)
+    def run(self, branch: _Branch, choices: int) -> Result:
+        solver = self.propagate(branch)
         if solver is None:
             return UNSAT
-        enumerated = self.enumerated(case)
+        enumerated = self.enumerated(branch)
         if enumerated is not None:
             return enumerated
-        found = solver.solve()
-        if isinstance(found, Unsat):
+        model = solver.solve()
+        if isinstance(model, Unsat):
             return UNSAT
-        if isinstance(found, Sat) and case.opaque:
-            found = Sat(found.value, sure=False)
-        if not case.clauses:
-            return found
-        if isinstance(found, Sat) and found.sure and self.meets(case, found.value):
-            return found
+        if isinstance(model, Sat) and branch.opaque:
+            model = Sat(model.value, sure=False)
+        if not branch.clauses:
+            return model
+        if isinstance(model, Sat) and model.sure and self.meets(branch, model.value):
+            return model
         if choices >= MAX_CHOICES:
             return Unknown("too many alternatives at one place", "anyOf")
-        return self.decide(case, choices, found)
+        return self.decide(branch, choices, model)
 
-    def decide(self, case: _Branch, choices: int, found: Result) -> Result:
+    def decide(self, branch: _Branch, choices: int, model: Result) -> Result:
         """One alternative after the other, of the clause that settles most for the fewest ways."""
-        index = min(range(len(case.clauses)), key=lambda i: _branching_factor(case.clauses[i]))
-        clause = case.clauses.pop(index)
-        if isinstance(found, Sat):
-            guess = found.value
-            clause = tuple(sorted(clause, key=lambda part: self.prover.holds(part, guess) is not True))
+        index = min(range(len(branch.clauses)), key=lambda i: _branching_factor(branch.clauses[i]))
+        clause = branch.clauses.pop(index)
+        if isinstance(model, Sat):
+            guess = model.value
+            clause = tuple(sorted(clause, key=lambda part: self.resolver.holds(part, guess) is not True))
         best: Result = UNSAT
         for part in clause:
-            self.prover.tick()
-            best = better(best, self.run(case.copy().with_part(part), choices + 1))
+            self.resolver.tick()
+            best = better(best, self.run(branch.copy().with_part(part), choices + 1))
             if isinstance(best, Sat) and best.sure:
                 return best
         return best
 
-    def meets(self, case: _Branch, candidate: Json) -> bool:
-        holds = self.prover.holds
-        return all(any(holds(part, candidate) is True for part in clause) for clause in case.clauses)
+    def meets(self, branch: _Branch, candidate: Json) -> bool:
+        """Whether a value satisfies all clauses, for certain."""
+        holds = self.resolver.holds
+        return all(any(holds(part, candidate) is True for part in clause) for clause in branch.clauses)
 
-    def propagate(self, case: _Branch) -> TheorySolver | None:
-        """The shape of the literals, once no clause has a choice that is none; nothing when a clause cannot be met."""
-        while not case.refuted and not self.is_contradictory(case):
-            self.prover.tick()
-            solver = self.solver(case)
-            clauses, case.clauses = case.clauses, []
+    def propagate(self, branch: _Branch) -> TheorySolver | None:
+        """The solver of the literals, once no clause has an alternative too few; None when one cannot be met."""
+        while not branch.refuted and not self.contradicts_itself(branch):
+            self.resolver.tick()
+            solver = self.goals.theory(self.kind, branch.literals)
+            clauses, branch.clauses = branch.clauses, []
             grew = False
             for clause in clauses:
-                left = self.remaining(case, solver, clause)
+                left = self.remaining(branch, solver, clause)
                 if left is None:
                     continue
                 if not left:
                     return None
                 if len(left) == 1:
-                    case.with_part(left[0])
+                    branch.with_part(left[0])
                     grew = True
                 else:
-                    case.clauses.append(left)
+                    branch.clauses.append(left)
             if not grew:
                 return solver
         return None
 
-    def remaining(self, case: _Branch, solver: TheorySolver, clause: tuple[Node, ...]) -> tuple[Node, ...] | None:
+    def remaining(self, branch: _Branch, solver: TheorySolver, clause: tuple[Node, ...]) -> tuple[Node, ...] | None:
         """The alternatives of a clause that may still hold; None when one of them holds already."""
         left = list[Node]()
         for part in clause:
-            if part in case.literals or part in case.opaque or self.is_satisfied(case, part):
+            if branch.grants(part):
                 return None
-            if not self.is_conflicting(case, solver, part):
+            if not self.conflicts(branch, solver, part):
                 left.append(part)
         return tuple(left)
 
-    def is_satisfied(self, case: _Branch, part: Node) -> bool:
-        return isinstance(part, nodes.And) and all(each in case.literals or each in case.opaque for each in part.parts)
-
-    def is_conflicting(self, case: _Branch, solver: TheorySolver, part: Node) -> bool:
+    def conflicts(self, branch: _Branch, solver: TheorySolver, part: Node) -> bool:
         """Whether an alternative certainly has no value together with the literals."""
         match part:
-            case nodes.And(parts=parts):
-                return any(self.is_conflicting(case, solver, each) for each in parts if not isinstance(each, nodes.Or))
+            case nodes.And(parts=conjuncts):
+                certain = (conjunct for conjunct in conjuncts if not isinstance(conjunct, nodes.Or))
+                return any(self.conflicts(branch, solver, conjunct) for conjunct in certain)
             case nodes.Lit():
-                return self.opposite(part) in case.literals or solver.conflicts_with(part)
+                return self.resolver.opposite(part) in branch.literals or solver.conflicts_with(part)
             case nodes.Opaque():
-                return self.prover.factory.negation(part) in case.opaque
+                return self.factory.negation(part) in branch.opaque
         return part is BOTTOM
 
-    def is_contradictory(self, case: _Branch) -> bool:
-        return any(self.opposite(literal) in case.literals for literal in case.literals) or any(
-            self.prover.factory.negation(each) in case.opaque for each in case.opaque
+    def contradicts_itself(self, branch: _Branch) -> bool:
+        return any(self.resolver.opposite(literal) in branch.literals for literal in branch.literals) or any(
+            self.factory.negation(unknown) in branch.opaque for unknown in branch.opaque
         )
 
-    def opposite(self, literal: nodes.Lit) -> Node:
-        return self.prover.opposite(literal)
-
-    def solver(self, case: _Branch) -> TheorySolver:
-        # Imported by the prover, which knows all domains; null and booleans have nothing to solve.
-        made = self.prover.solvers.get(self.kind)
-        return ConstantSolver(self.kind) if made is None else made(self.prover, case.literals)
-
-    def enumerated(self, case: _Branch) -> Result | None:
-        """The answer where some literal lists all values that there can be: each of them is looked at."""
-        sizes = [(size, at) for at, literal in enumerate(case.literals) if (size := _size(literal.atom)) is not None]
+    def enumerated(self, branch: _Branch) -> Result | None:
+        """The answer where some literal lists all values that there can be: each of them is evaluated."""
+        sizes = [(size, at) for at, literal in enumerate(branch.literals) if (size := _size(literal.atom)) is not None]
         if not sizes:
             return None
         best: Result = UNSAT
-        node = self.prover.factory.conjunction(
-            [*case.literals, *case.opaque, *(self.prover.factory.disjunction(clause) for clause in case.clauses)]
+        node = self.factory.conjunction(
+            [*branch.literals, *branch.opaque, *(self.factory.disjunction(clause) for clause in branch.clauses)]
         )
         # Only the shortest is put in order: tens of thousands of words take a tenth of a second.
-        for candidate in _listed([*case.literals][min(sizes)[1]].atom):
-            spellings, all_of_them = _spellings(candidate) if self.prover.lexical else ([candidate], True)
+        for candidate in _listed([*branch.literals][min(sizes)[1]].atom):
+            spellings, complete = _spellings(candidate) if self.resolver.lexical else ([candidate], True)
             for spelling in spellings:
-                self.prover.tick()
-                holds = self.prover.holds(node, spelling)
+                self.resolver.tick()
+                holds = self.resolver.holds(node, spelling)
                 if holds:
                     return Sat(spelling)
                 if holds is None:
                     best = Sat(spelling, sure=False)
-            if not all_of_them:
+            if not complete:
                 best = better(best, Unknown("many numbers in one constant, where 1 and 1.0 are not alike"))
         return best
 
@@ -210,19 +229,6 @@ def _branching_factor(clause: tuple[Node, ...]) -> float:
     """By how much a choice multiplies the work for each literal that it settles: the tag of a union settles most."""
     settled = sum(len(part.parts) if isinstance(part, nodes.And) else 1 for part in clause) / len(clause)
     return math.log(len(clause)) / settled
-
-
-class ConstantSolver:
-    """Null, or a boolean that no literal restricts."""
-
-    def __init__(self, kind: int) -> None:
-        self.kind = kind
-
-    def conflicts_with(self, literal: nodes.Lit) -> bool:
-        return False
-
-    def solve(self) -> Result:
-        return Sat(None if self.kind == NULL else True)
 
 
 def _size(atom: nodes.Atom) -> int | None:
@@ -245,7 +251,7 @@ def _listed(atom: nodes.Atom) -> list[Json]:
         case nodes.BooleanEnum(values=flags):
             return sorted(flags)
         case nodes.CompositeEnum(keys=keys):
-            return [value(one) for one in sorted(keys, key=repr)]
+            return [value(key) for key in sorted(keys, key=repr)]
     raise AssertionError(atom)
 
 

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.formula.factory import FormulaFactory
+from claude_comm.schema.formula.keyword_rules import translator
 from claude_comm.schema.formula.nodes import Node
-from claude_comm.schema.formula.translator import Translator
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
 from claude_comm.schema.solver.prover import Prover
+from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.solver.result import Result, Sat, Unknown, Unsat
 from claude_comm.schema.solver.violations import violations
 from claude_comm.schema.verdict import Json
@@ -32,9 +33,9 @@ class Question:
     def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
         self.documents = left, right
         self.factory = FormulaFactory(budget.tick)
-        self.prover = Prover(self.factory, budget.tick, line_ends)
-        sides = [Translator(self.factory, left, "p:", budget.tick), Translator(self.factory, right, "c:", budget.tick)]
-        self.prover.sides += sides
+        sides = [translator(self.factory, left, "p:", budget.tick), translator(self.factory, right, "c:", budget.tick)]
+        self.resolver = Resolver(self.factory, sides, budget.tick, line_ends)
+        self.prover = Prover(self.resolver)
         self.left, self.right = sides[0].root(), sides[1].root()
 
     def ask(self, *further: Node) -> Result:
@@ -51,11 +52,11 @@ class Question:
         `OutOfBudget`.
         """
         try:
-            ways = itertools.islice(violations(self.prover, self.right, self.left), MAX_VIOLATIONS)
+            ways = itertools.islice(violations(self.resolver, self.right, self.left), MAX_VIOLATIONS)
             for tried, violation in enumerate(ways):
                 if not shown and tried >= patience:
                     return
-                if any(self.prover.holds(violation, message) for message in shown):
+                if any(self.resolver.holds(violation, message) for message in shown):
                     continue
                 result = self.prover.goal([self.left, violation])
                 if isinstance(result, Sat):

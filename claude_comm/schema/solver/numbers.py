@@ -9,16 +9,12 @@ numbers than any finite or periodic exception takes away.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat
 from claude_comm.schema.values import Unwritable, pointed, written
-
-if TYPE_CHECKING:
-    from claude_comm.schema.solver.prover import Prover
 
 # Steps of one period that are looked at; and digits of a number that is still computed with.
 MAX_PERIOD = 20_000
@@ -28,8 +24,8 @@ MAX_BITS = 6_000
 class NumberSolver:
     """The numbers that satisfy all literals."""
 
-    def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
-        self.prover = prover
+    def __init__(self, tick: Callable[[], None], literals: Iterable[nodes.Lit]) -> None:
+        self.tick = tick
         self.low: nodes.LowerBound | None = None
         self.high: nodes.UpperBound | None = None
         self.step: Fraction | None = None
@@ -58,7 +54,7 @@ class NumberSolver:
 
     def conflicts_with(self, literal: nodes.Lit) -> bool:
         """Whether one literal more leaves no number."""
-        wider = NumberSolver(self.prover, ())
+        wider = NumberSolver(self.tick, ())
         wider.low, wider.high, wider.step = self.low, self.high, self.step
         wider.never, wider.without, wider.lexical = [*self.never], {*self.without}, {*self.lexical}
         match literal.atom:
@@ -73,14 +69,14 @@ class NumberSolver:
             (low is None or number > low.bound or (number == low.bound and not low.open))
             and (high is None or number < high.bound or (number == high.bound and not high.open))
             and (self.step is None or (number / self.step).denominator == 1)
-            and all((number / each).denominator != 1 for each in self.never)
+            and all((number / excluded).denominator != 1 for excluded in self.never)
             and number not in self.without
             # An integer that draft 4 wants, or that it must not be, can always be written the one way or the other.
             and not (True in self.lexical and number.denominator != 1)
         )
 
     def solve(self) -> Result:
-        """A number of the shape, the plainest first."""
+        """A number that satisfies all literals, the plainest first."""
         if self.lexical == {True, False}:
             return UNSAT
         if True in self.lexical:
@@ -98,7 +94,7 @@ class NumberSolver:
 
     def _first(self, numbers: Iterable[Fraction], otherwise: Result) -> Result:
         for number in numbers:
-            self.prover.tick()
+            self.tick()
             if self.admits(number):
                 try:
                     return Sat(self._written(number))
@@ -136,11 +132,11 @@ class NumberSolver:
                 yield Fraction(math.floor(middle / unit)) * unit
 
     def _multiples(self, step: Fraction) -> Result:
-        if any((step / each).denominator == 1 for each in self.never):
+        if any((step / excluded).denominator == 1 for excluded in self.never):
             return UNSAT
         period = step
-        for each in self.never:
-            period = lcm(period, each)
+        for excluded in self.never:
+            period = lcm(period, excluded)
             if period.numerator.bit_length() > MAX_BITS:
                 return Unknown("a least common multiple with too many digits", "multipleOf")
         length = period / step

@@ -9,20 +9,17 @@ mentions fall into regions, by the patterns that hold for them: one fresh name o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM
-from claude_comm.schema.formula.nodes import Node
-from claude_comm.schema.formula.translator import single
+from claude_comm.schema.formula.nodes import Node, single_name
 from claude_comm.schema.regex.language import Language
+from claude_comm.schema.solver.goals import Goals
+from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
 from claude_comm.schema.verdict import Json
-
-if TYPE_CHECKING:
-    from claude_comm.schema.solver.prover import Prover
 
 MAX_REGIONS = 64
 MAX_PLACEMENTS = 2_000
@@ -52,8 +49,8 @@ class Slot(msgspec.Struct, frozen=True, eq=False):
 class ObjectSolver:
     """The objects that satisfy all literals."""
 
-    def __init__(self, prover: Prover, literals: Iterable[nodes.Lit]) -> None:
-        self.prover = prover
+    def __init__(self, goals: Goals, literals: Iterable[nodes.Lit]) -> None:
+        self.goals, self.resolver, self.factory = goals, goals.resolver, goals.resolver.factory
         self.low = 0
         self.high: int | None = None
         self.named: dict[str, list[Node]] = {}
@@ -74,13 +71,13 @@ class ObjectSolver:
             case nodes.MaxSize(count=count):
                 self.high = count if self.high is None else min(self.high, count)
             case nodes.EveryProperty(names=names, node=node):
-                name = single(names)
+                name = single_name(names)
                 if name is None:
                     self.general.append((names, node))
                 else:
                     self.named.setdefault(name, []).append(node)
             case nodes.SomeProperty(names=names, node=node):
-                name = single(names)
+                name = single_name(names)
                 if name is None:
                     self.some.append((names, node))
                 else:
@@ -94,15 +91,15 @@ class ObjectSolver:
             case nodes.MaxSize(count=count):
                 return count < max(self.low, len(self.present))
             case nodes.SomeProperty(names=names, node=node):
-                name = single(names)
+                name = single_name(names)
                 return name is not None and self._closed(name, node)
             case nodes.EveryProperty(names=names, node=node):
-                name = single(names)
+                name = single_name(names)
                 return name is not None and name in self.present and self._closed(name, node)
         return False
 
     def _closed(self, name: str, node: Node) -> bool:
-        return isinstance(self.prover.goal([*self.said(name), *self.present.get(name, ()), node]), Unsat)
+        return isinstance(self.goals.goal([*self.said(name), *self.present.get(name, ()), node]), Unsat)
 
     def said(self, name: str) -> tuple[Node, ...]:
         """What all literals say of the value of a property, if it is there."""
@@ -110,7 +107,7 @@ class ObjectSolver:
         if found is None:
             parts = list(self.named.get(name, ()))
             for names, node in self.general:
-                inside = self.prover.holds(names, name)
+                inside = self.resolver.holds(names, name)
                 if inside is None:
                     self.sure = False
                 elif inside:
@@ -124,7 +121,7 @@ class ObjectSolver:
             return UNSAT
         slots = [Slot(name, BOTTOM, (*self.said(name), *parts), None) for name, parts in self.present.items()]
         for slot in slots:
-            if isinstance(self.prover.goal(slot.parts), Unsat):
+            if isinstance(self.goals.goal(slot.parts), Unsat):
                 return UNSAT
         best: Result = UNSAT
         for count, placed in enumerate(self._placements(slots, 0)):
@@ -139,7 +136,7 @@ class ObjectSolver:
 
     def _placements(self, slots: list[Slot], index: int) -> Iterator[list[Slot]]:
         """Every way to give each `some` a property: one that is there, one that is mentioned, or a fresh one."""
-        self.prover.tick()
+        self.resolver.tick()
         if index == len(self.some):
             yield slots
             return
@@ -158,7 +155,7 @@ class ObjectSolver:
             if self._may_be(names, slot.name):
                 yield from self._alive([Slot(slot.name, slot.names, wanted, None)])
         else:
-            conjunction = self.prover.factory.conjunction([slot.names, names])
+            conjunction = self.factory.conjunction([slot.names, names])
             yield from self._alive(Slot(None, conjunction, wanted, region) for region in self.regions(conjunction))
 
     def _new(self, taken: set[str | None], names: Node, node: Node) -> Iterator[Slot]:
@@ -169,11 +166,11 @@ class ObjectSolver:
 
     def _alive(self, slots: Iterable[Slot]) -> Iterator[Slot]:
         for slot in slots:
-            if not isinstance(self.prover.goal(slot.parts), Unsat):
+            if not isinstance(self.goals.goal(slot.parts), Unsat):
                 yield slot
 
     def _may_be(self, names: Node, name: str) -> bool:
-        inside = self.prover.holds(names, name)
+        inside = self.resolver.holds(names, name)
         if inside is None:
             self.sure = False
         return inside is not False
@@ -188,7 +185,7 @@ class ObjectSolver:
         fresh: list[tuple[Region, Json]] = []
         sure, unknown = True, list[Unknown]()
         for slot in slots:
-            value = self.prover.goal(slot.parts)
+            value = self.goals.goal(slot.parts)
             match value:
                 case Unsat():
                     return UNSAT
@@ -223,15 +220,15 @@ class ObjectSolver:
                 break
             if name in out:
                 continue
-            value = self.prover.goal(self.said(name))
+            value = self.goals.goal(self.said(name))
             if isinstance(value, Sat):
                 out[name], sure = value.value, sure and value.sure
             elif isinstance(value, Unknown):
                 unknown = value
-        for region in self.regions(self.prover.factory.strings((), holds=False)):
+        for region in self.regions(self.factory.strings((), holds=False)):
             if len(out) >= self.low:
                 break
-            value = self.prover.goal(region.parts)
+            value = self.goals.goal(region.parts)
             if isinstance(value, Sat):
                 names = region.names.members(self.low + 1)
                 for name in names:
@@ -252,7 +249,7 @@ class ObjectSolver:
         if self._mentioned is None:
             found = dict.fromkeys((*self.named, *self.present))
             for names, _ in (*self.general, *self.some):
-                found.update(dict.fromkeys(sorted(_words(self.prover, names))))
+                found.update(dict.fromkeys(sorted(_words(self.resolver, names))))
             self._mentioned = found
         return self._mentioned
 
@@ -263,13 +260,13 @@ class ObjectSolver:
         return self._regions[names]
 
     def _split(self, names: Node) -> list[Region]:
-        language, exact = self.prover.language(names)
+        language, exact = self.goals.language(names)
         self.sure = self.sure and exact
         mentioned = Language.literals(self.mentioned())
         regions = [(language - mentioned, list[Node]())]
         for inside, node in self.general:
-            self.prover.tick()
-            inner, exact = self.prover.language(inside)
+            self.resolver.tick()
+            inner, exact = self.goals.language(inside)
             if not exact:
                 # More names than are meant: leaving the literal out is sound, and no value found is sure.
                 self.sure = False
@@ -284,8 +281,8 @@ class ObjectSolver:
         return sorted(alive, key=lambda region: len(region.parts))
 
 
-def _words(prover: Prover, names: Node) -> Iterator[str]:
-    stack: list[Node] = [prover.at_kind(names, nodes.STRING)]
+def _words(resolver: Resolver, names: Node) -> Iterator[str]:
+    stack: list[Node] = [resolver.at_kind(names, nodes.STRING)]
     while stack:
         node = stack.pop()
         match node:

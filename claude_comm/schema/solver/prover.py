@@ -1,68 +1,87 @@
-"""Goals and their proofs: is there a value of this formula? Recursion by coinduction.
+"""The prover: is there a value of this formula? Goals, and their proofs by coinduction.
 
-Law: a goal that comes up again below itself is taken to be empty there. That is sound because JSON values are finite: a
-least value of the goal, were there one, cannot hold another value of the same goal. So if all other ways are closed,
-the assumption proves itself; a goal that was closed under an assumption is remembered only once the goal that it
-leaned on is closed too, and is forgotten when that one turns out to have a value.
+Law: a goal that comes up again below itself is taken to have no value there. That is sound because JSON values are
+finite: a least value of the goal, were there one, cannot hold another value of the same goal. So if all other ways are
+closed, the assumption proves itself. A goal that was closed under an assumption is remembered only once the goal that
+it leans on is closed too, and is forgotten when that one turns out to have a value.
 
-Reference: induction over least fixed points, and its dual in the tabling of subtype judgments (Amadio and Cardelli,
-"Subtyping Recursive Types", TOPLAS 15(4), 1993; Brandt and Henglein, 1998).
+Theory of operation. "Is every message of P one of C?" is asked as the goal `P and not C`: a value of it is a message
+that P allows and C refuses; a proof that there is none is the verdict *compatible*. A goal is a conjunction of formulas
+about one value. It is proved like this:
+
+1. Values have one of six kinds, so a goal is six smaller ones. The resolver reads the formula for one kind: references
+   are unfolded, what speaks of other kinds becomes true or false, and most kinds are gone at once (`type`).
+2. What is left for a kind is a search over clauses (`clauses`), which ends in conjunctions of literals of that kind.
+3. The solver of the kind (`numbers`, `strings`, `arrays`, `objects`) finds a value of the literals, or shows that there
+   is none. An array or an object holds values of its own: each of them is a goal again, one level further down.
+4. Every result is remembered by its formula. Formulas are interned, so that a goal that comes up twice is one object,
+   and recursive schemas come back to goals that are known, or that are open.
+
+An open goal is one that is being proved right now. Goals that are closed while an open one was taken to have no value
+*lean on* it; each is kept in `_leaning` with the depth of the outermost open goal that it leans on. Three things can
+come of an open goal at depth d:
+
+- It has no value, and nothing below leans on a goal further out than d: it is proved, and so is all that leans on it.
+- It has no value, but leans on a goal further out: it is closed under that assumption, and waits in `_leaning`.
+- It has a value, or nobody knows: then whatever was closed since it was opened may be wrong, and is forgotten.
+
+Worked example: a linked list whose `n` was an integer, and is now a number.
+
+    P = {"type": "object", "properties": {"n": {"type": "integer"}, "next": {"$ref": "#"}}}
+    C = {"type": "object", "properties": {"n": {"type": "number"},  "next": {"$ref": "#"}}}
+
+    goal 0   P and not C
+      only objects are left: P has no other kind. Literals: every `n` is an integer, every `next` is a P.
+      clause, from not C: some `n` is not a number, or some `next` is not a C.
+      first alternative, an `n` that is both:
+        goal 1   integer and not number            no kind is left                              UNSAT, remembered
+      second alternative, a `next` that is both:
+        goal 0 again, which is open at depth 0     taken to have no value; goal 0 leans on 0
+      both alternatives are closed                 leans on nothing further out than itself     UNSAT, remembered
+
+If C asked for at most two list members instead, the proof would find the shortest list with three, for which the same
+goals have values. `Sat` is always built from the inside out, and so is as small as the solvers make it.
+
+Reference: deciding inclusion through the witness generation for `P and not C`: Attouche, Baazizi, Colazzo, Ghelli,
+Sartiani and Scherzinger, "Witness Generation for JSON Schema", PVLDB 15(13), 2022. Coinduction with assumptions that
+are discharged: Amadio and Cardelli, "Subtyping Recursive Types", TOPLAS 15(4), 1993; Brandt and Henglein, 1998.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from claude_comm.schema.formula import nodes
-from claude_comm.schema.formula.evaluate import Evaluator
-from claude_comm.schema.formula.factory import BOTTOM, TOP, FormulaFactory
-from claude_comm.schema.formula.nodes import ANY_KIND, ARRAY, KINDS, NUMBER, OBJECT, STRING, Node
-from claude_comm.schema.formula.translator import Translator
-from claude_comm.schema.regex.language import Language, NotRegular, TooHard
-from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
-from claude_comm.schema.solver import arrays, clauses, numbers, objects, strings
+from claude_comm.schema.formula.factory import BOTTOM
+from claude_comm.schema.formula.nodes import KINDS, NULL, Node, possible_kinds
+from claude_comm.schema.regex.language import Language, TooHard
+from claude_comm.schema.solver import clauses
+from claude_comm.schema.solver.arrays import ArraySolver
+from claude_comm.schema.solver.goals import TheorySolver
+from claude_comm.schema.solver.numbers import NumberSolver
+from claude_comm.schema.solver.objects import ObjectSolver
+from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.solver.result import UNSAT, Result, Sat, Unknown, Unsat, better
+from claude_comm.schema.solver.strings import Languages, StringSolver
 from claude_comm.schema.values import Unwritable, key
 from claude_comm.schema.verdict import Json
 
 # Levels of objects and arrays below each other; each takes about ten frames of the interpreter's stack.
 MAX_LEVELS = 45
-# References to references, in one place.
-MAX_UNFOLDED = 80
-MAX_MEMBERS = 40
-# A tuple: a union of classes would be built anew for each node that is looked at.
-_SAME_EVERYWHERE = (nodes.Top, nodes.Bottom, nodes.Opaque)
 
 
 class Prover:
-    """One question. Not shared between threads."""
+    """The goals of one question. Not shared between threads."""
 
-    def __init__(self, factory: FormulaFactory, tick: Callable[[], None], line_ends: LineEnds = "newline") -> None:
-        self.factory, self.tick, self.line_ends = factory, tick, line_ends
-        self.sides: list[Translator] = []
-        self.solvers: dict[int, Callable[[Prover, Iterable[nodes.Lit]], clauses.TheorySolver]] = {
-            NUMBER: numbers.NumberSolver,
-            STRING: strings.StringSolver,
-            ARRAY: arrays.ArraySolver,
-            OBJECT: objects.ObjectSolver,
-        }
-        self.languages: dict[Node, tuple[Language, bool]] = {}
-        self._opposites: dict[nodes.Lit, Node] = {}
-        self._at_kind: dict[tuple[Node, int], Node] = {}
-        self._unfolding: list[Node] = []
-        self._circles = 0
-        self._unfolded: dict[Node, Node] = {}
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver, self.factory = resolver, resolver.factory
+        self._languages = Languages(resolver)
         self._known: dict[Node, Result] = {}
         self._open: dict[Node, int] = {}
         # Goals closed under an assumption, oldest first, with the depth of the goal that they lean on.
         self._leaning: dict[Node, float] = {}
         self._leans_on: float = math.inf
-
-    @property
-    def lexical(self) -> bool:
-        """Whether some side tells 1 from 1.0, which are equal all the same."""
-        return any(side.lexical for side in self.sides)
 
     def goal(self, parts: Iterable[Node]) -> Result:
         """A value that is in all the parts."""
@@ -85,16 +104,16 @@ class Prover:
         depth, mark = len(self._open), len(self._leaning)
         self._open[node] = depth
         try:
-            found = self._solve(node)
+            result = self._solve(node)
         finally:
             del self._open[node]
         leans_on, self._leans_on = self._leans_on, before
-        if not isinstance(found, Unsat):
+        if not isinstance(result, Unsat):
             # Whatever was closed since may have leaned on this goal having no value.
             for stale in list(self._leaning)[mark:]:
                 del self._leaning[stale]
-            if leans_on >= depth or isinstance(found, Sat):
-                self._known[node] = found
+            if leans_on >= depth or isinstance(result, Sat):
+                self._known[node] = result
         elif leans_on >= depth:
             for closed in list(self._leaning)[mark:]:
                 self._known[closed] = UNSAT
@@ -104,108 +123,53 @@ class Prover:
             self._leaning[node] = leans_on
         if leans_on < depth:
             self._leans_on = min(self._leans_on, leans_on)
-        return found
+        return result
 
     def _solve(self, node: Node) -> Result:
         best: Result = UNSAT
-        kinds = _kinds(node)
+        kinds = possible_kinds(node)
         for kind in KINDS:
             if not kind & kinds:
                 continue
-            here = self.at_kind(node, kind)
-            if here is BOTTOM:
+            resolved = self.resolver.at_kind(node, kind)
+            if resolved is BOTTOM:
                 continue
-            try:
-                found = clauses.satisfy(self, kind, here)
-            except TooHard as error:
-                found = Unknown(f"a regular expression: {error}", "pattern")
-            except Unwritable:
-                found = Unknown("a number that no float prints exactly", "multipleOf")
-            best = better(best, found)
+            best = better(best, self._of_kind(kind, resolved))
             if isinstance(best, Sat) and best.sure:
                 return best
         return best
 
-    def opposite(self, literal: nodes.Lit) -> Node:
-        """The negation of a literal, for values of its kind."""
-        found = self._opposites.get(literal)
-        if found is None:
-            found = self._opposites[literal] = self.at_kind(self.factory.negation(literal), literal.kind)
-        return found
-
-    def at_kind(self, node: Node, kind: int) -> Node:
-        """The node as it reads for values of one kind: references unfolded, literals of other kinds resolved."""
-        # By type and not by pattern: no other line of the prover runs as often.
-        if isinstance(node, nodes.Lit):
-            if node.kind != kind:
-                return BOTTOM if node.strict else TOP
-            return self.factory.strict(node)
-        if isinstance(node, nodes.Kinds):
-            return TOP if node.kinds & kind else BOTTOM
-        if isinstance(node, _SAME_EVERYWHERE):
-            return node
-        place = (node, kind)
-        found = self._at_kind.get(place)
-        if found is None:
-            self.tick()
-            circles = self._circles
-            found = self._resolved(node, kind)
-            if circles == self._circles:
-                self._at_kind[place] = found
-        return found
-
-    def _resolved(self, node: Node, kind: int) -> Node:
-        match node:
-            case nodes.And(parts=parts):
-                return self.factory.conjunction(self.at_kind(part, kind) for part in parts)
-            case nodes.Or(parts=parts):
-                return self.factory.disjunction(self.at_kind(part, kind) for part in parts)
-            case nodes.Not(node=nodes.And(parts=parts)):
-                return self.factory.disjunction(self.at_kind(self.factory.negation(part), kind) for part in parts)
-            case nodes.Not(node=nodes.Or(parts=parts)):
-                return self.factory.conjunction(self.at_kind(self.factory.negation(part), kind) for part in parts)
-            case nodes.Ref():
-                if node in self._unfolding or len(self._unfolding) >= MAX_UNFOLDED:
-                    self._circles += 1
-                    return self.factory.opaque("a reference that leads back to itself without consuming anything")
-                self._unfolding.append(node)
-                try:
-                    return self.at_kind(self.unfold(node), kind)
-                finally:
-                    self._unfolding.pop()
-        raise AssertionError(node)
-
-    def unfold(self, node: nodes.Ref) -> Node:
-        """What a reference stands for."""
-        found = self._unfolded.get(node)
-        if found is None:
-            target = next(side for side in self.sides if side.knows(node.name)).definition(node.name)
-            found = self._unfolded[node] = target if node.holds else self.factory.negation(target)
-        return found
-
-    def matches(self, source: str, text: str) -> bool | None:
-        """Whether a pattern is found in a string; None where it is not regular."""
+    def _of_kind(self, kind: int, resolved: Node) -> Result:
         try:
-            return Language.pattern(source, line_ends=self.line_ends).accepts(text)
-        except (NotRegular, InvalidPattern):
-            return None
+            return clauses.satisfy(self, kind, resolved)
+        except TooHard as error:
+            return Unknown(f"a regular expression: {error}", "pattern")
+        except Unwritable:
+            return Unknown("a number that no float prints exactly", "multipleOf")
 
-    def holds(self, node: Node, value: Json) -> bool | None:
-        """Whether a value is in a node; None where an unknown decides."""
-        # Made each time: one that was kept would hold the prover that holds it, and tens of thousands of nodes would
-        # wait for the collector, which then stops every thread of the caller for as long as it takes to free them.
-        return Evaluator(self.unfold, self.matches, self.tick).holds(node, value)
+    def theory(self, kind: int, literals: Iterable[nodes.Lit]) -> TheorySolver:
+        """The solver for literals of one kind."""
+        match kind:
+            case nodes.NUMBER:
+                return NumberSolver(self.resolver.tick, literals)
+            case nodes.STRING:
+                return StringSolver(self._languages, literals)
+            case nodes.ARRAY:
+                return ArraySolver(self, literals)
+            case nodes.OBJECT:
+                return ObjectSolver(self, literals)
+        return ConstantSolver(kind)
 
     def language(self, names: Node) -> tuple[Language, bool]:
-        """The names of a formula over strings, and whether that is exact (else it is more)."""
-        return strings.language_of(self, names)
+        """The strings of a formula, and whether that is exact; if not, it is more than the strings of the formula."""
+        return self._languages.of(names)
 
     def members(self, parts: Iterable[Node], limit: int) -> tuple[list[Json], bool]:
         """Up to `limit` different values of the parts, and whether they are all of them for certain."""
-        node, found = self.factory.conjunction(parts), list[Json]()
+        node, members = self.factory.conjunction(parts), list[Json]()
         before, self._leans_on = self._leans_on, math.inf
         complete = False
-        while len(found) < limit:
+        while len(members) < limit:
             result = self.goal([node])
             if isinstance(result, Unsat):
                 # Closed under an assumption: there may be more values that only a larger value holds.
@@ -213,19 +177,23 @@ class Prover:
                 break
             if isinstance(result, Unknown) or not result.sure:
                 break
-            found.append(result.value)
-            node = self.factory.conjunction([node, self.factory.negation(self.factory.constant([key(result.value)]))])
+            members.append(result.value)
+            another = self.factory.negation(self.factory.constant([key(result.value)]))
+            node = self.factory.conjunction([node, another])
         self._leans_on = min(before, self._leans_on)
-        return found, complete
+        return members, complete
 
 
-def _kinds(node: Node) -> int:
-    """The kinds that a conjunction may have values of, as far as its own parts tell."""
-    kinds = ANY_KIND
-    for part in node.parts if isinstance(node, nodes.And) else (node,):
-        match part:
-            case nodes.Kinds(kinds=bits):
-                kinds &= bits
-            case nodes.Lit(kind=kind, strict=True):
-                kinds &= kind
-    return kinds
+class ConstantSolver:
+    """Null, or a boolean that no literal restricts."""
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+
+    def conflicts_with(self, literal: nodes.Lit) -> bool:
+        """Never for certain: booleans that a literal lists are evaluated one by one."""
+        return False
+
+    def solve(self) -> Result:
+        """The plainest value of the kind."""
+        return Sat(None if self.kind == NULL else True)

@@ -10,11 +10,11 @@ import math
 
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.formula.factory import FormulaFactory
-from claude_comm.schema.formula.translator import Translator
+from claude_comm.schema.formula.keyword_rules import translator
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.regex.language import watching
 from claude_comm.schema.regex.parser import InvalidPattern, LanguageError
-from claude_comm.schema.solver.prover import Prover
+from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.verdict import Json
 
 # In the milliseconds of a budget that counts steps: 200,000 of them, under a second.
@@ -24,12 +24,12 @@ BUDGET_MS = 5_000
 def accepts(document: Document, value: Json) -> bool | None:
     """Whether the document allows `value`, which is JSON; None: an unknown decides, or it takes too long."""
     budget = Budget(BUDGET_MS)
-    prover = Prover(FormulaFactory(budget.tick), budget.tick)
-    side = Translator(prover.factory, document, "m:", budget.tick)
-    prover.sides.append(side)
+    factory = FormulaFactory(budget.tick)
+    side = translator(factory, document, "m:", budget.tick)
+    resolver = Resolver(factory, [side], budget.tick)
     try:
         with watching(budget.tick):
-            return prover.holds(side.root(), value)
+            return resolver.holds(side.root(), value)
     except (OutOfBudget, RecursionError, InvalidPattern, LanguageError):
         return None
 
