@@ -41,11 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def show_usage(error: typer.TyperException) -> None:
-    """What was typed wrong, below the usage line of the command, which such an error knows how to show."""
-    if hasattr(error, "show"):
-        error.show()
-    else:
+    """A usage error, below the usage line of its command where the error can show one."""
+    show = getattr(error, "show", None)
+    if show is None:
         say(f"Error: {error}")
+    else:
+        show()
 
 
 if __name__ == "__main__":

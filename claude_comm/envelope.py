@@ -44,16 +44,12 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     causation: _Text = ""
     reply_to: _Text = ""
     agreement: _Text = ""
-    route: list[str] = []
     not_before: Micros = 0
     expires: Micros = 0
     traceparent: _Text = ""
-    tracestate: Annotated[str, msgspec.Meta(max_length=512)] = ""
     content_type: _Text = MSGPACK
     headers: dict[str, str] = {}
     data: msgspec.Raw = _NIL
-    key: _Text = ""
-    signature: bytes = b""
 
     def payload(self, type: Any = Any) -> Any:
         """The payload decoded, as `type` when one is given; bytes for any other content type.
@@ -129,7 +125,7 @@ def encode(envelope: Envelope, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
 
 
 def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Envelope] | None:
-    """The envelopes in all of these, or None if one of them needs the care of `decode`, which says what is wrong."""
+    """The envelopes in all of these, or None if one of them has to go through `decode`, which says what is wrong."""
     if not bodies or max(map(len, bodies)) > max_bytes:
         return None
     try:
@@ -142,7 +138,7 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
 class Form:
     """Envelopes that differ in nothing but their id, time and payload: the rest is encoded once.
 
-    Each is, to the byte, what `encode` makes of the same Envelope. The payload stands last: none of them is signed.
+    Each is, to the byte, what `encode` makes of the same Envelope. The payload stands last.
     """
 
     __slots__ = ("_end", "_max_bytes", "_middle", "_start")

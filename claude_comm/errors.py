@@ -18,14 +18,28 @@
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
     ├── NotFound                        exit 3
     │   ├── UnknownModule
+    │   ├── UnknownReader                        the module does not read that topic
     │   ├── UnknownMessage
     │   └── NotBuried                            no such message on a dead stream
+    ├── StillRuns                       exit 1   a module with running instances would lose its subscription
     ├── StoreError                      exit 1   the SQLite database cannot be used
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
         ├── ServerRefused                        it answered with an error
         │   └── ServerFull                       its memory is full, and stayed so
         └── ServerNotInstalled                   there is no server binary to start
+
+Errors of one file alone are defined in it, each a direct child of ClaudeCommError with exit code 1:
+
+    UnreadableContract   registry.contracts          another program wrote what is no contract
+    UnreadableAgreement  negotiation.agreement       another program wrote what is no agreement
+    JobRefused           runtime.jobs                a job that is not one of ours
+    WorkerRuns           runtime.worker_processes    that worker runs already
+    WorkerFailed         runtime.worker_processes    a worker that did not start
+    Refused              client.module.handlers      a payload that the handler's type does not accept
+    OutputFailed         terminal.output             the data cannot be written: a full disk
+    NotAdapted           cli.commands.schema_adapt   no proved adapter applies to the message
+    DemoFailed           demo.stage                  a part of the demo did not do its work
 
 Law: a foreign error (redis, sqlite3, msgspec, jsonschema-rs) becomes one of these in the file that talks to the
 foreigner, and nowhere else. `exit_code` is what the command line ends with.

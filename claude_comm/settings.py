@@ -1,6 +1,6 @@
 """Settings: the environment, then `claude-comm.toml`, then defaults.
 
-Law: read once, at a face, from mappings handed in; a setting that nothing reads is refused by name.
+Law: settings are read once, at a face, from mappings handed in; an unknown setting is refused by name.
 
 | environment | file | |
 | --- | --- | --- |
@@ -10,9 +10,9 @@ Law: read once, at a face, from mappings handed in; a setting that nothing reads
 | `CLAUDE_COMM_NAMESPACE` | `namespace` | first part of every key |
 | `CLAUDE_COMM_MAX_ENVELOPE_BYTES` | `max_envelope_bytes` | largest message, encoded |
 | `CLAUDE_COMM_MAX_LAG` | `max_lag` | messages that may wait in an inbox that declares no limit; 0: any number |
-| `CLAUDE_COMM_KEEP_S` | `keep_s` | how long a message that is done stays in its stream |
-| `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many entries of a stream may stay although they are done |
-| `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a projection that is silent |
+| `CLAUDE_COMM_KEEP_S` | `keep_s` | how long a finished message stays in its stream |
+| `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many finished entries a stream may keep |
+| `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a silent projection |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error |
 """
 
@@ -36,7 +36,7 @@ SCHEMES = ("redis", "rediss", "unix")
 CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 DEFAULT_PORT = 6379
 
-# A projection that has not told anything for a day is forgotten by the registry itself.
+# The registry itself forgets a projection that has not reported for a day.
 _BOUNDS = (
     ("max_lag", 0, 10**12),
     ("keep_s", 0, 10**9),
@@ -97,13 +97,13 @@ def public(url: str) -> str:
 
 
 def on_cluster(url: str) -> bool:
-    """Whether that address is of a cluster."""
+    """Whether that address names a cluster."""
     return url.partition("://")[0] in CLUSTER_SCHEMES
 
 
 class ClusterUrl(msgspec.Struct, frozen=True):
-    """`redis+cluster://user:password@host:port,host:port/?option=value`, taken apart: some nodes to begin with, and
-    what is the same for all."""
+    """`redis+cluster://user:password@host:port,host:port/?option=value`, parsed: some nodes to begin with, and what
+    is common to all nodes."""
 
     scheme: str
     login: str
@@ -129,8 +129,8 @@ def parse_cluster(url: str) -> ClusterUrl:
 
 def _seed(place: str, url: str) -> tuple[str, int]:
     try:
-        found = urlsplit(f"//{place}")
-        host, port = found.hostname, found.port or DEFAULT_PORT
+        address = urlsplit(f"//{place}")
+        host, port = address.hostname, address.port or DEFAULT_PORT
     except ValueError:
         host, port = None, 0
     if not host:

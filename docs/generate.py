@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from claude_comm.cli.app import SECTIONS, Entry, load
+from claude_comm.cli.app import SECTIONS, CommandEntry, load
 
 FOLDER = Path(__file__).parent
 DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress")
@@ -67,7 +67,7 @@ def api() -> str:
     return "\n".join(parts)
 
 
-def _command(entry: Entry) -> Iterator[str]:
+def _command(entry: CommandEntry) -> Iterator[str]:
     command: Any = load(entry)
     context = command.context_class(command, info_name=f"claude-comm {entry.name}")
     usage = " ".join([f"claude-comm {entry.name}", *command.collect_usage_pieces(context)])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm import settings
-from claude_comm.errors import ConfigurationError, InvalidName, UnknownModule, UnknownSetting
+import claude_comm
+from claude_comm import errors, settings
+from claude_comm.errors import ClaudeCommError, ConfigurationError, InvalidName, UnknownModule, UnknownSetting
 from claude_comm.ids import ENTROPY_BYTES, uuid7
 from claude_comm.names import Keys, check_name, check_session, check_target
 
@@ -143,3 +147,25 @@ def test_every_setting_is_documented_in_the_modules_table() -> None:
 def test_an_unknown_module_is_told_with_the_near_name() -> None:
     assert "Did you mean 'extractor'" in str(UnknownModule("extracter", ["extractor"]))
     assert "claude-comm modules" in str(UnknownModule("zzz", ["extractor"]))
+
+
+def test_the_tree_of_errors_names_every_error_of_the_package() -> None:
+    for module in pkgutil.walk_packages(claude_comm.__path__, "claude_comm."):
+        if module.name != "claude_comm.__main__":
+            importlib.import_module(module.name)
+    drawn = (errors.__doc__ or "").splitlines()
+    for kind in _descendants(ClaudeCommError):
+        if kind.__module__ == "claude_comm.errors":
+            line = next(line for line in drawn if line.split("── ")[-1].split(" ")[0] == kind.__name__)
+            depth = line.index("── ") // 4
+            assert depth == len(kind.__mro__) - len(ClaudeCommError.__mro__), line
+            assert f"exit {kind.exit_code}" in line or depth > 1, line
+        elif kind.__module__.startswith("claude_comm."):
+            file = kind.__module__.removeprefix("claude_comm.")
+            assert any(line.split()[:2] == [kind.__name__, file] for line in drawn), kind
+
+
+def _descendants(kind: type[ClaudeCommError]) -> Iterator[type[ClaudeCommError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)

@@ -14,87 +14,74 @@ from typing import Any, NamedTuple
 import typer
 from typer.main import get_command
 
-from claude_comm.cli.fast_arguments import QuickCommand, QuickGroup
+from claude_comm.cli.fast_arguments import FastCommand, FastGroup
 
 
-class Entry(NamedTuple):
-    """One command: where its function is, and its one line of help."""
+class CommandEntry(NamedTuple):
+    """One command, and its one line of help. It is the function `command` in the file of its own name."""
 
     name: str
-    module: str
-    function: str
     help: str
 
+    @property
+    def module(self) -> str:
+        return "claude_comm.cli.commands." + self.name.replace(" ", "_").replace("-", "_")
 
-SECTIONS: dict[str, tuple[Entry, ...]] = {
+
+SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Messages": (
-        Entry("list", "messages", "list_", "List messages, the newest first."),
-        Entry("show", "messages", "show", "Show one message whole, and what became of it."),
-        Entry("progress", "messages", "progress", "Show how far the modules' tasks are."),
-        Entry("send", "send", "send", "Send one message and print its id."),
-        Entry("request", "request", "request", "Send one message, wait for its reply and print it as JSON."),
+        CommandEntry("list", "List messages, the newest first."),
+        CommandEntry("show", "Show one whole message and the outcome of its deliveries."),
+        CommandEntry("progress", "Show the progress that modules have reported, by task."),
+        CommandEntry("send", "Send one message and print its id."),
+        CommandEntry("request", "Send one message, wait for its reply and print it as JSON."),
     ),
     "Schemas": (
-        Entry("modules", "modules", "modules", "List the registered modules and what they declare."),
-        Entry("agreements", "modules", "agreements", "List what modules have agreed on, and what was refused."),
-        Entry(
-            "negotiate-schema", "negotiate_schema", "negotiate_schema", "Negotiate what two modules send each other."
-        ),
-        Entry("check", "check", "check", "Say whether every message that A allows is accepted by B."),
-        Entry("schema explain", "schema_explain", "explain", "Give the verdict on two schemas in full, for a person."),
-        Entry("schema infer", "schema_infer", "infer", "Write the schema that sample messages suggest."),
-        Entry(
-            "schema diff", "schema_diff", "diff", "Show what changed between two versions of a schema, and for whom."
-        ),
-        Entry(
-            "schema adapt", "schema_adapt", "adapt", "Propose steps that make the messages of one schema fit another."
-        ),
-        Entry(
-            "validate-pipeline", "pipelines", "validate_pipeline", "Check a pipeline: its form, its schemas, every hop."
-        ),
-        Entry(
-            "verify-compatibility", "pipelines", "verify_compatibility", "Give the verdict on each hop of a pipeline."
-        ),
+        CommandEntry("modules", "List the registered modules and what they declare."),
+        CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
+        CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
+        CommandEntry("check", "Say whether every message that A allows is accepted by B."),
+        CommandEntry("schema explain", "Give the verdict on two schemas in full, for a person."),
+        CommandEntry("schema infer", "Write the schema that sample messages suggest."),
+        CommandEntry("schema diff", "Show what changed between two versions of a schema, and for whom."),
+        CommandEntry("schema adapt", "Propose steps that make the messages of one schema fit another."),
+        CommandEntry("validate-pipeline", "Check a pipeline: its form, its schemas, every hop."),
+        CommandEntry("verify-compatibility", "Give the verdict on each hop of a pipeline."),
     ),
     "Buried messages": (
-        Entry("dead list", "dead", "list_", "List what was buried, by reason and place."),
-        Entry("dead show", "dead", "show", "Show one buried message whole, with why it was buried."),
-        Entry("dead check", "dead", "check", "Say how many buried messages would be let in now."),
-        Entry("dead redrive", "dead", "redrive", "Put buried messages back into the inbox of their module."),
-        Entry("dead purge", "dead", "purge", "Delete buried messages for good."),
+        CommandEntry("dead list", "List the buried messages, grouped by reason and place."),
+        CommandEntry("dead show", "Show one whole buried message and the reason why it was buried."),
+        CommandEntry("dead check", "Count the buried messages that the module's contract would accept now."),
+        CommandEntry("dead redrive", "Put buried messages back into the inbox of their module."),
+        CommandEntry("dead purge", "Delete buried messages for good."),
     ),
     "Sessions": (
-        Entry("monitor-session", "sessions", "monitor_session", "Watch a session for some seconds."),
-        Entry(
-            "communication-status",
-            "sessions",
-            "communication_status",
-            "Show what pairs of modules have sent each other.",
-        ),
+        CommandEntry("monitor-session", "Watch a session for some seconds."),
+        CommandEntry("communication-status", "Show the traffic between pairs of modules."),
     ),
     "Running": (
-        Entry("up", "running", "up", "Start the private server and the workers."),
-        Entry("down", "running", "down", "Stop the workers, then the private server."),
-        Entry("status", "status", "status", "Show what runs: server, workers, streams."),
-        Entry("trim", "trim", "trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
-        Entry("unsubscribe", "unsubscribe", "unsubscribe", "Take a module that will not come back off a topic."),
-        Entry("run", "running", "run", "Run a module of yours until SIGTERM or SIGINT."),
-        Entry("worker", "running", "worker", "Run one worker in this process, until SIGTERM or SIGINT."),
+        CommandEntry("up", "Start the private server and the workers."),
+        CommandEntry("down", "Stop the workers, then the private server."),
+        CommandEntry("status", "Show what runs: server, workers, streams."),
+        CommandEntry("trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
+        CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),
+        CommandEntry("run", "Run a module of yours until SIGTERM or SIGINT."),
+        CommandEntry("worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),
     "About": (
-        Entry("demo", "demo", "demo", "Watch three modules negotiate, talk and build a search index."),
-        Entry("bench", "bench", "bench", "Measure publishing, consuming and latency on your server."),
-        Entry("version", "version", "version", "Print the versions of claude-comm and of what it stands on."),
+        CommandEntry("demo", "Watch three modules negotiate, talk and build a search index."),
+        CommandEntry("bench", "Measure publishing, consuming and latency on your server."),
+        CommandEntry("version", "Print the versions of claude-comm and of its main dependencies."),
     ),
 }
 
 # The first word of those commands that have two.
 GROUPS = {
-    "dead": "Buried messages: see them, judge them again, send them back, delete them.",
+    "dead": "List, show, check, redrive and purge buried messages.",
     "schema": "Explain, infer, compare and adapt schemas.",
 }
 
-ENTRIES: dict[str, Entry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
+ENTRIES: dict[str, CommandEntry] = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 
 HELP = """Modules that talk over Redis streams, and prove that they can before they do.
 
@@ -103,10 +90,10 @@ something takes --json. Exit codes: 0 yes, 1 no, 2 usage, 3 not found, 4 undecid
 """
 
 
-class Commands(QuickGroup):
-    """Knows each command by name and one line of help; the rest is imported when the command is called.
+class Commands(FastGroup):
+    """Holds the name and the one line of help of each command; the command's file is imported when it is called.
 
-    `prefix` is what the names of its commands begin with and what is not typed again: `schema ` for that group.
+    `prefix` is how the names of this group's commands begin: `schema ` for the group `schema`.
     """
 
     def __init__(self, *, prefix: str = "", **attributes: Any) -> None:
@@ -115,9 +102,9 @@ class Commands(QuickGroup):
         for section, entry in self._own():
             first, *more = self._short(entry).split()
             if not more:
-                self.add_command(QuickCommand(first, help=entry.help, rich_help_panel=section))
+                self.add_command(FastCommand(first, help=entry.help, rich_help_panel=section))
             elif first not in self.commands:
-                self.add_command(_words(first, section))
+                self.add_command(_group_of(first, section))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, known, rest = super().resolve_command(ctx, args)
@@ -130,21 +117,21 @@ class Commands(QuickGroup):
                 with formatter.section(section):
                     formatter.write_dl(rows)
 
-    def _own(self) -> Iterator[tuple[str, Entry]]:
+    def _own(self) -> Iterator[tuple[str, CommandEntry]]:
         for section, entries in SECTIONS.items():
             yield from ((section, entry) for entry in entries if entry.name.startswith(self.prefix))
 
-    def _short(self, entry: Entry) -> str:
+    def _short(self, entry: CommandEntry) -> str:
         return entry.name.removeprefix(self.prefix)
 
 
-def load(entry: Entry) -> QuickCommand:
+def load(entry: CommandEntry) -> FastCommand:
     """The real command, its file imported."""
-    function = getattr(importlib.import_module(f"claude_comm.cli.commands.{entry.module}"), entry.function)
+    function = importlib.import_module(entry.module).command
     app = typer.Typer(add_completion=False, rich_markup_mode=_markup())
-    app.command(entry.name.split()[-1], cls=QuickCommand)(function)
+    app.command(entry.name.split()[-1], cls=FastCommand)(function)
     command = get_command(app)
-    assert isinstance(command, QuickCommand)
+    assert isinstance(command, FastCommand)
     return command
 
 
@@ -165,8 +152,8 @@ def group() -> Commands:
     return command
 
 
-def _words(first: str, section: str) -> Commands:
-    """The commands of two words that begin with this one."""
+def _group_of(first: str, section: str) -> Commands:
+    """The group of the commands of two words that begin with this one."""
     return Commands(
         prefix=f"{first} ",
         name=first,

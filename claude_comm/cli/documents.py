@@ -34,7 +34,7 @@ def read(name: str) -> Json:
 
 
 def read_schema(name: str) -> Json:
-    """The JSON Schema in this file, as it can be weighed: patterns need not be regular.
+    """The JSON Schema in this file, which a check can use: patterns need not be regular.
 
     Raises InvalidDocument with every fault of one that cannot be used.
     """
@@ -59,7 +59,7 @@ def one_stdin(*names: str) -> None:
         raise ConfigurationError(f"only one of the {len(names)} documents can be read from stdin.")
 
 
-class Line(NamedTuple):
+class JsonLine(NamedTuple):
     """One line of a file that is not empty. Numbers count from 1, empty lines as well."""
 
     number: int
@@ -74,7 +74,7 @@ class Line(NamedTuple):
         return decode(self.text, origin, self.number)
 
 
-def lines(name: str) -> Iterator[Line]:
+def lines(name: str) -> Iterator[JsonLine]:
     """The lines of this file, or of stdin for `-`, each as soon as it is there; of one over the limit only a part."""
     try:
         with _open(name) as file:
@@ -82,7 +82,7 @@ def lines(name: str) -> Iterator[Line]:
                 if not (text := file.readline(MAX_BYTES + 1)):
                     return
                 if stripped := text.strip():
-                    yield Line(number, text if len(text) > MAX_BYTES else stripped, origin(name))
+                    yield JsonLine(number, text if len(text) > MAX_BYTES else stripped, origin(name))
                 while len(text) > MAX_BYTES and not text.endswith(b"\n"):
                     text = file.readline(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""Arguments that need no converting, kept away from typer's converter.
+"""Arguments that need no conversion bypass typer's converter.
 
 typer 0.29 converts every argument with pydantic, even text to text, and importing pydantic takes 60 ms: more than
-all the rest of a command that reads. Here an argument that already has its type is handed on as it is; whatever
-else comes goes to typer's own converter, so errors and conversions stay typer's.
+all the rest of a command that reads. Here an argument that already has its type is passed on unchanged; any
+other goes to typer's own converter, so errors and conversions stay typer's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 
-class _AsItIs:
+class _FastConverter:
     def __init__(self, kind: type) -> None:
         self._kind = kind
 
@@ -27,24 +27,24 @@ class _AsItIs:
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 
 
-class QuickCommand(TyperCommand):
-    """A command whose plain arguments cost nothing."""
+class FastCommand(TyperCommand):
+    """A command whose plain arguments need no converter."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [_eased(param) for param in super().get_params(ctx)]
+        return [_fast(param) for param in super().get_params(ctx)]
 
 
-class QuickGroup(TyperGroup):
-    """A group whose own options cost nothing."""
+class FastGroup(TyperGroup):
+    """A group whose own options need no converter."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [_eased(param) for param in super().get_params(ctx)]
+        return [_fast(param) for param in super().get_params(ctx)]
 
 
-def _eased(param: Any) -> Any:
-    """The same parameter, with our converter in front. A typer that looks for it elsewhere is only slower."""
+def _fast(param: Any) -> Any:
+    """The same parameter with our converter in front. If typer looks for it elsewhere, it is only slower."""
     kind = param.type_descriptor.annotation if hasattr(param, "type_descriptor") else None
     single = param.nargs == 1 and not getattr(param, "multiple", False)
     if single and kind in (str, int, float, bool) and vars(param).get("_runtime_param") is None:
-        vars(param)["_runtime_param"] = _AsItIs(kind)
+        vars(param)["_runtime_param"] = _FastConverter(kind)
     return param

@@ -18,9 +18,9 @@ def find_module(target: str) -> Module:
     """The Module at that place. Raises NotFound or ConfigurationError; what the file itself raises comes through."""
     place, _, name = target.partition(":")
     imported = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
-    found = getattr(imported, name or DEFAULT_NAME, None)
-    if isinstance(found, Module):
-        return found
+    module = getattr(imported, name or DEFAULT_NAME, None)
+    if isinstance(module, Module):
+        return module
     names = sorted(name for name, value in vars(imported).items() if isinstance(value, Module))
     raise NotFound(f"{place} has no Module called {name or DEFAULT_NAME!r}; it has: {', '.join(names) or 'none'}.")
 

@@ -13,14 +13,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout: an a
 Strict = Annotated[
     bool, typer.Option("--strict", help="Plain containment: undeclared properties count, instead of never being sent.")
 ]
-Budget = Annotated[float, typer.Option("--budget", min=1, help="Milliseconds that one verdict may take.")]
-# Of commands that weigh several pairs for one answer.
-WholeBudget = Annotated[
+BudgetMs = Annotated[float, typer.Option("--budget", min=1, help="Milliseconds that one verdict may take.")]
+# Of commands whose one answer takes several verdicts.
+WholeBudgetMs = Annotated[
     float, typer.Option("--budget", min=1, help="Milliseconds that all verdicts together may take.")
 ]
-Produced = Annotated[str, typer.Argument(metavar="PRODUCED.json", help="The schema of what is sent; - for stdin.")]
-Accepted = Annotated[str, typer.Argument(metavar="ACCEPTED.json", help="The schema of what is accepted; - for stdin.")]
-Document = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for stdin.", show_default=False)]
+ProducedFile = Annotated[str, typer.Argument(metavar="PRODUCED.json", help="The schema of what is sent; - for stdin.")]
+AcceptedFile = Annotated[
+    str, typer.Argument(metavar="ACCEPTED.json", help="The schema of what is accepted; - for stdin.")
+]
+DocumentFile = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for stdin.", show_default=False)]
 
 DEFAULT_BUDGET_MS = 2_000.0
 

@@ -16,9 +16,9 @@ from claude_comm.transport.connect import connect
 @contextmanager
 def reading(settings: Settings | None = None) -> Iterator[Database]:
     """The database of this home, caught up with the streams as they are now."""
-    found = settings or settings_of_process()
-    with open_database(found.database) as database:
-        refresh(found, database)
+    current = settings or settings_of_process()
+    with open_database(current.database) as database:
+        refresh(current, database)
         yield database
 
 

@@ -12,7 +12,7 @@ EXIT_CODES = {"compatible": 0, "incompatible": 1, "undecided": 4}
 
 
 def show(verdict: Verdict, title: str = "") -> None:
-    """The answer, then what stands behind it; with a title before the first line and the rest indented below it."""
+    """The answer, then its grounds; with a title before the first line, the rest is indented below it."""
     first, *more = [line for line in explain(verdict).splitlines() if line]
     emit(clean(f"{title}: {first}" if title else first))
     for line in more:
@@ -21,5 +21,5 @@ def show(verdict: Verdict, title: str = "") -> None:
 
 def worst(answers: Iterable[str]) -> int:
     """The exit code of several answers: one "no" decides, then one "undecided"."""
-    found = set(answers)
-    return next((EXIT_CODES[answer] for answer in ("incompatible", "undecided") if answer in found), 0)
+    given = set(answers)
+    return next((EXIT_CODES[answer] for answer in ("incompatible", "undecided") if answer in given), 0)

@@ -1,4 +1,4 @@
-"""Which questions a negotiation document asks, given what its two modules have registered.
+"""The questions that a negotiation document asks, given what its two modules have registered.
 
 Law: pure. `input` is what the source sends and `output` what the target answers. Where the receiving side has
 registered what it accepts of that type, that is what is asked against; where it has not, the document's schema is
@@ -17,8 +17,9 @@ from claude_comm.negotiation.agreement import Question
 from claude_comm.registry.contracts import Contract, Schema
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """A negotiation document. `type` is the type of the messages that the source sends; empty: found out."""
+class NegotiationDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What two modules negotiate. `type` is the type of the messages that the source sends; empty: derived from what
+    the target accepts."""
 
     source_module: str
     target_module: str
@@ -36,9 +37,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     stated: Schema
 
 
-def proposal(document: dict[str, Any]) -> Proposal:
-    """From a document of the right form."""
-    return Proposal(
+def parsed(document: dict[str, Any]) -> NegotiationDocument:
+    """A document of the right form, as a value."""
+    return NegotiationDocument(
         source_module=document["source_module"],
         target_module=document["target_module"],
         input=document["schema"]["input"],
@@ -47,47 +48,49 @@ def proposal(document: dict[str, Any]) -> Proposal:
     )
 
 
-def questions(proposed: Proposal, source: Contract | None, target: Contract | None) -> tuple[Question, Question]:
+def questions(
+    document: NegotiationDocument, source: Contract | None, target: Contract | None
+) -> tuple[Question, Question]:
     """There and back: what the source sends, then what the target answers. Raises ConfigurationError."""
-    type_ = message_type(proposed, target)
+    type_ = message_type(document, target)
     there = Question(
-        producer=proposed.source_module,
-        consumer=proposed.target_module,
+        producer=document.source_module,
+        consumer=document.target_module,
         type=type_,
-        produced=proposed.input,
-        accepted=target.accepts[type_] if target and target.accepts else proposed.input,
+        produced=document.input,
+        accepted=target.accepts[type_] if target and target.accepts else document.input,
     )
     back = Question(
-        producer=proposed.target_module,
-        consumer=proposed.source_module,
+        producer=document.target_module,
+        consumer=document.source_module,
         type=type_,
-        produced=proposed.output,
-        accepted=source.accepts.get(type_, proposed.output) if source else proposed.output,
+        produced=document.output,
+        accepted=source.accepts.get(type_, document.output) if source else document.output,
     )
     return there, back
 
 
-def claims(proposed: Proposal, type_: str, source: Contract | None, target: Contract | None) -> list[Claim]:
+def claims(document: NegotiationDocument, type_: str, source: Contract | None, target: Contract | None) -> list[Claim]:
     """What the modules have declared to produce for each other, where they have."""
-    found = []
+    claimed = []
     for contract, other, part, stated in (
-        (source, proposed.target_module, "input", proposed.input),
-        (target, proposed.source_module, "output", proposed.output),
+        (source, document.target_module, "input", document.input),
+        (target, document.source_module, "output", document.output),
     ):
         produced = contract.sends(other, type_) if contract else None
         if contract is not None and produced is not None:
-            found.append(Claim(module=contract.module, part=part, produced=produced, stated=stated))
-    return found
+            claimed.append(Claim(module=contract.module, part=part, produced=produced, stated=stated))
+    return claimed
 
 
-def message_type(proposed: Proposal, target: Contract | None) -> str:
+def message_type(document: NegotiationDocument, target: Contract | None) -> str:
     """The type that is negotiated: as named, else the only one that the target accepts, else the default one."""
     accepted = sorted(target.accepts) if target else []
-    if proposed.type in accepted or (proposed.type and not accepted):
-        return proposed.type
-    if not proposed.type and (not accepted or DEFAULT_TYPE in accepted):
+    if document.type in accepted or (document.type and not accepted):
+        return document.type
+    if not document.type and (not accepted or DEFAULT_TYPE in accepted):
         return DEFAULT_TYPE
-    if not proposed.type and len(accepted) == 1:
+    if not document.type and len(accepted) == 1:
         return accepted[0]
-    named = f"not {proposed.type!r}" if proposed.type else "so the document must name one of these as its `type`"
-    raise ConfigurationError(f"{proposed.target_module!r} accepts {', '.join(map(repr, accepted))} messages, {named}.")
+    named = f"not {document.type!r}" if document.type else "so the document must name one of these as its `type`"
+    raise ConfigurationError(f"{document.target_module!r} accepts {', '.join(map(repr, accepted))} messages, {named}.")

@@ -1,6 +1,6 @@
 """The metrics of a session that a monitor can show, by name.
 
-Law: pure. A metric is a function of what was seen now and, for a rate, of what was seen before.
+Law: pure. A metric is a function of the session as observed now and, for a rate, as observed before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """A session at one moment. `at_s` is the time of a clock that never goes back; counts are of the whole session."""
 
     at_s: float
@@ -29,22 +29,22 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     progress: Mapping[str, float] = {}
 
 
-Metric: TypeAlias = Callable[[Seen, Seen | None], Any]
+Metric: TypeAlias = Callable[[Observation, Observation | None], Any]
 
 
-def _rate(now: Seen, before: Seen | None) -> float | None:
-    """Messages a second since the last look; None at the first."""
+def _rate(now: Observation, before: Observation | None) -> float | None:
+    """Messages a second since the previous observation; None at the first."""
     if before is None or now.at_s <= before.at_s:
         return None
     return round((now.messages - before.messages) / (now.at_s - before.at_s), 3)
 
 
-def _success_rate(now: Seen, _before: Seen | None) -> float | None:
+def _success_rate(now: Observation, _before: Observation | None) -> float | None:
     settled = now.handled + now.failed
     return now.handled / settled if settled else None
 
 
-def _error_rate(now: Seen, _before: Seen | None) -> float | None:
+def _error_rate(now: Observation, _before: Observation | None) -> float | None:
     settled = now.handled + now.failed
     return now.failed / settled if settled else None
 
@@ -72,6 +72,6 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def measure(names: Sequence[str], now: Seen, before: Seen | None) -> dict[str, Any]:
+def measure(names: Sequence[str], now: Observation, before: Observation | None) -> dict[str, Any]:
     """The named metrics, in their order; names that are no metric are left out."""
     return {name: METRICS[name](now, before) for name in names if name in METRICS}

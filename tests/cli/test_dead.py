@@ -135,10 +135,10 @@ def test_check_says_how_many_the_contract_of_today_would_let_in(run: Any, settin
     assert ran.code == 1
     assert (ran.json["would_pass"], ran.json["would_fail"]) == (2, 2)
     assert {refusal["path"] for refusal in ran.json["refusals"]} == {"$.n"}
-    assert run("dead", "check", "sink").out.startswith("2 of 4 would be let in")
+    assert run("dead", "check", "sink").out.startswith("2 of 4 would be accepted")
     client.run(registry.register(keys, contract("sink", accepts={"message": True})))
     ran = run("dead", "check", "sink")
-    assert (ran.code, ran.out) == (0, "4 of 4 would be let in\n")
+    assert (ran.code, ran.out) == (0, "4 of 4 would be accepted\n")
 
 
 def test_a_redriven_message_is_handled_again_from_its_first_attempt(

@@ -33,7 +33,7 @@ def test_the_exit_code_is_that_of_the_error(
     def raises(as_json: bool = False) -> None:
         raise error
 
-    monkeypatch.setattr(version, "version", raises)
+    monkeypatch.setattr(version, "command", raises)
     ran = run("version")
     assert (ran.code, ran.out) == (code, "")
     assert "Traceback" not in ran.err

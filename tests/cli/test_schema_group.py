@@ -43,8 +43,8 @@ def test_explain_says_every_reason_with_its_places_and_mends_on_both_sides(run: 
         "in the message   $.price",
         "in the schema    /properties/price/minimum",
         "which says       minimum: 0",
-        "mend             producer: ",
-        "mend             consumer: ",
+        "fix              producer: ",
+        "fix              consumer: ",
     ):
         assert says in ran.out
 

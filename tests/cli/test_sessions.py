@@ -14,7 +14,7 @@ import pytest
 
 from claude_comm import Publisher
 from claude_comm.client.consumer.consumer import Consumer
-from claude_comm.progress.monitor import METRICS, Seen, measure
+from claude_comm.progress.monitor import METRICS, Observation, measure
 from claude_comm.settings import Settings
 
 
@@ -127,11 +127,11 @@ def test_every_problem_of_a_document_is_named(run: Any, file: Callable[..., str]
 
 
 def test_each_metric_answers_for_a_session_of_which_nothing_is_known() -> None:
-    found = measure(list(METRICS), Seen(at_s=1.0), None)
+    found = measure(list(METRICS), Observation(at_s=1.0), None)
     assert set(found) == set(METRICS)
 
 
 def test_a_rate_is_over_the_time_between_two_looks() -> None:
-    assert measure(["messages_per_second"], Seen(at_s=3.0, messages=15), Seen(at_s=1.0, messages=5)) == {
+    assert measure(["messages_per_second"], Observation(at_s=3.0, messages=15), Observation(at_s=1.0, messages=5)) == {
         "messages_per_second": 5.0
     }

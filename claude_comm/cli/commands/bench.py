@@ -1,6 +1,6 @@
 """The command `bench`: how fast this machine's server, link and Python carry messages, in a few seconds.
 
-Law: it touches nothing of the user's. It talks in a namespace of its own, which no projection follows, and removes
+Law: it touches no data of the user. It works in a namespace of its own, which no projection follows, and removes
 its keys when it is done.
 """
 
@@ -41,14 +41,14 @@ class Measured(msgspec.Struct, frozen=True):
     unit: str
 
 
-def bench(as_json: AsJson = False) -> None:
+def command(as_json: AsJson = False) -> None:
     """Measure publishing, consuming and latency on your server.
 
     Takes a few seconds, in a namespace of its own that is removed afterwards. Messages are of 200 bytes, confirmed by
     the server and acked; latency is from before the publish to the handler, within one process.
     """
     settings = msgspec.structs.replace(settings_of_process(), namespace=f"bench-{os.getpid()}-{os.urandom(4).hex()}")
-    say("measuring for some seconds; what else runs on this machine shows in the figures.")
+    say("measuring for some seconds; other load on this machine shows in the figures.")
     figures = measure(settings)
     if as_json:
         emit_json(figures)

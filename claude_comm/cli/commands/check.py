@@ -7,26 +7,28 @@ from typing import Annotated
 import typer
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Budget, Strict, policy
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, Strict, policy
 from claude_comm.terminal.output import emit_json, reader_gone
 
-Batch = Annotated[
+BatchFile = Annotated[
     str,
     typer.Option(
-        "--batch", metavar="FILE.jsonl", help="Weigh a pair a line instead, and write a verdict a line; - for stdin."
+        "--batch",
+        metavar="FILE.jsonl",
+        help="Check one pair per line instead, and write one verdict per line; - for stdin.",
     ),
 ]
 
 
-def check(
+def command(
     context: typer.Context,
     produced: Annotated[str, typer.Argument(metavar="A.json", help="The schema of what is sent; - for stdin.")] = "",
     accepted: Annotated[
         str, typer.Argument(metavar="B.json", help="The schema of what is accepted; - for stdin.")
     ] = "",
-    batch: Batch = "",
+    batch: BatchFile = "",
     strict: Strict = False,
-    budget: Budget = DEFAULT_BUDGET_MS,
+    budget: BudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
 ) -> int:
     """Say whether every message that A allows is accepted by B.
@@ -35,7 +37,7 @@ def check(
 
     A line of a batch is an object with `id`, `dialect` (draft2020-12, draft2019-09, draft7, draft6 or draft4; for
     schemas without a `$schema`), `sub` (what is sent) and `sup` (what is accepted). For each, in order and at once,
-    a JSON line goes to stdout: `id`, `answer` with what stands behind it, and `elapsed_ms`; or `id`, `line` and
+    a JSON line goes to stdout: `id`, `answer` with its grounds, and `elapsed_ms`; or `id`, `line` and
     `error` for a line that cannot be used. A batch exits with 2 when a line could not be used, else with 1 when a
     pair is incompatible, else with 4 when one is undecided, else with 0. --budget is for each pair.
     """
@@ -45,10 +47,10 @@ def check(
 
 
 def _pair(produced: str, accepted: str, strict: bool, budget: float, as_json: bool) -> int:
-    from claude_comm.schema import check as weigh
+    from claude_comm.schema import check
 
     schemas = documents.read_pair(produced, accepted)
-    verdict = weigh(*schemas, policy=policy(strict), budget_ms=budget)
+    verdict = check(*schemas, policy=policy(strict), budget_ms=budget)
     if as_json:
         emit_json(verdict)
     else:
@@ -57,7 +59,7 @@ def _pair(produced: str, accepted: str, strict: bool, budget: float, as_json: bo
 
 
 def _batch(name: str, strict: bool, budget: float) -> int:
-    from claude_comm.cli.commands.check_batch import UNUSABLE, outcomes
+    from claude_comm.cli.check_batch import UNUSABLE, outcomes
 
     answers = set()
     for outcome in outcomes(documents.lines(name), policy(strict), budget):

@@ -11,7 +11,7 @@ from claude_comm.demo.play import play
 from claude_comm.runtime.environment import settings_of_process
 
 
-def demo(
+def command(
     folder: Annotated[
         str, typer.Argument(metavar="FOLDER", help="Text files to read; without it, our docs and package metadata.")
     ] = "",

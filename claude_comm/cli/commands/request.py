@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from claude_comm.cli.commands.send import message_text, payload
+from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
@@ -16,18 +16,18 @@ from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import emit_json
 
 
-def request(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="The module that is asked.")],
+def command(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The module that answers.")],
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="JSON, or text; - reads it from stdin.")],
-    source: Annotated[str, typer.Option("--source", help="The module that asks.")] = "claude-comm",
+    source: Annotated[str, typer.Option("--source", help="The requesting module.")] = "claude-comm",
     type_: Annotated[str, typer.Option("--type", help="The type of message.")] = DEFAULT_TYPE,
-    session: Annotated[str, typer.Option("--session", help="The session that it belongs to.")] = "",
+    session: Annotated[str, typer.Option("--session", help="The session of the message.")] = "",
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the reply.")] = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
     """Send one message, wait for its reply and print it as JSON.
 
-    No reply in time, or a request that the target gave up on, exits with 1.
+    Exits with 1 when no reply came in time, or when the target failed to handle the request.
     """
     with Publisher(source, settings=settings_of_process()) as publisher:
         reply = publisher.request(

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, Accepted, AsJson, Produced, Strict, WholeBudget, policy
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AcceptedFile, AsJson, ProducedFile, Strict, WholeBudgetMs, policy
 from claude_comm.errors import ClaudeCommError
 from claude_comm.schema.evolution.adapt import Proposal, apply
 from claude_comm.schema.evolution.adapt import adapt as propose
@@ -28,15 +28,15 @@ Message = Annotated[
 
 
 class NotAdapted(ClaudeCommError):
-    """A message that nothing proved may be done to."""
+    """No proved adapter applies to this message."""
 
 
-def adapt(
-    produced: Produced,
-    accepted: Accepted,
+def command(
+    produced: ProducedFile,
+    accepted: AcceptedFile,
     message: Message = "",
     strict: Strict = False,
-    budget: WholeBudget = DEFAULT_BUDGET_MS,
+    budget: WholeBudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
 ) -> int:
     """Propose steps that make the messages of one schema fit another.
@@ -47,19 +47,19 @@ def adapt(
     """
     documents.one_stdin(produced, accepted, message)
     schemas = documents.read_pair(produced, accepted)
-    found = propose(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
+    proposals = propose(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
     if message:
-        adapted = _adapted(found, schemas[0], policy(strict), documents.read(message))
+        adapted = _adapted(proposals, schemas[0], policy(strict), documents.read(message))
         (emit_json if as_json else emit_document)(adapted)
     elif as_json:
-        emit_json([_told(proposal) for proposal in found])
+        emit_json([_as_json(proposal) for proposal in proposals])
     else:
-        _show(found)
-    return _exit_code(found)
+        _show(proposals)
+    return _exit_code(proposals)
 
 
-def _adapted(found: Sequence[Proposal], produced: Json, policy: Policy, message: Json) -> Json:
-    best = next((proposal for proposal in found if proposal.applicable), None)
+def _adapted(proposals: Sequence[Proposal], produced: Json, policy: Policy, message: Json) -> Json:
+    best = next((proposal for proposal in proposals if proposal.applicable), None)
     if best is None:
         raise NotAdapted("no proposal is both safe and proved, so none is applied; without --apply all are shown.")
     if deeper(message, MAX_INSTANCE_DEPTH):
@@ -72,20 +72,20 @@ def _adapted(found: Sequence[Proposal], produced: Json, policy: Policy, message:
     return apply(best.adapter, message)
 
 
-def _exit_code(found: Sequence[Proposal]) -> int:
-    if any(proposal.applicable for proposal in found):
+def _exit_code(proposals: Sequence[Proposal]) -> int:
+    if any(proposal.applicable for proposal in proposals):
         return 0
-    open_ = any(proposal.kind == "safe" and isinstance(proposal.verdict, Undecided) for proposal in found)
+    open_ = any(proposal.kind == "safe" and isinstance(proposal.verdict, Undecided) for proposal in proposals)
     return verdicts.EXIT_CODES["undecided" if open_ else "incompatible"]
 
 
-def _told(proposal: Proposal) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(proposal)
-    return {"proved": proposal.proved, "applicable": proposal.applicable, **told}
+def _as_json(proposal: Proposal) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(proposal)
+    return {"proved": proposal.proved, "applicable": proposal.applicable, **fields}
 
 
-def _show(found: Sequence[Proposal]) -> None:
-    for number, proposal in enumerate(found, 1):
+def _show(proposals: Sequence[Proposal]) -> None:
+    for number, proposal in enumerate(proposals, 1):
         proved = "proved" if proposal.proved else "not proved"
         emit_styled(f"{number}. {proposal.kind}, {proved}", "green" if proposal.applicable else "yellow")
         for sentence in proposal.sentences or ["nothing to do: every message is accepted as it is"]:
@@ -93,5 +93,5 @@ def _show(found: Sequence[Proposal]) -> None:
         emit(clean(f"   adapter: {msgspec.json.encode(proposal.adapter).decode()}"))
         if not proposal.proved:
             verdicts.show(proposal.verdict, "what comes out of it")
-    if not found:
+    if not proposals:
         say("no steps are known that would make these fit; `claude-comm schema explain` shows what keeps them apart.")

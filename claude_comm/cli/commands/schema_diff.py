@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Strict, WholeBudget, policy
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Strict, WholeBudgetMs, policy
 from claude_comm.schema.evolution.diff import Change, Difference
 from claude_comm.schema.evolution.diff import diff as compare
 from claude_comm.schema.verdict import Compatible
@@ -18,38 +18,38 @@ from claude_comm.terminal.output import emit_json, emit_table, say
 _WHOM = {"both": "both", "producers": "producers only", "consumers": "consumers only", "neither": "neither"}
 
 
-def diff(
+def command(
     old: Annotated[str, typer.Argument(metavar="OLD.json", help="The schema as it was; - for stdin.")],
     new: Annotated[str, typer.Argument(metavar="NEW.json", help="The schema as it is to be; - for stdin.")],
     strict: Strict = False,
-    budget: WholeBudget = DEFAULT_BUDGET_MS,
+    budget: WholeBudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
 ) -> int:
     """Show what changed between two versions of a schema, and for whom.
 
     Safe for producers: whoever sends by the old version may go on. Safe for consumers: whoever reads by the old
-    version may go on. Each change is weighed alone, and then the two versions as a whole. The whole decides the exit
+    version may go on. Each change is checked alone, and then the two versions as a whole. The whole decides the exit
     code: 0 when it is proved safe for both, 1 when a message shows that it is not, 4 when it cannot be decided.
     """
     schemas = documents.read_pair(old, new)
-    found = compare(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
+    difference = compare(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
     if as_json:
-        emit_json(_told(found, changes=[_told(change) for change in found.changes]))
+        emit_json(_as_json(difference, changes=[_as_json(change) for change in difference.changes]))
     else:
-        _show(found)
-    return verdicts.worst([found.for_producers.answer, found.for_consumers.answer])
+        _show(difference)
+    return verdicts.worst([difference.for_producers.answer, difference.for_consumers.answer])
 
 
-def _told(one: Change | Difference, **instead: Any) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(one)
-    return {"safe_for": one.safe_for, **told, **instead}
+def _as_json(subject: Change | Difference, **instead: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(subject)
+    return {"safe_for": subject.safe_for, **fields, **instead}
 
 
-def _show(found: Difference) -> None:
-    if found.changes:
-        rows = [(one.path, one.rule, one.sentence, _WHOM[one.safe_for]) for one in found.changes]
+def _show(difference: Difference) -> None:
+    if difference.changes:
+        rows = [(change.path, change.rule, change.sentence, _WHOM[change.safe_for]) for change in difference.changes]
         emit_table(["path", "rule", "change", "safe for"], rows)
-    for verdict, title in ((found.for_producers, "old to new"), (found.for_consumers, "new to old")):
+    for verdict, title in ((difference.for_producers, "old to new"), (difference.for_consumers, "new to old")):
         if not isinstance(verdict, Compatible):
             verdicts.show(verdict, title)
-    say(f"{len(found.changes)} change(s); as a whole safe for {_WHOM[found.safe_for]}.")
+    say(f"{len(difference.changes)} change(s); as a whole safe for {_WHOM[difference.safe_for]}.")

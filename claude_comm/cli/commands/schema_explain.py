@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, Accepted, AsJson, Budget, Produced, Strict, policy
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AcceptedFile, AsJson, BudgetMs, ProducedFile, Strict, policy
 from claude_comm.schema import Compatible, Incompatible, Reason, Undecided, Verdict, check
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.verdict import Json
@@ -19,7 +19,7 @@ _POLICIES = {
     "closed-producer": "closed-producer: the producer sends only the properties that its schema declares",
     "strict": "strict: every message that the one schema allows, also with properties that it does not declare",
 }
-# What a verdict calls its proof, for who did not read the engine.
+# How a verdict was proved, in words for readers who do not know the engine.
 _PROOFS = {
     "keyword by keyword": "each keyword of the consumer follows from one of the producer at the same place",
     "canonical forms": "both schemas in canonical form, where the one covers the other",
@@ -29,16 +29,16 @@ _PROOFS = {
 _FRAGMENT_CHARACTERS = 200
 
 
-def explain(
-    produced: Produced,
-    accepted: Accepted,
+def command(
+    produced: ProducedFile,
+    accepted: AcceptedFile,
     strict: Strict = False,
-    budget: Budget = DEFAULT_BUDGET_MS,
+    budget: BudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
 ) -> int:
     """Give the verdict on two schemas in full, for a person.
 
-    Every reason with its place in the message and in the schema, what the schema says there and what would mend it on
+    Every reason with its place in the message and in the schema, what the schema says there and what would fix it on
     either side; the message that shows it; or where it is undecided, and why. Exits as `claude-comm check` does.
     """
     sent, taken = documents.read_pair(produced, accepted)
@@ -79,7 +79,7 @@ def _lines(reason: Reason, accepted: Json) -> Iterator[str]:
     if (said := _said(accepted, reason.schema_path)) is not None:
         yield f"which says       {reason.rule}: {shorten(said, _FRAGMENT_CHARACTERS)}"
     for mend in reason.mends:
-        yield f"mend             {mend}"
+        yield f"fix              {mend}"
 
 
 def _said(schema: Json, pointer: str) -> str | None:

@@ -13,7 +13,7 @@ from claude_comm.schema.verdict import Json
 from claude_comm.terminal.output import emit_document, emit_json
 
 
-def infer(
+def command(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON files, a sample each; - for stdin.")],
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Every line of the files is a sample.")] = False,
     as_json: AsJson = False,

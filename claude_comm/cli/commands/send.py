@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
+from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.envelope import DEFAULT_TYPE
-from claude_comm.errors import ConfigurationError, UnknownMessage
+from claude_comm.errors import UnknownMessage
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
@@ -19,12 +18,12 @@ from claude_comm.store.database import open_database
 from claude_comm.terminal.output import emit, emit_json, say
 
 
-def send(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The module that sends.")],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="The module, or topic:NAME, that it is sent to.")],
+def command(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The sending module.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="The receiving module, or topic:NAME.")],
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="JSON, or text; - reads it from stdin.")],
     type_: Annotated[str, typer.Option("--type", help="The type of message.")] = DEFAULT_TYPE,
-    session: Annotated[str, typer.Option("--session", help="The session that it belongs to.")] = "",
+    session: Annotated[str, typer.Option("--session", help="The session of the message.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Send one message and print its id.
@@ -39,27 +38,9 @@ def send(
         try:
             number = queries.message(database, id_).number
         except UnknownMessage:
-            number = None  # the projection is another process's, and not that far yet
+            number = None  # another process is projecting, and has not stored it yet
     if as_json:
         emit_json({"id": id_, "number": number})
     else:
         emit(id_)
         say(f"message {number}" if number else "the projection does not have it yet.")
-
-
-def payload(text: str) -> Any:
-    """The value that this text is as JSON, or the text itself."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return text
-
-
-def message_text(message: str) -> str:
-    """The argument itself, or what stdin holds."""
-    if message != "-":
-        return message
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"stdin is not UTF-8 text (byte {error.start}).") from None

@@ -45,28 +45,29 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: dict[str, int]
 
 
-def status(
+def command(
     check: Annotated[
-        str, typer.Option("--check", metavar="NAME", help="Say nothing; exit with 0 if NAME (server or a worker) runs.")
+        str,
+        typer.Option("--check", metavar="NAME", help="Print nothing; exit with 0 if NAME (server or a worker) runs."),
     ] = "",
     as_json: AsJson = False,
 ) -> int:
     """Show what runs: server, workers, streams.
 
-    `behind` is how many entries of a stream the projection does not have yet, `later` what waits for its time beside
-    it, `dead` what its module buried, `held by` what keeps entries that are not the newest from being trimmed. `lag` is
-    what a group was not handed yet, `pending` what it was handed and has not acked. `lost` are messages of a module
-    that were deleted from their stream before anybody had handled them, `duplicates` copies that it passed over; both
-    as far as the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor.
+    `behind` counts the entries of a stream that the projection has not stored yet, `later` the messages that wait for
+    their time, `dead` what the module has buried; `held by` says what keeps older entries from being trimmed. `lag`
+    counts what a group has not read yet, `pending` what it has read and not acked. `lost` counts messages that were
+    deleted from their stream before the module had handled them, `duplicates` copies that it skipped; both as far as
+    the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor.
     """
     settings = settings_of_process()
     if check:
         return 0 if _runs(settings, check) else 1
-    found = look(settings)
+    report = look(settings)
     if as_json:
-        emit_json(found)
+        emit_json(report)
     else:
-        _show(found)
+        _show(report)
     return 0
 
 
@@ -109,18 +110,18 @@ def _counters(settings: Settings, kind: str) -> dict[str, int]:
 
 def _masters(client: Client) -> dict[str, ServerFacts | None]:
     """Each master of the cluster as it describes itself. Raises ServerUnreachable when none answers."""
-    found: dict[str, ServerFacts | None] = {}
+    masters: dict[str, ServerFacts | None] = {}
     for server in client.data.pools():
         try:
-            found[public(server.url)] = Client(server, server).run(ops.facts())
+            masters[public(server.url)] = Client(server, server).run(ops.facts())
         except ServerUnreachable:
-            found[public(server.url)] = None
-    return found
+            masters[public(server.url)] = None
+    return masters
 
 
 def _behind(client: Client, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
     if not settings.database.exists():
-        return {one.key: one.entries for one in streams}
+        return {stream.key: stream.entries for stream in streams}
     with open_database(settings.database) as database:
         return lags(client, database, keys)
 
@@ -139,54 +140,54 @@ def _runs(settings: Settings, name: str) -> bool:
     return True
 
 
-def _show(found: Status) -> None:
-    emit(clean(f"home         {found.home}"))
-    emit(clean(f"namespace    {found.namespace}"))
-    emit(clean(f"server       {_server(found)}"))
-    for address, facts in found.masters.items():
+def _show(report: Status) -> None:
+    emit(clean(f"home         {report.home}"))
+    emit(clean(f"namespace    {report.namespace}"))
+    emit(clean(f"server       {_server(report)}"))
+    for address, facts in report.masters.items():
         emit(clean(f"  master     {_described(facts, address) if facts else f'{address} does not answer'}"))
-    for name, service in found.workers.items():
-        told = f"process {service.pid}, for {formats.since(service.since_us)}" if service else "not running"
-        emit(clean(f"{name.ljust(11)}  {told}"))
-    for name, counts in ((LOST, found.lost), (DUPLICATES, found.duplicates)):
+    for name, service in report.workers.items():
+        state = f"process {service.pid}, for {formats.since(service.since_us)}" if service else "not running"
+        emit(clean(f"{name.ljust(11)}  {state}"))
+    for name, counts in ((LOST, report.lost), (DUPLICATES, report.duplicates)):
         if counts:
-            told = ", ".join(f"{count} by {module}" for module, count in counts.items())
-            emit(clean(f"{name.ljust(11)}  {told}"))
-    if not found.streams:
+            by_module = ", ".join(f"{count} by {module}" for module, count in counts.items())
+            emit(clean(f"{name.ljust(11)}  {by_module}"))
+    if not report.streams:
         say("no streams yet.")
         return
     emit("")
     numbers = ["entries", "oldest", "behind", "later", "dead"]
-    rows = [_row(one, found.behind.get(one.key, 0)) for one in found.streams]
+    rows = [_stream_cells(stream, report.behind.get(stream.key, 0)) for stream in report.streams]
     emit_table(["stream", *numbers, "held by"], rows, right=numbers)
-    groups = [(one.key, group) for one in found.streams for group in one.groups]
+    groups = [(stream.key, group) for stream in report.streams for group in stream.groups]
     if groups:
         emit("")
         columns = ["lag", "pending", "instances"]
-        emit_table(["stream", "group", *columns], [_group_row(*pair) for pair in groups], right=columns)
+        emit_table(["stream", "group", *columns], [_group_cells(*pair) for pair in groups], right=columns)
 
 
-def _row(one: StreamFacts, behind: int) -> list[object]:
-    oldest = "-" if one.oldest_ms is None else formats.since(one.oldest_ms * 1000)
-    waiting = str(one.later)
-    if one.next_due_ms is not None:
-        wait_s = one.next_due_ms / 1000 - time.time()
+def _stream_cells(stream: StreamFacts, behind: int) -> list[object]:
+    oldest = "-" if stream.oldest_ms is None else formats.since(stream.oldest_ms * 1000)
+    waiting = str(stream.later)
+    if stream.next_due_ms is not None:
+        wait_s = stream.next_due_ms / 1000 - time.time()
         waiting += f" (next in {formats.span(wait_s)})" if wait_s > 0 else " (due)"
-    return [one.key, one.entries, oldest, behind, waiting, one.dead, one.held or "-"]
+    return [stream.key, stream.entries, oldest, behind, waiting, stream.dead, stream.held or "-"]
 
 
-def _group_row(stream: str, group: GroupFacts) -> list[object]:
+def _group_cells(stream: str, group: GroupFacts) -> list[object]:
     lag = f"{group.lag}{'+' if group.at_least else ''}"
     return [stream, group.name, lag, group.pending, group.consumers]
 
 
-def _server(found: Status) -> str:
-    facts = found.server
-    if found.masters:
-        return f"a cluster of {len(found.masters)} masters at {found.address}"
+def _server(report: Status) -> str:
+    facts = report.server
+    if report.masters:
+        return f"a cluster of {len(report.masters)} masters at {report.address}"
     if facts is None:
-        return f"not running ({found.address}); the first command that needs it starts it"
-    return _described(facts, found.address)
+        return f"not running ({report.address}); the first command that needs it starts it"
+    return _described(facts, report.address)
 
 
 def _described(facts: ServerFacts, address: str) -> str:

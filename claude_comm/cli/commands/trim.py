@@ -20,8 +20,8 @@ from claude_comm.terminal.output import emit_json, emit_table, say
 from claude_comm.transport.connect import connect
 
 
-class Row(msgspec.Struct, frozen=True):
-    """What went from one stream, and what holds the rest of it, in words."""
+class TrimmedStream(msgspec.Struct, frozen=True):
+    """What was trimmed from one stream, and what holds the rest of it, in words."""
 
     stream: str
     entries: int
@@ -29,13 +29,15 @@ class Row(msgspec.Struct, frozen=True):
     held: str
 
 
-def trim(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
+def command(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be trimmed, and change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Trim the streams now, as the janitor does, and say what holds the rest.
 
-    An entry goes when every group has acked it, every projection has settled it, and it is older than
+    An entry is trimmed when every group has acked it, every projection has it durable, and it is older than
     CLAUDE_COMM_KEEP_S or beyond the newest CLAUDE_COMM_KEEP_ENTRIES. Bytes are what the server estimates.
     """
     rows = trimmed(settings_of_process(), dry_run=dry_run)
@@ -45,20 +47,20 @@ def trim(
     if not rows:
         say("no streams yet.")
         return
-    gone = "would go" if dry_run else "trimmed"
-    shown = [[row.stream, row.entries, formats.size(row.bytes), row.held or "-"] for row in rows]
-    emit_table(["stream", gone, "freed", "held by"], shown, right=[gone, "freed"])
+    trimmed_column = "would trim" if dry_run else "trimmed"
+    cells = [[row.stream, row.entries, formats.size(row.bytes), row.held or "-"] for row in rows]
+    emit_table(["stream", trimmed_column, "freed", "held by"], cells, right=[trimmed_column, "freed"])
 
 
-def trimmed(settings: Settings, *, dry_run: bool) -> list[Row]:
+def trimmed(settings: Settings, *, dry_run: bool) -> list[TrimmedStream]:
     """One round over all streams."""
     keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
     with connect(settings) as client:
         keep = tightest(client.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
         projections = client.run(projection_progress.awaited(keys, settings.projection_wait_s))
         step = ops.would_trim if dry_run else ops.trim
-        found = [
+        trims = [
             client.run(step(stream, projections, keep, now_ms=now_ms))
             for stream in client.run(follow.announced(keys)).streams
         ]
-    return [Row(one.stream, one.entries, one.bytes, one.held(now_ms=now_ms)) for one in found]
+    return [TrimmedStream(done.stream, done.entries, done.bytes, done.held(now_ms=now_ms)) for done in trims]

@@ -15,17 +15,21 @@ from claude_comm.terminal.output import emit_json, say
 from claude_comm.transport.connect import connect
 
 
-def unsubscribe(
-    module: Annotated[str, typer.Argument(metavar="MODULE", help="A module that will not come back.")],
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic that it read, without `topic:`.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it had not read, and change nothing.")] = False,
+def command(
+    module: Annotated[
+        str, typer.Argument(metavar="MODULE", help="The module, which will not read the topic any more.")
+    ],
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic, without `topic:`.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what the module has not read, and change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a module that will not come back off a topic.
+    """Remove a module's subscription to a topic.
 
-    What it has not read holds the topic's stream for ever, for it; afterwards the janitor trims what all others that
-    read the topic have acked. A module that has instances running is refused (exit code 1). One that comes back all the
-    same reads what is still there.
+    The stream keeps every message that a subscriber has not read: a module that is gone for good would hold it for
+    ever. Once it is removed, the janitor trims what all other subscribers have acked. A module with running instances
+    is refused (exit code 1). A module that subscribes again reads what the stream still holds.
     """
     settings, now_ms = settings_of_process(), time.time_ns() // 1_000_000
     keys = Keys(settings.namespace)

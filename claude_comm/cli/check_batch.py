@@ -1,4 +1,4 @@
-"""Many pairs of schemas weighed in one process: a JSON line in, a JSON line out.
+"""Many pairs of schemas checked in one process: one JSON line in, one JSON line out.
 
 Law: every line that is not empty has exactly one line of outcome, in the same order and written before the next is
 read. A line that cannot be used says why in `error` and ends nothing.
@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from claude_comm.cli.documents import Line
+from claude_comm.cli.documents import JsonLine
 from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.schema import check
 from claude_comm.schema.dialect import DEFAULT, Dialect
@@ -22,21 +22,21 @@ UNUSABLE = "unusable"
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """What one line asks: is every message of `sub` one of `sup`? `dialect` is for schemas without a `$schema`."""
+    """The question on one line: is every message of `sub` one of `sup`? `dialect` is for schemas without `$schema`."""
 
     sub: Json
     sup: Json
     dialect: Dialect
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one line: the verdict's answer or `unusable`, and what is written about it."""
+class PairOutcome(msgspec.Struct, frozen=True):
+    """The result for one line: the verdict's answer or `unusable`, and the object that is written."""
 
     answer: str
     shown: dict[str, Any]
 
 
-def outcomes(lines: Iterable[Line], policy: Policy, budget_ms: float) -> Iterator[Outcome]:
+def outcomes(lines: Iterable[JsonLine], policy: Policy, budget_ms: float) -> Iterator[PairOutcome]:
     """One for each line; each verdict may take `budget_ms`."""
     for line in lines:
         id_: str | int | float | None = None
@@ -47,13 +47,13 @@ def outcomes(lines: Iterable[Line], policy: Policy, budget_ms: float) -> Iterato
             pair = _pair(asked)
             verdict = check(pair.sub, pair.sup, policy=policy, budget_ms=budget_ms, default_dialect=pair.dialect)
         except ClaudeCommError as error:
-            yield Outcome(UNUSABLE, {"id": id_, "line": line.number, "error": _on_line(line, error)})
+            yield PairOutcome(UNUSABLE, {"id": id_, "line": line.number, "error": _on_line(line, error)})
         else:
-            yield Outcome(verdict.answer, _shown(id_, verdict, time.perf_counter() - begun))
+            yield PairOutcome(verdict.answer, _shown(id_, verdict, time.perf_counter() - begun))
 
 
 def _id(asked: Json) -> str | int | float | None:
-    """What the line is called, where it can be written back as it is."""
+    """The id of the line, where it can be written back as it is."""
     id_ = asked.get("id") if isinstance(asked, dict) else None
     return id_ if isinstance(id_, str | int | float) else None
 
@@ -71,12 +71,12 @@ def _pair(asked: Json) -> Pair:
     return Pair(asked["sub"], asked["sup"], dialect)
 
 
-def _on_line(line: Line, error: ClaudeCommError) -> str:
+def _on_line(line: JsonLine, error: ClaudeCommError) -> str:
     """What is wrong, with the number of the line, which an error of reading names itself."""
     place = f"line {line.number}"
     return str(error) if str(error).startswith(place) else f"{place}: {error}"
 
 
 def _shown(id_: str | int | float | None, verdict: Verdict, seconds: float) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(verdict)
-    return {"id": id_, **told, "elapsed_ms": round(seconds * 1000, 3)}
+    fields: dict[str, Any] = msgspec.to_builtins(verdict)
+    return {"id": id_, **fields, "elapsed_ms": round(seconds * 1000, 3)}

@@ -1,0 +1,51 @@
+"""The command `agreements`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli.options import AsJson
+from claude_comm.names import Keys
+from claude_comm.negotiation.agreement import Agreement, why
+from claude_comm.ops import agreements
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.transport.connect import connect
+
+_ID_CHARACTERS = 12
+
+
+def command(
+    module: Annotated[str, typer.Option("--module", "-m", help="Only those with this module on one side.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the agreements and refusals that negotiations have stored.
+
+    The newest first. An id is the digest of the question, so the same question has the same agreement.
+    """
+    settings = settings_of_process()
+    with connect(settings) as client:
+        everything = client.run(agreements.everything(Keys(settings.namespace)))
+    matching = [stored for stored in everything if not module or module in (stored.producer, stored.consumer)]
+    if as_json:
+        emit_json(matching)
+    elif matching:
+        emit_table(["id", "decided", "producer", "consumer", "type", "verdict", "by", "why"], map(_cells, matching))
+    else:
+        say(f"no agreement with {module!r} yet." if module else "no agreement yet.")
+
+
+def _cells(stored: Agreement) -> list[object]:
+    return [
+        stored.id[:_ID_CHARACTERS],
+        formats.moment(stored.decided_us),
+        stored.producer,
+        stored.consumer,
+        stored.type,
+        stored.verdict.answer,
+        stored.decided_by,
+        "" if stored.fits else why(stored.verdict),
+    ]

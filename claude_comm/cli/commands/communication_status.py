@@ -1,0 +1,45 @@
+"""The command `communication-status`."""
+
+from __future__ import annotations
+
+from claude_comm.cli import documents
+from claude_comm.cli.options import AsJson, DocumentFile
+from claude_comm.cli.projection import reading
+from claude_comm.documents import form
+from claude_comm.store.statistics import PairStatistics, pair_statistics
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import emit_json, emit_table
+
+_COUNTS = ["source", "target", "messages", "handled", "failed", "pending"]
+_METRICS = ["success", "p50", "p95", "mean"]
+
+
+def command(file: DocumentFile, as_json: AsJson = False) -> None:
+    """Show the traffic between pairs of modules.
+
+    FILE holds {module_pairs: [{source, target}], include_metrics}: with metrics there are the success rate and the
+    latency, from sending a message to the end of its handling.
+    """
+    document = documents.read(file)
+    form.require("communication", document, documents.origin(file))
+    full = document.get("include_metrics", True)
+    with reading() as database:
+        pairs = [pair_statistics(database, pair["source"], pair["target"]) for pair in document["module_pairs"]]
+    if as_json:
+        emit_json(pairs if full else [_counts(pair) for pair in pairs])
+    else:
+        columns = _COUNTS + _METRICS if full else _COUNTS
+        emit_table(columns, [_cells(pair)[: len(columns)] for pair in pairs], right=columns[2:])
+
+
+def _counts(pair: PairStatistics) -> dict[str, object]:
+    names = ("source", "target", "count", "handled", "failed", "pending")
+    return {name: getattr(pair, name) for name in names}
+
+
+def _cells(pair: PairStatistics) -> list[object]:
+    rate = "-" if pair.success_rate is None else f"{pair.success_rate:.1%}"
+    latency = pair.latency
+    latencies = (latency.p50_ms, latency.p95_ms, latency.mean_ms) if latency else (None, None, None)
+    counts = [pair.source, pair.target, pair.count, pair.handled, pair.failed, pair.pending]
+    return [*counts, rate, *map(formats.milliseconds, latencies)]

@@ -1,0 +1,51 @@
+"""The command `dead check`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from claude_comm.cli.dead_letters import BuryingModule, Conditions, walk
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import micros
+from claude_comm.delivery import burial as burials
+from claude_comm.delivery.recheck import Judge, Refusal
+from claude_comm.names import Keys, check_name
+from claude_comm.ops import registry
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import emit, emit_json, emit_table
+from claude_comm.transport.connect import connect
+
+
+def command(module: BuryingModule, where: Conditions = [], as_json: AsJson = False) -> int:  # noqa: B006  (typer's way)
+    """Count the buried messages that the module's contract would accept now.
+
+    Each is checked against the contract that the module has registered today. A message that was accepted before and
+    failed in the handler counts as accepted: whether it would fail again cannot be known. Exits with 0 if all would be
+    accepted, with 1 if not.
+    """
+    settings, chosen = settings_of_process(), burials.where(where)
+    with connect(settings) as client:
+        contract = client.run(registry.require(Keys(settings.namespace), check_name(module)))
+        judge, refused, passing = Judge(contract, micros()), Counter[Refusal](), 0
+        for burial in walk(client, settings, module, chosen):
+            refusal = judge.refusal(burial)
+            if refusal is None:
+                passing += 1
+            else:
+                refused[refusal] += 1
+    _show(module, passing, refused, as_json)
+    return 1 if refused else 0
+
+
+def _show(module: str, passing: int, refused: Counter[Refusal], as_json: bool) -> None:
+    failing = refused.total()
+    if as_json:
+        groups = [
+            {"reason": refusal.reason, "path": refusal.path, "count": count} for refusal, count in refused.most_common()
+        ]
+        emit_json({"module": module, "would_pass": passing, "would_fail": failing, "refusals": groups})
+        return
+    emit(f"{passing} of {passing + failing} would be accepted")
+    if refused:
+        rows = [[count, refusal.reason, refusal.path] for refusal, count in refused.most_common()]
+        emit_table(["count", "refused because", "path"], rows, right=["count"])

@@ -1,0 +1,51 @@
+"""The command `dead list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli.dead_letters import walk_all
+from claude_comm.cli.options import AsJson
+from claude_comm.delivery.burial import Group, groups
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import emit_json, emit_table, say, shorten
+from claude_comm.transport.connect import connect
+
+# Of a reason in a table: enough to recognise it.
+_REASON_CHARACTERS = 120
+
+
+def command(
+    module: Annotated[str, typer.Argument(metavar="[MODULE]", help="Only what this module buried.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the buried messages, grouped by reason and place.
+
+    Numbers and ids in a reason are shown as #, so that one failure is one line. The id is that of the latest burial
+    of the group, for `claude-comm dead show`.
+    """
+    settings = settings_of_process()
+    with connect(settings) as client:
+        grouped = groups(walk_all(client, settings, module))
+    if as_json:
+        emit_json(grouped)
+    elif grouped:
+        columns = ["count", "module", "types", "reason", "path", "latest", "id"]
+        emit_table(columns, map(_cells, grouped), right=["count"])
+    else:
+        say(f"nothing is buried by {module!r}." if module else "nothing is buried.")
+
+
+def _cells(group: Group) -> list[object]:
+    return [
+        group.count,
+        group.module,
+        ", ".join(group.types),
+        shorten(group.reason, _REASON_CHARACTERS),
+        group.path,
+        formats.moment(group.last_ms * 1000),
+        group.example,
+    ]

@@ -1,0 +1,64 @@
+"""The command `dead redrive`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli.dead_letters import BuryingModule, Conditions, walk
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import Identity, identify, micros
+from claude_comm.delivery import burial as burials
+from claude_comm.delivery.burial import Burial
+from claude_comm.ops import dead
+from claude_comm.progress.events import Retried, Settled
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import emit, emit_json
+from claude_comm.transport.connect import connect
+
+
+def command(
+    module: BuryingModule,
+    where: Conditions = [],  # noqa: B006  (typer's way)
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="At most this many, the oldest first; 0: all.")
+    ] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put buried messages back into the inbox of their module.
+
+    They go back as they were sent, with all their attempts before them. One atomic step takes a message off the dead
+    stream and puts it into the inbox: when the command was interrupted, run it again; nothing is lost or sent twice.
+    """
+    settings, chosen = settings_of_process(), burials.where(where)
+    identity = identify(module, settings)
+    with connect(settings) as client:
+        if dry_run:
+            matching = sum(1 for _ in walk(client, settings, module, chosen))
+            moved = min(matching, limit or matching)
+        else:
+            moved = client.run(
+                dead.redrive(
+                    identity.keys,
+                    module,
+                    chosen,
+                    lambda burial: _event(identity, burial),
+                    limit=limit or None,
+                    max_bytes=settings.max_envelope_bytes,
+                )
+            )
+    if as_json:
+        emit_json({"module": module, "redriven": 0 if dry_run else moved, "would_redrive": moved if dry_run else 0})
+    else:
+        emit(f"{moved} would be redriven" if dry_run else f"{moved} redriven")
+
+
+def _event(identity: Identity, burial: Burial) -> bytes:
+    """The event that the message is on its way again; none for bytes that are no message."""
+    if burial.envelope is None:
+        return b""
+    now_us, sent = micros(), burial.envelope
+    fact = Retried(Settled(sent.source, sent.id, sent.time, now_us, burial.attempts), "redriven", now_us)
+    return identity.event(fact, sent.session)

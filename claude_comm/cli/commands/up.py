@@ -1,0 +1,73 @@
+"""The command `up`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import services
+from claude_comm.cli.options import AsJson
+from claude_comm.runtime import private_server, worker_processes
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.worker_processes import Service
+from claude_comm.settings import Settings, public
+from claude_comm.terminal.interrupts import deferred
+from claude_comm.terminal.output import emit_fields, emit_json, say
+
+_WATCH_S = 0.2
+
+
+def command(
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay in the foreground, and stop at the end what was started.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Start the private server and the workers.
+
+    Whatever runs already is left as it is. With CLAUDE_COMM_URL set, that server is used and none is started; on a
+    cluster without CLAUDE_COMM_CONTROL_URL there is no negotiation worker.
+    """
+    settings = settings_of_process()
+    if foreground:
+        return _stay(settings, as_json)
+    _show(settings, services.start(settings), as_json)
+    return 0
+
+
+def _show(settings: Settings, started: list[Service], as_json: bool) -> None:
+    address = public(settings.url) or str(private_server.socket_path(settings.home))
+    if as_json:
+        emit_json({"server": address, "workers": started})
+        return
+    emit_fields({"server": address, **{service.name: f"process {service.pid}" for service in started}})
+
+
+def _stay(settings: Settings, as_json: bool) -> int:
+    """Starts, then waits for a signal or the end of a worker, and stops what was not running before.
+
+    1 when a worker ended.
+    """
+    before = services.running(settings)
+    ended = ""
+    with deferred() as check:
+        try:
+            started = services.start(settings)
+            _show(settings, started, as_json)
+            while not ended:
+                check()
+                time.sleep(_WATCH_S)
+                ended = _ended(settings, started)
+            say(f"Error: the {ended} worker ended; its words are in {settings.home / 'logs'}.")
+        except KeyboardInterrupt:
+            say("stopping.")
+        finally:
+            services.stop(settings, keep=before)
+    return 1 if ended else 0
+
+
+def _ended(settings: Settings, started: list[Service]) -> str:
+    """The name of a worker that runs no more."""
+    return next((service.name for service in started if not worker_processes.running(settings.home, service.name)), "")

@@ -1,0 +1,38 @@
+"""Starting and stopping the private server and the workers: what `up` and `down` share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from claude_comm.runtime import private_server, worker_processes
+from claude_comm.runtime.worker_processes import Service
+from claude_comm.settings import Settings
+from claude_comm.terminal.output import say
+
+SERVER = "server"
+
+
+def start(settings: Settings) -> list[Service]:
+    """Starts what does not run; the workers that this configuration has."""
+    if not settings.url:
+        private_server.ensure(settings.home)
+    if not settings.runs_jobs:
+        say(f"Note: {worker_processes.NO_JOBS}")
+    return [worker_processes.start(settings, name) for name in worker_processes.able(settings)]
+
+
+def running(settings: Settings) -> set[str]:
+    """What runs: names of workers, and `server` for the private one."""
+    names = {name for name in worker_processes.WORKERS if worker_processes.running(settings.home, name)}
+    if not settings.url and private_server.answers(private_server.socket_path(settings.home)):
+        names.add(SERVER)
+    return names
+
+
+def stop(settings: Settings, *, keep: Collection[str] = ()) -> list[str]:
+    """Stops the workers and then the private server; the names of what was stopped."""
+    workers = [
+        name for name in worker_processes.WORKERS if name not in keep and worker_processes.stop(settings.home, name)
+    ]
+    stops_server = not settings.url and SERVER not in keep and private_server.stop(settings.home)
+    return [*workers, SERVER] if stops_server else workers
