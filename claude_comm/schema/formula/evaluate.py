@@ -50,8 +50,8 @@ class _Run:
         self.outer.tick()
         # A reference that comes back to itself at the same value consumes nothing: nobody knows.
         self.known[place] = None
-        found = self.known[place] = self._holds(node, value)
-        return found
+        truth = self.known[place] = self._holds(node, value)
+        return truth
 
     def _holds(self, node: Node, value: Json) -> Truth:
         match node:
@@ -62,8 +62,8 @@ class _Run:
             case nodes.Kinds(kinds=kinds):
                 return bool(kinds & kind_of(value))
             case nodes.Not(node=inner):
-                found = self.holds(inner, value)
-                return None if found is None else not found
+                truth = self.holds(inner, value)
+                return None if truth is None else not truth
             case nodes.Ref():
                 return self.holds(self.outer.unfold(node), value)
             case nodes.Lit(kind=kind, atom=atom, strict=strict):
@@ -87,8 +87,8 @@ class _Run:
             case nodes.Lexical(holds=holds):
                 return isinstance(value, int) == holds
             case nodes.Pattern(source=source, holds=holds):
-                found = self.outer.matches(source, value)
-                return None if found is None else found == holds
+                truth = self.outer.matches(source, value)
+                return None if truth is None else truth == holds
             case nodes.StringEnum(values=words, holds=holds):
                 return (value in words) == holds
             case nodes.BooleanEnum(values=flags):
@@ -112,8 +112,8 @@ class _Run:
 
     def count(self, node: Node, items: list[Json]) -> tuple[int, int]:
         """How many items surely are of `node`, and how many may be."""
-        found = [self.holds(node, item) for item in items]
-        return found.count(True), len(found) - found.count(False)
+        truths = [self.holds(node, item) for item in items]
+        return truths.count(True), len(truths) - truths.count(False)
 
 
 def kind_of(value: Json) -> int:
@@ -130,21 +130,21 @@ def kind_of(value: Json) -> int:
 
 
 def _all(truths: Iterable[Truth]) -> Truth:
-    found: Truth = True
+    answer: Truth = True
     for truth in truths:
         if truth is False:
             return False
-        found = found and truth
-    return found
+        answer = answer and truth
+    return answer
 
 
 def _any(truths: Iterable[Truth]) -> Truth:
-    found: Truth = False
+    answer: Truth = False
     for truth in truths:
         if truth:
             return True
-        found = None if truth is None else found
-    return found
+        answer = None if truth is None else answer
+    return answer
 
 
 def _implies(left: Truth, right: Truth) -> Truth:

@@ -43,13 +43,13 @@ class FormulaFactory:
 
     def _make(self, kind: type[Node], *fields: Any) -> Node:
         table = self._tables[kind]
-        found = table.get(fields)
-        if found is None:
-            found = table[fields] = kind(self._count + 2, *fields)
+        node = table.get(fields)
+        if node is None:
+            node = table[fields] = kind(self._count + 2, *fields)
             self._count += 1
             if not self._count % NODES_PER_TICK:
                 self._tick()
-        return found
+        return node
 
     def kinds(self, kinds: int) -> Node:
         if kinds in {0, ANY_KIND}:
@@ -76,11 +76,11 @@ class FormulaFactory:
         """The same literal for values of its own kind alone."""
         if literal.strict:
             return literal
-        found = self._strict.get(literal)
-        if found is None:
+        twin = self._strict.get(literal)
+        if twin is None:
             # A literal that exists is not trivial, and its strict twin is not either.
-            found = self._strict[literal] = self._make(nodes.Lit, literal.kind, literal.atom, True)
-        return found
+            twin = self._strict[literal] = self._make(nodes.Lit, literal.kind, literal.atom, True)
+        return twin
 
     def conjunction(self, parts: Iterable[Node]) -> Node:
         """The conjunction."""
@@ -110,12 +110,12 @@ class FormulaFactory:
         return self._make(join, tuple(sorted(flat, key=_AGE)))
 
     def negation(self, node: Node) -> Node:
-        found = self._negations.get(node)
-        if found is None:
-            found = self._negate(node)
-            self._negations[node] = found
-            self._negations.setdefault(found, node)
-        return found
+        negated = self._negations.get(node)
+        if negated is None:
+            negated = self._negate(node)
+            self._negations[node] = negated
+            self._negations.setdefault(negated, node)
+        return negated
 
     def _negate(self, node: Node) -> Node:
         match node:
@@ -134,7 +134,7 @@ class FormulaFactory:
 
     def _negated_atom(self, kind: int, atom: nodes.Atom, strict: bool) -> Node:
         def lit(*atoms: nodes.Atom) -> Node:
-            return self.conjunction(self.lit(kind, one, strict=strict) for one in atoms)
+            return self.conjunction(self.lit(kind, atom, strict=strict) for atom in atoms)
 
         match atom:
             case nodes.MinSize(count=count):
@@ -170,7 +170,7 @@ class FormulaFactory:
             case nodes.SomeProperty(names=names, node=node):
                 return lit(nodes.EveryProperty(names, self.negation(node)))
             case nodes.CompositeEnum(keys=keys):
-                return self.conjunction(self._differs(kind, one, strict) for one in sorted(keys, key=repr))
+                return self.conjunction(self._differs(kind, key, strict) for key in sorted(keys, key=repr))
 
     def _differs(self, kind: int, key: Key, strict: bool) -> Node:
         """The arrays, or the objects, other than one."""
@@ -181,9 +181,9 @@ class FormulaFactory:
         if kind == ARRAY:
             items = key[1:]
             wrong_size = [lit(nodes.MaxSize(len(items) - 1)), lit(nodes.MinSize(len(items) + 1))]
-            wrong = (nodes.Item(i, self.negation(self.constant([item]))) for i, item in enumerate(items))
+            differing = (nodes.Item(i, self.negation(self.constant([item]))) for i, item in enumerate(items))
             return self.disjunction(
-                [*wrong_size, *(self.conjunction([lit(nodes.MinSize(one.index + 1)), lit(one)]) for one in wrong)]
+                [*wrong_size, *(self.conjunction([lit(nodes.MinSize(d.index + 1)), lit(d)]) for d in differing)]
             )
         members: dict[str, Key] = dict(key[1])
         others = self.strings(members, holds=False)
@@ -208,20 +208,20 @@ class FormulaFactory:
         for key in keys:
             by_kind.setdefault(key[0], set()).add(key if key[0] in "aoz" else key[1])
         parts: list[Node] = []
-        for tag, found in by_kind.items():
+        for tag, values in by_kind.items():
             match tag:
                 case "z":
                     parts.append(self.kinds(NULL))
                 case "b":
-                    parts.append(self.lit(BOOLEAN, nodes.BooleanEnum(frozenset(found)), strict=True))
+                    parts.append(self.lit(BOOLEAN, nodes.BooleanEnum(frozenset(values)), strict=True))
                 case "n":
-                    parts.append(self.lit(NUMBER, nodes.NumberEnum(frozenset(found), True), strict=True))
+                    parts.append(self.lit(NUMBER, nodes.NumberEnum(frozenset(values), True), strict=True))
                 case "s":
-                    parts.append(self.strings(found))
+                    parts.append(self.strings(values))
                 case "a":
-                    parts.append(self.lit(ARRAY, nodes.CompositeEnum(frozenset(found)), strict=True))
+                    parts.append(self.lit(ARRAY, nodes.CompositeEnum(frozenset(values)), strict=True))
                 case "o":
-                    parts.append(self.lit(OBJECT, nodes.CompositeEnum(frozenset(found)), strict=True))
+                    parts.append(self.lit(OBJECT, nodes.CompositeEnum(frozenset(values)), strict=True))
         return self.disjunction(parts)
 
 

@@ -13,6 +13,7 @@ from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM, TOP, FormulaFactory
 from claude_comm.schema.formula.nodes import ARRAY, NUMBER, OBJECT, STRING, Node
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
@@ -56,7 +57,7 @@ class Translator:
         return self._done[name]
 
     def ref(self, reference: str) -> Node:
-        return self.factory.ref(self.prefix + reference.removeprefix("#/$defs/"))
+        return self.factory.ref(self.prefix + definition_name(reference))
 
     def node(self, schema: Json) -> Node:
         if not isinstance(schema, dict):

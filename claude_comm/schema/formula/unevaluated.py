@@ -16,6 +16,7 @@ from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import TOP
 from claude_comm.schema.formula.nodes import ARRAY, OBJECT, Node
 from claude_comm.schema.formula.translator import Translator
+from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.verdict import Json
 
 # Patterns that may overlap make 2^n regions.
@@ -28,16 +29,16 @@ def unevaluated_properties(t: Translator, schema: dict[str, Any]) -> Node:
     """What the keyword says, as a formula."""
     rest = t.node(schema["unevaluatedProperties"])
     sources = list(_sources(t, schema, TOP, ()))
-    if any(found is None for _, found in sources):
+    if any(names is None for _, names in sources):
         return t.factory.opaque("`unevaluatedProperties` beside a reference that consumes nothing")
     named: dict[str, list[Node]] = {}
     general: dict[Node, list[Node]] = {}
-    for condition, found in sources:
-        if isinstance(found, frozenset):
-            for name in found:
+    for condition, names in sources:
+        if isinstance(names, frozenset):
+            for name in names:
                 named.setdefault(name, []).append(condition)
-        elif found is not None:
-            general.setdefault(found, []).append(condition)
+        elif names is not None:
+            general.setdefault(names, []).append(condition)
     if len(general) > MAX_PATTERNS:
         return t.factory.opaque(f"`unevaluatedProperties` over more than {MAX_PATTERNS} patterns")
     parts = list[Node]()
@@ -47,9 +48,9 @@ def unevaluated_properties(t: Translator, schema: dict[str, Any]) -> Node:
     regions = [(t.factory.strings(names), under) for under, names in by_conditions.items()]
     regions.append((t.factory.strings(named, holds=False), frozenset()))
     for chosen in itertools.product((True, False), repeat=len(general)):
-        inside = [each for each, taken in zip(general, chosen, strict=True) if taken]
-        outside = [t.factory.negation(each) for each, taken in zip(general, chosen, strict=True) if not taken]
-        extra = {condition for each in inside for condition in general[each]}
+        inside = [region for region, taken in zip(general, chosen, strict=True) if taken]
+        outside = [t.factory.negation(region) for region, taken in zip(general, chosen, strict=True) if not taken]
+        extra = {condition for region in inside for condition in general[region]}
         for names, conditions in regions:
             t.tick()
             here = t.factory.conjunction([names, *inside, *outside])
@@ -97,7 +98,7 @@ def _in_place(
         # An array or a number has no such name: then the schema is not applied, and evaluates nothing.
         yield item, t.factory.conjunction([condition, t.factory.kinds(OBJECT), t.has(name)]), below
     if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
+        name = definition_name(schema["$ref"])
         known = name not in path and len(path) < MAX_CHAIN
         yield (t.definitions[name] if known else None), condition, (*path, name)
 

@@ -135,10 +135,10 @@ class StateGraph:
 
     def successors(self, state: State) -> Edges:
         """Every (characters, the most readable one, next state), the most readable first, dead ends left out."""
-        found = self.edges.get(state)
-        if found is None:
-            found = self.edges[state] = self._expand(state)
-        return found
+        edges = self.edges.get(state)
+        if edges is None:
+            edges = self.edges[state] = self._expand(state)
+        return edges
 
     def _expand(self, state: State) -> Edges:
         if len(self.edges) >= MAX_STATES:
@@ -162,12 +162,12 @@ def shortest(term: Term, low: int, high: int | None) -> str | None:
     """A shortest member of `term` between `low` and `high` characters long; None if there is none."""
     graph = StateGraph(term, split=True)
     layers = _Layers(graph, low)
-    found = _nearest(graph, layers.at(low), high if high is None else high - low)
-    if found is None:
+    nearest = _nearest(graph, layers.at(low), high if high is None else high - low)
+    if nearest is None:
         return None
     if low > MAX_MEMBER_CHARS:
         raise TooHard(f"the shortest member has more than {MAX_MEMBER_CHARS:,} characters")
-    root, tail = found
+    root, tail = nearest
     return layers.path_to(root, low) + tail
 
 
@@ -386,10 +386,10 @@ def _backwards(edges: dict[State, Edges], goals: set[State]) -> set[State]:
     for origin, outgoing in edges.items():
         for _, _, to in outgoing:
             incoming.setdefault(to, []).append(origin)
-    found, pending = set(goals), list(goals)
+    reached, pending = set(goals), list(goals)
     while pending:
         for origin in incoming.get(pending.pop(), ()):
-            if origin not in found:
-                found.add(origin)
+            if origin not in reached:
+                reached.add(origin)
                 pending.append(origin)
-    return found
+    return reached

@@ -129,13 +129,13 @@ def partition(sets: frozenset[Chars]) -> Partition:
         mask ^= toggles[start]
         masks.append(mask)
         groups.setdefault(mask, []).append((start, following - 1))
-    found = [(mask, of(pairs)) for mask, pairs in groups.items()]
-    shown = {mask: best(chars) for mask, chars in found}
-    found.sort(key=lambda entry: (rank(shown[entry[0]]), contains(SURROGATES, shown[entry[0]]), shown[entry[0]]))
-    order = {mask: at for at, (mask, _) in enumerate(found)}
+    cells = [(mask, of(pairs)) for mask, pairs in groups.items()]
+    shown = {mask: best(chars) for mask, chars in cells}
+    cells.sort(key=lambda entry: (rank(shown[entry[0]]), contains(SURROGATES, shown[entry[0]]), shown[entry[0]]))
+    order = {mask: at for at, (mask, _) in enumerate(cells)}
     return Partition(
-        tuple(chars for _, chars in found),
-        tuple(shown[mask] for mask, _ in found),
+        tuple(chars for _, chars in cells),
+        tuple(shown[mask] for mask, _ in cells),
         tuple(starts),
         tuple(order[mask] for mask in masks),
     )

@@ -169,7 +169,7 @@ def _sees(node: Node) -> int:
 
 
 def _union(nodes: tuple[Node, ...]) -> int:
-    found = 0
+    sees = 0
     for node in nodes:
-        found |= _sees(node)
-    return found
+        sees |= _sees(node)
+    return sees

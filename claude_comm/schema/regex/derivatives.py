@@ -86,12 +86,12 @@ def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
         case "or":
             return union([derivative(part, code, before, spend) for part in term.parts])
         case "and":
-            found = []
+            derivatives = []
             for part in term.parts:
-                found.append(derivative(part, code, before, spend))
-                if found[-1] is NEVER:
+                derivatives.append(derivative(part, code, before, spend))
+                if derivatives[-1] is NEVER:
                     return NEVER
-            return intersection(found)
+            return intersection(derivatives)
         case "not":
             return complement(derivative(term.parts[0], code, before, spend))
         case "words":
@@ -104,18 +104,18 @@ def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
 
 
 def _chain_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
-    found, after = [], beside(code)
+    alternatives, after = [], beside(code)
     while term.kind == "concat":
         head, tail = term.parts
         spend(1)
         first = derivative(head, code, before, spend)
         if first is not NEVER:
-            found.append(concat(first, tail))
+            alternatives.append(concat(first, tail))
         if not matches_empty(head, before, after):
-            return union(found)
+            return union(alternatives)
         term = tail
-    found.append(derivative(term, code, before, spend))
-    return union(found)
+    alternatives.append(derivative(term, code, before, spend))
+    return union(alternatives)
 
 
 def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
@@ -131,7 +131,7 @@ def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> T
 
 def first_sets(term: Term) -> frozenset[Chars]:
     """Sets of characters such that two characters in the same ones give the same derivative."""
-    found: set[Chars] = set()
+    sets: set[Chars] = set()
     pending, seen = [term], set[Term]()
     while pending:
         term = pending.pop()
@@ -139,9 +139,9 @@ def first_sets(term: Term) -> frozenset[Chars]:
             continue
         seen.add(term)
         if term.kind == "chars":
-            found.add(term.chars)
+            sets.add(term.chars)
         elif term.kind == "words":
-            found.update(charset.single(ord(word[0])) for word in term.words if word)
+            sets.update(charset.single(ord(word[0])) for word in term.words if word)
         elif term.kind == "concat":
             pending.append(term.parts[0])
             if term.parts[0].nullable is not False:
@@ -149,8 +149,8 @@ def first_sets(term: Term) -> frozenset[Chars]:
         else:
             pending.extend(term.parts)
         if term.sees & SEES_WORD:
-            found.add(charset.WORD)
-    return frozenset(found)
+            sets.add(charset.WORD)
+    return frozenset(sets)
 
 
 def past_start(term: Term) -> Term:
@@ -220,9 +220,9 @@ def widths(term: Term) -> tuple[int, int | None] | None:
 
 
 def _composed_widths(term: Term) -> tuple[int, int | None] | None:
-    found = [widths(part) for part in (factors(term) if term.kind == "concat" else term.parts)]
-    known = [pair for pair in found if pair is not None]
-    if len(known) < len(found):
+    pairs = [widths(part) for part in (factors(term) if term.kind == "concat" else term.parts)]
+    known = [pair for pair in pairs if pair is not None]
+    if len(known) < len(pairs):
         return None
     lows, highs = [low for low, _ in known], [high for _, high in known]
     bounded = [high for high in highs if high is not None]

@@ -64,9 +64,9 @@ def _term(
 ) -> Term:
     unordered = kind in ("or", "and")
     key = (kind, frozenset(parts) if unordered else parts, chars, words, name, low, high)
-    found = _known.get(key)
-    if found is not None:
-        return found
+    known = _known.get(key)
+    if known is not None:
+        return known
     term = Term()
     term.kind, term.parts, term.chars, term.words, term.name = kind, parts, chars, words, name
     term.low, term.high, term.nullable, term.sees = low, high, nullable, sees

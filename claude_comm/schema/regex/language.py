@@ -134,8 +134,8 @@ class Language:
         """A shortest member, of readable characters where it may be; None when there is no member."""
         if self._words is not None:
             return min(self._words, key=_reading_order, default=None)
-        found = (automaton.shortest(term, low, high) for low, high, term in self.pieces)
-        return next((member for member in found if member is not None), None)
+        candidates = (automaton.shortest(term, low, high) for low, high, term in self.pieces)
+        return next((member for member in candidates if member is not None), None)
 
     def members(self, limit: int) -> list[str]:
         """Up to `limit` members, shortest first: all of them if there are no more, else varied in length and kind."""
@@ -143,17 +143,17 @@ class Language:
             return sorted(self._words, key=_reading_order)[:limit]
         per_length = max(1, limit // 4)
         sources: list[Iterator[str]] = []
-        found: list[str] = []
+        members: list[str] = []
         lengths = self._by_length()
         for source in lengths:
-            taken = list(islice(source, min(per_length, limit - len(found))))
+            taken = list(islice(source, min(per_length, limit - len(members))))
             if taken:
                 sources.append(source)
-                found += taken
-            if len(found) >= limit or len(sources) >= _VARIED_LENGTHS:
+                members += taken
+            if len(members) >= limit or len(sources) >= _VARIED_LENGTHS:
                 break
-        found += islice(chain.from_iterable(chain(sources, lengths)), limit - len(found))
-        return sorted(found, key=len)
+        members += islice(chain.from_iterable(chain(sources, lengths)), limit - len(members))
+        return sorted(members, key=len)
 
     def size(self, limit: int) -> int | None:
         """How many members there are; None if more than `limit`."""
@@ -175,8 +175,8 @@ class Language:
             if term is expression.NEVER:
                 continue
             if low > _LONG_MEMBER:
-                found = automaton.shortest(term, low, high)
-                yield iter(() if found is None else (found,))
+                member = automaton.shortest(term, low, high)
+                yield iter(() if member is None else (member,))
                 continue
             dfa = automaton.Dfa(term, partial=True)
             finite, leads = dfa.is_finite(), list[set[automaton.State]]()
@@ -223,7 +223,7 @@ def _combined(
 ) -> tuple[Piece, ...]:
     """`operation` on every range of lengths that neither side divides further."""
     cuts = sorted({low for low, _, _ in (*left, *right)})
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     i = j = 0
     for low, following in zip(cuts, [*cuts[1:], None], strict=True):
         while i + 1 < len(left) and left[i + 1][0] <= low:
@@ -231,18 +231,18 @@ def _combined(
         while j + 1 < len(right) and right[j + 1][0] <= low:
             j += 1
         high = None if following is None else following - 1
-        found.append((low, high, operation((left[i][2], right[j][2]))))
-    return _merged(found)
+        pieces.append((low, high, operation((left[i][2], right[j][2]))))
+    return _merged(pieces)
 
 
 def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    found: list[Piece] = []
+    merged: list[Piece] = []
     for low, high, term in pieces:
-        if found and found[-1][2] is term:
-            found[-1] = (found[-1][0], high, term)
+        if merged and merged[-1][2] is term:
+            merged[-1] = (merged[-1][0], high, term)
         else:
-            found.append((low, high, term))
-    return tuple(found)
+            merged.append((low, high, term))
+    return tuple(merged)
 
 
 def _reading_order(word: str) -> tuple[int, list[int], str]:

@@ -85,31 +85,33 @@ class ArraySolver:
             case nodes.Distinct(holds=holds):
                 self.distinct.add(holds)
 
-    def said(self, index: int) -> Goal:
-        """What is said of the item at `index`, whatever is counted."""
+    def constraints(self, index: int) -> Goal:
+        """What every literal asks of the item at `index`, counts apart."""
         return (*self.items.get(index, ()), *(node for start, node in self.rest if start <= index))
 
     def conflicts_with(self, literal: nodes.Lit) -> bool:
-        """Whether one literal more certainly leaves no array; counts are looked at one at a time."""
+        """Whether one literal more certainly leaves no array; each count is checked on its own."""
         match literal.atom:
             case nodes.MinSize(count=count):
                 return self.high is not None and count > self.high
             case nodes.MaxSize(count=count):
                 return count < self.low
             case nodes.Item(index=index, node=node) if index < self.low:
-                return isinstance(self.goals.goal([*self.said(index), node]), Unsat)
+                return isinstance(self.goals.goal([*self.constraints(index), node]), Unsat)
             case nodes.AtLeast(start=start, node=node, count=count):
                 if self.high is not None and start + count > self.high:
                     return True
                 end = max(self.positions, start) + 1
                 if self.high is not None:
                     end = min(end, self.high)
-                goals = dict.fromkeys((*self.said(index), node) for index in range(start, min(end, MAX_POSITIONS)))
+                goals = dict.fromkeys(
+                    (*self.constraints(index), node) for index in range(start, min(end, MAX_POSITIONS))
+                )
                 return end <= MAX_POSITIONS and all(isinstance(self.goals.goal(goal), Unsat) for goal in goals)
         return False
 
     def solve(self) -> Result:
-        """An array as short as can be."""
+        """A shortest array."""
         if self.positions > MAX_POSITIONS:
             return Unknown(f"more than {MAX_POSITIONS} positions of an array", "prefixItems")
         if len(self.distinct) > 1:
@@ -135,13 +137,13 @@ class ArraySolver:
         for index in range(min(self.positions + 1, MAX_LENGTH)):
             if self.high is not None and index >= self.high:
                 return
-            if isinstance(self.goals.goal(self.said(index)), Unsat):
+            if isinstance(self.goals.goal(self.constraints(index)), Unsat):
                 self.high = index
                 return
 
     def _long(self) -> Result:
         for index in range(self.positions + 1):
-            if isinstance(self.goals.goal(self.said(index)), Unsat):
+            if isinstance(self.goals.goal(self.constraints(index)), Unsat):
                 return UNSAT
         return Unknown(f"an array of more than {MAX_LENGTH:,} items", "minItems")
 
@@ -150,18 +152,18 @@ class ArraySolver:
         negation = self.factory.negation
         # Before its start an item is never counted.
         choices = [(False, True) if count.start <= index else (False,) for count in self.counts]
-        found = list[tuple[tuple[bool, ...], Goal]]()
+        classes = list[tuple[tuple[bool, ...], Goal]]()
         for chosen in itertools.product(*choices):
             extra = [
                 count.node if taken else negation(count.node)
                 for count, taken in zip(self.counts, chosen, strict=True)
                 if count.start <= index
             ]
-            found.append((chosen, (*self.said(index), *extra)))
-        return found
+            classes.append((chosen, (*self.constraints(index), *extra)))
+        return classes
 
     def _walk(self) -> Result:
-        """The shortest array that meets all counts, distinct or not."""
+        """The shortest array that meets all counts, whether its items differ or not."""
         reached: dict[Tally, list[Json]] = {tuple(0 for _ in self.counts): []}
         sure_of: dict[int, bool] = {}
         unknown: Unknown | None = None
@@ -182,12 +184,12 @@ class ArraySolver:
                 break
             options = list[tuple[tuple[bool, ...], Json]]()
             for chosen, goal in self.classes(length):
-                found = self.goals.goal(goal)
-                if isinstance(found, Sat):
-                    options.append((chosen, found.value))
-                    sure_of[length] = sure_of.get(length, True) and found.sure
-                elif isinstance(found, Unknown):
-                    unknown = found
+                item = self.goals.goal(goal)
+                if isinstance(item, Sat):
+                    options.append((chosen, item.value))
+                    sure_of[length] = sure_of.get(length, True) and item.sure
+                elif isinstance(item, Unknown):
+                    unknown = item
             reached = self._next(reached, options)
             length += 1
         if unknown is not None:
@@ -224,29 +226,29 @@ class ArraySolver:
         if length > MAX_DISTINCT:
             return Unknown(f"more than {MAX_DISTINCT} items that must all differ", "uniqueItems")
         if not self.counts:
-            return self._distinct([self.said(index) for index in range(length)])
+            return self._distinct([self.constraints(index) for index in range(length)])
         # Without the counts there are more arrays: if even then the items cannot all differ, there is none.
-        without = self._distinct([self.said(index) for index in range(self.low)])
+        without = self._distinct([self.constraints(index) for index in range(self.low)])
         if isinstance(without, Unsat) or self._too_few():
             return UNSAT
         best: Result = Unknown("items that are counted and must all differ")
         for plan in itertools.islice(self._plans(length), 200):
-            found = self._distinct(plan)
-            if isinstance(found, Sat):
-                best = better(best, found)
+            array = self._distinct(plan)
+            if isinstance(array, Sat):
+                best = better(best, array)
                 break
         return best
 
     def _too_few(self) -> bool:
-        """Whether there are fewer different values of a counted kind, or of the others, than are asked for."""
+        """Whether there are fewer different values of a counted formula, or of its negation, than needed."""
         if self.positions:
             return False
         for count in self.counts:
             others = 0 if count.high is None else self.low - count.high
             for node, needed in ((count.node, count.low), (self.factory.negation(count.node), others)):
                 if 0 < needed <= MAX_DISTINCT:
-                    found, complete = self.goals.members([*self.said(0), node], needed)
-                    if complete and len(found) < needed:
+                    members, complete = self.goals.members([*self.constraints(0), node], needed)
+                    if complete and len(members) < needed:
                         return True
         return False
 
@@ -270,32 +272,29 @@ class ArraySolver:
         if values is not None:
             return Sat(values)
         # A goal with as many values as there are positions is never the reason; all others are known in full.
-        if all(complete or len(found) >= len(goals) for found, complete in known.values()):
+        if all(complete or len(members) >= len(goals) for members, complete in known.values()):
             return UNSAT
         return Unknown("how many different values an item can have", "uniqueItems")
 
     def _repeating(self) -> Result:
         """The same, with two equal items: one value that serves two positions."""
         ends = self.positions + 2
-        unknown: Result = UNSAT
+        best: Result = UNSAT
         for right in range(1, ends):
             if self.high is not None and right >= self.high:
                 break
             for left in range(right):
                 self.resolver.tick()
-                shared = self.goals.goal([*self.said(left), *self.said(right)])
+                shared = self.goals.goal([*self.constraints(left), *self.constraints(right)])
                 if isinstance(shared, Unsat):
                     # 1 and 1.0 are equal, and still the one may be a value here and the other there.
-                    unknown = (
-                        better(unknown, Unknown("equal numbers that are written in two ways"))
-                        if self.resolver.lexical
-                        else unknown
-                    )
+                    if self.resolver.lexical:
+                        best = better(best, Unknown("equal numbers that are written in two ways"))
                     continue
-                unknown = better(unknown, self._with_pair(left, right, shared))
-                if isinstance(unknown, Sat) and unknown.sure:
-                    return unknown
-        return unknown
+                best = better(best, self._with_pair(left, right, shared))
+                if isinstance(best, Sat) and best.sure:
+                    return best
+        return best
 
     def _with_pair(self, left: int, right: int, shared: Result) -> Result:
         if not isinstance(shared, Sat):
@@ -303,12 +302,12 @@ class ArraySolver:
         items = list[Json]()
         sure = shared.sure
         for index in range(max(self.low, right + 1)):
-            found = shared if index in {left, right} else self.goals.goal(self.said(index))
-            if not isinstance(found, Sat):
+            item = shared if index in {left, right} else self.goals.goal(self.constraints(index))
+            if not isinstance(item, Sat):
                 # An empty position before `right` closes this pair for good.
-                return found
-            items.append(found.value)
-            sure = sure and found.sure
+                return item
+            items.append(item.value)
+            sure = sure and item.sure
         if not self.counts:
             return Sat(items, sure)
         literals = [self.factory.lit(nodes.ARRAY, _as_atom(count)) for count in self.counts]

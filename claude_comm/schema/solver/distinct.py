@@ -17,16 +17,16 @@ def representatives(choices: list[list[Json]]) -> list[Json] | None:
     for place in range(len(options)):
         if not _place(place, options, taken, set()):
             return None
-    chosen = {place: found for found, place in taken.items()}
+    chosen = {place: value_key for value_key, place in taken.items()}
     return [options[place][chosen[place]] for place in range(len(options))]
 
 
 def _place(place: int, options: list[dict[Key, Json]], taken: dict[Key, int], tried: set[Key]) -> bool:
-    for found in options[place]:
-        if found in tried:
+    for value_key in options[place]:
+        if value_key in tried:
             continue
-        tried.add(found)
-        if found not in taken or _place(taken[found], options, taken, tried):
-            taken[found] = place
+        tried.add(value_key)
+        if value_key not in taken or _place(taken[value_key], options, taken, tried):
+            taken[value_key] = place
             return True
     return False

@@ -61,7 +61,7 @@ class ObjectSolver:
         for literal in literals:
             self._add(literal.atom)
         self._mentioned: dict[str, None] | None = None
-        self._said: dict[str, tuple[Node, ...]] = {}
+        self._constraints: dict[str, tuple[Node, ...]] = {}
         self._regions: dict[Node, list[Region]] = {}
 
     def _add(self, atom: nodes.Atom) -> None:
@@ -84,7 +84,7 @@ class ObjectSolver:
                     self.present.setdefault(name, []).append(node)
 
     def conflicts_with(self, literal: nodes.Lit) -> bool:
-        """Whether one literal more certainly leaves no object; only what it says of single names is looked at."""
+        """Whether one literal more certainly leaves no object; literals about sets of names never conflict here."""
         match literal.atom:
             case nodes.MinSize(count=count):
                 return self.high is not None and count > self.high
@@ -99,12 +99,12 @@ class ObjectSolver:
         return False
 
     def _closed(self, name: str, node: Node) -> bool:
-        return isinstance(self.goals.goal([*self.said(name), *self.present.get(name, ()), node]), Unsat)
+        return isinstance(self.goals.goal([*self.constraints(name), *self.present.get(name, ()), node]), Unsat)
 
-    def said(self, name: str) -> tuple[Node, ...]:
-        """What all literals say of the value of a property, if it is there."""
-        found = self._said.get(name)
-        if found is None:
+    def constraints(self, name: str) -> tuple[Node, ...]:
+        """What every literal asks of the value of a property, if it is present."""
+        constraints = self._constraints.get(name)
+        if constraints is None:
             parts = list(self.named.get(name, ()))
             for names, node in self.general:
                 inside = self.resolver.holds(names, name)
@@ -112,14 +112,14 @@ class ObjectSolver:
                     self.sure = False
                 elif inside:
                     parts.append(node)
-            found = self._said[name] = tuple(parts)
-        return found
+            constraints = self._constraints[name] = tuple(parts)
+        return constraints
 
     def solve(self) -> Result:
-        """An object with as few properties as can be."""
+        """An object with as few properties as possible."""
         if self.high is not None and self.high < max(self.low, len(self.present)):
             return UNSAT
-        slots = [Slot(name, BOTTOM, (*self.said(name), *parts), None) for name, parts in self.present.items()]
+        slots = [Slot(name, BOTTOM, (*self.constraints(name), *parts), None) for name, parts in self.present.items()]
         for slot in slots:
             if isinstance(self.goals.goal(slot.parts), Unsat):
                 return UNSAT
@@ -149,7 +149,7 @@ class ObjectSolver:
             yield from self._placements([*slots, new], index + 1)
 
     def _grown(self, slot: Slot, names: Node, node: Node) -> Iterator[Slot]:
-        """A property that is there anyway, with one more thing to be."""
+        """A property that is present anyway, with one more constraint."""
         wanted = (*slot.wanted, node)
         if slot.name is not None:
             if self._may_be(names, slot.name):
@@ -161,7 +161,7 @@ class ObjectSolver:
     def _new(self, taken: set[str | None], names: Node, node: Node) -> Iterator[Slot]:
         for name in self.mentioned():
             if name not in taken and self._may_be(names, name):
-                yield from self._alive([Slot(name, names, (*self.said(name), node), None)])
+                yield from self._alive([Slot(name, names, (*self.constraints(name), node), None)])
         yield from self._alive(Slot(None, names, (node,), region) for region in self.regions(names))
 
     def _alive(self, slots: Iterable[Slot]) -> Iterator[Slot]:
@@ -176,7 +176,7 @@ class ObjectSolver:
         return inside is not False
 
     def _filled(self, slots: list[Slot]) -> Result:
-        """The object of these slots, with further properties if there must be more; fresh names chosen."""
+        """The object of these slots: fresh names are chosen, and properties added up to the least number."""
         if self.high is not None and len(slots) > self.high:
             return UNSAT
         if max(self.low, len(slots)) > MAX_PROPERTIES:
@@ -206,21 +206,21 @@ class ObjectSolver:
     def _name(self, out: dict[str, Json], fresh: list[tuple[Region, Json]]) -> bool:
         """Gives fresh slots their names, where the regions have enough of them."""
         for region, value in fresh:
-            name = next((each for each in region.names.members(len(fresh) + 1) if each not in out), None)
+            name = next((candidate for candidate in region.names.members(len(fresh) + 1) if candidate not in out), None)
             if name is None:
                 return False
             out[name] = value
         return True
 
     def _padded(self, out: dict[str, Json], sure: bool) -> Result:
-        """More properties, until there are enough; there is no object when all names are used up."""
+        """Further properties up to the least number; there is no object when all names are used up."""
         unknown: Unknown | None = None
         for name in self.mentioned():
             if len(out) >= self.low:
                 break
             if name in out:
                 continue
-            value = self.goals.goal(self.said(name))
+            value = self.goals.goal(self.constraints(name))
             if isinstance(value, Sat):
                 out[name], sure = value.value, sure and value.sure
             elif isinstance(value, Unknown):
@@ -247,10 +247,10 @@ class ObjectSolver:
     def mentioned(self) -> dict[str, None]:
         """The names that some literal mentions, in a set or as the exception of one."""
         if self._mentioned is None:
-            found = dict.fromkeys((*self.named, *self.present))
+            mentioned = dict.fromkeys((*self.named, *self.present))
             for names, _ in (*self.general, *self.some):
-                found.update(dict.fromkeys(sorted(_words(self.resolver, names))))
-            self._mentioned = found
+                mentioned.update(dict.fromkeys(sorted(_words(self.resolver, names))))
+            self._mentioned = mentioned
         return self._mentioned
 
     def regions(self, names: Node) -> list[Region]:
@@ -271,13 +271,15 @@ class ObjectSolver:
                 # More names than are meant: leaving the literal out is sound, and no value found is sure.
                 self.sure = False
                 continue
-            split = [(each & inner, [*parts, node]) for each, parts in regions]
-            split += [(each - inner, parts) for each, parts in regions]
-            regions = [(each, parts) for each, parts in split if not each.is_empty()]
+            split = [(region & inner, [*parts, node]) for region, parts in regions]
+            split += [(region - inner, parts) for region, parts in regions]
+            regions = [(region, parts) for region, parts in split if not region.is_empty()]
             if len(regions) > MAX_REGIONS:
                 self.sure = False
                 break
-        alive = [Region(each, tuple(parts)) for each, parts in regions if BOTTOM not in parts and not each.is_empty()]
+        alive = [
+            Region(region, tuple(parts)) for region, parts in regions if BOTTOM not in parts and not region.is_empty()
+        ]
         return sorted(alive, key=lambda region: len(region.parts))
 
 

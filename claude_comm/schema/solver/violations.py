@@ -1,7 +1,7 @@
 """Every way to break the accepting schema, one formula each: so that all reasons are found and not only the first.
 
-Law: each violation implies that the accepting side refuses; what the producing side says in the same words is left out,
-for it cannot be broken. A violation is taken apart along properties and items, down to the keyword that is broken.
+Law: each violation implies that the accepting side refuses. What the producing side requires in the same words cannot
+be broken, and is left out. A violation is taken apart along properties and items, down to the keyword that is broken.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_LEVELS = 8
 
 
 def violations(resolver: Resolver, accepted: Node, produced: Node, level: int = 0) -> Iterator[Node]:
-    """The violations of `accepted` that are not ruled out by the very words of `produced`."""
+    """The violations of `accepted`, without those that a conjunct of `produced` rules out because it is the same."""
     ours = set(_parts(resolver, produced))
     for part in _parts(resolver, accepted):
         if part not in ours:
@@ -29,34 +29,34 @@ def _of(resolver: Resolver, part: Node, ours: set[Node], level: int) -> Iterator
     if isinstance(part, nodes.Lit) and level < MAX_LEVELS:
         match part.atom:
             case nodes.EveryProperty(names=names, node=node):
-                same = [
-                    one.atom.node
-                    for one in _literals(ours)
-                    if isinstance(one.atom, nodes.EveryProperty) and one.atom.names is names
-                ]
-                for each in violations(resolver, node, factory.conjunction(same), level + 1):
-                    yield factory.lit(OBJECT, nodes.SomeProperty(names, each), strict=True)
+                granted = factory.conjunction(
+                    literal.atom.node
+                    for literal in _literals(ours)
+                    if isinstance(literal.atom, nodes.EveryProperty) and literal.atom.names is names
+                )
+                for violation in violations(resolver, node, granted, level + 1):
+                    yield factory.lit(OBJECT, nodes.SomeProperty(names, violation), strict=True)
                 return
             case nodes.Item(index=index, node=node):
-                same = [
-                    one.atom.node
-                    for one in _literals(ours)
-                    if isinstance(one.atom, nodes.Item) and one.atom.index == index
-                ]
-                for each in violations(resolver, node, factory.conjunction(same), level + 1):
-                    yield factory.conjunction(
-                        factory.lit(ARRAY, one, strict=True)
-                        for one in (nodes.MinSize(index + 1), nodes.Item(index, each))
-                    )
+                granted = factory.conjunction(
+                    literal.atom.node
+                    for literal in _literals(ours)
+                    if isinstance(literal.atom, nodes.Item) and literal.atom.index == index
+                )
+                for violation in violations(resolver, node, granted, level + 1):
+                    atoms = (nodes.MinSize(index + 1), nodes.Item(index, violation))
+                    yield factory.conjunction(factory.lit(ARRAY, atom, strict=True) for atom in atoms)
                 return
             case nodes.AtMost(start=start, node=node, count=0):
-                same = [
-                    factory.negation(one.atom.node)
-                    for one in _literals(ours)
-                    if isinstance(one.atom, nodes.AtMost) and one.atom.count == 0 and one.atom.start <= start
-                ]
-                for each in violations(resolver, factory.negation(node), factory.conjunction(same), level + 1):
-                    yield factory.lit(ARRAY, nodes.AtLeast(start, each, 1), strict=True)
+                granted = factory.conjunction(
+                    factory.negation(literal.atom.node)
+                    for literal in _literals(ours)
+                    if isinstance(literal.atom, nodes.AtMost)
+                    and literal.atom.count == 0
+                    and literal.atom.start <= start
+                )
+                for violation in violations(resolver, factory.negation(node), granted, level + 1):
+                    yield factory.lit(ARRAY, nodes.AtLeast(start, violation, 1), strict=True)
                 return
     yield factory.negation(part)
 
@@ -65,16 +65,16 @@ def _parts(resolver: Resolver, node: Node) -> Iterator[Node]:
     """The conjuncts of a node, references unfolded."""
     stack, seen = [node], set[Node]()
     while stack:
-        each = stack.pop()
-        if each in seen or each is TOP:
+        part = stack.pop()
+        if part in seen or part is TOP:
             continue
-        seen.add(each)
-        if isinstance(each, nodes.And):
-            stack.extend(reversed(each.parts))
-        elif isinstance(each, nodes.Ref) and each.holds:
-            stack.append(resolver.unfold(each))
+        seen.add(part)
+        if isinstance(part, nodes.And):
+            stack.extend(reversed(part.parts))
+        elif isinstance(part, nodes.Ref) and part.holds:
+            stack.append(resolver.unfold(part))
         else:
-            yield each
+            yield part
 
 
 def _literals(parts: set[Node]) -> Iterator[nodes.Lit]:
