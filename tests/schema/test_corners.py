@@ -17,8 +17,8 @@ from claude_comm.schema.cost import validation_cost
 from claude_comm.schema.cost.validation_cost import searchable
 from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.regex.automaton import watching
 from claude_comm.schema.regex.language import Language, TooHard
+from claude_comm.schema.regex.states import watching
 from tests.support.schemas.pairs import Maker
 
 FOUR = "http://json-schema.org/draft-04/schema#"

@@ -20,6 +20,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex import parser
+from claude_comm.schema.regex.errors import LanguageError
 from claude_comm.schema.verdict import Json
 
 # Beyond this many nested evaluations the count itself is given up; the stack of a validator would not do either.
@@ -208,7 +209,7 @@ def _steps(source: str, length: int) -> int:
 def _tree(source: str) -> parser.Node | None:
     try:
         return parser.parse(source)
-    except parser.LanguageError:
+    except LanguageError:
         return None
 
 

@@ -8,8 +8,9 @@ intersection with all that came before. Looks in any other place are `NotRegular
 from __future__ import annotations
 
 from claude_comm.schema.regex import derivatives, expression
+from claude_comm.schema.regex.errors import NotRegular, TooHard
 from claude_comm.schema.regex.expression import Term
-from claude_comm.schema.regex.parser import Assert, Choice, Look, Node, NotRegular, Repeat, Sequence, Set, TooHard
+from claude_comm.schema.regex.parser import Assert, Choice, Look, Node, Repeat, Sequence, Set
 
 # A counted group that holds a look-ahead is written out, so counts in counts multiply; people need a few dozen.
 _MAX_COPIES = 1_000

@@ -1,12 +1,23 @@
 """The derivatives of a term, and what else is read off it place by place.
 
 Law: `derivative(t, c)` matches exactly the strings `w` for which `t` matches `cw`. So the derivatives of a term are the
-states of its automaton, and are built only as far as a search walks.
+states of its automaton (`states`), and are built only as far as a search walks.
 
-The theory: Brzozowski 1964 (derivatives); Owens, Reppy and Turon 2009 (symbolic alphabets); Moseley et al.,
-"Derivative based nonbacktracking real-world regex matching with backtracking semantics", 2023 (anchors by what stands
-before and after a place). A place is described by the kind of the character before it and of the one after it, which
-is all that `^`, `$`, `\\b` and `\\B` look at.
+Theory of operation. A term is derived by structure: a set of characters by one of them is the empty string, a union is
+derived by alternative, and so are an intersection and a complement, which is what makes Boolean operations as cheap as
+the others. A concatenation `st` gives `s't`, and `t'` besides where `s` matches the empty string.
+
+`^`, `$`, `\\b` and `\\B` match the empty string at some places and not at others. A place is described by the kind of
+the character before it and of the one after it (the edge of the string, a word character, another one), which is all
+that they look at. So whether a term matches the empty string is asked for a place, and a state remembers the kind of
+the character before it.
+
+Worked example: `ab*` derived by `a`. The head `a` gives the empty string, so the result is `b*`; `b*` by `b` is `b*`
+again, and by anything else nothing. With the first term these are three states, of which `b*` accepts.
+
+References: Brzozowski, JACM 11(4), 1964 (derivatives); Owens, Reppy and Turon, "Regular-expression derivatives
+re-examined", JFP 19(2), 2009 (classes of characters); Moseley et al., "Derivative Based Nonbacktracking Real-World
+Regex Matching with Backtracking Semantics", PLDI 2023 (anchors by what stands before and after a place).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from claude_comm.schema.regex import charset
 from claude_comm.schema.regex.charset import Chars
-from claude_comm.schema.regex.parser import TooHard
+from claude_comm.schema.regex.errors import TooHard
 
 Kind: TypeAlias = Literal["never", "empty", "chars", "concat", "repeat", "or", "and", "not", "words", "place", "loop"]
 

@@ -16,10 +16,12 @@ from functools import lru_cache
 from itertools import chain, islice
 
 from claude_comm.schema.regex import automaton, charset, derivatives, expression, parser
-from claude_comm.schema.regex.automaton import watching
 from claude_comm.schema.regex.compile import search_language
+from claude_comm.schema.regex.dfa import Dfa
+from claude_comm.schema.regex.errors import InvalidPattern, LanguageError, NotRegular, TooHard
 from claude_comm.schema.regex.expression import Term
-from claude_comm.schema.regex.parser import InvalidPattern, LanguageError, LineEnds, NotRegular, TooHard
+from claude_comm.schema.regex.parser import LineEnds
+from claude_comm.schema.regex.states import MAX_STATES, State, sieved, watching
 
 __all__ = ["InvalidPattern", "Language", "LanguageError", "NotRegular", "TooHard", "watching"]
 
@@ -94,7 +96,7 @@ class Language:
         if self._words is not None:
             if other._pieces == _EVERY:
                 return self
-            return Language.literals(automaton.sieved(self._words, other.accepts))
+            return Language.literals(sieved(self._words, other.accepts))
         if other._words is not None:
             return other & self
         return Language(_combined(self.pieces, other.pieces, expression.intersection))
@@ -106,7 +108,7 @@ class Language:
 
     def __sub__(self, other: Language) -> Language:
         if self._words is not None:
-            return Language.literals(automaton.sieved(self._words, lambda word: not other.accepts(word)))
+            return Language.literals(sieved(self._words, lambda word: not other.accepts(word)))
         return self & ~other
 
     def __invert__(self) -> Language:
@@ -163,7 +165,7 @@ class Language:
         for low, high, term in self.pieces:
             if term is expression.NEVER:
                 continue
-            count = automaton.Dfa(term, partial=False).size(low, high, limit - total)
+            count = Dfa(term, partial=False).size(low, high, limit - total)
             if count is None:
                 return None
             total += count
@@ -178,9 +180,9 @@ class Language:
                 member = automaton.shortest(term, low, high)
                 yield iter(() if member is None else (member,))
                 continue
-            dfa = automaton.Dfa(term, partial=True)
-            finite, leads = dfa.is_finite(), list[set[automaton.State]]()
-            last = len(dfa.edges) if finite else low + automaton.MAX_STATES
+            dfa = Dfa(term, partial=True)
+            finite, leads = dfa.is_finite(), list[set[State]]()
+            last = len(dfa.edges) if finite else low + MAX_STATES
             for length in range(low, (last if high is None else min(high, last)) + 1):
                 yield dfa.of_length(length, leads)
 

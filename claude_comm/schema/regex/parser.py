@@ -13,7 +13,9 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from claude_comm.schema.regex import charset
+from claude_comm.schema.regex.categories import general_category
 from claude_comm.schema.regex.charset import Chars
+from claude_comm.schema.regex.errors import InvalidPattern, NotRegular, TooHard
 
 # A person's pattern has tens of characters and a handful of groups; a generated one of this size is an attack.
 MAX_SOURCE_CHARS = 10_000
@@ -21,26 +23,6 @@ MAX_DEPTH = 50
 MAX_COUNT_DIGITS = 9
 
 LineEnds: TypeAlias = Literal["ecma", "newline"]
-
-
-class LanguageError(Exception):
-    """A regular language that cannot be had or cannot be worked out; `reason` is a sentence for a person."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
-class NotRegular(LanguageError):
-    """A pattern beyond regular languages as they are handled here, or one that validators read differently."""
-
-
-class InvalidPattern(LanguageError):
-    """Not a regular expression at all."""
-
-
-class TooHard(LanguageError):
-    """A cap or the caller's budget was reached before an answer."""
 
 
 class Set(msgspec.Struct, frozen=True):
@@ -326,7 +308,7 @@ class _Parser:
             raise InvalidPattern("`\\p{` is not closed")
         text = self.source[self.at : end]
         self.at = end + 1
-        return _property(text)
+        return general_category(text)
 
     def bracket(self) -> Chars:
         negated = self.eat("^")
@@ -363,35 +345,3 @@ class _Parser:
 
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit()
-
-
-_LONG_CATEGORIES = {
-    **{"Letter": "L", "Cased_Letter": "LC", "Uppercase_Letter": "Lu", "Lowercase_Letter": "Ll", "Mark": "M"},
-    **{"Titlecase_Letter": "Lt", "Modifier_Letter": "Lm", "Other_Letter": "Lo", "Nonspacing_Mark": "Mn"},
-    **{"Spacing_Mark": "Mc", "Enclosing_Mark": "Me", "Number": "N", "Decimal_Number": "Nd", "digit": "Nd"},
-    **{"Letter_Number": "Nl", "Other_Number": "No", "Punctuation": "P", "punct": "P", "Symbol": "S"},
-    **{"Connector_Punctuation": "Pc", "Dash_Punctuation": "Pd", "Open_Punctuation": "Ps", "Combining_Mark": "M"},
-    **{"Close_Punctuation": "Pe", "Initial_Punctuation": "Pi", "Final_Punctuation": "Pf", "Separator": "Z"},
-    **{"Other_Punctuation": "Po", "Math_Symbol": "Sm", "Currency_Symbol": "Sc", "Modifier_Symbol": "Sk"},
-    **{"Other_Symbol": "So", "Space_Separator": "Zs", "Line_Separator": "Zl", "Paragraph_Separator": "Zp"},
-    **{"Other": "C", "Control": "Cc", "cntrl": "Cc", "Format": "Cf", "Surrogate": "Cs", "Private_Use": "Co"},
-    **{"Unassigned": "Cn"},
-}
-
-
-def _property(text: str) -> Chars:
-    """`\\p{…}`: a general category, `Any`, `ASCII` or `Assigned`. Scripts and the like are not in Python's tables."""
-    key, equals, value = text.partition("=")
-    if equals and key not in ("gc", "General_Category"):
-        raise NotRegular(f"`\\p{{{text[:40]}}}`: only general categories are known here")
-    name = value if equals else key
-    if not equals and name in ("Any", "ASCII"):
-        return charset.ANY if name == "Any" else ((0, 0x7F),)
-    table = charset.categories()
-    if not equals and name == "Assigned":
-        return charset.invert(table["Cn"])
-    short = _LONG_CATEGORIES.get(name, name)
-    wanted = ("Lu", "Ll", "Lt") if short == "LC" else tuple(key for key in table if short and key.startswith(short))
-    if not wanted or len(short) > 2:
-        raise NotRegular(f"`\\p{{{text[:40]}}}`: only general categories are known here")
-    return charset.union(*(table[key] for key in wanted))

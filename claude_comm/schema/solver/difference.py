@@ -17,7 +17,8 @@ from claude_comm.schema.formula.factory import FormulaFactory
 from claude_comm.schema.formula.keyword_rules import translator
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.normalform.document import Document
-from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
+from claude_comm.schema.regex.errors import InvalidPattern
+from claude_comm.schema.regex.parser import LineEnds
 from claude_comm.schema.solver.prover import Prover
 from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.solver.result import Result, Sat, Unknown, Unsat

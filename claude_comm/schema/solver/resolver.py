@@ -14,8 +14,9 @@ from claude_comm.schema.formula.evaluate import Evaluator
 from claude_comm.schema.formula.factory import BOTTOM, TOP, FormulaFactory
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.formula.translator import Translator
+from claude_comm.schema.regex.errors import InvalidPattern
 from claude_comm.schema.regex.language import Language, NotRegular
-from claude_comm.schema.regex.parser import InvalidPattern, LineEnds
+from claude_comm.schema.regex.parser import LineEnds
 from claude_comm.schema.verdict import Json
 
 # References to references, in one place.

@@ -12,8 +12,8 @@ from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.formula.factory import FormulaFactory
 from claude_comm.schema.formula.keyword_rules import translator
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.regex.errors import InvalidPattern, LanguageError
 from claude_comm.schema.regex.language import watching
-from claude_comm.schema.regex.parser import InvalidPattern, LanguageError
 from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.verdict import Json
 

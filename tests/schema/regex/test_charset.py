@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.schema.regex import charset
+from claude_comm.schema.regex import categories, charset
 
 PAIRS = st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 SETS = st.lists(PAIRS, max_size=5)
@@ -55,7 +55,7 @@ def test_readable_characters_come_first() -> None:
 
 def test_categories_are_those_of_unicodedata() -> None:
     """Every code point lies in exactly its own category."""
-    table = charset.categories()
+    table = categories.categories()
     assert sum(map(charset.count, table.values())) == charset.LAST + 1
     for code in range(0, charset.LAST, 997):
         assert charset.contains(table[unicodedata.category(chr(code))], code)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_comm.schema.regex import derivatives, expression
-from claude_comm.schema.regex.parser import TooHard
+from claude_comm.schema.regex.errors import TooHard
 
 A, B = (expression.chars(((ord(char), ord(char)),)) for char in "ab")
 STRINGS = ["".join(chars) for n in range(5) for chars in itertools.product("ab", repeat=n)]
