@@ -20,13 +20,13 @@ from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, projection_progress, reap, server, trim
+from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from workers.heart import beating
 from workers.program import program
-from workers.signals import stopped_by_signals
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
 DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S = 0.5, 1.0, 5.0
@@ -124,9 +124,11 @@ def run(settings: Settings) -> int:
     """Works until it is told to stop; the exit code."""
     log = get_logger(settings.log_level, worker=JANITOR_WORKER)
     instance = identify(JANITOR_WORKER, settings).instance
-    with stopped_by_signals() as stop, connect(settings) as client:
+    stop = threading.Event()
+    with stopped_by_signals(stop), connect(settings) as client:
         log.info("worker.started", instance=instance, pid=os.getpid())
-        with beating(client, Keys(settings.namespace), JANITOR_WORKER, instance, log):
+        heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{JANITOR_WORKER}/{instance}", log)
+        with beating(heartbeat, log):
             Janitor(client, settings, stop, log).run()
         log.info("worker.stopped", instance=instance)
     return 0

@@ -7,7 +7,6 @@ hand. It says that it lives by a heartbeat in the registry; without one, callers
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 from claude_comm.client.identity import identify
@@ -16,11 +15,12 @@ from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.runtime import jobs
+from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.signals import ended_by_signals
 from claude_comm.runtime.worker_processes import NO_JOBS
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import forward_logging, get_logger
 from claude_comm.transport.connect import connect, data_url
-from workers.heart import beating
 from workers.program import program
 
 
@@ -29,23 +29,24 @@ def run(settings: Settings) -> int:
     if not settings.runs_jobs:
         raise ConfigurationError(NO_JOBS)
     # RQ sets its own handlers when its loop begins; until then a signal ends the process as cleanly.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    with ended_by_signals():
+        _work(settings)
+    return 0
+
+
+def _work(settings: Settings) -> None:
     log = get_logger(settings.log_level, worker=NEGOTIATION_WORKER)
     forward_logging("rq.worker", log)
     instance = identify(NEGOTIATION_WORKER, settings).instance
     url = settings.control_url or data_url(settings)
-    with (
-        connect(settings) as client,
-        jobs.connection(url) as opened,
-        beating(client, Keys(settings.namespace), NEGOTIATION_WORKER, instance, log),
-    ):
+    with connect(settings) as client, jobs.connection(url) as opened:
+        heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{NEGOTIATION_WORKER}/{instance}", log)
         log.info("worker.started", instance=instance, pid=os.getpid())
         try:
-            jobs.worker(opened, settings.namespace, instance, _weigher(settings)).work(logging_level="WARNING")
+            with beating(heartbeat, log):
+                jobs.worker(opened, settings.namespace, instance, _weigher(settings)).work(logging_level="WARNING")
         finally:
             log.info("worker.stopped", instance=instance)
-    return 0
 
 
 def _weigher(settings: Settings) -> jobs.Weigh:

@@ -18,6 +18,8 @@ from claude_comm.client.identity import identify
 from claude_comm.errors import StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow
+from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
@@ -25,9 +27,7 @@ from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from workers.heart import beating
 from workers.program import program
-from workers.signals import stopped_by_signals
 
 # A read waits this long for the first entry. A new stream is read at most this much plus LIST_S later.
 BLOCK_MS = 400
@@ -137,9 +137,11 @@ def run(settings: Settings) -> int:
     """Works until it is told to stop; the exit code. Raises StoreError when the database cannot be used at all."""
     log = get_logger(settings.log_level, worker=PROGRESS_WORKER)
     instance = identify(PROGRESS_WORKER, settings).instance
-    with stopped_by_signals() as stop, connect(settings) as client:
+    stop = threading.Event()
+    with stopped_by_signals(stop), connect(settings) as client:
         log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
-        with beating(client, Keys(settings.namespace), PROGRESS_WORKER, instance, log):
+        heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{PROGRESS_WORKER}/{instance}", log)
+        with beating(heartbeat, log):
             Follower(client, settings, stop, log).run()
         log.info("worker.stopped", instance=instance)
     return 0

@@ -21,12 +21,12 @@ from claude_comm.errors import NegotiationRefused
 from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.runtime import worker_processes
+from claude_comm.runtime.signals import deferred_signals
 from claude_comm.settings import Settings
 from claude_comm.store import queries
 from claude_comm.store.activity import hops
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.statistics import session_snapshot
-from claude_comm.terminal.interrupts import deferred
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
@@ -40,7 +40,7 @@ def play(settings: Settings, folder: Path | None) -> None:
     paths = corpus.files(folder)
     session = stage.new_session()
     with (
-        deferred() as check,
+        deferred_signals() as check,
         worker_processes.claim(settings, "demo"),
         stage.surroundings(settings),
         connect(settings) as client,

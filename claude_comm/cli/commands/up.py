@@ -11,9 +11,9 @@ from claude_comm.cli import services
 from claude_comm.cli.options import AsJson
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.signals import deferred_signals
 from claude_comm.runtime.worker_processes import Service
 from claude_comm.settings import Settings, public
-from claude_comm.terminal.interrupts import deferred
 from claude_comm.terminal.output import emit_fields, emit_json, say
 
 _WATCH_S = 0.2
@@ -52,7 +52,7 @@ def _stay(settings: Settings, as_json: bool) -> int:
     """
     before = services.running(settings)
     ended = ""
-    with deferred() as check:
+    with deferred_signals() as check:
         try:
             started = services.start(settings)
             _show(settings, started, as_json)

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.consumer.consumer import Consumer
-from claude_comm.client.identity import Identity, millis
+from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
-from claude_comm.ops import registry
-from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.runtime.heartbeat import Heartbeat
 from claude_comm.transport.driver import Client
 
 # How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
@@ -29,7 +28,9 @@ class Heart:
     def __init__(
         self, identity: Identity, client: Client, consumer: Consumer, log: FilteringBoundLogger, lease_s: float
     ) -> None:
-        self._identity, self._client, self._consumer, self._log = identity, client, consumer, log
+        self._consumer, self._log = consumer, log
+        member = f"{identity.module}/{identity.instance}"
+        self.heartbeat = Heartbeat(client.run, identity.keys.instances, member, log)
         self._renew_every_s = lease_s * RENEW_FRACTION
         self._prompted = threading.Event()
         self._ended = False
@@ -53,24 +54,17 @@ class Heart:
 
     def _run(self) -> None:
         tick_s = min(ACK_WITHIN_S, self._renew_every_s)
-        beat_at = 0.0
         renew_at = time.monotonic() + self._renew_every_s
         while not self._ended:
             now = time.monotonic()
             try:
-                if now >= beat_at:
-                    self._beat()
-                    beat_at = now + HEARTBEAT_MS / 1000
+                self.heartbeat.beat_if_due()
                 if now >= renew_at:
                     self._consumer.renew()
                     renew_at = now + self._renew_every_s
                 self._consumer.flush()
                 self._tend()
             except TransportError as error:
-                self._log.warning("heartbeat.failed", error=str(error))
+                self._log.warning("server.unreachable", error=str(error))
             self._prompted.wait(tick_s)
             self._prompted.clear()
-
-    def _beat(self) -> None:
-        member = f"{self._identity.module}/{self._identity.instance}"
-        self._client.run(registry.beat(self._identity.keys.instances, member, now_ms=millis()))

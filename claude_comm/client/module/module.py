@@ -8,10 +8,8 @@ twice.
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Any, TypeVar
 
 from claude_comm.client.consumer.consumer import DEFAULT_PREFETCH_BYTES
@@ -25,6 +23,7 @@ from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import check_name
 from claude_comm.registry.contracts import Contract, Produced, contract
+from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
 
 # Enough for the round trip to cost little beside the messages.
@@ -159,15 +158,14 @@ class Module:
         alone: it stays pending until its lease is over, and the exit code is 1. A second signal ends at once.
         """
         identity = identify(self.name, self._settings, self._instance)
-        restore = self._catch_signals()
         try:
-            self._loop = Loop(identity, self.contract(), self._running(), stop=self._stop)
-            if self._paused:
-                self._loop.feed.pause()
-            return self._loop.run()
+            with stopped_by_signals(self._stop):
+                self._loop = Loop(identity, self.contract(), self._running(), stop=self._stop)
+                if self._paused:
+                    self._loop.feed.pause()
+                return self._loop.run()
         finally:
             self._loop = None
-            restore()
             self._stop.clear()
 
     def stop(self) -> None:
@@ -210,27 +208,6 @@ class Module:
             drain_s=self.drain_s,
             on_loop=any(one.is_async for one in self._handlers.values()) or any(map(is_async, self._starters)),
         )
-
-    def _catch_signals(self) -> Callable[[], None]:
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self._stop.set()
-            for number in _STOPPING:
-                # The next one does what it does to any process: it ends it.
-                signal.signal(number, signal.SIG_DFL)
-
-        before = {number: signal.signal(number, stop) for number in _STOPPING}
-
-        def restore() -> None:
-            for number, action in before.items():
-                signal.signal(number, action)
-
-        return restore
-
-
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def _check_counts(concurrency: int, prefetch: int, drain_s: float) -> None:

@@ -325,13 +325,12 @@ class Loop:
         return done
 
     def _leave(self) -> None:
-        keys = self.identity.keys
         self.heart.stop()
         try:
             # What ended a hand may do so again: the next attempt at it counts.
             self.consumer.close(counted=self.hands.error is not None)
             self._tell(Lifecycle("stopped", self.identity.instance))
-            self.client.run(registry.stop_beating(keys.instances, f"{self.identity.module}/{self.identity.instance}"))
+            self.heart.heartbeat.stop()
         except TransportError as error:
             self.log.warning("module.left_unheard", error=str(error))
         else:

@@ -1,0 +1,78 @@
+"""SIGTERM and SIGINT, which ask a process to end, in the three ways that one may want to hear them.
+
+Law: Python takes signals on its main thread alone; on any other these blocks change nothing. What a signal did before
+the block, it does after it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeAlias
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+Handler: TypeAlias = Callable[[int, FrameType | None], None]
+
+
+@contextmanager
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """The first signal sets the event. The next one does what it does to any process: it ends it."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_DFL)
+
+    with _handled_by(ask):
+        yield
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """A signal raises SystemExit with the code 0, wherever the main thread is."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    with _handled_by(end):
+        yield
+
+
+@contextmanager
+def deferred_signals() -> Iterator[Callable[[], None]]:
+    """The first signal is noted, and the function given here raises KeyboardInterrupt for it; a second one interrupts
+    at once, for whoever does not want to wait for the end of what is being stopped.
+
+    A program that starts others must not be interrupted between starting one and taking note of it: what it does not
+    know of, it cannot stop.
+    """
+    noted: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    def check() -> None:
+        if noted:
+            raise KeyboardInterrupt
+
+    with _handled_by(note):
+        yield check
+
+
+@contextmanager
+def _handled_by(handler: Handler) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

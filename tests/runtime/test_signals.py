@@ -1,0 +1,73 @@
+"""SIGTERM and SIGINT: what the first and the second one do, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from claude_comm.runtime.signals import STOPPING, deferred_signals, ended_by_signals, stopped_by_signals
+from tests.conftest import child_environ
+
+TWICE = """
+import os, signal, threading
+from claude_comm.runtime.signals import stopped_by_signals
+stop = threading.Event()
+with stopped_by_signals(stop):
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.is_set()
+    print("first", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("not here", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_the_first_signal_sets_the_event_and_all_is_as_before_afterwards(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in STOPPING]
+    stop = threading.Event()
+    with stopped_by_signals(stop):
+        os.kill(os.getpid(), number)
+        assert stop.wait(10)
+    assert [signal.getsignal(each) for each in STOPPING] == before
+
+
+def test_the_second_signal_ends_the_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", TWICE], env=child_environ(), capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.returncode) == ("first\n", -signal.SIGINT)
+
+
+def test_a_signal_leaves_the_block_with_code_0() -> None:
+    with pytest.raises(SystemExit) as ended, ended_by_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 0
+
+
+def test_a_deferred_signal_is_raised_where_it_is_asked_for_and_the_second_at_once() -> None:
+    with deferred_signals() as check:
+        check()
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_off_the_main_thread_nothing_changes() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def elsewhere() -> None:
+        with stopped_by_signals(threading.Event()):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]
