@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import TOP
@@ -106,17 +106,19 @@ def _in_place(
 def unevaluated_items(t: Translator, schema: dict[str, Any]) -> Node:
     """What the keyword says, as a formula: the same, with positions for names."""
     rest = t.node(schema["unevaluatedItems"])
-    items = _Items(t)
-    if not items.collect(schema, TOP, ()):
+    sources = list(_item_sources(t, schema, TOP, ()))
+    if None in sources:
         return t.factory.opaque("`unevaluatedItems` beside a reference that consumes nothing")
-    always = [node for condition, node in items.contained if condition is TOP]
-    sometimes = [(condition, node) for condition, node in items.contained if condition is not TOP]
+    upto = [source for source in sources if isinstance(source, _UpTo)]
+    contained = [source for source in sources if isinstance(source, _Contained)]
+    always = [node for condition, node in contained if condition is TOP]
+    sometimes = [(condition, node) for condition, node in contained if condition is not TOP]
     if len(sometimes) > MAX_CONTAINS:
         return t.factory.opaque(f"`unevaluatedItems` over more than {MAX_CONTAINS} conditional `contains`")
-    starts = sorted({0, *(count for _, count in items.upto if count is not None)})
+    starts = sorted({0, *(count for _, count in upto if count is not None)})
     parts = list[Node]()
     for start, end in itertools.zip_longest(starts, starts[1:]):
-        conditions = [condition for condition, count in items.upto if count is None or count > start]
+        conditions = [condition for condition, count in upto if count is None or count > start]
         for size in range(len(sometimes) + 1):
             for chosen in itertools.combinations(sometimes, size):
                 kept = t.factory.disjunction([rest, *always, *(node for _, node in chosen)])
@@ -133,25 +135,34 @@ def _stretch(t: Translator, start: int, end: int | None, node: Node) -> Node:
     return t.factory.conjunction(t.factory.lit(ARRAY, nodes.Item(index, node)) for index in range(start, end))
 
 
-class _Items:
-    """How many items are evaluated under which condition (None: all), and which ones `contains` evaluates."""
+class _UpTo(NamedTuple):
+    """Under `condition` the items before `end` are evaluated; None: all of them."""
 
-    def __init__(self, t: Translator) -> None:
-        self.t = t
-        self.upto: list[tuple[Node, int | None]] = []
-        self.contained: list[tuple[Node, Node]] = []
+    condition: Node
+    end: int | None
 
-    def collect(self, schema: Json, condition: Node, path: tuple[str, ...]) -> bool:
-        """Whether every reference ended."""
-        if not isinstance(schema, dict):
-            return True
-        if "prefixItems" in schema:
-            self.upto.append((condition, len(schema["prefixItems"])))
-        if "items" in schema or (path and "unevaluatedItems" in schema):
-            self.upto.append((condition, None))
-        if "contains" in schema:
-            self.contained.append((condition, self.t.node(schema["contains"])))
-        return all(
-            inner is not None and self.collect(inner, under, step)
-            for inner, under, step in _in_place(self.t, schema, condition, path)
-        )
+
+class _Contained(NamedTuple):
+    """Under `condition` the items of `node` are evaluated."""
+
+    condition: Node
+    node: Node
+
+
+def _item_sources(
+    t: Translator, schema: Json, condition: Node, path: tuple[str, ...]
+) -> Iterator[_UpTo | _Contained | None]:
+    """Which items are evaluated here and under which condition; None if nobody knows."""
+    if not isinstance(schema, dict):
+        return
+    if "prefixItems" in schema:
+        yield _UpTo(condition, len(schema["prefixItems"]))
+    if "items" in schema or (path and "unevaluatedItems" in schema):
+        yield _UpTo(condition, None)
+    if "contains" in schema:
+        yield _Contained(condition, t.node(schema["contains"]))
+    for inner, under, step in _in_place(t, schema, condition, path):
+        if inner is None:
+            yield None
+        else:
+            yield from _item_sources(t, inner, under, step)

@@ -41,6 +41,7 @@ class Dfa:
             for state, edges in graph.edges.items()
             if state in useful
         }
+        self._leads = [set(self.accepting)]
 
     def is_finite(self) -> bool:
         """Whether no useful state comes back to itself (Kahn's order exists)."""
@@ -80,18 +81,20 @@ class Dfa:
                 raise TooHard(f"counting members longer than {MAX_STEPS:,} characters")
         return total
 
-    def of_length(self, length: int, leads: list[set[State]]) -> Iterator[str]:
-        """Every member of exactly `length` characters, readable ones first. `leads` is shared between calls."""
-        if not leads:
-            leads.append(set(self.accepting))
-        while len(leads) <= length:
-            ahead = leads[-1]
+    def leads(self, length: int) -> set[State]:
+        """The states from which some path of exactly `length` characters leads to an accepting one."""
+        while len(self._leads) <= length:
+            ahead = self._leads[-1]
             self.spend(len(self.edges))
-            leads.append({state for state, edges in self.edges.items() if any(to in ahead for _, _, to in edges)})
-        if self.first not in leads[length]:
+            self._leads.append({state for state, edges in self.edges.items() if any(to in ahead for _, _, to in edges)})
+        return self._leads[length]
+
+    def of_length(self, length: int) -> Iterator[str]:
+        """Every member of exactly `length` characters, readable ones first."""
+        if self.first not in self.leads(length):
             return
         path: list[str] = []
-        stack = [self._choices(self.first, length, leads)]
+        stack = [self._choices(self.first, length)]
         while stack:
             choice = next(stack[-1], None)
             if choice is None:
@@ -107,16 +110,16 @@ class Dfa:
                     path.pop()
                 continue
             path.append(chr(code))
-            stack.append(self._choices(to, length - len(path), leads))
+            stack.append(self._choices(to, length - len(path)))
 
-    def _choices(self, state: State, left: int, leads: list[set[State]]) -> Iterator[tuple[int, State]]:
+    def _choices(self, state: State, left: int) -> Iterator[tuple[int, State]]:
         """The next characters with a member ahead of them: one of each kind first, then the others."""
         if left == 0:
             yield 0, state
             return
         self.spend(1)
-        open_ = [(chars, to) for chars, _, to in self.edges.get(state, ()) if to in leads[left - 1]]
-        turns = [(charset.spread(chars), to) for chars, to in open_]
+        ahead = self.leads(left - 1)
+        turns = [(charset.spread(chars), to) for chars, _, to in self.edges.get(state, ()) if to in ahead]
         while turns:
             remaining = []
             for codes, to in turns:

@@ -21,7 +21,7 @@ from claude_comm.schema.regex.dfa import Dfa
 from claude_comm.schema.regex.errors import InvalidPattern, LanguageError, NotRegular, TooHard
 from claude_comm.schema.regex.expression import Term
 from claude_comm.schema.regex.parser import LineEnds
-from claude_comm.schema.regex.states import MAX_STATES, State, sieved, watching
+from claude_comm.schema.regex.states import MAX_STATES, sieved, watching
 
 __all__ = ["InvalidPattern", "Language", "LanguageError", "NotRegular", "TooHard", "watching"]
 
@@ -181,10 +181,9 @@ class Language:
                 yield iter(() if member is None else (member,))
                 continue
             dfa = Dfa(term, partial=True)
-            finite, leads = dfa.is_finite(), list[set[State]]()
-            last = len(dfa.edges) if finite else low + MAX_STATES
+            last = len(dfa.edges) if dfa.is_finite() else low + MAX_STATES
             for length in range(low, (last if high is None else min(high, last)) + 1):
-                yield dfa.of_length(length, leads)
+                yield dfa.of_length(length)
 
 
 @lru_cache(maxsize=64)

@@ -6,27 +6,36 @@ Law: a system exists exactly when a bipartite matching covers all places (Hall, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from claude_comm.schema.values import Key, key
 from claude_comm.schema.verdict import Json
 
 
-def representatives(choices: list[list[Json]]) -> list[Json] | None:
+def representatives(choices: Sequence[Sequence[Json]]) -> list[Json] | None:
     """A value out of each list, all different by JSON equality; None when there is no such choice."""
     options = [{key(value): value for value in values} for values in choices]
-    taken: dict[Key, int] = {}
-    for place in range(len(options)):
-        if not _place(place, options, taken, set()):
-            return None
-    chosen = {place: value_key for value_key, place in taken.items()}
+    matching = _Matching(options)
+    if not all(matching.augment(place, set()) for place in range(len(options))):
+        return None
+    chosen = {place: value for value, place in matching.place_of.items()}
     return [options[place][chosen[place]] for place in range(len(options))]
 
 
-def _place(place: int, options: list[dict[Key, Json]], taken: dict[Key, int], tried: set[Key]) -> bool:
-    for value_key in options[place]:
-        if value_key in tried:
-            continue
-        tried.add(value_key)
-        if value_key not in taken or _place(taken[value_key], options, taken, tried):
-            taken[value_key] = place
-            return True
-    return False
+class _Matching:
+    """Which place has which value so far."""
+
+    def __init__(self, options: Sequence[dict[Key, Json]]) -> None:
+        self.options = options
+        self.place_of: dict[Key, int] = {}
+
+    def augment(self, place: int, tried: set[Key]) -> bool:
+        """Gives a place a value, moving other places to other values where they stand in the way."""
+        for value in self.options[place]:
+            if value in tried:
+                continue
+            tried.add(value)
+            if value not in self.place_of or self.augment(self.place_of[value], tried):
+                self.place_of[value] = place
+                return True
+        return False

@@ -8,7 +8,7 @@ mentions fall into regions, by the patterns that hold for them: one fresh name o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -199,21 +199,14 @@ class ObjectSolver:
                         fresh.append((slot.region, value.value))
         if unknown:
             return unknown[0]
-        if not self._name(out, fresh):
+        named = _with_fresh_names(out, fresh)
+        if named is None:
             return Unknown("too few names for the properties that must be there", "patternProperties")
-        return self._padded(out, sure) if len(out) < self.low else Sat(out, sure and self.sure)
+        return self._padded(named, sure) if len(named) < self.low else Sat(named, sure and self.sure)
 
-    def _name(self, out: dict[str, Json], fresh: list[tuple[Region, Json]]) -> bool:
-        """Gives fresh slots their names, where the regions have enough of them."""
-        for region, value in fresh:
-            name = next((candidate for candidate in region.names.members(len(fresh) + 1) if candidate not in out), None)
-            if name is None:
-                return False
-            out[name] = value
-        return True
-
-    def _padded(self, out: dict[str, Json], sure: bool) -> Result:
-        """Further properties up to the least number; there is no object when all names are used up."""
+    def _padded(self, given: Mapping[str, Json], sure: bool) -> Result:
+        """The properties given and further ones, up to the least number; none when all names are used up."""
+        out = {**given}
         unknown: Unknown | None = None
         for name in self.mentioned():
             if len(out) >= self.low:
@@ -281,6 +274,17 @@ class ObjectSolver:
             Region(region, tuple(parts)) for region, parts in regions if BOTTOM not in parts and not region.is_empty()
         ]
         return sorted(alive, key=lambda region: len(region.parts))
+
+
+def _with_fresh_names(out: Mapping[str, Json], fresh: Sequence[tuple[Region, Json]]) -> dict[str, Json] | None:
+    """The properties of `out` and one for each fresh value, where the regions have names enough."""
+    named = {**out}
+    for region, value in fresh:
+        name = next((name for name in region.names.members(len(fresh) + 1) if name not in named), None)
+        if name is None:
+            return None
+        named[name] = value
+    return named
 
 
 def _words(resolver: Resolver, names: Node) -> Iterator[str]:
