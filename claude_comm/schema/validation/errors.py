@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import jsonschema_rs
+import msgspec
 
 from claude_comm.schema.cost.path_growth import Named
-from claude_comm.schema.normalform.validator_dialect import as_written
+from claude_comm.schema.normalform.validator_dialect import LISTED, as_written
 from claude_comm.schema.validation.phrases import Refusal
 from claude_comm.schema.verdict import Json
 
@@ -20,6 +21,7 @@ MAX_REFUSALS = 50
 
 _RULES = {
     "constant": "const",
+    LISTED: "enum",
     "falseSchema": "false schema",
     "oneOfMultipleValid": "oneOf",
     "oneOfNotValid": "oneOf",
@@ -86,14 +88,17 @@ def _distance(branch: list[jsonschema_rs.ValidationError], here: int) -> tuple[i
     """How far a branch is: another type (2), another tag (1), or the right shape with something wrong in it (0)."""
     if any(inner.kind.name in {"type", "falseSchema"} and len(inner.instance_path) == here for inner in branch):
         return 2, len(branch)
-    tag = any(inner.kind.name in {"constant", "enum"} and len(inner.instance_path) <= here + 1 for inner in branch)
+    tag = any(
+        inner.kind.name in {"constant", "enum", LISTED} and len(inner.instance_path) <= here + 1 for inner in branch
+    )
     return (1 if tag else 0), len(branch)
 
 
 def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
     kind = error.kind
     rule = _RULES.get(kind.name, kind.name)
-    path, schema_path = tuple(error.instance_path), tuple(error.schema_path)
+    path = tuple(error.instance_path)
+    schema_path = tuple(_RULES[LISTED] if step == LISTED else step for step in error.schema_path)
     if isinstance(kind, _UNEXPECTED):
         for name in kind.unexpected:
             yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=None)
@@ -101,6 +106,8 @@ def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
     if schema_path and schema_path[-1] in {"minContains", "maxContains"}:
         rule = str(schema_path[-1])
     limit: Json = None
-    if not isinstance(kind, _UNLIMITED):
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Custom):
+        limit = msgspec.json.decode(kind.message)
+    elif not isinstance(kind, _UNLIMITED):
         limit = as_written(kind.value)
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance)

@@ -20,6 +20,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.limits import Measure
+from claude_comm.schema.normalform.validator_dialect import MANY_LISTED, has_long_lists
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.verdict import Json
 
@@ -40,6 +41,8 @@ def compiles(schema: Json, dialect: Dialect, size: Measure) -> bool:
     if dialect != DEFAULT or not size.ordinary or not _BEYOND.isdisjoint(size.names):
         return False
     if not _WALKED.isdisjoint(size.names) and not all(_holds(schema, *found) for found in _found(schema)):
+        return False
+    if "enum" in size.names and size.nodes > MANY_LISTED and has_long_lists(schema):
         return False
     return jsonschema_rs.meta.is_valid(schema)
 

@@ -130,11 +130,9 @@ def compiled(
     ):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
     options = _linear() if patterns == "linear" else _backtracking()
-    schema, ignored = (schema, None) if sure else rendered(schema, dialect)
+    schema, told = (schema, None) if sure else rendered(schema, dialect)
     try:
-        return _CLASSES[dialect](
-            schema, validate_formats=False, offline=True, pattern_options=options, keywords=ignored
-        )
+        return _CLASSES[dialect](schema, validate_formats=False, offline=True, pattern_options=options, keywords=told)
     except jsonschema_rs.ValidationError as error:
         raise SchemaError(_malformed(error), path=pointer(error.instance_path)) from None
     except jsonschema_rs.ReferencingError as error:
