@@ -65,7 +65,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Imports the file that defines a public name when it is first asked for (PEP 562)."""
+    """Imports the file that defines a public name on first access (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'claude_comm' has no attribute {name!r}")
     import importlib

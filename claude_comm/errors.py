@@ -159,10 +159,10 @@ class InboxFull(ClaudeCommError):
 
     def __init__(self, target: str, lag: int, limit: int, waited_s: float, reader: str) -> None:
         self.target, self.lag, self.limit, self.waited_s, self.reader = target, lag, limit, waited_s, reader
-        mend = f"Start more instances of {target!r}, slow down" if reader == target else "Slow down"
+        remedy = f"Start more instances of {target!r}, slow down" if reader == target else "Slow down"
         super().__init__(
             f"{lag:,} messages wait in the inbox of {target!r} for {reader}; its limit is {limit:,} "
-            f"(waited {waited_s:.1f} s). {mend}, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
+            f"(waited {waited_s:.1f} s). {remedy}, or raise its `max_lag` (CLAUDE_COMM_MAX_LAG); "
             "`claude-comm status` shows how fast it is read."
         )
 
@@ -200,7 +200,7 @@ class AgreementBroken(ClaudeCommError):
 
 
 class NotFound(ClaudeCommError):
-    """What was asked for does not exist."""
+    """The requested thing does not exist."""
 
     exit_code = 3
 
@@ -266,7 +266,7 @@ class StoreError(ClaudeCommError):
 
 
 class TransportError(ClaudeCommError):
-    """The server could not do what was asked."""
+    """The server could not carry out the command."""
 
     exit_code = 5
 
@@ -313,7 +313,7 @@ class ServerNotInstalled(TransportError):
 # The code of what is refused for want of memory.
 FULL = "OOM"
 
-# What to do about the refusals that an operator can mend.
+# What to do about the refusals that an operator can resolve.
 _REFUSALS = {
     "OOM": " Its memory is full: consume or trim, or raise `maxmemory`.",
     "NOAUTH": " Put the password into CLAUDE_COMM_URL (redis://:PASSWORD@host).",

@@ -11,7 +11,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:dead` | stream | until purged |
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
-| `ns:{m:NAME}:replies:INSTANCE` | stream, answers to what that publisher asked | a minute after the last one (TTL) |
+| `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:modules` | hash, name to contract | until unregistered |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
@@ -94,10 +94,10 @@ class Keys(msgspec.Struct, frozen=True):
 
     def parse_stream(self, key: bytes) -> Stream | None:
         """What this key is the stream of; None for a key that is no stream of this namespace."""
-        found = _STREAM.fullmatch(key.decode("ascii", "replace"))
-        if found is None or found[1] != self.namespace or _KINDS[found[4]] != found[2]:
+        match = _STREAM.fullmatch(key.decode("ascii", "replace"))
+        if match is None or match[1] != self.namespace or _KINDS[match[4]] != match[2]:
             return None
-        return Stream(found[0], cast(Literal["inbox", "topic", "events"], found[4]), found[3])
+        return Stream(match[0], cast(Literal["inbox", "topic", "events"], match[4]), match[3])
 
     def inbox(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:inbox"

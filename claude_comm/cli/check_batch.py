@@ -42,9 +42,9 @@ def outcomes(lines: Iterable[JsonLine], policy: Policy, budget_ms: float) -> Ite
         id_: str | int | float | None = None
         begun = time.perf_counter()
         try:
-            asked = line.value()
-            id_ = _id(asked)
-            pair = _pair(asked)
+            request = line.value()
+            id_ = _id(request)
+            pair = _pair(request)
             verdict = check(pair.sub, pair.sup, policy=policy, budget_ms=budget_ms, default_dialect=pair.dialect)
         except ClaudeCommError as error:
             yield PairOutcome(UNUSABLE, {"id": id_, "line": line.number, "error": _on_line(line, error)})
@@ -52,23 +52,23 @@ def outcomes(lines: Iterable[JsonLine], policy: Policy, budget_ms: float) -> Ite
             yield PairOutcome(verdict.answer, _shown(id_, verdict, time.perf_counter() - begun))
 
 
-def _id(asked: Json) -> str | int | float | None:
+def _id(request: Json) -> str | int | float | None:
     """The id of the line, where it can be written back as it is."""
-    id_ = asked.get("id") if isinstance(asked, dict) else None
+    id_ = request.get("id") if isinstance(request, dict) else None
     return id_ if isinstance(id_, str | int | float) else None
 
 
-def _pair(asked: Json) -> Pair:
-    if not isinstance(asked, dict):
+def _pair(request: Json) -> Pair:
+    if not isinstance(request, dict):
         raise ConfigurationError("an object with `id`, `dialect`, `sub` and `sup` is expected.")
-    if missing := [f"`{name}`" for name in ("id", "sub", "sup") if name not in asked]:
+    if missing := [f"`{name}`" for name in ("id", "sub", "sup") if name not in request]:
         raise ConfigurationError(f"{', '.join(missing)} missing.")
-    if _id(asked) is None:
+    if _id(request) is None:
         raise ConfigurationError("`id` is neither text nor a number.")
-    dialect = asked.get("dialect", DEFAULT)
+    dialect = request.get("dialect", DEFAULT)
     if dialect not in get_args(Dialect):
         raise ConfigurationError(f"`dialect` is none of {', '.join(get_args(Dialect))}.")
-    return Pair(asked["sub"], asked["sup"], dialect)
+    return Pair(request["sub"], request["sup"], dialect)
 
 
 def _on_line(line: JsonLine, error: ClaudeCommError) -> str:

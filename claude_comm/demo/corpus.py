@@ -20,10 +20,10 @@ def files(folder: Path | None) -> list[Path]:
 
     Hidden ones and very large ones are left out. Raises NotFound or ConfigurationError.
     """
-    found = _own() if folder is None else _below(folder)
-    if not found:
+    paths = _own() if folder is None else _below(folder)
+    if not paths:
         raise NotFound(f"there is no file to read in {folder or 'the installed packages'}.")
-    return found[:MAX_FILES]
+    return paths[:MAX_FILES]
 
 
 def _own() -> list[Path]:
@@ -35,8 +35,8 @@ def _own() -> list[Path]:
 def _metadata() -> list[Path]:
     paths = [
         Path(str(file.locate()))
-        for one in metadata.distributions()
-        for file in one.files or ()
+        for distribution in metadata.distributions()
+        for file in distribution.files or ()
         if file.name == "METADATA" and file.parent.name.endswith(".dist-info")
     ]
     return sorted({path for path in paths if path.is_file()})
@@ -51,17 +51,17 @@ def _below(folder: Path) -> list[Path]:
         next(folder.iterdir(), None)
     except OSError as error:
         raise ConfigurationError(f"the folder {folder} cannot be read: {error.strerror}.") from None
-    found: list[Path] = []
+    paths: list[Path] = []
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(where, name) for name in sorted(names) if not name.startswith(".")]
-        if len(found) > 10 * MAX_FILES:
+        paths += [Path(where, name) for name in sorted(names) if not name.startswith(".")]
+        if len(paths) > 10 * MAX_FILES:
             break
-    return [path for path in found if _fits(path)]
+    return [path for path in paths if _fits(path)]
 
 
 def _fits(path: Path) -> bool:
-    """A pipe or a device would be waited for; a file that cannot be looked at is tried, and reported."""
+    """Whether to read it. A pipe or a device would block; a file without a readable status is tried, and reported."""
     try:
         return path.is_file() and path.stat().st_size <= MAX_BYTES
     except OSError:

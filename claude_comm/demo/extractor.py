@@ -12,7 +12,7 @@ from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, Draft, Fi
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
 _LINK = re.compile(r"https?://[^\s<>\"')\]]{1,500}")
 _WORD = re.compile(r"\w+")
-# Of each kind; a page of nothing but links is cut here.
+# Headings or links of one page; a page of nothing but links is cut here.
 _MAX_FOUND = 200
 
 module = Module(EXTRACTOR, version="1.1.0")
@@ -29,7 +29,7 @@ def extract(page: Page, context: Context) -> None:
     headings = [heading.strip()[:200] for heading in _HEADING.findall(page.text)[:_MAX_FOUND]]
     finding = Finding(
         path=page.path,
-        # The mend: where there is no heading, the end of the path is the title.
+        # The fix: where there is no heading, the end of the path is the title.
         title=headings[0] if headings else "/".join(PurePath(page.path).parts[-2:]),
         words=len(_WORD.findall(page.text)),
         headings=headings,

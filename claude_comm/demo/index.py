@@ -17,7 +17,7 @@ _SEARCH = """
 SELECT path, title, snippet(pages, 2, '', '', ' … ', 12) FROM pages
 WHERE pages MATCH ? ORDER BY rank LIMIT ?
 """
-# Words that say something: long, and neither in every page nor in one alone.
+# Words worth searching for: long, and in more than one page.
 _TELLING = """
 SELECT term FROM words WHERE length(term) > 6 AND term GLOB '[a-z]*' AND doc > 1 ORDER BY doc DESC, term LIMIT ?
 """

@@ -36,7 +36,7 @@ _LOOK_S = 0.15
 
 
 def play(settings: Settings, folder: Path | None) -> None:
-    """Negotiates, runs, tells. Raises DemoFailed, or what its parts raise."""
+    """Negotiates, runs, shows the outcome. Raises DemoFailed, or what its parts raise."""
     paths = corpus.files(folder)
     session = stage.new_session()
     with (
@@ -61,7 +61,7 @@ def play(settings: Settings, folder: Path | None) -> None:
 
 
 def _negotiate(settings: Settings, client: Client) -> None:
-    """Hop by hop, before anything is sent: one does not fit as it was declared first."""
+    """Negotiates hop by hop, before anything is sent: the first declaration of one hop does not fit."""
     keys = Keys(settings.namespace)
     for module in (reader, draft, indexer):
         client.run(registry.register(keys, module.contract()))
@@ -76,7 +76,7 @@ def _negotiate(settings: Settings, client: Client) -> None:
         else:
             raise DemoFailed("the first contract of the extractor should have been refused.")
         client.run(registry.register(keys, extractor.contract()))
-        show.mended(extractor.version)
+        show.fixed(extractor.version)
         show.agreed(publisher.negotiate(INDEXER, schema_of(Finding), type=FINDING))
 
 
@@ -88,7 +88,7 @@ def _run(
     index = Index(path_in(settings.home))
     index.clear()
     index.close()
-    with stage.modules(settings, client, check) as processes, show.live(len(paths)) as told:
+    with stage.modules(settings, client, check) as processes, show.live(len(paths)) as display:
         with Publisher("demo", settings=settings, client=client) as publisher:
             started_us = micros()
             publisher.publish(READER, Scan([str(path) for path in paths]), type=SCAN, session=session)
@@ -97,7 +97,7 @@ def _run(
             check()
             stage.require_alive(settings, processes)
             progress = stage.look(settings, client, database, session, len(paths))
-            told(progress)
+            display(progress)
             if progress.done:
                 return (micros() - started_us) / 1e6
             if time.monotonic() > deadline:

@@ -8,7 +8,7 @@ from claude_comm.client.module.context import Context
 from claude_comm.client.module.module import Module
 from claude_comm.demo.shapes import EXTRACTOR, PAGE, READER, READING, SCAN, SENT, Page, Scan
 
-# What is read of one file: with what belongs to it, well below the size that an envelope may have.
+# Read of one file at most: with its path and counts well below the size limit of an envelope.
 MAX_CHARACTERS = 200_000
 _REPORT_EVERY = 10
 
@@ -17,13 +17,13 @@ module.produces(PAGE, Page, target=EXTRACTOR)
 
 
 @module.handles(SCAN)
-def scan(asked: Scan, context: Context) -> None:
-    """Every file is reported, read or not; only what is text is sent on."""
+def scan(request: Scan, context: Context) -> None:
+    """Reports every file, read or not; sends on only text."""
     sent = 0
-    for number, path in enumerate(asked.paths, start=1):
-        sent += _send(Path(path), len(asked.paths), context)
-        if number % _REPORT_EVERY == 0 or number == len(asked.paths):
-            context.progress(READING, number, len(asked.paths))
+    for number, path in enumerate(request.paths, start=1):
+        sent += _send(Path(path), len(request.paths), context)
+        if number % _REPORT_EVERY == 0 or number == len(request.paths):
+            context.progress(READING, number, len(request.paths))
     context.progress(SENT, sent, sent)
 
 

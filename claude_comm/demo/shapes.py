@@ -1,4 +1,4 @@
-"""What the three modules of the demo send each other.
+"""The messages of the three modules of the demo.
 
 `Draft` is what the extractor declared at first: its title may be missing, which the indexer does not accept.
 """
@@ -21,7 +21,7 @@ class Scan(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """The text of one file; `pages` is how many files were asked for."""
+    """The text of one file; `pages` is the number of files in the scan."""
 
     path: str
     text: str
@@ -41,7 +41,7 @@ class Draft(msgspec.Struct):
 
 
 class Finding(msgspec.Struct):
-    """What was found in one page: as declared after mending, every finding has a title."""
+    """What was found in one page: as declared after the fix, every finding has a title."""
 
     path: str
     title: str

@@ -1,4 +1,4 @@
-"""What the demo tells: everything to stdout, since telling is what it is for."""
+"""What the demo prints: everything to stdout, since its text is its data."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from claude_comm.store.statistics import SessionSnapshot
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import clean, emit, emit_table, on_terminal, shorten
 
-# Of the own corpus, docs and package metadata; another folder is searched for the words that its pages share.
+# For the default corpus of docs and package metadata; another folder is searched for words that its pages share.
 SEARCHES = ("streams", '"json schema"', "fast OR quick")
 _WIDTH = 100
 _MAX_UNREADABLE = 5
 
-Told = Callable[[Progress], None]
+Display = Callable[[Progress], None]
 
 
 def opening(settings: Settings, files: int, folder: Path | None) -> None:
@@ -61,16 +61,16 @@ def refused(error: NegotiationRefused, version: str) -> None:
         for reason in verdict.reasons:
             emit(clean(f"    why it does not fit:    {reason.sentence}"))
             for mend in reason.mends:
-                emit(clean(f"    to mend it:             {mend}"))
+                emit(clean(f"    to fix it:              {mend}"))
 
 
-def mended(version: str) -> None:
+def fixed(version: str) -> None:
     emit(f"  demo-extractor declares version {version}: every finding has a title")
 
 
 @contextmanager
-def live(files: int) -> Iterator[Told]:
-    """Bars on a terminal; in a pipe a line whenever something has moved."""
+def live(files: int) -> Iterator[Display]:
+    """Bars on a terminal; in a pipe one line per change."""
     if not on_terminal():
         before: list[Progress] = []
 
@@ -95,13 +95,15 @@ def live(files: int) -> Iterator[Told]:
         yield bar
 
 
-def summary(found: SessionSnapshot, hops: list[HopActivity], elapsed_s: float) -> None:
+def summary(snapshot: SessionSnapshot, hops: list[HopActivity], elapsed_s: float) -> None:
     heading("3. What happened")
-    files = found.file_operations
-    emit(f"  {found.messages} messages in {elapsed_s:.1f} s: {found.messages / max(elapsed_s, 1e-9):.0f} a second")
+    files = snapshot.file_operations
+    emit(
+        f"  {snapshot.messages} messages in {elapsed_s:.1f} s: {snapshot.messages / max(elapsed_s, 1e-9):.0f} a second"
+    )
     read, failed = files.get("success", 0), files.get("failed", 0)
-    emit(f"  {read} files read, {failed} could not be read, {formats.size(_bytes(found))}")
-    emit(f"  {found.failed} messages failed, {found.pending} waiting")
+    emit(f"  {read} files read, {failed} could not be read, {formats.size(_bytes(snapshot))}")
+    emit(f"  {snapshot.failed} messages failed, {snapshot.pending} waiting")
     emit("")
     rows = [[hop.source, hop.target, hop.messages, *_latencies(hop)] for hop in hops]
     columns = ["from", "to", "messages", "latency p50", "p95"]
@@ -142,7 +144,7 @@ def closing(session: str, number: int) -> None:
 
 
 def _program() -> str:
-    """How this very command was called, so that what we tell can be typed."""
+    """How this very command was called, so that the commands shown can be typed."""
     called = Path(sys.argv[0])
     if called.name != "claude-comm":
         return f"{sys.executable} -m claude_comm"
@@ -155,12 +157,12 @@ def _hop(agreement: Agreement) -> str:
 
 
 def _latencies(hop: HopActivity) -> list[str]:
-    found = hop.latency
+    latency = hop.latency
     return [
-        formats.milliseconds(found.p50_ms if found else None),
-        formats.milliseconds(found.p95_ms if found else None),
+        formats.milliseconds(latency.p50_ms if latency else None),
+        formats.milliseconds(latency.p95_ms if latency else None),
     ]
 
 
-def _bytes(found: SessionSnapshot) -> int:
-    return found.session.bytes_processed if found.session else 0
+def _bytes(snapshot: SessionSnapshot) -> int:
+    return snapshot.session.bytes_processed if snapshot.session else 0

@@ -90,10 +90,10 @@ def modules(
 def look(settings: Settings, client: Client, database: Database, session: str, files: int) -> Progress:
     """How far the run is now."""
     catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
-    told = {(row.module, row.task): row for row in queries.progress(database) if row.session == session}
-    reading, sent = told.get((READER, READING)), told.get((READER, SENT))
+    tasks = {(row.module, row.task): row for row in queries.progress(database) if row.session == session}
+    reading, sent = tasks.get((READER, READING)), tasks.get((READER, SENT))
     settled = {name: module_activity(database, session, name) for name in (EXTRACTOR, INDEXER)}
-    indexing = told.get((INDEXER, INDEXING))
+    indexing = tasks.get((INDEXER, INDEXING))
     extracted, indexed = settled[EXTRACTOR], settled[INDEXER]
     ended = indexed.handled + indexed.failed + extracted.failed
     return Progress(
@@ -141,7 +141,9 @@ def _await_alive(
     while True:
         check()
         require_alive(settings, processes)
-        alive = [instance for one in client.run(registry.everyone(keys, now_ms=millis())) for instance in one.instances]
+        alive = [
+            instance for module in client.run(registry.everyone(keys, now_ms=millis())) for instance in module.instances
+        ]
         # An instance carries the pid of its process: one that an earlier run left behind does not count.
         if all(any(mark in instance for instance in alive) for mark in expected):
             return

@@ -1,7 +1,7 @@
-"""The form of the documents that the command line reads, and everything that is wrong with one.
+"""The form of the documents that the command line reads, and all the problems of a document.
 
 Law: the schemas are ours (the JSON files beside this one); fastjsonschema, which writes Python code from a schema,
-never sees one that came from outside. It stops at the first fault, so a document that it refuses is taken apart:
+never sees one that came from outside. It stops at the first fault, so a document that it refuses is checked in parts:
 each keyword of each part is a schema of its own there, and since the keywords used hold or fail on their own, all
 the faults together are exactly what the whole schema refuses.
 """
@@ -21,10 +21,10 @@ import msgspec
 from claude_comm.errors import InvalidDocument
 from claude_comm.schema.validation.phrases import place
 
-Kind: TypeAlias = Literal["pipeline", "negotiation", "session", "communication"]
+DocumentKind: TypeAlias = Literal["pipeline", "negotiation", "session", "communication"]
 Steps: TypeAlias = tuple[str | int, ...]
 
-# Keywords that lead to parts, and those that only tell. `additionalProperties` is handled with the names it knows.
+# Keywords that lead to parts, and annotations. `additionalProperties` is handled with the names it knows.
 _INNER = frozenset(("properties", "items", "patternProperties"))
 _SILENT = frozenset(("$schema", "title", "description"))
 
@@ -36,17 +36,17 @@ class Problem(msgspec.Struct, frozen=True):
     sentence: str
 
 
-def require(kind: Kind, document: object, origin: str) -> None:
+def require(kind: DocumentKind, document: object, origin: str) -> None:
     """Raises InvalidDocument with every problem; `origin` names the document, such as its file."""
-    if found := problems(kind, document):
-        raise_invalid(origin, found)
+    if listed := problems(kind, document):
+        raise_invalid(origin, listed)
 
 
-def raise_invalid(origin: str, found: list[Problem]) -> NoReturn:
-    raise InvalidDocument(origin, [(problem.path, problem.sentence) for problem in found])
+def raise_invalid(origin: str, listed: list[Problem]) -> NoReturn:
+    raise InvalidDocument(origin, [(problem.path, problem.sentence) for problem in listed])
 
 
-def problems(kind: Kind, document: object) -> list[Problem]:
+def problems(kind: DocumentKind, document: object) -> list[Problem]:
     """Everything that keeps the document from having this form, in the document's order; empty when it has."""
     if _refusal(_compiled(kind), document) is None:
         return []
@@ -54,14 +54,14 @@ def problems(kind: Kind, document: object) -> list[Problem]:
 
 
 @functools.cache
-def schema_of(kind: Kind) -> dict[str, Any]:
+def schema_of(kind: DocumentKind) -> dict[str, Any]:
     """The JSON Schema (draft 7) of this form."""
     text = Path(__file__).with_name(f"{kind}.json").read_bytes()
     return msgspec.json.decode(text, type=dict[str, Any])
 
 
 @functools.cache
-def _compiled(kind: Kind) -> Callable[[Any], Any]:
+def _compiled(kind: DocumentKind) -> Callable[[Any], Any]:
     compiled: Callable[[Any], Any] = fastjsonschema.compile(schema_of(kind))
     return compiled
 

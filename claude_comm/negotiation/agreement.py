@@ -1,4 +1,4 @@
-"""What was asked and what came out: agreements, addressed by the content of their question.
+"""Agreements: the stored outcomes of negotiations, addressed by the content of their question.
 
 Law: pure. The same question has the same id, so asking again is one lookup. A refusal is stored like an agreement;
 only `accepted` tells them apart, and "could not tell" is not accepted.

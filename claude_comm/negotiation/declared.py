@@ -1,8 +1,8 @@
 """The questions that a negotiation document asks, given what its two modules have registered.
 
 Law: pure. `input` is what the source sends and `output` what the target answers. Where the receiving side has
-registered what it accepts of that type, that is what is asked against; where it has not, the document's schema is
-what both sides agree on. What a side has declared to produce must itself fit the schema of the document.
+registered what it accepts of that type, the question is about that schema; where it has not, about the document's. A
+schema that a side has declared to produce must itself fit the schema of the document.
 """
 
 from __future__ import annotations

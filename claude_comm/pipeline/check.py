@@ -1,7 +1,7 @@
-"""What is wrong with a pipeline: its form, its schemas, and every hop from one module to the next.
+"""The check of a pipeline: its form, its schemas, and every hop from one module to the next.
 
-Law: pure, and complete: a fault never hides another. A hop is weighed where both of its schemas are well formed;
-where one side declares none there is nothing to weigh, which is told and is no fault.
+Law: pure, and complete: a fault never hides another. A hop is checked where both of its schemas are well formed;
+where one side declares none there is nothing to check, which the report says and which is no fault.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Answer = Literal["yes", "no", "undecided"]
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """From one module to the next: where the two schemas stand in the document, and the verdict.
 
-    Without a verdict, `note` says why there was nothing to weigh.
+    Without a verdict, `note` says why there was nothing to check.
     """
 
     producer: str
@@ -62,16 +62,16 @@ def inspect(
 
     `budget_ms` is for each hop, by `clock` (seconds); without one it is counted in steps.
     """
-    weigh = functools.partial(check, policy=policy, budget_ms=budget_ms, clock=clock)
+    decide = functools.partial(check, policy=policy, budget_ms=budget_ms, clock=clock)
     problems = form.problems("pipeline", document)
     name = document.get("pipeline_name") if isinstance(document, dict) else None
     modules = document.get("modules") if isinstance(document, dict) else None
     hops: list[Hop] = []
     if isinstance(modules, list):
         malformed = _malformed(modules)
-        problems += [problem for found in malformed.values() for problem in found]
+        problems += [problem for listed in malformed.values() for problem in listed]
         hops = [
-            _hop(modules, index, malformed.keys(), weigh)
+            _hop(modules, index, malformed.keys(), decide)
             for index in range(len(modules) - 1)
             if isinstance(modules[index], dict) and isinstance(modules[index + 1], dict)
         ]
@@ -80,21 +80,21 @@ def inspect(
 
 def _malformed(modules: list[Any]) -> dict[tuple[int, str], list[Problem]]:
     """The faults of each schema that cannot be used, by module and side."""
-    found: dict[tuple[int, str], list[Problem]] = {}
+    faulty: dict[tuple[int, str], list[Problem]] = {}
     for index, module in enumerate(modules):
         for side in ("input_schema", "output_schema"):
             schema = module.get(side) if isinstance(module, dict) else None
             # A schema of another type is a fault of the document's form, and named there.
             if isinstance(schema, dict) and (problems := faults(schema, ("modules", index, side))):
-                found[index, side] = problems
-    return found
+                faulty[index, side] = problems
+    return faulty
 
 
 def _hop(
     modules: list[Mapping[str, Any]],
     index: int,
     malformed: Container[tuple[int, str]],
-    weigh: Callable[[Json, Json], Verdict],
+    decide: Callable[[Json, Json], Verdict],
 ) -> Hop:
     left, right = modules[index], modules[index + 1]
     hop = Hop(
@@ -106,11 +106,11 @@ def _hop(
     produced, accepted = left.get("output_schema"), right.get("input_schema")
     if not isinstance(produced, dict | bool) or not isinstance(accepted, dict | bool):
         missing = hop.accepted_at if isinstance(produced, dict | bool) else hop.produced_at
-        return msgspec.structs.replace(hop, note=f"nothing to weigh: no schema at {missing}.")
+        return msgspec.structs.replace(hop, note=f"nothing to check: no schema at {missing}.")
     if (index, "output_schema") in malformed or (index + 1, "input_schema") in malformed:
-        return msgspec.structs.replace(hop, note="not weighed: a schema is malformed.")
+        return msgspec.structs.replace(hop, note="not checked: a schema is malformed.")
     try:
-        verdict = weigh(produced, accepted)
+        verdict = decide(produced, accepted)
     except SchemaError as error:
         verdict = Undecided(place=error.path, why=error.sentence)
     return msgspec.structs.replace(hop, verdict=verdict)

@@ -13,7 +13,7 @@ from claude_comm.schema.verdict import Json
 
 
 def faults(schema: Json, at: Steps) -> list[Problem]:
-    """All that keeps `schema`, which stands at `at`, from being used; empty for a well-formed one."""
+    """The faults of `schema`, which stands at `at`; empty for a well-formed one."""
     try:
         well_formed(schema)
     except SchemaError as error:

@@ -18,7 +18,7 @@ EVENT_TYPE = "comm.event"
 
 # The largest integer that JSON readers agree on; 9 PB is more than a file has.
 MAX_COUNT = 2**53 - 1
-Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+BoundedCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 
 
@@ -29,11 +29,11 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
     id: str
     sent_us: Micros
     settled_us: Micros
-    attempts: Count = 1
+    attempts: BoundedCount = 1
 
 
 class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
-    """Deliveries whose handler returned; one event a batch, so that an ack costs no message of its own."""
+    """Deliveries whose handler returned; one event per batch, so that an ack costs no message of its own."""
 
     deliveries: list[Settled]
 
@@ -81,7 +81,7 @@ class FileOperation(msgspec.Struct, frozen=True, tag="file", tag_field="kind"):
     operation: str
     path: str
     status: Literal["success", "failed"]
-    size_bytes: Count = 0
+    size_bytes: BoundedCount = 0
     details: dict[str, object] = {}
 
 

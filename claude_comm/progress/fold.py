@@ -24,7 +24,7 @@ from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperat
 PREFIX_BYTES = 256
 
 # The id of an entry, and its fields.
-Entry: TypeAlias = tuple[str, Mapping[bytes, bytes]]
+StreamEntry: TypeAlias = tuple[str, Mapping[bytes, bytes]]
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_by
     return Happened(stream.key, entry_id, stream.name, envelope, event, details)
 
 
-def fold_page(stream: Stream, entries: Iterable[Entry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
+def fold_page(stream: Stream, entries: Iterable[StreamEntry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
     """The facts in a page of one stream, in its order."""
     return [fold(stream, entry_id, fields, max_bytes=max_bytes) for entry_id, fields in entries]
 

@@ -1,6 +1,6 @@
-"""What a module declares: the types of message that it accepts and produces, each with a schema.
+"""Contracts: the types of message that a module accepts and produces, each with a schema.
 
-Law: pure. A contract crosses the wire as JSON, one field of the registry's hash a module.
+Law: pure. A contract crosses the wire as JSON, one field per module in the registry's hash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What single modules did within a session."""
+"""The activity of single modules, and of pairs of modules, within a session."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def module_activity(database: Database, session_id: str, module: str) -> ModuleA
 
 
 class HopActivity(msgspec.Struct, frozen=True):
-    """What one module sent another in one session, with the latency of what was handled."""
+    """The messages from one module to another in one session, with the latency of those that were handled."""
 
     source: str
     target: str

@@ -1,4 +1,4 @@
-"""Bringing the projection up to the streams: what the progress worker does for ever and a reading command does once.
+"""Bringing the projection up to the streams: the progress worker does it continuously, a reading command once.
 
 Law: every read starts at the checkpoints as the database has them, so that several who catch up at once share the
 work. A survey notices streams that are new and streams whose ids moved backwards; where nothing changed, it writes
@@ -47,7 +47,7 @@ class CatchUpStep(msgspec.Struct, frozen=True):
 
 
 def survey(client: Client, database: Database, keys: Keys) -> Survey:
-    """Looks at all streams. New ones get a checkpoint at their start; those that moved begin a new epoch there.
+    """Surveys all streams. New ones get a checkpoint at their start; those that moved begin a new epoch there.
 
     A stream followed before stays followed, also when the registry has forgotten it.
     """

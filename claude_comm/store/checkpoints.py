@@ -1,4 +1,4 @@
-"""How far each stream is folded.
+"""Checkpoints: the position up to which each stream is folded.
 
 Law: a checkpoint moves in the transaction that stores the rows before it, and no other. Ids count only within one
 epoch: a stream whose ids moved backwards (its server was restored or flushed) begins a new epoch at its start, and a

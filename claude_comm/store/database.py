@@ -137,10 +137,10 @@ def insert_into(table: str, kind: type[msgspec.Struct]) -> str:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _connect(file: Path, busy_timeout_s: float) -> sqlite3.Connection:

@@ -77,7 +77,7 @@ class Outbox:
                 self.held_bytes -= sum(sizes.values())
 
     def not_after(self, now_us: int) -> None:
-        """Counts what a clock that was ahead has kept as kept now: by its time it would not be old for long."""
+        """Dates messages kept by a clock ahead of ours as kept now: else they would stay young for too long."""
         with self._mutex:
             if self._database.rows("SELECT 1 FROM outbox WHERE kept_us > ? LIMIT 1", (now_us,)):
                 with self._database.write() as writer:
@@ -135,6 +135,6 @@ def _lock(path: Path) -> int:
     except OSError:
         os.close(descriptor)
         raise ConfigurationError(
-            f"another publisher has the outbox {path} open: give each its own file, one a process."
+            f"another publisher has the outbox {path} open: give each its own file, one per process."
         ) from None
     return descriptor

@@ -1,4 +1,4 @@
-"""What the command line, the reports and the simple face read: typed rows out of the projection.
+"""Queries of the command line, the reports and the simple face: typed rows out of the projection.
 
 Law: read only. Text comes back as it was sent: a face that shows it strips control characters.
 """

@@ -58,7 +58,7 @@ class MessageRow(msgspec.Struct, frozen=True):
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
-    """How far one consumer's delivery of a message is: handled, buried, or retrying since it failed at `settled_us`."""
+    """One consumer's delivery of a message: handled, buried, or retrying since it failed at `settled_us`."""
 
     consumer: str
     status: str
@@ -74,7 +74,7 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 
 class ProgressRow(msgspec.Struct, frozen=True):
-    """How far a task of a module is."""
+    """The progress of one task of a module."""
 
     module: str
     task: str
@@ -90,7 +90,7 @@ class ProgressRow(msgspec.Struct, frozen=True):
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """A session's sums; times are ISO 8601 text in UTC."""
+    """A session's totals; times are ISO 8601 text in UTC."""
 
     session_id: str
     files_processed: int

@@ -1,4 +1,4 @@
-"""From facts to rows, one function a table; each returns what was new.
+"""From facts to rows, one function per table; each returns what was new.
 
 Law: a row is inserted under a number that this transaction chose, one above the last; where a unique index refused
 some, the new rows are those whose numbers exist afterwards. So one statement serves a batch, and what it inserted is

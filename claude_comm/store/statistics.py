@@ -25,7 +25,7 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class PairStatistics(msgspec.Struct, frozen=True):
-    """What one module sent another: straight to it, and by topics as far as the other has settled them.
+    """The messages from one module to another: direct ones, and those of topics that the other has settled.
 
     `pending` are those that the target has not settled; `success_rate` is handled among the settled, None while
     none is.

@@ -1,7 +1,7 @@
 """Log events: names with keys, to stderr; for people on a terminal, as JSON otherwise.
 
-Law: the host program's own structlog configuration is neither read nor changed; and a line that cannot be written (the
-log lies on a disk that is full, its reader has gone) is never the failure of who reports it.
+Law: the host program's own structlog configuration is neither read nor changed; and a line that cannot be written (a
+full disk, a closed pipe) is never a failure of the code that logs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def get_logger(level: str = "info", **context: Any) -> FilteringBoundLogger:
     else:
         renderer = structlog.processors.JSONRenderer()
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(cast(TextIO, _Bearing(stream))),
+        structlog.PrintLogger(cast(TextIO, _BestEffort(stream))),
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         processors=[
             structlog.processors.add_log_level,
@@ -38,8 +38,8 @@ def get_logger(level: str = "info", **context: Any) -> FilteringBoundLogger:
     return logger
 
 
-class _Bearing:
-    """A stream whose failures are borne in silence: there is no other place to tell of them."""
+class _BestEffort:
+    """A stream whose failures are ignored: there is no other place to report them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -54,7 +54,7 @@ class _Bearing:
 
 
 class _Forward(logging.Handler):
-    """Hands the lines of a library that logs in prose to our logger, as one event with its text."""
+    """Forwards the lines of a library that logs in prose to our logger, as one event with its text."""
 
     def __init__(self, log: FilteringBoundLogger, event: str) -> None:
         super().__init__()

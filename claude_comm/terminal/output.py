@@ -1,4 +1,4 @@
-"""What a command writes: data to stdout, words to stderr; tables for people, aligned text or JSON for programs.
+"""Terminal output: data to stdout, messages to stderr; tables for people, aligned text or JSON for programs.
 
 Law: nothing that came from a message, a file or a server reaches a terminal with a character that could steer it.
 JSON keeps such characters as escapes, so nothing is lost there; text shows them as escapes too.
@@ -34,7 +34,7 @@ class OutputFailed(ClaudeCommError):
 
 
 def prepare() -> None:
-    """A stream that cannot write a character writes its escape; one that was closed swallows."""
+    """Makes a stream escape the characters that it cannot encode, and replaces closed streams by the null device."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -48,12 +48,12 @@ def clean(text: object) -> str:
 
 
 def say(words: str) -> None:
-    """Words about the run, to stderr; line ends and indentation stay."""
+    """A message about the run, to stderr; line ends and indentation stay."""
     _write(sys.stderr, "\n".join(clean(line) for line in words.splitlines()) + "\n")
 
 
 def emit(line: str) -> None:
-    """One line of data that is clean already."""
+    """One line of data, already clean."""
     _write(sys.stdout, line + "\n")
 
 
@@ -103,7 +103,7 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, righ
 
 
 def emit_fields(fields: Mapping[str, object]) -> None:
-    """Names and values, one pair a line; a value of several lines stands indented below its name."""
+    """Names and values, one pair per line; a value of several lines is indented below its name."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         first, *more = str(value).splitlines() or [""]
@@ -118,7 +118,7 @@ def on_terminal() -> bool:
 
 
 def reader_gone() -> bool:
-    """Whether whoever read our data has left, as `head` does: an endless command ends then."""
+    """Whether the reader of our data has closed the pipe, as `head` does: an endless command ends then."""
     return 1 in _gone
 
 
@@ -141,7 +141,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def silence(stream: TextIO) -> None:
-    """What is still in the stream's buffer goes nowhere, so that the interpreter does not try it again at its end."""
+    """Discards what is left in the stream's buffer, so that the interpreter does not write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from claude_comm.documents import form
-from claude_comm.documents.form import Kind
+from claude_comm.documents.form import DocumentKind
 from claude_comm.errors import InvalidDocument
 
 # The keywords that `form._walk` takes apart soundly: each holds or fails on its own.
@@ -17,7 +17,7 @@ INDEPENDENT = {
 }  # fmt: skip
 
 PAIR = {"source": "a", "target": "b"}
-GOOD: dict[Kind, Any] = {
+GOOD: dict[DocumentKind, Any] = {
     "pipeline": {"pipeline_name": "p", "modules": [{"name": "a", "version": "1"}]},
     "negotiation": {"source_module": "a", "target_module": "b", "schema": {"input": {}, "output": True}},
     "session": {"session_id": "s", "monitoring": {"interval_seconds": 1, "metrics": ["messages"]}},
@@ -26,18 +26,18 @@ GOOD: dict[Kind, Any] = {
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_a_document_of_the_right_form_has_no_problem(kind: Kind) -> None:
+def test_a_document_of_the_right_form_has_no_problem(kind: DocumentKind) -> None:
     assert form.problems(kind, GOOD[kind]) == []
 
 
 @pytest.mark.parametrize("kind", GOOD)
 @pytest.mark.parametrize("value", [None, 1, "text", [], True])
-def test_what_is_no_object_at_all_is_one_problem(kind: Kind, value: object) -> None:
+def test_what_is_no_object_at_all_is_one_problem(kind: DocumentKind, value: object) -> None:
     assert [problem.path for problem in form.problems(kind, value)] == ["$"]
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_our_schemas_use_only_keywords_that_can_be_taken_apart(kind: Kind) -> None:
+def test_our_schemas_use_only_keywords_that_can_be_taken_apart(kind: DocumentKind) -> None:
     def keywords(schema: dict[str, Any]) -> set[str]:
         inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
         return set(schema).union(*map(keywords, inner))

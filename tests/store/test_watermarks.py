@@ -208,7 +208,7 @@ def test_a_clock_that_is_put_back_does_not_silence_a_projection(
 
         def told() -> bool:
             reporter.report(client, database, keys)
-            return stored in client.run(projection_progress.told(keys, since_ms=now_ms() - 5000))
+            return stored in client.run(projection_progress.reported(keys, since_ms=now_ms() - 5000))
 
         wait_until(told, within_s=5, what="a receipt by the clock as it is now")
 

@@ -10,7 +10,7 @@ from claude_comm.envelope import Envelope, encode, pack
 from claude_comm.ids import uuid7
 from claude_comm.names import Keys, Stream
 from claude_comm.progress.events import EVENT_TYPE, Buried, Event, Handled, Retried, Settled
-from claude_comm.progress.fold import Entry, fold_page
+from claude_comm.progress.fold import StreamEntry, fold_page
 from claude_comm.store.database import Database
 from claude_comm.store.project import FactPage, Projected, project
 
@@ -60,7 +60,7 @@ def buried(module: str, message: Envelope, reason: str = "no") -> Envelope:
     return happened(module, Buried(settled(message, attempts=3), reason, "/n"))
 
 
-def entry(number: int, body: Envelope | bytes) -> Entry:
+def entry(number: int, body: Envelope | bytes) -> StreamEntry:
     return (f"{number}-0", {b"e": body if isinstance(body, bytes) else encode(body)})
 
 

@@ -56,9 +56,9 @@ def _negotiate(
     keys = Keys(settings.namespace)
     source: Contract | None = client.run(registry.find(keys, negotiation.source_module))
     target: Contract | None = client.run(registry.find(keys, negotiation.target_module))
-    asked = declared.questions(negotiation, source, target)
-    agreements = [negotiate.ask(client, settings, question) for question in asked]
-    claims = declared.claims(negotiation, asked[0].type, source, target)
+    questions = declared.questions(negotiation, source, target)
+    agreements = [negotiate.ask(client, settings, question) for question in questions]
+    claims = declared.claims(negotiation, questions[0].type, source, target)
     return agreements, [(claim, check(claim.produced, claim.stated)) for claim in claims]
 
 
