@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from claude_comm.runtime import private_server, worker_processes
+from claude_comm.names import Keys
+from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.homes import child_environ, new_home, remove_home
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 _numbers = itertools.count()
-
-
-def new_home() -> Path:
-    """A short folder: a Unix socket's path must fit into 100 bytes."""
-    return Path(tempfile.mkdtemp(prefix="cc-"))
-
-
-def remove_home(home: Path) -> None:
-    for name in worker_processes.WORKERS:
-        worker_processes.stop(home, name)
-    private_server.stop(home)
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +44,11 @@ def settings(shared_home: Path, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.namespace)
+
+
+@pytest.fixture
 def environ(settings: Settings) -> dict[str, str]:
     """The same settings for a child process."""
     return child_environ(
@@ -70,19 +60,3 @@ def environ(settings: Settings) -> dict[str, str]:
 def client(settings: Settings) -> Iterator[Client]:
     with connect(settings) as opened:
         yield opened
-
-
-def child_environ(**variables: str) -> dict[str, str]:
-    """This process's environment without any setting of ours, plus these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLAUDE_COMM_")}
-    scripts = str(Path(sys.executable).parent)
-    return {**kept, "PATH": scripts + os.pathsep + kept.get("PATH", ""), "PYTHONPATH": str(REPOSITORY), **variables}
-
-
-def wait_until(condition: Callable[[], bool], *, within_s: float = 20.0, what: str = "the condition") -> None:
-    """Polls until it holds; fails the test when it does not."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not come true within {within_s:g} s")
-        time.sleep(0.01)

@@ -14,7 +14,8 @@ import yaml
 
 from claude_comm.cli.app import ENTRIES
 from claude_comm.runtime import private_server, worker_processes
-from tests.conftest import REPOSITORY, child_environ, wait_until
+from tests.support.homes import REPOSITORY, child_environ
+from tests.support.waiting import PATIENCE_S, wait_until
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -90,9 +91,9 @@ def test_a_workers_command_and_its_health_check_do_what_they_say(name: str, envi
 
     assert not healthy()
     with subprocess.Popen(["claude-comm", *OURS[name]["command"]], env=environ, stderr=subprocess.DEVNULL) as process:
-        wait_until(healthy, within_s=30)
+        wait_until(healthy)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=45) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     assert not healthy()
 
 

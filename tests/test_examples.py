@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, child_environ
+from tests.support.homes import REPOSITORY, child_environ
+from tests.support.waiting import PATIENCE_S
 
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 
@@ -26,7 +27,7 @@ def test_an_example_runs(example: Path, home: Path) -> None:
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

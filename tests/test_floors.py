@@ -1,4 +1,4 @@
-"""The floors of the house: imports go down only, imports inside functions and for type checking included.
+"""The floors of the house and the map of imports: down only, imports inside functions and for type checking included.
 
 | floor | holds |
 | --- | --- |
@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,26 @@ def imports() -> Iterator[Import]:
 IMPORTS = list(imports())
 
 
+def inside() -> dict[str, dict[str, int]]:
+    """Which file of ours imports which other one, and in which line. A package is meant where a name of it is asked
+    for, and not where a file of it is."""
+    found: dict[str, dict[str, int]] = {name: {} for name in SOURCES}
+    for name, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            asked: set[str] = set()
+            if isinstance(node, ast.Import):
+                asked = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                asked = inner if inner <= SOURCES.keys() else {*inner, str(node.module)}
+            for what in asked & SOURCES.keys() - {name}:
+                found[name].setdefault(what, getattr(node, "lineno", 0))
+    return found
+
+
+INSIDE = inside()
+
+
 def floor_of(name: str) -> int:
     root, _, rest = name.partition(".")
     if root == "workers":
@@ -119,6 +140,54 @@ def test_imports_go_down_only(name: str) -> None:
             # The door's own package lies on this floor; what is behind the door is checked where it is defined.
             continue
         assert floor_of(found.what) <= floor_of(name), f"{name}:{found.line} imports {found.what} from above"
+
+
+def package_of(name: str) -> str:
+    """The row of the map on which a file stands."""
+    if name in READS_CLOCK:
+        return f"{name.removeprefix('claude_comm.')}.__init__"
+    root, *parts = name.split(".")
+    if root == "workers" or not parts:
+        return root
+    if parts[0] == "client" and len(parts) > 1:
+        return ".".join(parts[:2])
+    folder = REPOSITORY.joinpath("claude_comm", *parts[:2])
+    return ".".join(parts[:2]) if len(parts) > 1 and folder.is_dir() else parts[0]
+
+
+def read_map() -> dict[str, set[str]]:
+    """The table of CONTRIBUTING.md: what each package may import, floors spelled out."""
+    rows = re.findall(r"^\| `([\w.]+)` \|(.*)\|$", (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M)
+    table: dict[str, set[str]] = {}
+    for package, cell in rows:
+        top = max((int(floor) for floor in re.findall(r"floors 1 to (\d)", cell)), default=0)
+        floors = {above for above in table if floor_of_package(above) <= top}
+        table[package] = floors | set(re.findall(r"`([\w.]+)`", cell))
+    return table
+
+
+def floor_of_package(package: str) -> int:
+    return SERVICES if package == "workers" else FLOOR[package.partition(".")[0]]
+
+
+MAP = read_map()
+
+
+def test_the_map_has_a_row_for_each_package_and_no_arrow_up() -> None:
+    rows, files = list(MAP), [name for name in SOURCES if name not in DOORS and floor_of(name) > 0]
+    assert {package_of(name) for name in files if INSIDE[name]} <= set(rows) <= {package_of(name) for name in files}
+    for package, allowed in MAP.items():
+        above = rows[: rows.index(package)]
+        assert allowed <= set(above), f"the row of {package!r} in CONTRIBUTING.md names what is not above it"
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name not in DOORS])
+def test_imports_stand_on_the_map(name: str) -> None:
+    for what, line in INSIDE[name].items():
+        own, other = package_of(name), package_of(what)
+        if own == other or floor_of(what) == 0 or what in DOORS:
+            continue
+        assert other in MAP[own], f"{name}:{line} imports {what}: no such arrow in the map of CONTRIBUTING.md"
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -178,3 +247,21 @@ def test_only_the_floors_that_need_to_catch_everything_do() -> None:
 )
 def test_the_table_would_catch_a_step_up(line: str, breaks: str) -> None:
     assert floor_of(breaks) > floor_of(line)
+
+
+def test_what_tests_share_is_in_their_support() -> None:
+    """A test file and a conftest are read by pytest alone, so that each may be moved, split or deleted by itself.
+
+    `wait_until` is in `tests.support.waiting`; homes and child environments in `homes`; what a module's streams hold in
+    `streams`; modules on a thread in `modules`.
+    """
+    for path in sorted(REPOSITORY.glob("tests/**/*.py")):
+        if path.parent.name == "again":
+            continue  # whole test files, run a second time on a cluster
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests."):
+                last = node.module.rpartition(".")[2]
+                wrong = last == "conftest" or last.startswith("test_")
+                assert not wrong, (
+                    f"{path}:{node.lineno} imports from {node.module}: what tests share is in tests/support"
+                )

@@ -21,7 +21,8 @@ from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from tests.conftest import child_environ, wait_until
+from tests.support.homes import child_environ
+from tests.support.waiting import PATIENCE_S, wait_until
 
 ROOM = 12 * 1024 * 1024
 BODY = "x" * 2000
@@ -51,7 +52,7 @@ def workers(full: Settings) -> Iterator[None]:
     yield
     for child in children:
         child.terminate()
-        assert child.wait(30) == 0
+        assert child.wait(PATIENCE_S) == 0
 
 
 def alive(client: Client, settings: Settings, name: str) -> list[str]:
@@ -103,13 +104,13 @@ def test_publishers_are_refused_and_go_on_when_the_consumer_has_made_room(full: 
                     return False
                 return len(again) > 1000
 
-            wait_until(goes_on, within_s=60, what="the publisher")
+            wait_until(goes_on, what="the publisher")
             assert alive(client, full, PROGRESS_WORKER)
             wait_until(lambda: len(seen) >= len(ids) + len(again))
             assert len(seen) == len(ids) + len(again)
         finally:
             module.stop()
-            running.join(30)
+            running.join(PATIENCE_S)
     with open_database(full.database) as database:
         rows = "SELECT count(*), count(DISTINCT message_id) FROM messages"
         wait_until(lambda: database.rows(rows) == [(len(seen) + 2, len(seen) + 2)])

@@ -22,7 +22,8 @@ from claude_comm.progress.events import Lifecycle
 from claude_comm.runtime import private_server
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from tests.conftest import new_home, remove_home, wait_until
+from tests.support.homes import new_home, remove_home
+from tests.support.waiting import wait_until
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.conftest import REPOSITORY, child_environ
+from tests.support.homes import REPOSITORY, child_environ
 
 DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from claude_comm.settings import PREFIX, Settings
-from tests.conftest import REPOSITORY, child_environ
+from tests.support.homes import REPOSITORY, child_environ
+from tests.support.waiting import PATIENCE_S
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -27,7 +28,7 @@ def test_every_command_works_in_this_order_in_an_empty_home(home: Path, tmp_path
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

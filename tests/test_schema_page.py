@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import REPOSITORY, child_environ
+from tests.support.homes import REPOSITORY, child_environ
+from tests.support.waiting import PATIENCE_S
 
 PAGE = (REPOSITORY / "docs" / "schema.md").read_text(encoding="utf-8")
 # What is typed, and what it prints.
@@ -17,7 +18,7 @@ EXAMPLES = re.findall(r"^```(sh|python)\n(.*?)^```\n\n```text\n(.*?)^```$", PAGE
 def ran(language: str, text: str, folder: Path) -> str:
     command = ["bash", "-euc", text] if language == "sh" else [sys.executable, "-c", text]
     done = subprocess.run(
-        command, cwd=folder, env=child_environ(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=child_environ(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.support.homes import REPOSITORY
 
 
 def _twins() -> ModuleType:

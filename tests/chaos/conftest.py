@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import new_home
+from tests.support.homes import new_home
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.chaos.child import Child
 from tests.chaos.link import Link
 from tests.chaos.plan import Plan
 from tests.chaos.server import ChaosServer
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
 
 NAMESPACE = "chaos"
 TOPIC = "news"

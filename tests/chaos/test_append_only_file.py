@@ -15,7 +15,7 @@ from claude_comm.runtime import private_server
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
-from tests.conftest import wait_until
+from tests.support.waiting import wait_until
 
 MESSAGES = 20
 

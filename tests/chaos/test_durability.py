@@ -28,7 +28,8 @@ from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
 from tests.chaos.link import Link
 from tests.chaos.server import ChaosServer
-from tests.conftest import child_environ, wait_until
+from tests.support.homes import child_environ
+from tests.support.waiting import wait_until
 
 HALF = 25
 ALL = list(range(2 * HALF))

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from claude_comm.__main__ import main
-
-
-class Ran(NamedTuple):
-    """One command that ended: its exit code, its data and its words."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+from tests.support.command_line import Ran
 
 
 @pytest.fixture

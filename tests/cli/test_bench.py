@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -17,11 +16,9 @@ def here(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, environ[name])
 
 
-def test_bench_gives_rates_and_latencies_within_ten_seconds_and_leaves_no_key(run: Any, client: Client) -> None:
+def test_bench_gives_rates_and_latencies_and_leaves_no_key(run: Any, client: Client) -> None:
     before = client.data.one(Command(("KEYS", "bench-*")))
-    started = time.monotonic()
     figures = {figure["name"]: figure for figure in run("bench", "--json").json}
-    assert time.monotonic() - started < 10
     assert set(figures) == {
         "publish_many",
         "publish, one after another",

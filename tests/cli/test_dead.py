@@ -23,9 +23,9 @@ from claude_comm.registry.contracts import contract
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from tests.client.consumer.test_consumer import dead
-from tests.client.consumer.test_consumer import events as events_of
-from tests.conftest import wait_until
+from tests.support.streams import dead
+from tests.support.streams import events as events_of
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +33,6 @@ def here(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process use the shared server, in a namespace of this test."""
     for name in ("CLAUDE_COMM_HOME", "CLAUDE_COMM_URL", "CLAUDE_COMM_NAMESPACE"):
         monkeypatch.setenv(name, environ[name])
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
 
 
 def bury(settings: Settings, *payloads: object, reason: str = "no {n}", module: str = "sink", **told: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from claude_comm.cli.app import ENTRIES, SECTIONS, CommandEntry, group, load
-from tests.conftest import REPOSITORY
+from tests.support.homes import REPOSITORY
 
 COMMANDS = [pytest.param(entry, id=entry.name) for entry in ENTRIES.values()]
 

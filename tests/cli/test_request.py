@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from claude_comm import Module, Settings
-from tests.cli.conftest import Ran
-from tests.client.module.test_module import running
+from tests.support.command_line import Ran
+from tests.support.modules import running
 
 
 @pytest.fixture(autouse=True)

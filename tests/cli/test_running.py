@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from claude_comm.runtime import private_server, worker_processes
-from tests.conftest import child_environ, wait_until
+from tests.support.homes import child_environ
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def comm(home: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "claude_comm", *arguments]
     environ = child_environ(CLAUDE_COMM_HOME=str(home))
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60, **options)
+    return subprocess.run(
+        command, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S, **options
+    )
 
 
 def test_up_starts_server_and_workers_once_and_down_stops_them(home: Path) -> None:
@@ -29,7 +32,7 @@ def test_up_starts_server_and_workers_once_and_down_stops_them(home: Path) -> No
         )
         for _ in range(3)
     ]
-    told = [json.loads(process.communicate(timeout=60)[0]) for process in with_up]
+    told = [json.loads(process.communicate(timeout=PATIENCE_S)[0]) for process in with_up]
     assert [process.returncode for process in with_up] == [0, 0, 0]
     assert told[0] == told[1] == told[2]
 
@@ -56,9 +59,9 @@ def test_up_in_the_foreground_stops_what_it_started(home: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: all(worker_processes.running(home, name) for name in worker_processes.WORKERS), within_s=60)
+    wait_until(lambda: all(worker_processes.running(home, name) for name in worker_processes.WORKERS))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert private_server.answers(private_server.socket_path(home)) is False
     assert not any(worker_processes.running(home, name) for name in worker_processes.WORKERS)
 
@@ -119,7 +122,7 @@ def test_run_runs_a_module_of_the_working_folder_until_it_is_told_to_stop(
     try:
         assert "module.registered" in process.stderr.readline()
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     finally:
         process.kill()
         process.stderr.close()

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_batch import NOT_REGULAR
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
+from tests.support.schemas.not_regular import NOT_REGULAR
+from tests.support.waiting import PATIENCE_S
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 HOSTILE_NAME = "a\x1b[31m\u202eb"
@@ -238,7 +239,7 @@ def test_a_terminal_gets_colours(file: Any, arguments: list[str]) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "claude_comm", *(names.get(word, word) for word in arguments)]
     environ = child_environ(TERM="xterm-256color")
-    subprocess.run(command, stdout=theirs, stderr=theirs, env=environ, timeout=20, check=True)
+    subprocess.run(command, stdout=theirs, stderr=theirs, env=environ, timeout=PATIENCE_S, check=True)
     os.close(theirs)
     shown = b""
     try:

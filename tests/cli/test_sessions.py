@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from claude_comm import Publisher
 from claude_comm.client.consumer.consumer import Consumer
 from claude_comm.progress.monitor import METRICS, Observation, measure
 from claude_comm.settings import Settings
+from tests.support.clocks import HeldClock
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -56,17 +57,20 @@ def test_communication_status_counts_what_really_happened(run: Any, file: Callab
 
 
 @pytest.mark.usefixtures("spoken")
-def test_a_session_is_watched_for_as_long_as_asked(run: Any, file: Callable[..., str]) -> None:
+def test_a_session_is_watched_for_as_long_as_asked(
+    run: Any, file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = {
         "session_id": "s1",
         "modules": ["a", "b"],
         "monitoring": {"interval_seconds": 0.1, "metrics": ["messages", "failed", "messages_per_second", "latency"]},
     }
-    started = time.monotonic()
+    clock = HeldClock()
+    monkeypatch.setattr("claude_comm.cli.commands.watch.time", clock)
     ran = run("monitor-session", file(document), "--duration", "0.5", "--json")
-    assert 0.5 <= time.monotonic() - started < 10
+    assert sum(clock.slept) == pytest.approx(0.5)
     looks = [json.loads(line) for line in ran.out.splitlines()]
-    assert 3 <= len(looks) <= 7
+    assert len(looks) == 6
     assert (looks[-1]["messages"], looks[-1]["failed"], looks[-1]["messages_per_second"]) == (5, 1, 0)
     assert looks[0]["messages_per_second"] is None
     assert looks[0]["modules"][0] == {"module": "a", "sent": 5, "handled": 0, "failed": 0}
@@ -86,7 +90,7 @@ def test_messages_sent_meanwhile_are_seen(
         assert any(json.loads(line)["messages"] == 3 for line in process.stdout)
         # The reader leaves: the command ends long before its time, and not with an error.
         process.stdout.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 def test_a_session_that_nobody_knows_is_watched_all_the_same(run: Any, file: Callable[..., str]) -> None:

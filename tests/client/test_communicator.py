@@ -25,7 +25,8 @@ from claude_comm.schema import Incompatible
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_two_threads_are_in_two_sessions(communicator: ModuleCommunicator, setti
 
     def work(name: str) -> None:
         with communicator.session(name):
-            ready.wait(10)
+            ready.wait(PATIENCE_S)
             communicator.send_message("sparta", name, {})
 
     threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from claude_comm.settings import Settings
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
 from tests.support.masters import Masters, three_masters
 
 _numbers = itertools.count()

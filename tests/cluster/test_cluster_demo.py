@@ -15,8 +15,9 @@ from claude_comm.demo import stage
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.store.database import Database, open_database
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
 from tests.support.masters import Masters
+from tests.support.waiting import PATIENCE_S
 
 NAMESPACE = "demo-on-both"
 
@@ -84,7 +85,7 @@ def test_the_demo_leaves_the_same_projection_on_three_masters_as_on_one_server(
     alone, spread = home, tmp_path / "spread"
     runs = [demo(alone, folder), demo(spread, folder, CLAUDE_COMM_URL=masters.url)]
     for ran in runs:
-        out, err = ran.communicate(timeout=90)
+        out, err = ran.communicate(timeout=PATIENCE_S)
         assert (ran.returncode, err) == (0, ""), out
         assert "40 files read, 1 could not be read" in out
         assert "REFUSED as declared in version 1.0.0" in out

@@ -16,8 +16,8 @@ from claude_comm.names import Keys
 from claude_comm.ops import follow
 from claude_comm.transport.cluster import ClusterTransport
 from claude_comm.transport.connect import connect, connect_async
-from tests.conftest import wait_until
 from tests.support.masters import Master, Masters, lone_server, modules_on_all
+from tests.support.waiting import wait_until
 
 Run = Callable[[Operation[Any]], Any]
 

@@ -15,7 +15,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import projection_progress, registry
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.waiting import wait_until
 from workers.janitor import Janitor
 
 MODULES = [f"m{number}" for number in range(9)]

@@ -13,8 +13,8 @@ from claude_comm.names import Keys
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
-from tests.conftest import wait_until
 from tests.support.masters import Masters, modules_on_all
+from tests.support.waiting import wait_until
 
 MOVES = 8
 

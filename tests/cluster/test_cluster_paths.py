@@ -26,8 +26,8 @@ from claude_comm.registry.contracts import contract
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
-from tests.conftest import wait_until
 from tests.support.masters import Masters, lone_server, modules_on_all
+from tests.support.waiting import PATIENCE_S, wait_until
 from workers import negotiation
 
 COMMAND = [sys.executable, "-m", "claude_comm"]
@@ -42,7 +42,9 @@ def stored(settings: Settings) -> list[tuple[Any, ...]]:
 
 
 def comm(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def running(module: Module) -> Iterator[None]:
         yield
     finally:
         module.stop()
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -222,7 +224,7 @@ def test_the_workers_that_can_run_are_started_and_follow(
                 publisher.publish("first", 0)
                 wait_until(lambda: database.rows("SELECT count(*) FROM messages") == [(1,)])
                 publisher.publish("first", 1)
-            wait_until(lambda: database.rows("SELECT count(*) FROM messages") == [(2,)], within_s=2)
+            wait_until(lambda: database.rows("SELECT count(*) FROM messages") == [(2,)])
         status = json.loads(comm(environ, "status", "--json").stdout)
         ports = {int(address.rpartition(":")[2].partition("/")[0]) for address in status["masters"]}
         assert ports == {node.port for node in masters.nodes}

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from claude_comm.demo.index import Index
 from claude_comm.demo.shapes import Finding
 from claude_comm.errors import ConfigurationError, NotFound
 from claude_comm.runtime import private_server, worker_processes
-from tests.conftest import child_environ, wait_until
+from tests.support.homes import child_environ
+from tests.support.waiting import PATIENCE_S, wait_until
 
 COMMAND = [sys.executable, "-m", "claude_comm"]
 
@@ -30,7 +30,7 @@ def comm(home: Path, *arguments: object, **options: Any) -> subprocess.Completed
         env=child_environ(CLAUDE_COMM_HOME=str(home)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         **options,
     )
@@ -55,10 +55,8 @@ def modules_of(home: Path) -> list[int]:
 
 
 def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(home: Path) -> None:
-    started = time.monotonic()
     ran = comm(home, "demo")
     assert ran.returncode == 0, ran.stderr
-    assert time.monotonic() - started < 60
     assert nothing_runs(home)
 
     assert "REFUSED" in ran.stdout
@@ -130,9 +128,9 @@ def test_interrupted_it_stops_what_it_started(home: Path, tmp_path: Path, number
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    wait_until(lambda: len(modules_of(home)) == 3, within_s=30)
+    wait_until(lambda: len(modules_of(home)) == 3)
     process.send_signal(number)
-    _, words = process.communicate(timeout=30)
+    _, words = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert b"Traceback" not in words
     assert nothing_runs(home)
@@ -148,7 +146,7 @@ def test_two_demos_at_once_do_not_mix(home: Path) -> None:
     wait_until(lambda: worker_processes.running(home, "demo") is not None)
     second = comm(home, "demo")
     assert (second.returncode, "demo runs already" in second.stderr) == (1, True)
-    assert first.wait(timeout=60) == 0
+    assert first.wait(timeout=PATIENCE_S) == 0
 
 
 def test_hidden_and_very_large_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,11 +21,6 @@ NOTHING = Keep(0, 0)
 
 
 @pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
-
-
-@pytest.fixture
 def inbox(keys: Keys) -> Stream:
     return Stream(keys.inbox("sink"), "inbox", "sink")
 

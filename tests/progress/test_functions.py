@@ -25,8 +25,8 @@ from claude_comm.progress import (
     update_session_stats,
 )
 from claude_comm.store.database import open_database
-from tests.conftest import child_environ
 from tests.support.facts import envelope, events, handled, inbox, page, put
+from tests.support.homes import child_environ
 
 
 @pytest.fixture

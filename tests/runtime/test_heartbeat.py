@@ -16,7 +16,7 @@ from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.waiting import wait_until
 
 
 def alive(client: Client, keys: Keys) -> list[str]:

@@ -23,7 +23,7 @@ from claude_comm.ops import agreements, registry
 from claude_comm.registry.contracts import contract
 from claude_comm.runtime import jobs
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
 INTEGER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -38,7 +38,7 @@ def worker(settings: Settings, environ: dict[str, str], client: Client) -> Itera
     wait_until(lambda: alive(client, settings) == 1)
     yield child
     child.terminate()
-    child.communicate(timeout=20)
+    child.communicate(timeout=PATIENCE_S)
 
 
 def alive(client: Client, settings: Settings) -> int:
@@ -139,7 +139,7 @@ def test_the_worker_ends_on_sigterm_and_says_that_it_is_gone(
     worker: subprocess.Popen[str], client: Client, settings: Settings
 ) -> None:
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=20) == 0
+    assert worker.wait(timeout=PATIENCE_S) == 0
     assert alive(client, settings) == 0
 
 

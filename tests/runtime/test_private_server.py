@@ -16,7 +16,8 @@ from claude_comm.errors import ConfigurationError, ServerNotInstalled, ServerUnr
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from tests.conftest import child_environ, remove_home, wait_until
+from tests.support.homes import child_environ, remove_home
+from tests.support.waiting import wait_until
 
 ENSURE = (
     "import sys; from pathlib import Path; from claude_comm.runtime import private_server;"

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from claude_comm.runtime.signals import STOPPING, deferred_signals, ended_by_signals, stopped_by_signals
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
 
 TWICE = """
 import os, signal, threading

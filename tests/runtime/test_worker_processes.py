@@ -17,7 +17,8 @@ from claude_comm.names import NEGOTIATION_WORKER
 from claude_comm.runtime import worker_processes
 from claude_comm.runtime.worker_processes import WorkerFailed, WorkerRuns
 from claude_comm.settings import Settings
-from tests.conftest import child_environ, wait_until
+from tests.support.homes import child_environ
+from tests.support.waiting import PATIENCE_S, wait_until
 
 CLAIM = """
 import sys, time
@@ -88,7 +89,7 @@ def test_asking_does_not_keep_a_worker_from_starting(tmp_path: Path) -> None:
 
 def test_a_worker_that_a_signal_ends_is_stopped(tmp_path: Path, worker: subprocess.Popen[str]) -> None:
     assert worker_processes.stop(tmp_path, "progress") is True
-    assert worker.wait(timeout=10) == -signal.SIGTERM
+    assert worker.wait(timeout=PATIENCE_S) == -signal.SIGTERM
 
 
 def test_a_worker_of_another_host_is_not_signalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from claude_comm.schema.dialect import NUMBER, Dialect
 from claude_comm.schema.validation.validator import PATTERN_BYTES
-from tests.conftest import REPOSITORY
+from tests.support.homes import REPOSITORY
 
 LINEAR = jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES)
 # 2**60, which prints as 1152921504606847000: what compares decimals and what compares binary values differ about it.

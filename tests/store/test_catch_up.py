@@ -25,11 +25,6 @@ from tests.support.facts import envelope, happened
 
 
 @pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
-
-
-@pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     with open_database(settings.database) as opened:
         yield opened

@@ -16,7 +16,8 @@ import pytest
 from claude_comm.errors import StoreError
 from claude_comm.store import database as database_module
 from claude_comm.store.database import Database, open_database
-from tests.conftest import REPOSITORY
+from tests.support.homes import REPOSITORY
+from tests.support.waiting import PATIENCE_S
 
 PUBLIC = {
     "session_stats": [
@@ -65,7 +66,7 @@ def test_twenty_processes_that_open_the_same_new_file_all_succeed(tmp_path: Path
         assert child.stdin is not None
         child.stdin.write(b"g")
         child.stdin.close()
-    assert [child.wait(60) for child in children] == [0] * 20
+    assert [child.wait(PATIENCE_S) for child in children] == [0] * 20
     with open_database(tmp_path / "x.db") as database:
         assert database.rows("SELECT count(*) FROM checkpoints") == [(20,)]
 

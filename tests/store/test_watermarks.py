@@ -19,7 +19,7 @@ from claude_comm.store.catch_up import catch_up, step, survey
 from claude_comm.store.database import open_database
 from claude_comm.store.watermarks import WatermarkReporter, name
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def now_ms() -> int:
@@ -66,7 +66,7 @@ def test_the_worker_tells_what_it_stored_and_that_it_lives(
         wait_until(lambda: bool(client.run(projection_progress.reported(keys, since_ms=later))), what="a sign of life")
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 def follow(client: Client, settings: Settings, reporter: WatermarkReporter) -> None:
@@ -177,17 +177,17 @@ def test_an_outbox_sends_nothing_twice_although_all_is_trimmed_at_once(
             for first in range(0, 1000, 100):
                 publisher.publish_many("sink", range(first, first + 100))
                 handle()
-            wait_until(handle, within_s=60, what="the trimming")
+            wait_until(handle, what="the trimming")
             assert publisher._outboxed is not None
             outbox = publisher._outboxed.outbox
-            wait_until(lambda: outbox.held_bytes == 0, within_s=60, what="an empty outbox")
+            wait_until(lambda: outbox.held_bytes == 0, what="an empty outbox")
             assert handled == list(range(1000))
             (added,) = (client.data.one(Command(("XINFO", "STREAM", keys.inbox("sink"))))[b"entries-added"],)
             assert added == 1000
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
-            worker.wait(20)
+            worker.wait(PATIENCE_S)
 
 
 def test_a_clock_that_is_put_back_does_not_silence_a_projection(
@@ -210,7 +210,7 @@ def test_a_clock_that_is_put_back_does_not_silence_a_projection(
             reporter.report(client, database, keys)
             return stored in client.run(projection_progress.reported(keys, since_ms=now_ms() - 5000))
 
-        wait_until(told, within_s=5, what="a receipt by the clock as it is now")
+        wait_until(told, what="a receipt by the clock as it is now")
 
 
 def test_projections_live_by_the_server_s_clock(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ from claude_comm.effects import Command
 from claude_comm.errors import TransportError
 from claude_comm.runtime import private_server
 from claude_comm.transport.pool import ConnectionPool
-from tests.conftest import new_home, wait_until
+from tests.support.homes import new_home
+from tests.support.waiting import wait_until
 
 SLOTS = 16384
 
@@ -170,9 +170,8 @@ def _join(nodes: list[Master]) -> None:
         node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
     for node in nodes[1:]:
         nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus)
-    deadline = time.monotonic() + 20
     for node in nodes:
-        wait_until(lambda node=node: _knows_all(node, len(nodes)), within_s=deadline - time.monotonic())  # type: ignore[misc]
+        wait_until(lambda node=node: _knows_all(node, len(nodes)))  # type: ignore[misc]
 
 
 def _knows_all(node: Master, count: int) -> bool:

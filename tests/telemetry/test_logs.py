@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import child_environ
+from tests.support.homes import child_environ
 
 TELL = "from claude_comm.telemetry.logs import get_logger; log = get_logger(); log.warning('a.b', n=1); print('alive')"
 

@@ -23,6 +23,7 @@ from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.connect import connect, connect_async
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import APPEND_PART, ConnectionPool, public
+from tests.support.waiting import PATIENCE_S
 
 Run = Callable[[Operation[Any]], Any]
 
@@ -227,12 +228,10 @@ def test_a_server_that_does_not_answer_in_time_is_unreachable(home: Path) -> Non
         other = AsyncConnectionPool(url)
         await other.one(Command(("PING",)))
         os.kill(pid, signal.SIGSTOP)
-        started = time.monotonic()
         with pytest.raises(ServerUnreachable, match=r"within 0\.2 s"):
             await other.one(late)
         with pytest.raises(ServerUnreachable, match=r"within 0\.2 s"):
             server.one(late)
-        assert time.monotonic() - started < 2
         os.kill(pid, signal.SIGCONT)
         assert await other.one(Command(("ECHO", "again"))) == b"again"
         await other.close()
@@ -262,7 +261,7 @@ assert server.one(who) == parent, "the child closed its parent's connection"
 
 def test_a_fork_has_connections_of_its_own(settings: Settings, environ: dict[str, str]) -> None:
     command = [sys.executable, "-c", FORKING, settings.url]
-    assert subprocess.run(command, env=environ, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, env=environ, timeout=PATIENCE_S, check=False).returncode == 0
 
 
 def test_large_batches_are_sent_in_parts_and_answered_in_order(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from claude_comm.ops.reap import GONE_MS
 from claude_comm.ops.registry import FORGET_MS
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -39,11 +39,6 @@ def start(environ: dict[str, str]) -> Iterator[Start]:
         if child.poll() is None:
             child.kill()
         child.communicate()
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
 
 
 def now_ms() -> int:
@@ -67,7 +62,7 @@ def read_all(settings: Settings) -> None:
 def ended(child: subprocess.Popen[bytes]) -> list[dict[str, object]]:
     """Asks the worker to end; its log events, once it has ended well."""
     child.send_signal(signal.SIGTERM)
-    _, errors = child.communicate(timeout=30)
+    _, errors = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 0, errors
     return [msgspec.json.decode(line) for line in errors.splitlines()]
 
@@ -197,7 +192,6 @@ def test_several_at_once_killed_at_random_lose_nothing(
     with open_database(settings.database) as database:
         wait_until(
             lambda: database.rows("SELECT count(*), count(DISTINCT message_id) FROM messages") == [(total, total)],
-            within_s=60,
         )
-    wait_until(lambda: length(client, keys.inbox("sink")) == 1, within_s=60, what="the trimming")
-    wait_until(lambda: length(client, keys.events("sink")) == 1, within_s=60, what="the trimming of the events")
+    wait_until(lambda: length(client, keys.inbox("sink")) == 1, what="the trimming")
+    wait_until(lambda: length(client, keys.events("sink")) == 1, what="the trimming of the events")

@@ -13,9 +13,9 @@ import pytest
 
 from claude_comm import AsyncConsumer, Consumer, Module, Settings
 from claude_comm.errors import ConfigurationError
-from tests.client.consumer.test_consumer import publish
-from tests.client.module.test_module import running
-from tests.conftest import wait_until
+from tests.support.modules import running
+from tests.support.streams import publish
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def test_no_more_than_prefetch_is_out(settings: Settings) -> None:
@@ -102,7 +102,7 @@ def test_huge_messages_do_not_fill_the_memory(
     script = _GROWTH.replace("{consume, run}", f"{way}({bound})")
     # A shell in between: what a process ever held is counted on from the one that it was forked from.
     words = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, script]
-    child = subprocess.run(words, check=False, env=environ, capture_output=True, text=True, timeout=60)
+    child = subprocess.run(words, check=False, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
     # Read, parsed and decoded, what is held is there up to three times for a moment.
     assert int(child.stdout) < 80 if bound < 100_000_000 else int(child.stdout) > 100
 
@@ -121,7 +121,7 @@ def test_a_module_holds_no_more_than_its_prefetch(settings: Settings) -> None:
     @module.handles()
     def handle(payload: int) -> None:
         seen.append(payload)
-        gate.wait(20)
+        gate.wait(PATIENCE_S)
 
     with running(module):
         wait_until(lambda: len(seen) == 2)

@@ -11,39 +11,16 @@ from typing import Any
 
 import pytest
 
-from claude_comm import AsyncConsumer, Consumer, Publisher, Settings
+from claude_comm import AsyncConsumer, Consumer, Settings
 from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.effects import Command
 from claude_comm.envelope import decode
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
-from claude_comm.progress.events import Buried, Handled, Lifecycle, decode_event
+from claude_comm.progress.events import Buried, Handled, Lifecycle
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
-
-
-def publish(settings: Settings, target: str, *payloads: object) -> list[str]:
-    with Publisher("src", settings=settings) as publisher:
-        return publisher.publish_many(target, payloads)
-
-
-def pending(client: Client, keys: Keys, module: str) -> int:
-    return int(client.data.one(Command(("XPENDING", keys.inbox(module), module)))[0])
-
-
-def events(client: Client, keys: Keys, module: str) -> list[Any]:
-    entries = client.data.one(Command(("XRANGE", keys.events(module), "-", "+")))
-    return [decode_event(decode(fields[1]).data) for _, fields in entries]
-
-
-def dead(client: Client, keys: Keys, module: str) -> list[dict[bytes, bytes]]:
-    entries = client.data.one(Command(("XRANGE", keys.dead(module), "-", "+")))
-    return [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in entries]
+from tests.support.streams import dead, events, pending, publish
+from tests.support.waiting import wait_until
 
 
 def test_what_was_sent_before_the_first_read_is_delivered_in_order(settings: Settings) -> None:

@@ -19,15 +19,9 @@ from claude_comm.progress.events import Duplicates, Handled
 from claude_comm.store.counters import DUPLICATES, counters
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
-from tests.client.consumer.test_consumer import events, pending, publish
-from tests.client.consumer.test_reclaim import project
-from tests.client.module.test_module import running
-from tests.conftest import wait_until
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
+from tests.support.modules import running
+from tests.support.streams import events, pending, project, publish
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def put(settings: Settings, client: Client, *payloads: object, copies: int = 1) -> None:
@@ -184,6 +178,6 @@ def test_what_a_killed_instance_had_not_acked_yet_is_in_no_window(settings: Sett
         "(d,) = c.read()\nc.ack(d)\nos.kill(os.getpid(), signal.SIGKILL)\n"
     )
     publish(settings, "sink", "x")
-    subprocess.run([sys.executable, "-c", script], check=False, env=environ, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=False, env=environ, timeout=PATIENCE_S)
     with Consumer("sink", settings=settings, instance="one", dedup_s=60) as consumer:
         assert handle_all(consumer) == ["x"]

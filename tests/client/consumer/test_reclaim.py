@@ -18,32 +18,15 @@ from claude_comm.names import Keys
 from claude_comm.ops import dead
 from claude_comm.ops.consume import HEAP
 from claude_comm.progress.events import Lost, Retried, Settled
-from claude_comm.store.catch_up import catch_up
 from claude_comm.store.counters import LOST, counters
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
-from tests.client.consumer.test_consumer import events, pending, publish
-from tests.conftest import wait_until
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
-
-
-def rows(client: Client, keys: Keys, module: str) -> list[tuple[str, int]]:
-    """Who holds each pending delivery, and how often it counts as handed out."""
-    told = client.data.one(Command(("XPENDING", keys.inbox(module), module, "-", "+", 10_000)))
-    return [(consumer.decode(), times) for _id, consumer, _idle, times in told]
+from tests.support.streams import events, pending, project, publish, rows
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def payloads(deliveries: list[Any]) -> list[Any]:
     return [delivery.payload() for delivery in deliveries]
-
-
-def project(settings: Settings, client: Client, keys: Keys) -> None:
-    with open_database(settings.database) as database:
-        catch_up(client, database, keys, max_bytes=settings.max_envelope_bytes)
 
 
 def test_an_instance_with_a_name_takes_its_own_back_at_once_when_it_restarts(
@@ -56,7 +39,7 @@ def test_an_instance_with_a_name_takes_its_own_back_at_once_when_it_restarts(
     )
     publish(settings, "sink", *range(5))
     child = subprocess.run(
-        [sys.executable, "-c", script], check=False, env=environ, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", script], check=False, env=environ, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert child.stdout == "3\n"
     with Consumer("sink", settings=settings, instance="two") as other:

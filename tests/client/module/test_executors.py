@@ -14,9 +14,9 @@ from claude_comm import Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
-from tests.client.consumer.test_consumer import dead, pending, publish
-from tests.client.module.test_module import Page, running
-from tests.conftest import wait_until
+from tests.support.modules import Page, running
+from tests.support.streams import dead, pending, publish
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def nothing_pending(client: Client, settings: Settings) -> bool:
@@ -70,7 +70,7 @@ def test_so_many_messages_are_handled_at_once_as_there_are_hands(
 def test_plain_functions_among_async_handlers_run_beside_each_other(settings: Settings) -> None:
     """Two that wait for each other: on one thread neither would end."""
     module, seen = Module("sink", settings=settings, concurrency=2), []
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=PATIENCE_S)
 
     @module.handles("plain")
     def plain(payload: int) -> None:
@@ -118,7 +118,7 @@ def test_nothing_is_acked_before_its_handler_returned_whatever_its_neighbours_do
     @module.handles()
     def handle(payload: int) -> None:
         if payload == 0:
-            gate.wait(20)
+            gate.wait(PATIENCE_S)
         done.append(payload)
 
     with running(module):
@@ -137,7 +137,7 @@ def test_all_that_is_being_handled_keeps_its_lease(settings: Settings) -> None:
         @module.handles()
         def handle(payload: int) -> None:
             meeting.enter(payload)
-            gate.wait(20)
+            gate.wait(PATIENCE_S)
 
         return module
 

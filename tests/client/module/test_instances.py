@@ -10,9 +10,8 @@ from claude_comm import Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
-from tests.client.consumer.test_consumer import pending
-from tests.client.consumer.test_reclaim import rows
-from tests.conftest import wait_until
+from tests.support.streams import pending, rows
+from tests.support.waiting import wait_until
 
 COUNT = 20_000
 LEASE_S = 1.5
@@ -42,8 +41,8 @@ def test_every_message_is_handled_while_instances_come_and_are_killed_and_none_t
         first[1].kill()
         instances.add()
         assert first[2].drain() == 0
-        wait_until(lambda: done(instances) == COUNT, within_s=25)
-        wait_until(lambda: pending(client, keys, "sink") == 0, within_s=10)
+        wait_until(lambda: done(instances) == COUNT)
+        wait_until(lambda: pending(client, keys, "sink") == 0)
         handled = instances.handled()
         killed = first[1]
         # Only what the killed one had begun, or had handled and not acked yet, may have been handled twice.

@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,9 @@ from claude_comm.errors import ConfigurationError, NegotiationRefused, SchemaErr
 from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.transport.driver import Client
-from tests.client.consumer.test_consumer import dead, pending, publish
-from tests.conftest import wait_until
-
-
-class Page(msgspec.Struct):
-    number: int
-    text: str = ""
+from tests.support.modules import Page, collector, running
+from tests.support.streams import dead, pending, publish
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @dataclasses.dataclass
@@ -38,30 +33,6 @@ class Line:
 
 class Model(pydantic.BaseModel):
     number: int
-
-
-@contextmanager
-def running(module: Module) -> Iterator[None]:
-    """The module on a thread of its own, stopped at the end."""
-    thread = threading.Thread(target=module.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        module.stop()
-        thread.join(10)
-        assert not thread.is_alive()
-
-
-def collector(settings: Settings, shape: Any, **options: Any) -> tuple[Module, list[Any]]:
-    module, seen = Module("sink", settings=settings, **options), []
-
-    def handle(payload: Any) -> None:
-        seen.append(payload)
-
-    handle.__annotations__["payload"] = shape
-    module.handles()(handle)
-    return module, seen
 
 
 @pytest.mark.parametrize("shape", [Page, Line, Model, dict[str, int], Any])
@@ -204,7 +175,7 @@ def test_a_slow_handler_keeps_its_lease(settings: Settings) -> None:
     def slow(module: Module) -> Callable[[int], None]:
         def handle(payload: int) -> None:
             handled.append(module)
-            gate.wait(10)
+            gate.wait(PATIENCE_S)
 
         return handle
 
@@ -216,7 +187,7 @@ def test_a_slow_handler_keeps_its_lease(settings: Settings) -> None:
     with running(first), running(second):
         wait_until(lambda: bool(handled))
         threading.Timer(1.2, gate.set).start()
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
     assert len(handled) == 1
 
 
@@ -228,12 +199,12 @@ def test_what_slow_handlers_have_done_is_acked_before_their_batch_ends(settings:
     @module.handles()
     def slow(payload: int) -> None:
         started.append(payload)
-        time.sleep(0.3) if payload < 2 else gate.wait(20)
+        time.sleep(0.3) if payload < 2 else gate.wait(PATIENCE_S)
 
     publish(settings, "sink", *range(5))
     with running(module):
         wait_until(lambda: started == [0, 1, 2])
-        wait_until(lambda: pending(client, Keys(settings.namespace), "sink") == 3, within_s=5)
+        wait_until(lambda: pending(client, Keys(settings.namespace), "sink") == 3)
         gate.set()
 
 
@@ -264,12 +235,12 @@ def test_a_module_ends_on_sigterm_and_gives_back_what_it_did_not_handle(
     assert child.stdout is not None
     assert child.stdout.readline() == "1\n"
     child.send_signal(signal.SIGTERM)
-    rest, _ = child.communicate(timeout=20)
+    rest, _ = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 0
     assert rest == ""
     module, seen = collector(settings, int)
     with running(module):
-        wait_until(lambda: len(seen) == 2, within_s=5)
+        wait_until(lambda: len(seen) == 2)
     assert seen == [2, 3]
     assert pending(client, Keys(settings.namespace), "sink") == 0
 

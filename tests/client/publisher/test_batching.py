@@ -22,8 +22,8 @@ from claude_comm.effects import Command, Post
 from claude_comm.errors import EncodeError, PublisherFull, ServerRefused, ServerUnreachable, TransportError
 from claude_comm.ops.publish import Outcomes
 from claude_comm.transport.driver import Client
-from tests.client.publisher.test_publisher import sent
-from tests.conftest import wait_until
+from tests.support.streams import sent
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 class Line:
@@ -38,7 +38,7 @@ class Line:
 
     def deliver(self, posts: Sequence[Post]) -> Outcomes:
         self.flights.append([post.body for post in posts])
-        assert self.gate.wait(10)
+        assert self.gate.wait(PATIENCE_S)
         if self.broken is not None:
             raise self.broken
         return [self.refused.get(post.body, b"1-1") for post in posts]
@@ -61,7 +61,7 @@ def test_those_who_arrive_during_a_flight_share_the_next() -> None:
     wait_until(lambda: len(coalescer._queue.tickets) == 19)
     line.gate.set()
     for thread in (first, *rest):
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert [len(flight) for flight in line.flights] == [1, 19]
 
 
@@ -77,8 +77,8 @@ def test_each_caller_gets_the_outcome_of_its_own_message() -> None:
     coalescer = Coalescer(line.deliver, 10_000, "wait")
     good, bad = coalescer.send_soon("g", post(b"good")), coalescer.send_soon("b", post(b"bad"))
     coalescer.flush()
-    assert good.result(1) == "g"
-    assert isinstance(bad.exception(1), ServerRefused)
+    assert good.result(PATIENCE_S) == "g"
+    assert isinstance(bad.exception(PATIENCE_S), ServerRefused)
     coalescer.close()
 
 
@@ -107,12 +107,12 @@ def test_what_waits_is_bounded_in_bytes(on_full: OnFull) -> None:
     else:
         waiting.append(coalescer.send_soon("4", post(b"4" * 10)))
         dropped = waiting.pop(0)
-        assert isinstance(dropped.exception(1), PublisherFull)
+        assert isinstance(dropped.exception(PATIENCE_S), PublisherFull)
         expected = ["2", "3", "4"]
     line.gate.set()
     coalescer.flush()
-    assert flying.result(1) == "0"
-    assert [future.result(1) for future in waiting] == expected
+    assert flying.result(PATIENCE_S) == "0"
+    assert [future.result(PATIENCE_S) for future in waiting] == expected
     coalescer.close()
 
 
@@ -121,7 +121,7 @@ def test_with_wait_a_full_queue_slows_the_caller_and_loses_nothing() -> None:
     coalescer = Coalescer(line.deliver, 50, "wait")
     futures = [coalescer.send_soon(str(n), post(b"%010d" % n)) for n in range(500)]
     coalescer.close()
-    assert [future.result(1) for future in futures] == [str(n) for n in range(500)]
+    assert [future.result(PATIENCE_S) for future in futures] == [str(n) for n in range(500)]
     assert [body for flight in line.flights for body in flight] == [b"%010d" % n for n in range(500)]
     assert max(len(flight) for flight in line.flights) <= 6
 
@@ -198,8 +198,8 @@ def test_a_refusal_reaches_the_one_whose_message_was_refused(settings: Settings,
         client.data.one(Command(("SET", publisher.identity.keys.inbox("wrong"), "not a stream")))
         good, bad = publisher.publish_soon("right", 1), publisher.publish_soon("wrong", 1)
         publisher.flush()
-        assert good.result(1)
-        error = bad.exception(1)
+        assert good.result(PATIENCE_S)
+        error = bad.exception(PATIENCE_S)
     assert isinstance(error, ServerRefused)
     assert error.code == "WRONGTYPE"
 
@@ -208,9 +208,9 @@ def test_an_unexpected_error_ends_neither_the_thread_in_the_background_nor_what_
     line = Line()
     line.broken = ZeroDivisionError("a defect")
     coalescer = Coalescer(line.deliver, 10_000, "wait")
-    assert isinstance(coalescer.send_soon("1", post(b"1")).exception(10), ZeroDivisionError)
+    assert isinstance(coalescer.send_soon("1", post(b"1")).exception(PATIENCE_S), ZeroDivisionError)
     line.broken = None
-    assert coalescer.send_soon("2", post(b"2")).result(10) == "2"
+    assert coalescer.send_soon("2", post(b"2")).result(PATIENCE_S) == "2"
     coalescer.close()
 
 

@@ -17,7 +17,7 @@ from claude_comm.errors import ServerFull, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server
 from claude_comm.transport.connect import connect
-from tests.conftest import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_what_was_queued_for_the_background_is_sent_when_there_is_room(server: S
     with Publisher("src", settings=server) as publisher, no_memory(server) as make_room:
         promises = [publisher.publish_soon("sink", n) for n in range(100)]
         threading.Timer(0.3, make_room).start()
-        assert len({promise.result(10) for promise in promises}) == 100
+        assert len({promise.result(PATIENCE_S) for promise in promises}) == 100
     assert sent(server, "sink") == 100
 
 

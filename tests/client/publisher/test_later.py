@@ -30,14 +30,9 @@ from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect, connect_async
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import ConnectionPool
-from tests.client.consumer.test_consumer import dead, events, pending, publish
-from tests.client.module.test_module import collector, running
-from tests.conftest import wait_until
-
-
-@pytest.fixture
-def keys(settings: Settings) -> Keys:
-    return Keys(settings.namespace)
+from tests.support.modules import collector, running
+from tests.support.streams import dead, events, pending, publish
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def waiting(client: Client, keys: Keys, target: str) -> int:
@@ -312,7 +307,7 @@ def test_an_end_that_the_server_did_not_hear_of_comes_back_after_the_lease(
 
     publish(settings, "sink", 7)
     with running(module):
-        wait_until(lambda: tries == [7, 7], within_s=5)
+        wait_until(lambda: tries == [7, 7])
     assert pending(client, keys, "sink") == 0
 
 
@@ -543,7 +538,7 @@ def test_many_wait_and_expire_together(client: Client, keys: Keys, settings: Set
     with Publisher("src", settings=settings) as publisher:
         ids = publisher.publish_many("sink", range(1200), delay_s=0.3, ttl_s=60)
         assert waiting(client, keys, "sink") == 1200
-        soon = publisher.publish_soon("brief", 1, ttl_s=0).result(10)
+        soon = publisher.publish_soon("brief", 1, ttl_s=0).result(PATIENCE_S)
     with Consumer("sink", settings=settings, batch=500) as consumer:
         seen: list[Any] = []
         wait_until(lambda: seen.extend(consumer.read(wait_s=0.1)) or len(seen) == 1200)

@@ -28,7 +28,7 @@ from claude_comm.store.outbox import Outbox
 from claude_comm.store.records import MessageRow
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 # Publishes 0 to 9 one by one and dies by SIGKILL at a named point of the fifth.
 CHILD = """
@@ -302,7 +302,7 @@ def projecting(environ: dict[str, str], settings: Settings) -> Iterator[None]:
     process = subprocess.Popen([sys.executable, "-m", "workers.progress"], env=environ, stderr=subprocess.DEVNULL)
     yield
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert os.path.exists(settings.database)
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from claude_comm import AsyncPublisher, Publisher, Settings
 from claude_comm.effects import Command
-from claude_comm.envelope import Envelope, decode
 from claude_comm.errors import (
     AgreementBroken,
     InvalidName,
@@ -30,15 +29,10 @@ from claude_comm.runtime import private_server
 from claude_comm.schema import Incompatible
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from tests.conftest import wait_until
+from tests.support.streams import sent
+from tests.support.waiting import wait_until
 
 ORDER = {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}, "required": ["price"]}
-
-
-def sent(client: Client, settings: Settings, target: str) -> list[Envelope]:
-    stream = Keys(settings.namespace).stream(target)
-    entries = client.data.one(Command(("XRANGE", stream, "-", "+")))
-    return [decode(fields[1]) for _, fields in entries]
 
 
 def accept(client: Client, settings: Settings, module: str, **types: Any) -> None:
