@@ -1,8 +1,8 @@
 """How long a proof may take, without a clock of its own.
 
-Law: work is counted in steps, and a clock, where the caller hands one in, is asked every few of them; when either is
-used up, `OutOfBudget` ends the proof, which then is undecided. With steps alone the answer to the same question is the
-same on every machine.
+Law: work is counted in steps; a clock, where the caller hands one in, is read every few of them. When the budget is
+used up, `OutOfBudget` ends the proof, which then is undecided. With steps alone the same question has the same answer
+on every machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Budget:
             self.look()
 
     def look(self) -> None:
-        """Between two pieces of work that are long, and no steps of a proof; raises `OutOfBudget`."""
+        """Reads the clock between two long pieces of work that are not steps of a proof; raises `OutOfBudget`."""
         if self._clock is not None and self._clock() > self._end:
             raise OutOfBudget
 
@@ -49,7 +49,7 @@ class OutOfPart(Exception):
 
 
 class Part(Budget):
-    """The next `steps` of a budget, for what is only worth trying."""
+    """The next `steps` of a budget, for an attempt that may be given up."""
 
     __slots__ = ("_whole",)
 

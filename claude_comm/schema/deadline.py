@@ -1,6 +1,6 @@
 """One budget for many checks.
 
-Law: what several checks take together is bounded by one number of milliseconds, as one check is; time is an argument.
+Law: several checks together are bounded by one number of milliseconds, as a single check is; time is an argument.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 def remaining(budget_ms: float, clock: Callable[[], float] | None) -> Callable[[], float]:
-    """A function that tells how many of `budget_ms` are left from now on. `clock` gives seconds."""
+    """A function that returns how many of `budget_ms` are left. `clock` gives seconds."""
     if clock is None:
         return lambda: budget_ms
     end = clock() + budget_ms / 1_000

@@ -48,9 +48,9 @@ def dialect_of(schema: Json, default: Dialect = DEFAULT) -> Dialect:
     if declared is None:
         return default
     if isinstance(declared, str):
-        found = _BY_URI.get(declared.split("://", 1)[-1].rstrip("#"))
-        if found is not None:
-            return found
+        dialect = _BY_URI.get(declared.split("://", 1)[-1].rstrip("#"))
+        if dialect is not None:
+            return dialect
     raise SchemaError(
         f"`$schema` names no dialect that is known here; use {URI[DEFAULT]} or one of drafts 2019-09, 7, 6 and 4.",
         path="/$schema",

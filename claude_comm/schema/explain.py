@@ -1,7 +1,7 @@
 """A verdict in words.
 
-Law: everything in the verdict is said, nothing is added; one line says the answer, and each reason is one line with
-its mends below it. Text of messages is JSON, so that control characters come escaped.
+Law: everything in the verdict is printed, nothing is added; the first line is the answer, and each reason is a line
+with its mends below it. Text from messages is printed as JSON, so that control characters are escaped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def explain(verdict: Verdict) -> str:
         case Incompatible(witness=witness, reasons=reasons):
             lines = ["incompatible: the producer may send", "", f"    {json.dumps(witness, ensure_ascii=True)}", ""]
             return "\n".join(
-                [*lines, "which the consumer refuses.", *(line for one in reasons for line in _lines(one))]
+                [*lines, "which the consumer refuses.", *(line for reason in reasons for line in _lines(reason))]
             )
         case Undecided(place=place, why=why):
             return f"undecided: {why}" + (f" (at {place})" if place else "")

@@ -172,12 +172,17 @@ def about(*kinds: str) -> tuple[str, ...]:
     return names(lambda row: row.about in kinds and row.role != "annotation")
 
 
-def inside(value: Json, holds: Holds) -> Iterator[tuple[str, Json, Holds]]:
+Inside: TypeAlias = tuple[str, Json, Holds]
+
+
+def inside(value: Json, holds: Holds) -> Iterator[Inside]:
     """The members of what a keyword holds, each with its step in a JSON Pointer and with what it holds in turn."""
     if isinstance(value, list | tuple):
-        yield from ((str(index), item, _member(holds, "")) for index, item in enumerate(value))
+        for index, item in enumerate(value):
+            yield str(index), item, _member(holds, "")
     elif isinstance(value, dict):
-        yield from ((name, item, _member(holds, name)) for name, item in value.items())
+        for name, item in value.items():
+            yield name, item, _member(holds, name)
 
 
 def _member(holds: Holds, step: str) -> Holds:
@@ -191,21 +196,21 @@ def _member(holds: Holds, step: str) -> Holds:
 
 def schemas(root: Json) -> list[dict[str, Any]]:
     """Every object in a schema (the root, too) that is a schema, or may be one because a reference may lead there."""
-    found = _schemas(root, "data")
-    return _schemas(root, "unknown") if any(map(_enters_data, found)) else found
+    visited = _schemas(root, "data")
+    return _schemas(root, "unknown") if any(map(_enters_data, visited)) else visited
 
 
 def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    visited: list[dict[str, Any]] = []
     stack: list[tuple[Json, Holds]] = [(root, "schema")]
     while stack:
         value, holds = stack.pop()
         if isinstance(value, dict) and holds in ("schema", "unknown"):
-            found.append(value)
+            visited.append(value)
         for _, item, inner in inside(value, holds):
             if isinstance(item, dict | list | tuple) and (inner != "data" or data != "data"):
                 stack.append((item, data if inner == "data" else inner))
-    return found
+    return visited
 
 
 def data_in(root: Json) -> Holds:
@@ -273,7 +278,8 @@ def place_of(keyword: str, *roots: Json) -> str:
                     for name in wanted:
                         if name in value:
                             return f"{at}/{escape(name)}"
-                below += ((f"{at}/{escape(step)}", item, inner) for step, item, inner in inside(value, holds))
+                for step, item, inner in inside(value, holds):
+                    below.append((f"{at}/{escape(step)}", item, inner))
             layer = below
     return ""
 

@@ -1,7 +1,7 @@
 """Caps on a schema, measured before anything else looks at it.
 
-Law: nothing below this file ever sees a value that JSON cannot carry, or a document over a cap. Whatever is refused
-is refused by `SchemaError`, with the JSON Pointer of the place.
+Law: no other file of the engine ever sees a value that JSON cannot carry, or a document over a cap. What is refused is
+refused by `SchemaError`, with the JSON Pointer of the place.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def measure(schema: Json, caps: Caps = DEFAULT_CAPS) -> Measure:
 
 def _glance(schema: Json, caps: Caps) -> Measure | None:
     """The size of a plain schema, level by level; None for any other, which `_walked` then measures or refuses."""
-    found, layer = Measure(), [schema]
+    size, layer = Measure(), [schema]
     texts, names = list[str](), list[str]()
-    for found.depth in range(1, caps.depth + 1):
+    for size.depth in range(1, caps.depth + 1):
         below: list[Json] = []
         for value in layer:
             kind = type(value)
@@ -71,29 +71,29 @@ def _glance(schema: Json, caps: Caps) -> Measure | None:
                 if len(below) > caps.nodes:
                     return None
             elif kind is bool or value is None:
-                found.characters += 4
-            elif not _plain(value, kind, found, caps):
+                size.characters += 4
+            elif not _plain(value, kind, size, caps):
                 return None
-        found.nodes += len(layer)
+        size.nodes += len(layer)
         if not below:
-            found.names.update(names)
-            found.references = 0 if REFERENCES.isdisjoint(found.names) else sum(map(names.count, REFERENCES))
-            return found if _texts(texts + names, found, caps) and _within(found, caps) else None
-        if found.nodes > caps.nodes:
+            size.names.update(names)
+            size.references = 0 if REFERENCES.isdisjoint(size.names) else sum(map(names.count, REFERENCES))
+            return size if _texts(texts + names, size, caps) and _within(size, caps) else None
+        if size.nodes > caps.nodes:
             return None
         layer = below
     return None
 
 
-def _plain(value: Json, kind: type, found: Measure, caps: Caps) -> bool:
+def _plain(value: Json, kind: type, size: Measure, caps: Caps) -> bool:
     """Counts a number; whether it is one, and within the caps."""
     if kind is int and value.bit_length() <= _bits(caps):
-        found.characters += 8
+        size.characters += 8
     elif kind is float and math.isfinite(value):
-        found.characters += 16
+        size.characters += 16
     else:
         return False
-    found.ordinary = found.ordinary and _ordinary(value)
+    size.ordinary = size.ordinary and _ordinary(value)
     return True
 
 
@@ -102,12 +102,12 @@ def _ordinary(number: float | None) -> bool:
     return not number or 1e-9 < abs(number) < 2**31
 
 
-def _texts(texts: list[str], found: Measure, caps: Caps) -> bool:
+def _texts(texts: list[str], size: Measure, caps: Caps) -> bool:
     """Counts the strings of a plain schema; whether they are strings within the caps, and of ASCII alone."""
     try:
-        found.characters += sum(map(len, texts)) + 2 * len(texts)
+        size.characters += sum(map(len, texts)) + 2 * len(texts)
         # Joined only once they are known to be few: the same long text may stand in many places.
-        return found.characters <= caps.characters and "".join(texts).isascii()
+        return size.characters <= caps.characters and "".join(texts).isascii()
     except TypeError:
         return False
 
@@ -117,38 +117,38 @@ def _bits(caps: Caps) -> int:
     return caps.digits * 10 // 3
 
 
-def _within(found: Measure, caps: Caps) -> bool:
-    return found.nodes <= caps.nodes and found.characters <= caps.characters and found.references <= caps.references
+def _within(size: Measure, caps: Caps) -> bool:
+    return size.nodes <= caps.nodes and size.characters <= caps.characters and size.references <= caps.references
 
 
 def _walked(schema: Json, caps: Caps) -> Measure:
     """The size of any value; raises `SchemaError` with the place."""
-    found = Measure()
+    size = Measure()
     # (value, depth, path as a chain of parents): a chain costs nothing until a place has to be named.
     stack: list[tuple[Json, int, _Place]] = [(schema, 1, None)]
     while stack:
         value, depth, place = stack.pop()
-        found.nodes += 1
-        found.depth = max(found.depth, depth)
+        size.nodes += 1
+        size.depth = max(size.depth, depth)
         if depth > caps.depth:
             raise SchemaError(f"nested more than {caps.depth} deep.", path=_pointer(place))
-        if found.nodes > caps.nodes:
+        if size.nodes > caps.nodes:
             raise SchemaError(f"more than {caps.nodes:,} values in one schema.", path=_pointer(place))
         if isinstance(value, dict):
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise SchemaError(f"an object key must be a string, not {_kind(key)}.", path=_pointer(place))
-                _text(key, found, caps, place)
-                found.names.add(key)
-                found.references += key in REFERENCES
+                _text(key, size, caps, place)
+                size.names.add(key)
+                size.references += key in REFERENCES
                 stack.append((item, depth + 1, (place, key)))
         elif isinstance(value, list | tuple):
             stack.extend((item, depth + 1, (place, str(index))) for index, item in enumerate(value))
         else:
-            _scalar(value, found, caps, place)
-    if found.references > caps.references:
+            _scalar(value, size, caps, place)
+    if size.references > caps.references:
         raise SchemaError(f"more than {caps.references:,} references in one schema.")
-    return found
+    return size
 
 
 _Place = tuple["_Place", str] | None
@@ -163,28 +163,28 @@ def _pointer(place: _Place) -> str:
     return pointer(reversed(steps))
 
 
-def _scalar(value: Json, found: Measure, caps: Caps, place: _Place) -> None:
+def _scalar(value: Json, size: Measure, caps: Caps, place: _Place) -> None:
     if isinstance(value, str):
-        _text(value, found, caps, place)
+        _text(value, size, caps, place)
     elif value is None or isinstance(value, bool):
-        found.characters += 4
+        size.characters += 4
     elif isinstance(value, int):
         if value.bit_length() > _bits(caps):
             raise SchemaError(f"a number of more than {caps.digits} digits.", path=_pointer(place))
-        found.characters += 8
+        size.characters += 8
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise SchemaError("a number too large to be compared, or not a number.", path=_pointer(place))
-        found.characters += 16
+        size.characters += 16
     else:
         raise SchemaError(f"{_kind(value)} is not a JSON value.", path=_pointer(place))
     if not isinstance(value, str):
-        found.ordinary = found.ordinary and _ordinary(value)
+        size.ordinary = size.ordinary and _ordinary(value)
 
 
-def _text(value: str, found: Measure, caps: Caps, place: _Place) -> None:
-    found.characters += len(value) + 2
-    if found.characters > caps.characters:
+def _text(value: str, size: Measure, caps: Caps, place: _Place) -> None:
+    size.characters += len(value) + 2
+    if size.characters > caps.characters:
         raise SchemaError(f"larger than {caps.characters:,} characters.", path=_pointer(place))
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise SchemaError("text with a lone surrogate, which is not Unicode text.", path=_pointer(place))

@@ -1,7 +1,7 @@
 """The three answers to "does every message that A may send fit B?".
 
-Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; whatever else is `Undecided`,
-which a gate treats as "no" and a person reads as "could not tell".
+Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; everything else is `Undecided`, which
+a gate treats as "no" and a person reads as "could not tell".
 """
 
 from __future__ import annotations

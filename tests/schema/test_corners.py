@@ -216,9 +216,9 @@ def test_the_work_seen_at_a_glance_is_never_less_than_the_work_counted() -> None
         schema, _ = Maker(random.Random(index)).pair()
         document = normalise(schema, DEFAULT)
         for value in itertools.islice(candidates(document.schema, harvest(document.schema)), 20):
-            glance = validation_cost.glanced(document, value)
+            glance = validation_cost.quick_cost(document, value)
             if glance is not None:
-                counted = validation_cost._Count(document, lambda: None).of(document.schema, value, 0)
+                counted = validation_cost._Evaluations(document, lambda: None).of(document.schema, value, 0)
                 assert glance.evaluations >= counted.evaluations, (schema, value)
                 assert glance.depth >= counted.depth, (schema, value)
                 looked += 1

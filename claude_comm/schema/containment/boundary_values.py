@@ -1,7 +1,7 @@
-"""Candidate messages of a schema: boundary values of both sides, one departure at a time from a plain message.
+"""Candidate messages of a schema: boundary values of both schemas, one departure at a time from a minimal message.
 
-Law: nothing here is a proof. A candidate is only a guess that the validators then confirm or refuse; the order is
-smallest and plainest first, so that the first witness found is one that a person can read.
+Law: nothing here is a proof. A candidate is a guess that the validators then confirm or refuse; small candidates come
+first, so that the first witness is one that a person can read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The first prover: the canonical forms of `jsonschema-rs`, fast where they can tell.
 
-Law: only their "yes" is a proof. The calls cannot be interrupted and hold the interpreter, so they are made only where
-`cheap` shows that they end soon; all else is left to the prover of this project, which can be interrupted anywhere.
+Law: only their "yes" is a proof. The calls cannot be interrupted and hold the interpreter's lock, so they are made only
+where `cheap` shows that they end soon; everything else is left to the prover of this project, which can be interrupted
+at each step.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import jsonschema_rs
 
 from claude_comm.schema import keywords
-from claude_comm.schema.cost.validation_cost import looks
+from claude_comm.schema.cost.validation_cost import has_lookaround
 from claude_comm.schema.dialect import DEFAULT, NUMBER
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.verdict import Json
@@ -27,7 +28,7 @@ def form(document: Document) -> jsonschema_rs.CanonicalSchema | None:
     """The canonical form, where it is certain to be built soon and to say what the document says."""
     # What the normal form leaves open, and what draft 4 tells apart, would read as something else there. Look-around
     # is searched in the constants of the other side, which takes minutes for a long one.
-    if document.opaque or document.lexical or not cheap(document.schema) or looks(document):
+    if document.opaque or document.lexical or not cheap(document.schema) or has_lookaround(document):
         return None
     try:
         return jsonschema_rs.canonicalize(document.schema, draft=NUMBER[DEFAULT], validate_formats=False, offline=True)
@@ -61,7 +62,8 @@ def cheap(schema: Json) -> bool:
         if total > MAX_WEIGHT or splits > MAX_SPLITS or references > MAX_REFERENCES:
             return False
         if isinstance(value, list):
-            stack += [(item, factor, among, inner) for _, item, inner in keywords.inside(value, holds)]
+            for _, item, inner in keywords.inside(value, holds):
+                stack.append((item, factor, among, inner))
             continue
         for keyword, item, inner in keywords.inside(value, holds):
             if holds != "schema" or keyword not in _NOTABLE:

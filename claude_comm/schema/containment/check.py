@@ -3,10 +3,14 @@
 Law: `Compatible` only from a proof, `Incompatible` only with a witness that two validators confirm; else `Undecided`
 with the place and what made it hard. Nothing but `SchemaError` is raised, and only for a schema that cannot be used.
 
-The stages, each for what the one before left open: the few values of a constant or an enumeration are looked at; where
-nothing remains of the consumer's schema beside the producer's, that is a proof, and what remains is searched for a
-message; the canonical forms of `jsonschema-rs` may prove it; the project's own prover proves it or finds a message; and
-last, messages are guessed from the boundary values of both schemas.
+The stages, each for what the stage before left open:
+
+1. A producer that lists its messages (`const`, `enum`): both validators check each of them.
+2. The residual of the consumer's schema: if nothing remains, that is a proof; else a witness is searched where
+   something remains (`guided_witness`).
+3. The canonical forms of `jsonschema-rs` may prove it.
+4. The prover of this project proves it or finds a message, keyword by keyword first and then as a whole.
+5. Boundary values of both schemas are tried as messages.
 """
 
 from __future__ import annotations
@@ -21,10 +25,10 @@ from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
 from claude_comm.schema.containment import canonical, confirm
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.confirm import Side
-from claude_comm.schema.containment.guided_witness import Near
-from claude_comm.schema.containment.minimal_instance import NotPlain
-from claude_comm.schema.containment.reasons import explained, gather, told
-from claude_comm.schema.containment.residual import TooManyLooks, bare, residue
+from claude_comm.schema.containment.guided_witness import GuidedSearch
+from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
+from claude_comm.schema.containment.reasons import explained, gather, incompatible
+from claude_comm.schema.containment.residual import TooManyComparisons, bare, residual
 from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.keywords import place_of
@@ -46,10 +50,9 @@ MAX_GUESSES = 400
 # Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
 # there is a message and less where there is none.
 PATIENCE = 6
-# Steps of a search that looks only at what two schemas say differently.
-NEAR_STEPS = 2_000
-MAX_NEAR = 60
-_AS_WRITTEN: Policy = "strict"
+# Steps of the search that the residual guides, and the messages that it may propose.
+GUIDED_STEPS = 2_000
+MAX_GUIDED = 60
 
 
 def check(
@@ -68,8 +71,8 @@ def check(
     """
     budget, sides = Budget(budget_ms, clock), list[Side]()
     try:
-        for schema, under in ((produced, policy), (accepted, _AS_WRITTEN)):
-            sides.append(_side(schema, default_dialect, under, budget.look))
+        sides.append(_side(produced, default_dialect, policy, budget.look))
+        sides.append(_side(accepted, default_dialect, "strict", budget.look))
         left, right = sides
         with watching(budget.tick):
             return _settle(left, right, budget)
@@ -149,12 +152,12 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     listed = _listed(left, right, budget)
     if listed is not None:
         return listed
-    rest = residue(left.document, right.document)
+    rest = residual(left.document, right.document)
     if rest is True:
         return Compatible(proof="keyword by keyword")
-    near = _near(left, right, rest, budget)
-    if near is not None:
-        return near
+    guided = _guided(left, right, rest, budget)
+    if guided is not None:
+        return guided
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
         return Compatible(proof="canonical forms")
@@ -178,17 +181,17 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 
-def _near(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | None:
-    """The verdict where what the two sides say differently gives a message, without a look at all the rest."""
+def _guided(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | None:
+    """The verdict where the residual leads to a message; None where it does not within its part of the budget."""
     documents = left.document, right.document
-    if any(each.opaque or each.lexical or each.dynamic for each in documents):
+    if any(document.opaque or document.lexical or document.dynamic for document in documents):
         return None
-    shown, part = list[Json](), Part(budget, NEAR_STEPS)
-    messages = Near(*documents, shown, part).all(bare(left.document.schema), bare(rest), PATIENCE)
+    shown, part = list[Json](), Part(budget, GUIDED_STEPS)
+    messages = GuidedSearch(*documents, shown, part).all(bare(left.document.schema), bare(rest), PATIENCE)
     try:
         with watching(part.tick):
-            gather(left, right, shown, itertools.islice(messages, MAX_NEAR), part)
-    except (OutOfPart, OutOfBudget, NotPlain, TooManyLooks, RecursionError):
+            gather(left, right, shown, itertools.islice(messages, MAX_GUIDED), part)
+    except (OutOfPart, OutOfBudget, NoMinimalInstance, TooManyComparisons, RecursionError):
         # The canonical forms may still prove it, and take no step.
         return None
     return _smallest(left, right, shown, budget)
@@ -210,7 +213,7 @@ def _smallest(left: Side, right: Side, shown: list[Json], budget: Budget) -> Ver
     shown.sort(key=lambda message: len(text(message)))
     for index, witness in enumerate(shown):
         if confirm.confirmed(left, right, witness, budget.tick):
-            return told(right, [witness, *shown[:index], *shown[index + 1 :]])
+            return incompatible(right, [witness, *shown[:index], *shown[index + 1 :]])
     return None
 
 

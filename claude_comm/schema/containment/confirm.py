@@ -18,7 +18,7 @@ import msgspec
 from claude_comm.errors import SchemaError
 from claude_comm.schema.containment import canonical
 from claude_comm.schema.cost.path_growth import measured
-from claude_comm.schema.cost.validation_cost import effort, scannable, searchable, size_of
+from claude_comm.schema.cost.validation_cost import cost_of, scannable, searchable, size_of
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
@@ -36,9 +36,9 @@ MAX_SLOW_DEPTH = 45
 
 
 class Side(msgspec.Struct, frozen=True, dict=True):
-    """One schema in its own dialect, and its normal form; what else is made of it is made when first asked for.
+    """One schema in its own dialect, and its normal form. Whatever else is derived from it is derived on first use.
 
-    Most pairs are settled before anybody asks, and making costs more than asking: so it is kept, too.
+    Most pairs are settled before that, and deriving costs more than using: so the result is kept.
     """
 
     schema: Json
@@ -48,7 +48,7 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     written: Side | None = None
     # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
-    # Whether `surely.compiles` said so of the schema.
+    # Whether `precheck.compiles` said so of the schema.
     sure: bool = False
 
     @functools.cached_property
@@ -76,10 +76,10 @@ def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonsche
 
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
-    return _weighed(side, candidate, tick, _weight(candidate))
+    return _accepted(side, candidate, tick, _weight(candidate))
 
 
-# What `size_of` says of a candidate, and its characters: counted once for all schemas that it is put to.
+# The size of a candidate (`size_of`) and its characters: counted once for all schemas that it is checked against.
 _Weight: TypeAlias = tuple[int, int]
 
 
@@ -87,14 +87,14 @@ def _weight(candidate: Json) -> _Weight:
     return size_of(candidate), measured(candidate)[2]
 
 
-def _weighed(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
-    found = _accepts(side, candidate, tick, weight)
-    return found if not found or side.written is None else _accepts(side.written, candidate, tick, weight)
+def _accepted(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+    answer = _accepts(side, candidate, tick, weight)
+    return answer if not answer or side.written is None else _accepts(side.written, candidate, tick, weight)
 
 
 def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
     size, characters = weight
-    work = effort(side.document, candidate, tick, size)
+    work = cost_of(side.document, candidate, tick, size)
     if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
         return None
     try:
@@ -116,7 +116,7 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     sent = [produced] if produced.written is None else [produced, produced.written]
     size = size_of(candidate)
     for side in (*sent, accepted):
-        work = effort(side.document, candidate, tick, size)
+        work = cost_of(side.document, candidate, tick, size)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
             return False
     try:
@@ -128,7 +128,9 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
 def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether `candidate` is a witness."""
     weight = _weight(candidate)
-    return _weighed(produced, candidate, tick, weight) is True and _weighed(accepted, candidate, tick, weight) is False
+    return (
+        _accepted(produced, candidate, tick, weight) is True and _accepted(accepted, candidate, tick, weight) is False
+    )
 
 
 def _second(side: Side, candidate: Json, expected: bool) -> bool:
@@ -138,13 +140,14 @@ def _second(side: Side, candidate: Json, expected: bool) -> bool:
 
 def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
     # Imported here: it costs tens of milliseconds, and only an incompatible pair needs it.
-    import jsonschema
+    import jsonschema.exceptions
+    import jsonschema.validators
     import referencing.exceptions
 
     try:
         if arithmetic not in side.second:
             # The registry of meta-schemas and nothing else: without it, references would be fetched.
-            registry = jsonschema.validators.SPECIFICATIONS
+            registry = jsonschema.validators.SPECIFICATIONS  # pyright: ignore[reportAttributeAccessIssue]
             side.second[arithmetic] = _class(side.dialect, arithmetic)(side.schema, registry=registry)
         return bool(side.second[arithmetic].is_valid(candidate))
     except (
@@ -155,14 +158,13 @@ def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
         TypeError,
         jsonschema.exceptions.UndefinedTypeCheck,
         referencing.exceptions.Unresolvable,
-        jsonschema.exceptions._WrappedReferencingError,
     ):
         return None
 
 
 @functools.cache
 def _class(dialect: Dialect, arithmetic: str) -> Any:
-    import jsonschema
+    import jsonschema.validators
 
     plain = {
         "draft2020-12": jsonschema.Draft202012Validator,

@@ -1,9 +1,27 @@
-"""Candidates for a witness, from what two schemas say differently, without a look at all that they say alike.
+"""Candidates for a witness, searched for where two schemas differ and nowhere else.
 
-Law: what is given here is only a candidate; both validators look at the whole of it. It goes down to each place that
-the residue speaks of and searches a value there alone; around it stands the plainest message of the producer. A value
-that breaks the consumer and is the plainest of the producer's needs no search, for there is no plainer one. Where
-keywords look at each other, nothing is taken apart.
+Law: what is given here is only a candidate; both validators look at the whole of it. A search is made only where no
+value can be constructed, and where keywords depend on each other nothing is taken apart.
+
+Theory of operation. The residual says which constraints of the consumer the producer does not imply, each at its place.
+For such a place the walk goes down through properties, items and alternatives, and asks there alone for a value of the
+producer's subschema that breaks the residual's; on the way back it puts that value into the smallest message of the
+producer around it (`minimal_instance`). So for
+
+    produced  {"type": "object", "properties": {"id": {"type": "string"}, "n": {"type": "integer", "minimum": 0}},
+               "required": ["id", "n"]}
+    accepted  the same with {"type": "integer", "minimum": 5} as `n`
+
+the residual is `{"properties": {"n": {"minimum": 5}}}`. At `n` the producer's schema is narrowed by the opposite of
+that keyword, `{"type": "integer", "minimum": 0, "exclusiveMaximum": 5}`; its smallest instance is 0; around it stands
+`id` with its own smallest instance, and the candidate is `{"n": 0, "id": ""}`. What cannot be constructed is left to
+the prover, which then has to look at two small subschemas and not at two documents.
+
+Candidates come in order, and the caller says of each whether it breaks the consumer: a place that has shown all there
+is to show is left at once.
+
+Reference: witness generation by construction and search, Attouche, Baazizi, Colazzo, Ghelli, Sartiani and Scherzinger,
+"Witness Generation for JSON Schema", PVLDB 15(13), 2022; here for a difference of two schemas, guided by its residual.
 """
 
 from __future__ import annotations
@@ -15,7 +33,7 @@ from typing import Any
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
-from claude_comm.schema.containment.minimal_instance import NotPlain, plainest, refusing
+from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
 from claude_comm.schema.containment.residual import Walk, alike
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
@@ -34,7 +52,7 @@ _OBJECT = frozenset(("type", "format", "properties", "required"))
 _MET = frozenset(("additionalProperties", "propertyNames", "patternProperties", "minProperties", "dependentRequired"))
 _ARRAY = frozenset(("type", "format", "items", "minItems", "maxItems"))
 _UNION = frozenset(keywords.UNIONS)
-# What the residue may ask of properties, and names for one that nobody declares, plain ones first.
+# What the residual may ask of properties, and names for one that nobody declares, plain ones first.
 _ASKED = frozenset(("properties", "required", "additionalProperties"))
 _FRESH = ("", *"abcdefghijklmnopqrstuvwxyz", *(f"further{index}" for index in range(1_000)))
 # Of these there is one way to break each, so that one value shows all there is to show.
@@ -47,7 +65,7 @@ _SINGLE = frozenset(
 )
 
 
-class Near:
+class GuidedSearch:
     """`shown` is where the caller keeps the messages that do break the consumer: it grows while `messages` runs."""
 
     def __init__(self, produced: Document, accepted: Document, shown: list[Json], budget: Budget) -> None:
@@ -58,7 +76,7 @@ class Near:
         self.alone = False
 
     def all(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
-        """The messages for the residue of the whole."""
+        """The messages for the residual of the whole."""
         self.alone = _leaves(rest) == 1
         return self.messages(produced, rest, patience)
 
@@ -102,8 +120,8 @@ class Near:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""
         if len(ours) * len(theirs) > MAX_BRANCHES:
             return
-        new = [branch for branch in theirs if not any(alike(branch, each) for each in ours)]
-        gone = [branch for branch in ours if not any(alike(branch, each) for each in theirs)]
+        new = [branch for branch in theirs if not any(alike(branch, other) for other in ours)]
+        gone = [branch for branch in ours if not any(alike(branch, other) for other in theirs)]
         walk = Walk(self.definitions, self.accepted)
         for at, branch in enumerate(gone):
             against = new[min(at, len(new) - 1)] if new else False
@@ -138,7 +156,7 @@ class Near:
                 yield {**others, name: value, **given}
                 if len(self.shown) > before:
                     # What such a message lacks as well, it has shown.
-                    missing = [each for each in missing if each == name]
+                    missing = [other for other in missing if other == name]
         if missing:
             yield {**others, **given}
         if "additionalProperties" in rest:
@@ -166,15 +184,15 @@ class Near:
             yield from ((name, others) for name in itertools.islice(fresh, 1))
 
     def value(self, schema: Json) -> Json:
-        """A value for a property that has to be there; raises `NotPlain`."""
-        return plainest(schema, self.definitions, self.solved)
+        """A value for a property that has to be there; raises `NoMinimalInstance`."""
+        return minimal_instance(schema, self.definitions, self.solved)
 
     def solved(self, schema: Json) -> Json:
         """What cannot be read off."""
-        found = self.question(schema, False).ask()
-        if isinstance(found, Sat):
-            return found.value
-        raise NotPlain
+        result = self.question(schema, False).ask()
+        if isinstance(result, Sat):
+            return result.value
+        raise NoMinimalInstance
 
     def searched(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
         """The plainest value; if that does not show all there is to show, those that a proof comes upon."""
@@ -184,12 +202,12 @@ class Near:
         def solve(part: Json) -> Json:
             if part is narrow:
                 # What is searched as a whole is searched below, and only once.
-                raise NotPlain
+                raise NoMinimalInstance
             return self.solved(part)
 
         try:
-            plain = plainest(narrow, self.definitions, solve)
-        except NotPlain:
+            plain = minimal_instance(narrow, self.definitions, solve)
+        except NoMinimalInstance:
             pass
         else:
             before = len(self.shown)
@@ -228,7 +246,7 @@ def _whole(schema: Json, definitions: Mapping[str, Json]) -> Json:
 
 
 def _leaves(rest: Json) -> int:
-    """How many things a residue asks for; of what is not taken apart here it is only said that they may be more."""
+    """How many things a residual asks for; of what is not taken apart here it is only said that they may be more."""
     if not isinstance(rest, dict):
         return int(rest is not True)
     return sum(_asked(keyword, value) for keyword, value in rest.items())

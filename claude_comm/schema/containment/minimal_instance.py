@@ -1,8 +1,8 @@
-"""The plainest value of a schema, where it can be read off it.
+"""The smallest instance of a schema, where it can be constructed without search.
 
-Law: a value that is given here is meant to be one of the schema, and as plain as one that a proof would come upon: it
-fills in what a candidate for a witness needs elsewhere, and both validators look at the whole. What cannot be read off
-is `NotPlain`, and has to be searched.
+Law: an instance made here is meant to be valid, and no larger than one that a proof would find: it fills in what a
+candidate for a witness needs around the place that differs, and both validators check the whole. A part that cannot be
+constructed is left to `solve`; where that finds nothing either, `NoMinimalInstance` is raised.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from claude_comm.schema.verdict import Json
 
 MAX_LEVELS = 12
 # Arrays of arrays of so many items would multiply.
-MAX_READS = 500
+MAX_STEPS = 500
 MAX_ITEMS = 20
 MAX_CHARACTERS = 1_000
 
 
-class NotPlain(Exception):
-    """There is no such value, or it cannot be found. It never leaves the engine."""
+class NoMinimalInstance(Exception):
+    """There is no instance, or none was found. It never leaves the engine."""
 
 
-class _Unread(Exception):
-    """It has to be searched."""
+class _NeedsSearch(Exception):
+    """The instance cannot be constructed here."""
 
 
 Solve: TypeAlias = Callable[[Json], Json]
 
 
-def plainest(schema: Json, definitions: Mapping[str, Json], solve: Solve) -> Json:
-    """A least value; what cannot be read off a part of it is left to `solve`. Raises `NotPlain`."""
-    return _Reader(definitions, solve).read(schema, 0)
+def minimal_instance(schema: Json, definitions: Mapping[str, Json], solve: Solve) -> Json:
+    """A smallest instance; a part that cannot be constructed is left to `solve`. Raises `NoMinimalInstance`."""
+    return _Construction(definitions, solve).build(schema, 0)
 
 
 def refusing(produced: Json, rest: Json) -> Json:
@@ -80,48 +80,48 @@ def _names(kinds: Json) -> list[str]:
     return kinds if isinstance(kinds, list) else [kinds]
 
 
-class _Reader:
+class _Construction:
     def __init__(self, definitions: Mapping[str, Json], solve: Solve) -> None:
-        self.definitions, self.solve, self.reads = definitions, solve, MAX_READS
+        self.definitions, self.solve, self.steps = definitions, solve, MAX_STEPS
 
-    def read(self, schema: Json, level: int) -> Json:
-        self.reads -= 1
-        if self.reads < 0:
-            raise NotPlain
+    def build(self, schema: Json, level: int) -> Json:
+        self.steps -= 1
+        if self.steps < 0:
+            raise NoMinimalInstance
         if schema is True or schema == {}:
             return None
         if not isinstance(schema, dict) or level > MAX_LEVELS:
-            raise NotPlain
+            raise NoMinimalInstance
         if "$ref" in schema and len(schema) == 1:
-            return self.read(self.definitions[definition_name(schema["$ref"])], level + 1)
+            return self.build(self.definitions[definition_name(schema["$ref"])], level + 1)
         for keyword in keywords.UNIONS:
             if keyword in schema and len(schema) == 1:
                 return self.least(schema[keyword], level)
         try:
-            found = self.of(_merged(schema) if "allOf" in schema else schema, level)
-            if "not" in schema and not _avoids(found, schema["not"]):
+            instance = self.of(_merged(schema) if "allOf" in schema else schema, level)
+            if "not" in schema and not _avoids(instance, schema["not"]):
                 return self.solve(schema)
-        except _Unread:
+        except _NeedsSearch:
             return self.solve(schema)
-        return found
+        return instance
 
     def least(self, branches: list[Json], level: int) -> Json:
-        found = []
+        instances = []
         for branch in branches:
             try:
-                found.append(self.read(branch, level + 1))
-            except NotPlain:
+                instances.append(self.build(branch, level + 1))
+            except NoMinimalInstance:
                 continue
-        if not found:
-            raise NotPlain
-        return min(found, key=_rank)
+        if not instances:
+            raise NoMinimalInstance
+        return min(instances, key=_rank)
 
     def of(self, schema: dict[str, Any], level: int) -> Json:
         if "const" in schema or "enum" in schema:
             return _listed(schema)
         kind = _kind(schema)
-        if not kind or not schema.keys() <= _READ[kind]:
-            raise _Unread
+        if not kind or not schema.keys() <= _CONSTRUCTIBLE[kind]:
+            raise _NeedsSearch
         if kind == "array":
             return self.array(schema, level)
         if kind == "object":
@@ -132,17 +132,17 @@ class _Reader:
     def array(self, schema: dict[str, Any], level: int) -> Json:
         count = _count(schema, "minItems", MAX_ITEMS)
         if count > 1 and schema.get("uniqueItems"):
-            raise _Unread
+            raise _NeedsSearch
         first = schema.get("prefixItems", ())[:count]
         after = schema.get("items", True)
-        return [self.read(item, level + 1) for item in (*first, *[after] * (count - len(first)))]
+        return [self.build(item, level + 1) for item in (*first, *[after] * (count - len(first)))]
 
     def object(self, schema: dict[str, Any], level: int) -> Json:
         properties, names = schema.get("properties", {}), schema.get("required", ())
         if len(names) < schema.get("minProperties", 0) or (names and not _OPEN.isdisjoint(schema)):
-            raise _Unread
+            raise _NeedsSearch
         further = schema.get("additionalProperties", True)
-        return {name: self.read(properties.get(name, further), level + 1) for name in names}
+        return {name: self.build(properties.get(name, further), level + 1) for name in names}
 
 
 def _merged(schema: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _merged(schema: dict[str, Any]) -> dict[str, Any]:
             elif tighter is not None:
                 merged[keyword] = tighter(merged[keyword], value)
             elif merged[keyword] != value:
-                raise _Unread
+                raise _NeedsSearch
     return merged
 
 
@@ -167,12 +167,12 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def _listed(schema: dict[str, Any]) -> Json:
     if not schema.keys() <= _LISTS:
-        raise _Unread
+        raise _NeedsSearch
     values = _values(schema)
     if "type" in schema and not (schema["type"] == "string" and all(isinstance(value, str) for value in values)):
-        raise _Unread
+        raise _NeedsSearch
     if not values:
-        raise NotPlain
+        raise NoMinimalInstance
     return min(values, key=_rank)
 
 
@@ -192,7 +192,7 @@ def _avoids(value: Json, refused: Json) -> bool:
             _is_number(value) and "integer" in kinds
         )
     if refused.keys() <= _LISTS:
-        return key(value) not in {key(each) for each in refused.get("enum", [refused.get("const")])}
+        return key(value) not in {key(listed) for listed in refused.get("enum", [refused.get("const")])}
     return False
 
 
@@ -205,21 +205,21 @@ def _number(schema: dict[str, Any]) -> Json:
     low, high = _most(schema, "minimum", "exclusiveMinimum", max), _most(schema, "maximum", "exclusiveMaximum", min)
     least = exact(schema.get("multipleOf", 1))
     if "integer" in _names(schema["type"]) and least.denominator != 1:
-        raise _Unread
-    found = Fraction(0)
+        raise _NeedsSearch
+    nearest = Fraction(0)
     if low is not None and low > 0:
-        found = math.ceil(low / least) * least
+        nearest = math.ceil(low / least) * least
     elif high is not None and high < 0:
-        found = math.floor(high / least) * least
+        nearest = math.floor(high / least) * least
     for keyword, step in (("exclusiveMinimum", least), ("exclusiveMaximum", -least)):
-        if keyword in schema and found == exact(schema[keyword]):
-            found += step
-    if (low is not None and found < low) or (high is not None and found > high):
-        raise _Unread
+        if keyword in schema and nearest == exact(schema[keyword]):
+            nearest += step
+    if (low is not None and nearest < low) or (high is not None and nearest > high):
+        raise _NeedsSearch
     try:
-        return written(found)
+        return written(nearest)
     except Unwritable:
-        raise _Unread from None
+        raise _NeedsSearch from None
 
 
 def _most(
@@ -235,7 +235,7 @@ def _string(schema: dict[str, Any]) -> Json:
 
 def _count(schema: dict[str, Any], keyword: str, most: int) -> int:
     if schema.get(keyword, 0) > most:
-        raise _Unread
+        raise _NeedsSearch
     return int(schema.get(keyword, 0))
 
 
@@ -250,7 +250,7 @@ _EVERY = frozenset(("type", "format", "not", *keywords.about(*keywords.KINDS))) 
     *("contains", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties"),
     *("dependentSchemas", "dependencies", "additionalItems"),
 }
-_READ = {**dict.fromkeys(keywords.TYPES, _EVERY), "string": _EVERY - {"pattern"}}
+_CONSTRUCTIBLE = {**dict.fromkeys(keywords.TYPES, _EVERY), "string": _EVERY - {"pattern"}}
 _MAKE: dict[str, Callable[[dict[str, Any]], Json]] = {"number": _number, "integer": _number, "string": _string}
 _NUMERIC = frozenset(("integer", "number"))
 _Choose = Callable[[float, float], float]

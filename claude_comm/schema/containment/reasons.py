@@ -1,6 +1,7 @@
 """From refusals to reasons: what the producer may send, what the consumer needs, and how either could mend it.
 
-Law: every sentence is true of a message that was found, names the property as a person would, and says both sides.
+Law: every sentence is true of a message that breaks the consumer, names the property as a person would, and says what
+the producer may send and what the consumer needs.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import jsonschema_rs
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.containment.confirm import Side, separates
-from claude_comm.schema.cost.path_growth import load
-from claude_comm.schema.cost.validation_cost import glanced
+from claude_comm.schema.cost.path_growth import error_cost
+from claude_comm.schema.cost.validation_cost import quick_cost
 from claude_comm.schema.pointer import pointer
 from claude_comm.schema.validation.errors import errors, refusals
 from claude_comm.schema.validation.phrases import Refusal, actual, needed, place, shown, subject
@@ -31,7 +32,7 @@ def explained(left: Side, right: Side, witness: Json, others: Others, budget: Bu
     # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
     with contextlib.suppress(OutOfBudget):
         gather(left, right, shown, others(shown), budget)
-    return told(right, shown)
+    return incompatible(right, shown)
 
 
 def gather(left: Side, right: Side, shown: list[Json], messages: Iterable[Json], budget: Budget) -> None:
@@ -42,15 +43,15 @@ def gather(left: Side, right: Side, shown: list[Json], messages: Iterable[Json],
         shown.append(message)
 
 
-def told(right: Side, shown: Sequence[Json]) -> Incompatible:
+def incompatible(right: Side, shown: Sequence[Json]) -> Incompatible:
     """The verdict for messages that break the consumer, the first of them a confirmed witness."""
-    found = [refusal for message in shown for refusal in refusals(_errors(right, message))]
-    return Incompatible(witness=shown[0], reasons=distinct(found))
+    all_refusals = [refusal for message in shown for refusal in refusals(_errors(right, message))]
+    return Incompatible(witness=shown[0], reasons=distinct(all_refusals))
 
 
 def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
-    small = glanced(right.document, message) is not None
-    return errors(right.rust, message, "all" if small else load(right.document).named(message))
+    small = quick_cost(right.document, message) is not None
+    return errors(right.rust, message, "all" if small else error_cost(right.document).named(message))
 
 
 def reason(refusal: Refusal) -> Reason:
@@ -66,13 +67,13 @@ def reason(refusal: Refusal) -> Reason:
 
 def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
     """One reason for each keyword of the accepting schema, in the order found; items of an array count once."""
-    found: dict[tuple[object, ...], Reason] = {}
+    reasons: dict[tuple[object, ...], Reason] = {}
     for refusal in refusals:
         about = shown(refusal.limit) if refusal.rule in _NAMED else None
         key = (refusal.schema_path, tuple(["*" if isinstance(s, int) else s for s in refusal.path]), about)
-        if key not in found:
-            found[key] = reason(refusal)
-    return tuple(found.values())
+        if key not in reasons:
+            reasons[key] = reason(refusal)
+    return tuple(reasons.values())
 
 
 # Each names a property: another one is another reason.

@@ -1,10 +1,28 @@
-"""What a consumer's schema asks for beyond what the producer's says in as many words.
+"""The residual: the consumer's constraints that the producer's keywords do not already imply.
 
-Law: a value of `produced` is in `accepted` exactly when it is in the residue; so where nothing remains the pair is
+Law: a value of `produced` is in `accepted` exactly when it is in the residual; so where nothing remains the pair is
 compatible, and that is a proof. A keyword is dropped only when a keyword of the producer at the same place implies it;
 whatever is not understood here remains.
 
-A message schema and a later version of it differ in few places: this finds them in one walk over both.
+Theory of operation. Both schemas are walked together, place by place: the residual of `R` under `L` is the conjunction
+of those keywords of `R` that are not valid consequences of `L`. One rule a keyword decides that, from the keywords of
+`L` at the same place; where a keyword holds schemas, what remains of it is their residual under the schemas of `L` at
+the same member. So
+
+    L = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]}
+    R = {"type": "object", "properties": {"n": {"type": "number", "maximum": 9}, "t": {"type": "string"}}}
+
+leaves `{"properties": {"n": {"maximum": 9}, "t": {"type": "string"}}}`: `type` is implied twice (every integer is a
+number), `maximum` is not, and `t` may be anything, as `L` does not limit it. What remains is what a witness must break,
+and `guided_witness` goes to these places alone. A message schema and a later version of it differ in few places: one
+walk over both finds them.
+
+References are followed as long as they do not lead back: a pair that is met again while it is being compared remains as
+it is, because only the prover, by coinduction, may take it for settled.
+
+Reference: syntactic subsumption in description logics, structural subtyping of schemas (Habib, Shinnar, Hirzel and
+Pradel, "Finding Data Compatibility Bugs with JSON Subschema Checks", ISSTA 2021), made one-sided: it may fail to imply,
+and never implies wrongly.
 """
 
 from __future__ import annotations
@@ -20,17 +38,17 @@ from claude_comm.schema.values import exact, key, text
 from claude_comm.schema.verdict import Json
 
 # Alternatives are compared each with each, on every level: past so many looks the rest remains as it is.
-MAX_LOOKS = 2_000
+MAX_COMPARISONS = 2_000
 
 
-def residue(produced: Document, accepted: Document) -> Json:
-    """The residue of two documents, as a schema with the definitions of `accepted`; True where nothing remains."""
+def residual(produced: Document, accepted: Document) -> Json:
+    """The residual of two documents, as a schema with the definitions of `accepted`; True where nothing remains."""
     if any(document.opaque or document.lexical or document.dynamic for document in (produced, accepted)):
         return accepted.schema
     walk = Walk(produced.definitions, accepted.definitions)
     try:
         rest = walk.beyond(bare(produced.schema), bare(accepted.schema))
-    except (TooManyLooks, RecursionError):
+    except (TooManyComparisons, RecursionError):
         # Definitions that lead to definitions may nest deeper than the interpreter's stack.
         return accepted.schema
     if accepted.definitions and isinstance(rest, dict):
@@ -50,7 +68,7 @@ def alike(left: Json, right: Json) -> bool:
     return bool(left == right) and text(left) == text(right)
 
 
-class TooManyLooks(Exception):
+class TooManyComparisons(Exception):
     """It never leaves the engine."""
 
 
@@ -59,17 +77,17 @@ class Walk:
 
     def __init__(self, produced: Mapping[str, Json], accepted: Mapping[str, Json]) -> None:
         self.produced, self.accepted = produced, accepted
-        self.shared, self.looks = alike(produced, accepted), MAX_LOOKS
+        self.shared, self.comparisons = alike(produced, accepted), MAX_COMPARISONS
         self.open: set[tuple[str, str]] = set()
 
     def same(self, left: Json, right: Json) -> bool:
         return alike(left, right) and (self.shared or b'"$ref"' not in text(right))
 
     def beyond(self, left: Json, right: Json) -> Json:
-        """The residue of `right` for the values of `left`; raises `TooManyLooks`."""
-        self.looks -= 1
-        if self.looks < 0:
-            raise TooManyLooks
+        """The residual of `right` for the values of `left`; raises `TooManyComparisons`."""
+        self.comparisons -= 1
+        if self.comparisons < 0:
+            raise TooManyComparisons
         if right is True or right == {} or left is False:
             return True
         if not isinstance(right, dict) or not _LINKED.isdisjoint(right):
@@ -89,7 +107,7 @@ class Walk:
                 if rule not in left or not self.same(left[rule], right[rule]):
                     rest[rule] = right[rule]
             else:
-                rule(self, left, right, rest)
+                rest.update(rule(self, left, right))
         return rest or True
 
     def implied(self, left: Json, right: Json) -> bool:
@@ -97,16 +115,19 @@ class Walk:
 
 
 _Schema = dict[str, Any]
-_Rule = Callable[[Walk, _Schema, _Schema, _Schema], None]
+# What remains of the keywords of one rule.
+_Rule = Callable[[Walk, _Schema, _Schema], _Schema]
+_NOTHING: _Schema = {}
 
 # What these say depends on what stands beside them, or on which of it has looked at a value.
 _LINKED = keywords.UNEVALUATED | {"$opaque", "$lexical", "$defs"}
 
 
-def _type(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _type(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     ours, theirs = _kinds(left), _names(right["type"])
     if ours is None or not all(kind in theirs or (kind == "integer" and "number" in theirs) for kind in ours):
-        rest["type"] = right["type"]
+        return {"type": right["type"]}
+    return _NOTHING
 
 
 def _names(kinds: Json) -> list[str]:
@@ -133,10 +154,11 @@ _KIND = {
 
 
 def _values(keyword: str) -> _Rule:
-    def rule(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+    def rule(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
         ours, theirs = _listed(left), _listed({keyword: right[keyword]})
         if ours is None or theirs is None or not {key(value) for value in ours} <= {key(value) for value in theirs}:
-            rest[keyword] = right[keyword]
+            return {keyword: right[keyword]}
+        return _NOTHING
 
     return rule
 
@@ -147,16 +169,16 @@ def _bound(row: keywords.Keyword) -> _Rule:
     stronger = keyword if row.exclusive or row.counts else "exclusive" + keyword.capitalize()
     idle = row.counts and row.bound > 0
 
-    def rule(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+    def rule(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
         wanted = right[keyword]
         # Everything is of at least no length.
         if idle and not wanted:
-            return
+            return _NOTHING
         if keyword in left and _reaches(left[keyword], wanted, sign):
-            return
+            return _NOTHING
         if stronger in left and _reaches(left[stronger], wanted, sign):
-            return
-        rest[keyword] = wanted
+            return _NOTHING
+        return {keyword: wanted}
 
     return rule
 
@@ -168,60 +190,59 @@ def _reaches(ours: float, wanted: float, sign: int) -> bool:
     return ours >= wanted if sign > 0 else ours <= wanted
 
 
-def _multiple_of(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _multiple_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     wanted = exact(right["multipleOf"])
     ours = left.get("multipleOf", 1 if _kinds(left) == ["integer"] else None)
     if ours is None or (exact(ours) / wanted).denominator != 1:
-        rest["multipleOf"] = right["multipleOf"]
+        return {"multipleOf": right["multipleOf"]}
+    return _NOTHING
 
 
-def _nothing(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
-    """A keyword that says nothing of its own."""
+def _annotation(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
+    """A keyword that asserts nothing."""
+    return _NOTHING
 
 
-def _ref(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _ref(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     """A reference beside nothing else is read for what it stands for, unless that leads back to itself."""
     pair = str(left.get("$ref")), str(right["$ref"])
     if walk.shared and pair[0] == pair[1]:
-        return
+        return _NOTHING
     if len(left) > 1 or len(right) > 1 or "$ref" not in left or pair in walk.open:
-        rest["$ref"] = right["$ref"]
-        return
+        return {"$ref": right["$ref"]}
     walk.open.add(pair)
     target = walk.beyond(walk.produced[definition_name(pair[0])], walk.accepted[definition_name(pair[1])])
     walk.open.remove(pair)
-    if target is not True:
-        rest.update(target if isinstance(target, dict) else right)
+    if target is True:
+        return _NOTHING
+    return target if isinstance(target, dict) else right
 
 
-def _unique_items(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
-    if right["uniqueItems"] and not left.get("uniqueItems"):
-        rest["uniqueItems"] = True
+def _unique_items(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
+    return {"uniqueItems": True} if right["uniqueItems"] and not left.get("uniqueItems") else _NOTHING
 
 
-def _required(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _required(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     ours = set(left.get("required", ()))
     missing = [name for name in right["required"] if name not in ours]
-    if missing:
-        rest["required"] = missing
+    return {"required": missing} if missing else _NOTHING
 
 
-def _properties(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _properties(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     """Further properties are all but those named here: while the one remains, so do the names of the other."""
     further = _further(walk, left, right)
     declared, undeclared = left.get("properties", {}), _undeclared(left)
-    found = {}
+    rest: _Schema = {}
     for name, schema in right.get("properties", {}).items():
         beyond = walk.beyond(declared.get(name, undeclared), schema)
         if beyond is not True or not further:
-            found[name] = beyond
-    if found:
-        rest["properties"] = found
+            rest.setdefault("properties", {})[name] = beyond
     patterns = right.get("patternProperties")
     if patterns and not (further and walk.same(left.get("patternProperties"), patterns)):
         rest["patternProperties"] = patterns
     if not further:
         rest["additionalProperties"] = right["additionalProperties"]
+    return rest
 
 
 def _undeclared(schema: _Schema) -> Json:
@@ -244,58 +265,61 @@ def _further(walk: Walk, left: _Schema, right: _Schema) -> bool:
     )
 
 
-def _items(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _items(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     """Position by position; `items` begins where the positions end: while it remains, so do they."""
     ours, wanted = left.get("prefixItems", ()), right.get("prefixItems", ())
     after, further = left.get("items", True), right.get("items", True)
     done = walk.implied(after, further) and all(walk.implied(item, further) for item in ours[len(wanted) :])
     beyond = [walk.beyond(ours[at] if at < len(ours) else after, item) for at, item in enumerate(wanted)]
+    rest: _Schema = {}
     if any(item is not True for item in beyond) or (beyond and not done):
         rest["prefixItems"] = beyond
     if not done:
         whole = bool(ours or wanted)
         rest["items"] = further if whole else walk.beyond(after, further)
+    return rest
 
 
-def _together(*keywords: str) -> _Rule:
+def _together(*group: str) -> _Rule:
     """Keywords of which each changes what the others say: implied only by the same ones."""
 
-    def rule(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
-        if not _both_same(walk, left, right, keywords):
-            rest.update({keyword: right[keyword] for keyword in keywords if keyword in right})
+    def rule(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
+        if _both_same(walk, left, right, group):
+            return _NOTHING
+        return {keyword: right[keyword] for keyword in group if keyword in right}
 
     return rule
 
 
-def _both_same(walk: Walk, left: _Schema, right: _Schema, keywords: tuple[str, ...]) -> bool:
+def _both_same(walk: Walk, left: _Schema, right: _Schema, group: tuple[str, ...]) -> bool:
     return all(
         (keyword in left) == (keyword in right) and (keyword not in left or walk.same(left[keyword], right[keyword]))
-        for keyword in keywords
+        for keyword in group
     )
 
 
-def _property_names(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _property_names(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     beyond = walk.beyond(left.get("propertyNames", True), right["propertyNames"])
-    if beyond is not True:
-        rest["propertyNames"] = beyond
+    return _NOTHING if beyond is True else {"propertyNames": beyond}
 
 
-def _any_of(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
+def _any_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     def taken(branch: Json) -> bool:
         return any(walk.implied(branch, wanted) for wanted in right["anyOf"])
 
-    if not taken(left) and not any(all(map(taken, branches)) for branches in _alternatives(left)):
-        rest["anyOf"] = right["anyOf"]
+    if taken(left) or any(all(map(taken, branches)) for branches in _alternatives(left)):
+        return _NOTHING
+    return {"anyOf": right["anyOf"]}
 
 
 def _alternatives(schema: _Schema) -> Iterator[list[Json]]:
     return (schema[keyword] for keyword in keywords.UNIONS if keyword in schema)
 
 
-def _all_of(walk: Walk, left: _Schema, right: _Schema, rest: _Schema) -> None:
-    beyond = [each for item in right["allOf"] if (each := walk.beyond(left, item)) is not True]
-    if beyond and not walk.same(left.get("allOf"), right["allOf"]):
-        rest["allOf"] = beyond
+def _all_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
+    parts = [walk.beyond(left, part) for part in right["allOf"]]
+    beyond = [part for part in parts if part is not True]
+    return {"allOf": beyond} if beyond and not walk.same(left.get("allOf"), right["allOf"]) else _NOTHING
 
 
 def _absent(left: _Schema) -> frozenset[str]:
@@ -306,8 +330,8 @@ def _absent(left: _Schema) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=256)
 def _beside(*kinds: str) -> frozenset[str]:
-    told = {"number" if kind == "integer" else kind for kind in kinds}
-    return frozenset(keywords.about(*(kind for kind in keywords.KINDS if kind not in told))) - keywords.UNEVALUATED
+    own = {"number" if kind == "integer" else kind for kind in kinds}
+    return frozenset(keywords.about(*(kind for kind in keywords.KINDS if kind not in own))) - keywords.UNEVALUATED
 
 
 _RULES: dict[str, _Rule] = {
@@ -315,7 +339,7 @@ _RULES: dict[str, _Rule] = {
     **{keyword: _values(keyword) for keyword in ("const", "enum")},
     **{row.name: _bound(row) for row in keywords.TABLE.values() if row.bound},
     "multipleOf": _multiple_of,
-    "format": _nothing,
+    "format": _annotation,
     "$ref": _ref,
     "uniqueItems": _unique_items,
     "required": _required,

@@ -1,7 +1,7 @@
-"""How often one place of a message may be looked at: whether validating can take exponential time.
+"""How often one place of a message may be visited: whether validating can take exponential time.
 
-Law: both figures are upper bounds, found without a message and in time linear in the schema. Validators look at the
-same place once for each path of subschemas that leads there, and remember nothing. Two references to the next of thirty
+Law: both figures are upper bounds, computed without a message and in time linear in the schema. Validators visit the
+same place once for each path of subschemas that leads there, and keep no table. Two references to the next of thirty
 definitions are 2**30 paths; and a recursive schema that comes back to itself in two ways at each level takes time
 2**depth. A recursion that comes back in one way, as a tree of comments does, is not of these.
 """
@@ -17,29 +17,29 @@ from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.verdict import Json
 
-# Looks at one place that `jsonschema-rs` takes a few milliseconds for; a schema without references has at most half.
+# Visits of one place that `jsonschema-rs` takes a few milliseconds for; a schema without references has at most half.
 BEARABLE = 100_000
 # Errors take about 30 microseconds each.
 MAX_ERRORS = 50_000
 MAX_COPIED = 100_000_000
 _HERE, _NAMES = ("here", ""), ("names", "")
 
-Step = tuple[str, str]
+PathStep = tuple[str, str]
 Named: TypeAlias = Literal["all", "first", "none"]
-Edge = tuple[Step, dict[str, Any]]
+Edge = tuple[PathStep, dict[str, Any]]
 
 
-class Growth(msgspec.Struct, frozen=True):
+class PathGrowth(msgspec.Struct, frozen=True):
     """`visits` of one place at most, recursion apart; `ways` in which a recursion comes back to itself in one step."""
 
     visits: int
     ways: int
 
 
-class Load(msgspec.Struct, frozen=True):
+class ErrorCost(msgspec.Struct, frozen=True):
     """What it takes `jsonschema-rs` to name all errors of a message: it makes a tree of them, with copies of values."""
 
-    growth: Growth
+    growth: PathGrowth
     # Values of the widest enumeration: an error holds them all.
     widest: int
 
@@ -54,10 +54,10 @@ class Load(msgspec.Struct, frozen=True):
         return "all"
 
 
-def load(document: Document) -> Load:
-    """The load of a whole document."""
+def error_cost(document: Document) -> ErrorCost:
+    """The error cost of a whole document."""
     widest = max((len(schema.get("enum", ())) for schema in keywords.schemas(document.schema)), default=1)
-    return Load(growth(document), max(widest, 1))
+    return ErrorCost(path_growth(document), max(widest, 1))
 
 
 def measured(instance: Json) -> tuple[int, int, int]:
@@ -78,14 +78,14 @@ def measured(instance: Json) -> tuple[int, int, int]:
     return values, depth, characters
 
 
-def growth(document: Document) -> Growth:
+def path_growth(document: Document) -> PathGrowth:
     """The growth of a whole document."""
     if not isinstance(document.schema, dict):
-        return Growth(1, 1)
-    return _Growing(document).run()
+        return PathGrowth(1, 1)
+    return _Components(document).run()
 
 
-class _Growing:
+class _Components:
     """Strongly connected components, by Tarjan's algorithm with a stack of its own; each is weighed when it closes."""
 
     def __init__(self, document: Document) -> None:
@@ -97,7 +97,7 @@ class _Growing:
         self.held: list[int] = []
         self.ways = 1
 
-    def run(self) -> Growth:
+    def run(self) -> PathGrowth:
         root = self.document.schema
         stack = [(id(root), self.enter(root))]
         while stack:
@@ -112,7 +112,7 @@ class _Growing:
                 stack.append((id(edge[1]), self.enter(edge[1])))
             elif id(edge[1]) not in self.visits:
                 self.low[here] = min(self.low[here], self.index[id(edge[1])])
-        return Growth(self.visits[id(root)], self.ways)
+        return PathGrowth(self.visits[id(root)], self.ways)
 
     def enter(self, schema: dict[str, Any]) -> Iterator[Edge]:
         here = id(schema)
@@ -137,16 +137,16 @@ class _Growing:
         self.visits.update(dict.fromkeys(members, min(visits, BEARABLE + 1)))
 
 
-def _meeting(weights: list[tuple[Step, int]]) -> int:
+def _meeting(weights: list[tuple[PathStep, int]]) -> int:
     """The weight of the edges that may lead to the same place: those of one step, and those that take any step."""
-    found: dict[Step, int] = {}
+    weight_of: dict[PathStep, int] = {}
     for step, weight in weights:
-        found[step] = found.get(step, 0) + weight
+        weight_of[step] = weight_of.get(step, 0) + weight
     least = 0
     for kind in ("object", "array"):
-        named = max((weight for step, weight in found.items() if step[0] == kind and step[1] != "*"), default=0)
-        least = max(least, named + found.get((kind, "*"), 0))
-    return found.get(_HERE, 0) + max(least, found.get(_NAMES, 0))
+        named = max((weight for step, weight in weight_of.items() if step[0] == kind and step[1] != "*"), default=0)
+        least = max(least, named + weight_of.get((kind, "*"), 0))
+    return weight_of.get(_HERE, 0) + max(least, weight_of.get(_NAMES, 0))
 
 
 def _edges(schema: dict[str, Any], document: Document) -> Iterator[Edge]:
@@ -156,7 +156,7 @@ def _edges(schema: dict[str, Any], document: Document) -> Iterator[Edge]:
             yield step, inner
 
 
-def _steps(schema: dict[str, Any], document: Document) -> Iterator[tuple[Step, Json]]:
+def _steps(schema: dict[str, Any], document: Document) -> Iterator[tuple[PathStep, Json]]:
     yield from ((_HERE, inner) for inner in keywords.in_place(schema))
     if "$ref" in schema:
         yield _HERE, document.definition(schema["$ref"])
@@ -168,7 +168,7 @@ def _steps(schema: dict[str, Any], document: Document) -> Iterator[tuple[Step, J
 
 
 # The step to the schemas of a keyword that takes any member, or the names of all.
-_BELOW: dict[str, Step] = {
+_BELOW: dict[str, PathStep] = {
     **{name: (keywords.TABLE[name].about, "*") for name in keywords.names(lambda row: row.applies == "members")},
     "propertyNames": _NAMES,
 }

@@ -47,14 +47,14 @@ class _Targets:
 
     def __init__(self, root: Json) -> None:
         self.base_of: dict[int, str] = {}
-        self.found: dict[str, Json] = {"": root}
+        self.at_address: dict[str, Json] = {"": root}
         for schema, base in _based(root, ""):
             self.base_of[id(schema)] = base
             if isinstance(schema.get("$id"), str):
-                self.found.setdefault(base, schema)
+                self.at_address.setdefault(base, schema)
             for keyword in ("$anchor", "$dynamicAnchor"):
                 if isinstance(schema.get(keyword), str):
-                    self.found.setdefault(f"{base}#{schema[keyword]}", schema)
+                    self.at_address.setdefault(f"{base}#{schema[keyword]}", schema)
 
     def of(self, schema: dict[str, Any]) -> Iterator[Json]:
         for keyword in keywords.REFERENCES:
@@ -63,10 +63,10 @@ class _Targets:
                 yield self.target(_join(self.base_of.get(id(schema), ""), reference))
 
     def target(self, address: str) -> Json:
-        if address in self.found:
-            return self.found[address]
+        if address in self.at_address:
+            return self.at_address[address]
         base, fragment = urldefrag(address)
-        resource = self.found.get(base)
+        resource = self.at_address.get(base)
         try:
             return follow(resource, fragment) if fragment.startswith("/") else resource
         except LookupError:

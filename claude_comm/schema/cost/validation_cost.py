@@ -1,4 +1,4 @@
-"""How much work a validator has with one message, counted before it is set to work.
+"""What validating one message costs, counted before a validator is started.
 
 Law: neither validator can be interrupted, and both recurse on the machine's stack. So their evaluations are counted
 first, on a table of (subschema, value), which costs no more than the product of the two sizes, and nothing is validated
@@ -29,39 +29,39 @@ ENOUGH = 1_000_000_000
 # Up to so many evaluations are not counted one by one: both validators end within milliseconds.
 SMALL = 4_000
 # Characters that `jsonschema-rs` may look at again and again for the look-around of one pattern: about 0.1 s.
-MAX_LOOKED = 50_000_000
-_LOOKS = re.compile(r"\(\?[=!<]|\\[1-9k]")
+MAX_LOOKAROUND = 50_000_000
+_LOOKAROUND = re.compile(r"\(\?[=!<]|\\[1-9k]")
 
 
-class Effort(msgspec.Struct, frozen=True):
+class Cost(msgspec.Struct, frozen=True):
     """`evaluations` of a subschema at a value, and how many of them are nested; None: it would not end."""
 
     evaluations: int
     depth: int
 
 
-def effort(document: Document, value: Json, tick: Callable[[], None], size: int | None = None) -> Effort | None:
-    """The work of validating `value`, or a little more; None where references turn in circles or nest too deep.
+def cost_of(document: Document, value: Json, tick: Callable[[], None], size: int | None = None) -> Cost | None:
+    """An upper bound on the work of validating `value`; None where references turn in circles or nest too deep.
 
-    `size` is what `size_of` said of the value, for who asks about more than one document.
+    `size` is `size_of(value)`, for a caller that asks about several documents.
     """
-    glance = glanced(document, value, size)
+    glance = quick_cost(document, value, size)
     if glance is not None:
         tick()
         return glance
     try:
-        return _Count(document, tick).of(document.schema, value, 0)
-    except _Endless:
+        return _Evaluations(document, tick).of(document.schema, value, 0)
+    except _Unbounded:
         return None
 
 
-def glanced(document: Document, value: Json, size: int | None = None) -> Effort | None:
+def quick_cost(document: Document, value: Json, size: int | None = None) -> Cost | None:
     """A bound that needs no walk: without recursion each subschema looks at each value at most once."""
     unfolded = document.unfolded
     if unfolded is None:
         return None
     bound = unfolded.nodes * (size_of(value) if size is None else size)
-    return Effort(bound, unfolded.depth) if bound <= SMALL else None
+    return Cost(bound, unfolded.depth) if bound <= SMALL else None
 
 
 def size_of(value: Json, limit: int = SMALL) -> int:
@@ -81,33 +81,33 @@ def size_of(value: Json, limit: int = SMALL) -> int:
     return total
 
 
-class _Endless(Exception):
+class _Unbounded(Exception):
     """A circle, or a stack too deep."""
 
 
-class _Count:
+class _Evaluations:
     def __init__(self, document: Document, tick: Callable[[], None]) -> None:
         self.document, self.tick = document, tick
-        self.known: dict[tuple[int, int], Effort | None] = {}
+        self.known: dict[tuple[int, int], Cost | None] = {}
 
-    def of(self, schema: Json, value: Json, depth: int) -> Effort:
+    def of(self, schema: Json, value: Json, depth: int) -> Cost:
         if not isinstance(schema, dict):
-            return Effort(1, 1)
+            return Cost(1, 1)
         place = (id(schema), id(value))
         if place in self.known:
-            found = self.known[place]
-            if found is None or depth + found.depth > MAX_DEPTH:
-                raise _Endless
-            return found
+            known = self.known[place]
+            if known is None or depth + known.depth > MAX_DEPTH:
+                raise _Unbounded
+            return known
         if depth > MAX_DEPTH:
-            raise _Endless
+            raise _Unbounded
         self.tick()
         self.known[place] = None
         total, deepest = 1, 0
         for inner, at in self.below(schema, value):
-            one = self.of(inner, at, depth + 1)
-            total, deepest = min(total + one.evaluations, ENOUGH), max(deepest, one.depth)
-        result = self.known[place] = Effort(total, deepest + 1)
+            below = self.of(inner, at, depth + 1)
+            total, deepest = min(total + below.evaluations, ENOUGH), max(deepest, below.depth)
+        result = self.known[place] = Cost(total, deepest + 1)
         return result
 
     def below(self, schema: dict[str, Any], value: Json) -> Iterator[tuple[Json, Json]]:
@@ -178,13 +178,13 @@ def references_in_place(schema: Json) -> Iterator[str]:
 
 def scannable(document: Document, value: Json) -> bool:
     """Whether `jsonschema-rs` ends soon: it searches look-around anew from each character, uninterrupted."""
-    return not looks(document) or searchable(document, value, limit=MAX_LOOKED)
+    return not has_lookaround(document) or searchable(document, value, limit=MAX_LOOKAROUND)
 
 
-def looks(document: Document) -> bool:
+def has_lookaround(document: Document) -> bool:
     """Whether some pattern has look-around or back-references."""
     patterns = document.patterns
-    return bool(patterns) and any(_LOOKS.search(source) for source in patterns)
+    return bool(patterns) and any(_LOOKAROUND.search(source) for source in patterns)
 
 
 def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:

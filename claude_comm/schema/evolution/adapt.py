@@ -17,7 +17,7 @@ from claude_comm.schema.containment.check import check
 from claude_comm.schema.deadline import remaining
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.evolution.adapter import Adapter, apply
-from claude_comm.schema.evolution.candidate_steps import Idea, Kind, ideas
+from claude_comm.schema.evolution.candidate_steps import CandidateStep, StepKind, candidate_steps
 from claude_comm.schema.evolution.image import image
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document
@@ -37,7 +37,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     adapter: Adapter
-    kind: Kind
+    kind: StepKind
     sentences: tuple[str, ...]
     verdict: Verdict
 
@@ -80,24 +80,24 @@ def adapt(
     closed = close(document) if policy == "closed-producer" else document
     # Closed already, and the image may have declared more: it is taken as it is.
     prover = _Prover(closed, unadapted, lambda sent: judge(sent, "strict"))
-    thought = list(itertools.islice(ideas(produced, accepted, aliases or {}), MAX_STEPS))
-    safe = [idea for idea in thought if idea.kind == "safe"]
-    attempts = [[], safe, thought]
-    found: list[Proposal] = []
+    candidates = list(itertools.islice(candidate_steps(produced, accepted, aliases or {}), MAX_STEPS))
+    safe = [idea for idea in candidates if idea.kind == "safe"]
+    attempts = [[], safe, candidates]
+    proposals: list[Proposal] = []
     for attempt in attempts:
         verdict = prover.verdict(attempt)
         if isinstance(verdict, Compatible):
             needed = prover.needed(attempt)
-            found.append(_proposal(needed, prover.verdict(needed)))
-            if found[-1].kind == "safe":
+            proposals.append(_proposal(needed, prover.verdict(needed)))
+            if proposals[-1].kind == "safe":
                 break
-        elif attempt is thought and thought and not found:
-            found.append(_proposal(attempt, verdict))
-    return tuple(found)
+        elif attempt is candidates and candidates and not proposals:
+            proposals.append(_proposal(attempt, verdict))
+    return tuple(proposals)
 
 
-def _proposal(steps: Sequence[Idea], verdict: Verdict) -> Proposal:
-    kind: Kind = "guess" if any(idea.kind == "guess" for idea in steps) else "safe"
+def _proposal(steps: Sequence[CandidateStep], verdict: Verdict) -> Proposal:
+    kind: StepKind = "guess" if any(idea.kind == "guess" for idea in steps) else "safe"
     adapter = Adapter(tuple(idea.step for idea in steps))
     return Proposal(adapter=adapter, kind=kind, sentences=tuple(idea.sentence for idea in steps), verdict=verdict)
 
@@ -108,7 +108,7 @@ class _Prover:
     def __init__(self, document: Document, unadapted: Verdict, judge: Callable[[Json], Verdict]) -> None:
         self.document, self.unadapted, self.judge = document, unadapted, judge
 
-    def verdict(self, steps: Sequence[Idea]) -> Verdict:
+    def verdict(self, steps: Sequence[CandidateStep]) -> Verdict:
         if not steps:
             return self.unadapted
         out = image(self.document, Adapter(tuple(idea.step for idea in steps)))
@@ -116,7 +116,7 @@ class _Prover:
             return Undecided(place="", why="the producer's schema holds a reference or a number that has no image.")
         return self.judge(out)
 
-    def needed(self, steps: Sequence[Idea]) -> list[Idea]:
+    def needed(self, steps: Sequence[CandidateStep]) -> list[CandidateStep]:
         """The steps without those that the proof does without."""
         left = list(steps)
         for idea in steps:

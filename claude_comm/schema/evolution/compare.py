@@ -1,6 +1,6 @@
 """Where two schemas differ, place by place.
 
-Law: every difference between the normal forms is found at the deepest place that shows it, once, together with two
+Law: every difference between the normal forms is edit at the deepest place that shows it, once, together with two
 schemas of that place: as it was, and with this one change made. Nothing is judged here.
 
 A place is a value that is described as a whole (the message, a property, an item). What differs inside a composition
@@ -26,7 +26,7 @@ MAX_CHAIN = 40
 _UNORDERED = ("type", "enum", "required")
 
 
-class Found(NamedTuple):
+class SchemaEdit(NamedTuple):
     """One difference: where in the message and in the schema, in words, and the place before and after it."""
 
     path: str
@@ -46,7 +46,7 @@ class _Site(NamedTuple):
     rebuild: Callable[[Json], Json]
 
 
-def differences(old: Document, new: Document) -> Iterator[Found]:
+def differences(old: Document, new: Document) -> Iterator[SchemaEdit]:
     """Every difference, in the order in which a reader of the schemas meets them."""
     return _Comparison(old, new).run()
 
@@ -58,17 +58,17 @@ class _Comparison:
         self.origins = {**old.origins, **{_new(name): origin for name, origin in new.origins.items()}}
         self.seen: set[tuple[str, str]] = set()
 
-    def run(self) -> Iterator[Found]:
-        for found in self.place(self.old, self.new, "$", ""):
-            yield found._replace(before=self.complete(found.before), after=self.complete(found.after))
+    def run(self) -> Iterator[SchemaEdit]:
+        for edit in self.place(self.old, self.new, "$", ""):
+            yield edit._replace(before=self.complete(edit.before), after=self.complete(edit.after))
 
     def complete(self, schema: Json) -> Json:
         return {**schema, "$defs": self.definitions} if isinstance(schema, dict) and self.definitions else schema
 
-    def place(self, old: Json, new: Json, path: str, pointer: str) -> Iterator[Found]:
+    def place(self, old: Json, new: Json, path: str, pointer: str) -> Iterator[SchemaEdit]:
         return self.compare(old, new, _Site(path, pointer, old, lambda schema: schema))
 
-    def compare(self, old: Json, new: Json, site: _Site) -> Iterator[Found]:
+    def compare(self, old: Json, new: Json, site: _Site) -> Iterator[SchemaEdit]:
         if _is_reference(old) and _is_reference(new):
             pair = (old["$ref"], new["$ref"])
             if pair in self.seen:
@@ -79,7 +79,7 @@ class _Comparison:
         site = site._replace(pointer=pointer)
         if not isinstance(old, dict) or not isinstance(new, dict) or _disjoint(old, new):
             if not self.same(old, new, set()):
-                yield _found(site, "type", _turned(old, new), new)
+                yield _edit(site, "type", _turned(old, new), new)
             return
         old, new = _spread(old), _spread(new)
         yield from self.properties(old, new, site)
@@ -96,7 +96,7 @@ class _Comparison:
             schema, pointer = self.definitions[name], self.origins.get(name, pointer)
         return schema, pointer
 
-    def properties(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[Found]:
+    def properties(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[SchemaEdit]:
         before, after = old.get("properties", {}), new.get("properties", {})
         needed, needs = set(old.get("required", ())), set(new.get("required", ()))
         for name in dict.fromkeys([*before, *after, *old.get("required", ()), *new.get("required", ())]):
@@ -105,19 +105,19 @@ class _Comparison:
                 yield from self.place(before[name], after[name], here.path, here.pointer)
             elif name in after:
                 state = "required" if name in needs else "optional"
-                yield _found(here, "properties", f"`{name}` is new, and {state}", _held(old, name, after[name], needs))
+                yield _edit(here, "properties", f"`{name}` is new, and {state}", _held(old, name, after[name], needs))
                 continue
             elif name in before:
                 state = "required" if name in needed else "optional"
-                yield _found(here, "properties", f"`{name}`, which was {state}, is gone", _held(old, name, None, set()))
+                yield _edit(here, "properties", f"`{name}`, which was {state}, is gone", _held(old, name, None, set()))
                 continue
             if (name in needed) != (name in needs):
                 state = "required" if name in needs else "optional"
                 required = sorted(needed | {name} if name in needs else needed - {name})
                 here = here._replace(pointer=f"{site.pointer}/required")
-                yield _found(here, "required", f"`{name}` is {state} now", {**old, "required": required})
+                yield _edit(here, "required", f"`{name}` is {state} now", {**old, "required": required})
 
-    def inner_places(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[Found]:
+    def inner_places(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[SchemaEdit]:
         """Items and further properties that both sides describe."""
         for keyword, suffix in (("items", "[*]"), ("additionalProperties", ".*")):
             if isinstance(old.get(keyword), dict) and isinstance(new.get(keyword), dict):
@@ -126,7 +126,7 @@ class _Comparison:
             for at, (left, right) in enumerate(zip(old["prefixItems"], new["prefixItems"], strict=True)):
                 yield from self.place(left, right, f"{site.path}[{at}]", f"{site.pointer}/prefixItems/{at}")
 
-    def branches(self, keyword: str, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[Found]:
+    def branches(self, keyword: str, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[SchemaEdit]:
         """A composition of as many branches as before is compared branch by branch, inside the whole place."""
         if not _paired(keyword, old, new):
             return
@@ -139,7 +139,7 @@ class _Comparison:
             inner = site._replace(pointer=f"{site.pointer}/{keyword}/{at}", rebuild=rebuild)
             yield from self.compare(left, right, inner)
 
-    def keywords(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[Found]:
+    def keywords(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[SchemaEdit]:
         """What is left: every other keyword that differs, each on its own or with those it belongs to."""
         done = {"properties", "required", "$defs"}
         done |= {keyword for keyword in (*keywords.IN_PLACE_LISTS, "prefixItems") if _paired(keyword, old, new)}
@@ -153,12 +153,12 @@ class _Comparison:
             if keyword in done:
                 continue
             done |= set(group)
-            if all(self.same_keyword(old, new, each) for each in group):
+            if all(self.same_keyword(old, new, name) for name in group):
                 continue
             changed = {key: value for key, value in old.items() if key not in group}
             changed |= {key: new[key] for key in group if key in new}
             here = site._replace(pointer=f"{site.pointer}/{keyword}")
-            yield _found(here, keyword, _altered(keyword, old, new), changed)
+            yield _edit(here, keyword, _altered(keyword, old, new), changed)
 
     def same_keyword(self, old: dict[str, Any], new: dict[str, Any], keyword: str) -> bool:
         if (keyword in old) != (keyword in new):
@@ -209,8 +209,8 @@ def _renamed(schema: Json) -> Json:
     return {**out, "$ref": reference_to(_new(definition_name(schema["$ref"])))} if "$ref" in schema else out
 
 
-def _found(site: _Site, rule: str, sentence: str, changed: Json) -> Found:
-    return Found(site.path, site.pointer, rule, sentence, site.whole, site.rebuild(changed))
+def _edit(site: _Site, rule: str, sentence: str, changed: Json) -> SchemaEdit:
+    return SchemaEdit(site.path, site.pointer, rule, sentence, site.whole, site.rebuild(changed))
 
 
 def _held(old: dict[str, Any], name: str, schema: Json | None, required: set[str]) -> dict[str, Any]:

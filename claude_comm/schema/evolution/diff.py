@@ -18,7 +18,7 @@ import msgspec
 from claude_comm.schema.containment.check import check
 from claude_comm.schema.deadline import remaining
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
-from claude_comm.schema.evolution.compare import Found, differences
+from claude_comm.schema.evolution.compare import SchemaEdit, differences
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.verdict import Compatible, Json, Policy, Verdict
 
@@ -77,30 +77,30 @@ def diff(
     left_ms = remaining(budget_ms, clock)
 
     def judged(before: Json, after: Json, dialect: Dialect = DEFAULT) -> tuple[Verdict, Verdict]:
-        def one(sent: Json, read: Json) -> Verdict:
+        def verdict(sent: Json, read: Json) -> Verdict:
             return check(sent, read, policy=policy, budget_ms=left_ms(), default_dialect=dialect, clock=clock)
 
-        return one(before, after), one(after, before)
+        return verdict(before, after), verdict(after, before)
 
     for_producers, for_consumers = judged(old, new, default_dialect)
     left, right = (normalise(schema, dialect_of(schema, default_dialect)) for schema in (old, new))
     changes: list[Change] = []
     if left.opaque or left.lexical or right.opaque or right.lexical:
         if old != new:
-            found = Found("$", "", "", "the schema changed, and is judged as a whole", old, new)
-            changes.append(_change(found, for_producers, for_consumers))
+            edit = SchemaEdit("$", "", "", "the schema changed, and is judged as a whole", old, new)
+            changes.append(_change(edit, for_producers, for_consumers))
     else:
         places = itertools.islice(differences(left, right), MAX_CHANGES)
-        changes = [_change(found, *judged(found.before, found.after)) for found in places]
+        changes = [_change(edit, *judged(edit.before, edit.after)) for edit in places]
     return Difference(changes=tuple(changes), for_producers=for_producers, for_consumers=for_consumers)
 
 
-def _change(found: Found, for_producers: Verdict, for_consumers: Verdict) -> Change:
+def _change(edit: SchemaEdit, for_producers: Verdict, for_consumers: Verdict) -> Change:
     return Change(
-        path=found.path,
-        schema_path=found.schema_path,
-        rule=found.rule,
-        sentence=found.sentence,
+        path=edit.path,
+        schema_path=edit.schema_path,
+        rule=edit.rule,
+        sentence=edit.sentence,
         for_producers=for_producers,
         for_consumers=for_consumers,
     )

@@ -1,4 +1,4 @@
-"""What comes out of an adapter, as a schema.
+"""The image of a schema under an adapter: a schema of the adapted messages.
 
 Law: `image(document, adapter)` accepts at least everything that `apply` makes of the messages that the document
 accepts. So a proof that it fits a consumer is a proof for the adapted messages. Where a keyword cannot be followed
@@ -41,7 +41,7 @@ Core: TypeAlias = dict[str, Any]
 # References that lead to references while a step is followed to its place; a longer chain is left open.
 MAX_CHAIN = 40
 # Places that one step may be followed through; branches over branches would multiply, and what is left open is sound.
-MAX_LOOKS = 2_000
+MAX_VISITS = 2_000
 
 # Keywords that no rule here follows: without them the image is only wider.
 _LEFT_OUT = keywords.UNEVALUATED | keywords.IN_PLACE | {"contains", "minContains", "maxContains"}
@@ -74,15 +74,15 @@ class _Image:
 
     def __init__(self, step: Step, definitions: dict[str, Json]) -> None:
         self.step, self.definitions = step, definitions
-        self.looks = 0
+        self.visits = 0
 
     def of(self, schema: Json, at: Place, chain: int) -> Json:
         if schema is False:
             return False
         if not isinstance(schema, dict):
             schema = {}
-        self.looks += 1
-        if chain > MAX_CHAIN or self.looks > MAX_LOOKS:
+        self.visits += 1
+        if chain > MAX_CHAIN or self.visits > MAX_VISITS:
             return True
         core = {key: schema[key] for key in _FOLLOWED if key in schema}
         parts = [self.core(core, at)] if core or not _COMPOSING & schema.keys() else []
@@ -123,10 +123,10 @@ class _Image:
             seen.add(reference)
             inner.append(self.definitions[definition_name(reference)])
         for item in inner:
-            found = self.declared(item, seen)
-            if found is None:
+            inner_names = self.declared(item, seen)
+            if inner_names is None:
                 return None
-            names |= found
+            names |= inner_names
         return names
 
     def core(self, core: Core, at: Place) -> Json:

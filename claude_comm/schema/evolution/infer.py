@@ -34,18 +34,18 @@ MAX_MAP_SHARE = 0.3
 MAX_DEPTH = 48
 
 
-class _Shape(msgspec.Struct):
-    """What was seen at one place of the samples, without the samples: one pass, memory by shape and not by count."""
+class _Observed(msgspec.Struct):
+    """What was seen at one place of the samples, whose number it does not grow with."""
 
     kinds: set[str] = msgspec.field(default_factory=set)
     strings: int = 0
     words: dict[str, int] = msgspec.field(default_factory=dict)
     many_words: bool = False
     formats: dict[str, Callable[[str], bool]] = msgspec.field(default_factory=dict)
-    items: _Shape | None = None
+    items: _Observed | None = None
     objects: int = 0
     keys: dict[str, int] = msgspec.field(default_factory=dict)
-    properties: dict[str, _Shape] = msgspec.field(default_factory=dict)
+    properties: dict[str, _Observed] = msgspec.field(default_factory=dict)
 
 
 def infer(samples: Iterable[Json]) -> dict[str, Json]:
@@ -53,31 +53,31 @@ def infer(samples: Iterable[Json]) -> dict[str, Json]:
 
     Raises `SchemaError` when there is no sample, or when one is not JSON or too deep.
     """
-    shape = _Shape()
+    at = _Observed()
     for sample in samples:
-        _see(shape, sample, 0)
-    if not shape.kinds:
+        _observe(at, sample, 0)
+    if not at.kinds:
         raise SchemaError("there is nothing to infer a schema from: give at least one sample.")
-    return {"$schema": URI[DEFAULT], **_schema(shape)}
+    return {"$schema": URI[DEFAULT], **_schema(at)}
 
 
-def _see(shape: _Shape, value: Json, depth: int) -> None:
+def _observe(at: _Observed, value: Json, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise SchemaError(f"a sample is nested more than {MAX_DEPTH} deep.")
-    shape.kinds.add(_kind(value))
+    at.kinds.add(_kind(value))
     if isinstance(value, str):
-        _see_string(shape, value)
+        _observe_string(at, value)
     elif isinstance(value, list):
         for item in value:
-            shape.items = shape.items or _Shape()
-            _see(shape.items, item, depth + 1)
+            at.items = at.items or _Observed()
+            _observe(at.items, item, depth + 1)
     elif isinstance(value, dict):
-        shape.objects += 1
+        at.objects += 1
         for key, item in value.items():
             if not isinstance(key, str):
                 raise SchemaError(f"a sample has a key that is not a string: {key!r:.60}.")
-            shape.keys[key] = shape.keys.get(key, 0) + 1
-            _see(shape.properties.setdefault(key, _Shape()), item, depth + 1)
+            at.keys[key] = at.keys.get(key, 0) + 1
+            _observe(at.properties.setdefault(key, _Observed()), item, depth + 1)
 
 
 def _kind(value: Json) -> str:
@@ -99,15 +99,15 @@ def _kind(value: Json) -> str:
     raise SchemaError(f"a sample holds {value!r:.60}, which JSON cannot carry.")
 
 
-def _see_string(shape: _Shape, text: str) -> None:
-    if shape.strings == 0:
-        shape.formats = dict(_FORMATS)
-    shape.strings += 1
-    shape.formats = {name: holds for name, holds in shape.formats.items() if holds(text)}
-    if not shape.many_words:
-        shape.words[text] = shape.words.get(text, 0) + 1
-        if len(shape.words) > MAX_ENUM_WORDS or len(text) > MAX_ENUM_CHARS:
-            shape.many_words, shape.words = True, {}
+def _observe_string(at: _Observed, text: str) -> None:
+    if at.strings == 0:
+        at.formats = dict(_FORMATS)
+    at.strings += 1
+    at.formats = {name: holds for name, holds in at.formats.items() if holds(text)}
+    if not at.many_words:
+        at.words[text] = at.words.get(text, 0) + 1
+        if len(at.words) > MAX_ENUM_WORDS or len(text) > MAX_ENUM_CHARS:
+            at.many_words, at.words = True, {}
 
 
 def _asserted(name: str) -> Callable[[str], bool]:
@@ -135,69 +135,69 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def _schema(shape: _Shape) -> dict[str, Json]:
-    kinds = [kind for kind in keywords.TYPES if kind in shape.kinds]
+def _schema(at: _Observed) -> dict[str, Json]:
+    kinds = [kind for kind in keywords.TYPES if kind in at.kinds]
     if "number" in kinds and "integer" in kinds:
         kinds.remove("integer")  # every integer is a number
     schema: dict[str, Json] = {"type": kinds[0] if len(kinds) == 1 else kinds}
-    if shape.strings:
-        _add_string_rules(schema, shape, kinds)
-    if shape.items is not None:
-        schema["items"] = _schema(shape.items)
-    if shape.objects:
-        _add_object_rules(schema, shape)
+    if at.strings:
+        _add_string_rules(schema, at, kinds)
+    if at.items is not None:
+        schema["items"] = _schema(at.items)
+    if at.objects:
+        _add_object_rules(schema, at)
     return schema
 
 
-def _add_string_rules(schema: dict[str, Json], shape: _Shape, kinds: list[str]) -> None:
-    if shape.formats:
-        schema["format"] = next(iter(shape.formats))
-    elif _is_enumeration(shape) and set(kinds) <= {"string", "null"}:
-        schema["enum"] = [*sorted(shape.words), *([None] if "null" in kinds else [])]
+def _add_string_rules(schema: dict[str, Json], at: _Observed, kinds: list[str]) -> None:
+    if at.formats:
+        schema["format"] = next(iter(at.formats))
+    elif _is_enumeration(at) and set(kinds) <= {"string", "null"}:
+        schema["enum"] = [*sorted(at.words), *([None] if "null" in kinds else [])]
 
 
-def _is_enumeration(shape: _Shape) -> bool:
-    enough = max(MIN_ENUM_SIGHTS, SIGHTS_PER_WORD * len(shape.words))
-    return not shape.many_words and shape.strings >= enough and min(shape.words.values()) >= 2
+def _is_enumeration(at: _Observed) -> bool:
+    enough = max(MIN_ENUM_SIGHTS, SIGHTS_PER_WORD * len(at.words))
+    return not at.many_words and at.strings >= enough and min(at.words.values()) >= 2
 
 
-def _add_object_rules(schema: dict[str, Json], shape: _Shape) -> None:
-    if _is_map(shape):
-        schema["additionalProperties"] = _schema(_joined(list(shape.properties.values())))
+def _add_object_rules(schema: dict[str, Json], at: _Observed) -> None:
+    if _is_map(at):
+        schema["additionalProperties"] = _schema(_joined(list(at.properties.values())))
         return
-    schema["properties"] = {key: _schema(seen) for key, seen in shape.properties.items()}
-    required = [key for key, count in shape.keys.items() if count == shape.objects]
+    schema["properties"] = {key: _schema(seen) for key, seen in at.properties.items()}
+    required = [key for key, count in at.keys.items() if count == at.objects]
     if required:
         schema["required"] = required
 
 
-def _is_map(shape: _Shape) -> bool:
-    if len(shape.keys) < MIN_MAP_KEYS or shape.objects < MIN_MAP_OBJECTS:
+def _is_map(at: _Observed) -> bool:
+    if len(at.keys) < MIN_MAP_KEYS or at.objects < MIN_MAP_OBJECTS:
         return False
-    return max(shape.keys.values()) <= MAX_MAP_SHARE * shape.objects
+    return max(at.keys.values()) <= MAX_MAP_SHARE * at.objects
 
 
-def _joined(shapes: list[_Shape]) -> _Shape:
+def _joined(observed: list[_Observed]) -> _Observed:
     """What was seen at several places, as if it had been seen at one."""
-    joined = _Shape()
-    for shape in shapes:
-        joined.kinds |= shape.kinds
-        joined.objects += shape.objects
-        if shape.strings:
-            held = shape.formats.keys() & joined.formats.keys() if joined.strings else shape.formats.keys()
+    joined = _Observed()
+    for at in observed:
+        joined.kinds |= at.kinds
+        joined.objects += at.objects
+        if at.strings:
+            held = at.formats.keys() & joined.formats.keys() if joined.strings else at.formats.keys()
             joined.formats = {name: holds for name, holds in _FORMATS.items() if name in held}
-            joined.strings += shape.strings
-        joined.many_words |= shape.many_words
-        for word, count in shape.words.items():
+            joined.strings += at.strings
+        joined.many_words |= at.many_words
+        for word, count in at.words.items():
             joined.words[word] = joined.words.get(word, 0) + count
-        for key, count in shape.keys.items():
+        for key, count in at.keys.items():
             joined.keys[key] = joined.keys.get(key, 0) + count
     joined.many_words |= len(joined.words) > MAX_ENUM_WORDS
-    items = [shape.items for shape in shapes if shape.items is not None]
+    items = [at.items for at in observed if at.items is not None]
     joined.items = _joined(items) if items else None
-    places: dict[str, list[_Shape]] = {}
-    for shape in shapes:
-        for key, seen in shape.properties.items():
+    places: dict[str, list[_Observed]] = {}
+    for at in observed:
+        for key, seen in at.properties.items():
             places.setdefault(key, []).append(seen)
     joined.properties = {key: _joined(seen) for key, seen in places.items()}
     return joined

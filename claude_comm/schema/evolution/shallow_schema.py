@@ -1,7 +1,8 @@
-"""The plain outline of a schema: what a person sees in it at a glance.
+"""A shallow reading of a schema: the properties, items and kinds that a person sees in it at a glance.
 
-Law: an outline proves nothing. It follows local references and reads through compositions as far as they are simple,
-so that proposals can be thought of and changes be listed by place; whatever is claimed about them is proved elsewhere.
+Law: a shallow reading proves nothing. It follows local references and reads through compositions as far as they are
+simple, so that proposals can be thought of and changes be listed by place; whatever is claimed about them is proved
+elsewhere.
 """
 
 from __future__ import annotations
@@ -18,52 +19,52 @@ KINDS = frozenset(keywords.TYPES)
 # References that lead to references; a longer chain is not simple.
 MAX_CHAIN = 20
 # Far more than an adapter has steps; recursion over many branches would multiply without end.
-MAX_LOOKS = 5_000
+MAX_VISITS = 5_000
 
-Later: TypeAlias = "Callable[[], Outline]"
+Lazy: TypeAlias = "Callable[[], ShallowSchema]"
 
 
-class Outline(msgspec.Struct, frozen=True, kw_only=True):
+class ShallowSchema(msgspec.Struct, frozen=True, kw_only=True):
     """`kinds` that may pass, `properties` and `items` on demand (schemas may be recursive), `default` if declared."""
 
     kinds: frozenset[str] = KINDS
-    properties: Mapping[str, Later] = {}
+    properties: Mapping[str, Lazy] = {}
     required: frozenset[str] = frozenset()
     closed: bool = False
-    items: Later | None = None
+    items: Lazy | None = None
     default: Json = msgspec.UNSET
 
 
-def outline(schema: Json) -> Outline:
-    return _Reader(schema).outline(schema, 0)
+def shallow(schema: Json) -> ShallowSchema:
+    return _Reader(schema).shallow(schema, 0)
 
 
 class _Reader:
-    """Reads one schema, and stops seeing anything in it once it has looked at `MAX_LOOKS` places."""
+    """Reads one schema, and stops seeing anything in it once it has looked at `MAX_VISITS` places."""
 
     def __init__(self, root: Json) -> None:
-        self.root, self.looks = root, 0
+        self.root, self.visits = root, 0
 
-    def outline(self, schema: Json, chain: int) -> Outline:
-        self.looks += 1
-        if not isinstance(schema, dict) or chain > MAX_CHAIN or self.looks > MAX_LOOKS:
-            return Outline(kinds=frozenset() if schema is False else KINDS)
-        found = self.own(schema)
+    def shallow(self, schema: Json, chain: int) -> ShallowSchema:
+        self.visits += 1
+        if not isinstance(schema, dict) or chain > MAX_CHAIN or self.visits > MAX_VISITS:
+            return ShallowSchema(kinds=frozenset() if schema is False else KINDS)
+        reading = self.own(schema)
         if isinstance(schema.get("$ref"), str):
-            found = _meet(found, self.outline(follow(self.root, schema["$ref"]), chain + 1))
+            reading = _meet(reading, self.shallow(follow(self.root, schema["$ref"]), chain + 1))
         for part in _list(schema, "allOf"):
-            found = _meet(found, self.outline(part, chain + 1))
+            reading = _meet(reading, self.shallow(part, chain + 1))
         for keyword in keywords.UNIONS:
-            branches = [self.outline(part, chain + 1) for part in _list(schema, keyword)]
+            branches = [self.shallow(part, chain + 1) for part in _list(schema, keyword)]
             if branches:
-                found = _meet(found, _join(branches))
-        return found
+                reading = _meet(reading, _join(branches))
+        return reading
 
-    def own(self, schema: dict[str, Json]) -> Outline:
+    def own(self, schema: dict[str, Json]) -> ShallowSchema:
         properties, items = schema.get("properties"), schema.get("items")
         if not isinstance(properties, dict):
             properties = {}
-        return Outline(
+        return ShallowSchema(
             kinds=_kinds(schema),
             properties={name: self.later(child) for name, child in properties.items()},
             required=frozenset(name for name in _list(schema, "required") if isinstance(name, str)),
@@ -72,8 +73,8 @@ class _Reader:
             default=schema.get("default", msgspec.UNSET),
         )
 
-    def later(self, schema: Json) -> Later:
-        return lambda: self.outline(schema, 0)
+    def later(self, schema: Json) -> Lazy:
+        return lambda: self.shallow(schema, 0)
 
 
 def _list(schema: dict[str, Json], keyword: str) -> list[Json]:
@@ -83,11 +84,11 @@ def _list(schema: dict[str, Json], keyword: str) -> list[Json]:
 
 def _kinds(schema: dict[str, Json]) -> frozenset[str]:
     kinds = schema.get("type", list(KINDS))
-    found = frozenset([kinds] if isinstance(kinds, str) else kinds)
+    names = frozenset([kinds] if isinstance(kinds, str) else kinds)
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if isinstance(values, list):
-        found &= frozenset(kind for value in values for kind in _kinds_of(value))
-    return found
+        names &= frozenset(kind for value in values for kind in _kinds_of(value))
+    return names
 
 
 def _kinds_of(value: Json) -> tuple[str, ...]:
@@ -108,8 +109,8 @@ def _kinds_of(value: Json) -> tuple[str, ...]:
             return ("object",)
 
 
-def _meet(left: Outline, right: Outline) -> Outline:
-    return Outline(
+def _meet(left: ShallowSchema, right: ShallowSchema) -> ShallowSchema:
+    return ShallowSchema(
         kinds=left.kinds & right.kinds,
         properties={**right.properties, **left.properties},
         required=left.required | right.required,
@@ -119,13 +120,13 @@ def _meet(left: Outline, right: Outline) -> Outline:
     )
 
 
-def _join(branches: list[Outline]) -> Outline:
+def _join(branches: list[ShallowSchema]) -> ShallowSchema:
     """A union: when only one branch describes objects or arrays, its description is that of the whole."""
     kinds = frozenset[str]().union(*(branch.kinds for branch in branches))
     objects = [branch for branch in branches if "object" in branch.kinds]
     arrays = [branch for branch in branches if "array" in branch.kinds]
-    only = objects[0] if len(objects) == 1 else Outline()
-    return Outline(
+    only = objects[0] if len(objects) == 1 else ShallowSchema()
+    return ShallowSchema(
         kinds=kinds,
         properties=only.properties,
         required=only.required,

@@ -152,13 +152,13 @@ def _closure(definitions: Mapping[str, Json]) -> set[str]:
     for name, schema in definitions.items():
         for target in _references(schema):
             users.setdefault(target, []).append(name)
-    found = {name for name, schema in definitions.items() if _declares_somewhere(schema)}
-    pending = list(found)
+    declaring = {name for name, schema in definitions.items() if _declares_somewhere(schema)}
+    pending = list(declaring)
     while pending:
-        new = [user for user in users.get(pending.pop(), ()) if user not in found]
-        found.update(new)
+        new = [user for user in users.get(pending.pop(), ()) if user not in declaring]
+        declaring.update(new)
         pending += new
-    return found
+    return declaring
 
 
 def _declares_somewhere(schema: Json) -> bool:

@@ -60,11 +60,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return Unfolded(self.size.nodes, self.size.depth + 1)
         try:
             return _Unfolding(self.definitions).of(_without_definitions(self.schema), 0)
-        except _Endless:
+        except _Unbounded:
             return None
 
 
-class _Endless(Exception):
+class _Unbounded(Exception):
     """A definition that holds itself, or is nested too deep."""
 
 
@@ -76,7 +76,7 @@ class _Unfolding:
     def of(self, value: Json, level: int, holds: keywords.Holds = "schema") -> Unfolded:
         """Counts every value, be it a schema or not: more than there are subschemas, never less."""
         if level > MAX_UNFOLDED_DEPTH:
-            raise _Endless
+            raise _Unbounded
         # What is no object or list may be a schema too, one level below.
         nodes, depth = 1, 1
         for _, item, inner in keywords.inside(value, holds):
@@ -89,21 +89,21 @@ class _Unfolding:
             below = self.definition(definition_name(value["$ref"]), level + 1)
             nodes, depth = nodes + below.nodes, max(depth, below.depth)
         if level + depth > MAX_UNFOLDED_DEPTH:
-            raise _Endless
+            raise _Unbounded
         return Unfolded(nodes, depth + 1)
 
     def definition(self, name: str, level: int) -> Unfolded:
-        found = self.known.get(name)
-        if found is not None:
-            return found
+        unfolded = self.known.get(name)
+        if unfolded is not None:
+            return unfolded
         target = self.definitions.get(name, True)
         if name in self.known:
-            raise _Endless
+            raise _Unbounded
         if not isinstance(target, dict):
             return Unfolded(1, 1)
         self.known[name] = None
-        found = self.known[name] = self.of(target, level)
-        return found
+        unfolded = self.known[name] = self.of(target, level)
+        return unfolded
 
 
 def _without_definitions(schema: Json) -> Json:

@@ -3,6 +3,26 @@
 Law: the normal form accepts exactly the values that the schema accepts. Annotations and unknown keywords are gone;
 what has no exact form in 2020-12 becomes `{"$opaque": REASON}`, which the prover treats as "may accept anything, may
 refuse anything". Draft 4 tells 1 from 1.0: its integers carry `$lexical`, which the validators pass over.
+
+Theory of operation. The schema is read once from its root. Each keyword is rewritten by the rule that its dialect has
+for it (`_RULES`, made from the table of keywords): most are kept, with the schemas in them rewritten in turn. A
+reference is not followed on the spot: its target is named, the name is put on a list, and the targets on the list are
+rewritten until none is left; so recursion costs nothing, and what nobody refers to is dropped. So the draft 7 schema
+
+    {"definitions": {"node": {"items": [{"type": "string"}, {"$ref": "#"}], "additionalItems": false}},
+     "$ref": "#/definitions/node", "minItems": 5}
+
+becomes
+
+    {"$ref": "#/$defs/node", "$defs": {"node": {"prefixItems": [{"type": "string"}, {"$ref": "#/$defs/root"}],
+     "items": false}, "root": {"$ref": "#/$defs/node"}}}
+
+where `minItems` is gone, because draft 7 ignores what stands beside a reference. A document without identifiers and
+anchors is followed by its pointers; in any other a reference is resolved as `jsonschema-rs` resolves it, for that is
+the validator whose verdicts are to be predicted.
+
+References: JSON Schema core 2020-12, sections 8.2 (references and base addresses) and 7.7 (what a keyword is applied
+to); the release notes of each draft for what its keywords became.
 """
 
 from __future__ import annotations
@@ -38,7 +58,8 @@ class _Normaliser:
         if size is None or not ADDRESSES.isdisjoint(size.names):
             root = addressed(root)
         self.root = root
-        self.dialect, self.size = dialect, size
+        self.dialect: Dialect = dialect
+        self.size = size
         self.names: dict[tuple[str, str], str] = {}
         self.origins: dict[str, str] = {}
         self.pending: list[tuple[str, Json, str, Dialect]] = []
@@ -80,6 +101,7 @@ class _Normaliser:
         rules = _RULES[dialect]
         for keyword, value in schema.items():
             rule = rules.get(keyword)
+            # The three most frequent rules without a call.
             if rule is _keep:
                 out[keyword] = value
             elif rule is _one:
@@ -87,10 +109,13 @@ class _Normaliser:
             elif rule is _map:
                 out[keyword] = {key: self.convert(item, base, dialect) for key, item in value.items()}
             elif rule is not None:
-                rule(self, out, _At(keyword, value, schema, base, dialect))
+                part = rule(self, _At(keyword, value, schema, base, dialect))
+                if "allOf" in part and "allOf" in out:
+                    part = {**part, "allOf": [*out["allOf"], *part["allOf"]]}
+                out.update(part)
         return out
 
-    def reference(self, reference: str, base: str, dialect: Dialect) -> Json:
+    def reference(self, reference: str, base: str, dialect: Dialect) -> dict[str, Json]:
         if self.scan.foreign:
             return self.unknown("a reference in a document that embeds another dialect")
         if reference == "#" and self.scan.plain and base == self.base:
@@ -101,12 +126,12 @@ class _Normaliser:
             return {"$ref": reference_to(name)}
         key = (base, reference)
         if key not in self.names:
-            found = self.resolve(reference, base, dialect)
-            if found is None:
+            target = self.resolve(reference, base, dialect)
+            if target is None:
                 return self.unknown(f"the reference {reference!r} cannot be followed")
             name = self.name(key, reference)
             self.origins[name] = urldefrag(reference).fragment
-            self.pending.append((name, *found))
+            self.pending.append((name, *target))
         return {"$ref": reference_to(self.names[key])}
 
     def name(self, key: tuple[str, str], reference: str) -> str:
@@ -124,10 +149,10 @@ class _Normaliser:
                 self._registry = jsonschema_rs.Registry(
                     [(self.base, self.root)], draft=NUMBER[self.dialect], retriever=_never
                 )
-            found = self._registry.resolver(base).lookup(reference)
+            target = self._registry.resolver(base).lookup(reference)
         except (ValueError, jsonschema_rs.ReferencingError):
             return None
-        return found.contents, found.resolver.base_uri, _DIALECTS.get(found.draft, dialect)
+        return target.contents, target.resolver.base_uri, _DIALECTS.get(target.draft, dialect)
 
     def dynamic(self, keyword: str, reference: str, base: str, dialect: Dialect) -> Json:
         """A dynamic reference that can only ever lead to one place, or an opaque one."""
@@ -145,7 +170,7 @@ class _Normaliser:
         self.wanders = True
         return self.unknown(f"`{keyword}` whose target depends on the path that led to it")
 
-    def unknown(self, reason: str) -> Json:
+    def unknown(self, reason: str) -> dict[str, Json]:
         self.opaque = True
         return {"$opaque": reason}
 
@@ -194,8 +219,8 @@ def _other(schema: dict[str, Any], dialect: Dialect) -> bool:
 def _identifier(schema: Json, dialect: Dialect) -> str | None:
     if not isinstance(schema, dict) or (not _modern(dialect) and "$ref" in schema):
         return None
-    found = schema.get("id" if dialect == "draft4" else "$id")
-    return found if isinstance(found, str) else None
+    identifier = schema.get("id" if dialect == "draft4" else "$id")
+    return identifier if isinstance(identifier, str) else None
 
 
 def _target(root: Json, reference: str) -> Json:
@@ -219,79 +244,77 @@ class _At(NamedTuple):
     dialect: Dialect
 
 
-_Out = dict[str, Any]
-_Rule = Callable[[_Normaliser, _Out, _At], None]
+# What a keyword becomes in the normal form; parts of `allOf` are added to those of others.
+_Part = dict[str, Any]
+_Rule = Callable[[_Normaliser, _At], _Part]
 
 
-def _keep(n: _Normaliser, out: _Out, at: _At) -> None:
-    out[at.keyword] = at.value
+def _keep(n: _Normaliser, at: _At) -> _Part:
+    return {at.keyword: at.value}
 
 
-def _one(n: _Normaliser, out: _Out, at: _At) -> None:
-    out[at.keyword] = n.convert(at.value, at.base, at.dialect)
+def _one(n: _Normaliser, at: _At) -> _Part:
+    return {at.keyword: n.convert(at.value, at.base, at.dialect)}
 
 
-def _many(n: _Normaliser, out: _Out, at: _At) -> None:
-    out[at.keyword] = [n.convert(item, at.base, at.dialect) for item in at.value]
+def _many(n: _Normaliser, at: _At) -> _Part:
+    return {at.keyword: [n.convert(item, at.base, at.dialect) for item in at.value]}
 
 
-def _map(n: _Normaliser, out: _Out, at: _At) -> None:
-    out[at.keyword] = {key: n.convert(item, at.base, at.dialect) for key, item in at.value.items()}
+def _map(n: _Normaliser, at: _At) -> _Part:
+    return {at.keyword: {key: n.convert(item, at.base, at.dialect) for key, item in at.value.items()}}
 
 
-def _branch(n: _Normaliser, out: _Out, at: _At) -> None:
+def _branch(n: _Normaliser, at: _At) -> _Part:
     # Without an `if` it says nothing, and what it refers to is never asked.
-    if "if" in at.schema:
-        _one(n, out, at)
+    return _one(n, at) if "if" in at.schema else {}
 
 
-def _ref(n: _Normaliser, out: _Out, at: _At) -> None:
-    out.update(n.reference(at.value, at.base, at.dialect))
+def _ref(n: _Normaliser, at: _At) -> _Part:
+    return n.reference(at.value, at.base, at.dialect)
 
 
-def _dynamic(n: _Normaliser, out: _Out, at: _At) -> None:
-    out["allOf"] = [*out.get("allOf", []), n.dynamic(at.keyword, at.value, at.base, at.dialect)]
+def _dynamic(n: _Normaliser, at: _At) -> _Part:
+    return {"allOf": [n.dynamic(at.keyword, at.value, at.base, at.dialect)]}
 
 
-def _all_of(n: _Normaliser, out: _Out, at: _At) -> None:
-    out["allOf"] = [*out.get("allOf", []), *(n.convert(item, at.base, at.dialect) for item in at.value)]
-
-
-def _items_or_prefix(n: _Normaliser, out: _Out, at: _At) -> None:
+def _items_or_prefix(n: _Normaliser, at: _At) -> _Part:
     if not isinstance(at.value, list):
-        return _one(n, out, at)
-    out["prefixItems"] = [n.convert(item, at.base, at.dialect) for item in at.value]
+        return _one(n, at)
+    part: _Part = {"prefixItems": [n.convert(item, at.base, at.dialect) for item in at.value]}
     if "additionalItems" in at.schema:
-        out["items"] = n.convert(at.schema["additionalItems"], at.base, at.dialect)
-    return None
+        part["items"] = n.convert(at.schema["additionalItems"], at.base, at.dialect)
+    return part
 
 
-def _dependencies(n: _Normaliser, out: _Out, at: _At) -> None:
+def _dependencies(n: _Normaliser, at: _At) -> _Part:
+    part: _Part = {}
     lists = {key: item for key, item in at.value.items() if isinstance(item, list)}
     if lists:
-        out["dependentRequired"] = lists
+        part["dependentRequired"] = lists
     schemas = {key: item for key, item in at.value.items() if not isinstance(item, list)}
     if schemas:
-        out["dependentSchemas"] = {key: n.convert(item, at.base, at.dialect) for key, item in schemas.items()}
+        part["dependentSchemas"] = {key: n.convert(item, at.base, at.dialect) for key, item in schemas.items()}
+    return part
 
 
-def _old_bound(n: _Normaliser, out: _Out, at: _At) -> None:
+def _old_bound(n: _Normaliser, at: _At) -> _Part:
     exclusive = "exclusive" + at.keyword.capitalize()
-    out[exclusive if at.schema.get(exclusive) is True else at.keyword] = at.value
+    return {exclusive if at.schema.get(exclusive) is True else at.keyword: at.value}
 
 
-def _old_type(n: _Normaliser, out: _Out, at: _At) -> None:
-    out["type"] = at.value
-    if "integer" in (at.value if isinstance(at.value, list) else [at.value]):
-        n.lexical = out["$lexical"] = True
+def _old_type(n: _Normaliser, at: _At) -> _Part:
+    if "integer" not in (at.value if isinstance(at.value, list) else [at.value]):
+        return {"type": at.value}
+    n.lexical = True
+    return {"type": at.value, "$lexical": True}
 
 
-def _unevaluated_2019(n: _Normaliser, out: _Out, at: _At) -> None:
+def _unevaluated_2019(n: _Normaliser, at: _At) -> _Part:
     # In 2019-09 `contains` does not count as evaluating an item; in 2020-12 it does.
     if n.scan.contains:
-        out["allOf"] = [*out.get("allOf", []), n.unknown("`unevaluatedItems` of 2019-09 beside `contains`")]
-    else:
-        _one(n, out, at)
+        return {"allOf": [n.unknown("`unevaluatedItems` of 2019-09 beside `contains`")]}
+    return _one(n, at)
 
 
 # By what a keyword holds.
@@ -301,7 +324,6 @@ _OWN: dict[str, _Rule] = {
     **dict.fromkeys(("then", "else"), _branch),
     **dict.fromkeys(("$dynamicRef", "$recursiveRef"), _dynamic),
     "$ref": _ref,
-    "allOf": _all_of,
     "dependencies": _dependencies,
 }
 # Those that meant something else in older dialects.

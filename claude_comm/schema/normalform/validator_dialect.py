@@ -107,8 +107,8 @@ def as_written(limit: Json) -> Json:
     return int(limit) if isinstance(limit, Decimal) else limit
 
 
-def _code(found: re.Match[str]) -> str:
-    return quote(found[0], safe="")
+def _code(match: re.Match[str]) -> str:
+    return quote(match[0], safe="")
 
 
 def _causes(schema: Json) -> set[str]:

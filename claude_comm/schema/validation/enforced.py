@@ -1,6 +1,6 @@
-"""A policy applied to a schema, for who validates messages rather than weighs schemas.
+"""A policy applied to a schema, to validate messages with the schema that was checked.
 
-Law: a message that passes every schema returned is one that `check` weighed under that policy.
+Law: a message that passes every schema returned is one of those that `check` judged under that policy.
 """
 
 from __future__ import annotations

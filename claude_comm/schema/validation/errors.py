@@ -42,14 +42,14 @@ def errors(ready: jsonschema_rs.Validator, instance: Json, named: Named) -> Iter
 
 def refusals(errors: Iterable[jsonschema_rs.ValidationError], limit: int = MAX_REFUSALS) -> list[Refusal]:
     """The first `limit` refusals that a run of the validator names, unions replaced by their closest branch."""
-    found: list[Refusal] = []
+    refused: list[Refusal] = []
     for error in errors:
         for refusal in _leaves(error, depth=0):
-            if refusal not in found:
-                found.append(refusal)
-            if len(found) >= limit:
-                return found
-    return found
+            if refusal not in refused:
+                refused.append(refusal)
+            if len(refused) >= limit:
+                return refused
+    return refused
 
 
 def _leaves(error: jsonschema_rs.ValidationError, depth: int) -> Iterator[Refusal]:

@@ -1,7 +1,7 @@
-"""Validation that remembers what it found of each subschema at each value: for schemas that make others take forever.
+"""Validation with a table of (subschema, value): for schemas that take other validators exponential time.
 
-Law: exact, or None where that cannot be told within so many steps. It is a thousand times slower than `jsonschema-rs`
-on what that one does well, and polynomial where that one is exponential.
+Law: exact, or None where the answer needs more steps than the budget has. It is a thousand times slower than
+`jsonschema-rs` on ordinary schemas, and polynomial where `jsonschema-rs` is exponential.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Whether compiling a schema is certain to succeed, told without compiling it.
+"""Whether compiling a schema is certain to succeed, without compiling it.
 
 Law: yes only where nothing but the meta-schema could refuse it, and the meta-schema does not. What else may fail is
 left to the compiler, which names the fault: identifiers and references other than `#/$defs/NAME`, numbers out of the
 ordinary, keywords that are followed through references, and patterns that do not compile on their own.
 
-Compiling costs five times as much as looking here, and only a pair that needs a witness needs it.
+Compiling costs five times as much as this check, and only a pair that needs a witness needs a compiled schema.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def compiles(schema: Json, dialect: Dialect, size: Measure) -> bool:
     """Whether `schema`, which `measure` found to be of this size, is certain to compile."""
     if dialect != DEFAULT or not size.ordinary or not _BEYOND.isdisjoint(size.names):
         return False
-    if not _WALKED.isdisjoint(size.names) and not all(_holds(schema, *found) for found in _found(schema)):
+    if not _WALKED.isdisjoint(size.names) and not all(_holds(schema, *pair) for pair in _walked_for(schema)):
         return False
     if "enum" in size.names and size.nodes > MANY_LISTED and has_long_lists(schema):
         return False
     return jsonschema_rs.meta.is_valid(schema)
 
 
-def _found(schema: Json) -> Iterator[tuple[str, Json]]:
+def _walked_for(schema: Json) -> Iterator[tuple[str, Json]]:
     """The keywords that are walked for, with their values."""
     for inner in keywords.schemas(schema):
         if not _WALKED.isdisjoint(inner):

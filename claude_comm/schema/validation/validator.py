@@ -14,7 +14,7 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
-from claude_comm.schema.cost.path_growth import BEARABLE, Load, growth, load
+from claude_comm.schema.cost.path_growth import BEARABLE, ErrorCost, error_cost, path_growth
 from claude_comm.schema.cost.unevaluated_paths import too_many_paths
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import DEFAULT_CAPS, Caps, measure
@@ -53,14 +53,15 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True):
 class Validator:
     """A compiled schema. `validate` names every breach; `accepts` only answers yes or no, and is the faster one."""
 
-    __slots__ = ("_compiled", "_descends", "_dialect", "_heavy", "_load", "schema")
+    __slots__ = ("_compiled", "_descends", "_dialect", "_error_cost", "_heavy", "schema")
 
     def __init__(
         self, schema: Json, compiled: jsonschema_rs.Validator, dialect: Dialect, heavy: Document | None
     ) -> None:
-        self.schema, self._compiled, self._dialect, self._heavy = schema, compiled, dialect, heavy
+        self.schema, self._compiled, self._heavy = schema, compiled, heavy
+        self._dialect: Dialect = dialect
         self._descends = descends(schema)
-        self._load: Load | None = None
+        self._error_cost: ErrorCost | None = None
 
     def accepts(self, instance: Json) -> bool:
         """Whether the schema allows `instance`; what cannot be looked at is not allowed."""
@@ -92,9 +93,9 @@ class Validator:
 
     def _errors(self, instance: Json) -> Iterable[jsonschema_rs.ValidationError]:
         """The errors of a refused message, as many as can be had within bounds."""
-        if self._load is None:
-            self._load = load(normalise(self.schema, self._dialect))
-        return errors(self._compiled, instance, self._load.named(instance))
+        if self._error_cost is None:
+            self._error_cost = error_cost(normalise(self.schema, self._dialect))
+        return errors(self._compiled, instance, self._error_cost.named(instance))
 
 
 def compile_validator(schema: Json, *, default_dialect: Dialect = DEFAULT, caps: Caps = DEFAULT_CAPS) -> Validator:
@@ -104,7 +105,7 @@ def compile_validator(schema: Json, *, default_dialect: Dialect = DEFAULT, caps:
     ready, heavy = compiled(schema, dialect), None
     if size.references > MANY_REFERENCES:
         document = normalise(schema, dialect)
-        heavy = document if growth(document).visits > BEARABLE else None
+        heavy = document if path_growth(document).visits > BEARABLE else None
     return Validator(schema, ready, dialect, heavy)
 
 
@@ -119,7 +120,7 @@ def compiled(
     """The engine's own compiled form of a schema that `measure` has passed.
 
     `patterns="any"` also takes look-around and back-references, with a limit on backtracking: for confirming a
-    witness, never for messages from outside. `sure`: `surely.compiles` said so, which leaves nothing to look for here.
+    witness, never for messages from outside. `sure`: `precheck.compiles` said so, and nothing is left to look for.
     """
     # As text it is searched in a tenth of the time that a walk takes.
     if (

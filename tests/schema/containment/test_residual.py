@@ -11,14 +11,14 @@ import pytest
 
 from claude_comm.schema.containment import residual
 from claude_comm.schema.containment.boundary_values import candidates, harvest
-from claude_comm.schema.containment.residual import residue as residue_of
+from claude_comm.schema.containment.residual import residual as residual_of
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.validator import compiled
 from tests.support.schemas.pairs import Maker
 
 
 def rest_of(produced: Any, accepted: Any) -> Any:
-    return residue_of(normalise(produced, "draft2020-12"), normalise(accepted, "draft2020-12"))
+    return residual_of(normalise(produced, "draft2020-12"), normalise(accepted, "draft2020-12"))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import check
-from claude_comm.schema.cost.path_growth import growth
+from claude_comm.schema.cost.path_growth import path_growth
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.memoized import accepts, is_json
@@ -98,14 +98,14 @@ def test_reasons_are_had_soon_as_well(name: str) -> None:
     ],
 )
 def test_only_a_recursion_that_comes_back_twice_to_one_place_branches(schema: Any, ways: int) -> None:
-    found = growth(normalise(schema, DEFAULT))
+    found = path_growth(normalise(schema, DEFAULT))
     assert found.ways == ways
     assert found.visits < 50
 
 
 def test_a_place_behind_so_many_paths_is_looked_at_so_often() -> None:
-    assert growth(normalise(doubling(8, "anyOf"), DEFAULT)).visits >= 2**8
-    assert growth(normalise(through_properties(8), DEFAULT)).visits >= 2**8
+    assert path_growth(normalise(doubling(8, "anyOf"), DEFAULT)).visits >= 2**8
+    assert path_growth(normalise(through_properties(8), DEFAULT)).visits >= 2**8
 
 
 def test_what_remembers_says_the_same_as_what_does_not() -> None:
