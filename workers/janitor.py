@@ -77,8 +77,8 @@ class Janitor:
     def _move_due(self, streams: Sequence[Stream]) -> None:
         keys = [stream.key for stream in streams if stream.kind != "events"]
         waiting = self._client.run(later.waiting(keys))
-        for stream, found in waiting.items():
-            next_ms = found.next_ms
+        for stream, first in waiting.items():
+            next_ms = first.next_ms
             while next_ms is not None and next_ms <= _now_ms() and not self._stop.is_set():
                 moved = self._client.run(later.move_due(self._keys, stream, now_ms=_now_ms()))
                 self._log.debug("janitor.moved", stream=stream, messages=moved.count)
@@ -110,8 +110,8 @@ class Janitor:
             raise lost
 
     def _reap(self, streams: Sequence[Stream]) -> None:
-        found = self._client.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
-        groups = {stream: [group.name for group in of] for stream, of in found.items()}
+        by_stream = self._client.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
+        groups = {stream: [group.name for group in groups_of] for stream, groups_of in by_stream.items()}
         silent = self._client.run(reap.silent(self._keys, now_ms=_now_ms()))
         dead = {instance for instance, last_ms in silent.items() if self._silent.get(instance) == last_ms}
         self._silent = silent

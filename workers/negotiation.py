@@ -1,7 +1,7 @@
-"""The negotiation worker: weighs what modules ask, in a process that may be killed.
+"""The negotiation worker: decides what modules ask, in a process that may be killed.
 
 Runs as `claude-comm worker negotiation` or `python -m workers.negotiation`. SIGTERM and SIGINT finish the job at
-hand. It says that it lives by a heartbeat in the registry; without one, callers weigh for themselves.
+hand. It says that it lives by a heartbeat in the registry; without one, callers decide for themselves.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ def _work(settings: Settings) -> None:
         log.info("worker.started", instance=instance, pid=os.getpid())
         try:
             with beating(heartbeat, log):
-                jobs.worker(opened, settings.namespace, instance, _weigher(settings)).work(logging_level="WARNING")
+                jobs.worker(opened, settings.namespace, instance, _decider(settings)).work(logging_level="WARNING")
         finally:
             log.info("worker.stopped", instance=instance)
 
 
-def _weigher(settings: Settings) -> jobs.Weigh:
+def _decider(settings: Settings) -> jobs.Decide:
     """Each job runs in a forked process, which opens a connection of its own."""
 
-    def weigh(question: Question) -> Agreement:
+    def decide_question(question: Question) -> Agreement:
         with connect(settings) as client:
             return decide(client, Keys(settings.namespace), question, decided_by="worker")
 
-    return weigh
+    return decide_question
 
 
 def main() -> int:

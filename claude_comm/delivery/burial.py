@@ -86,8 +86,8 @@ def read(module: str, id_: str, fields: Mapping[bytes, bytes], *, max_bytes: int
     except EnvelopeError:
         envelope = None
     text = {name: fields.get(name.encode(), b"").decode(errors="replace") for name in _TEXTS}
-    told = fields.get(b"attempts", b"")
-    attempts = int(told) if re.fullmatch(rb"[0-9]{1,15}", told) else 0
+    attempts_text = fields.get(b"attempts", b"")
+    attempts = int(attempts_text) if re.fullmatch(rb"[0-9]{1,15}", attempts_text) else 0
     return Burial(module=module, id=id_, envelope=envelope, size_bytes=len(body), attempts=attempts, **text)
 
 
@@ -107,23 +107,23 @@ def where(conditions: Sequence[str]) -> Where:
 
 def groups(burials: Iterable[Burial]) -> list[Group]:
     """By module, reason without its numbers, and path; the largest first."""
-    found: dict[tuple[str, str, str], Group] = {}
-    for one in burials:
-        key = (one.module, pattern(one.reason), one.path)
-        known = found.get(key)
-        types = {*(known.types if known else ()), *([one.envelope.type] if one.envelope else ())}
-        latest = known is None or one.buried_ms >= known.last_ms
-        found[key] = Group(
-            module=one.module,
+    by_failure: dict[tuple[str, str, str], Group] = {}
+    for burial in burials:
+        key = (burial.module, pattern(burial.reason), burial.path)
+        known = by_failure.get(key)
+        types = {*(known.types if known else ()), *([burial.envelope.type] if burial.envelope else ())}
+        latest = known is None or burial.buried_ms >= known.last_ms
+        by_failure[key] = Group(
+            module=burial.module,
             reason=key[1],
-            path=one.path,
+            path=burial.path,
             types=sorted(types),
             count=known.count + 1 if known else 1,
-            first_ms=min(one.buried_ms, known.first_ms) if known else one.buried_ms,
-            last_ms=max(one.buried_ms, known.last_ms) if known else one.buried_ms,
-            example=one.id if latest or known is None else known.example,
+            first_ms=min(burial.buried_ms, known.first_ms) if known else burial.buried_ms,
+            last_ms=max(burial.buried_ms, known.last_ms) if known else burial.buried_ms,
+            example=burial.id if latest or known is None else known.example,
         )
-    return sorted(found.values(), key=lambda group: (-group.count, group.module, group.reason, group.path))
+    return sorted(by_failure.values(), key=lambda group: (-group.count, group.module, group.reason, group.path))
 
 
 def pattern(reason: str) -> str:

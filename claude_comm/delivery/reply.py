@@ -53,7 +53,9 @@ def result(answer: Envelope, target: str, shape: Any) -> Any:
     if answer.type != FAILURE_TYPE:
         return answer.payload(shape)
     try:
-        told = answer.payload(Failure)
+        failure = answer.payload(Failure)
     except DecodeError as error:
-        told = Failure(f"it answered with a failure that cannot be read: {error}")
-    raise RequestFailed(target, answer.causation, told.reason, error=told.error, text=told.text, path=told.path)
+        failure = Failure(f"it answered with a failure that cannot be read: {error}")
+    raise RequestFailed(
+        target, answer.causation, failure.reason, error=failure.error, text=failure.text, path=failure.path
+    )

@@ -65,14 +65,14 @@ def keep(keep_s: float, entries: int, *, used_bytes: int, max_bytes: int) -> Kee
 
 def tightest(keeps: Sequence[Keep]) -> Keep:
     """What all masters of a cluster can hold: streams are not told apart by master, so the fullest decides."""
-    return min(keeps, key=lambda one: (one.ms, one.entries))
+    return min(keeps, key=lambda kept: (kept.ms, kept.entries))
 
 
 def floor(stream: str, projections: Sequence[Projection]) -> Floor | None:
     """How far all projections let go of a stream; None where there is none to say."""
     if not projections:
         return None
-    slowest = min(projections, key=lambda one: position(one.done(stream)))
+    slowest = min(projections, key=lambda projection: position(projection.done(stream)))
     return Floor(slowest.done(stream), slowest)
 
 

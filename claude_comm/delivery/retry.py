@@ -64,15 +64,15 @@ class Bury(msgspec.Struct, frozen=True):
 Outcome: TypeAlias = Retry | Bury
 
 
-def after_failure(attempt: int, error: BaseException, told: str, policy: RetryPolicy, *, chance: float) -> Outcome:
-    """What happens to a delivery whose handler raised; `told` is the error in words, which the error may fail to give.
+def after_failure(attempt: int, error: BaseException, words: str, policy: RetryPolicy, *, chance: float) -> Outcome:
+    """What happens to a delivery whose handler raised; `words` is the error as text, which the error may fail to give.
 
     Attempts count from 1; `chance` is from 0 to 1.
     """
     if isinstance(error, policy.never) or not isinstance(error, policy.retried):
-        return Bury(f"failed with {told}, which is not tried again")
+        return Bury(f"failed with {words}, which is not tried again")
     if attempt >= policy.attempts:
-        return Bury(f"failed {attempt} times, last with {told}")
+        return Bury(f"failed {attempt} times, last with {words}")
     return Retry(_grown_s(attempt, policy) * (1 - policy.jitter * chance), attempt + 1)
 
 

@@ -25,13 +25,13 @@ def store(keys: Keys, agreement: Agreement) -> Operation[None]:
 
 def everything(keys: Keys) -> Operation[list[Agreement]]:
     """All of them, newest first."""
-    found: dict[str, Agreement] = {}
+    by_id: dict[str, Agreement] = {}
     cursor = b"0"
     while True:
         cursor, flat = yield Command(("HSCAN", keys.agreements, cursor, "COUNT", _PAGE), on="control")
-        found.update({agreement.id: agreement for agreement in _decoded(flat)})
+        by_id.update({agreement.id: agreement for agreement in _decoded(flat)})
         if cursor == b"0":
-            return sorted(found.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
+            return sorted(by_id.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
 
 
 def _decoded(flat: list[bytes]) -> Iterator[Agreement]:

@@ -106,18 +106,18 @@ def has_group(stream: str, group: str) -> Operation[bool]:
         if "no such key" not in str(refusal):
             raise
         return False
-    return any(told[b"name"] == group.encode() for told in groups)
+    return any(group_facts[b"name"] == group.encode() for group_facts in groups)
 
 
 def sample_bytes(stream: str) -> Operation[int]:
     """How large the entries at both ends of the stream are: the larger one; 0 where there is none."""
     try:
-        told = yield Command(("XINFO", "STREAM", stream))
+        facts = yield Command(("XINFO", "STREAM", stream))
     except ServerRefused as refusal:
         if "no such key" not in str(refusal):
             raise
         return 0
-    ends = [entry for entry in (told[b"first-entry"], told[b"last-entry"]) if entry]
+    ends = [entry for entry in (facts[b"first-entry"], facts[b"last-entry"]) if entry]
     return max((sum(map(len, fields)) for _id, fields in ends), default=0)
 
 
@@ -142,19 +142,19 @@ def own(reader: Reader, *, cursor: str, count: int) -> Operation[Claimed]:
     reply = yield Command(
         ("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count, "STREAMS", reader.stream, cursor)
     )
-    found = reply[reader.stream.encode()] if reply else []
-    lost = [fields[0] for fields in found if fields[1] is None]
+    rows = reply[reader.stream.encode()] if reply else []
+    lost = [fields[0] for fields in rows if fields[1] is None]
     if lost:
         yield Command(("XACK", reader.stream, reader.group, *lost))
-    entries = yield from _counted(reader, [_entry(reader.stream, fields) for fields in found if fields[1] is not None])
-    return Claimed(entries, found[-1][0].decode() if found else "", [id_.decode() for id_ in lost])
+    entries = yield from _counted(reader, [_entry(reader.stream, fields) for fields in rows if fields[1] is not None])
+    return Claimed(entries, rows[-1][0].decode() if rows else "", [id_.decode() for id_ in lost])
 
 
 def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operation[Claimed]:
     """Takes over deliveries that nobody has finished for a lease, with how often each was delivered."""
     command = ("XAUTOCLAIM", reader.stream, reader.group, reader.consumer, lease_ms, cursor, "COUNT", count)
-    following, found, lost = yield Command(command)
-    entries = [_entry(reader.stream, fields) for fields in found if fields is not None and fields[1] is not None]
+    following, rows, lost = yield Command(command)
+    entries = [_entry(reader.stream, fields) for fields in rows if fields is not None and fields[1] is not None]
     entries = yield from _counted(reader, entries)
     return Claimed(entries, following.decode(), [id_.decode() for id_ in lost])
 
@@ -225,7 +225,7 @@ def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Ope
     """
     for start in range(0, len(entries), STEP_LIMIT):
         part = entries[start : start + STEP_LIMIT]
-        pairs = [word for one in part for word in (one.id, one.deliveries if counted else one.deliveries - 1)]
+        pairs = [word for entry in part for word in (entry.id, entry.deliveries if counted else entry.deliveries - 1)]
         yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
 
 
@@ -253,8 +253,8 @@ def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
     if not settlement.ids:
         return ()
     acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
-    told = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
-    return (*_remembering(settlement), acks, *told)
+    events = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
+    return (*_remembering(settlement), acks, *events)
 
 
 def _refused(commands: Sequence[Command], replies: Sequence[Any]) -> Operation[TransportError | None]:

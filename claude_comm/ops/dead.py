@@ -50,18 +50,18 @@ def page(keys: Keys, place: Place, *, max_bytes: int) -> Operation[tuple[list[Bu
     if not place.after:
         return [], place
     entries = yield Command(("XRANGE", keys.dead(place.module), place.after, place.last, "COUNT", PAGE))
-    found = [
+    burials = [
         read(place.module, id_.decode(), dict(zip(pairs[::2], pairs[1::2], strict=True)), max_bytes=max_bytes)
         for id_, pairs in entries
     ]
-    following = f"({found[-1].id}" if len(found) == PAGE else ""
-    return found, Place(place.module, following, place.last)
+    following = f"({burials[-1].id}" if len(burials) == PAGE else ""
+    return burials, Place(place.module, following, place.last)
 
 
 def find(keys: Keys, module: str, id_: str, *, max_bytes: int) -> Operation[Burial | None]:
     """The burial under this id of the dead stream."""
-    found, _ = yield from page(keys, Place(module, id_, id_), max_bytes=max_bytes)
-    return found[0] if found else None
+    burials, _ = yield from page(keys, Place(module, id_, id_), max_bytes=max_bytes)
+    return burials[0] if burials else None
 
 
 def redrive(
@@ -81,7 +81,7 @@ def redrive(
         meant = _chosen(burials, chosen, limit, moved)
         if meant:
             yield Command(("SADD", keys.streams, inbox, events), on="control")
-            pairs = [part for one in meant for part in (one.id, event(one))]
+            pairs = [part for burial in meant for part in (burial.id, event(burial))]
             moved += int((yield Script("redrive", (keys.dead(module), inbox, events), tuple(pairs))))
     return moved
 
@@ -91,12 +91,12 @@ def purge(keys: Keys, module: str, chosen: Where, *, max_bytes: int) -> Operatio
     gone, place = 0, (yield from begin(keys, module))
     while place.after:
         burials, place = yield from page(keys, place, max_bytes=max_bytes)
-        ids = [one.id for one in _chosen(burials, chosen, None, 0)]
+        ids = [burial.id for burial in _chosen(burials, chosen, None, 0)]
         if ids:
             gone += int((yield Command(("XDEL", keys.dead(module), *ids))))
     return gone
 
 
 def _chosen(burials: Sequence[Burial], chosen: Where, limit: int | None, before: int) -> list[Burial]:
-    found = [one for one in burials if chosen.matches(one)]
-    return found if limit is None else found[: limit - before]
+    matching = [burial for burial in burials if chosen.matches(burial)]
+    return matching if limit is None else matching[: limit - before]

@@ -51,15 +51,15 @@ def announced(keys: Keys) -> Operation[Announced]:
 def tails(streams: Sequence[str]) -> Operation[dict[str, Tail]]:
     """Where each stream ends; a missing one at its start. A key that holds something else is left out."""
     replies = yield Batch(tuple(Command(("XINFO", "STREAM", key)) for key in streams))
-    found: dict[str, Tail] = {}
+    by_key: dict[str, Tail] = {}
     for key, reply in zip(streams, replies, strict=True):
         if not isinstance(reply, TransportError):
-            found[key] = _tail(reply)
+            by_key[key] = _tail(reply)
         elif "no such key" in str(reply):
-            found[key] = Tail()
+            by_key[key] = Tail()
         elif not isinstance(reply, ServerRefused) or reply.code != "WRONGTYPE":
             raise reply
-    return found
+    return by_key
 
 
 def read(

@@ -62,14 +62,14 @@ def slowest(keys: Keys, module: str, *, enough: int) -> Operation[Slowest]:
     stream = keys.inbox(module)
     mine = yield from of(stream, module, enough=enough)
     projections = yield from projection_progress.awaited(keys, ALIVE_MS / 1000)
-    found = Slowest(module, mine)
+    slowest_reader = Slowest(module, mine)
     if projections:
         tail = (yield from follow.tails([stream])).get(stream, Tail())
         for projection in projections:
             behind = _behind(projection, stream, tail)
-            if behind > found.lag.entries:
-                found = Slowest(f"projection {projection.name}", Lag(behind))
-    return found
+            if behind > slowest_reader.lag.entries:
+                slowest_reader = Slowest(f"projection {projection.name}", Lag(behind))
+    return slowest_reader
 
 
 def _behind(projection: Projection, stream: str, tail: Tail) -> int:
@@ -86,8 +86,8 @@ def _behind(projection: Projection, stream: str, tail: Tail) -> int:
 
 def of(stream: str, group: str, *, enough: int) -> Operation[Lag]:
     """How far this group is behind; where there is no such group yet, everything in the stream waits for it."""
-    found = yield from groups([stream])
-    mine = next((known for known in found[stream] if known.name == group), None)
+    by_stream = yield from groups([stream])
+    mine = next((known for known in by_stream[stream] if known.name == group), None)
     if mine is None:
         return Lag(int((yield Command(("XLEN", stream)))))
     return (yield from measured(stream, mine, enough=enough))

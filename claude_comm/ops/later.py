@@ -69,20 +69,20 @@ def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:
         return {}
     keys = [Keys().later_of(stream) for stream in streams]
     counts = yield Batch(tuple(Command(("ZCARD", key)) for key in keys))
-    some = [
+    non_empty = [
         (stream, key, count)
         for stream, key, count in zip(streams, keys, counts, strict=True)
         if isinstance(count, int) and count
     ]
-    if not some:
+    if not non_empty:
         return {}
-    firsts = yield Batch(tuple(Command(("ZRANGE", key, 0, 0, "WITHSCORES")) for _, key, _ in some))
-    found: dict[str, Moved] = {}
-    for (stream, _, count), first in zip(some, firsts, strict=True):
+    firsts = yield Batch(tuple(Command(("ZRANGE", key, 0, 0, "WITHSCORES")) for _, key, _ in non_empty))
+    by_stream: dict[str, Moved] = {}
+    for (stream, _, count), first in zip(non_empty, firsts, strict=True):
         if isinstance(first, TransportError):
             raise first
-        found[stream] = Moved(count, _first_score(first))
-    return found
+        by_stream[stream] = Moved(count, _first_score(first))
+    return by_stream
 
 
 def _first_score(reply: Any) -> int | None:

@@ -102,12 +102,12 @@ def reported(keys: Keys, *, since_ms: int) -> Operation[list[Stored]]:
 def present(places: Sequence[tuple[str, str]]) -> Operation[list[bytes | None]]:
     """The envelope that each (stream, entry id) holds now; None where there is no such entry."""
     replies = yield Batch(tuple(Command(("XRANGE", stream, id_, id_)) for stream, id_ in places))
-    found: list[bytes | None] = []
+    bodies: list[bytes | None] = []
     for reply in replies:
         if isinstance(reply, TransportError):
             raise reply
-        found.append(reply[0][1][1] if reply else None)
-    return found
+        bodies.append(reply[0][1][1] if reply else None)
+    return bodies
 
 
 def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:

@@ -19,15 +19,15 @@ Outcomes: TypeAlias = list[bytes | TransportError]
 def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
     """Lets the projection follow these streams; how many messages may wait at the modules whose inboxes are among
     them (0: they declare no limit)."""
-    modules = [found.name for key in streams if (found := keys.parse_stream(key.encode())) and found.kind == "inbox"]
+    modules = [stream.name for key in streams if (stream := keys.parse_stream(key.encode())) and stream.kind == "inbox"]
     commands = [Command(("SADD", keys.streams, *streams), on="control")]
     if modules:
         commands.append(Command(("HMGET", keys.limits, *modules), on="control"))
     added, *limits = yield Batch(tuple(commands), on="control")
     if isinstance(added, TransportError):
         raise added
-    told = limits[0] if limits and isinstance(limits[0], list) else []
-    return {module: _limit(text) for module, text in zip(modules, told, strict=False)}
+    declared = limits[0] if limits and isinstance(limits[0], list) else []
+    return {module: _limit(text) for module, text in zip(modules, declared, strict=False)}
 
 
 def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:

@@ -1,6 +1,6 @@
-"""Instances that are gone: what they had in their hands is made claimable, and their names leave the groups.
+"""Instances that are gone: their unfinished deliveries are made claimable, and their names leave the groups.
 
-Law: gone is who said that it lives and says so no more; who never said it (a bare `Consumer` sends no heartbeat) is
+Law: an instance is gone when its heartbeats have stopped. A consumer that never sent one (a bare `Consumer`) is
 forgotten when it has nothing pending and did nothing for a day. What is given back counts as an attempt when it is
 claimed: a message that kills its consumers must come to its end.
 """
@@ -54,11 +54,11 @@ def reap(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Reape
     consumers = yield from _consumers(groups)
     given_back = 0
     left: list[str] = []
-    for one in consumers:
-        member = f"{one.group}/{one.name}"
-        forgotten = one.pending == 0 and one.idle_ms >= FORGET_MS
+    for consumer in consumers:
+        member = f"{consumer.group}/{consumer.name}"
+        forgotten = consumer.pending == 0 and consumer.idle_ms >= FORGET_MS
         if member in dead or forgotten:
-            count, removed = yield from _clear(one)
+            count, removed = yield from _clear(consumer)
             given_back += count
             left += [member] if removed else []
     return Reaped(given_back, tuple(left))
@@ -70,26 +70,26 @@ def _consumers(groups: Mapping[str, Sequence[str]]) -> Operation[list[_Consumer]
         return []
     replies = yield Batch(tuple(Command(("XINFO", "CONSUMERS", stream, group)) for stream, group in pairs))
     return [
-        _consumer(stream, group, told)
+        _consumer(stream, group, facts)
         for (stream, group), reply in zip(pairs, replies, strict=True)
         if isinstance(reply, list)
-        for told in reply
+        for facts in reply
     ]
 
 
-def _consumer(stream: str, group: str, told: Any) -> _Consumer:
-    named = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
-    name = named[b"name"].decode("utf-8", "surrogateescape")
-    return _Consumer(stream, group, name, int(named[b"pending"]), int(named[b"idle"]))
+def _consumer(stream: str, group: str, facts: Any) -> _Consumer:
+    by_name = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
+    name = by_name[b"name"].decode("utf-8", "surrogateescape")
+    return _Consumer(stream, group, name, int(by_name[b"pending"]), int(by_name[b"idle"]))
 
 
-def _clear(one: _Consumer) -> Operation[tuple[int, bool]]:
+def _clear(consumer: _Consumer) -> Operation[tuple[int, bool]]:
     total, after = 0, "-"
-    name = one.name.encode("utf-8", "surrogateescape")
+    name = consumer.name.encode("utf-8", "surrogateescape")
     while True:
         try:
-            words = (one.group, name, FORGET_MS, after, _STEP)
-            count, following, removed = yield Script("reap", (one.stream,), words)
+            words = (consumer.group, name, FORGET_MS, after, _STEP)
+            count, following, removed = yield Script("reap", (consumer.stream,), words)
         except ServerRefused as refusal:
             if refusal.code != "NOGROUP":
                 raise

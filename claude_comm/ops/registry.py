@@ -53,11 +53,11 @@ def find(keys: Keys, module: str) -> Operation[Contract | None]:
 
 def require(keys: Keys, module: str) -> Operation[Contract]:
     """Raises UnknownModule, with a near name where there is one."""
-    found = yield from find(keys, module)
-    if found is None:
+    contract = yield from find(keys, module)
+    if contract is None:
         names = yield Command(("HKEYS", keys.modules), on="control")
         raise UnknownModule(module, sorted(name.decode() for name in names))
-    return found
+    return contract
 
 
 def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:

@@ -80,16 +80,16 @@ def keeping(keep_s: float, entries: int) -> Operation[Keep]:
 
 def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[list[StreamFacts]]:
     """All announced streams of the namespace, by key. Counts where the server cannot tell."""
-    found = (yield from follow.announced(keys)).streams
-    if not found:
+    announced = (yield from follow.announced(keys)).streams
+    if not announced:
         return []
-    names = [stream.key for stream in found]
+    names = [stream.key for stream in announced]
     lengths = _sound((yield Batch(tuple(Command(("XLEN", name)) for name in names))))
     oldest = _sound((yield Batch(tuple(Command(("XRANGE", name, "-", "+", "COUNT", 1)) for name in names))))
-    waiting = yield from later.waiting([stream.key for stream in found if stream.kind != "events"])
-    dead = yield from _dead(keys, found)
+    waiting = yield from later.waiting([stream.key for stream in announced if stream.kind != "events"])
+    dead = yield from _dead(keys, announced)
     groups = yield from _readers(names)
-    held = yield from _held(keys, found, projection_wait_s, now_ms)
+    held = yield from _held(keys, announced, projection_wait_s, now_ms)
     return [
         StreamFacts(
             key=name,
@@ -107,19 +107,19 @@ def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[l
 
 def _readers(streams: Sequence[str]) -> Operation[dict[str, list[GroupFacts]]]:
     by_stream = yield from lag.groups(streams)
-    found: dict[str, list[GroupFacts]] = {stream: [] for stream in streams}
+    readers: dict[str, list[GroupFacts]] = {stream: [] for stream in streams}
     for stream, group in [(stream, group) for stream, groups in by_stream.items() for group in groups]:
-        found[stream].append((yield from _group(stream, group)))
-    return found
+        readers[stream].append((yield from _group(stream, group)))
+    return readers
 
 
-def _held(keys: Keys, found: Sequence[Stream], wait_s: float, now_ms: int) -> Operation[dict[str, str]]:
+def _held(keys: Keys, announced: Sequence[Stream], wait_s: float, now_ms: int) -> Operation[dict[str, str]]:
     """What keeps each stream from being trimmed, in words."""
     projections = yield from projection_progress.awaited(keys, wait_s)
     held: dict[str, str] = {}
-    for stream in found:
-        looked = yield from trim.look(stream, projections, now_ms=now_ms)
-        held[stream.key] = looked.held(now_ms=now_ms)
+    for stream in announced:
+        trimmable = yield from trim.look(stream, projections, now_ms=now_ms)
+        held[stream.key] = trimmable.held(now_ms=now_ms)
     return held
 
 
@@ -128,9 +128,9 @@ def _group(stream: str, group: Group) -> Operation[GroupFacts]:
     return GroupFacts(group.name, group.consumers, behind.entries, not behind.exact, group.pending)
 
 
-def _dead(keys: Keys, found: Sequence[Stream]) -> Operation[dict[str, int]]:
+def _dead(keys: Keys, announced: Sequence[Stream]) -> Operation[dict[str, int]]:
     """How much the module of each inbox has buried."""
-    inboxes = [stream for stream in found if stream.kind == "inbox"]
+    inboxes = [stream for stream in announced if stream.kind == "inbox"]
     if not inboxes:
         return {}
     replies = yield Batch(tuple(Command(("XLEN", keys.dead(stream.name))) for stream in inboxes))

@@ -29,10 +29,10 @@ def force(command: Command) -> Operation[Any]:
 def force_all(*commands: Command) -> Operation[list[Any]]:
     """The same for commands that travel together; the first other refusal is raised."""
     replies = yield Batch(commands, on=commands[0].on)
-    told = []
+    taken = []
     for command, reply in zip(commands, replies, strict=True):
-        told.append((yield from retry_if_full(command, reply)))
-    return told
+        taken.append((yield from retry_if_full(command, reply)))
+    return taken
 
 
 def retry_if_full(command: Command, reply: Any) -> Operation[Any]:

@@ -1,6 +1,6 @@
 """Negotiation jobs on RQ, sealed.
 
-Law: a job can do one thing: weigh one question, given as JSON text. RQ's own serialisers do not make it safe, since
+Law: a job can do one thing: answer one question, given as JSON text. RQ's own serialisers do not make it safe, since
 any importable function that a job names would run; so the Job class here ignores every callback, webhook, instance
 and dependency that stands in a job's hash, and refuses any function but the one entry point. The worker also
 ignores RQ's remote commands, which anybody on the server may publish.
@@ -36,7 +36,7 @@ RESULT_TTL_S = 60
 FAILURE_TTL_S = 3600
 _POLL_S = 0.01
 
-Weigh = Callable[[Question], Agreement]
+Decide = Callable[[Question], Agreement]
 
 
 class JobRefused(ClaudeCommError):
@@ -44,9 +44,9 @@ class JobRefused(ClaudeCommError):
 
 
 class SealedJob(Job):
-    """A job that can only weigh a question. `weigh` is set once by the worker process."""
+    """A job that can only answer a question. `decide` is set once by the worker process."""
 
-    weigh: Weigh | None = None
+    decide: Decide | None = None
 
     def restore(self, raw_data: Any) -> Any:
         super().restore(raw_data)
@@ -78,14 +78,14 @@ class SealedJob(Job):
         return self.func(_only_argument(self))
 
     def _answer(self, text: str) -> str:
-        if self.weigh is None:
-            raise JobRefused("this process does not weigh questions.")
+        if self.decide is None:
+            raise JobRefused("this process answers no questions.")
         try:
             question = msgspec.json.decode(text, type=Question)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise JobRefused(f"job {self.id} carries no question: {error}.") from None
         try:
-            return type(self).weigh(question).id  # type: ignore[misc]
+            return type(self).decide(question).id  # type: ignore[misc]
         except SchemaError as error:
             # A schema that cannot be used is an answer, not a failure of the job.
             return msgspec.json.encode({"schema_error": error.sentence, "path": error.path}).decode()
@@ -111,9 +111,9 @@ def connection(url: str) -> redis.Redis:
     return redis.Redis.from_url(url)
 
 
-def worker(connection: redis.Redis, namespace: str, name: str, weigh: Weigh) -> DeafWorker:
+def worker(connection: redis.Redis, namespace: str, name: str, decide: Decide) -> DeafWorker:
     """A worker for this namespace; `work()` runs until SIGTERM or SIGINT, finishing the job at hand."""
-    SealedJob.weigh = staticmethod(weigh)
+    SealedJob.decide = staticmethod(decide)
     return DeafWorker(
         [queue(connection, namespace)],
         name=name,
@@ -124,7 +124,7 @@ def worker(connection: redis.Redis, namespace: str, name: str, weigh: Weigh) -> 
 
 
 def submit(namespace: str, url: str, question: Question) -> str | None:
-    """Has the worker weigh the question. Its agreement's id, or None when no answer came in time.
+    """Has the worker answer the question. Its agreement's id, or None when no answer came in time.
 
     The job is named by the question's digest, so that many who ask the same at once share one job. Raises
     SchemaError for a schema that cannot be used, ServerUnreachable.
@@ -160,8 +160,8 @@ def _answer(job: Job) -> str | None:
     if not isinstance(answer, str):
         return None
     if answer.startswith("{"):
-        told = msgspec.json.decode(answer, type=dict[str, str])
-        raise SchemaError(told["schema_error"], path=told["path"])
+        refusal = msgspec.json.decode(answer, type=dict[str, str])
+        raise SchemaError(refusal["schema_error"], path=refusal["path"])
     return answer
 
 

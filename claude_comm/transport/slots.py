@@ -108,7 +108,7 @@ def _key(args: Sequence[Argument]) -> Argument | None:
     return args[_KEY_PLACES.get(verb, 1)]
 
 
-def _host(told: str | bytes | None) -> str:
+def _host(announced: str | bytes | None) -> str:
     """A host as announced: nothing where it is unknown, which servers write in three ways."""
-    host = told.decode() if isinstance(told, bytes) else told or ""
+    host = announced.decode() if isinstance(announced, bytes) else announced or ""
     return "" if host == "?" else host.strip("[]")
