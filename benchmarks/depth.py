@@ -61,7 +61,7 @@ def publish(where: Place, reader: str) -> Iterator[Act]:
 def consume(where: Place, reader: str) -> Iterator[Act]:
     with Consumer(reader, settings=where.settings(), batch=BATCH) as consumer:
         consumer.read(wait_s=0)
-        keys = consumer._intake.identity.keys
+        keys = consumer._subscription.identity.keys
 
         def act(count: int) -> None:
             handler = Handler()

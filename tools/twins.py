@@ -48,6 +48,33 @@ TWINS = (
             "import AsyncConnectionPool, AsyncPendingReplies, Landed": "import ConnectionPool, PendingReplies",
         },
     ),
+    Twin("claude_comm/client/consumer/async_read_ahead.py", "claude_comm/client/consumer/read_ahead.py"),
+    Twin(
+        "claude_comm/client/consumer/async_consumer.py",
+        "claude_comm/client/consumer/consumer.py",
+        {
+            "Receiving messages on an event loop.": "Receiving messages.",
+            "An async context manager.": "A context manager.",
+            "for delivery in deliveries:\n                yield delivery": "yield from deliveries",
+            "await asyncio.wait_for(self._unpaused.wait(), wait_s)": "self._unpaused.wait(wait_s)",
+            "Stops reading new messages until `resume`.": "Stops reading new messages until `resume`; from any thread.",
+        },
+    ),
+    Twin(
+        "claude_comm/client/publisher/async_publisher.py",
+        "claude_comm/client/publisher/publisher.py",
+        {
+            "Sending messages from an event loop.": "Sending messages.",
+            "An async context manager.": "A context manager.",
+            "between the tasks of an event loop": "between threads",
+            "import asyncio\n": "import asyncio\nfrom concurrent.futures import Future\n",
+            "asyncio.Future[str]": "Future[str]",
+            "await asyncio.to_thread(negotiate.ask_alone, self.identity.settings, question)": (
+                "negotiate.ask(self.client, self.identity.settings, question)"
+            ),
+            "await asyncio.to_thread(self._outbox.close)": "self._outbox.close()",
+        },
+    ),
 )
 
 # In this order: what is left out first, then the words of the language, then the names.

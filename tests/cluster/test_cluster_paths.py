@@ -169,8 +169,8 @@ def test_an_outbox_forgets_what_the_projection_has(settings: Settings, masters: 
         with Publisher("source", settings=settings, outbox=tmp_path / "outbox.db") as publisher:
             for name in names:
                 publisher.publish_many(name, range(50))
-            assert publisher._outboxed is not None
-            outbox = publisher._outboxed.outbox
+            assert publisher._outbox is not None
+            outbox = publisher._outbox.outbox
             assert outbox.held_bytes > 0
             assert len(stored(settings)) == 150
             wait_until(lambda: outbox.held_bytes == 0)

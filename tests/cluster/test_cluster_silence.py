@@ -61,7 +61,7 @@ def victim(own: Masters, settings: Settings) -> Iterator[Master]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publishers that give up sooner: how long they try is shown by the first test."""
-    monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.05, 0.1))
+    monkeypatch.setattr("claude_comm.client.publisher.attempts.RETRY_WAITS_S", (0.05, 0.1))
 
 
 def split(own: Masters, settings: Settings, victim: Master) -> tuple[list[str], list[str]]:

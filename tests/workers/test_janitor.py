@@ -128,7 +128,7 @@ def test_what_a_dead_instance_held_is_claimable_at_once_and_the_living_keep_thei
         def claims() -> bool:
             # Its clock is behind, but it beats.
             ask(client, "ZADD", keys.instances, now_ms() - GONE_MS - 1000, "sink/slow")
-            consumer._intake._pending.at = 0.0
+            consumer._subscription._reclaimer.at = 0.0
             got.extend(consumer.read(wait_s=0.1))
             return len(got) == 2
 

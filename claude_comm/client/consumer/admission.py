@@ -1,7 +1,7 @@
-"""From entries to deliveries: what comes in, and what is buried or passed over at the door.
+"""From entries to deliveries: which entries are handed out, and which are buried or acked on arrival.
 
-Law: bytes that are no envelope, messages whose time is over and messages that kill their consumers are buried, with
-the reason; copies of what was handled within the window are acked. Everything else is a delivery.
+Law: bytes that are no envelope, expired messages and messages that kill their consumers are buried (moved to the dead
+letters) with the reason; copies of messages handled within the window are acked. Every other entry is a delivery.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Sequence
 
 from claude_comm import envelope as envelopes
-from claude_comm.client.consumer.delivery import Delivery, Ledger
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.in_flight import InFlight
 from claude_comm.client.identity import Identity, micros, millis
-from claude_comm.client.publisher import requests
+from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import bounded, brief
 from claude_comm.delivery.dedup import member
 from claude_comm.delivery.flow_control import Sizes
@@ -25,16 +26,16 @@ from claude_comm.ops.consume import Entry, Reader, Why
 from claude_comm.progress.events import Buried, Settled
 
 
-class Door:
-    """Where the entries of one consumer come in."""
+class Admission:
+    """Decides about the entries that one consumer reads."""
 
-    def __init__(self, identity: Identity, ledger: Ledger, sizes: Sizes) -> None:
-        self._identity, self._ledger, self._sizes = identity, ledger, sizes
-        # Copies of messages that are being handled: whether they are handled too depends on how that ends.
+    def __init__(self, identity: Identity, in_flight: InFlight, sizes: Sizes) -> None:
+        self._identity, self._in_flight, self._sizes = identity, in_flight, sizes
+        # Copies of messages that are being handled: they are handled too if that fails.
         self._parked: list[Delivery] = []
 
-    def opened(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
-        """Deliveries, entered into the ledger, of those entries that are to be handled."""
+    def admit(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
+        """The deliveries to handle, which are in flight from now on."""
         if not entries:
             return []
         bodies = [entry.body or b"" for entry in entries]
@@ -44,46 +45,50 @@ class Door:
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
         self._sizes.saw(max(map(len, bodies)), len(entries))
-        self._ledger.enter(deliveries)
-        special = [one for one in deliveries if one.envelope.expires or one.entry.deliveries > MAX_DELIVERIES]
-        plain = not special and self._ledger.window is None
+        self._in_flight.add(deliveries)
+        special = [
+            delivery
+            for delivery in deliveries
+            if delivery.envelope.expires or delivery.entry.deliveries > MAX_DELIVERIES
+        ]
+        plain = not special and self._in_flight.window is None
         return deliveries if plain else (yield from self._to_handle(deliveries))
 
-    def unparked(self) -> list[Delivery]:
-        """Copies that waited for the end of the first one, and whose turn it is now."""
-        window = self._ledger.window
+    def unpark(self) -> list[Delivery]:
+        """Parked copies whose original has ended without being handled."""
+        window = self._in_flight.window
         if window is None or not self._parked:
             return []
-        over = [one for one in self._parked if not window.is_open(one.identity)]
-        if not over:
+        ended = [copy for copy in self._parked if not window.is_open(copy.identity)]
+        if not ended:
             return []
-        self._parked = [one for one in self._parked if one not in over]
-        return self._first_ones(over)
+        self._parked = [copy for copy in self._parked if copy not in ended]
+        return self._without_copies(ended)
 
-    def waits(self, delivery: Delivery | None = None) -> bool:
-        """Whether this copy waits, or any."""
+    def parks(self, delivery: Delivery | None = None) -> bool:
+        """Whether this delivery is parked; without one, whether any is."""
         return bool(self._parked) if delivery is None else delivery in self._parked
 
     def forget(self, deliveries: Sequence[Delivery]) -> None:
-        """These were given back."""
-        gone = set(deliveries)
-        self._parked = [one for one in self._parked if one not in gone]
+        """Forgets deliveries that were given back."""
+        given_back = set(deliveries)
+        self._parked = [copy for copy in self._parked if copy not in given_back]
 
     def bury(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
-        """Moves a delivery to the dead stream, and tells who asked, unless its time is over: `error` was raised."""
+        """Moves a delivery to the dead stream, and answers its request with the failure unless it expired."""
         envelope = delivery.envelope
         if envelope.reply_to and why.reason != EXPIRED:
-            yield from requests.failing(self._identity, envelope, why, error)
+            yield from replies.failing(self._identity, envelope, why, error)
         yield from self._bury(delivery.reader, delivery.entry, delivery.settled(micros()), why, envelope.session)
-        self._ledger.release(delivery)
+        self._in_flight.release(delivery)
 
     def _bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:
-        told = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
-        event = self._identity.event(Buried(settled, told.reason, told.path), session)
-        yield from ops.bury(self._identity.keys, reader, entry, told, event=event)
+        bounded_why = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
+        event = self._identity.event(Buried(settled, bounded_why.reason, bounded_why.path), session)
+        yield from ops.bury(self._identity.keys, reader, entry, bounded_why, event=event)
 
     def _one_by_one(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
-        """Deliveries of the entries that are envelopes; the others are buried at once."""
+        """Deliveries of the entries that are envelopes; the other entries are buried at once."""
         deliveries = []
         for entry in entries:
             try:
@@ -101,7 +106,7 @@ class Door:
         yield from self._bury(reader, entry, settled, Why(reason, traceback=trace))
 
     def _to_handle(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
-        """Without those that no handler may see."""
+        """Buries the deliveries that no handler may see; returns the rest without copies."""
         kept = []
         for delivery in deliveries:
             reason = _hopeless(delivery)
@@ -109,33 +114,33 @@ class Door:
                 yield from self.bury(delivery, Why(reason))
             else:
                 kept.append(delivery)
-        if self._ledger.window is None:
+        if self._in_flight.window is None:
             return kept
-        if self._ledger.seen_ms:
+        if self._in_flight.seen_ms:
             kept = yield from self._unseen(kept)
-        return self._first_ones(kept)
+        return self._without_copies(kept)
 
     def _unseen(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
-        """Without copies of what any instance of the module handled within the window on the server."""
+        """Acks copies of messages that any instance handled within the server's window; returns the rest."""
         if not deliveries:
             return []
         key = self._identity.keys.seen(self._identity.module)
         members = [member(delivery.identity) for delivery in deliveries]
-        seen = yield from ops.seen(key, members, since_ms=millis() - self._ledger.seen_ms)
+        seen = yield from ops.seen(key, members, since_ms=millis() - self._in_flight.seen_ms)
         for delivery, copy in zip(deliveries, seen, strict=True):
             if copy:
-                self._ledger.ack_copy(delivery)
+                self._in_flight.ack_copy(delivery)
         return [delivery for delivery, copy in zip(deliveries, seen, strict=True) if not copy]
 
-    def _first_ones(self, deliveries: list[Delivery]) -> list[Delivery]:
-        """Without copies of what this instance has handled; those of what it is handling are parked."""
+    def _without_copies(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Acks copies of messages that this instance handled, and parks those of messages being handled."""
         fresh = []
         for delivery in deliveries:
-            standing = self._ledger.window.standing(delivery.identity) if self._ledger.window else "new"
+            standing = self._in_flight.window.standing(delivery.identity) if self._in_flight.window else "new"
             if standing == "new":
                 fresh.append(delivery)
             elif standing == "copy":
-                self._ledger.ack_copy(delivery)
+                self._in_flight.ack_copy(delivery)
             else:
                 self._parked.append(delivery)
         return fresh

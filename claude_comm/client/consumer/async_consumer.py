@@ -1,34 +1,50 @@
-"""Receiving messages on an event loop: the twin of `consumer`, and its law."""
+"""Receiving messages on an event loop.
+
+Law: at least once. A delivery that is not acked comes back: to another instance after the lease, to this module's
+next start at the latest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from claude_comm.client.consumer.consumer import (
-    AHEAD,
+from claude_comm.client.consumer.async_read_ahead import AsyncReadAhead
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.subscription import (
     DEFAULT_BATCH,
     DEFAULT_LEASE_S,
     DEFAULT_PREFETCH_BYTES,
-    FULL_WAIT_S,
-    QUICK_FRACTION,
-    TURN_S,
+    Options,
+    Subscription,
 )
-from claude_comm.client.consumer.delivery import Delivery
-from claude_comm.client.consumer.subscription import Intake, Options
+from claude_comm.errors import ServerUnreachable
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
-from claude_comm.transport.async_driver import AsyncBegun, AsyncClient
+from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.connect import connect_async
+
+# How long one read of an endless iteration waits on the server.
+READ_WAIT_S = 1.0
+# A batch that took a tenth of the lease leaves time enough for one that was handed out meanwhile.
+QUICK_FRACTION = 0.1
 
 
 class AsyncConsumer:
-    """The asyncio twin of `Consumer`: `async for`, and `await` on what talks to the server."""
+    """Reads the inbox of one module, and topics; iterate it, then `ack`, `retry` or `fail` each delivery.
+
+    `batch` deliveries are read at a time; `lease_s` is how long one may take before another instance may claim it.
+    At most `prefetch` deliveries (0: no bound) of `prefetch_bytes` together are in flight: read and not ended. Their
+    sizes are judged by those read lately. `instance` is a stable name, used by one process at a time; its unfinished
+    messages are delivered first after a restart. `dedup` is how many handled messages this instance remembers, and
+    `dedup_s` for how long (seconds) all instances remember them, on the server: a copy within is acked unseen.
+    An iteration requests the next batch while a full one is handled, if handling is quick: then up to two are in
+    flight. An async context manager. Reads raise ServerUnreachable while the server does not answer.
+    """
 
     def __init__(
         self,
@@ -48,81 +64,47 @@ class AsyncConsumer:
         options = Options(
             batch=batch, prefetch=prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s, dedup=dedup, dedup_s=dedup_s
         )
-        self._intake = Intake(module, topics, settings, instance, options)
-        self._ack = self._intake.ledger.ack
+        self._subscription = Subscription(module, topics, settings, instance, options)
+        self._ack = self._subscription.in_flight.ack
         self._owns_client = client is None
-        self.client = client or connect_async(self._intake.identity.settings)
+        self.client = client or connect_async(self._subscription.identity.settings)
+        self._read_ahead = AsyncReadAhead(self.client, self._subscription)
         self._stopped = False
-        self._going = asyncio.Event()
-        self._going.set()
-        self._begun: deque[AsyncBegun[list[Delivery]]] = deque()
-        self._ahead: list[Delivery] = []
+        self._unpaused = asyncio.Event()
+        self._unpaused.set()
         self._quick_s = lease_s * QUICK_FRACTION
 
     @property
     def out(self) -> int:
-        """How many deliveries were read and are not ended."""
-        return len(self._intake.ledger)
+        """How many deliveries were read and have not ended."""
+        return len(self._subscription.in_flight)
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
         """Deliveries without end, until `stop`."""
-        ahead = False
+        quick = False
         while not self._stopped:
-            while ahead and await self.begin_read(most=self._intake.options.batch):
-                pass
-            found = await self.read(wait_s=TURN_S)
+            if quick and self._subscription.filled and self._unpaused.is_set():
+                with suppress(ServerUnreachable):  # the next read notices it
+                    while await self._read_ahead.begin(self._subscription.options.batch):
+                        pass
+            deliveries = await self.read(wait_s=READ_WAIT_S)
             since = time.monotonic()
-            for delivery in found:
+            for delivery in deliveries:
                 yield delivery
-            took_s = time.monotonic() - since
-            ahead = took_s < self._quick_s and self._intake.filled
+            quick = time.monotonic() - since < self._quick_s
 
-    async def read(self, *, wait_s: float = TURN_S, most: int | None = None) -> list[Delivery]:
+    async def read(self, *, wait_s: float = READ_WAIT_S, most: int | None = None) -> list[Delivery]:
         """The next deliveries, up to `most` or a batch; empty when none came within `wait_s` seconds.
 
-        Sends the acks gathered before. Empty also while paused, and while as much is out as may be.
+        Sends the acks gathered before. Empty also while paused, and while the bounds are reached.
         """
-        if not self._going.is_set():
-            await self._return_unseen()
+        if not self._unpaused.is_set():
+            await self._read_ahead.give_back()
             await self.flush()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._going.wait(), wait_s)
+                await asyncio.wait_for(self._unpaused.wait(), wait_s)
             return []
-        found = await self.arrived(most)
-        if found:
-            return found
-        found = await self.client.run(self._intake.reading(int(wait_s * 1000), most))
-        if not found and self._intake.full():
-            await asyncio.sleep(min(wait_s, FULL_WAIT_S))
-        return found
-
-    async def begin_read(self, *, most: int) -> bool:
-        """As `Consumer.begin_read`; a server that does not answer is noticed by what takes in what was asked for."""
-        begun = self._begun
-        if len(begun) == AHEAD or not self._going.is_set() or self.client.data.reach != "server":
-            return False
-        if begun and not await begun[-1].land():
-            return False
-        reading = self._intake.reading_ahead(most)
-        if reading is None:
-            return False
-        begun.append(self.client.begin(reading))
-        # So that it is sent before the caller goes on.
-        await asyncio.sleep(0)
-        return True
-
-    async def arrived(self, most: int | None = None) -> list[Delivery]:
-        """What the oldest `begin_read` brought that brought anything, up to `most`."""
-        while self._begun and not self._ahead:
-            self._ahead = await self._finished()
-        found, self._ahead = (self._ahead, []) if most is None else (self._ahead[:most], self._ahead[most:])
-        return found
-
-    async def take_in(self) -> list[Delivery]:
-        """All that was asked for by `begin_read` and is not returned yet."""
-        while self._begun:
-            self._ahead += await self._finished()
-        return await self.arrived()
+        return await self._read_ahead.take(most) or await self._read_ahead.read(wait_s, most)
 
     def ack(self, delivery: Delivery) -> None:
         """Ends a delivery as handled. It reaches the server with the next read, `flush` or `close`."""
@@ -130,14 +112,14 @@ class AsyncConsumer:
 
     async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
-        await self.client.run(self._intake.retrying(delivery, wait_s, reason))
+        await self.client.run(self._subscription.retrying(delivery, wait_s, reason))
 
     async def reply(self, delivery: Delivery, data: object) -> None:
-        """Answers a request; `ack` it after that. A message whose sender waits for nothing is left alone.
+        """Answers a request; `ack` it after that. Does nothing for a message whose sender waits for no reply.
 
         Raises EncodeError or TooLarge.
         """
-        await self.client.run(self._intake.answering(delivery, data))
+        await self.client.run(self._subscription.replying(delivery, data))
 
     async def fail(
         self,
@@ -151,67 +133,51 @@ class AsyncConsumer:
     ) -> None:
         """Ends a delivery as failed for good: it goes to the dead stream with the reason, and `path` in its payload.
 
-        `schema_path` is where in the schema that refused it. A long `traceback` keeps its beginning and its end.
-        Who waits for a reply is told the reason, and the class and the words of `error`.
+        `schema_path` is the place in the schema that refused it. A long `traceback` keeps its beginning and its end.
+        A requester that waits for a reply receives the reason, and the class and the text of `error`.
         """
-        await self.client.run(self._intake.burying(delivery, Why(reason, path, schema_path, traceback), error))
+        await self.client.run(self._subscription.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
-        """Lets go of a delivery without an end: it is handed out again when its lease is over."""
-        self._intake.release(delivery)
+        """Drops a delivery without an end: it is handed out again when its lease is over."""
+        self._subscription.release(delivery)
 
     async def flush(self) -> None:
         """Sends the gathered acks now."""
-        await self.client.run(self._intake.settling())
+        await self.client.run(self._subscription.settling())
 
     async def renew(self) -> None:
-        """Starts the lease of every open delivery anew that no other instance has claimed."""
-        await self.client.run(self._intake.renewing())
+        """Renews the lease of every open delivery that no other instance has claimed."""
+        await self.client.run(self._subscription.renewing())
 
     async def give_back(self, *deliveries: Delivery) -> None:
-        """Lets other instances have these at once, as if they had not been handed out: that is no attempt."""
-        await self.client.run(self._intake.giving_back(deliveries))
+        """Makes these available to other instances at once, as if they had not been handed out: that is no attempt."""
+        await self.client.run(self._subscription.giving_back(deliveries))
 
     def pause(self) -> None:
-        """From now on nothing new is read, until `resume`."""
-        self._going.clear()
+        """Stops reading new messages until `resume`."""
+        self._unpaused.clear()
 
     def resume(self) -> None:
         """Ends a pause."""
-        self._going.set()
+        self._unpaused.set()
 
     def stop(self) -> None:
-        """Ends the iteration after the deliveries at hand."""
+        """Ends the iteration after the deliveries already read."""
         self._stopped = True
 
     async def close(self, *, counted: bool = False) -> None:
-        """Sends the acks, gives back what is still out, and closes the connection.
+        """Sends the acks, gives back the deliveries that have not ended, and closes the connection.
 
-        What is given back was no attempt, unless `counted`.
+        Giving back is no attempt, unless `counted`.
         """
         self.stop()
         try:
-            await self._return_unseen()
-            await self.client.run(self._intake.leaving(counted=counted))
+            await self._read_ahead.give_back()
+            await self.client.run(self._subscription.leaving(counted=counted))
         finally:
             if self._owns_client:
                 await self.client.close()
-
-    async def _finished(self) -> list[Delivery]:
-        """As of `Consumer`. A task that is cancelled meanwhile leaves it where it is."""
-        await self._begun[0].land()
-        try:
-            return await self._begun.popleft().finish()
-        except BaseException:
-            while self._begun:
-                self._begun.popleft().drop()
-            raise
-
-    async def _return_unseen(self) -> None:
-        """Gives back what was read ahead: nobody has seen it, so it was no attempt."""
-        unseen = await self.take_in()
-        if unseen:
-            await self.give_back(*unseen)
 
     async def __aenter__(self) -> Self:
         return self
@@ -219,4 +185,6 @@ class AsyncConsumer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # A delivery in flight when an error left the block may be its cause: it counts as an attempt, so that it
+        # cannot come back for ever.
         await self.close(counted=kind is not None)

@@ -1,8 +1,8 @@
-"""Where a module's group begins in a stream.
+"""The group position: where a module's consumer group begins in a stream.
 
-Law: a group that is missing begins at the first entry that the module is not known to have handled. Known is what the
-projection of this host has stored, about the very messages that the stream holds now; without it, and for a module
-that never handled anything, that is the first entry of all. Nothing unhandled is ever passed over.
+Law: a missing group begins at the first entry that the module is not known to have handled. Known is what the
+projection of this host has stored about the messages that the stream holds now; without a projection, and for a
+module that never handled a message, that is the first entry of all. No unhandled entry is ever skipped.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from claude_comm.store.database import Database, open_database
 from claude_comm.telemetry.logs import get_logger
 
 
-def position_for(identity: Identity, stream: str) -> Operation[str]:
-    """The id after which the group reads. It was lost, by a failover or a restore, or there never was one."""
+def find_position(identity: Identity, stream: str) -> Operation[str]:
+    """The id after which the group reads: it was lost (a failover, a restore), or never existed."""
     if not identity.settings.database.exists():
         return BEGINNING
     log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)

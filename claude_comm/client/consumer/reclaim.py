@@ -1,7 +1,7 @@
-"""What is pending on the server and nobody works at: this consumer's own from before, and what others left behind.
+"""Reclaiming pending entries: this consumer's own from before a restart, and those of consumers that died.
 
-Law: what this process has at hand is never taken a second time. An entry that was deleted while it was pending is
-logged and told as lost: nothing is passed over in silence.
+Law: an entry that this process holds is never taken a second time. An entry that was deleted while it was pending is
+logged and recorded as lost: none is skipped in silence.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from claude_comm.client.consumer.admission import Door
-from claude_comm.client.consumer.delivery import Delivery, Ledger
+from claude_comm.client.consumer.admission import Admission
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.in_flight import InFlight
 from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import claim_every_s
 from claude_comm.effects import Operation
@@ -22,13 +23,13 @@ from claude_comm.telemetry.logs import get_logger
 START = "0-0"
 
 
-class Pending:
-    """How far one consumer has looked. `at` is when to look for what others left behind (monotonic seconds)."""
+class Reclaimer:
+    """The position of one consumer in the pending entries. `at` is when to claim next (monotonic seconds)."""
 
     def __init__(
-        self, identity: Identity, readers: Sequence[Reader], ledger: Ledger, door: Door, lease_s: float
+        self, identity: Identity, readers: Sequence[Reader], in_flight: InFlight, admission: Admission, lease_s: float
     ) -> None:
-        self._identity, self._readers, self._ledger, self._door = identity, readers, ledger, door
+        self._identity, self._readers, self._in_flight, self._admission = identity, readers, in_flight, admission
         self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         self._lease_s = lease_s
         self._cursors = {reader.stream: START for reader in readers}
@@ -36,20 +37,20 @@ class Pending:
         self.at = 0.0
 
     def look_at_own(self) -> None:
-        """From now on, what is pending for this very consumer comes first: it was restarted under its name, or its
-        connection was cut after the server had handed something out."""
+        """From now on, entries pending for this very consumer come first: it was restarted under its name, or its
+        connection was cut after the server had handed entries out."""
         self._own = {reader.stream: START for reader in self._readers}
 
     def look_at_all(self) -> None:
-        """From now on, what was left behind comes before anything new: from its beginning."""
+        """From now on, pending entries of other consumers come before new ones, from the first pending one on."""
         self._cursors = dict.fromkeys(self._cursors, START)
         self.at = 0.0
 
     def has_own(self) -> bool:
-        """Whether there may be more of its own."""
+        """Whether more entries may be pending for this consumer."""
         return bool(self._own)
 
-    def left_behind(self, count: int) -> Operation[list[Delivery]]:
+    def reclaim(self, count: int) -> Operation[list[Delivery]]:
         """Up to `count` deliveries of each stream."""
         deliveries = yield from self._own_first(count)
         if not deliveries and time.monotonic() >= self.at:
@@ -59,11 +60,11 @@ class Pending:
     def _own_first(self, count: int) -> Operation[list[Delivery]]:
         for reader in self._readers:
             while (cursor := self._own.get(reader.stream)) is not None:
-                known = self._ledger.known(reader.stream)
-                found = yield from ops.own(reader, cursor=cursor, count=count)
-                deliveries = yield from self._taken(reader, found, known)
-                if found.cursor:
-                    self._own[reader.stream] = found.cursor
+                held = self._in_flight.entry_ids(reader.stream)
+                claimed = yield from ops.own(reader, cursor=cursor, count=count)
+                deliveries = yield from self._admit(reader, claimed, held)
+                if claimed.cursor:
+                    self._own[reader.stream] = claimed.cursor
                 else:
                     del self._own[reader.stream]
                 if deliveries:
@@ -73,20 +74,20 @@ class Pending:
     def _claimed(self, count: int) -> Operation[list[Delivery]]:
         deliveries: list[Delivery] = []
         for reader in self._readers:
-            known = self._ledger.known(reader.stream)
-            found = yield from ops.claim(
+            held = self._in_flight.entry_ids(reader.stream)
+            claimed = yield from ops.claim(
                 reader, lease_ms=int(self._lease_s * 1000), cursor=self._cursors[reader.stream], count=count
             )
-            self._cursors[reader.stream] = found.cursor
-            deliveries += yield from self._taken(reader, found, known)
+            self._cursors[reader.stream] = claimed.cursor
+            deliveries += yield from self._admit(reader, claimed, held)
         if all(cursor == START for cursor in self._cursors.values()):
             self.at = time.monotonic() + claim_every_s(self._lease_s)
         return deliveries
 
-    def _taken(self, reader: Reader, found: Claimed, known: set[str]) -> Operation[list[Delivery]]:
-        """Deliveries of what was pending, without those that are at hand already; the lost are told."""
-        if found.lost:
-            self._log.error("delivery.lost", stream=reader.stream, entries=found.lost)
-            event = self._identity.event(Lost(reader.stream, found.lost))
+    def _admit(self, reader: Reader, claimed: Claimed, held: set[str]) -> Operation[list[Delivery]]:
+        """Deliveries of the claimed entries that this consumer does not hold yet; lost ones are recorded."""
+        if claimed.lost:
+            self._log.error("delivery.lost", stream=reader.stream, entries=claimed.lost)
+            event = self._identity.event(Lost(reader.stream, claimed.lost))
             yield from ops.tell(self._identity.keys.events(self._identity.module), event)
-        return (yield from self._door.opened(reader, [entry for entry in found.entries if entry.id not in known]))
+        return (yield from self._admission.admit(reader, [entry for entry in claimed.entries if entry.id not in held]))

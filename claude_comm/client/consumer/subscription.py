@@ -1,7 +1,7 @@
-"""What the blocking and the asyncio consumer share: reading, settling, retrying and burying, as operations.
+"""One consumer's subscription to its streams: reading, settling, retrying and burying, as operations.
 
-Law: acks are gathered and sent before the next read. What was left behind comes before what is new. Every consumer
-moves what is due into the streams that it reads, whoever put it there. No more is out than the bounds allow.
+Law: acks are gathered and sent before the next read. Pending entries come before new ones. Every consumer moves due
+messages into the streams that it reads, whoever delayed them. No more deliveries are in flight than the bounds allow.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from claude_comm.client.consumer.admission import Door
-from claude_comm.client.consumer.delivery import Delivery, Ledger
-from claude_comm.client.consumer.group_position import position_for
-from claude_comm.client.consumer.reclaim import Pending
+from claude_comm.client.consumer.admission import Admission
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.group_position import find_position
+from claude_comm.client.consumer.in_flight import InFlight
+from claude_comm.client.consumer.reclaim import Reclaimer
 from claude_comm.client.identity import Identity, identify, micros, millis
-from claude_comm.client.publisher import requests
+from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
 from claude_comm.delivery.flow_control import Sizes
@@ -29,11 +30,15 @@ from claude_comm.ops.consume import Reader, Why
 from claude_comm.progress.events import Retried
 from claude_comm.settings import Settings
 
-# How long a consumer does not look at what is due, unless it knows that something will be.
-LOOK_EVERY_S = 0.5
-# With several streams, how long one of them is waited for before the others are looked at again.
+DEFAULT_BATCH = 100
+DEFAULT_LEASE_S = 60.0
+# Far more than quick messages need, and little enough for any machine.
+DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
+# How often a consumer looks for due messages, unless it knows of one that is due earlier.
+DUE_EVERY_S = 0.5
+# With several streams, how long one read waits for the first before the others are read again.
 _TURN_MS = 100
-# What one instance remembers of its own when only the server's window was asked for: more than is ever out.
+# How many messages an instance remembers when only `dedup_s` is given: more than are ever in flight.
 _REMEMBERED = 10_000
 # Beyond it a lease is a mistake in the unit.
 _LONGEST_LEASE_S = 86_400.0
@@ -42,7 +47,7 @@ _LONGEST_WINDOW_S = 365 * 86_400.0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a consumer reads. `prefetch` and `prefetch_bytes` bound what is out: read and not ended. 0 is no bound."""
+    """How a consumer reads. `prefetch` (0: no bound) and `prefetch_bytes` bound the deliveries in flight."""
 
     batch: int
     lease_s: float
@@ -53,7 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError."""
-        for holds, must in (
+        for holds, requirement in (
             (self.batch >= 1, "batch is at least 1"),
             (0.001 <= self.lease_s <= _LONGEST_LEASE_S, "lease_s is from a millisecond to a day"),
             (self.prefetch >= 0, "prefetch is at least 0"),
@@ -62,11 +67,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             (0 <= self.dedup_s <= _LONGEST_WINDOW_S, "dedup_s is from 0 to a year"),
         ):
             if not holds:
-                raise ConfigurationError(f"a consumer: {must}.")
+                raise ConfigurationError(f"a consumer: {requirement}.")
 
 
-class Intake:
-    """The state of one consumer: who reads, and where it is. What is out is in `ledger`."""
+class Subscription:
+    """The state of one consumer: who reads which streams, and what it holds (`in_flight`)."""
 
     def __init__(
         self, module: str, topics: Sequence[str], settings: Settings | None, instance: str | None, options: Options
@@ -77,100 +82,100 @@ class Intake:
         self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
         self.options = options
         windowed = options.dedup or (_REMEMBERED if options.dedup_s else 0)
-        self.ledger = Ledger(self.identity, Window(windowed) if windowed else None, int(options.dedup_s * 1000))
+        self.in_flight = InFlight(self.identity, Window(windowed) if windowed else None, int(options.dedup_s * 1000))
         self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
-        self._door = Door(self.identity, self.ledger, self._sizes)
-        self._pending = Pending(self.identity, self.readers, self.ledger, self._door, options.lease_s)
+        self._admission = Admission(self.identity, self.in_flight, self._sizes)
+        self._reclaimer = Reclaimer(self.identity, self.readers, self.in_flight, self._admission, options.lease_s)
         if instance is not None:
-            self._pending.look_at_own()
+            self._reclaimer.look_at_own()
         self._joined = self._refused = False
-        self._look_at = 0.0
-        # How many entries were asked for ahead and are not here.
-        self.asked = 0
-        # Whether the last read brought as many as it asked for.
+        self._due_at = 0.0
+        # How many entries were requested ahead and have not arrived.
+        self.requested = 0
+        # Whether the last read brought as many entries as it asked for, so that more may be waiting.
         self.filled = False
 
     def reading(self, wait_ms: int, most: int | None = None) -> Operation[list[Delivery]]:
-        """The next deliveries: first its own and what others left behind, then what is new; empty when the wait is
-        over, or at once when as much is out as may be."""
-        return self._heeding(self._read(wait_ms, most) if self._count(most) else self._settled())
+        """The next deliveries, pending ones first; empty when the wait is over, or at once when the bounds are
+        reached."""
+        return self._noting_failure(self._read(wait_ms, most) if self._count(most) else self._settled())
 
     def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
-        """What is new and there already, and the acks, in one batch that may be sent long before its replies are
-        read; None while there is something else to do first, or when as much is out as may be."""
+        """New entries that are there already, and the acks, in one batch that may be sent long before its replies are
+        read; None while another duty comes first, or when the bounds are reached."""
         count = min(self._count(most), self._sizes.ahead())
-        return self._flying(count) if count and self._may_read_at_once() else None
+        return self._counted_read(count) if count and self._may_read_at_once() else None
 
-    def _flying(self, count: int) -> Operation[list[Delivery]]:
+    def _counted_read(self, count: int) -> Operation[list[Delivery]]:
         """A read that counts against the bounds until it is over."""
-        self.asked += count
+        self.requested += count
         try:
-            return (yield from self._heeding(self._settled_and_new(0, count)))
+            return (yield from self._noting_failure(self._settled_and_new(0, count)))
         finally:
-            self.asked -= count
+            self.requested -= count
 
-    def _heeding(self, reading: Operation[list[Delivery]]) -> Operation[list[Delivery]]:
-        """A read that takes note of what its failure means for the next one."""
+    def _noting_failure(self, reading: Operation[list[Delivery]]) -> Operation[list[Delivery]]:
+        """A read that notes what its failure means for the next one."""
         try:
             return (yield from reading)
         except ServerUnreachable:
-            # What the server handed out on a connection that was cut is pending for us, and we never saw it.
-            self._pending.look_at_own()
+            # What the server handed out on a connection that was cut is pending for us, and never arrived.
+            self._reclaimer.look_at_own()
             raise
         except ServerRefused as refusal:
             if refusal.code != "NOGROUP":
                 raise
-            # The server was emptied under us, or restored: the next read makes the group anew.
+            # The server was emptied under us, or restored: the next read creates the group again.
             self._joined = False
             return []
 
     def settling(self) -> Operation[None]:
         """Sends the gathered acks, one batch a stream."""
-        with self.ledger.sending() as acks:
+        with self.in_flight.sending() as acks:
             while acks:
                 reader = acks[0][0].reader
                 mine = [ack for ack in acks if ack[0].reader == reader]
-                yield from ops.settle(reader, self.ledger.settlement(mine))
+                yield from ops.settle(reader, self.in_flight.settlement(mine))
                 acks[:] = [ack for ack in acks if ack[0].reader != reader]
         self._refused = False
 
-    def answering(self, delivery: Delivery, data: object) -> Operation[None]:
-        """Replies to a request; a message that is none is left alone. Raises EncodeError or TooLarge."""
-        yield from requests.replying(self.identity, delivery.envelope, data)
+    def replying(self, delivery: Delivery, data: object) -> Operation[None]:
+        """Replies to a request; does nothing for a message that is none. Raises EncodeError or TooLarge."""
+        yield from replies.replying(self.identity, delivery.envelope, data)
 
     def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
-        """Moves a delivery to the dead stream, and tells who asked: `error` is what was raised."""
-        yield from self._door.bury(delivery, why, error)
+        """Moves a delivery to the dead stream, and answers its request with the failure; `error` was raised."""
+        yield from self._admission.bury(delivery, why, error)
 
     def retrying(self, delivery: Delivery, wait_s: float, reason: str) -> Operation[None]:
-        """Moves a delivery to `later`."""
+        """Moves a delivery to the delayed messages (`later`)."""
         now_us = micros()
         due_us = now_us + int(wait_s * 1_000_000)
-        fact = Retried(delivery.settled(now_us), brief(reason), due_us)
+        event = Retried(delivery.settled(now_us), brief(reason), due_us)
         yield from later.retry(
             self.identity.keys,
             delivery.reader,
             delivery.entry,
             due_ms=due_us // 1000,
             attempts=delivery.attempts,
-            event=self.identity.event(fact, delivery.envelope.session),
+            event=self.identity.event(event, delivery.envelope.session),
         )
         self.release(delivery)
-        self._look_at = min(self._look_at, time.monotonic() + wait_s)
+        self._due_at = min(self._due_at, time.monotonic() + wait_s)
 
     def release(self, delivery: Delivery) -> None:
-        """Lets go of a delivery: its lease is not renewed any more, and whoever claims it then has it again."""
-        self.ledger.release(delivery)
+        """Drops a delivery without an end: its lease is not renewed, and another consumer may claim it."""
+        self.in_flight.release(delivery)
 
     def renewing(self) -> Operation[None]:
-        """Keeps every delivery that is still out, or whose ack is not sent yet, from being claimed by others."""
+        """Renews the lease of every delivery in flight, acked ones included until the server confirms them."""
         for reader in self.readers:
-            ids = self.ledger.known(reader.stream)
+            ids = self.in_flight.entry_ids(reader.stream)
             if ids:
                 yield from ops.renew(reader, sorted(ids))
 
     def giving_back(self, deliveries: Sequence[Delivery], *, counted: bool = False) -> Operation[None]:
-        """Lets others have these at once. Unless `counted`, none of them is an attempt: no handler had seen it."""
+        """Makes these claimable by others at once. Unless `counted`, this was no attempt: no handler saw them."""
         for reader in self.readers:
             mine = [delivery for delivery in deliveries if delivery.reader == reader]
             if mine:
@@ -178,40 +183,42 @@ class Intake:
                 yield from ops.give_back(reader, entries, counted=counted)
             for delivery in mine:
                 self.release(delivery)
-        self._door.forget(deliveries)
-        self._pending.look_at_all()
+        self._admission.forget(deliveries)
+        self._reclaimer.look_at_all()
 
     def abandon(self) -> list[Delivery]:
-        """Lets go of all that is out but the copies that wait for one of them; what was let go."""
-        gone = [delivery for delivery in self.ledger.out() if not self._door.waits(delivery)]
-        for delivery in gone:
+        """Releases every delivery in flight but parked copies, and returns them."""
+        abandoned = [delivery for delivery in self.in_flight.deliveries() if not self._admission.parks(delivery)]
+        for delivery in abandoned:
             self.release(delivery)
-        return gone
+        return abandoned
 
     def leaving(self, *, counted: bool = False) -> Operation[None]:
-        """Sends the acks, gives back what was not handled, and takes this consumer off its groups."""
+        """Sends the acks, gives back unhandled deliveries, and removes this consumer from its groups."""
         yield from self.settling()
         if self._joined:
-            yield from self.giving_back(self.ledger.out(), counted=counted)
+            yield from self.giving_back(self.in_flight.deliveries(), counted=counted)
             for reader in self.readers:
                 yield from ops.leave(reader)
 
     def full(self) -> bool:
-        """Whether as much is out as may be."""
+        """Whether the bounds allow no further delivery."""
         return not self._count(None)
 
     def _count(self, most: int | None) -> int:
-        """How many entries may be asked for now."""
+        """How many entries the next read may ask for."""
         options = self.options
-        room = options.prefetch - len(self.ledger) - self.asked if options.prefetch else options.batch
-        held_bytes = self.ledger.size_bytes(self._sizes.peak, options.prefetch_bytes) + self.asked * self._sizes.peak
+        room = options.prefetch - len(self.in_flight) - self.requested if options.prefetch else options.batch
+        held_bytes = (
+            self.in_flight.size_bytes(self._sizes.peak, options.prefetch_bytes) + self.requested * self._sizes.peak
+        )
         wanted = options.batch if most is None else most
         return max(min(options.batch, wanted, room, self._sizes.fitting(held_bytes)), 0)
 
     def _read(self, wait_ms: int, most: int | None) -> Operation[list[Delivery]]:
         deadline = time.monotonic() + wait_ms / 1000
         count = self._count(most)
-        if self.ledger.waiting() and self._may_read_at_once():
+        if self.in_flight.has_acks() and self._may_read_at_once():
             deliveries = yield from self._settled_and_new(self._turn_ms(deadline), count)
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
@@ -221,7 +228,7 @@ class Intake:
             count = self._count(most)
         while True:
             yield from self._move_due()
-            deliveries = self._door.unparked() or (yield from self._pending.left_behind(count))
+            deliveries = self._admission.unpark() or (yield from self._reclaimer.reclaim(count))
             self.filled = len(deliveries) >= count
             if not deliveries:
                 deliveries = yield from self._new(self._turn_ms(deadline), count)
@@ -234,74 +241,73 @@ class Intake:
         return []
 
     def _turn_ms(self, deadline: float) -> int:
-        """How long to wait for new entries: until the deadline, or until it is time to look at what is due.
+        """How long to wait for new entries: until the deadline, or until it is time to look for due messages.
 
         A millisecond more than that: a wait that is cut off would end a moment too soon, and the next be too short.
         """
         now = time.monotonic()
-        return int(max(min(deadline, self._look_at) - now, 0) * 1000) + 1 if now < deadline else 0
+        return int(max(min(deadline, self._due_at) - now, 0) * 1000) + 1 if now < deadline else 0
 
     def _may_read_at_once(self) -> bool:
-        """Whether the acks and the next read may travel together: nothing else is due, and no ack was refused."""
-        lone = len(self.readers) == 1 and self._joined and not self._pending.has_own() and not self._door.waits()
-        return lone and not self._refused and time.monotonic() < min(self._pending.at, self._look_at)
+        """Whether acks and the next read may travel in one batch: no other duty is due, and no ack was refused."""
+        lone = len(self.readers) == 1 and self._joined and not self._reclaimer.has_own() and not self._admission.parks()
+        return lone and not self._refused and time.monotonic() < min(self._reclaimer.at, self._due_at)
 
     def _settled_and_new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
         (reader,) = self.readers
-        with self.ledger.sending() as acks:
-            refused, found = yield from ops.settle_and_read(
-                reader, self.ledger.settlement(acks), count=count, block_ms=wait_ms
+        with self.in_flight.sending() as acks:
+            refused, entries = yield from ops.settle_and_read(
+                reader, self.in_flight.settlement(acks), count=count, block_ms=wait_ms
             )
             self._refused = refused is not None
             if refused is None:
                 acks.clear()
-        if isinstance(found, list):
-            self.filled = len(found) == count
-            if refused is not None and not found:
-                raise refused
-            return (yield from self._door.opened(reader, found))
-        raise found
+        if not isinstance(entries, list):
+            raise entries
+        self.filled = len(entries) == count
+        if refused is not None and not entries:
+            raise refused
+        return (yield from self._admission.admit(reader, entries))
 
     def _join(self) -> Operation[None]:
         keys = self.identity.keys
         yield from ops.announce(keys, [keys.events(self.identity.module), *(reader.stream for reader in self.readers)])
         for reader in self.readers:
             if not (yield from ops.has_group(reader.stream, reader.group)):
-                position = yield from position_for(self.identity, reader.stream)
+                position = yield from find_position(self.identity, reader.stream)
                 yield from ops.make_group(reader.stream, reader.group, position)
             self._sizes.expect((yield from ops.sample_bytes(reader.stream)))
         self._joined = True
-        self._pending.look_at_all()
+        self._reclaimer.look_at_all()
 
     def _move_due(self) -> Operation[None]:
-        """Hands what is due to whoever reads the streams, and notes when to look again."""
-        if time.monotonic() < self._look_at:
+        """Moves due messages into the streams, and notes when to look again."""
+        if time.monotonic() < self._due_at:
             return
         next_ms: list[int] = []
         for reader in self.readers:
             moved = yield from later.move_due(self.identity.keys, reader.stream, now_ms=millis())
             next_ms += [moved.next_ms] if moved.next_ms is not None else []
-        wait_s = max(min(next_ms) - millis(), 0) / 1000 if next_ms else LOOK_EVERY_S
-        self._look_at = time.monotonic() + min(wait_s, LOOK_EVERY_S)
+        wait_s = max(min(next_ms) - millis(), 0) / 1000 if next_ms else DUE_EVERY_S
+        self._due_at = time.monotonic() + min(wait_s, DUE_EVERY_S)
 
     def _new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         if len(self.readers) == 1:
             reader = self.readers[0]
             entries = yield from ops.read(reader, count=count, block_ms=wait_ms)
             self.filled = len(entries) == count
-            return (yield from self._door.opened(reader, entries))
+            return (yield from self._admission.admit(reader, entries))
         deadline = time.monotonic() + wait_ms / 1000
         turn_ms = 0
         while True:
-            found: list[Delivery] = []
+            deliveries: list[Delivery] = []
             for reader in self.readers:
                 block_ms = turn_ms if reader is self.readers[0] else 0
-                # Each in its turn may fill what is left; with the last one the count is full.
-                left = count - len(found)
+                left = count - len(deliveries)
                 entries = (yield from ops.read(reader, count=left, block_ms=block_ms)) if left > 0 else []
-                found += yield from self._door.opened(reader, entries)
+                deliveries += yield from self._admission.admit(reader, entries)
             turn_ms = min(_TURN_MS, int((deadline - time.monotonic()) * 1000))
-            if found or turn_ms <= 0:
-                self.filled = len(found) >= count
-                return found
+            if deliveries or turn_ms <= 0:
+                self.filled = len(deliveries) >= count
+                return deliveries

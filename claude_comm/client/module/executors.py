@@ -1,7 +1,7 @@
-"""The hands of a module: where its handlers run, one at a time or several at once.
+"""The executors of a module: where its handlers run, one at a time or several at once.
 
-Law: a hand takes a delivery, handles it to its end, and takes the next. With one hand the order of the messages is
-kept. Whatever ends a hand that is not an exception of a handler (SystemExit, say) ends the module.
+Law: a worker takes a delivery, handles it to its end, and takes the next. With one worker the order of the messages is
+kept. A BaseException that is no Exception (SystemExit) in a worker stops the module.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, Protocol, TypeAlias
 
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.module.handlers import Handler
-from claude_comm.client.module.prefetch import Feed
+from claude_comm.client.module.prefetch import Prefetcher
 
 # How long tasks that were cancelled at the deadline may take to end.
 _CANCEL_S = 1.0
-# After how many messages a task lets others run whose handler never waits for anything.
+# After how many messages a task whose handler never waits lets other tasks run.
 _TURN = 16
 
 Starters: TypeAlias = list[Callable[[], Any]]
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 
 
-class Hands(Protocol):
-    """What the loop asks of them. `error` is what ended a hand, if anything did."""
+class Executor(Protocol):
+    """The workers of one run. `error` is the exception that ended a worker, if any did."""
 
     error: BaseException | None
 
@@ -36,19 +36,22 @@ class Hands(Protocol):
         """Runs the start functions one after another, then begins to take."""
 
     def join(self, deadline: float) -> bool:
-        """Waits for all hands, until `deadline` (monotonic seconds); whether they are all done."""
+        """Waits for all workers, until `deadline` (monotonic seconds); whether all have ended."""
+        ...
 
 
-class Threads:
-    """Each hand is a thread, for handlers that are plain functions."""
+class ThreadExecutor:
+    """Each worker is a thread, for handlers that are plain functions."""
 
-    def __init__(self, feed: Feed, count: int, handle: Callable[[Delivery], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, prefetcher: Prefetcher, count: int, handle: Callable[[Delivery], None], ended: Callable[[], None]
+    ) -> None:
         self.error: BaseException | None = None
-        self._feed, self._handle, self._ended = feed, handle, ended
+        self._prefetcher, self._handle, self._ended = prefetcher, handle, ended
         self._starters: Starters = []
         self._started = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, name=f"claude-comm hand {number}", daemon=True)
+            threading.Thread(target=self._work, name=f"claude-comm worker {number}", daemon=True)
             for number in range(count)
         ]
 
@@ -68,9 +71,9 @@ class Threads:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        take, handle = self._feed.take, self._handle
+        take, handle = self._prefetcher.take, self._handle
         try:
-            # On the first hand: what a start function opens, a SQLite connection say, may be bound to its thread.
+            # On the first worker: a SQLite connection that a start function opens is bound to its thread.
             while self._starters:
                 self._starters.pop(0)()
             self._started.set()
@@ -82,27 +85,33 @@ class Threads:
             self._ended()
 
 
-class Tasks:
-    """Each hand is a task of one event loop, on a thread of its own, for handlers that are `async`.
+class AsyncExecutor:
+    """Each worker is a task of one event loop, on a thread of its own, for handlers that are `async`.
 
-    A plain function among them holds up the others if there is only one hand, and else runs on a thread.
+    A plain function among them runs on the loop if there is only one worker, and else on a thread.
     """
 
     def __init__(
-        self, feed: Feed, count: int, handle: Callable[[Delivery, Call], Awaitable[None]], ended: Callable[[], None]
+        self,
+        prefetcher: Prefetcher,
+        count: int,
+        handle: Callable[[Delivery, Call], Awaitable[None]],
+        ended: Callable[[], None],
     ) -> None:
         self.error: BaseException | None = None
-        self._feed, self._count, self._handle, self._ended = feed, count, handle, ended
-        self._pool = _Pool(count) if count > 1 else None
+        self._prefetcher, self._count, self._handle, self._ended = prefetcher, count, handle, ended
+        self._pool = _ThreadPool(count) if count > 1 else None
         self._loop = asyncio.new_event_loop()
-        self._fed: set[asyncio.Future[None]] = set()
+        self._waiting: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
 
     def start(self, starters: Starters) -> None:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._started(starters), self._loop).result()
-        threading.Thread(target=self._feed.fill, args=(self._call_wake,), name="claude-comm feed", daemon=True).start()
+        threading.Thread(
+            target=self._prefetcher.fill, args=(self._call_wake,), name="claude-comm reader", daemon=True
+        ).start()
 
     def join(self, deadline: float) -> bool:
         """Tasks that are not done by then are cancelled; one that does not heed that is left alone."""
@@ -117,11 +126,13 @@ class Tasks:
         self._thread.join(_CANCEL_S)
         return done
 
-    async def call(self, handler: Handler, *words: Any) -> Any:
+    async def call(self, handler: Handler, *arguments: Any) -> Any:
         """The result of a handler."""
         if handler.is_async:
-            return await handler.function(*words)
-        result = handler.function(*words) if self._pool is None else await self._pool.run(handler.function, *words)
+            return await handler.function(*arguments)
+        result = (
+            handler.function(*arguments) if self._pool is None else await self._pool.run(handler.function, *arguments)
+        )
         return await result if asyncio.iscoroutine(result) else result
 
     def _run(self) -> None:
@@ -140,11 +151,11 @@ class Tasks:
     async def _work(self) -> None:
         try:
             done = 0
-            while not self._feed.closed:
-                delivery = self._feed.poll()
+            while not self._prefetcher.closed:
+                delivery = self._prefetcher.poll()
                 if delivery is None:
-                    self._feed.starve()
-                    await self._food()
+                    self._prefetcher.ran_dry()
+                    await self._wait_for_delivery()
                     continue
                 await self._handle(delivery, self.call)
                 done += 1
@@ -156,13 +167,13 @@ class Tasks:
             self.error = error
             self._ended()
 
-    async def _food(self) -> None:
+    async def _wait_for_delivery(self) -> None:
         waiting = self._loop.create_future()
-        self._fed.add(waiting)
+        self._waiting.add(waiting)
         try:
             await waiting
         finally:
-            self._fed.discard(waiting)
+            self._waiting.discard(waiting)
 
     def _call_wake(self) -> None:
         """From any thread; a loop that is closed has nobody to wake."""
@@ -170,7 +181,7 @@ class Tasks:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        for waiting in self._fed:
+        for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
 
@@ -186,32 +197,32 @@ class Tasks:
         return not late
 
 
-class _Pool:
-    """Threads for plain functions that a process does not wait for at its end, unlike those of concurrent.futures:
-    what outlives the deadline is left alone."""
+class _ThreadPool:
+    """Threads for plain functions that the interpreter does not join at exit, unlike those of concurrent.futures: a
+    function that outlives the deadline is left alone."""
 
     def __init__(self, count: int) -> None:
         self._jobs: SimpleQueue[tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]] = SimpleQueue()
         for number in range(count):
-            threading.Thread(target=self._work, name=f"claude-comm hand {number}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"claude-comm worker {number}", daemon=True).start()
 
-    async def run(self, function: Callable[..., Any], *words: Any) -> Any:
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         future = asyncio.get_running_loop().create_future()
-        self._jobs.put((future, function, words))
+        self._jobs.put((future, function, arguments))
         return await future
 
     def _work(self) -> None:
         while True:
-            future, function, words = self._jobs.get()
+            future, function, arguments = self._jobs.get()
             try:
-                result = function(*words)
+                result = function(*arguments)
             except BaseException as error:  # noqa: BLE001  (handed to the task that waits for it)
-                _end(future, future.set_exception, error)
+                _resolve(future, future.set_exception, error)
             else:
-                _end(future, future.set_result, result)
+                _resolve(future, future.set_result, result)
 
 
-def _end(future: asyncio.Future[Any], how: Callable[[Any], None], value: Any) -> None:
-    """On the loop that waits; a future that was cancelled or whose loop is closed waits no more."""
+def _resolve(future: asyncio.Future[Any], setter: Callable[[Any], None], value: Any) -> None:
+    """On the loop that waits; nothing for a future that was cancelled, or whose loop is closed."""
     with suppress(RuntimeError):
-        future.get_loop().call_soon_threadsafe(lambda: None if future.done() else how(value))
+        future.get_loop().call_soon_threadsafe(lambda: None if future.done() else setter(value))

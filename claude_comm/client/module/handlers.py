@@ -55,7 +55,9 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True):
     most: int = 0
 
 
-def handler(type: str, function: Callable[..., Any], accepts: Any, retry: RetryPolicy, *, most: int = 0) -> Handler:
+def make_handler(
+    type: str, function: Callable[..., Any], accepts: Any, retry: RetryPolicy, *, most: int = 0
+) -> Handler:
     """`most` is for a function that takes a list of payloads; 0 for one that takes a payload.
 
     Raises ConfigurationError for a function of another form, SchemaError for a schema that cannot be used.

@@ -1,9 +1,9 @@
-"""A module: typed handlers, a contract made from them, and the loop that runs them.
+"""A module: typed handlers, the contract made from them, and its runs.
 
-Law: a delivery is acked after its handler returned; what a handler raised at is tried again by the retry policy, by
-whichever instance is there then, and in the end buried; a payload that does not fit is buried at once. Nothing is
-dropped in silence. A stop that was asked for finishes what runs and gives back the rest, so that nothing is handled
-twice.
+Law: a delivery is acked after its handler returned; a message whose handler raised is tried again by the retry policy,
+by whichever instance is there then, and in the end buried; a payload that does not fit is buried at once. None is
+dropped in silence. A requested stop finishes running handlers and gives back all other deliveries, so that no message
+is handled twice.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from claude_comm.client.consumer.consumer import DEFAULT_PREFETCH_BYTES
+from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
 from claude_comm.client.module.context import Context
-from claude_comm.client.module.handlers import Handler, handler, is_async
-from claude_comm.client.module.runner import Loop, Running
+from claude_comm.client.module.handlers import Handler, is_async, make_handler
+from claude_comm.client.module.runner import RunConfig, Runner
 from claude_comm.client.payload_types import schema_of
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
@@ -49,18 +49,18 @@ class Module:
     | option | |
     | --- | --- |
     | `topics` | topics that it reads beside its inbox |
-    | `instance` | a name that stays over restarts, of one process at a time: what it had not ended comes first |
+    | `instance` | a stable name, used by one process at a time: its unfinished messages come first after a restart |
     | `concurrency` | how many messages are handled at once; 1 keeps the order of each source, more keeps none |
-    | `batch` | how many are read, and acked, at once |
-    | `prefetch`, `prefetch_bytes` | how much is held at most, read and not handled; less while handlers are slow |
-    | `lease_s` | how long after a kill others wait before they take what the killed one held (seconds) |
-    | `drain_s` | how long handlers may take to end once a stop is asked for (seconds) |
+    | `batch` | how many messages are read, and acked, at once |
+    | `prefetch`, `prefetch_bytes` | the most messages, and bytes, read and not handled; fewer while handlers are slow |
+    | `lease_s` | how long after a kill other instances wait before they take over its messages (seconds) |
+    | `drain_s` | how long handlers may take to end once a stop is requested (seconds) |
     | `dedup` | how many handled messages this instance remembers: a copy of one is acked and not handled |
     | `dedup_s` | for how long (seconds) all instances remember them, on the server |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
     | `retry` | what happens to a message whose handler raised |
 
-    Several are handled at once as tasks of one event loop if any handler is `async`, else on threads.
+    Several messages are handled at once as tasks of one event loop if any handler is `async`, else on threads.
     """
 
     def __init__(
@@ -88,13 +88,15 @@ class Module:
         self.lease_s, self.drain_s, self.concurrency = lease_s, drain_s, concurrency
         self.prefetch = max(2 * batch, 2 * concurrency) if prefetch is None else prefetch
         _check_counts(concurrency, self.prefetch, drain_s)
-        self._reading = {
-            "topics": tuple(check_name(topic, "topic") for topic in topics),
-            "batch": batch,
-            "prefetch_bytes": prefetch_bytes,
-            "dedup": dedup,
-            "dedup_s": dedup_s,
-        }
+        self._topics = tuple(check_name(topic, "topic") for topic in topics)
+        self._options = Options(
+            batch=batch,
+            prefetch=self.prefetch,
+            prefetch_bytes=prefetch_bytes,
+            lease_s=lease_s,
+            dedup=dedup,
+            dedup_s=dedup_s,
+        )
         self.max_lag = max_lag
         self._settings, self._instance = settings, instance
         self._handlers: dict[str, Handler] = {}
@@ -102,7 +104,7 @@ class Module:
         self._starters: list[Callable[[Context], Any]] = []
         self._stop = threading.Event()
         self._paused = False
-        self._loop: Loop | None = None
+        self._runner: Runner | None = None
 
     def handles(
         self, type: str = DEFAULT_TYPE, *, accepts: Any = None, retry: RetryPolicy | None = None
@@ -119,10 +121,10 @@ class Module:
     ) -> Callable[[Function], Function]:
         """Registers a handler `(payloads)` or `(payloads, context)` that is given a list of up to `max` messages.
 
-        They are those of this type that are at hand, one after another; none is waited for. When the function returns,
-        all are handled. When it raises, it is called again at once for each alone, and only these calls count for the
-        retry policy: one bad message buries none of its neighbours. So make it repeatable. What comes back later
-        comes alone.
+        They are the messages of this type that have been read, in order; none is waited for. When the function
+        returns, all are handled. When it raises, it is called again at once for each message alone, and only these
+        calls count for the retry policy: one bad message buries none of its neighbours. So make it repeatable. A
+        message that is retried later comes alone.
         """
         if max < 1:
             raise ConfigurationError("max is at least 1.")
@@ -131,7 +133,7 @@ class Module:
     def produces(self, type: str, shape: Any, *, target: str = "") -> None:
         """Declares what this module sends; before the first such message it negotiates with the target.
 
-        Without a `target` the declaration holds for whoever is sent messages of this type.
+        Without a `target` the declaration holds for every target of messages of this type.
         """
         self._produces.append(Produced(check_name(type, "message type"), schema_of(shape), target))
 
@@ -154,35 +156,36 @@ class Module:
     def run(self) -> int:
         """Registers, then handles messages until SIGTERM, SIGINT, `context.stop()` or `stop()`; the exit code.
 
-        On the way out it gives back what waits, finishes what runs and acks it. What runs after `drain_s` is left
-        alone: it stays pending until its lease is over, and the exit code is 1. A second signal ends at once.
+        At the end it gives back waiting messages, finishes running handlers and acks their messages. A handler that
+        runs longer than `drain_s` is left alone: its message stays pending until its lease is over, and the exit code
+        is 1. A second signal ends the process at once.
         """
         identity = identify(self.name, self._settings, self._instance)
         try:
             with stopped_by_signals(self._stop):
-                self._loop = Loop(identity, self.contract(), self._running(), stop=self._stop)
+                self._runner = Runner(identity, self.contract(), self._config(), stop=self._stop)
                 if self._paused:
-                    self._loop.feed.pause()
-                return self._loop.run()
+                    self._runner.prefetcher.pause()
+                return self._runner.run()
         finally:
-            self._loop = None
+            self._runner = None
             self._stop.clear()
 
     def stop(self) -> None:
-        """Ends `run` after what is being handled; from any thread."""
+        """Ends `run` after the messages being handled; from any thread."""
         self._stop.set()
 
     def pause(self) -> None:
-        """Nothing is handed to a handler until `resume`, and what was read ahead is given back; from any thread."""
+        """Hands nothing to a handler until `resume`, and gives back messages read ahead; from any thread."""
         self._paused = True
-        if self._loop is not None:
-            self._loop.feed.pause()
+        if self._runner is not None:
+            self._runner.prefetcher.pause()
 
     def resume(self) -> None:
         """Ends a pause."""
         self._paused = False
-        if self._loop is not None:
-            self._loop.feed.resume()
+        if self._runner is not None:
+            self._runner.prefetcher.resume()
 
     def _register(
         self, type: str, accepts: Any, retry: RetryPolicy | None, most: int
@@ -192,29 +195,28 @@ class Module:
             raise ConfigurationError(f"{self.name!r} has a handler for {type!r} messages already.")
 
         def register(function: Function) -> Function:
-            self._handlers[type] = handler(type, function, accepts, retry or self.retry, most=most)
+            self._handlers[type] = make_handler(type, function, accepts, retry or self.retry, most=most)
             return function
 
         return register
 
-    def _running(self) -> Running:
-        return Running(
+    def _config(self) -> RunConfig:
+        return RunConfig(
             handlers=dict(self._handlers),
             starters=tuple(self._starters),
-            reading=self._reading,
-            prefetch=self.prefetch,
+            topics=self._topics,
+            options=self._options,
             concurrency=self.concurrency,
-            lease_s=self.lease_s,
             drain_s=self.drain_s,
-            on_loop=any(one.is_async for one in self._handlers.values()) or any(map(is_async, self._starters)),
+            on_loop=any(handler.is_async for handler in self._handlers.values()) or any(map(is_async, self._starters)),
         )
 
 
 def _check_counts(concurrency: int, prefetch: int, drain_s: float) -> None:
-    for holds, must in (
+    for holds, requirement in (
         (concurrency >= 1, "concurrency is at least 1"),
-        (prefetch >= concurrency, "prefetch is at least concurrency, or hands would be idle"),
+        (prefetch >= concurrency, "prefetch is at least concurrency, or workers would be idle"),
         (drain_s >= 0, "drain_s is at least 0"),
     ):
         if not holds:
-            raise ConfigurationError(f"a module: {must}.")
+            raise ConfigurationError(f"a module: {requirement}.")

@@ -1,8 +1,32 @@
-"""What a module has read and not handled yet, and how it comes by more.
+"""Prefetching: what a module has read and not handled yet, and when it reads more.
 
-Law: no more is held than the bounds allow, and no more than the handlers get through in about a second. While handlers
-work, the server already works at the next read: it was sent when the one before had come. Nothing is handed out while
-paused or once closed; what is then not handed out yet is given back, and was no attempt.
+Law: no more is held than the bounds allow, and no more than the handlers get through in about a second. Nothing is
+handed out while paused or once closed; deliveries that are then not handed out are given back, which is no attempt.
+
+Theory of operation. Workers (threads, or the tasks of one loop) take deliveries from one queue, `_ready`. There is no
+reading thread beside worker threads: a worker that finds the queue empty becomes the reader for all of them, if no
+other worker is, and then takes its delivery like the rest. So a lone message goes from the socket to its handler
+without a change of threads, and it is handled by the very thread that read it. Workers that cannot wait (tasks) have a
+thread that reads for them, `fill`.
+
+Two clocks decide how much is read. `Ahead` measures how fast the handlers are, and limits what is held to half a second
+of their work: deliveries held here are invisible to other instances, which may be idle. And while several messages
+come at once, the next read is begun before the last one is handled (`ReadAhead`): the server works on it meanwhile, and
+the queue is refilled without waiting for a round trip.
+
+Worked example, one worker thread and a limit of 16, with 40 messages in the inbox:
+
+    take      the queue is empty: the worker reads 16 (1..16), handles 1
+              16 came at once, so the next time it reads, it begins reads ahead
+    take      2..16 from the queue, no exchange with the server; their acks are gathered
+    take      empty again: it begins a read of 8 (17..24), which carries the 16 acks, and a second of 8 (25..32), sent
+              when the first has arrived; it takes 17..24 and handles 17 while the server answers the second
+    take      ... at 25 it begins the next one (33..40), and so on; the limit is raised as the handlers prove quick
+    pause     now: 33..40 are not handed out; the reader takes in what was requested and gives all of it back
+
+A read that is begun and not taken in is a risk: the server has handed those entries to this consumer, and this process
+cannot renew leases that it does not know of. So the thread of `Upkeep` calls `maintain`, which takes in a read that
+was begun a while ago and whose workers are all busy.
 """
 
 from __future__ import annotations
@@ -14,25 +38,36 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from claude_comm.client.consumer.consumer import Consumer
 from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.read_ahead import ReadAhead
+from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import TransportError
+from claude_comm.transport.driver import Client
 
-# How long one read waits for a message before whoever reads looks at other duties.
-_TURN_S = 0.25
+# How long one read waits for a message before the reader looks at its other duties.
+_READ_WAIT_S = 0.25
 # How long to wait before a server is tried again that does not answer.
 _UNREACHABLE_WAIT_S = 0.5
 
 
-class Feed:
-    """What waits for a hand. A hand that finds nothing reads for all, one at a time.
+class Prefetcher:
+    """The queue of deliveries that wait for a worker. A worker that finds it empty reads for all, one at a time.
 
-    `idle` is called by a hand that has nothing to do: acks need not wait for it any longer.
+    `idle` is called when a worker has nothing to do: acks need not wait for it any longer.
     """
 
-    def __init__(self, consumer: Consumer, log: FilteringBoundLogger, ahead: Ahead, idle: Callable[[], None]) -> None:
-        self._consumer, self._log, self._ahead, self._idle = consumer, log, ahead, idle
+    def __init__(
+        self,
+        client: Client,
+        subscription: Subscription,
+        log: FilteringBoundLogger,
+        ahead: Ahead,
+        idle: Callable[[], None],
+    ) -> None:
+        self._client, self._subscription, self._log = client, subscription, log
+        self._ahead, self._idle = ahead, idle
+        self._read_ahead = ReadAhead(client, subscription)
         self._ready: deque[Delivery] = deque()
         self._begun_at = 0.0
         self._several = False
@@ -62,64 +97,64 @@ class Feed:
         return self._fetch()
 
     def following(self, most: int, fits: Callable[[Delivery], bool]) -> list[Delivery]:
-        """Up to `most` of the next deliveries that are here already, as long as they fit."""
-        found: list[Delivery] = []
-        while len(found) < most and (delivery := self.poll()) is not None:
+        """Up to `most` of the next deliveries that are ready, as long as they fit."""
+        deliveries: list[Delivery] = []
+        while len(deliveries) < most and (delivery := self.poll()) is not None:
             if not fits(delivery):
                 self._ready.appendleft(delivery)
                 break
-            found.append(delivery)
-        return found
+            deliveries.append(delivery)
+        return deliveries
 
     def fill(self, wake: Callable[[], None]) -> None:
-        """Reads for hands that cannot wait, until closed; `wake` is called when something is there for them."""
+        """Reads for workers that cannot wait, until closed; `wake` is called when deliveries are ready for them."""
         self._wake = wake
         while not self._closed:
             if self._has_enough():
                 self._wait(lambda: not self._has_enough())
                 continue
             with self._reading:
-                found = self._read()
-            if found:
+                count = self._read()
+            if count:
                 wake()
 
-    def starve(self) -> None:
-        """A hand that cannot wait found nothing."""
+    def ran_dry(self) -> None:
+        """A worker that cannot wait found nothing."""
         self._idle()
-        self._tell(0)
+        self._notify(0)
 
-    def tend(self) -> None:
-        """From time to time, by another thread: takes in what was read ahead a while ago, because this process cannot
-        keep the lease of what it does not know of; in a pause, gives back. Raises TransportError."""
-        aged = self._consumer.ahead and time.monotonic() - self._begun_at > _TURN_S
+    def maintain(self) -> None:
+        """From time to time, by another thread: takes in a read that was begun a while ago, because this process cannot
+        renew leases that it does not know of; in a pause, gives deliveries back. Raises TransportError."""
+        aged = self._subscription.requested and time.monotonic() - self._begun_at > _READ_WAIT_S
         if (aged or (self._barred and self._ready)) and self._reading.acquire(blocking=False):
             try:
-                self._ready.extend(self._consumer.take_in())
+                self._ready.extend(self._read_ahead.take_all())
                 if self._barred:
-                    self._hand_over()
+                    self._return_ready()
             finally:
                 self._reading.release()
-            self._tell(len(self._ready))
+            self._notify(len(self._ready))
 
     def pause(self) -> None:
-        """Nothing is handed out until `resume`, and what is not handed out yet is given back."""
+        """Hands nothing out until `resume`, and gives back the deliveries that wait here."""
         self._barred = True
-        self._tell_all()
+        self._notify_all()
 
     def resume(self) -> None:
         self._barred = self._closed
-        self._tell_all()
+        self._notify_all()
 
     def close(self) -> None:
-        """No more is read or handed out."""
+        """Ends reading and handing out."""
         self._closed = self._barred = True
-        self._tell_all()
+        self._notify_all()
 
     def give_back(self, timeout_s: float) -> None:
-        """Gives back what nobody took; waits so long for whoever reads. Raises TransportError."""
+        """Gives back the deliveries that no worker took; waits that long for the reader. Raises TransportError."""
         if self._reading.acquire(timeout=timeout_s):
             try:
-                self._hand_over()
+                self._return_ready()
             finally:
                 self._reading.release()
 
@@ -129,73 +164,72 @@ class Feed:
                 return None
             if self._reading.acquire(blocking=False):
                 try:
-                    found = self._read()
+                    count = self._read()
                 finally:
                     self._reading.release()
-                self._tell(found)
+                self._notify(count)
             else:
                 self._idle()
                 self._wait(lambda: bool(self._ready) or not self._reading.locked())
         return delivery
 
     def _read(self) -> int:
-        """One read by who holds the lock, and how much it brought; or a turn of a pause."""
+        """One read, under the lock, and how many it brought; or a turn of a pause."""
         try:
             if self._barred:
-                self._hand_over()
-                self._consumer.flush()
+                self._return_ready()
+                self._client.run(self._subscription.settling())
                 self._wait(lambda: not self._barred)
                 return 0
             self._ahead.ran_low(time.monotonic())
             if self._several:
                 self._begin()
-            found = self._consumer.arrived()
-            if not found:
-                found = self._consumer.read(wait_s=_TURN_S, most=self._ahead.limit - self._consumer.out)
-            if self._consumer.filled:
+            deliveries = self._read_ahead.take() or self._read_ahead.read(_READ_WAIT_S, self._room())
+            if self._subscription.filled:
                 self._ahead.read(time.monotonic())
-            self._several = len(found) > 1 and not self._barred
-            self._ready.extend(found)
-            return len(found)
+            self._several = len(deliveries) > 1 and not self._barred
+            self._ready.extend(deliveries)
+            return len(deliveries)
         except TransportError as error:
             self._log.warning("server.unreachable", error=str(error))
             self._wait(lambda: False, _UNREACHABLE_WAIT_S)
             return 0
 
+    def _room(self) -> int:
+        """How many more deliveries may be held."""
+        return self._ahead.limit - len(self._subscription.in_flight)
+
     def _begin(self) -> None:
-        """Sends the next reads, because several came at once, as far as they may be held beside what is here."""
-        share, consumer = self._share(), self._consumer
-        while consumer.out + consumer.ahead + share <= self._ahead.limit and consumer.begin_read(most=share):
+        """Begins the next reads, because several came at once, as far as they may be held beside those here."""
+        # Half of the limit, so that another may be on its way beside it.
+        share = max(self._ahead.limit // 2, 1)
+        while self._subscription.requested + share <= self._room() and self._read_ahead.begin(share):
             self._begun_at = time.monotonic()
 
-    def _share(self) -> int:
-        """How many one read asks for, so that another may be on its way beside it."""
-        return max(self._ahead.limit // 2, 1)
-
-    def _hand_over(self) -> None:
-        """Gives back what nobody took."""
-        self._ready.extend(self._consumer.take_in())
+    def _return_ready(self) -> None:
+        """Gives back the deliveries that no worker took."""
+        self._ready.extend(self._read_ahead.take_all())
         waiting = []
         while self._ready:
             waiting.append(self._ready.popleft())
         if waiting:
-            self._consumer.give_back(*waiting)
+            self._client.run(self._subscription.giving_back(waiting))
 
     def _has_enough(self) -> bool:
-        """Whether nothing is to be read now for hands that cannot wait."""
-        held = self._consumer.out
+        """Whether nothing is to be read now for workers that cannot wait."""
+        held = len(self._subscription.in_flight)
         return not self._barred and (held >= self._ahead.limit or (bool(self._ready) and held > self._ahead.limit // 2))
 
-    def _wait(self, until: Callable[[], bool], timeout_s: float = _TURN_S) -> None:
+    def _wait(self, until: Callable[[], bool], timeout_s: float = _READ_WAIT_S) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or until(), timeout_s)
 
-    def _tell(self, found: int) -> None:
-        """So many may be taken, and one may read."""
+    def _notify(self, count: int) -> None:
+        """That many may be taken, and one worker may read."""
         with self._changed:
-            self._changed.notify(found + 1)
+            self._changed.notify(count + 1)
 
-    def _tell_all(self) -> None:
+    def _notify_all(self) -> None:
         self._wake()
         with self._changed:
             self._changed.notify_all()

@@ -1,51 +1,52 @@
-"""Sending messages from an event loop: the asyncio face of what `sending` and `publisher` say.
+"""Sending messages from an event loop.
 
-Law: that of `publisher`.
+Law: a publish that returned is in the stream. The id exists before the first attempt, and an attempt that may have
+reached the server is repeated with the same id, so that every reader can tell the copy.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
+from claude_comm.client.identity import identify
 from claude_comm.client.publisher import negotiate
-from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, OnLag
-from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, AsyncCoalescer, OnFull
-from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, Outboxed, no_delay_with
-from claude_comm.client.publisher.outgoing import (
-    DELAY_PART,
-    FULL_WAITS_S,
-    LEAST_S,
-    Patience,
-    Sending,
-    full_for_good,
-    put_back,
-    raise_first,
-    unreached,
-)
+from claude_comm.client.publisher.async_batching import AsyncBatcher
+from claude_comm.client.publisher.attempts import Attempts, raise_first
+from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, LEAST_S, Backpressure, OnLag, waits_s
+from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES
+from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
+from claude_comm.client.publisher.outgoing import Outgoing
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, AsyncRequests
+from claude_comm.client.publisher.sender import AsyncSender
 from claude_comm.delivery.reply import result
+from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ServerRefused, ServerUnreachable
+from claude_comm.errors import ConfigurationError
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.async_driver import AsyncClient
-from claude_comm.transport.async_pool import Landed
 from claude_comm.transport.connect import connect_async
 
-T = TypeVar("T")
 
+class AsyncPublisher:
+    """Sends the messages of one module. An async context manager.
 
-class AsyncPublisher(Sending):
-    """The asyncio twin of `Publisher`, for one event loop. An async context manager."""
+    Safe to share between the tasks of an event loop: messages that several send at once travel together.
+    `max_waiting_bytes` bounds the queue of `publish_soon`; `on_full` is what happens when it is full.
+
+    With `outbox`, a file of this publisher alone, each message is on the local disk before it is first sent, and until
+    a projection has stored it. Then a publish that returned is in the stream or in the outbox, which sends it when the
+    server answers again, also after a restart; `max_outbox_bytes` bounds the messages that are not stored yet.
+    """
 
     def __init__(
         self,
@@ -60,13 +61,23 @@ class AsyncPublisher(Sending):
         on_lag: OnLag = "wait",
         lag_wait_s: float = DEFAULT_LAG_WAIT_S,
     ) -> None:
-        super().__init__(source, settings, on_lag, lag_wait_s)
-        self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
+        self.identity = identify(source, settings)
+        keys, used = self.identity.keys, self.identity.settings
+        self._outgoing = Outgoing(self.identity)
+        self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
+        self._looking = asyncio.Lock()
+        self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
+        self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
-        self.client = client or connect_async(self.identity.settings)
-        begin = self._begin if self._outboxed is None else None
-        self._line = AsyncCoalescer(self._deliver, max_waiting_bytes, on_full, begin)
-        self._requests = AsyncRequests(self.identity, self.client)
+        self.client = client or connect_async(used)
+        sender = AsyncSender(self.client, self._attempts, self._outbox)
+        self._batcher = AsyncBatcher(sender, max_waiting_bytes, on_full)
+        self._requests = AsyncRequests(self.identity, self.client, self._batcher)
+
+    @property
+    def source(self) -> str:
+        """The module whose messages these are."""
+        return self.identity.module
 
     async def publish(
         self,
@@ -84,9 +95,15 @@ class AsyncPublisher(Sending):
         at: datetime | None = None,
         ttl_s: float | None = None,
     ) -> str:
-        """Sends one message to a module or to `topic:NAME`; its id. Raises as `Publisher.publish` does."""
-        times = self.times(delay_s, at, ttl_s)
-        id_, post = self.prepare(
+        """Sends one message to a module or to `topic:NAME`; returns its id.
+
+        `data` is any value that msgspec can encode, and bytes. With `delay_s`, or `at` (a datetime with its time
+        zone), it waits on the server until then; a message that is not handled `ttl_s` seconds after that is buried as
+        expired. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
+        ServerRefused or ServerUnreachable.
+        """
+        times = self._outgoing.times(delay_s, at, ttl_s)
+        id_, post = self._outgoing.prepare(
             target,
             data,
             type=type,
@@ -99,14 +116,56 @@ class AsyncPublisher(Sending):
             times=times,
         )
         if times.not_before:
-            no_delay_with(self._outboxed)
-            await self._patiently(lambda: self.client.run(self.delaying(target, [post], times)))
+            await self._delay(target, [post], times)
             return id_
-        if self._pressure.on and not self._pressure.admits(target):
-            await self._pressure.hold_async(self.client, target, 1, self._line.flush)
-        if self._line.full():
-            await self._line.room()
-        return await self._line.push(id_, post)
+        if self._backpressure.on and not self._backpressure.admits(target):
+            await self._wait_for_room(target, 1)
+        return await self._batcher.send(id_, post)
+
+    async def publish_many(
+        self,
+        target: str,
+        payloads: Iterable[object],
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
+    ) -> list[str]:
+        """Sends these in order as one batch; returns their ids. None is sent if one of them cannot be.
+
+        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        """
+        times = self._outgoing.times(delay_s, at, ttl_s)
+        ids, posts = self._outgoing.prepare_many(target, payloads, type, session, times)
+        if times.not_before:
+            await self._delay(target, posts, times)
+        elif posts:
+            if self._backpressure.on and not self._backpressure.admits(target, len(posts)):
+                await self._wait_for_room(target, len(posts))
+            raise_first(await self._batcher.send_all(posts))
+        return ids
+
+    async def publish_soon(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        ttl_s: float | None = None,
+    ) -> asyncio.Future[str]:
+        """Queues one message for the background; returns a future, resolved with its id once it is in the stream.
+
+        The future raises what sending it raised. `publish_soon` itself raises as `publish` does for a message that
+        cannot be sent, and PublisherFull or waits when the queue is full, as `on_full` says.
+        """
+        times = self._outgoing.times(None, None, ttl_s)
+        id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
+        if self._backpressure.on and not self._backpressure.admits(target):
+            await self._wait_for_room(target, 1)
+        return await self._batcher.send_soon(id_, post)
 
     async def request(
         self,
@@ -120,12 +179,17 @@ class AsyncPublisher(Sending):
         causation: str = "",
         as_: Any = Any,
     ) -> Any:
-        """Sends one message and waits for its reply. Raises as `Publisher.request` does."""
-        if self._pressure.on and not self._pressure.admits(target):
+        """Sends one message and waits for its reply: the result of the target's handler, as type `as_` if one is given.
+
+        Raises as `publish` does, ReplyTimeout when no answer came within `timeout_s` seconds (the request is not
+        handled after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
+        than `as_`. An outbox does not keep it: a request that was not answered raises.
+        """
+        if self._backpressure.on and not self._backpressure.admits(target):
             begun = time.monotonic()
-            await self._pressure.hold_async(self.client, target, 1, self._line.flush, timeout_s)
+            await self._wait_for_room(target, 1, timeout_s)
             timeout_s = max(timeout_s - (time.monotonic() - begun), LEAST_S)
-        id_, post = self.asked(
+        id_, post = self._outgoing.prepare_request(
             target,
             data,
             self._requests.mailbox.address,
@@ -135,7 +199,7 @@ class AsyncPublisher(Sending):
             causation=causation,
             timeout_s=timeout_s,
         )
-        return result(await self._requests.ask(id_, target, timeout_s, lambda: self._ask(id_, post)), target, as_)
+        return result(await self._requests.ask(id_, post, target, timeout_s), target, as_)
 
     @property
     def late_replies(self) -> int:
@@ -147,71 +211,33 @@ class AsyncPublisher(Sending):
         """How many answers came to requests that had one, because they were handled twice."""
         return self._requests.mailbox.repeated
 
-    async def publish_many(
-        self,
-        target: str,
-        payloads: Iterable[object],
-        *,
-        type: str = DEFAULT_TYPE,
-        session: str = "",
-        delay_s: float | None = None,
-        at: datetime | None = None,
-        ttl_s: float | None = None,
-    ) -> list[str]:
-        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be.
-
-        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
-        """
-        times = self.times(delay_s, at, ttl_s)
-        ids, posts = self.prepare_many(target, payloads, type, session, times)
-        if times.not_before and posts:
-            no_delay_with(self._outboxed)
-            for start in range(0, len(posts), DELAY_PART):
-                part = posts[start : start + DELAY_PART]
-                await self._patiently(lambda part=part: self.client.run(self.delaying(target, part, times)))  # type: ignore[misc]
-        elif posts:
-            if self._pressure.on and not self._pressure.admits(target, len(posts)):
-                await self._pressure.hold_async(self.client, target, len(posts), self._line.flush)
-            raise_first(await self._line.send_all(posts))
-        return ids
-
-    async def publish_soon(
-        self,
-        target: str,
-        data: object,
-        *,
-        type: str = DEFAULT_TYPE,
-        session: str = "",
-        ttl_s: float | None = None,
-    ) -> asyncio.Future[str]:
-        """Queues one message; the promise of its id, kept when it is in the stream. Raises as `Publisher` does."""
-        times = self.times(None, None, ttl_s)
-        id_, post = self.prepare(target, data, type=type, session=session, times=times)
-        if self._pressure.on and not self._pressure.admits(target):
-            await self._pressure.hold_async(self.client, target, 1, self._line.flush)
-        if self._line.full():
-            await self._line.room()
-        return self._line.push(id_, post)
-
     async def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""
-        await self._line.flush()
+        await self._batcher.flush()
 
     async def tell(self, event: Event, *, session: str = "") -> None:
         """Records an event of this module."""
-        raise_first(await self._line.send_all([self.fact(event, session)]))
+        raise_first(await self._batcher.send_all([self._outgoing.event(event, session)]))
 
     async def negotiate(self, target: str, schema: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
-        """Agrees with the target on what this module sends to it. Raises as `Publisher.negotiate` does."""
+        """Agrees with the target on what this module sends to it; from then on every payload is held to it.
+
+        `schema` is a JSON Schema or a Python type that has one. Raises UnknownModule, SchemaError or
+        NegotiationRefused, whose `refusal` carries the verdict and its witness.
+        """
         question = await self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
-        return self._guard.hold(await negotiate.ask_async(self.identity.settings, question))
+        return self._outgoing.hold(await asyncio.to_thread(negotiate.ask_alone, self.identity.settings, question))
+
+    def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
+        """Whether messages of this type to this target go under an agreement."""
+        return self._outgoing.agreed(target, type)
 
     async def close(self) -> None:
-        """Sends what waits, then closes the connection."""
-        await self._line.flush()
+        """Sends the queue, then closes the connection."""
+        await self._batcher.close()
         await self._requests.close()
-        if self._outboxed is not None:
-            await asyncio.to_thread(self._outboxed.close)
+        if self._outbox is not None:
+            await asyncio.to_thread(self._outbox.close)
         if self._owns_client:
             await self.client.close()
 
@@ -223,53 +249,20 @@ class AsyncPublisher(Sending):
     ) -> None:
         await self.close()
 
-    async def _deliver(self, posts: Sequence[Post]) -> Outcomes:
-        if self._outboxed is None:
-            return await self._send(posts)
-        return await self._outboxed.deliver_async(posts, self._send, asyncio.to_thread)
+    async def _delay(self, target: str, posts: Sequence[Post], times: Times) -> None:
+        if self._outbox is not None:
+            raise ConfigurationError(
+                "a delayed message is not kept in the outbox: send it with a publisher that has none."
+            )
+        await self.client.run(self._attempts.delaying(target, posts, times))
 
-    async def _send(self, posts: Sequence[Post]) -> Outcomes:
-        """What became of each: what a node did not take, or had no memory for, was sent again."""
-        outcomes = await self._send_reaching(posts)
-        waits = iter(FULL_WAITS_S)
-        while full := without_room(outcomes):
-            wait_s = next(waits, None)
-            if wait_s is None:
-                put_back(outcomes, full, [full_for_good(outcomes[place]) for place in full])
-                break
-            await asyncio.sleep(wait_s)
-            put_back(outcomes, full, await self._send_reaching([posts[place] for place in full]))
-        return outcomes
-
-    async def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
-        outcomes = await self._patiently(lambda: self.client.run(self.operation(posts)))
-        while missed := unreached(outcomes):
-            again = [posts[place] for place in missed]
-            try:
-                found = await self._patiently(lambda again=again: self.client.run(self.operation(again)))  # type: ignore[misc]
-            except ServerUnreachable:
-                return outcomes
-            put_back(outcomes, missed, found)
-        return outcomes
-
-    async def _ask(self, id_: str, post: Post) -> None:
-        if self._outboxed is not None:
-            raise_first(await self._send([post]))
-            return
-        if self._line.full():
-            await self._line.room()
-        await self._line.push(id_, post)
-
-    async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
-        patience = Patience()
+    async def _wait_for_room(self, target: str, count: int, within_s: float = math.inf) -> None:
+        """Returns when the target's inbox has room for that many. Raises InboxFull."""
+        begun, pauses_s = time.monotonic(), waits_s()
         while True:
-            try:
-                return await send()
-            except (ServerUnreachable, ServerRefused) as error:
-                await asyncio.sleep(self.wait_s(patience, error))
-
-    def _begin(self, posts: Sequence[Post], done: Landed) -> bool:
-        """Sends these without a task of their own, where nothing is to be done before; False if there is."""
-        if self._unannounced({post.stream for post in posts}):
-            return False
-        return self.client.data.begin(posts, done)
+            async with self._looking:
+                # What was granted before must be in the inbox, or it would be granted twice.
+                await self._batcher.flush()
+                if await self.client.run(self._backpressure.look(target, count, begun, within_s)):
+                    return
+            await asyncio.sleep(next(pauses_s))

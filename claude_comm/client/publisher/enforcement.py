@@ -1,7 +1,7 @@
-"""What a publisher may send: the agreements that it holds, enforced on every payload.
+"""Enforcement of agreements: every payload that a publisher sends is held to the agreement that it goes under.
 
-Law: a payload under an agreement is one that the producer's closed schema allows, which the agreement proved that
-the consumer accepts. Nothing is sent under a refusal.
+Law: a payload under an agreement is one that the producer's closed schema allows, and the agreement proved that
+the consumer accepts those. Nothing is sent under a refusal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
 
-class Guard:
+class Enforcement:
     """The agreements of one publisher, by (target, type)."""
 
     def __init__(self) -> None:

@@ -1,12 +1,11 @@
-"""Asking whether two modules fit: a stored agreement, else the negotiation worker, else this process.
+"""Negotiating whether two modules fit: a stored agreement, else the negotiation worker, else this process.
 
-Law: the answer is stored under the digest of the question, whoever found it. A worker that does not answer in time
-delays a negotiation; it never prevents one.
+Law: the outcome is stored under the digest of the question, whichever process found it. A worker that does not answer
+in time delays a negotiation; it never prevents one.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from claude_comm.client.identity import micros, millis
@@ -26,7 +25,7 @@ from claude_comm.transport.driver import Client
 
 
 def question(keys: Keys, producer: str, target: str, type: str, shape: Any) -> Operation[Question]:
-    """What to ask, once the target's contract is known. Raises UnknownModule or SchemaError."""
+    """The question, with the target's contract. Raises UnknownModule or SchemaError."""
     if target.startswith(TOPIC_PREFIX):
         raise ConfigurationError(f"{target!r} is a topic: agreements are made with a module that reads it.")
     consumer = yield from registry.require(keys, check_name(target))
@@ -40,7 +39,7 @@ def question(keys: Keys, producer: str, target: str, type: str, shape: Any) -> O
 
 
 def accepted_by(consumer: Contract, type: str) -> Schema:
-    """What that module accepts of this type. Raises ConfigurationError where it accepts no such type."""
+    """The schema that a module accepts for this type. Raises ConfigurationError where it accepts no such type."""
     if type in consumer.accepts:
         return consumer.accepts[type]
     known = ", ".join(sorted(consumer.accepts)) or "nothing"
@@ -53,33 +52,29 @@ def accepted_by(consumer: Contract, type: str) -> Schema:
 def ask(client: Client, settings: Settings, asked: Question) -> Agreement:
     """The agreement on this question, new or stored; it may be a refusal. Raises SchemaError."""
     keys = Keys(settings.namespace)
-    found = client.run(stored.find(keys, agreements.digest(asked)))
-    if found is not None and not isinstance(found.verdict, Undecided):
-        return found
+    agreement = client.run(stored.find(keys, agreements.digest(asked)))
+    if agreement is not None and not isinstance(agreement.verdict, Undecided):
+        return agreement
     if client.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
-        # RQ takes longer to import than most programs take to start; only who asks a worker pays for it.
+        # RQ takes longer to import than most programs take to start; only a process that asks a worker pays for it.
         from claude_comm.runtime import jobs
 
         answered = jobs.submit(settings.namespace, client.control.url, asked)
-        found = client.run(stored.find(keys, answered)) if answered else None
-        if found is not None:
-            return found
+        agreement = client.run(stored.find(keys, answered)) if answered else None
+        if agreement is not None:
+            return agreement
     return decide(client, keys, asked, decided_by="caller")
 
 
 def decide(client: Client, keys: Keys, asked: Question, *, decided_by: agreements.Decider) -> Agreement:
-    """Weighs the question in this process and stores the outcome. Raises SchemaError."""
+    """Decides the question in this process and stores the outcome. Raises SchemaError."""
     verdict = check(asked.produced, asked.accepted, policy=asked.policy)
     outcome = agreements.conclude(asked, verdict, decided_by=decided_by, decided_us=micros())
     client.run(stored.store(keys, outcome))
     return outcome
 
 
-async def ask_async(settings: Settings, asked: Question) -> Agreement:
-    """As `ask`, without holding up the event loop: a thread asks on a connection of its own."""
-
-    def in_thread() -> Agreement:
-        with connect(settings) as client:
-            return ask(client, settings, asked)
-
-    return await asyncio.to_thread(in_thread)
+def ask_alone(settings: Settings, asked: Question) -> Agreement:
+    """As `ask`, on a connection of its own: a thread beside an event loop may call it."""
+    with connect(settings) as client:
+        return ask(client, settings, asked)

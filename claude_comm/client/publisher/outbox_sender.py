@@ -1,8 +1,8 @@
-"""Publishing through an outbox: kept first, sent next, forgotten when a projection has it.
+"""Publishing through an outbox: kept first, sent next, forgotten when a projection has stored it.
 
 Law: messages leave in the order in which they were kept: while an older one waits to be sent (the server did not
 answer, the process died, the server lost it), newer ones wait behind it, and a thread sends them all. A message is
-forgotten when a projection has told a position at or beyond its entry, the stream still holds that entry, and
+forgotten when a projection has reported a position at or beyond its entry, the stream still holds that entry, and
 `SETTLE_S` have passed, in which the server and the projection have reached their disks.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from claude_comm.client.identity import Identity, micros, millis
-from claude_comm.client.publisher.batching import OnFull
-from claude_comm.client.publisher.outgoing import put_back, unreached
-from claude_comm.effects import Post
+from claude_comm.client.publisher.attempts import put_back, unreached
+from claude_comm.effects import Operation, Post
 from claude_comm.errors import (
     ConfigurationError,
     PublisherFull,
@@ -36,16 +36,17 @@ from claude_comm.store.outbox import Kept, Outbox
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 
+OnFull: TypeAlias = Literal["wait", "refuse", "drop_oldest"]
 DEFAULT_MAX_OUTBOX_BYTES = 1024 * 1024 * 1024
 # An append-only file that is flushed every second may be two seconds behind.
 SETTLE_S = 5.0
-# How often receipts are asked for, and how often every kept message is looked for in its stream.
+# How often the reports of projections are read, and how often every kept message is looked for in its stream.
 REVIEW_S, AUDIT_S = 0.5, 30.0
 _PAGE = 500
 _ROOM_S = 0.05
 
 
-class Outboxed:
+class OutboxSender:
     """The outbox of one publisher and the thread that sends what is behind and forgets what is stored."""
 
     def __init__(self, identity: Identity, path: str | Path, max_bytes: int, on_full: OnFull) -> None:
@@ -64,47 +65,11 @@ class Outboxed:
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
-    def deliver(self, posts: Sequence[Post], send: Callable[[Sequence[Post]], Outcomes]) -> Outcomes:
-        """Keeps these and sends them; where the server does not answer, their sending is the thread's."""
-        numbers = self._begin(posts)
-        if not numbers:
-            return _promised(posts)
-        with self._postponed_on_error(numbers):
-            try:
-                outcomes = send(posts)
-            except (ServerUnreachable, ServerFull):
-                self._postpone(numbers)
-                return _promised(posts)
-        return self._finish(numbers, posts, outcomes)
+    def keep(self, posts: Sequence[Post]) -> list[int]:
+        """Writes these to the disk; their numbers if they may be sent now, none while older ones wait to be sent.
 
-    async def deliver_async(
-        self,
-        posts: Sequence[Post],
-        send: Callable[[Sequence[Post]], Awaitable[Outcomes]],
-        aside: Callable[..., Awaitable[list[int]]],
-    ) -> Outcomes:
-        """The asyncio twin; `aside` runs a blocking function beside the event loop."""
-        numbers = await aside(self._begin, posts)
-        if not numbers:
-            return _promised(posts)
-        with self._postponed_on_error(numbers):
-            try:
-                outcomes = await send(posts)
-            except (ServerUnreachable, ServerFull):
-                self._postpone(numbers)
-                return _promised(posts)
-        return self._finish(numbers, posts, outcomes)
-
-    def close(self) -> None:
-        """Ends the thread; what is not stored yet stays for the next publisher with this outbox."""
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
-        self._client.close()
-        self.outbox.close()
-
-    def _begin(self, posts: Sequence[Post]) -> list[int]:
-        """Keeps these; their numbers if they may be sent now, none if older ones are still to be sent."""
+        Waits for room, or raises PublisherFull, as `on_full` says.
+        """
         self._make_room()
         with self._lock:
             numbers = self.outbox.keep(posts, micros())
@@ -114,23 +79,41 @@ class Outboxed:
         self._wake.set()
         return []
 
-    def _finish(self, numbers: Sequence[int], posts: Sequence[Post], outcomes: Outcomes) -> Outcomes:
-        """What was refused is not kept: its publisher is told. What landed is kept until it is stored.
+    def delivering(
+        self, numbers: Sequence[int], posts: Sequence[Post], sending: Operation[Outcomes]
+    ) -> Operation[Outcomes]:
+        """Sends what `keep` numbered; where the server does not answer, the thread sends it later."""
+        try:
+            with self._postponed_on_error(numbers):
+                outcomes = yield from sending
+        except (ServerUnreachable, ServerFull):
+            return promised(posts)
+        return self._finish(numbers, posts, outcomes)
 
-        What went to a node that did not answer, while others of its cluster did, or that had no memory for it, is the
-        thread's.
+    def close(self) -> None:
+        """Ends the thread; messages not stored yet stay for the next publisher with this outbox."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join()
+        self._client.close()
+        self.outbox.close()
+
+    def _finish(self, numbers: Sequence[int], posts: Sequence[Post], outcomes: Outcomes) -> Outcomes:
+        """Drops refused messages, which their publisher is told of, and keeps sent ones until they are stored.
+
+        Those for a node that did not answer, while other nodes did, or that had no memory, are left to the thread.
         """
         missed = {*unreached(outcomes), *without_room(outcomes)}
         if missed:
             self._postpone([numbers[place] for place in missed])
             kept = [place for place in range(len(posts)) if place not in missed]
-            told = self._finish([numbers[n] for n in kept], [posts[n] for n in kept], [outcomes[n] for n in kept])
-            promised = _promised(posts)
-            put_back(promised, kept, told)
-            return promised
+            finished = self._finish([numbers[n] for n in kept], [posts[n] for n in kept], [outcomes[n] for n in kept])
+            all_outcomes = promised(posts)
+            put_back(all_outcomes, kept, finished)
+            return all_outcomes
         pairs = list(zip(numbers, posts, outcomes, strict=True))
         self.outbox.landed((number, outcome.decode()) for number, _, outcome in pairs if isinstance(outcome, bytes))
-        self.outbox.drop({number: len(post.body) for number, post, told in pairs if not isinstance(told, bytes)})
+        self.outbox.drop({number: len(post.body) for number, post, outcome in pairs if not isinstance(outcome, bytes)})
         with self._lock:
             self._in_flight.difference_update(numbers)
         return outcomes
@@ -150,7 +133,7 @@ class Outboxed:
             raise
 
     def _make_room(self) -> None:
-        """Waits for receipts, or refuses, as `on_full` says. Raises PublisherFull."""
+        """Waits for projections to store messages, or refuses, as `on_full` says. Raises PublisherFull."""
         while self.outbox.held_bytes >= self._max_bytes:
             if self._on_full == "refuse" or self._stop.is_set():
                 raise PublisherFull("this message was not taken into the outbox", self._max_bytes)
@@ -174,30 +157,30 @@ class Outboxed:
             self._wake.clear()
 
     def _review(self) -> None:
-        """Forgets what is stored; what the server has lost is to be sent again.
+        """Forgets stored messages; those that the server has lost are to be sent again.
 
-        A look ends with the first page of which a projection has nothing: what comes later it has even less. An audit
-        looks at all, because what a server loses nobody tells.
+        A review ends with the first page of which no projection has anything: it has even less of later ones. An audit
+        looks at every page, because nobody reports what a server loses.
         """
-        told = self._client.run(projection_progress.reported(self._identity.keys, since_ms=millis() - FORGET_MS))
+        reports = self._client.run(projection_progress.reported(self._identity.keys, since_ms=millis() - FORGET_MS))
         audit = time.monotonic() >= self._audit_at
         if audit:
             self.outbox.not_after(micros())
         before_us, after = micros() - int(SETTLE_S * 1e6), 0
         while rows := self.outbox.sent(after=after, before_us=before_us, limit=_PAGE):
             after = rows[-1].number
-            looked_at = rows if audit else [row for row in rows if _covered(row, told)]
-            if not looked_at:
+            examined = rows if audit else [row for row in rows if _covered(row, reports)]
+            if not examined:
                 break
-            self._examine(looked_at, told)
+            self._examine(examined, reports)
         if audit:
             self._audit_at = time.monotonic() + AUDIT_S
 
-    def _examine(self, rows: Sequence[Kept], told: Sequence[Stored]) -> None:
+    def _examine(self, rows: Sequence[Kept], reports: Sequence[Stored]) -> None:
         bodies = self._client.run(projection_progress.present([(row.stream, row.entry_id) for row in rows]))
         lost = [row for row, body in zip(rows, bodies, strict=True) if body != row.body]
         held = [row for row, body in zip(rows, bodies, strict=True) if body == row.body]
-        self.outbox.drop({row.number: len(row.body) for row in held if _covered(row, told)})
+        self.outbox.drop({row.number: len(row.body) for row in held if _covered(row, reports)})
         if lost:
             self._log.warning("outbox.lost_by_the_server", messages=len(lost))
             self.outbox.landed((row.number, "") for row in lost)
@@ -205,7 +188,7 @@ class Outboxed:
                 self._behind = True
 
     def _catch_up(self) -> None:
-        """Sends what is behind, in order, until nothing is."""
+        """Sends the messages that wait, in order, until none does."""
         while self._behind and not self._stop.is_set():
             with self._lock:
                 rows = [row for row in self.outbox.unsent(limit=_PAGE) if row.number not in self._in_flight]
@@ -214,24 +197,20 @@ class Outboxed:
                 return
             posts = [row.post for row in rows]
             outcomes = self._client.run(publishing.publish(self._identity.keys, posts, {post.stream for post in posts}))
-            landed = [(row.number, told) for row, told in zip(rows, outcomes, strict=True) if isinstance(told, bytes)]
+            landed = [
+                (row.number, entry) for row, entry in zip(rows, outcomes, strict=True) if isinstance(entry, bytes)
+            ]
             self.outbox.landed((number, entry.decode()) for number, entry in landed)
             for outcome in outcomes:
                 if isinstance(outcome, TransportError):
                     raise outcome
 
 
-def _covered(row: Kept, told: Sequence[Stored]) -> bool:
+def _covered(row: Kept, reports: Sequence[Stored]) -> bool:
     """Whether a projection is at or beyond this entry."""
-    return any(position(stored.get(row.stream, START)) >= position(row.entry_id) for stored in told)
+    return any(position(stored.get(row.stream, START)) >= position(row.entry_id) for stored in reports)
 
 
-def _promised(posts: Sequence[Post]) -> Outcomes:
+def promised(posts: Sequence[Post]) -> Outcomes:
     """Outcomes of messages that are in the outbox: their entries are not known yet."""
     return [b""] * len(posts)
-
-
-def no_delay_with(outbox: Outboxed | None) -> None:
-    """Raises ConfigurationError: the outbox follows messages to their stream, and a delayed one is not there yet."""
-    if outbox is not None:
-        raise ConfigurationError("a delayed message is not kept in the outbox: send it with a publisher that has none.")

@@ -1,3 +1,4 @@
+# Written by tools/twins.py from async_publisher.py: edit that file.
 """Sending messages.
 
 Law: a publish that returned is in the stream. The id exists before the first attempt, and an attempt that may have
@@ -7,53 +8,45 @@ reached the server is repeated with the same id, so that every reader can tell t
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
+from claude_comm.client.identity import identify
 from claude_comm.client.publisher import negotiate
-from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, OnLag
-from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Coalescer, OnFull
-from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, Outboxed, no_delay_with
-from claude_comm.client.publisher.outgoing import (
-    DELAY_PART,
-    FULL_WAITS_S,
-    LEAST_S,
-    Patience,
-    Sending,
-    full_for_good,
-    put_back,
-    raise_first,
-    unreached,
-)
+from claude_comm.client.publisher.attempts import Attempts, raise_first
+from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, LEAST_S, Backpressure, OnLag, waits_s
+from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
+from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
+from claude_comm.client.publisher.outgoing import Outgoing
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, Requests
+from claude_comm.client.publisher.sender import Sender
 from claude_comm.delivery.reply import result
+from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ServerRefused, ServerUnreachable
+from claude_comm.errors import ConfigurationError
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops.publish import Outcomes, without_room
 from claude_comm.progress.events import Event
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
-T = TypeVar("T")
 
-
-class Publisher(Sending):
+class Publisher:
     """Sends the messages of one module. A context manager.
 
-    Safe to share between threads: what several send at once travels together. `max_waiting_bytes` bounds what
-    `publish_soon` holds; `on_full` says what it does then.
+    Safe to share between threads: messages that several send at once travel together.
+    `max_waiting_bytes` bounds the queue of `publish_soon`; `on_full` is what happens when it is full.
 
     With `outbox`, a file of this publisher alone, each message is on the local disk before it is first sent, and until
     a projection has stored it. Then a publish that returned is in the stream or in the outbox, which sends it when the
-    server answers again, also after a restart; what `max_outbox_bytes` bounds is what is not stored yet.
+    server answers again, also after a restart; `max_outbox_bytes` bounds the messages that are not stored yet.
     """
 
     def __init__(
@@ -69,12 +62,23 @@ class Publisher(Sending):
         on_lag: OnLag = "wait",
         lag_wait_s: float = DEFAULT_LAG_WAIT_S,
     ) -> None:
-        super().__init__(source, settings, on_lag, lag_wait_s)
-        self._outboxed = None if outbox is None else Outboxed(self.identity, outbox, max_outbox_bytes, on_full)
+        self.identity = identify(source, settings)
+        keys, used = self.identity.keys, self.identity.settings
+        self._outgoing = Outgoing(self.identity)
+        self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
+        self._looking = threading.Lock()
+        self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
+        self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
-        self.client = client or connect(self.identity.settings)
-        self._line = Coalescer(self._deliver, max_waiting_bytes, on_full)
-        self._requests = Requests(self.identity, self.client)
+        self.client = client or connect(used)
+        sender = Sender(self.client, self._attempts, self._outbox)
+        self._batcher = Batcher(sender, max_waiting_bytes, on_full)
+        self._requests = Requests(self.identity, self.client, self._batcher)
+
+    @property
+    def source(self) -> str:
+        """The module whose messages these are."""
+        return self.identity.module
 
     def publish(
         self,
@@ -92,15 +96,15 @@ class Publisher(Sending):
         at: datetime | None = None,
         ttl_s: float | None = None,
     ) -> str:
-        """Sends one message to a module or to `topic:NAME`; its id.
+        """Sends one message to a module or to `topic:NAME`; returns its id.
 
-        `data` is anything msgspec can write, and bytes. With `delay_s`, or `at` (a datetime with its time zone), it
-        waits on the server until then; what is not handled `ttl_s` seconds after that is buried as expired. Raises
-        ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
+        `data` is any value that msgspec can encode, and bytes. With `delay_s`, or `at` (a datetime with its time
+        zone), it waits on the server until then; a message that is not handled `ttl_s` seconds after that is buried as
+        expired. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
         ServerRefused or ServerUnreachable.
         """
-        times = self.times(delay_s, at, ttl_s)
-        id_, post = self.prepare(
+        times = self._outgoing.times(delay_s, at, ttl_s)
+        id_, post = self._outgoing.prepare(
             target,
             data,
             type=type,
@@ -113,12 +117,56 @@ class Publisher(Sending):
             times=times,
         )
         if times.not_before:
-            no_delay_with(self._outboxed)
-            self._patiently(lambda: self.client.run(self.delaying(target, [post], times)))
+            self._delay(target, [post], times)
             return id_
-        if self._pressure.on and not self._pressure.admits(target):
-            self._pressure.hold(self.client, target, 1, self._line.flush)
-        return self._line.send(id_, post)
+        if self._backpressure.on and not self._backpressure.admits(target):
+            self._wait_for_room(target, 1)
+        return self._batcher.send(id_, post)
+
+    def publish_many(
+        self,
+        target: str,
+        payloads: Iterable[object],
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
+    ) -> list[str]:
+        """Sends these in order as one batch; returns their ids. None is sent if one of them cannot be.
+
+        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        """
+        times = self._outgoing.times(delay_s, at, ttl_s)
+        ids, posts = self._outgoing.prepare_many(target, payloads, type, session, times)
+        if times.not_before:
+            self._delay(target, posts, times)
+        elif posts:
+            if self._backpressure.on and not self._backpressure.admits(target, len(posts)):
+                self._wait_for_room(target, len(posts))
+            raise_first(self._batcher.send_all(posts))
+        return ids
+
+    def publish_soon(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str = "",
+        ttl_s: float | None = None,
+    ) -> Future[str]:
+        """Queues one message for the background; returns a future, resolved with its id once it is in the stream.
+
+        The future raises what sending it raised. `publish_soon` itself raises as `publish` does for a message that
+        cannot be sent, and PublisherFull or waits when the queue is full, as `on_full` says.
+        """
+        times = self._outgoing.times(None, None, ttl_s)
+        id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
+        if self._backpressure.on and not self._backpressure.admits(target):
+            self._wait_for_room(target, 1)
+        return self._batcher.send_soon(id_, post)
 
     def request(
         self,
@@ -132,17 +180,17 @@ class Publisher(Sending):
         causation: str = "",
         as_: Any = Any,
     ) -> Any:
-        """Sends one message and waits for its reply: what the target's handler returned, as type `as_` if one is given.
+        """Sends one message and waits for its reply: the result of the target's handler, as type `as_` if one is given.
 
-        Raises as `publish` does, ReplyTimeout when no answer came within `timeout_s` seconds (nobody handles the
-        request after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
-        than `as_`. An outbox does not keep it: who asks is told.
+        Raises as `publish` does, ReplyTimeout when no answer came within `timeout_s` seconds (the request is not
+        handled after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
+        than `as_`. An outbox does not keep it: a request that was not answered raises.
         """
-        if self._pressure.on and not self._pressure.admits(target):
+        if self._backpressure.on and not self._backpressure.admits(target):
             begun = time.monotonic()
-            self._pressure.hold(self.client, target, 1, self._line.flush, timeout_s)
+            self._wait_for_room(target, 1, timeout_s)
             timeout_s = max(timeout_s - (time.monotonic() - begun), LEAST_S)
-        id_, post = self.asked(
+        id_, post = self._outgoing.prepare_request(
             target,
             data,
             self._requests.mailbox.address,
@@ -152,7 +200,7 @@ class Publisher(Sending):
             causation=causation,
             timeout_s=timeout_s,
         )
-        return result(self._requests.ask(id_, target, timeout_s, lambda until: self._ask(post, until)), target, as_)
+        return result(self._requests.ask(id_, post, target, timeout_s), target, as_)
 
     @property
     def late_replies(self) -> int:
@@ -164,62 +212,13 @@ class Publisher(Sending):
         """How many answers came to requests that had one, because they were handled twice."""
         return self._requests.mailbox.repeated
 
-    def publish_many(
-        self,
-        target: str,
-        payloads: Iterable[object],
-        *,
-        type: str = DEFAULT_TYPE,
-        session: str = "",
-        delay_s: float | None = None,
-        at: datetime | None = None,
-        ttl_s: float | None = None,
-    ) -> list[str]:
-        """Sends these in order as one batch; their ids. Nothing is sent if one of them cannot be.
-
-        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
-        """
-        times = self.times(delay_s, at, ttl_s)
-        ids, posts = self.prepare_many(target, payloads, type, session, times)
-        if times.not_before and posts:
-            no_delay_with(self._outboxed)
-            for start in range(0, len(posts), DELAY_PART):
-                part = posts[start : start + DELAY_PART]
-                self._patiently(lambda part=part: self.client.run(self.delaying(target, part, times)))  # type: ignore[misc]
-        elif posts:
-            if self._pressure.on and not self._pressure.admits(target, len(posts)):
-                self._pressure.hold(self.client, target, len(posts), self._line.flush)
-            raise_first(self._line.send_all(posts))
-        return ids
-
-    def publish_soon(
-        self,
-        target: str,
-        data: object,
-        *,
-        type: str = DEFAULT_TYPE,
-        session: str = "",
-        ttl_s: float | None = None,
-    ) -> Future[str]:
-        """Queues one message for the background; the promise of its id, kept when it is in the stream.
-
-        `ttl_s` is that of `publish`; what is to wait waits on the server, put there by `publish`.
-
-        Raises at once what `publish` raises before it sends, and PublisherFull with `on_full="refuse"`.
-        """
-        times = self.times(None, None, ttl_s)
-        id_, post = self.prepare(target, data, type=type, session=session, times=times)
-        if self._pressure.on and not self._pressure.admits(target):
-            self._pressure.hold(self.client, target, 1, self._line.flush)
-        return self._line.send_soon(id_, post)
-
     def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""
-        self._line.flush()
+        self._batcher.flush()
 
     def tell(self, event: Event, *, session: str = "") -> None:
         """Records an event of this module."""
-        raise_first(self._line.send_all([self.fact(event, session)]))
+        raise_first(self._batcher.send_all([self._outgoing.event(event, session)]))
 
     def negotiate(self, target: str, schema: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
         """Agrees with the target on what this module sends to it; from then on every payload is held to it.
@@ -228,14 +227,18 @@ class Publisher(Sending):
         NegotiationRefused, whose `refusal` carries the verdict and its witness.
         """
         question = self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
-        return self._guard.hold(negotiate.ask(self.client, self.identity.settings, question))
+        return self._outgoing.hold(negotiate.ask(self.client, self.identity.settings, question))
+
+    def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
+        """Whether messages of this type to this target go under an agreement."""
+        return self._outgoing.agreed(target, type)
 
     def close(self) -> None:
-        """Sends what waits, then closes the connection."""
-        self._line.close()
+        """Sends the queue, then closes the connection."""
+        self._batcher.close()
         self._requests.close()
-        if self._outboxed is not None:
-            self._outboxed.close()
+        if self._outbox is not None:
+            self._outbox.close()
         if self._owns_client:
             self.client.close()
 
@@ -247,42 +250,20 @@ class Publisher(Sending):
     ) -> None:
         self.close()
 
-    def _deliver(self, posts: Sequence[Post]) -> Outcomes:
-        return self._send(posts) if self._outboxed is None else self._outboxed.deliver(posts, self._send)
+    def _delay(self, target: str, posts: Sequence[Post], times: Times) -> None:
+        if self._outbox is not None:
+            raise ConfigurationError(
+                "a delayed message is not kept in the outbox: send it with a publisher that has none."
+            )
+        self.client.run(self._attempts.delaying(target, posts, times))
 
-    def _send(self, posts: Sequence[Post]) -> Outcomes:
-        """What became of each: what a node did not take, or had no memory for, was sent again."""
-        outcomes = self._send_reaching(posts)
-        waits = iter(FULL_WAITS_S)
-        while full := without_room(outcomes):
-            wait_s = next(waits, None)
-            if wait_s is None:
-                put_back(outcomes, full, [full_for_good(outcomes[place]) for place in full])
-                break
-            time.sleep(wait_s)
-            put_back(outcomes, full, self._send_reaching([posts[place] for place in full]))
-        return outcomes
-
-    def _send_reaching(self, posts: Sequence[Post]) -> Outcomes:
-        outcomes = self._patiently(lambda: self.client.run(self.operation(posts)))
-        while missed := unreached(outcomes):
-            again = [posts[place] for place in missed]
-            try:
-                found = self._patiently(lambda again=again: self.client.run(self.operation(again)))  # type: ignore[misc]
-            except ServerUnreachable:
-                return outcomes
-            put_back(outcomes, missed, found)
-        return outcomes
-
-    def _ask(self, post: Post, until: float) -> None:
-        self._patiently(lambda: self.client.run(self.asking(post, until - time.monotonic())), until)
-
-    def _patiently(self, send: Callable[[], T], until: float = math.inf) -> T:
-        """What `send` returns, tried again while the server does not answer or is full: the message has its id."""
-        patience = None
+    def _wait_for_room(self, target: str, count: int, within_s: float = math.inf) -> None:
+        """Returns when the target's inbox has room for that many. Raises InboxFull."""
+        begun, pauses_s = time.monotonic(), waits_s()
         while True:
-            try:
-                return send()
-            except (ServerUnreachable, ServerRefused) as error:
-                patience = patience or Patience(until)
-                time.sleep(self.wait_s(patience, error))
+            with self._looking:
+                # What was granted before must be in the inbox, or it would be granted twice.
+                self._batcher.flush()
+                if self.client.run(self._backpressure.look(target, count, begun, within_s)):
+                    return
+            time.sleep(next(pauses_s))

@@ -162,7 +162,7 @@ def test_a_paused_consumer_reads_nothing_and_sends_its_acks(settings: Settings) 
         consumer.pause()
         consumer.ack(first)
         assert consumer.read(wait_s=0.05) == []
-        assert not consumer.unsent
+        assert not consumer._subscription.in_flight.has_acks()
         threading.Timer(0.1, consumer.resume).start()
         assert consumer.read(wait_s=5) == []  # the end of the pause ends the wait
         (second,) = consumer.read()

@@ -167,10 +167,10 @@ def test_it_says_whether_a_read_brought_all_that_it_asked_for(settings: Settings
                     consumer.ack(delivery)
                 else:
                     consumer.release(delivery)
-            filled.append(consumer.filled)
+            filled.append(consumer._subscription.filled)
     assert filled == [True, True, False, False]
     with Consumer("sink", topics=topics, settings=settings, batch=2, instance="named") as again:
-        found = [(len(again.read(wait_s=0.05)), again.filled) for _ in range(3)]
+        found = [(len(again.read(wait_s=0.05)), again._subscription.filled) for _ in range(3)]
     assert found == [(2, True), (2, True), (1, False)]
 
 

@@ -84,10 +84,10 @@ def test_a_server_that_is_gone_costs_no_delivery_that_was_read(
 ) -> None:
     with Consumer("sink", settings=settings, batch=BATCH) as consumer:
 
-        def gone(*, most: int) -> bool:
+        def gone(most: int) -> bool:
             raise ServerUnreachable("redis://somewhere", "the link was cut")
 
-        monkeypatch.setattr(consumer, "begin_read", gone)
+        monkeypatch.setattr(consumer._read_ahead, "begin", gone)
         assert take(consumer, 3 * BATCH) == list(range(3 * BATCH))
 
 

@@ -210,7 +210,7 @@ def test_without_a_limit_nothing_is_looked_at(settings: Settings, looks: list[st
     with Publisher("src", settings=settings) as publisher:
         for number in range(200):
             publisher.publish("sink", number)
-        assert not publisher._pressure.on
+        assert not publisher._backpressure.on
     assert looks == []
 
 

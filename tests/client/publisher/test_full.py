@@ -42,8 +42,7 @@ def no_memory(settings: Settings) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("outgoing", "publisher"):
-        monkeypatch.setattr(f"claude_comm.client.publisher.{module}.FULL_WAITS_S", (0.05, 0.05))
+    monkeypatch.setattr("claude_comm.client.publisher.attempts.FULL_WAITS_S", (0.05, 0.05))
 
 
 def sent(settings: Settings, target: str) -> int:
@@ -107,7 +106,7 @@ def test_an_outbox_keeps_what_the_server_has_no_memory_for_and_sends_it_later(
     with Publisher("src", settings=server, outbox=tmp_path / "outbox.db") as publisher:
         for known in (False, True):  # what is refused first is the stream's announcement, then the message itself
             if known:
-                wait_until(lambda: publisher._outboxed is not None and not publisher._outboxed._behind)
+                wait_until(lambda: publisher._outbox is not None and not publisher._outbox._behind)
                 publisher.publish("sink", "announces the stream")
             before = sent(server, "sink")
             with no_memory(server):

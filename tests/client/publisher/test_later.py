@@ -362,7 +362,7 @@ def test_a_delayed_publish_that_is_sent_again_is_one_message(
         return reply
 
     monkeypatch.setattr(ConnectionPool, "one", cut_off)
-    monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.0,))
+    monkeypatch.setattr("claude_comm.client.publisher.attempts.RETRY_WAITS_S", (0.0,))
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("sink", 1, delay_s=30)
     assert lost

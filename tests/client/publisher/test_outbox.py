@@ -208,7 +208,7 @@ def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings:
 def test_without_a_server_publishing_goes_on_and_all_is_sent_in_order_when_it_is_back(
     path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claude_comm.client.publisher.outgoing.RETRY_WAITS_S", (0.01,))
+    monkeypatch.setattr("claude_comm.client.publisher.attempts.RETRY_WAITS_S", (0.01,))
     private_server.ensure(home)
     settings = Settings(home=home, url=f"unix://{private_server.socket_path(home)}", log_level="error")
     with Publisher("src", settings=settings, outbox=path) as publisher, connect(settings) as client:
@@ -236,8 +236,8 @@ def test_a_publisher_that_closes_on_a_full_disk_lets_go_of_the_outbox(
     monkeypatch.setattr(outbox_sender, "REVIEW_S", 60.0)
     with Publisher("src", settings=settings, outbox=path) as publisher:
         publisher.publish("sink", 1)
-        assert publisher._outboxed is not None
-        publisher._outboxed.outbox._database._connection.execute("PRAGMA query_only = 1")
+        assert publisher._outbox is not None
+        publisher._outbox.outbox._database._connection.execute("PRAGMA query_only = 1")
     monkeypatch.setattr(outbox_sender, "REVIEW_S", 0.02)
     with Publisher("src", settings=settings, outbox=path):
         wait_until(lambda: len(project(client, settings)) == 1 and held(path) == 0)
@@ -267,8 +267,8 @@ def test_with_wait_a_full_outbox_waits_for_the_projection(
     with Publisher("src", settings=settings, outbox=path, max_outbox_bytes=5_000) as publisher:
         for number in range(60):
             publisher.publish("sink", [number, "x" * 200])
-            assert publisher._outboxed is not None
-            assert publisher._outboxed.outbox.held_bytes < 6_000
+            assert publisher._outbox is not None
+            assert publisher._outbox.outbox.held_bytes < 6_000
 
 
 def test_the_asyncio_publisher_keeps_too_and_its_tasks_share_commits(
@@ -278,9 +278,9 @@ def test_the_asyncio_publisher_keeps_too_and_its_tasks_share_commits(
 
     async def scenario() -> None:
         async with AsyncPublisher("src", settings=settings, outbox=path) as publisher:
-            assert publisher._outboxed is not None
-            keep = publisher._outboxed.outbox.keep
-            publisher._outboxed.outbox.keep = lambda posts, now_us: [commits.append(len(posts)), keep(posts, now_us)][1]  # type: ignore[assignment, method-assign, func-returns-value, return-value]
+            assert publisher._outbox is not None
+            keep = publisher._outbox.outbox.keep
+            publisher._outbox.outbox.keep = lambda posts, now_us: [commits.append(len(posts)), keep(posts, now_us)][1]  # type: ignore[assignment, method-assign, func-returns-value, return-value]
             await asyncio.gather(*(publisher.publish("sink", number) for number in range(100)))
 
     asyncio.run(scenario())

@@ -182,7 +182,7 @@ def test_a_late_reply_is_counted_and_reaches_no_other_request(settings: Settings
 
 
 def _given_up(publisher: Publisher) -> str:
-    (id_,) = publisher._requests.mailbox._given_up
+    (id_,) = publisher._requests.mailbox._expired
     return id_
 
 

@@ -1,6 +1,6 @@
-"""The heart of a running module: it beats, keeps leases, and sends acks that would wait.
+"""The upkeep of a running module: its heartbeat, the leases of its deliveries, and acks that would wait.
 
-Law: it beats until the last handler is done, so that a slow one is not taken for dead while the module ends.
+Law: it goes on until the last handler has ended, so that a slow one is not taken for dead while the module stops.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from claude_comm.client.consumer.consumer import Consumer
+from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
@@ -22,29 +22,29 @@ from claude_comm.transport.driver import Client
 ACK_WITHIN_S = 0.2
 
 
-class Heart:
+class Upkeep:
     """A thread beside the handlers."""
 
     def __init__(
-        self, identity: Identity, client: Client, consumer: Consumer, log: FilteringBoundLogger, lease_s: float
+        self, identity: Identity, client: Client, subscription: Subscription, log: FilteringBoundLogger, lease_s: float
     ) -> None:
-        self._consumer, self._log = consumer, log
+        self._client, self._subscription, self._log = client, subscription, log
         member = f"{identity.module}/{identity.instance}"
         self.heartbeat = Heartbeat(client.run, identity.keys.instances, member, log)
         self._renew_every_s = lease_s * RENEW_FRACTION
         self._prompted = threading.Event()
         self._ended = False
-        self._tend: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="claude-comm heart", daemon=True)
+        self._maintain: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._run, name="claude-comm upkeep", daemon=True)
 
-    def start(self, tend: Callable[[], None]) -> None:
-        """`tend` is called at each turn."""
-        self._tend = tend
+    def start(self, maintain: Callable[[], None]) -> None:
+        """`maintain` is called at each turn."""
+        self._maintain = maintain
         self._thread.start()
 
     def prompt(self) -> None:
         """No handler has anything to do: acks need not wait for more."""
-        if self._consumer.unsent:
+        if self._subscription.in_flight.has_acks():
             self._prompted.set()
 
     def stop(self) -> None:
@@ -60,10 +60,10 @@ class Heart:
             try:
                 self.heartbeat.beat_if_due()
                 if now >= renew_at:
-                    self._consumer.renew()
+                    self._client.run(self._subscription.renewing())
                     renew_at = now + self._renew_every_s
-                self._consumer.flush()
-                self._tend()
+                self._client.run(self._subscription.settling())
+                self._maintain()
             except TransportError as error:
                 self._log.warning("server.unreachable", error=str(error))
             self._prompted.wait(tick_s)

@@ -1,0 +1,89 @@
+"""Reads begun ahead: the server works on the next read while this process handles the last one.
+
+Law: at most two reads are begun, and their deliveries are handed out in the order of the stream. Where one read
+fails, what the next one brought is dropped and read again: it comes after the deliveries of the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.subscription import Subscription
+from claude_comm.transport.async_driver import AsyncBegun, AsyncClient
+
+MAX_BEGUN = 2
+# How long a read lasts at most while the bounds are reached: another thread or task may end deliveries.
+BOUND_WAIT_S = 0.05
+
+
+class AsyncReadAhead:
+    """The begun reads of one consumer, and the deliveries that they brought and nobody has taken yet."""
+
+    def __init__(self, client: AsyncClient, subscription: Subscription) -> None:
+        self._client, self._subscription = client, subscription
+        self._begun: deque[AsyncBegun[list[Delivery]]] = deque()
+        self._arrived: list[Delivery] = []
+
+    async def begin(self, most: int) -> bool:
+        """Requests up to `most` entries that are in the streams already, and sends the acks; False when nothing may be
+        requested ahead now.
+
+        The second read is sent when the first has arrived, before its entries are decoded: the server works on the one
+        while this process works on the other.
+        """
+        begun = self._begun
+        if len(begun) == MAX_BEGUN or self._client.data.reach != "server":
+            return False
+        if begun and not await begun[-1].land():
+            # The deliveries that it was to bring come first.
+            return False
+        reading = self._subscription.reading_ahead(most)
+        if reading is None:
+            return False
+        begun.append(self._client.begin(reading))
+        await asyncio.sleep(0)  # so that it is sent before the caller goes on
+        return True
+
+    async def take(self, most: int | None = None) -> list[Delivery]:
+        """Up to `most` deliveries of the oldest begun read that brought any."""
+        while self._begun and not self._arrived:
+            self._arrived = await self._finish_oldest()
+        if most is None:
+            taken, self._arrived = self._arrived, []
+        else:
+            taken, self._arrived = self._arrived[:most], self._arrived[most:]
+        return taken
+
+    async def take_all(self) -> list[Delivery]:
+        """Every delivery that was requested and is not taken yet."""
+        while self._begun:
+            self._arrived += await self._finish_oldest()
+        return await self.take()
+
+    async def read(self, wait_s: float, most: int | None = None) -> list[Delivery]:
+        """The next deliveries, waited for; empty when none came within `wait_s` seconds, or at the bounds.
+
+        Call `take` before it: deliveries that were requested ahead are older.
+        """
+        deliveries = await self._client.run(self._subscription.reading(int(wait_s * 1000), most))
+        if not deliveries and self._subscription.full():
+            await asyncio.sleep(min(wait_s, BOUND_WAIT_S))
+        return deliveries
+
+    async def give_back(self) -> None:
+        """Gives back every delivery that was not taken: no handler has seen it, so it was no attempt."""
+        unseen = await self.take_all()
+        if unseen:
+            await self._client.run(self._subscription.giving_back(unseen))
+
+    async def _finish_oldest(self) -> list[Delivery]:
+        """The deliveries of the oldest begun read. A task that is cancelled while it waits leaves the read begun."""
+        await self._begun[0].land()
+        try:
+            return await self._begun.popleft().finish()
+        except BaseException:
+            while self._begun:
+                self._begun.popleft().drop()
+            raise

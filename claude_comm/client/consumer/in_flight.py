@@ -1,0 +1,135 @@
+"""What one consumer holds of deliveries: those being handled, and the acks that the server has not confirmed.
+
+Law: a delivery is held from its reading until the server has confirmed its end, or it was given back. So it is
+renewed, counts against the bounds, and is never handed out a second time by the same consumer. Threads may end
+deliveries while another reads and a third sends acks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from typing import TypeAlias
+
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.identity import Identity, micros
+from claude_comm.delivery.dedup import Window, member
+from claude_comm.ops.consume import Settlement
+from claude_comm.progress.events import Duplicates, Handled, Settled
+
+# A delivery that ended, when (nanoseconds), and whether as a copy of one that had been handled. A plain tuple: one is
+# made for every message.
+Ack: TypeAlias = tuple[Delivery, int, bool]
+
+
+class InFlight:
+    """The deliveries and acks of one consumer. `window` tells copies, `seen_ms` is how long the server remembers."""
+
+    def __init__(self, identity: Identity, window: Window | None, seen_ms: int) -> None:
+        self.window = window
+        self.seen_ms = seen_ms
+        self._identity = identity
+        self._deliveries: dict[Delivery, None] = {}
+        self._acks: deque[Ack] = deque()
+        self._sending: list[list[Ack]] = []
+        self._moving = threading.Lock()
+
+    def __len__(self) -> int:
+        """The number of deliveries that were read and have not ended."""
+        return len(self._deliveries)
+
+    def size_bytes(self, peak: int, most: int) -> int:
+        """The size of the deliveries in flight, exact where that may matter: `peak` is the largest size so far."""
+        at_most = len(self._deliveries) * peak
+        if at_most <= most // 2:
+            return at_most
+        return sum(len(delivery.entry.body or b"") for delivery in list(self._deliveries))
+
+    def deliveries(self) -> list[Delivery]:
+        """In the order in which they were read."""
+        return list(self._deliveries)
+
+    def add(self, deliveries: Iterable[Delivery]) -> None:
+        self._deliveries.update(zip(deliveries, repeat(None)))
+
+    def ack(self, delivery: Delivery) -> None:
+        """Marks a delivery as handled; nothing for one that is not in flight. The next exchange carries the ack."""
+        ack = (delivery, time.time_ns(), False)
+        # Added there before it leaves here: another thread that looks meanwhile finds it.
+        self._acks.append(ack)
+        if self._deliveries.pop(delivery, delivery) is delivery:
+            self._acks.remove(ack)
+        elif self.window is not None:
+            self.window.handled(delivery.identity)
+
+    def ack_copy(self, delivery: Delivery) -> None:
+        """Ends a delivery of a message that was handled before."""
+        self._acks.append((delivery, time.time_ns(), True))
+        self._deliveries.pop(delivery, None)
+
+    def release(self, delivery: Delivery) -> None:
+        """Drops a delivery without an end: its lease is not renewed any more, and whoever claims it has it again."""
+        if self._deliveries.pop(delivery, delivery) is None and self.window is not None:
+            self.window.released(delivery.identity)
+
+    def has_acks(self) -> bool:
+        """Whether there are acks to send."""
+        return bool(self._acks)
+
+    @contextmanager
+    def sending(self) -> Iterator[list[Ack]]:
+        """All acks gathered so far, the caller's to send; those left in the list at the end are gathered again."""
+        with self._moving:
+            acks = [self._acks.popleft() for _ in range(len(self._acks))]
+            self._sending.append(acks)
+        try:
+            yield acks
+        finally:
+            with self._moving:
+                self._acks.extendleft(reversed(acks))
+                self._sending = [other for other in self._sending if other is not acks]
+
+    def entry_ids(self, stream: str) -> set[str]:
+        """The entries of that stream that this consumer holds: being handled, acked, or their acks on the way."""
+        with self._moving:
+            acked = [ack[0] for acks in (self._acks, *self._sending) for ack in list(acks)]
+            handling = list(self._deliveries)
+        return {delivery.entry.id for delivery in (*handling, *acked) if delivery.reader.stream == stream}
+
+    def settlement(self, acks: Iterable[Ack]) -> Settlement:
+        """The acks of one stream, as they are sent."""
+        acks = list(acks)
+        copies = [ack for ack in acks if ack[2]]
+        handled = [ack for ack in acks if not ack[2]] if copies else acks
+        events = []
+        if handled:
+            events.append(self._event(Handled(_settled(handled))))
+        if copies:
+            events.append(self._event(Duplicates(_settled(copies))))
+        keys, module = self._identity.keys, self._identity.module
+        seen = [member(ack[0].identity) for ack in handled] if self.seen_ms else ()
+        return Settlement(
+            ids=[ack[0].entry.id for ack in acks],
+            events_stream=keys.events(module),
+            events=events,
+            seen=keys.seen(module),
+            handled=seen,
+            now_ms=micros() // 1000,
+            seen_ms=self.seen_ms,
+        )
+
+    def _event(self, event: Handled | Duplicates) -> bytes:
+        return self._identity.event(event)
+
+
+def _settled(acks: Iterable[Ack]) -> list[Settled]:
+    return [
+        Settled(
+            (e := delivery.envelope).source, e.id, e.time, at_ns // 1000, (n := delivery.entry).failures + n.deliveries
+        )
+        for delivery, at_ns, _ in acks
+    ]

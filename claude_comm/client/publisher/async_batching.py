@@ -1,0 +1,165 @@
+"""Batching on an event loop: see `batching` for its law and its theory of operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import TypeAlias
+
+from claude_comm.client.publisher.batching import Queue, Queued, fail, settle
+from claude_comm.client.publisher.outbox_sender import OnFull
+from claude_comm.client.publisher.sender import AsyncSender
+from claude_comm.effects import Post
+from claude_comm.errors import TransportError
+from claude_comm.ops.publish import Outcomes, without_room
+
+# While batches are in flight, how many messages make another one, and how many batches may be in flight at once.
+NEXT_BATCH = 32
+MAX_IN_FLIGHT = 4
+
+_Batch: TypeAlias = "list[Queued[asyncio.Future[str]]]"
+
+
+class AsyncBatcher:
+    """For the tasks of one event loop.
+
+    `sender.begin` sends a batch at once and calls back with its outcomes; it returns False where that is not possible
+    now. `sender.deliver` sends a batch with all the waiting that it needs, and no other is in flight beside it.
+    """
+
+    def __init__(self, sender: AsyncSender, max_bytes: int, on_full: OnFull) -> None:
+        self._sender = sender
+        self._queue: Queue[asyncio.Future[str]] = Queue(max_bytes, on_full)
+        self._send_lock = asyncio.Lock()
+        self._has_room = asyncio.Event()
+        # Sends batch after batch, where `begin` cannot.
+        self._task: asyncio.Task[None] | None = None
+        self._in_flight = 0
+        self._resend: deque[_Batch] = deque()
+        self._drained: list[asyncio.Future[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def send(self, id_: str, post: Post) -> str:
+        """Returns the id when the message is in the stream. Raises what sending it raised."""
+        if self._queue.full():
+            await self._make_room()
+        return await self._put(id_, post)
+
+    async def send_all(self, posts: Sequence[Post]) -> Outcomes:
+        """Sends these as one batch, behind the queue."""
+        await self.flush()
+        async with self._send_lock:
+            return await self._sender.deliver(posts)
+
+    async def send_request(self, id_: str, post: Post) -> None:
+        """Sends a request with the queue, or by itself where the queue goes through an outbox."""
+        if self._sender.may_begin:
+            await self.send(id_, post)
+        else:
+            await self._sender.request(post)
+
+    async def send_soon(self, id_: str, post: Post) -> asyncio.Future[str]:
+        """Queues the message, when there is room; returns the future of its id."""
+        if self._queue.full():
+            await self._make_room()
+        return self._put(id_, post)
+
+    async def flush(self) -> None:
+        """Returns when every message queued before is sent or refused."""
+        while self._task is not None or self._in_flight:
+            if self._task is not None:
+                await asyncio.wait([self._task])
+            await self._wait_until_drained()
+
+    async def close(self) -> None:
+        """Sends the queue."""
+        await self.flush()
+
+    def _put(self, id_: str, post: Post) -> asyncio.Future[str]:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = self._loop.create_future()
+        self._queue.put(Queued(id_, post, future))
+        in_flight = self._in_flight
+        if self._task is None and (
+            not in_flight or (len(self._queue.messages) >= NEXT_BATCH and in_flight < MAX_IN_FLIGHT)
+        ):
+            self._start_batch()
+        return future
+
+    async def _make_room(self) -> None:
+        """Waits until there is room, or makes some, as `on_full` says. Raises PublisherFull."""
+        while self._queue.full():
+            if self._queue.on_full == "wait":
+                self._has_room.clear()
+                await self._has_room.wait()
+            else:
+                self._queue.make_room()
+
+    def _start_batch(self) -> None:
+        """Sends the queue, at once if that is possible."""
+        if self._sender.may_begin and not self._send_lock.locked():
+            batch = self._queue.take()
+            if self._sender.begin([message.post for message in batch], partial(self._end_batch, batch)):
+                self._in_flight += 1
+                self._has_room.set()
+                return
+            self._queue.put_back(batch)
+        self._start_task()
+
+    def _end_batch(self, batch: _Batch, outcomes: Outcomes | TransportError) -> None:
+        """The outcomes of a batch that was begun have come; what is to be sent again is the task's."""
+        self._in_flight -= 1
+        if isinstance(outcomes, TransportError):
+            self._resend.append(batch)
+        else:
+            full = without_room(outcomes)
+            if full:
+                self._resend.append([batch[place] for place in full])
+                batch = [message for place, message in enumerate(batch) if place not in full]
+                outcomes = [outcome for place, outcome in enumerate(outcomes) if place not in full]
+            settle(batch, outcomes)
+        if not self._in_flight:
+            waiters, self._drained = self._drained, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        if self._task is None and (self._resend or self._queue.messages):
+            if self._resend:
+                self._start_task()
+            else:
+                self._start_batch()
+
+    async def _wait_until_drained(self) -> None:
+        """Returns when no batch is in flight."""
+        while self._in_flight:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._drained.append(waiter)
+            await waiter
+
+    def _start_task(self) -> None:
+        self._task = asyncio.create_task(self._send_queue())
+        self._task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if self._queue.messages or self._resend:
+            self._start_task()
+
+    async def _send_queue(self) -> None:
+        await self._wait_until_drained()
+        while self._resend or self._queue.messages:
+            async with self._send_lock:
+                batch = self._resend.popleft() if self._resend else self._queue.take()
+                self._has_room.set()
+                try:
+                    outcomes = await self._sender.deliver([message.post for message in batch])
+                except BaseException as error:
+                    for message in batch:
+                        fail(message, error)
+                    if not isinstance(error, Exception):
+                        raise
+                else:
+                    settle(batch, outcomes)

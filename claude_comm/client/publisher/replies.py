@@ -1,0 +1,114 @@
+"""Replies: matching answers to requests, and answering requests.
+
+Law: answers are matched by the request that they name as their cause, in whatever order they come. An answer after the
+deadline is counted and dropped, and so is a second answer to one request (it was handled twice): neither ever reaches
+another request.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+import msgspec
+
+from claude_comm import envelope as envelopes
+from claude_comm.client.identity import Identity
+from claude_comm.delivery.burial import brief
+from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE, Address, Failure, address
+from claude_comm.effects import Operation
+from claude_comm.envelope import Envelope
+from claude_comm.errors import EnvelopeError, TransportError
+from claude_comm.ops import replies as ops
+from claude_comm.ops.consume import Why
+from claude_comm.telemetry.logs import get_logger
+
+# How long one read waits before its connection is checked again.
+_READ_WAIT_MS = 5_000
+# Requests that ran out of time, remembered so that their answers count as late.
+_MAX_EXPIRED = 10_000
+
+
+class Mailbox:
+    """The requests of one publisher that wait for an answer, and counts of answers that came for none of them."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.address = str(Address(identity.module, identity.instance))
+        self.key = identity.keys.replies(identity.module, identity.instance)
+        self.late = self.repeated = 0
+        self._waiting: dict[str, Callable[[Envelope], None]] = {}
+        self._expired: dict[str, None] = {}
+        self._read: list[bytes] = []
+        self._max_bytes = identity.settings.max_envelope_bytes
+        self._log = get_logger(identity.settings.log_level, module=identity.module)
+
+    def expect(self, id_: str, hand_over: Callable[[Envelope], None]) -> None:
+        self._waiting[id_] = hand_over
+
+    def give_up(self, id_: str) -> bool:
+        """Stops waiting; False if the answer is being handed over at this moment, or was."""
+        if self._waiting.pop(id_, None) is None:
+            return False
+        self._expired[id_] = None
+        while len(self._expired) > _MAX_EXPIRED:
+            self._expired.pop(next(iter(self._expired)), None)
+        return True
+
+    def reading(self) -> Operation[None]:
+        """Hands over the answers that have come, or waits for one a while. Raises TransportError."""
+        arrived = yield from ops.collect(self.key, self._read, block_ms=_READ_WAIT_MS)
+        self._read = [id_ for id_, _ in arrived]
+        for _, body in arrived:
+            if body is not None:
+                self._hand_over(body)
+
+    def unreachable(self, error: TransportError) -> None:
+        self._log.warning("replies.unreachable", error=str(error))
+
+    def _hand_over(self, body: bytes) -> None:
+        try:
+            answer = envelopes.decode(body, max_bytes=self._max_bytes)
+        except EnvelopeError as error:
+            self._log.warning("reply.unreadable", error=str(error))
+            return
+        hand_over = self._waiting.pop(answer.causation, None)
+        if hand_over is not None:
+            hand_over(answer)
+        elif answer.causation in self._expired:
+            self._expired.pop(answer.causation, None)
+            self.late += 1
+            self._log.warning("reply.late", id=answer.causation, source=answer.source)
+        else:
+            self.repeated += 1
+            self._log.info("reply.repeated", id=answer.causation, source=answer.source)
+
+
+def replying(identity: Identity, request: Envelope, data: object) -> Operation[None]:
+    """Answers a request; nothing for a message whose sender waits for no reply. Raises EncodeError or TooLarge."""
+    yield from _answering(identity, request, data, REPLY_TYPE)
+
+
+def failing(identity: Identity, request: Envelope, why: Why, error: BaseException | None) -> Operation[None]:
+    """Tells the requester that its request is buried."""
+    failure = Failure(reason=brief(why.reason), error=type(error).__name__ if error else "", path=brief(why.path))
+    if error is not None:
+        # An error's own `str` may raise: the interpreter's text for it never does.
+        text = "".join(traceback.format_exception_only(error)).partition(": ")[2].strip()
+        failure = msgspec.structs.replace(failure, text=brief(text))
+    yield from _answering(identity, request, failure, FAILURE_TYPE)
+
+
+def _answering(identity: Identity, request: Envelope, data: object, type: str) -> Operation[None]:
+    to = address(request.reply_to)
+    if to is None:
+        return
+    answer = identity.envelope(
+        to.module,
+        data,
+        type=type,
+        session=request.session,
+        correlation=request.correlation or request.id,
+        causation=request.id,
+    )
+    events = identity.keys.events(identity.module)
+    yield from ops.answer(identity.keys, to, identity.encode(answer), events=events)
