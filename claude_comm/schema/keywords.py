@@ -13,6 +13,7 @@ dialects it exists.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
@@ -201,16 +202,30 @@ def schemas(root: Json) -> list[dict[str, Any]]:
 
 
 def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
-    visited: list[dict[str, Any]] = []
+    """By hand and not by `inside`: a large schema is walked several times before anything is proved of it."""
+    found: list[dict[str, Any]] = []
     stack: list[tuple[Json, Holds]] = [(root, "schema")]
     while stack:
         value, holds = stack.pop()
-        if isinstance(value, dict) and holds in ("schema", "unknown"):
-            visited.append(value)
-        for _, item, inner in inside(value, holds):
-            if isinstance(item, dict | list | tuple) and (inner != "data" or data != "data"):
-                stack.append((item, data if inner == "data" else inner))
-    return visited
+        if not isinstance(value, dict):
+            inner = "schema" if holds in ("map", "list") else holds
+            stack += [(item, inner) for item in value if isinstance(item, _NESTED)] if isinstance(value, _LISTS) else ()
+        elif holds in _SCHEMA:
+            found.append(value)
+            for name, item in value.items():
+                if isinstance(item, _NESTED):
+                    inner = _HOLDS.get(name, "unknown") if name else holds
+                    if inner != "data" or data != "data":
+                        stack.append((item, data if inner == "data" else inner))
+        else:
+            inner = "data" if holds == "data" else "schema"
+            stack += [(item, inner) for item in value.values() if isinstance(item, _NESTED)]
+    return found
+
+
+_LISTS = (list, tuple)
+_SCHEMA = frozenset(("schema", "unknown"))
+_NESTED = (dict, list, tuple)
 
 
 def data_in(root: Json) -> Holds:
@@ -219,15 +234,23 @@ def data_in(root: Json) -> Holds:
 
 
 def _enters_data(schema: dict[str, Any]) -> bool:
-    return any(_is_data(schema[keyword]) for keyword in REFERENCES if keyword in schema)
+    return not REFERENCES.isdisjoint(schema) and any(
+        _is_data(schema[keyword]) for keyword in REFERENCES if keyword in schema
+    )
 
 
 def _is_data(reference: Json) -> bool:
     """Whether a pointer leads into the value of a keyword that holds no schemas."""
+    if not isinstance(reference, str) or not _MAY_ENTER_DATA.search(reference):
+        return False
     holds: Holds = "schema"
-    for step in steps(reference.partition("#")[2]) if isinstance(reference, str) else ():
+    for step in steps(reference.partition("#")[2]):
         holds = _member(holds, step)
     return holds == "data"
+
+
+# A step that is called like a keyword of data, or is written in percent codes.
+_MAY_ENTER_DATA = re.compile("/({})(/|$)|%".format("|".join(map(re.escape, names(lambda row: row.holds == "data")))))
 
 
 def in_place(schema: dict[str, Any]) -> Iterator[Json]:

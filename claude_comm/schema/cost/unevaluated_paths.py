@@ -89,7 +89,8 @@ def _based(root: Json, base: str) -> Iterator[tuple[dict[str, Any], str]]:
                 base = _join(base, value["$id"]).rstrip("#")
             yield value, base
         for _, item, inner in keywords.inside(value, holds):
-            stack.append((item, base, data if inner == "data" else inner))
+            if isinstance(item, dict | list | tuple):
+                stack.append((item, base, data if inner == "data" else inner))
 
 
 def _join(base: str, reference: str) -> str:
