@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,7 +28,7 @@ from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
-from claude_comm.schema.containment.reasons import explained, gather, incompatible
+from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
 from claude_comm.schema.containment.residual import TooManyComparisons, bare, residual
 from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
@@ -173,10 +173,10 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
             return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
         return Compatible(proof="no message in the difference")
     if isinstance(outcome, Sat) and confirm.confirmed(left, right, outcome.value, budget.tick):
-        return explained(left, right, outcome.value, question.breaking, budget)
+        return explained(left, right, outcome.value, question.breaking([outcome.value]), budget)
     guess = _guess(left, right, budget)
     if guess is not None:
-        return explained(left, right, guess, lambda _: (), budget)
+        return explained(left, right, guess, as_candidates(()), budget)
     if isinstance(outcome, Unknown):
         place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
         return Undecided(place=place, why=f"{outcome.reason}.")
@@ -188,11 +188,11 @@ def _guided(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | No
     documents = left.document, right.document
     if any(document.opaque or document.lexical or document.dynamic for document in documents):
         return None
-    shown, part = list[Json](), Part(budget, GUIDED_STEPS)
-    messages = GuidedSearch(*documents, shown, part).all(bare(left.document.schema), bare(rest), PATIENCE)
+    part = Part(budget, GUIDED_STEPS)
+    candidates = GuidedSearch(*documents, part).all(bare(left.document.schema), bare(rest), PATIENCE)
     try:
         with watching(part.tick):
-            gather(left, right, shown, itertools.islice(messages, MAX_GUIDED), part)
+            shown = list(breaking(left, right, candidates, part, MAX_GUIDED))
     except (OutOfPart, OutOfBudget, NoMinimalInstance, TooManyComparisons, RecursionError):
         # The canonical forms may still prove it, and take no step.
         return None
@@ -203,19 +203,19 @@ def _broken(left: Side, right: Side, question: Question, budget: Budget) -> Verd
     """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
     shown: list[Json] = []
     try:
-        gather(left, right, shown, question.breaking(shown, PATIENCE), budget)
+        shown.extend(breaking(left, right, question.breaking(patience=PATIENCE), budget))
     except OutOfBudget:
         if not shown:
             raise
     return _smallest(left, right, shown, budget)
 
 
-def _smallest(left: Side, right: Side, shown: list[Json], budget: Budget) -> Verdict | None:
+def _smallest(left: Side, right: Side, shown: Sequence[Json], budget: Budget) -> Verdict | None:
     # Sorting is stable: of equally small ones the first keyword's.
-    shown.sort(key=lambda message: len(text(message)))
-    for index, witness in enumerate(shown):
+    ordered = sorted(shown, key=lambda message: len(text(message)))
+    for index, witness in enumerate(ordered):
         if confirm.confirmed(left, right, witness, budget.tick):
-            return incompatible(right, [witness, *shown[:index], *shown[index + 1 :]])
+            return incompatible(right, [witness, *ordered[:index], *ordered[index + 1 :]])
     return None
 
 
@@ -228,9 +228,9 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     if values is None or len(values) > MAX_LISTED:
         return None
     said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
-    breaking = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
-    if breaking:
-        return explained(left, right, breaking[0], lambda _: breaking[1:], budget)
+    broken = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
+    if broken:
+        return explained(left, right, broken[0], as_candidates(broken[1:]), budget)
     if all(sent is False or (sent and taken) for sent, taken in said):
         return Compatible(proof="every message looked at")
     return None

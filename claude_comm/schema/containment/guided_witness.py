@@ -27,7 +27,7 @@ Reference: witness generation by construction and search, Attouche, Baazizi, Col
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from claude_comm.errors import SchemaError
@@ -39,7 +39,7 @@ from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.solver.difference import Question
-from claude_comm.schema.solver.result import Sat
+from claude_comm.schema.solver.result import Candidates, Sat
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.verdict import Json
 
@@ -66,21 +66,21 @@ _SINGLE = frozenset(
 
 
 class GuidedSearch:
-    """`shown` is where the caller keeps the messages that do break the consumer: it grows while `messages` runs."""
+    """The candidates of one pair of documents."""
 
-    def __init__(self, produced: Document, accepted: Document, shown: list[Json], budget: Budget) -> None:
+    def __init__(self, produced: Document, accepted: Document, budget: Budget) -> None:
         self.definitions: Mapping[str, Json] = produced.definitions
         self.accepted: Mapping[str, Json] = accepted.definitions
-        self.shown, self.budget = shown, budget
+        self.budget = budget
         # Whether the two differ in one keyword only: then every message that breaks the consumer breaks that one.
         self.alone = False
 
-    def all(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
+    def all(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """The messages for the residual of the whole."""
         self.alone = _leaves(rest) == 1
         return self.messages(produced, rest, patience)
 
-    def messages(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
+    def messages(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """Values of `produced` that may not be in `rest`."""
         self.budget.tick()
         if isinstance(produced, dict) and "$ref" in produced and len(produced) == 1:
@@ -93,30 +93,29 @@ class GuidedSearch:
             yield from self.objects(produced, rest, patience)
         elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and produced.get("minItems", 1) <= MAX_ITEMS:
             items, others = produced.get("items", True), int(produced.get("minItems", 1)) - 1
-            for item in self.messages(items, rest["items"], patience):
-                yield [*[self.value(items)] * others, item]
+            found = self.messages(items, rest["items"], patience)
+            yield from _placed(found, lambda item: [*[self.value(items)] * others, item])
         elif produced.keys() <= _ARRAY | {"prefixItems"} and rest.keys() == {"prefixItems"}:
             yield from self.positions(produced, rest["prefixItems"], patience)
         elif produced.keys() <= _UNION and rest.keys() <= _UNION and len(produced) == len(rest) == 1:
             (ours,), (theirs,) = produced.values(), rest.values()
-            before, shows = len(self.shown), False
-            for value in self.branches(ours, theirs, patience):
-                yield value
-                shows = shows or self.shows(before, rest, value)
-            if not shows:
+            if not (yield from _placed(self.branches(ours, theirs, patience), _as_it_is, self.showing(rest))):
                 yield from self.searched(produced, rest, patience)
         else:
             yield from self.searched(produced, rest, patience)
 
-    def positions(self, produced: dict[str, Any], rest: list[Json], patience: int) -> Iterator[Json]:
+    def positions(self, produced: dict[str, Any], rest: list[Json], patience: int) -> Candidates:
         """Arrays that end with the item that differs."""
         ours = [*produced.get("prefixItems", ()), *[produced.get("items", True)] * len(rest)]
+
+        def after(before: list[Json]) -> Callable[[Json], Json]:
+            return lambda item: [*map(self.value, before), item]
+
         for at, beyond in enumerate(rest):
             if beyond is not True:
-                for item in self.messages(ours[at], beyond, patience):
-                    yield [*map(self.value, ours[:at]), item]
+                yield from _placed(self.messages(ours[at], beyond, patience), after(ours[:at]))
 
-    def branches(self, ours: list[Json], theirs: list[Json], patience: int) -> Iterator[Json]:
+    def branches(self, ours: list[Json], theirs: list[Json], patience: int) -> Candidates:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""
         if len(ours) * len(theirs) > MAX_BRANCHES:
             return
@@ -144,35 +143,37 @@ class GuidedSearch:
             and not any(name in needed or name in wanted for name in produced.get("dependentRequired", ()))
         )
 
-    def objects(self, produced: dict[str, Any], rest: dict[str, Any], patience: int) -> Iterator[Json]:
+    def objects(self, produced: dict[str, Any], rest: dict[str, Any], patience: int) -> Candidates:
         """A message with each property that differs, and one without those that the consumer requires."""
         declared, wanted = produced["properties"], rest.get("properties", {})
         needed, missing = produced.get("required", ()), rest.get("required", [])
         given = {name: self.value(declared.get(name, True)) for name in needed if name not in wanted}
         others = {name: self.value(declared.get(name, True)) for name in needed if name in wanted}
+
+        def around(name: str) -> Callable[[Json], Json]:
+            return lambda value: {**others, name: value, **given}
+
         for name, beyond in wanted.items():
-            for value in self.messages(declared.get(name, True), beyond, patience):
-                before = len(self.shown)
-                yield {**others, name: value, **given}
-                if len(self.shown) > before:
-                    # What such a message lacks as well, it has shown.
-                    missing = [other for other in missing if other == name]
+            if (yield from _placed(self.messages(declared.get(name, True), beyond, patience), around(name))):
+                # What such a message lacks as well, it has shown.
+                missing = [other for other in missing if other == name]
         if missing:
             yield {**others, **given}
         if "additionalProperties" in rest:
-            for name, value in self.further(produced, wanted, rest["additionalProperties"], patience):
-                yield {**others, name: value, **given}
+            yield from self.further(produced, wanted, rest["additionalProperties"], patience, around)
 
     def further(
-        self, produced: dict[str, Any], named: Mapping[str, Json], beyond: Json, patience: int
-    ) -> Iterator[tuple[str, Json]]:
-        """Properties that the consumer does not name, until one shows that it refuses them."""
+        self,
+        produced: dict[str, Any],
+        named: Mapping[str, Json],
+        beyond: Json,
+        patience: int,
+        around: Callable[[str], Callable[[Json], Json]],
+    ) -> Candidates:
+        """Messages with properties that the consumer does not name, until one shows that it refuses them."""
         for name, schema in self.unnamed(produced, named):
-            before, shows = len(self.shown), False
-            for value in self.messages(schema, beyond, patience):
-                yield name, value
-                shows = shows or self.shows(before, beyond, value)
-            if shows:
+            values = self.messages(schema, beyond, patience)
+            if (yield from _placed(values, around(name), self.showing(beyond))):
                 return
 
     def unnamed(self, produced: dict[str, Any], named: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
@@ -194,9 +195,9 @@ class GuidedSearch:
             return result.value
         raise NoMinimalInstance
 
-    def searched(self, produced: Json, rest: Json, patience: int) -> Iterator[Json]:
+    def searched(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """The plainest value; if that does not show all there is to show, those that a proof comes upon."""
-        found = list[Json]()
+        known = list[Json]()
         narrow = refusing(produced, rest)
 
         def solve(part: Json) -> Json:
@@ -210,31 +211,48 @@ class GuidedSearch:
         except NoMinimalInstance:
             pass
         else:
-            before = len(self.shown)
-            yield plain
-            if (rest is False or (len(rest) == 1 and rest.keys() <= _SINGLE)) and self.shows(before, rest, plain):
+            breaks = yield plain
+            single = rest is False or (len(rest) == 1 and rest.keys() <= _SINGLE)
+            if breaks and single and self.showing(rest)(plain):
                 return
-            if len(self.shown) > before:
-                found.append(plain)
-        for value in self.question(produced, rest).breaking(found, patience):
-            before = len(self.shown)
-            yield value
-            if len(self.shown) > before:
-                found.append(value)
+            if breaks:
+                known.append(plain)
+        yield from self.question(produced, rest).breaking(known, patience)
 
-    def shows(self, before: int, rest: Json, value: Json) -> bool:
-        """Whether a value shows that `rest` may be broken; `before`: how many had shown anything till it was given."""
-        if len(self.shown) == before:
-            return False
-        if self.alone or rest is False:
-            return True
-        try:
-            return not compiled(_whole(rest, self.accepted), DEFAULT).is_valid(value)
-        except (SchemaError, ValueError):
-            return False
+    def showing(self, rest: Json) -> Callable[[Json], bool]:
+        """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken."""
+
+        def shows(value: Json) -> bool:
+            if self.alone or rest is False:
+                return True
+            try:
+                return not compiled(_whole(rest, self.accepted), DEFAULT).is_valid(value)
+            except (SchemaError, ValueError):
+                return False
+
+        return shows
 
     def question(self, produced: Json, rest: Json) -> Question:
         return Question(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
+
+
+def _placed(
+    values: Candidates, around: Callable[[Json], Json], shows: Callable[[Json], bool] = lambda value: True
+) -> Generator[Json, bool, bool]:
+    """The candidates with what stands around each value; in the end, whether one that breaks the consumer shows it."""
+    shown = False
+    try:
+        value = next(values)
+        while True:
+            breaks = yield around(value)
+            shown = shown or (breaks and shows(value))
+            value = values.send(breaks)
+    except StopIteration:
+        return shown
+
+
+def _as_it_is(value: Json) -> Json:
+    return value
 
 
 def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:

@@ -7,8 +7,8 @@ the producer may send and what the consumer needs.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import jsonschema_rs
 
@@ -18,29 +18,40 @@ from claude_comm.schema.containment.confirm import Side, separates
 from claude_comm.schema.cost.path_growth import error_cost
 from claude_comm.schema.cost.validation_cost import quick_cost
 from claude_comm.schema.pointer import pointer
+from claude_comm.schema.solver.result import Candidates
 from claude_comm.schema.validation.errors import errors, refusals
 from claude_comm.schema.validation.phrases import Refusal, actual, needed, place, shown, subject
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
-# Further messages to try, given those that have been shown to break the consumer.
-Others: TypeAlias = Callable[[Sequence[Json]], Iterable[Json]]
 
-
-def explained(left: Side, right: Side, witness: Json, others: Others, budget: Budget) -> Incompatible:
+def explained(left: Side, right: Side, witness: Json, others: Candidates, budget: Budget) -> Incompatible:
     """The verdict for a confirmed witness, with every reason: also those that only other messages show."""
     shown = [witness]
     # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
     with contextlib.suppress(OutOfBudget):
-        gather(left, right, shown, others(shown), budget)
+        shown.extend(breaking(left, right, others, budget))
     return incompatible(right, shown)
 
 
-def gather(left: Side, right: Side, shown: list[Json], messages: Iterable[Json], budget: Budget) -> None:
-    """Adds to `shown` those of the messages that break the consumer, each before the next is asked for."""
+def breaking(
+    left: Side, right: Side, candidates: Candidates, budget: Budget, limit: int | None = None
+) -> Iterator[Json]:
+    """Those of the first candidates that break the consumer; each is answered before the next is asked for."""
+    try:
+        message = next(candidates)
+        for _ in itertools.count() if limit is None else range(limit):
+            breaks = separates(left, right, message, budget.tick)
+            if breaks:
+                yield message
+            message = candidates.send(breaks)
+    except StopIteration:
+        return
+
+
+def as_candidates(messages: Iterable[Json]) -> Candidates:
+    """Messages as candidates that do not depend on the answers."""
     for message in messages:
-        if not separates(left, right, message, budget.tick):
-            continue
-        shown.append(message)
+        _ = yield message
 
 
 def incompatible(right: Side, shown: Sequence[Json]) -> Incompatible:

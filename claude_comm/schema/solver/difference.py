@@ -10,7 +10,7 @@ Sartiani and Scherzinger, PVLDB 15(13), 2022.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.formula.factory import FormulaFactory
@@ -21,7 +21,7 @@ from claude_comm.schema.regex.errors import InvalidPattern
 from claude_comm.schema.regex.parser import LineEnds
 from claude_comm.schema.solver.prover import Prover
 from claude_comm.schema.solver.resolver import Resolver
-from claude_comm.schema.solver.result import Result, Sat, Unknown, Unsat
+from claude_comm.schema.solver.result import Candidates, Result, Sat, Unknown, Unsat
 from claude_comm.schema.solver.violations import violations
 from claude_comm.schema.verdict import Json
 
@@ -46,22 +46,23 @@ class Question:
         except InvalidPattern as error:
             return Unknown(f"a pattern that cannot be read: {error}", "pattern")
 
-    def breaking(self, shown: Sequence[Json], patience: int = MAX_VIOLATIONS) -> Iterator[Json]:
-        """Messages to try, one for each way to break the right side that none of `shown` shows.
+    def breaking(self, shown: Sequence[Json] = (), patience: int = MAX_VIOLATIONS) -> Candidates:
+        """Messages to try, one for each way to break the right side that no message before shows.
 
-        `shown` may grow while this runs; as long as it is empty, so many ways are tried and no more. Raises
+        `shown` are those that are known to break it. While there is none, so many ways are tried and no more. Raises
         `OutOfBudget`.
         """
+        known = [*shown]
         try:
             ways = itertools.islice(violations(self.resolver, self.right, self.left), MAX_VIOLATIONS)
             for tried, violation in enumerate(ways):
-                if not shown and tried >= patience:
+                if not known and tried >= patience:
                     return
-                if any(self.resolver.holds(violation, message) for message in shown):
+                if any(self.resolver.holds(violation, message) for message in known):
                     continue
                 result = self.prover.goal([self.left, violation])
-                if isinstance(result, Sat):
-                    yield result.value
+                if isinstance(result, Sat) and (yield result.value):
+                    known.append(result.value)
         except InvalidPattern:
             return
 

@@ -6,6 +6,7 @@ neither was reached, and is never taken for either.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TypeAlias
 
 import msgspec
@@ -34,6 +35,9 @@ class Unknown(msgspec.Struct, frozen=True):
 Result: TypeAlias = Unsat | Sat | Unknown
 
 UNSAT = Unsat()
+
+# Messages to try, each answered by the caller with whether it breaks the consumer, before the next one is made.
+Candidates: TypeAlias = Generator[Json, bool, None]
 
 
 def better(left: Result, right: Result) -> Result:
