@@ -16,6 +16,7 @@
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
+    ├── ContractBroken                  exit 1   a message that its target's contract does not accept
     ├── NotFound                        exit 3
     │   ├── UnknownModule
     │   ├── UnknownReader                        the module does not read that topic
@@ -196,6 +197,18 @@ class AgreementBroken(ClaudeCommError):
         super().__init__(
             f"this {type_!r} message breaks the agreement with {target!r} at {path}: {sentence}. "
             "Send what the contract declares, or negotiate a new one."
+        )
+
+
+class ContractBroken(ClaudeCommError):
+    """A message that the contract of its target does not accept; `path` is where in the message, empty for its type."""
+
+    def __init__(self, target: str, type_: str, path: str, sentence: str) -> None:
+        self.target, self.type, self.path, self.sentence = target, type_, path, sentence
+        where = f" (at {path})" if path else ""
+        super().__init__(
+            f"{target!r} does not accept this {type_!r} message: {sentence}{where}. Nothing was sent; "
+            "`claude-comm modules --json` shows its contract, and --unchecked sends the message all the same."
         )
 
 

@@ -77,7 +77,7 @@ def load(environ: Mapping[str, str], file_text: str | None, default_home: Path) 
     known = Settings.__struct_fields__
     given: dict[str, object] = {}
     if file_text is not None:
-        given.update(_from_file(file_text, known))
+        given.update(_known_only(parse_file(file_text), known))
     for variable, text in environ.items():
         if not variable.startswith(PREFIX):
             continue
@@ -140,11 +140,15 @@ def _seed(place: str, url: str) -> tuple[str, int]:
     return host, port
 
 
-def _from_file(text: str, known: tuple[str, ...]) -> dict[str, object]:
+def parse_file(text: str) -> dict[str, object]:
+    """The table in a `claude-comm.toml`. Raises ConfigurationError."""
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{FILE_NAME} is not TOML: {error}.") from None
+
+
+def _known_only(table: dict[str, object], known: tuple[str, ...]) -> dict[str, object]:
     for name in table:
         if name not in known:
             raise UnknownSetting(name, known, FILE_NAME)

@@ -21,7 +21,7 @@ from claude_comm.store.statistics import SessionSnapshot, session_snapshot
 from claude_comm.terminal.output import clean, emit, emit_json, on_terminal, reader_gone
 from claude_comm.transport.connect import connect
 
-Display = Callable[[dict[str, Any]], None]
+MetricsDisplay = Callable[[dict[str, Any]], None]
 
 
 class SessionWatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ def _opened(watched: SessionWatch, settings: Settings) -> Iterator[tuple[Databas
 
 
 @contextmanager
-def _shown(as_json: bool) -> Iterator[Display]:
+def _shown(as_json: bool) -> Iterator[MetricsDisplay]:
     if as_json:
         yield lambda metrics: emit_json(metrics, lines=True)
     elif on_terminal():

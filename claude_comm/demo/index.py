@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from claude_comm.demo.shapes import Finding
+from claude_comm.runtime.home import make_private_file, private_folder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, session TEXT, path TEXT, UNIQUE (session, path));
@@ -33,7 +34,8 @@ class Index:
     """The index in one file, which it makes where it is missing."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
+        make_private_file(path)
         self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")

@@ -30,7 +30,7 @@ SEARCHES = ("streams", '"json schema"', "fast OR quick")
 _WIDTH = 100
 _MAX_UNREADABLE = 5
 
-Display = Callable[[Progress], None]
+ProgressDisplay = Callable[[Progress], None]
 
 
 def opening(settings: Settings, files: int, folder: Path | None) -> None:
@@ -69,7 +69,7 @@ def fixed(version: str) -> None:
 
 
 @contextmanager
-def live(files: int) -> Iterator[Display]:
+def live(files: int) -> Iterator[ProgressDisplay]:
     """Bars on a terminal; in a pipe one line per change."""
     if not on_terminal():
         before: list[Progress] = []

@@ -55,9 +55,14 @@ def require(keys: Keys, module: str) -> Operation[Contract]:
     """Raises UnknownModule, with a near name where there is one."""
     contract = yield from find(keys, module)
     if contract is None:
-        names = yield Command(("HKEYS", keys.modules), on="control")
-        raise UnknownModule(module, sorted(name.decode() for name in names))
+        raise UnknownModule(module, (yield from names(keys)))
     return contract
+
+
+def names(keys: Keys) -> Operation[list[str]]:
+    """The registered modules."""
+    members: list[bytes] = yield Command(("HKEYS", keys.modules), on="control")
+    return sorted(member.decode("utf-8", "backslashreplace") for member in members)
 
 
 def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from claude_comm.errors import ConfigurationError, ServerNotInstalled, ServerUnreachable
+from claude_comm.runtime.home import private_folder
 
 # The longest path that fits `sun_path` on every platform served (104 bytes on macOS, with its end mark).
 MAX_SOCKET_PATH_BYTES = 100
@@ -54,7 +55,7 @@ def socket_path(home: Path) -> Path:
         return path
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"claude-comm-{os.getuid()}"
-    _private(folder)
+    private_folder(folder)
     return folder / f"{digest}.sock"
 
 
@@ -217,22 +218,8 @@ def _ask(path: Path, line: bytes) -> bytes:
 
 def _folder(home: Path) -> Path:
     folder = home / "server"
-    _private(home)
-    _private(folder)
-    return folder
-
-
-def _private(folder: Path) -> None:
-    """Makes the folder for this user alone; one that belongs to somebody else is refused."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = folder.stat().st_uid
-    except OSError as error:
-        raise ConfigurationError(
-            f"the folder {folder} cannot be used: {error.strerror}. Set CLAUDE_COMM_HOME."
-        ) from None
-    if owner != os.getuid():
-        raise ConfigurationError(f"the folder {folder} belongs to another user. Set CLAUDE_COMM_HOME to one of yours.")
+    private_folder(home)
+    return private_folder(folder)
 
 
 @contextmanager

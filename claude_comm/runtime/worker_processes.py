@@ -20,6 +20,7 @@ import msgspec
 
 from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
+from claude_comm.runtime.home import private_folder
 from claude_comm.runtime.private_server import tail
 from claude_comm.settings import PREFIX, Settings, public
 
@@ -222,11 +223,5 @@ def _exclusive(home: Path) -> Iterator[None]:
 
 
 def _folder(home: Path, name: str) -> Path:
-    folder = home / name
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the folder {folder} cannot be used: {error.strerror}. Set CLAUDE_COMM_HOME."
-        ) from None
-    return folder
+    private_folder(home)
+    return private_folder(home / name)

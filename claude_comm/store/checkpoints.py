@@ -30,7 +30,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     entries: int = 0
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _CheckpointRow(msgspec.Struct, frozen=True):
     stream: str
     epoch: int
     entry_id: str
@@ -39,23 +39,23 @@ class _Row(msgspec.Struct, frozen=True):
 
 _SELECT = "SELECT stream, epoch, entry_id, entries FROM checkpoints"
 _UPSERT = f"""
-{insert_into("checkpoints", _Row)} ON CONFLICT (stream) DO UPDATE SET
+{insert_into("checkpoints", _CheckpointRow)} ON CONFLICT (stream) DO UPDATE SET
     epoch = excluded.epoch, entry_id = excluded.entry_id, entries = excluded.entries
 """
 
 
 def load(database: Database) -> dict[str, Checkpoint]:
     """All checkpoints, by stream key."""
-    return _by_stream(database.records(_Row, _SELECT))
+    return _by_stream(database.records(_CheckpointRow, _SELECT))
 
 
 def load_in(writer: Writer) -> dict[str, Checkpoint]:
     """The same inside a transaction: what it sees no other writer can change."""
-    return _by_stream(records(writer.execute(_SELECT), _Row))
+    return _by_stream(records(writer.execute(_SELECT), _CheckpointRow))
 
 
 def save_in(writer: Writer, checkpoints: Mapping[str, Checkpoint]) -> None:
-    rows = [_Row(stream, point.epoch, point.entry_id, point.entries) for stream, point in checkpoints.items()]
+    rows = [_CheckpointRow(stream, point.epoch, point.entry_id, point.entries) for stream, point in checkpoints.items()]
     writer.executemany(_UPSERT, map(msgspec.structs.astuple, rows))
 
 
@@ -82,5 +82,5 @@ def restart(database: Database, stale: Mapping[str, tuple[Checkpoint, int]]) -> 
         )
 
 
-def _by_stream(rows: Iterable[_Row]) -> dict[str, Checkpoint]:
+def _by_stream(rows: Iterable[_CheckpointRow]) -> dict[str, Checkpoint]:
     return {row.stream: Checkpoint(row.epoch, row.entry_id, row.entries) for row in rows}

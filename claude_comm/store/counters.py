@@ -16,7 +16,7 @@ from claude_comm.store.database import Database, Writer, insert_into
 LOST, DUPLICATES = "lost", "duplicates"
 
 
-class _Row(msgspec.Struct, frozen=True):
+class _CounterRow(msgspec.Struct, frozen=True):
     module: str
     kind: str
     count: int
@@ -24,7 +24,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 _ADD = f"""
-{insert_into("tallies", _Row)}
+{insert_into("tallies", _CounterRow)}
 ON CONFLICT (module, kind) DO UPDATE SET
     count = count + excluded.count, last_us = max(last_us, excluded.last_us)
 """
@@ -40,9 +40,9 @@ def counters(database: Database, kind: str) -> dict[str, int]:
     return dict(database.rows("SELECT module, count FROM tallies WHERE kind = ? ORDER BY module", (kind,)))
 
 
-def _row(fact: Happened) -> _Row | None:
+def _row(fact: Happened) -> _CounterRow | None:
     if isinstance(fact.event, Lost):
-        return _Row(fact.module, LOST, len(fact.event.entries), fact.envelope.time)
+        return _CounterRow(fact.module, LOST, len(fact.event.entries), fact.envelope.time)
     if isinstance(fact.event, Duplicates):
-        return _Row(fact.module, DUPLICATES, len(fact.event.deliveries), fact.envelope.time)
+        return _CounterRow(fact.module, DUPLICATES, len(fact.event.deliveries), fact.envelope.time)
     return None

@@ -18,6 +18,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 import msgspec
 
 from claude_comm.errors import StoreError
+from claude_comm.runtime.home import make_private_file, make_private_folders
 
 Row: TypeAlias = tuple[Any, ...]
 Writer: TypeAlias = sqlite3.Connection
@@ -145,7 +146,8 @@ def _identity(file: Path) -> tuple[int, int] | None:
 
 def _connect(file: Path, busy_timeout_s: float) -> sqlite3.Connection:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folders(file.parent)
+        make_private_file(file)
     except OSError as error:
         raise StoreError(f"the folder {file.parent} cannot be used: {error.strerror}.") from None
     return sqlite3.connect(file, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)

@@ -18,6 +18,7 @@ import msgspec
 
 from claude_comm.effects import Post
 from claude_comm.errors import ConfigurationError, StoreError
+from claude_comm.runtime.home import make_private_folders
 from claude_comm.store.database import Writer, open_database
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "outbox"
@@ -126,7 +127,7 @@ def _lock(path: Path) -> int:
     """Holds a file beside the outbox for as long as it is open; the system lets go of it when the process dies."""
     beside = path.with_name(path.name + ".lock")
     try:
-        beside.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folders(beside.parent)
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(f"the outbox {path} cannot be opened: {error.strerror}.") from None

@@ -16,7 +16,7 @@ from claude_comm.store.deliveries import SettledIn
 from claude_comm.store.timestamps import iso
 
 
-class _Row(msgspec.Struct, frozen=True, kw_only=True):
+class _SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     files_processed: int
     errors_encountered: int
@@ -27,7 +27,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ADD = f"""
-{insert_into("session_stats", _Row)}
+{insert_into("session_stats", _SessionRow)}
 ON CONFLICT (session_id) DO UPDATE SET
     files_processed = min(files_processed + excluded.files_processed, {MAX_COUNT}),
     errors_encountered = min(errors_encountered + excluded.errors_encountered, {MAX_COUNT}),
@@ -57,10 +57,10 @@ def modules(text: str) -> list[str]:
         return []
 
 
-def _row(writer: Writer, session: str, change: SessionChange) -> _Row:
+def _row(writer: Writer, session: str, change: SessionChange) -> _SessionRow:
     stored = writer.execute("SELECT modules_active FROM session_stats WHERE session_id = ?", (session,)).fetchone()
     active = change.modules.union(modules(stored[0]) if stored else ())
-    return _Row(
+    return _SessionRow(
         session_id=session,
         files_processed=change.files,
         errors_encountered=change.errors,

@@ -61,11 +61,9 @@ def test_what_was_sent_is_listed_and_shown(run: Any) -> None:
         ("true", True),
         ('"quoted"', "quoted"),
         ("plain text", "plain text"),
-        ("{broken", "{broken"),
         ("NaN", "NaN"),
         ("", ""),
         ("日本 🎉", "日本 🎉"),
-        ("[" * 5_000, "[" * 5_000),
     ],
 )
 def test_a_message_that_is_json_is_sent_as_json(run: Any, text: str, value: Any) -> None:

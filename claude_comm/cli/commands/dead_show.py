@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from claude_comm.cli.dead_letters import walk_all
 from claude_comm.cli.options import AsJson
-from claude_comm.cloudevents import cloudevent, shown
+from claude_comm.cloudevents import cloudevent, readable
 from claude_comm.delivery.burial import Burial
 from claude_comm.envelope import Envelope
 from claude_comm.errors import NotBuried
@@ -86,7 +85,7 @@ def _message_fields(envelope: Envelope) -> dict[str, object]:
         "type": envelope.type,
         "sent": formats.moment(envelope.time),
         "session": envelope.session,
-        "data": msgspec.json.format(bytes(shown(envelope.data)), indent=2).decode(),
+        "data": readable(envelope.data, indent=2),
     }
 
 

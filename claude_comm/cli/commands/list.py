@@ -8,7 +8,7 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
-from claude_comm.cloudevents import shown
+from claude_comm.cloudevents import readable, shown
 from claude_comm.store import queries
 from claude_comm.store.records import MessageRow
 from claude_comm.terminal import formats
@@ -60,7 +60,6 @@ def _as_json(row: MessageRow) -> dict[str, Any]:
 
 
 def _cells(row: MessageRow) -> list[object]:
-    preview = bytes(shown(row.data)).decode()
-    text = shorten(preview, _PREVIEW_CHARACTERS if on_terminal() else _PIPED_PREVIEW_CHARACTERS)
+    text = shorten(readable(row.data), _PREVIEW_CHARACTERS if on_terminal() else _PIPED_PREVIEW_CHARACTERS)
     sent = formats.moment(row.time_us)
     return [row.number, sent, row.source, row.target, row.type, row.session, row.status, text]

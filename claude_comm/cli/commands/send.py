@@ -1,8 +1,13 @@
-"""The command `send`."""
+"""The command `send`.
+
+Law: once the message is in its stream, its id is printed and the exit code is 0, whatever the local database then
+does: a script that sees a failure sends again.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import difflib
+from typing import Annotated, Any
 
 import typer
 
@@ -10,12 +15,13 @@ from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.envelope import DEFAULT_TYPE
-from claude_comm.errors import UnknownMessage
-from claude_comm.runtime.environment import settings_of_process
-from claude_comm.store import queries
-from claude_comm.store.catch_up import catch_up
-from claude_comm.store.database import open_database
-from claude_comm.terminal.output import emit, emit_json, say
+from claude_comm.errors import ClaudeCommError, UnknownMessage
+from claude_comm.names import TOPIC_PREFIX, Keys
+from claude_comm.ops import registry
+from claude_comm.runtime.environment import settings_of_process, url_from_file
+from claude_comm.settings import Settings, public
+from claude_comm.terminal.output import clean, emit, emit_json, say
+from claude_comm.transport.driver import Client
 
 
 def command(
@@ -24,23 +30,65 @@ def command(
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="JSON, or text; - reads it from stdin.")],
     type_: Annotated[str, typer.Option("--type", help="The type of message.")] = DEFAULT_TYPE,
     session: Annotated[str, typer.Option("--session", help="The session of the message.")] = "",
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Send it even if the target's contract does not accept it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send one message and print its id.
 
-    A MESSAGE that is JSON is sent as JSON ('{"n": 1}', 3, true), any other as text. Its number in `claude-comm list`
-    goes to stderr.
+    A MESSAGE that is JSON is sent as JSON ('{"n": 1}', 3, true), any other as text; one that begins like JSON and is
+    not is refused. Where the target has registered a contract, the message must be one that it accepts. Once the
+    message is sent the exit code is 0; its number in `claude-comm list` goes to stderr.
     """
     settings = settings_of_process()
-    with Publisher(source, settings=settings) as publisher, open_database(settings.database) as database:
-        id_ = publisher.publish(target, payload(message_text(message)), type=type_, session=session)
-        catch_up(publisher.client, database, publisher.identity.keys, max_bytes=settings.max_envelope_bytes)
-        try:
-            number = queries.message(database, id_).number
-        except UnknownMessage:
-            number = None  # another process is projecting, and has not stored it yet
+    with Publisher(source, settings=settings) as publisher:
+        value = payload(message_text(message))
+        if not unchecked:
+            _check(publisher.client, publisher.identity.keys, target, type_, value)
+        id_ = publisher.publish(target, value, type=type_, session=session)
+        if not as_json:
+            emit(id_)
+        number = _number(publisher.client, settings, id_)
     if as_json:
         emit_json({"id": id_, "number": number})
-    else:
-        emit(id_)
-        say(f"message {number}" if number else "the projection does not have it yet.")
+    elif number:
+        say(f"message {number}")
+    if file := url_from_file(settings):
+        say(clean(f"Note: sent to {public(settings.url)}, the server that {file} names."))
+
+
+def _check(client: Client, keys: Keys, target: str, type: str, value: Any) -> None:
+    """Holds the message to the target's contract, or names the module that may have been meant.
+
+    Raises ContractBroken.
+    """
+    if target.startswith(TOPIC_PREFIX):
+        return
+    contract = client.run(registry.find(keys, target))
+    if contract is None:
+        near = difflib.get_close_matches(target, client.run(registry.names(keys)), 1)
+        if near:
+            say(clean(f"Note: no module is registered as {target!r}. Did you mean {near[0]!r}?"))
+        return
+    # Only where there is a contract: the validator takes longer to import than the rest of the command.
+    from claude_comm.delivery.acceptance import require_accepted
+
+    require_accepted(contract, type, value)
+
+
+def _number(client: Client, settings: Settings, id_: str) -> int | None:
+    """The number of the message in the projection; None, with a note, where the projection does not have it."""
+    try:
+        from claude_comm.store import queries
+        from claude_comm.store.catch_up import catch_up
+        from claude_comm.store.database import open_database
+
+        with open_database(settings.database) as database:
+            catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+            return queries.message(database, id_).number
+    except UnknownMessage:
+        say("Note: sent; the projection does not have it yet.")  # another process is projecting
+    except ClaudeCommError as error:
+        say(f"Note: sent; its number is not known, because the projection could not be read: {error}")
+    return None

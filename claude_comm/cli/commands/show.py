@@ -9,7 +9,7 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
-from claude_comm.cloudevents import cloudevent, shown
+from claude_comm.cloudevents import cloudevent, readable
 from claude_comm.envelope import Envelope
 from claude_comm.store import queries
 from claude_comm.store.records import DeliveryRow, MessageRow
@@ -74,7 +74,7 @@ def _fields(row: MessageRow) -> dict[str, object]:
         "headers": "\n".join(f"{name}: {value}" for name, value in row.headers.items()),
         "stream": f"{row.stream} {row.entry_id}",
         "size": formats.size(row.size_bytes),
-        "data": msgspec.json.format(bytes(shown(row.data)), indent=2).decode(),
+        "data": readable(row.data, indent=2),
     }
     return {name: value for name, value in fields.items() if value != ""}
 
