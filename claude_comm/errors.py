@@ -26,6 +26,7 @@
     ├── StoreError                      exit 1   the SQLite database cannot be used
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
+        │   └── ServerNotReady                   it answers, and does not serve now: a replica, a full disk
         ├── ServerRefused                        it answered with an error
         │   └── ServerFull                       its memory is full, and stayed so
         └── ServerNotInstalled                   there is no server binary to start
@@ -292,6 +293,16 @@ class ServerUnreachable(TransportError):
         super().__init__(f"no server answers at {url} ({why}). `claude-comm status` shows what runs; {_START}.")
 
 
+class ServerNotReady(ServerUnreachable):
+    """The server answers, and is in a state in which it does not serve: what was asked is not done. Time or an operator
+    changes that, so it is waited for like a server that is away. `code` is the first word of its `text`."""
+
+    def __init__(self, text: str, *, code: str) -> None:
+        self.text, self.code = text, code
+        super().__init__("", text)
+        self.args = (f"the server does not serve now: {text}.{_REFUSALS.get(code, '')}",)
+
+
 class ServerRefused(TransportError):
     """The server answered with an error, its `text`; `code` is its first word, such as `OOM` or `NOGROUP`."""
 
@@ -326,6 +337,10 @@ class ServerNotInstalled(TransportError):
 # The code of what is refused for want of memory.
 FULL = "OOM"
 
+# The codes with which a server refuses because of its state, whatever the command is: it became a replica, cannot write
+# to its disk, runs a script that does not end, lacks replicas, or came back from a restart with other users.
+NOT_READY = frozenset({"READONLY", "MISCONF", "LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS", "NOAUTH"})
+
 # What to do about the refusals that an operator can resolve.
 _REFUSALS = {
     "OOM": " Its memory is full: consume or trim, or raise `maxmemory`.",
@@ -333,6 +348,10 @@ _REFUSALS = {
     "WRONGPASS": " The user or the password in CLAUDE_COMM_URL is wrong.",
     "NOPERM": " This user's ACL does not allow the command or the key.",
     "MISCONF": " It cannot write to its disk.",
+    "LOADING": " It reads its data, and is ready when it has.",
+    "BUSY": " A script on it does not end: SCRIPT KILL ends one that has not written.",
+    "MASTERDOWN": " It is a replica that has lost its primary.",
+    "NOREPLICAS": " Fewer replicas follow it than `min-replicas-to-write` asks for.",
     "READONLY": " It is a replica: name the primary in CLAUDE_COMM_URL.",
     "MOVED": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
     "ASK": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",

@@ -21,6 +21,7 @@ from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, projection_progress, reap, server, trim
 from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
@@ -30,8 +31,6 @@ from workers.program import program
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
 DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S = 0.5, 1.0, 5.0
-# Waits after a failure, doubling from the first to the last.
-FIRST_WAIT_S, LAST_WAIT_S = 0.1, 5.0
 
 
 class Janitor:
@@ -47,23 +46,18 @@ class Janitor:
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
         self._silent: dict[str, float] = {}
+        self._outage = Outage(log, "janitor")
 
     def run(self) -> None:
         """Works until told to stop."""
-        wait_s = FIRST_WAIT_S
         while not self._stop.is_set():
             try:
                 self._turn()
             except TransportError as error:
                 self._silent = {}
-                if wait_s == FIRST_WAIT_S:
-                    self._log.warning("janitor.interrupted", error=str(error))
-                self._stop.wait(wait_s)
-                wait_s = min(wait_s * 2, LAST_WAIT_S)
+                self._stop.wait(self._outage.met(error))
             else:
-                if wait_s > FIRST_WAIT_S:
-                    self._log.info("janitor.resumed")
-                wait_s = FIRST_WAIT_S
+                self._outage.over()
                 self._stop.wait(max(min(self._at.values()) - time.monotonic(), 0))
 
     def _turn(self) -> None:

@@ -19,6 +19,7 @@ from claude_comm.errors import StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow
 from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
@@ -36,8 +37,6 @@ LIST_S = 0.4
 FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
 # How often streams are looked at that nobody announced anew, for ids that moved backwards; also after every failure.
 SURVEY_S = 5.0
-# Waits after a failure, doubling from the first to the last.
-FIRST_WAIT_S, LAST_WAIT_S = 0.05, 2.0
 
 
 class Follower:
@@ -52,11 +51,11 @@ class Follower:
         self._foreign: set[str] = set()
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
+        self._outage = Outage(log, "projection")
 
     def run(self) -> None:
         """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
         database = open_database(self._settings.database)
-        wait_s = FIRST_WAIT_S
         while not self._stop.is_set():
             try:
                 if database.replaced():
@@ -66,15 +65,10 @@ class Follower:
                     self._survey = None
                 self._turn(database)
             except (TransportError, StoreError) as error:
-                if wait_s == FIRST_WAIT_S:
-                    self._log.warning("projection.interrupted", error=str(error))
                 self._survey = None
-                self._stop.wait(wait_s)
-                wait_s = min(wait_s * 2, LAST_WAIT_S)
+                self._stop.wait(self._outage.met(error))
             else:
-                if wait_s > FIRST_WAIT_S:
-                    self._log.info("projection.resumed")
-                wait_s = FIRST_WAIT_S
+                self._outage.over()
         database.close()
 
     def _turn(self, database: Database) -> None:

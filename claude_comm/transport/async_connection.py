@@ -28,6 +28,7 @@ class AsyncConnection(asyncio.Protocol):
         # Who waits for how many replies, in the order of their commands; and what has come for the first of them.
         self._expected: deque[tuple[int, Done, asyncio.TimerHandle]] = deque()
         self._replies: list[Any] = []
+        self._retired = False
 
     async def open(self) -> None:
         await self._connection.connect()
@@ -71,6 +72,12 @@ class AsyncConnection(asyncio.Protocol):
         self._gather()
         return await waiter
 
+    def retire(self) -> None:
+        """Closes it when all that is expected has come."""
+        self._retired = True
+        if not self._expected:
+            self.close()
+
     def close(self) -> None:
         """At once: what is not written yet is not wanted any more."""
         if self._connection.is_connected:
@@ -110,6 +117,8 @@ class AsyncConnection(asyncio.Protocol):
             self._expected.popleft()
             self._replies = []
             done(replies)
+        if self._retired:
+            self.close()
 
     def _late(self, within_s: float) -> None:
         self._fail(redis.TimeoutError(f"no reply within {within_s:g} s"))

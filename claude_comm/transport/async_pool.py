@@ -28,7 +28,6 @@ from claude_comm.transport.pool import (
     outcomes,
     pack,
     packed,
-    refused,
     translate,
     translated,
 )
@@ -63,10 +62,10 @@ class AsyncConnectionPool:
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        (reply,) = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
-        if isinstance(reply, redis.RedisError):
-            raise refused(reply)
-        return reply
+        replies = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
+        if isinstance(replies[0], redis.RedisError):
+            raise outcomes(replies, self.close_idle)[0]
+        return replies[0]
 
     async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
@@ -76,7 +75,8 @@ class AsyncConnectionPool:
         if not commands:
             return []
         together = b"".join([pack(command.args) for command in commands])
-        return outcomes(await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
+        replies = await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000)
+        return outcomes(replies, self.close_idle)
 
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies:
         """The same, of which nothing is waited for: it is sent when the caller awaits next."""
@@ -85,7 +85,8 @@ class AsyncConnectionPool:
     async def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
-        return outcomes(await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
+        replies = await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S)
+        return outcomes(replies, self.close_idle)
 
     def begin(self, posts: Sequence[Post], done: Landed) -> bool:
         """Sends these now, on a connection at rest or behind what was begun before; False where there is none.
@@ -117,7 +118,19 @@ class AsyncConnectionPool:
         if connection is self._stream and not self._aloft:
             self._stream = None
             self._idle.append(connection)
-        done(outcomes(replies))
+        try:
+            found = outcomes(replies, partial(self._doubt, connection))
+        except TransportError as error:
+            done(error)
+        else:
+            done(found)
+
+    def _doubt(self, connection: AsyncConnection) -> None:
+        """Nothing more goes on this connection: what is on its way is still answered there."""
+        if connection is self._stream:
+            self._stream = None
+        connection.retire()
+        self.close_idle()
 
     async def pools(self) -> list[AsyncConnectionPool]:
         """Itself: what a cluster has several of."""

@@ -40,6 +40,6 @@ async def _exchange(
                 replies += await connection.read(unread, within_s)
                 unread = replies_to(places, asking=batch.asking)
             replies += await connection.read(unread, within_s)
+        return outcomes(replies[1::2] if batch.asking else replies, pool.close_idle)
     except TransportError as error:
         return error
-    return outcomes(replies[1::2] if batch.asking else replies)

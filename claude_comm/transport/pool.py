@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
-from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.errors import NOT_READY, ServerNotReady, ServerRefused, ServerUnreachable, TransportError
 from claude_comm.settings import public
 from claude_comm.transport.connection import Connection
 
@@ -70,10 +70,10 @@ class ConnectionPool:
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
-        (reply,) = self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
-        if isinstance(reply, redis.RedisError):
-            raise refused(reply)
-        return reply
+        replies = self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
+        if isinstance(replies[0], redis.RedisError):
+            raise outcomes(replies, self.close_idle)[0]
+        return replies[0]
 
     def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
@@ -83,7 +83,8 @@ class ConnectionPool:
         if not commands:
             return []
         together = b"".join([pack(command.args) for command in commands])
-        return outcomes(self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000))
+        replies = self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000)
+        return outcomes(replies, self.close_idle)
 
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies:
         """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
@@ -98,7 +99,8 @@ class ConnectionPool:
     def append(self, posts: Sequence[Post]) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
-        return outcomes(self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S))
+        replies = self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S)
+        return outcomes(replies, self.close_idle)
 
     def pools(self) -> list[ConnectionPool]:
         """Itself: what a cluster has several of."""
@@ -221,7 +223,7 @@ class PendingReplies:
         except BaseException as error:  # noqa: BLE001  (raised again there)
             self._pool.broken(self._connection, error)
         self._pool.give_back(self._connection)
-        return outcomes(replies)
+        return outcomes(replies, self._pool.close_idle)
 
 
 def packed(posts: Sequence[Post]) -> bytes:
@@ -237,15 +239,29 @@ def packed(posts: Sequence[Post]) -> bytes:
     return b"".join(parts)
 
 
-def outcomes(replies: list[Any]) -> list[Any]:
-    """Replies with redis-py's error values made ours."""
-    return [refused(reply) if isinstance(reply, redis.RedisError) else reply for reply in replies]
+def outcomes(replies: list[Any], in_doubt: Callable[[], object]) -> list[Any]:
+    """Replies with redis-py's error values made ours.
+
+    A server in another state may have been replaced behind its address: then `in_doubt` is called, which drops the
+    connections to it. Raises ServerNotReady where that is the answer to all.
+    """
+    errors = [place for place, reply in enumerate(replies) if isinstance(reply, redis.RedisError)]
+    if not errors:
+        return replies
+    for place in errors:
+        replies[place] = refused(replies[place])
+    if any(isinstance(replies[place], ServerNotReady) for place in errors):
+        in_doubt()
+        if all(isinstance(reply, ServerNotReady) for reply in replies):
+            raise replies[0]
+    return replies
 
 
 def refused(error: redis.RedisError) -> TransportError:
     """The server's own error, with its code kept first (`OOM`, `BUSYGROUP`, `NOGROUP`, ...)."""
     text = str(error).rstrip(".")
-    return ServerRefused(text, code=error.status_code or text.split(" ", 1)[0])
+    code = error.status_code or text.split(" ", 1)[0]
+    return ServerNotReady(text, code=code) if code in NOT_READY else ServerRefused(text, code=code)
 
 
 def translated(error: Exception, url: str) -> TransportError:

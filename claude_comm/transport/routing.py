@@ -19,8 +19,8 @@ from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.transport.slots import Address, Redirection, SlotMap, redirection
 
 # Refusals of commands that were not executed, beside the redirections.
-_LATER = frozenset({"CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED"})
-_DOWN = frozenset({"CLUSTERDOWN", "MASTERDOWN"})
+_LATER = frozenset({"CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+_DOWN = frozenset({"CLUSTERDOWN"})
 _AGAIN = _LATER | {"MOVED", "ASK"}
 
 # Redirections that are followed at once; beyond them the nodes disagree, and need time.

@@ -52,4 +52,4 @@ def _exchange(pool: ConnectionPool, batch: NodeBatch, packer: Packer, within_s: 
             replies += connection.read(unread)
             unread = replies_to(places, asking=batch.asking)
         replies += connection.read(unread)
-    return outcomes(replies[1::2] if batch.asking else replies)
+    return outcomes(replies[1::2] if batch.asking else replies, pool.close_idle)

@@ -36,19 +36,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.read_ahead import ReadAhead
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import TransportError
+from claude_comm.runtime.outage import Outage
 from claude_comm.transport.driver import Client
 
 # How long one read waits for a message before the reader looks at its other duties.
 _READ_WAIT_S = 0.25
-# How long to wait before a server is tried again that does not answer.
-_UNREACHABLE_WAIT_S = 0.5
 
 
 class Prefetcher:
@@ -61,11 +58,11 @@ class Prefetcher:
         self,
         client: Client,
         subscription: Subscription,
-        log: FilteringBoundLogger,
+        outage: Outage,
         ahead: Ahead,
         idle: Callable[[], None],
     ) -> None:
-        self._client, self._subscription, self._log = client, subscription, log
+        self._client, self._subscription, self._outage = client, subscription, outage
         self._ahead, self._idle = ahead, idle
         self._read_ahead = ReadAhead(client, subscription)
         self._ready: deque[Delivery] = deque()
@@ -185,14 +182,14 @@ class Prefetcher:
             if self._several:
                 self._begin()
             deliveries = self._read_ahead.take() or self._read_ahead.read(_READ_WAIT_S, self._room())
+            self._outage.over()
             if self._subscription.filled:
                 self._ahead.read(time.monotonic())
             self._several = len(deliveries) > 1 and not self._barred
             self._ready.extend(deliveries)
             return len(deliveries)
         except TransportError as error:
-            self._log.warning("server.unreachable", error=str(error))
-            self._wait(lambda: False, _UNREACHABLE_WAIT_S)
+            self._wait(lambda: False, self._outage.met(error))
             return 0
 
     def _room(self) -> int:

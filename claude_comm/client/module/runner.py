@@ -38,6 +38,7 @@ from claude_comm.ops import consume, registry
 from claude_comm.ops.consume import Why
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
+from claude_comm.runtime.outage import Outage, until_reached
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 
@@ -68,14 +69,15 @@ class Runner:
     def __init__(self, identity: Identity, contract: Contract, config: RunConfig, *, stop: threading.Event) -> None:
         self.identity, self.contract, self.config, self.stop = identity, contract, config, stop
         self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
+        self.outage = Outage(self.log)
         self.client = connect(identity.settings)
         self.publisher = Publisher(identity.module, settings=identity.settings, client=self.client)
         options = config.options
         self.subscription = Subscription(identity.module, config.topics, identity.settings, identity.instance, options)
         self._handlers, self._ack = config.handlers, self.subscription.in_flight.ack
-        self.upkeep = Upkeep(identity, self.client, self.subscription, self.log, options.lease_s)
+        self.upkeep = Upkeep(identity, self.client, self.subscription, self.log, options.lease_s, self.outage)
         ahead = Ahead(options.prefetch, config.concurrency)
-        self.prefetcher = Prefetcher(self.client, self.subscription, self.log, ahead, self.upkeep.prompt)
+        self.prefetcher = Prefetcher(self.client, self.subscription, self.outage, ahead, self.upkeep.prompt)
         self.executor: Executor = (
             AsyncExecutor(self.prefetcher, config.concurrency, self.handle_async, self.end)
             if config.on_loop
@@ -85,10 +87,10 @@ class Runner:
     def run(self) -> int:
         """Handles messages until `stop` is set; 1 when a handler outlived the deadline, else 0."""
         with self.client, self.publisher:
-            self._register()
+            if not until_reached(self._come_up, self.outage, self.stop):
+                return 0
             self.upkeep.start(self.prefetcher.maintain)
             try:
-                self._tell(Lifecycle("started", self.identity.instance))
                 self.executor.start([partial(starter, self._context()) for starter in self.config.starters])
                 self.stop.wait()
             finally:
@@ -242,7 +244,7 @@ class Runner:
             self._bury(delivery, f"its reply cannot be sent: {error}", error)
             return False
         except TransportError as error:
-            self.log.warning("server.unreachable", error=str(error))
+            self.outage.met(error)
             self.subscription.release(delivery)
             return False
         return True
@@ -291,7 +293,7 @@ class Runner:
         try:
             self.client.run(ending)
         except TransportError as error:
-            self.log.warning("server.unreachable", error=str(error))
+            self.outage.met(error)
             self.subscription.release(delivery)
 
     def _context(self, envelopes: Sequence[Any] = ()) -> Context:
@@ -300,6 +302,11 @@ class Runner:
     def _tell(self, event: Lifecycle) -> None:
         identity = self.identity
         self.client.run(consume.record(identity.keys, identity.module, identity.event(event)))
+
+    def _come_up(self) -> bool:
+        self._register()
+        self._tell(Lifecycle("started", self.identity.instance))
+        return True
 
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
@@ -313,7 +320,7 @@ class Runner:
         try:
             self.prefetcher.give_back(_READ_END_S)
         except TransportError as error:
-            self.log.warning("server.unreachable", error=str(error))
+            self.outage.met(error)
         done = self.executor.join(deadline)
         if not done:
             for delivery in self.subscription.abandon():

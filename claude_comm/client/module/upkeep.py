@@ -16,6 +16,7 @@ from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
 from claude_comm.runtime.heartbeat import Heartbeat
+from claude_comm.runtime.outage import Outage
 from claude_comm.transport.driver import Client
 
 # How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
@@ -26,9 +27,15 @@ class Upkeep:
     """A thread beside the handlers."""
 
     def __init__(
-        self, identity: Identity, client: Client, subscription: Subscription, log: FilteringBoundLogger, lease_s: float
+        self,
+        identity: Identity,
+        client: Client,
+        subscription: Subscription,
+        log: FilteringBoundLogger,
+        lease_s: float,
+        outage: Outage,
     ) -> None:
-        self._client, self._subscription, self._log = client, subscription, log
+        self._client, self._subscription, self._outage = client, subscription, outage
         member = f"{identity.module}/{identity.instance}"
         self.heartbeat = Heartbeat(client.run, identity.keys.instances, member, log)
         self._renew_every_s = lease_s * RENEW_FRACTION
@@ -65,6 +72,6 @@ class Upkeep:
                 self._client.run(self._subscription.settling())
                 self._maintain()
             except TransportError as error:
-                self._log.warning("server.unreachable", error=str(error))
+                self._outage.met(error)
             self._prompted.wait(tick_s)
             self._prompted.clear()

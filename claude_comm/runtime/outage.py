@@ -1,0 +1,58 @@
+"""One time that a server is away or does not serve: logged when it begins and when it is over, and waited for.
+
+Law: whatever runs until it is stopped (a module, a worker) waits for its server, from the first moment of its life on:
+an absent server is no failure of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from structlog.typing import FilteringBoundLogger
+
+from claude_comm.errors import ClaudeCommError, ServerUnreachable
+
+T = TypeVar("T")
+
+# Waits between two attempts (seconds), doubling from the first to the last: short enough that work goes on within
+# seconds of the server's return, long enough that a hundred processes are no load for one that is starting.
+FIRST_WAIT_S, LAST_WAIT_S = 0.05, 2.0
+
+
+class Outage:
+    """What one process knows of it; any of its threads may notice it. `event` begins the names of its log lines."""
+
+    def __init__(self, log: FilteringBoundLogger, event: str = "server") -> None:
+        self._log, self._event = log, event
+        self._since: float | None = None
+        self._wait_s = FIRST_WAIT_S
+
+    def met(self, error: ClaudeCommError) -> float:
+        """Takes note of it; how long to wait before the next attempt (seconds)."""
+        if self._since is None:
+            self._since = time.monotonic()
+            self._log.warning(f"{self._event}.interrupted", error=str(error))
+        wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, LAST_WAIT_S)
+        return wait_s
+
+    def over(self) -> None:
+        """Something was answered."""
+        if self._since is not None:
+            self._log.info(f"{self._event}.resumed", after_s=round(time.monotonic() - self._since, 1))
+            self._since, self._wait_s = None, FIRST_WAIT_S
+
+
+def until_reached(attempt: Callable[[], T], outage: Outage, stop: threading.Event) -> T | None:
+    """What the first attempt returns that meets a server; None when `stop` was set before."""
+    while not stop.is_set():
+        try:
+            result = attempt()
+        except ServerUnreachable as error:
+            stop.wait(outage.met(error))
+        else:
+            outage.over()
+            return result
+    return None
