@@ -140,7 +140,7 @@ def _made(schema: Json, default: Dialect, policy: Policy, size: Measure, look: C
     document = close(document)
     look()
     # Compiled only when a message is put to it: many pairs are proved without one.
-    return Side(document.schema, DEFAULT, document, written)
+    return Side(document.schema, DEFAULT, document, written, wider=as_written)
 
 
 def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
@@ -155,7 +155,7 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     if listed is not None:
         return listed
     rest = residual(left.document, right.document)
-    if rest is True:
+    if rest is True or (left.wider is not None and residual(left.wider.document, right.document) is True):
         return Compatible(proof="keyword by keyword")
     guided = _guided(left, right, rest, budget)
     if guided is not None:

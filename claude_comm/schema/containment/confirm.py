@@ -46,6 +46,8 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     document: Document
     # What the schema says as it was written, where the normal form leaves something of it out.
     written: Side | None = None
+    # The side as it was before closing, which only took away: what that one may not break, this one may not.
+    wider: Side | None = None
     # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
     second: dict[str, Any] = msgspec.field(default_factory=dict)
     # Whether `precheck.compiles` said so of the schema.

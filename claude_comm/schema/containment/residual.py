@@ -28,13 +28,15 @@ and never implies wrongly.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from claude_comm.schema import keywords
+from claude_comm.schema.normalform.closing import original_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
-from claude_comm.schema.values import exact, key, text
+from claude_comm.schema.values import exact, key, ordered, text
 from claude_comm.schema.verdict import Json
 
 # Alternatives are compared each with each, on every level: past so many looks the rest remains as it is.
@@ -64,8 +66,33 @@ def bare(schema: Json) -> Json:
 
 
 def alike(left: Json, right: Json) -> bool:
-    """Whether two schemas are written the same way; in Python 1 equals true, as text it does not."""
-    return bool(left == right) and text(left) == text(right)
+    """Whether two schemas say the same word for word, in any order of keys; in Python 1 equals true, as text not."""
+    return bool(left == right) and ordered(left) == ordered(right)
+
+
+def alike_definitions(produced: Mapping[str, Json], accepted: Mapping[str, Json]) -> frozenset[str]:
+    """The names that stand for the same on both sides: written alike, and so is all that they refer to."""
+    common = {name for name, schema in produced.items() if name in accepted and alike(schema, accepted[name])}
+    users: dict[str, list[str]] = {}
+    for name in common:
+        for used in references(produced[name]):
+            users.setdefault(used, []).append(name)
+    different = [used for used in users if used not in common]
+    while different:
+        for user in users.get(different.pop(), ()):
+            if user in common:
+                common.remove(user)
+                different.append(user)
+    return frozenset(common)
+
+
+def references(schema: Json) -> set[str]:
+    """The definitions that a schema of a normal form refers to, at any place; of constants it may be more."""
+    written = text(schema)
+    return {name.decode() for name in _REFERENCE.findall(written)} if b'"$ref"' in written else set()
+
+
+_REFERENCE = re.compile(rb'"\$ref":"#/\$defs/([^"]*)"')
 
 
 class TooManyComparisons(Exception):
@@ -73,15 +100,19 @@ class TooManyComparisons(Exception):
 
 
 class Walk:
-    """`shared`: whether a reference means the same on both sides; `open`: those that are being compared."""
+    """`shared`: the definitions that mean the same on both sides; `open`: those that are being compared."""
 
     def __init__(self, produced: Mapping[str, Json], accepted: Mapping[str, Json]) -> None:
         self.produced, self.accepted = produced, accepted
-        self.shared, self.comparisons = alike(produced, accepted), MAX_COMPARISONS
+        self.comparisons = MAX_COMPARISONS
         self.open: set[tuple[str, str]] = set()
 
+    @functools.cached_property
+    def shared(self) -> frozenset[str]:
+        return alike_definitions(self.produced, self.accepted)
+
     def same(self, left: Json, right: Json) -> bool:
-        return alike(left, right) and (self.shared or b'"$ref"' not in text(right))
+        return alike(left, right) and references(right) <= self.shared
 
     def beyond(self, left: Json, right: Json) -> Json:
         """The residual of `right` for the values of `left`; raises `TooManyComparisons`."""
@@ -206,7 +237,8 @@ def _annotation(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
 def _ref(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     """A reference beside nothing else is read for what it stands for, unless that leads back to itself."""
     pair = str(left.get("$ref")), str(right["$ref"])
-    if walk.shared and pair[0] == pair[1]:
+    # Closing only takes away, so that a closed copy is within its original.
+    if original_of(definition_name(pair[0])) == definition_name(pair[1]) in walk.shared:
         return _NOTHING
     if len(left) > 1 or len(right) > 1 or "$ref" not in left or pair in walk.open:
         return {"$ref": right["$ref"]}

@@ -2,8 +2,14 @@
 
 Law: closing is done at each place where an object is described as a whole (the root, a property's value, an array's
 item), as by `unevaluatedProperties: false` there, so that `allOf`, `$ref` and `anyOf` compose. An object that declares
-no properties, or says anything about additional ones, is left as it is. The closed schema accepts nothing that the
-schema refuses: closing only ever takes away.
+nothing (neither `properties` nor `patternProperties`), or says anything about additional properties, is left as it is.
+The closed schema accepts nothing that the schema refuses: closing only ever takes away.
+
+Closing never makes a place impossible by itself. A name that is required (`required`, `dependentRequired`) is declared
+by that, with any value; where `minProperties` asks for more names than are declared, the place stays open; and where
+the forms of a `oneOf` overlap, so that a message of one form alone has to break the others, each may have the names of
+all. Names are declared by marking them as evaluated, beside the keyword that asks for them; where the schema itself
+says something about unevaluated properties no mark is set, for it would change what that means.
 
 A definition may serve at a place and inside a composition, a `not` or an `if`; so closed copies are made beside the
 originals, and what stands under `not`, `if` and `contains`, which test and do not describe, is never closed.
@@ -18,14 +24,13 @@ import msgspec
 
 from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.normalform.forms import TESTS, Forms, describing, target
 from claude_comm.schema.pointer import definition_name, reference_to
 from claude_comm.schema.verdict import Json
 
 # References that lead to references; a longer chain is left open.
 MAX_CHAIN = 40
 
-# Keywords in place that test a value: they do not describe it, and are never closed.
-_TESTS = frozenset(("not", "if"))
 _COMPOSING = frozenset((*keywords.IN_PLACE_LISTS, "$ref", "if", "dependentSchemas"))
 # What describes parts of a value as a whole; `contains` tests them.
 _PLACES = frozenset(keywords.names(lambda row: row.applies in ("member", "members"))) - {"contains"}
@@ -55,13 +60,16 @@ class _Closer:
         self.seen: set[str] = set()
         self._always: dict[str, bool] = {}
         self.declaring = _closure(document.definitions)
+        self.forms = Forms(document)
+        # Whether nothing but closing looks at which properties were evaluated.
+        self.marks = not any("unevaluatedProperties" in part for part in keywords.schemas(document.schema))
 
     def at_place(self, schema: Json) -> Json:
         """A schema that describes a whole value."""
         if not isinstance(schema, dict):
             return schema
         inside = self.inside(schema)
-        if keywords.FURTHER_PROPERTIES & schema.keys() or not self.may_declare(schema):
+        if keywords.FURTHER_PROPERTIES & schema.keys() or not self.may_declare(schema) or self.forms.wants_more(schema):
             return inside
         if not _COMPOSING & schema.keys():
             return {**inside, "additionalProperties": False}
@@ -69,28 +77,46 @@ class _Closer:
             inside = self.open_alternatives(inside, schema)
         return {"unevaluatedProperties": False, **inside}
 
-    def inside(self, schema: Json) -> Json:
-        """The places below a schema closed, the schema itself not."""
+    def inside(self, schema: Json, declared: frozenset[str] = frozenset()) -> Json:
+        """The places below a schema closed, the schema itself not. `declared`: names of the schemas around it."""
         if not isinstance(schema, dict):
             return schema
         out: dict[str, Any] = {}
         beside: list[Json] = []
+        declared = declared.union(schema.get("properties", ()))
+
+        def part(inner: Json) -> Json:
+            return self.inside(inner, declared)
+
         for keyword, value in schema.items():
             if keyword == "oneOf":
                 # "Exactly one" is not kept when its forms get narrower: so it stays, and one of them closed besides.
                 out[keyword] = value
-                beside.append({"anyOf": [self.inside(item) for item in value]})
+                beside.append({"anyOf": [part(item) for item in value]})
             elif keyword == "$ref":
                 out[keyword] = reference_to(_copy(self.want(value)))
             elif keyword in _PLACES:
                 out[keyword] = keywords.mapped(keyword, value, self.at_place)
-            elif keyword in keywords.IN_PLACE and keyword not in _TESTS:
-                out[keyword] = keywords.mapped(keyword, value, self.inside)
+            elif keyword in keywords.IN_PLACE and keyword not in TESTS:
+                out[keyword] = keywords.mapped(keyword, value, part)
             elif keyword != "$defs":
                 out[keyword] = value
         if beside:
             out["allOf"] = [*out.get("allOf", ()), *beside]
+        if self.marks and not keywords.FURTHER_PROPERTIES & schema.keys():
+            for keyword, marks in self.declared_by_asking(schema, declared).items():
+                out[keyword] = {**marks, **out.get(keyword, {})}
         return out
+
+    def declared_by_asking(self, schema: dict[str, Any], declared: frozenset[str]) -> dict[str, dict[str, Json]]:
+        """The names that a schema requires, and those of the forms that overlap: with any value."""
+        names = [name for name in _required(schema) if name not in declared]
+        patterns: list[str] = []
+        if "oneOf" in schema and not self.forms.apart(schema["oneOf"]):
+            names += self.forms.names(schema["oneOf"])
+            patterns += self.forms.patterns(schema["oneOf"])
+        marks = {"properties": dict.fromkeys(names, True), "patternProperties": dict.fromkeys(patterns, True)}
+        return {keyword: marked for keyword, marked in marks.items() if marked}
 
     def want(self, reference: str) -> str:
         name = definition_name(reference)
@@ -103,9 +129,9 @@ class _Closer:
         """Whether every value that is described here meets a declaration of properties, for certain."""
         if not isinstance(schema, dict) or depth > MAX_CHAIN:
             return False
-        if schema.get("properties"):
+        if _declares(schema):
             return True
-        name = _target(schema)
+        name = target(schema)
         if name is not None and self.always(name, depth):
             return True
         if any(self.declares(item, depth + 1) for item in schema.get("allOf", ())):
@@ -133,7 +159,7 @@ class _Closer:
         if self.declares(schema) or keywords.FURTHER_PROPERTIES & schema.keys() or not _objects(schema):
             return closed
         inner = [keyword for keyword in keywords.UNIONS if any(self.may_declare(x) for x in schema.get(keyword, ()))]
-        name = _target(schema)
+        name = target(schema)
         through = name is not None and name in self.declaring
         nested = any(self.may_declare(x) for x in schema.get("allOf", ())) or {"if", "dependentSchemas"} & schema.keys()
         if not inner and not through and not nested:
@@ -150,8 +176,8 @@ def _closure(definitions: Mapping[str, Json]) -> set[str]:
     """The definitions that declare properties somewhere in place, or refer to one that does."""
     users: dict[str, list[str]] = {}
     for name, schema in definitions.items():
-        for target in _references(schema):
-            users.setdefault(target, []).append(name)
+        for used in _references(schema):
+            users.setdefault(used, []).append(name)
     declaring = {name for name, schema in definitions.items() if _declares_somewhere(schema)}
     pending = list(declaring)
     while pending:
@@ -162,26 +188,22 @@ def _closure(definitions: Mapping[str, Json]) -> set[str]:
 
 
 def _declares_somewhere(schema: Json) -> bool:
-    return any(part.get("properties") for part in _describing(schema))
+    return any(map(_declares, describing(schema)))
+
+
+def _declares(schema: dict[str, Any]) -> bool:
+    return "properties" in schema or "patternProperties" in schema
+
+
+def _required(schema: dict[str, Any]) -> Iterator[str]:
+    """The names that a schema requires, always or beside another."""
+    yield from schema.get("required", ())
+    for others in schema.get("dependentRequired", {}).values():
+        yield from others
 
 
 def _references(schema: Json) -> Iterator[str]:
-    return (name for part in _describing(schema) if (name := _target(part)) is not None)
-
-
-def _describing(schema: Json) -> Iterator[dict[str, Any]]:
-    """The schema and what composes it in place; what stands under `not` and `if` tests, and does not describe."""
-    stack = [schema]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            yield value
-            stack.extend(keywords.in_place({name: item for name, item in value.items() if name not in _TESTS}))
-
-
-def _target(schema: dict[str, Any]) -> str | None:
-    reference = schema.get("$ref")
-    return None if reference is None else definition_name(reference)
+    return (name for part in describing(schema) if (name := target(part)) is not None)
 
 
 def _objects(schema: dict[str, Any]) -> bool:
@@ -193,5 +215,14 @@ def _objects(schema: dict[str, Any]) -> bool:
     return values is None or any(isinstance(value, dict) for value in values)
 
 
+# No name of a normal form ends so: what follows its last point is a number.
+_CLOSED = ".closed"
+
+
 def _copy(name: str) -> str:
-    return f"{name}.closed"
+    return name + _CLOSED
+
+
+def original_of(name: str) -> str:
+    """The definition that a closed copy was made from; any other name as it is."""
+    return name.removesuffix(_CLOSED)

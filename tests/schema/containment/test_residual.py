@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.containment import residual
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.residual import residual as residual_of
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.verdict import Policy
 from tests.support.schemas.pairs import Maker
 
 
@@ -92,3 +94,52 @@ FAULTS: dict[str, Callable[..., Any]] = {
 def test_a_planted_fault_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(residual, rule, FAULTS[rule])
     assert not all(compared(600))
+
+
+LISTEN = {"type": "object", "properties": {"port": {"type": "integer", "minimum": 1}}, "oneOf": [{}, False]}
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "at": {"$ref": "#/$defs/listen"}}}
+
+
+def turned(schema: Any) -> Any:
+    """The same schema with its keys in another order."""
+    if isinstance(schema, dict):
+        return {name: turned(item) for name, item in reversed(schema.items())}
+    return [turned(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def test_the_order_of_keys_says_nothing() -> None:
+    schema = {"$ref": "#/$defs/node", "$defs": {"node": NODE, "listen": LISTEN}}
+    assert rest_of(schema, turned(schema)) is True
+
+
+def test_definitions_that_are_alike_are_not_expanded_beside_one_that_is_not() -> None:
+    old = {"properties": {"n": {"$ref": "#/$defs/node"}, "v": {"$ref": "#/$defs/v"}}}
+    shared = {"node": NODE, "listen": LISTEN}
+    left = {**old, "$defs": {**shared, "v": {"type": "string", "maxLength": 3}}}
+    right = {**old, "$defs": {**shared, "v": {"type": "string", "minLength": 1}}}
+    assert rest_of(left, right)["properties"] == {"v": {"minLength": 1}}
+
+
+def test_a_definition_is_not_alike_when_what_it_refers_to_is_not() -> None:
+    left = {"$ref": "#/$defs/node", "$defs": {"node": NODE, "listen": LISTEN}}
+    right = {"$ref": "#/$defs/node", "$defs": {"node": NODE, "listen": False}}
+    assert rest_of(left, right) is not True
+    assert isinstance(check(left, right), Incompatible)
+
+
+@pytest.mark.parametrize("policy", ["strict", "closed-producer"])
+def test_a_schema_is_within_itself_also_with_an_address_of_its_own(policy: Policy) -> None:
+    schema = {"$ref": "#/$defs/node", "$defs": {"node": NODE, "listen": LISTEN}}
+    for left, right in ((schema, turned(schema)), ({"$id": "https://example.com/s", **schema}, schema)):
+        verdict = check(left, right, policy=policy)
+        assert isinstance(verdict, Compatible)
+        assert verdict.proof == "keyword by keyword"
+
+
+def test_what_is_proved_as_written_is_proved_when_closed() -> None:
+    """Closing puts copies of forms beside a `oneOf`, which the walk over both does not see through."""
+    forms = [{"type": "object", "properties": {"a": {"type": "integer"}}, "minProperties": 3} for _ in range(2)]
+    schema = {"properties": {"x": {"oneOf": [*forms, {"pattern": "(?=a)b"}]}}}
+    verdict = check(schema, schema)
+    assert isinstance(verdict, Compatible)
+    assert verdict.proof == "keyword by keyword"

@@ -35,6 +35,19 @@ KEPT: list[tuple[Any, Any]] = [
     ({"$ref": "#/$defs/a", "properties": {"b": True}, "$defs": {"a": A}}, {"a": 1, "b": 2}),
     ({"not": A, "type": "object"}, {"a": "no integer", "x": 1}),
     ({**A, "patternProperties": {"^x-": True}}, {"x-1": 1}),
+    # A name that is required is declared by that, with any value, wherever it is required.
+    ({**A, "required": ["a", "b"]}, {"a": 1, "b": None}),
+    ({**A, "dependentRequired": {"a": ["b"]}}, {"a": 1, "b": "x"}),
+    ({"allOf": [A, {"required": ["b"]}]}, {"b": 1}),
+    ({**A, "anyOf": [{"required": ["url"]}, {"required": ["path"]}]}, {"a": 1, "path": None}),
+    ({**A, "if": {"required": ["a"]}, "then": {"required": ["b"]}}, {"a": 1, "b": 2}),
+    ({"properties": {"o": {**A, "required": ["b"]}}}, {"o": {"b": 1}}),
+    ({"items": {**A, "required": ["b"]}}, [{"b": 1}]),
+    ({"$ref": "#/$defs/a", "$defs": {"a": {**A, "required": ["b"]}}}, {"b": 1}),
+    ({**A, "minProperties": 2}, {"a": 1, "x": 1}),
+    # Forms that overlap: a message of one alone has to break the other.
+    ({"oneOf": [A, B]}, {"a": "no integer"}),
+    ({"oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {"a": A, "b": B}}, {"b": "no integer"}),
 ]
 TAKEN: list[tuple[Any, Any]] = [
     (A, {"x": 1}),
@@ -47,6 +60,15 @@ TAKEN: list[tuple[Any, Any]] = [
     ({"anyOf": [{"type": "string"}, A]}, {"x": 1}),
     ({"oneOf": [{**A, "required": ["a"]}, {**B, "required": ["b"]}]}, {"b": 1, "x": 1}),
     ({"properties": {"n": {"$ref": "#"}, "a": True}}, {"n": {"n": {"x": 1}}}),
+    # Declared is what has fields, even if it has none of them, and what has patterns of names.
+    ({"type": "object", "properties": {}}, {"x": 1}),
+    ({"type": "object", "patternProperties": {"^[a-z]$": True}}, {"long": 1}),
+    ({**A, "required": ["a", "b"]}, {"a": 1, "b": None, "x": 1}),
+    ({**A, "anyOf": [{"required": ["url"]}, {"required": ["path"]}]}, {"a": 1, "path": None, "x": 1}),
+    ({**A, "minProperties": 1}, {"a": 1, "x": 1}),
+    ({"oneOf": [A, B]}, {"a": "no integer", "x": 1}),
+    # What tells forms apart keeps each to its own names.
+    ({"oneOf": [{**A, "required": ["a"]}, {**B, "required": ["b"]}]}, {"a": "no integer", "b": 1}),
 ]
 
 
@@ -74,6 +96,13 @@ def test_closing_a_form_of_one_of_lets_nothing_new_in() -> None:
     both = {"o": {"x": 1}}
     assert not compiled(schema, "draft2020-12").is_valid(both)
     assert not sends(schema, both)
+
+
+def test_what_a_schema_says_of_unevaluated_properties_is_left_as_it_is() -> None:
+    """Declaring a name in a part would mark it as evaluated, and let in what the whole refuses."""
+    schema = {"allOf": [{"required": ["b"]}], "properties": {"o": A}, "unevaluatedProperties": {"type": "integer"}}
+    assert sends(schema, {"b": 1})
+    assert not sends(schema, {"b": "no integer"})
 
 
 def test_a_witness_is_also_a_message_of_the_schema_as_it_was_written() -> None:
