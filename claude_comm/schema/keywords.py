@@ -207,9 +207,11 @@ def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
     stack: list[tuple[Json, Holds]] = [(root, "schema")]
     while stack:
         value, holds = stack.pop()
+        inner: Holds
         if not isinstance(value, dict):
             inner = "schema" if holds in ("map", "list") else holds
-            stack += [(item, inner) for item in value if isinstance(item, _NESTED)] if isinstance(value, _LISTS) else ()
+            if isinstance(value, _LISTS):
+                stack.extend((item, inner) for item in value if isinstance(item, _NESTED))
         elif holds in _SCHEMA:
             found.append(value)
             for name, item in value.items():
@@ -219,7 +221,7 @@ def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
                         stack.append((item, data if inner == "data" else inner))
         else:
             inner = "data" if holds == "data" else "schema"
-            stack += [(item, inner) for item in value.values() if isinstance(item, _NESTED)]
+            stack.extend((item, inner) for item in value.values() if isinstance(item, _NESTED))
     return found
 
 
