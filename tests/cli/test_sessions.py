@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from claude_comm import Publisher
+from claude_comm.cli import session_watch
 from claude_comm.client.consumer.consumer import Consumer
 from claude_comm.progress.monitor import METRICS, Observation, measure
 from claude_comm.settings import Settings
@@ -66,7 +67,7 @@ def test_a_session_is_watched_for_as_long_as_asked(
         "monitoring": {"interval_seconds": 0.1, "metrics": ["messages", "failed", "messages_per_second", "latency"]},
     }
     clock = HeldClock()
-    monkeypatch.setattr("claude_comm.cli.commands.watch.time", clock)
+    monkeypatch.setattr(session_watch, "time", clock)
     ran = run("monitor-session", file(document), "--duration", "0.5", "--json")
     assert sum(clock.slept) == pytest.approx(0.5)
     looks = [json.loads(line) for line in ran.out.splitlines()]

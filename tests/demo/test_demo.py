@@ -8,8 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,7 +19,7 @@ from claude_comm.demo.index import Index
 from claude_comm.demo.shapes import Finding
 from claude_comm.errors import ConfigurationError, NotFound
 from claude_comm.runtime import private_server, worker_processes
-from tests.support.homes import child_environ
+from tests.support.homes import child_environ, new_home, remove_home
 from tests.support.waiting import PATIENCE_S, wait_until
 
 COMMAND = [sys.executable, "-m", "claude_comm"]
@@ -54,11 +55,42 @@ def modules_of(home: Path) -> list[int]:
     return found
 
 
-def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(home: Path) -> None:
-    ran = comm(home, "demo")
-    assert ran.returncode == 0, ran.stderr
-    assert nothing_runs(home)
+class Played(NamedTuple):
+    """One demo that ended, what ran in its home then, and a second one that was started beside it."""
 
+    home: Path
+    code: int
+    stdout: str
+    stderr: str
+    left_nothing: bool
+    second: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Played]:
+    """Played once, for all tests that read it."""
+    home = new_home()
+    first = subprocess.Popen(
+        [*COMMAND, "demo"],
+        env=child_environ(CLAUDE_COMM_HOME=str(home)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: worker_processes.running(home, "demo") is not None)
+    second = comm(home, "demo")
+    out, err = first.communicate(timeout=PATIENCE_S)
+    yield Played(home, first.returncode, out, err, nothing_runs(home), second)
+    remove_home(home)
+
+
+def test_two_demos_at_once_do_not_mix(played: Played) -> None:
+    assert (played.second.returncode, "demo runs already" in played.second.stderr) == (1, True)
+    assert (played.code, played.left_nothing) == (0, True), played.stderr
+
+
+def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(played: Played) -> None:
+    ran, home = played, played.home
     assert "REFUSED" in ran.stdout
     witness = json.loads(re.search(r"a message it may send: +(\{.*\})", ran.stdout)[1])  # type: ignore[index]
     assert "title" not in witness
@@ -134,19 +166,6 @@ def test_interrupted_it_stops_what_it_started(home: Path, tmp_path: Path, number
     assert process.returncode == 130
     assert b"Traceback" not in words
     assert nothing_runs(home)
-
-
-def test_two_demos_at_once_do_not_mix(home: Path) -> None:
-    first = subprocess.Popen(
-        [*COMMAND, "demo"],
-        env=child_environ(CLAUDE_COMM_HOME=str(home)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(lambda: worker_processes.running(home, "demo") is not None)
-    second = comm(home, "demo")
-    assert (second.returncode, "demo runs already" in second.stderr) == (1, True)
-    assert first.wait(timeout=PATIENCE_S) == 0
 
 
 def test_hidden_and_very_large_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
