@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from claude_comm.version import __version__
 
 if TYPE_CHECKING:
-    from claude_comm.client.communicator import AsyncModuleCommunicator, ModuleCommunicator
+    from claude_comm.client.communicator.async_communicator import AsyncModuleCommunicator
+    from claude_comm.client.communicator.communicator import ModuleCommunicator
     from claude_comm.client.consumer.async_consumer import AsyncConsumer
     from claude_comm.client.consumer.consumer import Consumer
     from claude_comm.client.consumer.delivery import Delivery
@@ -20,46 +21,89 @@ if TYPE_CHECKING:
     from claude_comm.client.publisher.publisher import Publisher
     from claude_comm.delivery.retry import RetryPolicy
     from claude_comm.envelope import Envelope
-    from claude_comm.errors import ClaudeCommError, ReplyTimeout, RequestFailed
+    from claude_comm.errors import (
+        AgreementBroken,
+        ClaudeCommError,
+        ConfigurationError,
+        EncodeError,
+        InboxFull,
+        InvalidName,
+        NegotiationRefused,
+        PublisherFull,
+        ReplyTimeout,
+        RequestFailed,
+        ServerFull,
+        ServerRefused,
+        ServerUnreachable,
+        StoreError,
+        TooLarge,
+        UnknownModule,
+    )
     from claude_comm.negotiation.agreement import Agreement
     from claude_comm.settings import Settings
 
 _HOMES = {
     "Agreement": "claude_comm.negotiation.agreement",
+    "AgreementBroken": "claude_comm.errors",
     "AsyncConsumer": "claude_comm.client.consumer.async_consumer",
-    "AsyncModuleCommunicator": "claude_comm.client.communicator",
+    "AsyncModuleCommunicator": "claude_comm.client.communicator.async_communicator",
     "AsyncPublisher": "claude_comm.client.publisher.async_publisher",
     "ClaudeCommError": "claude_comm.errors",
+    "ConfigurationError": "claude_comm.errors",
     "Consumer": "claude_comm.client.consumer.consumer",
     "Context": "claude_comm.client.module.context",
     "Delivery": "claude_comm.client.consumer.delivery",
+    "EncodeError": "claude_comm.errors",
     "Envelope": "claude_comm.envelope",
+    "InboxFull": "claude_comm.errors",
+    "InvalidName": "claude_comm.errors",
     "Module": "claude_comm.client.module.module",
-    "ModuleCommunicator": "claude_comm.client.communicator",
+    "ModuleCommunicator": "claude_comm.client.communicator.communicator",
+    "NegotiationRefused": "claude_comm.errors",
     "Publisher": "claude_comm.client.publisher.publisher",
+    "PublisherFull": "claude_comm.errors",
     "ReplyTimeout": "claude_comm.errors",
     "RequestFailed": "claude_comm.errors",
     "RetryPolicy": "claude_comm.delivery.retry",
+    "ServerFull": "claude_comm.errors",
+    "ServerRefused": "claude_comm.errors",
+    "ServerUnreachable": "claude_comm.errors",
     "Settings": "claude_comm.settings",
+    "StoreError": "claude_comm.errors",
+    "TooLarge": "claude_comm.errors",
+    "UnknownModule": "claude_comm.errors",
 }
 
 __all__ = [
     "Agreement",
+    "AgreementBroken",
     "AsyncConsumer",
     "AsyncModuleCommunicator",
     "AsyncPublisher",
     "ClaudeCommError",
+    "ConfigurationError",
     "Consumer",
     "Context",
     "Delivery",
+    "EncodeError",
     "Envelope",
+    "InboxFull",
+    "InvalidName",
     "Module",
     "ModuleCommunicator",
+    "NegotiationRefused",
     "Publisher",
+    "PublisherFull",
     "ReplyTimeout",
     "RequestFailed",
     "RetryPolicy",
+    "ServerFull",
+    "ServerRefused",
+    "ServerUnreachable",
     "Settings",
+    "StoreError",
+    "TooLarge",
+    "UnknownModule",
     "__version__",
 ]
 

@@ -48,6 +48,21 @@ TWINS = (
             "import AsyncConnectionPool, AsyncPendingReplies, Landed": "import ConnectionPool, PendingReplies",
         },
     ),
+    Twin(
+        "claude_comm/client/communicator/async_communicator.py",
+        "claude_comm/client/communicator/communicator.py",
+        {
+            "The simple face, on an event loop:": "The simple face:",
+            "One class, no handlers.": "One class, no handlers, no loop.",
+            "without handlers, for one event loop. An async context manager.": (
+                "without handlers. A context manager; safe to share between threads."
+            ),
+            "await asyncio.to_thread(self._projection.messages, target, limit)": (
+                "self._projection.messages(target, limit)"
+            ),
+            "await asyncio.to_thread(self._projection.progress, task)": "self._projection.progress(task)",
+        },
+    ),
     Twin("claude_comm/client/consumer/async_read_ahead.py", "claude_comm/client/consumer/read_ahead.py"),
     Twin(
         "claude_comm/client/consumer/async_consumer.py",

@@ -1,4 +1,4 @@
-"""What every client opens with: settings, keys, identity and clock, in one value.
+"""The identity of a client: its module, instance, settings, keys and clock, in one value.
 
 Law: the environment, the clock and the entropy of a client process are read here and nowhere else in `client`.
 """
@@ -66,12 +66,12 @@ class Identity(msgspec.Struct, frozen=True):
 def identify(module: str, settings: Settings | None = None, instance: str | None = None) -> Identity:
     """Raises InvalidName or ConfigurationError."""
     check_name(module)
-    found = settings or settings_of_process()
-    return Identity(module, check_name(instance or _instance(), "instance"), found, Keys(found.namespace))
+    used = settings or settings_of_process()
+    return Identity(module, check_name(instance or _instance(), "instance"), used, Keys(used.namespace))
 
 
 def new_id(time_us: int) -> str:
-    """An id that nobody else has."""
+    """A new unique id."""
     while True:
         try:
             return moment(time_us) + _tails.pop()
@@ -79,7 +79,7 @@ def new_id(time_us: int) -> str:
             _tails.extend(tails(os.urandom(_TAILS * ENTROPY_BYTES)))
 
 
-# The random ends of the next ids: one call of the system for many. A fork draws its own, or both would have the same.
+# The random ends of the next ids: one system call for many. A fork draws its own, or both processes would share them.
 _TAILS = 512
 _tails: list[str] = []
 os.register_at_fork(after_in_child=_tails.clear)

@@ -178,8 +178,8 @@ def test_an_outbox_sends_nothing_twice_although_all_is_trimmed_at_once(
                 publisher.publish_many("sink", range(first, first + 100))
                 handle()
             wait_until(handle, what="the trimming")
-            assert publisher._outboxed is not None
-            outbox = publisher._outboxed.outbox
+            assert publisher._outbox is not None
+            outbox = publisher._outbox.outbox
             wait_until(lambda: outbox.held_bytes == 0, what="an empty outbox")
             assert handled == list(range(1000))
             (added,) = (client.data.one(Command(("XINFO", "STREAM", keys.inbox("sink"))))[b"entries-added"],)

@@ -1,4 +1,4 @@
-"""What a handler is given beside the payload: who sent it, and the ways to act on it."""
+"""The context of a handler: the message beside its payload, and the means to act on it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from claude_comm.registry.contracts import Contract
 
 
 class Context:
-    """The message at hand and this module's means. `envelope` is None in a start function and for a batch handler,
-    which finds its messages in `envelopes`.
+    """The message being handled, and the means of this module. `envelope` is None in a start function and for a batch
+    handler, which finds its messages in `envelopes`.
 
-    What is sent from here carries the session and the correlation of the message at hand, and names it as its cause.
+    Messages sent from here carry the session and the correlation of the message being handled, and name it as their
+    cause.
     """
 
     __slots__ = ("_contract", "_publisher", "_stop", "envelope", "envelopes")
@@ -37,7 +38,7 @@ class Context:
 
     @property
     def session(self) -> str:
-        """That of the message at hand; empty where there is none."""
+        """The session of the message being handled; empty where there is none."""
         return self.envelope.session if self.envelope is not None else ""
 
     @property
@@ -59,7 +60,7 @@ class Context:
         at: datetime | None = None,
         ttl_s: float | None = None,
     ) -> str:
-        """Sends a message; its id. What the module declared to produce is negotiated before its first message.
+        """Sends a message; returns its id. A declared type is negotiated before its first message.
 
         `delay_s`, `at` and `ttl_s` are as for `Publisher.publish`. Raises as that does, and NegotiationRefused or
         UnknownModule.
@@ -117,8 +118,8 @@ class Context:
         **details: object,
     ) -> None:
         """Reports a file that was read, written or failed at; it counts in the session."""
-        fact = FileOperation(operation, str(path), status, size_bytes, details)
-        self._publisher.tell(fact, session=self.session)
+        event = FileOperation(operation, str(path), status, size_bytes, details)
+        self._publisher.tell(event, session=self.session)
 
     def stop(self) -> None:
         """Ends the module after this message."""
@@ -133,7 +134,7 @@ class Context:
 
 
 def task_progress(task: Any, completed: Any, total: Any) -> TaskProgress:
-    """A progress fact with its values checked. Raises ConfigurationError."""
+    """A progress event with its values checked. Raises ConfigurationError."""
     if not isinstance(task, str) or not 0 < len(task) <= 256:
         raise ConfigurationError("a task is named by 1 to 256 characters.")
     for name, value in (("completed", completed), ("total", total)):

@@ -1,0 +1,140 @@
+"""The simple face, on an event loop: send, read, report progress, agree. One class, no handlers.
+
+Law: reading does not consume. Messages are read from the projection, brought up to date first, so that a message is
+seen from the moment its sending returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Self
+
+from claude_comm.client.communicator.declaration import declare
+from claude_comm.client.communicator.projection_reader import ProjectionReader
+from claude_comm.client.identity import as_json, identify
+from claude_comm.client.module.context import task_progress
+from claude_comm.client.publisher.async_publisher import AsyncPublisher
+from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
+from claude_comm.envelope import DEFAULT_TYPE
+from claude_comm.errors import ConfigurationError
+from claude_comm.names import check_name, check_session
+from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops import registry
+from claude_comm.registry.contracts import Contract
+from claude_comm.schema.evolution.infer import infer
+from claude_comm.settings import Settings
+from claude_comm.transport.connect import connect_async
+
+
+class AsyncModuleCommunicator:
+    """One module's way to talk, without handlers, for one event loop. An async context manager.
+
+    `module_name` negotiates, registers and reports progress; messages may be sent in any module's name.
+    """
+
+    def __init__(self, module_name: str, *, settings: Settings | None = None) -> None:
+        self.identity = identify(module_name, settings)
+        self.client = connect_async(self.identity.settings)
+        self._projection = ProjectionReader(self.identity)
+        self._publishers: dict[str, AsyncPublisher] = {}
+        # Of this thread or task, so that two of them can work on two sessions at once.
+        self._session: ContextVar[str] = ContextVar("session", default="")
+
+    @property
+    def module_name(self) -> str:
+        return self.identity.module
+
+    @property
+    def current_session(self) -> str:
+        """The session that this thread or task works in; empty for none."""
+        return self._session.get()
+
+    async def send_message(self, source: str, target: str, content: dict[str, Any], *, type: str = DEFAULT_TYPE) -> str:
+        """Sends a message; returns its id. Raises as `Publisher.publish`, and ConfigurationError for no mapping."""
+        if not isinstance(content, Mapping):
+            raise ConfigurationError(
+                f"content is a {content.__class__.__name__}: it must be a dict of names to values."
+            )
+        return await self._publisher(source).publish(target, content, type=type, session=self.current_session)
+
+    async def request(
+        self,
+        target: str,
+        content: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        as_: Any = Any,
+    ) -> Any:
+        """Sends a message in this module's name and waits for its reply. Raises as `Publisher.request` does."""
+        publisher = self._publisher(self.module_name)
+        session = self.current_session
+        return await publisher.request(target, content, type=type, timeout_s=timeout_s, session=session, as_=as_)
+
+    async def get_messages(self, target: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """The messages sent to the target so far, newest first, as `id`, `source`, `target`, `data`, `timestamp`.
+
+        Does not consume. `data` is the payload; `timestamp` is ISO 8601 text in UTC.
+        """
+        return await asyncio.to_thread(self._projection.messages, target, limit)
+
+    async def track_progress(self, task: str, completed: float, total: float) -> None:
+        """Reports how far a task of this module is, in units of its own."""
+        event = task_progress(task, completed, total)
+        await self._publisher(self.module_name).tell(event, session=self.current_session)
+
+    async def get_progress(self, task: str) -> dict[str, float]:
+        """The latest report on a task: `completed`, `total` and `percentage`; zeros while there is none.
+
+        This module's own report where it has made one, else the latest of any module.
+        """
+        return await asyncio.to_thread(self._projection.progress, task)
+
+    async def negotiate_schema(self, target_module: str, sample_data: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
+        """Agrees with the target on messages shaped like the sample; later ones are held to it.
+
+        The schema is inferred from the sample and checked against the one that the target registered. Raises
+        UnknownModule, or NegotiationRefused, whose `refusal` carries the verdict with a message that shows the problem.
+        """
+        schema = infer([as_json(sample_data)])
+        return await self._publisher(self.module_name).negotiate(target_module, schema, type=type)
+
+    async def register(self, *, accepts: Any = None, produces: Any = None, version: str = "1.0.0") -> Contract:
+        """Registers what this module accepts and produces: a schema or type, or a mapping of message types to such."""
+        declared = declare(self.module_name, accepts, produces, version)
+        await self.client.run(registry.register(self.identity.keys, declared))
+        return declared
+
+    @contextmanager
+    def session(self, name: str) -> Iterator[None]:
+        """Within it, messages and reports of this thread or task belong to the session of that name."""
+        token = self._session.set(check_session(name))
+        try:
+            yield
+        finally:
+            self._session.reset(token)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        for publisher in self._publishers.values():
+            await publisher.close()
+        self._projection.close()
+        await self.client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _publisher(self, source: str) -> AsyncPublisher:
+        if source not in self._publishers:
+            check_name(source, "source")
+            self._publishers[source] = AsyncPublisher(source, settings=self.identity.settings, client=self.client)
+        return self._publishers[source]

@@ -1,0 +1,28 @@
+"""A contract from what a module says that it accepts and produces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from claude_comm.client.identity import micros
+from claude_comm.client.payload_types import schema_of
+from claude_comm.registry.contracts import Contract, Produced, by_type, contract
+
+
+def declare(module: str, accepts: Any, produces: Any, version: str) -> Contract:
+    """A contract from schemas, types, or mappings of message types to either."""
+    sent = [Produced(type, schema) for type, schema in by_type(_schemas(produces)).items()]
+    made = contract(module, version=version, accepts=_schemas(accepts), produces=sent)
+    return msgspec.structs.replace(made, registered_us=micros())
+
+
+def _schemas(declared: Any) -> Any:
+    """Python types replaced by their schemas, in a mapping or alone."""
+    if declared is None:
+        return None
+    if isinstance(declared, Mapping):
+        return {name: schema_of(value) if isinstance(value, type) else value for name, value in declared.items()}
+    return schema_of(declared)

@@ -1,0 +1,59 @@
+"""What a communicator reads: messages and progress from the projection of this host, brought up to date first.
+
+Law: reading does not consume. A message is seen from the moment its sending returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from claude_comm.client.identity import Identity
+from claude_comm.names import check_target
+from claude_comm.store import queries
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import Database, open_database
+from claude_comm.transport.connect import connect
+
+
+class ProjectionReader:
+    """The projection as one module reads it; safe to share between threads."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._client = connect(identity.settings)
+
+    def messages(self, target: str, limit: int | None) -> list[dict[str, Any]]:
+        """The messages sent to a target so far, newest first, as mappings."""
+        check_target(target)
+        with self._projection() as database:
+            rows = queries.messages(database, target=target, limit=limit)
+        return [
+            {
+                "id": row.id,
+                "source": row.source,
+                "target": row.target,
+                "data": row.payload_or_bytes(),
+                "timestamp": row.timestamp,
+            }
+            for row in rows
+        ]
+
+    def progress(self, task: str) -> dict[str, float]:
+        """The latest report on a task: this module's own where it has made one, else the latest of any module."""
+        with self._projection() as database:
+            rows = queries.progress(database, task=task)
+        rows.sort(key=lambda row: (row.module == self._identity.module, row.time_us))
+        completed, total = (rows[-1].completed, rows[-1].total) if rows else (0.0, 0.0)
+        return {"completed": completed, "total": total, "percentage": 100 * completed / total if total else 0.0}
+
+    def close(self) -> None:
+        self._client.close()
+
+    @contextmanager
+    def _projection(self) -> Iterator[Database]:
+        settings = self._identity.settings
+        with open_database(settings.database) as database:
+            catch_up(self._client, database, self._identity.keys, max_bytes=settings.max_envelope_bytes)
+            yield database
