@@ -1,8 +1,8 @@
 """The envelope: one message as it travels, and its codec.
 
 Law: the payload stays raw bytes inside the envelope, so routing never decodes it. Whatever bytes a foreign sender
-wrote, `decode` returns an Envelope or raises DecodeError or TooLarge, and nothing else. Field names follow
-CloudEvents 1.0 where it has one.
+wrote, `decode` returns an Envelope or raises DecodeError (NewerFormat is one) or TooLarge, and nothing else. Field
+names follow CloudEvents 1.0 where it has one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from claude_comm.errors import DecodeError, EncodeError, TooLarge
+from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
 from claude_comm.names import check_name, check_session, check_target
 
 WIRE_VERSION = 1
@@ -62,7 +62,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
             raise DecodeError(f"the payload of {self.id} cannot be read: {error}.") from None
 
 
+class _Versioned(msgspec.Struct):
+    """What every version of the envelope has."""
+
+    v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION
+
+
 _encode = msgspec.msgpack.Encoder().encode
+_decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 
 
@@ -174,7 +181,20 @@ def decode(body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:
     try:
         envelope = _decode(body)
     except UNREADABLE as error:
+        _require_known(body)
         raise DecodeError(f"not an envelope: {error}.") from None
     if envelope.v != WIRE_VERSION:
-        raise DecodeError(f"wire version {envelope.v} is newer than this program reads ({WIRE_VERSION}): upgrade it.")
+        _require_known(body)
     return envelope
+
+
+def _require_known(body: bytes) -> None:
+    """Raises NewerFormat for an envelope of a version after ours, whatever else is in it."""
+    try:
+        version = _decode_version(body).v
+    except UNREADABLE:
+        return
+    if version > WIRE_VERSION:
+        raise NewerFormat(
+            f"wire {version}", f"wire version {version} is newer than this program reads ({WIRE_VERSION})"
+        )

@@ -8,6 +8,7 @@
     ├── EnvelopeError                   exit 1
     │   ├── EncodeError                          the payload cannot be written
     │   ├── DecodeError                          bytes that are not an envelope
+    │   │   └── NewerFormat                      written by a newer release
     │   └── TooLarge                             over a size limit
     ├── PublisherFull                   exit 1   too much waits to be sent
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
@@ -103,6 +104,14 @@ class EncodeError(EnvelopeError):
 
 class DecodeError(EnvelopeError):
     """Bytes that are not an envelope of a known version."""
+
+
+class NewerFormat(DecodeError):
+    """A newer release wrote this; `needs` is what a program must know to read it, such as `wire 2`."""
+
+    def __init__(self, needs: str, sentence: str) -> None:
+        self.needs = needs
+        super().__init__(f"{sentence}: upgrade this program.")
 
 
 class TooLarge(EnvelopeError):

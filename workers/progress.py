@@ -123,6 +123,8 @@ class Follower:
         added = done.projected
         if added.entries:
             self._log.debug("projection.stored", entries=added.entries, messages=added.messages, events=added.events)
+        if added.newer:
+            self._log.warning("projection.newer", entries=added.newer)
         if added.unreadable:
             self._log.warning("projection.unreadable", entries=added.unreadable)
 

@@ -7,12 +7,12 @@ store adds them up in signed 64-bit integers and cannot hold a NaN.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
-from claude_comm.envelope import Micros
-from claude_comm.errors import DecodeError
+from claude_comm.envelope import UNREADABLE, Micros
+from claude_comm.errors import DecodeError, NewerFormat
 
 EVENT_TYPE = "comm.event"
 
@@ -94,12 +94,31 @@ class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
 
 Event: TypeAlias = Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Lifecycle
 
+# The kinds that this release knows, as they are tagged.
+KINDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
+
+
+class _Kind(msgspec.Struct):
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+_kind_decoder = msgspec.msgpack.Decoder(_Kind)
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
 
 def decode_event(data: bytes | msgspec.Raw) -> Event:
-    """The event in an envelope's payload. Raises DecodeError."""
+    """The event in an envelope's payload. Raises DecodeError; NewerFormat for a kind unknown to this release."""
     try:
         return _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except UNREADABLE as error:
+        kind = _kind_of(data)
+        if kind and kind not in KINDS:
+            raise NewerFormat(f"event {kind}", f"events of kind {kind!r} are newer than this program") from None
         raise DecodeError(f"not an event: {error}.") from None
+
+
+def _kind_of(data: bytes | msgspec.Raw) -> str:
+    try:
+        return _kind_decoder.decode(data).kind
+    except UNREADABLE:
+        return ""

@@ -1,8 +1,9 @@
 """From an entry of a stream to a fact that the projection can store.
 
 Law: `fold` is total. Whatever bytes an entry holds, it becomes one fact, and none is an error: what cannot be read
-is `Unreadable`, with its reason. An envelope of type `comm.event` is an event on an events stream only, and it
-speaks for the module whose stream it lies in; anywhere else it is a message like any other.
+is `Unreadable`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type `comm.event` is
+an event on an events stream only, and it speaks for the module whose stream it lies in; anywhere else it is a message
+like any other.
 
 Counted into a session: files and bytes from the file operations that succeeded (the sizes of messages are in
 `messages.size_bytes`), an error for every file operation that failed and for every burial of one of its messages.
@@ -10,13 +11,14 @@ Counted into a session: files and bytes from the file operations that succeeded 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from claude_comm.envelope import DEFAULT_MAX_BYTES, Envelope, decode
-from claude_comm.errors import DecodeError, TooLarge
+from claude_comm.errors import DecodeError, NewerFormat, TooLarge
 from claude_comm.names import Stream
 from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperation, decode_event
 
@@ -57,7 +59,17 @@ class Unreadable(msgspec.Struct, frozen=True):
     prefix: bytes
 
 
-Fact: TypeAlias = Sent | Happened | Unreadable
+class Newer(msgspec.Struct, frozen=True):
+    """An entry that a newer release wrote, whole; `needs` is what a program must know to read it."""
+
+    stream: str
+    entry_id: str
+    needs: str
+    digest: str
+    body: bytes
+
+
+Fact: TypeAlias = Sent | Happened | Unreadable | Newer
 
 
 class SessionChange(msgspec.Struct):
@@ -83,6 +95,8 @@ def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_by
             return Sent(stream.key, entry_id, len(body), envelope)
         event = decode_event(envelope.data)
         details = _json(event.details) if isinstance(event, FileOperation) else "{}"
+    except NewerFormat as error:
+        return Newer(stream.key, entry_id, error.needs, hashlib.sha256(body).hexdigest(), body)
     except (DecodeError, TooLarge) as error:
         return Unreadable(stream.key, entry_id, str(error), len(body), body[:PREFIX_BYTES])
     return Happened(stream.key, entry_id, stream.name, envelope, event, details)

@@ -15,7 +15,7 @@ from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
 from claude_comm.ops.follow import Entries, Tail
 from claude_comm.progress.fold import fold_page
-from claude_comm.store import checkpoints
+from claude_comm.store import checkpoints, newer
 from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
 from claude_comm.store.project import FactPage, Projected, project
@@ -51,6 +51,7 @@ def survey(client: Client, database: Database, keys: Keys) -> Survey:
 
     A stream followed before stays followed, also when the registry has forgotten it.
     """
+    newer.reread(database, keys)
     known = checkpoints.load(database)
     announced = client.run(follow.announced(keys))
     followed = [stream for key in known if (stream := keys.parse_stream(key.encode()))]

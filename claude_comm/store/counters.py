@@ -24,7 +24,7 @@ class _CounterRow(msgspec.Struct, frozen=True):
 
 
 _ADD = f"""
-{insert_into("tallies", _CounterRow)}
+{insert_into("counters", _CounterRow)}
 ON CONFLICT (module, kind) DO UPDATE SET
     count = count + excluded.count, last_us = max(last_us, excluded.last_us)
 """
@@ -37,7 +37,7 @@ def add(writer: Writer, happened: Iterable[Happened]) -> None:
 
 def counters(database: Database, kind: str) -> dict[str, int]:
     """By module; those with none are left out."""
-    return dict(database.rows("SELECT module, count FROM tallies WHERE kind = ? ORDER BY module", (kind,)))
+    return dict(database.rows("SELECT module, count FROM counters WHERE kind = ? ORDER BY module", (kind,)))
 
 
 def _row(fact: Happened) -> _CounterRow | None:

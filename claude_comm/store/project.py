@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from claude_comm.progress.fold import Fact, Happened, Sent, Unreadable, session_changes
+from claude_comm.progress.fold import Fact, Happened, Newer, Sent, Unreadable, session_changes
 from claude_comm.store import counters, deliveries, rows, session_totals
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database, Writer
+
+F = TypeVar("F", Sent, Happened, Unreadable, Newer)
 
 
 class FactPage(msgspec.Struct, frozen=True):
@@ -34,6 +37,11 @@ class Projected(msgspec.Struct, frozen=True):
     messages: int = 0
     events: int = 0
     unreadable: int = 0
+    newer: int = 0
+
+    def __add__(self, other: Projected) -> Projected:
+        fields = (getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
+        return Projected(*fields)
 
 
 def project(database: Database, pages: Sequence[FactPage]) -> Projected:
@@ -42,17 +50,23 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
         fresh, moved = _beyond_checkpoints(writer, pages)
         if not moved:
             return Projected()
-        sent, happened, unreadable = _by_kind(fresh)
-        sent, first_message = rows.insert_messages(writer, sent)
-        happened = rows.insert_events(writer, happened)
-        settled = deliveries.store(writer, happened, first_message)
-        rows.insert_file_operations(writer, happened)
-        rows.upsert_progress(writer, happened)
-        counters.add(writer, happened)
-        session_totals.add(writer, session_changes(sent, happened), settled)
-        stored = rows.insert_unreadable(writer, unreadable)
+        projected = store(writer, fresh)
         save_in(writer, moved)
-    return Projected(len(fresh), len(sent), len(happened), stored)
+    return projected
+
+
+def store(writer: Writer, facts: Sequence[Fact]) -> Projected:
+    """Stores what is new of these facts, within the caller's transaction."""
+    sent, first_message = rows.insert_messages(writer, _of_kind(facts, Sent))
+    happened = rows.insert_events(writer, _of_kind(facts, Happened))
+    settled = deliveries.store(writer, happened, first_message)
+    rows.insert_file_operations(writer, happened)
+    rows.upsert_progress(writer, happened)
+    counters.add(writer, happened)
+    session_totals.add(writer, session_changes(sent, happened), settled)
+    unreadable = rows.insert_unreadable(writer, _of_kind(facts, Unreadable))
+    newer = rows.insert_newer(writer, _of_kind(facts, Newer))
+    return Projected(len(facts), len(sent), len(happened), unreadable, newer)
 
 
 def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list[Fact], dict[str, Checkpoint]]:
@@ -72,15 +86,5 @@ def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list
     return fresh, moved
 
 
-def _by_kind(facts: Iterable[Fact]) -> tuple[list[Sent], list[Happened], list[Unreadable]]:
-    sent: list[Sent] = []
-    happened: list[Happened] = []
-    unreadable: list[Unreadable] = []
-    for fact in facts:
-        if isinstance(fact, Sent):
-            sent.append(fact)
-        elif isinstance(fact, Happened):
-            happened.append(fact)
-        else:
-            unreadable.append(fact)
-    return sent, happened, unreadable
+def _of_kind(facts: Iterable[Fact], kind: type[F]) -> list[F]:
+    return [fact for fact in facts if isinstance(fact, kind)]

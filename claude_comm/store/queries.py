@@ -48,9 +48,9 @@ _TABLES = {"sessions": "session_stats"}
 def messages(
     database: Database, *, target: str = "", source: str = "", session: str = "", limit: int | None = None
 ) -> list[MessageRow]:
-    """Newest first, by number; an empty filter lets all through."""
+    """Newest first, by the time of sending; an empty filter lets all through."""
     where, values = _where({"m.target": target, "m.source": source, "m.session": session})
-    return _messages(database, f"{where} ORDER BY m.number DESC LIMIT ?", (*values, _limit(limit)))
+    return _messages(database, f"{where} ORDER BY m.time_us DESC, m.number DESC LIMIT ?", (*values, _limit(limit)))
 
 
 def message(database: Database, reference: str) -> MessageRow:

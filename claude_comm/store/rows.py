@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from claude_comm.progress.events import FileOperation, TaskProgress
-from claude_comm.progress.fold import Happened, Sent, Unreadable
+from claude_comm.progress.fold import Happened, Newer, Sent, Unreadable
 from claude_comm.store.database import Writer, insert_into
 from claude_comm.store.timestamps import iso
 
@@ -91,6 +91,8 @@ _INSERT_FILE_OPERATION = insert_into("file_operations", _FileOperation)
 _UPSERT_PROGRESS = insert_into("progress", _Progress).replace("INSERT", "INSERT OR REPLACE", 1)
 _INSERT_UNREADABLE = f"{insert_into('unreadable', Unreadable)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
 
+_INSERT_NEWER = f"{insert_into('newer', Newer)} ON CONFLICT (stream, entry_id, digest) DO NOTHING"
+
 
 def insert_messages(writer: Writer, sent: Sequence[Sent]) -> tuple[list[Sent], int]:
     """The messages that were new, with their communications; and the number that the first of the batch was given."""
@@ -127,6 +129,13 @@ def insert_unreadable(writer: Writer, unreadable: Sequence[Unreadable]) -> int:
     """How many were new."""
     before = writer.total_changes
     writer.executemany(_INSERT_UNREADABLE, map(_astuple, unreadable))
+    return writer.total_changes - before
+
+
+def insert_newer(writer: Writer, newer: Sequence[Newer]) -> int:
+    """How many were new."""
+    before = writer.total_changes
+    writer.executemany(_INSERT_NEWER, map(_astuple, newer))
     return writer.total_changes - before
 
 

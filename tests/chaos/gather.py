@@ -64,7 +64,9 @@ def _stored(evidence: Evidence, name: str, path: Path) -> None:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         found = database.execute("SELECT source, target, type, stream, data FROM messages ORDER BY number")
         evidence.stored[name] = [_row(*row) for row in found if row[0] != STRANGER]
-        evidence.unreadable[name] = set(database.execute("SELECT stream, entry_id FROM unreadable"))
+        evidence.unreadable[name] = set(
+            database.execute("SELECT stream, entry_id FROM unreadable UNION SELECT stream, entry_id FROM newer")
+        )
 
 
 def _row(source: str, target: str, type_: str, stream: str, data: bytes) -> Row:

@@ -62,7 +62,7 @@ TABLES = {
     "session_stats": "SELECT files_processed, errors_encountered, bytes_processed, modules_active FROM session_stats",
     "file_operations": "SELECT operation_type, file_path, status, details FROM file_operations",
     "progress": "SELECT module, task, completed, total FROM progress",
-    "tallies": "SELECT module, kind, count FROM tallies",
+    "counters": "SELECT module, kind, count FROM counters",
     "checkpoints": "SELECT stream, epoch FROM checkpoints",
 }
 
@@ -103,4 +103,4 @@ def test_the_projection_is_compared_whole(tmp_path: Path) -> None:
     """A table that is added one day is compared as well, or named here."""
     with open_database(Settings(home=tmp_path).database) as database:
         names = {name for (name,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {name for name in names if not name.startswith("sqlite_")} == {*TABLES, "events", "unreadable"}
+    assert {name for name in names if not name.startswith("sqlite_")} == {*TABLES, "events", "unreadable", "newer"}

@@ -17,6 +17,7 @@ from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.worker_processes import Service
 from claude_comm.settings import Settings, public
+from claude_comm.store import newer
 from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters
 from claude_comm.store.database import open_database
@@ -31,7 +32,8 @@ SERVER = "server"
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
     which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
-    not in the projection yet; `lost` and `duplicates` are counts by module."""
+    not in the projection yet; `lost` and `duplicates` are counts by module; `newer` counts entries that a newer release
+    wrote and that an upgraded program will read."""
 
     home: str
     namespace: str
@@ -43,6 +45,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     behind: dict[str, int]
     lost: dict[str, int]
     duplicates: dict[str, int]
+    newer: int
 
 
 def command(
@@ -98,6 +101,7 @@ def look(settings: Settings) -> Status:
         behind=behind,
         lost=_counters(settings, LOST),
         duplicates=_counters(settings, DUPLICATES),
+        newer=_newer(settings),
     )
 
 
@@ -106,6 +110,13 @@ def _counters(settings: Settings, kind: str) -> dict[str, int]:
         return {}
     with open_database(settings.database) as database:
         return counters(database, kind)
+
+
+def _newer(settings: Settings) -> int:
+    if not settings.database.exists():
+        return 0
+    with open_database(settings.database) as database:
+        return newer.waiting(database)
 
 
 def _masters(client: Client) -> dict[str, ServerFacts | None]:
@@ -153,6 +164,8 @@ def _show(report: Status) -> None:
         if counts:
             by_module = ", ".join(f"{count} by {module}" for module, count in counts.items())
             emit(clean(f"{name.ljust(11)}  {by_module}"))
+    if report.newer:
+        emit(f"newer        {report.newer} entries that a newer release wrote: upgrade this program to read them")
     if not report.streams:
         say("no streams yet.")
         return

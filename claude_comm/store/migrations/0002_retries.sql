@@ -13,7 +13,10 @@ CREATE TABLE deliveries_with_retries (
     path TEXT NOT NULL,
     burials INTEGER NOT NULL
 );
-INSERT INTO deliveries_with_retries SELECT * FROM deliveries;
+INSERT INTO deliveries_with_retries
+    (number, source, message_id, consumer, status, attempts, sent_us, settled_us, reason, path, burials)
+    SELECT number, source, message_id, consumer, status, attempts, sent_us, settled_us, reason, path, burials
+    FROM deliveries;
 DROP TABLE deliveries;
 ALTER TABLE deliveries_with_retries RENAME TO deliveries;
 CREATE UNIQUE INDEX deliveries_by_id ON deliveries (message_id, source, consumer);
