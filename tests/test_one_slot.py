@@ -83,7 +83,7 @@ def test_publishing_consuming_burying_and_negotiating_keep_to_one_tag_each(clust
         assert sorted(handled) == ["a", "b", "c"]
         question = Question(producer="a", consumer="b", produced=True, accepted=True)
         made = decide(client, keys, question, decided_by="caller")
-        assert client.run(agreements.everything(keys)) == [made]
+        assert client.run(agreements.everything(keys)).agreements == [made]
 
 
 def test_waiting_retrying_burying_and_redriving_keep_to_one_tag_each(cluster: Settings) -> None:
@@ -125,4 +125,4 @@ def test_a_module_lives_on_a_cluster(cluster: Settings) -> None:
     assert module.run() == 0
     with connect(cluster) as client:
         found = client.run(registry.everyone(Keys(cluster.namespace), now_ms=time.time_ns() // 1_000_000))
-    assert [registered.contract.module for registered in found] == ["m"]
+    assert [registered.contract.module for registered in found.modules] == ["m"]

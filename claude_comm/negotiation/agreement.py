@@ -63,6 +63,20 @@ def digest(question: Question) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+def answers(agreement: Agreement, id_: str) -> bool:
+    """Whether this agreement is the answer to the question of that id: what stands in the registry, anybody may have
+    written."""
+    question = Question(
+        producer=agreement.producer,
+        consumer=agreement.consumer,
+        type=agreement.type,
+        produced=agreement.produced,
+        accepted=agreement.accepted,
+        policy=agreement.policy,
+    )
+    return agreement.id == id_ == digest(question)
+
+
 def conclude(question: Question, verdict: Verdict, *, decided_by: Decider, decided_us: int) -> Agreement:
     return Agreement(
         id=digest(question),

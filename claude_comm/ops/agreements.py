@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import msgspec
 
 from claude_comm.effects import Command, Operation
 from claude_comm.names import Keys
 from claude_comm.negotiation import agreement as agreements
-from claude_comm.negotiation.agreement import Agreement
+from claude_comm.negotiation.agreement import Agreement, UnreadableAgreement
 
 # Entries a scan asks the server for at a time.
 _PAGE = 200
 
 
+class Everything(msgspec.Struct, frozen=True):
+    """All stored agreements, the newest first, and the ids of those that cannot be read, each with the reason."""
+
+    agreements: list[Agreement]
+    unreadable: dict[str, str]
+
+
 def find(keys: Keys, id_: str) -> Operation[Agreement | None]:
-    """Raises UnreadableAgreement."""
+    """None also for one that cannot be read, or that answers another question: it is decided anew."""
     text: bytes | None = yield Command(("HGET", keys.agreements, id_), on="control")
-    return None if text is None else agreements.decode(text)
+    if text is None:
+        return None
+    try:
+        agreement = agreements.decode(text)
+    except UnreadableAgreement:
+        return None
+    return agreement if agreements.answers(agreement, id_) else None
 
 
 def store(keys: Keys, agreement: Agreement) -> Operation[None]:
     yield Command(("HSET", keys.agreements, agreement.id, agreements.encode(agreement)), on="control")
 
 
-def everything(keys: Keys) -> Operation[list[Agreement]]:
-    """All of them, newest first."""
-    by_id: dict[str, Agreement] = {}
+def everything(keys: Keys) -> Operation[Everything]:
+    readable: dict[str, Agreement] = {}
+    unreadable: dict[str, str] = {}
     cursor = b"0"
     while True:
         cursor, flat = yield Command(("HSCAN", keys.agreements, cursor, "COUNT", _PAGE), on="control")
-        by_id.update({agreement.id: agreement for agreement in _decoded(flat)})
+        for id_, text in zip(flat[::2], flat[1::2], strict=True):
+            try:
+                agreement = agreements.decode(text)
+                readable[agreement.id] = agreement
+            except UnreadableAgreement as error:
+                unreadable[id_.decode("utf-8", "backslashreplace")] = str(error)
         if cursor == b"0":
-            return sorted(by_id.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
-
-
-def _decoded(flat: list[bytes]) -> Iterator[Agreement]:
-    return (agreements.decode(text) for text in flat[1::2])
+            newest_first = sorted(readable.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
+            return Everything(newest_first, unreadable)

@@ -15,7 +15,7 @@ from claude_comm.errors import TransportError, UnknownModule
 from claude_comm.names import Keys
 from claude_comm.ops.when_full import force, force_all
 from claude_comm.registry import contracts
-from claude_comm.registry.contracts import Contract
+from claude_comm.registry.contracts import Contract, UnreadableContract
 
 # Three heartbeats may be lost before an instance counts as gone.
 HEARTBEAT_MS = 2_000
@@ -29,6 +29,13 @@ class Registered(msgspec.Struct, frozen=True):
 
     contract: Contract
     instances: dict[str, int]
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """Everything that is registered, by name; what another program wrote and nobody can read is told apart."""
+
+    modules: list[Registered]
+    unreadable: list[UnreadableContract]
 
 
 def register(keys: Keys, declared: Contract) -> Operation[None]:
@@ -65,8 +72,8 @@ def names(keys: Keys) -> Operation[list[str]]:
     return sorted(member.decode("utf-8", "backslashreplace") for member in members)
 
 
-def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:
-    """All readable contracts by name, each with its living instances."""
+def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
+    """All contracts by name, each with its living instances."""
     replies: list[Any] = yield Batch(
         (
             Command(("HGETALL", keys.modules), on="control"),
@@ -82,10 +89,13 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[list[Registered]]:
     for member, score in scored(beats):
         module, _, instance = member.partition("/")
         alive.setdefault(module, {})[instance] = int(score)
-    return [
-        Registered(contracts.decode(name, text), alive.get(name, {}))
-        for name, text in sorted((name.decode(), text) for name, text in texts.items())
-    ]
+    found = Directory([], [])
+    for name, text in sorted((name.decode("utf-8", "backslashreplace"), text) for name, text in texts.items()):
+        try:
+            found.modules.append(Registered(contracts.decode(name, text), alive.get(name, {})))
+        except UnreadableContract as error:
+            found.unreadable.append(error)
+    return found
 
 
 def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:

@@ -94,7 +94,7 @@ class UnreadableContract(ClaudeCommError):
     """What stands in the registry is not a contract."""
 
     def __init__(self, module: str, why: str) -> None:
-        self.module = module
+        self.module, self.why = module, why
         super().__init__(f"the registered contract of {module!r} cannot be read ({why}); start that module again.")
 
 

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from claude_comm import ModuleCommunicator
+from claude_comm import ModuleCommunicator, Publisher
+from claude_comm.effects import Command
+from claude_comm.names import Keys
+from claude_comm.ops import agreements
 from claude_comm.settings import Settings
+from claude_comm.transport.driver import Client
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 
@@ -113,3 +117,32 @@ def test_agreements_are_filtered_by_module(run: Any, file: Callable[..., str]) -
     assert len(run("agreements", "--module", "till", "--json").json) == 2
     assert "would be refused" in run("agreements", "-m", "till").out
     assert "no agreement with 'nobody'" in run("agreements", "-m", "nobody").err
+
+
+def test_what_cannot_be_read_is_one_line_and_is_written_anew(run: Any, settings: Settings, client: Client) -> None:
+    """Another program wrote into the registry: the rest is shown all the same."""
+    keys = Keys(settings.namespace)
+    with ModuleCommunicator("good", settings=settings) as communicator:
+        communicator.register(accepts={"n": {"type": "integer"}})
+    with Publisher("asker", settings=settings) as publisher:
+        agreement = publisher.negotiate("good", {"type": "integer"}, type="n")
+    for key, field in ((keys.modules, "odd"), (keys.modules, b"\xff"), (keys.agreements, "abc")):
+        client.data.one(Command(("HSET", key, field, b"\x00 no JSON")))
+    listed = run("modules")
+    assert (listed.code, listed.err) == (0, "")
+    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == ["good", "\\xff", "odd"]
+    assert {row["module"]: "unreadable" in row for row in run("modules", "--json").json} == {
+        "good": False, "\\xff": True, "odd": True,
+    }  # fmt: skip
+    assert [row["id"] for row in run("agreements", "--json").json] == [agreement.id, "abc"]
+    assert "abc" in run("agreements").out
+    # Under the id of another question, or unreadable: the question is decided anew.
+    for wrong in (b"{}", client.data.one(Command(("HGET", keys.agreements, agreement.id)))):
+        other = "0" * 64 if wrong != b"{}" else agreement.id
+        client.data.one(Command(("HSET", keys.agreements, other, wrong)))
+        assert client.run(agreements.find(keys, other)) is None
+    with Publisher("asker", settings=settings) as publisher:
+        assert publisher.negotiate("good", {"type": "integer"}, type="n").id == agreement.id
+    assert client.run(agreements.find(keys, agreement.id)) is not None
+    sent = run("send", "a", "odd", "1")
+    assert (sent.code, "sent unchecked" in sent.err) == (0, True)

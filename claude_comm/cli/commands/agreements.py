@@ -24,18 +24,28 @@ def command(
 ) -> None:
     """List the agreements and refusals that negotiations have stored.
 
-    The newest first. An id is the digest of the question, so the same question has the same agreement.
+    The newest first. An id is the digest of the question, so the same question has the same agreement. One
+    that cannot be read is one line; its question is decided anew when it is next asked.
     """
     settings = settings_of_process()
     with connect(settings) as client:
         everything = client.run(agreements.everything(Keys(settings.namespace)))
-    matching = [stored for stored in everything if not module or module in (stored.producer, stored.consumer)]
+    matching = [
+        stored for stored in everything.agreements if not module or module in (stored.producer, stored.consumer)
+    ]
+    # Nobody knows of which modules they are.
+    unreadable = {} if module else everything.unreadable
     if as_json:
-        emit_json(matching)
-    elif matching:
-        emit_table(["id", "decided", "producer", "consumer", "type", "verdict", "by", "why"], map(_cells, matching))
+        emit_json([*matching, *({"id": id_, "unreadable": why_not} for id_, why_not in unreadable.items())])
+    elif matching or unreadable:
+        rows = [*map(_cells, matching), *(_unreadable_cells(*pair) for pair in unreadable.items())]
+        emit_table(["id", "decided", "producer", "consumer", "type", "verdict", "by", "why"], rows)
     else:
         say(f"no agreement with {module!r} yet." if module else "no agreement yet.")
+
+
+def _unreadable_cells(id_: str, why_not: str) -> list[object]:
+    return [id_[:_ID_CHARACTERS], "?", "?", "?", "?", "unreadable", "", why_not]
 
 
 def _cells(stored: Agreement) -> list[object]:

@@ -18,6 +18,7 @@ from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ClaudeCommError, UnknownMessage
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import registry
+from claude_comm.registry.contracts import UnreadableContract
 from claude_comm.runtime.environment import settings_of_process, url_from_file
 from claude_comm.settings import Settings, public
 from claude_comm.terminal.output import clean, emit, emit_json, say
@@ -65,7 +66,11 @@ def _check(client: Client, keys: Keys, target: str, type: str, value: Any) -> No
     """
     if target.startswith(TOPIC_PREFIX):
         return
-    contract = client.run(registry.find(keys, target))
+    try:
+        contract = client.run(registry.find(keys, target))
+    except UnreadableContract as error:
+        say(f"Note: the message is sent unchecked: {error}")
+        return
     if contract is None:
         near = difflib.get_close_matches(target, client.run(registry.names(keys)), 1)
         if near:

@@ -159,7 +159,7 @@ def test_running_modules_are_registered_and_their_instances_alive(settings: Sett
 
     def instances() -> int:
         found = client.run(registry.everyone(keys, now_ms=time.time_ns() // 1_000_000))
-        return sum(len(registered.instances) for registered in found)
+        return sum(len(registered.instances) for registered in found.modules)
 
     with running(module):
         wait_until(lambda: instances() == 1)
