@@ -190,6 +190,34 @@ def test_imports_stand_on_the_map(name: str) -> None:
         assert other in MAP[own], f"{name}:{line} imports {what}: no such arrow in the map of CONTRIBUTING.md"
 
 
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The files that import each other, directly or by way of others: one list a circle."""
+
+    def reachable(start: str) -> set[str]:
+        seen, stack = set[str](), [start]
+        while stack:
+            for name in arrows[stack.pop()] - seen:
+                seen.add(name)
+                stack.append(name)
+        return seen
+
+    reach = {name: reachable(name) for name in arrows}
+    found = {
+        frozenset(other for other in reach[name] if name in reach[other]) for name in arrows if name in reach[name]
+    }
+    return sorted(sorted(circle) for circle in found)
+
+
+def test_no_files_import_each_other() -> None:
+    """A door names what lies above it, and imports nothing when it is opened: it closes no circle."""
+    assert circles({name: set(INSIDE[name]) - set(DOORS) for name in SOURCES if name not in DOORS}) == []
+
+
+def test_a_circle_is_found() -> None:
+    arrows = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set[str]()}
+    assert circles(arrows) == [["b", "c"]]
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_foreign_packages_stay_on_their_floors(name: str) -> None:
     for found in IMPORTS:
