@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
+from claude_comm.json_form import UNFIT, foreign, is_pydantic, read
 from claude_comm.names import check_name, check_session, check_target
 
 WIRE_VERSION = 1
@@ -57,9 +58,16 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         Raises DecodeError when the bytes are not MessagePack or do not have that type.
         """
         try:
-            return msgspec.msgpack.decode(self.data, type=type)
-        except UNREADABLE as error:
-            raise DecodeError(f"the payload of {self.id} cannot be read: {error}.") from None
+            if type is Any:
+                return _decode_any(self.data)
+            if not is_pydantic(type):
+                return msgspec.msgpack.decode(self.data, type=type)
+        except UNFIT:
+            pass  # the slower way takes what JSON has for a type as well, and says better why not
+        try:
+            return read(_decode_any(self.data), type)
+        except (*UNREADABLE, DecodeError) as error:
+            raise DecodeError(f"the payload of {self.id} cannot be read: {str(error).rstrip('.')}.") from None
 
 
 class _Versioned(msgspec.Struct):
@@ -68,7 +76,8 @@ class _Versioned(msgspec.Struct):
     v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder(enc_hook=foreign).encode
+_decode_any = msgspec.msgpack.Decoder().decode
 _decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 

@@ -8,7 +8,8 @@
     ├── EnvelopeError                   exit 1
     │   ├── EncodeError                          the payload cannot be written
     │   ├── DecodeError                          bytes that are not an envelope
-    │   │   └── NewerFormat                      written by a newer release
+    │   │   ├── NewerFormat                      written by a newer release
+    │   │   └── DoesNotFit                       a payload that is no value of the type asked for
     │   └── TooLarge                             over a size limit
     ├── PublisherFull                   exit 1   too much waits to be sent
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
@@ -112,6 +113,10 @@ class NewerFormat(DecodeError):
     def __init__(self, needs: str, sentence: str) -> None:
         self.needs = needs
         super().__init__(f"{sentence}: upgrade this program.")
+
+
+class DoesNotFit(DecodeError):
+    """A payload that is no value of the type that it is read as."""
 
 
 class TooLarge(EnvelopeError):

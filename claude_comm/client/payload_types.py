@@ -1,56 +1,87 @@
-"""Python types as schemas and as readers of payloads.
+"""Python types as schemas, one a direction, and as readers of payloads.
 
-Law: the schema is the type's own library's export: msgspec for Structs, dataclasses, TypedDicts and builtins,
-pydantic for its models. A JSON Schema given as a mapping stands for itself.
+Law: what a type accepts, in its schema, is what its reader takes of messages that go under an agreement; the schemas
+are made in `schema/types`, and the tests hold the two together. A JSON Schema given as a mapping stands for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from claude_comm.envelope import UNREADABLE, Envelope
-from claude_comm.errors import DecodeError, SchemaError
+from claude_comm import json_form
+from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope
+from claude_comm.errors import DecodeError
+from claude_comm.json_form import UNFIT, is_pydantic
 from claude_comm.registry.contracts import Schema
+from claude_comm.schema.types.exact import accepts, is_schema, produces, reads_forms
+
+__all__ = ["accepted", "bytes_of", "is_json", "payload_of", "produced", "reader_of", "value_reader_of"]
 
 
-def schema_of(shape: Any) -> Schema:
-    """The JSON Schema of a type, or the schema itself. Raises SchemaError for a type that has none."""
-    if isinstance(shape, bool):
-        return shape
-    if isinstance(shape, Mapping):
-        return dict(shape)
-    if is_pydantic(shape):
-        exported: dict[str, Any] = shape.model_json_schema()
-        return exported
-    if shape in (Any, object):
-        return {}
-    try:
-        return msgspec.json.schema(shape)
-    except TypeError as error:
-        raise SchemaError(
-            f"{shape!r} has no JSON Schema ({error}); give a msgspec Struct, a model or a schema"
-        ) from None
+def accepted(shape: Any) -> Schema:
+    """The schema of what a reader of this type takes, or the schema itself. Raises SchemaError for a type without."""
+    return _itself(shape) if is_schema(shape) else accepts(shape)
 
 
-def reader_of(shape: Any) -> Callable[[Any], Any]:
-    """A function from a decoded payload to a value of that type; it raises DecodeError, naming the place."""
-    if isinstance(shape, Mapping | bool) or shape in (Any, object):
+def produced(shape: Any) -> Schema:
+    """The schema of what is written of values of this type, or the schema itself. Raises SchemaError likewise."""
+    return _itself(shape) if is_schema(shape) else produces(shape)
+
+
+def _itself(schema: Any) -> Schema:
+    return schema if isinstance(schema, bool) else dict(schema)
+
+
+def reader_of(shape: Any) -> Callable[[Envelope], Any]:
+    """From an envelope to its payload as a value of that type; it raises DoesNotFit, naming the place, or DecodeError.
+
+    What nearly every message takes is one call from its bytes to the value. What that refuses is read as a payload
+    first: there 1.0 is 1, and text is what MessagePack could have written as bytes.
+    """
+    if is_schema(shape) or shape in (Any, object):
+        return lambda envelope: payload_of(envelope, shape)
+    own, agreed, json = _decoders(shape)
+
+    def read(envelope: Envelope) -> Any:
+        try:
+            if envelope.content_type == MSGPACK:
+                return agreed(envelope.data) if envelope.agreement else own(envelope.data)
+            if is_json(envelope.content_type) and shape is not bytes:
+                return json(bytes_of(envelope))
+        except (*UNFIT, DecodeError):
+            pass
+        return json_form.read(payload_of(envelope, shape), shape)
+
+    return read
+
+
+def value_reader_of(shape: Any) -> Callable[[Any], Any]:
+    """From a payload that is decoded to a value of that type; it raises DoesNotFit, naming the place."""
+    if is_schema(shape) or shape in (Any, object):
         return lambda payload: payload
-    if is_pydantic(shape):
-        return _pydantic_reader(shape)
-    return _msgspec_reader(shape)
+    return lambda payload: json_form.read(payload, shape)
 
 
-def decoders_of(shape: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """From MessagePack and from JSON bytes straight to a value of that type; they raise what is in UNREADABLE."""
-    if isinstance(shape, Mapping | bool) or shape is object:
-        shape = Any
+def _decoders(shape: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]]:
+    """Straight to a value: from MessagePack of one's own, from a JSON form as MessagePack, and from JSON."""
     if is_pydantic(shape):
-        return (lambda data: shape.model_validate(msgspec.msgpack.decode(data))), shape.model_validate_json
-    return msgspec.msgpack.Decoder(shape).decode, msgspec.json.Decoder(shape).decode
+        validate, validate_json = shape.model_validate, shape.model_validate_json
+        return (
+            lambda data: validate(_decode_any(data)),
+            lambda data: validate_json(_encode_json(_decode_any(data))),
+            validate_json,
+        )
+    own, json = msgspec.msgpack.Decoder(shape).decode, msgspec.json.Decoder(shape).decode
+    if not reads_forms(shape):
+        return own, own, json
+    return own, lambda data: msgspec.convert(_decode_any(data), shape, str_keys=True, builtin_types=None), json
+
+
+_decode_any = msgspec.msgpack.Decoder().decode
+_encode_json = msgspec.json.Encoder().encode
 
 
 def payload_of(envelope: Envelope, shape: Any) -> Any:
@@ -77,32 +108,3 @@ def is_json(content_type: str) -> bool:
     """Whether payloads of this type are JSON, such as `application/json; charset=utf-8`."""
     essence = content_type.partition(";")[0].strip().lower()
     return essence == "application/json" or essence.endswith("+json")
-
-
-def is_pydantic(shape: Any) -> bool:
-    return isinstance(shape, type) and hasattr(shape, "model_json_schema") and hasattr(shape, "model_validate")
-
-
-def _msgspec_reader(shape: Any) -> Callable[[Any], Any]:
-    def read(payload: Any) -> Any:
-        try:
-            return msgspec.convert(payload, shape, str_keys=True, builtin_types=None)
-        except msgspec.ValidationError as error:
-            raise DecodeError(f"the payload is not a {_name(shape)}: {error}.") from None
-
-    return read
-
-
-def _pydantic_reader(shape: Any) -> Callable[[Any], Any]:
-    def read(payload: Any) -> Any:
-        try:
-            return shape.model_validate(payload)
-        # pydantic's ValidationError is a ValueError; naming its class would import pydantic for everyone.
-        except ValueError as error:
-            raise DecodeError(f"the payload is not a {_name(shape)}: {error}.") from None
-
-    return read
-
-
-def _name(shape: Any) -> str:
-    return getattr(shape, "__name__", str(shape))

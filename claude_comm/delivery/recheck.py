@@ -11,7 +11,8 @@ import msgspec
 from claude_comm.delivery.burial import Burial
 from claude_comm.delivery.schedule import expired
 from claude_comm.envelope import Envelope
-from claude_comm.errors import DecodeError
+from claude_comm.errors import EnvelopeError
+from claude_comm.json_form import json_form, refuse_not_finite
 from claude_comm.registry.contracts import Contract
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
@@ -43,8 +44,9 @@ class Judge:
 
     def _payload(self, envelope: Envelope) -> Refusal | None:
         try:
-            instance = msgspec.to_builtins(envelope.payload())
-        except (DecodeError, TypeError, RecursionError, msgspec.MsgspecError) as error:
+            instance = json_form(envelope.payload())
+            refuse_not_finite(envelope.data, instance)
+        except EnvelopeError as error:
             return Refusal(str(error), "$")
         for breach in self._validator(envelope.type).validate(instance)[:1]:
             return Refusal(breach.sentence, breach.path)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from claude_comm.client.identity import micros
-from claude_comm.client.payload_types import schema_of
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.demo import corpus, show, stage
 from claude_comm.demo.extractor import draft
@@ -67,17 +66,17 @@ def _negotiate(settings: Settings, client: Client) -> None:
         client.run(registry.register(keys, module.contract()))
     show.heading("1. The modules declare what they send and accept, and negotiate every hop")
     with Publisher(READER, settings=settings, client=client) as publisher:
-        show.agreed(publisher.negotiate(EXTRACTOR, schema_of(Page), type=PAGE))
+        show.agreed(publisher.negotiate(EXTRACTOR, Page, type=PAGE))
     with Publisher(EXTRACTOR, settings=settings, client=client) as publisher:
         try:
-            publisher.negotiate(INDEXER, schema_of(Draft), type=FINDING)
+            publisher.negotiate(INDEXER, Draft, type=FINDING)
         except NegotiationRefused as refused:
             show.refused(refused, draft.version)
         else:
             raise DemoFailed("the first contract of the extractor should have been refused.")
         client.run(registry.register(keys, extractor.contract()))
         show.fixed(extractor.version)
-        show.agreed(publisher.negotiate(INDEXER, schema_of(Finding), type=FINDING))
+        show.agreed(publisher.negotiate(INDEXER, Finding, type=FINDING))
 
 
 def _run(

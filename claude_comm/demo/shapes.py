@@ -1,6 +1,6 @@
 """The messages of the three modules of the demo.
 
-`Draft` is what the extractor declared at first: its title may be missing, which the indexer does not accept.
+`Draft` is what the extractor declared at first: its title may be null, which the indexer does not accept.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import ProjectionReader
-from claude_comm.client.identity import as_json, identify
+from claude_comm.client.identity import identify
 from claude_comm.client.module.context import task_progress
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
+from claude_comm.json_form import json_form
 from claude_comm.names import check_name, check_session
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import registry
@@ -100,7 +101,7 @@ class AsyncModuleCommunicator:
         The schema is inferred from the sample and checked against the one that the target registered. Raises
         UnknownModule, or NegotiationRefused, whose `refusal` carries the verdict with a message that shows the problem.
         """
-        schema = infer([as_json(sample_data)])
+        schema = infer([json_form(sample_data)])
         return await self._publisher(self.module_name).negotiate(target_module, schema, type=type)
 
     async def register(self, *, accepts: Any = None, produces: Any = None, version: str = "1.0.0") -> Contract:

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.client.identity import as_json
-from claude_comm.client.payload_types import bytes_of, decoders_of, is_json, payload_of, reader_of, schema_of
+from claude_comm.client.payload_types import accepted, payload_of, reader_of, value_reader_of
 from claude_comm.delivery.retry import RetryPolicy
-from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope
-from claude_comm.errors import ClaudeCommError, ConfigurationError, DecodeError
+from claude_comm.envelope import Envelope
+from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError
+from claude_comm.json_form import json_form, refuse_not_finite
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
@@ -71,7 +71,7 @@ def make_handler(
     shape = typing.get_type_hints(function).get(parameters[0].name, Any)
     if most:
         shape = _element(shape, name)
-    declared = schema_of(shape if accepts is None else accepts)
+    declared = accepted(shape if accepts is None else accepts)
     return Handler(
         type=type,
         function=function,
@@ -102,36 +102,37 @@ def _element(shape: Any, name: str) -> Any:
 
 
 def _typed(shape: Any) -> Callable[[Envelope], Any]:
-    decode, decode_json, read = *decoders_of(shape), reader_of(shape)
+    read = reader_of(shape)
 
     def argument(envelope: Envelope) -> Any:
         try:
-            if envelope.content_type == MSGPACK:
-                return decode(envelope.data)
-            if is_json(envelope.content_type) and shape is not bytes:
-                return decode_json(bytes_of(envelope))
-        except (*UNREADABLE, DecodeError):
-            pass  # the slower way takes what JSON has for a type as well, and says better why not
-        return _fitting(read, payload_of(envelope, shape))
+            return read(envelope)
+        except DoesNotFit as error:
+            raise _refused(error) from None
 
     return argument
 
 
 def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
-    read = reader_of(shape)
+    read = value_reader_of(shape)
 
     def argument(envelope: Envelope) -> Any:
         payload = payload_of(envelope, shape)
-        for breach in validator.validate(as_json(payload))[:1]:
+        try:
+            form = json_form(payload)
+            refuse_not_finite(envelope.data, form)
+        except EncodeError as error:
+            raise Refused(str(error), "$") from None
+        for breach in validator.validate(form)[:1]:
             raise Refused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
-        return _fitting(read, payload)
+        try:
+            return read(payload)
+        except DoesNotFit as error:
+            raise _refused(error) from None
 
     return argument
 
 
-def _fitting(read: Callable[[Any], Any], payload: Any) -> Any:
-    try:
-        return read(payload)
-    except DecodeError as error:
-        place = _PLACE.search(str(error))
-        raise Refused(str(error), place["path"] if place else "$") from None
+def _refused(error: DoesNotFit) -> Refused:
+    place = _PLACE.search(str(error))
+    return Refused(str(error), place["path"] if place else "$")

@@ -17,7 +17,7 @@ from claude_comm.client.identity import identify
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.handlers import Handler, is_async, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
-from claude_comm.client.payload_types import schema_of
+from claude_comm.client.payload_types import produced
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
@@ -135,7 +135,7 @@ class Module:
 
         Without a `target` the declaration holds for every target of messages of this type.
         """
-        self._produces.append(Produced(check_name(type, "message type"), schema_of(shape), target))
+        self._produces.append(Produced(check_name(type, "message type"), produced(shape), target))
 
     def on_start(self, function: Callable[[Context], Any]) -> Callable[[Context], Any]:
         """Registers a function to run once, before the first message is read; it may be `async`."""

@@ -1,13 +1,19 @@
 """Enforcement of agreements: every payload that a publisher sends is held to the agreement that it goes under.
 
 Law: a payload under an agreement is one that the producer's closed schema allows, and the agreement proved that
-the consumer accepts those. Nothing is sent under a refusal.
+the consumer accepts those; what was validated is what is sent, to the byte. Nothing is sent under a refusal.
 """
 
 from __future__ import annotations
 
-from claude_comm.client.identity import as_json
-from claude_comm.errors import AgreementBroken
+from typing import Any
+
+import msgspec
+
+from claude_comm.client.payload_types import is_json
+from claude_comm.envelope import MSGPACK
+from claude_comm.errors import AgreementBroken, EncodeError
+from claude_comm.json_form import json_form, written
 from claude_comm.negotiation.agreement import Agreement, require
 from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.validator import Validator, compile_validator
@@ -29,14 +35,31 @@ class Enforcement:
     def holds(self, target: str, type: str) -> bool:
         return (target, type) in self._held
 
-    def check(self, target: str, type: str, payload: object) -> str:
-        """The id of the agreement that the payload goes under; empty where there is none. Raises AgreementBroken."""
+    def check(self, target: str, type: str, payload: object, content_type: str = MSGPACK) -> tuple[str, object]:
+        """The id of the agreement that the payload goes under, and the payload in the form that was agreed on.
+
+        Without an agreement the id is empty and the payload as it is. Raises AgreementBroken, or EncodeError for what
+        has no JSON form.
+        """
         held = self._held.get((target, type)) if self._held else None
         if held is None:
-            return ""
+            return "", payload
         agreement, validators = held
-        instance = as_json(payload)
+        form, data = _both(payload, content_type)
         for validator in validators:
-            for breach in validator.validate(instance)[:1]:
+            for breach in validator.validate(form)[:1]:
                 raise AgreementBroken(target, type, breach.path, breach.sentence)
-        return agreement.id
+        return agreement.id, data
+
+
+def _both(payload: object, content_type: str) -> tuple[Any, object]:
+    """What a payload says, as JSON, and what is sent of it."""
+    if content_type == MSGPACK:
+        form = json_form(payload)
+        return form, written(form)
+    if not (is_json(content_type) and isinstance(payload, str | bytes)):
+        return json_form(payload), payload
+    try:
+        return msgspec.json.decode(payload), payload
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EncodeError(f"the payload is no JSON, as its content type has it: {error}.") from None

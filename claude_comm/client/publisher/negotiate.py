@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from claude_comm.client.identity import micros, millis
-from claude_comm.client.payload_types import schema_of
+from claude_comm.client.payload_types import produced
 from claude_comm.effects import Operation
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, TOPIC_PREFIX, Keys, check_name
@@ -33,7 +33,7 @@ def question(keys: Keys, producer: str, target: str, type: str, shape: Any) -> O
         producer=producer,
         consumer=target,
         type=type,
-        produced=schema_of(shape),
+        produced=produced(shape),
         accepted=accepted_by(consumer, type),
     )
 

@@ -65,8 +65,8 @@ class Outgoing:
             check_session(session)
         time_us = micros()
         id_ = new_id(time_us)
+        agreement, data = self._enforcement.check(target, type, data, content_type)
         if not (correlation or causation or reply_to or headers) and times is ALWAYS and content_type == MSGPACK:
-            agreement = self._enforcement.check(target, type, data)
             form = self._forms.get((target, type, session, agreement)) or self._form(target, type, session, agreement)
             return id_, Post(stream, form.fill(id_, time_us, data))
         envelope = Envelope(
@@ -79,7 +79,7 @@ class Outgoing:
             correlation=correlation,
             causation=causation,
             reply_to=reply_to,
-            agreement=self._enforcement.check(target, type, data),
+            agreement=agreement,
             not_before=times.not_before,
             expires=times.expires,
             content_type=content_type,
@@ -99,8 +99,9 @@ class Outgoing:
             check_session(session)
         agreement = ""
         if self.agreed(target, type):
-            for data in datas:
-                agreement = self._enforcement.check(target, type, data)
+            checked = [self._enforcement.check(target, type, data) for data in datas]
+            datas = [data for _, data in checked]
+            agreement = checked[0][0] if checked else ""
         fill = self._form(target, type, session, agreement, times).fill
         return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
 

@@ -35,7 +35,9 @@ from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.keywords import place_of
 from claude_comm.schema.limits import Measure, measure
 from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.opaque import code_in
 from claude_comm.schema.regex.language import watching
 from claude_comm.schema.solver.difference import Question, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
@@ -157,13 +159,24 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     rest = residual(left.document, right.document)
     if rest is True or (left.wider is not None and residual(left.wider.document, right.document) is True):
         return Compatible(proof="keyword by keyword")
-    guided = _guided(left, right, rest, budget)
+    # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
+    spare = left.document.spare
+    if spare is not None:
+        found = _searched(left, right, spare, rest, budget)
+        if not isinstance(found, Undecided):
+            return found
+    return _searched(left, right, left.document, rest, budget)
+
+
+def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict:
+    """The verdict by search and proof, for the producer's messages as `sent` describes them."""
+    guided = _guided(left, right, sent, rest, budget)
     if guided is not None:
         return guided
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
         return Compatible(proof="canonical forms")
-    question = Question(left.document, right.document, budget)
+    question = Question(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
         return broken
@@ -180,16 +193,19 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     if isinstance(outcome, Unknown):
         place = place_of(outcome.keyword, right.schema, left.schema) if outcome.keyword else ""
         return Undecided(place=place, why=f"{outcome.reason}.")
+    code = code_in(right.schema) if right.document.opaque else None
+    if code is not None:
+        return Undecided(place=code.place, why=f"{code.reason}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 
-def _guided(left: Side, right: Side, rest: Json, budget: Budget) -> Verdict | None:
+def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | None:
     """The verdict where the residual leads to a message; None where it does not within its part of the budget."""
-    documents = left.document, right.document
+    documents = sent, right.document
     if any(document.opaque or document.lexical or document.dynamic for document in documents):
         return None
     part = Part(budget, GUIDED_STEPS)
-    candidates = GuidedSearch(*documents, part).all(bare(left.document.schema), bare(rest), PATIENCE)
+    candidates = GuidedSearch(*documents, part).all(bare(sent.schema), bare(rest), PATIENCE)
     try:
         with watching(part.tick):
             shown = list(breaking(left, right, candidates, part, MAX_GUIDED))
@@ -231,7 +247,8 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
     broken = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
     if broken:
         return explained(left, right, broken[0], as_candidates(broken[1:]), budget)
-    if all(sent is False or (sent and taken) for sent, taken in said):
+    # What code may refuse, the validators pass over.
+    if all(sent is False or (sent and taken) for sent, taken in said) and code_in(right.schema) is None:
         return Compatible(proof="every message looked at")
     return None
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from claude_comm.schema import keywords
@@ -127,6 +127,9 @@ class Walk:
             left = {}
         elif self.same(left, right):
             return True
+        # A reference on one side alone is read for what it stands for.
+        if "$ref" in left and len(left) == 1 and "$ref" not in right:
+            return self.beyond(self.produced[definition_name(left["$ref"])], right)
         rest: dict[str, Any] = {}
         absent = _absent(left)
         # One rule may be that of several keywords.
@@ -139,7 +142,15 @@ class Walk:
                     rest[rule] = right[rule]
             else:
                 rest.update(rule(self, left, right))
-        return rest or True
+        return self._beyond_all(left.get("allOf", ()), rest or True)
+
+    def _beyond_all(self, branches: Iterable[Json], rest: Json) -> Json:
+        """What remains of `rest` beside schemas that the producer's values fulfil as well."""
+        for branch in branches:
+            if rest is True:
+                break
+            rest = self.beyond(branch, rest)
+        return rest
 
     def implied(self, left: Json, right: Json) -> bool:
         return self.beyond(left, right) is True

@@ -63,6 +63,33 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         except _Unbounded:
             return None
 
+    @functools.cached_property
+    def spare(self) -> Document | None:
+        """The same without what only repeats in wider words which texts there are; None where nothing does.
+
+        It may hold more values: a `pattern` beside which `allOf` has patterns is taken for the narrower one.
+        """
+        if not self.patterns:
+            return None
+        schema = _without_wider(self.schema)
+        return None if schema == self.schema else msgspec.structs.replace(self, schema=schema, size=None)
+
+
+_ABOUT_TEXT = frozenset(("type", "pattern", "not", "maxLength"))
+
+
+def _without_wider(schema: Json) -> Json:
+    if not isinstance(schema, dict):
+        return schema
+    found = {keyword: keywords.mapped(keyword, value, _without_wider) for keyword, value in schema.items()}
+    if "pattern" in found and "allOf" in found:
+        found["allOf"] = [
+            item for item in found["allOf"] if not isinstance(item, dict) or not item.keys() <= _ABOUT_TEXT
+        ]
+        if not found["allOf"]:
+            del found["allOf"]
+    return found
+
 
 class _Unbounded(Exception):
     """A definition that holds itself, or is nested too deep."""

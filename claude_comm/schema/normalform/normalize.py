@@ -39,6 +39,7 @@ from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
 from claude_comm.schema.limits import Measure
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.validator_dialect import ADDRESSES, addressed
+from claude_comm.schema.opaque import OPAQUE
 from claude_comm.schema.pointer import follow, reference_to
 from claude_comm.schema.verdict import Json
 
@@ -317,6 +318,10 @@ def _unevaluated_2019(n: _Normaliser, at: _At) -> _Part:
     return _one(n, at)
 
 
+def _code(n: _Normaliser, at: _At) -> _Part:
+    return {"allOf": [n.unknown(str(at.value))]}
+
+
 # By what a keyword holds.
 _BY_HOLDS: dict[keywords.Holds, _Rule] = {"data": _keep, "schema": _one, "list": _many, "map": _map}
 # Those that mean something else than what they hold tells.
@@ -346,7 +351,7 @@ def _rules(dialect: Dialect) -> dict[str, _Rule]:
         for name in (*_KEPT, "format")
         if keywords.known(name, dialect)
     }
-    return rules | _OLD[dialect]
+    return {**rules, **_OLD[dialect], OPAQUE: _code}
 
 
 _RULES = {dialect: _rules(dialect) for dialect in NUMBER}

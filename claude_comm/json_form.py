@@ -1,0 +1,126 @@
+"""The JSON form of a payload: the one model of values that contracts, validators and decoders speak of.
+
+Law: what goes out under an agreement is in its JSON form; what has none is refused where it is sent, by name. In the
+model 1 and 1.0 are one number: whoever reads takes the one for the other. `docs/values.md` says it in full.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from claude_comm.errors import DoesNotFit, EncodeError
+
+# Whatever reading a value as a type may raise: `TypeError` for a list in a set, `OverflowError` for a duration that is
+# too long.
+UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError)
+# A float in MessagePack whose exponent is all ones: NaN or an infinity, or bytes that look like one.
+_NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]|\xca[\x7f\xff][\x80-\xff]")
+
+
+def foreign(value: Any) -> Any:
+    """The form of what msgspec does not know: a model of pydantic writes itself, by its aliases."""
+    dump = getattr(type(value), "model_dump", None)
+    if dump is None:
+        raise TypeError(f"a {type(value).__name__} has no JSON form")
+    return dump(value, mode="json", by_alias=True)
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=foreign).encode
+
+
+def json_form(payload: object) -> Any:
+    """The payload as JSON has it: a datetime is its ISO text, a set an array, bytes base64 text, a key text.
+
+    Raises EncodeError for what has no such form; a float that is not finite is found when it is written.
+    """
+    try:
+        return msgspec.to_builtins(payload, str_keys=True, enc_hook=foreign)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise EncodeError(f"a {type(payload).__name__} payload has no JSON form: {error}.") from None
+
+
+def written(form: Any) -> msgspec.Raw:
+    """A JSON form as MessagePack. Raises EncodeError, naming the place, for a number or text that has none."""
+    try:
+        data = _encode(form)
+    except OverflowError:
+        raise EncodeError(
+            f"{_place(form, _too_long)} is an integer beyond 64 bits, which no message can carry: send it as text."
+        ) from None
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise EncodeError(f"the payload cannot be sent: {error}.") from None
+    refuse_not_finite(data, form)
+    return msgspec.Raw(data)
+
+
+def refuse_not_finite(data: bytes | msgspec.Raw, form: Any) -> None:
+    """Raises EncodeError for NaN and the infinities in a payload and its MessagePack."""
+    if _NOT_FINITE.search(data) and (place := _place(form, _not_finite)):
+        raise EncodeError(f"{place} is not a finite number, which JSON does not have: send null or text instead.")
+
+
+def _not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _too_long(value: Any) -> bool:
+    return isinstance(value, int) and not -(2**63) <= value < 2**64
+
+
+def _place(form: Any, wanted: Callable[[Any], bool]) -> str:
+    """Where the first such value is, as a path; empty where there is none."""
+    ahead: list[tuple[str, Any]] = [("$", form)]
+    while ahead:
+        place, value = ahead.pop()
+        if isinstance(value, dict):
+            ahead += [(f"{place}.{name}", item) for name, item in value.items()]
+        elif isinstance(value, list | tuple):
+            ahead += [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+        elif wanted(value):
+            return place
+    return ""
+
+
+def whole_numbers(form: Any) -> Any:
+    """The same value with each float that denotes an integer written as one."""
+    if isinstance(form, float):
+        return int(form) if form.is_integer() else form
+    if isinstance(form, dict):
+        return {name: whole_numbers(item) for name, item in form.items()}
+    if isinstance(form, list):
+        return [whole_numbers(item) for item in form]
+    return form
+
+
+def is_pydantic(shape: Any) -> bool:
+    return isinstance(shape, type) and hasattr(shape, "model_json_schema") and hasattr(shape, "model_validate")
+
+
+def read(form: Any, shape: Any) -> Any:
+    """A JSON form, or a value of MessagePack's own, as a value of type `shape`. Raises DoesNotFit, naming the place."""
+    convert = _pydantic if is_pydantic(shape) else _msgspec
+    try:
+        return convert(form, shape)
+    except UNFIT as error:
+        # Only a refusal is worth the second look, in which 1.0 is read as 1.
+        try:
+            return convert(whole_numbers(form), shape)
+        except UNFIT:
+            raise DoesNotFit(f"the payload is not a {_name(shape)}: {error}.") from None
+
+
+def _msgspec(form: Any, shape: Any) -> Any:
+    return msgspec.convert(form, shape, str_keys=True, builtin_types=None)
+
+
+def _pydantic(form: Any, shape: Any) -> Any:
+    return shape.model_validate_json(msgspec.json.encode(form))
+
+
+def _name(shape: Any) -> str:
+    return getattr(shape, "__name__", str(shape))

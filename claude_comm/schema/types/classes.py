@@ -1,0 +1,130 @@
+"""What msgspec's description of a class leaves open: what its encoder leaves out, what its code may refuse.
+
+Law: nothing here looks at more than the class itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT, inspect
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One field. `needed`: by the decoder; `written`: always, by the encoder."""
+
+    name: str
+    type: Any
+    needed: bool
+    written: bool
+    defaulted: bool = False
+    default: Any = None
+
+
+def members_of(node: Any) -> list[Member]:
+    omits = isinstance(node, inspect.StructType) and _origin(node.cls).__struct_config__.omit_defaults
+    hidden = hasattr(_origin(node.cls), "__attrs_attrs__")
+    partial = isinstance(node, inspect.TypedDictType)
+    return [_member(field, omits=omits, hidden=hidden, partial=partial) for field in node.fields]
+
+
+def _member(field: inspect.Field, *, omits: bool, hidden: bool, partial: bool) -> Member:
+    defaulted = field.default is not NODEFAULT
+    made = field.default_factory is not NODEFAULT
+    # Neither required nor with a default: it may be UNSET, which is not written.
+    may_be_unset = not field.required and not defaulted and not made
+    return Member(
+        name=field.encode_name,
+        type=field.type,
+        needed=field.required,
+        written=not (may_be_unset or (omits and not field.required) or (hidden and field.name.startswith("_"))),
+        defaulted=(defaulted or _is_plain(field)) and not partial,
+        default=field.default if defaulted else field.default_factory() if _is_plain(field) else None,
+    )
+
+
+def _is_plain(field: inspect.Field) -> bool:
+    """Whether its default is an empty container, which can be made without running code of others."""
+    return field.default_factory in (list, dict, set, tuple, frozenset)
+
+
+def joined(node: Any) -> bool:
+    """Whether it is written as an array."""
+    return isinstance(node, inspect.NamedTupleType) or bool(getattr(node, "array_like", False))
+
+
+def closed_by(node: Any) -> bool:
+    """Whether the decoder refuses more than it knows."""
+    return isinstance(node, inspect.NamedTupleType) or bool(getattr(node, "forbid_unknown_fields", False))
+
+
+def tagged(node: Any) -> str:
+    """The member that tells a Struct of a union, where it is written as an object."""
+    tag = getattr(node, "tag_field", None)
+    return tag if tag and not getattr(node, "array_like", False) else ""
+
+
+def code_of(cls: Any) -> str | None:
+    """The Python code of a class that may refuse a value, or change it."""
+    cls = _origin(cls)
+    for name in ("__post_init__", "__attrs_post_init__", "__attrs_pre_init__"):
+        if hasattr(cls, name):
+            return f"{cls.__name__}.{name}"
+    for attribute in getattr(cls, "__attrs_attrs__", ()):
+        if attribute.validator is not None or attribute.converter is not None:
+            return f"the validator or converter of {cls.__name__}.{attribute.name}"
+    return None
+
+
+def hashable(node: Any) -> bool:
+    """Whether a value of this type can be an item of a set."""
+    return _hashable(node, frozenset())
+
+
+def _hashable(node: Any, within: frozenset[int]) -> bool:
+    """`within`: the classes that are being looked at, which may hold themselves."""
+    if id(node) in within:
+        return True
+    within |= {id(node)}
+    if isinstance(node, _UNHASHABLE) or (isinstance(node, _CLASSES) and not _hashes(node)):
+        return False
+    parts = [*getattr(node, "item_types", ()), *getattr(node, "types", ())]
+    parts += [getattr(node, "item_type", None), getattr(node, "type", None)]
+    if isinstance(node, _CLASSES) and _origin(node.cls).__hash__ is not object.__hash__:
+        parts += [field.type for field in node.fields]
+    return all(_hashable(part, within) for part in parts if part is not None)
+
+
+def _hashes(node: Any) -> bool:
+    cls = _origin(node.cls)
+    if isinstance(node, inspect.StructType):
+        return bool(cls.__struct_config__.frozen or not cls.__struct_config__.eq)
+    return cls.__hash__ is not None
+
+
+def nodes(root: Any) -> Iterator[Any]:
+    """Every type within a type, each once, itself included."""
+    seen, ahead = set[int](), [root]
+    while ahead:
+        node = ahead.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        ahead += [field.type for field in getattr(node, "fields", ())]
+        ahead += [*getattr(node, "item_types", ()), *getattr(node, "types", ())]
+        parts = (getattr(node, name, None) for name in ("item_type", "type", "key_type", "value_type"))
+        ahead += [part for part in parts if isinstance(part, inspect.Type)]
+
+
+_CLASSES = inspect.StructType, inspect.DataclassType, inspect.NamedTupleType
+_UNHASHABLE = (
+    *(inspect.ListType, inspect.SetType, inspect.DictType, inspect.TypedDictType, inspect.ByteArrayType),
+    *(inspect.RawType, inspect.AnyType),
+)
+
+
+def _origin(cls: Any) -> Any:
+    return getattr(cls, "__origin__", cls)

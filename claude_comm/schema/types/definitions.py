@@ -1,0 +1,94 @@
+"""The named types of one schema: each is written once, under `$defs`, unless it is used in one place alone.
+
+Law: the schema says the same before and after; a type that holds itself stays a definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+Schema = dict[str, Any]
+_PREFIX = "#/$defs/"
+
+
+class Definitions:
+    """Definitions by the type that each is of; two types of one name are told apart by a number."""
+
+    def __init__(self) -> None:
+        self._names: dict[Hashable, str] = {}
+        self._schemas: dict[str, Schema] = {}
+
+    def refer(self, type_: Hashable, name: str, schema: Callable[[], Schema]) -> Schema:
+        """A reference to a type, whose `schema` is made when it is first met; it may refer to the type itself."""
+        if type_ not in self._names:
+            name = _plain(name)
+            taken = sum(other.partition(".")[0] == name for other in self._names.values())
+            self._names[type_] = f"{name}.{taken + 1}" if taken else name
+            self._schemas[self._names[type_]] = schema()
+        return {"$ref": _PREFIX + self._names[type_]}
+
+    def whole(self, root: Schema) -> Schema:
+        """A schema with the definitions that it needs."""
+        counts: dict[str, int] = {}
+        for schema in (root, *self._schemas.values()):
+            for name in _referred(schema):
+                counts[name] = counts.get(name, 0) + 1
+        kept = {name for name, count in counts.items() if count > 1 or self._holds(name, name)}
+        found = _written_out(root, self._schemas, kept)
+        needed = {
+            name: _written_out(self._schemas[name], self._schemas, kept) for name in self._schemas if name in kept
+        }
+        return {**found, "$defs": needed} if needed else found
+
+    def _holds(self, start: str, name: str) -> bool:
+        """Whether the definition `start` leads to `name`."""
+        seen, ahead = set[str](), [start]
+        while ahead:
+            for found in _referred(self._schemas[ahead.pop()]):
+                if found == name:
+                    return True
+                if found not in seen:
+                    seen.add(found)
+                    ahead.append(found)
+        return False
+
+
+def _plain(name: str) -> str:
+    return "".join(char if char.isalnum() or char == "_" else "_" for char in name).strip("_") or "type"
+
+
+# What holds values and no schemas; and what holds schemas by names that are no keywords.
+_VALUES = frozenset(("const", "enum", "default", "examples", "required"))
+_NAMED = frozenset(("properties", "patternProperties"))
+
+
+def _referred(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _referred(item)
+    elif isinstance(schema, dict):
+        for keyword, value in schema.items():
+            if keyword == "$ref":
+                yield value.removeprefix(_PREFIX)
+            elif keyword in _NAMED:
+                yield from _referred(list(value.values()))
+            elif keyword not in _VALUES:
+                yield from _referred(value)
+
+
+def _written_out(schema: Any, schemas: dict[str, Schema], kept: set[str]) -> Any:
+    """A copy in which a reference to what is not kept is what it refers to."""
+    if isinstance(schema, list):
+        return [_written_out(item, schemas, kept) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found: Schema = {}
+    for keyword, value in schema.items():
+        if keyword == "$ref" and value.removeprefix(_PREFIX) not in kept:
+            found |= _written_out(schemas[value.removeprefix(_PREFIX)], schemas, kept)
+        elif keyword in _NAMED:
+            found[keyword] = {name: _written_out(item, schemas, kept) for name, item in value.items()}
+        else:
+            found[keyword] = value if keyword in _VALUES else _written_out(value, schemas, kept)
+    return found

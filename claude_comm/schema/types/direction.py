@@ -1,0 +1,24 @@
+"""The two schemas of a type, and what neither of them can say.
+
+Law: `accepts` allows nothing that the type's decoder refuses; `produces` leaves out nothing that its encoder may write.
+What decides in Python code (a validator, a converter) is marked as opaque in what is accepted: no proof rests on it,
+and the verdict names it. In what is produced it needs no mark, since every payload is held to that schema when it is
+sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from claude_comm.schema.opaque import OPAQUE
+
+Schema: TypeAlias = dict[str, Any]
+Direction: TypeAlias = Literal["accepts", "produces"]
+
+
+def opaque(schema: Schema, name: str) -> Schema:
+    """A schema whose values the code called `name` may refuse, or change."""
+    reason = f"`{name}` is Python code, which no proof can read; state what it takes with `accepts=`"
+    if OPAQUE in schema or "$ref" in schema:
+        return {"allOf": [schema], OPAQUE: reason}
+    return {**schema, OPAQUE: reason}

@@ -1,0 +1,340 @@
+"""Exact schemas of what msgspec knows: Structs, dataclasses, attrs, TypedDict, NamedTuple, builtins.
+
+Law: as in `direction`, for msgspec's decoder in its strict mode over values of the model (`docs/values.md`), in which
+1 and 1.0 are one number and what JSON does not have is text.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import inspect
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema.types import msgspec_texts as texts
+from claude_comm.schema.types import pydantic_texts
+from claude_comm.schema.types.classes import Member, closed_by, code_of, hashable, joined, members_of, nodes, tagged
+from claude_comm.schema.types.definitions import Definitions
+from claude_comm.schema.types.direction import Direction, Schema, opaque
+from claude_comm.schema.types.numerals import between
+from claude_comm.schema.types.patterns import Untranslatable, from_python
+from claude_comm.schema.types.texts import Text
+
+
+def msgspec_schema(shape: Any, direction: Direction) -> Schema:
+    """Raises SchemaError for a type that msgspec does not know."""
+    try:
+        info = inspect.type_info(shape)
+    except (TypeError, NameError) as error:
+        raise SchemaError(
+            f"{shape!r} has no JSON Schema ({error}); give a msgspec Struct, a dataclass, a model or a schema"
+        ) from None
+    walk = _Walk(direction)
+    return walk.definitions.whole(walk.schema(info))
+
+
+def reads_forms(shape: Any) -> bool:
+    """Whether its JSON form is not what msgspec reads of MessagePack: bytes as text, and keys that are no text."""
+    return any(
+        isinstance(node, _BYTES) or (isinstance(node, inspect.DictType) and not isinstance(node.key_type, _TEXT_KEYS))
+        for node in nodes(inspect.type_info(shape))
+    )
+
+
+class _Walk:
+    def __init__(self, direction: Direction) -> None:
+        self.accepts = direction == "accepts"
+        self.definitions = Definitions()
+
+    def schema(self, node: Any) -> Schema:
+        rule = _RULES.get(type(node))
+        if rule is None:
+            name = getattr(node, "cls", node)
+            raise SchemaError(f"{name!r} has no JSON Schema: msgspec knows no such type; give a schema instead")
+        return rule(self, node)
+
+    def text(self, read: Callable[[], Text], write: Callable[[], Text]) -> Schema:
+        return (read() if self.accepts else write()).schema()
+
+    def key(self, node: Any) -> Schema | bool:
+        """What the name of a member must be, for a mapping with keys of this type."""
+        rule = _KEYS.get(type(node))
+        if rule is not None:
+            return rule(self, node)
+        return self.schema(node) if isinstance(node, _TEXTS) else False
+
+
+_Rule: TypeAlias = Callable[[_Walk, Any], Schema]
+
+
+def _bounds(node: inspect.IntType | inspect.FloatType) -> Schema:
+    said = {"minimum": node.ge, "exclusiveMinimum": node.gt, "maximum": node.le, "exclusiveMaximum": node.lt}
+    return {keyword: limit for keyword, limit in said.items() if limit is not None}
+
+
+def _int(_walk: _Walk, node: inspect.IntType) -> Schema:
+    step = {} if node.multiple_of is None else {"multipleOf": node.multiple_of}
+    return {"type": "integer", **_bounds(node), **step}
+
+
+def _float(walk: _Walk, node: inspect.FloatType) -> Schema:
+    schema: Schema = {"type": "number", **_bounds(node)}
+    if node.multiple_of is None:
+        return schema
+    if (1024 * node.multiple_of).is_integer():
+        return {**schema, "multipleOf": node.multiple_of}
+    # msgspec divides the binary values: 0.3 is not a multiple of 0.1.
+    return opaque(schema, f"multiple_of={node.multiple_of}") if walk.accepts else schema
+
+
+def _str(walk: _Walk, node: inspect.StrType) -> Schema:
+    schema: Schema = {"type": "string", **_sizes(node, "Length")}
+    if node.pattern is None:
+        return schema
+    try:
+        return {**schema, "pattern": from_python(node.pattern)}
+    except Untranslatable as error:
+        return opaque(schema, f"the pattern {node.pattern} ({error})") if walk.accepts else schema
+
+
+def _sizes(node: Any, of: str) -> Schema:
+    said = {f"min{of}": node.min_length, f"max{of}": node.max_length}
+    return {keyword: size for keyword, size in said.items() if size is not None}
+
+
+def _bytes(walk: _Walk, node: inspect.BytesType) -> Schema:
+    return walk.text(
+        lambda: texts.read_base64(node.min_length, node.max_length),
+        lambda: texts.write_base64(node.min_length, node.max_length),
+    )
+
+
+def _decimal(walk: _Walk, _node: inspect.DecimalType) -> Schema:
+    if walk.accepts:
+        return {"anyOf": [{"type": "number"}, texts.read_decimal().schema()]}
+    return texts.write_decimal().schema()
+
+
+def _array(walk: _Walk, node: Any) -> Schema:
+    return {"type": "array", "items": walk.schema(node.item_type), **_sizes(node, "Items")}
+
+
+def _set(walk: _Walk, node: Any) -> Schema:
+    """Of what is read, the same item may come twice."""
+    if not walk.accepts:
+        return {**_array(walk, node), "uniqueItems": True}
+    if isinstance(node.item_type, inspect.AnyType):
+        return {"type": "array", "items": _hashable(walk), **_sizes(node, "Items")}
+    found = _array(walk, node)
+    return found if hashable(node.item_type) else {**found, "items": False}
+
+
+def _hashable(walk: _Walk) -> Schema:
+    """A value without objects in it: arrays become tuples."""
+
+    def schema() -> Schema:
+        return {
+            "type": ["null", "boolean", "number", "string", "array"],
+            "items": walk.definitions.refer(_hashable, "hashable", schema),
+        }
+
+    return walk.definitions.refer(_hashable, "hashable", schema)
+
+
+def _tuple(walk: _Walk, node: inspect.TupleType) -> Schema:
+    count = len(node.item_types)
+    items = {"prefixItems": [walk.schema(item) for item in node.item_types]} if count else {}
+    return {"type": "array", **items, "minItems": count, "maxItems": count}
+
+
+def _dict(walk: _Walk, node: inspect.DictType) -> Schema:
+    schema: Schema = {"type": "object"}
+    names = walk.key(node.key_type)
+    if names not in ({}, {"type": "string"}):
+        schema["propertyNames"] = names
+    return {**schema, "additionalProperties": walk.schema(node.value_type), **_sizes(node, "Properties")}
+
+
+def _int_key(walk: _Walk, node: inspect.IntType) -> Schema:
+    low = node.ge if node.ge is not None else None if node.gt is None else node.gt + 1
+    high = node.le if node.le is not None else None if node.lt is None else node.lt - 1
+    schema = walk.text(lambda: Text(between(low, high)), lambda: pydantic_texts.write_int(low, high))
+    if node.multiple_of is None or not walk.accepts:
+        return schema
+    return opaque(schema, f"multiple_of={node.multiple_of} of a key")
+
+
+def _float_key(walk: _Walk, node: inspect.FloatType) -> Schema:
+    schema = texts.read_float_key().schema()
+    return opaque(schema, "a bound of a key") if walk.accepts and (_bounds(node) or node.multiple_of) else schema
+
+
+def _decimal_key(walk: _Walk, _node: inspect.DecimalType) -> Schema:
+    return walk.text(texts.read_decimal, texts.write_decimal)
+
+
+def _listed_key(walk: _Walk, node: Any) -> Schema:
+    """Names of an enumeration or a literal, numbers as their numerals."""
+    values = _values(node.cls) if isinstance(node, inspect.EnumType) else node.values
+    return {"enum": [str(value) for value in values if isinstance(value, str | int)]}
+
+
+def _union_key(walk: _Walk, node: inspect.UnionType) -> Schema:
+    return {"anyOf": [walk.key(option) for option in node.types]}
+
+
+def _values(cls: type[enum.Enum]) -> list[Any]:
+    return list(dict.fromkeys(member.value for member in cls))
+
+
+def _enum(walk: _Walk, node: inspect.EnumType) -> Schema:
+    if issubclass(node.cls, enum.Flag):
+        return opaque({"type": "integer"}, node.cls.__name__) if walk.accepts else {"type": "integer"}
+    schema: Schema = {"title": node.cls.__name__, "enum": _values(node.cls)}
+    if walk.accepts and getattr(node.cls._missing_, "__func__", None) is not enum.Enum._missing_.__func__:  # type: ignore[attr-defined]
+        return opaque({}, f"{node.cls.__name__}._missing_")
+    return schema
+
+
+def _literal(_walk: _Walk, node: inspect.LiteralType) -> Schema:
+    return {"enum": list(node.values)}
+
+
+def _union(walk: _Walk, node: inspect.UnionType) -> Schema:
+    options: dict[type, Any] = {type(option): option for option in node.types}
+    whole, real = options.get(inspect.IntType), options.get(inspect.FloatType)
+    apart = whole is not None and real is not None and {**_int(walk, whole), "type": "number"} != _float(walk, real)
+    return {"anyOf": [_option(walk, option, fraction=apart and option is real) for option in node.types]}
+
+
+def _option(walk: _Walk, node: Any, *, fraction: bool) -> Schema:
+    """One type of a union: a Struct must tell its tag there; a float is no integer where the two have bounds."""
+    if fraction:
+        return {**walk.schema(node), "not": {"type": "integer"}}
+    return _object(walk, node, tells=True) if isinstance(node, inspect.StructType) else walk.schema(node)
+
+
+def _object(walk: _Walk, node: Any, *, tells: bool = False) -> Schema:
+    tells = bool(tagged(node)) and (tells or not walk.accepts)
+    return walk.definitions.refer((node.cls, tells), _name(node.cls), lambda: _described(walk, node, tells))
+
+
+def _described(walk: _Walk, node: Any, tells: bool) -> Schema:
+    members = members_of(node)
+    schema = _positions(walk, node, members) if joined(node) else _properties(walk, node, members, tells)
+    code = code_of(node.cls) if walk.accepts else None
+    return opaque(schema, code) if code else schema
+
+
+def _properties(walk: _Walk, node: Any, members: list[Member], tells: bool) -> Schema:
+    schema: Schema = {"title": _name(node.cls), "type": "object"}
+    properties: Schema = {}
+    tag = tagged(node)
+    if tag:
+        properties[tag] = {"enum": [node.tag]}
+    for member in members:
+        properties[member.name] = _with_default(walk, walk.schema(member.type), member)
+    required = [member.name for member in members if (member.needed if walk.accepts else member.written)]
+    if tells:
+        required = [tag, *required]
+    if properties:
+        schema["properties"] = properties
+    if required:
+        schema["required"] = required
+    if walk.accepts and closed_by(node):
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _positions(walk: _Walk, node: Any, members: list[Member]) -> Schema:
+    items = [walk.schema(member.type) for member in members]
+    least = sum(member.needed for member in members) if walk.accepts else len(members)
+    tag = getattr(node, "tag", None)
+    if tag is not None:
+        items, least = [{"enum": [tag]}, *items], least + 1
+    schema: Schema = {"title": _name(node.cls), "type": "array"}
+    if items:
+        schema["prefixItems"] = items
+    if least:
+        schema["minItems"] = least
+    if closed_by(node) or not walk.accepts:
+        schema["maxItems"] = len(items)
+    return schema
+
+
+def _with_default(walk: _Walk, schema: Schema, member: Member) -> Schema:
+    """What an adapter may fill in where the member is missing."""
+    if not walk.accepts or not member.defaulted:
+        return schema
+    try:
+        return {**schema, "default": msgspec.to_builtins(member.default, str_keys=True)}
+    except (TypeError, ValueError):
+        return schema
+
+
+def _name(cls: Any) -> str:
+    return getattr(cls, "__name__", str(cls).rpartition(".")[2])
+
+
+def _metadata(walk: _Walk, node: inspect.Metadata) -> Schema:
+    """What the author adds: notes beside the type's own words, and rules in addition to them."""
+    schema, extra = walk.schema(node.type), node.extra_json_schema or {}
+    notes = {keyword: value for keyword, value in extra.items() if keyword in _NOTES}
+    rules = {keyword: value for keyword, value in extra.items() if keyword not in _NOTES}
+    found = {**schema, **notes}
+    return {**found, "allOf": [*found.get("allOf", ()), rules]} if rules else found
+
+
+_NOTES = frozenset(("title", "description", "examples", "default", "deprecated", "readOnly", "writeOnly", "$comment"))
+
+_BYTES = inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType
+_TEXT_KEYS = (
+    *(inspect.StrType, inspect.AnyType, inspect.DateType, inspect.DateTimeType, inspect.TimeType),
+    *(inspect.TimeDeltaType, inspect.UUIDType),
+)
+_TEXTS = (
+    *(inspect.StrType, *_BYTES, inspect.DateType),
+    *(inspect.DateTimeType, inspect.TimeType, inspect.TimeDeltaType, inspect.UUIDType),
+)
+_KEYS: dict[type, Callable[[_Walk, Any], Schema | bool]] = {
+    inspect.AnyType: lambda _walk, _node: {},
+    inspect.IntType: _int_key,
+    inspect.FloatType: _float_key,
+    inspect.DecimalType: _decimal_key,
+    inspect.EnumType: _listed_key,
+    inspect.LiteralType: _listed_key,
+    inspect.UnionType: _union_key,
+    inspect.Metadata: lambda walk, node: walk.key(node.type),
+}
+_RULES: dict[type, _Rule] = {
+    inspect.AnyType: lambda _walk, _node: {},
+    inspect.RawType: lambda _walk, _node: {},
+    inspect.NoneType: lambda _walk, _node: {"type": "null"},
+    inspect.BoolType: lambda _walk, _node: {"type": "boolean"},
+    inspect.IntType: _int,
+    inspect.FloatType: _float,
+    inspect.StrType: _str,
+    **dict.fromkeys(_BYTES, _bytes),
+    inspect.DateType: lambda walk, _node: walk.text(texts.read_date, texts.write_date),
+    inspect.TimeType: lambda walk, node: walk.text(lambda: texts.read_time(node.tz), lambda: texts.write_time(node.tz)),
+    inspect.DateTimeType: lambda walk, node: walk.text(
+        lambda: texts.read_datetime(node.tz), lambda: texts.write_datetime(node.tz)
+    ),
+    inspect.TimeDeltaType: lambda walk, _node: walk.text(texts.read_duration, texts.write_duration),
+    inspect.UUIDType: lambda walk, _node: walk.text(texts.read_uuid, texts.write_uuid),
+    inspect.DecimalType: _decimal,
+    **dict.fromkeys((inspect.ListType, inspect.VarTupleType), _array),
+    **dict.fromkeys((inspect.SetType, inspect.FrozenSetType), _set),
+    inspect.TupleType: _tuple,
+    inspect.DictType: _dict,
+    inspect.EnumType: _enum,
+    inspect.LiteralType: _literal,
+    inspect.UnionType: _union,
+    **dict.fromkeys(
+        (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType), _object
+    ),
+    inspect.Metadata: _metadata,
+}

@@ -1,0 +1,315 @@
+"""What pydantic reads and writes for values that hold no others: numbers, texts, moments, enumerations.
+
+Law: as in `direction`, for JSON input. A node is one of pydantic's own core schemas, a plain dictionary; in lax mode a
+number or a flag may also be a text. Where only code could tell which texts fulfil a bound, none is promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from claude_comm.schema.types import msgspec_texts, pydantic_texts
+from claude_comm.schema.types.characters import RUST_SPACE, bracketed
+from claude_comm.schema.types.direction import Schema, opaque
+from claude_comm.schema.types.numerals import between
+from claude_comm.schema.types.patterns import Untranslatable, from_python, from_rust
+from claude_comm.schema.types.texts import Text, base64
+
+Core: TypeAlias = Mapping[str, Any]
+
+
+class Mode(msgspec.Struct, frozen=True):
+    """How a node is used: in which direction, and under which settings of its model."""
+
+    accepts: bool
+    strict: bool = False
+    config: Mapping[str, Any] = {}
+
+    def within(self, node: Core) -> Mode:
+        """The mode of a node that may set `strict` itself."""
+        own = node.get("strict")
+        return self if own is None or own == self.strict else msgspec.structs.replace(self, strict=own)
+
+
+Rule: TypeAlias = Callable[[Core, Mode], Schema]
+
+
+def any_of(*schemas: Schema) -> Schema:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
+
+
+_LIMITS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_BOUNDS = (*_LIMITS, "multiple_of")
+
+
+def _bounds(node: Core) -> Schema:
+    said = {keyword: node[name] for name, keyword in _LIMITS.items() if node.get(name) is not None}
+    return said if node.get("multiple_of") is None else {**said, "multipleOf": node["multiple_of"]}
+
+
+def _bounded(node: Core) -> bool:
+    return any(node.get(name) is not None for name in _BOUNDS)
+
+
+def _within(value: float, node: Core) -> bool:
+    """Whether a number is within a node's bounds."""
+    low, above, high, below = (node.get(name) for name in ("ge", "gt", "le", "lt"))
+    step = node.get("multiple_of")
+    return (
+        (low is None or value >= low)
+        and (above is None or value > above)
+        and (high is None or value <= high)
+        and (below is None or value < below)
+        and (step is None or value % step == 0)
+    )
+
+
+def _flags(node: Core) -> list[Schema]:
+    """`true` and `false` where they are numbers that are allowed."""
+    taken = [flag for flag in (False, True) if _within(flag, node)]
+    return [{"enum": taken}] if taken else []
+
+
+def _bool(node: Core, mode: Mode) -> Schema:
+    if not mode.accepts or mode.strict:
+        return {"type": "boolean"}
+    return any_of({"type": "boolean"}, {"enum": [0, 1]}, pydantic_texts.read_bool().schema())
+
+
+def _int(node: Core, mode: Mode) -> Schema:
+    number = {"type": "integer", **_bounds(node)}
+    if not mode.accepts or mode.strict:
+        return number
+    return any_of(number, *_flags(node), *_int_texts(node))
+
+
+def _int_texts(node: Core) -> list[Schema]:
+    if not _bounded(node):
+        return [pydantic_texts.read_int().schema()]
+    if node.get("multiple_of") is not None or not all(isinstance(node.get(name, 0), int) for name in _LIMITS):
+        return []
+    low = node["ge"] if node.get("ge") is not None else None if node.get("gt") is None else node["gt"] + 1
+    high = node["le"] if node.get("le") is not None else None if node.get("lt") is None else node["lt"] - 1
+    if low is not None and high is not None and low > high:
+        return []
+    space = bracketed(RUST_SPACE)
+    return [Text(rf"{space}*{between(low, high)}(?:\.0+)?{space}*", most_chars=4_300).schema()]
+
+
+def _float(node: Core, mode: Mode) -> Schema:
+    number = {"type": "number", **_bounds(node)}
+    if not mode.accepts or mode.strict:
+        return number
+    finite = node.get("allow_inf_nan", mode.config.get("allow_inf_nan", True)) is False
+    texts = [] if _bounded(node) else [pydantic_texts.read_float(finite=finite).schema()]
+    return any_of(number, *_flags(node), *texts)
+
+
+def _decimal(node: Core, mode: Mode) -> Schema:
+    digits, places = node.get("max_digits"), node.get("decimal_places")
+    if not mode.accepts:
+        scaled = _scaled_text(digits, places)
+        return msgspec_texts.write_decimal(*([scaled] if scaled else [])).schema()
+    bounds = {keyword: _number(limit) for keyword, limit in _bounds(node).items()}
+    if digits is not None or places is not None:
+        return _scaled(digits, places, bounds)
+    texts = [] if bounds else [msgspec_texts.read_decimal(finite=node.get("allow_inf_nan") is not True).schema()]
+    return any_of({"type": "number", **bounds}, *texts, *([] if mode.strict or bounds else [_DECIMAL_TUPLE]))
+
+
+# Sign, digits and exponent.
+_DIGIT = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 9}, {"type": "boolean"}]}
+_DECIMAL_TUPLE: Schema = {
+    "type": "array",
+    "prefixItems": [
+        {"enum": [0, 1, False, True]},
+        {"type": "array", "items": _DIGIT},
+        {"anyOf": [{"type": "integer", "minimum": -(10**15), "maximum": 10**15}, {"type": "boolean"}]},
+    ],
+    "minItems": 3,
+    "maxItems": 3,
+}
+
+
+def _number(limit: Any) -> Any:
+    """A bound of decimals, as JSON has it."""
+    return int(limit) if limit == int(limit) else float(limit)
+
+
+def _scaled(digits: int | None, places: int | None, bounds: Schema) -> Schema:
+    """So many digits, of which so many behind the point."""
+    if places is None or (digits is not None and digits < places) or bounds:
+        return opaque(any_of({"type": "number", **bounds}, {"type": "string"}), "a number of digits")
+    before = None if digits is None else digits - places
+    text = _scaled_text(digits, places)
+    number: Schema = {"type": "number", "multipleOf": _number_of_places(places)}
+    if before is not None:
+        number |= {"exclusiveMinimum": -(10**before), "exclusiveMaximum": 10**before}
+    return any_of(number, *([text.schema()] if text else []))
+
+
+def _scaled_text(digits: int | None, places: int | None) -> Text | None:
+    if places is None or (digits is not None and digits < places):
+        return None
+    before = None if digits is None else digits - places
+    whole = "[0-9]+" if before is None else f"0*[0-9]{{1,{before}}}" if before else "0+"
+    return Text(f"[-+]?{whole}" + (rf"(?:\.[0-9]{{1,{places}}}0*)?" if places else r"(?:\.0*)?"))
+
+
+def _number_of_places(places: int) -> Any:
+    return 1 if places == 0 else float(f"1e-{places}")
+
+
+def _str(node: Core, mode: Mode) -> Schema:
+    sizes = {
+        f"{name}Length": node[f"{name}_length"] for name in ("min", "max") if node.get(f"{name}_length") is not None
+    }
+    schema: Schema = {"type": "string", **sizes}
+    strips = node.get("strip_whitespace", mode.config.get("str_strip_whitespace"))
+    pattern = node.get("pattern")
+    if mode.accepts and strips and (sizes or pattern is not None):
+        return opaque({"type": "string"}, "strip_whitespace, before lengths or a pattern")
+    if node.get("ascii_only"):
+        schema["allOf"] = [{"pattern": "^[\\u0000-\\u007f]*$"}]
+    if pattern is not None:
+        schema = _patterned(schema, str(getattr(pattern, "pattern", pattern)), node, mode)
+    if mode.accepts and not mode.strict and node.get("coerce_numbers_to_str", mode.config.get("coerce_numbers_to_str")):
+        return opaque({"type": ["string", "number"]}, "coerce_numbers_to_str")
+    return schema
+
+
+def _patterned(schema: Schema, pattern: str, node: Core, mode: Mode) -> Schema:
+    engine = node.get("regex_engine", mode.config.get("regex_engine", "rust-regex"))
+    compiled = not isinstance(node["pattern"], str)
+    try:
+        written = from_python(pattern) if compiled or engine == "python-re" else from_rust(pattern)
+    except Untranslatable as error:
+        return opaque(schema, f"the pattern {pattern} ({error})") if mode.accepts else schema
+    return {**schema, "pattern": written}
+
+
+def _bytes(node: Core, mode: Mode) -> Schema:
+    form = mode.config.get("val_json_bytes" if mode.accepts else "ser_json_bytes", "utf8")
+    schema = _BYTES[form](mode) if form in _BYTES else {"type": "string"}
+    if mode.accepts and (node.get("min_length") is not None or node.get("max_length") is not None):
+        return opaque(schema, "a length in bytes")
+    return schema
+
+
+def _base64(mode: Mode) -> Schema:
+    if not mode.accepts:
+        return {"type": "string"}
+    plain = base64(None, None, ("[A-Za-z0-9+/][AQgw](?:==)?", "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?"))
+    return Text(f"{plain}|{plain.replace('+/', '_-')}").schema()
+
+
+_BYTES: dict[str, Callable[[Mode], Schema]] = {
+    "utf8": lambda _mode: {"type": "string"},
+    "base64": _base64,
+    "hex": lambda _mode: Text("(?:[0-9a-fA-F]{2})*").schema(),
+}
+
+
+def _date(node: Core, mode: Mode) -> Schema:
+    if not mode.accepts:
+        return msgspec_texts.write_date().schema()
+    text = pydantic_texts.read_date(strict=mode.strict).schema()
+    # Midnights: in seconds as far as these are counted, else in milliseconds.
+    seconds = {"type": "number", "minimum": -20_000_000_000, "maximum": 20_000_000_000, "multipleOf": 86_400}
+    millis = {"type": "number", **_MOMENTS, "multipleOf": 86_400_000}
+    return _moment(node, text if mode.strict else any_of(text, seconds, millis))
+
+
+_MOMENTS: Schema = {"minimum": -pydantic_texts.FIRST_MS, "exclusiveMaximum": pydantic_texts.LAST_MS + 1}
+
+
+def _datetime(node: Core, mode: Mode) -> Schema:
+    zone = {"aware": True, "naive": False}.get(node.get("tz_constraint", ""))
+    if not mode.accepts:
+        return msgspec_texts.write_datetime(zone).schema()
+    text = pydantic_texts.read_datetime(zone, strict=mode.strict).schema()
+    count: Schema = {"type": "number", **_MOMENTS}
+    return _moment(node, text if mode.strict or zone is False else any_of(text, count))
+
+
+def _time(node: Core, mode: Mode) -> Schema:
+    if not mode.accepts:
+        return msgspec_texts.write_time(None).schema()
+    text, count = pydantic_texts.read_time().schema(), {"type": "number", "minimum": 0, "maximum": 86_399.999999}
+    zoned = node.get("tz_constraint") is not None
+    return _moment(node, opaque(text, "a zone of a time") if zoned else text if mode.strict else any_of(text, count))
+
+
+def _timedelta(node: Core, mode: Mode) -> Schema:
+    if not mode.accepts:
+        form = mode.config.get("ser_json_timedelta", "iso8601")
+        return pydantic_texts.write_duration().schema() if form == "iso8601" else {"type": "number"}
+    text = pydantic_texts.read_duration().schema()
+    count = {"type": "number", "minimum": -86_399_999_913_600, "exclusiveMaximum": 86_400_000_000_000}
+    return _moment(node, text if mode.strict else any_of(text, count))
+
+
+def _moment(node: Core, schema: Schema) -> Schema:
+    """Moments are compared by code."""
+    held = [name for name in (*_LIMITS, "now_op") if node.get(name) is not None]
+    return opaque(schema, f"the bound {held[0]} of a moment") if held else schema
+
+
+def _uuid(node: Core, mode: Mode) -> Schema:
+    if mode.accepts:
+        return pydantic_texts.read_uuid(node.get("version")).schema()
+    return msgspec_texts.write_uuid(node.get("version")).schema()
+
+
+def _literal(node: Core, mode: Mode) -> Schema:
+    values = [getattr(value, "value", value) for value in node["expected"]]
+    return {"enum": _with_flags(values)} if mode.accepts else {"enum": values}
+
+
+def _with_flags(values: list[Any]) -> list[Any]:
+    """In Python 1 is true, and 0 is false: the one is taken for the other."""
+    numbers = {value for value in values if isinstance(value, int | float) and value in (0, 1)}
+    more = [other for value in sorted(numbers) for other in (int(value), bool(value))]
+    found = list(values)
+    for other in more:
+        if not any(value is other or (type(value) is type(other) and value == other) for value in found):
+            found.append(other)
+    return found
+
+
+def _enum(node: Core, mode: Mode) -> Schema:
+    values = [member.value for member in node["members"]]
+    if mode.accepts and node.get("missing") is not None:
+        return opaque({}, f"{node['cls'].__name__}._missing_")
+    if not mode.accepts:
+        return {"title": node["cls"].__name__, "enum": values}
+    listed: Schema = {"title": node["cls"].__name__, "enum": _with_flags(values)}
+    if mode.strict or node.get("sub_type") not in ("int", "float"):
+        return listed
+    if node["sub_type"] == "float":
+        return opaque({}, f"{node['cls'].__name__}, of floats")
+    space = bracketed(RUST_SPACE)
+    numerals = "|".join(f"-0*{-value}" if value < 0 else rf"\+?0*{value}" for value in values)
+    return any_of(listed, Text(rf"{space}*(?:{numerals})(?:\.0+)?{space}*").schema())
+
+
+SCALARS: dict[str, Rule] = {
+    "any": lambda _node, _mode: {},
+    "none": lambda _node, _mode: {"type": "null"},
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+    "decimal": _decimal,
+    "str": _str,
+    "bytes": _bytes,
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+    "timedelta": _timedelta,
+    "uuid": _uuid,
+    "literal": _literal,
+    "enum": _enum,
+}
