@@ -16,6 +16,7 @@ from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.runtime import jobs
 from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.sealed_jobs import Decide
 from claude_comm.runtime.signals import ended_by_signals
 from claude_comm.runtime.worker_processes import NO_JOBS
 from claude_comm.settings import Settings
@@ -39,17 +40,17 @@ def _work(settings: Settings) -> None:
     forward_logging("rq.worker", log)
     instance = identify(NEGOTIATION_WORKER, settings).instance
     url = settings.control_url or data_url(settings)
-    with connect(settings) as client, jobs.connection(url) as opened:
+    with connect(settings) as client:
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{NEGOTIATION_WORKER}/{instance}", log)
         log.info("worker.started", instance=instance, pid=os.getpid())
         try:
             with beating(heartbeat, log):
-                jobs.worker(opened, settings.namespace, instance, _decider(settings)).work(logging_level="WARNING")
+                jobs.serve(url, settings.namespace, instance, _decider(settings), log, heartbeat.beat)
         finally:
             log.info("worker.stopped", instance=instance)
 
 
-def _decider(settings: Settings) -> jobs.Decide:
+def _decider(settings: Settings) -> Decide:
     """Each job runs in a forked process, which opens a connection of its own."""
 
     def decide_question(question: Question) -> Agreement:

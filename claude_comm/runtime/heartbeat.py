@@ -36,13 +36,18 @@ class Heartbeat:
         if now < self._due:
             return
         try:
-            self._run(registry.beat(self._key, self._member, now_ms=time.time_ns() // 1_000_000))
+            self.beat()
         except TransportError as error:
             if self._reached:
                 self._log.warning("heartbeat.failed", member=self._member, error=str(error))
             self._reached = False
         else:
             self._due, self._reached = now + HEARTBEAT_MS / 1000, True
+
+    def beat(self) -> bool:
+        """Beats now; True. Raises TransportError."""
+        self._run(registry.beat(self._key, self._member, now_ms=time.time_ns() // 1_000_000))
+        return True
 
     def stop(self) -> None:
         """Takes it back at once: whoever ended on purpose is not waited for. Raises TransportError."""

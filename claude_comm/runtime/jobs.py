@@ -1,172 +1,136 @@
-"""Negotiation jobs on RQ, sealed.
+"""Negotiation jobs: a caller submits a question, the negotiation worker answers it.
 
-Law: a job can do one thing: answer one question, given as JSON text. RQ's own serialisers do not make it safe, since
-any importable function that a job names would run; so the Job class here ignores every callback, webhook, instance
-and dependency that stands in a job's hash, and refuses any function but the one entry point. The worker also
-ignores RQ's remote commands, which anybody on the server may publish.
+Law: the answer is in the registry, under the digest of the question; of the job itself a caller looks at the status and
+at nothing else. A worker that does not answer delays a caller once, not each time; it never stops one.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 import msgspec
 import redis
-from rq import Queue, Worker
-from rq.job import Job, JobStatus
-from rq.serializers import JSONSerializer
+from rq.exceptions import StopRequested
+from structlog.typing import FilteringBoundLogger
 
-from claude_comm.errors import ClaudeCommError, SchemaError, ServerUnreachable
+from claude_comm.effects import REPLY_WITHIN_MS
+from claude_comm.errors import ServerUnreachable
 from claude_comm.names import NEGOTIATION_WORKER
 from claude_comm.negotiation import agreement as agreements
-from claude_comm.negotiation.agreement import Agreement, Question
+from claude_comm.negotiation.agreement import Question
+from claude_comm.runtime.outage import Outage, until_reached
+from claude_comm.runtime.sealed_jobs import (
+    ENTRY,
+    FAILURE_TTL_S,
+    JOB_TIMEOUT_S,
+    RESULT_TTL_S,
+    Decide,
+    SealedQueue,
+    queue,
+    tidy,
+    worker,
+)
+from claude_comm.runtime.signals import ended_by_signals
 from claude_comm.settings import public
 
-# The only function name that a job may carry. It is a label: nothing is imported by it.
-ENTRY = "negotiate"
-
-# How long a caller waits for the worker before it does the work itself.
+# How long a caller waits before it does the work itself: for the job to begin, and for its end.
+START_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 15.0
-# A job that runs longer is killed with its process.
-JOB_TIMEOUT_S = 30
-# The answer itself is stored in the registry; the job's own result only says that it is there.
-RESULT_TTL_S = 60
-FAILURE_TTL_S = 3600
+# After a wait in vain no worker of that queue is asked for so long: one that only says that it lives costs one wait.
+UNANSWERED_S = 60.0
 _POLL_S = 0.01
+_CONNECT_TIMEOUT_S = 5.0
+# Waits after RQ's loop ended by itself, doubling from the first to the last.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 10.0
+_WAITING, _BEGUN = (b"queued", b"deferred", b"scheduled", b"created"), (b"started",)
 
-Decide = Callable[[Question], Agreement]
-
-
-class JobRefused(ClaudeCommError):
-    """A job that is not a negotiation: nothing of it is run."""
-
-
-class SealedJob(Job):
-    """A job that can only answer a question. `decide` is set once by the worker process."""
-
-    decide: Decide | None = None
-
-    def restore(self, raw_data: Any) -> Any:
-        super().restore(raw_data)
-        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
-        self.webhooks = []
-        self._dependency_ids = []
-        self.retries_left = self.repeats_left = None
-        self.rate_limit_key = self.rate_limit_concurrency = None
-
-    @property
-    def success_callback(self) -> None:
-        return None
-
-    @property
-    def failure_callback(self) -> None:
-        return None
-
-    @property
-    def stopped_callback(self) -> None:
-        return None
-
-    @property
-    def func(self) -> Callable[[str], str]:
-        if self.func_name != ENTRY or self.instance is not None:
-            raise JobRefused(f"job {self.id} names {self.func_name!r}; this worker only runs {ENTRY!r}.")
-        return self._answer
-
-    def _execute(self) -> str:
-        return self.func(_only_argument(self))
-
-    def _answer(self, text: str) -> str:
-        if self.decide is None:
-            raise JobRefused("this process answers no questions.")
-        try:
-            question = msgspec.json.decode(text, type=Question)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise JobRefused(f"job {self.id} carries no question: {error}.") from None
-        try:
-            return type(self).decide(question).id  # type: ignore[misc]
-        except SchemaError as error:
-            # A schema that cannot be used is an answer, not a failure of the job.
-            return msgspec.json.encode({"schema_error": error.sentence, "path": error.path}).decode()
-
-
-class DeafWorker(Worker):
-    """RQ's forking worker, without its remote commands."""
-
-    job_class = SealedJob
-
-    def handle_payload(self, message: Any) -> None:
-        """Ignored: whoever can publish on the server could stop the worker."""
-
-
-def queue(connection: redis.Redis, namespace: str) -> Queue:
-    return Queue(
-        f"{namespace}.{NEGOTIATION_WORKER}", connection=connection, job_class=SealedJob, serializer=JSONSerializer
-    )
+# Queues (server, name) whose worker left a question unanswered, by when they may be asked again.
+_unanswered: dict[tuple[str, str], float] = {}
 
 
 def connection(url: str) -> redis.Redis:
-    """RQ's own connection: it expects redis-py's defaults."""
-    return redis.Redis.from_url(url)
+    """RQ's own connection: it expects redis-py's defaults, but for the time that it may wait."""
+    return redis.Redis.from_url(url, socket_timeout=REPLY_WITHIN_MS / 1000, socket_connect_timeout=_CONNECT_TIMEOUT_S)
 
 
-def worker(connection: redis.Redis, namespace: str, name: str, decide: Decide) -> DeafWorker:
-    """A worker for this namespace; `work()` runs until SIGTERM or SIGINT, finishing the job at hand."""
-    SealedJob.decide = staticmethod(decide)
-    return DeafWorker(
-        [queue(connection, namespace)],
-        name=name,
-        connection=connection,
-        serializer=JSONSerializer,
-        log_job_description=False,
-    )
+def queue_name(namespace: str) -> str:
+    return f"{namespace}.{NEGOTIATION_WORKER}"
 
 
 def submit(namespace: str, url: str, question: Question) -> str | None:
-    """Has the worker answer the question. Its agreement's id, or None when no answer came in time.
+    """Has the worker answer the question. The id of the agreement, or None when no answer came in time.
 
-    The job is named by the question's digest, so that many who ask the same at once share one job. Raises
-    SchemaError for a schema that cannot be used, ServerUnreachable.
+    The job is named by its queue and the question's digest, so that many who ask the same at once share one job. Where
+    the schemas cannot be used there is no agreement under the id returned. Raises ServerUnreachable.
     """
+    place = url, queue_name(namespace)
+    if time.monotonic() < _unanswered.get(place, 0.0):
+        return None
+    agreement_id = agreements.digest(question)
+    id_ = hashlib.sha256(f"{place[1]} {agreement_id}".encode()).hexdigest()
     try:
         with connection(url) as opened:
-            return _answer(_enqueued(opened, namespace, question))
+            jobs = queue(opened, place[1])
+            _enqueue(jobs, id_, question)
+            answered = _finished(jobs, id_)
     except redis.RedisError as error:
         raise ServerUnreachable(public(url), str(error)) from None
+    if answered is None:
+        _unanswered[place] = time.monotonic() + UNANSWERED_S
+    return agreement_id if answered else None
 
 
-def _enqueued(opened: redis.Redis, namespace: str, question: Question) -> Job:
-    jobs = queue(opened, namespace)
-    id_ = agreements.digest(question)
-    running = jobs.fetch_job(id_)
-    if running is not None and running.get_status() in (JobStatus.QUEUED, JobStatus.STARTED):
-        return running
-    text = msgspec.json.encode(question).decode()
-    return jobs.enqueue_call(
-        ENTRY, args=(text,), job_id=id_, timeout=JOB_TIMEOUT_S, result_ttl=RESULT_TTL_S, failure_ttl=FAILURE_TTL_S
-    )
+def serve(
+    url: str, namespace: str, name: str, decide: Decide, log: FilteringBoundLogger, probe: Callable[[], object]
+) -> None:
+    """Works until SIGTERM or SIGINT. RQ's loop ends by itself when its server goes away, or at something that it cannot
+    read; then it is begun anew, once `probe` reaches the server. Raises what the probe raises but ServerUnreachable."""
+    outage, pause_s = Outage(log, "worker"), _FIRST_PAUSE_S
+    with ended_by_signals(), connection(url) as opened:
+        for life in itertools.count():
+            until_reached(probe, outage, threading.Event())
+            begun = time.monotonic()
+            if _work(opened, namespace, f"{name}.{life}", decide):
+                return
+            pause_s = _FIRST_PAUSE_S if time.monotonic() - begun > _LAST_PAUSE_S else min(pause_s * 2, _LAST_PAUSE_S)
+            time.sleep(pause_s)
 
 
-def _answer(job: Job) -> str | None:
-    deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    while (status := job.get_status()) not in (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED):
-        if time.monotonic() > deadline:
+def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide) -> bool:
+    """One life of RQ's worker; whether a signal ended it."""
+    one_life = worker(opened, queue_name(namespace), name, decide)
+    # RQ has logged what ended it. These come from its leave-taking: it did not get through, or a signal met it there.
+    with suppress(redis.RedisError, StopRequested), ended_by_signals():
+        tidy(opened, queue_name(namespace))
+        one_life.work(logging_level="WARNING")
+    return one_life.asked_to_end
+
+
+def _enqueue(jobs: SealedQueue, id_: str, question: Question) -> None:
+    """Puts the question into the queue, unless it is there or being answered."""
+    if _status(jobs, id_) not in (*_WAITING, *_BEGUN):
+        text = msgspec.json.encode(question).decode()
+        jobs.enqueue_call(
+            ENTRY, args=(text,), job_id=id_, timeout=JOB_TIMEOUT_S, result_ttl=RESULT_TTL_S, failure_ttl=FAILURE_TTL_S
+        )
+
+
+def _finished(jobs: SealedQueue, id_: str) -> bool | None:
+    """Whether the job ended well; None when it did not begin, or not end, in time."""
+    begin_by, end_by = time.monotonic() + START_TIMEOUT_S, time.monotonic() + ANSWER_TIMEOUT_S
+    while (status := _status(jobs, id_)) in (*_WAITING, *_BEGUN):
+        if time.monotonic() > (begin_by if status in _WAITING else end_by):
             return None
         time.sleep(_POLL_S)
-    if status != JobStatus.FINISHED:
-        return None
-    answer = job.return_value(refresh=True)
-    if not isinstance(answer, str):
-        return None
-    if answer.startswith("{"):
-        refusal = msgspec.json.decode(answer, type=dict[str, str])
-        raise SchemaError(refusal["schema_error"], path=refusal["path"])
-    return answer
+    return status == b"finished"
 
 
-def _only_argument(job: Job) -> str:
-    arguments = job.args
-    if job.kwargs or len(arguments) != 1 or not isinstance(arguments[0], str):
-        raise JobRefused(f"job {job.id} carries arguments that are not one question.")
-    return str(arguments[0])
+def _status(jobs: SealedQueue, id_: str) -> bytes | None:
+    """What the job's hash says, as it stands there."""
+    text = jobs.connection.hget(jobs.job_class.key_for(id_), "status")
+    return text if isinstance(text, bytes) else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from rq import Queue
-from rq.job import Job
+from rq.job import Job, JobStatus
 
 from claude_comm import Publisher, Settings
 from claude_comm.client.publisher.negotiate import decide
@@ -21,8 +24,10 @@ from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Question
 from claude_comm.ops import agreements, registry
 from claude_comm.registry.contracts import contract
-from claude_comm.runtime import jobs
+from claude_comm.runtime import jobs, private_server, sealed_jobs
+from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.homes import child_environ
 from tests.support.waiting import PATIENCE_S, wait_until
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
@@ -75,7 +80,7 @@ def test_without_a_worker_the_caller_decides(client: Client, settings: Settings)
 def test_a_worker_that_vanished_delays_a_negotiation_and_does_not_prevent_it(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(jobs, "START_TIMEOUT_S", 0.2)
     keys = Keys(settings.namespace)
     client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
     client.run(registry.beat(keys.workers, f"{NEGOTIATION_WORKER}/ghost", now_ms=time.time_ns() // 1_000_000))
@@ -91,9 +96,9 @@ def test_a_job_that_names_any_other_function_is_not_run(
         foreign = _foreign_queue(connection, settings)
         hostile = [
             foreign.enqueue_call("os.mkdir", args=(str(mark),)),
-            foreign.enqueue_call(jobs.ENTRY, args=("{}",), on_failure=None, meta={"x": 1}),
-            foreign.enqueue_call(jobs.ENTRY, args=("not json", "two")),
-            foreign.enqueue_call(jobs.ENTRY, kwargs={"text": "{}"}),
+            foreign.enqueue_call(sealed_jobs.ENTRY, args=("{}",), on_failure=None, meta={"x": 1}),
+            foreign.enqueue_call(sealed_jobs.ENTRY, args=("not json", "two")),
+            foreign.enqueue_call(sealed_jobs.ENTRY, kwargs={"text": "{}"}),
         ]
         wait_until(lambda: all(job.get_status() == "failed" for job in hostile))
     assert not mark.exists()
@@ -128,6 +133,105 @@ def test_remote_commands_do_not_stop_the_worker(
     assert worker.poll() is None
 
 
+HOSTILE_FIELDS = {
+    "created_at": "yesterday",
+    "dependency_ids": "no JSON",
+    "description": b"\xff\xfe",
+    "status": "strange",
+    "timeout": "soon",
+    "result_ttl": "ten",
+    "retry_intervals": "[",
+    "worker_name": b"\xff",
+    "rate_limit_concurrency": "many",
+    "exc_info": b"\xff",
+}
+
+
+def test_what_others_write_into_its_keys_does_not_end_the_worker(
+    worker: subprocess.Popen[str], client: Client, settings: Settings
+) -> None:
+    keys = Keys(settings.namespace)
+    with jobs.connection(settings.url) as connection:
+        foreign = _foreign_queue(connection, settings)
+        odd = foreign.create_job("os.mkdir", args=("x",))
+        odd.save()
+        connection.hset(odd.key, mapping=HOSTILE_FIELDS)
+        connection.set("rq:job:text", "no hash")
+        connection.hset("rq:job:empty", "x", "y")
+        connection.rpush(foreign.key, b"\xff\xfe", "text", "empty", "no such job", odd.id)
+        connection.zadd(f"rq:wip:{foreign.name}", {b"\xff": 1.0, "no colon": 1.0})
+        connection.sadd(f"rq:workers:{foreign.name}", b"rq:worker:\xff")
+        wait_until(lambda: connection.hget(odd.key, "status") == b"failed", what="the odd job is refused")
+        client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
+        with Publisher("src", settings=settings) as publisher:
+            assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
+        connection.unlink(foreign.key)
+        connection.set(foreign.key, "no list")
+        wait_until(lambda: connection.type(foreign.key) == b"none", what="the key that is no queue is removed")
+        with Publisher("src", settings=settings) as publisher:
+            assert publisher.negotiate("sink", {**INTEGER, "title": "another question"}).decided_by == "worker"
+    assert worker.poll() is None
+
+
+def test_no_field_of_a_job_can_stop_it_from_being_read() -> None:
+    """10,000 hashes whose fields hold anything."""
+    chance, nowhere = random.Random(4), redis.Redis()
+    names = [name.encode() for name in (*HOSTILE_FIELDS, "data", "origin", "meta", "webhooks", "enqueued_at")]
+    for _ in range(10_000):
+        fields = {name: chance.randbytes(chance.randrange(12)) for name in chance.sample(names, 6)}
+        fields.setdefault(b"data", chance.randbytes(20))
+        job = sealed_jobs.SealedJob("x", connection=nowhere)
+        job.restore(fields)
+        assert job.get_status(refresh=False) in JobStatus
+
+
+def test_a_job_is_bounded_before_it_is_decompressed() -> None:
+    bomb = zlib.compress(b" " * 8 * sealed_jobs.MAX_QUESTION_BYTES)
+    job = sealed_jobs.SealedJob("x", connection=redis.Redis())
+    tracemalloc.start()
+    job.restore({b"data": bomb})
+    assert tracemalloc.get_traced_memory()[1] < 3 * sealed_jobs.MAX_QUESTION_BYTES
+    tracemalloc.stop()
+    assert job.data == b""
+
+
+def test_a_worker_that_only_says_that_it_lives_costs_one_wait(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "START_TIMEOUT_S", 0.01)
+    waits: list[float] = []
+    plain = jobs._finished
+    monkeypatch.setattr(jobs, "_finished", lambda *given: waits.append(1) or plain(*given))
+    questions = [Question(producer=f"p{n}", consumer="c", produced=INTEGER, accepted=NUMBER) for n in range(5)]
+    assert [jobs.submit(settings.namespace, settings.url, question) for question in questions] == [None] * 5
+    assert len(waits) == 1
+
+
+def test_it_comes_up_with_its_server_and_again_after_an_outage(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    url = f"unix://{private_server.socket_path(home)}"
+    settings = Settings(home=home, url=url, namespace="n")
+    environ = child_environ(CLAUDE_COMM_HOME=str(home), CLAUDE_COMM_URL=url, CLAUDE_COMM_NAMESPACE="n")
+    child = subprocess.Popen([sys.executable, "-m", "workers.negotiation"], env=environ)
+    captured: list[str] = []
+
+    def logged(event: str, times: int) -> bool:
+        captured.append(capfd.readouterr().err)
+        return "".join(captured).count(f'"{event}"') >= times
+
+    try:
+        for life in (1, 2):
+            wait_until(lambda life=life: logged("worker.interrupted", life), what="a word about the server")
+            private_server.ensure(home)
+            with connect(settings) as client:
+                wait_until(lambda client=client: alive(client, settings) == 1, what="the worker lives")
+                question = Question(producer=f"p{life}", consumer="c", produced=INTEGER, accepted=NUMBER)
+                wait_until(lambda q=question: jobs.submit("n", url, q) is not None, what="an answer")
+            private_server.stop(home)
+    finally:
+        child.terminate()
+        assert child.wait(timeout=PATIENCE_S) == 0
+
+
 def test_many_who_ask_the_same_share_one_answer(worker: object, settings: Settings, client: Client) -> None:
     question = Question(producer="a", consumer="b", produced=INTEGER, accepted=NUMBER)
     ids = {jobs.submit(settings.namespace, settings.url, question) for _ in range(3)}
@@ -145,5 +249,5 @@ def test_the_worker_ends_on_sigterm_and_says_that_it_is_gone(
 
 def _foreign_queue(connection: redis.Redis, settings: Settings) -> Queue:
     """The worker's queue as somebody sees it who does not use our job class."""
-    ours = jobs.queue(connection, settings.namespace)
+    ours = sealed_jobs.queue(connection, jobs.queue_name(settings.namespace))
     return Queue(ours.name, connection=connection, job_class=Job, serializer=ours.serializer)

@@ -1,0 +1,230 @@
+"""RQ's job, queue and worker, sealed against what others write into their keys.
+
+Law: a job can do one thing: answer one question, given as JSON text. RQ's own serialisers do not make it safe, since
+any importable function that a job names would run; and RQ reads every field of a job's hash, every id in its lists and
+every remote command, one odd byte of which ends its worker. So only the question is taken from a job, bounded before
+it is decompressed; an id that is no plain text is passed over; remote commands are not heard; and the maintenance
+looks at no more than the keys of this one queue, as bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import msgspec
+import redis
+from rq import Queue, Worker
+from rq.exceptions import DequeueTimeout, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.utils import now
+from rq.worker.base import WorkerStatus
+
+from claude_comm.errors import ClaudeCommError, SchemaError
+from claude_comm.negotiation.agreement import Agreement, Question
+
+# The only function name that a job may carry. It is a label: nothing is imported by it.
+ENTRY = "negotiate"
+# The largest question: two schemas of several megabytes each. A megabyte of zeros compressed is a gigabyte.
+MAX_QUESTION_BYTES = 16 * 1024 * 1024
+# A job that runs longer is killed with its process.
+JOB_TIMEOUT_S = 30
+# The answer itself is stored in the registry; the job's own result only says that there is one.
+RESULT_TTL_S = 60
+FAILURE_TTL_S = 3600
+
+_PLAIN_ID = re.compile(rb"[\x21-\x7e]{1,200}")
+_REGISTRIES = ("wip", "finished", "failed", "deferred", "ready", "scheduled", "canceled")
+
+Decide = Callable[[Question], Agreement]
+
+
+class JobRefused(ClaudeCommError):
+    """A job that is not a negotiation: nothing of it is run."""
+
+
+class SealedJob(Job):
+    """A job that can only answer a question. `decide` and `queue_name` are set once by the worker process."""
+
+    decide: Decide | None = None
+    queue_name = ""
+
+    def restore(self, raw_data: Any) -> None:
+        """Takes the question from the job's hash, and its status. Everything else is as in a new job."""
+        fields: Mapping[bytes, bytes] = dict(raw_data)
+        if b"data" not in fields:
+            raise NoSuchJobError(f"job {self.id} has no data.")
+        self.data = _inflated(fields[b"data"])
+        self._status = _status(fields.get(b"status"))
+        self.origin, self.created_at = self.queue_name, now()
+        self.timeout, self.result_ttl, self.failure_ttl = JOB_TIMEOUT_S, RESULT_TTL_S, FAILURE_TTL_S
+
+    def get_status(self, refresh: bool = True) -> JobStatus:
+        return _status(self.connection.hget(self.key, "status")) if refresh else self._status
+
+    @property
+    def success_callback(self) -> None:
+        return None
+
+    @property
+    def failure_callback(self) -> None:
+        return None
+
+    @property
+    def stopped_callback(self) -> None:
+        return None
+
+    @property
+    def func(self) -> Callable[[str], str]:
+        if self.func_name != ENTRY or self.instance is not None:
+            raise JobRefused(f"job {self.id} names {self.func_name!r}; this worker only runs {ENTRY!r}.")
+        return self._answer
+
+    def _execute(self) -> str:
+        return self.func(_only_argument(self))
+
+    def _answer(self, text: str) -> str:
+        if self.decide is None:
+            raise JobRefused("this process answers no questions.")
+        try:
+            question = msgspec.json.decode(text, type=Question)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise JobRefused(f"job {self.id} carries no question: {error}.") from None
+        try:
+            return type(self).decide(question).id  # type: ignore[misc]
+        except SchemaError:
+            # No failure of the job: the caller, who finds no agreement, meets the same error.
+            return ""
+
+
+class SealedQueue(Queue):
+    """A queue that goes on behind what is no job of ours."""
+
+    job_class = SealedJob
+
+    @classmethod
+    def lmove(cls, connection: redis.Redis, queue_key: str, timeout: int | None) -> Any:
+        """The next id; one that is no plain text is taken off and passed over."""
+        while (moved := super().lmove(connection, queue_key, timeout)) is not None:
+            if _PLAIN_ID.fullmatch(moved[1]):
+                return moved
+            connection.lrem(cls(_name(queue_key), connection=connection).intermediate_queue_key, 0, moved[1])
+        return None
+
+    @classmethod
+    def _fetch_dequeued_job(
+        cls, connection: redis.Redis, queue_key: str, job_id: str, *options: Any, **more: Any
+    ) -> Any:
+        """The job; None for a key that holds something else, which is removed."""
+        try:
+            return super()._fetch_dequeued_job(connection, queue_key, job_id, *options, **more)
+        except redis.ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            connection.unlink(Job.key_for(job_id))
+            return None
+
+
+class DeafWorker(Worker):
+    """RQ's forking worker, without its remote commands. `asked_to_end` tells why it ended: RQ swallows failures."""
+
+    job_class = SealedJob
+    queue_class = SealedQueue
+    asked_to_end = False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        self.asked_to_end = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def handle_payload(self, message: Any) -> None:
+        """Ignored: whoever can publish on the server could stop the worker."""
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """The next job and its queue. A server that goes away ends the loop: RQ would wait up to a minute for it, and
+        log each attempt."""
+        self.set_state(WorkerStatus.IDLE)
+        while True:
+            self.heartbeat()
+            if self.should_run_maintenance_tasks:
+                self.run_maintenance_tasks()
+            with suppress(DequeueTimeout):
+                return SealedQueue.dequeue_any(
+                    self.queues,
+                    timeout,
+                    connection=self.connection,
+                    job_class=SealedJob,
+                    serializer=self.serializer,
+                    death_penalty_class=self.death_penalty_class,
+                )
+
+    def run_maintenance_tasks(self) -> None:
+        """Forgets ended jobs and workers that are gone."""
+        tidy(self.connection, self.queues[0].name)
+        self.last_cleaned_at = now()  # type: ignore[assignment]
+
+
+def queue(connection: redis.Redis, name: str) -> SealedQueue:
+    return SealedQueue(name, connection=connection, job_class=SealedJob, serializer=JSONSerializer)
+
+
+def worker(connection: redis.Redis, queue_name: str, name: str, decide: Decide) -> DeafWorker:
+    """A worker for this queue; `work()` runs until SIGTERM or SIGINT, finishing the job at hand."""
+    SealedJob.decide, SealedJob.queue_name = staticmethod(decide), queue_name
+    return DeafWorker(
+        [queue(connection, queue_name)],
+        name=name,
+        connection=connection,
+        serializer=JSONSerializer,
+        log_job_description=False,
+    )
+
+
+def tidy(connection: redis.Redis, queue_name: str) -> None:
+    """Keys of this queue that hold something else than RQ puts there go; so do entries whose time is over, ids that a
+    killed worker was about to start (whoever asked has decided by itself), and workers that are gone."""
+    jobs, registries = queue(connection, queue_name), [f"rq:{kind}:{queue_name}" for kind in _REGISTRIES]
+    workers = f"rq:workers:{queue_name}"
+    for key, kind in {jobs.key: b"list", workers: b"set", **dict.fromkeys(registries, b"zset")}.items():
+        if connection.type(key) not in (kind, b"none"):
+            connection.unlink(key)
+    connection.unlink(jobs.intermediate_queue_key)
+    for key in registries:
+        connection.zremrangebyscore(key, 0, int(now().timestamp()))
+    gone = [member for member in connection.smembers(workers) if not connection.exists(member)]
+    if gone:
+        connection.srem(workers, *gone)
+        connection.srem("rq:workers", *gone)
+
+
+def _name(queue_key: str) -> str:
+    return queue_key.removeprefix(Queue.redis_queue_namespace_prefix)
+
+
+def _inflated(data: bytes) -> bytes:
+    """The data of a job, which RQ compresses; empty, which is no job of ours, where it is larger than a question."""
+    inflater = zlib.decompressobj()
+    try:
+        text = inflater.decompress(data, MAX_QUESTION_BYTES)
+    except zlib.error:
+        return data if len(data) <= MAX_QUESTION_BYTES else b""
+    return b"" if inflater.unconsumed_tail else text
+
+
+def _status(text: object) -> JobStatus:
+    """A word that others wrote there counts as failed."""
+    try:
+        return JobStatus(text.decode("ascii") if isinstance(text, bytes) else text)
+    except ValueError:
+        return JobStatus.FAILED
+
+
+def _only_argument(job: Job) -> str:
+    arguments = job.args
+    if job.kwargs or len(arguments) != 1 or not isinstance(arguments[0], str):
+        raise JobRefused(f"job {job.id} carries arguments that are not one question.")
+    return str(arguments[0])
