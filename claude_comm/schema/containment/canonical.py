@@ -10,7 +10,7 @@ from __future__ import annotations
 import jsonschema_rs
 
 from claude_comm.schema import keywords
-from claude_comm.schema.cost.validation_cost import has_lookaround
+from claude_comm.schema.cost.pattern_cost import has_lookaround
 from claude_comm.schema.dialect import DEFAULT, NUMBER
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.verdict import Json

@@ -18,7 +18,8 @@ import msgspec
 from claude_comm.errors import SchemaError
 from claude_comm.schema.containment import canonical
 from claude_comm.schema.cost.path_growth import measured
-from claude_comm.schema.cost.validation_cost import cost_of, scannable, searchable, size_of
+from claude_comm.schema.cost.pattern_cost import scannable, searchable
+from claude_comm.schema.cost.validation_cost import cost_of, size_of
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
@@ -97,7 +98,7 @@ def _accepted(side: Side, candidate: Json, tick: Callable[[], None], weight: _We
 def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
     size, characters = weight
     work = cost_of(side.document, candidate, tick, size)
-    if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
+    if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
         return None
     try:
         first = side.rust.is_valid(candidate)
@@ -107,7 +108,7 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Wei
         work.evaluations > MAX_SLOW
         or work.evaluations * characters > MAX_PRINTED
         or work.depth > MAX_SLOW_DEPTH
-        or not searchable(side.document, candidate)
+        or not searchable(side.document, candidate, tick)
     ):
         return None
     return first if _second(side, candidate, first) else None
@@ -119,7 +120,7 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     size = size_of(candidate)
     for side in (*sent, accepted):
         work = cost_of(side.document, candidate, tick, size)
-        if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate):
+        if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
             return False
     try:
         return all(side.rust.is_valid(candidate) for side in sent) and not accepted.rust.is_valid(candidate)

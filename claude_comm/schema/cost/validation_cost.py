@@ -8,9 +8,6 @@ stop early, this count never does.
 
 from __future__ import annotations
 
-import functools
-import math
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,8 +16,6 @@ import msgspec
 from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
-from claude_comm.schema.regex import parser
-from claude_comm.schema.regex.errors import LanguageError
 from claude_comm.schema.verdict import Json
 
 # Beyond this many nested evaluations the count itself is given up; the stack of a validator would not do either.
@@ -28,9 +23,6 @@ MAX_DEPTH = 90
 ENOUGH = 1_000_000_000
 # Up to so many evaluations are not counted one by one: both validators end within milliseconds.
 SMALL = 4_000
-# Characters that `jsonschema-rs` may look at again and again for the look-around of one pattern: about 0.1 s.
-MAX_LOOKAROUND = 50_000_000
-_LOOKAROUND = re.compile(r"\(\?[=!<]|\\[1-9k]")
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -104,30 +96,32 @@ class _Evaluations:
         self.tick()
         self.known[place] = None
         total, deepest = 1, 0
-        for inner, at in self.below(schema, value):
+        for inner, at in applied(self.document, schema, value):
             below = self.of(inner, at, depth + 1)
             total, deepest = min(total + below.evaluations, ENOUGH), max(deepest, below.depth)
         result = self.known[place] = Cost(total, deepest + 1)
         return result
 
-    def below(self, schema: dict[str, Any], value: Json) -> Iterator[tuple[Json, Json]]:
-        yield from ((inner, value) for inner in keywords.in_place(schema))
-        if "$ref" in schema:
-            yield self.document.definition(schema["$ref"]), value
-        if isinstance(value, dict):
-            declared = schema.get("properties", {})
-            wide = _of_any_member(schema, "object")
-            for name, item in value.items():
-                yield from ((inner, item) for inner in wide)
-                if name in declared:
-                    yield declared[name], item
-                if "propertyNames" in schema:
-                    yield schema["propertyNames"], name
-        elif isinstance(value, list):
-            wide = _of_any_member(schema, "array")
-            for item in value:
-                yield from ((inner, item) for inner in wide)
-            yield from zip(schema.get("prefixItems", ()), value, strict=False)
+
+def applied(document: Document, schema: dict[str, Any], value: Json) -> Iterator[tuple[Json, Json]]:
+    """The subschemas that a validator applies to a value or to what it holds, each with what it is applied to."""
+    yield from ((inner, value) for inner in keywords.in_place(schema))
+    if "$ref" in schema:
+        yield document.definition(schema["$ref"]), value
+    if isinstance(value, dict):
+        declared = schema.get("properties", {})
+        wide = _of_any_member(schema, "object")
+        for name, item in value.items():
+            yield from ((inner, item) for inner in wide)
+            if name in declared:
+                yield declared[name], item
+            if "propertyNames" in schema:
+                yield schema["propertyNames"], name
+    elif isinstance(value, list):
+        wide = _of_any_member(schema, "array")
+        for item in value:
+            yield from ((inner, item) for inner in wide)
+        yield from zip(schema.get("prefixItems", ()), value, strict=False)
 
 
 def _of_any_member(schema: dict[str, Any], kind: str) -> list[Json]:
@@ -174,87 +168,3 @@ def references_in_place(schema: Json) -> Iterator[str]:
             if "$ref" in value:
                 yield definition_name(value["$ref"])
             stack.extend(keywords.in_place(value))
-
-
-def scannable(document: Document, value: Json) -> bool:
-    """Whether `jsonschema-rs` ends soon: it searches look-around anew from each character, uninterrupted."""
-    return not has_lookaround(document) or searchable(document, value, limit=MAX_LOOKAROUND)
-
-
-def has_lookaround(document: Document) -> bool:
-    """Whether some pattern has look-around or back-references."""
-    patterns = document.patterns
-    return bool(patterns) and any(_LOOKAROUND.search(source) for source in patterns)
-
-
-def searchable(document: Document, value: Json, limit: int = 1_000_000) -> bool:
-    """Whether a backtracking engine can search all patterns of a schema in all strings of `value`, roughly."""
-    if not document.patterns:
-        return True
-    longest = max((len(text) for text in _texts(value)), default=0)
-    return all(_steps(source, longest) <= limit for source in document.patterns)
-
-
-def _steps(source: str, length: int) -> int:
-    """The ways that a backtracking search may try in a string of `length`, capped at `ENOUGH`."""
-    tree = _tree(source)
-    if tree is None:
-        # Back-references and the like: by the doors that it leaves open, whatever they lead to.
-        doors = 2 * length + source.count("?") + source.count("|") + (60 if "{" in source else 0)
-        return 1 << min(doors, 60)
-    return min((length + 1) * _ways(tree, length), ENOUGH)
-
-
-@functools.lru_cache(maxsize=256)
-def _tree(source: str) -> parser.Node | None:
-    try:
-        return parser.parse(source)
-    except LanguageError:
-        return None
-
-
-def _ways(node: parser.Node, length: int) -> int:
-    """The ways to match one place of a string: choices multiply in a sequence, and are taken to the power in a loop."""
-    match node:
-        case parser.Sequence(items=items):
-            return min(math.prod(_ways(item, length) for item in items), ENOUGH)
-        case parser.Choice(options=options):
-            return sum(_ways(option, length) for option in options)
-        case parser.Look(body=body):
-            return _ways(body, length)
-        case parser.Repeat(item=item, minimum=minimum, maximum=maximum):
-            turns = length if maximum is None else maximum
-            branching = _branching(item)
-            if branching == 1:
-                return max(1, min(turns, length) - minimum + 1)
-            # Turns that match nothing are turns all the same; beyond 64 doublings nobody counts.
-            doubled: int = branching ** min(turns, max(length, minimum), 64)
-            return min(doubled, ENOUGH)
-    return 1
-
-
-def _branching(node: parser.Node) -> int:
-    """The ways to go on at each turn of a loop around `node`; a loop inside may end or go on at each character."""
-    match node:
-        case parser.Sequence(items=items):
-            return math.prod(map(_branching, items))
-        case parser.Choice(options=options):
-            return sum(map(_branching, options))
-        case parser.Look(body=body):
-            return _branching(body)
-        case parser.Repeat(item=item, minimum=minimum, maximum=maximum):
-            return _branching(item) * (1 if minimum == maximum and _branching(item) == 1 else 2)
-    return 1
-
-
-def _texts(value: Json) -> Iterator[str]:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            yield from item
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
