@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import claude_comm
 from claude_comm.errors import ConfigurationError, NotFound
@@ -18,7 +19,7 @@ MAX_BYTES = 2 * 1024 * 1024
 def files(folder: Path | None) -> list[Path]:
     """The files of the folder, below it too; without one, our own docs and the METADATA of installed packages.
 
-    Hidden ones and very large ones are left out. Raises NotFound or ConfigurationError.
+    Hidden ones, very large ones and links that lead out of the folder are left out. Raises NotFound or ConfigurationError.
     """
     paths = _own() if folder is None else _below(folder)
     if not paths:
@@ -51,13 +52,31 @@ def _below(folder: Path) -> list[Path]:
         next(folder.iterdir(), None)
     except OSError as error:
         raise ConfigurationError(f"the folder {folder} cannot be read: {error.strerror}.") from None
+    # The modules run in the home folder: what they are told has to be a path from everywhere.
+    root = folder.absolute()
     paths: list[Path] = []
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         paths += [Path(where, name) for name in sorted(names) if not name.startswith(".")]
         if len(paths) > 10 * MAX_FILES:
             break
-    return [path for path in paths if _fits(path)]
+    real_root = root.resolve()
+    return [path for path in paths if _lies_in(real_root, path) and _fits(path)]
+
+
+def _lies_in(real_root: Path, path: Path) -> bool:
+    """Whether it is not a link that leads out of the folder."""
+    return not path.is_symlink() or path.resolve().is_relative_to(real_root)
+
+
+def uri(path: Path) -> str:
+    """The path as text that a message can carry, whatever bytes its name has."""
+    return path.as_uri()
+
+
+def path_of(uri: str) -> Path:
+    """The path in a `uri`, to the byte."""
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
 def _fits(path: Path) -> bool:

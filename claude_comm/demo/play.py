@@ -90,7 +90,7 @@ def _run(
     with stage.modules(settings, client, check) as processes, show.live(len(paths)) as display:
         with Publisher("demo", settings=settings, client=client) as publisher:
             started_us = micros()
-            publisher.publish(READER, Scan([str(path) for path in paths]), type=SCAN, session=session)
+            publisher.publish(READER, Scan([corpus.uri(path) for path in paths]), type=SCAN, session=session)
         deadline = time.monotonic() + RUN_TIMEOUT_S
         while True:
             check()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.module import Module
+from claude_comm.demo.corpus import path_of
 from claude_comm.demo.shapes import EXTRACTOR, PAGE, READER, READING, SCAN, SENT, Page, Scan
 
 # Read of one file at most: with its path and counts well below the size limit of an envelope.
@@ -20,10 +21,10 @@ module.produces(PAGE, Page, target=EXTRACTOR)
 def scan(request: Scan, context: Context) -> None:
     """Reports every file, read or not; sends on only text."""
     sent = 0
-    for number, path in enumerate(request.paths, start=1):
-        sent += _send(Path(path), len(request.paths), context)
-        if number % _REPORT_EVERY == 0 or number == len(request.paths):
-            context.progress(READING, number, len(request.paths))
+    for number, uri in enumerate(request.files, start=1):
+        sent += _send(path_of(uri), len(request.files), context)
+        if number % _REPORT_EVERY == 0 or number == len(request.files):
+            context.progress(READING, number, len(request.files))
     context.progress(SENT, sent, sent)
 
 

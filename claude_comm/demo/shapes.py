@@ -15,9 +15,9 @@ READING, SENT, INDEXING = "reading", "pages sent", "indexing"
 
 
 class Scan(msgspec.Struct):
-    """Read these files."""
+    """Read these files, named by `file:` URIs: a file's name need not be text."""
 
-    paths: list[str]
+    files: list[str]
 
 
 class Page(msgspec.Struct):

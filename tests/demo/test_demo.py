@@ -188,3 +188,25 @@ def test_a_page_that_comes_twice_is_in_the_index_once(tmp_path: Path) -> None:
     index.clear()
     assert index.search("streams") == []
     index.close()
+
+
+def test_a_relative_folder_is_read_whatever_its_names_are_and_no_link_is_followed_out(
+    home: Path, tmp_path: Path
+) -> None:
+    """The modules run elsewhere, names of files need not be UTF-8, and what lies outside was not given."""
+    folder, outside = tmp_path / "a folder", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret words")
+    (folder / "plain % and #.txt").write_text("# Plain\n\nplain words")
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt")).write_text("# Old disk\n\nmore words")
+    (folder / "inside.txt").symlink_to("plain % and #.txt")
+    (folder / "out.txt").symlink_to(outside / "secret.txt")
+    (folder / "folder-out").symlink_to(outside)
+    ran = comm(home, "demo", "a folder", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "files   3 in a folder" in ran.stdout
+    assert "3 files read, 0 could not be read" in ran.stdout
+    assert "indexed 3/3" in ran.stdout
+    assert "secret" not in ran.stdout
+    assert nothing_runs(home)
