@@ -18,11 +18,12 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
@@ -91,9 +92,29 @@ def load(environ: Mapping[str, str], file_text: str | None, default_home: Path) 
 
 
 def public(url: str) -> str:
-    """The address without its user and password, for messages, logs and files."""
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]
+    """The address without what logs a user in, for messages, logs and files; whatever its form, no password is left."""
+    address, question, query = url.partition("?")
+    options = "&".join(map(_public_option, query.split("&")))
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        # Not an address of ours: shown only where no part of it can be a login.
+        return url if _HOST_ALONE.fullmatch(url) else "..."
+    shown = rest.rpartition("@")[2]
+    if "@" in query or not _HOSTS.fullmatch(shown):
+        # A `?` or a `/` in the password has moved what belongs together.
+        return f"{scheme}://..."
+    return scheme + separator + shown + question + options
+
+
+# Host and port, several of them for a cluster, then a path.
+_HOSTS = re.compile(r"((\[[^\]/@]*\]|[^:/@,\[\]]*)(:\d*)?)(,(\[[^\]/@]*\]|[^:/@,\[\]]*)(:\d*)?)*(/.*)?", re.DOTALL)
+_HOST_ALONE = re.compile(r"[\w.-]*(:\d+)?(/\d*)?")
+_LOGINS = frozenset(("password", "username"))
+
+
+def _public_option(option: str) -> str:
+    name, equals, value = option.partition("=")
+    return f"{name}=***" if unquote(name).strip().lower() in _LOGINS else name + equals + value
 
 
 def on_cluster(url: str) -> bool:
@@ -172,8 +193,12 @@ def _checked(given: dict[str, object]) -> Settings:
 
 
 def _check_url(name: str, url: str) -> None:
-    scheme = urlsplit(url).scheme
-    if not url or scheme in SCHEMES:
+    parts = _split(name, url)
+    scheme = parts.scheme
+    if not url:
+        return
+    if scheme in SCHEMES:
+        _check_database(name, url, parts)
         return
     if scheme in CLUSTER_SCHEMES and name == "control_url":
         raise ConfigurationError("control_url: jobs do not run on a cluster; name one server, redis://host:port.")
@@ -184,6 +209,30 @@ def _check_url(name: str, url: str) -> None:
         raise ConfigurationError(f"{name}: Sentinel is not served yet; name the primary itself, redis://host:port.")
     allowed = ", ".join(f"{known}://" for known in (*SCHEMES, *(CLUSTER_SCHEMES if name == "url" else ())))
     raise ConfigurationError(f"{name}: {public(url)!r} is not a server's address; it starts with one of {allowed}.")
+
+
+def _split(name: str, url: str) -> SplitResult:
+    """Raises ConfigurationError for a host or a port that cannot be one."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("redis", "rediss"):
+            parts.port  # noqa: B018  (reading it checks it)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {public(url)!r} is not a server's address: {error}.") from None
+    return parts
+
+
+def _check_database(name: str, url: str, parts: SplitResult) -> None:
+    """A database that is no number would be taken for 0, and messages would go where nobody reads them."""
+    databases = parse_qs(parts.query, keep_blank_values=True).get("db", [])
+    if parts.scheme != "unix":
+        databases.append(parts.path.strip("/"))
+    for database in databases:
+        if database and not (database.isascii() and database.isdigit()):
+            raise ConfigurationError(
+                f"{name}: {public(url)!r} names the database {database[:40]!r}; a database is a number, as in "
+                "redis://host:6379/0."
+            )
 
 
 def _path(kind: type, value: object) -> Path:

@@ -91,6 +91,11 @@ def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> N
         ({"CLAUDE_COMM_URL": "redis+cluster://x:seven"}, "'x:seven'"),
         ({"CLAUDE_COMM_CONTROL_URL": "redis+cluster://x:1"}, "jobs do not run on a cluster"),
         ({"CLAUDE_COMM_CONTROL_URL": "nonsense"}, "control_url"),
+        ({"CLAUDE_COMM_URL": "redis://h:99999"}, "Port out of range"),
+        ({"CLAUDE_COMM_URL": "redis://h:port"}, "url: 'redis://...' is not a server's address"),
+        ({"CLAUDE_COMM_URL": "redis://[::1"}, "is not a server's address"),
+        ({"CLAUDE_COMM_URL": "redis://h/orders"}, "names the database 'orders'; a database is a number"),
+        ({"CLAUDE_COMM_URL": "unix:///run/x.sock?db=one"}, "names the database 'one'"),
         ({"CLAUDE_COMM_NAMESPACE": "a b"}, "namespace"),
         ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "12"}, "1024"),
         ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "many"}, "max_envelope_bytes"),
@@ -120,6 +125,31 @@ def test_a_cluster_is_named_by_some_of_its_nodes(url: str, seeds: list[tuple[str
     assert settings.load({"CLAUDE_COMM_URL": url}, None, Path("/d")).url == url
     found = settings.parse_cluster(url)
     assert (found.seeds, found.node("N")) == (seeds, node)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://u:secret@h:1/0", "redis://h:1/0"),
+        ("redis://h:6379/0?password=secret&ssl=1", "redis://h:6379/0?password=***&ssl=1"),
+        ("redis://h?pass%77ord=secret", "redis://h?pass%77ord=***"),
+        ("redis://h?password=sec@ret", "redis://..."),
+        ("redis://:a?secret@h:1", "redis://..."),
+        ("redis://:sec/ret@h:1", "redis://h:1"),
+        ("redis://:secret", "redis://..."),
+        ("redis:secret@h", "..."),
+        ("redis//:secret@h", "..."),
+        ("localhost:6379", "localhost:6379"),
+        ("redis+cluster://u:secret@a:1,b:2", "redis+cluster://a:1,b:2"),
+        ("unix:///run/x.sock?password=secret&db=1", "unix:///run/x.sock?password=***&db=1"),
+    ],
+)
+def test_an_address_is_shown_without_its_password_however_it_is_written(url: str, shown: str) -> None:
+    assert settings.public(url) == shown
+    with pytest.raises(ConfigurationError) as refused:
+        settings.load({"CLAUDE_COMM_URL": url, "CLAUDE_COMM_KEEP_S": "x"}, None, Path("/d"))
+    assert "secret" not in str(refused.value)
+    assert "ret@" not in str(refused.value)
 
 
 def test_only_a_cluster_without_a_control_server_has_no_jobs() -> None:

@@ -8,14 +8,15 @@ from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import Service
 from claude_comm.settings import Settings
 from claude_comm.terminal.output import say
+from claude_comm.transport.connect import connect
 
 SERVER = "server"
 
 
 def start(settings: Settings) -> list[Service]:
     """Starts what does not run; the workers that this configuration has."""
-    if not settings.url:
-        private_server.ensure(settings.home)
+    # The private server is started; an address that cannot be used is refused before any worker fails at it.
+    connect(settings).close()
     if not settings.runs_jobs:
         say(f"Note: {worker_processes.NO_JOBS}")
     return [worker_processes.start(settings, name) for name in worker_processes.able(settings)]

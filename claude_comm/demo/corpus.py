@@ -19,7 +19,9 @@ MAX_BYTES = 2 * 1024 * 1024
 def files(folder: Path | None) -> list[Path]:
     """The files of the folder, below it too; without one, our own docs and the METADATA of installed packages.
 
-    Hidden ones, very large ones and links that lead out of the folder are left out. Raises NotFound or ConfigurationError.
+    Left out are hidden ones, very large ones, and links that lead out of the folder.
+
+    Raises NotFound or ConfigurationError.
     """
     paths = _own() if folder is None else _below(folder)
     if not paths:

@@ -26,6 +26,7 @@ from claude_comm.store import queries
 from claude_comm.store.activity import module_activity
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database
+from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
 MODULES = {READER: "reader", EXTRACTOR: "extractor", INDEXER: "indexer"}
@@ -55,6 +56,7 @@ def surroundings(settings: Settings) -> Iterator[None]:
     had_server = bool(settings.url) or private_server.answers(private_server.socket_path(settings.home))
     had = {name for name in worker_processes.WORKERS if worker_processes.running(settings.home, name)}
     try:
+        connect(settings).close()
         for name in worker_processes.able(settings):
             worker_processes.start(settings, name)
         yield

@@ -22,7 +22,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
-from claude_comm.errors import NOT_READY, ServerNotReady, ServerRefused, ServerUnreachable, TransportError
+from claude_comm.errors import (
+    NOT_READY,
+    ConfigurationError,
+    ServerNotReady,
+    ServerRefused,
+    ServerUnreachable,
+    TransportError,
+)
 from claude_comm.settings import public
 from claude_comm.transport.connection import Connection
 
@@ -38,6 +45,14 @@ pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ig
 
 def connection_options(url: str) -> dict[str, Any]:
     """redis-py connection arguments for a `redis://`, `rediss://` or `unix://` address."""
+    try:
+        parsed = redis.connection.parse_url(url)
+    except ValueError as error:
+        raise ConfigurationError(f"the server's address {public(url)} cannot be used: {error}") from None
+    kind = parsed.get("connection_class", redis.connection.Connection)
+    odd = parsed.keys() - {"connection_class", "host", "port", "path", "db", "username", "password"}
+    if unknown := sorted(odd and odd - _arguments(kind)):
+        raise ConfigurationError(f"the server's address {public(url)} has an option that nobody reads: {unknown[0]!r}.")
     return {
         "protocol": 3,
         "legacy_responses": False,
@@ -45,8 +60,16 @@ def connection_options(url: str) -> dict[str, Any]:
         "socket_timeout": REPLY_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "driver_info": None,
-        **redis.connection.parse_url(url),
+        **parsed,
     }
+
+
+def _arguments(kind: type) -> set[str]:
+    """What a connection of this kind, and those that it is derived from, may be opened with."""
+    import inspect  # only where the server's address has options of its own
+
+    makers = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    return {name for maker in makers for name in inspect.signature(maker).parameters}
 
 
 class ConnectionPool:

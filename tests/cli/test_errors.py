@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +39,27 @@ def test_the_exit_code_is_that_of_the_error(
     assert (ran.code, ran.out) == (code, "")
     assert "Traceback" not in ran.err
     assert str(error).splitlines() == ran.err.removeprefix("Error: ").splitlines()
+
+
+@pytest.mark.parametrize("command", [("list",), ("send", "a", "b", "1"), ("status",), ("up",), ("modules",), ("demo",)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLAUDE_COMM_URL", "redis://localhost:99999"),
+        ("CLAUDE_COMM_URL", "redis://localhost/orders"),
+        ("CLAUDE_COMM_URL", "redis://localhost?no_such_option=1"),
+        ("CLAUDE_COMM_URL", "redis://[::1"),
+        ("CLAUDE_COMM_HOME", "/etc/passwd"),
+        ("CLAUDE_COMM_HOME", "/etc/passwd/below"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_whatever_the_command(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...], name: str, value: str
+) -> None:
+    monkeypatch.setenv("CLAUDE_COMM_HOME", str(tmp_path))
+    monkeypatch.setenv("CLAUDE_COMM_URL", "redis://localhost:1")
+    monkeypatch.setenv(name, value)
+    ran = run(*command)
+    assert ran.code == 2, ran.err
+    assert ran.err.startswith("Error: ")
+    assert len(ran.err.splitlines()) == 1

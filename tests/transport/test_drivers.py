@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from claude_comm.effects import Batch, Command, Operation, Pause, Post
-from claude_comm.errors import ServerRefused, ServerUnreachable
+from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.async_pool import AsyncConnectionPool
@@ -308,3 +308,14 @@ def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_tha
     dropped = client.begin(asking())
     dropped.drop()
     assert client.run(asking()) != before
+
+
+@pytest.mark.parametrize(
+    ("query", "says"), [("?sokcet_timeout=1", "option that nobody reads: 'sokcet_timeout'"), ("?socket_timeout=x", "x")]
+)
+def test_an_address_that_cannot_be_used_is_one_sentence_without_its_password(query: str, says: str) -> None:
+    for pool in (ConnectionPool, AsyncConnectionPool):
+        with pytest.raises(ConfigurationError) as refused:
+            pool(f"redis://:secret@localhost/0{query}&password=secret")
+        assert "secret" not in str(refused.value)
+        assert says in str(refused.value) or "socket_timeout" in str(refused.value)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+import claude_comm
 from claude_comm.errors import ConfigurationError
 from claude_comm.runtime import worker_processes
 from claude_comm.runtime.environment import settings_of_process
@@ -24,7 +27,16 @@ def command(
     settings = settings_of_process()
     if name not in worker_processes.able(settings):
         raise ConfigurationError(worker_processes.NO_JOBS)
-    # Imported by name: a worker stands on a floor above. Before the claim, so that the claimer is nearly ready.
-    program = importlib.import_module(f"workers.{name}")
+    # Before the claim, so that the claimer is nearly ready.
+    program = _program(name)
     with worker_processes.claim(settings, name):
         return int(program.run(settings))
+
+
+def _program(name: str) -> Any:
+    """The worker's file, imported by name because it stands on a floor above.
+
+    The folder that this package lies in comes first: a folder `workers` where the command is run is not ours.
+    """
+    sys.path.insert(0, str(Path(claude_comm.__file__).parents[1]))
+    return importlib.import_module(f"workers.{name}")

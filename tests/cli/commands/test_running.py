@@ -126,3 +126,19 @@ def test_run_runs_a_module_of_the_working_folder_until_it_is_told_to_stop(
     finally:
         process.kill()
         process.stderr.close()
+
+
+def test_a_folder_called_workers_where_the_command_is_run_is_not_imported(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    for name in ("__init__.py", "janitor.py"):
+        (tmp_path / "workers" / name).write_text("raise SystemExit('shadowed')\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "claude_comm", "worker", "janitor"],
+        env=child_environ(CLAUDE_COMM_HOME=str(home)),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    wait_until(lambda: worker_processes.running(home, "janitor") is not None or process.poll() is not None)
+    process.send_signal(signal.SIGTERM)
+    _, words = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, words
