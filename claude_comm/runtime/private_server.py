@@ -1,14 +1,14 @@
 """The private server: found, started once, shared by every process of this home folder.
 
-Law: whoever holds the lock file may start a server, and only after seeing that none answers; so ten processes that
-start at the same instant end up with one. A socket or a pid left behind by a killed server is no server: only an
-answer is.
+Law: one server a home, always. Whatever answers is a server, an error included (a full disk, data still loading). A
+process that holds the server's lock (`server_lock`) and does not answer is one too: it is reported, never doubled. A
+socket or a pid left behind by a killed server is none. Who starts one holds the lock of starting, so that ten
+processes that start at the same instant end up with one.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import importlib.util
 import os
 import platform
@@ -16,19 +16,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from claude_comm.errors import ConfigurationError, ServerNotInstalled, ServerUnreachable
+from claude_comm.runtime import server_lock
 from claude_comm.runtime.home import private_folder
 
 # The longest path that fits `sun_path` on every platform served (104 bytes on macOS, with its end mark).
 MAX_SOCKET_PATH_BYTES = 100
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
+# How long a server may take to answer before it counts as silent.
+ANSWER_TIMEOUT_S = 5.0
 _POLL_S = 0.004
 
 
@@ -44,7 +46,7 @@ def ensure(home: Path) -> Path:
     folder = _folder(home)
     with _locked(folder / "lock"):
         if not answers(path):
-            _start(folder, path)
+            _start_alone(home, folder, path)
     return path
 
 
@@ -53,10 +55,7 @@ def socket_path(home: Path) -> Path:
     path = home / "server" / "valkey.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return path
-    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"claude-comm-{os.getuid()}"
-    private_folder(folder)
-    return folder / f"{digest}.sock"
+    return server_lock.outside(home, "sock")
 
 
 def answers(path: Path) -> bool:
@@ -64,17 +63,17 @@ def answers(path: Path) -> bool:
     deadline = time.monotonic() + START_TIMEOUT_S
     while (reply := _ask(path, b"PING\r\n")).startswith(b"-LOADING"):
         if time.monotonic() > deadline:
-            return False
+            break
         time.sleep(_POLL_S)
-    return reply.startswith(b"+PONG")
+    return bool(reply)
 
 
 def server_pid(home: Path) -> int | None:
-    """The process id of the server that answers in this home, from its own mouth."""
+    """The process id of this home's server: as it says itself, or as its lock does where it does not answer."""
     for line in _ask(socket_path(home), b"INFO server\r\n").splitlines():
         if line.startswith(b"process_id:"):
             return int(line.partition(b":")[2])
-    return None
+    return server_lock.holder(home) or None
 
 
 def stop(home: Path) -> bool:
@@ -84,11 +83,13 @@ def stop(home: Path) -> bool:
         if pid is None:
             return False
         os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)  # one that was stopped hears nothing else
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while alive(pid):
             if time.monotonic() > deadline:
-                raise ServerUnreachable(str(socket_path(home)), f"process {pid} does not stop")
+                raise ServerUnreachable(str(socket_path(home)), f"process {pid} does not stop: `kill -9 {pid}` ends it")
             time.sleep(_POLL_S)
+        server_lock.forget(home)
         return True
 
 
@@ -140,7 +141,30 @@ def binary() -> Path:
     raise ServerNotInstalled
 
 
-def _start(folder: Path, path: Path) -> None:
+def _start_alone(home: Path, folder: Path, path: Path) -> None:
+    """Starts the server, unless a process holds its lock: that one is waited for."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (held := server_lock.take(home)) is None:
+        if answers(path):
+            return
+        if time.monotonic() > deadline:
+            raise ServerUnreachable(str(path), _silent(server_lock.holder(home) or 0))
+        time.sleep(_POLL_S)
+    try:
+        _start(folder, path, held)
+    finally:
+        server_lock.give_up(held)
+
+
+def _silent(pid: int) -> str:
+    return (
+        f"process {pid or '(unknown)'} is the server of this home and does not answer: it is frozen, its disk hangs, "
+        "or its socket or its home was deleted. A second one beside it would lose messages: end it "
+        f"(`kill {pid or 'PID'}`) and start again"
+    )
+
+
+def _start(folder: Path, path: Path, held: Sequence[int]) -> None:
     log = folder / "server.log"
     process = subprocess.Popen(
         [str(binary()), *_arguments(folder, path, log)],
@@ -149,7 +173,9 @@ def _start(folder: Path, path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        pass_fds=held,
     )
+    server_lock.say(held, process.pid)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not answers(path):
         code = process.poll()
@@ -208,7 +234,7 @@ def _ask(path: Path, line: bytes) -> bytes:
     """The first bytes of the reply to an inline command; empty when nobody answers."""
     try:
         with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(5.0)
+            link.settimeout(ANSWER_TIMEOUT_S)
             link.connect(str(path))
             link.sendall(line)
             return link.recv(65536)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis
 
 from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError, ServerNotInstalled, ServerUnreachable
@@ -133,3 +136,48 @@ def test_a_server_is_stopped_while_the_process_that_started_it_runs_on(home: Pat
         assert private_server.stop(home) is True
         assert starter.poll() is None
         starter.communicate(b"")
+
+
+def test_a_server_that_answers_with_an_error_is_a_server(home: Path) -> None:
+    """Its disk is full: it refuses even a PING."""
+    with redis.Redis(unix_socket_path=str(private_server.ensure(home))) as admin:
+        (home / "server" / "dump.rdb").mkdir()
+        admin.config_set("save", "3600 1000000")
+        admin.bgsave()
+        wait_until(lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err")
+        with pytest.raises(redis.ResponseError, match="MISCONF"):
+            admin.ping()
+        pid = private_server.server_pid(home)
+        assert private_server.answers(private_server.ensure(home))
+        assert private_server.server_pid(home) == pid
+        admin.config_set("save", "")
+
+
+@pytest.mark.parametrize("lost", ["frozen", "socket", "home"])
+def test_a_server_that_does_not_answer_is_reported_and_never_doubled(
+    home: Path, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(private_server, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(private_server, "ANSWER_TIMEOUT_S", 0.2)
+    path = private_server.ensure(home)
+    pid = private_server.server_pid(home)
+    assert pid is not None
+    try:
+        if lost == "frozen":
+            os.kill(pid, signal.SIGSTOP)
+        elif lost == "socket":
+            path.unlink()
+        else:
+            shutil.rmtree(home)
+            home.mkdir()
+        with pytest.raises(ServerUnreachable, match=f"process {pid} is the server of this home"):
+            private_server.ensure(home)
+        assert private_server.server_pid(home) == pid
+        monkeypatch.undo()
+        assert private_server.stop(home)
+        assert not private_server.alive(pid)
+        private_server.ensure(home)
+        assert private_server.server_pid(home) not in (None, pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
