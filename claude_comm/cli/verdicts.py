@@ -8,7 +8,7 @@ from claude_comm.schema.explain import explain
 from claude_comm.schema.verdict import Verdict
 from claude_comm.terminal.output import clean, emit
 
-EXIT_CODES = {"compatible": 0, "incompatible": 1, "undecided": 4}
+EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 4}
 
 
 def show(verdict: Verdict, title: str = "") -> None:
@@ -22,4 +22,4 @@ def show(verdict: Verdict, title: str = "") -> None:
 def worst(answers: Iterable[str]) -> int:
     """The exit code of several answers: one "no" decides, then one "undecided"."""
     given = set(answers)
-    return next((EXIT_CODES[answer] for answer in ("incompatible", "undecided") if answer in given), 0)
+    return next((EXIT_CODES[answer] for answer in ("incompatible", "impossible", "undecided") if answer in given), 0)

@@ -14,12 +14,12 @@ import msgspec
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, NegotiationRefused
 from claude_comm.registry.contracts import Schema
-from claude_comm.schema.verdict import Compatible, Incompatible, Policy, Verdict
+from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Policy, Verdict
 
 Decider = Literal["worker", "caller"]
 
 # Part of every question's digest: a release whose verdicts may differ asks anew.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +109,8 @@ def why(verdict: Verdict) -> str:
         shown = witness if len(witness) <= 200 else witness[:197] + "..."
         reasons = " ".join(f"{reason.sentence} (at {reason.path})." for reason in verdict.reasons[:3])
         return f"for example the message {shown} would be refused. {reasons}"
+    if isinstance(verdict, Impossible):
+        return f"{verdict.why}."
     return f"it could not be decided whether every message fits: {verdict.why} (at {verdict.place or 'the root'})."
 
 

@@ -22,10 +22,11 @@ from claude_comm.schema.evolution.diff import Difference
 from claude_comm.schema.evolution.diff import diff as pure_diff
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.schema.explain import explain
-from claude_comm.schema.verdict import Compatible, Incompatible, Json, Policy, Reason, Undecided, Verdict
+from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Policy, Reason, Undecided, Verdict
 
 __all__ = [
     "Compatible",
+    "Impossible",
     "Incompatible",
     "Reason",
     "Undecided",

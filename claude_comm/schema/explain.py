@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from claude_comm.schema.verdict import Compatible, Incompatible, Reason, Undecided, Verdict
+from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict
 
 
 def explain(verdict: Verdict) -> str:
@@ -21,6 +21,8 @@ def explain(verdict: Verdict) -> str:
             return "\n".join(
                 [*lines, "which the consumer refuses.", *(line for reason in reasons for line in _lines(reason))]
             )
+        case Impossible(why=why):
+            return f"impossible: {why}."
         case Undecided(place=place, why=why):
             return f"undecided: {why}" + (f" (at {place})" if place else "")
 

@@ -1,7 +1,8 @@
-"""The three answers to "does every message that A may send fit B?".
+"""The answers to "does every message that A may send fit B?".
 
-Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; everything else is `Undecided`, which
-a gate treats as "no" and a person reads as "could not tell".
+Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; a producer that is proved to have no
+message is `Impossible`, never compatible with everything in silence; everything else is `Undecided`, which a person
+reads as "could not tell". A gate treats all but `Compatible` as "no".
 """
 
 from __future__ import annotations
@@ -53,6 +54,21 @@ class Incompatible(
         return "incompatible"
 
 
+class Impossible(msgspec.Struct, frozen=True, kw_only=True, tag="impossible", tag_field="answer", omit_defaults=True):
+    """Proved: no message fits the producer's schema, so that it can send nothing. A gate treats this as "no".
+
+    Containment holds, as it does for every empty set; but what is agreed on would be a producer that never speaks.
+    `proof` names the stage that proved containment, `why` says it in words.
+    """
+
+    proof: str
+    why: str
+
+    @property
+    def answer(self) -> Literal["impossible"]:
+        return "impossible"
+
+
 class Undecided(msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_field="answer", omit_defaults=True):
     """Could not tell: `place` is a JSON Pointer into the schema that made it hard, `why` says what did."""
 
@@ -64,4 +80,9 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_
         return "undecided"
 
 
-Verdict: TypeAlias = Compatible | Incompatible | Undecided
+Verdict: TypeAlias = Compatible | Incompatible | Impossible | Undecided
+
+
+def contained(verdict: Verdict) -> bool:
+    """Whether every message is accepted, for a place of a schema rather than for a producer: there may be none."""
+    return isinstance(verdict, Compatible | Impossible)

@@ -11,11 +11,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from claude_comm.schema import Compatible, Incompatible, check
+from claude_comm.schema import Compatible, Impossible, Incompatible, check
 from claude_comm.schema.containment import canonical
 from claude_comm.schema.solver import arrays, numbers, objects
 from claude_comm.schema.solver.result import UNSAT
 from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.verdict import contained
 from tests.support.schemas.attack import breaking
 from tests.support.schemas.pairs import Maker
 
@@ -44,6 +45,9 @@ def test_every_compatible_survives_and_every_witness_breaks() -> None:
         if isinstance(verdict, Compatible):
             found, _ = breaking(produced, accepted, chance, SAMPLES)
             assert not found, (verdict, produced, accepted, found)
+        elif isinstance(verdict, Impossible):
+            found, _ = breaking(produced, False, chance, SAMPLES)
+            assert not found, (verdict, produced, found)
         elif isinstance(verdict, Incompatible):
             assert compiled(produced, "draft2020-12").is_valid(verdict.witness)
             assert not compiled(accepted, "draft2020-12").is_valid(verdict.witness)
@@ -98,8 +102,9 @@ def test_the_attack_finds_a_planted_fault(name: str, monkeypatch: pytest.MonkeyP
     # One keyword at a time asks less of the prover, and so hides some faults of the proof that all of them need.
     monkeypatch.setattr(importlib.import_module("claude_comm.schema.containment.check"), "PATIENCE", 0)
     for chance, produced, accepted in pairs(400, SEED + 3):
-        if isinstance(check(produced, accepted, policy="strict"), Compatible):
-            found, _ = breaking(produced, accepted, chance, 60)
+        verdict = check(produced, accepted, policy="strict")
+        if contained(verdict):
+            found, _ = breaking(produced, accepted if isinstance(verdict, Compatible) else False, chance, 60)
             if found:
                 return
     pytest.fail("the fault was not found")

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from claude_comm.schema import Compatible, Incompatible, check
+from claude_comm.schema import Incompatible, check
 from claude_comm.schema.containment.confirm import Side, accepts
 from claude_comm.schema.dialect import DEFAULT, dialect_of
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.verdict import contained
 
 OWN = Path(__file__).parent / "cases"
 SHARED = Path(__file__).parents[3] / "shared" / "cases"
@@ -28,7 +29,7 @@ HAND = read(OWN / "hand.jsonl")
 @pytest.mark.parametrize("case", HAND, ids=[case["id"] for case in HAND])
 def test_our_own_pairs_are_decided_and_right(case: dict[str, Any]) -> None:
     verdict = check(case["sub"], case["sup"], policy="strict")
-    assert isinstance(verdict, Compatible if case["contained"] else Incompatible), verdict
+    assert contained(verdict) if case["contained"] else isinstance(verdict, Incompatible), verdict
     if isinstance(verdict, Incompatible):
         assert verdict.reasons
 
@@ -45,7 +46,7 @@ def test_the_shared_pairs(name: str) -> None:
         if isinstance(verdict, Incompatible):
             assert not case["contained"], case["id"]
             assert is_witness(case, verdict.witness), case["id"]
-        elif isinstance(verdict, Compatible):
+        elif contained(verdict):
             assert case["contained"], case["id"]
         decided += verdict.answer != "undecided"
     assert decided >= FLOORS[name] * len(cases)

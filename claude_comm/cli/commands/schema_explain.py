@@ -9,12 +9,12 @@ import msgspec
 
 from claude_comm.cli import documents, verdicts
 from claude_comm.cli.options import DEFAULT_BUDGET_MS, AcceptedFile, AsJson, BudgetMs, ProducedFile, Strict, policy
-from claude_comm.schema import Compatible, Incompatible, Reason, Undecided, Verdict, check
+from claude_comm.schema import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict, check
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.verdict import Json
 from claude_comm.terminal.output import clean, emit, emit_document, emit_json, emit_styled, shorten
 
-_STYLES = {"compatible": "bold green", "incompatible": "bold red", "undecided": "bold yellow"}
+_STYLES = {"compatible": "bold green", "incompatible": "bold red", "impossible": "bold red", "undecided": "bold yellow"}
 _POLICIES = {
     "closed-producer": "closed-producer: the producer sends only the properties that its schema declares",
     "strict": "strict: every message that the one schema allows, also with properties that it does not declare",
@@ -58,6 +58,9 @@ def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
     match verdict:
         case Compatible(proof=proof):
             emit(f"proof    {_PROOFS.get(proof, proof)}")
+        case Impossible(why=why):
+            emit(clean(f"why      {why}"))
+            emit("so       a gate treats it as no: an agreement would be with a producer that never speaks")
         case Undecided(place=place, why=why):
             emit(clean(f"place    {place or 'the whole'}"))
             emit(clean(f"why      {why}"))

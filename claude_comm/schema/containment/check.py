@@ -26,6 +26,7 @@ from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
 from claude_comm.schema.containment import canonical, confirm
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.confirm import Side
+from claude_comm.schema.containment.emptiness import is_empty
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
 from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
@@ -43,7 +44,7 @@ from claude_comm.schema.solver.difference import Question, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.values import text
-from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
+from claude_comm.schema.verdict import Compatible, Impossible, Json, Policy, Undecided, Verdict
 
 MAX_LISTED = 200
 # Schemas of up to this many characters are kept ready: a module asks about the same ones again and again. Small ones
@@ -158,7 +159,7 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
         return listed
     rest = residual(left.document, right.document)
     if rest is True or (left.wider is not None and residual(left.wider.document, right.document) is True):
-        return Compatible(proof="keyword by keyword")
+        return _proved(left, "keyword by keyword", budget)
     # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
     spare = left.document.spare
     if spare is not None:
@@ -175,7 +176,7 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
         return guided
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
-        return Compatible(proof="canonical forms")
+        return _proved(left, "canonical forms", budget)
     question = Question(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
@@ -184,7 +185,7 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
     if isinstance(outcome, Unsat):
         if opinion is False:
             return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
-        return Compatible(proof="no message in the difference")
+        return _proved(left, "no message in the difference", budget)
     if isinstance(outcome, Sat) and confirm.confirmed(left, right, outcome.value, budget.tick):
         return explained(left, right, outcome.value, question.breaking([outcome.value]), budget)
     guess = _guess(left, right, budget)
@@ -197,6 +198,12 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
     if code is not None:
         return Undecided(place=code.place, why=f"{code.reason}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
+
+
+def _proved(left: Side, proof: str, budget: Budget) -> Compatible | Impossible:
+    if is_empty(left, budget):
+        return Impossible(proof=proof, why="no message fits the producer's schema: it can send nothing")
+    return Compatible(proof=proof)
 
 
 def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | None:
@@ -249,7 +256,7 @@ def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
         return explained(left, right, broken[0], as_candidates(broken[1:]), budget)
     # What code may refuse, the validators pass over.
     if all(sent is False or (sent and taken) for sent, taken in said) and code_in(right.schema) is None:
-        return Compatible(proof="every message looked at")
+        return _proved(left, "every message looked at", budget)
     return None
 
 

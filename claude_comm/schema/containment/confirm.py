@@ -114,6 +114,19 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Wei
     return first if _second(side, candidate, first) else None
 
 
+def fits(side: Side, candidate: Json, tick: Callable[[], None]) -> bool:
+    """Whether the first validator alone takes `candidate`, within its bounds."""
+    sides = [side] if side.written is None else [side, side.written]
+    for each in sides:
+        cost = cost_of(each.document, candidate, tick)
+        if cost is None or cost.evaluations > MAX_FAST or not scannable(each.document, candidate, tick):
+            return False
+    try:
+        return all(each.rust.is_valid(candidate) for each in sides)
+    except ValueError:
+        return False
+
+
 def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate` for a message that breaks the consumer's schema."""
     sent = [produced] if produced.written is None else [produced, produced.written]

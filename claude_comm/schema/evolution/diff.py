@@ -20,7 +20,7 @@ from claude_comm.schema.deadline import remaining
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.evolution.compare import SchemaEdit, differences
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.verdict import Compatible, Json, Policy, Verdict
+from claude_comm.schema.verdict import Compatible, Json, Policy, Verdict, contained
 
 SafeFor: TypeAlias = Literal["both", "producers", "consumers", "neither"]
 
@@ -43,7 +43,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def safe_for(self) -> SafeFor:
-        return _safe_for(self.for_producers, self.for_consumers)
+        # A place may have no value, or be left without one: a message does without it.
+        return _safe_for(contained(self.for_producers), contained(self.for_consumers))
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def safe_for(self) -> SafeFor:
-        return _safe_for(self.for_producers, self.for_consumers)
+        return _safe_for(isinstance(self.for_producers, Compatible), isinstance(self.for_consumers, Compatible))
 
 
 def diff(
@@ -106,8 +107,7 @@ def _change(edit: SchemaEdit, for_producers: Verdict, for_consumers: Verdict) ->
     )
 
 
-def _safe_for(for_producers: Verdict, for_consumers: Verdict) -> SafeFor:
-    producers, consumers = (isinstance(verdict, Compatible) for verdict in (for_producers, for_consumers))
+def _safe_for(producers: bool, consumers: bool) -> SafeFor:
     if producers and consumers:
         return "both"
     return "producers" if producers else "consumers" if consumers else "neither"

@@ -1,0 +1,72 @@
+"""A producer that can send nothing is told as that, and is never compatible with everything."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from claude_comm.schema import Compatible, Impossible, Incompatible, check, explain
+from claude_comm.schema.budget import Budget
+from claude_comm.schema.containment.confirm import Side
+from claude_comm.schema.containment.emptiness import _Rooms, is_empty
+from claude_comm.schema.containment.residual import bare
+from claude_comm.schema.dialect import DEFAULT
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.verdict import Policy
+from tests.support.schemas.pairs import Maker
+
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": ["next"]}
+EMPTY: dict[str, Any] = {
+    "nothing at all": False,
+    "bounds that cross": {"type": "integer", "minimum": 5, "maximum": 3},
+    "nothing between": {"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2},
+    "a required name that may not be": {"properties": {"a": False}, "required": ["a"], "type": "object"},
+    "a value that must hold itself": {"$ref": "#/$defs/node", "$defs": {"node": NODE}},
+    "a list of another kind": {"type": "string", "enum": [1, 2]},
+    "an empty list": {"enum": []},
+    "too many names": {
+        "type": "object",
+        "properties": {"a": {}},
+        "required": ["a", "b"],
+        "additionalProperties": False,
+    },
+}
+POLICIES: list[Policy] = ["strict", "closed-producer"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_producer_without_a_message_is_told_as_that(name: str, policy: Policy) -> None:
+    for accepted in (True, {"type": "object"}, EMPTY[name]):
+        verdict = check(EMPTY[name], accepted, policy=policy)
+        assert isinstance(verdict, Impossible), (accepted, verdict)
+        assert verdict.answer == "impossible"
+    assert explain(verdict) == "impossible: no message fits the producer's schema: it can send nothing."
+
+
+def test_closing_alone_makes_no_producer_impossible() -> None:
+    """A name that is required and not listed was forbidden by closing, and everything was compatible then."""
+    produced = {"properties": {"a": {"type": "integer"}}, "required": ["a", "b"]}
+    assert isinstance(check(produced, {"properties": {"a": {"type": "string"}}}), Incompatible)
+    assert isinstance(check(produced, False), Incompatible)
+    assert isinstance(check(produced, {"properties": {"a": {"type": "number"}}}), Compatible)
+
+
+def test_room_is_only_seen_where_there_is_some() -> None:
+    """What the keywords show without a search holds by the search as well."""
+    seen = 0
+    for index in range(600):
+        for schema in Maker(random.Random(index)).pair():
+            document = normalise(schema, DEFAULT)
+            if _Rooms(document.definitions).leaves(bare(document.schema), 0):
+                seen += 1
+                assert isinstance(check(schema, False, policy="strict"), Incompatible), schema
+    assert seen > 200
+
+
+def test_what_is_known_of_a_schema_is_kept_with_it() -> None:
+    side = Side(EMPTY["bounds that cross"], DEFAULT, normalise(EMPTY["bounds that cross"], DEFAULT))
+    assert is_empty(side, Budget(1_000))
+    assert is_empty(side, Budget(0))
