@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from claude_comm.schema.containment.check import check
-from claude_comm.schema.deadline import remaining
+from claude_comm.schema.deadline import within
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.evolution.adapter import Adapter, apply
 from claude_comm.schema.evolution.candidate_steps import CandidateStep, StepKind, candidate_steps
@@ -22,6 +22,7 @@ from claude_comm.schema.evolution.image import image
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation.validator import well_formed
 from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict
 
 __all__ = ["Adapter", "Proposal", "adapt", "apply"]
@@ -69,13 +70,19 @@ def adapt(
     for an unusable schema.
     """
 
-    left_ms = remaining(budget_ms, clock)
+    ask = within(budget_ms, clock)
 
     def judge(sent: Json, policy: Policy) -> Verdict:
-        return check(sent, accepted, policy=policy, budget_ms=left_ms(), default_dialect=default_dialect, clock=clock)
+        return ask(
+            lambda ms: check(sent, accepted, policy=policy, budget_ms=ms, default_dialect=default_dialect, clock=clock)
+        )
 
     # The check of the pair as it is also refuses what is no schema, before anything else looks at it.
     unadapted = judge(produced, policy)
+    if isinstance(unadapted, Undecided):
+        # It may have ended before the schemas were looked at.
+        for schema in (produced, accepted):
+            well_formed(schema, default_dialect=default_dialect)
     document = normalise(produced, dialect_of(produced, default_dialect))
     closed = close(document) if policy == "closed-producer" else document
     # Closed already, and the image may have declared more: it is taken as it is.

@@ -1,6 +1,6 @@
 """Where two schemas differ, place by place.
 
-Law: every difference between the normal forms is edit at the deepest place that shows it, once, together with two
+Law: every difference between the normal forms is found at the deepest place that shows it, once, together with two
 schemas of that place: as it was, and with this one change made. Nothing is judged here.
 
 A place is a value that is described as a whole (the message, a property, an item). What differs inside a composition
@@ -17,10 +17,14 @@ from claude_comm.schema import keywords
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name, escape, reference_to
 from claude_comm.schema.validation.phrases import shown
+from claude_comm.schema.values import key
 from claude_comm.schema.verdict import Json
 
 # References that lead to references; a longer chain is compared as it is written.
 MAX_CHAIN = 40
+
+# Values of a list that a sentence names.
+MAX_LISTED = 8
 
 # Lists in any order.
 _UNORDERED = ("type", "enum", "required")
@@ -257,13 +261,21 @@ def _turned(old: Json, new: Json) -> str:
     return f"it is {shown(names[1])} now, and was {shown(names[0])}"
 
 
+def _beyond(values: list[Json], others: list[Json]) -> list[Json]:
+    """Those that the others do not have."""
+    keys = {key(value) for value in others}
+    return [value for value in values if key(value) not in keys]
+
+
+def _listed(values: list[Json]) -> str:
+    more = len(values) - MAX_LISTED
+    return ", ".join(map(shown, values[:MAX_LISTED])) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _altered(keyword: str, old: dict[str, Any], new: dict[str, Any]) -> str:
     if keyword == "enum" and keyword in old and keyword in new:
-        gained = [value for value in new["enum"] if value not in old["enum"]]
-        lost = [value for value in old["enum"] if value not in new["enum"]]
-        parts = [
-            f"{word} {', '.join(map(shown, values))}" for word, values in (("gained", gained), ("lost", lost)) if values
-        ]
+        gained, lost = _beyond(new["enum"], old["enum"]), _beyond(old["enum"], new["enum"])
+        parts = [f"{word} {_listed(values)}" for word, values in (("gained", gained), ("lost", lost)) if values]
         return f"`enum` {' and '.join(parts)}" if parts else "`enum` is written differently"
     if keywords.TABLE[keyword].holds == "list" and keyword in old and keyword in new:
         return f"`{keyword}` has {len(new[keyword])} schemas now, and had {len(old[keyword])}"

@@ -16,11 +16,12 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from claude_comm.schema.containment.check import check
-from claude_comm.schema.deadline import remaining
+from claude_comm.schema.deadline import within
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.evolution.compare import SchemaEdit, differences
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.verdict import Compatible, Json, Policy, Verdict, contained
+from claude_comm.schema.validation.validator import well_formed
+from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict, contained
 
 SafeFor: TypeAlias = Literal["both", "producers", "consumers", "neither"]
 
@@ -75,15 +76,19 @@ def diff(
     whole is judged, as one change. Raises `SchemaError`.
     """
 
-    left_ms = remaining(budget_ms, clock)
+    ask = within(budget_ms, clock)
 
     def judged(before: Json, after: Json, dialect: Dialect = DEFAULT) -> tuple[Verdict, Verdict]:
         def verdict(sent: Json, read: Json) -> Verdict:
-            return check(sent, read, policy=policy, budget_ms=left_ms(), default_dialect=dialect, clock=clock)
+            return ask(lambda ms: check(sent, read, policy=policy, budget_ms=ms, default_dialect=dialect, clock=clock))
 
         return verdict(before, after), verdict(after, before)
 
     for_producers, for_consumers = judged(old, new, default_dialect)
+    if isinstance(for_producers, Undecided):
+        # It may have ended before both schemas were looked at.
+        for schema in (old, new):
+            well_formed(schema, default_dialect=default_dialect)
     left, right = (normalise(schema, dialect_of(schema, default_dialect)) for schema in (old, new))
     changes: list[Change] = []
     if left.opaque or left.lexical or right.opaque or right.lexical:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import time
 from typing import Any
 
 import jsonschema_rs
@@ -15,7 +18,7 @@ from claude_comm.schema.evolution.compare import differences
 from claude_comm.schema.evolution.diff import Difference, diff
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.verdict import Compatible, Incompatible
+from claude_comm.schema.verdict import Compatible, Incompatible, Undecided
 from tests.support.schemas.schemas_at_random import SCHEMAS, VALUES
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -174,3 +177,32 @@ def test_every_safe_change_survives_attack(old: Any, new: Any, messages: list[An
                 closed = close(normalise(sent, "draft2020-12")).schema
                 for message in messages:
                     assert not jsonschema_rs.is_valid(closed, message) or jsonschema_rs.is_valid(read, message)
+
+
+@pytest.mark.parametrize("record", [lambda at: f"plugin-{at}", lambda at: {"id": at, "name": f"n{at}"}])
+def test_large_enumerations_are_compared_within_twice_the_budget(record: Any) -> None:
+    old, new = (
+        {"type": "array", "items": {"enum": [record(at) for at in range(6_000) if at % step]}} for step in (7, 5)
+    )
+    start = time.thread_time()
+    difference = diff(old, new, budget_ms=1_000, clock=time.thread_time)
+    assert (time.thread_time() - start) * 1_000 <= 2 * 1_000 + 200
+    (change,) = difference.changes
+    assert change.rule == "enum"
+    assert re.fullmatch(r"`enum` gained .* and 678 more and lost .* and 1,020 more", change.sentence)
+
+
+def test_no_check_is_begun_once_the_time_for_all_is_used_up() -> None:
+    fields = {f"f{at}": {"type": "string"} for at in range(5)}
+    old, new = (
+        {"type": "object", "properties": {name: {**field, **more} for name, field in fields.items()}}
+        for more in ({}, {"maxLength": 9})
+    )
+    seconds = itertools.chain([0.0] * 12, itertools.repeat(99.0))
+    verdicts = [change.for_producers for change in diff(old, new, clock=lambda: next(seconds)).changes]
+    late = [verdict for verdict in verdicts if isinstance(verdict, Undecided)]
+    assert len(verdicts) == 5
+    assert late
+    assert {verdict.why for verdict in late[1:]} == {
+        "not looked at: the checks before it have used up the time for all of them."
+    }
