@@ -30,7 +30,7 @@ from claude_comm.schema.containment.emptiness import is_empty
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
 from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
-from claude_comm.schema.containment.residual import TooManyComparisons, bare, residual
+from claude_comm.schema.containment.residual import TooManyComparisons, alike, bare, residual
 from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.keywords import place_of
@@ -157,9 +157,12 @@ def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
     listed = _listed(left, right, budget)
     if listed is not None:
         return listed
-    rest = residual(left.document, right.document)
-    if rest is True or (left.wider is not None and residual(left.wider.document, right.document) is True):
+    rest, wider = residual(left.document, right.document, budget.look), left.wider or left
+    if rest is True or (wider is not left and residual(wider.document, right.document, budget.look) is True):
         return _proved(left, "keyword by keyword", budget)
+    if wider.dialect == right.dialect and alike(wider.schema, right.schema) and code_in(right.schema) is None:
+        # Also where it holds what no normal form says.
+        return _proved(left, "the same schema", budget)
     # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
     spare = left.document.spare
     if spare is not None:

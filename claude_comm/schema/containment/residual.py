@@ -17,8 +17,9 @@ number), `maximum` is not, and `t` may be anything, as `L` does not limit it. Wh
 and `guided_witness` goes to these places alone. A message schema and a later version of it differ in few places: one
 walk over both finds them.
 
-References are followed as long as they do not lead back: a pair that is met again while it is being compared remains as
-it is, because only the prover, by coinduction, may take it for settled.
+References are followed. A pair that is met again while it is being compared counts as implied there, by coinduction:
+JSON values are finite, so a least value that broke it would have to hold a smaller one. What was concluded under such
+an assumption is kept only when the pair that it leaned on is implied as well (as in `solver.prover`).
 
 Reference: syntactic subsumption in description logics, structural subtyping of schemas (Habib, Shinnar, Hirzel and
 Pradel, "Finding Data Compatibility Bugs with JSON Subschema Checks", ISSTA 2021), made one-sided: it may fail to imply,
@@ -28,26 +29,33 @@ and never implies wrongly.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from claude_comm.schema import keywords
+from claude_comm.schema.containment import unions
+from claude_comm.schema.containment.outlines import Outlines
 from claude_comm.schema.normalform.closing import original_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.values import exact, key, ordered, text
 from claude_comm.schema.verdict import Json
 
-# Alternatives are compared each with each, on every level: past so many looks the rest remains as it is.
-MAX_COMPARISONS = 2_000
+# Alternatives may be compared each with each, on every level: past so many the rest remains as it is.
+MAX_COMPARISONS = 20_000
+COMPARISONS_A_LOOK = 64
 
 
-def residual(produced: Document, accepted: Document) -> Json:
-    """The residual of two documents, as a schema with the definitions of `accepted`; True where nothing remains."""
-    if any(document.opaque or document.lexical or document.dynamic for document in (produced, accepted)):
+def residual(produced: Document, accepted: Document, look: Callable[[], None] = lambda: None) -> Json:
+    """The residual of two documents, as a schema with the definitions of `accepted`; True where nothing remains.
+
+    `look` is called every few comparisons, and may raise.
+    """
+    if produced.dynamic or accepted.dynamic:
         return accepted.schema
-    walk = Walk(produced.definitions, accepted.definitions)
+    walk = Walk(produced.definitions, accepted.definitions, look)
     try:
         rest = walk.beyond(bare(produced.schema), bare(accepted.schema))
     except (TooManyComparisons, RecursionError):
@@ -72,7 +80,11 @@ def alike(left: Json, right: Json) -> bool:
 
 def alike_definitions(produced: Mapping[str, Json], accepted: Mapping[str, Json]) -> frozenset[str]:
     """The names that stand for the same on both sides: written alike, and so is all that they refer to."""
-    common = {name for name, schema in produced.items() if name in accepted and alike(schema, accepted[name])}
+    common = {
+        name
+        for name, schema in produced.items()
+        if name in accepted and alike(schema, accepted[name]) and not unknown(schema)
+    }
     users: dict[str, list[str]] = {}
     for name in common:
         for used in references(produced[name]):
@@ -92,6 +104,11 @@ def references(schema: Json) -> set[str]:
     return {name.decode() for name in _REFERENCE.findall(written)} if b'"$ref"' in written else set()
 
 
+def unknown(schema: Json) -> bool:
+    """Whether some part may be anything: two of them need not be the same, though they are for the same reason."""
+    return b'"$opaque"' in text(schema)
+
+
 _REFERENCE = re.compile(rb'"\$ref":"#/\$defs/([^"]*)"')
 
 
@@ -100,36 +117,58 @@ class TooManyComparisons(Exception):
 
 
 class Walk:
-    """`shared`: the definitions that mean the same on both sides; `open`: those that are being compared."""
+    """`shared`: the definitions that mean the same on both sides; `sent` and `taken`: the outlines of either side."""
 
-    def __init__(self, produced: Mapping[str, Json], accepted: Mapping[str, Json]) -> None:
-        self.produced, self.accepted = produced, accepted
+    def __init__(
+        self, produced: Mapping[str, Json], accepted: Mapping[str, Json], look: Callable[[], None] = lambda: None
+    ) -> None:
+        self.produced, self.accepted, self.looked = produced, accepted, look
+        self.sent, self.taken = Outlines(produced), Outlines(accepted)
         self.comparisons = MAX_COMPARISONS
-        self.open: set[tuple[str, str]] = set()
+        self._forms: dict[int, unions.AcceptedForms] = {}
+        self._kept: list[_Schema] = []
+        # Pairs of a schema of the producer and a definition of the consumer: what remains of those that are settled;
+        # those that are open, with their depth; and those that are implied if one that is open is, with its depth.
+        self._settled: dict[_Pair, Json] = {}
+        self._open: dict[_Pair, int] = {}
+        self._leaning: dict[_Pair, float] = {}
+        self._leans_on: float = math.inf
 
     @functools.cached_property
     def shared(self) -> frozenset[str]:
         return alike_definitions(self.produced, self.accepted)
 
     def same(self, left: Json, right: Json) -> bool:
-        return alike(left, right) and references(right) <= self.shared
+        return alike(left, right) and references(right) <= self.shared and not unknown(right)
+
+    def look(self, comparisons: int = 1) -> None:
+        """Counts so many comparisons; raises `TooManyComparisons`."""
+        before, self.comparisons = self.comparisons, self.comparisons - comparisons
+        if self.comparisons < 0:
+            raise TooManyComparisons
+        if before // COMPARISONS_A_LOOK != self.comparisons // COMPARISONS_A_LOOK:
+            self.looked()
 
     def beyond(self, left: Json, right: Json) -> Json:
         """The residual of `right` for the values of `left`; raises `TooManyComparisons`."""
-        self.comparisons -= 1
-        if self.comparisons < 0:
-            raise TooManyComparisons
+        self.look()
         if right is True or right == {} or left is False:
             return True
-        if not isinstance(right, dict) or not _LINKED.isdisjoint(right):
+        if not isinstance(right, dict):
             return True if self.same(left, right) else right
         if not isinstance(left, dict):
-            left = {}
+            left = _ANYTHING
         elif self.same(left, right):
             return True
-        # A reference on one side alone is read for what it stands for.
-        if "$ref" in left and len(left) == 1 and "$ref" not in right:
+        if _is_reference(right):
+            return self._referred(left, definition_name(right["$ref"]))
+        if _is_reference(left):
             return self.beyond(self.produced[definition_name(left["$ref"])], right)
+        if not _LINKED.isdisjoint(right):
+            return right
+        return self._beyond_all(self._parts(left), self._by_rules(left, right))
+
+    def _by_rules(self, left: _Schema, right: _Schema) -> Json:
         rest: dict[str, Any] = {}
         absent = _absent(left)
         # One rule may be that of several keywords.
@@ -142,33 +181,103 @@ class Walk:
                     rest[rule] = right[rule]
             else:
                 rest.update(rule(self, left, right))
-        return self._beyond_all(left.get("allOf", ()), rest or True)
+        return rest or True
 
-    def _beyond_all(self, branches: Iterable[Json], rest: Json) -> Json:
+    def _beyond_all(self, parts: Iterable[Json], rest: Json) -> Json:
         """What remains of `rest` beside schemas that the producer's values fulfil as well."""
-        for branch in branches:
+        for part in parts:
             if rest is True:
                 break
-            rest = self.beyond(branch, rest)
+            rest = self.beyond(part, rest)
+        return rest
+
+    def _parts(self, left: _Schema) -> Iterator[Json]:
+        """What stands beside the keywords of a schema, and holds for its values too."""
+        yield from left.get("allOf", ())
+        if "$ref" in left:
+            yield self.produced[definition_name(left["$ref"])]
+
+    def _referred(self, left: _Schema, name: str) -> Json:
+        """The residual of a definition."""
+        source = definition_name(left["$ref"]) if _is_reference(left) else None
+        # Closing only takes away, so that a closed copy is within its original.
+        if source is not None and original_of(source) == name in self.shared:
+            return True
+        pair = (id(left) if source is None else source, name)
+        if pair in self._settled:
+            return self._settled[pair]
+        depth = self._leaning.get(pair, self._open.get(pair))
+        if depth is not None:
+            self._leans_on = min(self._leans_on, depth)
+            return True
+        return self._compared(pair, left if source is None else self.produced[source], self.accepted[name])
+
+    def _compared(self, pair: _Pair, left: Json, right: Json) -> Json:
+        before, self._leans_on = self._leans_on, math.inf
+        depth, mark = len(self._open), len(self._leaning)
+        self._open[pair] = depth
+        rest = self.beyond(left, right)
+        del self._open[pair]
+        leans_on, self._leans_on = self._leans_on, min(before, self._leans_on if self._leans_on < depth else math.inf)
+        under = list(self._leaning)[mark:]
+        if rest is True and leans_on < depth:
+            self._leaning[pair] = leans_on
+            return True
+        for other in under:
+            del self._leaning[other]
+        # What was implied under the assumption that this pair is: implied, now that it is; else unknown again.
+        self._settled.update(dict.fromkeys(under, True) if rest is True else {})
+        self._settled[pair] = rest
         return rest
 
     def implied(self, left: Json, right: Json) -> bool:
         return self.beyond(left, right) is True
 
+    def followed(self, schema: Json) -> Json:
+        """What a reference of the producer stands for, however long the chain; anything else as it is."""
+        while _is_reference(schema):
+            schema = self.produced[definition_name(schema["$ref"])]
+        return schema
+
+    def forms(self, forms: list[Json]) -> unions.AcceptedForms:
+        """The forms of a union of the consumer, made ready."""
+        found = self._forms.get(id(forms))
+        if found is None or found.forms is not forms:
+            found = self._forms[id(forms)] = unions.AcceptedForms(self, forms)
+        return found
+
+    def kept(self, schema: _Schema) -> _Schema:
+        """A schema that is made on the way: it is kept, so that its id stays its own."""
+        self._kept.append(schema)
+        return schema
+
+
+def _is_reference(schema: Json) -> bool:
+    return isinstance(schema, dict) and schema.keys() == {"$ref"}
+
 
 _Schema = dict[str, Any]
+# A definition of the producer by its name, or any other schema by its id; and a definition of the consumer.
+_Pair = tuple[str | int, str]
 # What remains of the keywords of one rule.
 _Rule = Callable[[Walk, _Schema, _Schema], _Schema]
 _NOTHING: _Schema = {}
+_ANYTHING: _Schema = {}
 
 # What these say depends on what stands beside them, or on which of it has looked at a value.
-_LINKED = keywords.UNEVALUATED | {"$opaque", "$lexical", "$defs"}
+_LINKED = keywords.UNEVALUATED | {"$opaque", "$defs"}
 
 
 def _type(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
     ours, theirs = _kinds(left), _names(right["type"])
-    if ours is None or not all(kind in theirs or (kind == "integer" and "number" in theirs) for kind in ours):
-        return {"type": right["type"]}
+    # To draft 4 an integer is one that is written without a point, which a listed value may be or not.
+    lexical = "$lexical" in right and "number" not in theirs and not ("$lexical" in left and "type" in left)
+    if (
+        ours is None
+        or not all(kind in theirs or (kind == "integer" and "number" in theirs) for kind in ours)
+        or (lexical and "integer" in ours)
+    ):
+        return {keyword: right[keyword] for keyword in ("type", "$lexical") if keyword in right}
     return _NOTHING
 
 
@@ -246,19 +355,8 @@ def _annotation(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
 
 
 def _ref(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
-    """A reference beside nothing else is read for what it stands for, unless that leads back to itself."""
-    pair = str(left.get("$ref")), str(right["$ref"])
-    # Closing only takes away, so that a closed copy is within its original.
-    if original_of(definition_name(pair[0])) == definition_name(pair[1]) in walk.shared:
-        return _NOTHING
-    if len(left) > 1 or len(right) > 1 or "$ref" not in left or pair in walk.open:
-        return {"$ref": right["$ref"]}
-    walk.open.add(pair)
-    target = walk.beyond(walk.produced[definition_name(pair[0])], walk.accepted[definition_name(pair[1])])
-    walk.open.remove(pair)
-    if target is True:
-        return _NOTHING
-    return target if isinstance(target, dict) else right
+    """A reference beside other keywords."""
+    return _NOTHING if walk.implied(left, walk.kept({"$ref": right["$ref"]})) else {"$ref": right["$ref"]}
 
 
 def _unique_items(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
@@ -347,16 +445,11 @@ def _property_names(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
 
 
 def _any_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
-    def taken(branch: Json) -> bool:
-        return any(walk.implied(branch, wanted) for wanted in right["anyOf"])
-
-    if taken(left) or any(all(map(taken, branches)) for branches in _alternatives(left)):
-        return _NOTHING
-    return {"anyOf": right["anyOf"]}
+    return _NOTHING if unions.any_of(walk, left, right["anyOf"]) else {"anyOf": right["anyOf"]}
 
 
-def _alternatives(schema: _Schema) -> Iterator[list[Json]]:
-    return (schema[keyword] for keyword in keywords.UNIONS if keyword in schema)
+def _one_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
+    return _NOTHING if unions.one_of(walk, left, right["oneOf"]) else {"oneOf": right["oneOf"]}
 
 
 def _all_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
@@ -378,7 +471,7 @@ def _beside(*kinds: str) -> frozenset[str]:
 
 
 _RULES: dict[str, _Rule] = {
-    "type": _type,
+    **dict.fromkeys(("type", "$lexical"), _type),
     **{keyword: _values(keyword) for keyword in ("const", "enum")},
     **{row.name: _bound(row) for row in keywords.TABLE.values() if row.bound},
     "multipleOf": _multiple_of,
@@ -391,5 +484,6 @@ _RULES: dict[str, _Rule] = {
     **{keyword: _together(*group) for group in keywords.TOGETHER for keyword in group},
     "propertyNames": _property_names,
     "anyOf": _any_of,
+    "oneOf": _one_of,
     "allOf": _all_of,
 }
