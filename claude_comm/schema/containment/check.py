@@ -241,7 +241,7 @@ def _smallest(left: Side, right: Side, shown: Sequence[Json], budget: Budget) ->
     ordered = sorted(shown, key=lambda message: len(text(message)))
     for index, witness in enumerate(ordered):
         if confirm.confirmed(left, right, witness, budget.tick):
-            return incompatible(right, [witness, *ordered[:index], *ordered[index + 1 :]])
+            return incompatible(right, [witness, *ordered[:index], *ordered[index + 1 :]], budget)
     return None
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.containment import canonical
-from claude_comm.schema.cost.path_growth import measured
+from claude_comm.schema.cost.path_growth import ErrorCost, error_cost, measured
 from claude_comm.schema.cost.pattern_cost import scannable, searchable
 from claude_comm.schema.cost.validation_cost import cost_of, size_of
 from claude_comm.schema.dialect import Dialect
@@ -62,6 +62,11 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     def keep(self, rust: jsonschema_rs.Validator) -> None:
         """Keeps what was compiled before there was a side."""
         vars(self)["rust"] = rust
+
+    @functools.cached_property
+    def error_cost(self) -> ErrorCost:
+        """What it takes to name all errors of a message."""
+        return error_cost(self.document)
 
     @functools.cached_property
     def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
@@ -132,7 +137,7 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     sent = [produced] if produced.written is None else [produced, produced.written]
     size = size_of(candidate)
     for side in (*sent, accepted):
-        work = cost_of(side.document, candidate, tick, size)
+        work = cost_of(side.document, candidate, tick, size, enough=MAX_FAST)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
             return False
     try:

@@ -26,26 +26,28 @@ Reference: witness generation by construction and search, Attouche, Baazizi, Col
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
+
+import jsonschema_rs
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
-from claude_comm.schema.containment.residual import Walk, alike
+from claude_comm.schema.containment.residual import Walk, references
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.solver.difference import Question
 from claude_comm.schema.solver.result import Candidates, Sat
 from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
 MAX_ITEMS = 20
-# Alternatives of the one side times those of the other.
-MAX_BRANCHES = 1_000
 # Keywords that speak of properties one by one; and those that a message meets without being asked, as long as it has
 # declared properties alone.
 _OBJECT = frozenset(("type", "format", "properties", "required"))
@@ -94,7 +96,7 @@ class GuidedSearch:
         elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and produced.get("minItems", 1) <= MAX_ITEMS:
             items, others = produced.get("items", True), int(produced.get("minItems", 1)) - 1
             found = self.messages(items, rest["items"], patience)
-            yield from _placed(found, lambda item: [*[self.value(items)] * others, item])
+            yield from _placed(found, lambda item: [*([self.value(items)] * others if others else ()), item])
         elif produced.keys() <= _ARRAY | {"prefixItems"} and rest.keys() == {"prefixItems"}:
             yield from self.positions(produced, rest["prefixItems"], patience)
         elif produced.keys() <= _UNION and rest.keys() <= _UNION and len(produced) == len(rest) == 1:
@@ -117,13 +119,18 @@ class GuidedSearch:
 
     def branches(self, ours: list[Json], theirs: list[Json], patience: int) -> Candidates:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""
-        if len(ours) * len(theirs) > MAX_BRANCHES:
-            return
-        new = [branch for branch in theirs if not any(alike(branch, other) for other in ours)]
-        gone = [branch for branch in ours if not any(alike(branch, other) for other in theirs)]
-        walk = Walk(self.definitions, self.accepted)
-        for at, branch in enumerate(gone):
-            against = new[min(at, len(new) - 1)] if new else False
+        walk = Walk(self.definitions, self.accepted, self.budget.tick)
+        forms, own = walk.forms(theirs), {ordered(branch) for branch in ours}
+        new = [at for at, branch in enumerate(theirs) if ordered(branch) not in own]
+        gone = 0
+        for branch in ours:
+            near = forms.near(walk.sent.of(branch))
+            if any(walk.implied(branch, theirs[at]) for at in near):
+                continue
+            # A form that changed stands against what it was changed into: the first that is left, if no tag tells.
+            left = [at for at in new if at in near] or near
+            against = theirs[left[min(gone, len(left) - 1)]] if left else False
+            gone += 1
             yield from self.messages(branch, walk.beyond(branch, against), patience)
 
     def separate(self, produced: dict[str, Any], rest: dict[str, Any]) -> bool:
@@ -222,12 +229,21 @@ class GuidedSearch:
     def showing(self, rest: Json) -> Callable[[Json], bool]:
         """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken."""
 
+        @functools.cache
+        def ready() -> jsonschema_rs.Validator | None:
+            # Compiled once, and with no definition that it does not need: a large schema has many more.
+            try:
+                return compiled(_whole(rest, _needed(rest, self.accepted)), DEFAULT)
+            except SchemaError:
+                return None
+
         def shows(value: Json) -> bool:
             if self.alone or rest is False:
                 return True
+            validator = ready()
             try:
-                return not compiled(_whole(rest, self.accepted), DEFAULT).is_valid(value)
-            except (SchemaError, ValueError):
+                return validator is not None and not validator.is_valid(value)
+            except ValueError:
                 return False
 
         return shows
@@ -257,6 +273,18 @@ def _as_it_is(value: Json) -> Json:
 
 def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:
     return Document(schema=_whole(schema, definitions), origins={}, opaque=False, lexical=False, dynamic=False)
+
+
+def _needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
+    """The definitions that a schema refers to, directly or through others."""
+    found: dict[str, Json] = {}
+    pending = references(schema)
+    while pending:
+        name = pending.pop()
+        if name not in found and name in definitions:
+            found[name] = definitions[name]
+            pending |= references(definitions[name])
+    return found
 
 
 def _whole(schema: Json, definitions: Mapping[str, Json]) -> Json:

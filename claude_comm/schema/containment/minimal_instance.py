@@ -20,6 +20,8 @@ from claude_comm.schema.verdict import Json
 MAX_LEVELS = 12
 # Arrays of arrays of so many items would multiply.
 MAX_STEPS = 500
+# Alternatives of which the least is taken; of a large union the first ones do as well.
+MAX_BRANCHES = 24
 MAX_ITEMS = 20
 MAX_CHARACTERS = 1_000
 
@@ -107,7 +109,7 @@ class _Construction:
 
     def least(self, branches: list[Json], level: int) -> Json:
         instances = []
-        for branch in branches:
+        for branch in branches[:MAX_BRANCHES]:
             try:
                 instances.append(self.build(branch, level + 1))
             except NoMinimalInstance:

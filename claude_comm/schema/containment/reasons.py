@@ -15,7 +15,6 @@ import jsonschema_rs
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.containment.confirm import Side, separates
-from claude_comm.schema.cost.path_growth import error_cost
 from claude_comm.schema.cost.validation_cost import quick_cost
 from claude_comm.schema.pointer import pointer
 from claude_comm.schema.solver.result import Candidates
@@ -30,7 +29,7 @@ def explained(left: Side, right: Side, witness: Json, others: Candidates, budget
     # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
     with contextlib.suppress(OutOfBudget):
         shown.extend(breaking(left, right, others, budget))
-    return incompatible(right, shown)
+    return incompatible(right, shown, budget)
 
 
 def breaking(
@@ -54,15 +53,20 @@ def as_candidates(messages: Iterable[Json]) -> Candidates:
         _ = yield message
 
 
-def incompatible(right: Side, shown: Sequence[Json]) -> Incompatible:
+def incompatible(right: Side, shown: Sequence[Json], budget: Budget) -> Incompatible:
     """The verdict for messages that break the consumer, the first of them a confirmed witness."""
-    all_refusals = [refusal for message in shown for refusal in refusals(_errors(right, message))]
-    return Incompatible(witness=shown[0], reasons=distinct(all_refusals))
+    found: list[Refusal] = []
+    with contextlib.suppress(OutOfBudget):
+        for message in shown:
+            found += refusals(_errors(right, message))
+            # All errors of one message take up to a second, if the schema is large; the witness has its own by then.
+            budget.look()
+    return Incompatible(witness=shown[0], reasons=distinct(found))
 
 
 def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
     small = quick_cost(right.document, message) is not None
-    return errors(right.rust, message, "all" if small else error_cost(right.document).named(message))
+    return errors(right.rust, message, "all" if small else right.error_cost.named(message))
 
 
 def reason(refusal: Refusal) -> Reason:

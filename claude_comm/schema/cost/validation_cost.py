@@ -32,12 +32,15 @@ class Cost(msgspec.Struct, frozen=True):
     depth: int
 
 
-def cost_of(document: Document, value: Json, tick: Callable[[], None], size: int | None = None) -> Cost | None:
+def cost_of(
+    document: Document, value: Json, tick: Callable[[], None], size: int | None = None, enough: int = SMALL
+) -> Cost | None:
     """An upper bound on the work of validating `value`; None where references turn in circles or nest too deep.
 
-    `size` is `size_of(value)`, for a caller that asks about several documents.
+    `size` is `size_of(value)`, for a caller that asks about several documents. A bound of up to `enough` evaluations is
+    not made tighter.
     """
-    glance = quick_cost(document, value, size)
+    glance = quick_cost(document, value, size, enough)
     if glance is not None:
         tick()
         return glance
@@ -47,13 +50,14 @@ def cost_of(document: Document, value: Json, tick: Callable[[], None], size: int
         return None
 
 
-def quick_cost(document: Document, value: Json, size: int | None = None) -> Cost | None:
+def quick_cost(document: Document, value: Json, size: int | None = None, enough: int = SMALL) -> Cost | None:
     """A bound that needs no walk: without recursion each subschema looks at each value at most once."""
     unfolded = document.unfolded
     if unfolded is None:
         return None
-    bound = unfolded.nodes * (size_of(value) if size is None else size)
-    return Cost(bound, unfolded.depth) if bound <= SMALL else None
+    size = size_of(value) if size is None else size
+    bound = unfolded.nodes * size
+    return Cost(bound, unfolded.depth) if size <= SMALL and bound <= enough else None
 
 
 def size_of(value: Json, limit: int = SMALL) -> int:
