@@ -445,11 +445,11 @@ def _property_names(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
 
 
 def _any_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
-    return _NOTHING if unions.any_of(walk, left, right["anyOf"]) else {"anyOf": right["anyOf"]}
+    return _NOTHING if unions.any_of(walk, left, walk.forms(right["anyOf"])) else {"anyOf": right["anyOf"]}
 
 
 def _one_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
-    return _NOTHING if unions.one_of(walk, left, right["oneOf"]) else {"oneOf": right["oneOf"]}
+    return _NOTHING if unions.one_of(walk, left, walk.forms(right["oneOf"])) else {"oneOf": right["oneOf"]}
 
 
 def _all_of(walk: Walk, left: _Schema, right: _Schema) -> _Schema:

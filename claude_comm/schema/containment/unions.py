@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from claude_comm.schema.containment.outlines import Member, Outline, apart
+from claude_comm.schema.containment.outlines import Member, Outline, Outlines, apart
 from claude_comm.schema.values import Key
 from claude_comm.schema.verdict import Json
-
-if TYPE_CHECKING:
-    from claude_comm.schema.containment.residual import Walk
 
 # Looks at two outlines that cost as much as a comparison of two schemas.
 LOOKS_A_COMPARISON = 8
@@ -24,10 +21,23 @@ LOOKS_A_COMPARISON = 8
 MAX_VALUES = 32
 
 
+class Walk(Protocol):
+    """What a union asks of the comparison that it is part of: see `residual.Walk`."""
+
+    sent: Outlines
+    taken: Outlines
+
+    def look(self, comparisons: int = 1) -> None: ...
+    def same(self, left: Json, right: Json) -> bool: ...
+    def implied(self, left: Json, right: Json) -> bool: ...
+    def followed(self, schema: Json) -> Json: ...
+    def kept(self, schema: dict[str, Any]) -> dict[str, Any]: ...
+
+
 class AcceptedForms:
     """The forms of one union of the consumer, with what tells them apart."""
 
-    def __init__(self, walk: Walk, forms: Sequence[Json]) -> None:
+    def __init__(self, walk: Walk, forms: list[Json]) -> None:
         self.walk, self.forms = walk, forms
         self.outlines = [walk.taken.of(form) for form in forms]
         self.tag = _tag(self.outlines)
@@ -70,16 +80,16 @@ def _values(outline: Outline, tag: Member | None) -> frozenset[Key] | None:
     return outline.tags.get(tag) if kind in outline.kinds else None
 
 
-def any_of(walk: Walk, left: dict[str, Any], forms: list[Json]) -> bool:
+def any_of(walk: Walk, left: dict[str, Any], forms: AcceptedForms) -> bool:
     """Whether each value of `left` is in one form at least."""
-    return _all_taken(walk, left, walk.forms(forms), exactly=False)
+    return _all_taken(walk, left, forms, exactly=False)
 
 
-def one_of(walk: Walk, left: dict[str, Any], forms: list[Json]) -> bool:
+def one_of(walk: Walk, left: dict[str, Any], forms: AcceptedForms) -> bool:
     """Whether each value of `left` is in exactly one form."""
-    if "oneOf" in left and walk.same(left["oneOf"], forms):
+    if "oneOf" in left and walk.same(left["oneOf"], forms.forms):
         return True
-    return _all_taken(walk, left, walk.forms(forms), exactly=True)
+    return _all_taken(walk, left, forms, exactly=True)
 
 
 def _all_taken(
