@@ -17,12 +17,13 @@ from structlog.typing import FilteringBoundLogger
 
 from claude_comm.client.identity import identify
 from claude_comm.delivery.retention import Keep, tightest
-from claude_comm.errors import ServerUnreachable, TransportError
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, projection_progress, reap, server, trim
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
+from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
@@ -36,7 +37,14 @@ DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S = 0.5, 1.0, 5.0
 class Janitor:
     """The worker's loop: its duties, each at its own pace."""
 
-    def __init__(self, client: Client, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        stop: threading.Event,
+        log: FilteringBoundLogger,
+        report: Report = unheard,
+    ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
         self._duties: list[tuple[Callable[[Sequence[Stream]], None], float]] = [
@@ -46,7 +54,8 @@ class Janitor:
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
         self._silent: dict[str, float] = {}
-        self._outage = Outage(log, "janitor")
+        self._warned: set[str] = set()
+        self._outage = Outage(log, "janitor", report)
 
     def run(self) -> None:
         """Works until told to stop."""
@@ -54,7 +63,8 @@ class Janitor:
             try:
                 self._turn()
             except TransportError as error:
-                self._silent = {}
+                if isinstance(error, ServerUnreachable):
+                    self._silent = {}
                 self._stop.wait(self._outage.met(error))
             else:
                 self._outage.over()
@@ -63,10 +73,17 @@ class Janitor:
     def _turn(self) -> None:
         """The duties whose time it is."""
         streams = self._client.run(follow.announced(self._keys)).streams
+        refusal: ServerRefused | None = None
         for number, (duty, every_s) in enumerate(self._duties):
             if time.monotonic() >= self._at[number]:
-                duty(streams)
+                try:
+                    duty(streams)
+                except ServerRefused as refused:
+                    # A permission that one duty lacks keeps no other from being done.
+                    refusal = refused
                 self._at[number] = time.monotonic() + every_s
+        if refusal is not None:
+            raise refusal
 
     def _move_due(self, streams: Sequence[Stream]) -> None:
         keys = [stream.key for stream in streams if stream.kind != "events"]
@@ -79,8 +96,7 @@ class Janitor:
                 next_ms = moved.next_ms
 
     def _trim(self, streams: Sequence[Stream]) -> None:
-        wanted = self._settings
-        keep = tightest(self._client.run_on_each(lambda: server.keeping(wanted.keep_s, wanted.keep_entries)))
+        keep = self._keep()
         projections = self._client.run(projection_progress.awaited(self._keys, self._settings.projection_wait_s))
         entries = size = 0
         lost: ServerUnreachable | None = None
@@ -103,6 +119,21 @@ class Janitor:
         if lost is not None:
             raise lost
 
+    def _keep(self) -> Keep:
+        """What stays although it is done: as much as the fullest server can hold. What it is told of them is logged."""
+        servers, wanted = self._client.run_on_each(server.may_tell), self._settings
+        if None in servers:
+            self._warn("janitor.memory_unknown", "this user may not ask for INFO: what is done stays as long as is set")
+        if any(facts is not None and facts.evicts for facts in servers):
+            self._warn("server.evicts", server.EVICTS)
+        return tightest([server.keeping(facts, wanted.keep_s, wanted.keep_entries) for facts in servers])
+
+    def _warn(self, event: str, why: str) -> None:
+        """Says it once."""
+        if event not in self._warned:
+            self._warned.add(event)
+            self._log.warning(event, why=why)
+
     def _reap(self, streams: Sequence[Stream]) -> None:
         by_stream = self._client.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
         groups = {stream: [group.name for group in groups_of] for stream, groups_of in by_stream.items()}
@@ -114,7 +145,7 @@ class Janitor:
             self._log.info("janitor.reaped", given_back=reaped.given_back, left=list(reaped.left))
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, report: Report = unheard) -> int:
     """Works until it is told to stop; the exit code."""
     log = get_logger(settings.log_level, worker=JANITOR_WORKER)
     instance = identify(JANITOR_WORKER, settings).instance
@@ -123,7 +154,7 @@ def run(settings: Settings) -> int:
         log.info("worker.started", instance=instance, pid=os.getpid())
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{JANITOR_WORKER}/{instance}", log)
         with beating(heartbeat, log):
-            Janitor(client, settings, stop, log).run()
+            Janitor(client, settings, stop, log, report).run()
         log.info("worker.stopped", instance=instance)
     return 0
 

@@ -18,24 +18,24 @@ from claude_comm.runtime import jobs
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.sealed_jobs import Decide
 from claude_comm.runtime.signals import ended_by_signals
-from claude_comm.runtime.worker_processes import NO_JOBS
+from claude_comm.runtime.worker_processes import NO_JOBS, Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import forward_logging, get_logger
 from claude_comm.transport.connect import connect, data_url
 from workers.program import program
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, report: Report = unheard) -> int:
     """Works until it is told to stop; the exit code. Raises ConfigurationError where no server runs jobs."""
     if not settings.runs_jobs:
         raise ConfigurationError(NO_JOBS)
     # RQ sets its own handlers when its loop begins; until then a signal ends the process as cleanly.
     with ended_by_signals():
-        _work(settings)
+        _work(settings, report)
     return 0
 
 
-def _work(settings: Settings) -> None:
+def _work(settings: Settings, report: Report) -> None:
     log = get_logger(settings.log_level, worker=NEGOTIATION_WORKER)
     forward_logging("rq.worker", log)
     instance = identify(NEGOTIATION_WORKER, settings).instance
@@ -45,7 +45,7 @@ def _work(settings: Settings) -> None:
         log.info("worker.started", instance=instance, pid=os.getpid())
         try:
             with beating(heartbeat, log):
-                jobs.serve(url, settings.namespace, instance, _decider(settings), log, heartbeat.beat)
+                jobs.serve(url, settings.namespace, instance, _decider(settings), log, heartbeat.beat, report)
         finally:
             log.info("worker.stopped", instance=instance)
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from claude_comm.errors import ClaudeCommError
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
+from claude_comm.terminal.output import prepare
 
 
 def program(run: Callable[[Settings], int]) -> int:
     """What `run` returns, or the code of the error that ended it, which is told on stderr."""
     try:
+        prepare()
         return run(settings_of_process())
     except ClaudeCommError as error:
         print(f"claude-comm: {error}", file=sys.stderr)

@@ -21,6 +21,7 @@ from claude_comm.ops import follow
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
+from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
@@ -42,7 +43,14 @@ SURVEY_S = 5.0
 class Follower:
     """The worker's loop and what it carries from one turn to the next."""
 
-    def __init__(self, client: Client, settings: Settings, stop: threading.Event, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        stop: threading.Event,
+        log: FilteringBoundLogger,
+        report: Report = unheard,
+    ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
         self._survey: Survey | None = None
@@ -51,7 +59,7 @@ class Follower:
         self._foreign: set[str] = set()
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
-        self._outage = Outage(log, "projection")
+        self._outage = Outage(log, "projection", report)
 
     def run(self) -> None:
         """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
@@ -129,7 +137,7 @@ class Follower:
             self._log.warning("projection.unreadable", entries=added.unreadable)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, report: Report = unheard) -> int:
     """Works until it is told to stop; the exit code. Raises StoreError when the database cannot be used at all."""
     log = get_logger(settings.log_level, worker=PROGRESS_WORKER)
     instance = identify(PROGRESS_WORKER, settings).instance
@@ -138,7 +146,7 @@ def run(settings: Settings) -> int:
         log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{PROGRESS_WORKER}/{instance}", log)
         with beating(heartbeat, log):
-            Follower(client, settings, stop, log).run()
+            Follower(client, settings, stop, log, report).run()
         log.info("worker.stopped", instance=instance)
     return 0
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
+from claude_comm.errors import TransportError
+from claude_comm.ops import server
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import Service
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, public
 from claude_comm.terminal.output import say
 from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Client
 
 SERVER = "server"
 
@@ -19,7 +23,17 @@ def start(settings: Settings) -> list[Service]:
     connect(settings).close()
     if not settings.runs_jobs:
         say(f"Note: {worker_processes.NO_JOBS}")
-    return [worker_processes.start(settings, name) for name in worker_processes.able(settings)]
+    return worker_processes.start(settings, *worker_processes.able(settings))
+
+
+def warn_of_eviction(settings: Settings) -> None:
+    """Says which server may delete messages when its memory is full."""
+    with connect(settings) as client:
+        for pool in client.data.pools():
+            with suppress(TransportError):
+                facts = Client(pool, pool).run(server.may_tell())
+                if facts is not None and facts.evicts:
+                    say(f"Warning: {public(pool.url)}: {server.EVICTS} (now {facts.policy}).")
 
 
 def running(settings: Settings) -> set[str]:

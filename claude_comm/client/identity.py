@@ -95,5 +95,10 @@ def millis() -> int:
 
 
 def _instance() -> str:
-    host = "".join(character if character.isalnum() else "-" for character in socket.gethostname())[:24] or "host"
+    host = (
+        "".join(
+            character if character.isascii() and character.isalnum() else "-" for character in socket.gethostname()
+        )[:24]
+        or "host"
+    )
     return f"{host}-{os.getpid()}-{secrets.token_hex(3)}".lstrip("-")

@@ -10,7 +10,7 @@ import msgspec
 from claude_comm.delivery import retention
 from claude_comm.delivery.retention import Keep
 from claude_comm.effects import Batch, Command, Operation, Place
-from claude_comm.errors import TransportError
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow, lag, later, projection_progress, trim
 from claude_comm.ops.lag import Group
@@ -19,9 +19,14 @@ from claude_comm.ops.lag import Group
 _COUNTED = 100_000
 
 
+EVICTS = (
+    "its maxmemory-policy deletes keys when the memory is full, messages and positions among them: set it to noeviction"
+)
+
+
 class ServerFacts(msgspec.Struct, frozen=True):
     """One server as it describes itself. `persistent` tells whether its append-only file is on; `max_memory_bytes` is 0
-    where it may take any amount."""
+    where it may take any amount, and `policy` is what it does when it has taken all: "" where it does not tell."""
 
     program: str
     version: str
@@ -30,6 +35,12 @@ class ServerFacts(msgspec.Struct, frozen=True):
     memory_bytes: int
     max_memory_bytes: int
     persistent: bool
+    policy: str = ""
+
+    @property
+    def evicts(self) -> bool:
+        """Whether it deletes keys when its memory is full: messages, and positions that keep messages from going."""
+        return self.policy not in ("", "noeviction")
 
 
 class GroupFacts(msgspec.Struct, frozen=True):
@@ -69,12 +80,24 @@ def facts(on: Place = "data") -> Operation[ServerFacts]:
         memory_bytes=int(info.get("used_memory", 0)),
         max_memory_bytes=int(info.get("maxmemory", 0)),
         persistent=info.get("aof_enabled") == "1",
+        policy=info.get("maxmemory_policy", ""),
     )
 
 
-def keeping(keep_s: float, entries: int) -> Operation[Keep]:
-    """What stays in the streams although it is done, given the memory that the server has now."""
-    now = yield from facts()
+def may_tell() -> Operation[ServerFacts | None]:
+    """The same; None where this user may not ask."""
+    try:
+        return (yield from facts())
+    except ServerRefused as refusal:
+        if refusal.code != "NOPERM":
+            raise
+        return None
+
+
+def keeping(now: ServerFacts | None, keep_s: float, entries: int) -> Keep:
+    """What stays in the streams although it is done, given the memory that the server has now, if it tells."""
+    if now is None:
+        return retention.keep(keep_s, entries, used_bytes=0, max_bytes=0)
     return retention.keep(keep_s, entries, used_bytes=now.memory_bytes, max_bytes=now.max_memory_bytes)
 
 

@@ -11,7 +11,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 import redis
@@ -19,7 +18,7 @@ from rq.exceptions import StopRequested
 from structlog.typing import FilteringBoundLogger
 
 from claude_comm.effects import REPLY_WITHIN_MS
-from claude_comm.errors import ServerUnreachable
+from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import NEGOTIATION_WORKER
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Question
@@ -86,28 +85,43 @@ def submit(namespace: str, url: str, question: Question) -> str | None:
 
 
 def serve(
-    url: str, namespace: str, name: str, decide: Decide, log: FilteringBoundLogger, probe: Callable[[], object]
+    url: str,
+    namespace: str,
+    name: str,
+    decide: Decide,
+    log: FilteringBoundLogger,
+    probe: Callable[[], object],
+    report: Callable[[str], object],
 ) -> None:
     """Works until SIGTERM or SIGINT. RQ's loop ends by itself when its server goes away, or at something that it cannot
-    read; then it is begun anew, once `probe` reaches the server. Raises what the probe raises but ServerUnreachable."""
-    outage, pause_s = Outage(log, "worker"), _FIRST_PAUSE_S
+    read; then it is begun anew, once `probe` succeeds: permissions may be given later as well. `report` is told
+    whether it works."""
+    outage, pause_s = Outage(log, "worker", lambda trouble: trouble and report(trouble)), _FIRST_PAUSE_S
     with ended_by_signals(), connection(url) as opened:
         for life in itertools.count():
-            until_reached(probe, outage, threading.Event())
+            until_reached(probe, outage, threading.Event(), TransportError)
             begun = time.monotonic()
-            if _work(opened, namespace, f"{name}.{life}", decide):
+            if _work(opened, namespace, f"{name}.{life}", decide, report):
                 return
             pause_s = _FIRST_PAUSE_S if time.monotonic() - begun > _LAST_PAUSE_S else min(pause_s * 2, _LAST_PAUSE_S)
             time.sleep(pause_s)
 
 
-def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide) -> bool:
+def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide, report: Callable[[str], object]) -> bool:
     """One life of RQ's worker; whether a signal ended it."""
     one_life = worker(opened, queue_name(namespace), name, decide)
-    # RQ has logged what ended it. These come from its leave-taking: it did not get through, or a signal met it there.
-    with suppress(redis.RedisError, StopRequested), ended_by_signals():
-        tidy(opened, queue_name(namespace))
-        one_life.work(logging_level="WARNING")
+    one_life.ready = lambda: report("")
+    trouble = "RQ's loop ended by itself: its log says why"
+    try:
+        with ended_by_signals():
+            tidy(opened, queue_name(namespace))
+            one_life.work(logging_level="WARNING")
+    except StopRequested:
+        pass  # a signal met its leave-taking
+    except redis.RedisError as error:
+        trouble = str(error)
+    if not one_life.asked_to_end:
+        report(trouble)
     return one_life.asked_to_end
 
 

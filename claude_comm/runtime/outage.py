@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
-from claude_comm.errors import ClaudeCommError, ServerUnreachable
+from claude_comm.errors import ClaudeCommError, ServerUnreachable, TransportError
 
 T = TypeVar("T")
 
@@ -23,10 +23,16 @@ FIRST_WAIT_S, LAST_WAIT_S = 0.05, 2.0
 
 
 class Outage:
-    """What one process knows of it; any of its threads may notice it. `event` begins the names of its log lines."""
+    """What one process knows of it; any of its threads may notice it. `event` begins the names of its log lines.
 
-    def __init__(self, log: FilteringBoundLogger, event: str = "server") -> None:
-        self._log, self._event = log, event
+    `report` is given the error when it begins, and "" when it is over and at the first success of all.
+    """
+
+    def __init__(
+        self, log: FilteringBoundLogger, event: str = "server", report: Callable[[str], object] = lambda _: None
+    ) -> None:
+        self._log, self._event, self._report = log, event, report
+        self._well = False
         self._since: float | None = None
         self._wait_s = FIRST_WAIT_S
 
@@ -35,6 +41,8 @@ class Outage:
         if self._since is None:
             self._since = time.monotonic()
             self._log.warning(f"{self._event}.interrupted", error=str(error))
+            self._well = False
+            self._report(str(error))
         wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, LAST_WAIT_S)
         return wait_s
 
@@ -43,14 +51,23 @@ class Outage:
         if self._since is not None:
             self._log.info(f"{self._event}.resumed", after_s=round(time.monotonic() - self._since, 1))
             self._since, self._wait_s = None, FIRST_WAIT_S
+        if not self._well:
+            self._well = True
+            self._report("")
 
 
-def until_reached(attempt: Callable[[], T], outage: Outage, stop: threading.Event) -> T | None:
-    """What the first attempt returns that meets a server; None when `stop` was set before."""
+def until_reached(
+    attempt: Callable[[], T],
+    outage: Outage,
+    stop: threading.Event,
+    waits_for: type[TransportError] = ServerUnreachable,
+) -> T | None:
+    """What the first attempt returns that meets a server; None when `stop` was set before. Raises what is not one of
+    the errors that are waited for."""
     while not stop.is_set():
         try:
             result = attempt()
-        except ServerUnreachable as error:
+        except waits_for as error:
             stop.wait(outage.met(error))
         else:
             outage.over()

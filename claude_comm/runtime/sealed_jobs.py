@@ -9,6 +9,7 @@ looks at no more than the keys of this one queue, as bytes.
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -131,11 +132,13 @@ class SealedQueue(Queue):
 
 
 class DeafWorker(Worker):
-    """RQ's forking worker, without its remote commands. `asked_to_end` tells why it ended: RQ swallows failures."""
+    """RQ's forking worker, without its remote commands. `asked_to_end` tells why it ended: RQ swallows failures.
+    `ready` is called when it waits for a job."""
 
     job_class = SealedJob
     queue_class = SealedQueue
     asked_to_end = False
+    ready: Callable[[], object] = staticmethod(lambda: None)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.asked_to_end = True
@@ -152,6 +155,7 @@ class DeafWorker(Worker):
             self.heartbeat()
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()
+            self.ready()
             with suppress(DequeueTimeout):
                 return SealedQueue.dequeue_any(
                     self.queues,
@@ -175,13 +179,17 @@ def queue(connection: redis.Redis, name: str) -> SealedQueue:
 def worker(connection: redis.Redis, queue_name: str, name: str, decide: Decide) -> DeafWorker:
     """A worker for this queue; `work()` runs until SIGTERM or SIGINT, finishing the job at hand."""
     SealedJob.decide, SealedJob.queue_name = staticmethod(decide), queue_name
-    return DeafWorker(
+    made = DeafWorker(
         [queue(connection, queue_name)],
         name=name,
         connection=connection,
         serializer=JSONSerializer,
         log_job_description=False,
+        # Else it looks for its address in the list of all clients, which a socket with a space in its path breaks.
+        prepare_for_work=False,
     )
+    made.pid, made.hostname = os.getpid(), ""
+    return made
 
 
 def tidy(connection: redis.Redis, queue_name: str) -> None:

@@ -1,7 +1,8 @@
 """The workers of one home folder: one process of each name at most, started in the background and stopped by name.
 
 Law: a worker holds the lock on its file in `home/run` for as long as it lives, and nothing else says that it lives:
-a pid left behind by a killed worker is not believed. The file tells which pid that is and what it serves.
+a pid left behind by a killed worker is not believed. The file tells which pid that is, what it serves, and whether it
+works: what runs and cannot do its duty is not called running.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -38,10 +40,23 @@ STOP_TIMEOUT_S = 40.0
 # Between taking its lock and saying who it is, a worker does nothing.
 _SAY_TIMEOUT_S = 1.0
 _POLL_S = 0.01
+# How much of an error is kept beside the pid.
+MAX_TROUBLE = 500
+
+
+# What a worker says about itself: "" that it does its work, else why it does not.
+Report: TypeAlias = Callable[[str], None]
+
+
+def unheard(_trouble: str) -> None:
+    """The report of a worker that nobody has claimed to be one of a home."""
 
 
 class Service(msgspec.Struct, frozen=True):
-    """A worker that lives: which process on which host, since when (microseconds), and the streams that it serves."""
+    """A worker that lives: which process on which host, since when (microseconds), and the streams that it serves.
+
+    `trouble` is why it does not do its work, while it `waits` for that to change.
+    """
 
     name: str
     pid: int
@@ -49,6 +64,8 @@ class Service(msgspec.Struct, frozen=True):
     since_us: int
     namespace: str
     url: str
+    state: Literal["starting", "works", "waits"] = "starting"
+    trouble: str = ""
 
 
 class WorkerRuns(ClaudeCommError):
@@ -72,8 +89,11 @@ def able(settings: Settings) -> tuple[str, ...]:
 
 
 @contextmanager
-def claim(settings: Settings, name: str) -> Iterator[None]:
-    """This process is the worker of that name while the block lasts. Raises WorkerRuns."""
+def claim(settings: Settings, name: str) -> Iterator[Report]:
+    """This process is the worker of that name while the block lasts, in which it says whether it works.
+
+    Raises WorkerRuns.
+    """
     descriptor = _open(settings.home, name)
     try:
         while not _lock(descriptor, fcntl.LOCK_EX):
@@ -83,8 +103,11 @@ def claim(settings: Settings, name: str) -> Iterator[None]:
             time.sleep(_POLL_S)
         me = Service(name, os.getpid(), _host(), time.time_ns() // 1000, settings.namespace, public(settings.url))
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(me), 0)
-        yield
+        _write(descriptor, me)
+        yield lambda trouble: _write(
+            descriptor,
+            msgspec.structs.replace(me, state="waits" if trouble else "works", trouble=trouble[:MAX_TROUBLE]),
+        )
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
@@ -98,10 +121,9 @@ def running(home: Path, name: str) -> Service | None:
     try:
         deadline = time.monotonic() + _SAY_TIMEOUT_S
         while not _lock(descriptor, fcntl.LOCK_SH):
-            text = os.pread(descriptor, 65536, 0)
-            if text:
-                return msgspec.json.decode(text, type=Service)
-            # It has the lock and is about to write who it is, or is about to leave.
+            with suppress(msgspec.MsgspecError):
+                return msgspec.json.decode(os.pread(descriptor, 65536, 0), type=Service)
+            # It has the lock and is about to write who it is, or is about to leave; or others wrote into the file.
             if time.monotonic() > deadline:
                 return Service(name, 0, "", 0, "", "")
             time.sleep(_POLL_S)
@@ -110,21 +132,40 @@ def running(home: Path, name: str) -> Service | None:
         os.close(descriptor)
 
 
-def start(settings: Settings, name: str) -> Service:
-    """The worker of that name, which lives by the time this returns; started in the background if need be.
+def start(settings: Settings, *names: str) -> list[Service]:
+    """The workers of these names, which live by the time this returns, and say whether they work; started in the
+    background, side by side, if need be.
 
-    Raises WorkerFailed with the end of its log, or ConfigurationError where one serves another namespace or server.
+    Raises WorkerFailed with the end of a log, or ConfigurationError where one serves another namespace or server.
     """
     with _exclusive(settings.home):
-        service = running(settings.home, name)
-        if service is None:
-            process, log = spawn(settings, name)
-            service = _await_start(settings.home, name, process, log)
+        spawned = {name: spawn(settings, name) for name in names if running(settings.home, name) is None}
+        for name in names:
+            _hold_to(settings, _await_start(settings.home, name, *spawned[name]) if name in spawned else None, name)
+    return [_await_word(settings.home, name) for name in names]
+
+
+def _hold_to(settings: Settings, service: Service | None, name: str) -> None:
+    """Raises ConfigurationError for a worker that serves something else."""
+    service = service or running(settings.home, name)
+    if service is None:
+        raise WorkerFailed(
+            f"the {name} worker ended as soon as it had started; its log is in {settings.home / 'logs'}."
+        )
     if (service.namespace, service.url) != (settings.namespace, public(settings.url)):
         raise ConfigurationError(
             f"the {name} worker of {settings.home} serves namespace {service.namespace!r}, not {settings.namespace!r} "
             "on this server. Run `claude-comm down` first, or set another CLAUDE_COMM_HOME."
         )
+
+
+def _await_word(home: Path, name: str) -> Service:
+    """The worker, once it has said whether it works; one that says nothing for long is starting still."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (service := running(home, name)) is None or (service.state == "starting" and time.monotonic() < deadline):
+        if service is None:
+            raise WorkerFailed(f"the {name} worker ended; its log ends:\n{tail(home / 'logs' / f'{name}.log')}")
+        time.sleep(_POLL_S)
     return service
 
 
@@ -184,7 +225,7 @@ def environ_for(settings: Settings) -> dict[str, str]:
 
 
 def _host() -> str:
-    return os.uname().nodename
+    return os.uname().nodename.encode(errors="backslashreplace").decode()
 
 
 def _terminate(pid: int) -> None:
@@ -208,7 +249,17 @@ def _lock(descriptor: int, kind: int) -> bool:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file system of the home folder has no locks ({error.strerror}). Set CLAUDE_COMM_HOME to a local one."
+        ) from None
     return True
+
+
+def _write(descriptor: int, service: Service) -> None:
+    """In one write: what was longer before is blank behind it, so that a reader never sees half of each."""
+    text = msgspec.json.encode(service)
+    os.pwrite(descriptor, text.ljust(os.fstat(descriptor).st_size), 0)
 
 
 @contextmanager

@@ -239,7 +239,7 @@ def test_the_workers_that_can_run_are_started_and_follow(
 def test_the_fullest_master_decides_how_much_stays(settings: Settings, masters: Masters) -> None:
     def keep() -> Keep:
         with connect(settings) as client:
-            return tightest(client.run_on_each(lambda: server.keeping(60, 1_000)))
+            return tightest([server.keeping(facts, 60, 1_000) for facts in client.run_on_each(server.may_tell)])
 
     assert keep() == Keep(60_000, 1_000)
     for node in masters.nodes:

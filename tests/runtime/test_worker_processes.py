@@ -102,7 +102,7 @@ def test_a_worker_of_another_host_is_not_signalled(tmp_path: Path, monkeypatch: 
 
 def test_ten_starts_at_once_make_one_worker(shared_home: Path, settings: Settings) -> None:
     with ThreadPoolExecutor(10) as threads:
-        started = list(threads.map(lambda _: worker_processes.start(settings, NEGOTIATION_WORKER), range(10)))
+        started = list(threads.map(lambda _: worker_processes.start(settings, NEGOTIATION_WORKER)[0], range(10)))
     try:
         assert len({service.pid for service in started}) == 1
         other = Settings(home=settings.home, url=settings.url, namespace="another")

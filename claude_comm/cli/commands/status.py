@@ -158,8 +158,7 @@ def _show(report: Status) -> None:
     for address, facts in report.masters.items():
         emit(clean(f"  master     {_described(facts, address) if facts else f'{address} does not answer'}"))
     for name, service in report.workers.items():
-        state = f"process {service.pid}, for {formats.since(service.since_us)}" if service else "not running"
-        emit(clean(f"{name.ljust(11)}  {state}"))
+        emit(clean(f"{name.ljust(11)}  {_worker(service)}"))
     for name, counts in ((LOST, report.lost), (DUPLICATES, report.duplicates)):
         if counts:
             by_module = ", ".join(f"{count} by {module}" for module, count in counts.items())
@@ -178,6 +177,13 @@ def _show(report: Status) -> None:
         emit("")
         columns = ["lag", "pending", "instances"]
         emit_table(["stream", "group", *columns], [_group_cells(*pair) for pair in groups], right=columns)
+
+
+def _worker(service: Service | None) -> str:
+    if service is None:
+        return "not running"
+    state = f"process {service.pid}, for {formats.since(service.since_us)}"
+    return f"{state}, does not work: {service.trouble}" if service.trouble else state
 
 
 def _stream_cells(stream: StreamFacts, behind: int) -> list[object]:
@@ -205,6 +211,7 @@ def _server(report: Status) -> str:
 
 def _described(facts: ServerFacts, address: str) -> str:
     saved = "append-only file on" if facts.persistent else "append-only file off"
+    saved += f"; {facts.policy} deletes messages when its memory is full: set noeviction" if facts.evicts else ""
     return (
         f"{facts.program} {facts.version} at {address}, process {facts.pid}, for {formats.span(facts.uptime_s)}, "
         f"{formats.size(facts.memory_bytes)}, {saved}"

@@ -56,7 +56,8 @@ def trimmed(settings: Settings, *, dry_run: bool) -> list[TrimmedStream]:
     """One round over all streams."""
     keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
     with connect(settings) as client:
-        keep = tightest(client.run_on_each(lambda: server.keeping(settings.keep_s, settings.keep_entries)))
+        servers = client.run_on_each(server.may_tell)
+        keep = tightest([server.keeping(facts, settings.keep_s, settings.keep_entries) for facts in servers])
         projections = client.run(projection_progress.awaited(keys, settings.projection_wait_s))
         step = ops.would_trim if dry_run else ops.trim
         trims = [

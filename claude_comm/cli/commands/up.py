@@ -27,14 +27,17 @@ def command(
 ) -> int:
     """Start the private server and the workers.
 
-    Whatever runs already is left as it is. With CLAUDE_COMM_URL set, that server is used and none is started; on a
-    cluster without CLAUDE_COMM_CONTROL_URL there is no negotiation worker.
+    Waits until each worker works, and says which does not and why. Whatever runs already is left as it is. With
+    CLAUDE_COMM_URL set, that server is used and none is started; on a cluster without CLAUDE_COMM_CONTROL_URL there is
+    no negotiation worker.
     """
     settings = settings_of_process()
     if foreground:
         return _stay(settings, as_json)
-    _show(settings, services.start(settings), as_json)
-    return 0
+    started = services.start(settings)
+    _show(settings, started, as_json)
+    services.warn_of_eviction(settings)
+    return _troubles(started)
 
 
 def _show(settings: Settings, started: list[Service], as_json: bool) -> None:
@@ -42,7 +45,19 @@ def _show(settings: Settings, started: list[Service], as_json: bool) -> None:
     if as_json:
         emit_json({"server": address, "workers": started})
         return
-    emit_fields({"server": address, **{service.name: f"process {service.pid}" for service in started}})
+    emit_fields({"server": address, **{service.name: _state(service) for service in started}})
+
+
+def _state(service: Service) -> str:
+    return f"process {service.pid}" + {"works": "", "starting": ", starting", "waits": ", waits"}[service.state]
+
+
+def _troubles(started: list[Service]) -> int:
+    """Says which workers do not work, and why; 1 where there are any."""
+    troubled = [service for service in started if service.state == "waits"]
+    for service in troubled:
+        say(f"Error: the {service.name} worker does not work yet: {service.trouble}")
+    return 1 if troubled else 0
 
 
 def _stay(settings: Settings, as_json: bool) -> int:
@@ -56,6 +71,7 @@ def _stay(settings: Settings, as_json: bool) -> int:
         try:
             started = services.start(settings)
             _show(settings, started, as_json)
+            _troubles(started)
             while not ended:
                 check()
                 time.sleep(_WATCH_S)

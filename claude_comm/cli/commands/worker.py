@@ -29,8 +29,8 @@ def command(
         raise ConfigurationError(worker_processes.NO_JOBS)
     # Before the claim, so that the claimer is nearly ready.
     program = _program(name)
-    with worker_processes.claim(settings, name):
-        return int(program.run(settings))
+    with worker_processes.claim(settings, name) as report:
+        return int(program.run(settings, report))
 
 
 def _program(name: str) -> Any:
