@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     ),
     "Schemas": (
         CommandEntry("modules", "List the registered modules and what they declare."),
+        CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
         CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
         CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
         CommandEntry("check", "Say whether every message that A allows is accepted by B."),
@@ -77,6 +78,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 
 # The first word of those commands that have two.
 GROUPS = {
+    "module": "Check a module of yours.",
     "dead": "List, show, check, redrive and purge buried messages.",
     "schema": "Explain, infer, compare and adapt schemas.",
 }

@@ -9,6 +9,7 @@ is handled twice.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from claude_comm.client.identity import identify
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.handlers import Handler, is_async, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
+from claude_comm.client.module.self_check import unkept, warning
 from claude_comm.client.payload_types import produced
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
@@ -111,7 +113,8 @@ class Module:
     ) -> Callable[[Function], Function]:
         """Registers a handler `(payload)` or `(payload, context)` for one type of message; it may be `async`.
 
-        `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all;
+        `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all; a few messages of
+        it are put to the annotation at once, and a `ContractNotKept` warning names one that would be refused.
         `retry` is the policy for this type, where it is not that of the module.
         """
         return self._register(type, accepts, retry, 0)
@@ -141,6 +144,11 @@ class Module:
         """Registers a function to run once, before the first message is read; it may be `async`."""
         self._starters.append(function)
         return function
+
+    @property
+    def handlers(self) -> Sequence[Handler]:
+        """One for each type of message that it handles."""
+        return tuple(self._handlers.values())
 
     def contract(self) -> Contract:
         """What this module declares, from its handlers and `produces`."""
@@ -195,7 +203,10 @@ class Module:
             raise ConfigurationError(f"{self.name!r} has a handler for {type!r} messages already.")
 
         def register(function: Function) -> Function:
-            self._handlers[type] = make_handler(type, function, accepts, retry or self.retry, most=most)
+            made = self._handlers[type] = make_handler(type, function, accepts, retry or self.retry, most=most)
+            broken = unkept(made)
+            if broken is not None:
+                warnings.warn(warning(self.name, type, broken), stacklevel=2)
             return function
 
         return register

@@ -68,7 +68,7 @@ def read_duration() -> Text:
     # An hour of one digit needs its seconds.
     short = f"[0-9]:{SIXTY}:{SIXTY}{_FRACTION}"
     clock = f"[0-9]{{2,9}}:{SIXTY}(?::{SIXTY}{_FRACTION})?|{short}"
-    day = " ?[dD](?:[aA][yY][sS]?)?,? ?"
+    day = " ?[dD](?:ays?|AYS?)?,? ?"
     days = f"0*{at_most(999_999_998)}{day}(?:{_TIME}|{short})?|0*999999999{day}"
     return Text(f"[-+]?(?:P(?:{several}|{broken}|{plain})|{clock}|{days})|{longest}")
 

@@ -1,0 +1,46 @@
+"""The command `module check`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from claude_comm.cli.module_finder import find_module
+from claude_comm.cli.options import AsJson
+from claude_comm.client.module.self_check import SelfCheck, self_check
+from claude_comm.terminal.output import clean, emit, emit_json
+
+
+def command(
+    target: Annotated[str, typer.Argument(metavar="PACKAGE.FILE:MODULE", help="Where the Module object is.")],
+    as_json: AsJson = False,
+) -> int:
+    """Say whether a module of yours decodes what its contract accepts.
+
+    Thousands of messages are drawn from what each handler accepts, and put to its decoding; no handler is called and no
+    server is needed. Exits with 0 if every one is taken, with 1 if not. What a validator of a model refuses is told
+    apart: the contract promises nothing there.
+    """
+    checked = [self_check(handler) for handler in find_module(target).handlers]
+    if as_json:
+        emit_json([{**_told(one), "kept": one.kept} for one in checked])
+    else:
+        for one in checked:
+            _show(one)
+    return 0 if all(one.kept for one in checked) else 1
+
+
+def _told(checked: SelfCheck) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(checked)
+    return told
+
+
+def _show(checked: SelfCheck) -> None:
+    emit(clean(f"{checked.type}: {checked.taken} of {checked.taken + checked.refused} messages decoded"))
+    if checked.code:
+        emit(clean(f"  left to code: {checked.code}"))
+    for broken in checked.examples:
+        emit(clean(f"  refused: {msgspec.json.encode(broken.message).decode()[:300]}"))
+        emit(clean(f"    {broken.reason}"))
