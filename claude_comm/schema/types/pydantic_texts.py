@@ -165,5 +165,6 @@ def read_ipv6() -> Text:
 
 def write_duration() -> Text:
     """In wide words, as that of msgspec."""
-    days, part = "[1-9][0-9]{0,2}D", r"T(?:0|[1-9][0-9]{0,4})(?:\.[0-9]{1,6})?S"
+    days, seconds = "[1-9][0-9]{0,2}D", r"[0-9]{1,5}(?:\.[0-9]{1,6})?S"
+    part = f"T(?:[0-9]{{1,2}}H)?(?:[0-9]{{1,2}}M)?(?:{seconds})?"
     return Text(f"-?P(?:[1-9][0-9]{{0,6}}Y)?(?:{days})?(?:{part})?", within=(read_duration(),))
