@@ -26,6 +26,6 @@ def ran(language: str, text: str, folder: Path) -> str:
 
 
 def test_every_example_prints_what_stands_below_it_in_this_order(tmp_path: Path) -> None:
-    assert len(EXAMPLES) == len(re.findall(r"^```(?:sh|python)$", PAGE, flags=re.MULTILINE)) == 8
+    assert len(EXAMPLES) == len(re.findall(r"^```(?:sh|python)$", PAGE, flags=re.MULTILINE)) == 9
     for language, typed, printed in EXAMPLES:
         assert ran(language, typed, tmp_path) == printed, typed

@@ -22,11 +22,15 @@ UNUSABLE = "unusable"
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """The question on one line: is every message of `sub` one of `sup`? `dialect` is for schemas without `$schema`."""
+    """The question on one line: is every message of `sub` one of `sup`? `dialect` is for schemas without `$schema`.
+
+    `documents` are the schemas that both may refer to.
+    """
 
     sub: Json
     sup: Json
     dialect: Dialect
+    documents: dict[str, Json]
 
 
 class PairOutcome(msgspec.Struct, frozen=True):
@@ -45,7 +49,14 @@ def outcomes(lines: Iterable[JsonLine], policy: Policy, budget_ms: float) -> Ite
             request = line.value()
             id_ = _id(request)
             pair = _pair(request)
-            verdict = check(pair.sub, pair.sup, policy=policy, budget_ms=budget_ms, default_dialect=pair.dialect)
+            verdict = check(
+                pair.sub,
+                pair.sup,
+                policy=policy,
+                budget_ms=budget_ms,
+                default_dialect=pair.dialect,
+                documents=pair.documents,
+            )
         except ClaudeCommError as error:
             yield PairOutcome(UNUSABLE, {"id": id_, "line": line.number, "error": _on_line(line, error)})
         else:
@@ -68,7 +79,10 @@ def _pair(request: Json) -> Pair:
     dialect = request.get("dialect", DEFAULT)
     if dialect not in get_args(Dialect):
         raise ConfigurationError(f"`dialect` is none of {', '.join(get_args(Dialect))}.")
-    return Pair(request["sub"], request["sup"], dialect)
+    at_hand = request.get("documents", {})
+    if not isinstance(at_hand, dict):
+        raise ConfigurationError("`documents` is no object of schemas by their addresses.")
+    return Pair(request["sub"], request["sup"], dialect, at_hand)
 
 
 def _on_line(line: JsonLine, error: ClaudeCommError) -> str:

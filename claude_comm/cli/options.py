@@ -18,6 +18,14 @@ BudgetMs = Annotated[float, typer.Option("--budget", min=1, help="Milliseconds t
 WholeBudgetMs = Annotated[
     float, typer.Option("--budget", min=1, help="Milliseconds that all verdicts together may take.")
 ]
+Documents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--document",
+        metavar="URI=FILE",
+        help="A schema that references may lead to, by its address; may be given several times. Nothing is fetched.",
+    ),
+]
 ProducedFile = Annotated[str, typer.Argument(metavar="PRODUCED.json", help="The schema of what is sent; - for stdin.")]
 AcceptedFile = Annotated[
     str, typer.Argument(metavar="ACCEPTED.json", help="The schema of what is accepted; - for stdin.")

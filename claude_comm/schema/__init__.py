@@ -22,6 +22,7 @@ from claude_comm.schema.evolution.diff import Difference
 from claude_comm.schema.evolution.diff import diff as pure_diff
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.schema.explain import explain
+from claude_comm.schema.normalform.bundle import bundle
 from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Policy, Reason, Undecided, Verdict
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Verdict",
     "adapt",
     "apply",
+    "bundle",
     "check",
     "diff",
     "explain",
@@ -47,11 +49,14 @@ def check(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
+    documents: Mapping[str, Json] | None = None,
 ) -> Verdict:
     """Whether every message of `produced` is one of `accepted`, within about `budget_ms` of real time.
 
-    Raises `SchemaError` for a schema that cannot be used, and nothing else.
+    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
+    `SchemaError` for a schema that cannot be used, and nothing else.
     """
+    produced, accepted = _whole(documents, default_dialect, produced, accepted)
     return pure_check(
         produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
     )
@@ -64,11 +69,14 @@ def diff(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
+    documents: Mapping[str, Json] | None = None,
 ) -> Difference:
     """What changed from `old` to `new`, and for whom; all its proofs together take about `budget_ms` of real time.
 
-    Raises `SchemaError` for a schema that cannot be used, and nothing else.
+    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
+    `SchemaError` for a schema that cannot be used, and nothing else.
     """
+    old, new = _whole(documents, default_dialect, old, new)
     return pure_diff(
         old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
     )
@@ -82,11 +90,14 @@ def adapt(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
+    documents: Mapping[str, Json] | None = None,
 ) -> tuple[Proposal, ...]:
     """Adapters from `produced` to `accepted`, the best first; all proofs together take about `budget_ms` of real time.
 
-    Raises `SchemaError` for a schema that cannot be used, and nothing else.
+    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
+    `SchemaError` for a schema that cannot be used, and nothing else.
     """
+    produced, accepted = _whole(documents, default_dialect, produced, accepted)
     return pure_adapt(
         produced,
         accepted,
@@ -96,6 +107,14 @@ def adapt(
         default_dialect=default_dialect,
         clock=time.monotonic,
     )
+
+
+def _whole(
+    documents: Mapping[str, Json] | None, default_dialect: Dialect, first: Json, second: Json
+) -> tuple[Json, Json]:
+    """Two schemas with what they refer to."""
+    given = documents or {}
+    return bundle(first, given, default_dialect=default_dialect), bundle(second, given, default_dialect=default_dialect)
 
 
 def __dir__() -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, Strict, policy
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, Documents, Strict, policy
 from claude_comm.terminal.output import emit_json, reader_gone
+
+if TYPE_CHECKING:
+    from claude_comm.schema.verdict import Json
 
 BatchFile = Annotated[
     str,
@@ -29,6 +32,7 @@ def command(
     batch: BatchFile = "",
     strict: Strict = False,
     budget: BudgetMs = DEFAULT_BUDGET_MS,
+    referenced: Documents = None,
     as_json: AsJson = False,
 ) -> int:
     """Say whether every message that A allows is accepted by B.
@@ -36,20 +40,25 @@ def command(
     Exits with 0 for yes (proved), 1 for no (with a message that B refuses), 4 when it cannot be decided.
 
     A line of a batch is an object with `id`, `dialect` (draft2020-12, draft2019-09, draft7, draft6 or draft4; for
-    schemas without a `$schema`), `sub` (what is sent) and `sup` (what is accepted). For each, in order and at once,
-    a JSON line goes to stdout: `id`, `answer` with its grounds, and `elapsed_ms`; or `id`, `line` and
-    `error` for a line that cannot be used. A batch exits with 2 when a line could not be used, else with 1 when a
-    pair is incompatible, else with 4 when one is undecided, else with 0. --budget is for each pair.
+    schemas without a `$schema`), `sub` (what is sent), `sup` (what is accepted) and, where they refer to others,
+    `documents` (these, by address). For each, in order and at once, a JSON line goes to stdout: `id`, `answer` with
+    its grounds, and `elapsed_ms`; or `id`, `line` and `error` for a line that cannot be used. A batch exits with 2
+    when a line could not be used, else with 1 when a pair is incompatible, else with 4 when one is undecided, else
+    with 0. --budget is for each pair.
     """
     if bool(batch) is bool(produced or accepted) or bool(produced) is not bool(accepted):
         raise typer.BadParameter("Give the two schemas A.json and B.json, or --batch FILE.jsonl.", ctx=context)
-    return _batch(batch, strict, budget) if batch else _pair(produced, accepted, strict, budget, as_json)
+    if batch and referenced:
+        raise typer.BadParameter("In a batch each line has the `documents` of its own schemas.", ctx=context)
+    if batch:
+        return _batch(batch, strict, budget)
+    schemas = documents.read_pair(produced, accepted, referenced)
+    return _pair(schemas, strict, budget, as_json)
 
 
-def _pair(produced: str, accepted: str, strict: bool, budget: float, as_json: bool) -> int:
+def _pair(schemas: tuple[Json, Json], strict: bool, budget: float, as_json: bool) -> int:
     from claude_comm.schema import check
 
-    schemas = documents.read_pair(produced, accepted)
     verdict = check(*schemas, policy=policy(strict), budget_ms=budget)
     if as_json:
         emit_json(verdict)

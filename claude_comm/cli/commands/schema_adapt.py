@@ -10,7 +10,16 @@ import msgspec
 import typer
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AcceptedFile, AsJson, ProducedFile, Strict, WholeBudgetMs, policy
+from claude_comm.cli.options import (
+    DEFAULT_BUDGET_MS,
+    AcceptedFile,
+    AsJson,
+    Documents,
+    ProducedFile,
+    Strict,
+    WholeBudgetMs,
+    policy,
+)
 from claude_comm.errors import ClaudeCommError
 from claude_comm.schema.evolution.adapt import Proposal, apply
 from claude_comm.schema.evolution.adapt import adapt as propose
@@ -37,6 +46,7 @@ def command(
     message: Message = "",
     strict: Strict = False,
     budget: WholeBudgetMs = DEFAULT_BUDGET_MS,
+    referenced: Documents = None,
     as_json: AsJson = False,
 ) -> int:
     """Propose steps that make the messages of one schema fit another.
@@ -46,7 +56,7 @@ def command(
     and proved, 1 when none is, 4 when none is and a safe one could not be decided.
     """
     documents.one_stdin(produced, accepted, message)
-    schemas = documents.read_pair(produced, accepted)
+    schemas = documents.read_pair(produced, accepted, referenced)
     proposals = propose(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
     if message:
         adapted = _adapted(proposals, schemas[0], policy(strict), documents.read(message))

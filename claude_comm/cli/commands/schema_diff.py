@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Strict, WholeBudgetMs, policy
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Documents, Strict, WholeBudgetMs, policy
 from claude_comm.schema.evolution.diff import Change, Difference
 from claude_comm.schema.evolution.diff import diff as compare
 from claude_comm.schema.verdict import Compatible
@@ -23,6 +23,7 @@ def command(
     new: Annotated[str, typer.Argument(metavar="NEW.json", help="The schema as it is to be; - for stdin.")],
     strict: Strict = False,
     budget: WholeBudgetMs = DEFAULT_BUDGET_MS,
+    referenced: Documents = None,
     as_json: AsJson = False,
 ) -> int:
     """Show what changed between two versions of a schema, and for whom.
@@ -31,7 +32,7 @@ def command(
     version may go on. Each change is checked alone, and then the two versions as a whole. The whole decides the exit
     code: 0 when it is proved safe for both, 1 when a message shows that it is not, 4 when it cannot be decided.
     """
-    schemas = documents.read_pair(old, new)
+    schemas = documents.read_pair(old, new, referenced)
     difference = compare(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
     if as_json:
         emit_json(_as_json(difference, changes=[_as_json(change) for change in difference.changes]))

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 import msgspec
 
 from claude_comm.cli import documents, verdicts
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AcceptedFile, AsJson, BudgetMs, ProducedFile, Strict, policy
+from claude_comm.cli.options import (
+    DEFAULT_BUDGET_MS,
+    AcceptedFile,
+    AsJson,
+    BudgetMs,
+    Documents,
+    ProducedFile,
+    Strict,
+    policy,
+)
 from claude_comm.schema import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict, check
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.verdict import Json
@@ -34,6 +43,7 @@ def command(
     accepted: AcceptedFile,
     strict: Strict = False,
     budget: BudgetMs = DEFAULT_BUDGET_MS,
+    referenced: Documents = None,
     as_json: AsJson = False,
 ) -> int:
     """Give the verdict on two schemas in full, for a person.
@@ -41,7 +51,7 @@ def command(
     Every reason with its place in the message and in the schema, what the schema says there and what would fix it on
     either side; the message that shows it; or where it is undecided, and why. Exits as `claude-comm check` does.
     """
-    sent, taken = documents.read_pair(produced, accepted)
+    sent, taken = documents.read_pair(produced, accepted, referenced)
     begun = time.perf_counter()
     verdict = check(sent, taken, policy=policy(strict), budget_ms=budget)
     facts = {"policy": policy(strict), "dialects": [dialect_of(sent), dialect_of(taken)]}

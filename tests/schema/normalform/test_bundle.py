@@ -1,0 +1,71 @@
+"""Documents that a schema refers to, handed over and never fetched."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from claude_comm.errors import SchemaError
+from claude_comm.schema import Compatible, Incompatible, bundle, check, diff
+from claude_comm.schema.dialect import URI, Dialect
+
+COMMON, MONEY = "https://example.com/common.json", "https://example.com/money.json"
+
+
+def given(dialect: Dialect) -> dict[str, Any]:
+    price = {"type": "object", "properties": {"cents": {"type": "integer"}}, "required": ["cents"]}
+    common = {"$schema": URI[dialect], "definitions": {"price": {"$ref": "money.json"}, "id": {"type": "string"}}}
+    return {COMMON: common, MONEY: price, "https://example.com/unused.json": {"type": "null"}}
+
+
+def order(dialect: Dialect) -> dict[str, Any]:
+    return {
+        "$schema": URI[dialect],
+        "type": "object",
+        "properties": {name: {"$ref": f"{COMMON}#/definitions/{name}"} for name in ("price", "id")},
+        "required": ["price"],
+    }
+
+
+def inline(cents: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"price": {"type": "object", "properties": {"cents": cents}}}}
+
+
+@pytest.mark.parametrize("policy", ["strict", "closed-producer"])
+@pytest.mark.parametrize("dialect", get_args(Dialect))
+def test_a_reference_leads_to_a_document_that_was_handed_over(dialect: Dialect, policy: Any) -> None:
+    documents = given(dialect)
+    fits = check(order(dialect), inline({"type": "number"}), policy=policy, documents=documents)
+    assert isinstance(fits, Compatible), fits
+    refused = check(order(dialect), inline({"type": "string"}), policy=policy, documents=documents)
+    assert isinstance(refused, Incompatible)
+    assert isinstance(refused.witness["price"]["cents"], int)
+    assert isinstance(check(order(dialect), order(dialect), policy=policy, documents=documents), Compatible)
+
+
+def test_nothing_else_is_ever_fetched() -> None:
+    with pytest.raises(SchemaError, match="leads nowhere"):
+        check(order("draft2020-12"), True)
+
+
+def test_relative_addresses_are_those_of_the_documents() -> None:
+    verdict = check({"$ref": "common.json"}, {"type": "string"}, documents={"common.json": {"type": "integer"}})
+    assert isinstance(verdict, Incompatible)
+
+
+def test_documents_that_nobody_refers_to_are_left_out() -> None:
+    bundled = bundle(order("draft2020-12"), given("draft2020-12"))
+    assert set(bundled["$defs"]) == {COMMON, MONEY}
+    assert bundle({"type": "object"}, given("draft2020-12")) == {"type": "object"}
+
+
+def test_a_document_that_is_no_schema_is_refused_by_its_address() -> None:
+    with pytest.raises(SchemaError, match=r"common\.json"):
+        check({"$ref": "common.json"}, True, documents={"common.json": [1]})
+
+
+def test_a_diff_reads_them_too() -> None:
+    new = {**order("draft2020-12"), "required": ["price", "id"]}
+    difference = diff(order("draft2020-12"), new, documents=given("draft2020-12"))
+    assert [change.rule for change in difference.changes] == ["required"]
