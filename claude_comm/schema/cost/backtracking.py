@@ -70,7 +70,7 @@ def by_paths(tree: parser.Node, text: str, limit: int) -> int:
 def _tree(source: str) -> parser.Node | None:
     try:
         # The reading in which a dot matches most.
-        return parser.parse(source, line_ends="newline")
+        return parser.parse(source, reading="runtime")
     except LanguageError:
         return None
 

@@ -318,8 +318,9 @@ def _read_text(step: Convert, core: Core) -> Json:
     }[step.to]
     known = Language.lengths(core.get("minLength", 0), core.get("maxLength"))
     try:
+        # A pattern is read as the validator does that will look at the messages.
         if "pattern" in core:
-            known &= Language.pattern(core["pattern"])
+            known &= Language.pattern(core["pattern"], reading="runtime")
         total = Language.pattern(readable).includes(known)
     except LanguageError:
         total = False

@@ -19,6 +19,10 @@ _PLACES = {
     "end": expression.END,
     "boundary": expression.BOUNDARY,
     "inside": expression.INSIDE,
+    "wide boundary": expression.WIDE_BOUNDARY,
+    "wide inside": expression.WIDE_INSIDE,
+    "word start": expression.WORD_START,
+    "word end": expression.WORD_END,
 }
 
 

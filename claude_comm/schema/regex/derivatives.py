@@ -8,9 +8,9 @@ derived by alternative, and so are an intersection and a complement, which is wh
 the others. A concatenation `st` gives `s't`, and `t'` besides where `s` matches the empty string.
 
 `^`, `$`, `\\b` and `\\B` match the empty string at some places and not at others. A place is described by the kind of
-the character before it and of the one after it (the edge of the string, a word character, another one), which is all
-that they look at. So whether a term matches the empty string is asked for a place, and a state remembers the kind of
-the character before it.
+the character before it and of the one after it (the edge of the string, a word character of ASCII or of another
+script, another one), which is all that they look at. So whether a term matches the empty string is asked for a place,
+and a state remembers the kind of the character before it.
 
 Worked example: `ab*` derived by `a`. The head `a` gives the empty string, so the result is `b*`; `b*` by `b` is `b*`
 again, and by anything else nothing. With the first term these are three states, of which `b*` accepts.
@@ -26,12 +26,14 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from claude_comm.schema.regex import charset
+from claude_comm.schema.regex.categories import unicode_word
 from claude_comm.schema.regex.charset import Chars
 from claude_comm.schema.regex.expression import (
     EMPTY,
     END,
     NEVER,
     SEES_START,
+    SEES_WIDE,
     SEES_WORD,
     START,
     Term,
@@ -44,16 +46,21 @@ from claude_comm.schema.regex.expression import (
     words,
 )
 
-# What may stand beside a place: the edge of the string, a word character, or another one.
-Beside: TypeAlias = Literal[0, 1, 2]
+# What may stand beside a place: the edge of the string, a word character of ASCII, one of another script, or no such.
+Beside: TypeAlias = Literal[0, 1, 2, 3]
 Spend: TypeAlias = Callable[[int], None]
 EDGE: Beside = 0
 IN_WORD: Beside = 1
 OFF_WORD: Beside = 2
+WIDE_WORD: Beside = 3
 
 
-def beside(code: int) -> Beside:
-    return IN_WORD if charset.contains(charset.WORD, code) else OFF_WORD
+def beside(code: int, sees: int) -> Beside:
+    """The kind of a character, as far as a term that `sees` such kinds tells them apart."""
+    if charset.contains(charset.WORD, code):
+        return IN_WORD
+    wide = sees & SEES_WIDE and code > 0x7F and charset.contains(unicode_word(), code)
+    return WIDE_WORD if wide else OFF_WORD
 
 
 def matches_empty(term: Term, before: Beside, after: Beside) -> bool:
@@ -78,7 +85,19 @@ def _holds(name: str, before: Beside, after: Beside) -> bool:
         return before == EDGE
     if name == "end":
         return after == EDGE
-    return ((before == IN_WORD) != (after == IN_WORD)) == (name == "boundary")
+    match name:
+        case "boundary" | "inside":
+            return ((before == IN_WORD) != (after == IN_WORD)) == (name == "boundary")
+        case "wide boundary" | "wide inside":
+            return (_in_word(before) != _in_word(after)) == (name == "wide boundary")
+        case "word start":
+            return not _in_word(before) and _in_word(after)
+        case _:  # "word end"
+            return _in_word(before) and not _in_word(after)
+
+
+def _in_word(kind: Beside) -> bool:
+    return kind in (IN_WORD, WIDE_WORD)
 
 
 def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
@@ -115,7 +134,7 @@ def derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
 
 
 def _chain_derivative(term: Term, code: int, before: Beside, spend: Spend) -> Term:
-    alternatives, after = [], beside(code)
+    alternatives, after = [], beside(code, term.sees)
     while term.kind == "concat":
         head, tail = term.parts
         spend(1)
@@ -136,7 +155,7 @@ def _repeat_derivative(term: Term, code: int, before: Beside, spend: Spend) -> T
         return NEVER
     high = None if term.high is None else term.high - 1
     # Where the item matches nothing at this very place, the turns that are still owed may all be taken empty.
-    low = 0 if matches_empty(item, before, beside(code)) else max(term.low - 1, 0)
+    low = 0 if matches_empty(item, before, beside(code, term.sees)) else max(term.low - 1, 0)
     return concat(first, repeat(item, low, high))
 
 
@@ -161,6 +180,8 @@ def first_sets(term: Term) -> frozenset[Chars]:
             pending.extend(term.parts)
         if term.sees & SEES_WORD:
             sets.add(charset.WORD)
+        if term.sees & SEES_WIDE:
+            sets.add(unicode_word())
     return frozenset(sets)
 
 

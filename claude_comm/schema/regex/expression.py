@@ -17,8 +17,9 @@ from claude_comm.schema.regex.errors import TooHard
 
 Kind: TypeAlias = Literal["never", "empty", "chars", "concat", "repeat", "or", "and", "not", "words", "place", "loop"]
 
-# What a term's meaning may hang on: the start of the string, its end, or the word characters around a place.
-SEES_START, SEES_END, SEES_WORD = 1, 2, 4
+# What a term's meaning may hang on: the start of the string, its end, or the word characters around a place; and
+# whether those are the ones of every script.
+SEES_START, SEES_END, SEES_WORD, SEES_WIDE = 1, 2, 4, 8
 
 # A state this large was met only on patterns made to explode; each step on it would take milliseconds.
 MAX_WEIGHT = 50_000
@@ -87,6 +88,10 @@ START = _term("place", name="start", nullable=None, sees=SEES_START)
 END = _term("place", name="end", nullable=None, sees=SEES_END)
 BOUNDARY = _term("place", name="boundary", nullable=None, sees=SEES_WORD)
 INSIDE = _term("place", name="inside", nullable=None, sees=SEES_WORD)
+WIDE_BOUNDARY = _term("place", name="wide boundary", nullable=None, sees=SEES_WORD | SEES_WIDE)
+WIDE_INSIDE = _term("place", name="wide inside", nullable=None, sees=SEES_WORD | SEES_WIDE)
+WORD_START = _term("place", name="word start", nullable=None, sees=SEES_WORD | SEES_WIDE)
+WORD_END = _term("place", name="word end", nullable=None, sees=SEES_WORD | SEES_WIDE)
 
 
 def chars(members: Chars) -> Term:

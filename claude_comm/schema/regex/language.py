@@ -20,7 +20,7 @@ from claude_comm.schema.regex.compile import search_language
 from claude_comm.schema.regex.dfa import Dfa
 from claude_comm.schema.regex.errors import InvalidPattern, LanguageError, NotRegular, TooHard
 from claude_comm.schema.regex.expression import Term
-from claude_comm.schema.regex.parser import LineEnds
+from claude_comm.schema.regex.parser import Reading
 from claude_comm.schema.regex.states import MAX_STATES, sieved, watching
 
 __all__ = ["InvalidPattern", "Language", "LanguageError", "NotRegular", "TooHard", "watching"]
@@ -51,14 +51,14 @@ class Language:
         self._matchers: dict[Term, automaton.Matcher] = {}
 
     @classmethod
-    def pattern(cls, source: str, *, line_ends: LineEnds = "ecma") -> Language:
+    def pattern(cls, source: str, *, reading: Reading = "ecma") -> Language:
         """The strings in which `source`, an ECMA-262 regular expression with the `u` flag, is found anywhere.
 
-        `line_ends="newline"` reads `.` as all but `\\n`, as `jsonschema-rs` and Python do; ECMA-262 also leaves out
-        `\\r`, `\\u2028` and `\\u2029`. Where verdicts must hold for those validators too, ask both ways.
+        `reading="runtime"` is that of the validator at run time, where it departs from ECMA-262 (see `parser.parse`).
+        Where verdicts must hold for both, ask both ways.
         Raises `InvalidPattern`, `NotRegular` or `TooHard`.
         """
-        return _pattern(source, line_ends)
+        return _pattern(source, reading)
 
     @classmethod
     def literals(cls, strings: Iterable[str]) -> Language:
@@ -187,9 +187,9 @@ class Language:
 
 
 @lru_cache(maxsize=64)
-def _pattern(source: str, line_ends: LineEnds) -> Language:
+def _pattern(source: str, reading: Reading) -> Language:
     try:
-        term = search_language(parser.parse(source, line_ends=line_ends))
+        term = search_language(parser.parse(source, reading=reading))
     except RecursionError:
         raise TooHard("a pattern nested too deeply") from None
     low, high, term = _lengthened(term)

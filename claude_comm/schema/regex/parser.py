@@ -7,13 +7,15 @@ reads in a way of its own (`\\A`, `(?i)`, `a{,3}`, possessive quantifiers) is `N
 
 from __future__ import annotations
 
+import functools
 import string
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from claude_comm.schema.regex import charset
-from claude_comm.schema.regex.categories import general_category
+from claude_comm.schema.regex.categories import categories, general_category, unicode_word
 from claude_comm.schema.regex.charset import Chars
 from claude_comm.schema.regex.errors import InvalidPattern, NotRegular, TooHard
 
@@ -22,7 +24,8 @@ MAX_SOURCE_CHARS = 10_000
 MAX_DEPTH = 50
 MAX_COUNT_DIGITS = 9
 
-LineEnds: TypeAlias = Literal["ecma", "newline"]
+# By ECMA-262, or as the run-time validator does where it departs from it.
+Reading: TypeAlias = Literal["ecma", "runtime"]
 
 
 class Set(msgspec.Struct, frozen=True):
@@ -50,7 +53,7 @@ class Repeat(msgspec.Struct, frozen=True):
 class Assert(msgspec.Struct, frozen=True):
     """A place between two characters."""
 
-    kind: Literal["start", "end", "boundary", "inside"]
+    kind: Literal["start", "end", "boundary", "inside", "wide boundary", "wide inside", "word start", "word end"]
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -65,15 +68,16 @@ Node: TypeAlias = Set | Sequence | Choice | Repeat | Assert | Look
 
 EMPTY = Sequence(())
 _CONTROLS = {"t": 0x09, "n": 0x0A, "v": 0x0B, "f": 0x0C, "r": 0x0D}
-_CLASSES = {
-    "d": charset.DIGIT,
-    "D": charset.invert(charset.DIGIT),
-    "w": charset.WORD,
-    "W": charset.invert(charset.WORD),
-    "s": charset.SPACE,
-    "S": charset.invert(charset.SPACE),
+# In the run-time validator's reading words are made of the letters of every script, and have a start and an end.
+_ASSERTIONS: dict[Reading, dict[str, Assert]] = {
+    "ecma": {"b": Assert("boundary"), "B": Assert("inside")},
+    "runtime": {
+        "b": Assert("wide boundary"),
+        "B": Assert("wide inside"),
+        "<": Assert("word start"),
+        ">": Assert("word end"),
+    },
 }
-_ASSERTIONS = {"b": Assert("boundary"), "B": Assert("inside")}
 _LOOKS: dict[str, tuple[Literal["ahead", "behind"], bool]] = {
     "(?=": ("ahead", True),
     "(?!": ("ahead", False),
@@ -82,24 +86,47 @@ _LOOKS: dict[str, tuple[Literal["ahead", "behind"], bool]] = {
 }
 
 
-def parse(source: str, *, line_ends: LineEnds = "ecma") -> Node:
-    """The tree of `source`. `line_ends="newline"` lets `.` match all but `\\n`, as linear-time engines read it.
+def parse(source: str, *, reading: Reading = "ecma") -> Node:
+    """The tree of `source`.
 
+    The readings differ in four things: `.` of ECMA-262 leaves out `\\n`, `\\r`, `\\u2028` and `\\u2029`, that of the
+    run-time validator `\\n` alone; words beside `\\b` and `\\B` are of ASCII in the one and of every script in the
+    other; `\\<` and `\\>` are the two characters in the one, and the start and the end of a word in the other; and in a
+    pattern with look-around, `\\d`, `\\w` and `\\s` are classes of Unicode in the other.
     Raises `InvalidPattern`, `NotRegular` (back-references; what validators read differently) or `TooHard` (caps).
     """
     if len(source) > MAX_SOURCE_CHARS:
         raise TooHard(f"a pattern of {len(source):,} characters; the limit is {MAX_SOURCE_CHARS:,}")
-    return _Parser(source, line_ends).whole()
+    parser = _Parser(source, reading)
+    tree = parser.whole()
+    if reading == "runtime" and parser.looks:
+        return _Parser(source, reading, _unicode_classes()).whole()
+    return tree
+
+
+def _classes(digit: Chars, word: Chars, space: Chars) -> dict[str, Chars]:
+    positive = {"d": digit, "w": word, "s": space}
+    return {**positive, **{name.upper(): charset.invert(chars) for name, chars in positive.items()}}
+
+
+_ECMA_CLASSES = _classes(charset.DIGIT, charset.WORD, charset.SPACE)
+
+
+@functools.cache
+def _unicode_classes() -> dict[str, Chars]:
+    return _classes(categories()["Nd"], unicode_word(), charset.WHITE_SPACE)
 
 
 class _Parser:
     """A recursive-descent reader: one method a production, `at` the next character."""
 
-    def __init__(self, source: str, line_ends: LineEnds) -> None:
+    def __init__(self, source: str, reading: Reading, classes: Mapping[str, Chars] | None = None) -> None:
         self.source, self.at, self.depth = source, 0, 0
+        self.classes, self.looks = _ECMA_CLASSES if classes is None else classes, False
         self.groups, self.names = 0, set[str]()
         self.numbered, self.named = 0, set[str]()
-        self.dot = charset.invert(charset.LINE_ENDS if line_ends == "ecma" else charset.single(0x0A))
+        self.dot = charset.invert(charset.LINE_ENDS if reading == "ecma" else charset.single(0x0A))
+        self.assertions = _ASSERTIONS[reading]
 
     def whole(self) -> Node:
         node = self.choice()
@@ -219,6 +246,7 @@ class _Parser:
         self.depth -= 1
         if opening in _LOOKS:
             side, wanted = _LOOKS[opening]
+            self.looks = True
             return Look(side, wanted, body)
         return body
 
@@ -232,8 +260,10 @@ class _Parser:
 
     def escaped(self) -> Node:
         char = self.take("an escape")
-        if char in _ASSERTIONS:
-            return _ASSERTIONS[char]
+        if char in self.assertions:
+            if char == "b" and self.peek("{") and not _is_count(self.source[self.at + 1 : self.at + 2]):
+                raise NotRegular("`\\b{` is a bound of words to some validators, and no pattern to others")
+            return self.assertions[char]
         if char == "k":
             if not self.eat("<"):
                 raise InvalidPattern("`\\k` without a group name")
@@ -249,8 +279,8 @@ class _Parser:
 
     def character_escape(self, char: str) -> Chars:
         """What an escape stands for, inside brackets or outside; `char` follows the backslash."""
-        if char in _CLASSES:
-            return _CLASSES[char]
+        if char in self.classes:
+            return self.classes[char]
         if char in _CONTROLS:
             return charset.single(_CONTROLS[char])
         if char in "pP":

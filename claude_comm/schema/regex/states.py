@@ -105,7 +105,8 @@ class WorkMeter:
 
 def step(state: State, code: int, spend: derivatives.Spend) -> State:
     term, before = state
-    return _state(derivatives.past_start(derivatives.derivative(term, code, before, spend)), derivatives.beside(code))
+    following = derivatives.past_start(derivatives.derivative(term, code, before, spend))
+    return _state(following, derivatives.beside(code, following.sees))
 
 
 def _deterministic(state: State) -> Iterable[State]:

@@ -18,7 +18,7 @@ from claude_comm.schema.formula.keyword_rules import translator
 from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.regex.errors import InvalidPattern
-from claude_comm.schema.regex.parser import LineEnds
+from claude_comm.schema.regex.parser import Reading
 from claude_comm.schema.solver.prover import Prover
 from claude_comm.schema.solver.resolver import Resolver
 from claude_comm.schema.solver.result import Candidates, Result, Sat, Unknown, Unsat
@@ -31,11 +31,11 @@ MAX_VIOLATIONS = 60
 class Question:
     """Two documents in one factory, with what has been found out about them so far."""
 
-    def __init__(self, left: Document, right: Document, budget: Budget, line_ends: LineEnds = "newline") -> None:
+    def __init__(self, left: Document, right: Document, budget: Budget, reading: Reading = "runtime") -> None:
         self.documents = left, right
         self.factory = FormulaFactory(budget.tick)
         sides = [translator(self.factory, left, "p:", budget.tick), translator(self.factory, right, "c:", budget.tick)]
-        self.resolver = Resolver(self.factory, sides, budget.tick, line_ends)
+        self.resolver = Resolver(self.factory, sides, budget.tick, reading)
         self.prover = Prover(self.resolver)
         self.left, self.right = sides[0].root(), sides[1].root()
 
@@ -71,12 +71,18 @@ def refute(question: Question, budget: Budget) -> Result:
     """A message of the left side that the right refuses; `Unsat` proves that there is none. Raises `OutOfBudget`."""
     result = question.ask()
     left, right = question.documents
-    if isinstance(result, Unsat) and (_dots(left) or _dots(right)):
-        # A proof must hold whichever way a dot is read.
+    if isinstance(result, Unsat) and (_ambiguous(left) or _ambiguous(right)):
+        # A proof must hold whichever way a pattern is read.
         result = Question(left, right, budget, "ecma").ask()
+        if isinstance(result, Sat):
+            return Unknown("a pattern that ECMA-262 and the validator at run time read differently", "pattern")
     return result
 
 
-def _dots(document: Document) -> bool:
-    """Whether some pattern has a dot, which ECMA-262 and most engines read differently beside line separators."""
-    return any("." in source for source in document.patterns)
+def _ambiguous(document: Document) -> bool:
+    """Whether some pattern may have what ECMA-262 and the run-time validator read differently."""
+    return any(mark in source for source in document.patterns for mark in _READ_DIFFERENTLY)
+
+
+# Beside line separators; beside letters outside of ASCII; and classes in a pattern with look-around.
+_READ_DIFFERENTLY = (".", "\\b", "\\B", "\\<", "\\>", "(?=", "(?!", "(?<")

@@ -16,7 +16,7 @@ from claude_comm.schema.formula.nodes import Node
 from claude_comm.schema.formula.translator import Translator
 from claude_comm.schema.regex.errors import InvalidPattern
 from claude_comm.schema.regex.language import Language, NotRegular
-from claude_comm.schema.regex.parser import LineEnds
+from claude_comm.schema.regex.parser import Reading
 from claude_comm.schema.verdict import Json
 
 # References to references, in one place.
@@ -33,10 +33,10 @@ class Resolver:
         factory: FormulaFactory,
         sides: Sequence[Translator],
         tick: Callable[[], None],
-        line_ends: LineEnds = "newline",
+        reading: Reading = "runtime",
     ) -> None:
         self.factory, self.sides, self.tick = factory, sides, tick
-        self.line_ends: LineEnds = line_ends
+        self.reading: Reading = reading
         self._opposites: dict[nodes.Lit, Node] = {}
         self._at_kind: dict[tuple[Node, int], Node] = {}
         self._unfolding: list[Node] = []
@@ -108,7 +108,7 @@ class Resolver:
     def matches(self, source: str, text: str) -> bool | None:
         """Whether a pattern is found in a string; None where it is not regular."""
         try:
-            return Language.pattern(source, line_ends=self.line_ends).accepts(text)
+            return Language.pattern(source, reading=self.reading).accepts(text)
         except (NotRegular, InvalidPattern):
             return None
 

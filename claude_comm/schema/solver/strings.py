@@ -76,7 +76,7 @@ class Languages:
                 return (language if holds else ~language), True
             case nodes.Pattern(source=source, holds=holds):
                 try:
-                    language = Language.pattern(source, line_ends=self.resolver.line_ends)
+                    language = Language.pattern(source, reading=self.resolver.reading)
                 except NotRegular:
                     return Language.everything(), False
                 return (language if holds else ~language), True

@@ -101,7 +101,7 @@ def patterns() -> st.SearchStrategy[str]:
 @given(patterns(), st.text("ab", max_size=7))
 @settings(max_examples=400, deadline=None)
 def test_no_search_takes_more_steps_than_were_counted(source: str, text: str) -> None:
-    tree = parser.parse(source, line_ends="newline")
+    tree = parser.parse(source, reading="runtime")
     try:
         walked = Walker(text).search(tree)
     except OverflowError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
-
+import jsonschema_rs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_comm.schema.regex import categories, charset
+
+LINEAR = jsonschema_rs.RegexOptions()
 
 PAIRS = st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 SETS = st.lists(PAIRS, max_size=5)
@@ -53,9 +55,28 @@ def test_readable_characters_come_first() -> None:
     assert charset.best(((0xD800, 0xE000),)) == 0xE000
 
 
-def test_categories_are_those_of_unicodedata() -> None:
-    """Every code point lies in exactly its own category."""
+def _text(chars: charset.Chars) -> str:
+    return "".join(chr(code) for low, high in chars for code in range(low, high + 1) if not 0xD800 <= code <= 0xDFFF)
+
+
+def _finds(pattern: str, text: str) -> bool:
+    return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=LINEAR).is_valid(text)
+
+
+def test_every_code_point_has_one_category() -> None:
     table = categories.categories()
     assert sum(map(charset.count, table.values())) == charset.LAST + 1
-    for code in range(0, charset.LAST, 997):
-        assert charset.contains(table[unicodedata.category(chr(code))], code)
+
+
+@pytest.mark.parametrize("name", sorted(set(categories.categories()) - {"Cs"}))
+def test_categories_are_those_of_the_run_time_validator(name: str) -> None:
+    """In one text of all its characters nothing is found that is outside of the category."""
+    assert not _finds(rf"[^\p{{{name}}}]", _text(categories.categories()[name]))
+
+
+def test_words_are_those_of_the_run_time_validator() -> None:
+    """Between two word characters there is no bound of a word, and between two others there is none either."""
+    inside = _text(categories.unicode_word())
+    assert _finds(r"^\b", inside)
+    assert not _finds(r"[\s\S]\b[\s\S]", inside)
+    assert not _finds(r"\b", _text(charset.invert(categories.unicode_word())))

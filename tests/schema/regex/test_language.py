@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_comm.schema.regex.language import InvalidPattern, Language, NotRegular, TooHard, watching
+from claude_comm.schema.regex.parser import Reading
 
 ALPHABET = "ab1_- \né\u2028😀"
 UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -56,11 +57,11 @@ class Patterns:
     def string(self) -> str:
         return "".join(self.random.choice(ALPHABET) for _ in range(self.random.choice([0, 1, 1, 2, 2, 3, 4, 5, 6])))
 
-    def regular(self) -> tuple[str, Language]:
+    def regular(self, reading: Reading = "runtime") -> tuple[str, Language]:
         while True:
             source = self.choice(2)
             try:
-                return source, Language.pattern(source, line_ends="newline")
+                return source, Language.pattern(source, reading=reading)
             except (NotRegular, TooHard):
                 continue
 
@@ -75,10 +76,7 @@ def probes(source: Patterns, language: Language) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_membership_agrees_with_jsonschema_rs(seed: int) -> None:
-    """Every random pattern holds exactly the strings that jsonschema-rs accepts.
-
-    Beyond ASCII, jsonschema-rs reads `\\b` and a negated `\\W` by Unicode where ECMA-262 does not: left out here.
-    """
+    """Every random pattern holds exactly the strings that jsonschema-rs accepts, read as it reads them."""
     source = Patterns(seed)
     compared = 0
     for _ in range(300):
@@ -88,9 +86,8 @@ def test_membership_agrees_with_jsonschema_rs(seed: int) -> None:
         except jsonschema_rs.ValidationError:
             continue
         for text in probes(source, language):
-            if text.isascii() or not re.search(r"\\[bBwW]", pattern):
-                compared += 1
-                assert language.accepts(text) == validator.is_valid(text), (pattern, text)
+            compared += 1
+            assert language.accepts(text) == validator.is_valid(text), (pattern, text)
     assert compared > 2000
 
 
@@ -98,20 +95,21 @@ def test_membership_agrees_with_jsonschema_rs(seed: int) -> None:
 def test_membership_agrees_with_python(seed: int) -> None:
     """Every random pattern holds what `re` finds, once `$` is told not to look past a last newline.
 
-    Python before 3.14 never finds `\\B` in an empty string, and its `\\s` is shorter: both are left out.
+    Python before 3.14 never finds `\\B` in an empty string, its `\\s` is shorter, and its dot leaves out one line end
+    alone: all are left out.
     """
     source = Patterns(seed)
     compared = 0
     for _ in range(300):
-        pattern, language = source.regular()
-        if r"\B" in pattern:
+        pattern, language = source.regular("ecma")
+        if r"\B" in pattern or "." in pattern:
             continue
         found = re.compile(pattern.replace("$", r"\Z"), re.ASCII)
         for text in probes(source, language):
             if all(char.isascii() or char in "é😀" for char in text):
                 compared += 1
                 assert language.accepts(text) == bool(found.search(text)), (pattern, text)
-    assert compared > 2000
+    assert compared > 1500
 
 
 @pytest.mark.parametrize("seed", range(3))
