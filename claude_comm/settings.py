@@ -13,7 +13,7 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_KEEP_S` | `keep_s` | how long a finished message stays in its stream |
 | `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many finished entries a stream may keep |
 | `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a silent projection |
-| `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error |
+| `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
 
 from __future__ import annotations
@@ -45,7 +45,12 @@ _BOUNDS = (
     ("projection_wait_s", 1, 24 * 3600),
 )
 
-LogLevel = Literal["debug", "info", "warning", "error"]
+# The least level that is logged, and the form of the lines on stderr: `info` alone is text on a terminal, else JSON.
+LogLevel = Literal[
+    "debug", "info", "warning", "error",
+    "debug-text", "info-text", "warning-text", "error-text",
+    "debug-json", "info-json", "warning-json", "error-json",
+]  # fmt: skip
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

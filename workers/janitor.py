@@ -13,8 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from structlog.typing import FilteringBoundLogger
-
 from claude_comm.client.identity import identify
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
@@ -25,7 +23,7 @@ from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
-from claude_comm.telemetry.logs import get_logger
+from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from workers.program import program
@@ -42,7 +40,7 @@ class Janitor:
         client: Client,
         settings: Settings,
         stop: threading.Event,
-        log: FilteringBoundLogger,
+        log: EventLog,
         report: Report = unheard,
     ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log

@@ -12,8 +12,6 @@ import sys
 import threading
 import time
 
-from structlog.typing import FilteringBoundLogger
-
 from claude_comm.client.identity import identify
 from claude_comm.errors import StoreError, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
@@ -26,7 +24,7 @@ from claude_comm.settings import Settings
 from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.watermarks import WatermarkReporter
-from claude_comm.telemetry.logs import get_logger
+from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from workers.program import program
@@ -48,7 +46,7 @@ class Follower:
         client: Client,
         settings: Settings,
         stop: threading.Event,
-        log: FilteringBoundLogger,
+        log: EventLog,
         report: Report = unheard,
     ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log

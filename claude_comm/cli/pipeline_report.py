@@ -6,8 +6,9 @@ import time
 
 from claude_comm.cli import documents, verdicts
 from claude_comm.cli.options import policy
+from claude_comm.escaping import clean
 from claude_comm.pipeline.check import Hop, PipelineReport, inspect
-from claude_comm.terminal.output import clean, emit
+from claude_comm.terminal.output import emit
 
 EXIT_CODES = {"yes": 0, "no": 1, "undecided": 4}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.escaping import clean
 from claude_comm.names import Keys
 from claude_comm.progress.monitor import Observation, measure
 from claude_comm.settings import Settings
@@ -18,7 +19,7 @@ from claude_comm.store.activity import module_activity
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.statistics import SessionSnapshot, session_snapshot
-from claude_comm.terminal.output import clean, emit, emit_json, on_terminal, reader_gone
+from claude_comm.terminal.output import emit, emit_json, on_terminal, reader_gone
 from claude_comm.transport.connect import connect
 
 MetricsDisplay = Callable[[dict[str, Any]], None]

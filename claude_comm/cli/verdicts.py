@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from claude_comm.escaping import clean
 from claude_comm.schema.explain import explain
 from claude_comm.schema.verdict import Verdict
-from claude_comm.terminal.output import clean, emit
+from claude_comm.terminal.output import emit
 
 EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 4}
 

@@ -15,6 +15,7 @@ from claude_comm.demo.corpus import MAX_FILES
 from claude_comm.demo.index import Index
 from claude_comm.demo.stage import Progress
 from claude_comm.errors import NegotiationRefused
+from claude_comm.escaping import clean
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.runtime import private_server
 from claude_comm.schema.verdict import Incompatible
@@ -23,7 +24,7 @@ from claude_comm.store.activity import HopActivity
 from claude_comm.store.records import FileOperationRow
 from claude_comm.store.statistics import SessionSnapshot
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import clean, emit, emit_table, on_terminal, shorten
+from claude_comm.terminal.output import emit, emit_table, on_terminal, shorten
 
 # For the default corpus of docs and package metadata; another folder is searched for words that its pages share.
 SEARCHES = ("streams", '"json schema"', "fast OR quick")

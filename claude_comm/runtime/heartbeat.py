@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from structlog.typing import FilteringBoundLogger
-
 from claude_comm.effects import Operation
 from claude_comm.errors import TransportError
 from claude_comm.ops import registry
 from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.telemetry.logs import EventLog
 
 # `Client.run`: the transport stands on this package, so the client is not named here.
 Run: TypeAlias = Callable[[Operation[Any]], Any]
@@ -25,7 +24,7 @@ Run: TypeAlias = Callable[[Operation[Any]], Any]
 class Heartbeat:
     """That of one member (`module/instance` or `worker/instance`) of a sorted set of the registry."""
 
-    def __init__(self, run: Run, key: str, member: str, log: FilteringBoundLogger) -> None:
+    def __init__(self, run: Run, key: str, member: str, log: EventLog) -> None:
         self._run, self._key, self._member, self._log = run, key, member, log
         self._due = 0.0
         self._reached = True
@@ -55,7 +54,7 @@ class Heartbeat:
 
 
 @contextmanager
-def beating(heartbeat: Heartbeat, log: FilteringBoundLogger) -> Iterator[None]:
+def beating(heartbeat: Heartbeat, log: EventLog) -> Iterator[None]:
     """Beats from a thread of its own while the block lasts, so that a long batch does not look like a death."""
     stop = threading.Event()
     thread = threading.Thread(target=_beat, args=(heartbeat, stop), name="claude-comm heartbeat", daemon=True)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 import msgspec
 import redis
 from rq.exceptions import StopRequested
-from structlog.typing import FilteringBoundLogger
 
 from claude_comm.effects import REPLY_WITHIN_MS
 from claude_comm.errors import ServerUnreachable, TransportError
@@ -36,6 +35,7 @@ from claude_comm.runtime.sealed_jobs import (
 )
 from claude_comm.runtime.signals import ended_by_signals
 from claude_comm.settings import public
+from claude_comm.telemetry.logs import EventLog
 
 # How long a caller waits before it does the work itself: for the job to begin, and for its end.
 START_TIMEOUT_S = 3.0
@@ -89,7 +89,7 @@ def serve(
     namespace: str,
     name: str,
     decide: Decide,
-    log: FilteringBoundLogger,
+    log: EventLog,
     probe: Callable[[], object],
     report: Callable[[str], object],
 ) -> None:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from structlog.typing import FilteringBoundLogger
-
 from claude_comm.errors import ClaudeCommError, ServerUnreachable, TransportError
+from claude_comm.telemetry.logs import EventLog
 
 T = TypeVar("T")
 
@@ -28,9 +27,7 @@ class Outage:
     `report` is given the error when it begins, and "" when it is over and at the first success of all.
     """
 
-    def __init__(
-        self, log: FilteringBoundLogger, event: str = "server", report: Callable[[str], object] = lambda _: None
-    ) -> None:
+    def __init__(self, log: EventLog, event: str = "server", report: Callable[[str], object] = lambda _: None) -> None:
         self._log, self._event, self._report = log, event, report
         self._well = False
         self._since: float | None = None

@@ -1,7 +1,11 @@
-"""Log events: names with keys, to stderr; for people on a terminal, as JSON otherwise.
+"""Log events: names with keys, in the application's own logging where it has one, else on stderr.
 
-Law: the host program's own structlog configuration is neither read nor changed; and a line that cannot be written (a
-full disk, a closed pipe) is never a failure of the code that logs it.
+Law: an application that has configured structlog, or given the standard library's logging a handler, gets our events
+there, under the name `claude_comm`, and nothing on stderr; its configuration is never changed. Without either, a person
+at a terminal reads lines, and a program reads one JSON object per event. What is logged is bounded and cannot steer a
+terminal. A line that cannot be written (a full disk, a closed pipe) is never a failure of the code that logs it.
+
+structlog takes longer to import than all the rest of a client: it is imported with the first line that is written.
 """
 
 from __future__ import annotations
@@ -11,31 +15,110 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from claude_comm.delivery.burial import bounded
+from claude_comm.escaping import clean, clean_lines
 
+NAME = "claude_comm"
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# Of one value of an event: an exception may carry a whole payload in its text.
+_MAX_CHARACTERS = 2_000
 
 
-def get_logger(level: str = "info", **context: Any) -> FilteringBoundLogger:
-    """A logger with these keys on every line."""
+class EventLog:
+    """Writes events of at least one level, each with the same keys beside its own."""
+
+    def __init__(self, level: str, form: str, context: dict[str, Any]) -> None:
+        self._level, self._form, self._context = _LEVELS[level], form, context
+
+    def debug(self, event: str, **keys: Any) -> None:
+        self.log(_LEVELS["debug"], event, **keys)
+
+    def info(self, event: str, **keys: Any) -> None:
+        self.log(_LEVELS["info"], event, **keys)
+
+    def warning(self, event: str, **keys: Any) -> None:
+        self.log(_LEVELS["warning"], event, **keys)
+
+    def error(self, event: str, **keys: Any) -> None:
+        self.log(_LEVELS["error"], event, **keys)
+
+    def log(self, level: int, event: str, **keys: Any) -> None:
+        """`exc_info` and `traceback` among the keys are written as text of several lines."""
+        if level < self._level:
+            return
+        fields = {name: _bounded(value) for name, value in {**self._context, **keys}.items() if name != "exc_info"}
+        if exc_info := keys.get("exc_info"):
+            fields["exception"] = bounded(logging.Formatter().formatException(exc_info))
+        if host := _host_structlog():
+            _method(host, level)(event, **fields)
+        elif logging.getLogger(NAME).hasHandlers():
+            _to_standard_library(level, event, fields)
+        else:
+            _method(_own(self._form), level)(event, **fields)
+
+
+def get_logger(level: str = "info", **context: Any) -> EventLog:
+    """A log with these keys on every line. `level` is the setting `log_level`: `info`, or `info-json`, `info-text`."""
+    name, _, form = level.partition("-")
+    return EventLog(name, form, context)
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _MAX_CHARACTERS:
+        return bounded(value) if "\n" in value else value[: _MAX_CHARACTERS - 1] + "…"
+    return value
+
+
+def _host_structlog() -> Any:
+    """The application's structlog, where it has configured one."""
+    structlog = sys.modules.get("structlog")
+    return structlog.get_logger(NAME) if structlog is not None and structlog.is_configured() else None
+
+
+def _method(logger: Any, level: int) -> Any:
+    return getattr(logger, logging.getLevelName(level).lower())
+
+
+def _to_standard_library(level: int, event: str, fields: dict[str, Any]) -> None:
+    """One record: the event and its keys as text, and the keys as `record.event_fields` for formatters of data."""
+    logger = logging.getLogger(NAME)
+    if logger.isEnabledFor(level):
+        text = " ".join([event, *(f"{name}={value}" for name, value in fields.items())])
+        logger.log(level, "%s", clean_lines(text), extra={"event": event, "event_fields": fields})
+
+
+def _own(form: str) -> Any:
+    import structlog
+
     stream = sys.stderr
-    renderer: Processor
-    if stream.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
-    else:
-        renderer = structlog.processors.JSONRenderer()
-    logger: FilteringBoundLogger = structlog.wrap_logger(
+    readable = form == "text" or (form != "json" and stream.isatty())
+    last = [_safe, structlog.dev.ConsoleRenderer(colors=stream.isatty())] if readable else [_json]
+    return structlog.wrap_logger(
         structlog.PrintLogger(cast(TextIO, _BestEffort(stream))),
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(0),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
+            *last,
         ],
-    ).bind(**context)
-    return logger
+    )
+
+
+def _safe(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Each value on one line; what has lines, a traceback, below the event. Nothing in it can steer the terminal."""
+    given = {name: clean(value) for name, value in event.items() if not _has_lines(value)}
+    lines = [clean_lines(value) for value in event.values() if _has_lines(value)]
+    return given | {"exception": "\n".join(lines)} if lines else given
+
+
+def _has_lines(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value
+
+
+def _json(_logger: Any, _method: str, event: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(event, default=str)
 
 
 class _BestEffort:
@@ -54,9 +137,9 @@ class _BestEffort:
 
 
 class _Forward(logging.Handler):
-    """Forwards the lines of a library that logs in prose to our logger, as one event with its text."""
+    """Forwards the lines of a library that logs in prose to our log, as one event with its text."""
 
-    def __init__(self, log: FilteringBoundLogger, event: str) -> None:
+    def __init__(self, log: EventLog, event: str) -> None:
         super().__init__()
         self._log, self._event = log, event
 
@@ -64,7 +147,7 @@ class _Forward(logging.Handler):
         self._log.log(record.levelno, self._event, text=record.getMessage(), exc_info=record.exc_info)
 
 
-def forward_logging(name: str, log: FilteringBoundLogger) -> None:
+def forward_logging(name: str, log: EventLog) -> None:
     """Sends what the standard library's logger of that name says to `log`, and nowhere else."""
     foreign = logging.getLogger(name)
     foreign.handlers = [_Forward(log, name)]

@@ -14,16 +14,10 @@ from io import TextIOWrapper
 from typing import Any, TextIO
 
 from claude_comm.errors import ClaudeCommError
+from claude_comm.escaping import UNSAFE, clean, json_escape
 
-# Control characters (C0, DEL, C1), the bidirectional marks and overrides that make text read as what it is not,
-# invisible joiners, tags, line separators, and surrogates, which no encoding can write.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
-)
 # The same without what JSON's own writer escapes already, and without the line ends that it lays out with.
-_UNSAFE_IN_JSON = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "", 1))
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_UNSAFE_IN_JSON = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "", 1))
 
 # File descriptors whose reader has left.
 _gone: set[int] = set()
@@ -40,11 +34,6 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def clean(text: object) -> str:
-    """The text on one line, with every character that could steer a terminal as a visible escape."""
-    return _UNSAFE.sub(_escape, str(text))
 
 
 def say(words: str) -> None:
@@ -164,17 +153,4 @@ def _rich_print(shown: Any) -> None:
 
 
 def _safe_json(text: bytes) -> str:
-    return _UNSAFE_IN_JSON.sub(_json_escape, text.decode())
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    return _SHORT.get(character) or (f"\\x{ord(character):02x}" if ord(character) < 0x100 else _json_escape(match))
-
-
-def _json_escape(match: re.Match[str]) -> str:
-    number = ord(match[0])
-    if number < 0x10000:
-        return f"\\u{number:04x}"
-    high, low = divmod(number - 0x10000, 0x400)
-    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+    return _UNSAFE_IN_JSON.sub(json_escape, text.decode())

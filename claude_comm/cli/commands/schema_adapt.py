@@ -21,12 +21,13 @@ from claude_comm.cli.options import (
     policy,
 )
 from claude_comm.errors import ClaudeCommError
+from claude_comm.escaping import clean
 from claude_comm.schema.evolution.adapt import Proposal, apply
 from claude_comm.schema.evolution.adapt import adapt as propose
 from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.validator import MAX_INSTANCE_DEPTH, compile_validator, deeper
 from claude_comm.schema.verdict import Json, Policy, Undecided
-from claude_comm.terminal.output import clean, emit, emit_document, emit_json, emit_styled, say
+from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, say
 
 Message = Annotated[
     str,

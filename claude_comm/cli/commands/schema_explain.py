@@ -18,10 +18,11 @@ from claude_comm.cli.options import (
     Strict,
     policy,
 )
+from claude_comm.escaping import clean
 from claude_comm.schema import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict, check
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.verdict import Json
-from claude_comm.terminal.output import clean, emit, emit_document, emit_json, emit_styled, shorten
+from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, shorten
 
 _STYLES = {"compatible": "bold green", "incompatible": "bold red", "impossible": "bold red", "undecided": "bold yellow"}
 _POLICIES = {

@@ -16,12 +16,13 @@ from claude_comm.cli.options import AsJson
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ClaudeCommError, UnknownMessage
+from claude_comm.escaping import clean
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import UnreadableContract
 from claude_comm.runtime.environment import settings_of_process, url_from_file
 from claude_comm.settings import Settings, public
-from claude_comm.terminal.output import clean, emit, emit_json, say
+from claude_comm.terminal.output import emit, emit_json, say
 from claude_comm.transport.driver import Client
 
 

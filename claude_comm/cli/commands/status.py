@@ -10,6 +10,7 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
+from claude_comm.escaping import clean
 from claude_comm.names import Keys
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
@@ -22,7 +23,7 @@ from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters
 from claude_comm.store.database import open_database
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import clean, emit, emit_json, emit_table, say
+from claude_comm.terminal.output import emit, emit_json, emit_table, say
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 

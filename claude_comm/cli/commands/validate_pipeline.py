@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, DocumentFile, Strict
 from claude_comm.cli.pipeline_report import EXIT_CODES, report, show_hop
+from claude_comm.escaping import clean
 from claude_comm.pipeline.check import PipelineReport
-from claude_comm.terminal.output import clean, emit, emit_json, say
+from claude_comm.terminal.output import emit, emit_json, say
 
 
 def command(

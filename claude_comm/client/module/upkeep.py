@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
 from claude_comm.runtime.heartbeat import Heartbeat
 from claude_comm.runtime.outage import Outage
+from claude_comm.telemetry.logs import EventLog
 from claude_comm.transport.driver import Client
 
 # How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
@@ -31,7 +30,7 @@ class Upkeep:
         identity: Identity,
         client: Client,
         subscription: Subscription,
-        log: FilteringBoundLogger,
+        log: EventLog,
         lease_s: float,
         outage: Outage,
     ) -> None:
