@@ -52,6 +52,11 @@ def check_name(name: object, what: str = "module") -> str:
     return name
 
 
+def is_name(text: str) -> bool:
+    """Whether it could be the name of anything of ours."""
+    return _NAME.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=4096)
 def check_target(target: object) -> str:
     """A module name, or `topic:NAME`."""

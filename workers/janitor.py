@@ -32,6 +32,10 @@ from workers.program import program
 DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S = 0.5, 1.0, 5.0
 
 
+# How many different warnings are said and remembered.
+MAX_WARNED = 1_000
+
+
 class Janitor:
     """The worker's loop: its duties, each at its own pace."""
 
@@ -51,7 +55,7 @@ class Janitor:
             (self._reap, REAP_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
-        self._silent: dict[str, float] = {}
+        self._silent: dict[str, int] = {}
         self._warned: set[str] = set()
         self._outage = Outage(log, "janitor", report)
 
@@ -96,6 +100,9 @@ class Janitor:
     def _trim(self, streams: Sequence[Stream]) -> None:
         keep = self._keep()
         projections = self._client.run(projection_progress.awaited(self._keys, self._settings.projection_wait_s))
+        for projection in projections:
+            for stream_key in sorted(projection.unreadable):
+                self._warn("registry.unreadable", f"projection {projection.name} has no position for {stream_key}")
         entries = size = 0
         lost: ServerUnreachable | None = None
         for stream in streams:
@@ -128,8 +135,8 @@ class Janitor:
 
     def _warn(self, event: str, why: str) -> None:
         """Says it once."""
-        if event not in self._warned:
-            self._warned.add(event)
+        if why not in self._warned and len(self._warned) < MAX_WARNED:
+            self._warned.add(why)
             self._log.warning(event, why=why)
 
     def _reap(self, streams: Sequence[Stream]) -> None:

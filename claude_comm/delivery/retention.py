@@ -21,7 +21,8 @@ SHORT_OF_MEMORY = 0.8
 class Projection(msgspec.Struct, frozen=True):
     """What one projection reported last, and when (ms): stream key to the last entry stored, and to the last durable.
 
-    `counts` is how many entries the stream had ever been given by then.
+    `counts` is how many entries the stream had ever been given by then. `unreadable` are the streams for which
+    something else than a position stands there: nothing of them is stored, as far as anybody can tell.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Projection(msgspec.Struct, frozen=True):
     stored: Mapping[str, str]
     durable: Mapping[str, str]
     counts: Mapping[str, int] = {}
+    unreadable: frozenset[str] = frozenset()
 
     def done(self, stream: str) -> str:
         """The last entry that it does not need any more. A stream that it reads anew is stored less far again."""
@@ -96,6 +98,8 @@ def words(hold: Hold | None, stream: str, below: Floor | None, *, now_ms: int) -
 def _projection(slowest: Projection, stream: str, now_ms: int) -> str:
     silent_s = (now_ms - slowest.reported_ms) // 1000
     name = f"projection {slowest.name} (reported {max(silent_s, 0)} s ago)"
+    if stream in slowest.unreadable:
+        return f"{name} has something there that is no position: start its worker, or remove it"
     if position(slowest.stored.get(stream, START)) > position(slowest.done(stream)):
         return f"{name} has stored it and makes it durable, if its worker runs"
     return f"{name} has not stored it all"

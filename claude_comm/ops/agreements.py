@@ -8,6 +8,7 @@ from claude_comm.effects import Command, Operation
 from claude_comm.names import Keys
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Agreement, UnreadableAgreement
+from claude_comm.ops import door
 
 # Entries a scan asks the server for at a time.
 _PAGE = 200
@@ -47,7 +48,7 @@ def everything(keys: Keys) -> Operation[Everything]:
                 agreement = agreements.decode(text)
                 readable[agreement.id] = agreement
             except UnreadableAgreement as error:
-                unreadable[id_.decode("utf-8", "backslashreplace")] = str(error)
+                unreadable[door.name(id_)] = str(error)
         if cursor == b"0":
             newest_first = sorted(readable.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
             return Everything(newest_first, unreadable)

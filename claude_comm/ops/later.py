@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from claude_comm.effects import Batch, Command, Operation, Script
-from claude_comm.errors import TransportError
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
+from claude_comm.ops import door
 from claude_comm.ops.consume import Entry, Reader, own_inbox
 
 # How many are moved in one step: the server does nothing else meanwhile.
@@ -58,8 +59,13 @@ def delay(
 
 def move_due(keys: Keys, stream: str, *, now_ms: int, limit: int = MOVE_LIMIT) -> Operation[Moved]:
     """Moves what is due beside this inbox or topic to its end."""
-    count, following = yield Script("due", (keys.later_of(stream), stream), (now_ms, limit))
-    return Moved(int(count), int(float(following)) if following else None)
+    try:
+        count, following = yield Script("due", (keys.later_of(stream), stream), (now_ms, limit))
+    except ServerRefused as refusal:
+        if "WRONGTYPE" not in refusal.text:
+            raise
+        return Moved(0, None)
+    return Moved(int(count), door.moment(following))
 
 
 def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:
@@ -79,6 +85,8 @@ def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:
     firsts = yield Batch(tuple(Command(("ZRANGE", key, 0, 0, "WITHSCORES")) for _, key, _ in non_empty))
     by_stream: dict[str, Moved] = {}
     for (stream, _, count), first in zip(non_empty, firsts, strict=True):
+        if isinstance(first, ServerRefused):
+            continue
         if isinstance(first, TransportError):
             raise first
         by_stream[stream] = Moved(count, _first_score(first))
@@ -88,7 +96,7 @@ def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:
 def _first_score(reply: Any) -> int | None:
     """Of a member and its score, as the server sends them: a pair in RESP3, one flat list in RESP2."""
     pair = reply[0] if reply and isinstance(reply[0], list) else reply
-    return int(float(pair[1])) if pair else None
+    return door.moment(pair[1]) if pair else None
 
 
 def member(body: bytes, attempts: int) -> bytes:

@@ -12,13 +12,14 @@ for so long that every living publisher has seen it; what lies before that may b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from claude_comm.delivery.retention import Projection
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError
-from claude_comm.names import Keys
-from claude_comm.ops.registry import FORGET_MS, scored
+from claude_comm.names import Keys, is_name
+from claude_comm.ops import door
+from claude_comm.ops.registry import FORGET_MS
 from claude_comm.ops.when_full import force_all
 
 # How often a projection reports at the most while it stores, and at the least while it lives.
@@ -63,17 +64,15 @@ def report(
 def projections(keys: Keys, *, since_ms: int) -> Operation[list[Projection]]:
     """Every projection that has reported since then, by name."""
     members = yield Command(("ZRANGEBYSCORE", keys.projections, since_ms, "+inf", "WITHSCORES"), on="control")
-    alive = sorted(scored(members))
+    alive = sorted((name, at) for name, at in door.scored(members) if is_name(name))
     if not alive:
         return []
     hashes = [key for name, _ in alive for key in (keys.stored(name), keys.durable(name))]
     replies = yield Batch(tuple(Command(("HGETALL", key), on="control") for key in hashes), on="control")
-    for reply in replies:
-        if isinstance(reply, TransportError):
-            raise reply
+    told = [door.fields(reply) for reply in replies]
     return [
-        Projection(name, int(at), _stored(stored), _stored(durable), _counts(stored))
-        for (name, at), stored, durable in zip(alive, replies[::2], replies[1::2], strict=True)
+        Projection(name, at, _stored(stored), _stored(durable), _counts(stored), _unreadable(stored, durable))
+        for (name, at), stored, durable in zip(alive, told[::2], told[1::2], strict=True)
     ]
 
 
@@ -92,10 +91,10 @@ def clock() -> Operation[int]:
 def reported(keys: Keys, *, since_ms: int) -> Operation[list[Stored]]:
     """How far each projection is that has reported since then."""
     members = yield Command(("ZRANGEBYSCORE", keys.projections, since_ms, "+inf"), on="control")
-    if not members:
+    names = [name for name in map(door.name, members) if is_name(name)]
+    if not names:
         return []
-    commands = tuple(Command(("HGETALL", keys.stored(member.decode())), on="control") for member in members)
-    replies = yield Batch(commands, on="control")
+    replies = yield Batch(tuple(Command(("HGETALL", keys.stored(name)), on="control") for name in names), on="control")
     return [_stored(reply) for reply in replies if not isinstance(reply, TransportError)]
 
 
@@ -117,11 +116,25 @@ def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:
     return [*sets, Command(("PEXPIRE", key, FORGET_MS), on="control")] if sets else []
 
 
-def _stored(reply: Any) -> Stored:
-    """An entry's id, and behind a blank how many entries there had been, where that was reported."""
-    return {stream.decode(): text.partition(b" ")[0].decode() for stream, text in reply.items()}
+def _stored(told: Mapping[bytes, bytes]) -> Stored:
+    """An entry's id, and behind a blank how many entries there had been, where that was reported.
+
+    A position that cannot be read is left out: nothing is stored by it, so nothing goes.
+    """
+    pairs = ((stream, door.entry_id(text.partition(b" ")[0])) for stream, text in told.items())
+    return {door.name(stream): id_ for stream, id_ in pairs if id_ is not None}
 
 
-def _counts(reply: Any) -> dict[str, int]:
-    pairs = ((stream, text.partition(b" ")[2]) for stream, text in reply.items())
-    return {stream.decode(): int(count) for stream, count in pairs if count.isdigit()}
+def _counts(told: Mapping[bytes, bytes]) -> dict[str, int]:
+    pairs = ((stream, door.number(text.partition(b" ")[2])) for stream, text in told.items())
+    return {door.name(stream): count for stream, count in pairs if count is not None}
+
+
+def _unreadable(*told: Mapping[bytes, bytes]) -> frozenset[str]:
+    """The streams for which something stands there that is no position."""
+    return frozenset(
+        door.name(stream)
+        for hash_ in told
+        for stream, text in hash_.items()
+        if door.entry_id(text.partition(b" ")[0]) is None
+    )

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from claude_comm.effects import Append, Batch, Command, Operation, Post
 from claude_comm.errors import FULL, ServerRefused, TransportError
 from claude_comm.names import Keys
+from claude_comm.ops import door
 
 Outcomes: TypeAlias = list[bytes | TransportError]
 
@@ -40,7 +41,7 @@ def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> 
 
 def _limit(text: bytes | None) -> int:
     """A limit that somebody else wrote there and that is no number limits nothing."""
-    return int(text) if text is not None and text.isdigit() else 0
+    return door.number(text) or 0
 
 
 def is_full(outcome: bytes | TransportError) -> bool:

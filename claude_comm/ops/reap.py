@@ -15,7 +15,8 @@ import msgspec
 from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
-from claude_comm.ops.registry import ALIVE_MS, FORGET_MS, scored
+from claude_comm.ops import door
+from claude_comm.ops.registry import ALIVE_MS, FORGET_MS
 
 # Twice as long as others take an instance for alive: a heart that a long handler holds up is not a death.
 GONE_MS = 2 * ALIVE_MS
@@ -39,14 +40,14 @@ class _Consumer(msgspec.Struct, frozen=True):
     idle_ms: int
 
 
-def silent(keys: Keys, *, now_ms: int) -> Operation[dict[str, float]]:
+def silent(keys: Keys, *, now_ms: int) -> Operation[dict[str, int]]:
     """Instances (`module/instance`) that have not said for `GONE_MS` that they live, by when they said so last (ms).
 
     Who is still silent, with the same time, at the next look is gone; at the first they may only have been unable to
     say it: the registry was away, or the machine asleep.
     """
     reply = yield Command(("ZRANGEBYSCORE", keys.instances, "-inf", now_ms - GONE_MS, "WITHSCORES"), on="control")
-    return dict(scored(reply))
+    return dict(door.scored(reply))
 
 
 def reap(groups: Mapping[str, Sequence[str]], dead: set[str]) -> Operation[Reaped]:

@@ -13,6 +13,7 @@ import msgspec
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError, UnknownModule
 from claude_comm.names import Keys
+from claude_comm.ops import door
 from claude_comm.ops.when_full import force, force_all
 from claude_comm.registry import contracts
 from claude_comm.registry.contracts import Contract, UnreadableContract
@@ -69,7 +70,7 @@ def require(keys: Keys, module: str) -> Operation[Contract]:
 def names(keys: Keys) -> Operation[list[str]]:
     """The registered modules."""
     members: list[bytes] = yield Command(("HKEYS", keys.modules), on="control")
-    return sorted(member.decode("utf-8", "backslashreplace") for member in members)
+    return sorted(map(door.name, members))
 
 
 def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
@@ -81,16 +82,15 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
         ),
         on="control",
     )
-    for reply in replies:
-        if isinstance(reply, TransportError):
-            raise reply
     texts, beats = replies
+    if isinstance(beats, TransportError):
+        raise beats
     alive: dict[str, dict[str, int]] = {}
-    for member, score in scored(beats):
+    for member, beat_ms in door.scored(beats):
         module, _, instance = member.partition("/")
-        alive.setdefault(module, {})[instance] = int(score)
+        alive.setdefault(module, {})[instance] = beat_ms
     found = Directory([], [])
-    for name, text in sorted((name.decode("utf-8", "backslashreplace"), text) for name, text in texts.items()):
+    for name, text in sorted((door.name(name), text) for name, text in door.fields(texts).items()):
         try:
             found.modules.append(Registered(contracts.decode(name, text), alive.get(name, {})))
         except UnreadableContract as error:
@@ -122,10 +122,4 @@ def instances_alive(keys: Keys, module: str, *, now_ms: int) -> Operation[list[s
 
 def _alive(key: str, name: str, now_ms: int) -> Operation[list[str]]:
     members = yield Command(("ZRANGEBYSCORE", key, now_ms - ALIVE_MS, "+inf"), on="control")
-    return [member.decode() for member in members if member.decode().partition("/")[0] == name]
-
-
-def scored(reply: list[Any]) -> list[tuple[str, float]]:
-    """Scores as the server sends them: pairs in RESP3, one flat list in RESP2."""
-    rows = reply if not reply or isinstance(reply[0], list) else list(zip(reply[::2], reply[1::2], strict=True))
-    return [(member.decode(), float(score)) for member, score in rows]
+    return [member for member in map(door.name, members) if member.partition("/")[0] == name]

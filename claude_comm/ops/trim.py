@@ -15,7 +15,7 @@ from claude_comm.effects import Command, Operation, Script
 from claude_comm.errors import ServerRefused
 from claude_comm.ids import position
 from claude_comm.names import Stream
-from claude_comm.ops import lag
+from claude_comm.ops import door, lag
 
 # Some milliseconds of the server's time.
 STEP = 10_000
@@ -93,7 +93,7 @@ def _step(stream: Stream, below: Floor | None, keep: Keep, now_ms: int, mode: st
         if refusal.code != "WRONGTYPE":
             raise
         return _Step(0, False, "0-0", Hold("empty"), "0-0", 0)
-    hold = Hold(kind.decode(), name.decode())
+    hold = Hold(kind.decode(), door.name(name))
     return _Step(int(gone), bool(more), done.decode(), hold, last.decode(), int(size))
 
 

@@ -9,16 +9,19 @@
 -- A member is ATTEMPTS:ENVELOPE, how often its handling failed before and the message as it was sent, to the byte. The
 -- entry has the envelope as its field `e`, and the attempts as its field `a` where they are not 0.
 --
+-- What another program put there, and has no such form, goes to the stream as it is: whoever reads it buries it, with
+-- the reason, and what lies behind it goes on.
+--
 -- A full server moves them all the same: what leaves here makes room for what arrives there.
 --
 -- Returns {how many moved, when the next one is due in ms as text, or '' where nothing waits}.
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(due) do
-  local colon = string.find(member, ':', 1, true)
-  local attempts = string.sub(member, 1, colon - 1)
-  local envelope = string.sub(member, colon + 1)
-  if attempts == '0' then
+  local attempts, envelope = string.match(member, '^(%d+):(.*)$')
+  if not attempts or #attempts > 9 then
+    redis.call('XADD', KEYS[2], '*', 'e', member)
+  elseif attempts == '0' then
     redis.call('XADD', KEYS[2], '*', 'e', envelope)
   else
     redis.call('XADD', KEYS[2], '*', 'e', envelope, 'a', attempts)
