@@ -29,9 +29,12 @@ from claude_comm.schema.validation.phrases import Refusal, actual, needed, place
 from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Json
 
-# Compiled patterns may take this many bytes each: a bounded repeat of a bounded repeat is refused, not built.
-PATTERN_BYTES = 4 * 1_048_576
-
+# A compiled pattern may take this many bytes, as many as the library gives it: what people write is taken
+# (`^\p{L}{1,100}$` needs 5 MiB, `^.{1,5000}$` 7), and a bounded repeat of a bounded repeat is refused, not built. Each
+# takes tens of milliseconds to build, so a schema of many patterns gets less for each.
+PATTERN_BYTES = 10 * 1_048_576
+MANY_PATTERNS_BYTES = 4 * 1_048_576
+FEW_PATTERNS = 16
 
 # `jsonschema-rs` recurses on the machine's stack: at 100,000 levels it was seen to end the process.
 MAX_INSTANCE_DEPTH = 200
@@ -130,7 +133,9 @@ def compiled(
         and too_many_paths(schema)
     ):
         raise SchemaError("`unevaluatedProperties` or `unevaluatedItems` above too many paths of references.")
-    options = _linear() if patterns == "linear" else _backtracking()
+    # A schema that was seen to compile has short patterns alone, each of which compiled on its own.
+    size = PATTERN_BYTES if sure or _patterns(schema) <= FEW_PATTERNS else MANY_PATTERNS_BYTES
+    options = _linear(size) if patterns == "linear" else _backtracking(size)
     schema, told = (schema, None) if sure else rendered(schema, dialect)
     try:
         return _CLASSES[dialect](schema, validate_formats=False, offline=True, pattern_options=options, keywords=told)
@@ -140,6 +145,14 @@ def compiled(
         raise SchemaError(f"a reference leads nowhere: {_first(error)}.") from None
     except ValueError as error:
         raise SchemaError(f"it cannot be compiled: {_first(error)}.") from None
+
+
+def _patterns(schema: Json) -> int:
+    """How many patterns a schema has."""
+    if b'"pattern' not in text(schema):
+        return 0
+    named = (inner.get("patternProperties") for inner in keywords.schemas(schema))
+    return text(schema).count(b'"pattern"') + sum(len(names) for names in named if isinstance(names, dict))
 
 
 def descends(schema: Json) -> bool:
@@ -198,15 +211,13 @@ def _first(error: Exception) -> str:
 
 
 @functools.cache
-def _linear() -> jsonschema_rs.RegexOptions:
-    return jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES)
+def _linear(size: int) -> jsonschema_rs.RegexOptions:
+    return jsonschema_rs.RegexOptions(size_limit=size, dfa_size_limit=MANY_PATTERNS_BYTES)
 
 
 @functools.cache
-def _backtracking() -> jsonschema_rs.FancyRegexOptions:
-    return jsonschema_rs.FancyRegexOptions(
-        backtrack_limit=20_000, size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES
-    )
+def _backtracking(size: int) -> jsonschema_rs.FancyRegexOptions:
+    return jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000, size_limit=size, dfa_size_limit=MANY_PATTERNS_BYTES)
 
 
 _UNNAMED = Breach(

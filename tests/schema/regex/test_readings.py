@@ -8,6 +8,7 @@ import random
 import jsonschema_rs
 import pytest
 
+from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Undecided, check
 from claude_comm.schema.regex.errors import InvalidPattern, NotRegular, TooHard
 from claude_comm.schema.regex.language import Language
@@ -95,3 +96,15 @@ def test_what_holds_in_one_reading_alone_names_the_pattern() -> None:
 def test_a_bound_of_words_in_braces_is_no_pattern_that_a_proof_rests_on() -> None:
     verdict = check({"type": "string", "pattern": r"\b{start}a"}, {"pattern": r"\ba"}, policy="strict")
     assert not isinstance(verdict, Compatible)
+
+
+@pytest.mark.parametrize("source", [r"^\p{L}{1,100}$", r"^\S{1,2000}$", "^.{1,5000}$", r"^[^\s]{1,255}$"])
+def test_a_counted_class_that_the_library_takes_is_a_pattern(source: str) -> None:
+    compiled({"pattern": source}, "draft2020-12")
+    assert isinstance(check({"type": "string", "pattern": source}, {"pattern": source}), Compatible)
+    assert isinstance(check({"type": "string", "pattern": source}, {"maxLength": 5_000}, policy="strict"), Compatible)
+
+
+def test_a_bounded_repeat_of_a_bounded_repeat_is_refused() -> None:
+    with pytest.raises(SchemaError):
+        compiled({"pattern": r"^(\p{L}{1000}){1000}$"}, "draft2020-12")
