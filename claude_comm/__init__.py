@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from claude_comm.client.consumer.async_consumer import AsyncConsumer
     from claude_comm.client.consumer.consumer import Consumer
     from claude_comm.client.consumer.delivery import Delivery
-    from claude_comm.client.module.context import Context
+    from claude_comm.client.module.context import AsyncContext, Context
     from claude_comm.client.module.module import Module
     from claude_comm.client.publisher.async_publisher import AsyncPublisher
     from claude_comm.client.publisher.publisher import Publisher
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         EncodeError,
         InboxFull,
         InvalidName,
+        ModuleStopped,
         NegotiationRefused,
+        NoResponder,
         PublisherFull,
         ReplyTimeout,
         RequestFailed,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agreement": "claude_comm.negotiation.agreement",
     "AgreementBroken": "claude_comm.errors",
+    "AsyncContext": "claude_comm.client.module.context",
     "AsyncConsumer": "claude_comm.client.consumer.async_consumer",
     "AsyncModuleCommunicator": "claude_comm.client.communicator.async_communicator",
     "AsyncPublisher": "claude_comm.client.publisher.async_publisher",
@@ -58,8 +61,10 @@ _HOMES = {
     "InboxFull": "claude_comm.errors",
     "InvalidName": "claude_comm.errors",
     "Module": "claude_comm.client.module.module",
+    "ModuleStopped": "claude_comm.errors",
     "ModuleCommunicator": "claude_comm.client.communicator.communicator",
     "NegotiationRefused": "claude_comm.errors",
+    "NoResponder": "claude_comm.errors",
     "Publisher": "claude_comm.client.publisher.publisher",
     "PublisherFull": "claude_comm.errors",
     "ReplyTimeout": "claude_comm.errors",
@@ -78,6 +83,7 @@ __all__ = [
     "Agreement",
     "AgreementBroken",
     "AsyncConsumer",
+    "AsyncContext",
     "AsyncModuleCommunicator",
     "AsyncPublisher",
     "ClaudeCommError",
@@ -91,7 +97,9 @@ __all__ = [
     "InvalidName",
     "Module",
     "ModuleCommunicator",
+    "ModuleStopped",
     "NegotiationRefused",
+    "NoResponder",
     "Publisher",
     "PublisherFull",
     "ReplyTimeout",

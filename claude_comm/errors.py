@@ -14,6 +14,8 @@
     ├── PublisherFull                   exit 1   too much waits to be sent
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
     ├── RequestFailed                   exit 1   a request whose handling failed, with what was raised
+    ├── NoResponder                     exit 1   a request to a module of which no instance lives
+    ├── ModuleStopped                   exit 1   a running module whose workers have all ended
     ├── InboxFull                       exit 1   too much waits at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
@@ -167,6 +169,25 @@ class RequestFailed(ClaudeCommError):
             f"{target!r} could not answer: {reason.rstrip('.')}{where}. "
             f"`claude-comm dead show {id_}` shows the request, which it has buried."
         )
+
+
+class NoResponder(ClaudeCommError):
+    """A request to a module of which no instance lives: it was not sent."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        super().__init__(
+            f"nobody answers for {target!r}: no instance of it is running, so the request was not sent. "
+            "Start it, or `publish` what may wait for it."
+        )
+
+
+class ModuleStopped(ClaudeCommError):
+    """A run whose workers have all ended though nobody stopped it."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        super().__init__(f"the module {module!r} stopped by itself: its workers have ended. Start it again.")
 
 
 class InboxFull(ClaudeCommError):

@@ -37,6 +37,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError."""
+        for name in ("retried", "never"):
+            msgspec.structs.force_setattr(self, name, _classes(name, getattr(self, name)))
+        for name in ("attempts", "first_wait_s", "factor", "longest_wait_s", "jitter"):
+            value = getattr(self, name)
+            kind = int if name == "attempts" else int | float
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ConfigurationError(f"a retry policy: {name} is {value!r}, which is no number of that kind.")
         for holds, must in (
             (self.attempts >= 1, "attempts is at least 1"),
             (0 <= self.first_wait_s <= _LONGEST_S, "first_wait_s is from 0 to a year"),
@@ -46,6 +53,16 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if not holds:
                 raise ConfigurationError(f"a retry policy: {must}.")
+
+
+def _classes(name: str, given: object) -> ErrorClasses:
+    """A class of exceptions, or several in whatever holds them, as a tuple."""
+    found: list[type[BaseException]] = []
+    for kind in given if isinstance(given, tuple | list | set | frozenset) else (given,):
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise ConfigurationError(f"a retry policy: {name} has {kind!r}: it is a tuple of exception classes.")
+        found.append(kind)
+    return tuple(found)
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -69,7 +86,9 @@ def after_failure(attempt: int, error: BaseException, words: str, policy: RetryP
 
     Attempts count from 1; `chance` is from 0 to 1.
     """
-    if isinstance(error, policy.never) or not isinstance(error, policy.retried):
+    # What is no Exception (a cancellation) is retried where every Exception is.
+    retried = isinstance(error, policy.retried) or (not isinstance(error, Exception) and Exception in policy.retried)
+    if isinstance(error, policy.never) or not retried:
         return Bury(f"failed with {words}, which is not tried again")
     if attempt >= policy.attempts:
         return Bury(f"failed {attempt} times, last with {words}")

@@ -59,6 +59,11 @@ def find(keys: Keys, module: str) -> Operation[Contract | None]:
     return None if text is None else contracts.decode(module, text)
 
 
+def is_registered(keys: Keys, module: str) -> Operation[bool]:
+    """Whether the registry has a contract of that module."""
+    return bool((yield Command(("HEXISTS", keys.modules, module), on="control")))
+
+
 def require(keys: Keys, module: str) -> Operation[Contract]:
     """Raises UnknownModule, with a near name where there is one."""
     contract = yield from find(keys, module)

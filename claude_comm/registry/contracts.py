@@ -33,13 +33,15 @@ class Produced(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One module's declaration. `accepts` maps a message type to the schema of its payload; `max_lag` is how many
-    messages may wait in its inbox (0: what the publisher's settings say)."""
+    """One module's declaration. `accepts` maps a message type to the schema of its payload, `replies` to the schema
+    of what its handler answers; `max_lag` is how many messages may wait in its inbox (0: what the publisher's settings
+    say)."""
 
     module: str
     version: str = "1.0.0"
     accepts: dict[str, Schema] = {}
     produces: list[Produced] = []
+    replies: dict[str, Schema] = {}
     max_lag: int = 0
     registered_us: Micros = 0
 
@@ -69,6 +71,7 @@ def contract(
     version: str = "1.0.0",
     accepts: Mapping[str, Any] | bool | None = None,
     produces: list[Produced] | None = None,
+    replies: Mapping[str, Any] | None = None,
     max_lag: int = 0,
     registered_us: int = 0,
 ) -> Contract:
@@ -85,6 +88,7 @@ def contract(
         version=version,
         accepts=by_type(accepts),
         produces=produces or [],
+        replies={check_name(name, "message type"): _schema(name, schema) for name, schema in (replies or {}).items()},
         max_lag=max_lag,
         registered_us=registered_us,
     )

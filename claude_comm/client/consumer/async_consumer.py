@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from claude_comm.client.arguments import DAY_S, check_seconds
 from claude_comm.client.consumer.async_read_ahead import AsyncReadAhead
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import (
@@ -99,6 +100,7 @@ class AsyncConsumer:
         Sends the acks gathered before. Empty also while paused, and while the bounds are reached.
         """
         if not self._unpaused.is_set():
+            check_seconds("wait_s", wait_s)
             await self._read_ahead.give_back()
             await self.flush()
             with suppress(TimeoutError):
@@ -112,6 +114,7 @@ class AsyncConsumer:
 
     async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
+        check_seconds("wait_s", wait_s, most=365 * DAY_S)
         await self.client.run(self._subscription.retrying(delivery, wait_s, reason))
 
     async def reply(self, delivery: Delivery, data: object) -> None:

@@ -49,6 +49,10 @@ class InFlight:
             return at_most
         return sum(len(delivery.entry.body or b"") for delivery in list(self._deliveries))
 
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether a delivery was read and has not ended."""
+        return delivery in self._deliveries
+
     def deliveries(self) -> list[Delivery]:
         """In the order in which they were read."""
         return list(self._deliveries)

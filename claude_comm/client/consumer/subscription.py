@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from claude_comm.client.arguments import DAY_S, check_count, check_seconds, check_topics
 from claude_comm.client.consumer.admission import Admission
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.group_position import find_position
@@ -22,8 +23,7 @@ from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
 from claude_comm.delivery.flow_control import Sizes
 from claude_comm.effects import Operation
-from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreachable
-from claude_comm.names import check_name
+from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later
 from claude_comm.ops.consume import Reader, Why
@@ -38,16 +38,17 @@ DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
 DUE_EVERY_S = 0.5
 # With several streams, how long one read waits for the first before the others are read again.
 _TURN_MS = 100
+# How long a read waits for new messages while others wait for the end of one that may kill its consumer.
+_SUSPECT_WAIT_S = 0.02
 # How many messages an instance remembers when only `dedup_s` is given: more than are ever in flight.
 _REMEMBERED = 10_000
-# Beyond it a lease is a mistake in the unit.
-_LONGEST_LEASE_S = 86_400.0
-# A year: beyond it a window is a mistake in the unit.
-_LONGEST_WINDOW_S = 365 * 86_400.0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a consumer reads. `prefetch` (0: no bound) and `prefetch_bytes` bound the deliveries in flight."""
+    """How a consumer reads. `prefetch` (0: no bound) and `prefetch_bytes` bound the deliveries in flight.
+
+    An entry that was handed out more than `trusted` times comes alone: it may kill its consumer.
+    """
 
     batch: int
     lease_s: float
@@ -55,19 +56,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     prefetch_bytes: int
     dedup: int = 0
     dedup_s: float = 0.0
+    trusted: int = 2
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError."""
-        for holds, requirement in (
-            (self.batch >= 1, "batch is at least 1"),
-            (0.001 <= self.lease_s <= _LONGEST_LEASE_S, "lease_s is from a millisecond to a day"),
-            (self.prefetch >= 0, "prefetch is at least 0"),
-            (self.prefetch_bytes >= 1, "prefetch_bytes is at least 1"),
-            (self.dedup >= 0, "dedup is at least 0"),
-            (0 <= self.dedup_s <= _LONGEST_WINDOW_S, "dedup_s is from 0 to a year"),
-        ):
-            if not holds:
-                raise ConfigurationError(f"a consumer: {requirement}.")
+        check_count("batch", self.batch, least=1)
+        check_seconds("lease_s", self.lease_s, least=0.001)
+        check_count("prefetch", self.prefetch)
+        check_count("prefetch_bytes", self.prefetch_bytes, least=1)
+        check_count("dedup", self.dedup)
+        check_seconds("dedup_s", self.dedup_s, most=365 * DAY_S)
 
 
 class Subscription:
@@ -78,14 +76,16 @@ class Subscription:
     ) -> None:
         self.identity: Identity = identify(module, settings, instance)
         keys = self.identity.keys
-        streams = [keys.inbox(module), *(keys.topic(check_name(topic, "topic")) for topic in topics)]
+        streams = [keys.inbox(module), *map(keys.topic, check_topics(topics))]
         self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
         self.options = options
         windowed = options.dedup or (_REMEMBERED if options.dedup_s else 0)
         self.in_flight = InFlight(self.identity, Window(windowed) if windowed else None, int(options.dedup_s * 1000))
         self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
-        self._reclaimer = Reclaimer(self.identity, self.readers, self.in_flight, self._admission, options.lease_s)
+        self._reclaimer = Reclaimer(
+            self.identity, self.readers, self.in_flight, self._admission, options.lease_s, options.trusted
+        )
         if instance is not None:
             self._reclaimer.look_at_own()
         self._joined = self._refused = False
@@ -118,9 +118,10 @@ class Subscription:
         """A read that notes what its failure means for the next one."""
         try:
             return (yield from reading)
-        except ServerUnreachable:
-            # What the server handed out on a connection that was cut is pending for us, and never arrived.
-            self._reclaimer.look_at_own()
+        except (ServerUnreachable, GeneratorExit):
+            # What the server handed out on a connection that was cut, or to a read that was cancelled, is pending for
+            # us, and never arrived.
+            self._reclaimer.look_at_own(unseen=True)
             raise
         except ServerRefused as refusal:
             if refusal.code != "NOGROUP":
@@ -147,8 +148,8 @@ class Subscription:
         """Moves a delivery to the dead stream, and answers its request with the failure; `error` was raised."""
         yield from self._admission.bury(delivery, why, error)
 
-    def retrying(self, delivery: Delivery, wait_s: float, reason: str) -> Operation[None]:
-        """Moves a delivery to the delayed messages (`later`)."""
+    def retrying(self, delivery: Delivery, wait_s: float, reason: str, *, counted: bool = True) -> Operation[None]:
+        """Moves a delivery to the delayed messages (`later`). Unless `counted`, this was no attempt."""
         now_us = micros()
         due_us = now_us + int(wait_s * 1_000_000)
         event = Retried(delivery.settled(now_us), brief(reason), due_us)
@@ -157,11 +158,15 @@ class Subscription:
             delivery.reader,
             delivery.entry,
             due_ms=due_us // 1000,
-            attempts=delivery.attempts,
+            attempts=delivery.attempts if counted else delivery.attempts - 1,
             event=self.identity.event(event, delivery.envelope.session),
         )
         self.release(delivery)
         self._due_at = min(self._due_at, time.monotonic() + wait_s)
+
+    def join_again(self) -> None:
+        """The server was emptied: the next read announces the streams and makes the groups where they are missing."""
+        self._joined = False
 
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: its lease is not renewed, and another consumer may claim it."""
@@ -197,6 +202,8 @@ class Subscription:
         """Sends the acks, gives back unhandled deliveries, and removes this consumer from its groups."""
         yield from self.settling()
         if self._joined:
+            if self._reclaimer.has_own():
+                yield from self._reclaimer.give_back_own()
             yield from self.giving_back(self.in_flight.deliveries(), counted=counted)
             for reader in self.readers:
                 yield from ops.leave(reader)
@@ -246,7 +253,8 @@ class Subscription:
         A millisecond more than that: a wait that is cut off would end a moment too soon, and the next be too short.
         """
         now = time.monotonic()
-        return int(max(min(deadline, self._due_at) - now, 0) * 1000) + 1 if now < deadline else 0
+        look_at = now + _SUSPECT_WAIT_S if self._reclaimer.waits_for_suspect() else self._due_at
+        return int(max(min(deadline, look_at) - now, 0) * 1000) + 1 if now < deadline else 0
 
     def _may_read_at_once(self) -> bool:
         """Whether acks and the next read may travel in one batch: no other duty is due, and no ack was refused."""

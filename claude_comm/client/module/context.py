@@ -1,28 +1,86 @@
-"""The context of a handler: the message beside its payload, and the means to act on it."""
+"""The context of a handler: the message beside its payload, and the means to act on it.
+
+Law: what a handler begins is done before its message is acked. In an `async` handler a send is on its way from the
+moment of the call; `await` it for the id, or let the end of the handler wait for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, TypeVar, overload
 
+from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.errors import ConfigurationError
+from claude_comm.names import TOPIC_PREFIX
 from claude_comm.progress.events import FileOperation, TaskProgress
-from claude_comm.registry.contracts import Contract
+from claude_comm.registry.contracts import Contract, Schema
+
+T = TypeVar("T")
+FileStatus = Literal["success", "failed"]
 
 
-class Context:
+class Threading(TypedDict, total=False):
+    """The fields that tie a message to the one being handled."""
+
+    session: str
+    correlation: str
+    causation: str
+
+
+class MessageContext:
+    """The message being handled. `envelope` is None in a start function and for a batch handler, which finds its
+    messages in `envelopes`."""
+
+    __slots__ = ("_contract", "_stop", "envelope", "envelopes")
+
+    def __init__(
+        self,
+        contract: Contract,
+        stop: Callable[[], None],
+        envelope: Envelope | None = None,
+        envelopes: Sequence[Envelope] = (),
+    ) -> None:
+        self._contract, self._stop = contract, stop
+        self.envelope = envelope
+        self.envelopes = envelopes
+
+    @property
+    def session(self) -> str:
+        """The session of the message being handled; empty where there is none."""
+        return self.envelope.session if self.envelope is not None else ""
+
+    def stop(self) -> None:
+        """Ends the module after this message."""
+        self._stop()
+
+    def _threading(self, session: str | None) -> Threading:
+        if self.envelope is None:
+            return {"session": self.session if session is None else session}
+        return {
+            "session": self.envelope.session if session is None else session,
+            "correlation": self.envelope.correlation or self.envelope.id,
+            "causation": self.envelope.id,
+        }
+
+    def _declared(self, target: str, type: str) -> Schema | None:
+        """The schema to agree on before the first message of this type, where the module declared one."""
+        return None if target.startswith(TOPIC_PREFIX) else self._contract.sends(target, type)
+
+
+class Context(MessageContext):
     """The message being handled, and the means of this module. `envelope` is None in a start function and for a batch
     handler, which finds its messages in `envelopes`.
 
     Messages sent from here carry the session and the correlation of the message being handled, and name it as their
-    cause.
+    cause. An `async` handler is given an `AsyncContext`.
     """
 
-    __slots__ = ("_contract", "_publisher", "_stop", "envelope", "envelopes")
+    __slots__ = ("_publisher",)
 
     def __init__(
         self,
@@ -32,22 +90,8 @@ class Context:
         envelope: Envelope | None = None,
         envelopes: Sequence[Envelope] = (),
     ) -> None:
-        self._publisher, self._contract, self._stop = publisher, contract, stop
-        self.envelope = envelope
-        self.envelopes = envelopes
-
-    @property
-    def session(self) -> str:
-        """The session of the message being handled; empty where there is none."""
-        return self.envelope.session if self.envelope is not None else ""
-
-    @property
-    def _causation(self) -> str:
-        return self.envelope.id if self.envelope is not None else ""
-
-    @property
-    def _correlation(self) -> str:
-        return (self.envelope.correlation or self.envelope.id) if self.envelope is not None else ""
+        super().__init__(contract, stop, envelope, envelopes)
+        self._publisher = publisher
 
     def send(
         self,
@@ -67,16 +111,32 @@ class Context:
         """
         self._agree(target, type)
         return self._publisher.publish(
-            target,
-            data,
-            type=type,
-            session=self.session if session is None else session,
-            correlation=self._correlation,
-            causation=self._causation,
-            delay_s=delay_s,
-            at=at,
-            ttl_s=ttl_s,
+            target, data, type=type, delay_s=delay_s, at=at, ttl_s=ttl_s, **self._threading(session)
         )
+
+    @overload
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str | None = ...,
+        as_: type[T],
+    ) -> T: ...
+
+    @overload
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str | None = ...,
+        as_: Any = ...,
+    ) -> Any: ...
 
     def request(
         self,
@@ -88,20 +148,10 @@ class Context:
         session: str | None = None,
         as_: Any = Any,
     ) -> Any:
-        """Sends a message and waits for its reply, as `Publisher.request` does; agreed on as with `send`.
-
-        It waits on this thread: from an `async` handler, `await asyncio.to_thread(context.request, ...)`.
-        """
+        """Sends a message and waits for its reply, as `Publisher.request` does; agreed on as with `send`."""
         self._agree(target, type)
         return self._publisher.request(
-            target,
-            data,
-            type=type,
-            timeout_s=timeout_s,
-            session=self.session if session is None else session,
-            correlation=self._correlation,
-            causation=self._causation,
-            as_=as_,
+            target, data, type=type, timeout_s=timeout_s, as_=as_, **self._threading(session)
         )
 
     def progress(self, task: str, completed: float, total: float) -> None:
@@ -109,28 +159,128 @@ class Context:
         self._publisher.tell(task_progress(task, completed, total), session=self.session)
 
     def file(
-        self,
-        operation: str,
-        path: str,
-        status: Literal["success", "failed"] = "success",
-        *,
-        size_bytes: int = 0,
-        **details: object,
+        self, operation: str, path: str, status: FileStatus = "success", *, size_bytes: int = 0, **details: object
     ) -> None:
         """Reports a file that was read, written or failed at; it counts in the session."""
         event = FileOperation(operation, str(path), status, size_bytes, details)
         self._publisher.tell(event, session=self.session)
 
-    def stop(self) -> None:
-        """Ends the module after this message."""
-        self._stop()
-
     def _agree(self, target: str, type: str) -> None:
         if self._publisher.agreed(target, type):
             return
-        schema = self._contract.sends(target, type)
-        if schema is not None and not target.startswith("topic:"):
+        schema = self._declared(target, type)
+        if schema is not None:
             self._publisher.negotiate(target, schema, type=type)
+
+
+class AsyncContext(MessageContext):
+    """The context of an `async` handler: as `Context`, without holding up the event loop.
+
+    `send`, `progress` and `file` begin at once and return a task: `await` it for its result. A handler has ended when
+    all of them have, and fails as they fail.
+    """
+
+    __slots__ = ("_publisher", "_tasks")
+
+    def __init__(
+        self,
+        publisher: AsyncPublisher,
+        contract: Contract,
+        stop: Callable[[], None],
+        envelope: Envelope | None = None,
+        envelopes: Sequence[Envelope] = (),
+    ) -> None:
+        super().__init__(contract, stop, envelope, envelopes)
+        self._publisher = publisher
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def send(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        session: str | None = None,
+        delay_s: float | None = None,
+        at: datetime | None = None,
+        ttl_s: float | None = None,
+    ) -> asyncio.Task[str]:
+        """Sends a message; the task returns its id when it is in the stream. Raises there as `Context.send` does."""
+        fields = self._threading(session)
+
+        async def send() -> str:
+            await self._agree(target, type)
+            return await self._publisher.publish(target, data, type=type, delay_s=delay_s, at=at, ttl_s=ttl_s, **fields)
+
+        return self._begin(send())
+
+    @overload
+    async def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str | None = ...,
+        as_: type[T],
+    ) -> T: ...
+
+    @overload
+    async def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str | None = ...,
+        as_: Any = ...,
+    ) -> Any: ...
+
+    async def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = DEFAULT_TYPE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        session: str | None = None,
+        as_: Any = Any,
+    ) -> Any:
+        """Sends a message and waits for its reply, as `Publisher.request` does; agreed on as with `send`."""
+        await self._agree(target, type)
+        return await self._publisher.request(
+            target, data, type=type, timeout_s=timeout_s, as_=as_, **self._threading(session)
+        )
+
+    def progress(self, task: str, completed: float, total: float) -> asyncio.Task[None]:
+        """Reports how far a task is, in units of its own."""
+        return self._begin(self._publisher.tell(task_progress(task, completed, total), session=self.session))
+
+    def file(
+        self, operation: str, path: str, status: FileStatus = "success", *, size_bytes: int = 0, **details: object
+    ) -> asyncio.Task[None]:
+        """Reports a file that was read, written or failed at; it counts in the session."""
+        event = FileOperation(operation, str(path), status, size_bytes, details)
+        return self._begin(self._publisher.tell(event, session=self.session))
+
+    async def finish(self) -> None:
+        """Returns when everything that was begun has ended. Raises the first error that nobody awaited."""
+        while self._tasks:
+            await self._tasks.pop(0)
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
+        self._tasks.append(task)
+        return task
+
+    async def _agree(self, target: str, type: str) -> None:
+        if self._publisher.agreed(target, type):
+            return
+        schema = self._declared(target, type)
+        if schema is not None:
+            await self._publisher.negotiate(target, schema, type=type)
 
 
 def task_progress(task: Any, completed: Any, total: Any) -> TaskProgress:

@@ -1,12 +1,15 @@
 """The executors of a module: where its handlers run, one at a time or several at once.
 
 Law: a worker takes a delivery, handles it to its end, and takes the next. With one worker the order of the messages is
-kept. A BaseException that is no Exception (SystemExit) in a worker stops the module.
+kept. Only SystemExit and KeyboardInterrupt leave a handler (see `handling`): they stop the module. An executor whose
+workers have all ended, though nobody stopped it, says so by `alive`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -16,15 +19,15 @@ from typing import Any, Protocol, TypeAlias
 
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.module.handlers import Handler
+from claude_comm.client.module.handling import Call
 from claude_comm.client.module.prefetch import Prefetcher
 
-# How long tasks that were cancelled at the deadline may take to end.
+# How long tasks that were cancelled at the deadline may take to end, and the publisher of the loop to close.
 _CANCEL_S = 1.0
 # After how many messages a task whose handler never waits lets other tasks run.
 _TURN = 16
 
 Starters: TypeAlias = list[Callable[[], Any]]
-Call: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class Executor(Protocol):
@@ -33,7 +36,12 @@ class Executor(Protocol):
     error: BaseException | None
 
     def start(self, starters: Starters) -> None:
-        """Runs the start functions one after another, then begins to take."""
+        """Begins: the start functions run one after another, then workers take deliveries."""
+        ...
+
+    def alive(self) -> bool:
+        """Whether there is a worker."""
+        ...
 
     def join(self, deadline: float) -> bool:
         """Waits for all workers, until `deadline` (monotonic seconds); whether all have ended."""
@@ -49,46 +57,49 @@ class ThreadExecutor:
         self.error: BaseException | None = None
         self._prefetcher, self._handle, self._ended = prefetcher, handle, ended
         self._starters: Starters = []
-        self._started = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"claude-comm worker {number}", daemon=True)
             for number in range(count)
         ]
 
     def start(self, starters: Starters) -> None:
-        first, *others = self._threads
         self._starters = starters
-        first.start()
-        self._started.wait()
-        if self.error is None:
-            for thread in others:
-                thread.start()
+        self._threads[0].start()
+
+    def alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
 
     def join(self, deadline: float) -> bool:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(deadline - time.monotonic(), 0))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not self.alive()
 
     def _work(self) -> None:
         take, handle = self._prefetcher.take, self._handle
         try:
-            # On the first worker: a SQLite connection that a start function opens is bound to its thread.
-            while self._starters:
-                self._starters.pop(0)()
-            self._started.set()
+            if threading.current_thread() is self._threads[0]:
+                self._begin()
             while (delivery := take()) is not None:
                 handle(delivery)
         except BaseException as error:  # noqa: BLE001  (the module ends with it, as it would if this were its only thread)
             self.error = error
-            self._started.set()
             self._ended()
+
+    def _begin(self) -> None:
+        # On the first worker: a SQLite connection that a start function opens is bound to its thread.
+        while self._starters:
+            self._starters.pop(0)()
+        for thread in self._threads[1:]:
+            if not self._prefetcher.closed:
+                thread.start()
 
 
 class AsyncExecutor:
     """Each worker is a task of one event loop, on a thread of its own, for handlers that are `async`.
 
-    A plain function among them runs on the loop if there is only one worker, and else on a thread.
+    A plain function among them runs on the loop if there is only one worker, and else on a thread. `closing` is awaited
+    on the loop at the end.
     """
 
     def __init__(
@@ -97,60 +108,86 @@ class AsyncExecutor:
         count: int,
         handle: Callable[[Delivery, Call], Awaitable[None]],
         ended: Callable[[], None],
+        closing: Callable[[], Awaitable[None]],
     ) -> None:
         self.error: BaseException | None = None
         self._prefetcher, self._count, self._handle, self._ended = prefetcher, count, handle, ended
+        self._closing = closing
         self._pool = _ThreadPool(count) if count > 1 else None
         self._loop = asyncio.new_event_loop()
+        self._finished = False
         self._waiting: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
+        self._reader = threading.Thread(
+            target=prefetcher.fill, args=(self._call_wake,), name="claude-comm reader", daemon=True
+        )
 
     def start(self, starters: Starters) -> None:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._started(starters), self._loop).result()
-        threading.Thread(
-            target=self._prefetcher.fill, args=(self._call_wake,), name="claude-comm reader", daemon=True
-        ).start()
+        self._loop.call_soon_threadsafe(lambda: self._tasks.append(self._loop.create_task(self._begin(starters))))
+
+    def alive(self) -> bool:
+        begun = self._reader.ident is not None
+        return self._thread.is_alive() and (not begun or self._reader.is_alive())
 
     def join(self, deadline: float) -> bool:
-        """Tasks that are not done by then are cancelled; one that does not heed that is left alone."""
+        """Tasks that have not ended by then are cancelled; one that ignores that is left alone."""
         if not self._thread.is_alive():
             return True
-        ending = asyncio.run_coroutine_threadsafe(self._all_done(deadline - time.monotonic()), self._loop)
+        ending = asyncio.run_coroutine_threadsafe(self._end(deadline), self._loop)
         try:
-            done = ending.result(max(deadline - time.monotonic(), 0) + 2 * _CANCEL_S)
+            done = ending.result(max(deadline - time.monotonic(), 0) + 3 * _CANCEL_S)
         except TimeoutError:  # a plain function holds the loop
             return False
+        self._finished = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CANCEL_S)
         return done
 
     async def call(self, handler: Handler, *arguments: Any) -> Any:
         """The result of a handler."""
+        run = contextvars.copy_context().run
         if handler.is_async:
-            return await handler.function(*arguments)
-        result = (
-            handler.function(*arguments) if self._pool is None else await self._pool.run(handler.function, *arguments)
-        )
-        return await result if asyncio.iscoroutine(result) else result
+            result = handler.function(*arguments)
+        elif self._pool is None:
+            result = run(handler.function, *arguments)
+        else:
+            result = await self._pool.run(run, handler.function, *arguments)
+        while inspect.isawaitable(result):
+            result = await result
+        return result
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        # A handler may stop the loop that it runs on; it is not its own.
+        while not self._finished:
+            self._loop.run_forever()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    async def _started(self, starters: Starters) -> None:
-        for starter in starters:
-            result = starter()
-            if asyncio.iscoroutine(result):
-                await result
-        self._tasks = [self._loop.create_task(self._work()) for _ in range(self._count)]
+    async def _begin(self, starters: Starters) -> None:
+        try:
+            for starter in starters:
+                result = starter()
+                while inspect.isawaitable(result):
+                    result = await result
+        except BaseException as error:  # noqa: BLE001  (as of a thread)
+            self.error = error
+            self._ended()
+            return
+        if not self._prefetcher.closed:
+            self._tasks += [self._start_worker() for _ in range(self._count)]
+            self._reader.start()
+
+    def _start_worker(self) -> asyncio.Task[None]:
+        return self._loop.create_task(self._work(), context=contextvars.Context())
 
     async def _work(self) -> None:
+        """Takes deliveries until the prefetcher is closed, or until a handler has set a context variable: what it set
+        for its message is not for the next, so another task goes on."""
+        clean, done = contextvars.copy_context(), 0
         try:
-            done = 0
             while not self._prefetcher.closed:
                 delivery = self._prefetcher.poll()
                 if delivery is None:
@@ -158,10 +195,16 @@ class AsyncExecutor:
                     await self._wait_for_delivery()
                     continue
                 await self._handle(delivery, self.call)
+                if contextvars.copy_context() != clean:
+                    self._tasks = [task for task in self._tasks if not task.done()]
+                    self._tasks.append(self._start_worker())
+                    return
                 done += 1
                 if done % _TURN == 0:
                     await asyncio.sleep(0)
         except asyncio.CancelledError:
+            if not self._prefetcher.closed:  # a handler cancelled all tasks of the loop
+                self._tasks.append(self._start_worker())
             raise
         except BaseException as error:  # noqa: BLE001  (as of a thread)
             self.error = error
@@ -185,16 +228,22 @@ class AsyncExecutor:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _all_done(self, within_s: float) -> bool:
-        self._wake()
-        if not self._tasks:
-            return True
-        _, late = await asyncio.wait(self._tasks, timeout=max(within_s, 0))
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=_CANCEL_S)
-        return not late
+    async def _end(self, deadline: float) -> bool:
+        """Ends the tasks; whether all of them had ended by the deadline."""
+        done = True
+        while tasks := [task for task in self._tasks if not task.done()]:
+            self._wake()
+            _, late = await asyncio.wait(tasks, timeout=max(deadline - time.monotonic(), 0))
+            for task in late:
+                task.cancel()
+            if late:
+                done = False
+                await asyncio.wait(late, timeout=_CANCEL_S)
+                break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_S):
+                await self._closing()
+        return done
 
 
 class _ThreadPool:
@@ -216,6 +265,10 @@ class _ThreadPool:
             future, function, arguments = self._jobs.get()
             try:
                 result = function(*arguments)
+            except (StopIteration, GeneratorExit) as error:  # which mean something else to a coroutine
+                stopped = RuntimeError(f"the handler raised {type(error).__name__}")
+                stopped.__cause__ = error
+                _resolve(future, future.set_exception, stopped)
             except BaseException as error:  # noqa: BLE001  (handed to the task that waits for it)
                 _resolve(future, future.set_exception, error)
             else:

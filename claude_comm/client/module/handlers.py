@@ -7,19 +7,19 @@ is decided once, when it is registered.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from claude_comm.client.payload_types import accepted, payload_of, reader_of, value_reader_of
+from claude_comm.client.module.signatures import signature_of
+from claude_comm.client.payload_types import accepted, payload_of, produced, reader_of, value_reader_of
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import Envelope
-from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError
+from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError, SchemaError
 from claude_comm.json_form import json_form, refuse_not_finite
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.validation.validator import Validator, compile_validator
@@ -42,7 +42,8 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True):
     """A function for one type of message, `(payload)` or, where it `takes_context`, `(payload, context)`.
 
     `argument` is from an envelope to the payload that the function is given; it raises Refused or DecodeError.
-    `retry` is what happens when the function raises. With `most` its payload is a list of up to so many.
+    `retry` is what happens when the function raises. With `most` its payload is a list of up to so many. `reply` is the
+    schema of its results, where their type says it.
     """
 
     type: str
@@ -53,24 +54,25 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True):
     is_async: bool
     retry: RetryPolicy
     most: int = 0
+    reply: Schema | None = None
 
 
 def make_handler(
-    type: str, function: Callable[..., Any], accepts: Any, retry: RetryPolicy, *, most: int = 0
+    type: str,
+    function: Callable[..., Any],
+    accepts: Any,
+    retry: RetryPolicy,
+    *,
+    most: int = 0,
+    local: Mapping[str, Any] | None = None,
 ) -> Handler:
-    """`most` is for a function that takes a list of payloads; 0 for one that takes a payload.
+    """`most` is for a function that takes a list of payloads; 0 for one that takes a payload. Annotations may refer to
+    names in `local` beside those of the function's module.
 
     Raises ConfigurationError for a function of another form, SchemaError for a schema that cannot be used.
     """
-    name = getattr(function, "__qualname__", repr(function))
-    parameters = list(inspect.signature(function).parameters.values())
-    if not 1 <= len(parameters) <= 2:
-        raise ConfigurationError(
-            f"the handler {name} takes {len(parameters)} parameters: it needs (payload) or (payload, context)."
-        )
-    shape = typing.get_type_hints(function).get(parameters[0].name, Any)
-    if most:
-        shape = _element(shape, name)
+    signature = signature_of(function, local)
+    shape = _element(signature.shape, signature.name) if most else signature.shape
     declared = accepted(shape if accepts is None else accepts)
     return Handler(
         type=type,
@@ -78,18 +80,24 @@ def make_handler(
         schema=declared,
         # A Python type is its own validator; only a schema that was written out needs another.
         argument=_typed(shape) if accepts is None else _validated(shape, compile_validator(declared)),
-        takes_context=len(parameters) == 2,
-        is_async=is_async(function),
+        takes_context=signature.takes_context,
+        is_async=signature.is_async,
+        reply=None if most else _reply(signature.result),
         retry=retry,
         most=most,
     )
 
 
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether its result is to be awaited."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+def _reply(result: Any) -> Schema | None:
+    """The schema of what a handler returns; None where its annotation does not say it."""
+    if result in (Any, None, type(None), object) or (
+        inspect.isclass(result) is False and typing.get_origin(result) is None
+    ):
+        return None
+    try:
+        return produced(result)
+    except SchemaError:
+        return None
 
 
 def _element(shape: Any, name: str) -> Any:

@@ -8,17 +8,20 @@ is handled twice.
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from claude_comm.client.arguments import check_count, check_seconds, check_topics
 from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
-from claude_comm.client.module.context import Context
-from claude_comm.client.module.handlers import Handler, is_async, make_handler
+from claude_comm.client.module.context import AsyncContext, Context
+from claude_comm.client.module.handlers import Handler, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
 from claude_comm.client.module.self_check import unkept, warning
+from claude_comm.client.module.signatures import check_starter, is_async
 from claude_comm.client.payload_types import produced
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
@@ -31,6 +34,15 @@ from claude_comm.settings import Settings
 # Enough for the round trip to cost little beside the messages.
 DEFAULT_BATCH = 500
 
+# The forms of a handler, of a handler of batches, and of a start function, for type checkers.
+OneForm: TypeAlias = Callable[[Any], object] | Callable[[Any, Context], object] | Callable[[Any, AsyncContext], object]
+BatchForm: TypeAlias = (
+    Callable[[list[Any]], object] | Callable[[list[Any], Context], object] | Callable[[list[Any], AsyncContext], object]
+)
+StartForm: TypeAlias = Callable[[Context], object] | Callable[[AsyncContext], object]
+One = TypeVar("One", bound=OneForm)
+Batch = TypeVar("Batch", bound=BatchForm)
+Start = TypeVar("Start", bound=StartForm)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -86,11 +98,15 @@ class Module:
     ) -> None:
         self.name = check_name(name)
         self.version = version
-        self.retry = retry or RetryPolicy()
-        self.lease_s, self.drain_s, self.concurrency = lease_s, drain_s, concurrency
-        self.prefetch = max(2 * batch, 2 * concurrency) if prefetch is None else prefetch
-        _check_counts(concurrency, self.prefetch, drain_s)
-        self._topics = tuple(check_name(topic, "topic") for topic in topics)
+        self.retry = _policy(retry) or RetryPolicy()
+        self.lease_s, self.drain_s = lease_s, check_seconds("drain_s", drain_s)
+        self.concurrency = check_count("concurrency", concurrency, least=1)
+        if prefetch is None:
+            prefetch = max(2 * check_count("batch", batch, least=1), 2 * concurrency)
+        self.prefetch = check_count("prefetch", prefetch)
+        if prefetch < concurrency:
+            raise ConfigurationError(f"prefetch is {prefetch}: it is at least concurrency, or workers would be idle.")
+        self._topics = check_topics(topics)
         self._options = Options(
             batch=batch,
             prefetch=self.prefetch,
@@ -98,30 +114,34 @@ class Module:
             lease_s=lease_s,
             dedup=dedup,
             dedup_s=dedup_s,
+            trusted=1,
         )
-        self.max_lag = max_lag
+        self.max_lag = check_count("max_lag", max_lag)
         self._settings, self._instance = settings, instance
         self._handlers: dict[str, Handler] = {}
         self._produces: list[Produced] = []
-        self._starters: list[Callable[[Context], Any]] = []
+        self._starters: list[Callable[..., Any]] = []
         self._stop = threading.Event()
         self._paused = False
         self._runner: Runner | None = None
 
     def handles(
         self, type: str = DEFAULT_TYPE, *, accepts: Any = None, retry: RetryPolicy | None = None
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[One], One]:
         """Registers a handler `(payload)` or `(payload, context)` for one type of message; it may be `async`.
 
         `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all; a few messages of
         it are put to the annotation at once, and a `ContractNotKept` warning names one that would be refused.
         `retry` is the policy for this type, where it is not that of the module.
+
+        An annotation of the result is part of the contract, as the schema of replies. A function whose body would not
+        run (a generator) is refused.
         """
         return self._register(type, accepts, retry, 0)
 
     def handles_batch(
         self, type: str = DEFAULT_TYPE, *, max: int = 100, accepts: Any = None, retry: RetryPolicy | None = None
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[Batch], Batch]:
         """Registers a handler `(payloads)` or `(payloads, context)` that is given a list of up to `max` messages.
 
         They are the messages of this type that have been read, in order; none is waited for. When the function
@@ -129,9 +149,7 @@ class Module:
         calls count for the retry policy: one bad message buries none of its neighbours. So make it repeatable. A
         message that is retried later comes alone.
         """
-        if max < 1:
-            raise ConfigurationError("max is at least 1.")
-        return self._register(type, accepts, retry, max)
+        return self._register(type, accepts, retry, check_count("max", max, least=1))
 
     def produces(self, type: str, shape: Any, *, target: str = "") -> None:
         """Declares what this module sends; before the first such message it negotiates with the target.
@@ -140,8 +158,9 @@ class Module:
         """
         self._produces.append(Produced(check_name(type, "message type"), produced(shape), target))
 
-    def on_start(self, function: Callable[[Context], Any]) -> Callable[[Context], Any]:
+    def on_start(self, function: Start) -> Start:
         """Registers a function to run once, before the first message is read; it may be `async`."""
+        check_starter(function)
         self._starters.append(function)
         return function
 
@@ -158,6 +177,9 @@ class Module:
             version=self.version,
             accepts=accepts or None,
             produces=self._produces,
+            replies={
+                type: registered.reply for type, registered in self._handlers.items() if registered.reply is not None
+            },
             max_lag=self.max_lag,
         )
 
@@ -198,12 +220,19 @@ class Module:
     def _register(
         self, type: str, accepts: Any, retry: RetryPolicy | None, most: int
     ) -> Callable[[Function], Function]:
+        if callable(type):
+            raise ConfigurationError(
+                "the decorator is called: write `@module.handles()`, or name a message type in it."
+            )
         check_name(type, "message type")
+        policy = _policy(retry) or self.retry
         if type in self._handlers:
             raise ConfigurationError(f"{self.name!r} has a handler for {type!r} messages already.")
 
         def register(function: Function) -> Function:
-            made = self._handlers[type] = make_handler(type, function, accepts, retry or self.retry, most=most)
+            local = sys._getframe(1).f_locals
+            made = make_handler(type, function, accepts, policy, most=most, local=local)
+            self._handlers[type] = made
             broken = unkept(made)
             if broken is not None:
                 warnings.warn(warning(self.name, type, broken), stacklevel=2)
@@ -223,11 +252,7 @@ class Module:
         )
 
 
-def _check_counts(concurrency: int, prefetch: int, drain_s: float) -> None:
-    for holds, requirement in (
-        (concurrency >= 1, "concurrency is at least 1"),
-        (prefetch >= concurrency, "prefetch is at least concurrency, or workers would be idle"),
-        (drain_s >= 0, "drain_s is at least 0"),
-    ):
-        if not holds:
-            raise ConfigurationError(f"a module: {requirement}.")
+def _policy(retry: Any) -> RetryPolicy | None:
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(f"retry is {retry!r}: it is a RetryPolicy, such as RetryPolicy(attempts=3).")
+    return retry

@@ -13,6 +13,8 @@ from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
+from claude_comm.ops import registry
+from claude_comm.ops.registry import HEARTBEAT_MS
 from claude_comm.runtime.heartbeat import Heartbeat
 from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog
@@ -33,8 +35,10 @@ class Upkeep:
         log: EventLog,
         lease_s: float,
         outage: Outage,
+        register: Callable[[], None],
     ) -> None:
-        self._client, self._subscription, self._outage = client, subscription, outage
+        self._identity, self._client, self._subscription, self._outage = identity, client, subscription, outage
+        self._register = register
         member = f"{identity.module}/{identity.instance}"
         self.heartbeat = Heartbeat(client.run, identity.keys.instances, member, log)
         self._renew_every_s = lease_s * RENEW_FRACTION
@@ -53,6 +57,9 @@ class Upkeep:
         if self._subscription.in_flight.has_acks():
             self._prompted.set()
 
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         self._ended = True
         self._prompted.set()
@@ -61,6 +68,7 @@ class Upkeep:
     def _run(self) -> None:
         tick_s = min(ACK_WITHIN_S, self._renew_every_s)
         renew_at = time.monotonic() + self._renew_every_s
+        look_at = time.monotonic() + HEARTBEAT_MS / 1000
         while not self._ended:
             now = time.monotonic()
             try:
@@ -70,7 +78,16 @@ class Upkeep:
                     renew_at = now + self._renew_every_s
                 self._client.run(self._subscription.settling())
                 self._maintain()
+                if now >= look_at:
+                    self._register_if_lost()
+                    look_at = now + HEARTBEAT_MS / 1000
             except TransportError as error:
                 self._outage.met(error)
             self._prompted.wait(tick_s)
             self._prompted.clear()
+
+    def _register_if_lost(self) -> None:
+        """Registers again where the registry was emptied (FLUSHALL, a restart without a file)."""
+        if not self._client.run(registry.is_registered(self._identity.keys, self._identity.module)):
+            self._register()
+            self._subscription.join_again()

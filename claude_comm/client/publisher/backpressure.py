@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
+from claude_comm.client.arguments import check_choice, check_seconds
 from claude_comm.effects import Operation
-from claude_comm.errors import ConfigurationError, InboxFull
+from claude_comm.errors import InboxFull
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import lag
 
@@ -40,8 +41,8 @@ class Backpressure:
     """The limits that one publisher knows. Topics have none: no single reader speaks for them."""
 
     def __init__(self, keys: Keys, default_limit: int, on_lag: OnLag, wait_s: float) -> None:
-        if on_lag not in ("wait", "refuse"):
-            raise ConfigurationError(f'on_lag is {on_lag!r}: it is "wait" or "refuse".')
+        check_choice("on_lag", on_lag, ("wait", "refuse"))
+        check_seconds("lag_wait_s", wait_s)
         self._keys, self._default, self._on_lag, self._wait_s = keys, default_limit, on_lag, wait_s
         self._inboxes: dict[str, _Inbox | None] = {}
         # Whether there is any limit at all: what publishing looks at before anything else.

@@ -39,6 +39,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.client.publisher.sender import Sender
 from claude_comm.effects import Post
@@ -66,6 +67,8 @@ class Queue(Generic[AnyFuture]):
     """The messages that wait to be sent, counted in bytes."""
 
     def __init__(self, max_bytes: int, on_full: OnFull) -> None:
+        check_count("max_waiting_bytes", max_bytes, least=1)
+        check_choice("on_full", on_full, ("wait", "refuse", "drop_oldest"))
         self.messages: deque[Queued[AnyFuture]] = deque()
         self.waiting_bytes = 0
         self.max_bytes, self.on_full = max_bytes, on_full

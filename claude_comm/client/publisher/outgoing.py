@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from claude_comm import envelope as envelopes
+from claude_comm.client.arguments import check_headers, check_seconds, check_text
 from claude_comm.client.identity import Identity, micros, new_id
+from claude_comm.client.publisher.backpressure import LEAST_S
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Form
-from claude_comm.errors import ConfigurationError
 from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
@@ -61,7 +62,7 @@ class Outgoing:
         """A new message: its id, and its encoded form for a stream."""
         stream = self._streams.get(target) or self._stream(target)
         check_name(type, "message type")
-        if session:
+        if session != "":
             check_session(session)
         time_us = micros()
         id_ = new_id(time_us)
@@ -76,14 +77,14 @@ class Outgoing:
             type=type,
             time=time_us,
             session=session,
-            correlation=correlation,
-            causation=causation,
-            reply_to=reply_to,
+            correlation=check_text("correlation", correlation),
+            causation=check_text("causation", causation),
+            reply_to=check_text("reply_to", reply_to),
             agreement=agreement,
             not_before=times.not_before,
             expires=times.expires,
-            content_type=content_type,
-            headers=dict(headers) if headers else {},
+            content_type=check_text("content_type", content_type),
+            headers=check_headers(headers) if headers else {},
             data=envelopes.pack(data),
         )
         return id_, Post(stream, self.identity.encode(envelope))
@@ -95,7 +96,7 @@ class Outgoing:
         datas = list(payloads)
         stream, ids, time_us = self.identity.keys.stream(check_target(target)), self._ids(len(datas)), micros()
         check_name(type, "message type")
-        if session:
+        if session != "":
             check_session(session)
         agreement = ""
         if self.agreed(target, type):
@@ -128,8 +129,7 @@ class Outgoing:
         timeout_s: float,
     ) -> tuple[str, Post]:
         """A new request, which expires with its time. Raises ConfigurationError."""
-        if not timeout_s > 0:
-            raise ConfigurationError(f"timeout_s is {timeout_s!r}: it is a number of seconds above 0.")
+        check_seconds("timeout_s", timeout_s, least=LEAST_S)
         return self.prepare(
             target,
             data,
