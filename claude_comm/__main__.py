@@ -13,7 +13,7 @@ import typer
 
 from claude_comm.cli.app import group
 from claude_comm.errors import ClaudeCommError
-from claude_comm.terminal.output import prepare, say, silence
+from claude_comm.terminal.output import prepare, say_error, silence
 
 INTERRUPTED = 130
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = group().main(arguments, prog_name="claude-comm", standalone_mode=False)
     except ClaudeCommError as error:
-        say(f"Error: {error}")
+        say_error(error)
         return error.exit_code
     except typer.TyperException as error:
         show_usage(error)
@@ -44,7 +44,7 @@ def show_usage(error: typer.TyperException) -> None:
     """A usage error, below the usage line of its command where the error can show one."""
     show = getattr(error, "show", None)
     if show is None:
-        say(f"Error: {error}")
+        say_error(error)
     else:
         show()
 

@@ -143,7 +143,7 @@ def group() -> Commands:
         cls=Commands,
         name="claude-comm",
         help=HELP,
-        add_completion=False,
+        add_completion=True,
         no_args_is_help=True,
         rich_markup_mode=_markup(),
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,13 +12,16 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.delivery.burial import Burial, Where
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import dead
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 
-BuryingModule = Annotated[str, typer.Argument(metavar="MODULE", help="The module that buried them.")]
+BuryingModule = Annotated[
+    str, typer.Argument(metavar="MODULE", help="The module that buried them.", autocompletion=completions.modules)
+]
 Conditions = Annotated[
     list[str],
     typer.Option(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from claude_comm.escaping import clean
 from claude_comm.schema.explain import explain
 from claude_comm.schema.verdict import Verdict
-from claude_comm.terminal.output import emit
+from claude_comm.terminal.output import emit, emit_styled, style_of
 
 EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 4}
 
@@ -15,7 +15,7 @@ EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 
 def show(verdict: Verdict, title: str = "") -> None:
     """The answer, then its grounds; with a title before the first line, the rest is indented below it."""
     first, *more = [line for line in explain(verdict).splitlines() if line]
-    emit(clean(f"{title}: {first}" if title else first))
+    emit_styled(clean(f"{title}: {first}" if title else first), style_of("verdict", verdict.answer))
     for line in more:
         emit(clean(f"  {line}" if title else line))
 

@@ -24,7 +24,7 @@ from claude_comm.store.activity import HopActivity
 from claude_comm.store.records import FileOperationRow
 from claude_comm.store.statistics import SessionSnapshot
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import emit, emit_table, on_terminal, shorten
+from claude_comm.terminal.output import FAILED, emit, emit_styled, emit_table, on_terminal, shorten
 
 # For the default corpus of docs and package metadata; another folder is searched for words that its pages share.
 SEARCHES = ("streams", '"json schema"', "fast OR quick")
@@ -55,7 +55,7 @@ def refused(error: NegotiationRefused, version: str) -> None:
     """The refusal with the message that shows it."""
     agreement = error.refusal
     assert isinstance(agreement, Agreement)
-    emit(clean(f"  {_hop(agreement)}: REFUSED as declared in version {version}"))
+    emit_styled(clean(f"  {_hop(agreement)}: REFUSED as declared in version {version}"), FAILED)
     verdict = agreement.verdict
     if isinstance(verdict, Incompatible):
         emit(clean(f"    a message it may send:  {msgspec.json.encode(verdict.witness).decode()}"))

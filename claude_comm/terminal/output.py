@@ -19,6 +19,13 @@ from claude_comm.escaping import UNSAFE, clean, json_escape
 # The same without what JSON's own writer escapes already, and without the line ends that it lays out with.
 _UNSAFE_IN_JSON = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "", 1))
 
+# What stands out, on a light terminal as on a dark one: what failed, and what is not decided yet.
+FAILED, OPEN, GOOD = "bold red", "bold magenta", "bold green"
+_OUTCOMES = {
+    **dict.fromkeys(("failed", "buried", "incompatible", "impossible", "unreadable", "not running"), FAILED),
+    **dict.fromkeys(("retrying", "undecided"), OPEN),
+}
+
 # File descriptors whose reader has left.
 _gone: set[int] = set()
 
@@ -39,6 +46,14 @@ def prepare() -> None:
 def say(words: str) -> None:
     """A message about the run, to stderr; line ends and indentation stay."""
     _write(sys.stderr, "\n".join(clean(line) for line in words.splitlines()) + "\n")
+
+
+def say_error(error: object) -> None:
+    """What went wrong, to stderr; the word in red where a person reads it and has not asked for none (NO_COLOR)."""
+    colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    first, *more = str(error).splitlines() or [""]
+    word = "\x1b[1;31mError:\x1b[0m" if colours else "Error:"
+    _write(sys.stderr, "\n".join([f"{word} {clean(first)}", *map(clean, more)]) + "\n")
 
 
 def emit(line: str) -> None:
@@ -68,7 +83,7 @@ def emit_document(value: Any) -> None:
 
 def emit_styled(line: str, style: str) -> None:
     """One line of data that is clean already, in a style (`bold red`) where a person reads it on a terminal."""
-    if not on_terminal():
+    if not style or not on_terminal():
         emit(line)
         return
     from rich.text import Text
@@ -96,9 +111,16 @@ def emit_fields(fields: Mapping[str, object]) -> None:
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         first, *more = str(value).splitlines() or [""]
-        emit(f"{name.ljust(width)}  {clean(first)}".rstrip())
-        for line in more:
-            emit(f"{' ' * width}  {clean(line)}".rstrip())
+        style = style_of(name, first)
+        for label, line in ((name, first), *(("", line) for line in more)):
+            emit_styled(f"{label.ljust(width)}  {clean(line)}".rstrip(), style)
+
+
+def style_of(name: str, value: str) -> str:
+    """How a value of this name is shown to a person: an outcome by what it is, the reason of a failure like one."""
+    if name in ("status", "verdict", "state"):
+        return _OUTCOMES.get(value, "")
+    return "red" if name in ("reason", "refused because") else ""
 
 
 def on_terminal() -> bool:
@@ -142,7 +164,7 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: S
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in cells:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(cell, style_of(name, cell)) for name, cell in zip(columns, row, strict=True)))
     _rich_print(table)
 
 

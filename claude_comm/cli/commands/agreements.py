@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.names import Keys
 from claude_comm.negotiation.agreement import Agreement, why
@@ -19,7 +20,12 @@ _ID_CHARACTERS = 12
 
 
 def command(
-    module: Annotated[str, typer.Option("--module", "-m", help="Only those with this module on one side.")] = "",
+    module: Annotated[
+        str,
+        typer.Option(
+            "--module", "-m", help="Only those with this module on one side.", autocompletion=completions.modules
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """List the agreements and refusals that negotiations have stored.

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.dead_letters import walk_all
 from claude_comm.cli.options import AsJson
 from claude_comm.delivery.burial import Group, groups
@@ -19,7 +20,10 @@ _REASON_CHARACTERS = 120
 
 
 def command(
-    module: Annotated[str, typer.Argument(metavar="[MODULE]", help="Only what this module buried.")] = "",
+    module: Annotated[
+        str,
+        typer.Argument(metavar="[MODULE]", help="Only what this module buried.", autocompletion=completions.modules),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """List the buried messages, grouped by reason and place.

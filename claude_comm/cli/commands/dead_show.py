@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.dead_letters import walk_all
 from claude_comm.cli.options import AsJson
 from claude_comm.cloudevents import cloudevent, readable
@@ -23,7 +24,9 @@ from claude_comm.transport.driver import Client
 
 def command(
     buried: Annotated[str, typer.Argument(metavar="ID", help="An id from `dead list`, a message id or its start.")],
-    module: Annotated[str, typer.Option("--module", "-m", help="The module that buried it.")] = "",
+    module: Annotated[
+        str, typer.Option("--module", "-m", help="The module that buried it.", autocompletion=completions.modules)
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show one whole buried message and the reason why it was buried.

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable, shown
@@ -20,9 +21,18 @@ _PIPED_PREVIEW_CHARACTERS = 240
 
 
 def command(
-    target: Annotated[str, typer.Option("--target", "-t", help="Only messages to this module or topic:NAME.")] = "",
-    source: Annotated[str, typer.Option("--source", "-s", help="Only messages from this module.")] = "",
-    session: Annotated[str, typer.Option("--session", help="Only messages of this session.")] = "",
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", "-t", help="Only messages to this module or topic:NAME.", autocompletion=completions.modules
+        ),
+    ] = "",
+    source: Annotated[
+        str, typer.Option("--source", "-s", help="Only messages from this module.", autocompletion=completions.modules)
+    ] = "",
+    session: Annotated[
+        str, typer.Option("--session", help="Only messages of this session.", autocompletion=completions.sessions)
+    ] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many.")] = 20,
     as_json: AsJson = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.store import queries
@@ -16,7 +17,9 @@ from claude_comm.terminal.output import emit_json, emit_table, say
 
 
 def command(
-    module: Annotated[str, typer.Option("--module", "-m", help="Only tasks of this module.")] = "",
+    module: Annotated[
+        str, typer.Option("--module", "-m", help="Only tasks of this module.", autocompletion=completions.modules)
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the progress that modules have reported, by task."""

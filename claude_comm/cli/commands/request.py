@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
 from claude_comm.client.publisher.publisher import Publisher
@@ -17,11 +18,17 @@ from claude_comm.terminal.output import emit_json
 
 
 def command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="The module that answers.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="The module that answers.", autocompletion=completions.modules)
+    ],
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="JSON, or text; - reads it from stdin.")],
-    source: Annotated[str, typer.Option("--source", help="The requesting module.")] = "claude-comm",
+    source: Annotated[
+        str, typer.Option("--source", help="The requesting module.", autocompletion=completions.modules)
+    ] = "claude-comm",
     type_: Annotated[str, typer.Option("--type", help="The type of message.")] = DEFAULT_TYPE,
-    session: Annotated[str, typer.Option("--session", help="The session of the message.")] = "",
+    session: Annotated[
+        str, typer.Option("--session", help="The session of the message.", autocompletion=completions.sessions)
+    ] = "",
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the reply.")] = DEFAULT_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:

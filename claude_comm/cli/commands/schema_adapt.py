@@ -27,7 +27,7 @@ from claude_comm.schema.evolution.adapt import adapt as propose
 from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.validator import MAX_INSTANCE_DEPTH, compile_validator, deeper
 from claude_comm.schema.verdict import Json, Policy, Undecided
-from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, say
+from claude_comm.terminal.output import GOOD, OPEN, emit, emit_document, emit_json, emit_styled, say
 
 Message = Annotated[
     str,
@@ -98,7 +98,7 @@ def _as_json(proposal: Proposal) -> dict[str, Any]:
 def _show(proposals: Sequence[Proposal]) -> None:
     for number, proposal in enumerate(proposals, 1):
         proved = "proved" if proposal.proved else "not proved"
-        emit_styled(f"{number}. {proposal.kind}, {proved}", "green" if proposal.applicable else "yellow")
+        emit_styled(f"{number}. {proposal.kind}, {proved}", GOOD if proposal.applicable else OPEN)
         for sentence in proposal.sentences or ["nothing to do: every message is accepted as it is"]:
             emit(clean(f"   - {sentence}"))
         emit(clean(f"   adapter: {msgspec.json.encode(proposal.adapter).decode()}"))

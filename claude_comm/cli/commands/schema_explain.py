@@ -22,9 +22,9 @@ from claude_comm.escaping import clean
 from claude_comm.schema import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict, check
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.verdict import Json
-from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, shorten
+from claude_comm.terminal.output import FAILED, GOOD, OPEN, emit, emit_document, emit_json, emit_styled, shorten
 
-_STYLES = {"compatible": "bold green", "incompatible": "bold red", "impossible": "bold red", "undecided": "bold yellow"}
+_STYLES = {"compatible": GOOD, "incompatible": FAILED, "impossible": FAILED, "undecided": OPEN}
 _POLICIES = {
     "closed-producer": "closed-producer: the producer sends only the properties that its schema declares",
     "strict": "strict: every message that the one schema allows, also with properties that it does not declare",

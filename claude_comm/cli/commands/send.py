@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
 from claude_comm.client.publisher.publisher import Publisher
@@ -27,11 +28,20 @@ from claude_comm.transport.driver import Client
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The sending module.")],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="The receiving module, or topic:NAME.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="The sending module.", autocompletion=completions.modules)
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="The receiving module, or topic:NAME.", autocompletion=completions.modules
+        ),
+    ],
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="JSON, or text; - reads it from stdin.")],
     type_: Annotated[str, typer.Option("--type", help="The type of message.")] = DEFAULT_TYPE,
-    session: Annotated[str, typer.Option("--session", help="The session of the message.")] = "",
+    session: Annotated[
+        str, typer.Option("--session", help="The session of the message.", autocompletion=completions.sessions)
+    ] = "",
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Send it even if the target's contract does not accept it.")
     ] = False,

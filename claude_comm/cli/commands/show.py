@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import cloudevent, readable
@@ -18,7 +19,12 @@ from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table
 
 
 def command(
-    message: Annotated[str, typer.Argument(metavar="ID", help="A number from `list`, a message id or its start.")],
+    message: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A number from `list`, a message id or its start.", autocompletion=completions.messages
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show one whole message and the outcome of its deliveries.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import subscriptions
@@ -17,7 +18,12 @@ from claude_comm.transport.connect import connect
 
 def command(
     module: Annotated[
-        str, typer.Argument(metavar="MODULE", help="The module, which will not read the topic any more.")
+        str,
+        typer.Argument(
+            metavar="MODULE",
+            help="The module, which will not read the topic any more.",
+            autocompletion=completions.modules,
+        ),
     ],
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic, without `topic:`.")],
     dry_run: Annotated[

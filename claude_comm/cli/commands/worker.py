@@ -10,13 +10,19 @@ from typing import Annotated, Any
 import typer
 
 import claude_comm
+from claude_comm.cli import completions
 from claude_comm.errors import ConfigurationError
 from claude_comm.runtime import worker_processes
 from claude_comm.runtime.environment import settings_of_process
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(worker_processes.WORKERS)}.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help=f"One of: {', '.join(worker_processes.WORKERS)}.", autocompletion=completions.workers
+        ),
+    ],
 ) -> int:
     """Run one worker in this process, until SIGTERM or SIGINT.
 
