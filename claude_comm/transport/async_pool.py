@@ -136,18 +136,22 @@ class AsyncConnectionPool:
         """Itself: what a cluster has several of."""
         return [self]
 
-    def borrowed(self) -> AsyncBorrowed:
+    def borrowed(self, within_s: float) -> AsyncBorrowed:
         """A connection for the length of an `async with`, as `ConnectionPool.borrowed`."""
-        return AsyncBorrowed(self)
+        return AsyncBorrowed(self, within_s)
 
-    async def take(self) -> AsyncConnection:
-        """A connection that is at rest and alive, else a new one. Give it to `give_back` or `broken`."""
+    async def take(self, within_s: float) -> AsyncConnection:
+        """A connection that is at rest and alive, else a new one, opened within that time.
+
+        Give it to `give_back` or `broken`.
+        """
         while self._idle:
             connection = self._idle.pop()
             if connection.usable():
                 return connection
             connection.close()
-        connection = AsyncConnection(self._open())
+        step_s, connect_s = min(within_s, REPLY_TIMEOUT_S), min(within_s, CONNECT_TIMEOUT_S)
+        connection = AsyncConnection(self._open(socket_timeout=step_s, socket_connect_timeout=connect_s))
         try:
             await connection.open()
         except (redis.RedisError, OSError) as error:
@@ -184,7 +188,7 @@ class AsyncConnectionPool:
         """As `ConnectionPool._exchange`."""
         replies: list[Any] = []
         unread = 0
-        async with AsyncBorrowed(self) as connection:
+        async with AsyncBorrowed(self, within_s) as connection:
             for together, count in parts:
                 connection.send(together)
                 if unread:
@@ -197,13 +201,13 @@ class AsyncConnectionPool:
 class AsyncBorrowed:
     """A connection of an asyncio server for the length of an `async with`."""
 
-    __slots__ = ("_connection", "_pool")
+    __slots__ = ("_connection", "_pool", "_within_s")
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, pool: AsyncConnectionPool, within_s: float) -> None:
+        self._pool, self._within_s = pool, within_s
 
     async def __aenter__(self) -> AsyncConnection:
-        self._connection = await self._pool.take()
+        self._connection = await self._pool.take(self._within_s)
         return self._connection
 
     async def __aexit__(

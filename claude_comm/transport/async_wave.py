@@ -33,7 +33,7 @@ async def _exchange(
 ) -> list[Any] | TransportError:
     replies: list[Any] = []
     try:
-        async with pool.borrowed() as connection:
+        async with pool.borrowed(within_s) as connection:
             unread = 0
             for places in chunks(batch.places):
                 connection.send(chunk(packer, places, asking=batch.asking))

@@ -81,7 +81,8 @@ class ConnectionPool:
         self.url = url
         options = connection_options(url)
         kind = options.pop("connection_class", redis.connection.Connection)
-        if kind is not redis.connection.UnixDomainSocketConnection:
+        self._local = kind is redis.connection.UnixDomainSocketConnection
+        if not self._local:
             options["socket_keepalive"] = True
         else:
             options.pop("socket_connect_timeout")
@@ -112,7 +113,7 @@ class ConnectionPool:
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies:
         """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
         together = b"".join([pack(command.args) for command in commands])
-        connection = self.take()
+        connection = self.take(REPLY_TIMEOUT_S)
         try:
             connection.send(together, REPLY_TIMEOUT_S + wait_ms / 1000)
         except BaseException as error:  # noqa: BLE001  (raised again there)
@@ -129,12 +130,13 @@ class ConnectionPool:
         """Itself: what a cluster has several of."""
         return [self]
 
-    def borrowed(self) -> Borrowed:
+    def borrowed(self, within_s: float) -> Borrowed:
         """A connection for the length of a `with`. What goes wrong within it is translated, and ends the connection."""
-        return Borrowed(self)
+        return Borrowed(self, within_s)
 
-    def take(self) -> Connection:
-        """A connection that is at rest and alive, else a new one. Give it to `give_back` or `broken`."""
+    def take(self, within_s: float) -> Connection:
+        """A connection that is at rest and alive, else a new one, opened within that time: a server that accepts and
+        never answers must not take longer than the caller may wait. Give it to `give_back` or `broken`."""
         if self._pid != os.getpid():
             # The parent's connections are its own; here their sockets are only closed, when nothing holds them.
             self._pid, self._idle, self._connections = os.getpid(), [], weakref.WeakSet()
@@ -147,11 +149,18 @@ class ConnectionPool:
                 return connection
             connection.close()
         try:
-            connection = Connection(self._open())
+            connection = Connection(self._open(**self._bounds(within_s)))
         except (redis.RedisError, OSError) as error:
             translate(error, self.url)
         self._connections.add(connection)
         return connection
+
+    def _bounds(self, within_s: float) -> dict[str, float]:
+        """What of that time each step of opening may take."""
+        step_s = min(within_s, REPLY_TIMEOUT_S)
+        if self._local:
+            return {"socket_timeout": step_s}
+        return {"socket_timeout": step_s, "socket_connect_timeout": min(within_s, CONNECT_TIMEOUT_S)}
 
     def give_back(self, connection: Connection) -> None:
         """Takes back a connection all of whose replies were read."""
@@ -183,7 +192,7 @@ class ConnectionPool:
         """
         replies: list[Any] = []
         unread = 0
-        with Borrowed(self) as connection:
+        with Borrowed(self, within_s) as connection:
             for together, count in parts:
                 connection.send(together, within_s)
                 if unread:
@@ -196,13 +205,13 @@ class ConnectionPool:
 class Borrowed:
     """A connection of a server for the length of a `with`; a generator would cost more than what it does."""
 
-    __slots__ = ("_connection", "_pool")
+    __slots__ = ("_connection", "_pool", "_within_s")
 
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, pool: ConnectionPool, within_s: float) -> None:
+        self._pool, self._within_s = pool, within_s
 
     def __enter__(self) -> Connection:
-        self._connection = self._pool.take()
+        self._connection = self._pool.take(self._within_s)
         return self._connection
 
     def __exit__(

@@ -44,7 +44,7 @@ def send_wave(
 
 def _exchange(pool: ConnectionPool, batch: NodeBatch, packer: Packer, within_s: float) -> _Exchange:
     replies: list[Any] = []
-    with pool.borrowed() as connection:
+    with pool.borrowed(within_s) as connection:
         unread = 0
         for places in chunks(batch.places):
             connection.send(chunk(packer, places, asking=batch.asking), within_s)
