@@ -109,7 +109,11 @@ def serve(
 
 def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide, report: Callable[[str], object]) -> bool:
     """One life of RQ's worker; whether a signal ended it."""
-    one_life = worker(opened, queue_name(namespace), name, decide)
+    try:
+        one_life = worker(opened, queue_name(namespace), name, decide)
+    except redis.RedisError as error:  # RQ asks the server already as it makes a worker
+        report(str(error))
+        return False
     one_life.ready = lambda: report("")
     trouble = "RQ's loop ended by itself: its log says why"
     try:

@@ -232,6 +232,18 @@ def test_it_comes_up_with_its_server_and_again_after_an_outage(home: Path, capfd
         assert child.wait(timeout=PATIENCE_S) == 0
 
 
+def test_a_server_that_goes_away_as_the_loop_begins_anew_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RQ asks it for an address as it makes a worker: that ended the process."""
+
+    def cut_off(*_: object) -> None:
+        raise redis.ConnectionError("Connection closed by server.")
+
+    monkeypatch.setattr(jobs, "worker", cut_off)
+    reported: list[str] = []
+    assert jobs._work(redis.Redis(), "n", "w.1", lambda question: None, reported.append) is False  # type: ignore[arg-type, return-value]
+    assert reported == ["Connection closed by server."]
+
+
 def test_many_who_ask_the_same_share_one_answer(worker: object, settings: Settings, client: Client) -> None:
     question = Question(producer="a", consumer="b", produced=INTEGER, accepted=NUMBER)
     ids = {jobs.submit(settings.namespace, settings.url, question) for _ in range(3)}
