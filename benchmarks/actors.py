@@ -43,6 +43,8 @@ class Actor:
 
     def __init__(self, spec: Spec, place: Place) -> None:
         self.spec = spec
+        # Of the processor, of each round (seconds).
+        self.spent_s: list[float] = []
         self._pipe, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, spec, place), daemon=True)
         self._process.start()
@@ -62,10 +64,11 @@ class Actor:
         if not self._pipe.poll(timeout_s):
             raise TimeoutError(f"{self.spec.name} took longer than {timeout_s:g} s")
         try:
-            told: tuple[float, Any] = self._pipe.recv()
+            seconds, spent_s, result = self._pipe.recv()
         except EOFError:
             raise RuntimeError(f"{self.spec.name} ended: see its traceback above") from None
-        return told
+        self.spent_s.append(spent_s)
+        return seconds, result
 
     def run(self, count: int) -> tuple[float, Any]:
         self.go(count)
@@ -110,8 +113,8 @@ def _serve(pipe: Connection, spec: Spec, place: Place) -> None:
     module, _, function = spec.path.partition(":")
     way: Way = getattr(importlib.import_module(module), function)
     with way(place, *spec.words) as act:
-        pipe.send((0.0, None))
+        pipe.send((0.0, 0.0, None))
         while (count := pipe.recv()) is not None:
-            started = time.perf_counter()
+            started, spent_s = time.perf_counter(), time.process_time()
             result = act(count)
-            pipe.send((time.perf_counter() - started, result))
+            pipe.send((time.perf_counter() - started, time.process_time() - spent_s, result))

@@ -19,11 +19,14 @@ COUNT = 300
 HEAD_START_S = 0.25
 
 _PEERS = "benchmarks.peers"
-# The consumer of a way, and its producer.
+# A reader of three topics, beside its inbox.
+_TOPICS = ("topics", "t1", "t2", "t3")
+# The consumer of a way, and its producer with its words.
 PAIRS = (
     (Spec("walrus", f"{_PEERS}.walrus_streams:consume", needs="walrus"), f"{_PEERS}.walrus_streams:send_paced"),
     (Spec("redis-py without a framework", f"{_PEERS}.bare:consume"), f"{_PEERS}.bare:send_paced"),
     (Spec("claude-comm", f"{_PEERS}.ours:consume", ("reader", "100")), f"{_PEERS}.ours:send_paced"),
+    (Spec("claude-comm, a topic", f"{_PEERS}.ours:consume_topic", _TOPICS), f"{_PEERS}.ours:send_paced", ("topic:t1",)),
     (Spec("claude-comm, asyncio", f"{_PEERS}.ours:consume_async"), f"{_PEERS}.ours:send_paced_async"),
     (Spec("NATS JetStream", f"{_PEERS}.jetstream:consume_now", needs="nats"), f"{_PEERS}.jetstream:send_paced"),
     (Spec("FastStream", f"{_PEERS}.fast_stream:consume_now", needs="faststream"), f"{_PEERS}.fast_stream:send_paced"),
@@ -32,8 +35,10 @@ PAIRS = (
 
 def main() -> list[Result]:
     with place(with_nats=True) as where:
-        consumers = installed([consumer for consumer, _ in PAIRS], where)
-        producers = [Spec(spec.name, path, needs=spec.needs) for spec, path in PAIRS if spec in consumers]
+        consumers = installed([consumer for consumer, *_ in PAIRS], where)
+        producers = [
+            Spec(spec.name, path, *words, needs=spec.needs) for spec, path, *words in PAIRS if spec in consumers
+        ]
         with actors(consumers, where) as reading, actors(producers, where) as sending:
             taken: dict[str, list[list[float]]] = {name: [] for name in reading}
             for number in range(ROUNDS + 1):

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import redis
 
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
@@ -33,6 +34,12 @@ class Place(msgspec.Struct, frozen=True):
     @property
     def socket(self) -> str:
         return str(private_server.socket_path(Path(self.home)))
+
+    def processor_s(self) -> float:
+        """What the server has taken of the processor so far."""
+        with redis.Redis(unix_socket_path=self.socket, protocol=2) as client:
+            told = client.info("cpu")
+        return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
 
     def settings(self, namespace: str = "bench") -> Settings:
         return Settings(home=Path(self.home), url=f"unix://{self.socket}", namespace=namespace, log_level="error")

@@ -1,13 +1,13 @@
-"""Request and reply: from before the call to the answer in hand, one request at a time, two processes."""
+"""Request and reply, two processes: from before the call to the answer in hand, one at a time; and many at once."""
 
 from __future__ import annotations
 
 import statistics
 from typing import NamedTuple
 
-from benchmarks.actors import Actor, Spec, actors
+from benchmarks.actors import Actor, Spec, actors, installed
 from benchmarks.place import place
-from benchmarks.side_by_side import Figure, Result
+from benchmarks.side_by_side import Figure, Result, rates, rounds
 
 ROUNDS = 9
 COUNT = 500
@@ -22,7 +22,7 @@ class Pair(NamedTuple):
     words: tuple[str, ...] = ()
 
     def spec(self) -> Spec:
-        return Spec(f"{self.asker.name} (answers)", self.answerer, self.words)
+        return Spec(f"{self.asker.name} (answers)", self.answerer, self.words, self.asker.needs)
 
 
 BARE = "bare XADD and XREAD, redis-py"
@@ -36,8 +36,48 @@ PAIRS = (
     Pair(Spec("claude-comm request, asyncio", f"{_WAYS}:ask_async", ("other",)), f"{_WAYS}:answer_module", ("other",)),
 )
 
+TOGETHER = 50
+_MANY = ("many", str(TOGETHER))
+_COROUTINES = ("coroutines", str(TOGETHER))
+AT_ONCE = (
+    Pair(
+        Spec(
+            "core NATS, from tasks", "benchmarks.peers.jetstream:ask_core", (str(TOGETHER),), needs="nats", count=2_000
+        ),
+        "benchmarks.peers.jetstream:answer_core",
+    ),
+    Pair(
+        Spec("claude-comm request, from tasks", f"{_WAYS}:ask_from_tasks", _MANY, count=1_000),
+        *(f"{_WAYS}:answer_module", ("many",)),
+    ),
+    Pair(
+        Spec("claude-comm request, from threads", f"{_WAYS}:ask_from_threads", _MANY, count=1_000),
+        *(f"{_WAYS}:answer_module", ("many",)),
+    ),
+    Pair(
+        Spec("claude-comm request, from tasks to a coroutine", f"{_WAYS}:ask_from_tasks", _COROUTINES, count=1_000),
+        *(f"{_WAYS}:answer_coroutine", ("coroutines",)),
+    ),
+)
+
 
 def main() -> list[Result]:
+    return [*_one_at_a_time(), _at_once()]
+
+
+def _at_once() -> Result:
+    with place(with_nats=True) as where:
+        asked = installed([pair.asker for pair in AT_ONCE], where)
+        # Two ways may ask the same module.
+        answers = {(pair.answerer, pair.words): pair.spec() for pair in AT_ONCE if pair.asker in asked}
+        with actors(list(answers.values()), where), actors(asked, where) as asking:
+            ways = {name: lambda actor=actor: actor.run(actor.spec.count)[0] for name, actor in asking.items()}
+            seconds = rounds(ways, ROUNDS)
+    note = f"{TOGETHER} requests of 200 bytes at once; core NATS keeps no message."
+    return rates("Requests at once", seconds, {spec.name: spec.count for spec in asked}, note=note)
+
+
+def _one_at_a_time() -> list[Result]:
     with (
         place() as where,
         actors([pair.spec() for pair in PAIRS], where) as answering,

@@ -58,6 +58,14 @@ def rates(title: str, seconds: Mapping[str, list[float]], items: Mapping[str, in
     return Result(title, "messages/s", figures, note)
 
 
+def processor(
+    title: str, spent_s: Mapping[str, Sequence[float]], items: Mapping[str, int], *, note: str = ""
+) -> Result:
+    """Microseconds of a processor for each message."""
+    figures = [Figure(name, [1e6 * spent / items[name] for spent in all_]) for name, all_ in spent_s.items()]
+    return Result(title, "µs", figures, note)
+
+
 def times(title: str, seconds: Mapping[str, list[float]], *, note: str = "") -> Result:
     """Milliseconds."""
     return Result(title, "ms", [Figure(name, [taken * 1000 for taken in all_]) for name, all_ in seconds.items()], note)

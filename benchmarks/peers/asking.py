@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,11 +60,7 @@ def answer_module(place: Place, name: str) -> Iterator[Act]:
         n: int = data["n"]
         return n
 
-    thread = threading.Thread(target=module.run)
-    thread.start()
-    yield lambda _: None
-    module.stop()
-    thread.join()
+    yield from _answering(module)
 
 
 @contextmanager
@@ -104,6 +101,58 @@ def ask_async(place: Place, name: str) -> Iterator[Act]:
 
         yield lambda count: runner.run(act(count))
         runner.run(publisher.close())
+
+
+@contextmanager
+def ask_from_threads(place: Place, name: str, together: str) -> Iterator[Act]:
+    """So many threads, each with one request after another."""
+    with Publisher("asker", settings=place.settings()) as publisher, ThreadPoolExecutor(int(together)) as threads:
+
+        def ask(number: int) -> None:
+            _check(publisher.request(name, payload(number)), number)
+
+        def act(count: int) -> None:
+            for _ in threads.map(ask, range(count)):
+                pass
+
+        yield act
+
+
+@contextmanager
+def ask_from_tasks(place: Place, name: str, together: str) -> Iterator[Act]:
+    with asyncio.Runner() as runner:
+        publisher = runner.run(_publisher(place))
+
+        async def ask(numbers: range) -> None:
+            for number in numbers:
+                _check(await publisher.request(name, payload(number)), number)
+
+        async def all_tasks(count: int) -> None:
+            await asyncio.gather(*(ask(range(first, count, int(together))) for first in range(int(together))))
+
+        yield lambda count: runner.run(all_tasks(count))
+        runner.run(publisher.close())
+
+
+@contextmanager
+def answer_coroutine(place: Place, name: str) -> Iterator[Act]:
+    """A module whose handler is a coroutine."""
+    module = Module(name, settings=place.settings())
+
+    @module.handles()
+    async def number(data: dict[str, Any]) -> int:
+        n: int = data["n"]
+        return n
+
+    yield from _answering(module)
+
+
+def _answering(module: Module) -> Iterator[Act]:
+    thread = threading.Thread(target=module.run)
+    thread.start()
+    yield lambda _: None
+    module.stop()
+    thread.join()
 
 
 def _timed(count: int, ask: Callable[[dict[str, Any]], object]) -> list[float]:

@@ -15,7 +15,7 @@ import hiredis
 import redis
 
 from benchmarks.actors import Act
-from benchmarks.messages import Handler, decode, encode, paced, payloads
+from benchmarks.messages import SIZE_BYTES, Handler, decode, encode, paced, payloads
 from benchmarks.place import Place
 from claude_comm.client.identity import micros
 from claude_comm.ids import uuid7
@@ -25,9 +25,9 @@ _CONSUMED = "bare-in"
 
 
 @contextmanager
-def fill(place: Place, stream: str) -> Iterator[Act]:
+def fill(place: Place, stream: str, size: str = str(SIZE_BYTES)) -> Iterator[Act]:
     client = _client(place)
-    yield lambda count: _pipelines(client, stream, payloads(count))
+    yield lambda count: _pipelines(client, stream, payloads(count, int(size)))
 
 
 @contextmanager
@@ -65,6 +65,27 @@ def publish_raw(place: Place) -> Iterator[Act]:
                 line.exchange([("XADD", "raw", "*", "e", body(data)) for data in part])
 
         yield act
+
+
+@contextmanager
+def publish_canned(place: Place) -> Iterator[Act]:
+    """The ceiling: the bytes of all commands were made before, and replies are only counted."""
+    with _Line(place) as line:
+        canned: dict[int, list[bytes]] = {}
+
+        def act(count: int) -> None:
+            if count not in canned:
+                canned[count] = _canned(count)
+            for part in canned[count]:
+                line.send(part, PIPELINE)
+
+        yield act
+
+
+def _canned(count: int) -> list[bytes]:
+    """Whole pipelines."""
+    packed = [hiredis.pack_command(("XADD", "canned", "*", "e", body(data))) for data in payloads(count)]
+    return [b"".join(packed[start : start + PIPELINE]) for start in range(0, count, PIPELINE)]
 
 
 @contextmanager
@@ -117,6 +138,13 @@ class _Line:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(place.socket)
         self._reader = hiredis.Reader()
+
+    def send(self, commands: bytes, count: int) -> None:
+        """As many replies as there are commands, each of them one bulk string: an entry's id."""
+        self._socket.sendall(commands)
+        lines = 0
+        while lines < 2 * count:
+            lines += self._socket.recv(1 << 18).count(b"\r\n")
 
     def exchange(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         self._socket.sendall(b"".join([hiredis.pack_command(command) for command in commands]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,15 +12,15 @@ import nats
 from nats.js.api import StorageType
 
 from benchmarks.actors import Act
-from benchmarks.messages import PAUSE_S, Handler, decode, encode, payload
+from benchmarks.messages import PAUSE_S, SIZE_BYTES, Handler, decode, encode, payload, payloads
 from benchmarks.place import Place
 
 BATCH = 500
 
 
 @contextmanager
-def publish(place: Place) -> Iterator[Act]:
-    yield from _publishing(place, "published")
+def publish(place: Place, size: str = str(SIZE_BYTES)) -> Iterator[Act]:
+    yield from _publishing(place, "published", int(size))
 
 
 @contextmanager
@@ -79,16 +80,62 @@ def consume_now(place: Place) -> Iterator[Act]:
         runner.run(client.close())
 
 
-def _publishing(place: Place, name: str) -> Iterator[Act]:
+def _publishing(place: Place, name: str, size: int = SIZE_BYTES) -> Iterator[Act]:
     with asyncio.Runner() as runner:
         client, stream = runner.run(_stream(place, name))
 
         async def send(count: int) -> None:
-            promises = [await stream.publish_async(f"{name}.in", encode(payload(number))) for number in range(count)]
+            bodies = map(encode, payloads(count, size))
+            promises = [await stream.publish_async(f"{name}.in", body) for body in bodies]
             await asyncio.gather(*promises)
 
         yield lambda count: runner.run(send(count))
         runner.run(client.close())
+
+
+@contextmanager
+def answer_core(place: Place) -> Iterator[Act]:
+    """Core NATS, which keeps nothing: for as long as the process lives, on a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    client = asyncio.run_coroutine_threadsafe(_answering(place), loop).result()
+    yield lambda _: None
+    asyncio.run_coroutine_threadsafe(client.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+@contextmanager
+def ask_core(place: Place, together: str) -> Iterator[Act]:
+    with asyncio.Runner() as runner:
+        client = runner.run(_connected(place))
+
+        async def ask(numbers: range) -> None:
+            for number in numbers:
+                answer = await client.request("asked", encode(payload(number)), timeout=10)
+                if decode(answer.data) != number:
+                    raise RuntimeError(f"request {number} was answered with {answer.data!r}")
+
+        async def all_tasks(count: int) -> None:
+            await asyncio.gather(*(ask(range(first, count, int(together))) for first in range(int(together))))
+
+        yield lambda count: runner.run(all_tasks(count))
+        runner.run(client.close())
+
+
+async def _answering(place: Place) -> Any:
+    client = await _connected(place)
+
+    async def answer(message: Any) -> None:
+        await message.respond(encode(decode(message.data)["n"]))
+
+    await client.subscribe("asked", cb=answer)
+    return client
+
+
+async def _connected(place: Place) -> Any:
+    return await nats.connect(place.nats)
 
 
 async def _stream(place: Place, name: str) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.actors import Act
-from benchmarks.messages import PAUSE_S, SCHEMA, Handler, paced, payload, payloads
+from benchmarks.messages import PAUSE_S, SCHEMA, SHAPE, SIZE_BYTES, Handler, paced, payload, payloads, shaped
 from benchmarks.place import Place
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Module, Publisher
 from claude_comm.client.module.context import Context
@@ -21,17 +21,37 @@ TASKS = 100
 
 
 @contextmanager
-def publish_many(place: Place) -> Iterator[Act]:
+def publish_many(place: Place, size: str = str(SIZE_BYTES)) -> Iterator[Act]:
     with Publisher("plain", settings=place.settings()) as publisher:
-        yield lambda count: publisher.publish_many("sink", payloads(count))
+        yield lambda count: publisher.publish_many("sink", payloads(count, int(size)))
 
 
 @contextmanager
 def publish_agreed(place: Place) -> Iterator[Act]:
-    with Publisher("agreed", settings=place.settings()) as publisher:
-        publisher.client.run(registry.register(publisher.identity.keys, contract("agreeing", accepts={"fits": SCHEMA})))
-        publisher.negotiate("agreeing", SCHEMA, type="fits")
+    with _agreed(place, "agreeing", SCHEMA) as publisher:
         yield lambda count: publisher.publish_many("agreeing", payloads(count), type="fits")
+
+
+@contextmanager
+def publish_shaped(place: Place) -> Iterator[Act]:
+    """Under a schema of the kind that types give."""
+    with _agreed(place, "shaping", SHAPE) as publisher:
+        yield lambda count: publisher.publish_many("shaping", shaped(count), type="fits")
+
+
+@contextmanager
+def publish_unshaped(place: Place) -> Iterator[Act]:
+    """The same messages, held to nothing."""
+    with Publisher("unshaped", settings=place.settings()) as publisher:
+        yield lambda count: publisher.publish_many("sink", shaped(count))
+
+
+@contextmanager
+def _agreed(place: Place, target: str, schema: dict[str, Any]) -> Iterator[Publisher]:
+    with Publisher(f"to-{target}", settings=place.settings()) as publisher:
+        publisher.client.run(registry.register(publisher.identity.keys, contract(target, accepts={"fits": schema})))
+        publisher.negotiate(target, schema, type="fits")
+        yield publisher
 
 
 @contextmanager
@@ -96,6 +116,14 @@ def consume(place: Place, reader: str, batch: str) -> Iterator[Act]:
 
 
 @contextmanager
+def consume_topic(place: Place, reader: str, *topics: str) -> Iterator[Act]:
+    """What comes over the first of its topics."""
+    with Consumer(reader, topics=topics, settings=place.settings()) as consumer:
+        consumer.read(wait_s=0)
+        yield lambda count: _consume(consumer, count)
+
+
+@contextmanager
 def consume_async(place: Place) -> Iterator[Act]:
     with asyncio.Runner() as runner:
         consumer = runner.run(_async_consumer(place))
@@ -126,9 +154,9 @@ def consume_module(place: Place) -> Iterator[Act]:
 
 
 @contextmanager
-def send_paced(place: Place) -> Iterator[Act]:
+def send_paced(place: Place, target: str = "reader") -> Iterator[Act]:
     with Publisher("pacer", settings=place.settings()) as publisher:
-        yield lambda count: paced(count, lambda data: publisher.publish("reader", data))
+        yield lambda count: paced(count, lambda data: publisher.publish(target, data))
 
 
 @contextmanager
