@@ -21,6 +21,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until unregistered |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
+| `rq:queues` `rq:workers` `rq:KIND:NAMESPACE.negotiation` | RQ's queue, registries and workers | emptied as jobs end |
 """
 
 from __future__ import annotations

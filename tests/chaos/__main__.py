@@ -14,6 +14,9 @@ from tests.chaos.plan import FAULTS, Plan
 from tests.chaos.run import Outcome, run
 from tests.chaos.stage import STRUCK
 
+# Clocks that jump, of those for whom no message waits until a time of day.
+CLOCKS = {"p0": "+3600/11", "projection-1": "-3600/7"}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -41,6 +44,10 @@ def main() -> int:
         # A server that flushes every second may lose what it confirmed meanwhile: there all have an outbox.
         outboxes=plain.outboxes if given.fsync == "always" else plain.publishers,
         control=given.control,
+        replica=True,
+        negotiation=True,
+        late_s=2.0,
+        clocks=CLOCKS,
     )
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     outcome = run(plan, folder)
@@ -65,7 +72,7 @@ def words(outcome: Outcome) -> str:
     pauses = ", ".join(f"{module} {pause:g} s" for module, pause in found.longest_pause_s.items())
     lines = [
         f"seed {outcome.plan.seed}, {outcome.plan.seconds:g} s, appendfsync {outcome.plan.fsync}; "
-        f"at rest {outcome.rest_s:.1f} s after the last fault",
+        f"all at work again {outcome.back_s:.1f} s after the last fault, at rest {outcome.rest_s:.1f} s later",
         f"{outcome.struck} faults: {kinds}",
         f"{sum(outcome.entries.values())} entries put in: {entries}",
         f"{found.publishes} publishes: {found.returned} returned, {found.raised} raised",
@@ -76,6 +83,7 @@ def words(outcome: Outcome) -> str:
         f"longest pause of a module: {pauses}",
         f"lost {found.lost}, doubled in a projection {found.doubled}, never sent {found.strange}, "
         f"out of order {found.disordered}, dropped in silence {found.silent}, wrongly buried {found.unjust}",
+        f"ended by themselves {found.ended}, not at work again {found.idle}, keys without an end {found.endless}",
         *(f"BROKEN: {breach}" for breach in found.breaches),
     ]
     return "\n".join(lines)

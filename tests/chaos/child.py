@@ -1,4 +1,7 @@
-"""A process that is killed and stopped at random, and started again until it is let go."""
+"""A process that is killed, stopped and ended at random, and started again until it is let go.
+
+Law: who ends unasked, with whatever code, or is asked and does not end well, has broken something.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,17 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.chaos.tamper import GAVE_UP
-
 # Who starts again at once finds the same cause; a supervisor waits a moment.
 RESTART_S = 0.1
-END_TIMEOUT_S = 30.0
+# Twice the longest drain.
+END_TIMEOUT_S = 60.0
 # Smaller than any file that is written to.
 _SMALL_BYTES = 1
 
 
 class Child:
-    """`python -m MODULE WORDS`, its words to a log file. `left` counts how often it gave up at its start;
-    `crashed` are ends that nobody asked for. Its first `deaths` lives are given `mortal` words as well."""
+    """`python -m MODULE WORDS`, its words to a log file; `crashed` are ends that nobody asked for. Its first `deaths`
+    lives are given `mortal` words as well."""
 
     def __init__(
         self,
@@ -41,12 +43,23 @@ class Child:
         self._environ = dict(environ)
         self._process: subprocess.Popen[bytes] | None = None
         self._start_at = self._resume_at = self._room_at = 0.0
-        self.starts = self.left = 0
+        # When it was asked to end, and for how long it then stays away.
+        self._asked_at = self._away_s = 0.0
+        self.starts = 0
         self.crashed: list[str] = []
 
     @property
     def up(self) -> bool:
-        return self._process is not None and not self._resume_at
+        return self._process is not None and not self._resume_at and not self._asked_at
+
+    @property
+    def pid(self) -> int:
+        """Of its process; 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    def start_later(self, seconds: float) -> None:
+        """To be started by the first `tick` after so long."""
+        self._start_at = time.monotonic() + seconds
 
     @property
     def mortal(self) -> bool:
@@ -67,6 +80,12 @@ class Child:
             self._process.wait()
             self._forget()
 
+    def ask_to_end(self, away_s: float) -> None:
+        """SIGTERM; once it has ended it is started again after so long."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._asked_at, self._away_s = time.monotonic(), away_s
+
     def pause(self, seconds: float) -> None:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGSTOP)
@@ -85,6 +104,9 @@ class Child:
                 self.start()
         elif (code := self._process.poll()) is not None:
             self._ended(code)
+        elif self._asked_at and now > self._asked_at + END_TIMEOUT_S:
+            self.crashed.append(f"{self.name} did not end within {END_TIMEOUT_S:g} s of SIGTERM")
+            self.kill()
         elif self._resume_at and now >= self._resume_at:
             self.resume()
         elif self._room_at and now >= self._room_at:
@@ -115,19 +137,20 @@ class Child:
             self.crashed.append(f"{self.name} did not end within {END_TIMEOUT_S:g} s of SIGTERM")
             self._process.kill()
             code = self._process.wait()
-        if code != 0:
-            self._ended(code)
+        self._asked_at = time.monotonic()
+        self._ended(code)
         self._process = None
 
     def _ended(self, code: int) -> None:
-        # A crash point is the child's own SIGKILL.
-        if code == GAVE_UP:
-            self.left += 1
-        elif code != -signal.SIGKILL:
+        # A crash point is the child's own SIGKILL; who is asked to end before it has taken its signals ends by that.
+        away_s = self._away_s if self._asked_at else 0.0
+        well = code == -signal.SIGKILL or (self._asked_at and code in (0, -signal.SIGTERM))
+        if not well:
             words = self._log.read_text(errors="replace")[-1500:] if self._log.exists() else ""
             self.crashed.append(f"{self.name} ended by itself with {code}: {words}")
         self._forget()
+        self._start_at += away_s
 
     def _forget(self) -> None:
-        self._process, self._resume_at, self._room_at = None, 0.0, 0.0
+        self._process, self._resume_at, self._room_at, self._asked_at, self._away_s = None, 0.0, 0.0, 0.0, 0.0
         self._start_at = time.monotonic() + RESTART_S

@@ -1,14 +1,18 @@
 """A consumer under chaos: records each message that it handled, before the delivery is acked.
 
-`python -m tests.chaos.consumer NAME RECORD` runs a `Module`; with `--instance`, a `Consumer` of that fixed instance;
-with `--topic`, one that reads that topic as well. The control `ack-before-handling` acks first.
+`python -m tests.chaos.consumer NAME RECORD` runs a `Module`, with `--bare` a `Consumer` in a loop of its own;
+`--instance` fixes its name, `--topic` lets it read that topic as well, `--coroutine` lets it handle in one.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import signal
+import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,9 @@ from claude_comm.settings import Settings
 from tests.chaos import tamper
 from tests.chaos.record import DELAYED, FLAKY, PLAIN, Mark, Recorder, check
 
-ACK_FIRST = "ack-before-handling"
+ACK_FIRST, BACKWARDS, STANDS_STILL = tamper.OWN
+# How many messages one handles that then stands still.
+LAST = 20
 # A delivery that a killed instance has left is claimed after this long: longer than any stop.
 LEASE_S = 2.0
 # A message that fails at first, and again in each process that sees it for the first time.
@@ -30,11 +36,15 @@ PATIENCE = RetryPolicy(attempts=50, first_wait_s=0.05, factor=1.0)
 class Handling:
     """What this process has seen, and its record."""
 
-    def __init__(self, record: Path, slow_s: float) -> None:
-        self._record, self._slow_s = Recorder(record), slow_s
+    def __init__(self, record: Path, slow_s: float, control: str) -> None:
+        self._record, self._slow_s, self._control = Recorder(record), slow_s, control
+        self._count = 0
         self._failed: set[str] = set()
 
     def handle(self, mark: Mark, envelope: Envelope) -> None:
+        self._count += 1
+        if self._control == STANDS_STILL and self._count > LAST:
+            threading.Event().wait()
         if self._slow_s:
             time.sleep(self._slow_s)
         if mark.check != check(envelope.source, envelope.target, mark.number):
@@ -48,15 +58,22 @@ class Handling:
         self._record.line("H", envelope.source, envelope.target, envelope.type, mark.number, at_ns)
 
 
-def run_module(name: str, settings: Settings, handling: Handling) -> int:
-    module = Module(name, settings=settings, retry=PATIENCE, lease_s=LEASE_S)
+def run_module(given: argparse.Namespace, settings: Settings, handling: Handling) -> int:
+    topics = [given.topic] if given.topic else []
+    module = Module(
+        given.name, topics=topics, settings=settings, instance=given.instance, retry=PATIENCE, lease_s=LEASE_S
+    )
 
     def handle(mark: Mark, context: Context) -> None:
         assert context.envelope is not None
         handling.handle(mark, context.envelope)
 
+    async def handle_in_coroutine(mark: Mark, context: Context) -> None:
+        await asyncio.sleep(0)
+        handle(mark, context)
+
     for type_ in (PLAIN, FLAKY, DELAYED):
-        module.handles(type_)(handle)
+        module.handles(type_)(handle_in_coroutine if given.coroutine else handle)
     return module.run()
 
 
@@ -69,13 +86,15 @@ def run_consumer(given: argparse.Namespace, settings: Settings, handling: Handli
     )
     while not stop.asked:
         try:
-            for delivery in consumer.read(wait_s=0.25):
+            read = consumer.read(wait_s=0.25)
+            for delivery in reversed(read) if given.control == BACKWARDS else read:
                 if stop.asked:
                     break
                 _deliver(consumer, delivery, handling, acks_first=given.control == ACK_FIRST)
         except TransportError:
             time.sleep(0.05)
-    consumer.close()
+    with suppress(TransportError):
+        consumer.close()
     return 0
 
 
@@ -109,16 +128,17 @@ def main() -> int:
     parser.add_argument("record", type=Path)
     parser.add_argument("--instance")
     parser.add_argument("--topic")
+    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--coroutine", action="store_true")
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--slow-ms", type=float, default=0.0)
     tamper.add_options(parser)
     given = parser.parse_args()
     tamper.apply(given)
-    settings, handling = settings_of_process(), Handling(given.record, given.slow_ms / 1000)
-    if given.instance or given.topic:
-        return run_consumer(given, settings, handling)
-    return run_module(given.name, settings, handling)
+    settings, handling = settings_of_process(), Handling(given.record, given.slow_ms / 1000, given.control)
+    run = run_consumer if given.bare else run_module
+    return run(given, settings, handling)
 
 
 if __name__ == "__main__":
-    tamper.end(main)
+    sys.exit(main())

@@ -9,6 +9,8 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 
 import redis
 
@@ -21,6 +23,29 @@ from tests.chaos.verdict import BadEntry
 # Stops are shorter than a lease: a longer one is a death, and kills are that.
 STOP_S = (0.1, 1.0)
 SERVER_DOWN_S = (0.02, 0.4)
+# How long who was asked to end stays away.
+AWAY_S = (0.0, 3.0)
+# Longer than clients wait for a reply.
+HALF_OPEN_S = (1.0, 8.0)
+# How long a server that was told to give up its place, or to become empty, is given to come so far; nothing else
+# strikes it meanwhile.
+REPLACED_WITHIN_S, EMPTY_WITHIN_S = 8.0, 30.0
+NOWHERE = ("127.0.0.1", 1)
+
+State = Callable[[redis.Redis], object]
+
+
+def _jam(client: redis.Redis) -> None:
+    """It cannot write a snapshot, and takes nothing in once it has tried."""
+    client.config_set("save", "3600 1000000")
+    client.config_set("dbfilename", "appendonlydir")
+    with suppress(redis.ResponseError):
+        client.bgsave()
+
+
+def _unjam(client: redis.Redis) -> None:
+    client.config_set("dbfilename", "dump.rdb")
+    client.config_set("save", "")
 
 
 class Faults:
@@ -37,12 +62,18 @@ class Faults:
         now = time.monotonic()
         self._next_at, self._next_entry_at = now + self._gap(), now
         self._server_back_at = self._memory_back_at = 0.0
+        # A state of the server that is over at a moment, by what ends it; and until when a large one is under way.
+        self._states: list[tuple[float, State]] = []
+        self._replaced_until = self._empty_until = self._lead_at = 0.0
         self._log = Recorder(stage.folder / "faults.log")
         self._locks: list[tuple[float, sqlite3.Connection]] = []
 
     def tick(self) -> None:
         now = time.monotonic()
         self._mend(now)
+        if self._empty_until:
+            self._empty_at_rest(now)
+            return
         if now >= self._next_at:
             self._next_at = now + self._gap()
             self._strike(now)
@@ -52,7 +83,11 @@ class Faults:
 
     def end(self) -> None:
         """Everything stands again."""
-        stage = self._stage
+        stage, self._empty_until = self._stage, 0.0
+        stage.quiet.unlink(missing_ok=True)
+        while self._replaced_until:
+            self._mend(time.monotonic())
+            time.sleep(0.02)
         self._mend(float("inf"))
         stage.server.wait()
         # Where the server was away when its memory was to come back.
@@ -70,6 +105,15 @@ class Faults:
                 self._stage.server.resume()
             else:
                 self._stage.server.start(wait=False)
+        if self._replaced_until and (self._stage.replaced() or now >= self._replaced_until):
+            self._replaced_until, self._lead_at = 0.0, now + self._chance.uniform(0, 1.0)
+        if self._lead_at and now >= self._lead_at:
+            self._lead_at = 0.0
+            self._stage.link.lead(self._stage.server.socket)
+        while self._states and now >= self._states[0][0] and not self._server_back_at:
+            if not self._tell(self._states[0][1]):
+                break
+            self._states.pop(0)
         if self._memory_back_at and now >= self._memory_back_at and not self._server_back_at:
             self._memory_back_at = 0.0 if self._set_memory(0) else now + 0.1
         while self._locks and now >= self._locks[0][0]:
@@ -82,21 +126,36 @@ class Faults:
         verb, _, whom = kind.partition(" ")
         seconds = STOP_S[0] + share * (STOP_S[1] - STOP_S[0])
         if whom == "server":
-            hit = self._strike_server(verb, now, share) if verb != "fill" else self._fill_memory(now, seconds)
+            hit = not self._replaced_until and self._strike_server(verb, now, share, seconds)
         elif verb == "lock":
             hit = self._lock(whom, lot, now, seconds)
-        elif verb in ("kill", "stop", "fill"):
-            hit = self._strike_child(verb, whom, lot, seconds)
+        elif verb in ("kill", "stop", "fill", "end"):
+            hit = self._strike_child(verb, whom, lot, seconds if verb != "end" else share * AWAY_S[1])
         else:
-            hit = self._strike_link(verb, whom, seconds)
+            hit = self._strike_link(verb, whom, seconds if verb != "half-open" else share * HALF_OPEN_S[1])
         if hit:
             self.struck[kind] += 1
             # For whoever looks for the cause of something: the time is that of the handlings in the records.
             self._log.line(time.monotonic_ns(), kind, f"{lot:.2f}", f"{seconds:.2f}")
 
-    def _strike_server(self, verb: str, now: float, share: float) -> bool:
-        if self._server_back_at:
+    def _strike_server(self, verb: str, now: float, share: float, seconds: float) -> bool:
+        if self._server_back_at or self._lead_at or self._stage.server_at:
             return False
+        match verb:
+            case "fill":
+                return self._fill_memory(now, seconds)
+            case "demote":
+                promote: State = lambda client: client.replicaof("NO", "ONE")  # noqa: E731
+                return self._state(now + 2 * seconds, lambda client: client.replicaof(*NOWHERE), promote)
+            case "jam":
+                return self._state(now + 2 * seconds, _jam, _unjam)
+            case "replace":
+                if self._states or not self._stage.replaceable():
+                    return False
+                self._replaced_until = now + REPLACED_WITHIN_S
+                return True
+            case "flush":
+                return self._begin_to_empty(now)
         low, high = SERVER_DOWN_S if verb == "kill" else STOP_S
         self._server_back_at = now + low + share * (high - low)
         if verb == "kill":
@@ -104,6 +163,40 @@ class Faults:
         else:
             self._stage.server.pause()
         return True
+
+    def _state(self, until: float, begin: State, end: State) -> bool:
+        """The server is in another state for a while, one after the other."""
+        if self._states or not self._tell(begin):
+            return False
+        self._states.append((until, end))
+        return True
+
+    def _tell(self, what: State) -> bool:
+        try:
+            with self._stage.server.client(timeout_s=0.5) as client:
+                what(client)
+        except redis.RedisError:
+            return False
+        return True
+
+    def _begin_to_empty(self, now: float) -> bool:
+        """Nothing is sent any more until all that was is handled and stored: only then nothing is lost with it."""
+        self._mend(float("inf"))
+        self._stage.quiet.touch()
+        self._empty_until = now + EMPTY_WITHIN_S
+        return False  # counted when it is done
+
+    def _empty_at_rest(self, now: float) -> None:
+        with suppress(redis.RedisError, sqlite3.Error):
+            if not self._stage.unrest() and not self._stage.unrest():
+                self._stage.empty()
+                self.struck["flush server"] += 1
+                self._log.line(time.monotonic_ns(), "flush server")
+                self._empty_until = 0.0
+        if now > self._empty_until:
+            self._empty_until = 0.0
+        if not self._empty_until:
+            self._stage.quiet.unlink(missing_ok=True)
 
     def _strike_child(self, verb: str, role: str, lot: float, seconds: float) -> bool:
         alive = [child for child in self._stage.children[role] if child.up]
@@ -114,6 +207,8 @@ class Faults:
             child.kill()
         elif verb == "stop":
             child.pause(seconds)
+        elif verb == "end":
+            child.ask_to_end(seconds)
         else:
             child.fill_disk(seconds)
         return True
@@ -158,13 +253,15 @@ class Faults:
             link.cut()
         elif verb == "tear":
             link.tear("request" if way == "request" else "reply")
+        elif verb == "half-open":
+            link.half_open(seconds)
         else:
             link.stall(seconds)
         return True
 
     def _write_entry(self) -> None:
         """A copy of an entry, or a bad one, onto one of the streams; not while the server is away."""
-        if self._server_back_at:
+        if self._server_back_at or self._replaced_until or self._stage.server_at:
             return
         chance, stage = self._entry_chance, self._stage
         target = chance.choice(list(stage.targets))

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
+from claude_comm import names
 from tests.chaos.faults import Faults
 from tests.chaos.poison import STRANGER
 from tests.chaos.record import Mark, check, read
-from tests.chaos.stage import Stage
+from tests.chaos.stage import NAMESPACE, Stage
 from tests.chaos.verdict import Evidence, Handled, Row
 
 
-def gather(stage: Stage, faults: Faults, restless: str, quiet_ns: tuple[int, int]) -> Evidence:
+def gather(stage: Stage, faults: Faults, idle: list[str], restless: str, quiet_ns: tuple[int, int]) -> Evidence:
     """Asks the server, so it must still stand."""
     evidence = Evidence(
         groups=stage.targets,
         ordered={name for name in stage.plan.consumers if name in stage.plan.ordered},
         bad=list(faults.bad),
-        crashed=[words for child in stage.everyone for words in child.crashed],
+        ended=[words for child in stage.everyone for words in child.crashed],
+        idle=idle,
+        endless=endless(stage),
         restless=restless,
         quiet_ns=quiet_ns,
     )
@@ -36,6 +40,16 @@ def gather(stage: Stage, faults: Faults, restless: str, quiet_ns: tuple[int, int
         _stored(evidence, child.name, stage.database(child))
     _buried(evidence, stage, faults)
     return evidence
+
+
+def endless(stage: Stage) -> list[str]:
+    """Keys that would stay for ever, and that the page of keys does not have."""
+    rows = re.findall(r"`((?:ns|rq):[^`]+)`", names.__doc__ or "")
+    words = {"ns": NAMESPACE}
+    listed = [re.sub(r"\bns\b|[A-Z]{2,}", lambda word: words.get(word[0], "[^{}]+"), re.escape(row)) for row in rows]
+    with stage.server.client() as client:
+        keys = [key.decode() for key in client.scan_iter(count=1000) if client.ttl(key) == -1]
+    return [key for key in keys if not any(re.fullmatch(row, key) for row in listed)]
 
 
 def _published(evidence: Evidence, source: str, record: Path) -> None:
@@ -61,6 +75,9 @@ def _handled(evidence: Evidence, module: str, record: Path) -> None:
 
 
 def _stored(evidence: Evidence, name: str, path: Path) -> None:
+    evidence.stored[name], evidence.unreadable[name] = [], set()
+    if not path.exists():
+        return
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         found = database.execute("SELECT source, target, type, stream, data FROM messages ORDER BY number")
         evidence.stored[name] = [_row(*row) for row in found if row[0] != STRANGER]
@@ -85,8 +102,8 @@ def _sent_again(log: Path) -> int:
 
 def _buried(evidence: Evidence, stage: Stage, faults: Faults) -> None:
     with stage.server.client() as client:
-        for module in stage.plan.consumers:
-            for _, fields in client.xrange(stage.keys.dead(module)):
-                evidence.buried.add((fields[b"stream"].decode(), fields[b"entry"].decode()))
-                if fields.get(b"e", b"") not in faults.bad_bodies:
-                    evidence.unjust.append(f"by {module}: {fields[b'reason'].decode(errors='replace')}")
+        stage.gather_dead(client)
+    for module, fields in stage.dead:
+        evidence.buried.add((fields[b"stream"].decode(), fields[b"entry"].decode()))
+        if fields.get(b"e", b"") not in faults.bad_bodies:
+            evidence.unjust.append(f"by {module}: {fields[b'reason'].decode(errors='replace')}")

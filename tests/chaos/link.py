@@ -1,7 +1,8 @@
 """A link that can be cut: a relay between clients and the server, in a thread of the supervisor.
 
 `cut` drops every connection; `tear` lets half of the next reply (or request) through and drops that connection: the
-server has done what it was asked, and the client does not know; `stall` holds everything back for a while.
+server has done what it was asked, and the client does not know; `stall` holds everything back for a while; `half_open`
+loses whatever is sent, both ways, on the connections that there are: nothing tells either end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Link:
         self._open = asyncio.Event()
         self._open.set()
         self._tear: Way | None = None
+        self._deaf: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
         self._thread.start()
@@ -42,6 +44,14 @@ class Link:
             self._loop.call_later(seconds, self._open.set)
 
         self._loop.call_soon_threadsafe(hold)
+
+    def half_open(self, seconds: float) -> None:
+        def lose() -> None:
+            deaf = set(self._writers)
+            self._deaf |= deaf
+            self._loop.call_later(seconds, self._drop, deaf)
+
+        self._loop.call_soon_threadsafe(lose)
 
     def lead(self, there: Path) -> None:
         """From now on to another server; the connections to the one before are dropped."""
@@ -69,6 +79,11 @@ class Link:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def _drop(self, writers: set[asyncio.StreamWriter]) -> None:
+        self._deaf -= writers
+        for writer in writers:
+            writer.transport.abort()
+
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             behind, before = await asyncio.open_unix_connection(str(self._there))
@@ -92,6 +107,8 @@ class Link:
         try:
             while data := await reader.read(_CHUNK):
                 await self._open.wait()
+                if writer in self._deaf:
+                    continue
                 torn = self._tear == way
                 if torn:
                     self._tear = None

@@ -25,6 +25,22 @@ FAULTS = {
     "fill projection": 2,
     "lock projection": 2,
     "lock outbox": 2,
+    # A connection whose other end is gone without a word.
+    "half-open": 2,
+    # A server that is a replica for a while; one that cannot write its snapshots; one that is emptied when all was
+    # handled and stored; a planned failover, the address following a moment later.
+    "demote server": 2,
+    "jam server": 2,
+    "flush server": 1,
+    "replace server": 2,
+    # Asked to end, and started again at any moment, whatever the server is just then.
+    "end publisher": 2,
+    "end consumer": 3,
+    "end projection": 2,
+    "end janitor": 1,
+    "end negotiation": 1,
+    "kill negotiation": 1,
+    "stop negotiation": 1,
 }
 
 
@@ -49,6 +65,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     outboxes: int = 2
     # Modules of one instance, which handle in order.
     ordered: tuple[str, ...] = ("solo",)
+    # Those that are a `Consumer` in a loop of their own; the others are a `Module`.
+    bare: tuple[str, ...] = ("news",)
+    # A second server that follows the first one and takes its place. All children then talk over the link.
+    replica: bool = False
+    negotiation: bool = False
+    # All that takes part starts at any moment of so many seconds, the server as well.
+    late_s: float = 0.0
     # A defect put in on purpose, see `tamper`, and how long after the publishers the consumers start.
     control: str = ""
     consumers_late_s: float = 0.0
@@ -58,5 +81,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     deaths: int = 3
     # Children by name whose clock is wrong: seconds ahead, or SECONDS/EVERY for one that jumps there and back.
     clocks: dict[str, str] = {}
-    # How long everything may take to come to rest.
+    # How long after the last fault everything may take to work again, and how long to come to rest.
+    back_s: float = 10.0
     rest_s: float = 90.0

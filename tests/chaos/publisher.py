@@ -1,7 +1,7 @@
 """A publisher under chaos: numbers its messages for each target and records which publishes returned.
 
-`python -m tests.chaos.publisher SOURCE RECORD QUIET --targets ...`; it stops publishing when the file QUIET exists, and
-ends on SIGTERM. Started again, it goes on with the numbers after those it had tried.
+`python -m tests.chaos.publisher SOURCE RECORD QUIET --targets ...`; it publishes nothing while the file QUIET exists,
+and ends on SIGTERM. Started again, it goes on with the numbers after those it had tried.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from claude_comm import Publisher
-from claude_comm.errors import ClaudeCommError
+from claude_comm.errors import ClaudeCommError, StoreError, TransportError
 from claude_comm.runtime.environment import settings_of_process
 from tests.chaos import tamper
 from tests.chaos.record import DELAYED, FLAKY, PLAIN, Recorder, mark, read
@@ -23,6 +24,7 @@ from tests.chaos.record import DELAYED, FLAKY, PLAIN, Recorder, mark, read
 BATCH = 12
 # One message in so many fails at first, where the target may be sent such.
 FLAKY_SHARE = 0.05
+QUIET_LOOK_S = 0.05
 
 
 class Source:
@@ -102,14 +104,26 @@ def main() -> int:
     tamper.apply(given)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with Publisher(given.source, settings=settings_of_process(), outbox=given.outbox) as publisher:
+    publisher = opened(given, stop)
+    if publisher is None:
+        return 0
+    with publisher:
         source = Source(publisher, given.record, patient=given.outbox is not None)
-        while not stop.is_set() and not given.quiet.exists():
-            sent = source.send(random.choice(given.targets))
-            stop.wait(random.expovariate(given.per_second / sent))
-        stop.wait()
+        while not stop.is_set():
+            sent = 0 if given.quiet.exists() else source.send(random.choice(given.targets))
+            stop.wait(random.expovariate(given.per_second / sent) if sent else QUIET_LOOK_S)
     return 0
 
 
+def opened(given: argparse.Namespace, stop: threading.Event) -> Publisher | None:
+    """As any program does that finds its server away, or its outbox locked, as it starts: it tries again."""
+    while not stop.is_set():
+        try:
+            return Publisher(given.source, settings=settings_of_process(), outbox=given.outbox)
+        except (TransportError, StoreError):
+            stop.wait(0.1)
+    return None
+
+
 if __name__ == "__main__":
-    tamper.end(main)
+    sys.exit(main())

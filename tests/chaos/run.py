@@ -12,6 +12,7 @@ from tests.chaos.gather import gather
 from tests.chaos.plan import Plan
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import Findings, weigh
+from tests.chaos.work import idle_after, unrest_after
 
 _TURN_S = 0.005
 # How much longer a run may take for its crash points to be reached.
@@ -19,12 +20,13 @@ _DEATHS_S = 20.0
 
 
 class Outcome(msgspec.Struct):
-    """The plan, what struck, how long it took to come to rest, and what was found."""
+    """The plan, what struck, how long it took until all worked again and came to rest, and what was found."""
 
     plan: Plan
     faults: dict[str, int]
     entries: dict[str, int]
     restarts: dict[str, int]
+    back_s: float
     rest_s: float
     findings: Findings
 
@@ -47,28 +49,17 @@ def run(plan: Plan, folder: Path) -> Outcome:
             time.sleep(_TURN_S)
         quiet_ns = time.monotonic_ns()
         faults.end()
+        idle, back_s = idle_after(stage, plan.back_s)
         stage.quiet.touch()
-        restless, rest_s = _rest(stage, plan.rest_s)
+        unrest, rest_s = unrest_after(stage, plan.rest_s)
+        restless = f"not at rest after {plan.rest_s:g} s: {unrest}" if unrest else ""
         stage.close()
-        findings = weigh(gather(stage, faults, restless, (start_ns, quiet_ns)))
+        findings = weigh(gather(stage, faults, idle, restless, (start_ns, quiet_ns)))
         restarts = {child.name: child.starts - 1 for child in stage.everyone}
-        return Outcome(plan, dict(faults.struck), dict(faults.entries), restarts, rest_s, findings)
+        return Outcome(plan, dict(faults.struck), dict(faults.entries), restarts, back_s, rest_s, findings)
     finally:
         stage.destroy()
 
 
 def _dying(stage: Stage) -> bool:
     return any(child.mortal for child in stage.everyone if child.name in stage.plan.dies)
-
-
-def _rest(stage: Stage, within_s: float) -> tuple[str, float]:
-    """What does not come to rest, if anything, and how long it took."""
-    start = time.monotonic()
-    unrest = "nothing was looked at"
-    while time.monotonic() - start < within_s:
-        stage.tick()
-        # Twice in a row: the first look may have come between two steps.
-        if not (unrest := stage.unrest()) and not (unrest := stage.unrest()):
-            return "", time.monotonic() - start
-        time.sleep(0.1)
-    return f"not at rest after {within_s:g} s: {unrest}", within_s

@@ -24,6 +24,8 @@ class ChaosServer:
         self.log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.stopped = False
+        # The port of the server that it follows from its start on; 0 for none.
+        self.follows = 0
 
     @property
     def up(self) -> bool:
@@ -43,9 +45,12 @@ class ChaosServer:
             "logfile": str(self.log),
             "save": "",
             "maxmemory-policy": "noeviction",
+            "enable-protected-configs": "yes",
             "appendonly": "no" if self.fsync == "off" else "yes",
             "appendfsync": "no" if self.fsync == "off" else self.fsync,
         }
+        if self.follows:
+            options["replicaof"] = f"127.0.0.1 {self.follows}"
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen(
             [str(private_server.binary()), *words, *self._extra],
@@ -84,6 +89,14 @@ class ChaosServer:
     def client(self, timeout_s: float = 10.0) -> redis.Redis:
         """A plain connection, independent of the package under test."""
         return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=timeout_s, protocol=2)
+
+    def role(self) -> str:
+        """What it is just now: master or slave; empty while it does not say."""
+        try:
+            with self.client(timeout_s=0.5) as client:
+                return str(client.role()[0].decode())
+        except redis.RedisError:
+            return ""
 
     def tail_file(self) -> Path:
         """The append-only file that is written to now."""

@@ -1,7 +1,8 @@
-"""Everyone who takes part in a run: the server, the link, the children, and what they leave behind."""
+"""Everyone who takes part in a run: the servers, the link, the children, and what they leave behind."""
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,17 +17,23 @@ from tests.chaos.link import Link
 from tests.chaos.plan import Plan
 from tests.chaos.server import ChaosServer
 from tests.support.homes import child_environ
+from tests.support.masters import free_port
 
 NAMESPACE = "chaos"
+ROLES = ("publisher", "consumer", "projection", "janitor", "negotiation")
 TOPIC = "news"
 # Several may die as they begin, on a busy machine.
-START_S = 60.0
+START_S = 180.0
 # Which control strikes whom; the rest of the children are as shipped.
 STRUCK = {
     "ack-before-handling": "consumer",
     "group-at-end": "consumer",
     "checkpoint-before-rows": "projection",
     "no-deduplication": "projection",
+    "backwards": "consumer",
+    "stands-still": "consumer",
+    "ends-by-itself": "projection",
+    "stray-key": "projection",
 }
 
 
@@ -35,19 +42,34 @@ class Stage:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder, self.keys = plan, folder, Keys(NAMESPACE)
-        self.server = ChaosServer(folder / "server", plan.fsync)
-        self.server.start()
+        self._chance = random.Random(plan.seed + 2)
+        ports = [free_port(), free_port()] if plan.replica else []
+        # The first one is what the link leads to; the other one, where there is one, follows it.
+        self.servers = [
+            ChaosServer(folder / f"server{number or ''}", plan.fsync, ("--port", str(port), "--bind", "127.0.0.1"))
+            for number, port in enumerate(ports)
+        ] or [ChaosServer(folder / "server", plan.fsync)]
+        self.ports = ports
+        self.server_at = time.monotonic() + self._chance.uniform(0, plan.late_s)
         self.link = Link(folder / "link.sock", self.server.socket)
         self.quiet = folder / "quiet"
-        self.children: dict[str, list[Child]] = {"publisher": [], "consumer": [], "projection": [], "janitor": []}
+        # What lay on the dead streams before the server was emptied: by module.
+        self.dead: list[tuple[str, dict[bytes, bytes]]] = []
+        self.children: dict[str, list[Child]] = {role: [] for role in ROLES}
         self.records = folder / "records"
         self.records.mkdir()
         self._publishers()
         self._consumers()
         for number in range(plan.projections):
             self._add("projection", f"projection-{number}", "tests.chaos.worker", "progress", direct=number == 0)
-        if plan.janitor:
-            self._add("janitor", "janitor", "tests.chaos.worker", "janitor")
+        for worker, wanted in (("janitor", plan.janitor), ("negotiation", plan.negotiation)):
+            if wanted:
+                self._add(worker, worker, "tests.chaos.worker", worker)
+
+    @property
+    def server(self) -> ChaosServer:
+        """The one that all talk to."""
+        return self.servers[0]
 
     @property
     def everyone(self) -> Iterator[Child]:
@@ -69,15 +91,10 @@ class Stage:
         return self.records / name
 
     def start(self) -> None:
-        """Everyone, and returns when each consumer has handled something."""
-        late = self.plan.consumers_late_s
+        """Everyone, in any order, and returns when each consumer has handled something."""
         for child in self.everyone:
-            if not late or child not in self.children["consumer"]:
-                child.start()
-        if late:
-            time.sleep(late)
-            for child in self.children["consumer"]:
-                child.start()
+            late = self.plan.consumers_late_s if child in self.children["consumer"] else 0.0
+            child.start_later(late + self._chance.uniform(0, self.plan.late_s))
         deadline = time.monotonic() + START_S
         while idle := [child.name for child in self.children["consumer"] if not self._begun(child)]:
             if time.monotonic() > deadline:
@@ -87,8 +104,41 @@ class Stage:
 
     def tick(self) -> None:
         now = time.monotonic()
+        if self.server_at and now >= self.server_at:
+            self.server_at = 0.0
+            for server, master in zip(self.servers, (0, *self.ports[:1]), strict=True):
+                server.follows = master
+                server.start(wait=False)
         for child in self.everyone:
             child.tick(now)
+
+    def replaceable(self) -> bool:
+        """Asks the server to give its place to the one that follows it; whether it begins to."""
+        try:
+            with self.server.client(timeout_s=1.0) as client:
+                client.execute_command("FAILOVER", "TIMEOUT", 5000)
+        except redis.RedisError:
+            return False
+        return True
+
+    def replaced(self) -> bool:
+        """Whether the other one has taken its place; then the two change roles here as well."""
+        if len(self.servers) < 2 or self.servers[1].role() != "master" or self.servers[0].role() != "slave":
+            return False
+        self.servers.reverse()
+        self.ports.reverse()
+        self.servers[0].follows, self.servers[1].follows = 0, self.ports[0]
+        return True
+
+    def empty(self) -> None:
+        """FLUSHALL, after what is evidence was put aside."""
+        with self.server.client() as client:
+            self.gather_dead(client)
+            client.flushall()
+
+    def gather_dead(self, client: redis.Redis) -> None:
+        for module in self.plan.consumers:
+            self.dead += [(module, fields) for _, fields in client.xrange(self.keys.dead(module))]
 
     def unrest(self) -> str:
         """What is not at rest yet, in words; empty when all is."""
@@ -102,7 +152,7 @@ class Stage:
                 return f"the server does not answer: {error}"
 
     def close(self) -> None:
-        """Ends everyone: the children well, the server after them."""
+        """Ends the children, well."""
         self.server.resume()
         for children in self.children.values():
             for child in children:
@@ -113,7 +163,8 @@ class Stage:
         for child in self.everyone:
             child.kill()
         self.link.close()
-        self.server.kill()
+        for server in self.servers:
+            server.kill()
 
     def _publishers(self) -> None:
         for number in range(self.plan.publishers):
@@ -129,13 +180,18 @@ class Stage:
             for number in range(2 if module == "pool" else 1):
                 name = f"{module}-{number}"
                 words: list[object] = [module, self.record(name), "--slow-ms", self.plan.slow_ms]
+                if module in self.plan.bare:
+                    words += ["--bare"]
                 if module != "pool":
                     words += ["--instance", name]
+                elif number:
+                    words += ["--coroutine"]
                 if module == TOPIC:
                     words += ["--topic", TOPIC]
                 self._add("consumer", name, "tests.chaos.consumer", *words, direct=name in ("pool-0", "news-0"))
 
     def _add(self, role: str, name: str, module: str, *words: object, direct: bool = False) -> None:
+        direct = direct and not self.plan.replica
         control = self.plan.control if STRUCK.get(self.plan.control) == role else ""
         environ = child_environ(
             CLAUDE_COMM_HOME=str(self.folder / name),
@@ -168,6 +224,8 @@ class Stage:
     def _unread(self, client: redis.Redis) -> str:
         for target, group in self.targets.items():
             stream = self.keys.stream(target)
+            if not client.exists(stream):
+                continue  # the server was emptied, and nothing was sent there since
             if waiting := client.zcard(self.keys.later_of(stream)):
                 return f"{waiting} messages wait beside {stream}"
             last = client.xinfo_stream(stream)["last-generated-id"]
@@ -178,6 +236,8 @@ class Stage:
 
     def _behind(self, client: redis.Redis) -> str:
         for child in self.children["projection"]:
+            if not self.database(child).exists():
+                return f"{child.name} has no database yet"
             with closing(_open(self.database(child))) as database:
                 points = dict(database.execute("SELECT stream, entry_id FROM checkpoints"))
             for key in client.smembers(self.keys.streams):

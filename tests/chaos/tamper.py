@@ -11,27 +11,34 @@ Controls are defects put in on purpose, each of which the harness must notice:
 | `checkpoint-before-rows` | (projection) commits the checkpoints, then the rows before them |
 | `group-at-end` | (consumer) makes its group at `$`: what was sent before it is never read |
 | `no-deduplication` | (projection) has no unique index on messages, and inserts whatever it reads |
+| `backwards` | (consumer) handles what it read at once from the last to the first |
+| `stands-still` | (consumer) lives on after some messages, and handles no more |
+| `ends-by-itself` | (projection) ends well, though nobody asked it |
+| `stray-key` | (projection) leaves a key on the server that has no end |
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
-from claude_comm.errors import StoreError, TransportError
+from claude_comm.effects import Command
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.transport.connect import connect
 from tests.chaos import wires
 
-# Exit code of a child that its supervisor is to start again (sysexits.h, EX_TEMPFAIL).
-GAVE_UP = 75
+# What a child does by itself, in its own loop.
+OWN = ("ack-before-handling", "backwards", "stands-still")
+# When a projection that does so ends by itself, or leaves its key.
+SOON_S = 1.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--control", default="", choices=("", "ack-before-handling", *CONTROLS))
+    parser.add_argument("--control", default="", choices=("", *OWN, *CONTROLS))
     parser.add_argument("--die", default="", help="POINT:before|after:N, such as XADD:after:3")
     parser.add_argument("--clock", default="", help="SECONDS that this process's clock is ahead, or SECONDS/EVERY")
 
@@ -45,16 +52,6 @@ def apply(given: argparse.Namespace) -> None:
     if given.die:
         point, when, count = given.die.split(":")
         wires.die_at(point, when, int(count))
-
-
-def end(main: Callable[[], int]) -> None:
-    """Runs a child to its end. One that finds no server, or no room for its database, as it starts, gives up."""
-    try:
-        sys.exit(main())
-    except (TransportError, StoreError) as error:
-        with suppress(OSError):
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        os._exit(GAVE_UP)
 
 
 def shift_clock(seconds: float, every_s: float = 0.0) -> None:
@@ -123,7 +120,36 @@ def _no_deduplication() -> None:
     progress.open_database = unprotected
 
 
+def _once_open(what: Callable[[], None]) -> None:
+    """Does it a moment after the projection has opened its database."""
+    from workers import progress
+
+    opened = progress.open_database
+
+    def open_and_do(*args: Any, **named: Any) -> Any:
+        timer = threading.Timer(SOON_S, what)
+        timer.daemon = True
+        timer.start()
+        return opened(*args, **named)
+
+    progress.open_database = open_and_do
+
+
+def _ends_by_itself() -> None:
+    _once_open(lambda: os._exit(0))
+
+
+def _stray_key() -> None:
+    def leave() -> None:
+        with connect(settings_of_process()) as client:
+            client.data.one(Command(("SET", "stray", "no end")))
+
+    _once_open(leave)
+
+
 CONTROLS: dict[str, Callable[[], None]] = {
+    "ends-by-itself": _ends_by_itself,
+    "stray-key": _stray_key,
     "checkpoint-before-rows": _checkpoint_before_rows,
     "group-at-end": _group_at_end,
     "no-deduplication": _no_deduplication,

@@ -17,6 +17,7 @@ AIMED = Plan(
     outboxes=0,
     consumers=("solo",),
     ordered=(),
+    bare=("solo",),
     janitor=False,
     faults={"kill consumer": 1, "kill projection": 2},
     faults_per_s=5.0,
@@ -35,6 +36,16 @@ CONTROLS = {
         "missing from projection",
     ),
     "no-deduplication": (AIMED, "more than once in projection"),
+    "backwards": (
+        msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, ordered=("solo",), messages_per_s=200.0, slow_ms=0),
+        "out of order",
+    ),
+    "stands-still": (
+        msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, back_s=3.0, rest_s=3.0),
+        "does not work",
+    ),
+    "ends-by-itself": (msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, seconds=3.0), "projection-0 ended by"),
+    "stray-key": (msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, seconds=3.0), "without an end"),
     "group-at-end": (msgspec.structs.replace(AIMED, consumers_late_s=1.0, seconds=1.0), "never handled by solo"),
 }
 

@@ -93,10 +93,12 @@ BREAKS: dict[str, tuple[Callable[[Evidence], object], Callable[[Findings], int]]
         lambda found: found.silent,
     ),
     "a good one buried": (lambda given: given.unjust.append("failed"), lambda found: found.unjust),
-    "a process that crashed": (
-        lambda given: given.crashed.append("p0 ended"),
-        lambda found: len(found.breaches),
+    "a process that ended by itself": (
+        lambda given: given.ended.append("p0 ended"),
+        lambda found: found.ended,
     ),
+    "one that does not work again": (lambda given: given.idle.append("solo-0"), lambda found: found.idle),
+    "a key without an end": (lambda given: given.endless.append("stray"), lambda found: found.endless),
     "no rest": (lambda given: setattr(given, "restless", "3 pending"), lambda found: len(found.breaches)),
 }
 

@@ -8,6 +8,9 @@ Law: pure, over what the children recorded, the rows of the projections and the 
 - **strange**: a row, or a handling, of something that no publisher tried to send.
 - **disordered**: a plain message that was stored for the first time after a later one of the same source on the same
   stream; or that the one instance of an ordered consumer handled for the first time after a later one.
+- **ended**: a process that ended though nobody asked it, or did not end well when it was asked; **idle**: one that did
+  not do its work again in time after the last fault; **endless**: a key on the server without an end that is not listed
+  among those that have none.
 - **silent**: a bad entry that is not on the dead stream or, unreadable, not in a projection; **unjust**: a good one
   that was buried.
 """
@@ -77,7 +80,9 @@ class Evidence(msgspec.Struct):
     unjust: list[str] = msgspec.field(default_factory=list)
     # Messages that the server itself lost, having confirmed them, and that an outbox sent again.
     sent_again: int = 0
-    crashed: list[str] = msgspec.field(default_factory=list)
+    ended: list[str] = msgspec.field(default_factory=list)
+    idle: list[str] = msgspec.field(default_factory=list)
+    endless: list[str] = msgspec.field(default_factory=list)
     restless: str = ""
     quiet_ns: tuple[int, int] = (0, 0)
 
@@ -99,6 +104,9 @@ class Findings(msgspec.Struct):
     disordered: int
     silent: int
     unjust: int
+    ended: int
+    idle: int
+    endless: int
     sent_again_after_loss: int
     longest_pause_s: dict[str, float]
     breaches: list[str]
@@ -110,7 +118,9 @@ class Findings(msgspec.Struct):
 
 def weigh(evidence: Evidence) -> Findings:
     """The verdict."""
-    breaches: list[str] = [*evidence.crashed, *([evidence.restless] if evidence.restless else [])]
+    breaches: list[str] = [*evidence.ended, *([evidence.restless] if evidence.restless else [])]
+    for what, which in (("does not work again", evidence.idle), ("without an end", evidence.endless)):
+        breaches += [_sentence(what, which)] if which else []
     first = {module: _first(handled) for module, handled in evidence.handled.items()}
     lost = _lost(evidence, first, breaches)
     doubled = _doubled(evidence, breaches)
@@ -135,6 +145,9 @@ def weigh(evidence: Evidence) -> Findings:
         disordered=disordered,
         silent=silent,
         unjust=len(evidence.unjust),
+        ended=len(evidence.ended),
+        idle=len(evidence.idle),
+        endless=len(evidence.endless),
         sent_again_after_loss=evidence.sent_again,
         longest_pause_s={module: _pause_s(handled, evidence) for module, handled in evidence.handled.items()},
         breaches=breaches,

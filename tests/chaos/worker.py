@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 
 from claude_comm.runtime.environment import settings_of_process
 from tests.chaos import tamper
@@ -20,4 +21,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    tamper.end(main)
+    sys.exit(main())
