@@ -96,7 +96,8 @@ class ThreadExecutor:
 
 
 class AsyncExecutor:
-    """Each worker is a task of one event loop, on a thread of its own, for handlers that are `async`.
+    """Each worker is a task of one event loop, for handlers that are `async`: of the loop that is given, which somebody
+    else runs, or of one on a thread of its own.
 
     A plain function among them runs on the loop if there is only one worker, and else on a thread. `closing` is awaited
     on the loop at the end.
@@ -109,40 +110,46 @@ class AsyncExecutor:
         handle: Callable[[Delivery, Call], Awaitable[None]],
         ended: Callable[[], None],
         closing: Callable[[], Awaitable[None]],
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.error: BaseException | None = None
         self._prefetcher, self._count, self._handle, self._ended = prefetcher, count, handle, ended
         self._closing = closing
         self._pool = _ThreadPool(count) if count > 1 else None
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop or asyncio.new_event_loop()
         self._finished = False
         self._waiting: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._thread = threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
+        self._thread = None if loop else threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
         self._reader = threading.Thread(
             target=prefetcher.fill, args=(self._call_wake,), name="claude-comm reader", daemon=True
         )
 
     def start(self, starters: Starters) -> None:
-        self._thread.start()
+        if self._thread is not None:
+            self._thread.start()
         self._loop.call_soon_threadsafe(lambda: self._tasks.append(self._loop.create_task(self._begin(starters))))
 
     def alive(self) -> bool:
         begun = self._reader.ident is not None
-        return self._thread.is_alive() and (not begun or self._reader.is_alive())
+        return self._loop_runs() and (not begun or self._reader.is_alive())
+
+    def _loop_runs(self) -> bool:
+        return self._loop.is_running() if self._thread is None else self._thread.is_alive()
 
     def join(self, deadline: float) -> bool:
         """Tasks that have not ended by then are cancelled; one that ignores that is left alone."""
-        if not self._thread.is_alive():
+        if not self._loop_runs():
             return True
         ending = asyncio.run_coroutine_threadsafe(self._end(deadline), self._loop)
         try:
             done = ending.result(max(deadline - time.monotonic(), 0) + 3 * _CANCEL_S)
         except TimeoutError:  # a plain function holds the loop
             return False
-        self._finished = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CANCEL_S)
+        if self._thread is not None:
+            self._finished = True
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_CANCEL_S)
         return done
 
     async def call(self, handler: Handler, *arguments: Any) -> Any:

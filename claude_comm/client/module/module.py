@@ -8,6 +8,7 @@ is handled twice.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import warnings
@@ -188,12 +189,34 @@ class Module:
 
         At the end it gives back waiting messages, finishes running handlers and acks their messages. A handler that
         runs longer than `drain_s` is left alone: its message stays pending until its lease is over, and the exit code
-        is 1. A second signal ends the process at once.
+        is 1. A second signal ends the process at once. Inside a running event loop, `await module.serve()` instead.
         """
+        if _in_event_loop():
+            raise ConfigurationError(
+                f"{self.name!r} cannot `run` inside a running event loop, which would stand still meanwhile: "
+                "`await module.serve()` runs it there."
+            )
+        return self._run_once()
+
+    async def serve(self) -> int:
+        """As `run`, inside the running event loop: `async` handlers are tasks of this very loop, whichever kind it is.
+
+        Signals are left to the application. Cancelling the task ends the module as `stop` does, before the cancellation
+        goes on.
+        """
+        running = asyncio.ensure_future(asyncio.to_thread(self._run_once, asyncio.get_running_loop()))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait([running])
+            raise
+
+    def _run_once(self, loop: asyncio.AbstractEventLoop | None = None) -> int:
         identity = identify(self.name, self._settings, self._instance)
         try:
             with stopped_by_signals(self._stop):
-                self._runner = Runner(identity, self.contract(), self._config(), stop=self._stop)
+                self._runner = Runner(identity, self.contract(), self._config(), stop=self._stop, loop=loop)
                 if self._paused:
                     self._runner.prefetcher.pause()
                 return self._runner.run()
@@ -256,3 +279,11 @@ def _policy(retry: Any) -> RetryPolicy | None:
     if retry is not None and not isinstance(retry, RetryPolicy):
         raise ConfigurationError(f"retry is {retry!r}: it is a RetryPolicy, such as RetryPolicy(attempts=3).")
     return retry
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

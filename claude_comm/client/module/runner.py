@@ -7,6 +7,7 @@ given back as if they had not been read.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +54,17 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runner:
-    """One run of a module."""
+    """One run of a module. Its `async` handlers run on the loop that is given, else on one of its own."""
 
-    def __init__(self, identity: Identity, contract: Contract, config: RunConfig, *, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        contract: Contract,
+        config: RunConfig,
+        *,
+        stop: threading.Event,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.identity, self.contract, self.config, self.stop = identity, contract, config, stop
         self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         self.outage = Outage(self.log)
@@ -73,7 +82,7 @@ class Runner:
         self.handling = Handling(self._means())
         self.executor: Executor = (
             AsyncExecutor(
-                self.prefetcher, config.concurrency, self.handling.handle_async, self.end, self._close_on_loop
+                self.prefetcher, config.concurrency, self.handling.handle_async, self.end, self._close_on_loop, loop
             )
             if config.on_loop
             else ThreadExecutor(self.prefetcher, config.concurrency, self.handling.handle, self.end)
