@@ -13,13 +13,15 @@ import msgspec
 
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, NegotiationRefused
-from claude_comm.registry.contracts import Schema
+from claude_comm.registry.contracts import NEWER, Schema, Versioned
 from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Policy, Verdict
 
 Decider = Literal["worker", "caller"]
 
 # Part of every question's digest: a release whose verdicts may differ asks anew.
 RULES_VERSION = 2
+# Of the record that stands in the registry; see `Contract.v`.
+VERSION = 1
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     decided_by: Decider
     decided_us: Micros
+    v: int = VERSION
 
     @property
     def fits(self) -> bool:
@@ -121,6 +124,8 @@ def encode(agreement: Agreement) -> bytes:
 def decode(text: bytes) -> Agreement:
     """Raises UnreadableAgreement: another program may have written there."""
     try:
-        return msgspec.json.decode(text, type=Agreement)
+        if msgspec.json.decode(text, type=Versioned).v <= VERSION:
+            return msgspec.json.decode(text, type=Agreement)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableAgreement(f"a stored agreement cannot be read ({error}); negotiate again.") from None
+    raise UnreadableAgreement(f"a stored agreement cannot be read ({NEWER}).")

@@ -16,6 +16,9 @@ from claude_comm.names import check_name, check_target
 
 Schema = dict[str, Any] | bool
 
+# Of the record that stands in the registry.
+VERSION = 1
+
 # With one of these as a key, a mapping is a schema; without, it maps message types to schemas.
 _KEYWORDS = frozenset(
     "$schema $id $ref $defs definitions type properties required items prefixItems additionalProperties "
@@ -35,7 +38,11 @@ class Produced(msgspec.Struct, frozen=True, omit_defaults=True):
 class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One module's declaration. `accepts` maps a message type to the schema of its payload, `replies` to the schema
     of what its handler answers; `max_lag` is how many messages may wait in its inbox (0: what the publisher's settings
-    say)."""
+    say).
+
+    `v` is the version of the record: fields that a newer release adds are passed over, and one whose meaning changes
+    counts it up.
+    """
 
     module: str
     version: str = "1.0.0"
@@ -44,6 +51,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replies: dict[str, Schema] = {}
     max_lag: int = 0
     registered_us: Micros = 0
+    v: int = VERSION
 
     def sends(self, target: str, type: str) -> Schema | None:
         """The schema of what this module sends to that target, or None where it declares none."""
@@ -94,6 +102,16 @@ def contract(
     )
 
 
+# Why a record is not read although it may be whole.
+NEWER = "a newer release wrote it: upgrade this program"
+
+
+class Versioned(msgspec.Struct, frozen=True):
+    """What every version of a record has."""
+
+    v: int = 1
+
+
 class UnreadableContract(ClaudeCommError):
     """What stands in the registry is not a contract."""
 
@@ -109,9 +127,11 @@ def encode(declared: Contract) -> bytes:
 def decode(module: str, text: bytes) -> Contract:
     """Raises UnreadableContract: another program may have written there."""
     try:
-        return msgspec.json.decode(text, type=Contract)
+        if msgspec.json.decode(text, type=Versioned).v <= VERSION:
+            return msgspec.json.decode(text, type=Contract)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableContract(module, str(error)) from None
+    raise UnreadableContract(module, NEWER)
 
 
 def _schema(name: str, schema: object) -> Schema:

@@ -44,6 +44,12 @@ def test_an_agreement_is_read_back_as_it_was_stored(verdict: Any) -> None:
     assert decode(encode(made)) == made
 
 
+def test_an_agreement_of_a_newer_release_is_told_as_that() -> None:
+    made = encode(conclude(QUESTION, Compatible(), decided_by="caller", decided_us=7))
+    with pytest.raises(UnreadableAgreement, match="newer release"):
+        decode(made.replace(b'"v":1', b'"v":2'))
+
+
 def test_only_a_proof_lets_messages_through() -> None:
     for verdict, fits in ((Compatible(), True), (REFUSAL, False), (Undecided(place="", why="w"), False)):
         made = conclude(QUESTION, verdict, decided_by="caller", decided_us=7)

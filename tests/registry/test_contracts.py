@@ -42,6 +42,14 @@ def test_a_contract_is_read_back_as_it_was_registered() -> None:
     assert decode("m", encode(made)) == made
 
 
+def test_a_contract_of_a_newer_release_is_told_as_that_and_fields_it_adds_are_passed_over() -> None:
+    made = contract("m", accepts={"t": OBJECT})
+    text = encode(made)
+    assert decode("m", text[:-1] + b',"added":[1]}') == made
+    with pytest.raises(UnreadableContract, match="newer release"):
+        decode("m", text[:-1] + b',"v":2,"accepts":"of another form"}')
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b"{" * 5000])
 def test_what_is_no_contract_names_the_module(text: bytes) -> None:
     with pytest.raises(UnreadableContract, match="'m'"):
