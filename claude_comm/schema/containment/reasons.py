@@ -14,18 +14,20 @@ import jsonschema_rs
 
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget
-from claude_comm.schema.containment.confirm import Side, separates
+from claude_comm.schema.containment.confirm import Side, confirmed, separates
 from claude_comm.schema.cost.validation_cost import quick_cost
 from claude_comm.schema.pointer import pointer
 from claude_comm.schema.solver.result import Candidates
 from claude_comm.schema.validation.errors import errors, refusals
-from claude_comm.schema.validation.phrases import Refusal, actual, needed, place, shown, subject
+from claude_comm.schema.validation.phrases import Refusal, actual, need_of, needed, place, shown, subject
+from claude_comm.schema.validation.union_needs import SEVERAL
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
 
 def explained(left: Side, right: Side, witness: Json, others: Candidates, budget: Budget) -> Incompatible:
     """The verdict for a confirmed witness, with every reason: also those that only other messages show."""
-    shown = [witness]
+    readable = renamed(witness)
+    shown = [readable if readable is not witness and confirmed(left, right, readable, budget.tick) else witness]
     # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
     with contextlib.suppress(OutOfBudget):
         shown.extend(breaking(left, right, others, budget))
@@ -41,10 +43,27 @@ def breaking(
         for _ in itertools.count() if limit is None else range(limit):
             breaks = separates(left, right, message, budget.tick)
             if breaks:
-                yield message
+                readable = renamed(message)
+                found = readable is not message and separates(left, right, readable, budget.tick)
+                yield readable if found else message
             message = candidates.send(breaks)
     except StopIteration:
         return
+
+
+def renamed(message: Json) -> Json:
+    """A message with `key` for each name that is the empty text, which nobody reads; the same one if it has none."""
+    if isinstance(message, list):
+        items = [renamed(item) for item in message]
+        return items if any(new is not old for new, old in zip(items, message, strict=True)) else message
+    if not isinstance(message, dict):
+        return message
+    members = {(name or _READABLE if _READABLE not in message else name): renamed(message[name]) for name in message}
+    same = members.keys() == message.keys() and all(members[name] is message[name] for name in message)
+    return message if same else members
+
+
+_READABLE = "key"
 
 
 def as_candidates(messages: Iterable[Json]) -> Candidates:
@@ -58,10 +77,10 @@ def incompatible(right: Side, shown: Sequence[Json], budget: Budget) -> Incompat
     found: list[Refusal] = []
     with contextlib.suppress(OutOfBudget):
         for message in shown:
-            found += refusals(_errors(right, message))
+            found += refusals(_errors(right, message), message, right.schema)
             # All errors of one message take up to a second, if the schema is large; the witness has its own by then.
             budget.look()
-    return Incompatible(witness=shown[0], reasons=distinct(found))
+    return Incompatible(witness=shown[0], reasons=distinct(found) or (_UNNAMED,))
 
 
 def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
@@ -81,16 +100,42 @@ def reason(refusal: Refusal) -> Reason:
 
 
 def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
-    """One reason for each keyword of the accepting schema, in the order found; items of an array count once."""
-    reasons: dict[tuple[object, ...], Reason] = {}
+    """One reason for each keyword and place, in the order found.
+
+    Items of an array count once, and so does what a recursion repeats: of places below each other the outermost.
+    """
+    places: list[tuple[tuple[object, ...], tuple[str, ...], Refusal]] = []
     for refusal in refusals:
         about = shown(refusal.limit) if refusal.rule in _NAMED else None
-        key = (refusal.schema_path, tuple(["*" if isinstance(s, int) else s for s in refusal.path]), about)
-        if key not in reasons:
-            reasons[key] = reason(refusal)
-    return tuple(reasons.values())
+        key = (refusal.schema_path, about)
+        path = tuple(["*" if isinstance(step, int) else step for step in refusal.path])
+        same = [at for at, (other, _, _) in enumerate(places) if other == key]
+        if any(_repeats(path, places[at][1]) for at in same):
+            continue
+        outer = next((at for at in same if _repeats(places[at][1], path)), None)
+        if outer is None:
+            places.append((key, path, refusal))
+        else:
+            places[outer] = (key, path, refusal)
+    return tuple(reason(refusal) for _, _, refusal in places)
 
 
+def _repeats(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    """Whether a place is the same as another one, or that one again some levels further down."""
+    if len(inner) <= len(outer):
+        return inner == outer
+    return any(
+        inner[:at] == outer[:at] and inner[len(inner) - len(outer) + at :] == outer[at:] for at in range(len(outer))
+    )
+
+
+# Where no run of the validator named a place within its bounds.
+_UNNAMED = Reason(
+    path="$",
+    schema_path="",
+    rule="schema",
+    sentence="the message does not fit the consumer's schema; the two are too large together to name the place",
+)
 # Each names a property: another one is another reason.
 _NAMED = keywords.FURTHER_PROPERTIES | {"required"}
 
@@ -99,11 +144,11 @@ def _sentence(refusal: Refusal) -> str:
     name, rule, limit = subject(refusal.path), refusal.rule, refusal.limit
     if rule == "required":
         return f"{subject((*refusal.path, limit))} may be missing; the consumer requires it"
-    if rule in keywords.FURTHER_PROPERTIES:
+    if rule in keywords.FURTHER_PROPERTIES and not refusal.need:
         return f"{name} may be present; the consumer allows no such property"
     if rule == "false schema":
         return f"{name} may be present; the consumer allows nothing there"
-    return f"{name} may be {actual(rule, limit, refusal.value)}; the consumer needs {needed(rule, limit)}"
+    return f"{name} may be {actual(rule, limit, refusal.value)}; the consumer needs {need_of(refusal)}"
 
 
 def _mends(refusal: Refusal) -> tuple[str, ...]:
@@ -111,8 +156,10 @@ def _mends(refusal: Refusal) -> tuple[str, ...]:
     if rule == "required":
         field = subject((*refusal.path, limit))
         return (f"producer: declare {field} and require it", f"consumer: make {field} optional, or give it a default")
-    if rule in keywords.FURTHER_PROPERTIES:
+    if rule in keywords.FURTHER_PROPERTIES and not refusal.need:
         return (f"producer: stop declaring {name}", f"consumer: declare {name}, or allow additional properties")
+    if rule in keywords.UNIONS and refusal.need and refusal.need != SEVERAL:
+        return (f"producer: send nothing else as {name}", f"consumer: accept {shown(refusal.value)} for {name}")
     if rule == "type":
         return (f"producer: make {name} {needed(rule, limit)}", f"consumer: accept {_article(refusal)} for {name}")
     if rule in {"const", "enum"}:

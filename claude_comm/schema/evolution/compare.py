@@ -10,10 +10,12 @@ A place is a value that is described as a whole (the message, a property, an ite
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from claude_comm.schema import keywords
+from claude_comm.schema.normalform.closing import original_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name, escape, reference_to
 from claude_comm.schema.validation.phrases import shown
@@ -55,16 +57,43 @@ def differences(old: Document, new: Document) -> Iterator[SchemaEdit]:
     return _Comparison(old, new).run()
 
 
+class Origins:
+    """Where the definitions of the two sides were written: their names here are of no use to a reader."""
+
+    def __init__(self, old: Document, new: Document) -> None:
+        self.of = {**old.origins, **{_new(name): origin for name, origin in new.origins.items()}}
+
+    def in_text(self, text: str) -> str:
+        """A text in which each reference is as it was written."""
+        return _REFERENCE.sub(lambda match: "#" + self.origin(match[1]), text)
+
+    def in_pointer(self, pointer: str) -> str:
+        """A pointer into a schema of a change, as one into the schema that the change came from."""
+        return _DEFINITION.sub(lambda match: self.origin(match[1]), pointer)
+
+    def origin(self, name: str) -> str:
+        plain = original_of(name)
+        return self.of.get(plain, f"/$defs/{plain.removeprefix(_new(''))}")
+
+
+_REFERENCE = re.compile(r'#/\$defs/([^"\s]+)')
+_DEFINITION = re.compile(r"^/\$defs/([^/]+)")
+
+
 class _Comparison:
     def __init__(self, old: Document, new: Document) -> None:
         self.old, self.new = _body(old), _renamed(_body(new))
         self.definitions = {**old.definitions, **{_new(name): _renamed(item) for name, item in new.definitions.items()}}
-        self.origins = {**old.origins, **{_new(name): origin for name, origin in new.origins.items()}}
+        self.origins = Origins(old, new)
         self.seen: set[tuple[str, str]] = set()
 
     def run(self) -> Iterator[SchemaEdit]:
         for edit in self.place(self.old, self.new, "$", ""):
-            yield edit._replace(before=self.complete(edit.before), after=self.complete(edit.after))
+            yield edit._replace(
+                sentence=self.origins.in_text(edit.sentence),
+                before=self.complete(edit.before),
+                after=self.complete(edit.after),
+            )
 
     def complete(self, schema: Json) -> Json:
         return {**schema, "$defs": self.definitions} if isinstance(schema, dict) and self.definitions else schema
@@ -97,7 +126,7 @@ class _Comparison:
             if not _is_reference(schema):
                 break
             name = definition_name(schema["$ref"])
-            schema, pointer = self.definitions[name], self.origins.get(name, pointer)
+            schema, pointer = self.definitions[name], self.origins.of.get(name, pointer)
         return schema, pointer
 
     def properties(self, old: dict[str, Any], new: dict[str, Any], site: _Site) -> Iterator[SchemaEdit]:
@@ -278,7 +307,7 @@ def _altered(keyword: str, old: dict[str, Any], new: dict[str, Any]) -> str:
         parts = [f"{word} {_listed(values)}" for word, values in (("gained", gained), ("lost", lost)) if values]
         return f"`enum` {' and '.join(parts)}" if parts else "`enum` is written differently"
     if keywords.TABLE[keyword].holds == "list" and keyword in old and keyword in new:
-        return f"`{keyword}` has {len(new[keyword])} schemas now, and had {len(old[keyword])}"
+        return f"`{keyword}` has {_counted(new[keyword])} now, and had {len(old[keyword])}"
     if keyword not in new:
         return f"`{keyword}`, which was {shown(old[keyword])}, is gone"
     if keyword not in old:
@@ -288,3 +317,7 @@ def _altered(keyword: str, old: dict[str, Any], new: dict[str, Any]) -> str:
 
 def _member(name: str) -> str:
     return f".{name}" if name.isidentifier() else f"[{json.dumps(name, ensure_ascii=False)}]"
+
+
+def _counted(schemas: list[Json]) -> str:
+    return f"{len(schemas)} schema{'s' * (len(schemas) != 1)}"

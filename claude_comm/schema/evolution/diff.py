@@ -16,12 +16,12 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from claude_comm.schema.containment.check import check
+from claude_comm.schema.containment.confirm import compile_side
 from claude_comm.schema.deadline import within
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
-from claude_comm.schema.evolution.compare import SchemaEdit, differences
+from claude_comm.schema.evolution.compare import Origins, SchemaEdit, differences
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.validation.validator import well_formed
-from claude_comm.schema.verdict import Compatible, Json, Policy, Undecided, Verdict, contained
+from claude_comm.schema.verdict import Compatible, Incompatible, Json, Policy, Undecided, Verdict, contained
 
 SafeFor: TypeAlias = Literal["both", "producers", "consumers", "neither"]
 
@@ -88,7 +88,7 @@ def diff(
     if isinstance(for_producers, Undecided):
         # It may have ended before both schemas were looked at.
         for schema in (old, new):
-            well_formed(schema, default_dialect=default_dialect)
+            compile_side(schema, dialect_of(schema, default_dialect))
     left, right = (normalise(schema, dialect_of(schema, default_dialect)) for schema in (old, new))
     changes: list[Change] = []
     if left.opaque or left.lexical or right.opaque or right.lexical:
@@ -97,8 +97,23 @@ def diff(
             changes.append(_change(edit, for_producers, for_consumers))
     else:
         places = itertools.islice(differences(left, right), MAX_CHANGES)
-        changes = [_change(edit, *judged(edit.before, edit.after)) for edit in places]
+        origins = Origins(left, right)
+        verdicts = ((edit, judged(edit.before, edit.after)) for edit in places)
+        changes = [_change(edit, *(_placed(verdict, origins) for verdict in both)) for edit, both in verdicts]
     return Difference(changes=tuple(changes), for_producers=for_producers, for_consumers=for_consumers)
+
+
+def _placed(verdict: Verdict, origins: Origins) -> Verdict:
+    """A verdict on one change, with its places in the schemas that were compared."""
+    if isinstance(verdict, Undecided):
+        return msgspec.structs.replace(verdict, place=origins.in_pointer(verdict.place))
+    if not isinstance(verdict, Incompatible):
+        return verdict
+    reasons = [
+        msgspec.structs.replace(reason, schema_path=origins.in_pointer(reason.schema_path))
+        for reason in verdict.reasons
+    ]
+    return msgspec.structs.replace(verdict, reasons=tuple(reasons))
 
 
 def _change(edit: SchemaEdit, for_producers: Verdict, for_consumers: Verdict) -> Change:

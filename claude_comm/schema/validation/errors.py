@@ -13,11 +13,16 @@ import msgspec
 
 from claude_comm.schema.cost.path_growth import Named
 from claude_comm.schema.normalform.validator_dialect import LISTED, as_written
+from claude_comm.schema.pointer import follow, pointer
 from claude_comm.schema.validation.phrases import Refusal
+from claude_comm.schema.validation.true_path import true_path
+from claude_comm.schema.validation.union_needs import SEVERAL, kinds_need, tag_need, tag_of
 from claude_comm.schema.verdict import Json
 
 # A message may break a schema in as many places as it has values; nobody reads more than these.
 MAX_REFUSALS = 50
+# Unions in unions that are followed to the branch that comes closest.
+MAX_UNIONS = 8
 
 _RULES = {
     "constant": "const",
@@ -40,11 +45,14 @@ def errors(ready: jsonschema_rs.Validator, instance: Json, named: Named) -> Iter
     return []
 
 
-def refusals(errors: Iterable[jsonschema_rs.ValidationError], limit: int = MAX_REFUSALS) -> list[Refusal]:
+def refusals(
+    errors: Iterable[jsonschema_rs.ValidationError], message: Json, schema: Json, limit: int = MAX_REFUSALS
+) -> list[Refusal]:
     """The first `limit` refusals that a run of the validator names, unions replaced by their closest branch."""
     refused: list[Refusal] = []
     for error in errors:
-        for refusal in _leaves(error, depth=0):
+        for leaf in _leaves(error, message, schema, depth=0):
+            refusal = msgspec.structs.replace(leaf, path=true_path(message, leaf.path, leaf.value))
             if refusal not in refused:
                 refused.append(refusal)
             if len(refused) >= limit:
@@ -52,15 +60,35 @@ def refusals(errors: Iterable[jsonschema_rs.ValidationError], limit: int = MAX_R
     return refused
 
 
-def _leaves(error: jsonschema_rs.ValidationError, depth: int) -> Iterator[Refusal]:
+def _leaves(error: jsonschema_rs.ValidationError, message: Json, schema: Json, depth: int) -> Iterator[Refusal]:
     kind = error.kind
-    if isinstance(kind, _UNION) and depth < 8:
-        nearest = _closest(kind.context, error)
-        if nearest is not None:
-            for inner in nearest:
-                yield from _leaves(inner, depth + 1)
-            return
-    yield from _own(error)
+    if not isinstance(kind, _UNION) or depth >= MAX_UNIONS:
+        yield from _own(error, message, schema)
+        return
+    here = len(error.instance_path)
+    tag = tag_of(kind.context, error.instance, here)
+    if tag is not None:
+        path = (*error.instance_path, tag.name)
+        yield Refusal(
+            path=path,
+            schema_path=tuple(error.schema_path),
+            rule=_rule(error),
+            limit=None,
+            value=tag.value,
+            need=tag_need(tag),
+        )
+        return
+    need = kinds_need(kind.context, here)
+    nearest = None if need else _closest(kind.context, error)
+    if nearest is None:
+        yield from (msgspec.structs.replace(refusal, need=need) for refusal in _own(error, message, schema))
+        return
+    for inner in nearest:
+        yield from _leaves(inner, message, schema, depth + 1)
+
+
+def _rule(error: jsonschema_rs.ValidationError) -> str:
+    return _RULES.get(error.kind.name, error.kind.name)
 
 
 _UNION = (jsonschema_rs.ValidationErrorKind.AnyOf, jsonschema_rs.ValidationErrorKind.OneOfNotValid)
@@ -88,20 +116,20 @@ def _distance(branch: list[jsonschema_rs.ValidationError], here: int) -> tuple[i
     """How far a branch is: another type (2), another tag (1), or the right shape with something wrong in it (0)."""
     if any(inner.kind.name in {"type", "falseSchema"} and len(inner.instance_path) == here for inner in branch):
         return 2, len(branch)
-    tag = any(
-        inner.kind.name in {"constant", "enum", LISTED} and len(inner.instance_path) <= here + 1 for inner in branch
-    )
+    tag = any(inner.kind.name in {"const", "enum", LISTED} and len(inner.instance_path) <= here + 1 for inner in branch)
     return (1 if tag else 0), len(branch)
 
 
-def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
-    kind = error.kind
-    rule = _RULES.get(kind.name, kind.name)
+def _own(error: jsonschema_rs.ValidationError, message: Json, schema: Json) -> Iterator[Refusal]:
+    kind, rule = error.kind, _rule(error)
     path = tuple(error.instance_path)
     schema_path = tuple(_RULES[LISTED] if step == LISTED else step for step in error.schema_path)
     if isinstance(kind, _UNEXPECTED):
+        need = f"what `{rule}` allows there" if _describes(schema, schema_path) else ""
+        holder = error.instance if isinstance(error.instance, dict) else {}
         for name in kind.unexpected:
-            yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=None)
+            value = holder.get(name) if need else None
+            yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=value, need=need)
         return
     if schema_path and schema_path[-1] in {"minContains", "maxContains"}:
         rule = str(schema_path[-1])
@@ -110,4 +138,13 @@ def _own(error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
         limit = msgspec.json.decode(kind.message)
     elif not isinstance(kind, _UNLIMITED):
         limit = as_written(kind.value)
-    yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance)
+    need = SEVERAL if isinstance(kind, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid) else ""
+    yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance, need=need)
+
+
+def _describes(schema: Json, schema_path: tuple[str | int, ...]) -> bool:
+    """Whether a keyword about further properties holds a schema that some value fits, and is no plain ban."""
+    try:
+        return isinstance(follow(schema, pointer(schema_path)), dict)
+    except LookupError:
+        return False

@@ -26,6 +26,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     limit: Json
     value: Json
+    # What is needed, where that is more than the rule and its limit say.
+    need: str = ""
 
 
 def place(path: Sequence[str | int]) -> str:
@@ -54,6 +56,11 @@ def shown(value: Json) -> str:
     """A value as JSON, cut to a length that a sentence can bear."""
     text = _ENCODER.encode(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+
+
+def need_of(refusal: Refusal) -> str:
+    """What the schema asks for there: completes "the consumer needs ..."."""
+    return refusal.need or needed(refusal.rule, refusal.limit)
 
 
 def needed(rule: str, limit: Json) -> str:

@@ -25,7 +25,7 @@ from claude_comm.schema.pointer import pointer
 from claude_comm.schema.validation import memoized
 from claude_comm.schema.validation.errors import errors, refusals
 from claude_comm.schema.validation.memoized import is_json
-from claude_comm.schema.validation.phrases import Refusal, actual, needed, place, subject
+from claude_comm.schema.validation.phrases import Refusal, actual, need_of, place, subject
 from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Json
 
@@ -90,7 +90,9 @@ class Validator:
         try:
             if self._compiled.is_valid(instance):
                 return []
-            return [breach(refusal) for refusal in refusals(self._errors(instance))] or [_UNNAMED]
+            return [breach(refusal) for refusal in refusals(self._errors(instance), instance, self.schema)] or [
+                _UNNAMED
+            ]
         except ValueError as error:
             return [Breach(path="$", schema_path="", rule="json", sentence=f"the message is not JSON: {_first(error)}")]
 
@@ -189,11 +191,11 @@ def _sentence(refusal: Refusal) -> str:
     name, rule = subject(refusal.path), refusal.rule
     if rule == "required":
         return f"{subject((*refusal.path, refusal.limit))} is missing"
-    if rule in keywords.FURTHER_PROPERTIES:
+    if rule in keywords.FURTHER_PROPERTIES and not refusal.need:
         return f"{name} is a property that is not allowed here"
     if rule == "false schema":
         return f"{name} is not allowed here"
-    return f"{name} is {actual(rule, refusal.limit, refusal.value)}; it must be {needed(rule, refusal.limit)}"
+    return f"{name} is {actual(rule, refusal.limit, refusal.value)}; it must be {need_of(refusal)}"
 
 
 def _malformed(error: jsonschema_rs.ValidationError) -> str:
@@ -201,7 +203,7 @@ def _malformed(error: jsonschema_rs.ValidationError) -> str:
         return "a pattern that is not a regular expression, or needs look-around or back-references."
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Referencing):
         return f"a reference leads nowhere: {_first(error)}."
-    for refusal in refusals([error], limit=1):
+    for refusal in refusals([error], None, None, limit=1):
         return f"not a schema: {_sentence(refusal)}."
     return f"not a schema: {_first(error)}."
 

@@ -1,0 +1,126 @@
+"""What a refusal tells a person: the place exactly, and what would be taken there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_comm.schema import Incompatible, check, diff
+from claude_comm.schema.containment.reasons import renamed
+from claude_comm.schema.validation.true_path import true_path
+from claude_comm.schema.validation.validator import compile_validator
+
+
+def part(kind: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"type": {"const": kind}, **properties},
+        "required": ["type", *properties],
+    }
+
+
+TEXT, IMAGE, THINKING = part("text", text={"type": "string"}), part("image", url={}), part("thinking", thought={})
+
+
+def refused(produced: Any, accepted: Any) -> Incompatible:
+    verdict = check(produced, accepted)
+    assert isinstance(verdict, Incompatible)
+    return verdict
+
+
+def sentences(schema: Any, message: Any) -> list[tuple[str, str]]:
+    return [(breach.path, breach.sentence) for breach in compile_validator(schema).validate(message)]
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("known", [[TEXT], [TEXT, IMAGE], [{"type": "null"}, TEXT, IMAGE]])
+def test_a_tagged_union_is_told_by_its_tag(keyword: str, known: list[Any]) -> None:
+    verdict = refused({keyword: [TEXT, THINKING]}, {keyword: known})
+    assert [reason.path for reason in verdict.reasons] == ["$.type"]
+    assert "a `thinking` is not accepted" in verdict.reasons[0].sentence
+
+
+def test_a_union_of_kinds_says_which_are_needed() -> None:
+    verdict = refused({"type": ["string", "integer"]}, {"anyOf": [{"type": "string"}, {"type": "null"}]})
+    assert verdict.reasons[0].sentence == "the message may be 0; the consumer needs a string or null"
+    assert sentences({"oneOf": [{"type": "string"}, {"const": 5}]}, 1) == [
+        ("$", "the message is 1; it must be a string or exactly 5")
+    ]
+
+
+def test_two_forms_that_match_are_told() -> None:
+    ((_, sentence),) = sentences({"oneOf": [{"type": "string"}, {"minLength": 1}]}, "a")
+    assert "exactly one of its forms to match" in sentence
+
+
+def test_a_property_that_may_have_other_values_is_not_called_forbidden() -> None:
+    schema = {"unevaluatedProperties": {"type": "string"}}
+    assert sentences(schema, {"a": 1}) == [("$.a", "`a` is 1; it must be what `unevaluatedProperties` allows there")]
+    assert sentences({"unevaluatedProperties": False}, {"a": 1}) == [
+        ("$.a", "`a` is a property that is not allowed here")
+    ]
+
+
+MAP = {"additionalProperties": {"properties": {"v": {"type": "string"}, "": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    ("message", "path"),
+    [
+        ({"m": {"": {"v": 1}}}, '$.m[""].v'),
+        ({"m": {"12": {"v": 1}}}, '$.m["12"].v'),
+        ({"m": {"x": {"": 1}}}, '$.m.x[""]'),
+        ({"m": {"": {"": 1}}}, '$.m[""][""]'),
+        ({"m": {"": {"v": "fits"}, "v": {"v": 1}}}, "$.m.v.v"),
+    ],
+)
+def test_a_path_has_all_its_keys(message: Any, path: str) -> None:
+    assert [place for place, _ in sentences({"properties": {"m": MAP}}, message)] == [path]
+
+
+def test_an_index_stays_an_index() -> None:
+    assert true_path({"m": [{"": [1, 2]}]}, ["m", 0, 1], 2) == ("m", 0, "", 1)
+    assert true_path({"012": 5}, [12], 5) == ("012",)
+
+
+def test_a_witness_has_names_that_can_be_read() -> None:
+    assert refused(
+        {"additionalProperties": {"type": "integer"}}, {"additionalProperties": {"type": "string"}}
+    ).witness == {"key": 0}
+    assert renamed([{"": {"": 1}}, {"a": 1}]) == [{"key": {"key": 1}}, {"a": 1}]
+    assert renamed({"": 1, "key": 2}) == {"": 1, "key": 2}
+
+
+def test_what_a_recursion_repeats_is_told_once() -> None:
+    def tree(value: Any) -> Any:
+        node = {"type": "object", "properties": {"v": value, "c": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}
+        return {"properties": {"root": {"$ref": "#/$defs/n"}}, "$defs": {"n": node}}
+
+    verdict = refused(tree({"type": ["string", "null"]}), tree({"type": "string"}))
+    assert [reason.path for reason in verdict.reasons] == ["$.root.v"]
+
+
+def test_the_same_definition_at_two_places_is_two_reasons() -> None:
+    def order(code: Any) -> Any:
+        return {"properties": {name: {"$ref": "#/$defs/a"} for name in ("bill", "ship")}, "$defs": {"a": code}}
+
+    verdict = refused(order({"type": ["string", "null"]}), order({"type": "string"}))
+    assert sorted(reason.path for reason in verdict.reasons) == ["$.bill", "$.ship"]
+
+
+def test_a_diff_names_definitions_as_they_were_written() -> None:
+    def version(text: Any, **further: Any) -> Any:
+        properties = {"a": {"anyOf": [{"$ref": "#/definitions/text"}, {"type": "null"}]}, "b": further}
+        return {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "properties": properties,
+            "definitions": {"text": text, "never": {"type": "integer"}},
+        }
+
+    difference = diff(
+        version({"type": "string"}), version({"type": "number"}, **{"not": {"$ref": "#/definitions/never"}})
+    )
+    told = repr(difference)
+    assert "defs/new:" not in told
+    assert "#/definitions/never" in told
