@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
-from claude_comm.json_form import UNFIT, foreign, is_pydantic, read
+from claude_comm.json_form import UNFIT, foreign, is_pydantic, read, unsendable
 from claude_comm.names import check_name, check_session, check_target
 
 WIRE_VERSION = 1
@@ -87,7 +87,7 @@ def pack(payload: object) -> msgspec.Raw:
     try:
         return msgspec.Raw(_encode(payload))
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise EncodeError(f"a {type(payload).__name__} payload cannot be sent: {error}.") from None
+        raise unsendable(payload, error) from None
 
 
 def compose(
@@ -172,7 +172,7 @@ class Form:
         try:
             data = _encode(payload)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise EncodeError(f"a {type(payload).__name__} payload cannot be sent: {error}.") from None
+            raise unsendable(payload, error) from None
         body = b"".join((self._start, id_.encode(), self._middle, time_us.to_bytes(8, "big"), self._end, data))
         if len(body) > self._max_bytes:
             raise TooLarge("this message", len(body), self._max_bytes)

@@ -6,8 +6,10 @@ model 1 and 1.0 are one number: whoever reads takes the one for the other. `docs
 
 from __future__ import annotations
 
+import enum
 import math
 import re
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +20,10 @@ from claude_comm.errors import DoesNotFit, EncodeError
 # Whatever reading a value as a type may raise: `TypeError` for a list in a set, `OverflowError` for a duration that is
 # too long.
 UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError)
-# A float in MessagePack whose exponent is all ones: NaN or an infinity, or bytes that look like one.
+# How a float of 8 bytes begins in MessagePack whose exponent may be all ones, which is NaN, an infinity, or one of the
+# very largest; and one of 4, which others may write. Two bytes are found faster than an expression is, which decides.
+_MAY_NOT_BE_FINITE = (b"\xcb\x7f", b"\xcb\xff")
+_MAY_NOT_BE_FINITE_EITHER = (*_MAY_NOT_BE_FINITE, b"\xca\x7f", b"\xca\xff")
 _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]|\xca[\x7f\xff][\x80-\xff]")
 
 
@@ -48,19 +53,27 @@ def written(form: Any) -> msgspec.Raw:
     """A JSON form as MessagePack. Raises EncodeError, naming the place, for a number or text that has none."""
     try:
         data = _encode(form)
-    except OverflowError:
-        raise EncodeError(
-            f"{_place(form, _too_long)} is an integer beyond 64 bits, which no message can carry: send it as text."
-        ) from None
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise EncodeError(f"the payload cannot be sent: {error}.") from None
-    refuse_not_finite(data, form)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise unsendable(form, error) from None
+    first, second = _MAY_NOT_BE_FINITE
+    if first in data or second in data:
+        refuse_not_finite(data, form)
     return msgspec.Raw(data)
 
 
-def refuse_not_finite(data: bytes | msgspec.Raw, form: Any) -> None:
-    """Raises EncodeError for NaN and the infinities in a payload and its MessagePack."""
-    if _NOT_FINITE.search(data) and (place := _place(form, _not_finite)):
+def unsendable(payload: object, error: Exception) -> EncodeError:
+    """Why a payload has no MessagePack, once writing it has failed."""
+    place = _place(payload, _too_long) if isinstance(error, OverflowError) else ""
+    if place:
+        return EncodeError(f"{place} is an integer beyond 64 bits, which no message can carry: send it as text.")
+    return EncodeError(f"a {type(payload).__name__} payload cannot be sent: {error}.")
+
+
+def refuse_not_finite(data: bytes, form: Any) -> None:
+    """Raises EncodeError for NaN and the infinities in a payload and its MessagePack, whoever wrote that."""
+    a, b, c, d = _MAY_NOT_BE_FINITE_EITHER
+    suspicious = a in data or b in data or c in data or d in data
+    if suspicious and _NOT_FINITE.search(data) and (place := _place(form, _not_finite)):
         raise EncodeError(f"{place} is not a finite number, which JSON does not have: send null or text instead.")
 
 
@@ -98,7 +111,30 @@ def whole_numbers(form: Any) -> Any:
 
 
 def is_pydantic(shape: Any) -> bool:
-    return isinstance(shape, type) and hasattr(shape, "model_json_schema") and hasattr(shape, "model_validate")
+    """Whether a type is one of pydantic's: a model, a dataclass of its own, or a type that holds one or is marked by it."""
+    if isinstance(shape, type) and not typing.get_args(shape):
+        return hasattr(shape, "__pydantic_validator__")
+    marks = getattr(shape, "__metadata__", ())
+    own = any(type(mark).__module__.partition(".")[0] == "pydantic" for mark in marks)
+    return own or any(map(is_pydantic, _types_among(typing.get_args(shape), marks)))
+
+
+def _types_among(parts: tuple[Any, ...], marks: tuple[Any, ...]) -> list[Any]:
+    """The types among the arguments of a type: no mark of `Annotated`, and no value of `Literal`."""
+    return [part for part in parts if not any(part is mark for mark in marks) and not isinstance(part, _PLAIN)]
+
+
+_PLAIN = (str, int, bytes, type(None), enum.Enum, list)
+
+
+def pydantic_validator(shape: Any) -> Any:
+    """What pydantic validates values of a type with."""
+    if isinstance(shape, type) and not typing.get_args(shape):
+        return shape.__pydantic_validator__  # type: ignore[attr-defined]
+    # Asked for by types of pydantic alone, which has been imported then.
+    import pydantic
+
+    return pydantic.TypeAdapter(shape).validator
 
 
 def read(form: Any, shape: Any) -> Any:
@@ -119,7 +155,7 @@ def _msgspec(form: Any, shape: Any) -> Any:
 
 
 def _pydantic(form: Any, shape: Any) -> Any:
-    return shape.model_validate_json(msgspec.json.encode(form))
+    return pydantic_validator(shape).validate_json(msgspec.json.encode(form))
 
 
 def _name(shape: Any) -> str:

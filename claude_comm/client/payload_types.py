@@ -14,7 +14,7 @@ import msgspec
 from claude_comm import json_form
 from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope
 from claude_comm.errors import DecodeError
-from claude_comm.json_form import UNFIT, is_pydantic
+from claude_comm.json_form import UNFIT, is_pydantic, pydantic_validator
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.types.exact import accepts, is_schema, produces, reads_forms
 
@@ -41,9 +41,8 @@ def reader_of(shape: Any) -> Callable[[Envelope], Any]:
     What nearly every message takes is one call from its bytes to the value. What that refuses is read as a payload
     first: there 1.0 is 1, and text is what MessagePack could have written as bytes.
     """
-    if is_schema(shape) or shape in (Any, object):
-        return lambda envelope: payload_of(envelope, shape)
     own, agreed, json = _decoders(shape)
+    value = value_reader_of(shape)
 
     def read(envelope: Envelope) -> Any:
         try:
@@ -53,7 +52,7 @@ def reader_of(shape: Any) -> Callable[[Envelope], Any]:
                 return json(bytes_of(envelope))
         except (*UNFIT, DecodeError):
             pass
-        return json_form.read(payload_of(envelope, shape), shape)
+        return value(payload_of(envelope, shape))
 
     return read
 
@@ -67,8 +66,11 @@ def value_reader_of(shape: Any) -> Callable[[Any], Any]:
 
 def _decoders(shape: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]]:
     """Straight to a value: from MessagePack of one's own, from a JSON form as MessagePack, and from JSON."""
+    if is_schema(shape) or shape is object:
+        shape = Any
     if is_pydantic(shape):
-        validate, validate_json = shape.model_validate, shape.model_validate_json
+        validator = pydantic_validator(shape)
+        validate, validate_json = validator.validate_python, validator.validate_json
         return (
             lambda data: validate(_decode_any(data)),
             lambda data: validate_json(_encode_json(_decode_any(data))),

@@ -45,7 +45,7 @@ class Judge:
     def _payload(self, envelope: Envelope) -> Refusal | None:
         try:
             instance = json_form(envelope.payload())
-            refuse_not_finite(envelope.data, instance)
+            refuse_not_finite(bytes(envelope.data), instance)
         except EnvelopeError as error:
             return Refusal(str(error), "$")
         for breach in self._validator(envelope.type).validate(instance)[:1]:

@@ -32,6 +32,7 @@ from typing import (
 import attrs
 import msgspec
 import pydantic
+import pydantic.dataclasses
 from msgspec import UNSET, Meta, Struct, UnsetType
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
@@ -221,6 +222,12 @@ class PByName(BaseModel):
     x: int = Field(alias="ax")
 
 
+@pydantic.dataclasses.dataclass
+class PPlain:
+    a: int
+    b: dt.timedelta = dt.timedelta(0)
+
+
 class PChecked(BaseModel):
     a: int
 
@@ -321,6 +328,10 @@ VALUES: list[tuple[Any, list[Any]]] = [
     (PUnions, _ten(PUnions(), PUnions(a=1, b=3, c=False))),
     (PContainers, _ten(PContainers(), PContainers(x=[1], s=frozenset("a"), m={3: "z"}))),
     (PByName, _ten(PByName(ax=1))),
+    (PPlain, _ten(PPlain(a=1), PPlain(a=2, b=dt.timedelta(1)))),
+    (list[POrder], _ten([], [POrder(id=1, name="a", at=MOMENT)])),
+    (POrder | None, _ten(None, POrder(id=1, name="a", at=MOMENT))),
+    (Annotated[str, Field(min_length=2)], _ten("ab", "abc")),
     (PChecked, _ten(PChecked(a=1))),
 ]
 

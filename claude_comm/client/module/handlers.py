@@ -22,6 +22,7 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError, SchemaError
 from claude_comm.json_form import json_form, refuse_not_finite
 from claude_comm.registry.contracts import Schema
+from claude_comm.schema.validation.enforced import may_take_null
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
 _PLACE = re.compile(r" - at `(?P<path>\$[^`]*)`")
@@ -122,13 +123,14 @@ def _typed(shape: Any) -> Callable[[Envelope], Any]:
 
 
 def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
-    read = value_reader_of(shape)
+    read, open_ = value_reader_of(shape), may_take_null(validator.schema)
 
     def argument(envelope: Envelope) -> Any:
         payload = payload_of(envelope, shape)
         try:
             form = json_form(payload)
-            refuse_not_finite(envelope.data, form)
+            if open_:
+                refuse_not_finite(bytes(envelope.data), form)
         except EncodeError as error:
             raise Refused(str(error), "$") from None
         for breach in validator.validate(form)[:1]:

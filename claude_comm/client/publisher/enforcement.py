@@ -15,21 +15,30 @@ from claude_comm.envelope import MSGPACK
 from claude_comm.errors import AgreementBroken, EncodeError
 from claude_comm.json_form import json_form, written
 from claude_comm.negotiation.agreement import Agreement, require
-from claude_comm.schema.validation.enforced import under
+from claude_comm.schema.validation.enforced import may_take_null, under
 from claude_comm.schema.validation.validator import Validator, compile_validator
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An agreement and what enforces it. `open`: null may be allowed somewhere, which NaN is to a validator."""
+
+    agreement: Agreement
+    validators: list[Validator]
+    open: bool
 
 
 class Enforcement:
     """The agreements of one publisher, by (target, type)."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, str], tuple[Agreement, list[Validator]]] = {}
+        self._held: dict[tuple[str, str], Held] = {}
 
     def hold(self, agreement: Agreement) -> Agreement:
         """From now on, messages of this type to this consumer go under it. Raises NegotiationRefused."""
         require(agreement)
-        validators = [compile_validator(schema) for schema in under(agreement.policy, agreement.produced)]
-        self._held[agreement.consumer, agreement.type] = (agreement, validators)
+        schemas = under(agreement.policy, agreement.produced)
+        held = Held(agreement, [compile_validator(schema) for schema in schemas], any(map(may_take_null, schemas)))
+        self._held[agreement.consumer, agreement.type] = held
         return agreement
 
     def holds(self, target: str, type: str) -> bool:
@@ -44,22 +53,25 @@ class Enforcement:
         held = self._held.get((target, type)) if self._held else None
         if held is None:
             return "", payload
-        agreement, validators = held
-        form, data = _both(payload, content_type)
-        for validator in validators:
+        if content_type == MSGPACK:
+            form = data = json_form(payload)
+            if held.open:
+                data = written(form)
+        else:
+            form, data = _foreign(payload, content_type), payload
+        for validator in held.validators:
             for breach in validator.validate(form)[:1]:
+                # NaN is said to be null: what is sent is looked at first.
+                written(form)
                 raise AgreementBroken(target, type, breach.path, breach.sentence)
-        return agreement.id, data
+        return held.agreement.id, data
 
 
-def _both(payload: object, content_type: str) -> tuple[Any, object]:
-    """What a payload says, as JSON, and what is sent of it."""
-    if content_type == MSGPACK:
-        form = json_form(payload)
-        return form, written(form)
+def _foreign(payload: object, content_type: str) -> Any:
+    """What a payload of another content type says, as JSON."""
     if not (is_json(content_type) and isinstance(payload, str | bytes)):
-        return json_form(payload), payload
+        return json_form(payload)
     try:
-        return msgspec.json.decode(payload), payload
+        return msgspec.json.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EncodeError(f"the payload is no JSON, as its content type has it: {error}.") from None
