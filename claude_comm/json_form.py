@@ -111,7 +111,7 @@ def whole_numbers(form: Any) -> Any:
 
 
 def is_pydantic(shape: Any) -> bool:
-    """Whether a type is one of pydantic's: a model, a dataclass of its own, or a type that holds one or is marked by it."""
+    """Whether a type is one of pydantic's: a model, its own dataclass, or a type that holds or is marked by one."""
     if isinstance(shape, type) and not typing.get_args(shape):
         return hasattr(shape, "__pydantic_validator__")
     marks = getattr(shape, "__metadata__", ())

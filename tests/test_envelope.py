@@ -53,7 +53,7 @@ def test_the_payload_is_not_decoded_with_the_envelope() -> None:
 
 @pytest.mark.parametrize("payload", [object(), {1j: 2}, {"a": lambda: 0}, 2**64, "\ud800"])
 def test_what_messagepack_cannot_carry_is_an_encode_error(payload: object) -> None:
-    with pytest.raises(EncodeError, match="cannot be sent"):
+    with pytest.raises(EncodeError, match=r"cannot be sent|send it as text"):
         pack(payload)
 
 

@@ -1,7 +1,7 @@
 """Handlers: a message type, the function for it, and what it accepts.
 
-Law: the schema that a module declares for a type is the one that its handler's first parameter is annotated with,
-or the one given beside it; a payload is held to both before the handler sees it. What can be decided about a function
+Law: the schema that a module declares for a type is the one of its handler's first parameter, and of what is given
+beside it; a payload is held to both before the handler sees it. What can be decided about a function
 is decided once, when it is registered.
 """
 
@@ -22,6 +22,7 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError, SchemaError
 from claude_comm.json_form import json_form, refuse_not_finite
 from claude_comm.registry.contracts import Schema
+from claude_comm.schema.types.exact import beside
 from claude_comm.schema.validation.enforced import may_take_null
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
@@ -78,7 +79,7 @@ def make_handler(
     return Handler(
         type=type,
         function=function,
-        schema=declared,
+        schema=declared if accepts is None else beside(declared, shape),
         # A Python type is its own validator; only a schema that was written out needs another.
         argument=_typed(shape) if accepts is None else _validated(shape, compile_validator(declared)),
         takes_context=signature.takes_context,

@@ -131,8 +131,8 @@ class Module:
     ) -> Callable[[One], One]:
         """Registers a handler `(payload)` or `(payload, context)` for one type of message; it may be `async`.
 
-        `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all; a few messages of
-        it are put to the annotation at once, and a `ContractNotKept` warning names one that would be refused.
+        `accepts` is a JSON Schema or a type, for a payload whose annotation does not say it all: a message must fit
+        both. A few messages of the contract are decoded at once; a `ContractNotKept` warning names one that fails.
         `retry` is the policy for this type, where it is not that of the module.
 
         An annotation of the result is part of the contract, as the schema of replies. A function whose body would not

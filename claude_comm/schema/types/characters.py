@@ -5,6 +5,7 @@ Law: what is written here is one bracketed class of plain characters and ranges,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from claude_comm.schema.regex import charset
@@ -14,37 +15,29 @@ from claude_comm.schema.regex.charset import Chars
 # Where Rust's `trim` and its `\s` see white space. Python's `strip` and `\s` see the four separators of ASCII as well.
 RUST_SPACE: Chars = charset.of([*(pair for pair in charset.SPACE if pair[0] != 0xFEFF), (0x85, 0x85)])
 PYTHON_SPACE: Chars = charset.of([*RUST_SPACE, (0x1C, 0x1F)])
-ECMA_ONLY_SPACE = 0xFEFF
 
 
 @cache
-def decimal_digits() -> Chars:
-    """`\\d` of Python and of Rust: general category Nd."""
+def rust_digits() -> Chars:
+    """`\\d` of Rust: general category Nd, of the Unicode version that the run-time validator has."""
     return categories()["Nd"]
 
 
 @cache
-def python_word() -> Chars:
-    """`\\w` of Python: letters, numbers and the underscore."""
-    return charset.union(charset.single(ord("_")), *_of("L", "N"))
+def python_digits() -> Chars:
+    """`\\d` of this Python, and what its `decimal` reads: an older version knows fewer scripts."""
+    return _of_those(rust_digits(), str.isdecimal)
 
 
 @cache
-def rust_word() -> Chars:
-    """`\\w` of Rust: letters, marks, decimal and letter-like numbers, connectors, and the two joiners.
-
-    The circled letters, which are symbols and yet alphabetic, belong to it as well.
-    """
-    return charset.union(*_of("L", "M", "Nd", "Nl", "Pc"), _JOINERS, _CIRCLED)
+def python_word() -> Chars:
+    """`\\w` of this Python: letters, numbers and the underscore."""
+    named = [chars for name, chars in categories().items() if name.startswith(("L", "N"))]
+    return charset.union(charset.single(ord("_")), _of_those(charset.union(*named), str.isalnum))
 
 
-_JOINERS: Chars = ((0x200C, 0x200D),)
-_CIRCLED: Chars = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
-
-
-def _of(*chosen: str) -> list[Chars]:
-    table = categories()
-    return [chars for name, chars in table.items() if name.startswith(chosen)]
+def _of_those(chars: Chars, wanted: Callable[[str], bool]) -> Chars:
+    return charset.of((code, code) for low, high in chars for code in range(low, high + 1) if wanted(chr(code)))
 
 
 def bracketed(chars: Chars) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from claude_comm.json_form import is_pydantic
+from claude_comm.schema.opaque import code_in
 from claude_comm.schema.types import msgspec_types, pydantic_types
 from claude_comm.schema.types.direction import Direction, Schema
 
@@ -23,6 +24,26 @@ def accepts(shape: Any) -> Schema:
 def produces(shape: Any) -> Schema:
     """What an encoder writes of a value of this type. Raises SchemaError for a type that has no schema."""
     return _of(shape, "produces")
+
+
+def beside(schema: Schema | bool, shape: Any) -> Schema | bool:
+    """What is accepted where a schema is written beside a type: what both take.
+
+    Where the type leaves something to code, the schema is its author's word on that, and stands alone; so it does in
+    another dialect than that of types. Raises SchemaError for a type that has no schema.
+    """
+    if is_schema(shape) or shape in (Any, object) or schema is False:
+        return schema
+    own = accepts(shape)
+    if code_in(own) is not None:
+        return schema
+    if schema is True:
+        return own
+    named, inner = schema.get("$defs", {}), own.pop("$defs", {})
+    if "$schema" in schema or not named.keys().isdisjoint(inner):
+        return schema
+    found = {**schema, "allOf": [*schema.get("allOf", ()), own]}
+    return {**found, "$defs": {**named, **inner}} if inner else found
 
 
 def is_schema(shape: Any) -> bool:

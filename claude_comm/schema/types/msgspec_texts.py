@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from claude_comm.schema.types import pydantic_texts as pydantic
-from claude_comm.schema.types.characters import PYTHON_SPACE, bracketed, decimal_digits
+from claude_comm.schema.types.characters import PYTHON_SPACE, bracketed, python_digits
 from claude_comm.schema.types.numerals import at_most
 from claude_comm.schema.types.texts import CLOCK, DATE, HEX, HOUR, SIXTY, Text, base64, zoned
 
@@ -73,7 +73,7 @@ def read_base64(least: int | None, most: int | None) -> Text:
 @cache
 def read_decimal(*, finite: bool = False) -> Text:
     """What `decimal.Decimal` makes of a text: any decimal digits of Unicode, underscores anywhere, spaces around."""
-    digit, space = f"(?:{bracketed(decimal_digits())}_*)", bracketed(PYTHON_SPACE)
+    digit, space = f"(?:{bracketed(python_digits())}_*)", bracketed(PYTHON_SPACE)
     number = rf"(?:{digit}+(?:\._*{digit}*)?|\._*{digit}+)"
     # An exponent of Python has up to 18 digits, of which the number takes up some.
     exponent = rf"(?:[eE]_*(?:[-+]_*)?(?:0_*)*{digit}{{1,17}})?"

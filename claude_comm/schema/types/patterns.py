@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from claude_comm.schema.regex import charset
+from claude_comm.schema.regex.categories import unicode_word
 from claude_comm.schema.regex.charset import Chars
 from claude_comm.schema.types import characters
 from claude_comm.schema.types.characters import bracketed, character
@@ -56,8 +57,8 @@ def _classes(engine: Engine, *, ascii_only: bool) -> _Class:
         space = ((0x09, 0x0D), (0x20, 0x20))
         return _Class(charset.DIGIT, charset.WORD, space)
     if engine == "python":
-        return _Class(characters.decimal_digits(), characters.python_word(), characters.PYTHON_SPACE)
-    return _Class(characters.decimal_digits(), characters.rust_word(), characters.RUST_SPACE)
+        return _Class(characters.python_digits(), characters.python_word(), characters.PYTHON_SPACE)
+    return _Class(characters.rust_digits(), unicode_word(), characters.RUST_SPACE)
 
 
 class _Writer:

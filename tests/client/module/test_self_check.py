@@ -11,8 +11,11 @@ import pytest
 
 from claude_comm import Module, Settings
 from claude_comm.client.module.self_check import ContractNotKept, self_check
+from claude_comm.client.payload_types import produced
+from claude_comm.schema import Compatible, Incompatible, check
 from tests.support.typed_values import VALUES, name_of
 
+COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 LOOSE = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
 
 
@@ -30,25 +33,37 @@ class Checked(pydantic.BaseModel):
         return value
 
 
-def test_a_schema_that_says_more_than_the_type_takes_is_named_with_a_message(settings: Settings) -> None:
+def test_a_schema_that_says_more_than_a_validator_takes_is_named_with_a_message(settings: Settings) -> None:
     module = Module("sink", settings=settings)
-    with pytest.warns(ContractNotKept, match=r'accepts the \'event\' message \{"at":""\} by its contract'):
+    with pytest.warns(ContractNotKept, match=r"accepts the 'event' message \{\"n\":0\} by its contract"):
 
-        @module.handles("event", accepts=LOOSE)
-        def event(payload: Event) -> None: ...
+        @module.handles("event", accepts=COUNT)
+        def event(payload: Checked) -> None: ...
 
 
-def test_a_schema_that_the_type_takes_whole_is_kept(settings: Settings) -> None:
+def test_a_schema_that_a_validator_takes_whole_is_kept(settings: Settings) -> None:
     module = Module("sink", settings=settings)
 
-    @module.handles("event", accepts={**LOOSE, "properties": {"at": {"const": "2020-01-01T00:00:00Z"}}})
-    def event(payload: Event) -> None: ...
+    @module.handles("event", accepts={**COUNT, "properties": {"n": {"type": "integer", "minimum": 1}}})
+    def event(payload: Checked) -> None: ...
 
-    (handler,) = module.handlers
-    checked = self_check(handler)
+    checked = self_check(module.handlers[0])
     assert checked.kept
     assert checked.taken > 100
     assert not checked.refused
+
+
+def test_a_schema_beside_a_type_without_code_promises_what_both_take(settings: Settings) -> None:
+    module = Module("sink", settings=settings)
+
+    @module.handles("event", accepts=LOOSE)
+    def event(payload: Event) -> None: ...
+
+    assert self_check(module.handlers[0]).refused == 0
+    contract = module.contract().accepts["event"]
+    assert isinstance(check(produced(Event), contract), Compatible)
+    assert isinstance(check(LOOSE, contract), Incompatible)
+    assert isinstance(check(produced(Event), {**LOOSE, "properties": {"at": {"maxLength": 3}}}), Incompatible)
 
 
 def test_what_a_validator_refuses_is_counted_and_promised_by_nobody(settings: Settings) -> None:
