@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server
@@ -17,6 +18,10 @@ from claude_comm.transport.driver import Client
 from tests.support.homes import child_environ, new_home, remove_home
 
 _numbers = itertools.count()
+
+# Machines are shared: how long one example takes says nothing about the code.
+hypothesis_settings.register_profile("shared machines", deadline=None)
+hypothesis_settings.load_profile("shared machines")
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def test_every_command_works_in_this_order_in_an_empty_home(home: Path, tmp_path
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=10 * PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

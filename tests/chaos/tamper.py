@@ -116,7 +116,7 @@ def _no_deduplication() -> None:
             writer.execute("DROP INDEX IF EXISTS messages_by_id")
         return database
 
-    rows._MESSAGE = rows._MESSAGE.partition(" ON CONFLICT")[0]
+    rows._INSERT_MESSAGE = rows._INSERT_MESSAGE.partition(" ON CONFLICT")[0]
     progress.open_database = unprotected
 
 

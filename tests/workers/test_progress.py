@@ -274,7 +274,9 @@ CHECKPOINT_AFTER_ROWS = """
 import os, signal, sys
 from claude_comm.store import catch_up, project, rows
 from claude_comm.store.database import open_database
-rows._MESSAGE, rows._EVENT = (sql.split(" ON CONFLICT")[0] for sql in (rows._MESSAGE, rows._EVENT))
+rows._INSERT_MESSAGE, rows._INSERT_EVENT = (
+    sql.split(" ON CONFLICT")[0] for sql in (rows._INSERT_MESSAGE, rows._INSERT_EVENT)
+)
 with open_database(os.environ["CLAUDE_COMM_HOME"] + "/claude-comm.db") as database, database.write() as writer:
     for index in ("messages_by_id", "events_by_id"):
         writer.execute(f"DROP INDEX IF EXISTS {index}")

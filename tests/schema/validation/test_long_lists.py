@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from claude_comm.schema import check
+from claude_comm.schema.containment.check import check
 from claude_comm.schema.normalform.validator_dialect import MANY_LISTED
 from claude_comm.schema.validation.validator import compile_validator
 from claude_comm.schema.values import key
