@@ -7,8 +7,9 @@ names follow CloudEvents 1.0 where it has one.
 
 from __future__ import annotations
 
+from builtins import type as type_
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, overload
 
 import msgspec
 
@@ -16,6 +17,7 @@ from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
 from claude_comm.json_form import UNFIT, foreign, is_pydantic, read, unsendable
 from claude_comm.names import check_name, check_session, check_target
 
+T = TypeVar("T")
 WIRE_VERSION = 1
 DEFAULT_TYPE = "message"
 MSGPACK = "application/msgpack"
@@ -51,6 +53,12 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     content_type: _Text = MSGPACK
     headers: dict[str, str] = {}
     data: msgspec.Raw = _NIL
+
+    @overload
+    def payload(self, type: type_[T]) -> T: ...
+
+    @overload
+    def payload(self, type: Any = ...) -> Any: ...
 
     def payload(self, type: Any = Any) -> Any:
         """The payload decoded, as `type` when one is given; bytes for any other content type.

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from claude_comm import envelope as envelopes
+from claude_comm.delivery.burial import MAX_TEXT
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, moment, tails
 from claude_comm.names import Keys, check_name
@@ -53,6 +54,11 @@ class Identity(msgspec.Struct, frozen=True):
             headers=headers,
             **threading,
         )
+
+    @property
+    def most_text(self) -> int:
+        """How long a reason or a path in an event may be (characters): an event is an envelope, too."""
+        return min(MAX_TEXT, max((self.settings.max_envelope_bytes - 600) // 8, 16))
 
     def encode(self, envelope: Envelope) -> bytes:
         return envelopes.encode(envelope, max_bytes=self.settings.max_envelope_bytes)

@@ -131,9 +131,9 @@ def pattern(reason: str) -> str:
     return _VARIABLE.sub("#", reason)
 
 
-def brief(text: str) -> str:
-    """At most `MAX_TEXT` characters that can be written, the last an ellipsis where something was cut."""
-    return writable(text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…")
+def brief(text: str, most: int = MAX_TEXT) -> str:
+    """At most so many characters that can be written, the last an ellipsis where something was cut."""
+    return writable(text if len(text) <= most else text[: most - 1] + "…")
 
 
 def writable(text: str) -> str:

@@ -7,11 +7,12 @@ seen from the moment its sending returned.
 
 from __future__ import annotations
 
+from builtins import type as type_
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import ProjectionReader
@@ -29,6 +30,8 @@ from claude_comm.registry.contracts import Contract
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
+
+T = TypeVar("T")
 
 
 class ModuleCommunicator:
@@ -61,6 +64,28 @@ class ModuleCommunicator:
                 f"content is a {content.__class__.__name__}: it must be a dict of names to values."
             )
         return self._publisher(source).publish(target, content, type=type, session=self.current_session)
+
+    @overload
+    def request(
+        self,
+        target: str,
+        content: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        as_: type_[T],
+    ) -> T: ...
+
+    @overload
+    def request(
+        self,
+        target: str,
+        content: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        as_: Any = ...,
+    ) -> Any: ...
 
     def request(
         self,

@@ -20,10 +20,15 @@ from claude_comm.delivery.flow_control import Sizes
 from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
-from claude_comm.errors import DecodeError, EnvelopeError
+from claude_comm.envelope import Envelope
+from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError
+from claude_comm.names import check_name, check_session
 from claude_comm.ops import consume as ops
 from claude_comm.ops.consume import Entry, Reader, Why
 from claude_comm.progress.events import Buried, Settled
+
+# How many checked names are remembered.
+_MAX_NAMES = 10_000
 
 
 class Admission:
@@ -33,6 +38,8 @@ class Admission:
         self._identity, self._in_flight, self._sizes = identity, in_flight, sizes
         # Copies of messages that are being handled: they are handled too if that fails.
         self._parked: list[Delivery] = []
+        # Sources and sessions whose form was checked.
+        self._names: set[tuple[str, str]] = set()
 
     def admit(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
         """The deliveries to handle, which are in flight from now on."""
@@ -40,7 +47,7 @@ class Admission:
             return []
         bodies = [entry.body or b"" for entry in entries]
         decoded = envelopes.decode_all(bodies, max_bytes=self._identity.settings.max_envelope_bytes)
-        if decoded is None:
+        if decoded is None or not all(map(self._is_ours, decoded)):
             deliveries = yield from self._one_by_one(reader, entries)
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
@@ -83,7 +90,10 @@ class Admission:
         self._in_flight.release(delivery)
 
     def _bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:
-        bounded_why = Why(brief(why.reason), brief(why.path), brief(why.schema_path), bounded(why.traceback))
+        most = self._identity.most_text
+        bounded_why = Why(
+            brief(why.reason, most), brief(why.path, most), brief(why.schema_path), bounded(why.traceback)
+        )
         event = self._identity.event(Buried(settled, bounded_why.reason, bounded_why.path), session)
         yield from ops.bury(self._identity.keys, reader, entry, bounded_why, event=event)
 
@@ -95,11 +105,31 @@ class Admission:
                 if entry.body is None:
                     raise DecodeError("the entry has no field 'e'.")
                 envelope = envelopes.decode(entry.body, max_bytes=self._identity.settings.max_envelope_bytes)
-            except EnvelopeError as error:
+                self._check_names(envelope)
+            except (EnvelopeError, ConfigurationError) as error:
                 yield from self._bury_unread(reader, entry, str(error), traceback.format_exc())
                 continue
             deliveries.append(Delivery(envelope, entry, reader))
         return deliveries
+
+    def _is_ours(self, envelope: Envelope) -> bool:
+        """Whether its names are of the form that ours have: events and replies carry them on."""
+        names = (envelope.source, envelope.session)
+        if names in self._names:
+            return True
+        try:
+            self._check_names(envelope)
+        except ConfigurationError:
+            return False
+        if len(self._names) >= _MAX_NAMES:
+            self._names.clear()
+        self._names.add(names)
+        return True
+
+    def _check_names(self, envelope: Envelope) -> None:
+        check_name(envelope.source, "source")
+        if envelope.session:
+            check_session(envelope.session)
 
     def _bury_unread(self, reader: Reader, entry: Entry, reason: str, trace: str) -> Operation[None]:
         settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)

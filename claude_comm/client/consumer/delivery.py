@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from builtins import type as type_
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -12,6 +13,7 @@ from claude_comm.envelope import UNREADABLE, Envelope
 from claude_comm.ops.consume import Entry, Reader
 from claude_comm.progress.events import Settled
 
+T = TypeVar("T")
 _decode_any = msgspec.msgpack.Decoder().decode
 
 
@@ -21,6 +23,12 @@ class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
     envelope: Envelope
     entry: Entry
     reader: Reader
+
+    @overload
+    def payload(self, type: type_[T]) -> T: ...
+
+    @overload
+    def payload(self, type: Any = ...) -> Any: ...
 
     def payload(self, type: Any = Any) -> Any:
         """The payload decoded, as `type` when one is given. Raises DecodeError."""

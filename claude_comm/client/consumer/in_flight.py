@@ -25,6 +25,9 @@ from claude_comm.progress.events import Duplicates, Handled, Settled
 # made for every message.
 Ack: TypeAlias = tuple[Delivery, int, bool]
 
+# The most that an event holds of one ack, and beside its acks.
+_ACK_BYTES, _EVENT_BYTES = 400, 400
+
 
 class InFlight:
     """The deliveries and acks of one consumer. `window` tells copies, `seen_ms` is how long the server remembers."""
@@ -37,6 +40,8 @@ class InFlight:
         self._acks: deque[Ack] = deque()
         self._sending: list[list[Ack]] = []
         self._moving = threading.Lock()
+        # How many acks one event may name: it is an envelope, too, and has the same limit.
+        self._most = max((identity.settings.max_envelope_bytes - _EVENT_BYTES) // _ACK_BYTES, 1)
 
     def __len__(self) -> int:
         """The number of deliveries that were read and have not ended."""
@@ -86,9 +91,10 @@ class InFlight:
 
     @contextmanager
     def sending(self) -> Iterator[list[Ack]]:
-        """All acks gathered so far, the caller's to send; those left in the list at the end are gathered again."""
+        """The acks gathered first, the caller's to send, as many as one event may name; those left in the list at the
+        end are gathered again."""
         with self._moving:
-            acks = [self._acks.popleft() for _ in range(len(self._acks))]
+            acks = [self._acks.popleft() for _ in range(min(len(self._acks), self._most))]
             self._sending.append(acks)
         try:
             yield acks

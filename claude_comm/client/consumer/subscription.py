@@ -132,12 +132,13 @@ class Subscription:
 
     def settling(self) -> Operation[None]:
         """Sends the gathered acks, one batch a stream."""
-        with self.in_flight.sending() as acks:
-            while acks:
-                reader = acks[0][0].reader
-                mine = [ack for ack in acks if ack[0].reader == reader]
-                yield from ops.settle(reader, self.in_flight.settlement(mine))
-                acks[:] = [ack for ack in acks if ack[0].reader != reader]
+        while self.in_flight.has_acks():
+            with self.in_flight.sending() as acks:
+                while acks:
+                    reader = acks[0][0].reader
+                    mine = [ack for ack in acks if ack[0].reader == reader]
+                    yield from ops.settle(reader, self.in_flight.settlement(mine))
+                    acks[:] = [ack for ack in acks if ack[0].reader != reader]
         self._refused = False
 
     def replying(self, delivery: Delivery, data: object) -> Operation[None]:
@@ -152,7 +153,7 @@ class Subscription:
         """Moves a delivery to the delayed messages (`later`). Unless `counted`, this was no attempt."""
         now_us = micros()
         due_us = now_us + int(wait_s * 1_000_000)
-        event = Retried(delivery.settled(now_us), brief(reason), due_us)
+        event = Retried(delivery.settled(now_us), brief(reason, self.identity.most_text), due_us)
         yield from later.retry(
             self.identity.keys,
             delivery.reader,

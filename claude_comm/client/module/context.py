@@ -7,6 +7,7 @@ moment of the call; `await` it for the id, or let the end of the handler wait fo
 from __future__ import annotations
 
 import asyncio
+from builtins import type as type_
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypedDict, TypeVar, overload
@@ -123,7 +124,7 @@ class Context(MessageContext):
         type: str = ...,
         timeout_s: float = ...,
         session: str | None = ...,
-        as_: type[T],
+        as_: type_[T],
     ) -> T: ...
 
     @overload
@@ -223,7 +224,7 @@ class AsyncContext(MessageContext):
         type: str = ...,
         timeout_s: float = ...,
         session: str | None = ...,
-        as_: type[T],
+        as_: type_[T],
     ) -> T: ...
 
     @overload

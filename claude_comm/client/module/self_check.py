@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.client.module.handlers import Handler, Refused
+from claude_comm.client.module.handlers import Handler
 from claude_comm.envelope import Envelope
-from claude_comm.errors import DecodeError, EncodeError
+from claude_comm.errors import EncodeError
 from claude_comm.json_form import written
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.types.samples import samples
@@ -62,7 +62,7 @@ def self_check(handler: Handler, attempts: int = THOROUGH_ATTEMPTS) -> SelfCheck
         try:
             handler.argument(envelope)
             taken += 1
-        except (Refused, DecodeError) as error:
+        except Exception as error:  # noqa: BLE001  (reading runs the user's types, as in `handling`)
             refused.setdefault(ordered(message), Unkept(message, str(error)))
     examples = [refused[text] for text in sorted(refused, key=len)[:MAX_NAMED]]
     return SelfCheck(handler.type, taken, len(refused), examples, code.reason if code else "")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher import negotiate
@@ -35,6 +36,8 @@ from claude_comm.progress.events import Event
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.connect import connect_async
+
+T = TypeVar("T")
 
 
 class AsyncPublisher:
@@ -166,6 +169,34 @@ class AsyncPublisher:
         if self._backpressure.on and not self._backpressure.admits(target):
             await self._wait_for_room(target, 1)
         return await self._batcher.send_soon(id_, post)
+
+    @overload
+    async def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str = ...,
+        correlation: str = ...,
+        causation: str = ...,
+        as_: type_[T],
+    ) -> T: ...
+
+    @overload
+    async def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str = ...,
+        correlation: str = ...,
+        causation: str = ...,
+        as_: Any = ...,
+    ) -> Any: ...
 
     async def request(
         self,

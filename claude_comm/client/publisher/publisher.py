@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import threading
 import time
+from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher import negotiate
@@ -36,6 +37,8 @@ from claude_comm.progress.events import Event
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+
+T = TypeVar("T")
 
 
 class Publisher:
@@ -167,6 +170,34 @@ class Publisher:
         if self._backpressure.on and not self._backpressure.admits(target):
             self._wait_for_room(target, 1)
         return self._batcher.send_soon(id_, post)
+
+    @overload
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str = ...,
+        correlation: str = ...,
+        causation: str = ...,
+        as_: type_[T],
+    ) -> T: ...
+
+    @overload
+    def request(
+        self,
+        target: str,
+        data: object,
+        *,
+        type: str = ...,
+        timeout_s: float = ...,
+        session: str = ...,
+        correlation: str = ...,
+        causation: str = ...,
+        as_: Any = ...,
+    ) -> Any: ...
 
     def request(
         self,

@@ -90,11 +90,13 @@ def replying(identity: Identity, request: Envelope, data: object) -> Operation[N
 
 def failing(identity: Identity, request: Envelope, why: Why, error: BaseException | None) -> Operation[None]:
     """Tells the requester that its request is buried."""
-    failure = Failure(reason=brief(why.reason), error=type(error).__name__ if error else "", path=brief(why.path))
+    most = identity.most_text // 2
+    name = brief(type(error).__name__, most) if error else ""
+    failure = Failure(reason=brief(why.reason, most), error=name, path=brief(why.path, most))
     if error is not None:
         # An error's own `str` may raise: the interpreter's text for it never does.
         text = "".join(traceback.format_exception_only(error)).partition(": ")[2].strip()
-        failure = msgspec.structs.replace(failure, text=brief(text))
+        failure = msgspec.structs.replace(failure, text=brief(text, most))
     yield from _answering(identity, request, failure, FAILURE_TYPE)
 
 

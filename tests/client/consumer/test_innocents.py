@@ -1,0 +1,206 @@
+"""Attempts count what a handler saw; pending messages keep the order of the stream; own events have their limits."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+
+from claude_comm import AsyncConsumer, Consumer, Module, Settings
+from claude_comm.effects import Command
+from claude_comm.envelope import Envelope, encode, pack
+from claude_comm.names import Keys
+from claude_comm.transport.driver import Client
+from tests.support.modules import Page, running
+from tests.support.streams import dead, events, pending, publish, rows
+from tests.support.waiting import PATIENCE_S, wait_until
+
+KILLED = """
+import os, signal, sys
+from claude_comm import Module
+
+module = Module("sink", instance={instance!r}, lease_s=0.05, batch=16)
+out = os.open({out!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+@module.handles()
+def handle(number: int) -> None:
+    os.write(out, f"{{number}}\\n".encode())
+    if number == {poison}:
+        os.kill(os.getpid(), signal.{how})
+
+module.run()
+"""
+
+
+def live(environ: dict[str, str], out: str, *, poison: int, how: str = "SIGKILL", instance: str | None = None) -> None:
+    """One life of a module, which a message ends."""
+    script = KILLED.format(out=out, poison=poison, how=how, instance=instance)
+    subprocess.run([sys.executable, "-c", script], env=environ, timeout=PATIENCE_S, check=False, capture_output=True)
+
+
+def test_innocent_messages_beside_one_that_kills_are_not_buried_with_it(
+    settings: Settings, environ: dict[str, str], client: Client, tmp_path: Any
+) -> None:
+    keys, out = Keys(settings.namespace), tmp_path / "handled"
+    publish(settings, "sink", *range(16))
+    for _ in range(5):
+        live(environ, str(out), poison=3)
+    # What is left after the lives that the guilty one may have.
+    module, seen = Module("sink", settings=settings, lease_s=0.05), []
+
+    @module.handles()
+    def handle(number: int) -> None:
+        seen.append(number)
+
+    with running(module):
+        wait_until(lambda: pending(client, keys, "sink") == 0)
+    handled = {int(line) for line in out.read_text().split()} | set(seen)
+    assert handled == set(range(16))
+    buried = dead(client, keys, "sink")
+    assert [fields[b"reason"][:9] for fields in buried] in ([], [b"delivered"])
+    assert 3 not in seen or not buried
+
+
+def test_pending_messages_come_back_in_the_order_of_the_stream(
+    settings: Settings, environ: dict[str, str], tmp_path: Any
+) -> None:
+    """One instance with a name: killed at the second message, stopped at a later one, and started again."""
+    out = tmp_path / "handled"
+    publish(settings, "sink", *range(30))
+    live(environ, str(out), poison=1, instance="one")
+    live(environ, str(out), poison=4, how="SIGTERM", instance="one")
+    first_life = [int(line) for line in out.read_text().split()]
+    module, seen = Module("sink", settings=settings, instance="one"), []
+
+    @module.handles()
+    def handle(number: int) -> None:
+        seen.append(number)
+
+    with running(module):
+        wait_until(lambda: 29 in seen)
+    assert seen == sorted(seen)
+    assert set(first_life) | set(seen) == set(range(30))
+
+
+def test_a_consumer_that_reads_on_does_not_claim_from_itself(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claude_comm.client.consumer.reclaim.claim_every_s", lambda lease_s: 0.0)
+    publish(settings, "sink", "held")
+    with Consumer("sink", settings=settings, lease_s=0.02) as consumer:
+        (held,) = consumer.read()
+        for _ in range(20):
+            assert consumer.read(wait_s=0.03) == []
+        assert [times for _, times in rows(client, Keys(settings.namespace), "sink")] == [1]
+        consumer.ack(held)
+
+
+def test_what_a_cancelled_read_was_to_bring_comes_at_once_and_was_no_attempt(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with AsyncConsumer("sink", settings=settings) as consumer:
+            assert await consumer.read(wait_s=0.01) == []
+            plain = consumer.client.data.one
+
+            async def delivered_and_never_read(command: Command) -> Any:
+                reply = await plain(command)
+                if command.args[0] == "XREADGROUP":
+                    await asyncio.sleep(60)
+                return reply
+
+            monkeypatch.setattr(consumer.client.data, "one", delivered_and_never_read)
+            reading = asyncio.create_task(consumer.read(wait_s=5))
+            publish(settings, "sink", 1)
+            await asyncio.sleep(0.3)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            monkeypatch.undo()
+            (found,) = await consumer.read()
+            assert (found.payload(), found.attempts) == (1, 1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("max_bytes", [1024, 20_000])
+def test_acks_beyond_the_size_of_one_event_are_split(settings: Settings, client: Client, max_bytes: int) -> None:
+    small = msgspec.structs.replace(settings, max_envelope_bytes=max_bytes)
+    publish(small, "sink", *range(300))
+    with Consumer("sink", settings=small, batch=300) as consumer:
+        found = consumer.read()
+        assert len(found) == 300
+        for delivery in found:
+            consumer.ack(delivery)
+    keys = Keys(settings.namespace)
+    assert pending(client, keys, "sink") == 0
+    handled = [event for event in events(client, keys, "sink") if type(event).__name__ == "Handled"]
+    assert sum(len(event.deliveries) for event in handled) == 300
+
+
+def test_a_failure_with_long_words_fits_the_smallest_envelope(settings: Settings, client: Client) -> None:
+    small = msgspec.structs.replace(settings, max_envelope_bytes=1024)
+    module = Module("sink", settings=small)
+
+    @module.handles()
+    def handle(payload: Page) -> None: ...
+
+    publish(small, "sink", {"number": "x" * 600})
+    with running(module):
+        wait_until(lambda: bool(dead(client, Keys(settings.namespace), "sink")))
+
+
+def foreign(**changes: Any) -> bytes:
+    fields = {"id": "one", "source": "src", "target": "sink", "time": 1, "data": pack({"number": 1})}
+    return encode(Envelope(**(fields | changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"session": "two\nlines"}, b"session"),
+        ({"session": "x" * 129}, b"session"),
+        ({"source": "no name"}, b"source"),
+        ({"data": msgspec.Raw(b"\xc7\x01\x05a")}, b""),
+        ({"data": msgspec.Raw(b"\x81\xa6number\xc7\x01\x05a")}, b""),
+    ],
+)
+@pytest.mark.parametrize("accepts", [None, {"type": "object"}])
+def test_what_another_program_wrote_ends_no_module(
+    settings: Settings, client: Client, changes: dict[str, Any], says: bytes, accepts: Any
+) -> None:
+    keys, seen = Keys(settings.namespace), []
+    module = Module("sink", settings=settings)
+
+    @module.handles(accepts=accepts)
+    def handle(payload: Any) -> None:
+        assert not isinstance(payload, msgspec.msgpack.Ext)
+        seen.append(payload)
+
+    client.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", foreign(**changes))))
+    publish(settings, "sink", {"number": 2})
+    with running(module):
+        wait_until(lambda: {"number": 2} in seen)
+        wait_until(lambda: pending(client, keys, "sink") == 0 or bool(dead(client, keys, "sink")))
+    assert all(says in fields[b"reason"] for fields in dead(client, keys, "sink"))
+
+
+@pytest.mark.filterwarnings("ignore::claude_comm.client.module.self_check.ContractNotKept")
+def test_a_type_that_raises_anything_while_it_reads_buries_its_message(settings: Settings, client: Client) -> None:
+    class Odd(msgspec.Struct):
+        number: int
+
+        def __post_init__(self) -> None:
+            raise KeyError(self.number)
+
+    keys, module = Keys(settings.namespace), Module("sink", settings=settings)
+
+    @module.handles()
+    def handle(payload: Odd) -> None: ...
+
+    publish(settings, "sink", {"number": 1}, {"number": 2})
+    with running(module):
+        wait_until(lambda: len(dead(client, keys, "sink")) == 2)
