@@ -38,6 +38,8 @@ class Measure(msgspec.Struct):
     depth: int = 0
     characters: int = 0
     references: int = 0
+    # Items of the longest list.
+    longest: int = 0
     names: set[str] = msgspec.field(default_factory=set)
     # No number that a validator might not hold: see `_ordinary`.
     ordinary: bool = True
@@ -67,6 +69,7 @@ def _glance(schema: Json, caps: Caps) -> Measure | None:
                     below += value.values()
                 else:
                     below += value
+                    size.longest = max(size.longest, len(value))
                 # The same list may stand in many places: it is never copied more often than the cap allows.
                 if len(below) > caps.nodes:
                     return None
@@ -143,6 +146,7 @@ def _walked(schema: Json, caps: Caps) -> Measure:
                 size.references += key in REFERENCES
                 stack.append((item, depth + 1, (place, key)))
         elif isinstance(value, list | tuple):
+            size.longest = max(size.longest, len(value))
             stack.extend((item, depth + 1, (place, str(index))) for index, item in enumerate(value))
         else:
             _scalar(value, size, caps, place)

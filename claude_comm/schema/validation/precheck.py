@@ -20,7 +20,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.limits import Measure
-from claude_comm.schema.normalform.validator_dialect import MANY_LISTED, has_long_lists
+from claude_comm.schema.normalform.validator_dialect import has_long_lists
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.verdict import Json
 
@@ -42,7 +42,7 @@ def compiles(schema: Json, dialect: Dialect, size: Measure) -> bool:
         return False
     if not _WALKED.isdisjoint(size.names) and not all(_holds(schema, *pair) for pair in _walked_for(schema)):
         return False
-    if "enum" in size.names and size.nodes > MANY_LISTED and has_long_lists(schema):
+    if has_long_lists(schema, size):
         return False
     return jsonschema_rs.meta.is_valid(schema)
 
