@@ -106,13 +106,17 @@ def _ordinary(number: float | None) -> bool:
 
 
 def _texts(texts: list[str], size: Measure, caps: Caps) -> bool:
-    """Counts the strings of a plain schema; whether they are strings within the caps, and of ASCII alone."""
+    """Counts the strings of a plain schema; whether they are strings within the caps, and of Unicode text alone."""
     try:
         size.characters += sum(map(len, texts)) + 2 * len(texts)
         # Joined only once they are known to be few: the same long text may stand in many places.
-        return size.characters <= caps.characters and "".join(texts).isascii()
-    except TypeError:
+        if size.characters > caps.characters:
+            return False
+        # A lone surrogate has no bytes.
+        "".join(texts).encode()
+    except (TypeError, UnicodeEncodeError):
         return False
+    return True
 
 
 def _bits(caps: Caps) -> int:

@@ -121,12 +121,12 @@ class GuidedSearch:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""
         walk = Walk(self.definitions, self.accepted, self.budget.tick)
         forms, own = walk.forms(theirs), {ordered(branch) for branch in ours}
-        new = [at for at, branch in enumerate(theirs) if ordered(branch) not in own]
+        new = [at for written, at in forms.by_text.items() if written not in own]
         gone = 0
         for branch in ours:
-            near = forms.near(walk.sent.of(branch))
-            if any(walk.implied(branch, theirs[at]) for at in near):
+            if forms.taking(branch) is not None:
                 continue
+            near = forms.near(walk.sent.of(branch))
             # A form that changed stands against what it was changed into: the first that is left, if no tag tells.
             left = [at for at in new if at in near] or near
             against = theirs[left[min(gone, len(left) - 1)]] if left else False

@@ -125,6 +125,8 @@ class Walk:
         self.produced, self.accepted, self.looked = produced, accepted, look
         self.sent, self.taken = Outlines(produced), Outlines(accepted)
         self.comparisons = MAX_COMPARISONS
+        # Whether it is only asked if anything remains: then the first thing that does is enough.
+        self.hasty = False
         self._forms: dict[int, unions.AcceptedForms] = {}
         self._kept: list[_Schema] = []
         # Pairs of a schema of the producer and a definition of the consumer: what remains of those that are settled;
@@ -132,6 +134,8 @@ class Walk:
         self._settled: dict[_Pair, Json] = {}
         self._open: dict[_Pair, int] = {}
         self._leaning: dict[_Pair, float] = {}
+        # Those of which it is only known that something remains.
+        self._refused: set[_Pair] = set()
         self._leans_on: float = math.inf
 
     @functools.cached_property
@@ -166,7 +170,13 @@ class Walk:
             return self.beyond(self.produced[definition_name(left["$ref"])], right)
         if not _LINKED.isdisjoint(right):
             return right
-        return self._beyond_all(self._parts(left), self._by_rules(left, right))
+        if "allOf" not in left and "$ref" not in left:
+            return self._by_rules(left, right)
+        # Each part may imply what those before it leave: so that has to be all of it.
+        before, self.hasty = self.hasty, False
+        rest = self._beyond_all(self._parts(left), self._by_rules(left, right))
+        self.hasty = before
+        return rest
 
     def _by_rules(self, left: _Schema, right: _Schema) -> Json:
         rest: dict[str, Any] = {}
@@ -175,12 +185,14 @@ class Walk:
         rules: dict[_Rule | str, None] = dict.fromkeys(
             [_RULES.get(keyword) or keyword for keyword in right if keyword not in absent]
         )
-        for rule in rules:
+        for rule in sorted(rules, key=_effort) if self.hasty else rules:
             if isinstance(rule, str):
                 if rule not in left or not self.same(left[rule], right[rule]):
                     rest[rule] = right[rule]
             else:
                 rest.update(rule(self, left, right))
+            if rest and self.hasty:
+                break
         return rest or True
 
     def _beyond_all(self, parts: Iterable[Json], rest: Json) -> Json:
@@ -206,6 +218,8 @@ class Walk:
         pair = (id(left) if source is None else source, name)
         if pair in self._settled:
             return self._settled[pair]
+        if self.hasty and pair in self._refused:
+            return False
         depth = self._leaning.get(pair, self._open.get(pair))
         if depth is not None:
             self._leans_on = min(self._leans_on, depth)
@@ -227,11 +241,19 @@ class Walk:
             del self._leaning[other]
         # What was implied under the assumption that this pair is: implied, now that it is; else unknown again.
         self._settled.update(dict.fromkeys(under, True) if rest is True else {})
-        self._settled[pair] = rest
+        if rest is not True and self.hasty:
+            self._refused.add(pair)
+        else:
+            self._settled[pair] = rest
         return rest
 
     def implied(self, left: Json, right: Json) -> bool:
-        return self.beyond(left, right) is True
+        """Whether nothing remains: the same as `beyond`, ended by the first thing that does."""
+        before, self.hasty = self.hasty, True
+        try:
+            return self.beyond(left, right) is True
+        finally:
+            self.hasty = before
 
     def followed(self, schema: Json) -> Json:
         """What a reference of the producer stands for, however long the chain; anything else as it is."""
@@ -250,6 +272,11 @@ class Walk:
         """A schema that is made on the way: it is kept, so that its id stays its own."""
         self._kept.append(schema)
         return schema
+
+
+def _effort(rule: _Rule | str) -> int:
+    """Rules that compare schemas come after those that compare words."""
+    return isinstance(rule, str) or rule in _DESCENDING
 
 
 def _is_reference(schema: Json) -> bool:
@@ -378,6 +405,8 @@ def _properties(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
         beyond = walk.beyond(declared.get(name, undeclared), schema)
         if beyond is not True or not further:
             rest.setdefault("properties", {})[name] = beyond
+            if walk.hasty and beyond is not True:
+                return rest
     patterns = right.get("patternProperties")
     if patterns and not (further and walk.same(left.get("patternProperties"), patterns)):
         rest["patternProperties"] = patterns
@@ -487,3 +516,5 @@ _RULES: dict[str, _Rule] = {
     "oneOf": _one_of,
     "allOf": _all_of,
 }
+
+_DESCENDING = frozenset((_properties, _items, _any_of, _one_of, _all_of, _ref, _property_names))

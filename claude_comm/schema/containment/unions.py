@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from claude_comm.schema.containment.outlines import Member, Outline, Outlines, apart
-from claude_comm.schema.values import Key
+from claude_comm.schema.values import Key, ordered
 from claude_comm.schema.verdict import Json
 
 # Looks at two outlines that cost as much as a comparison of two schemas.
@@ -40,6 +40,7 @@ class AcceptedForms:
     def __init__(self, walk: Walk, forms: list[Json]) -> None:
         self.walk, self.forms = walk, forms
         self.outlines = [walk.taken.of(form) for form in forms]
+        self.by_text = {ordered(form): at for at, form in enumerate(forms)}
         self.tag = _tag(self.outlines)
         self.by_value: defaultdict[Key, list[int]] = defaultdict(list)
         # Forms without the tag are near to every other.
@@ -58,22 +59,37 @@ class AcceptedForms:
         self.walk.look(len(candidates) // LOOKS_A_COMPARISON)
         return [at for at in candidates if not apart(outline, self.outlines[at])]
 
+    def taking(self, schema: Json) -> int | None:
+        """The first form that takes all of a schema: most forms of a later version are those of the one before."""
+        same = self.by_text.get(ordered(schema))
+        if same is not None and self.walk.same(schema, self.forms[same]):
+            return same
+        near = self.near(self.walk.sent.of(schema))
+        return next((at for at in near if self.walk.implied(schema, self.forms[at])), None)
+
     def _of_values(self, values: frozenset[Key]) -> Iterator[int]:
         for value in values:
             yield from self.by_value.get(value, ())
+
+
+# The value itself, where forms list whole values.
+_ITSELF: Member = -1
 
 
 def _tag(outlines: Sequence[Outline]) -> Member | None:
     """The member that most outlines need and list the values of."""
     counts: defaultdict[Member, int] = defaultdict(int)
     for outline in outlines:
-        for member in outline.tags:
-            counts[member] += member in outline.needed and len(outline.kinds) == 1
-    return max(counts, key=lambda member: counts[member], default=None)
+        for member in (_ITSELF, *outline.tags):
+            counts[member] += _values(outline, member) is not None
+    tag = max(counts, key=lambda member: counts[member], default=None)
+    return tag if tag is not None and counts[tag] else None
 
 
 def _values(outline: Outline, tag: Member | None) -> frozenset[Key] | None:
     """The values of the tag, where a schema is of objects (or arrays) that have it."""
+    if tag == _ITSELF:
+        return outline.values
     if tag is None or tag not in outline.needed or len(outline.kinds) != 1:
         return None
     kind = "array" if isinstance(tag, int) else "object"
@@ -110,11 +126,11 @@ def _all_taken(
 
 def _taken(walk: Walk, schema: Json, wanted: AcceptedForms, *, exactly: bool, siblings: Sequence[Json]) -> bool:
     """Whether one form takes all of a schema, and no other that may have a value in common with it."""
+    taken = wanted.taking(schema)
+    if taken is None or not exactly:
+        return taken is not None
     near = wanted.near(walk.sent.of(schema))
-    taken = next((at for at in near if walk.implied(schema, wanted.forms[at])), None)
-    if taken is None:
-        return False
-    return not exactly or all(at == taken or _excluded(walk, siblings, wanted.forms[at]) for at in near)
+    return all(at == taken or _excluded(walk, siblings, wanted.forms[at]) for at in near)
 
 
 def _excluded(walk: Walk, siblings: Sequence[Json], form: Json) -> bool:
