@@ -15,6 +15,7 @@ The stages, each for what the stage before left open:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Sequence
@@ -211,17 +212,17 @@ def _proved(left: Side, proof: str, budget: Budget) -> Compatible | Impossible:
 
 def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | None:
     """The verdict where the residual leads to a message; None where it does not within its part of the budget."""
-    documents = sent, right.document
-    if any(document.opaque or document.lexical or document.dynamic for document in documents):
+    if sent.dynamic or right.document.dynamic:
         return None
-    part = Part(budget, GUIDED_STEPS)
-    candidates = GuidedSearch(*documents, part).all(bare(sent.schema), bare(rest), PATIENCE)
-    try:
-        with watching(part.tick):
-            shown = list(breaking(left, right, candidates, part, MAX_GUIDED))
-    except (OutOfPart, OutOfBudget, NoMinimalInstance, TooManyComparisons, RecursionError):
-        # The canonical forms may still prove it, and take no step.
-        return None
+    part, shown = Part(budget, GUIDED_STEPS), list[Json]()
+    candidates = GuidedSearch(sent, right.document, part).all(bare(sent.schema), bare(rest), PATIENCE)
+    # What was found before the search ended is a witness all the same; without one, canonical forms take no step.
+    with (
+        contextlib.suppress(OutOfPart, OutOfBudget, NoMinimalInstance, TooManyComparisons, RecursionError),
+        watching(part.tick),
+    ):
+        for message in breaking(left, right, candidates, part, MAX_GUIDED):
+            shown.append(message)
     return _smallest(left, right, shown, budget)
 
 
