@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from claude_comm.schema import keywords
+from claude_comm.schema.budget import Budget, OutOfBudget
+from claude_comm.schema.cost.validation_cost import cost_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.verdict import Json
 
@@ -22,6 +24,8 @@ BEARABLE = 100_000
 # Errors take about 30 microseconds each.
 MAX_ERRORS = 50_000
 MAX_COPIED = 100_000_000
+# In the milliseconds of a budget that counts steps: 20,000 of them, some tens of milliseconds.
+COUNT_MS = 500
 _HERE, _NAMES = ("here", ""), ("names", "")
 
 PathStep = tuple[str, str]
@@ -39,6 +43,7 @@ class PathGrowth(msgspec.Struct, frozen=True):
 class ErrorCost(msgspec.Struct, frozen=True):
     """What it takes `jsonschema-rs` to name all errors of a message: it makes a tree of them, with copies of values."""
 
+    document: Document
     growth: PathGrowth
     # Values of the widest enumeration: an error holds them all.
     widest: int
@@ -47,17 +52,29 @@ class ErrorCost(msgspec.Struct, frozen=True):
         """Which errors of a refused message can be had within a second and some hundred megabytes."""
         values, depth, characters = measured(instance)
         visits = self.growth.visits * self.growth.ways ** min(depth, 64)
-        if visits > MAX_ERRORS or visits * characters > MAX_COPIED:
+        few = visits * values <= MAX_ERRORS and visits * characters <= MAX_COPIED
+        if not few:
+            # The bound is for any message as deep as this one: so it is counted what this one comes to.
+            evaluations = count(self.document, instance)
+            few = evaluations is not None and evaluations <= min(MAX_ERRORS, MAX_COPIED // max(characters, 1))
+        if not few and (visits > MAX_ERRORS or visits * characters > MAX_COPIED):
             return "none"
-        if visits * values > MAX_ERRORS or self.widest * values > MAX_COPIED // 64:
-            return "first"
-        return "all"
+        return "all" if few and self.widest * values <= MAX_COPIED // 64 else "first"
 
 
 def error_cost(document: Document) -> ErrorCost:
     """The error cost of a whole document."""
     widest = max((len(schema.get("enum", ())) for schema in keywords.schemas(document.schema)), default=1)
-    return ErrorCost(path_growth(document), max(widest, 1))
+    return ErrorCost(document, path_growth(document), max(widest, 1))
+
+
+def count(document: Document, instance: Json) -> int | None:
+    """How often subschemas are evaluated for this message; None where counting it would take long, or has no end."""
+    try:
+        cost = cost_of(document, instance, Budget(COUNT_MS).tick)
+    except OutOfBudget:
+        return None
+    return None if cost is None else cost.evaluations
 
 
 def measured(instance: Json) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
-from claude_comm.schema.cost.path_growth import BEARABLE, ErrorCost, error_cost, path_growth
+from claude_comm.schema.cost.path_growth import BEARABLE, ErrorCost, count, error_cost, path_growth
 from claude_comm.schema.cost.unevaluated_paths import too_many_paths
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import DEFAULT_CAPS, Caps, measure
@@ -70,7 +70,7 @@ class Validator:
         """Whether the schema allows `instance`; what cannot be looked at is not allowed."""
         if self._descends and deeper(instance, MAX_INSTANCE_DEPTH):
             return False
-        if self._heavy is not None:
+        if self._heavy is not None and not _bearable(self._heavy, instance):
             return is_json(instance) and memoized.accepts(self._heavy, instance) is True
         try:
             return self._compiled.is_valid(instance)
@@ -85,7 +85,7 @@ class Validator:
         if self._descends and deeper(instance, MAX_INSTANCE_DEPTH):
             sentence = f"the message is nested more than {MAX_INSTANCE_DEPTH} deep"
             return [Breach(path="$", schema_path="", rule="depth", sentence=sentence)]
-        if self._heavy is not None:
+        if self._heavy is not None and not _bearable(self._heavy, instance):
             return [] if self.accepts(instance) else [_UNNAMED]
         try:
             if self._compiled.is_valid(instance):
@@ -147,6 +147,12 @@ def compiled(
         raise SchemaError(f"a reference leads nowhere: {_first(error)}.") from None
     except ValueError as error:
         raise SchemaError(f"it cannot be compiled: {_first(error)}.") from None
+
+
+def _bearable(heavy: Document, instance: Json) -> bool:
+    """Whether `jsonschema-rs` ends soon with this message, though it would not with every message."""
+    evaluations = count(heavy, instance)
+    return evaluations is not None and evaluations <= BEARABLE
 
 
 def _patterns(schema: Json) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jsonschema
 import pytest
 
 from claude_comm.errors import SchemaError
@@ -63,3 +66,15 @@ def test_an_unusable_schema_is_refused_with_its_place(schema: object, place: str
     with pytest.raises(SchemaError) as caught:
         well_formed(schema)
     assert caught.value.path == place
+
+
+@pytest.mark.parametrize("draft", ["draft-07", "draft-04"])
+def test_a_small_message_of_a_schema_that_may_take_for_ever_is_told_where_it_breaks(draft: str) -> None:
+    """A meta-schema comes back to itself in a dozen ways: a bound for all messages is far too large for this one."""
+    schema = jsonschema.validators.validator_for({"$schema": f"http://json-schema.org/{draft}/schema"}).META_SCHEMA
+    message: dict[str, Any] = {"type": "strin"}
+    for name in "abcdef":
+        message = {"properties": {name: message}}
+    (breach,) = compile_validator(schema).validate(message)
+    assert breach.path.endswith(".type")
+    assert breach.rule != "schema"
