@@ -1,29 +1,28 @@
 """Two independent validators on one candidate: the only way in which a message becomes a witness.
 
 Law: a witness is a value that both `jsonschema-rs` and `jsonschema` find valid under the producer's schema, and both
-find invalid under the consumer's. Where floats make `jsonschema` err on `multipleOf`, it is asked again with exact
-arithmetic. Where the two differ, or one cannot be asked within bounds, there is no witness.
+find invalid under the consumer's. The second is asked again with exact numbers and with patterns as ECMA-262 means
+them (see `second_validator`). Where the two differ, or one cannot be asked within bounds, there is no witness.
 """
 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 import jsonschema_rs
 import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.containment import canonical
+from claude_comm.schema.containment.second_validator import SecondValidator
 from claude_comm.schema.cost.path_growth import ErrorCost, error_cost, measured
 from claude_comm.schema.cost.pattern_cost import scannable, searchable
 from claude_comm.schema.cost.validation_cost import cost_of, size_of
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
-from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json
 
 # About 0.1 s of each, on a machine of 2025.
@@ -49,8 +48,6 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     written: Side | None = None
     # The side as it was before closing, which only took away: what that one may not break, this one may not.
     wider: Side | None = None
-    # The second validator by its arithmetic: made when first asked, and kept, for making it costs more than asking.
-    second: dict[str, Any] = msgspec.field(default_factory=dict)
     # Whether `precheck.compiles` said so of the schema.
     sure: bool = False
 
@@ -58,6 +55,11 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     def rust(self) -> jsonschema_rs.Validator:
         """Compiled by the first validator. Raises `SchemaError`."""
         return compile_side(self.schema, self.dialect, self.sure)
+
+    @functools.cached_property
+    def second(self) -> SecondValidator:
+        """The second validator."""
+        return SecondValidator(self.schema, self.dialect)
 
     def keep(self, rust: jsonschema_rs.Validator) -> None:
         """Keeps what was compiled before there was a side."""
@@ -116,7 +118,7 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Wei
         or not searchable(side.document, candidate, tick)
     ):
         return None
-    return first if _second(side, candidate, first) else None
+    return first if side.second.says(candidate, first) else None
 
 
 def fits(side: Side, candidate: Json, tick: Callable[[], None]) -> bool:
@@ -152,53 +154,3 @@ def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     return (
         _accepted(produced, candidate, tick, weight) is True and _accepted(accepted, candidate, tick, weight) is False
     )
-
-
-def _second(side: Side, candidate: Json, expected: bool) -> bool:
-    """Whether `jsonschema` says what is expected."""
-    return _python(side, candidate, "floats") is expected or _python(side, candidate, "exact") is expected
-
-
-def _python(side: Side, candidate: Json, arithmetic: str) -> bool | None:
-    # Imported here: it costs tens of milliseconds, and only an incompatible pair needs it.
-    import jsonschema.exceptions
-    import jsonschema.validators
-    import referencing.exceptions
-
-    try:
-        if arithmetic not in side.second:
-            # The registry of meta-schemas and nothing else: without it, references would be fetched.
-            registry = jsonschema.validators.SPECIFICATIONS  # pyright: ignore[reportAttributeAccessIssue]
-            side.second[arithmetic] = _class(side.dialect, arithmetic)(side.schema, registry=registry)
-        return bool(side.second[arithmetic].is_valid(candidate))
-    except (
-        RecursionError,
-        re.error,
-        ArithmeticError,
-        # A boolean `items` of 2019-09 beside `unevaluatedItems`, which `jsonschema` asks for its length.
-        TypeError,
-        jsonschema.exceptions.UndefinedTypeCheck,
-        referencing.exceptions.Unresolvable,
-    ):
-        return None
-
-
-@functools.cache
-def _class(dialect: Dialect, arithmetic: str) -> Any:
-    import jsonschema.validators
-
-    plain = {
-        "draft2020-12": jsonschema.Draft202012Validator,
-        "draft2019-09": jsonschema.Draft201909Validator,
-        "draft7": jsonschema.Draft7Validator,
-        "draft6": jsonschema.Draft6Validator,
-        "draft4": jsonschema.Draft4Validator,
-    }[dialect]
-    return plain if arithmetic == "floats" else jsonschema.validators.extend(plain, {"multipleOf": _multiple_of})
-
-
-def _multiple_of(validator: Any, of: Json, instance: Json, schema: Json) -> Iterator[Exception]:
-    import jsonschema
-
-    if validator.is_type(instance, "number") and (exact(instance) / exact(of)).denominator != 1:
-        yield jsonschema.ValidationError(f"{instance!r} is not a multiple of {of!r}")

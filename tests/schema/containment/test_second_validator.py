@@ -1,0 +1,85 @@
+"""The second validator reads numbers as decimals and patterns as ECMA-262, where Python's own reading differs."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from claude_comm.schema import Incompatible, Undecided, check
+from claude_comm.schema.containment.second_validator import SecondValidator
+from claude_comm.schema.regex.errors import InvalidPattern, NotRegular, TooHard
+from claude_comm.schema.regex.language import Language
+from claude_comm.schema.regex.python_source import python_source
+from tests.support.schemas.patterns_at_random import pattern, text
+
+DIALECT = "draft2020-12"
+
+
+def test_a_pattern_written_for_python_finds_what_ecma_262_finds() -> None:
+    compared = 0
+    for index in range(1_500):
+        chance = random.Random(index)
+        source = pattern(chance)
+        try:
+            language = Language.pattern(source, reading="ecma")
+            found = re.compile(python_source(source))
+        except (NotRegular, InvalidPattern, TooHard, re.error):
+            continue
+        for probe in [text(chance) for _ in range(30)]:
+            compared += 1
+            assert language.accepts(probe) == bool(found.search(probe)), (source, probe)
+    assert compared > 15_000
+
+
+# A schema that refuses what Python's own reading takes, or the other way round.
+READINGS = [
+    ({"minimum": 1e23}, 99999999999999991611392, False),
+    ({"maximum": 99999999999999991611392}, 1e23, False),
+    ({"const": 10**23}, 1e23, True),
+    ({"enum": [1, 10**25]}, 1e25, True),
+    ({"exclusiveMaximum": 1e300}, 10**300, False),
+    ({"multipleOf": 0.01}, 0.07, True),
+    ({"pattern": "^\\d$"}, "\u0663", False),
+    ({"pattern": "^a$"}, "a\n", False),
+    ({"patternProperties": {"^\\p{Lu}": {"type": "integer"}}}, {"Ä": "x"}, False),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "fits"), READINGS)
+def test_what_the_json_text_denotes_is_among_the_readings(schema: object, value: object, fits: bool) -> None:
+    assert SecondValidator(schema, DIALECT).says(value, fits)
+
+
+def test_the_bounds_of_draft_4_are_read_with_their_flags() -> None:
+    second = SecondValidator({"minimum": 1e23, "exclusiveMinimum": True}, "draft4")
+    assert second.says(10**23, False)
+    assert second.says(10**23 + 1, True)
+
+
+PAIRS = [
+    ({"exclusiveMinimum": 1e300}, {"maximum": 1000000000000000.2}),
+    ({"minimum": 1e25, "type": "integer"}, {"maximum": 2**64}),
+    ({"exclusiveMinimum": 1e25}, {"multipleOf": 2**64}),
+    ({"const": 2**63}, {"exclusiveMinimum": float(2**63)}),
+    ({"type": "string", "pattern": "^\\p{L}{1,9}$"}, {"pattern": "^\\p{L}{1,8}$"}),
+    ({"type": "string", "pattern": "^\\u{e9}"}, {"pattern": "^e"}),
+    ({"type": "string", "pattern": "^(?<year>[0-9]{4})$"}, {"maxLength": 3}),
+]
+
+
+@pytest.mark.parametrize(("produced", "accepted"), PAIRS)
+def test_what_only_python_reads_otherwise_is_a_witness(produced: object, accepted: object) -> None:
+    verdict = check(produced, accepted, policy="strict")
+    assert isinstance(verdict, Incompatible), verdict
+
+
+def test_references_into_the_names_of_patterns_leave_the_schema_as_it_is() -> None:
+    """The second validator then has its own reading alone."""
+    schema = {
+        "patternProperties": {"^x$": {"type": "integer"}},
+        "properties": {"a": {"$ref": "#/patternProperties/%5Ex$"}},
+    }
+    assert SecondValidator(schema, DIALECT).says({"a": "no"}, False)
+    assert not isinstance(check(schema, {"properties": {"a": {"type": "integer"}}}), Undecided)
