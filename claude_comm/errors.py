@@ -301,7 +301,7 @@ class NotBuried(NotFound):
 
 
 class StillRuns(ClaudeCommError):
-    """A module was to be taken off a topic for good, and runs."""
+    """A module was to lose a subscription, or to be forgotten, and runs."""
 
     def __init__(self, module: str, instances: Sequence[str]) -> None:
         self.module, self.instances = module, tuple(instances)

@@ -8,18 +8,18 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:inbox` | stream | trimmed below what every group has acked and the projection has stored |
 | `ns:{t:TOPIC}:topic` | stream | as an inbox |
 | `ns:{m:NAME}:later` `ns:{t:TOPIC}:later` | sorted set, messages by due time (ms) | until due, then in the stream |
-| `ns:{m:NAME}:dead` | stream | until purged |
+| `ns:{m:NAME}:dead` | stream | until purged or forgotten |
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
 | `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
-| `ns:{registry}:modules` | hash, name to contract | until unregistered |
+| `ns:{registry}:modules` | hash, name to contract | until forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last reported (ms) | pruned after a day |
 | `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after reporting |
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
-| `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until unregistered |
+| `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until forgotten |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 | `rq:queues` `rq:workers` `rq:KIND:NAMESPACE.negotiation` | RQ's queue, registries and workers | emptied as jobs end |
 """

@@ -19,6 +19,7 @@ from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
 from claude_comm.ops import follow, lag, later, projection_progress, reap, server, trim
 from claude_comm.runtime.heartbeat import Heartbeat, beating
+from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
@@ -29,7 +30,9 @@ from claude_comm.transport.driver import Client
 from workers.program import program
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
-DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S = 0.5, 1.0, 5.0
+DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S, ROTATE_EVERY_S = 0.5, 1.0, 5.0, 60.0
+# A log of the home, of a worker or of the private server, and one older part of it take twice that at the most.
+MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 # How many different warnings are said and remembered.
@@ -53,6 +56,7 @@ class Janitor:
             (self._move_due, DUE_EVERY_S),
             (self._trim, TRIM_EVERY_S),
             (self._reap, REAP_EVERY_S),
+            (self._rotate, ROTATE_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
         self._silent: dict[str, int] = {}
@@ -148,6 +152,16 @@ class Janitor:
         reaped = self._client.run(reap.reap(groups, dead))
         if reaped.given_back or reaped.left:
             self._log.info("janitor.reaped", given_back=reaped.given_back, left=list(reaped.left))
+
+    def _rotate(self, _streams: Sequence[Stream]) -> None:
+        """Keeps the logs of the home bounded."""
+        home = self._settings.home
+        for path in (*home.glob("logs/*.log"), home / "server" / "server.log"):
+            try:
+                if rotate(path, MAX_LOG_BYTES):
+                    self._log.info("log.rotated", path=str(path))
+            except OSError as error:
+                self._warn("log.not_rotated", f"{path}: {error.strerror}")
 
 
 def run(settings: Settings, report: Report = unheard) -> int:

@@ -66,6 +66,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("status", "Show what runs: server, workers, streams."),
         CommandEntry("trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
         CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),
+        CommandEntry("forget", "Remove everything that the server keeps of a module."),
         CommandEntry("run", "Run a module of yours until SIGTERM or SIGINT."),
         CommandEntry("worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),

@@ -7,6 +7,7 @@ user owns, or may write to, is not used: whoever may write there decides what ou
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from claude_comm.errors import ConfigurationError
@@ -58,6 +59,22 @@ def make_private_folders(folder: Path) -> None:
     """Makes the folder, and those that are missing above it, for this user alone. Raises OSError."""
     for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def rotate(path: Path, max_bytes: int) -> bool:
+    """Moves what a log file holds to `NAME.1` once it is that long, and empties it; whether it did.
+
+    Whoever writes appends and keeps the file open, so it is copied and cut, not renamed; what is written in between is
+    lost. Raises OSError.
+    """
+    try:
+        if path.stat().st_size < max_bytes:
+            return False
+    except FileNotFoundError:
+        return False
+    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    os.truncate(path, 0)
+    return True
 
 
 def make_private_file(path: Path) -> None:

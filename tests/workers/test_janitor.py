@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,9 +19,13 @@ from claude_comm.names import JANITOR_WORKER, Keys
 from claude_comm.ops import projection_progress, reap, registry
 from claude_comm.ops.reap import GONE_MS
 from claude_comm.ops.registry import FORGET_MS
+from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
+from claude_comm.telemetry.logs import get_logger
+from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.waiting import PATIENCE_S, wait_until
+from workers import janitor
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -195,3 +201,19 @@ def test_several_at_once_killed_at_random_lose_nothing(
         )
     wait_until(lambda: length(client, keys.inbox("sink")) == 1, what="the trimming")
     wait_until(lambda: length(client, keys.events("sink")) == 1, what="the trimming of the events")
+
+
+def test_the_logs_of_the_home_stay_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that its worker keeps open is cut, and goes on behind what was kept of it."""
+    monkeypatch.setattr(janitor, "MAX_LOG_BYTES", 1_000)
+    (home / "logs").mkdir()
+    log = home / "logs" / "progress.log"
+    url = f"unix://{private_server.ensure(home)}"
+    with log.open("ab", buffering=0) as written, connect(Settings(home=home, url=url)) as client:
+        written.write(b"x" * 1_500 + b"\n")
+        worker = janitor.Janitor(client, Settings(home=home, url=url), threading.Event(), get_logger("error"))
+        worker._rotate(())
+        written.write(b"after\n")
+        worker._rotate(())
+    assert log.read_bytes() == b"after\n"
+    assert (home / "logs" / "progress.log.1").read_bytes() == b"x" * 1_500 + b"\n"

@@ -1,0 +1,76 @@
+"""Forgetting a module that will not come back, or that never was: a name that somebody mistyped has an inbox, too.
+
+Law: only a person knows that nobody will read what waits there, so nothing is forgotten by itself. Nothing that runs is
+forgotten: the module's instances must have ended. Its keys go before its name does: whoever is killed in between finds
+the name again, and what is left of the keys.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from claude_comm.effects import Batch, Command, Operation
+from claude_comm.errors import StillRuns, TransportError
+from claude_comm.names import Keys
+from claude_comm.ops import follow, lag, registry
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """What there was of a module: entries of its inbox, messages that waited for their time, buried ones, events, the
+    topics that it read, and whether it had a contract."""
+
+    inbox: int
+    later: int
+    dead: int
+    events: int
+    topics: list[str]
+    registered: bool
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nobody knows that name."""
+        return not (self.inbox or self.later or self.dead or self.events or self.topics or self.registered)
+
+
+def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Operation[Forgotten]:
+    """Removes all that the servers keep of a module; with `dry_run` it only says what that is.
+
+    Raises StillRuns while an instance of the module says that it lives.
+    """
+    alive = yield from registry.instances_alive(keys, module, now_ms=now_ms)
+    if alive:
+        raise StillRuns(module, alive)
+    topics = yield from _topics(keys, module)
+    found = yield from _found(keys, module, topics)
+    if not dry_run:
+        for topic in topics:
+            yield Command(("XGROUP", "DESTROY", keys.topic(topic), module))
+        inbox, events = keys.inbox(module), keys.events(module)
+        yield Command(("UNLINK", inbox, keys.later(module), keys.dead(module), events, keys.seen(module)))
+        yield Command(("SREM", keys.streams, inbox, events), on="control")
+        yield from registry.unregister(keys, module)
+    return found
+
+
+def _found(keys: Keys, module: str, topics: list[str]) -> Operation[Forgotten]:
+    counts = yield Batch(
+        (
+            Command(("XLEN", keys.inbox(module))),
+            Command(("ZCARD", keys.later(module))),
+            Command(("XLEN", keys.dead(module))),
+            Command(("XLEN", keys.events(module))),
+        )
+    )
+    for count in counts:
+        if isinstance(count, TransportError):
+            raise count
+    registered = yield Command(("HEXISTS", keys.modules, module), on="control")
+    inbox, waiting, dead, events = map(int, counts)
+    return Forgotten(inbox, waiting, dead, events, topics, bool(registered))
+
+
+def _topics(keys: Keys, module: str) -> Operation[list[str]]:
+    announced = (yield from follow.announced(keys)).streams
+    streams = {stream.key: stream.name for stream in announced if stream.kind == "topic"}
+    groups = yield from lag.groups(list(streams))
+    return sorted(streams[key] for key, readers in groups.items() if any(reader.name == module for reader in readers))

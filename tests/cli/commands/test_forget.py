@@ -1,0 +1,76 @@
+"""Forgetting a module that will not come back, and a name that somebody mistyped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_comm import Consumer, Publisher, Settings
+from claude_comm.client.identity import millis as now_ms
+from claude_comm.effects import Command
+from claude_comm.names import Keys
+from claude_comm.ops import follow, registry
+from claude_comm.registry.contracts import contract
+from claude_comm.transport.driver import Client
+
+
+@pytest.fixture(autouse=True)
+def _environ(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAUDE_COMM_HOME", str(settings.home))
+    monkeypatch.setenv("CLAUDE_COMM_URL", settings.url)
+    monkeypatch.setenv("CLAUDE_COMM_NAMESPACE", settings.namespace)
+
+
+def keys_of(client: Client, settings: Settings, module: str) -> list[bytes]:
+    """Whatever the server holds of that module."""
+    return list(client.data.one(Command(("KEYS", f"{settings.namespace}:{{m:{module}}}:*"))))
+
+
+def test_a_mistyped_name_is_forgotten_with_what_was_sent_to_it(run: Any, settings: Settings, client: Client) -> None:
+    with Publisher("a", settings=settings) as publisher:
+        publisher.publish_many("snik", range(3))
+        publisher.publish("snik", 4, delay_s=60)
+    for words in (["--dry-run"], []):
+        assert keys_of(client, settings, "snik")
+        gone = run("forget", "snik", "--json", *words).json
+        assert (gone["inbox"], gone["later"], gone["dead"], gone["topics"]) == (3, 1, 0, [])
+    assert keys_of(client, settings, "snik") == []
+    streams = client.run(follow.announced(Keys(settings.namespace))).streams
+    assert "snik" not in [stream.name for stream in streams]
+    assert run("forget", "snik").code == 3
+
+
+def test_a_retired_module_goes_with_its_contract_its_limit_and_its_subscriptions(
+    run: Any, settings: Settings, client: Client
+) -> None:
+    keys = Keys(settings.namespace)
+    client.run(registry.register(keys, contract("sink", accepts=True, max_lag=5)))
+    with Publisher("a", settings=settings) as publisher, Consumer("sink", topics=["news"], settings=settings) as sink:
+        publisher.publish("topic:news", 1)
+        publisher.publish("sink", 2)
+        for delivery in sink.read():
+            sink.fail(delivery, "no")
+    gone = run("forget", "sink", "--json").json
+    assert (gone["topics"], gone["registered"], gone["dead"] > 0, gone["events"] > 0) == (["news"], True, True, True)
+    assert keys_of(client, settings, "sink") == []
+    assert client.run(registry.find(keys, "sink")) is None
+    assert client.data.one(Command(("HEXISTS", keys.limits, "sink"))) == 0
+    assert client.data.one(Command(("XINFO", "GROUPS", keys.topic("news")))) == []
+
+
+def test_a_module_that_runs_stays(run: Any, settings: Settings, client: Client) -> None:
+    keys = Keys(settings.namespace)
+    with Publisher("a", settings=settings) as publisher:
+        publisher.publish("sink", 1)
+    client.run(registry.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
+    refused = run("forget", "sink")
+    assert (refused.code, "sink/here-1" in refused.err) == (1, True)
+    assert client.data.one(Command(("XLEN", keys.inbox("sink")))) == 1
+
+
+def test_the_words_say_what_went(run: Any, settings: Settings) -> None:
+    with Publisher("a", settings=settings) as publisher:
+        publisher.publish("sink", 1)
+    assert "sink would be forgotten: 1 messages in its inbox" in run("forget", "sink", "--dry-run").err
+    assert "sink is forgotten: 1 messages in its inbox" in run("forget", "sink").err
