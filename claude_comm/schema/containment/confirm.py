@@ -19,7 +19,7 @@ from claude_comm.schema.containment import canonical
 from claude_comm.schema.containment.second_validator import SecondValidator
 from claude_comm.schema.cost.path_growth import ErrorCost, error_cost, measured
 from claude_comm.schema.cost.pattern_cost import scannable, searchable
-from claude_comm.schema.cost.validation_cost import cost_of, size_of
+from claude_comm.schema.cost.validation_cost import SMALL, cost_of, size_of
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
@@ -86,15 +86,20 @@ def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonsche
 
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
-    return _accepted(side, candidate, tick, _weight(candidate))
+    weight = _weight(candidate)
+    return None if weight is None else _accepted(side, candidate, tick, weight)
 
 
 # The size of a candidate (`size_of`) and its characters: counted once for all schemas that it is checked against.
 _Weight: TypeAlias = tuple[int, int]
 
 
-def _weight(candidate: Json) -> _Weight:
-    return size_of(candidate), measured(candidate)[2]
+def _weight(candidate: Json) -> _Weight | None:
+    """None for a candidate that takes long to look at: items that are shared may make it larger than any memory."""
+    size = size_of(candidate)
+    if size > SMALL and size_of(candidate, MAX_FAST) > MAX_FAST:
+        return None
+    return size, measured(candidate)[2]
 
 
 def _accepted(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
@@ -152,5 +157,7 @@ def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     """Whether `candidate` is a witness."""
     weight = _weight(candidate)
     return (
-        _accepted(produced, candidate, tick, weight) is True and _accepted(accepted, candidate, tick, weight) is False
+        weight is not None
+        and _accepted(produced, candidate, tick, weight) is True
+        and _accepted(accepted, candidate, tick, weight) is False
     )

@@ -38,6 +38,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
 from claude_comm.schema.containment.residual import Walk, references
+from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
@@ -47,7 +48,7 @@ from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
-MAX_ITEMS = 20
+MAX_ITEMS = 20_000
 # Keywords that speak of properties one by one; and those that a message meets without being asked, as long as it has
 # declared properties alone.
 _OBJECT = frozenset(("type", "format", "properties", "required"))
@@ -93,7 +94,7 @@ class GuidedSearch:
             yield from self.searched(produced, rest, patience)
         elif self.separate(produced, rest):
             yield from self.objects(produced, rest, patience)
-        elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and produced.get("minItems", 1) <= MAX_ITEMS:
+        elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and self.few(produced):
             items, others = produced.get("items", True), int(produced.get("minItems", 1)) - 1
             found = self.messages(items, rest["items"], patience)
             yield from _placed(found, lambda item: [*([self.value(items)] * others if others else ()), item])
@@ -105,6 +106,13 @@ class GuidedSearch:
                 yield from self.searched(produced, rest, patience)
         else:
             yield from self.searched(produced, rest, patience)
+
+    def few(self, produced: dict[str, Any]) -> bool:
+        """Whether an array of the least length is no message that takes long to validate."""
+        count = int(produced.get("minItems", 1))
+        return count <= 1 or (
+            count <= MAX_ITEMS and size_of(self.value(produced.get("items", True)), MAX_ITEMS) * count <= MAX_ITEMS
+        )
 
     def positions(self, produced: dict[str, Any], rest: list[Json], patience: int) -> Candidates:
         """Arrays that end with the item that differs."""

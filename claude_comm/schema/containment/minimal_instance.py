@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from claude_comm.schema import keywords
+from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.values import Key, Unwritable, exact, key, written
 from claude_comm.schema.verdict import Json
@@ -22,7 +23,8 @@ MAX_LEVELS = 12
 MAX_STEPS = 500
 # Alternatives of which the least is taken; of a large union the first ones do as well.
 MAX_BRANCHES = 24
-MAX_ITEMS = 20
+# Values in an array that is put together.
+MAX_ITEMS = 20_000
 MAX_CHARACTERS = 1_000
 
 
@@ -135,9 +137,14 @@ class _Construction:
         count = _count(schema, "minItems", MAX_ITEMS)
         if count > 1 and schema.get("uniqueItems"):
             raise _NeedsSearch
-        first = schema.get("prefixItems", ())[:count]
-        after = schema.get("items", True)
-        return [self.build(item, level + 1) for item in (*first, *[after] * (count - len(first)))]
+        first = [self.build(item, level + 1) for item in schema.get("prefixItems", ())[:count]]
+        if count == len(first):
+            return first
+        # One item many times over: it is built once.
+        item = self.build(schema.get("items", True), level + 1)
+        if size_of(item, MAX_ITEMS) * count > MAX_ITEMS:
+            raise _NeedsSearch
+        return [*first, *[item] * (count - len(first))]
 
     def object(self, schema: dict[str, Any], level: int) -> Json:
         properties, names = schema.get("properties", {}), schema.get("required", ())

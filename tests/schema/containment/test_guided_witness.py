@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_comm.schema import Incompatible, check
+from claude_comm.schema import Incompatible, Undecided, check
 
 ORDER: dict[str, Any] = {
     "type": "object",
@@ -83,3 +83,25 @@ def test_a_witness_goes_through_definitions_and_alternatives() -> None:
 def test_what_is_large_ends_all_the_same(produced: Any) -> None:
     for accepted in ({"not": {}}, {"type": "boolean"}, {"anyOf": [{"const": -1}] * 3_000}):
         assert check(produced, accepted, policy="strict").answer != "compatible"
+
+
+@pytest.mark.parametrize(
+    ("produced", "accepted"),
+    [
+        ({"type": "array", "minItems": 1_001}, {"type": "number"}),
+        ({"type": "array", "minItems": 1_200, "items": {"type": "integer"}}, {"items": {"type": "string"}}),
+        ({"type": "array", "minItems": 1_200, "items": {"type": "integer"}}, {"maxItems": 1_100}),
+    ],
+)
+def test_long_arrays_have_witnesses(produced: Any, accepted: Any) -> None:
+    verdict = check(produced, accepted, policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert len(verdict.witness) == produced["minItems"]
+
+
+def test_arrays_of_long_arrays_are_not_made() -> None:
+    """Each level would multiply: nothing is put together that takes long to look at."""
+    produced: Any = {"type": "integer"}
+    for _ in range(6):
+        produced = {"type": "array", "minItems": 500, "items": produced}
+    assert isinstance(check(produced, {"type": "string"}, policy="strict", budget_ms=500), Undecided)
