@@ -14,7 +14,8 @@
     ├── PublisherFull                   exit 1   too much waits to be sent
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
     ├── RequestFailed                   exit 1   a request whose handling failed, with what was raised
-    ├── NoResponder                     exit 1   a request to a module of which no instance lives
+    ├── PublisherBusy                   exit 1   a publish from within a publish, on one thread
+    ├── PublisherClosed                 exit 1   a message for a publisher that was closed
     ├── ModuleStopped                   exit 1   a running module whose workers have all ended
     ├── InboxFull                       exit 1   too much waits at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
@@ -171,15 +172,21 @@ class RequestFailed(ClaudeCommError):
         )
 
 
-class NoResponder(ClaudeCommError):
-    """A request to a module of which no instance lives: it was not sent."""
+class PublisherBusy(ClaudeCommError):
+    """A publish from within a publish of the same publisher, on the same thread: it would wait for itself."""
 
-    def __init__(self, target: str) -> None:
-        self.target = target
+    def __init__(self) -> None:
         super().__init__(
-            f"nobody answers for {target!r}: no instance of it is running, so the request was not sent. "
-            "Start it, or `publish` what may wait for it."
+            "this thread is sending with this publisher already (a signal handler, a __del__ or a log handler "
+            "interrupted it): use `publish_soon` there."
         )
+
+
+class PublisherClosed(ClaudeCommError):
+    """A message for a publisher that was closed: nobody would send it."""
+
+    def __init__(self) -> None:
+        super().__init__("this publisher is closed, so nobody would send the message: publish before `close`.")
 
 
 class ModuleStopped(ClaudeCommError):

@@ -6,6 +6,7 @@ the block, it does after it.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -22,7 +23,14 @@ Handler: TypeAlias = Callable[[int, FrameType | None], None]
 def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     """The first signal sets the event. The next one does what it does to any process: it ends it."""
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    own = os.getpid()
+
+    def ask(asked: int, _frame: FrameType | None) -> None:
+        if os.getpid() != own:
+            # A process that was forked here has this handler, too, and nobody there looks at the event.
+            signal.signal(asked, signal.SIG_DFL)
+            os.kill(os.getpid(), asked)
+            return
         stop.set()
         for number in STOPPING:
             signal.signal(number, signal.SIG_DFL)

@@ -71,3 +71,14 @@ def test_off_the_main_thread_nothing_changes() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_a_process_that_was_forked_inside_ends_by_a_signal() -> None:
+    """It has the handler, and nobody there looks at the event."""
+    with stopped_by_signals(threading.Event()):
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGTERM

@@ -33,7 +33,9 @@ Four messages took two round trips, no message waited for one that was not there
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -43,7 +45,7 @@ from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.client.publisher.sender import Sender
 from claude_comm.effects import Post
-from claude_comm.errors import PublisherFull, TransportError
+from claude_comm.errors import PublisherBusy, PublisherClosed, PublisherFull, TransportError
 from claude_comm.ops.publish import Outcomes
 
 DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -82,11 +84,8 @@ class Queue(Generic[AnyFuture]):
 
     def take(self) -> list[Queued[AnyFuture]]:
         """The next batch."""
-        if len(self.messages) <= MAX_BATCH:
-            batch, self.waiting_bytes = list(self.messages), 0
-            self.messages.clear()
-            return batch
-        batch = [self.messages.popleft() for _ in range(MAX_BATCH)]
+        # One by one: a signal handler may queue a message in between, on this very thread.
+        batch = [self.messages.popleft() for _ in range(min(len(self.messages), MAX_BATCH))]
         self.waiting_bytes -= sum(len(message.post.body) for message in batch)
         return batch
 
@@ -111,20 +110,32 @@ class Batcher:
     def __init__(self, sender: Sender, max_bytes: int, on_full: OnFull) -> None:
         self._sender = sender
         self._queue: Queue[Future[str]] = Queue(max_bytes, on_full)
-        self._lock = threading.Lock()
-        self._send_lock = threading.Lock()
+        self._closed = False
+        self._open()
+        _batchers.add(self)
+
+    def _open(self) -> None:
+        """The locks and the thread of this process: in a fork, those of the parent may be held for ever."""
+        self._lock = threading.RLock()
+        self._send_lock = _SendLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._closed = False
+
+    def after_fork(self) -> None:
+        """The child begins anew: what was queued is the parent's to send."""
+        self._queue.messages.clear()
+        self._queue.waiting_bytes = 0
+        self._open()
 
     def send(self, id_: str, post: Post) -> str:
-        """Returns the id when the message is in the stream. Raises what sending it raised."""
+        """Returns the id when the message is in the stream. Raises what sending it raised, and PublisherBusy."""
         if self._send_lock.acquire(blocking=False):
             try:
                 if not self._queue.messages:
                     return self._send_alone(id_, post)
             finally:
                 self._send_lock.release()
+        self._send_lock.check()
         future = self._put(id_, post)
         while not future.done():
             with self._send_lock:
@@ -133,7 +144,7 @@ class Batcher:
         return future.result()
 
     def send_all(self, posts: Sequence[Post]) -> Outcomes:
-        """Sends these as one batch, behind the queue."""
+        """Sends these as one batch, behind the queue. Raises PublisherBusy."""
         with self._send_lock:
             while self._queue.messages:
                 self._send_batch()
@@ -144,7 +155,9 @@ class Batcher:
         self._sender.request(post, until)
 
     def send_soon(self, id_: str, post: Post) -> Future[str]:
-        """Queues the message for a background thread; returns the future of its id."""
+        """Queues the message for a background thread; returns the future of its id. Raises PublisherClosed."""
+        if self._closed:
+            raise PublisherClosed
         if self._queue.full():
             if self._queue.on_full == "wait":
                 self.flush(until_below=self._queue.max_bytes)
@@ -196,11 +209,15 @@ class Batcher:
         try:
             outcomes = self._sender.deliver([message.post for message in batch])
         except BaseException as error:
+            if not isinstance(error, Exception):
+                # This thread was interrupted: its batch is left to the others, whose messages are in it.
+                with self._lock:
+                    self._queue.put_back(batch)
+                self._wake.set()
+                raise
+            # The futures tell the callers; the queue goes on, and so does the background thread.
             for message in batch:
                 fail(message, error)
-            # The futures tell the callers; the queue goes on, and so does the background thread.
-            if not isinstance(error, Exception):
-                raise
         else:
             settle(batch, outcomes)
 
@@ -217,6 +234,46 @@ class Batcher:
             while self._queue.messages:
                 with self._send_lock:
                     self._send_batch()
+
+
+class _SendLock:
+    """The send lock, which knows its thread: a signal handler, a `__del__` or a log handler may publish on a thread
+    that is sending, and would wait for itself."""
+
+    def __init__(self) -> None:
+        self._lock, self._owner = threading.Lock(), 0
+
+    def acquire(self, blocking: bool = True) -> bool:
+        taken = self._lock.acquire(blocking)
+        if taken:
+            self._owner = threading.get_ident()
+        return taken
+
+    def release(self) -> None:
+        self._owner = 0
+        self._lock.release()
+
+    def check(self) -> None:
+        if self._owner == threading.get_ident():
+            raise PublisherBusy
+
+    def __enter__(self) -> None:
+        self.check()
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+_batchers: weakref.WeakSet[Batcher] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for batcher in list(_batchers):
+        batcher.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def settle(batch: Sequence[Queued[AnyFuture]], outcomes: Outcomes) -> None:

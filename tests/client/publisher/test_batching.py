@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -13,7 +14,15 @@ from claude_comm.client.publisher.async_batching import MAX_IN_FLIGHT, NEXT_BATC
 from claude_comm.client.publisher.batching import MAX_BATCH, Batcher
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.effects import Command, Post
-from claude_comm.errors import EncodeError, PublisherFull, ServerRefused, ServerUnreachable, TransportError
+from claude_comm.errors import (
+    EncodeError,
+    PublisherBusy,
+    PublisherClosed,
+    PublisherFull,
+    ServerRefused,
+    ServerUnreachable,
+    TransportError,
+)
 from claude_comm.ops.publish import Outcomes
 from claude_comm.transport.async_pool import Landed
 from claude_comm.transport.driver import Client
@@ -314,3 +323,59 @@ def test_a_task_that_gives_up_takes_no_other_message_of_its_batch_with_it() -> N
         assert [future.result() for future in futures[1:]] == ["1", "2"]
 
     on_loop(scenario)
+
+
+def test_a_publish_from_within_a_publish_raises_and_one_that_is_queued_is_sent() -> None:
+    """As a signal handler, a `__del__` or a log handler does, on the thread that is sending."""
+    server, queued = Server(), []
+
+    class Reentering:
+        def deliver(self, posts: Sequence[Post]) -> Outcomes:
+            if not queued:
+                with pytest.raises(PublisherBusy):
+                    batcher.send("inner", post(b"inner"))
+                queued.append(batcher.send_soon("soon", post(b"soon")))
+            return server.deliver(posts)
+
+    batcher = Batcher(Reentering(), 10_000, "wait")
+    assert batcher.send("outer", post(b"outer")) == "outer"
+    assert queued[0].result(PATIENCE_S) == "soon"
+    batcher.close()
+
+
+def test_an_interrupt_of_one_thread_is_not_raised_in_another() -> None:
+    server = Server()
+
+    class Interrupted:
+        interrupts = 1
+
+        def deliver(self, posts: Sequence[Post]) -> Outcomes:
+            if len(posts) > 1 and self.interrupts:
+                self.interrupts -= 1
+                raise KeyboardInterrupt
+            return server.deliver(posts)
+
+    batcher = Batcher(Interrupted(), 10_000, "wait")
+    other = batcher._put("other", post(b"other"))
+    with pytest.raises(KeyboardInterrupt):
+        batcher.send("mine", post(b"mine"))
+    batcher.flush()
+    assert other.result(PATIENCE_S) == "other"
+
+
+def test_a_fork_beside_busy_threads_publishes_with_locks_of_its_own(settings: Settings, client: Client) -> None:
+    held = Batcher(Server(), 10_000, "wait")
+    held._send_lock.acquire()
+    held._lock.acquire()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if held.send("child", post(b"child")) == "child" else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+
+
+def test_a_message_for_a_closed_publisher_is_refused(settings: Settings) -> None:
+    publisher = Publisher("src", settings=settings)
+    publisher.close()
+    with pytest.raises(PublisherClosed):
+        publisher.publish_soon("sink", 1)
