@@ -125,6 +125,41 @@ def seen_before(chosen: list[tuple[Any, Any]]) -> int:
     return again
 
 
+def tagged(forms: int, value: dict[str, Any]) -> dict[str, Any]:
+    """A union of messages that a property tells apart, each behind a reference."""
+    tagged_forms = {
+        f"form_{index}": {
+            "type": "object",
+            "properties": {
+                "type": {"const": f"t{index}"},
+                "id": {"type": "string"},
+                "value": {"$ref": "#/$defs/value"},
+            },
+            "required": ["type", "id", "value"],
+        }
+        for index in range(forms)
+    }
+    return {
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in tagged_forms],
+        "$defs": {**tagged_forms, "value": value},
+    }
+
+
+def unions() -> list[tuple[Any, Any]]:
+    """Small tagged unions and their next versions: a form more, a form less, a wider value, a narrower one."""
+    plain, wide = {"type": ["string", "number"]}, {"type": ["string", "number", "null"]}
+    return [
+        pair
+        for forms in (3, 5, 8, 12)
+        for pair in (
+            (tagged(forms, plain), tagged(forms + 1, plain)),
+            (tagged(forms + 1, plain), tagged(forms, plain)),
+            (tagged(forms, plain), tagged(forms, wide)),
+            (tagged(forms, wide), tagged(forms, plain)),
+        )
+    ]
+
+
 def shown(title: str, runs: Runs, note: str) -> Result:
     """The figures of a run; what a median hides is in the note."""
     words = [note, *(f"{name}: {_spread(results)}." for name, results in runs.items())]
@@ -150,6 +185,8 @@ def main() -> list[Result]:
         shown("Verdicts asked cold", asked(engines, chosen), cold),
         shown("Verdicts asked again", asked(engines, chosen, before=1), "The same pairs, each a second time at once."),
     ]
+    small = asked({"claude-comm": ours}, unions())
+    found.append(shown("Verdicts on tagged unions", small, "Unions of 3 to 13 forms behind references, asked cold."))
     third = jsonsubschema()
     if third is not None:
         signal.signal(signal.SIGALRM, out_of_patience)
