@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from claude_comm.escaping import clean
 from claude_comm.schema.explain import explain
-from claude_comm.schema.verdict import Verdict
+from claude_comm.schema.verdict import Verdict, contained, passes
 from claude_comm.terminal.output import emit, emit_styled, style_of
 
 EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 4}
@@ -18,6 +18,11 @@ def show(verdict: Verdict, title: str = "") -> None:
     emit_styled(clean(f"{title}: {first}" if title else first), style_of("verdict", verdict.answer))
     for line in more:
         emit(clean(f"  {line}" if title else line))
+
+
+def exit_code(verdict: Verdict) -> int:
+    """0 for what a gate lets through."""
+    return 1 if contained(verdict) and not passes(verdict) else EXIT_CODES[verdict.answer]
 
 
 def worst(answers: Iterable[str]) -> int:

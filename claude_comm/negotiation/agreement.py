@@ -14,7 +14,7 @@ import msgspec
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, NegotiationRefused
 from claude_comm.registry.contracts import NEWER, Schema, Versioned
-from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Policy, Verdict
+from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Policy, Verdict, passes
 
 Decider = Literal["worker", "caller"]
 
@@ -53,7 +53,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fits(self) -> bool:
         """Whether messages may be sent under it."""
-        return isinstance(self.verdict, Compatible)
+        return passes(self.verdict)
 
 
 class UnreadableAgreement(ClaudeCommError):
@@ -105,15 +105,15 @@ def require(agreement: Agreement) -> Agreement:
 
 def why(verdict: Verdict) -> str:
     """The verdict in one sentence."""
-    if isinstance(verdict, Compatible):
+    if passes(verdict):
         return "every message fits."
     if isinstance(verdict, Incompatible):
         witness = msgspec.json.encode(verdict.witness).decode(errors="replace")
         shown = witness if len(witness) <= 200 else witness[:197] + "..."
         reasons = " ".join(f"{reason.sentence} (at {reason.path})." for reason in verdict.reasons[:3])
         return f"for example the message {shown} would be refused. {reasons}"
-    if isinstance(verdict, Impossible):
-        return f"{verdict.why}."
+    if isinstance(verdict, Impossible | Compatible):
+        return f"{verdict.why if isinstance(verdict, Impossible) else verdict.vacuous}."
     return f"it could not be decided whether every message fits: {verdict.why} (at {verdict.place or 'the root'})."
 
 

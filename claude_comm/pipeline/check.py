@@ -17,7 +17,7 @@ from claude_comm.documents.form import Problem
 from claude_comm.errors import SchemaError
 from claude_comm.pipeline.faults import faults
 from claude_comm.schema.containment.check import check
-from claude_comm.schema.verdict import Impossible, Incompatible, Json, Policy, Undecided, Verdict
+from claude_comm.schema.verdict import Json, Policy, Undecided, Verdict, passes
 
 Answer = Literal["yes", "no", "undecided"]
 
@@ -46,9 +46,10 @@ class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def answer(self) -> Answer:
         """`no` for any fault or refusal; `undecided` when nothing worse than that was met."""
-        if self.problems or any(isinstance(hop.verdict, Incompatible | Impossible) for hop in self.hops):
+        stopped = [hop.verdict for hop in self.hops if hop.verdict is not None and not passes(hop.verdict)]
+        if self.problems or any(not isinstance(verdict, Undecided) for verdict in stopped):
             return "no"
-        return "undecided" if any(isinstance(hop.verdict, Undecided) for hop in self.hops) else "yes"
+        return "undecided" if stopped else "yes"
 
 
 def inspect(

@@ -14,6 +14,8 @@ from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Rea
 def explain(verdict: Verdict) -> str:
     """A few lines for a person, without a trailing newline."""
     match verdict:
+        case Compatible(vacuous=why) if why:
+            return f"compatible, and only because {why}."
         case Compatible(proof=proof):
             return "compatible: every message of the producer is accepted" + (f" (proof: {proof})." if proof else ".")
         case Incompatible(witness=witness, reasons=reasons):

@@ -1,8 +1,9 @@
 """The answers to "does every message that A may send fit B?".
 
 Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; a producer that is proved to have no
-message is `Impossible`, never compatible with everything in silence; everything else is `Undecided`, which a person
-reads as "could not tell". A gate treats all but `Compatible` as "no".
+message is never compatible with everything in silence: `Impossible`, and under `strict`, which asks for plain
+containment, `Compatible` with the field `vacuous`; everything else is `Undecided`, which a person reads as "could not
+tell". A gate lets through what `passes`, and nothing else.
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Compatible(msgspec.Struct, frozen=True, kw_only=True, tag="compatible", tag_field="answer", omit_defaults=True):
-    """Proved: every message of the producer is accepted. `proof` names the stage that proved it."""
+    """Proved: every message of the producer is accepted. `proof` names the stage that proved it.
+
+    `vacuous` is only set under `strict`: the producer's schema has no message, and so all of them are accepted.
+    """
 
     proof: str = ""
+    vacuous: str = ""
 
     @property
     def answer(self) -> Literal["compatible"]:
@@ -81,6 +86,11 @@ class Undecided(msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_
 
 
 Verdict: TypeAlias = Compatible | Incompatible | Impossible | Undecided
+
+
+def passes(verdict: Verdict) -> bool:
+    """Whether a gate lets it through: proved, and the producer can send something."""
+    return isinstance(verdict, Compatible) and not verdict.vacuous
 
 
 def contained(verdict: Verdict) -> bool:

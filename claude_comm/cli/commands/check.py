@@ -64,7 +64,7 @@ def _pair(schemas: tuple[Json, Json], strict: bool, budget: float, as_json: bool
         emit_json(verdict)
     else:
         verdicts.show(verdict)
-    return verdicts.EXIT_CODES[verdict.answer]
+    return verdicts.exit_code(verdict)
 
 
 def _batch(name: str, strict: bool, budget: float) -> int:

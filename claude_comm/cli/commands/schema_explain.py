@@ -60,18 +60,18 @@ def command(
         emit_json({**facts, "elapsed_ms": round((time.perf_counter() - begun) * 1000, 3), "verdict": verdict})
     else:
         _show(verdict, _POLICIES[policy(strict)], taken)
-    return verdicts.EXIT_CODES[verdict.answer]
+    return verdicts.exit_code(verdict)
 
 
 def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
     emit_styled(verdict.answer, _STYLES[verdict.answer])
     emit(f"policy   {meaning}")
     match verdict:
-        case Compatible(proof=proof):
-            emit(f"proof    {_PROOFS.get(proof, proof)}")
-        case Impossible(why=why):
+        case Impossible(why=why) | Compatible(vacuous=why) if why:
             emit(clean(f"why      {why}"))
             emit("so       a gate treats it as no: an agreement would be with a producer that never speaks")
+        case Compatible(proof=proof):
+            emit(f"proof    {_PROOFS.get(proof, proof)}")
         case Undecided(place=place, why=why):
             emit(clean(f"place    {place or 'the whole'}"))
             emit(clean(f"why      {why}"))

@@ -55,6 +55,9 @@ MAX_GUESSES = 400
 # Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
 # there is a message and less where there is none.
 PATIENCE = 6
+
+# Why a proof is not worth an agreement.
+NOTHING_SENT = "no message fits the producer's schema: it can send nothing"
 # Steps of the search that the residual guides, and the messages that it may propose.
 GUIDED_STEPS = 2_000
 MAX_GUIDED = 60
@@ -205,9 +208,11 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
 
 
 def _proved(left: Side, proof: str, budget: Budget) -> Compatible | Impossible:
-    if is_empty(left, budget):
-        return Impossible(proof=proof, why="no message fits the producer's schema: it can send nothing")
-    return Compatible(proof=proof)
+    if not is_empty(left, budget):
+        return Compatible(proof=proof)
+    # `strict` has no wider form: it asks for plain containment, which holds for every empty set.
+    strict = left.wider is None
+    return Compatible(proof=proof, vacuous=NOTHING_SENT) if strict else Impossible(proof=proof, why=NOTHING_SENT)
 
 
 def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | None:
