@@ -40,7 +40,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
 
     UnreadableContract   registry.contracts          another program wrote what is no contract
     UnreadableAgreement  negotiation.agreement       another program wrote what is no agreement
-    JobRefused           runtime.jobs                a job that is not one of ours
+    JobRefused           runtime.sealed_jobs         a job that is not one of ours
     WorkerRuns           runtime.worker_processes    that worker runs already
     WorkerFailed         runtime.worker_processes    a worker that did not start
     Refused              client.module.handlers      a payload that the handler's type does not accept
