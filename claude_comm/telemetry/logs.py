@@ -72,7 +72,9 @@ def _bounded(value: Any) -> Any:
 def _host_structlog() -> Any:
     """The application's structlog, where it has configured one."""
     structlog = sys.modules.get("structlog")
-    return structlog.get_logger(NAME) if structlog is not None and structlog.is_configured() else None
+    # Another thread may be importing it just now: then the application has not, and nobody has configured it.
+    configured = getattr(structlog, "is_configured", None)
+    return structlog.get_logger(NAME) if structlog is not None and configured is not None and configured() else None
 
 
 def _method(logger: Any, level: int) -> Any:

@@ -57,6 +57,13 @@ def test_a_log_on_a_full_disk_does_not_end_the_program() -> None:
     assert done.stdout == b"alive\n"
 
 
+def test_a_line_while_another_thread_imports_structlog_is_written() -> None:
+    """Its module is there then, and empty: that ended a worker as it was told of its first outage."""
+    half_way = "import sys, types; sys.modules['structlog'] = types.ModuleType('structlog')\n"
+    finding = "from claude_comm.telemetry import logs\nassert logs._host_structlog() is None\nprint('alive')"
+    assert logged(half_way + finding).stdout == "alive\n"
+
+
 def test_a_line_is_json_where_no_terminal_reads_it() -> None:
     assert logged(LOG).stderr.startswith('{"n": 1, "event": "a.b", "level": "warning"')
 
