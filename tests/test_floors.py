@@ -80,11 +80,13 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
 
 
 SOURCES = dict(sources())
+# Walked once: every question below is about these.
+NODES = {name: list(ast.walk(tree)) for name, tree in SOURCES.items()}
 
 
 def imports() -> Iterator[Import]:
-    for name, tree in SOURCES.items():
-        for node in ast.walk(tree):
+    for name, nodes in NODES.items():
+        for node in nodes:
             if isinstance(node, ast.Import):
                 yield from (Import(name, alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -103,8 +105,8 @@ def inside() -> dict[str, dict[str, int]]:
     """Which file of ours imports which other one, and in which line. A package is meant where a name of it is asked
     for, and not where a file of it is."""
     found: dict[str, dict[str, int]] = {name: {} for name in SOURCES}
-    for name, tree in SOURCES.items():
-        for node in ast.walk(tree):
+    for name, nodes in NODES.items():
+        for node in nodes:
             asked: set[str] = set()
             if isinstance(node, ast.Import):
                 asked = {alias.name for alias in node.names}
@@ -131,15 +133,14 @@ def test_every_file_has_a_floor() -> None:
         assert floor_of(name) >= 0
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_imports_go_down_only(name: str) -> None:
-    for found in IMPORTS:
-        if found.by != name or found.what.partition(".")[0] not in ("claude_comm", "workers") or name in DOORS:
+def test_imports_go_down_only() -> None:
+    for name, what, line in IMPORTS:
+        if what.partition(".")[0] not in ("claude_comm", "workers") or name in DOORS:
             continue
-        if found.what in DOORS and found.what != "claude_comm":
+        if what in DOORS and what != "claude_comm":
             # The door's own package lies on this floor; what is behind the door is checked where it is defined.
             continue
-        assert floor_of(found.what) <= floor_of(name), f"{name}:{found.line} imports {found.what} from above"
+        assert floor_of(what) <= floor_of(name), f"{name}:{line} imports {what} from above"
 
 
 def package_of(name: str) -> str:
@@ -181,11 +182,10 @@ def test_the_map_has_a_row_for_each_package_and_no_arrow_up() -> None:
         assert allowed <= set(above), f"the row of {package!r} in CONTRIBUTING.md names what is not above it"
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name not in DOORS])
-def test_imports_stand_on_the_map(name: str) -> None:
-    for what, line in INSIDE[name].items():
+def test_imports_stand_on_the_map() -> None:
+    for name, what, line in ((by, what, line) for by, asked in INSIDE.items() for what, line in asked.items()):
         own, other = package_of(name), package_of(what)
-        if own == other or floor_of(what) == 0 or what in DOORS:
+        if own == other or floor_of(what) == 0 or {name, what} & DOORS.keys():
             continue
         assert other in MAP[own], f"{name}:{line} imports {what}: no such arrow in the map of CONTRIBUTING.md"
 
@@ -218,24 +218,28 @@ def test_a_circle_is_found() -> None:
     assert circles(arrows) == [["b", "c"]]
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_foreign_packages_stay_on_their_floors(name: str) -> None:
-    for found in IMPORTS:
-        package = found.what.partition(".")[0]
-        if found.by != name or package in sys.stdlib_module_names or package in ("claude_comm", "workers"):
+def test_foreign_packages_stay_on_their_floors() -> None:
+    for name, what, line in IMPORTS:
+        package = what.partition(".")[0]
+        if package in sys.stdlib_module_names or package in ("claude_comm", "workers"):
             continue
-        assert package in FOREIGN, f"{name}:{found.line} imports {package}, which has no floor here"
-        assert FOREIGN[package] <= floor_of(name), f"{name}:{found.line} imports {package} below its floor"
+        assert package in FOREIGN, f"{name}:{line} imports {package}, which has no floor here"
+        assert FOREIGN[package] <= floor_of(name), f"{name}:{line} imports {package} below its floor"
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if floor_of(name) <= 2 and name not in DOORS])
-def test_floors_0_to_2_are_pure(name: str) -> None:
-    for found in IMPORTS:
-        if found.by == name and found.what.partition(".")[0] in sys.stdlib_module_names:
-            allowed = found.what in PURE or found.what.partition(".")[0] in PURE
-            allowed = allowed or (found.what == "time" and name in READS_CLOCK)
-            assert allowed, f"{name}:{found.line} imports {found.what}: time, chance and the outside are arguments"
-    for node in ast.walk(SOURCES[name]):
+def is_pure(name: str) -> bool:
+    return floor_of(name) <= 2 and name not in DOORS
+
+
+def test_floors_0_to_2_import_nothing_of_the_outside() -> None:
+    for name, what, line in IMPORTS:
+        if is_pure(name) and what.partition(".")[0] in sys.stdlib_module_names:
+            allowed = what in PURE or what.partition(".")[0] in PURE or (what == "time" and name in READS_CLOCK)
+            assert allowed, f"{name}:{line} imports {what}: time, chance and the outside are arguments"
+
+
+def test_floors_0_to_2_call_nothing_of_the_outside() -> None:
+    for name, node in ((pure, node) for pure in filter(is_pure, SOURCES) for node in NODES[pure]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             assert node.func.attr not in NO_CLOCK, f"{name}:{node.lineno} asks for the time"
             reads = node.func.attr in {"read_text", "read_bytes", "write_text", "write_bytes", "open"}
@@ -257,8 +261,8 @@ def test_only_the_floors_that_need_to_catch_everything_do() -> None:
     """`except Exception` stands around a user's handlers and types, and nowhere else."""
     broad = [
         name
-        for name, tree in SOURCES.items()
-        for node in ast.walk(tree)
+        for name, nodes in NODES.items()
+        for node in nodes
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
@@ -286,10 +290,7 @@ def test_what_tests_share_is_in_their_support() -> None:
     for path in sorted(REPOSITORY.glob("tests/**/*.py")):
         if path.parent.name == "again":
             continue  # whole test files, run a second time on a cluster
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests."):
-                last = node.module.rpartition(".")[2]
-                wrong = last == "conftest" or last.startswith("test_")
-                assert not wrong, (
-                    f"{path}:{node.lineno} imports from {node.module}: what tests share is in tests/support"
-                )
+        for line in re.findall(r"^\s*from (tests\.[\w.]+) import", path.read_text(encoding="utf-8"), re.MULTILINE):
+            last = line.rpartition(".")[2]
+            wrong = last == "conftest" or last.startswith("test_")
+            assert not wrong, f"{path} imports from {line}: what tests share is in tests/support"
