@@ -10,9 +10,6 @@ from urllib.parse import quote
 
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings, on_cluster
-from claude_comm.transport.async_cluster import AsyncClusterTransport
-from claude_comm.transport.async_driver import AsyncClient
-from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.cluster import ClusterTransport
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import ConnectionPool
@@ -30,10 +27,3 @@ def connect(settings: Settings) -> Client:
     url = data_url(settings)
     data = ClusterTransport(url) if on_cluster(url) else ConnectionPool(url)
     return Client(data, ConnectionPool(settings.control_url) if settings.control_url else data)
-
-
-def connect_async(settings: Settings) -> AsyncClient:
-    """An asyncio client, for the running event loop."""
-    url = data_url(settings)
-    data = AsyncClusterTransport(url) if on_cluster(url) else AsyncConnectionPool(url)
-    return AsyncClient(data, AsyncConnectionPool(settings.control_url) if settings.control_url else data)

@@ -15,7 +15,8 @@ from claude_comm.errors import ConfigurationError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import follow
 from claude_comm.transport.cluster import ClusterTransport
-from claude_comm.transport.connect import connect, connect_async
+from claude_comm.transport.connect import connect
+from claude_comm.transport.connect_async import connect_async
 from tests.support.masters import Master, Masters, lone_server, modules_on_all
 from tests.support.waiting import wait_until
 

@@ -20,7 +20,8 @@ from claude_comm.errors import ConfigurationError, ServerRefused, ServerUnreacha
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.async_pool import AsyncConnectionPool
-from claude_comm.transport.connect import connect, connect_async
+from claude_comm.transport.connect import connect
+from claude_comm.transport.connect_async import connect_async
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import APPEND_PART, ConnectionPool, public
 from tests.support.waiting import PATIENCE_S

@@ -29,7 +29,7 @@ from claude_comm.ops import registry
 from claude_comm.registry.contracts import Contract
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
-from claude_comm.transport.connect import connect_async
+from claude_comm.transport.connect_async import connect_async
 
 T = TypeVar("T")
 

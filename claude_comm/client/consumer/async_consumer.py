@@ -27,7 +27,7 @@ from claude_comm.errors import ServerUnreachable
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings
 from claude_comm.transport.async_driver import AsyncClient
-from claude_comm.transport.connect import connect_async
+from claude_comm.transport.connect_async import connect_async
 
 # How long one read of an endless iteration waits on the server.
 READ_WAIT_S = 1.0

@@ -33,7 +33,8 @@ from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.outage import Outage, until_reached
 from claude_comm.telemetry.logs import get_logger
-from claude_comm.transport.connect import connect, connect_async
+from claude_comm.transport.connect import connect
+from claude_comm.transport.connect_async import connect_async
 
 # How long a read may still take once a stop is requested; beyond it the server does not answer.
 _READ_END_S = 2.0

@@ -35,7 +35,7 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.async_driver import AsyncClient
-from claude_comm.transport.connect import connect_async
+from claude_comm.transport.connect_async import connect_async
 
 T = TypeVar("T")
 

@@ -27,7 +27,8 @@ from claude_comm.progress.events import Buried, Handled, Retried
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
-from claude_comm.transport.connect import connect, connect_async
+from claude_comm.transport.connect import connect
+from claude_comm.transport.connect_async import connect_async
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import ConnectionPool
 from tests.support.modules import collector, running
