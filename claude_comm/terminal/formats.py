@@ -30,6 +30,15 @@ def moment(time_us: int) -> str:
         return f"{time_us} µs"
 
 
+def short_moment(time_us: int) -> str:
+    """A moment for a narrow column: the time of day for one of today, else date and minute."""
+    text = moment(time_us)
+    day, _, clock = text.partition(" ")
+    if not clock:
+        return text
+    return clock[:8] if day == datetime.now().date().isoformat() else f"{day} {clock[:5]}"
+
+
 def size(count: float) -> str:
     """Bytes in their largest fitting unit."""
     for name in _SIZES[:-1]:

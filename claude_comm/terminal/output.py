@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from claude_comm.errors import ClaudeCommError
 from claude_comm.escaping import UNSAFE, clean, json_escape
@@ -91,11 +91,16 @@ def emit_styled(line: str, style: str) -> None:
     _rich_print(Text(line, style))
 
 
-def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table: ruled on a terminal, aligned columns in a pipe. `right` names the columns that hold numbers."""
+def emit_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
+) -> None:
+    """A table: ruled on a terminal, without columns that are empty; aligned columns in a pipe.
+
+    `right` names the columns that hold numbers, `whole` those that a narrow terminal does not break into lines.
+    """
     cells = [[clean(cell) for cell in row] for row in rows]
     if on_terminal():
-        _rich_table(columns, cells, right)
+        _rich_table(columns, cells, right, whole)
         return
     widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
     for row in [list(columns), *cells]:
@@ -156,15 +161,19 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+def _rich_table(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str], whole: Sequence[str]
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(header_style="bold")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    used = [at for at in range(len(columns)) if any(row[at] for row in cells)]
+    for name in (columns[at] for at in used):
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole or name in right)
     for row in cells:
-        table.add_row(*(Text(cell, style_of(name, cell)) for name, cell in zip(columns, row, strict=True)))
+        table.add_row(*(Text(row[at], style_of(columns[at], row[at])) for at in used))
     _rich_print(table)
 
 

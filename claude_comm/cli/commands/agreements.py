@@ -45,7 +45,8 @@ def command(
         emit_json([*matching, *({"id": id_, "unreadable": why_not} for id_, why_not in unreadable.items())])
     elif matching or unreadable:
         rows = [*map(_cells, matching), *(_unreadable_cells(*pair) for pair in unreadable.items())]
-        emit_table(["id", "decided", "producer", "consumer", "type", "verdict", "by", "why"], rows)
+        columns = ["id", "decided", "producer", "consumer", "type", "verdict", "by", "why"]
+        emit_table(columns, rows, whole=["id"])
     else:
         say(f"no agreement with {module!r} yet." if module else "no agreement yet.")
 

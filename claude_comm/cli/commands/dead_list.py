@@ -38,7 +38,7 @@ def command(
         emit_json(grouped)
     elif grouped:
         columns = ["count", "module", "types", "reason", "path", "latest", "id"]
-        emit_table(columns, map(_cells, grouped), right=["count"])
+        emit_table(columns, map(_cells, grouped), right=["count"], whole=["id"])
     else:
         say(f"nothing is buried by {module!r}." if module else "nothing is buried.")
 

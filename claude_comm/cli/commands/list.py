@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from claude_comm.terminal.output import emit_json, emit_table, on_terminal, say,
 # How much of a payload a row shows: with the other columns it fits a wide terminal; in a pipe there is more room.
 _PREVIEW_CHARACTERS = 60
 _PIPED_PREVIEW_CHARACTERS = 240
+_LEAST_PREVIEW_CHARACTERS, _OTHER_COLUMNS = 18, 72
 
 
 def command(
@@ -49,6 +51,7 @@ def command(
             ["number", "sent", "source", "target", "type", "session", "status", "data"],
             [_cells(row) for row in rows],
             right=["number"],
+            whole=["sent", "status"],
         )
     else:
         say("no messages" + (" like that." if target or source or session else " yet."))
@@ -69,7 +72,15 @@ def _as_json(row: MessageRow) -> dict[str, Any]:
     }
 
 
+def _preview_characters() -> int:
+    """At most two lines of what the other columns leave of a terminal."""
+    if not on_terminal():
+        return _PIPED_PREVIEW_CHARACTERS
+    left = shutil.get_terminal_size().columns - _OTHER_COLUMNS
+    return min(max(2 * left, _LEAST_PREVIEW_CHARACTERS), _PREVIEW_CHARACTERS)
+
+
 def _cells(row: MessageRow) -> list[object]:
-    text = shorten(readable(row.data), _PREVIEW_CHARACTERS if on_terminal() else _PIPED_PREVIEW_CHARACTERS)
-    sent = formats.moment(row.time_us)
+    text = shorten(readable(row.data), _preview_characters())
+    sent = formats.short_moment(row.time_us) if on_terminal() else formats.moment(row.time_us)
     return [row.number, sent, row.source, row.target, row.type, row.session, row.status, text]
