@@ -9,7 +9,7 @@ import pytest
 
 from claude_comm.schema.validation.validator import well_formed
 from tests.support.schemas.real.documents import corpus
-from tests.support.schemas.real.measure import POLICIES, Asked, asked, pairs
+from tests.support.schemas.real.measure import POLICIES, Asked, asked, decided, pairs
 
 LONG = os.environ.get("COMM_LONG") == "1"
 SEED = int(os.environ.get("COMM_SEED", "28"))
@@ -46,3 +46,11 @@ def test_no_verdict_on_a_real_schema_is_wrong(answers: list[Asked]) -> None:
 def test_no_check_of_a_real_schema_takes_twice_its_budget(answers: list[Asked]) -> None:
     late = [(each.pair.name, each.took_ms) for each in answers if each.took_ms > 2 * BUDGET_MS + SLACK_MS]
     assert late == []
+
+
+def test_real_schemas_are_decided(answers: list[Asked]) -> None:
+    undecided = [
+        (each.pair.kind, each.pair.name, each.policy, each.verdict) for each in answers if decided([each]) == 0
+    ]
+    assert decided([each for each in answers if each.pair.kind == "itself"]) == 100, undecided
+    assert decided([each for each in answers if each.pair.kind == "version"]) >= 95, undecided
