@@ -47,7 +47,7 @@ class Admission:
             return []
         bodies = [entry.body or b"" for entry in entries]
         decoded = envelopes.decode_all(bodies, max_bytes=self._identity.settings.max_envelope_bytes)
-        if decoded is None or not all(map(self._is_ours, decoded)):
+        if decoded is None or not self._are_ours(decoded):
             deliveries = yield from self._one_by_one(reader, entries)
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
@@ -112,18 +112,20 @@ class Admission:
             deliveries.append(Delivery(envelope, entry, reader))
         return deliveries
 
-    def _is_ours(self, envelope: Envelope) -> bool:
-        """Whether its names are of the form that ours have: events and replies carry them on."""
-        names = (envelope.source, envelope.session)
-        if names in self._names:
+    def _are_ours(self, messages: Sequence[Envelope]) -> bool:
+        """Whether their names are of the form that ours have: events and replies carry them on."""
+        # One look for the few kinds that a batch has, instead of one check per message.
+        new = {(envelope.source, envelope.session) for envelope in messages} - self._names
+        if not new:
             return True
         try:
-            self._check_names(envelope)
+            for envelope in messages:
+                self._check_names(envelope)
         except ConfigurationError:
             return False
         if len(self._names) >= _MAX_NAMES:
             self._names.clear()
-        self._names.add(names)
+        self._names |= new
         return True
 
     def _check_names(self, envelope: Envelope) -> None:
