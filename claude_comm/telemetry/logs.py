@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
@@ -106,7 +107,7 @@ def _own(form: str) -> Any:
     )
 
 
-def _safe(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _safe(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     """Each value on one line; what has lines, a traceback, below the event. Nothing in it can steer the terminal."""
     given = {name: clean(value) for name, value in event.items() if not _has_lines(value)}
     lines = [clean_lines(value) for value in event.values() if _has_lines(value)]
@@ -117,10 +118,10 @@ def _has_lines(value: Any) -> bool:
     return isinstance(value, str) and "\n" in value
 
 
-def _json(_logger: Any, _method: str, event: dict[str, Any]) -> str:
+def _json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     import json
 
-    return json.dumps(event, default=str)
+    return json.dumps(dict(event), default=str)
 
 
 class _BestEffort:
