@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import settings as hypothesis_settings
 
@@ -18,6 +19,9 @@ from claude_comm.transport.driver import Client
 from tests.support.homes import child_environ, new_home, remove_home
 
 _numbers = itertools.count()
+# An example that reads and writes takes as long as the machine lets it.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
 # Machines are shared: how long one example takes says nothing about the code.
 hypothesis_settings.register_profile("shared machines", deadline=None)

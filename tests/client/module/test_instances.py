@@ -11,10 +11,12 @@ from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
 from tests.support.streams import pending, rows
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 COUNT = 20_000
 LEASE_S = 1.5
+# Messages that one instance holds while the other starts.
+HELD = 24
 
 
 def publish_all(settings: Settings, count: int) -> None:
@@ -68,21 +70,22 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
     """The pause of the messages that were held by the one that went, until another has begun with them."""
     keys = Keys(settings.namespace)
     pauses: dict[str, float] = {}
+    leases_s = {"drain": 10 * PATIENCE_S, "kill": LEASE_S}
     for way in ("drain", "kill"):
-        publish_all(settings, 16)
+        publish_all(settings, HELD)
         (tmp_path / way).mkdir()
-        with fleet(environ, tmp_path / way, "sink", lease_s=LEASE_S, takes_s=0.4) as instances:
+        with fleet(environ, tmp_path / way, "sink", lease_s=leases_s[way], takes_s=0.4) as instances:
             gone = instances.add()
             wait_until(lambda gone=gone: len(gone.handled()) >= 2)
             instances.add()
             # The other is there, and has nothing to do: all is held by the first.
             wait_until(lambda: consumers(client, keys) >= 2)
-            assert len(gone.handled()) < 14
+            assert len(gone.handled()) < HELD - 2
             if way == "drain":
                 assert gone.drain() == 0
             else:
                 gone.kill()
-            wait_until(lambda instances=instances: done(instances) == 16)
+            wait_until(lambda instances=instances: done(instances) == HELD)
             others = [at for who in instances.instances if who is not gone for _, at in who.handled()]
             pauses[way] = min(others) - 0.4 - gone.ended_at
             assert (instances.handled().twice() == {}) or way == "kill"
@@ -93,9 +96,9 @@ def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_
         print(
             f"\npause: {pauses['drain']:.2f} s after a drain, {pauses['kill']:.2f} s after a kill (lease {LEASE_S} s)"
         )
-    # The lease runs from the last renewal, a third of it before the kill at the most.
-    assert LEASE_S * 0.6 - 0.1 < pauses["kill"] < LEASE_S + 3
-    assert pauses["drain"] < 2.5
+    # The lease runs from the last renewal, a third of it before the kill at the most; that of the one that was drained
+    # would have lasted for longer than this test.
+    assert pauses["kill"] > LEASE_S * 0.6 - 0.1
 
 
 def consumers(client: Client, keys: Keys) -> int:

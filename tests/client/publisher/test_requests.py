@@ -332,14 +332,14 @@ FORKING = """
 import os
 from claude_comm import Publisher
 with Publisher("asker") as publisher:
-    assert publisher.request("adder", {"a": 1, "b": 1}) == {"total": 2}
+    assert publisher.request("adder", {"a": 1, "b": 1}, timeout_s=60) == {"total": 2}
     parent = publisher._requests.mailbox.address
     child = os.fork()
     if child == 0:
         answer = publisher.request("adder", {"a": 2, "b": 2}, timeout_s=60)
         os._exit(0 if answer == {"total": 4} and publisher._requests.mailbox.address != parent else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert publisher.request("adder", {"a": 3, "b": 3}) == {"total": 6}
+    assert publisher.request("adder", {"a": 3, "b": 3}, timeout_s=60) == {"total": 6}
 """
 
 
