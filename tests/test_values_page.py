@@ -29,7 +29,7 @@ class Color(enum.Enum):
     [
         (b"hi", "aGk="),
         (bytearray(b"hi"), "aGk="),
-        (memoryview(b"hi"), "aGk="),
+        pytest.param(memoryview(b"hi"), "aGk=", id="memoryview"),
         (dt.datetime(2020, 2, 29, 1, 2, 3, tzinfo=dt.UTC), "2020-02-29T01:02:03Z"),
         (dt.date(2020, 2, 29), "2020-02-29"),
         (dt.timedelta(days=1, seconds=5), "P1DT5S"),

@@ -109,7 +109,7 @@ def test_a_multiple_of_a_tenth_is_left_to_code_where_it_is_divided_in_binary() -
         ({"a": math.inf}, r"\$\.a is not a finite number"),
         ({"a": 2**64}, r"\$\.a is an integer beyond 64 bits"),
         ({"a": {(1, 2): 3}}, "no JSON form"),
-        ({"a": object()}, "object"),
+        pytest.param({"a": object()}, "object", id="an object"),
         ({"a": "\ud800"}, "surrogates"),
     ],
     ids=repr,
