@@ -27,6 +27,8 @@ out = os.open({out!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 @module.handles()
 def handle(number: int) -> None:
     time.sleep({takes_s})
+    while number >= {free} and os.path.exists({hold!r}):
+        time.sleep(0.01)
     # One write: a process that is killed leaves a whole line or none.
     os.write(out, f"{{number}} {{time.monotonic():.6f}}\\n".encode())
 
@@ -74,7 +76,8 @@ class Handled(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    """The instances of one module."""
+    """The instances of one module. While there is a file `hold` in their folder, none goes on after the first `free`
+    messages."""
 
     def __init__(
         self,
@@ -85,10 +88,15 @@ class Fleet:
         lease_s: float,
         takes_s: float,
         concurrency: int = 1,
+        free: int = 0,
     ) -> None:
+        self.hold = folder / "hold"
         self.instances: list[Instance] = []
         self._environ, self._folder = dict(environ), folder
-        self._words = {"name": name, "lease_s": lease_s, "takes_s": takes_s, "concurrency": concurrency}
+        self._words = {
+            **{"name": name, "lease_s": lease_s, "takes_s": takes_s, "concurrency": concurrency},
+            **{"free": free, "hold": str(self.hold)},
+        }
 
     def add(self) -> Instance:
         out = self._folder / f"handled-{len(self.instances)}"
@@ -111,8 +119,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet(environ: Mapping[str, str], folder: Path, name: str, *, lease_s: float, takes_s: float) -> Iterator[Fleet]:
-    made = Fleet(environ, folder, name, lease_s=lease_s, takes_s=takes_s)
+def fleet(
+    environ: Mapping[str, str], folder: Path, name: str, *, lease_s: float, takes_s: float, free: int = 0
+) -> Iterator[Fleet]:
+    made = Fleet(environ, folder, name, lease_s=lease_s, takes_s=takes_s, free=free)
     try:
         yield made
     finally:
