@@ -16,7 +16,7 @@ from claude_comm.cli.documents import JsonLine
 from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.schema import check
 from claude_comm.schema.dialect import DEFAULT, Dialect
-from claude_comm.schema.verdict import Json, Policy, Verdict
+from claude_comm.schema.verdict import Json, Policy, Verdict, at_a_gate
 
 UNUSABLE = "unusable"
 
@@ -34,7 +34,7 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class PairOutcome(msgspec.Struct, frozen=True):
-    """The result for one line: the verdict's answer or `unusable`, and the object that is written."""
+    """The result for one line: the answer that a gate acts on or `unusable`, and the object that is written."""
 
     answer: str
     shown: dict[str, Any]
@@ -60,7 +60,7 @@ def outcomes(lines: Iterable[JsonLine], policy: Policy, budget_ms: float) -> Ite
         except ClaudeCommError as error:
             yield PairOutcome(UNUSABLE, {"id": id_, "line": line.number, "error": _on_line(line, error)})
         else:
-            yield PairOutcome(verdict.answer, _shown(id_, verdict, time.perf_counter() - begun))
+            yield PairOutcome(at_a_gate(verdict), _shown(id_, verdict, time.perf_counter() - begun))
 
 
 def _id(request: Json) -> str | int | float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from claude_comm.escaping import clean
 from claude_comm.schema.explain import explain
-from claude_comm.schema.verdict import Verdict, contained, passes
+from claude_comm.schema.verdict import Verdict, at_a_gate
 from claude_comm.terminal.output import emit, emit_styled, style_of
 
 EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 4}
@@ -22,7 +22,7 @@ def show(verdict: Verdict, title: str = "") -> None:
 
 def exit_code(verdict: Verdict) -> int:
     """0 for what a gate lets through."""
-    return 1 if contained(verdict) and not passes(verdict) else EXIT_CODES[verdict.answer]
+    return EXIT_CODES[at_a_gate(verdict)]
 
 
 def worst(answers: Iterable[str]) -> int:

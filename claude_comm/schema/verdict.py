@@ -93,6 +93,11 @@ def passes(verdict: Verdict) -> bool:
     return isinstance(verdict, Compatible) and not verdict.vacuous
 
 
+def at_a_gate(verdict: Verdict) -> str:
+    """The answer that a gate acts on: what is only vacuously compatible counts as `impossible`."""
+    return "impossible" if contained(verdict) and not passes(verdict) else verdict.answer
+
+
 def contained(verdict: Verdict) -> bool:
     """Whether every message is accepted, for a place of a schema rather than for a producer: there may be none."""
     return isinstance(verdict, Compatible | Impossible)

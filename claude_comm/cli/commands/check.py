@@ -43,7 +43,7 @@ def command(
     schemas without a `$schema`), `sub` (what is sent), `sup` (what is accepted) and, where they refer to others,
     `documents` (these, by address). For each, in order and at once, a JSON line goes to stdout: `id`, `answer` with
     its grounds, and `elapsed_ms`; or `id`, `line` and `error` for a line that cannot be used. A batch exits with 2
-    when a line could not be used, else with 1 when a pair is incompatible, else with 4 when one is undecided, else
+    when a line could not be used, else with 1 when a gate would refuse a pair, else with 4 when one is undecided, else
     with 0. --budget is for each pair.
     """
     if bool(batch) is bool(produced or accepted) or bool(produced) is not bool(accepted):

@@ -41,6 +41,14 @@ def batch(run: Any, file: Callable[..., str]) -> Callable[..., Any]:
     return run_
 
 
+def test_a_producer_that_can_send_nothing_passes_no_batch_under_either_policy(batch: Any) -> None:
+    code, shown = batch([pair("empty", False, TEXT)], "--strict")
+    assert (code, shown[0]["answer"]) == (1, "compatible")
+    assert "can send nothing" in shown[0]["vacuous"]
+    code, shown = batch([pair("empty", False, TEXT)])
+    assert (code, shown[0]["answer"]) == (1, "impossible")
+
+
 def test_every_pair_has_its_verdict_in_the_order_of_the_lines(batch: Any) -> None:
     code, found = batch([pair("yes", WHOLE, NUMBER), pair(7, NUMBER, WHOLE), pair("again", TEXT, TEXT)])
     assert [(one["id"], one["answer"]) for one in found] == [
