@@ -159,7 +159,7 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     return envelopes if {envelope.v for envelope in envelopes} == {WIRE_VERSION} else None
 
 
-class Form:
+class Template:
     """Envelopes that differ in nothing but their id, time and payload: the rest is encoded once.
 
     Each is, to the byte, what `encode` makes of the same Envelope. The payload stands last.

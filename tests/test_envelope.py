@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_comm.envelope import Envelope, Form, compose, decode, encode, pack
+from claude_comm.envelope import Envelope, Template, compose, decode, encode, pack
 from claude_comm.errors import ConfigurationError, DecodeError, EncodeError, EnvelopeError, InvalidName, TooLarge
 
 JSON = st.recursive(
@@ -146,11 +146,11 @@ def test_a_form_writes_what_the_encoder_writes(
     id_ = str(uuid.UUID(int=time_us))
     like = Envelope(id=id_, source=source, target=target, type=type, time=1, session=session, agreement=agreement)
     whole = msgspec.structs.replace(like, time=time_us, data=pack(payload))
-    assert Form(like, max_bytes=10**6).fill(id_, time_us, payload) == encode(whole)
+    assert Template(like, max_bytes=10**6).fill(id_, time_us, payload) == encode(whole)
 
 
 def test_a_form_holds_its_messages_to_the_limit_and_to_what_can_be_written() -> None:
-    form = Form(Envelope(id="x", source="a", target="b", time=1), max_bytes=1_000)
+    form = Template(Envelope(id="x", source="a", target="b", time=1), max_bytes=1_000)
     with pytest.raises(TooLarge):
         form.fill("i" * 36, 2**40, "x" * 1_000)
     with pytest.raises(EncodeError):

@@ -65,7 +65,7 @@ class Where(msgspec.Struct, frozen=True):
         )
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Burials of one module that failed alike, with the id of the latest as an example."""
 
     module: str
@@ -105,15 +105,15 @@ def where(conditions: Sequence[str]) -> Where:
     return Where(**given)
 
 
-def groups(burials: Iterable[Burial]) -> list[Group]:
+def groups(burials: Iterable[Burial]) -> list[DeadGroup]:
     """By module, reason without its numbers, and path; the largest first."""
-    by_failure: dict[tuple[str, str, str], Group] = {}
+    by_failure: dict[tuple[str, str, str], DeadGroup] = {}
     for burial in burials:
         key = (burial.module, pattern(burial.reason), burial.path)
         known = by_failure.get(key)
         types = {*(known.types if known else ()), *([burial.envelope.type] if burial.envelope else ())}
         latest = known is None or burial.buried_ms >= known.last_ms
-        by_failure[key] = Group(
+        by_failure[key] = DeadGroup(
             module=burial.module,
             reason=key[1],
             path=burial.path,

@@ -17,7 +17,7 @@ from claude_comm.registry.contracts import Contract
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True):
     """Why a message would be buried again, and where in its payload."""
 
     reason: str
@@ -31,25 +31,25 @@ class Judge:
         self._contract, self._now_us = contract, now_us
         self._validators: dict[str, Validator] = {}
 
-    def refusal(self, burial: Burial) -> Refusal | None:
+    def refusal(self, burial: Burial) -> Rejection | None:
         """None when the message would reach its handler. Raises SchemaError for a contract that cannot be used."""
         envelope = burial.envelope
         if envelope is None:
-            return Refusal("not an envelope")
+            return Rejection("not an envelope")
         if expired(envelope, self._now_us):
-            return Refusal("expired")
+            return Rejection("expired")
         if envelope.type not in self._contract.accepts:
-            return Refusal(f"no handler for {envelope.type!r} messages")
+            return Rejection(f"no handler for {envelope.type!r} messages")
         return self._payload(envelope)
 
-    def _payload(self, envelope: Envelope) -> Refusal | None:
+    def _payload(self, envelope: Envelope) -> Rejection | None:
         try:
             instance = json_form(envelope.payload())
             refuse_not_finite(bytes(envelope.data), instance)
         except EnvelopeError as error:
-            return Refusal(str(error), "$")
+            return Rejection(str(error), "$")
         for breach in self._validator(envelope.type).validate(instance)[:1]:
-            return Refusal(breach.sentence, breach.path)
+            return Rejection(breach.sentence, breach.path)
         return None
 
     def _validator(self, type: str) -> Validator:

@@ -29,7 +29,7 @@ class Failure(msgspec.Struct, frozen=True):
     path: str = ""
 
 
-class Address(msgspec.Struct, frozen=True):
+class ReplyAddress(msgspec.Struct, frozen=True):
     """Where the replies to one publisher go."""
 
     module: str
@@ -39,11 +39,11 @@ class Address(msgspec.Struct, frozen=True):
         return f"{self.module}/{self.instance}"
 
 
-def address(reply_to: str) -> Address | None:
+def address(reply_to: str) -> ReplyAddress | None:
     """The publisher that waits for an answer; None where the field is empty or means something else to its sender."""
     module, slash, instance = reply_to.partition("/")
     try:
-        return Address(check_name(module), check_name(instance, "instance")) if slash else None
+        return ReplyAddress(check_name(module), check_name(instance, "instance")) if slash else None
     except InvalidName:
         return None
 

@@ -32,7 +32,7 @@ class Lag(msgspec.Struct, frozen=True):
     exact: bool = True
 
 
-class Group(msgspec.Struct, frozen=True):
+class ConsumerGroup(msgspec.Struct, frozen=True):
     """A group as the server describes it. `lag` is None where it cannot tell."""
 
     name: str
@@ -42,7 +42,7 @@ class Group(msgspec.Struct, frozen=True):
     lag: int | None
 
 
-def groups(streams: Sequence[str]) -> Operation[dict[str, list[Group]]]:
+def groups(streams: Sequence[str]) -> Operation[dict[str, list[ConsumerGroup]]]:
     """The groups of each stream; none for one that does not exist."""
     if not streams:
         return {}
@@ -93,7 +93,7 @@ def of(stream: str, group: str, *, enough: int) -> Operation[Lag]:
     return (yield from measured(stream, mine, enough=enough))
 
 
-def measured(stream: str, group: Group, *, enough: int) -> Operation[Lag]:
+def measured(stream: str, group: ConsumerGroup, *, enough: int) -> Operation[Lag]:
     """The lag of a group whose facts are known, counted if need be."""
     if group.lag is not None:
         return Lag(group.lag)
@@ -130,7 +130,7 @@ def _count(stream: str, after: str, until: str) -> Operation[tuple[int, str]]:
     return int(part), at.decode()
 
 
-def _groups(reply: Any) -> list[Group]:
+def _groups(reply: Any) -> list[ConsumerGroup]:
     """A stream that was announced and never written has no groups to tell of: an error reply."""
     if isinstance(reply, TransportError):
         if isinstance(reply, ServerRefused):
@@ -139,9 +139,9 @@ def _groups(reply: Any) -> list[Group]:
     return [_group(row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True))) for row in reply]
 
 
-def _group(facts: dict[bytes, Any]) -> Group:
+def _group(facts: dict[bytes, Any]) -> ConsumerGroup:
     lag = facts.get(b"lag")
-    return Group(
+    return ConsumerGroup(
         name=facts[b"name"].decode("utf-8", "backslashreplace"),
         consumers=int(facts[b"consumers"]),
         pending=int(facts[b"pending"]),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
-from claude_comm.delivery.reply import Address
+from claude_comm.delivery.reply import ReplyAddress
 from claude_comm.effects import Batch, Command, Operation, Post
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
@@ -32,7 +32,7 @@ def ask(keys: Keys, post: Post, unannounced: Collection[str], *, within_ms: int)
     yield Command(("XADD", post.stream, "*", "e", post.body), within_ms=within_ms)
 
 
-def answer(keys: Keys, to: Address, body: bytes, *, events: str) -> Operation[None]:
+def answer(keys: Keys, to: ReplyAddress, body: bytes, *, events: str) -> Operation[None]:
     """Sends one answer, and records it among the events of the module that answers, for the projection. A full server
     takes it too: what was handled must come to its end, or it would be handled again and again."""
     key = keys.replies(to.module, to.instance)

@@ -13,7 +13,7 @@ from claude_comm.effects import Batch, Command, Operation, Place
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow, lag, later, projection_progress, trim
-from claude_comm.ops.lag import Group
+from claude_comm.ops.lag import ConsumerGroup
 
 # How far a lag that the server cannot tell is counted for a person to read.
 _COUNTED = 100_000
@@ -146,7 +146,7 @@ def _held(keys: Keys, announced: Sequence[Stream], wait_s: float, now_ms: int) -
     return held
 
 
-def _group(stream: str, group: Group) -> Operation[GroupFacts]:
+def _group(stream: str, group: ConsumerGroup) -> Operation[GroupFacts]:
     behind = yield from lag.measured(stream, group, enough=_COUNTED)
     return GroupFacts(group.name, group.consumers, behind.entries, not behind.exact, group.pending)
 

@@ -18,7 +18,7 @@ from claude_comm.transport.async_wave import send_wave
 from claude_comm.transport.node_protocol import SLOTS, Packer, commands_packer, not_a_cluster, posts_packer
 from claude_comm.transport.pool import REPLY_TIMEOUT_S
 from claude_comm.transport.routing import Refresh, Routing, Step, Topology, Wave, route
-from claude_comm.transport.slots import Address, read_map, slot_of, slot_of_key
+from claude_comm.transport.slots import NodeAddress, read_map, slot_of, slot_of_key
 
 
 class AsyncClusterTransport:
@@ -29,9 +29,9 @@ class AsyncClusterTransport:
     def __init__(self, url: str) -> None:
         self.url = url
         self._parsed = parse_cluster(url)
-        self._topology = Topology([Address(*seed) for seed in self._parsed.seeds])
+        self._topology = Topology([NodeAddress(*seed) for seed in self._parsed.seeds])
         # Every step on it is one operation of a dict, so that threads may share it.
-        self._nodes: dict[Address, AsyncConnectionPool] = {}
+        self._nodes: dict[NodeAddress, AsyncConnectionPool] = {}
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
@@ -110,7 +110,7 @@ class AsyncClusterTransport:
                 return None
         return error
 
-    def _node(self, address: Address) -> AsyncConnectionPool:
+    def _node(self, address: NodeAddress) -> AsyncConnectionPool:
         pool = self._nodes.get(address)
         return pool or self._nodes.setdefault(address, AsyncConnectionPool(self._parsed.node(address)))
 

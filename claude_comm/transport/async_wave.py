@@ -11,11 +11,11 @@ from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.node_protocol import Packer, chunk, chunks, replies_to
 from claude_comm.transport.pool import outcomes
 from claude_comm.transport.routing import NodeBatch
-from claude_comm.transport.slots import Address
+from claude_comm.transport.slots import NodeAddress
 
 
 async def send_wave(
-    pool_of: Callable[[Address], AsyncConnectionPool], batches: Sequence[NodeBatch], packer: Packer, within_s: float
+    pool_of: Callable[[NodeAddress], AsyncConnectionPool], batches: Sequence[NodeBatch], packer: Packer, within_s: float
 ) -> list[Any]:
     """What each batch was answered or met. Cancelled, it leaves when all of them have let go of their nodes."""
     if len(batches) == 1:

@@ -17,7 +17,7 @@ from claude_comm.settings import parse_cluster
 from claude_comm.transport.node_protocol import SLOTS, Packer, commands_packer, not_a_cluster, posts_packer
 from claude_comm.transport.pool import REPLY_TIMEOUT_S, ConnectionPool, PendingReplies
 from claude_comm.transport.routing import Refresh, Routing, Step, Topology, Wave, route
-from claude_comm.transport.slots import Address, read_map, slot_of, slot_of_key
+from claude_comm.transport.slots import NodeAddress, read_map, slot_of, slot_of_key
 from claude_comm.transport.wave import send_wave
 
 
@@ -29,9 +29,9 @@ class ClusterTransport:
     def __init__(self, url: str) -> None:
         self.url = url
         self._parsed = parse_cluster(url)
-        self._topology = Topology([Address(*seed) for seed in self._parsed.seeds])
+        self._topology = Topology([NodeAddress(*seed) for seed in self._parsed.seeds])
         # Every step on it is one operation of a dict, so that threads may share it.
-        self._nodes: dict[Address, ConnectionPool] = {}
+        self._nodes: dict[NodeAddress, ConnectionPool] = {}
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
@@ -105,7 +105,7 @@ class ClusterTransport:
                 return None
         return error
 
-    def _node(self, address: Address) -> ConnectionPool:
+    def _node(self, address: NodeAddress) -> ConnectionPool:
         pool = self._nodes.get(address)
         return pool or self._nodes.setdefault(address, ConnectionPool(self._parsed.node(address)))
 

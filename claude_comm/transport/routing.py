@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from claude_comm.effects import Pause
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
-from claude_comm.transport.slots import Address, Redirection, SlotMap, redirection
+from claude_comm.transport.slots import NodeAddress, Redirection, SlotMap, redirection
 
 # Refusals of commands that were not executed, beside the redirections.
 _LATER = frozenset({"CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
@@ -35,7 +35,7 @@ class NodeBatch(NamedTuple):
     """The commands, by their places, that one node is sent on one connection; `asking` stands before each of them
     where a slot that is still arriving is asked for."""
 
-    node: Address
+    node: NodeAddress
     places: list[int]
     asking: bool = False
 
@@ -57,11 +57,11 @@ Routing: TypeAlias = Generator[Step, Any, list[Any]]
 class Topology:
     """What one client knows of its cluster: the nodes it was told to begin with, the map, and who did not answer."""
 
-    def __init__(self, seeds: Sequence[Address]) -> None:
+    def __init__(self, seeds: Sequence[NodeAddress]) -> None:
         self.seeds = tuple(seeds)
         self.map: SlotMap | None = None
         self.stale = True
-        self._silent: set[Address] = set()
+        self._silent: set[NodeAddress] = set()
 
     def learn(self, known: SlotMap) -> None:
         self.map, self.stale = known, False
@@ -70,15 +70,15 @@ class Topology:
         if self.map is not None and moved:
             self.map = self.map.with_moved(moved)
 
-    def failed(self, node: Address) -> None:
+    def failed(self, node: NodeAddress) -> None:
         """A node did not answer: another one is asked for the map before anything else is sent."""
         self._silent.add(node)
         self.stale = True
 
-    def answered(self, node: Address) -> None:
+    def answered(self, node: NodeAddress) -> None:
         self._silent.discard(node)
 
-    def candidates(self) -> list[Address]:
+    def candidates(self) -> list[NodeAddress]:
         """Whom to ask for the map, those that answered last time first."""
         known = dict.fromkeys([*(self.map.masters if self.map else ()), *self.seeds])
         return sorted(known, key=lambda node: node in self._silent)
@@ -122,7 +122,7 @@ def _owners(topology: Topology) -> SlotMap:
 
 def _batches(slots: Sequence[int | None], places: Sequence[int], owners: SlotMap) -> list[NodeBatch]:
     """One batch a node. The one with the last command is the last: that command may be one that waits."""
-    by_node: dict[Address, list[int]] = {}
+    by_node: dict[NodeAddress, list[int]] = {}
     master = owners.master
     for place in places:
         by_node.setdefault(master(slots[place]), []).append(place)
@@ -132,9 +132,9 @@ def _batches(slots: Sequence[int | None], places: Sequence[int], owners: SlotMap
 
 def _take(
     topology: Topology, batches: Sequence[NodeBatch], answers: Sequence[Any], replies: list[Any]
-) -> dict[int, Address]:
+) -> dict[int, NodeAddress]:
     """Puts the answers into their places; who was asked for which."""
-    asked: dict[int, Address] = {}
+    asked: dict[int, NodeAddress] = {}
     for batch, answer in zip(batches, answers, strict=True):
         if isinstance(answer, ServerUnreachable):
             topology.failed(batch.node)
@@ -148,7 +148,7 @@ def _take(
     return asked
 
 
-def _unexecuted(replies: Sequence[Any], asked: dict[int, Address], streams: Sequence[str]) -> list[int]:
+def _unexecuted(replies: Sequence[Any], asked: dict[int, NodeAddress], streams: Sequence[str]) -> list[int]:
     """The places of what may be sent again, in order."""
     again = sorted(place for place in asked if replies[place].code in _AGAIN)
     if not again or not streams:
@@ -166,7 +166,7 @@ def _following(
     slots: Sequence[int | None],
     refused: Sequence[int],
     replies: Sequence[Any],
-    asked: dict[int, Address],
+    asked: dict[int, NodeAddress],
 ) -> Generator[Step, Any, list[NodeBatch]]:
     """Where to send what was refused: to a key that has left its slot, or by a map that is asked for anew."""
     redirections = [redirection(replies[place], asked[place]) for place in refused]
@@ -177,7 +177,7 @@ def _following(
     first: dict[int | None, Redirection | None] = {}
     for place, way_out in zip(refused, redirections, strict=True):
         first.setdefault(slots[place], way_out)
-    leaving: dict[Address, list[int]] = {}
+    leaving: dict[NodeAddress, list[int]] = {}
     staying: list[int] = []
     for place in refused:
         way = first[slots[place]]

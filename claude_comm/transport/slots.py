@@ -28,7 +28,7 @@ _SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 _READS = {"XREAD": 1, "XREADGROUP": 4}
 
 
-class Address(NamedTuple):
+class NodeAddress(NamedTuple):
     """Where a node listens."""
 
     host: str
@@ -43,17 +43,17 @@ class Redirection(NamedTuple):
 
     kind: Literal["MOVED", "ASK"]
     slot: int
-    to: Address
+    to: NodeAddress
 
 
 class SlotMap:
     """Which master has each slot, as far as known."""
 
-    def __init__(self, owners: list[Address | None]) -> None:
+    def __init__(self, owners: list[NodeAddress | None]) -> None:
         self._owners = owners
         self.masters = tuple(dict.fromkeys(owner for owner in owners if owner is not None))
 
-    def master(self, slot: int | None) -> Address:
+    def master(self, slot: int | None) -> NodeAddress:
         """The master of that slot; any one for what has no slot. There must be a master."""
         return (None if slot is None else self._owners[slot]) or self.masters[0]
 
@@ -65,25 +65,25 @@ class SlotMap:
         return SlotMap(owners)
 
 
-def read_map(reply: Sequence[Any], asked: Address) -> SlotMap:
+def read_map(reply: Sequence[Any], asked: NodeAddress) -> SlotMap:
     """The answer to CLUSTER SLOTS; a node that is announced without a host is on that of the node that was asked.
 
     Of a cluster that has not given out any slot, who was asked is the only master known.
     """
-    owners: list[Address | None] = [None] * SLOTS
+    owners: list[NodeAddress | None] = [None] * SLOTS
     for first, last, master, *_replicas in reply:
-        owner = Address(_host(master[0]) or asked.host, int(master[1]))
+        owner = NodeAddress(_host(master[0]) or asked.host, int(master[1]))
         owners[first : last + 1] = [owner] * (last + 1 - first)
     return SlotMap(owners if reply else [asked] * SLOTS)
 
 
-def redirection(refusal: ServerRefused, asked: Address) -> Redirection | None:
+def redirection(refusal: ServerRefused, asked: NodeAddress) -> Redirection | None:
     """What this refusal says about another node; None when it is no redirection."""
     if refusal.code not in ("MOVED", "ASK"):
         return None
     slot, _, place = refusal.text.removeprefix(f"{refusal.code} ").partition(" ")
     host, _, port = place.rpartition(":")
-    return Redirection(refusal.code, int(slot), Address(_host(host) or asked.host, int(port)))  # type: ignore[arg-type]
+    return Redirection(refusal.code, int(slot), NodeAddress(_host(host) or asked.host, int(port)))  # type: ignore[arg-type]
 
 
 def slot_of(args: Sequence[Argument]) -> int | None:

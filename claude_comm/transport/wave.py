@@ -12,14 +12,14 @@ from claude_comm.errors import TransportError
 from claude_comm.transport.node_protocol import Packer, chunk, chunks, replies_to
 from claude_comm.transport.pool import ConnectionPool, outcomes
 from claude_comm.transport.routing import NodeBatch
-from claude_comm.transport.slots import Address
+from claude_comm.transport.slots import NodeAddress
 
 # Sends, and reads when it is resumed; returns the replies.
 _Exchange: TypeAlias = Generator[None, None, list[Any]]
 
 
 def send_wave(
-    pool_of: Callable[[Address], ConnectionPool], batches: Sequence[NodeBatch], packer: Packer, within_s: float
+    pool_of: Callable[[NodeAddress], ConnectionPool], batches: Sequence[NodeBatch], packer: Packer, within_s: float
 ) -> list[Any]:
     """What each batch was answered or met: in turns, until all have their replies."""
     exchanges = [_exchange(pool_of(batch.node), batch, packer, within_s) for batch in batches]

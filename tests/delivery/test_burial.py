@@ -19,7 +19,7 @@ from claude_comm.delivery.burial import (
     read,
     where,
 )
-from claude_comm.delivery.recheck import Judge, Refusal
+from claude_comm.delivery.recheck import Judge, Rejection
 from claude_comm.envelope import encode
 from claude_comm.errors import ConfigurationError
 from claude_comm.registry.contracts import contract
@@ -105,10 +105,10 @@ def test_a_long_traceback_keeps_its_beginning_and_its_end() -> None:
 def test_a_burial_is_judged_as_the_door_judges_a_message() -> None:
     judge = Judge(contract("m", accepts={"order": {"properties": {"n": {"type": "integer"}}}}), now_us=100)
     assert judge.refusal(burial(type="order", data={"n": 1})) is None
-    assert judge.refusal(burial(type="other")) == Refusal("no handler for 'other' messages")
-    assert judge.refusal(burial(type="order", expires=99)) == Refusal("expired")
+    assert judge.refusal(burial(type="other")) == Rejection("no handler for 'other' messages")
+    assert judge.refusal(burial(type="order", expires=99)) == Rejection("expired")
     foreign = Burial(module="m", id="1-0", envelope=None, size_bytes=2, reason="")
-    assert judge.refusal(foreign) == Refusal("not an envelope")
+    assert judge.refusal(foreign) == Rejection("not an envelope")
     refused = judge.refusal(burial(type="order", data={"n": "one"}))
     assert refused is not None
     assert refused.path == "$.n"

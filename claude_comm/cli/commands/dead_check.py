@@ -8,7 +8,7 @@ from claude_comm.cli.dead_letters import BuryingModule, Conditions, walk
 from claude_comm.cli.options import AsJson
 from claude_comm.client.identity import micros
 from claude_comm.delivery import burial as burials
-from claude_comm.delivery.recheck import Judge, Refusal
+from claude_comm.delivery.recheck import Judge, Rejection
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import registry
 from claude_comm.runtime.environment import settings_of_process
@@ -26,7 +26,7 @@ def command(module: BuryingModule, where: Conditions = [], as_json: AsJson = Fal
     settings, chosen = settings_of_process(), burials.where(where)
     with connect(settings) as client:
         contract = client.run(registry.require(Keys(settings.namespace), check_name(module)))
-        judge, refused, passing = Judge(contract, micros()), Counter[Refusal](), 0
+        judge, refused, passing = Judge(contract, micros()), Counter[Rejection](), 0
         for burial in walk(client, settings, module, chosen):
             refusal = judge.refusal(burial)
             if refusal is None:
@@ -37,7 +37,7 @@ def command(module: BuryingModule, where: Conditions = [], as_json: AsJson = Fal
     return 1 if refused else 0
 
 
-def _show(module: str, passing: int, refused: Counter[Refusal], as_json: bool) -> None:
+def _show(module: str, passing: int, refused: Counter[Rejection], as_json: bool) -> None:
     failing = refused.total()
     if as_json:
         groups = [

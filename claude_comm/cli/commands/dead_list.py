@@ -9,7 +9,7 @@ import typer
 from claude_comm.cli import completions
 from claude_comm.cli.dead_letters import walk_all
 from claude_comm.cli.options import AsJson
-from claude_comm.delivery.burial import Group, groups
+from claude_comm.delivery.burial import DeadGroup, groups
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say, shorten
@@ -43,7 +43,7 @@ def command(
         say(f"nothing is buried by {module!r}." if module else "nothing is buried.")
 
 
-def _cells(group: Group) -> list[object]:
+def _cells(group: DeadGroup) -> list[object]:
     return [
         group.count,
         group.module,

@@ -17,7 +17,7 @@ from claude_comm.client.publisher.backpressure import LEAST_S
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
-from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Form
+from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Template
 from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
@@ -35,7 +35,7 @@ class Outgoing:
         self.source = identity.module
         self._enforcement = Enforcement()
         self._streams: dict[str, str] = {}
-        self._forms: dict[tuple[str, str, str, str], Form] = {}
+        self._templates: dict[tuple[str, str, str, str], Template] = {}
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""
@@ -68,7 +68,9 @@ class Outgoing:
         id_ = new_id(time_us)
         agreement, data = self._enforcement.check(target, type, data, content_type)
         if not (correlation or causation or reply_to or headers) and times is ALWAYS and content_type == MSGPACK:
-            form = self._forms.get((target, type, session, agreement)) or self._form(target, type, session, agreement)
+            form = self._templates.get((target, type, session, agreement)) or self._form(
+                target, type, session, agreement
+            )
             return id_, Post(stream, form.fill(id_, time_us, data))
         envelope = Envelope(
             id=id_,
@@ -141,7 +143,7 @@ class Outgoing:
             times=times(micros(), delay_s=None, at=None, ttl_s=timeout_s),
         )
 
-    def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Form:
+    def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """The form that messages of this kind share; the names are checked."""
         max_bytes = self.identity.settings.max_envelope_bytes
         like = Envelope(
@@ -155,11 +157,11 @@ class Outgoing:
             not_before=times.not_before,
             expires=times.expires,
         )
-        form = Form(like, max_bytes=max_bytes)
+        form = Template(like, max_bytes=max_bytes)
         if times is ALWAYS:
-            if len(self._forms) >= _MAX_FORMS:
-                self._forms.clear()
-            self._forms[target, type, session, agreement] = form
+            if len(self._templates) >= _MAX_FORMS:
+                self._templates.clear()
+            self._templates[target, type, session, agreement] = form
         return form
 
     def _stream(self, target: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from claude_comm import envelope as envelopes
 from claude_comm.client.identity import Identity
 from claude_comm.delivery.burial import brief
-from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE, Address, Failure, address
+from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE, Failure, ReplyAddress, address
 from claude_comm.effects import Operation
 from claude_comm.envelope import Envelope
 from claude_comm.errors import EnvelopeError, TransportError
@@ -33,7 +33,7 @@ class Mailbox:
     """The requests of one publisher that wait for an answer, and counts of answers that came for none of them."""
 
     def __init__(self, identity: Identity) -> None:
-        self.address = str(Address(identity.module, identity.instance))
+        self.address = str(ReplyAddress(identity.module, identity.instance))
         self.key = identity.keys.replies(identity.module, identity.instance)
         self.late = self.repeated = 0
         self._waiting: dict[str, Callable[[Envelope], None]] = {}

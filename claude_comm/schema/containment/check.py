@@ -41,7 +41,7 @@ from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.regex.language import watching
-from claude_comm.schema.solver.difference import Question, refute
+from claude_comm.schema.solver.difference import Difference, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.values import text
@@ -184,7 +184,7 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
         return _proved(left, "canonical forms", budget)
-    question = Question(sent, right.document, budget)
+    question = Difference(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
         return broken
@@ -231,7 +231,7 @@ def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget)
     return _smallest(left, right, shown, budget)
 
 
-def _broken(left: Side, right: Side, question: Question, budget: Budget) -> Verdict | None:
+def _broken(left: Side, right: Side, question: Difference, budget: Budget) -> Verdict | None:
     """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
     shown: list[Json] = []
     try:

@@ -22,7 +22,7 @@ from claude_comm.schema.containment.residual import bare
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex.language import watching
-from claude_comm.schema.solver.difference import Question, refute
+from claude_comm.schema.solver.difference import Difference, refute
 from claude_comm.schema.solver.result import Unsat
 from claude_comm.schema.values import exact
 from claude_comm.schema.verdict import Json
@@ -50,7 +50,7 @@ def _is_empty(side: Side, budget: Budget) -> bool:
         with watching(part.tick):
             if _has_minimal_instance(side, part):
                 return False
-            return isinstance(refute(Question(document, _NOTHING, part), part), Unsat)
+            return isinstance(refute(Difference(document, _NOTHING, part), part), Unsat)
     except (OutOfPart, OutOfBudget, RecursionError):
         return False
 

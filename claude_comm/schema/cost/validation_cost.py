@@ -46,7 +46,7 @@ def cost_of(
         return glance
     try:
         return _Evaluations(document, tick).of(document.schema, value, 0)
-    except _Unbounded:
+    except _UnboundedCost:
         return None
 
 
@@ -77,7 +77,7 @@ def size_of(value: Json, limit: int = SMALL) -> int:
     return total
 
 
-class _Unbounded(Exception):
+class _UnboundedCost(Exception):
     """A circle, or a stack too deep."""
 
 
@@ -93,10 +93,10 @@ class _Evaluations:
         if place in self.known:
             known = self.known[place]
             if known is None or depth + known.depth > MAX_DEPTH:
-                raise _Unbounded
+                raise _UnboundedCost
             return known
         if depth > MAX_DEPTH:
-            raise _Unbounded
+            raise _UnboundedCost
         self.tick()
         self.known[place] = None
         total, deepest = 1, 0

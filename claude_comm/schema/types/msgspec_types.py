@@ -32,7 +32,7 @@ def msgspec_schema(shape: Any, direction: Direction) -> Schema:
         raise SchemaError(
             f"{shape!r} has no JSON Schema ({error}); give a msgspec Struct, a dataclass, a model or a schema"
         ) from None
-    walk = _Walk(direction)
+    walk = _TypeWalk(direction)
     return walk.definitions.whole(walk.schema(info))
 
 
@@ -44,7 +44,7 @@ def reads_forms(shape: Any) -> bool:
     )
 
 
-class _Walk:
+class _TypeWalk:
     def __init__(self, direction: Direction) -> None:
         self.accepts = direction == "accepts"
         self.definitions = Definitions()
@@ -67,7 +67,7 @@ class _Walk:
         return self.schema(node) if isinstance(node, _TEXTS) else False
 
 
-_Rule: TypeAlias = Callable[[_Walk, Any], Schema]
+_Rule: TypeAlias = Callable[[_TypeWalk, Any], Schema]
 
 
 def _bounds(node: inspect.IntType | inspect.FloatType) -> Schema:
@@ -75,12 +75,12 @@ def _bounds(node: inspect.IntType | inspect.FloatType) -> Schema:
     return {keyword: limit for keyword, limit in said.items() if limit is not None}
 
 
-def _int(_walk: _Walk, node: inspect.IntType) -> Schema:
+def _int(_walk: _TypeWalk, node: inspect.IntType) -> Schema:
     step = {} if node.multiple_of is None else {"multipleOf": node.multiple_of}
     return {"type": "integer", **_bounds(node), **step}
 
 
-def _float(walk: _Walk, node: inspect.FloatType) -> Schema:
+def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
     schema: Schema = {"type": "number", **_bounds(node)}
     if node.multiple_of is None:
         return schema
@@ -90,7 +90,7 @@ def _float(walk: _Walk, node: inspect.FloatType) -> Schema:
     return opaque(schema, f"multiple_of={node.multiple_of}") if walk.accepts else schema
 
 
-def _str(walk: _Walk, node: inspect.StrType) -> Schema:
+def _str(walk: _TypeWalk, node: inspect.StrType) -> Schema:
     schema: Schema = {"type": "string", **_sizes(node, "Length")}
     if node.pattern is None:
         return schema
@@ -105,24 +105,24 @@ def _sizes(node: Any, of: str) -> Schema:
     return {keyword: size for keyword, size in said.items() if size is not None}
 
 
-def _bytes(walk: _Walk, node: inspect.BytesType) -> Schema:
+def _bytes(walk: _TypeWalk, node: inspect.BytesType) -> Schema:
     return walk.text(
         lambda: texts.read_base64(node.min_length, node.max_length),
         lambda: texts.write_base64(node.min_length, node.max_length),
     )
 
 
-def _decimal(walk: _Walk, _node: inspect.DecimalType) -> Schema:
+def _decimal(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
     if walk.accepts:
         return {"anyOf": [{"type": "number"}, texts.read_decimal().schema()]}
     return texts.write_decimal().schema()
 
 
-def _array(walk: _Walk, node: Any) -> Schema:
+def _array(walk: _TypeWalk, node: Any) -> Schema:
     return {"type": "array", "items": walk.schema(node.item_type), **_sizes(node, "Items")}
 
 
-def _set(walk: _Walk, node: Any) -> Schema:
+def _set(walk: _TypeWalk, node: Any) -> Schema:
     """Of what is read, the same item may come twice."""
     if not walk.accepts:
         return {**_array(walk, node), "uniqueItems": True}
@@ -132,7 +132,7 @@ def _set(walk: _Walk, node: Any) -> Schema:
     return found if hashable(node.item_type) else {**found, "items": False}
 
 
-def _hashable(walk: _Walk) -> Schema:
+def _hashable(walk: _TypeWalk) -> Schema:
     """A value without objects in it: arrays become tuples."""
 
     def schema() -> Schema:
@@ -144,13 +144,13 @@ def _hashable(walk: _Walk) -> Schema:
     return walk.definitions.refer(_hashable, "hashable", schema)
 
 
-def _tuple(walk: _Walk, node: inspect.TupleType) -> Schema:
+def _tuple(walk: _TypeWalk, node: inspect.TupleType) -> Schema:
     count = len(node.item_types)
     items = {"prefixItems": [walk.schema(item) for item in node.item_types]} if count else {}
     return {"type": "array", **items, "minItems": count, "maxItems": count}
 
 
-def _dict(walk: _Walk, node: inspect.DictType) -> Schema:
+def _dict(walk: _TypeWalk, node: inspect.DictType) -> Schema:
     schema: Schema = {"type": "object"}
     names = walk.key(node.key_type)
     if names not in ({}, {"type": "string"}):
@@ -158,7 +158,7 @@ def _dict(walk: _Walk, node: inspect.DictType) -> Schema:
     return {**schema, "additionalProperties": walk.schema(node.value_type), **_sizes(node, "Properties")}
 
 
-def _int_key(walk: _Walk, node: inspect.IntType) -> Schema:
+def _int_key(walk: _TypeWalk, node: inspect.IntType) -> Schema:
     low = node.ge if node.ge is not None else None if node.gt is None else node.gt + 1
     high = node.le if node.le is not None else None if node.lt is None else node.lt - 1
     schema = walk.text(lambda: Text(between(low, high)), lambda: pydantic_texts.write_int(low, high))
@@ -167,22 +167,22 @@ def _int_key(walk: _Walk, node: inspect.IntType) -> Schema:
     return opaque(schema, f"multiple_of={node.multiple_of} of a key")
 
 
-def _float_key(walk: _Walk, node: inspect.FloatType) -> Schema:
+def _float_key(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
     schema = texts.read_float_key().schema()
     return opaque(schema, "a bound of a key") if walk.accepts and (_bounds(node) or node.multiple_of) else schema
 
 
-def _decimal_key(walk: _Walk, _node: inspect.DecimalType) -> Schema:
+def _decimal_key(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
     return walk.text(texts.read_decimal, texts.write_decimal)
 
 
-def _listed_key(walk: _Walk, node: Any) -> Schema:
+def _listed_key(walk: _TypeWalk, node: Any) -> Schema:
     """Names of an enumeration or a literal, numbers as their numerals."""
     values = _values(node.cls) if isinstance(node, inspect.EnumType) else node.values
     return {"enum": [str(value) for value in values if isinstance(value, str | int)]}
 
 
-def _union_key(walk: _Walk, node: inspect.UnionType) -> Schema:
+def _union_key(walk: _TypeWalk, node: inspect.UnionType) -> Schema:
     return {"anyOf": [walk.key(option) for option in node.types]}
 
 
@@ -190,7 +190,7 @@ def _values(cls: type[enum.Enum]) -> list[Any]:
     return list(dict.fromkeys(member.value for member in cls))
 
 
-def _enum(walk: _Walk, node: inspect.EnumType) -> Schema:
+def _enum(walk: _TypeWalk, node: inspect.EnumType) -> Schema:
     if issubclass(node.cls, enum.Flag):
         return opaque({"type": "integer"}, node.cls.__name__) if walk.accepts else {"type": "integer"}
     schema: Schema = {"title": node.cls.__name__, "enum": _values(node.cls)}
@@ -199,37 +199,37 @@ def _enum(walk: _Walk, node: inspect.EnumType) -> Schema:
     return schema
 
 
-def _literal(_walk: _Walk, node: inspect.LiteralType) -> Schema:
+def _literal(_walk: _TypeWalk, node: inspect.LiteralType) -> Schema:
     return {"enum": list(node.values)}
 
 
-def _union(walk: _Walk, node: inspect.UnionType) -> Schema:
+def _union(walk: _TypeWalk, node: inspect.UnionType) -> Schema:
     options: dict[type, Any] = {type(option): option for option in node.types}
     whole, real = options.get(inspect.IntType), options.get(inspect.FloatType)
     apart = whole is not None and real is not None and {**_int(walk, whole), "type": "number"} != _float(walk, real)
     return {"anyOf": [_option(walk, option, fraction=apart and option is real) for option in node.types]}
 
 
-def _option(walk: _Walk, node: Any, *, fraction: bool) -> Schema:
+def _option(walk: _TypeWalk, node: Any, *, fraction: bool) -> Schema:
     """One type of a union: a Struct must tell its tag there; a float is no integer where the two have bounds."""
     if fraction:
         return {**walk.schema(node), "not": {"type": "integer"}}
     return _object(walk, node, tells=True) if isinstance(node, inspect.StructType) else walk.schema(node)
 
 
-def _object(walk: _Walk, node: Any, *, tells: bool = False) -> Schema:
+def _object(walk: _TypeWalk, node: Any, *, tells: bool = False) -> Schema:
     tells = bool(tagged(node)) and (tells or not walk.accepts)
     return walk.definitions.refer((node.cls, tells), _name(node.cls), lambda: _described(walk, node, tells))
 
 
-def _described(walk: _Walk, node: Any, tells: bool) -> Schema:
+def _described(walk: _TypeWalk, node: Any, tells: bool) -> Schema:
     members = members_of(node)
     schema = _positions(walk, node, members) if joined(node) else _properties(walk, node, members, tells)
     code = code_of(node.cls) if walk.accepts else None
     return opaque(schema, code) if code else schema
 
 
-def _properties(walk: _Walk, node: Any, members: list[Member], tells: bool) -> Schema:
+def _properties(walk: _TypeWalk, node: Any, members: list[Member], tells: bool) -> Schema:
     schema: Schema = {"title": _name(node.cls), "type": "object"}
     properties: Schema = {}
     tag = tagged(node)
@@ -249,7 +249,7 @@ def _properties(walk: _Walk, node: Any, members: list[Member], tells: bool) -> S
     return schema
 
 
-def _positions(walk: _Walk, node: Any, members: list[Member]) -> Schema:
+def _positions(walk: _TypeWalk, node: Any, members: list[Member]) -> Schema:
     items = [walk.schema(member.type) for member in members]
     least = sum(member.needed for member in members) if walk.accepts else len(members)
     tag = getattr(node, "tag", None)
@@ -265,7 +265,7 @@ def _positions(walk: _Walk, node: Any, members: list[Member]) -> Schema:
     return schema
 
 
-def _with_default(walk: _Walk, schema: Schema, member: Member) -> Schema:
+def _with_default(walk: _TypeWalk, schema: Schema, member: Member) -> Schema:
     """What an adapter may fill in where the member is missing."""
     if not walk.accepts or not member.defaulted:
         return schema
@@ -279,7 +279,7 @@ def _name(cls: Any) -> str:
     return getattr(cls, "__name__", str(cls).rpartition(".")[2])
 
 
-def _metadata(walk: _Walk, node: inspect.Metadata) -> Schema:
+def _metadata(walk: _TypeWalk, node: inspect.Metadata) -> Schema:
     """What the author adds: notes beside the type's own words, and rules in addition to them."""
     schema, extra = walk.schema(node.type), node.extra_json_schema or {}
     notes = {keyword: value for keyword, value in extra.items() if keyword in _NOTES}
@@ -299,7 +299,7 @@ _TEXTS = (
     *(inspect.StrType, *_BYTES, inspect.DateType),
     *(inspect.DateTimeType, inspect.TimeType, inspect.TimeDeltaType, inspect.UUIDType),
 )
-_KEYS: dict[type, Callable[[_Walk, Any], Schema | bool]] = {
+_KEYS: dict[type, Callable[[_TypeWalk, Any], Schema | bool]] = {
     inspect.AnyType: lambda _walk, _node: {},
     inspect.IntType: _int_key,
     inspect.FloatType: _float_key,

@@ -22,11 +22,11 @@ from claude_comm.schema.types.texts import Text
 
 def pydantic_schema(core: Core, direction: Direction) -> Schema:
     """Of a core schema of pydantic. Raises SchemaError for a type without JSON."""
-    walk = _Walk()
+    walk = _CoreWalk()
     return walk.definitions.whole(walk.schema(core, Mode(accepts=direction == "accepts")))
 
 
-class _Walk:
+class _CoreWalk:
     def __init__(self) -> None:
         self.definitions = Definitions()
         self.referred: dict[str, Core] = {}
@@ -52,10 +52,10 @@ class _Walk:
         return opaque({}, f"a key that is a {node['type']}") if mode.accepts else {}
 
 
-_Rule: TypeAlias = Callable[[_Walk, Core, Mode], Schema]
+_Rule: TypeAlias = Callable[[_CoreWalk, Core, Mode], Schema]
 
 
-def _serialized(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _serialized(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     """What a serialiser writes: as it declares, as a type of pydantic's own is known to, or anything."""
     how = node["serialization"]
     plain = {key: value for key, value in node.items() if key != "serialization"}
@@ -84,7 +84,7 @@ def _is_own(function: Any) -> bool:
 _HARMLESS = frozenset(("path_validator", "sequence_validator", "defaultdict_validator"))
 
 
-def _after(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _after(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     function = getattr(function, "func", function)
     name = getattr(function, "__qualname__", repr(function))
@@ -98,7 +98,7 @@ def _after(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return opaque(walk.schema(node["schema"], mode), name)
 
 
-def _wrap(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _wrap(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     name = getattr(getattr(function, "func", function), "__qualname__", repr(function))
     if not mode.accepts or (_is_own(function) and name.rpartition(".")[2] in _HARMLESS):
@@ -106,7 +106,7 @@ def _wrap(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return opaque({}, name)
 
 
-def _plain(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _plain(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     if not mode.accepts:
         return {}
@@ -133,20 +133,20 @@ _ADDRESSES: dict[str, tuple[Callable[[], Text], int]] = {
 }
 
 
-def _nullable(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _nullable(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     return any_of(walk.schema(node["schema"], mode), {"type": "null"})
 
 
-def _inner(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _inner(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["schema"], mode)
 
 
-def _union(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _union(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     choices = (choice[0] if isinstance(choice, tuple) else choice for choice in node["choices"])
     return any_of(*(walk.schema(choice, mode) for choice in choices))
 
 
-def _tagged(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _tagged(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     name = node["discriminator"]
     if not isinstance(name, str):
         found = any_of(*(walk.schema(choice, mode) for choice in node["choices"].values()))
@@ -159,21 +159,21 @@ def _tagged(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return any_of(*options)
 
 
-def _chain(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _chain(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     first, *others = node["steps"]
     schema = walk.schema(first, mode)
     return opaque(schema, "a chain of validators") if mode.accepts and others else schema
 
 
-def _lax_or_strict(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _lax_or_strict(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["strict_schema" if mode.strict else "lax_schema"], mode)
 
 
-def _json_or_python(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _json_or_python(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["json_schema"], mode)
 
 
-def _never(_walk: _Walk, _node: Core, mode: Mode) -> Schema:
+def _never(_walk: _CoreWalk, _node: Core, mode: Mode) -> Schema:
     """An instance of a class: no JSON is one."""
     return {"not": {}} if mode.accepts else {}
 
@@ -182,12 +182,12 @@ def _sizes(node: Core, of: str) -> Schema:
     return {f"{end}{of}": node[f"{end}_length"] for end in ("min", "max") if node.get(f"{end}_length") is not None}
 
 
-def _list(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _list(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     items = walk.schema(node["items_schema"], mode) if "items_schema" in node else {}
     return {"type": "array", "items": items, **_sizes(node, "Items")}
 
 
-def _set(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _set(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     schema = _list(walk, node, mode)
     if not mode.accepts:
         return {**schema, "uniqueItems": True}
@@ -198,7 +198,7 @@ def _set(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return opaque(schema, "a length of a set") if counted else schema
 
 
-def _tuple(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _tuple(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     items = [walk.schema(item, mode) for item in node["items_schema"]]
     at = node.get("variadic_item_index")
     if at is None:
@@ -215,7 +215,7 @@ def _tuple(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return {"type": "array", **start, "items": items[at], **_sizes(node, "Items")}
 
 
-def _dict(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _dict(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     schema: Schema = {"type": "object"}
     names = walk.key(node["keys_schema"], mode) if "keys_schema" in node else {}
     if names not in ({}, {"type": "string"}):
@@ -225,7 +225,7 @@ def _dict(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return {**schema, **_sizes(node, "Properties")}
 
 
-def _model(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _model(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     cls, config = node["cls"], node.get("config", {})
     inner = msgspec.structs.replace(mode, config=config, strict=config.get("strict", False))
 
@@ -245,7 +245,7 @@ def _code_of(node: Core) -> str | None:
     return (after if isinstance(after, str) else "__post_init__") if after else None
 
 
-def _fields(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _fields(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     named = node["fields"]
     pairs = list(named.items()) if isinstance(named, Mapping) else [(field["name"], field) for field in named]
     further = node.get("extra_behavior") or mode.config.get("extra_fields_behavior", "ignore")
@@ -254,7 +254,7 @@ def _fields(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return _written_fields(walk, pairs, node, mode, further)
 
 
-def _read_fields(walk: _Walk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
+def _read_fields(walk: _CoreWalk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
     properties: Schema = {}
     required: list[str] = []
     either: list[Schema] = []
@@ -319,7 +319,7 @@ def _with_default(field: Core, schema: Schema) -> Schema:
         return schema
 
 
-def _written_fields(walk: _Walk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
+def _written_fields(walk: _CoreWalk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
     properties: Schema = {}
     required: list[str] = []
     for name, field in pairs:
@@ -343,7 +343,7 @@ def _written_fields(walk: _Walk, pairs: Iterable[tuple[str, Core]], node: Core, 
     return found
 
 
-def _typed_dict(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _typed_dict(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     config = {**mode.config, **node.get("config", {})}
     inner = msgspec.structs.replace(mode, config=config, strict=config.get("strict", mode.strict))
     cls = node.get("cls")
@@ -354,7 +354,7 @@ def _typed_dict(walk: _Walk, node: Core, mode: Mode) -> Schema:
     )
 
 
-def _named_tuple(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _named_tuple(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     """Read from an array or from an object, written as an array."""
     fields = node["fields"]
     items = [walk.schema(field["schema"], mode) for field in fields]
@@ -368,12 +368,12 @@ def _named_tuple(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return any_of(array, named)
 
 
-def _definitions(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _definitions(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     walk.referred |= {definition["ref"]: definition for definition in node["definitions"]}
     return walk.schema(node["schema"], mode)
 
 
-def _reference(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _reference(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     target = walk.referred[node["schema_ref"]]
     if target["type"] in ("model", "dataclass", "typed-dict"):
         return walk.schema(target, mode)
@@ -382,7 +382,7 @@ def _reference(walk: _Walk, node: Core, mode: Mode) -> Schema:
     return walk.definitions.refer(key, name, lambda: walk.schema(target, mode))
 
 
-def _url(_walk: _Walk, _node: Core, mode: Mode) -> Schema:
+def _url(_walk: _CoreWalk, _node: Core, mode: Mode) -> Schema:
     return opaque({"type": "string"}, "pydantic's reading of a URL") if mode.accepts else {"type": "string"}
 
 
@@ -417,7 +417,7 @@ _RULES: dict[str, _Rule] = {
 }
 
 
-def _as_scalar(walk: _Walk, node: Core, mode: Mode) -> Schema:
+def _as_scalar(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node, mode)
 
 
@@ -426,7 +426,7 @@ def _text(text: Callable[[], Text]) -> _Rule:
 
 
 def _number_key(text: Callable[[], Text]) -> _Rule:
-    def rule(_walk: _Walk, node: Core, _mode: Mode) -> Schema:
+    def rule(_walk: _CoreWalk, node: Core, _mode: Mode) -> Schema:
         bounded = any(node.get(name) is not None for name in ("ge", "gt", "le", "lt", "multiple_of"))
         return opaque(text().schema(), "a bound of a key") if bounded else text().schema()
 

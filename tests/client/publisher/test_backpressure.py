@@ -198,7 +198,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     groups = lag.groups
 
-    def listen(streams: Sequence[str]) -> Operation[dict[str, list[lag.Group]]]:
+    def listen(streams: Sequence[str]) -> Operation[dict[str, list[lag.ConsumerGroup]]]:
         seen.extend(streams)
         return groups(streams)
 
