@@ -45,6 +45,31 @@ def key(value: Json) -> Key:
     return ("n", exact(value))
 
 
+def identity(value: Json) -> bytes:
+    """Bytes that are equal for two values exactly when their keys are: for long lists, in a tenth of the time."""
+    try:
+        packed = _PACKER.encode(value)
+        return packed if _FLOAT not in packed else _PACKER.encode(_with_whole_numbers(value))
+    except (OverflowError, UnicodeEncodeError):
+        return _NO_PACK + json.dumps(_with_whole_numbers(value), sort_keys=True).encode()
+
+
+# The members of objects come in the order of their names, and each text, integer and list is written in one way.
+_PACKER = msgspec.msgpack.Encoder(order="deterministic")
+# The byte before a float, which may also stand elsewhere; and the one that MessagePack never writes.
+_FLOAT, _NO_PACK = b"\xcb", b"\xc1"
+
+
+def _with_whole_numbers(value: Json) -> Json:
+    """The value with an integer for each float that denotes one."""
+    if isinstance(value, float):
+        number = exact(value)
+        return number.numerator if number.denominator == 1 else value
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(item) for name, item in value.items()}
+    return [_with_whole_numbers(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def text(value: Json) -> bytes:
     """The value as JSON; what the fast encoder does not take (integers past 64 bits, surrogates) the slow one does."""
     try:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from claude_comm.schema import keywords
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.pointer import definition_name
-from claude_comm.schema.values import Key, Unwritable, exact, key, written
+from claude_comm.schema.values import Unwritable, exact, identity, written
 from claude_comm.schema.verdict import Json
 
 MAX_LEVELS = 12
@@ -52,7 +52,7 @@ def refusing(produced: Json, rest: Json) -> Json:
     if "type" in rest:
         return _of_other_kinds(produced, _names(rest["type"]))
     if "enum" in rest or "const" in rest:
-        return _of_other_values(produced, {key(value) for value in _values(rest)})
+        return _of_other_values(produced, set(map(identity, _values(rest))))
     keyword, limit = next(iter(rest.items()))
     kinds, opposite, step, tighter = _OPPOSITES.get(keyword, _NONE)
     left = [kind for kind in _names(produced.get("type", [*keywords.KINDS])) if kind in kinds]
@@ -69,10 +69,10 @@ def _of_other_kinds(produced: dict[str, Any], taken: list[str]) -> Json:
     return {**produced, "type": left} if left else produced
 
 
-def _of_other_values(produced: dict[str, Any], taken: set[Key]) -> Json:
+def _of_other_values(produced: dict[str, Any], taken: set[bytes]) -> Json:
     if "enum" not in produced and "const" not in produced:
         return produced
-    left = [value for value in _values(produced) if key(value) not in taken]
+    left = [value for value in _values(produced) if identity(value) not in taken]
     return {**{keyword: item for keyword, item in produced.items() if keyword != "const"}, "enum": left}
 
 
@@ -201,7 +201,7 @@ def _avoids(value: Json, refused: Json) -> bool:
             _is_number(value) and "integer" in kinds
         )
     if refused.keys() <= _LISTS:
-        return key(value) not in {key(listed) for listed in refused.get("enum", [refused.get("const")])}
+        return identity(value) not in map(identity, refused.get("enum", [refused.get("const")]))
     return False
 
 

@@ -40,7 +40,7 @@ from claude_comm.schema.containment.outlines import Outlines
 from claude_comm.schema.normalform.closing import original_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
-from claude_comm.schema.values import exact, key, ordered, text
+from claude_comm.schema.values import exact, identity, ordered, text
 from claude_comm.schema.verdict import Json
 
 # Alternatives may be compared each with each, on every level: past so many the rest remains as it is.
@@ -334,7 +334,7 @@ _KIND = {
 def _values(keyword: str) -> _Rule:
     def rule(walk: Walk, left: _Schema, right: _Schema) -> _Schema:
         ours, theirs = _listed(left), _listed({keyword: right[keyword]})
-        if ours is None or theirs is None or not {key(value) for value in ours} <= {key(value) for value in theirs}:
+        if ours is None or theirs is None or not set(map(identity, ours)) <= set(map(identity, theirs)):
             return {keyword: right[keyword]}
         return _NOTHING
 

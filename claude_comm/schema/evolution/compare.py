@@ -19,7 +19,7 @@ from claude_comm.schema.normalform.closing import original_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name, escape, reference_to
 from claude_comm.schema.validation.phrases import shown
-from claude_comm.schema.values import key
+from claude_comm.schema.values import identity
 from claude_comm.schema.verdict import Json
 
 # References that lead to references; a longer chain is compared as it is written.
@@ -281,8 +281,8 @@ def _disjoint(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return not left & right
 
 
-def _as_set(value: Json) -> set[str]:
-    return {json.dumps(item, sort_keys=True) for item in (value if isinstance(value, list) else [value])}
+def _as_set(value: Json) -> set[bytes]:
+    return set(map(identity, value if isinstance(value, list) else [value]))
 
 
 def _turned(old: Json, new: Json) -> str:
@@ -292,8 +292,8 @@ def _turned(old: Json, new: Json) -> str:
 
 def _beyond(values: list[Json], others: list[Json]) -> list[Json]:
     """Those that the others do not have."""
-    keys = {key(value) for value in others}
-    return [value for value in values if key(value) not in keys]
+    taken = set(map(identity, others))
+    return [value for value in values if identity(value) not in taken]
 
 
 def _listed(values: list[Json]) -> str:

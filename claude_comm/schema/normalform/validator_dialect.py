@@ -25,7 +25,7 @@ from urllib.parse import quote
 from claude_comm.schema import keywords
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.limits import Measure
-from claude_comm.schema.values import Key, key, text
+from claude_comm.schema.values import identity, text
 from claude_comm.schema.verdict import Json
 
 Schema: TypeAlias = dict[str, Any]
@@ -66,11 +66,11 @@ class _LookedUp:
     """A long `enum`, in the same shape: its error carries the first members of the list."""
 
     def __init__(self, schema: Json, value: Json, path: list[str | int]) -> None:
-        self.keys = frozenset[Key](map(key, value))
+        self.listed = frozenset(map(identity, value))
         self.told = text(value[:TOLD]).decode()
 
     def validate(self, instance: Json) -> None:
-        if key(instance) not in self.keys:
+        if identity(instance) not in self.listed:
             raise ValueError(self.told)
 
 
