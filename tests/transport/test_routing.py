@@ -10,9 +10,9 @@ import pytest
 from claude_comm.effects import Pause
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.transport.routing import PAUSES_S, NodeBatch, Refresh, Topology, Wave, route
-from claude_comm.transport.slots import SLOTS, Address, SlotMap
+from claude_comm.transport.slots import SLOTS, NodeAddress, SlotMap
 
-A, B, C = Address("a", 1), Address("b", 2), Address("c", 3)
+A, B, C = NodeAddress("a", 1), NodeAddress("b", 2), NodeAddress("c", 3)
 Node = Callable[[NodeBatch], list[Any] | Exception]
 
 
@@ -20,18 +20,18 @@ def refused(code: str, text: str = "") -> ServerRefused:
     return ServerRefused(text, code=code)
 
 
-def moved(slot: int, to: Address) -> ServerRefused:
+def moved(slot: int, to: NodeAddress) -> ServerRefused:
     return refused("MOVED", f"{slot} {to.host}:{to.port}")
 
 
-def ask(slot: int, to: Address) -> ServerRefused:
+def ask(slot: int, to: NodeAddress) -> ServerRefused:
     return refused("ASK", f"{slot} {to.host}:{to.port}")
 
 
 class Played:
     """A cluster with a map to tell and an answer a node; it notes what it was sent."""
 
-    def __init__(self, owners: dict[int, Address], answer: Node) -> None:
+    def __init__(self, owners: dict[int, NodeAddress], answer: Node) -> None:
         self.map = SlotMap([owners.get(slot, A) for slot in range(SLOTS)])
         self.answer, self.topology = answer, Topology([A])
         self.waves: list[list[NodeBatch]] = []

@@ -8,7 +8,7 @@ from claude_comm.effects import Argument
 from claude_comm.errors import ServerRefused
 from claude_comm.transport.slots import (
     SLOTS,
-    Address,
+    NodeAddress,
     Redirection,
     SlotMap,
     read_map,
@@ -17,7 +17,7 @@ from claude_comm.transport.slots import (
     slot_of_key,
 )
 
-A, B, C = Address("a", 1), Address("b", 2), Address("c", 3)
+A, B, C = NodeAddress("a", 1), NodeAddress("b", 2), NodeAddress("c", 3)
 
 
 def test_the_slot_is_the_crc_of_the_hash_tag() -> None:
@@ -60,7 +60,7 @@ def test_a_map_takes_missing_hosts_from_the_node_that_was_asked() -> None:
         [300, 399, [b"?", 7003, b"id"]],
         [400, 400, [b"name.example", 7004, b"id"]],
     ]
-    found = read_map(reply, Address("seed", 1))
+    found = read_map(reply, NodeAddress("seed", 1))
     assert [found.master(slot) for slot in (0, 99, 100, 250, 399, 400)] == [
         ("10.0.0.1", 7000), ("10.0.0.1", 7000), ("seed", 7001), ("seed", 7002), ("seed", 7003), ("name.example", 7004),
     ]  # fmt: skip
@@ -75,10 +75,10 @@ def test_who_has_no_slots_yet_is_asked_itself() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "told"),
     [
-        ("3999 10.0.0.1:6381", "MOVED", Redirection("MOVED", 3999, Address("10.0.0.1", 6381))),
-        ("MOVED 1 :6381", "MOVED", Redirection("MOVED", 1, Address("a", 6381))),
-        ("1 ?:6381", "ASK", Redirection("ASK", 1, Address("a", 6381))),
-        ("1 fe80::1:6381", "ASK", Redirection("ASK", 1, Address("fe80::1", 6381))),
+        ("3999 10.0.0.1:6381", "MOVED", Redirection("MOVED", 3999, NodeAddress("10.0.0.1", 6381))),
+        ("MOVED 1 :6381", "MOVED", Redirection("MOVED", 1, NodeAddress("a", 6381))),
+        ("1 ?:6381", "ASK", Redirection("ASK", 1, NodeAddress("a", 6381))),
+        ("1 fe80::1:6381", "ASK", Redirection("ASK", 1, NodeAddress("fe80::1", 6381))),
         ("no such key", "ERR", None),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_redirection_is_read(text: str, code: str, told: Redirection | None) -
 
 
 def test_an_address_is_written_so_that_it_can_be_read_again() -> None:
-    assert (str(Address("fe80::1", 5)), str(B)) == ("[fe80::1]:5", "b:2")
+    assert (str(NodeAddress("fe80::1", 5)), str(B)) == ("[fe80::1]:5", "b:2")
 
 
 def test_moved_slots_are_noted_without_asking() -> None:

@@ -30,7 +30,7 @@ from claude_comm import (
     RetryPolicy,
     Settings,
 )
-from claude_comm.delivery.reply import REPLY_TYPE, Address, address
+from claude_comm.delivery.reply import REPLY_TYPE, ReplyAddress, address
 from claude_comm.effects import Command
 from claude_comm.errors import (
     ConfigurationError,
@@ -354,7 +354,7 @@ def test_a_fork_reads_its_own_replies(settings: Settings, environ: dict[str, str
 )
 def test_only_an_address_is_answered(reply_to: str) -> None:
     assert address(reply_to) is None
-    assert address("asker/host-1") == Address("asker", "host-1")
+    assert address("asker/host-1") == ReplyAddress("asker", "host-1")
 
 
 def test_a_message_for_whose_answer_nobody_waits_gets_none(client: Client, settings: Settings) -> None:
