@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Hundreds of processes are started here: each would compile the sources anew where the caller forbids bytecode files.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-long chaos check bench install clean
 .DEFAULT_GOAL := install

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -73,19 +74,30 @@ class Import(NamedTuple):
     line: int
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
+@functools.cache
+def sources() -> dict[str, ast.Module]:
+    return dict(_sources())
+
+
+def _sources() -> Iterator[tuple[str, ast.Module]]:
     for path in sorted([*REPOSITORY.glob("claude_comm/**/*.py"), *REPOSITORY.glob("workers/**/*.py")]):
         name = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
         yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
-SOURCES = dict(sources())
-# Walked once: every question below is about these.
-NODES = {name: list(ast.walk(tree)) for name, tree in SOURCES.items()}
+@functools.cache
+def nodes_of_files() -> dict[str, list[ast.AST]]:
+    """Walked once, and by the first test that wants them: every question below is about these."""
+    return {name: list(ast.walk(tree)) for name, tree in sources().items()}
 
 
-def imports() -> Iterator[Import]:
-    for name, nodes in NODES.items():
+@functools.cache
+def imports() -> list[Import]:
+    return list(_imports())
+
+
+def _imports() -> Iterator[Import]:
+    for name, nodes in nodes_of_files().items():
         for node in nodes:
             if isinstance(node, ast.Import):
                 yield from (Import(name, alias.name, node.lineno) for alias in node.names)
@@ -95,30 +107,25 @@ def imports() -> Iterator[Import]:
                 yield Import(name, node.module, node.lineno)
                 # `from claude_comm import settings` names a module, not a value.
                 inner = (f"{node.module}.{alias.name}" for alias in node.names)
-                yield from (Import(name, what, node.lineno) for what in inner if what in SOURCES)
+                yield from (Import(name, what, node.lineno) for what in inner if what in sources())
 
 
-IMPORTS = list(imports())
-
-
+@functools.cache
 def inside() -> dict[str, dict[str, int]]:
     """Which file of ours imports which other one, and in which line. A package is meant where a name of it is asked
     for, and not where a file of it is."""
-    found: dict[str, dict[str, int]] = {name: {} for name in SOURCES}
-    for name, nodes in NODES.items():
+    found: dict[str, dict[str, int]] = {name: {} for name in sources()}
+    for name, nodes in nodes_of_files().items():
         for node in nodes:
             asked: set[str] = set()
             if isinstance(node, ast.Import):
                 asked = {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
-                asked = inner if inner <= SOURCES.keys() else {*inner, str(node.module)}
-            for what in asked & SOURCES.keys() - {name}:
+                asked = inner if inner <= sources().keys() else {*inner, str(node.module)}
+            for what in asked & sources().keys() - {name}:
                 found[name].setdefault(what, getattr(node, "lineno", 0))
     return found
-
-
-INSIDE = inside()
 
 
 def floor_of(name: str) -> int:
@@ -129,12 +136,12 @@ def floor_of(name: str) -> int:
 
 
 def test_every_file_has_a_floor() -> None:
-    for name in SOURCES:
+    for name in sources():
         assert floor_of(name) >= 0
 
 
 def test_imports_go_down_only() -> None:
-    for name, what, line in IMPORTS:
+    for name, what, line in imports():
         if what.partition(".")[0] not in ("claude_comm", "workers") or name in DOORS:
             continue
         if what in DOORS and what != "claude_comm":
@@ -175,15 +182,15 @@ MAP = read_map()
 
 
 def test_the_map_has_a_row_for_each_package_and_no_arrow_up() -> None:
-    rows, files = list(MAP), [name for name in SOURCES if name not in DOORS and floor_of(name) > 0]
-    assert {package_of(name) for name in files if INSIDE[name]} <= set(rows) <= {package_of(name) for name in files}
+    rows, files = list(MAP), [name for name in sources() if name not in DOORS and floor_of(name) > 0]
+    assert {package_of(name) for name in files if inside()[name]} <= set(rows) <= {package_of(name) for name in files}
     for package, allowed in MAP.items():
         above = rows[: rows.index(package)]
         assert allowed <= set(above), f"the row of {package!r} in CONTRIBUTING.md names what is not above it"
 
 
 def test_imports_stand_on_the_map() -> None:
-    for name, what, line in ((by, what, line) for by, asked in INSIDE.items() for what, line in asked.items()):
+    for name, what, line in ((by, what, line) for by, asked in inside().items() for what, line in asked.items()):
         own, other = package_of(name), package_of(what)
         if own == other or floor_of(what) == 0 or {name, what} & DOORS.keys():
             continue
@@ -210,7 +217,7 @@ def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
 
 def test_no_files_import_each_other() -> None:
     """A door names what lies above it, and imports nothing when it is opened: it closes no circle."""
-    assert circles({name: set(INSIDE[name]) - set(DOORS) for name in SOURCES if name not in DOORS}) == []
+    assert circles({name: set(inside()[name]) - set(DOORS) for name in sources() if name not in DOORS}) == []
 
 
 def test_a_circle_is_found() -> None:
@@ -219,7 +226,7 @@ def test_a_circle_is_found() -> None:
 
 
 def test_foreign_packages_stay_on_their_floors() -> None:
-    for name, what, line in IMPORTS:
+    for name, what, line in imports():
         package = what.partition(".")[0]
         if package in sys.stdlib_module_names or package in ("claude_comm", "workers"):
             continue
@@ -232,14 +239,14 @@ def is_pure(name: str) -> bool:
 
 
 def test_floors_0_to_2_import_nothing_of_the_outside() -> None:
-    for name, what, line in IMPORTS:
+    for name, what, line in imports():
         if is_pure(name) and what.partition(".")[0] in sys.stdlib_module_names:
             allowed = what in PURE or what.partition(".")[0] in PURE or (what == "time" and name in READS_CLOCK)
             assert allowed, f"{name}:{line} imports {what}: time, chance and the outside are arguments"
 
 
 def test_floors_0_to_2_call_nothing_of_the_outside() -> None:
-    for name, node in ((pure, node) for pure in filter(is_pure, SOURCES) for node in NODES[pure]):
+    for name, node in ((pure, node) for pure in filter(is_pure, sources()) for node in nodes_of_files()[pure]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             assert node.func.attr not in NO_CLOCK, f"{name}:{node.lineno} asks for the time"
             reads = node.func.attr in {"read_text", "read_bytes", "write_text", "write_bytes", "open"}
@@ -251,7 +258,7 @@ def test_floors_0_to_2_call_nothing_of_the_outside() -> None:
 def test_a_front_door_imports_nothing_when_it_is_opened() -> None:
     """Outside of `if TYPE_CHECKING`, a door imports the standard library and words alone."""
     for name in DOORS:
-        for node in SOURCES[name].body:
+        for node in sources()[name].body:
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("claude_comm"):
                 own = name != "claude_comm" and node.module.startswith(f"{name}.")
                 assert own or floor_of(node.module) == 0, f"{name}:{node.lineno} imports {node.module} at once"
@@ -261,7 +268,7 @@ def test_only_the_floors_that_need_to_catch_everything_do() -> None:
     """`except Exception` stands around a user's handlers and types, and nowhere else."""
     broad = [
         name
-        for name, nodes in NODES.items()
+        for name, nodes in nodes_of_files().items()
         for node in nodes
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
