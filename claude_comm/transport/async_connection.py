@@ -13,13 +13,15 @@ from typing import Any, TypeAlias
 
 import hiredis
 import redis
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
+
+from claude_comm.transport.redis_py import translated
+from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, reader
 
 Done: TypeAlias = Callable[[list[Any] | Exception], None]
 
 
 class AsyncConnection(asyncio.Protocol):
-    """A connection of redis-py after `open`. Raises redis-py's errors, and OSError."""
+    """A connection of redis-py after `open`. Raises Disconnected, ErrorReply, and OSError."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -31,11 +33,13 @@ class AsyncConnection(asyncio.Protocol):
         self._retired = False
 
     async def open(self) -> None:
-        await self._connection.connect()
+        try:
+            await self._connection.connect()
+        except redis.RedisError as error:
+            raise translated(error) from None
         self._transport = self._connection._writer.transport
-        self._gets = self._connection._parser._reader.gets
-        self._feed = self._connection._parser._reader.feed
-        self._has_data = self._connection._parser._reader.has_data
+        replies = reader()
+        self._gets, self._feed, self._has_data = replies.gets, replies.feed, replies.has_data
         self._streams = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self.send = self._transport.write
@@ -57,7 +61,7 @@ class AsyncConnection(asyncio.Protocol):
         if not count:
             return []
         if self._transport.is_closing():
-            raise redis.ConnectionError("the server closed the connection")
+            raise Disconnected("the server closed the connection")
         waiter: asyncio.Future[list[Any]] = self._loop.create_future()
 
         def hand_over(replies: list[Any] | Exception) -> None:
@@ -93,7 +97,7 @@ class AsyncConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(exc or redis.ConnectionError("the server closed the connection"))
+        self._fail(exc or Disconnected("the server closed the connection"))
         self._streams.connection_lost(exc)
         if not self.ended.done():
             self.ended.set_result(None)
@@ -108,9 +112,6 @@ class AsyncConnection(asyncio.Protocol):
                 reply = gets()
                 if reply is NOT_ENOUGH_DATA:
                     return
-                if isinstance(reply, redis.ConnectionError):
-                    self._fail(reply)
-                    return
                 if not isinstance(reply, hiredis.PushNotification):
                     replies.append(reply)
             bound.cancel()
@@ -121,7 +122,7 @@ class AsyncConnection(asyncio.Protocol):
             self.close()
 
     def _late(self, within_s: float) -> None:
-        self._fail(redis.TimeoutError(f"no reply within {within_s:g} s"))
+        self._fail(Disconnected(f"no reply within {within_s:g} s"))
 
     def _fail(self, error: Exception) -> None:
         expected, self._expected = self._expected, deque()

@@ -12,7 +12,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
-import redis
 from redis.asyncio import connection as redis_connections
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -24,13 +23,14 @@ from claude_comm.transport.pool import (
     APPEND_PART,
     CONNECT_TIMEOUT_S,
     REPLY_TIMEOUT_S,
-    connection_options,
     outcomes,
     pack,
     packed,
     translate,
     translated,
 )
+from claude_comm.transport.redis_py import connection_options
+from claude_comm.transport.replies import Disconnected, ErrorReply
 
 Landed: TypeAlias = Callable[[list[Any] | TransportError], None]
 
@@ -63,7 +63,7 @@ class AsyncConnectionPool:
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
         replies = await self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
-        if isinstance(replies[0], redis.RedisError):
+        if isinstance(replies[0], ErrorReply):
             raise outcomes(replies, self.close_idle)[0]
         return replies[0]
 
@@ -154,7 +154,7 @@ class AsyncConnectionPool:
         connection = AsyncConnection(self._open(socket_timeout=step_s, socket_connect_timeout=connect_s))
         try:
             await connection.open()
-        except (redis.RedisError, OSError) as error:
+        except (Disconnected, ErrorReply, OSError) as error:
             translate(error, self.url)
         self._connections.add(connection)
         return connection
@@ -166,7 +166,7 @@ class AsyncConnectionPool:
     def broken(self, connection: AsyncConnection, error: BaseException) -> NoReturn:
         """Cancelled between a command and its reply: that reply must not answer the next command."""
         connection.close()
-        if isinstance(error, redis.RedisError | OSError):
+        if isinstance(error, Disconnected | OSError):
             translate(error, self.url)
         raise error
 

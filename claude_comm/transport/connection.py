@@ -1,8 +1,8 @@
 """One blocking connection, stripped to what a round trip needs.
 
-Law: redis-py opens the connection (address, TLS, authentication, RESP3); from then on bytes go out and replies come in
-here, with nothing between. The n-th reply is the n-th command's. A connection whose exchange was not seen through to
-its end is closed, so that no late reply answers the next command; nothing is tried again.
+Law: `transport.opening` opens the connection (address, TLS, authentication, RESP3); from then on bytes go out and
+replies come in here, with nothing between. The n-th reply is the n-th command's. A connection whose exchange was not
+seen through to its end is closed, so that no late reply answers the next command; nothing is tried again.
 
 redis-py's own path takes a connection's lock, a health check, two metrics, a `poll` before each read and each write and
 a change of the socket's timeout around each read: together more than the server's work on one message.
@@ -10,26 +10,27 @@ a change of the socket's timeout around each read: together more than the server
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
+from contextlib import suppress
 from typing import Any
 
 import hiredis
-import redis
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
+
+from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, reader
 
 _READ_BYTES = 1 << 16
 
 
 class Connection:
-    """A connection of redis-py that is connected. Raises redis-py's errors, and OSError."""
+    """A socket to a server that has greeted us. Raises Disconnected, and OSError."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        connection.connect()
-        self._socket: socket.socket = connection._sock
-        self._reader: Any = connection._parser._reader
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+        self._pid = os.getpid()
+        self._reader = reader()
         self._buffer = bytearray(_READ_BYTES)
         # The kernel keeps the time of a plain socket; TLS, which may read twice for one message, keeps its own.
         self._kernel_waits = type(self._socket) is socket.socket
@@ -56,22 +57,27 @@ class Connection:
             reply = gets()
             if reply is NOT_ENOUGH_DATA:
                 self._receive()
-            elif isinstance(reply, redis.ConnectionError):
-                raise reply
             elif not isinstance(reply, hiredis.PushNotification):
                 replies.append(reply)
         return replies
 
     def close(self) -> None:
-        self._connection.disconnect()
+        """At once. A child's copy is only closed: the connection is still its parent's."""
+        if self._pid == os.getpid():
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def __del__(self) -> None:
+        self._socket.close()
 
     def _receive(self) -> None:
         try:
             size = self._socket.recv_into(self._buffer)
         except BlockingIOError:
-            raise redis.TimeoutError(f"no reply within {self._within_s:g} s") from None
+            raise Disconnected(f"no reply within {self._within_s:g} s") from None
         if not size:
-            raise redis.ConnectionError("the server closed the connection")
+            raise Disconnected("the server closed the connection")
         self._reader.feed(self._buffer, 0, size)
 
     def _bound(self, within_s: float) -> None:

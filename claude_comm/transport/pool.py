@@ -1,8 +1,7 @@
-"""One server, reached over connections that redis-py opens; blocking.
+"""One server, reached over connections of `transport.connection`; blocking.
 
-Law: replies are what the server sent (RESP3), untouched by redis-py's per-command callbacks, whose shapes move
-between its versions. redis-py's own retry is off: it was seen to write a message twice. Every foreign error
-becomes one of ours here.
+Law: replies are what the server sent (RESP3). Nothing is tried again. Every error of a connection becomes one of
+`claude_comm.errors` here.
 """
 
 from __future__ import annotations
@@ -11,20 +10,14 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn
 
 import hiredis
-import redis
-import redis.connection
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
 from claude_comm.errors import (
     NOT_READY,
-    ConfigurationError,
     ServerNotReady,
     ServerRefused,
     ServerUnreachable,
@@ -32,6 +25,8 @@ from claude_comm.errors import (
 )
 from claude_comm.settings import public
 from claude_comm.transport.connection import Connection
+from claude_comm.transport.opening import opener
+from claude_comm.transport.replies import Disconnected, ErrorReply
 
 REPLY_TIMEOUT_S = REPLY_WITHIN_MS / 1000
 CONNECT_TIMEOUT_S = 5.0
@@ -43,35 +38,6 @@ _XADD = b"*5\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\ne\r\n$"
 pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
 
-def connection_options(url: str) -> dict[str, Any]:
-    """redis-py connection arguments for a `redis://`, `rediss://` or `unix://` address."""
-    try:
-        parsed = redis.connection.parse_url(url)
-    except ValueError as error:
-        raise ConfigurationError(f"the server's address {public(url)} cannot be used: {error}") from None
-    kind = parsed.get("connection_class", redis.connection.Connection)
-    odd = parsed.keys() - {"connection_class", "host", "port", "path", "db", "username", "password"}
-    if unknown := sorted(odd and odd - _arguments(kind)):
-        raise ConfigurationError(f"the server's address {public(url)} has an option that nobody reads: {unknown[0]!r}.")
-    return {
-        "protocol": 3,
-        "legacy_responses": False,
-        "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": REPLY_TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "driver_info": None,
-        **parsed,
-    }
-
-
-def _arguments(kind: type) -> set[str]:
-    """What a connection of this kind, and those that it is derived from, may be opened with."""
-    import inspect  # only where the server's address has options of its own
-
-    makers = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
-    return {name for maker in makers for name in inspect.signature(maker).parameters}
-
-
 class ConnectionPool:
     """Blocking connections to one server, as many as are used at once; safe to share between threads and to fork."""
 
@@ -79,14 +45,7 @@ class ConnectionPool:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        options = connection_options(url)
-        kind = options.pop("connection_class", redis.connection.Connection)
-        self._local = kind is redis.connection.UnixDomainSocketConnection
-        if not self._local:
-            options["socket_keepalive"] = True
-        else:
-            options.pop("socket_connect_timeout")
-        self._open = partial(kind, **options)
+        self._open = opener(url)
         self._pid = os.getpid()
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[Connection] = []
@@ -95,7 +54,7 @@ class ConnectionPool:
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
         replies = self._exchange([(pack(command.args), 1)], (command.within_ms + command.wait_ms) / 1000)
-        if isinstance(replies[0], redis.RedisError):
+        if isinstance(replies[0], ErrorReply):
             raise outcomes(replies, self.close_idle)[0]
         return replies[0]
 
@@ -148,19 +107,13 @@ class ConnectionPool:
             if connection.usable():
                 return connection
             connection.close()
+        step_s = min(within_s, REPLY_TIMEOUT_S)
         try:
-            connection = Connection(self._open(**self._bounds(within_s)))
-        except (redis.RedisError, OSError) as error:
+            connection = Connection(self._open(min(within_s, CONNECT_TIMEOUT_S), step_s))
+        except (Disconnected, ErrorReply, OSError) as error:
             translate(error, self.url)
         self._connections.add(connection)
         return connection
-
-    def _bounds(self, within_s: float) -> dict[str, float]:
-        """What of that time each step of opening may take."""
-        step_s = min(within_s, REPLY_TIMEOUT_S)
-        if self._local:
-            return {"socket_timeout": step_s}
-        return {"socket_timeout": step_s, "socket_connect_timeout": min(within_s, CONNECT_TIMEOUT_S)}
 
     def give_back(self, connection: Connection) -> None:
         """Takes back a connection all of whose replies were read."""
@@ -169,7 +122,7 @@ class ConnectionPool:
     def broken(self, connection: Connection, error: BaseException) -> NoReturn:
         """Interrupted between a command and its reply: that reply must not answer the next command."""
         connection.close()
-        if isinstance(error, redis.RedisError | OSError):
+        if isinstance(error, Disconnected | OSError):
             translate(error, self.url)
         raise error
 
@@ -272,12 +225,12 @@ def packed(posts: Sequence[Post]) -> bytes:
 
 
 def outcomes(replies: list[Any], in_doubt: Callable[[], object]) -> list[Any]:
-    """Replies with redis-py's error values made ours.
+    """Replies with error replies made errors of ours.
 
     A server in another state may have been replaced behind its address: then `in_doubt` is called, which drops the
     connections to it. Raises ServerNotReady where that is the answer to all.
     """
-    errors = [place for place, reply in enumerate(replies) if isinstance(reply, redis.RedisError)]
+    errors = [place for place, reply in enumerate(replies) if isinstance(reply, ErrorReply)]
     if not errors:
         return replies
     for place in errors:
@@ -289,20 +242,19 @@ def outcomes(replies: list[Any], in_doubt: Callable[[], object]) -> list[Any]:
     return replies
 
 
-def refused(error: redis.RedisError) -> TransportError:
-    """The server's own error, with its code kept first (`OOM`, `BUSYGROUP`, `NOGROUP`, ...)."""
-    text = str(error).rstrip(".")
-    code = error.status_code or text.split(" ", 1)[0]
+def refused(error: ErrorReply) -> TransportError:
+    """The server's own error, with its code kept (`OOM`, `BUSYGROUP`, `NOGROUP`, ...)."""
+    code, text = error.code, error.text
     return ServerNotReady(text, code=code) if code in NOT_READY else ServerRefused(text, code=code)
 
 
 def translated(error: Exception, url: str) -> TransportError:
-    """The error of ours that a redis-py error means."""
-    if isinstance(error, redis.ResponseError | redis.AuthenticationError):
+    """The error of ours that an error of a connection means."""
+    if isinstance(error, ErrorReply):
         return refused(error)
     return ServerUnreachable(public(url), str(error) or type(error).__name__)
 
 
 def translate(error: Exception, url: str) -> NoReturn:
-    """Raises the error of ours that a redis-py error means."""
+    """Raises the error of ours that an error of a connection means."""
     raise translated(error, url) from None

@@ -6,15 +6,15 @@ so a map that is old or empty costs a round trip and never an answer.
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
-from redis.crc import key_slot
-
 from claude_comm.effects import Argument
 from claude_comm.errors import ServerRefused
+
+SLOTS = 16384
 
 # Commands that we, or an operator through us, send to a server and not to a key.
 _KEYLESS = frozenset(
@@ -94,7 +94,11 @@ def slot_of(args: Sequence[Argument]) -> int | None:
 
 @lru_cache(maxsize=16384)
 def slot_of_key(key: str | bytes) -> int:
-    return key_slot(key.encode() if isinstance(key, str) else key)
+    """CRC-16 (XMODEM) of what stands in the first braces, else of the whole key."""
+    whole = key.encode() if isinstance(key, str) else key
+    _, _, behind = whole.partition(b"{")
+    tag, closing, _ = behind.partition(b"}")
+    return crc_hqx(tag if closing and tag else whole, 0) % SLOTS
 
 
 def _key(args: Sequence[Argument]) -> Argument | None:
