@@ -215,3 +215,9 @@ def _require_known(body: bytes) -> None:
         raise NewerFormat(
             f"wire {version}", f"wire version {version} is newer than this program reads ({WIRE_VERSION})"
         )
+
+
+def is_json(content_type: str) -> bool:
+    """Whether payloads of this type are JSON, such as `application/json; charset=utf-8`."""
+    essence = content_type.partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")

@@ -14,7 +14,7 @@ import msgspec
 
 from claude_comm.cli.documents import JsonLine
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.schema import check
+from claude_comm.schema.bounded import check
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.verdict import Json, Policy, Verdict, at_a_gate
 

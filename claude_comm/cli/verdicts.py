@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from claude_comm.escaping import clean
-from claude_comm.schema.explain import explain
+from claude_comm.schema.explanation import explain
 from claude_comm.schema.verdict import Verdict, at_a_gate
 from claude_comm.terminal.output import emit, emit_styled, style_of
 

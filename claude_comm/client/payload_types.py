@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from claude_comm import json_form
-from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope
+from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope, is_json
 from claude_comm.errors import DecodeError
 from claude_comm.json_form import UNFIT, is_pydantic, pydantic_validator
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.types.exact import accepts, is_schema, produces, reads_forms
 
-__all__ = ["accepted", "bytes_of", "is_json", "payload_of", "produced", "reader_of", "value_reader_of"]
+__all__ = ["accepted", "bytes_of", "payload_of", "produced", "reader_of", "value_reader_of"]
 
 
 def accepted(shape: Any) -> Schema:
@@ -104,9 +104,3 @@ def bytes_of(envelope: Envelope) -> bytes:
     if not isinstance(payload, bytes):
         raise DecodeError(f"the payload of {envelope.id} is neither bytes nor text, as {envelope.content_type} has it.")
     return payload
-
-
-def is_json(content_type: str) -> bool:
-    """Whether payloads of this type are JSON, such as `application/json; charset=utf-8`."""
-    essence = content_type.partition(";")[0].strip().lower()
-    return essence == "application/json" or essence.endswith("+json")

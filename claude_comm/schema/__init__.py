@@ -1,29 +1,35 @@
 """The schema algebra: can every message that one module sends be accepted by another?
 
-The front door. `check`, `diff` and `adapt` here are bounded in real time: this file alone reads the clock. The pure
-ones, which count steps unless they are given a clock, are in the modules of the same names.
-
-Law: the engine asks its budget at every step of a proof; what it cannot interrupt (compiling, canonical forms,
-validating) it estimates first, and leaves out where that might take long. So a clock is all that it needs from outside,
-and no helper process: a second thread of the caller runs on while a proof is searched.
+This is the front door: what is named here is public, and imported when it is first used.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from claude_comm.schema.containment.check import check as pure_check
-from claude_comm.schema.dialect import DEFAULT, Dialect
-from claude_comm.schema.evolution.adapt import Proposal
-from claude_comm.schema.evolution.adapt import adapt as pure_adapt
-from claude_comm.schema.evolution.adapter import apply
-from claude_comm.schema.evolution.diff import Difference
-from claude_comm.schema.evolution.diff import diff as pure_diff
-from claude_comm.schema.evolution.infer import infer
-from claude_comm.schema.explain import explain
-from claude_comm.schema.normalform.bundle import bundle
-from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Policy, Reason, Undecided, Verdict
+if TYPE_CHECKING:
+    from claude_comm.schema.bounded import adapt, check, diff
+    from claude_comm.schema.evolution.adapter import apply
+    from claude_comm.schema.evolution.infer import infer
+    from claude_comm.schema.explanation import explain
+    from claude_comm.schema.normalform.bundle import bundle
+    from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict
+
+_HOMES = {
+    "Compatible": "verdict",
+    "Impossible": "verdict",
+    "Incompatible": "verdict",
+    "Reason": "verdict",
+    "Undecided": "verdict",
+    "Verdict": "verdict",
+    "adapt": "bounded",
+    "apply": "evolution.adapter",
+    "bundle": "normalform.bundle",
+    "check": "bounded",
+    "diff": "bounded",
+    "explain": "explanation",
+    "infer": "evolution.infer",
+}
 
 __all__ = [
     "Compatible",
@@ -42,79 +48,15 @@ __all__ = [
 ]
 
 
-def check(
-    produced: Json,
-    accepted: Json,
-    *,
-    policy: Policy = "closed-producer",
-    budget_ms: float = 2_000,
-    default_dialect: Dialect = DEFAULT,
-    documents: Mapping[str, Json] | None = None,
-) -> Verdict:
-    """Whether every message of `produced` is one of `accepted`, within about `budget_ms` of real time.
+def __getattr__(name: str) -> object:
+    """Imports the file that defines a public name on first access (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'claude_comm.schema' has no attribute {name!r}")
+    import importlib
 
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and nothing else.
-    """
-    produced, accepted = _whole(documents, default_dialect, produced, accepted)
-    return pure_check(
-        produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
-    )
-
-
-def diff(
-    old: Json,
-    new: Json,
-    *,
-    policy: Policy = "closed-producer",
-    budget_ms: float = 2_000,
-    default_dialect: Dialect = DEFAULT,
-    documents: Mapping[str, Json] | None = None,
-) -> Difference:
-    """What changed from `old` to `new`, and for whom; all its proofs together take about `budget_ms` of real time.
-
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and nothing else.
-    """
-    old, new = _whole(documents, default_dialect, old, new)
-    return pure_diff(
-        old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
-    )
-
-
-def adapt(
-    produced: Json,
-    accepted: Json,
-    *,
-    aliases: Mapping[str, Sequence[str]] | None = None,
-    policy: Policy = "closed-producer",
-    budget_ms: float = 2_000,
-    default_dialect: Dialect = DEFAULT,
-    documents: Mapping[str, Json] | None = None,
-) -> tuple[Proposal, ...]:
-    """Adapters from `produced` to `accepted`, the best first; all proofs together take about `budget_ms` of real time.
-
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and nothing else.
-    """
-    produced, accepted = _whole(documents, default_dialect, produced, accepted)
-    return pure_adapt(
-        produced,
-        accepted,
-        aliases=aliases,
-        policy=policy,
-        budget_ms=budget_ms,
-        default_dialect=default_dialect,
-        clock=time.monotonic,
-    )
-
-
-def _whole(
-    documents: Mapping[str, Json] | None, default_dialect: Dialect, first: Json, second: Json
-) -> tuple[Json, Json]:
-    """Two schemas with what they refer to."""
-    given = documents or {}
-    return bundle(first, given, default_dialect=default_dialect), bundle(second, given, default_dialect=default_dialect)
+    value: object = getattr(importlib.import_module(f"claude_comm.schema.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -14,14 +14,19 @@ import os
 import select
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import hiredis
 
 from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, reader
 
 _READ_BYTES = 1 << 16
+
+# Opens a socket, greeted; the times are for connecting and for each step after that.
+# Raises Disconnected, ErrorReply or OSError.
+Opener: TypeAlias = Callable[[float, float], socket.socket]
 
 
 class Connection:

@@ -8,20 +8,16 @@ opened by redis-py, which knows its options. Both send the same greeting, and no
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import hiredis
 
 from claude_comm.settings import DEFAULT_PORT
+from claude_comm.transport.connection import Opener
 from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, ErrorReply, reader
 
 _READ_BYTES = 1 << 12
-
-# Opens a socket, greeted; the times are for connecting and for each step after that.
-# Raises Disconnected, ErrorReply or OSError.
-Opener: TypeAlias = Callable[[float, float], socket.socket]
 
 
 class Endpoint(NamedTuple):

@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from claude_comm.errors import ConfigurationError
 from claude_comm.settings import public
-from claude_comm.transport.opening import Opener
+from claude_comm.transport.connection import Opener
 from claude_comm.transport.replies import Disconnected, ErrorReply
 
 

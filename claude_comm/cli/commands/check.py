@@ -57,7 +57,7 @@ def command(
 
 
 def _pair(schemas: tuple[Json, Json], strict: bool, budget: float, as_json: bool) -> int:
-    from claude_comm.schema import check
+    from claude_comm.schema.bounded import check
 
     verdict = check(*schemas, policy=policy(strict), budget_ms=budget)
     if as_json:

@@ -14,7 +14,7 @@ from claude_comm.ops import registry
 from claude_comm.pipeline.faults import faults
 from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.environment import settings_of_process
-from claude_comm.schema import check
+from claude_comm.schema.bounded import check
 from claude_comm.schema.verdict import Verdict
 from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit, emit_json

@@ -19,9 +19,9 @@ from claude_comm.cli.options import (
     policy,
 )
 from claude_comm.escaping import clean
-from claude_comm.schema import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict, check
+from claude_comm.schema.bounded import check
 from claude_comm.schema.dialect import dialect_of
-from claude_comm.schema.verdict import Json
+from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Reason, Undecided, Verdict
 from claude_comm.terminal.output import FAILED, GOOD, OPEN, emit, emit_document, emit_json, emit_styled, shorten
 
 _STYLES = {"compatible": GOOD, "incompatible": FAILED, "impossible": FAILED, "undecided": OPEN}

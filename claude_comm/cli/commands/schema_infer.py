@@ -22,7 +22,7 @@ def command(
 
     Every sample is an instance of it. It goes to stdout as JSON, on a terminal in colours unless --json is given.
     """
-    from claude_comm.schema import infer as suggest
+    from claude_comm.schema.evolution.infer import infer as suggest
 
     documents.one_stdin(*files)
     schema = suggest(_samples(files, jsonl))

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeAlias
 
+from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.batching import Queue, Queued, fail, settle
 from claude_comm.client.publisher.outbox_sender import OnFull
-from claude_comm.client.publisher.sender import AsyncSender
 from claude_comm.effects import Post
 from claude_comm.errors import TransportError
 from claude_comm.ops.publish import Outcomes, without_room

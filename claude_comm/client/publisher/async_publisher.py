@@ -17,15 +17,15 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from claude_comm.client.identity import identify
-from claude_comm.client.publisher import negotiate
 from claude_comm.client.publisher.async_batching import AsyncBatcher
+from claude_comm.client.publisher.async_requests import AsyncRequests
+from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, LEAST_S, Backpressure, OnLag, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Outgoing
-from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, AsyncRequests
-from claude_comm.client.publisher.sender import AsyncSender
+from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.delivery.reply import result
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
@@ -256,6 +256,9 @@ class AsyncPublisher:
         `schema` is a JSON Schema or a Python type that has one. Raises UnknownModule, SchemaError or
         NegotiationRefused, whose `refusal` carries the verdict and its witness.
         """
+        # The engine of schemas takes longer to import than a publisher that never negotiates.
+        from claude_comm.client.publisher import negotiate
+
         question = await self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
         return self._outgoing.hold(await asyncio.to_thread(negotiate.ask_alone, self.identity.settings, question))
 

@@ -32,14 +32,13 @@ Four messages took two round trips, no message waited for one that was not there
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
@@ -47,6 +46,9 @@ from claude_comm.client.publisher.sender import Sender
 from claude_comm.effects import Post
 from claude_comm.errors import PublisherBusy, PublisherClosed, PublisherFull, TransportError
 from claude_comm.ops.publish import Outcomes
+
+if TYPE_CHECKING:
+    import asyncio
 
 DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
 # The most messages of one batch: a larger one gains nothing, and its first message waits for its last.

@@ -6,24 +6,24 @@ the consumer accepts those; what was validated is what is sent, to the byte. Not
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from claude_comm.client.payload_types import is_json
-from claude_comm.envelope import MSGPACK
+from claude_comm.envelope import MSGPACK, is_json
 from claude_comm.errors import AgreementBroken, EncodeError
 from claude_comm.json_form import json_form, written
 from claude_comm.negotiation.agreement import Agreement, require
-from claude_comm.schema.validation.enforced import may_take_null, under
-from claude_comm.schema.validation.validator import Validator, compile_validator
+
+if TYPE_CHECKING:
+    pass
 
 
 class Held(msgspec.Struct, frozen=True):
     """An agreement and what enforces it. `open`: null may be allowed somewhere, which NaN is to a validator."""
 
     agreement: Agreement
-    validators: list[Validator]
+    validators: list[Any]
     open: bool
 
 
@@ -35,6 +35,10 @@ class Enforcement:
 
     def hold(self, agreement: Agreement) -> Agreement:
         """From now on, messages of this type to this consumer go under it. Raises NegotiationRefused."""
+        # The validators take longer to import than a publisher without agreements.
+        from claude_comm.schema.validation.enforced import may_take_null, under
+        from claude_comm.schema.validation.validator import compile_validator
+
         require(agreement)
         schemas = under(agreement.policy, agreement.produced)
         held = Held(agreement, [compile_validator(schema) for schema in schemas], any(map(may_take_null, schemas)))

@@ -18,7 +18,8 @@ from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.ops import agreements as stored
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import Contract, Schema
-from claude_comm.schema import Undecided, check
+from claude_comm.schema.bounded import check
+from claude_comm.schema.verdict import Undecided
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client

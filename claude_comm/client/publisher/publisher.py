@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from claude_comm.client.identity import identify
-from claude_comm.client.publisher import negotiate
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, LEAST_S, Backpressure, OnLag, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
@@ -257,6 +256,9 @@ class Publisher:
         `schema` is a JSON Schema or a Python type that has one. Raises UnknownModule, SchemaError or
         NegotiationRefused, whose `refusal` carries the verdict and its witness.
         """
+        # The engine of schemas takes longer to import than a publisher that never negotiates.
+        from claude_comm.client.publisher import negotiate
+
         question = self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
         return self._outgoing.hold(negotiate.ask(self.client, self.identity.settings, question))
 

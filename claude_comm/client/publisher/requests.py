@@ -1,37 +1,33 @@
-"""Requests: one reader of a publisher's replies, shared by all who wait for one.
+"""Requests of threads: one reader of a publisher's replies, shared by all who wait for one.
 
 Law: a request ends by its deadline: with its answer, or with ReplyTimeout.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import time
 from contextlib import suppress
 
 from claude_comm.client.identity import Identity, identify
-from claude_comm.client.publisher.async_batching import AsyncBatcher
 from claude_comm.client.publisher.batching import Batcher
 from claude_comm.client.publisher.replies import Mailbox
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ReplyTimeout, TransportError
 from claude_comm.ops import replies as ops
-from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.driver import Client
 
 DEFAULT_TIMEOUT_S = 30.0
 # How long reading rests after the server did not answer.
-_UNREACHABLE_WAIT_S = 0.2
-_CANCEL_AGAIN_S = 0.1
+UNREACHABLE_WAIT_S = 0.2
 # How long `close` waits for a read that a frozen server does not end.
 _CLOSE_WITHIN_S = 2.0
 
 
 class Requests:
-    """For threads: each requester waits, and one thread reads for all."""
+    """Each requester waits, and one thread reads for all."""
 
     def __init__(self, identity: Identity, client: Client, batcher: Batcher) -> None:
         self._identity, self._client, self._batcher = identity, client, batcher
@@ -101,7 +97,7 @@ class Requests:
                 if reached:
                     mailbox.unreachable(error)
                 reached = False
-                stop.wait(_UNREACHABLE_WAIT_S)
+                stop.wait(UNREACHABLE_WAIT_S)
         if reached:
             self._leave(mailbox)
 
@@ -110,55 +106,6 @@ class Requests:
             self._client.run(ops.leave(mailbox.key))
         except TransportError as error:
             mailbox.unreachable(error)
-
-
-class AsyncRequests:
-    """For the tasks of one event loop: one of them reads for all."""
-
-    def __init__(self, identity: Identity, client: AsyncClient, batcher: AsyncBatcher) -> None:
-        self.mailbox = Mailbox(identity)
-        self._client, self._batcher = client, batcher
-        self._task: asyncio.Task[None] | None = None
-
-    async def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
-        """The answer. Raises ReplyTimeout, and what sending raises."""
-        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-        self.mailbox.expect(id_, lambda answer: None if future.done() else future.set_result(answer))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._read())
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._batcher.send_request(id_, post)
-                return await future
-        except TimeoutError:
-            raise ReplyTimeout(target, id_, timeout_s) from None
-        finally:
-            self.mailbox.give_up(id_)
-
-    async def close(self) -> None:
-        """Ends the reading, and leaves nothing on the server."""
-        if self._task is None:
-            return
-        while not self._task.done():
-            # More than once: a cancellation that meets the end of a `wait_for` is lost before Python 3.12.
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
-        try:
-            await self._client.run(ops.leave(self.mailbox.key))
-        except TransportError as error:
-            self.mailbox.unreachable(error)
-
-    async def _read(self) -> None:
-        reached = True
-        while True:
-            try:
-                await self._client.run(self.mailbox.reading())
-                reached = True
-            except TransportError as error:
-                if reached:
-                    self.mailbox.unreachable(error)
-                reached = False
-                await asyncio.sleep(_UNREACHABLE_WAIT_S)
 
 
 class _Slot:

@@ -1,0 +1,69 @@
+"""Requests of the tasks of one event loop: the asyncio side of `publisher.requests`, written by hand.
+
+Law: as there. Here a request ends by its deadline because its task is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from claude_comm.client.identity import Identity
+from claude_comm.client.publisher.async_batching import AsyncBatcher
+from claude_comm.client.publisher.replies import Mailbox
+from claude_comm.client.publisher.requests import UNREACHABLE_WAIT_S
+from claude_comm.effects import Post
+from claude_comm.envelope import Envelope
+from claude_comm.errors import ReplyTimeout, TransportError
+from claude_comm.ops import replies as ops
+from claude_comm.transport.async_driver import AsyncClient
+
+_CANCEL_AGAIN_S = 0.1
+
+
+class AsyncRequests:
+    """One task reads for all."""
+
+    def __init__(self, identity: Identity, client: AsyncClient, batcher: AsyncBatcher) -> None:
+        self.mailbox = Mailbox(identity)
+        self._client, self._batcher = client, batcher
+        self._task: asyncio.Task[None] | None = None
+
+    async def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
+        """The answer. Raises ReplyTimeout, and what sending raises."""
+        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
+        self.mailbox.expect(id_, lambda answer: None if future.done() else future.set_result(answer))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._batcher.send_request(id_, post)
+                return await future
+        except TimeoutError:
+            raise ReplyTimeout(target, id_, timeout_s) from None
+        finally:
+            self.mailbox.give_up(id_)
+
+    async def close(self) -> None:
+        """Ends the reading, and leaves nothing on the server."""
+        if self._task is None:
+            return
+        while not self._task.done():
+            # More than once: a cancellation that meets the end of a `wait_for` is lost before Python 3.12.
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
+        try:
+            await self._client.run(ops.leave(self.mailbox.key))
+        except TransportError as error:
+            self.mailbox.unreachable(error)
+
+    async def _read(self) -> None:
+        reached = True
+        while True:
+            try:
+                await self._client.run(self.mailbox.reading())
+                reached = True
+            except TransportError as error:
+                if reached:
+                    self.mailbox.unreachable(error)
+                reached = False
+                await asyncio.sleep(UNREACHABLE_WAIT_S)

@@ -1,0 +1,43 @@
+"""How a batch gets to the wire on an event loop: the asyncio side of `publisher.sender`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from claude_comm.client.publisher.attempts import Attempts, raise_first
+from claude_comm.client.publisher.outbox_sender import OutboxSender, promised
+from claude_comm.effects import Post
+from claude_comm.ops.publish import Outcomes
+from claude_comm.transport.async_driver import AsyncClient
+from claude_comm.transport.async_pool import Landed
+
+
+class AsyncSender:
+    """For the tasks of one event loop."""
+
+    def __init__(self, client: AsyncClient, attempts: Attempts, outbox: OutboxSender | None) -> None:
+        self._client, self._attempts, self._outbox = client, attempts, outbox
+
+    async def deliver(self, posts: Sequence[Post]) -> Outcomes:
+        """As of `Sender`."""
+        sending = self._attempts.sending(posts)
+        if self._outbox is None:
+            return await self._client.run(sending)
+        numbers = await asyncio.to_thread(self._outbox.keep, posts)
+        return await self._client.run(self._outbox.delivering(numbers, posts, sending)) if numbers else promised(posts)
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether batches may be begun: with an outbox each must be kept first."""
+        return self._outbox is None
+
+    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
+        """Sends these at once and calls `done` with their outcomes; False where something else comes first."""
+        if self._outbox is not None or self._attempts.unannounced({post.stream for post in posts}):
+            return False
+        return self._client.data.begin(posts, done)
+
+    async def request(self, post: Post) -> None:
+        """Sends a request, which no outbox keeps. Raises TransportError."""
+        raise_first(await self._client.run(self._attempts.sending([post])))
