@@ -64,7 +64,7 @@ class Child:
     @property
     def mortal(self) -> bool:
         """Whether it has still to die at its point."""
-        return self.starts <= self._deaths
+        return bool(self._mortal) and self.starts <= self._deaths
 
     def start(self) -> None:
         with self._log.open("ab") as log:

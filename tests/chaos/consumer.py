@@ -25,8 +25,6 @@ from tests.chaos import tamper
 from tests.chaos.record import DELAYED, FLAKY, PLAIN, Mark, Recorder, check
 
 ACK_FIRST, BACKWARDS, STANDS_STILL = tamper.OWN
-# How many messages one handles that then stands still.
-LAST = 20
 # A delivery that a killed instance has left is claimed after this long: longer than any stop.
 LEASE_S = 2.0
 # A message that fails at first, and again in each process that sees it for the first time.
@@ -43,8 +41,12 @@ class Handling:
 
     def handle(self, mark: Mark, envelope: Envelope) -> None:
         self._count += 1
-        if self._control == STANDS_STILL and self._count > LAST:
+        if self._control == STANDS_STILL and self._count > 1:
+            # Ends when it is asked to, so that a run does not wait for it.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             threading.Event().wait()
+        if self._control == ACK_FIRST and self._count > 1:
+            tamper.kill_oneself()
         if self._slow_s:
             time.sleep(self._slow_s)
         if mark.check != check(envelope.source, envelope.target, mark.number):

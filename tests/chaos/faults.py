@@ -31,6 +31,8 @@ HALF_OPEN_S = (1.0, 8.0)
 # strikes it meanwhile.
 REPLACED_WITHIN_S, EMPTY_WITHIN_S = 8.0, 30.0
 NOWHERE = ("127.0.0.1", 1)
+# What is counted beside bad entries.
+COPY = "copied message"
 
 State = Callable[[redis.Redis], object]
 
@@ -277,7 +279,7 @@ class Faults:
                 fields: Fields = dict(chance.choice(sound))
                 if copied:
                     client.xadd(stream, fields)
-                    self.entries["duplicate"] += 1
+                    self.entries[COPY if stream == stage.keys.stream(target) else "copied event"] += 1
                     return
                 bad = poison(kind, fields[b"e"], target, time.time_ns() // 1000, chance)
                 self.bad_bodies.add(bad.get(b"e", b""))

@@ -72,9 +72,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     negotiation: bool = False
     # All that takes part starts at any moment of so many seconds, the server as well.
     late_s: float = 0.0
-    # A defect put in on purpose, see `tamper`, and how long after the publishers the consumers start.
+    # How many copies of messages, and how many bad entries, a run waits for.
+    least_entries: int = 0
+    # A defect put in on purpose, see `tamper`; and whether the consumers start once every publisher has published.
     control: str = ""
-    consumers_late_s: float = 0.0
+    consumers_last: bool = False
     slow_ms: float = 0.0
     # Children by name, the point at which each dies (see `tamper`), and in how many of their first lives.
     dies: dict[str, str] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.chaos.faults import Faults
+from tests.chaos.faults import COPY, Faults
 from tests.chaos.gather import gather
 from tests.chaos.plan import Plan
 from tests.chaos.stage import Stage
@@ -15,8 +15,8 @@ from tests.chaos.verdict import Findings, weigh
 from tests.chaos.work import idle_after, unrest_after
 
 _TURN_S = 0.005
-# How much longer a run may take for its crash points to be reached.
-_DEATHS_S = 20.0
+# How much longer a run may take for its crash points to be reached, and for what has to be put in.
+_MORE_S = 60.0
 
 
 class Outcome(msgspec.Struct):
@@ -43,7 +43,7 @@ def run(plan: Plan, folder: Path) -> Outcome:
         start_ns = time.monotonic_ns()
         faults = Faults(plan, stage)
         end = time.monotonic() + plan.seconds
-        while time.monotonic() < end or (_dying(stage) and time.monotonic() < end + _DEATHS_S):
+        while time.monotonic() < end or (_unfinished(stage, faults) and time.monotonic() < end + _MORE_S):
             stage.tick()
             faults.tick()
             time.sleep(_TURN_S)
@@ -61,5 +61,6 @@ def run(plan: Plan, folder: Path) -> Outcome:
         stage.destroy()
 
 
-def _dying(stage: Stage) -> bool:
-    return any(child.mortal for child in stage.everyone if child.name in stage.plan.dies)
+def _unfinished(stage: Stage, faults: Faults) -> bool:
+    few = min(faults.entries[COPY], len(faults.bad)) < stage.plan.least_entries
+    return few or any(child.mortal for child in stage.everyone)

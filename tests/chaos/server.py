@@ -98,6 +98,11 @@ class ChaosServer:
         except redis.RedisError:
             return ""
 
+    def unwritten_bytes(self) -> int:
+        """What it has confirmed, and not written to its append-only file yet because a flush runs."""
+        with self.client() as client:
+            return int(client.info("persistence")["aof_buffer_length"])
+
     def tail_file(self) -> Path:
         """The append-only file that is written to now."""
         return max((self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)

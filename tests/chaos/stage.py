@@ -16,6 +16,7 @@ from tests.chaos.child import Child
 from tests.chaos.link import Link
 from tests.chaos.plan import Plan
 from tests.chaos.server import ChaosServer
+from tests.chaos.tamper import DEADLY
 from tests.support.homes import child_environ
 from tests.support.masters import free_port
 
@@ -92,15 +93,15 @@ class Stage:
 
     def start(self) -> None:
         """Everyone, in any order, and returns when each consumer has handled something."""
+        consumers = self.children["consumer"]
         for child in self.everyone:
-            late = self.plan.consumers_late_s if child in self.children["consumer"] else 0.0
-            child.start_later(late + self._chance.uniform(0, self.plan.late_s))
-        deadline = time.monotonic() + START_S
-        while idle := [child.name for child in self.children["consumer"] if not self._begun(child)]:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{', '.join(idle)} handled no message within {START_S:g} s")
-            self.tick()
-            time.sleep(0.01)
+            last = self.plan.consumers_last and child in consumers
+            child.start_later(float("inf") if last else self._chance.uniform(0, self.plan.late_s))
+        if self.plan.consumers_last:
+            self._wait(self.children["publisher"], b"\nR ")
+            for child in consumers:
+                child.start_later(0)
+        self._wait(consumers, b"\n")
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -201,10 +202,13 @@ class Stage:
             CLAUDE_COMM_KEEP_S=str(self.plan.keep_s),
         )
         tampered = ["--control", control] if control else []
+        mortal = ["--die", self.plan.dies[name]] if name in self.plan.dies else []
+        deaths = self.plan.deaths
+        if control in DEADLY:
+            tampered, mortal, deaths = [], tampered, 1
         if name in self.plan.clocks:
             # With a sign in front it would be taken for an option.
             tampered.append(f"--clock={self.plan.clocks[name]}")
-        mortal = ["--die", self.plan.dies[name]] if name in self.plan.dies else []
         self.children[role].append(
             Child(
                 name,
@@ -213,13 +217,22 @@ class Stage:
                 environ,
                 self.folder / f"{name}.log",
                 mortal=mortal,
-                deaths=self.plan.deaths,
+                deaths=deaths,
             )
         )
 
-    def _begun(self, child: Child) -> bool:
+    def _wait(self, children: list[Child], mark: bytes) -> None:
+        """Until each has this in its record."""
+        deadline = time.monotonic() + START_S
+        while idle := [child.name for child in children if mark not in self._recorded(child)]:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{', '.join(idle)} did nothing within {START_S:g} s")
+            self.tick()
+            time.sleep(0.01)
+
+    def _recorded(self, child: Child) -> bytes:
         record = self.record(child.name)
-        return record.exists() and record.stat().st_size > 0
+        return record.read_bytes() if record.exists() else b""
 
     def _unread(self, client: redis.Redis) -> str:
         for target, group in self.targets.items():

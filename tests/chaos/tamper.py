@@ -3,16 +3,17 @@
 The product knows nothing of this. A child is started with `--control NAME`, `--die POINT:WHEN:N` or `--clock SECONDS`,
 and patches itself before it begins.
 
-Controls are defects put in on purpose, each of which the harness must notice:
+Controls are defects put in on purpose, each of which the harness must notice. Where a defect shows only in a process
+that ends at the wrong moment, the child ends itself at that moment, so that no run depends on luck:
 
 | control | the child then |
 | --- | --- |
-| `ack-before-handling` | (consumer) acks a delivery, then handles it |
-| `checkpoint-before-rows` | (projection) commits the checkpoints, then the rows before them |
+| `ack-before-handling` | (consumer) acks a delivery, then handles it; and is killed in between |
+| `checkpoint-before-rows` | (projection) commits the checkpoints, then the rows before them; and is killed in between |
 | `group-at-end` | (consumer) makes its group at `$`: what was sent before it is never read |
 | `no-deduplication` | (projection) has no unique index on messages, and inserts whatever it reads |
 | `backwards` | (consumer) handles what it read at once from the last to the first |
-| `stands-still` | (consumer) lives on after some messages, and handles no more |
+| `stands-still` | (consumer) lives on after its first message, and handles no more |
 | `ends-by-itself` | (projection) ends well, though nobody asked it |
 | `stray-key` | (projection) leaves a key on the server that has no end |
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import threading
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,8 +34,8 @@ from tests.chaos import wires
 
 # What a child does by itself, in its own loop.
 OWN = ("ack-before-handling", "backwards", "stands-still")
-# When a projection that does so ends by itself, or leaves its key.
-SOON_S = 1.0
+# Those that end the child, so that its first life alone is given them.
+DEADLY = ("ack-before-handling", "checkpoint-before-rows", "ends-by-itself")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,11 @@ def shift_clock(seconds: float, every_s: float = 0.0) -> None:
     time.time_ns = lambda: wall_ns() + int(ahead() * 1e9)
 
 
+def kill_oneself() -> None:
+    """As `kill -9` from outside: nothing is tidied up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _group_at_end() -> None:
     def at_end(words: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*words[:4], "$", *words[5:]) if words[:2] == ("XGROUP", "CREATE") else words
@@ -84,22 +90,15 @@ def _checkpoint_before_rows() -> None:
     def torn(database: Any, pages: Sequence[Any]) -> Any:
         with database.write() as writer:
             known = checkpoints.load_in(writer)
-            checkpoints.save_in(
-                writer,
-                {
-                    page.stream: checkpoints.Checkpoint(page.epoch, page.facts[-1].entry_id)
-                    for page in pages
-                    if known[page.stream].epoch == page.epoch
-                },
-            )
-        # Wide enough that who is killed is killed here.
-        time.sleep(0.4)
-        load_in = project.load_in
-        project.load_in = lambda _writer: known
-        try:
-            return whole(database, pages)
-        finally:
-            project.load_in = load_in
+            ahead = {
+                page.stream: checkpoints.Checkpoint(page.epoch, page.facts[-1].entry_id)
+                for page in pages
+                if known[page.stream].epoch == page.epoch
+            }
+            checkpoints.save_in(writer, ahead)
+        if any(stream.endswith(":inbox") for stream in ahead):
+            kill_oneself()
+        return whole(database, pages)
 
     catch_up.project = torn
 
@@ -121,16 +120,15 @@ def _no_deduplication() -> None:
 
 
 def _once_open(what: Callable[[], None]) -> None:
-    """Does it a moment after the projection has opened its database."""
+    """Does it once the projection has opened its database."""
     from workers import progress
 
     opened = progress.open_database
 
     def open_and_do(*args: Any, **named: Any) -> Any:
-        timer = threading.Timer(SOON_S, what)
-        timer.daemon = True
-        timer.start()
-        return opened(*args, **named)
+        database = opened(*args, **named)
+        what()
+        return database
 
     progress.open_database = open_and_do
 

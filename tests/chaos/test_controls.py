@@ -11,42 +11,35 @@ from tests.chaos.plan import Plan
 from tests.chaos.run import run
 
 # Short runs with what brings the defect to light, and nothing that hides it (an outbox sends again what was lost).
+# Nobody is struck by chance: a defect that a kill shows brings its own, see `tamper`.
 AIMED = Plan(
-    seconds=2.0,
-    publishers=2,
+    seconds=0.3,
+    publishers=1,
     outboxes=0,
     consumers=("solo",),
+    projections=1,
     ordered=(),
     bare=("solo",),
     janitor=False,
-    faults={"kill consumer": 1, "kill projection": 2},
-    faults_per_s=5.0,
-    entries_per_s=10.0,
-    slow_ms=4.0,
+    faults={},
+    faults_per_s=0,
+    entries_per_s=0,
     rest_s=20.0,
 )
+COPIED = msgspec.structs.replace(AIMED, entries_per_s=50.0, least_entries=8)
 CONTROLS = {
-    # Handling takes longer than messages take to come: who is killed is killed in the midst of it.
-    "ack-before-handling": (
-        msgspec.structs.replace(AIMED, faults={"kill consumer": 1}, slow_ms=15.0, messages_per_s=40.0),
-        "never handled by solo",
-    ),
-    "checkpoint-before-rows": (
-        msgspec.structs.replace(AIMED, faults={"kill projection": 1}, seconds=3.0),
-        "missing from projection",
-    ),
-    "no-deduplication": (AIMED, "more than once in projection"),
+    "ack-before-handling": (AIMED, "never handled by solo"),
+    "checkpoint-before-rows": (AIMED, "missing from projection"),
+    "no-deduplication": (COPIED, "more than once in projection"),
+    # Those that read last find more than one message to read.
     "backwards": (
-        msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, ordered=("solo",), messages_per_s=200.0, slow_ms=0),
+        msgspec.structs.replace(AIMED, ordered=("solo",), messages_per_s=200.0, consumers_last=True),
         "out of order",
     ),
-    "stands-still": (
-        msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, back_s=3.0, rest_s=3.0),
-        "does not work",
-    ),
-    "ends-by-itself": (msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, seconds=3.0), "projection-0 ended by"),
-    "stray-key": (msgspec.structs.replace(AIMED, faults={}, faults_per_s=0, seconds=3.0), "without an end"),
-    "group-at-end": (msgspec.structs.replace(AIMED, consumers_late_s=1.0, seconds=1.0), "never handled by solo"),
+    "stands-still": (msgspec.structs.replace(AIMED, back_s=1.0, rest_s=0.1), "does not work"),
+    "ends-by-itself": (AIMED, "projection-0 ended by"),
+    "stray-key": (AIMED, "without an end"),
+    "group-at-end": (msgspec.structs.replace(AIMED, consumers_last=True), "never handled by solo"),
 }
 
 
@@ -57,7 +50,11 @@ def test_the_harness_goes_red_for(folder: Path, control: str) -> None:
     assert any(found.startswith(breach) for found in findings.breaches), findings
 
 
-def test_the_same_faults_without_a_defect_leave_it_green(folder: Path) -> None:
-    findings = run(msgspec.structs.replace(AIMED, consumers_late_s=1.0), folder).findings
-    assert findings.breaches == []
-    assert min(findings.returned, findings.handled_again, findings.bad_entries) > 0
+def test_the_same_without_a_defect_leaves_it_green(folder: Path) -> None:
+    """With processes that die where those die that have the defect."""
+    dies = {"solo-0": "XACK:after:2", "projection-0": "COMMIT:after:4"}
+    plan = msgspec.structs.replace(COPIED, ordered=("solo",), consumers_last=True, dies=dies, deaths=1)
+    outcome = run(plan, folder)
+    assert outcome.findings.breaches == []
+    assert min(outcome.findings.returned, outcome.findings.handled_again, outcome.findings.bad_entries) > 0
+    assert all(outcome.restarts[name] for name in dies)
