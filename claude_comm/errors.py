@@ -84,7 +84,7 @@ class InvalidName(ConfigurationError):
     def __init__(self, what: str, name: object) -> None:
         self.what, self.name = what, name
         super().__init__(
-            f"{_short(name)} is not a {what} name: use 1 to 64 letters, digits, '_', '.' or '-', "
+            f"{shown(name)} is not a {what} name: use 1 to 64 letters, digits, '_', '.' or '-', "
             "starting with a letter, a digit or '_'."
         )
 
@@ -408,6 +408,10 @@ def _hint(name: str, known: Sequence[str], otherwise: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else f" {otherwise}"
 
 
-def _short(value: object) -> str:
-    text = repr(value)
+def shown(value: object) -> str:
+    """A value as one short text, whatever it is: an integer of too many digits has no `repr`."""
+    try:
+        text = repr(value)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."

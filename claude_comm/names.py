@@ -45,9 +45,16 @@ JANITOR_WORKER = "janitor"
 MAX_SESSION_CHARACTERS = 128
 
 
-@lru_cache(maxsize=4096)
 def check_name(name: object, what: str = "module") -> str:
     """The name itself, or InvalidName."""
+    try:
+        return _name(name, what)
+    except TypeError:  # it is not hashable
+        raise InvalidName(what, name) from None
+
+
+@lru_cache(maxsize=4096)
+def _name(name: object, what: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidName(what, name)
     return name
@@ -58,7 +65,6 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=4096)
 def check_target(target: object) -> str:
     """A module name, or `topic:NAME`."""
     if isinstance(target, str) and target.startswith(TOPIC_PREFIX):

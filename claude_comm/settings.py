@@ -22,12 +22,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
-from claude_comm.errors import ConfigurationError, UnknownSetting
+from claude_comm.errors import ConfigurationError, UnknownSetting, shown
 from claude_comm.names import check_name
 
 PREFIX = "CLAUDE_COMM_"
@@ -39,11 +39,13 @@ DEFAULT_PORT = 6379
 
 # The registry itself forgets a projection that has not reported for a day.
 _BOUNDS = (
-    ("max_lag", 0, 10**12),
-    ("keep_s", 0, 10**9),
-    ("keep_entries", 0, 10**12),
-    ("projection_wait_s", 1, 24 * 3600),
+    ("max_envelope_bytes", int, 1024, 2**31),
+    ("max_lag", int, 0, 10**12),
+    ("keep_s", float, 0, 10**9),
+    ("keep_entries", int, 0, 10**12),
+    ("projection_wait_s", float, 1, 24 * 3600),
 )
+_NO_FOLDER = Path("")
 
 # The least level that is logged, and the form of the lines on stderr: `info` alone is text on a terminal, else JSON.
 LogLevel = Literal[
@@ -66,6 +68,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_entries: int = 100_000
     projection_wait_s: float = 3600.0
     log_level: LogLevel = "info"
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError, whether they were loaded or written in a program."""
+        msgspec.structs.force_setattr(self, "home", _folder(self.home))
+        check_name(self.namespace, "namespace")
+        for name in ("url", "control_url"):
+            _check_url(name, getattr(self, name))
+        if self.log_level not in get_args(LogLevel):
+            raise ConfigurationError(f"log_level: {shown(self.log_level)} is none of {', '.join(get_args(LogLevel))}.")
+        for name, kind, least, most in _BOUNDS:
+            _check_number(name, getattr(self, name), kind, least, most)
 
     @property
     def runs_jobs(self) -> bool:
@@ -183,21 +196,28 @@ def _known_only(table: dict[str, object], known: tuple[str, ...]) -> dict[str, o
 
 def _checked(given: dict[str, object]) -> Settings:
     try:
-        settings = msgspec.convert(given, Settings, strict=False, dec_hook=_path)
+        return msgspec.convert(given, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"settings: {error}.") from None
-    check_name(settings.namespace, "namespace")
-    for name in ("url", "control_url"):
-        _check_url(name, getattr(settings, name))
-    if settings.max_envelope_bytes < 1024:
-        raise ConfigurationError("max_envelope_bytes: at least 1024.")
-    for name, least, most in _BOUNDS:
-        if not least <= getattr(settings, name) <= most:
-            raise ConfigurationError(f"{name}: from {least:,} to {most:,}.")
-    return msgspec.structs.replace(settings, home=settings.home.expanduser().absolute())
 
 
-def _check_url(name: str, url: str) -> None:
+def _folder(home: Any) -> Path:
+    if not isinstance(home, str | Path) or Path(home) == _NO_FOLDER:
+        raise ConfigurationError(f"home: {shown(home)} is not a folder's path.")
+    return Path(home).expanduser().absolute()
+
+
+def _check_number(name: str, value: Any, kind: type, least: int, most: int) -> None:
+    fits = isinstance(value, int) or (kind is float and isinstance(value, float))
+    if isinstance(value, bool) or not fits:
+        raise ConfigurationError(f"{name}: {shown(value)} is not a {'whole ' if kind is int else ''}number.")
+    if not least <= value <= most:
+        raise ConfigurationError(f"{name}: from {least:,} to {most:,}.")
+
+
+def _check_url(name: str, url: Any) -> None:
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{name}: {shown(url)} is not a server's address, such as redis://host:6379/0.")
     parts = _split(name, url)
     scheme = parts.scheme
     if not url:

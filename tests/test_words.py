@@ -97,7 +97,7 @@ def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> N
         ({"CLAUDE_COMM_URL": "redis://h/orders"}, "names the database 'orders'; a database is a number"),
         ({"CLAUDE_COMM_URL": "unix:///run/x.sock?db=one"}, "names the database 'one'"),
         ({"CLAUDE_COMM_NAMESPACE": "a b"}, "namespace"),
-        ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "12"}, "1024"),
+        ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "12"}, "max_envelope_bytes: from 1,024"),
         ({"CLAUDE_COMM_MAX_ENVELOPE_BYTES": "many"}, "max_envelope_bytes"),
         ({"CLAUDE_COMM_LOG_LEVEL": "loud"}, "log_level"),
         ({"CLAUDE_COMM_MAX_LAG": "-1"}, "max_lag: from 0"),

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from claude_comm import envelope as envelopes
+from claude_comm.client.arguments import check_kind
 from claude_comm.delivery.burial import MAX_TEXT
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, moment, tails
@@ -71,8 +72,9 @@ class Identity(msgspec.Struct, frozen=True):
 def identify(module: str, settings: Settings | None = None, instance: str | None = None) -> Identity:
     """Raises InvalidName or ConfigurationError."""
     check_name(module)
-    used = settings or settings_of_process()
-    return Identity(module, check_name(instance or _instance(), "instance"), used, Keys(used.namespace))
+    used = settings_of_process() if settings is None else check_kind("settings", settings, Settings)
+    named = _instance() if instance is None else check_name(instance, "instance")
+    return Identity(module, named, used, Keys(used.namespace))
 
 
 def new_id(time_us: int) -> str:

@@ -6,6 +6,7 @@ are made in `schema/types`, and the tests hold the two together. A JSON Schema g
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +14,12 @@ import msgspec
 
 from claude_comm import json_form
 from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope, is_json
-from claude_comm.errors import DecodeError
+from claude_comm.errors import ConfigurationError, DecodeError, shown
 from claude_comm.json_form import UNFIT, is_pydantic, pydantic_validator
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.types.exact import accepts, is_schema, produces, reads_forms
 
-__all__ = ["accepted", "bytes_of", "payload_of", "produced", "reader_of", "value_reader_of"]
+__all__ = ["accepted", "bytes_of", "check_type", "payload_of", "produced", "reader_of", "value_reader_of"]
 
 
 def accepted(shape: Any) -> Schema:
@@ -29,6 +30,35 @@ def accepted(shape: Any) -> Schema:
 def produced(shape: Any) -> Schema:
     """The schema of what is written of values of this type, or the schema itself. Raises SchemaError likewise."""
     return _itself(shape) if is_schema(shape) else produces(shape)
+
+
+def check_type(name: str, shape: Any) -> None:
+    """Raises ConfigurationError for what is no type that a payload could be read as."""
+    if shape is Any:
+        return
+    try:
+        _readable(shape)
+    except TypeError as error:
+        raise ConfigurationError(f"{name} is {shown(shape)}: it is a type to read the payload as ({error}).") from None
+
+
+def _readable(shape: Any) -> None:
+    """Raises TypeError for what neither library reads."""
+    try:
+        _read_once(shape)
+    except TypeError:  # also where it is not hashable
+        _read_now(shape)
+
+
+def _read_now(shape: Any) -> None:
+    if is_schema(shape):
+        raise TypeError("a schema is no type")
+    if not is_pydantic(shape):
+        msgspec.msgpack.Decoder(shape)
+
+
+# Every request of a program names one of a few types.
+_read_once = functools.lru_cache(maxsize=1024)(_read_now)
 
 
 def _itself(schema: Any) -> Schema:

@@ -6,15 +6,15 @@ buried at once.
 
 from __future__ import annotations
 
-import math
 from typing import TypeAlias
 
 import msgspec
 
-from claude_comm.errors import ConfigurationError
+from claude_comm.errors import ConfigurationError, shown
 
 # A year: beyond it a wait is a mistake in the unit.
 _LONGEST_S = 365 * 86_400.0
+_LARGEST = 1e308
 
 ErrorClasses: TypeAlias = tuple[type[BaseException], ...]
 
@@ -43,12 +43,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             kind = int if name == "attempts" else int | float
             if isinstance(value, bool) or not isinstance(value, kind):
-                raise ConfigurationError(f"a retry policy: {name} is {value!r}, which is no number of that kind.")
+                raise ConfigurationError(f"a retry policy: {name} is {shown(value)}, which is no number of that kind.")
         for holds, must in (
             (self.attempts >= 1, "attempts is at least 1"),
             (0 <= self.first_wait_s <= _LONGEST_S, "first_wait_s is from 0 to a year"),
             (0 <= self.longest_wait_s <= _LONGEST_S, "longest_wait_s is from 0 to a year"),
-            (1 <= self.factor < math.inf, "factor is at least 1"),
+            (1 <= self.factor <= _LARGEST, "factor is a number from 1 up"),
             (0 <= self.jitter <= 1, "jitter is from 0 to 1"),
         ):
             if not holds:
@@ -60,7 +60,7 @@ def _classes(name: str, given: object) -> ErrorClasses:
     found: list[type[BaseException]] = []
     for kind in given if isinstance(given, tuple | list | set | frozenset) else (given,):
         if not isinstance(kind, type) or not issubclass(kind, BaseException):
-            raise ConfigurationError(f"a retry policy: {name} has {kind!r}: it is a tuple of exception classes.")
+            raise ConfigurationError(f"a retry policy: {name} has {shown(kind)}: it is a tuple of exception classes.")
         found.append(kind)
     return tuple(found)
 

@@ -6,11 +6,12 @@ Law: pure. Moments are microseconds since the epoch, 0 for none.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from claude_comm.envelope import Envelope
-from claude_comm.errors import ConfigurationError
+from claude_comm.errors import ConfigurationError, shown
 
 EXPIRED = "expired"
 # Ten years: beyond it a span is a mistake in the unit.
@@ -49,13 +50,15 @@ def expired(envelope: Envelope, now_us: int) -> bool:
     return bool(envelope.expires) and now_us >= envelope.expires
 
 
-def _span_us(name: str, seconds: float) -> int:
-    if not 0 <= seconds <= _LONGEST_S:
-        raise ConfigurationError(f"{name} is {seconds!r}: it is a number of seconds, from 0 to ten years.")
+def _span_us(name: str, seconds: Any) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_S:
+        raise ConfigurationError(f"{name} is {shown(seconds)}: it is a number of seconds, from 0 to ten years.")
     return int(seconds * 1_000_000)
 
 
-def _micros(at: datetime) -> int:
+def _micros(at: Any) -> int:
+    if not isinstance(at, datetime):
+        raise ConfigurationError(f"`at` is {shown(at)}: it is a datetime with its time zone.")
     if at.tzinfo is None:
         raise ConfigurationError(f"`at` is {at.isoformat()} without a time zone: give one, such as datetime.UTC.")
     return (at - _EPOCH) // timedelta(microseconds=1)

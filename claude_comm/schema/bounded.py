@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from claude_comm.schema.arguments import check_aliases, check_options
 from claude_comm.schema.containment.check import check as pure_check
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.evolution.adapt import Proposal
@@ -34,8 +35,9 @@ def check(
     """Whether every message of `produced` is one of `accepted`, within about `budget_ms` of real time.
 
     `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and nothing else.
+    `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
+    check_options(policy, budget_ms, default_dialect, documents)
     produced, accepted = _whole(documents, default_dialect, produced, accepted)
     return pure_check(
         produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
@@ -54,8 +56,9 @@ def diff(
     """What changed from `old` to `new`, and for whom; all its proofs together take about `budget_ms` of real time.
 
     `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and nothing else.
+    `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
+    check_options(policy, budget_ms, default_dialect, documents)
     old, new = _whole(documents, default_dialect, old, new)
     return pure_diff(
         old, new, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
@@ -75,8 +78,10 @@ def adapt(
     """Adapters from `produced` to `accepted`, the best first; all proofs together take about `budget_ms` of real time.
 
     `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and nothing else.
+    `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
+    check_aliases(aliases)
+    check_options(policy, budget_ms, default_dialect, documents)
     produced, accepted = _whole(documents, default_dialect, produced, accepted)
     return pure_adapt(
         produced,

@@ -14,16 +14,17 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from claude_comm.client.arguments import check_count
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import ProjectionReader
 from claude_comm.client.identity import identify
-from claude_comm.client.module.context import task_progress
+from claude_comm.client.module.context import check_task, task_progress
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
 from claude_comm.json_form import json_form
-from claude_comm.names import check_name, check_session
+from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import Contract
@@ -106,6 +107,9 @@ class AsyncModuleCommunicator:
 
         Does not consume. `data` is the payload; `timestamp` is ISO 8601 text in UTC.
         """
+        check_target(target)
+        if limit is not None:
+            check_count("limit", limit)
         return await asyncio.to_thread(self._projection.messages, target, limit)
 
     async def track_progress(self, task: str, completed: float, total: float) -> None:
@@ -118,6 +122,7 @@ class AsyncModuleCommunicator:
 
         This module's own report where it has made one, else the latest of any module.
         """
+        check_task(task)
         return await asyncio.to_thread(self._projection.progress, task)
 
     async def negotiate_schema(self, target_module: str, sample_data: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
@@ -126,6 +131,8 @@ class AsyncModuleCommunicator:
         The schema is inferred from the sample and checked against the one that the target registered. Raises
         UnknownModule, or NegotiationRefused, whose `refusal` carries the verdict with a message that shows the problem.
         """
+        check_target(target_module)
+        check_name(type, "message type")
         schema = infer([json_form(sample_data)])
         return await self._publisher(self.module_name).negotiate(target_module, schema, type=type)
 
@@ -160,7 +167,6 @@ class AsyncModuleCommunicator:
         await self.close()
 
     def _publisher(self, source: str) -> AsyncPublisher:
-        if source not in self._publishers:
-            check_name(source, "source")
+        if check_name(source, "source") not in self._publishers:
             self._publishers[source] = AsyncPublisher(source, settings=self.identity.settings, client=self.client)
         return self._publishers[source]

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.client.arguments import check_version
 from claude_comm.client.identity import micros
 from claude_comm.client.payload_types import accepted, produced
 from claude_comm.registry.contracts import Contract, Produced, Schema, by_type, contract
@@ -14,6 +15,7 @@ from claude_comm.registry.contracts import Contract, Produced, Schema, by_type, 
 
 def declare(module: str, accepts: Any, produces: Any, version: str) -> Contract:
     """A contract from schemas, types, or mappings of message types to either."""
+    check_version(version)
     sent = [Produced(type, schema) for type, schema in by_type(_schemas(produces, produced)).items()]
     made = contract(module, version=version, accepts=_schemas(accepts, accepted), produces=sent)
     return msgspec.structs.replace(made, registered_us=micros())

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from claude_comm.client.identity import Identity
-from claude_comm.names import check_target
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
@@ -26,7 +25,6 @@ class ProjectionReader:
 
     def messages(self, target: str, limit: int | None) -> list[dict[str, Any]]:
         """The messages sent to a target so far, newest first, as mappings."""
-        check_target(target)
         with self._projection() as database:
             rows = queries.messages(database, target=target, limit=limit)
         return [

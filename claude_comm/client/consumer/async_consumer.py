@@ -13,9 +13,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from claude_comm.client.arguments import DAY_S, check_seconds
+from claude_comm.client.arguments import DAY_S, check_count, check_kind, check_seconds, check_words
 from claude_comm.client.consumer.async_read_ahead import AsyncReadAhead
-from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.consumer.subscription import (
     DEFAULT_BATCH,
     DEFAULT_LEASE_S,
@@ -68,7 +68,11 @@ class AsyncConsumer:
         self._subscription = Subscription(module, topics, settings, instance, options)
         self._ack = self._subscription.in_flight.ack
         self._owns_client = client is None
-        self.client = client or connect_async(self._subscription.identity.settings)
+        self.client = (
+            connect_async(self._subscription.identity.settings)
+            if client is None
+            else check_kind("client", client, AsyncClient)
+        )
         self._read_ahead = AsyncReadAhead(self.client, self._subscription)
         self._stopped = False
         self._unpaused = asyncio.Event()
@@ -99,8 +103,10 @@ class AsyncConsumer:
 
         Sends the acks gathered before. Empty also while paused, and while the bounds are reached.
         """
+        check_seconds("wait_s", wait_s)
+        if most is not None:
+            check_count("most", most)
         if not self._unpaused.is_set():
-            check_seconds("wait_s", wait_s)
             await self._read_ahead.give_back()
             await self.flush()
             with suppress(TimeoutError):
@@ -114,7 +120,9 @@ class AsyncConsumer:
 
     async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
+        check_delivery(delivery)
         check_seconds("wait_s", wait_s, most=365 * DAY_S)
+        check_words(reason=reason)
         await self.client.run(self._subscription.retrying(delivery, wait_s, reason))
 
     async def reply(self, delivery: Delivery, data: object) -> None:
@@ -122,7 +130,7 @@ class AsyncConsumer:
 
         Raises EncodeError or TooLarge.
         """
-        await self.client.run(self._subscription.replying(delivery, data))
+        await self.client.run(self._subscription.replying(check_delivery(delivery), data))
 
     async def fail(
         self,
@@ -139,11 +147,15 @@ class AsyncConsumer:
         `schema_path` is the place in the schema that refused it. A long `traceback` keeps its beginning and its end.
         A requester that waits for a reply receives the reason, and the class and the text of `error`.
         """
+        check_delivery(delivery)
+        check_words(reason=reason, path=path, schema_path=schema_path, traceback=traceback)
+        if error is not None:
+            check_kind("error", error, BaseException)
         await self.client.run(self._subscription.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: it is handed out again when its lease is over."""
-        self._subscription.release(delivery)
+        self._subscription.release(check_delivery(delivery))
 
     async def flush(self) -> None:
         """Sends the gathered acks now."""
@@ -155,7 +167,7 @@ class AsyncConsumer:
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Makes these available to other instances at once, as if they had not been handed out: that is no attempt."""
-        await self.client.run(self._subscription.giving_back(deliveries))
+        await self.client.run(self._subscription.giving_back([check_delivery(delivery) for delivery in deliveries]))
 
     def pause(self) -> None:
         """Stops reading new messages until `resume`."""

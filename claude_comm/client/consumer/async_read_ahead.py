@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from claude_comm.client.arguments import check_seconds
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.transport.async_driver import AsyncBegun, AsyncClient
@@ -68,7 +67,6 @@ class AsyncReadAhead:
 
         Call `take` before it: deliveries that were requested ahead are older.
         """
-        check_seconds("wait_s", wait_s)
         deliveries = await self._client.run(self._subscription.reading(int(wait_s * 1000), most))
         if not deliveries and self._subscription.full():
             await asyncio.sleep(min(wait_s, BOUND_WAIT_S))

@@ -14,8 +14,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from claude_comm.client.arguments import DAY_S, check_seconds
-from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.arguments import DAY_S, check_count, check_kind, check_seconds, check_words
+from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.consumer.read_ahead import ReadAhead
 from claude_comm.client.consumer.subscription import (
     DEFAULT_BATCH,
@@ -69,7 +69,9 @@ class Consumer:
         self._subscription = Subscription(module, topics, settings, instance, options)
         self._ack = self._subscription.in_flight.ack
         self._owns_client = client is None
-        self.client = client or connect(self._subscription.identity.settings)
+        self.client = (
+            connect(self._subscription.identity.settings) if client is None else check_kind("client", client, Client)
+        )
         self._read_ahead = ReadAhead(self.client, self._subscription)
         self._stopped = False
         self._unpaused = threading.Event()
@@ -99,8 +101,10 @@ class Consumer:
 
         Sends the acks gathered before. Empty also while paused, and while the bounds are reached.
         """
+        check_seconds("wait_s", wait_s)
+        if most is not None:
+            check_count("most", most)
         if not self._unpaused.is_set():
-            check_seconds("wait_s", wait_s)
             self._read_ahead.give_back()
             self.flush()
             with suppress(TimeoutError):
@@ -114,7 +118,9 @@ class Consumer:
 
     def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
         """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
+        check_delivery(delivery)
         check_seconds("wait_s", wait_s, most=365 * DAY_S)
+        check_words(reason=reason)
         self.client.run(self._subscription.retrying(delivery, wait_s, reason))
 
     def reply(self, delivery: Delivery, data: object) -> None:
@@ -122,7 +128,7 @@ class Consumer:
 
         Raises EncodeError or TooLarge.
         """
-        self.client.run(self._subscription.replying(delivery, data))
+        self.client.run(self._subscription.replying(check_delivery(delivery), data))
 
     def fail(
         self,
@@ -139,11 +145,15 @@ class Consumer:
         `schema_path` is the place in the schema that refused it. A long `traceback` keeps its beginning and its end.
         A requester that waits for a reply receives the reason, and the class and the text of `error`.
         """
+        check_delivery(delivery)
+        check_words(reason=reason, path=path, schema_path=schema_path, traceback=traceback)
+        if error is not None:
+            check_kind("error", error, BaseException)
         self.client.run(self._subscription.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: it is handed out again when its lease is over."""
-        self._subscription.release(delivery)
+        self._subscription.release(check_delivery(delivery))
 
     def flush(self) -> None:
         """Sends the gathered acks now."""
@@ -155,7 +165,7 @@ class Consumer:
 
     def give_back(self, *deliveries: Delivery) -> None:
         """Makes these available to other instances at once, as if they had not been handed out: that is no attempt."""
-        self.client.run(self._subscription.giving_back(deliveries))
+        self.client.run(self._subscription.giving_back([check_delivery(delivery) for delivery in deliveries]))
 
     def pause(self) -> None:
         """Stops reading new messages until `resume`; from any thread."""

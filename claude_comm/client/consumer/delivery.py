@@ -10,6 +10,7 @@ import msgspec
 from claude_comm.client.identity import micros
 from claude_comm.delivery.schedule import expired
 from claude_comm.envelope import UNREADABLE, Envelope
+from claude_comm.errors import ConfigurationError, shown
 from claude_comm.ops.consume import Entry, Reader
 from claude_comm.progress.events import Settled
 
@@ -57,3 +58,10 @@ class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
     def settled(self, at_us: int) -> Settled:
         envelope = self.envelope
         return Settled(envelope.source, envelope.id, envelope.time, at_us, self.entry.attempts)
+
+
+def check_delivery(delivery: Any) -> Delivery:
+    """Raises ConfigurationError for anything but a delivery."""
+    if not isinstance(delivery, Delivery):
+        raise ConfigurationError(f"delivery is {shown(delivery)}: it is a delivery that this consumer has read.")
+    return delivery

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import TypeAlias
 
-from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.identity import Identity, micros
 from claude_comm.delivery.dedup import Window, member
 from claude_comm.ops.consume import Settlement
@@ -70,8 +70,13 @@ class InFlight:
         ack = (delivery, time.time_ns(), False)
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
-        if self._deliveries.pop(delivery, delivery) is delivery:
+        try:
+            unknown = self._deliveries.pop(delivery, delivery) is delivery
+        except TypeError:  # it is not hashable
+            unknown = True
+        if unknown:
             self._acks.remove(ack)
+            check_delivery(delivery)
         elif self.window is not None:
             self.window.handled(delivery.identity)
 

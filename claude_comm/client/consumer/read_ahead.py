@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from claude_comm.client.arguments import check_seconds
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.transport.driver import Begun, Client
@@ -69,7 +68,6 @@ class ReadAhead:
 
         Call `take` before it: deliveries that were requested ahead are older.
         """
-        check_seconds("wait_s", wait_s)
         deliveries = self._client.run(self._subscription.reading(int(wait_s * 1000), most))
         if not deliveries and self._subscription.full():
             time.sleep(min(wait_s, BOUND_WAIT_S))

@@ -10,14 +10,15 @@ import asyncio
 from builtins import type as type_
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypedDict, TypeVar, overload
+from pathlib import Path
+from typing import Any, Literal, TypedDict, TypeVar, get_args, overload
 
+from claude_comm.client.arguments import check_choice, check_count, check_file, check_number, check_text
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
-from claude_comm.errors import ConfigurationError
-from claude_comm.names import TOPIC_PREFIX
+from claude_comm.names import TOPIC_PREFIX, check_name, check_target
 from claude_comm.progress.events import FileOperation, TaskProgress
 from claude_comm.registry.contracts import Contract, Schema
 
@@ -70,7 +71,9 @@ class MessageContext:
 
     def _declared(self, target: str, type: str) -> Schema | None:
         """The schema to agree on before the first message of this type, where the module declared one."""
-        return None if target.startswith(TOPIC_PREFIX) else self._contract.sends(target, type)
+        if not self._contract.produces or check_target(target).startswith(TOPIC_PREFIX):
+            return None
+        return self._contract.sends(target, check_name(type, "message type"))
 
 
 class Context(MessageContext):
@@ -160,10 +163,16 @@ class Context(MessageContext):
         self._publisher.tell(task_progress(task, completed, total), session=self.session)
 
     def file(
-        self, operation: str, path: str, status: FileStatus = "success", *, size_bytes: int = 0, **details: object
+        self,
+        operation: str,
+        path: str | Path,
+        status: FileStatus = "success",
+        *,
+        size_bytes: int = 0,
+        **details: object,
     ) -> None:
         """Reports a file that was read, written or failed at; it counts in the session."""
-        event = FileOperation(operation, str(path), status, size_bytes, details)
+        event = file_operation(operation, path, status, size_bytes, details)
         self._publisher.tell(event, session=self.session)
 
     def _agree(self, target: str, type: str) -> None:
@@ -260,10 +269,16 @@ class AsyncContext(MessageContext):
         return self._begin(self._publisher.tell(task_progress(task, completed, total), session=self.session))
 
     def file(
-        self, operation: str, path: str, status: FileStatus = "success", *, size_bytes: int = 0, **details: object
+        self,
+        operation: str,
+        path: str | Path,
+        status: FileStatus = "success",
+        *,
+        size_bytes: int = 0,
+        **details: object,
     ) -> asyncio.Task[None]:
         """Reports a file that was read, written or failed at; it counts in the session."""
-        event = FileOperation(operation, str(path), status, size_bytes, details)
+        event = file_operation(operation, path, status, size_bytes, details)
         return self._begin(self._publisher.tell(event, session=self.session))
 
     async def finish(self) -> None:
@@ -286,9 +301,23 @@ class AsyncContext(MessageContext):
 
 def task_progress(task: Any, completed: Any, total: Any) -> TaskProgress:
     """A progress event with its values checked. Raises ConfigurationError."""
-    if not isinstance(task, str) or not 0 < len(task) <= 256:
-        raise ConfigurationError("a task is named by 1 to 256 characters.")
-    for name, value in (("completed", completed), ("total", total)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise ConfigurationError(f"{name} is {value!r}: it must be a number from 0 up.")
-    return TaskProgress(task, completed, total)
+    return TaskProgress(check_task(task), check_number("completed", completed), check_number("total", total))
+
+
+def file_operation(
+    operation: Any, path: Any, status: Any, size_bytes: Any, details: dict[str, object]
+) -> FileOperation:
+    """An event of a file with its values checked. Raises ConfigurationError."""
+    check_choice("status", status, get_args(FileStatus))
+    return FileOperation(
+        check_text("operation", operation, least=1),
+        check_file("path", path),
+        status,
+        check_count("size_bytes", size_bytes),
+        details,
+    )
+
+
+def check_task(task: Any) -> str:
+    """The name of a task. Raises ConfigurationError."""
+    return check_text("task", task, least=1)

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from claude_comm.client.arguments import check_count, check_seconds, check_topics
+from claude_comm.client.arguments import check_count, check_kind, check_seconds, check_topics, check_version
 from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
 from claude_comm.client.module.context import AsyncContext, Context
@@ -26,8 +26,8 @@ from claude_comm.client.module.signatures import check_starter, is_async
 from claude_comm.client.payload_types import produced
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
-from claude_comm.errors import ConfigurationError
-from claude_comm.names import check_name
+from claude_comm.errors import ConfigurationError, shown
+from claude_comm.names import check_name, check_target
 from claude_comm.registry.contracts import Contract, Produced, contract
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
@@ -98,7 +98,7 @@ class Module:
         max_lag: int = 0,
     ) -> None:
         self.name = check_name(name)
-        self.version = version
+        self.version = check_version(version)
         self.retry = _policy(retry) or RetryPolicy()
         self.lease_s, self.drain_s = lease_s, check_seconds("drain_s", drain_s)
         self.concurrency = check_count("concurrency", concurrency, least=1)
@@ -118,7 +118,8 @@ class Module:
             trusted=1,
         )
         self.max_lag = check_count("max_lag", max_lag)
-        self._settings, self._instance = settings, instance
+        self._settings = None if settings is None else check_kind("settings", settings, Settings)
+        self._instance = None if instance is None else check_name(instance, "instance")
         self._handlers: dict[str, Handler] = {}
         self._produces: list[Produced] = []
         self._starters: list[Callable[..., Any]] = []
@@ -157,6 +158,8 @@ class Module:
 
         Without a `target` the declaration holds for every target of messages of this type.
         """
+        if target != "":
+            check_target(target)
         self._produces.append(Produced(check_name(type, "message type"), produced(shape), target))
 
     def on_start(self, function: Start) -> Start:
@@ -277,7 +280,7 @@ class Module:
 
 def _policy(retry: Any) -> RetryPolicy | None:
     if retry is not None and not isinstance(retry, RetryPolicy):
-        raise ConfigurationError(f"retry is {retry!r}: it is a RetryPolicy, such as RetryPolicy(attempts=3).")
+        raise ConfigurationError(f"retry is {shown(retry)}: it is a RetryPolicy, such as RetryPolicy(attempts=3).")
     return retry
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from claude_comm.client.arguments import check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.async_batching import AsyncBatcher
 from claude_comm.client.publisher.async_requests import AsyncRequests
@@ -70,9 +71,10 @@ class AsyncPublisher:
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._looking = asyncio.Lock()
         self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
+        check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
-        self.client = client or connect_async(used)
+        self.client = connect_async(used) if client is None else check_kind("client", client, AsyncClient)
         sender = AsyncSender(self.client, self._attempts, self._outbox)
         self._batcher = AsyncBatcher(sender, max_waiting_bytes, on_full)
         self._requests = AsyncRequests(self.identity, self.client, self._batcher)
@@ -216,6 +218,7 @@ class AsyncPublisher:
         handled after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
         than `as_`. An outbox does not keep it: a request that was not answered raises.
         """
+        self._outgoing.check_request(target, timeout_s, as_)
         if self._backpressure.on and not self._backpressure.admits(target):
             begun = time.monotonic()
             await self._wait_for_room(target, 1, timeout_s)

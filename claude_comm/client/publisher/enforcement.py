@@ -46,7 +46,10 @@ class Enforcement:
         return agreement
 
     def holds(self, target: str, type: str) -> bool:
-        return (target, type) in self._held
+        try:
+            return (target, type) in self._held
+        except TypeError:  # one is not hashable, and no name
+            return False
 
     def check(self, target: str, type: str, payload: object, content_type: str = MSGPACK) -> tuple[str, object]:
         """The id of the agreement that the payload goes under, and the payload in the form that was agreed on.

@@ -12,7 +12,7 @@ from claude_comm.client.identity import micros, millis
 from claude_comm.client.payload_types import produced
 from claude_comm.effects import Operation
 from claude_comm.errors import ConfigurationError
-from claude_comm.names import NEGOTIATION_WORKER, TOPIC_PREFIX, Keys, check_name
+from claude_comm.names import NEGOTIATION_WORKER, TOPIC_PREFIX, Keys, check_name, check_target
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.ops import agreements as stored
@@ -27,9 +27,10 @@ from claude_comm.transport.driver import Client
 
 def question(keys: Keys, producer: str, target: str, type: str, shape: Any) -> Operation[Question]:
     """The question, with the target's contract. Raises UnknownModule or SchemaError."""
-    if target.startswith(TOPIC_PREFIX):
+    if check_target(target).startswith(TOPIC_PREFIX):
         raise ConfigurationError(f"{target!r} is a topic: agreements are made with a module that reads it.")
-    consumer = yield from registry.require(keys, check_name(target))
+    check_name(type, "message type")
+    consumer = yield from registry.require(keys, target)
     return Question(
         producer=producer,
         consumer=target,

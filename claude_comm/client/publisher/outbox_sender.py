@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from claude_comm.client.arguments import check_file
 from claude_comm.client.identity import Identity, micros, millis
 from claude_comm.client.publisher.attempts import put_back, unreached
 from claude_comm.effects import Operation, Post
@@ -52,7 +53,7 @@ class OutboxSender:
     def __init__(self, identity: Identity, path: str | Path, max_bytes: int, on_full: OnFull) -> None:
         if on_full == "drop_oldest":
             raise ConfigurationError('an outbox drops nothing: use on_full="wait" or "refuse" with it.')
-        self.outbox = Outbox(path)
+        self.outbox = Outbox(check_file("outbox", path))
         self._identity, self._max_bytes, self._on_full = identity, max_bytes, on_full
         self._log = get_logger(identity.settings.log_level, module=identity.module)
         self._client = connect(identity.settings)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from claude_comm import envelope as envelopes
-from claude_comm.client.arguments import check_headers, check_seconds, check_text
+from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
 from claude_comm.client.identity import Identity, micros, new_id
+from claude_comm.client.payload_types import check_type
 from claude_comm.client.publisher.backpressure import LEAST_S
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Template
+from claude_comm.errors import ConfigurationError, shown
 from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
@@ -60,18 +63,28 @@ class Outgoing:
         times: Times = ALWAYS,
     ) -> tuple[str, Post]:
         """A new message: its id, and its encoded form for a stream."""
-        stream = self._streams.get(target) or self._stream(target)
-        check_name(type, "message type")
+        try:
+            stream = self._streams[target]
+        except (KeyError, TypeError):  # it is new, or not hashable
+            stream = self._stream(target)
+        if type.__class__ is not str:  # the name of a type is checked with its form
+            check_name(type, "message type")
         if session != "":
             check_session(session)
         time_us = micros()
         id_ = new_id(time_us)
         agreement, data = self._enforcement.check(target, type, data, content_type)
-        if not (correlation or causation or reply_to or headers) and times is ALWAYS and content_type == MSGPACK:
+        if (
+            correlation == causation == reply_to == ""
+            and headers is None
+            and times is ALWAYS
+            and content_type == MSGPACK
+        ):
             form = self._templates.get((target, type, session, agreement)) or self._form(
                 target, type, session, agreement
             )
             return id_, Post(stream, form.fill(id_, time_us, data))
+        check_name(type, "message type")
         envelope = Envelope(
             id=id_,
             source=self.source,
@@ -85,8 +98,8 @@ class Outgoing:
             agreement=agreement,
             not_before=times.not_before,
             expires=times.expires,
-            content_type=check_text("content_type", content_type),
-            headers=check_headers(headers) if headers else {},
+            content_type=check_text("content_type", content_type, least=1),
+            headers={} if headers is None else check_headers(headers),
             data=envelopes.pack(data),
         )
         return id_, Post(stream, self.identity.encode(envelope))
@@ -95,7 +108,7 @@ class Outgoing:
         self, target: str, payloads: Iterable[object], type: str, session: str, times: Times = ALWAYS
     ) -> tuple[list[str], list[Post]]:
         """The same for many of one kind, whose names are checked once."""
-        datas = list(payloads)
+        datas = check_payloads(payloads)
         stream, ids, time_us = self.identity.keys.stream(check_target(target)), self._ids(len(datas)), micros()
         check_name(type, "message type")
         if session != "":
@@ -109,7 +122,11 @@ class Outgoing:
         return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
 
     def event(self, event: Event, session: str) -> Post:
-        """An event of this module, as it is sent."""
+        """An event of this module, as it is sent. Raises ConfigurationError."""
+        if not isinstance(event, Event):
+            raise ConfigurationError(f"event is {shown(event)}: it is an event of `claude_comm.progress.events`.")
+        if session != "":
+            check_session(session)
         return Post(self.identity.keys.events(self.source), self.identity.event(event, session))
 
     def times(self, delay_s: float | None, at: datetime | None, ttl_s: float | None) -> Times:
@@ -117,6 +134,12 @@ class Outgoing:
         if delay_s is None and at is None and ttl_s is None:
             return ALWAYS
         return times(micros(), delay_s=delay_s, at=at, ttl_s=ttl_s)
+
+    def check_request(self, target: str, timeout_s: float, as_: Any) -> None:
+        """Raises ConfigurationError for what no request can be made with."""
+        check_target(target)
+        check_seconds("timeout_s", timeout_s, least=LEAST_S)
+        check_type("as_", as_)
 
     def prepare_request(
         self,
@@ -130,8 +153,7 @@ class Outgoing:
         causation: str,
         timeout_s: float,
     ) -> tuple[str, Post]:
-        """A new request, which expires with its time. Raises ConfigurationError."""
-        check_seconds("timeout_s", timeout_s, least=LEAST_S)
+        """A new request, which expires with its time."""
         return self.prepare(
             target,
             data,
@@ -144,7 +166,8 @@ class Outgoing:
         )
 
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
-        """The form that messages of this kind share; the names are checked."""
+        """The form that messages of this kind share. Raises InvalidName."""
+        check_name(type, "message type")
         max_bytes = self.identity.settings.max_envelope_bytes
         like = Envelope(
             id="",

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from claude_comm.client.arguments import check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, LEAST_S, Backpressure, OnLag, waits_s
@@ -70,9 +71,10 @@ class Publisher:
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._looking = threading.Lock()
         self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
+        check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
-        self.client = client or connect(used)
+        self.client = connect(used) if client is None else check_kind("client", client, Client)
         sender = Sender(self.client, self._attempts, self._outbox)
         self._batcher = Batcher(sender, max_waiting_bytes, on_full)
         self._requests = Requests(self.identity, self.client, self._batcher)
@@ -216,6 +218,7 @@ class Publisher:
         handled after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
         than `as_`. An outbox does not keep it: a request that was not answered raises.
         """
+        self._outgoing.check_request(target, timeout_s, as_)
         if self._backpressure.on and not self._backpressure.admits(target):
             begun = time.monotonic()
             self._wait_for_room(target, 1, timeout_s)
