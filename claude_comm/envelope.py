@@ -34,7 +34,11 @@ _NIL = msgspec.Raw(b"\xc0")
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One message. With `source`, `id` is its identity; `data` is the payload as MessagePack."""
+    """One message. With `source`, `id` is its identity; `data` is the payload as MessagePack.
+
+    `route` is the part of a pipeline that is still to come, the step that this message is for first; see
+    `pipeline.route`. A message of no pipeline has none, and none is written.
+    """
 
     v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION
     id: _Name
@@ -47,6 +51,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     causation: _Text = ""
     reply_to: _Text = ""
     agreement: _Text = ""
+    route: tuple[str, ...] = ()
     not_before: Micros = 0
     expires: Micros = 0
     traceparent: _Text = ""

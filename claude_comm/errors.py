@@ -40,6 +40,9 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
 
     UnreadableContract   registry.contracts          another program wrote what is no contract
     UnreadableAgreement  negotiation.agreement       another program wrote what is no agreement
+    UnreadableSession    pipeline.session            another program wrote what is no record of a run
+    Mixed                pipeline.shapes             schemas of two dialects that would have to be one
+    PipelineRefused      client.pipeline.preparation a pipeline that does not pass its check
     JobRefused           runtime.sealed_jobs         a job that is not one of ours
     WorkerRuns           runtime.worker_processes    that worker runs already
     WorkerFailed         runtime.worker_processes    a worker that did not start

@@ -12,6 +12,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
 | `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
+| `ns:{m:NAME}:join:SESSION` | hash, parts that the module joins | a day after the last (TTL); the janitor renews it |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:modules` | hash, name to contract | until forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
@@ -21,6 +22,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until forgotten |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
+| `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
 | `rq:queues` `rq:workers` `rq:KIND:NAMESPACE.negotiation` | RQ's queue, registries and workers | emptied as jobs end |
 """
 
@@ -144,6 +146,10 @@ class Keys(msgspec.Struct, frozen=True):
         """Where one publisher of this module reads the answers to its requests."""
         return f"{self.namespace}:{{m:{module}}}:replies:{instance}"
 
+    def join(self, module: str, session: str) -> str:
+        """Where the parts wait that a module joins."""
+        return f"{self.namespace}:{{m:{module}}}:join:{session}"
+
     @property
     def streams(self) -> str:
         return f"{self.namespace}:{{registry}}:streams"
@@ -177,3 +183,7 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def agreements(self) -> str:
         return f"{self.namespace}:{{registry}}:agreements"
+
+    @property
+    def sessions(self) -> str:
+        return f"{self.namespace}:{{registry}}:sessions"

@@ -46,6 +46,19 @@ def test_defaults_are_not_on_the_wire() -> None:
     assert set(written) == {"id", "source", "target", "time", "data"}
 
 
+def test_a_route_travels_with_the_message() -> None:
+    routed = msgspec.structs.replace(message({"x": 1}), route=("marker", 'arangodb {"type":"documents"}'))
+    assert decode(encode(routed)) == routed
+    assert msgspec.msgpack.decode(encode(routed))["route"] == ["marker", 'arangodb {"type":"documents"}']
+
+
+@pytest.mark.parametrize("route", ["marker", [1], {"a": 1}, None])
+def test_a_route_that_is_no_list_of_texts_is_a_decode_error(route: object) -> None:
+    body = msgspec.msgpack.encode({**msgspec.msgpack.decode(encode(message())), "route": route})
+    with pytest.raises(DecodeError):
+        decode(body)
+
+
 def test_the_payload_is_not_decoded_with_the_envelope() -> None:
     body = encode(message(b"")).replace(b"\xc4\x00", b"\xc4\x02\xff\xff")
     assert bytes(decode(body).data) == b"\xc4\x02\xff\xff"

@@ -1,39 +1,70 @@
-"""The check of a pipeline: its form, its schemas, and every hop from one module to the next.
+"""The check of a whole pipeline: its form, its graph, its versions, and every way from one step to the next.
 
-Law: pure, and complete: a fault never hides another. A hop is checked where both of its schemas are well formed;
-where one side declares none there is nothing to check, which the report says and which is no fault.
+Law: pure, and complete: a fault never hides another. A way is a `Hop`: what may be sent along it is held to what the
+step at its end accepts, with the adapter that is written there, or, where aliases are declared, with one that needs no
+guess. Nothing else is adapted unasked: what would mend a hop is proposed. Where one side declares no schema the hop is
+`undeclared`, a state of its own and never compatible; a gate lets it pass only where that is asked for.
+
+What leaves a step is what its module returns, with what it passes on and what is carried past it; what enters is what
+leaves the step before, narrowed by the condition of the step. Where a step may be gone past (a condition that does not
+hold, an optional step that fails), there is one hop more.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Container, Mapping
-from typing import Any, Literal
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from claude_comm.documents import form
 from claude_comm.documents.form import Problem
 from claude_comm.errors import SchemaError
-from claude_comm.pipeline.faults import faults
+from claude_comm.pipeline import mending, shapes
+from claude_comm.pipeline.document import START, Pipeline, Step, malformed, read
+from claude_comm.pipeline.facts import Facts, declared
+from claude_comm.pipeline.graph import Graph, graph
+from claude_comm.pipeline.mending import Ask, Mend
+from claude_comm.pipeline.sources import INPUT, Missing, missing
+from claude_comm.registry.contracts import Schema
 from claude_comm.schema.containment.check import check
-from claude_comm.schema.verdict import Json, Policy, Undecided, Verdict, passes
+from claude_comm.schema.dialect import dialect_of
+from claude_comm.schema.evolution.adapter import Adapter
+from claude_comm.schema.evolution.image import image
+from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.verdict import Incompatible, Policy, Undecided, Verdict, passes
 
-Answer = Literal["yes", "no", "undecided"]
+Answer: TypeAlias = Literal["yes", "no", "undecided", "undeclared"]
+State: TypeAlias = Literal["compatible", "adapted", "incompatible", "impossible", "undecided", "undeclared"]
 
 
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """From one module to the next: where the two schemas stand in the document, and the verdict.
+class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """From one step to the next: where the two schemas stand in the document, and the verdict.
 
-    Without a verdict, `note` says why there was nothing to check.
+    Without a verdict, `note` says why there was nothing to check. With an `adapter` the verdict is about what comes out
+    of it. `missing` are the fields that the step needs and is not given, `mends` what would make the hop fit.
     """
 
     producer: str
     consumer: str
     produced_at: str
     accepted_at: str
+    state: State
     verdict: Verdict | None = None
     note: str = ""
+    adapter: Adapter | None = None
+    missing: tuple[Missing, ...] = ()
+    mends: tuple[Mend, ...] = ()
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """What was proved of one hop: `produced` is what reaches the module, after the adapter."""
+
+    step: str
+    hop: Hop
+    produced: Schema
+    accepted: Schema
 
 
 class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +73,34 @@ class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):
     pipeline_name: str
     problems: list[Problem]
     hops: list[Hop]
+    allow_undeclared: bool = False
 
     @property
     def answer(self) -> Answer:
-        """`no` for any fault or refusal; `undecided` when nothing worse than that was met."""
-        stopped = [hop.verdict for hop in self.hops if hop.verdict is not None and not passes(hop.verdict)]
-        if self.problems or any(not isinstance(verdict, Undecided) for verdict in stopped):
+        """`no` for any fault or refusal, then `undecided`, then `undeclared`: the worst that was met."""
+        states = {hop.state for hop in self.hops}
+        if self.problems or states & {"incompatible", "impossible"}:
             return "no"
-        return "undecided" if stopped else "yes"
+        if "undecided" in states:
+            return "undecided"
+        return "undeclared" if "undeclared" in states and not self.allow_undeclared else "yes"
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """A report, and what a run needs beside it; without a graph there is nothing to run."""
+
+    report: PipelineReport
+    pipeline: Pipeline | None
+    graph: Graph | None
+    facts: Mapping[str, Facts]
+    edges: list[Edge]
+
+    def adapter(self, step: str) -> Adapter | None:
+        """What is done to all that enters a step: as it is written, or as its aliases ask for."""
+        written = self.graph.steps[step].adapter if self.graph else None
+        return written or next(
+            (edge.hop.adapter for edge in self.edges if edge.step == step and edge.hop.adapter), None
+        )
 
 
 def inspect(
@@ -58,60 +109,227 @@ def inspect(
     policy: Policy = "closed-producer",
     budget_ms: float = 2_000,
     clock: Callable[[], float] | None = None,
+    allow_undeclared: bool = False,
 ) -> PipelineReport:
     """The report on a pipeline document, whatever it holds.
 
     `budget_ms` is for each hop, by `clock` (seconds); without one it is counted in steps.
     """
-    decide = functools.partial(check, policy=policy, budget_ms=budget_ms, clock=clock)
-    problems = form.problems("pipeline", document)
-    name = document.get("pipeline_name") if isinstance(document, dict) else None
-    modules = document.get("modules") if isinstance(document, dict) else None
-    hops: list[Hop] = []
-    if isinstance(modules, list):
-        malformed = _malformed(modules)
-        problems += [problem for listed in malformed.values() for problem in listed]
-        hops = [
-            _hop(modules, index, malformed.keys(), decide)
-            for index in range(len(modules) - 1)
-            if isinstance(modules[index], dict) and isinstance(modules[index + 1], dict)
-        ]
-    return PipelineReport(pipeline_name=name if isinstance(name, str) else "", problems=problems, hops=hops)
+    ask = Ask(policy=policy, budget_ms=budget_ms, clock=clock)
+    return check_pipeline(document, ask, allow_undeclared=allow_undeclared).report
 
 
-def _malformed(modules: list[Any]) -> dict[tuple[int, str], list[Problem]]:
-    """The faults of each schema that cannot be used, by module and side."""
-    faulty: dict[tuple[int, str], list[Problem]] = {}
-    for index, module in enumerate(modules):
-        for side in ("input_schema", "output_schema"):
-            schema = module.get(side) if isinstance(module, dict) else None
-            # A schema of another type is a fault of the document's form, and named there.
-            if isinstance(schema, dict) and (problems := faults(schema, ("modules", index, side))):
-                faulty[index, side] = problems
-    return faulty
-
-
-def _hop(
-    modules: list[Mapping[str, Any]],
-    index: int,
-    malformed: Container[tuple[int, str]],
-    decide: Callable[[Json, Json], Verdict],
-) -> Hop:
-    left, right = modules[index], modules[index + 1]
-    hop = Hop(
-        producer=str(left.get("name", f"modules[{index}]")),
-        consumer=str(right.get("name", f"modules[{index + 1}]")),
-        produced_at=f"$.modules[{index}].output_schema",
-        accepted_at=f"$.modules[{index + 1}].input_schema",
+def check_pipeline(
+    document: object,
+    ask: Ask,
+    *,
+    resolve: Callable[[Step], tuple[Facts, list[Problem]]] = declared,
+    allow_undeclared: bool = False,
+) -> Checked:
+    """The same, with what a run needs. `resolve` says what is known of the module of a step, from the document alone or
+    from what is registered."""
+    found = read(document)
+    pipeline, problems = found.pipeline, list(found.problems)
+    made, more = graph(pipeline) if pipeline is not None else (None, [])
+    problems += more
+    facts: dict[str, Facts] = {}
+    for step in pipeline.steps if pipeline else ():
+        facts[step.name], wrong = resolve(step)
+        problems += wrong
+    edges: list[Edge] = []
+    if pipeline is not None and made is not None:
+        unusable = frozenset(malformed(document))
+        edges = list(_Walk(pipeline, made, facts, unusable, ask).edges())
+    report = PipelineReport(
+        pipeline_name=pipeline.name if pipeline else "",
+        problems=problems,
+        hops=[edge.hop for edge in edges],
+        allow_undeclared=allow_undeclared,
     )
-    produced, accepted = left.get("output_schema"), right.get("input_schema")
-    if not isinstance(produced, dict | bool) or not isinstance(accepted, dict | bool):
-        missing = hop.accepted_at if isinstance(produced, dict | bool) else hop.produced_at
-        return msgspec.structs.replace(hop, note=f"nothing to check: no schema at {missing}.")
-    if (index, "output_schema") in malformed or (index + 1, "input_schema") in malformed:
-        return msgspec.structs.replace(hop, note="not checked: a schema is malformed.")
-    try:
-        verdict = decide(produced, accepted)
-    except SchemaError as error:
-        verdict = Undecided(place=error.path, why=error.sentence)
-    return msgspec.structs.replace(hop, verdict=verdict)
+    return Checked(report=report, pipeline=pipeline, graph=made, facts=facts, edges=edges)
+
+
+class _Way(msgspec.Struct, frozen=True, kw_only=True):
+    """What may come along: from which step, where its schema stands, and past which steps it went."""
+
+    source: str
+    schema: Schema | None
+    at: str
+    past: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        source = self.source or INPUT
+        return f"{source} (past {', '.join(self.past)})" if self.past else source
+
+
+class _Walk:
+    """One walk through a graph, each step after those before it."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        graph: Graph,
+        facts: Mapping[str, Facts],
+        unusable: frozenset[tuple[int, str]],
+        ask: Ask,
+    ) -> None:
+        self.graph, self.facts, self.ask = graph, facts, ask
+        self._number = {step.name: number for number, step in enumerate(pipeline.steps)}
+        self._unusable = unusable
+        accepts = None if (-1, "input_schema") in unusable else pipeline.accepts
+        self.ways: dict[str, list[_Way]] = {START: [_Way(source=START, schema=accepts, at="$.input_schema")]}
+        self.leaving: dict[str, Schema | None] = {START: accepts}
+        # Steps that may be left out altogether, because a branch was not taken.
+        self.skipped: set[str] = set()
+
+    def edges(self) -> Iterator[Edge]:
+        for name, step in self.graph.steps.items():
+            branches = any(self.graph.forks(other) for other in step.after)
+            absent = self.facts[name].absent
+            conditional = step.when is not True or absent
+            before = [other in self.skipped for other in step.after]
+            if all(before) or (conditional and branches):
+                self.skipped.add(name)
+            ways = self._joined(step) if step.joins else self.ways[step.after[0]]
+            if absent:
+                self.ways[name] = [_past(way, msgspec.structs.replace(step, when=False)) for way in ways]
+                self.leaving[name] = None
+                continue
+            edges = [edge for way in ways if (edge := self._edge(step, way)) is not None]
+            yield from edges
+            yield from self._leave(step, ways, edges, past=conditional and not branches)
+
+    def _joined(self, step: Step) -> list[_Way]:
+        parts: dict[str, Schema] = {}
+        for name in step.after:
+            alternatives = [way.schema for way in self.ways[name]]
+            if any(schema is None for schema in alternatives):
+                at = next(way.at for way in self.ways[name] if way.schema is None)
+                return [_Way(source=" and ".join(step.after), schema=None, at=at)]
+            parts[name] = shapes.either(schema for schema in alternatives if schema is not None)
+        optional = frozenset(name for name in step.after if name in self.skipped)
+        return [_Way(source=" and ".join(step.after), schema=shapes.joined(parts, optional), at=f"{step.place}.after")]
+
+    def _edge(self, step: Step, way: _Way) -> Edge | None:
+        """None for a first step when nothing is said about the inputs: each is held to its contract when it is sent."""
+        if way.source == START and way.schema is None:
+            return None
+        accepted = self.facts[step.name].accepts
+        hop = Hop(
+            producer=way.name,
+            consumer=step.name,
+            produced_at=way.at,
+            accepted_at=self.facts[step.name].accepts_at,
+            state="undeclared",
+        )
+        if self._is_malformed(way, step):
+            hop = msgspec.structs.replace(hop, state="undecided", note="not checked: a schema is malformed.")
+            return Edge(step=step.name, hop=hop, produced=True, accepted=True)
+        if way.schema is None or accepted is None:
+            lacking = hop.produced_at if way.schema is None else hop.accepted_at
+            hop = msgspec.structs.replace(hop, note=f"nothing to check: no schema at {lacking}.")
+            return Edge(step=step.name, hop=hop, produced=True, accepted=True if accepted is None else accepted)
+        return self._weighed(step, hop, way.schema, accepted)
+
+    def _is_malformed(self, way: _Way, step: Step) -> bool:
+        sides = {(self._number[step.name], "input_schema"), (self._number[step.name], "when")}
+        if way.source in self._number:
+            sides |= {(self._number[way.source], "output_schema"), (self._number[way.source], "while")}
+        return bool(sides & self._unusable)
+
+    def _weighed(self, step: Step, hop: Hop, schema: Schema, accepted: Schema) -> Edge:
+        produced, adapter = schema, step.adapter
+        try:
+            produced = shapes.narrowed(schema, step.when)
+            verdict = self._verdict(produced, accepted)
+            if adapter is None and isinstance(verdict, Incompatible):
+                return self._mended(step, hop, produced, accepted, verdict)
+            if adapter is not None:
+                produced, verdict = self._adapted(produced, adapter, accepted)
+        except (SchemaError, shapes.Mixed) as error:
+            verdict = _undecided(error)
+        state: State = "adapted" if adapter is not None and passes(verdict) else _state(verdict)
+        lacking = self._missing(step, produced, accepted) if state == "incompatible" else ()
+        hop = msgspec.structs.replace(hop, state=state, verdict=verdict, adapter=adapter, missing=lacking)
+        return Edge(step=step.name, hop=hop, produced=produced, accepted=accepted)
+
+    def _mended(self, step: Step, hop: Hop, produced: Schema, accepted: Schema, verdict: Verdict) -> Edge:
+        """A hop that does not fit as it is: with what its aliases are declared for, or with what would mend it."""
+        aliases = self.facts[step.name].aliases
+        found = mending.proposals(produced, accepted, aliases, self.ask)
+        safe = next((proposal for proposal in found if proposal.applicable), None) if aliases else None
+        if safe is not None:
+            after, _ = self._adapted(produced, safe.adapter, accepted)
+            hop = msgspec.structs.replace(hop, state="adapted", verdict=safe.verdict, adapter=safe.adapter)
+            return Edge(step=step.name, hop=hop, produced=after, accepted=accepted)
+        lacking = self._missing(step, produced, accepted)
+        listed = mending.mends(step.name, produced, accepted, aliases, lacking, found, self.ask)
+        hop = msgspec.structs.replace(hop, state="incompatible", verdict=verdict, missing=lacking, mends=tuple(listed))
+        return Edge(step=step.name, hop=hop, produced=produced, accepted=accepted)
+
+    def _missing(self, step: Step, produced: Schema, accepted: Schema) -> tuple[Missing, ...]:
+        return tuple(missing(self.graph, step.name, produced, accepted, self.leaving))
+
+    def _verdict(self, produced: Schema, accepted: Schema, policy: Policy | None = None) -> Verdict:
+        ask = self.ask
+        return check(produced, accepted, policy=policy or ask.policy, budget_ms=ask.budget_ms, clock=ask.clock)
+
+    def _adapted(self, produced: Schema, adapter: Adapter, accepted: Schema) -> tuple[Schema, Verdict]:
+        """What comes out of an adapter, and whether that is accepted."""
+        document = normalise(produced, dialect_of(produced))
+        out = image(close(document) if self.ask.policy == "closed-producer" else document, adapter)
+        if out is None:
+            why = "the producer's schema holds a reference or a number that has no image under the adapter."
+            return True, Undecided(place="", why=why)
+        # Closed already, and the adapter may have declared more: it is taken as it is.
+        return out, self._verdict(out, accepted, "strict")
+
+    def _leave(self, step: Step, ways: list[_Way], edges: list[Edge], *, past: bool) -> Iterator[Edge]:
+        """Notes what may leave the step; the hop back to where it is done again from."""
+        facts, name = self.facts[step.name], step.name
+        entered = self._either([edge.produced for edge in edges]) if edges else facts.accepts
+        returned = None if (self._number[name], "output_schema") in self._unusable else facts.returns
+        if returned is not None and entered is not None:
+            # Of mixed dialects a property less is known, so that nothing is proved by it.
+            with contextlib.suppress(shapes.Mixed):
+                returned = shapes.with_fields(returned, entered, (*facts.passes, *step.carry))
+        self.leaving[name] = returned
+        self.ways[name] = [_Way(source=name, schema=returned, at=facts.returns_at)]
+        if step.repeat is not None:
+            first = self.graph.steps[step.repeat.start]
+            back = msgspec.structs.replace(first, when=step.repeat.condition)
+            edge = self._edge(back, self.ways[name][0])
+            if edge is not None:
+                yield edge
+        if step.optional:
+            self.ways[name].append(_Way(source=name, schema=entered, at=facts.accepts_at, past=(name,)))
+        if past:
+            self.ways[name] += [_past(way, step) for way in ways]
+
+    def _either(self, schemas: list[Schema]) -> Schema:
+        try:
+            return shapes.either(schemas)
+        except shapes.Mixed:
+            return True
+
+
+def _past(way: _Way, step: Step) -> _Way:
+    """What does not enter a step, because its condition does not hold."""
+    schema = way.schema
+    if schema is not None:
+        try:
+            schema = shapes.narrowed(schema, step.when, holds=False)
+        except shapes.Mixed:
+            schema = None
+    return msgspec.structs.replace(way, schema=schema, past=(*way.past, step.name))
+
+
+def _state(verdict: Verdict) -> State:
+    if passes(verdict):
+        return "compatible"
+    return "impossible" if verdict.answer == "compatible" else verdict.answer
+
+
+def _undecided(error: Any) -> Undecided:
+    return Undecided(place=getattr(error, "path", ""), why=getattr(error, "sentence", str(error)))

@@ -83,11 +83,13 @@ def test_under_the_strict_policy_undeclared_properties_count() -> None:
     assert inspect(document, policy="strict").answer == "no"
 
 
-def test_a_missing_schema_is_a_note_and_no_fault() -> None:
-    report = inspect(pipeline((None, TEXT), (None, INT), (INT, None)))
-    assert report.answer == "yes"
-    assert [hop.verdict is None for hop in report.hops] == [True, False]
+def test_a_missing_schema_is_undeclared_which_is_neither_a_fault_nor_compatible() -> None:
+    document = pipeline((None, TEXT), (None, INT), (INT, None))
+    report = inspect(document)
+    assert (report.answer, report.problems) == ("undeclared", [])
+    assert [(hop.state, hop.verdict is None) for hop in report.hops] == [("undeclared", True), ("compatible", False)]
     assert "$.modules[1].input_schema" in report.hops[0].note
+    assert inspect(document, allow_undeclared=True).answer == "yes"
 
 
 def test_one_module_alone_is_a_pipeline_without_hops() -> None:

@@ -1,13 +1,16 @@
 """From entries to deliveries: which entries are handed out, and which are buried or acked on arrival.
 
 Law: bytes that are no envelope, expired messages and messages that kill their consumers are buried (moved to the dead
-letters) with the reason; copies of messages handled within the window are acked. Every other entry is a delivery.
+letters) with the reason; copies of messages handled within the window are acked; a part of what a step of a pipeline
+joins is added to the others. Every other entry is a delivery.
 """
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.consumer.delivery import Delivery
@@ -27,6 +30,9 @@ from claude_comm.ops import consume as ops
 from claude_comm.ops.consume import Entry, Reader, Why
 from claude_comm.progress.events import Buried, Settled
 
+if TYPE_CHECKING:
+    from claude_comm.client.consumer.passing import Passing
+
 # How many checked names are remembered.
 _MAX_NAMES = 10_000
 
@@ -41,6 +47,13 @@ class Admission:
         # Sources and sessions whose form was checked.
         self._names: set[tuple[str, str]] = set()
 
+    @functools.cached_property
+    def passing(self) -> Passing:
+        """What handles messages of pipelines: it needs the validators, which take longer to import than a consumer."""
+        from claude_comm.client.consumer.passing import Passing
+
+        return Passing(self._identity)
+
     def admit(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
         """The deliveries to handle, which are in flight from now on."""
         if not entries:
@@ -52,12 +65,14 @@ class Admission:
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
         self._sizes.saw(max(map(len, bodies)), len(entries))
-        self._in_flight.add(deliveries)
         special = [
             delivery
             for delivery in deliveries
-            if delivery.envelope.expires or delivery.entry.deliveries > MAX_DELIVERIES
+            if delivery.envelope.expires or delivery.envelope.route or delivery.entry.deliveries > MAX_DELIVERIES
         ]
+        if special:
+            deliveries = [self._adapted(delivery) for delivery in deliveries]
+        self._in_flight.add(deliveries)
         plain = not special and self._in_flight.window is None
         return deliveries if plain else (yield from self._to_handle(deliveries))
 
@@ -84,6 +99,8 @@ class Admission:
     def bury(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
         """Moves a delivery to the dead stream, and answers its request with the failure unless it expired."""
         envelope = delivery.envelope
+        if envelope.route:
+            yield from self.passing.failure(envelope, why, error)
         if envelope.reply_to and why.reason != EXPIRED:
             yield from replies.failing(self._identity, envelope, why, error)
         yield from self._bury(delivery.reader, delivery.entry, delivery.settled(micros()), why, envelope.session)
@@ -144,13 +161,42 @@ class Admission:
             reason = _hopeless(delivery)
             if reason:
                 yield from self.bury(delivery, Why(reason))
-            else:
+            elif not delivery.envelope.route or (yield from self._is_whole(delivery)):
                 kept.append(delivery)
         if self._in_flight.window is None:
             return kept
         if self._in_flight.seen_ms:
             kept = yield from self._unseen(kept)
         return self._without_copies(kept)
+
+    def _adapted(self, delivery: Delivery) -> Delivery:
+        """As its step is to have it; one that cannot be adapted as it was sent: its handler refuses it."""
+        if not delivery.envelope.route:
+            return delivery
+        try:
+            return self.passing.adapted(delivery)
+        except EnvelopeError:
+            return delivery
+
+    def _is_whole(self, delivery: Delivery) -> Operation[bool]:
+        """Whether a message on a route is one for the handler; a part of one ends here, and a route that cannot be
+        read is buried."""
+        try:
+            is_part = self.passing.is_part(delivery.envelope)
+        except EnvelopeError as error:
+            yield from self.bury(delivery, Why(str(error)))
+            return False
+        if not is_part or not ops.own_inbox(self._identity.keys, delivery.reader):
+            return True
+        outcome = yield from self.passing.part(delivery)
+        if outcome == "ended":
+            self._in_flight.release(delivery)
+        elif outcome == "ack":
+            self._in_flight.ack(delivery)
+        else:
+            most = self._identity.settings.max_envelope_bytes
+            yield from self.bury(delivery, Why(f"what it is joined with has more than {most:,} bytes"))
+        return False
 
     def _unseen(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """Acks copies of messages that any instance handled within the server's window; returns the rest."""

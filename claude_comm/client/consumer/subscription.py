@@ -142,7 +142,10 @@ class Subscription:
         self._refused = False
 
     def replying(self, delivery: Delivery, data: object) -> Operation[None]:
-        """Replies to a request; does nothing for a message that is none. Raises EncodeError or TooLarge."""
+        """Passes the result on along the route of a message, and replies to a request; does nothing for a message that
+        is neither. Raises EncodeError, TooLarge, or DecodeError for a route that cannot be followed."""
+        if delivery.envelope.route:
+            yield from self._admission.passing.result(delivery.envelope, data)
         yield from replies.replying(self.identity, delivery.envelope, data)
 
     def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:

@@ -116,7 +116,7 @@ class Handling:
         except BaseException as error:  # noqa: BLE001
             self._end(delivery, self._failing(handler, delivery, error))
         else:
-            if envelope.reply_to:
+            if envelope.reply_to or envelope.route:
                 self._end(delivery, self._answering(delivery, result))
             else:
                 self._ack(delivery)
@@ -148,7 +148,7 @@ class Handling:
             self._survive(error)
             await self._end_async(delivery, self._failing(handler, delivery, error))
         else:
-            if envelope.reply_to:
+            if envelope.reply_to or envelope.route:
                 await self._end_async(delivery, self._answering(delivery, result))
             else:
                 self._ack(delivery)
@@ -164,7 +164,7 @@ class Handling:
         context = [self.context(*_about(handler, deliveries))] if handler.takes_context else []
         try:
             result = contextvars.copy_context().run(handler.function, payload, *context)
-            if why := unrun(result):
+            if why := unrun(result) or _unpaired(handler, deliveries, result):
                 raise TypeError(why)
         except ENDING:
             raise
@@ -174,8 +174,8 @@ class Handling:
                 return
             self._note_batch(handler, deliveries, error)
         else:
-            for handled in deliveries:
-                self._end(handled, self._answering(handled, result))
+            for handled, own in zip(deliveries, _results(handler, deliveries, result), strict=True):
+                self._end(handled, self._answering(handled, own))
             return
         for failed in deliveries:
             self._handle_special(failed, alone=True)
@@ -198,7 +198,7 @@ class Handling:
                 await context.finish()
             else:
                 result = await call(handler, payload, self.context(*about))
-            if why := unrun(result):
+            if why := unrun(result) or _unpaired(handler, deliveries, result):
                 raise TypeError(why)
         except ENDING:
             raise
@@ -209,8 +209,8 @@ class Handling:
                 return
             self._note_batch(handler, deliveries, error)
         else:
-            for handled in deliveries:
-                await self._end_async(handled, self._answering(handled, result))
+            for handled, own in zip(deliveries, _results(handler, deliveries, result), strict=True):
+                await self._end_async(handled, self._answering(handled, own))
             return
         for failed in deliveries:
             await self._handle_special_async(failed, call, alone=True)
@@ -252,13 +252,14 @@ class Handling:
         return deliveries, payloads, ended
 
     def _answering(self, delivery: Delivery, result: Any) -> Operation[None]:
-        """Replies with the handler's result where the sender waits for one, then acks: a crash between the two repeats
-        the handler."""
-        if delivery.envelope.reply_to:
+        """Sends the handler's result on along the route, and replies where the sender waits for one, then acks: a crash
+        between the two repeats the handler."""
+        if delivery.envelope.reply_to or delivery.envelope.route:
             try:
                 yield from self._means.subscription.replying(delivery, result)
             except EnvelopeError as error:
-                yield from self._burying(delivery, f"its reply cannot be sent: {error}", error)
+                what = "its result cannot be passed on" if delivery.envelope.route else "its reply cannot be sent"
+                yield from self._burying(delivery, f"{what}: {error}", error)
                 return
         self._ack(delivery)
 
@@ -343,6 +344,22 @@ def _about(handler: Handler, deliveries: Sequence[Delivery]) -> tuple[Any, Seque
     if handler.most:
         return None, [delivery.envelope for delivery in deliveries]
     return deliveries[0].envelope, ()
+
+
+def _unpaired(handler: Handler, deliveries: Sequence[Delivery], result: Any) -> str:
+    """Why what a handler of batches returned cannot go on along the routes of its messages; empty where it can."""
+    if not handler.most or not any(delivery.envelope.route for delivery in deliveries):
+        return ""
+    if isinstance(result, list | tuple) and len(result) == len(deliveries):
+        return ""
+    return f"it was given {len(deliveries)} messages of a pipeline: it must return a list with a result for each"
+
+
+def _results(handler: Handler, deliveries: Sequence[Delivery], result: Any) -> Sequence[Any]:
+    """The result of each message: of one on a route the item in its place, else the same for all."""
+    if not handler.most or not any(delivery.envelope.route for delivery in deliveries):
+        return [result] * len(deliveries)
+    return [own if each.envelope.route else result for each, own in zip(deliveries, result, strict=True)]
 
 
 def _waits(delivery: Delivery) -> bool:

@@ -1,0 +1,198 @@
+"""Passing on: a message on a route, from the step that read it to those that follow.
+
+Law: what follows is sent before the delivery ends, under ids that the place of each decides: a process that dies
+between the two sends the same again, and it is known as that. Whatever ends a delivery ends it for the whole of its
+pipeline: the collector hears of a failure, and no join waits for what does not come.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from claude_comm import envelope as envelopes
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.identity import Identity, micros
+from claude_comm.delivery.burial import brief
+from claude_comm.delivery.reply import FAILURE_TYPE
+from claude_comm.effects import Command, Operation
+from claude_comm.envelope import MSGPACK, Envelope
+from claude_comm.errors import EnvelopeError
+from claude_comm.json_form import json_form, written
+from claude_comm.ops import consume, join
+from claude_comm.ops.consume import Why
+from claude_comm.ops.join import Part
+from claude_comm.ops.when_full import force_all
+from claude_comm.pipeline import ids, route
+from claude_comm.pipeline.ids import Carries
+from claude_comm.pipeline.notice import Notice
+from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
+from claude_comm.progress.events import Handled
+from claude_comm.schema.evolution.adapter import Adapter, apply
+
+# What became of a part: it has ended, or is to be acked, or buried as too large.
+Joined: TypeAlias = Literal["ended", "ack", "large"]
+
+_TOKENS = {SKIPPED_TYPE: b"s", FAILED_TYPE: b"f"}
+
+
+class Passing:
+    """What one consumer passes on."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._announced: set[str] = set()
+
+    def adapted(self, delivery: Delivery) -> Delivery:
+        """The delivery as its step is to have it: what was sent stays as it is on the server. Raises DecodeError."""
+        envelope = delivery.envelope
+        here = route.read(envelope.route).here
+        if not here.adapter or here.part >= 0:
+            return delivery
+        form = apply(Adapter(here.adapter), json_form(envelope.payload()))
+        return Delivery(msgspec.structs.replace(envelope, data=written(form)), delivery.entry, delivery.reader)
+
+    def result(self, envelope: Envelope, result: Any) -> Operation[None]:
+        """Sends what a step returned to those that follow. Raises EncodeError, TooLarge or DecodeError."""
+        way = route.read(envelope.route)
+        form = json_form(result)
+        if way.here.carry:
+            result = form = route.carried(way.here, json_form(envelope.payload()), form)
+        value = _Value(result, form)
+        yield from self._send([self._message(envelope, each, value) for each in route.onward(way, form)])
+
+    def failure(self, envelope: Envelope, why: Why, error: BaseException | None) -> Operation[None]:
+        """Tells the collector that a step has given up, and the joins on the way; what an optional step cannot handle
+        goes on as it came."""
+        try:
+            way = route.read(envelope.route)
+        except EnvelopeError:
+            return
+        if way.here.optional and not way.is_part:
+            try:
+                yield from self.result(envelope, envelope.payload())
+            except EnvelopeError:
+                pass  # it cannot go on as it came, either
+            else:
+                return
+        notice = self._notice(envelope, way, why, error)
+        told = [self._message(envelope, each, _NOTHING) for each in route.failed(way)]
+        yield from self._send([notice, *told])
+
+    def is_part(self, envelope: Envelope) -> bool:
+        """Whether a message is a part of what its step joins. Raises DecodeError for a route that cannot be read."""
+        return route.read(envelope.route).is_part
+
+    def part(self, delivery: Delivery) -> Operation[Joined]:
+        """Adds what came to what its step waits for."""
+        identity, envelope, way = self._identity, delivery.envelope, route.read(delivery.envelope.route)
+        here = way.here
+        place = ids.read(envelope.id)
+        root = envelope.correlation or envelope.id
+        token = _TOKENS.get(envelope.type) or b"v" + bytes(envelope.data)
+        outcome = yield from join.add(
+            identity.keys,
+            delivery.reader,
+            delivery.entry,
+            Part(
+                session=envelope.session,
+                input=f"{here.step}/{place.input if place else root}/{here.turn}",
+                number=here.part,
+                token=token,
+                head=self._head(envelope, way),
+                names=here.after,
+            ),
+            max_bytes=identity.settings.max_envelope_bytes,
+            event=identity.event(Handled([delivery.settled(micros())])),
+        )
+        if outcome in ("failed", "skipped"):
+            onward = route.failed(way) if outcome == "failed" else route.skipped(way)
+            yield from self._send([self._message(envelope, each, _NOTHING) for each in onward])
+            return "ack"
+        return "large" if outcome == "large" else "ended"
+
+    def _head(self, envelope: Envelope, way: Route) -> bytes:
+        """The message that a complete join makes, up to its payload: that stands last."""
+        here = way.here
+        whole = self._following(envelope, here, way.to(here.step, **({"turn": here.turn} if here.turn else {})))
+        whole = msgspec.structs.replace(
+            whole, id=ids.following(envelope.id, here.joined, here.turn, Carries.VALUE), data=msgspec.Raw(_ONE_BYTE)
+        )
+        return self._identity.encode(whole).removesuffix(_ONE_BYTE)
+
+    def _message(self, envelope: Envelope, onward: Onward, value: _Value) -> Envelope:
+        data = value.data(agreed=bool(onward.leg.agreement)) if onward.carries is Carries.VALUE else _NIL
+        return msgspec.structs.replace(
+            self._following(envelope, onward.leg, onward.route),
+            id=ids.following(envelope.id, onward.edge, onward.turn, onward.carries),
+            type=onward.type,
+            data=data,
+        )
+
+    def _notice(self, envelope: Envelope, way: Route, why: Why, error: BaseException | None) -> Envelope:
+        place = ids.read(envelope.id)
+        most = self._identity.most_text // 2
+        said = Notice(
+            step=way.here.step,
+            module=self._identity.module,
+            message=envelope.id,
+            reason=brief(why.reason, most),
+            path=brief(why.path, most),
+            error="" if error is None else brief("".join(traceback.format_exception_only(error)).strip(), most),
+        )
+        id_ = ids.following(envelope.id, place.edge if place else 0, way.here.turn, Carries.NOTICE)
+        following = self._following(envelope, way.collector, way.to(way.collector.step))
+        return msgspec.structs.replace(following, id=id_, type=FAILURE_TYPE, agreement="", data=envelopes.pack(said))
+
+    def _following(self, envelope: Envelope, leg: Leg, texts: tuple[str, ...]) -> Envelope:
+        """What all messages that follow one have in common."""
+        return Envelope(
+            id="",
+            source=self._identity.module,
+            target=leg.target,
+            type=leg.type,
+            time=micros(),
+            session=envelope.session,
+            correlation=envelope.correlation or envelope.id,
+            causation=envelope.id,
+            agreement=leg.agreement,
+            route=texts,
+            expires=envelope.expires,
+            traceparent=envelope.traceparent,
+            content_type=MSGPACK,
+        )
+
+    def _send(self, messages: Sequence[Envelope]) -> Operation[None]:
+        """A full server takes them too: what was handled must come to its end, and its room is free then."""
+        keys = self._identity.keys
+        pairs = [(keys.inbox(message.target), self._identity.encode(message)) for message in messages]
+        if new := {stream for stream, _ in pairs} - self._announced:
+            yield from consume.announce(keys, sorted(new))
+            self._announced |= new
+        if pairs:
+            yield from force_all(*(Command(("XADD", stream, "*", "e", body)) for stream, body in pairs))
+
+
+class _Value:
+    """A result, written in each form once."""
+
+    def __init__(self, result: Any, form: Any) -> None:
+        self._result, self._form = result, form
+        self._own: msgspec.Raw | None = None
+        self._agreed: msgspec.Raw | None = None
+
+    def data(self, *, agreed: bool) -> msgspec.Raw:
+        """As MessagePack: in the JSON form that agreements speak of, or as the value is. Raises EncodeError."""
+        if agreed:
+            self._agreed = written(self._form) if self._agreed is None else self._agreed
+            return self._agreed
+        self._own = envelopes.pack(self._result) if self._own is None else self._own
+        return self._own
+
+
+_NOTHING = _Value(None, None)
+_ONE_BYTE = b"\xc0"
+_NIL = msgspec.Raw(_ONE_BYTE)

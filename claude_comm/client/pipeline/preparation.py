@@ -1,0 +1,121 @@
+"""Making a pipeline ready to run: checked against what is registered, its agreements made, its route written.
+
+Law: nothing is sent before every way from step to step is proved, unless the caller says otherwise. What was proved is
+stored as an agreement and pinned: a run keeps its agreements and adapters, whatever is registered meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claude_comm.client.identity import micros, millis
+from claude_comm.errors import ClaudeCommError
+from claude_comm.names import Keys, check_session
+from claude_comm.negotiation import agreement as agreements
+from claude_comm.negotiation.agreement import Question
+from claude_comm.ops import agreements as stored
+from claude_comm.ops import registry
+from claude_comm.pipeline import shapes
+from claude_comm.pipeline.check import Checked, Edge, PipelineReport, check_pipeline
+from claude_comm.pipeline.document import START, Step, read
+from claude_comm.pipeline.facts import registered
+from claude_comm.pipeline.mending import Ask
+from claude_comm.pipeline.plan import collector, plan
+from claude_comm.pipeline.session import Session, digest
+from claude_comm.registry.contracts import Contract
+from claude_comm.schema.verdict import passes
+from claude_comm.transport.driver import Client
+
+
+class PipelineRefused(ClaudeCommError):
+    """A pipeline that does not pass its check; `report` has all that was found."""
+
+    def __init__(self, report: PipelineReport, origin: str) -> None:
+        self.report = report
+        what = {
+            "no": "does not fit together",
+            "undecided": "could not be decided, which counts as no",
+            "undeclared": "has steps without a schema (--allow-undeclared runs it all the same)",
+        }[report.answer]
+        super().__init__(
+            f"{origin} {what}; nothing was sent. `claude-comm validate-pipeline --against-live` shows why and what "
+            "would mend it."
+        )
+
+
+def check_live(client: Client, keys: Keys, document: Any, ask: Ask, *, allow_undeclared: bool = False) -> Checked:
+    """The check against what is registered now."""
+    contracts: dict[str, Contract] = {}
+    pipeline = read(document).pipeline
+    for module in {step.module for step in pipeline.steps} if pipeline else ():
+        contract = client.run(registry.find(keys, module))
+        if contract is not None:
+            contracts[module] = contract
+    known = client.run(registry.names(keys))
+    return check_pipeline(document, ask, resolve=registered(contracts, known), allow_undeclared=allow_undeclared)
+
+
+def prepare(
+    client: Client,
+    keys: Keys,
+    document: Any,
+    origin: str,
+    session: str,
+    ask: Ask,
+    *,
+    inputs: str = "",
+    allow_undeclared: bool = False,
+    unchecked: bool = False,
+) -> Session:
+    """The record of a new run. Raises PipelineRefused, InvalidDocument or ConfigurationError."""
+    checked = check_live(client, keys, document, ask, allow_undeclared=allow_undeclared)
+    if checked.graph is None or checked.report.problems or not (unchecked or checked.report.answer == "yes"):
+        raise PipelineRefused(checked.report, origin)
+    pinned = {name: _agree(client, keys, checked, step, session) for name, step in checked.graph.steps.items()}
+    doors = {name: checked.facts[name].accepts for name in checked.graph.followers[START]}
+    now_us = micros()
+    return Session(
+        session=check_session(session),
+        pipeline=checked.report.pipeline_name,
+        digest=digest(document),
+        route=plan(checked, session, {name: id_ for name, id_ in pinned.items() if id_}),
+        door={name: schema for name, schema in doors.items() if schema is not None},
+        started_ms=millis(),
+        touched_us=now_us,
+        inputs=inputs,
+    )
+
+
+def _agree(client: Client, keys: Keys, checked: Checked, step: Step, session: str) -> str:
+    """The id of the agreement that messages to a step go under; empty where nothing was proved about them."""
+    edges = [edge for edge in checked.edges if edge.step == step.name]
+    if not edges or not all(edge.hop.verdict is not None and passes(edge.hop.verdict) for edge in edges):
+        return ""
+    try:
+        question = _question(checked, step, edges, session)
+    except shapes.Mixed:
+        return ""
+    id_ = agreements.digest(question)
+    if client.run(stored.find(keys, id_)) is None:
+        verdict = edges[0].hop.verdict
+        assert verdict is not None
+        outcome = agreements.conclude(question, verdict, decided_by="caller", decided_us=micros())
+        client.run(stored.store(keys, outcome))
+    return id_
+
+
+def _question(checked: Checked, step: Step, edges: list[Edge], session: str) -> Question:
+    assert checked.pipeline is not None
+    if step.joins:
+        producer = step.module
+    else:
+        producer = collector(session) if step.after[0] == START else checked.pipeline.step(step.after[0]).module
+    return Question(
+        producer=producer,
+        consumer=step.module,
+        type=checked.facts[step.name].type,
+        produced=shapes.either(edge.produced for edge in edges),
+        accepted=edges[0].accepted,
+        # What comes out of an adapter was closed before it.
+        policy="strict" if any(edge.hop.adapter for edge in edges) else "closed-producer",
+    )

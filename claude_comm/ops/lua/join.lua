@@ -1,0 +1,90 @@
+#!lua flags=allow-oom
+-- One part of what a step waits for. The last one makes the whole message, which goes into the step's own inbox.
+--
+-- KEYS[1]  join     hash of the parts of a session
+-- KEYS[2]  inbox    of the joining module, where the part was read
+-- KEYS[3]  events   events stream of the joining module
+-- ARGV[1]  input    which input of the session, at which step: what the fields of its parts begin with
+-- ARGV[2]  part     number of this part, from 0
+-- ARGV[3]  count    how many there are
+-- ARGV[4]  token    'v' and the value as MessagePack; 's': it does not come; 'f': it failed
+-- ARGV[5]  ttl      ms that the hash stays after the last part
+-- ARGV[6]  head     the whole message up to its payload, which is its last field
+-- ARGV[7]  most     bytes that the whole message may have
+-- ARGV[8]  event    envelope of the `handled` event of this part
+-- ARGV[9]  group    the joining module
+-- ARGV[10] consumer who holds the delivery of the part
+-- ARGV[11] entry    id of the part's entry in the inbox
+-- ARGV[12…] names   of all parts in their order, as MessagePack: the keys of the payload
+--
+-- Returns 'waits' or 'joined' when the part has ended; 'lost' when this consumer does not hold it any more. Else nothing
+-- has ended, and the caller ends it: 'failed' (all parts are known, and one failed), 'skipped' (none comes), 'large' (the
+-- whole is over the limit). Doing it twice is the same as once: a part has its number, and a whole that was made is
+-- marked. A part that failed may come again as a value. A full server takes it all the same: what waits makes no room.
+
+local held = redis.call('XPENDING', KEYS[2], ARGV[9], ARGV[11], ARGV[11], 1, ARGV[10])
+if #held == 0 then
+  return 'lost'
+end
+
+local function ended(how)
+  redis.call('XADD', KEYS[3], '*', 'e', ARGV[8])
+  redis.call('XACK', KEYS[2], ARGV[9], ARGV[11])
+  return how
+end
+
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
+  return ended('waits')
+end
+local own = ARGV[1] .. '/' .. ARGV[2]
+local known = redis.call('HGET', KEYS[1], own)
+if not known or string.sub(known, 1, 1) == 'f' then
+  redis.call('HSET', KEYS[1], own, ARGV[4])
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+end
+
+local count = tonumber(ARGV[3])
+local fields = {}
+for i = 0, count - 1 do
+  fields[i + 1] = ARGV[1] .. '/' .. i
+end
+local parts = redis.call('HMGET', KEYS[1], unpack(fields))
+local values, failed = 0, false
+for i = 1, count do
+  if not parts[i] then
+    return ended('waits')
+  end
+  local kind = string.sub(parts[i], 1, 1)
+  failed = failed or kind == 'f'
+  values = values + (kind == 'v' and 1 or 0)
+end
+if failed then
+  return 'failed'
+end
+if values == 0 then
+  return 'skipped'
+end
+
+-- The header of a map in MessagePack: one byte for up to 15 pairs, else three.
+local header
+if values < 16 then
+  header = string.char(0x80 + values)
+else
+  header = string.char(0xde, math.floor(values / 256), values % 256)
+end
+local pieces = {ARGV[6], header}
+local bytes = #ARGV[6] + #header
+for i = 1, count do
+  if string.sub(parts[i], 1, 1) == 'v' then
+    pieces[#pieces + 1] = ARGV[11 + i]
+    pieces[#pieces + 1] = string.sub(parts[i], 2)
+    bytes = bytes + #ARGV[11 + i] + #parts[i] - 1
+  end
+end
+if bytes > tonumber(ARGV[7]) then
+  return 'large'
+end
+redis.call('XADD', KEYS[2], '*', 'e', table.concat(pieces))
+redis.call('HSET', KEYS[1], ARGV[1], '1')
+redis.call('HDEL', KEYS[1], unpack(fields))
+return ended('joined')

@@ -1,0 +1,62 @@
+"""The records of pipeline runs: on the control server, a hash by session.
+
+Law: a record that cannot be read is none. What a session leaves behind is removed when it is over: its collector, the
+parts that its joins still hold, and last its record, so that whoever is killed in between finds it again.
+"""
+
+from __future__ import annotations
+
+from claude_comm.effects import Command, Operation
+from claude_comm.names import Keys
+from claude_comm.ops import door
+from claude_comm.ops.join import TTL_MS
+from claude_comm.ops.when_full import force
+from claude_comm.pipeline import session as records
+from claude_comm.pipeline.plan import collector
+from claude_comm.pipeline.session import KEPT_US, Session, UnreadableSession
+
+
+def store(keys: Keys, session: Session) -> Operation[None]:
+    yield from force(Command(("HSET", keys.sessions, session.session, records.encode(session)), on="control"))
+
+
+def find(keys: Keys, session: str) -> Operation[Session | None]:
+    """Raises UnreadableSession."""
+    text = yield Command(("HGET", keys.sessions, session), on="control")
+    return None if text is None else records.decode(text)
+
+
+def everything(keys: Keys) -> Operation[list[Session]]:
+    """All that can be read, the latest first."""
+    reply = yield Command(("HGETALL", keys.sessions), on="control")
+    found = []
+    for text in door.fields(reply).values():
+        try:
+            found.append(records.decode(text))
+        except UnreadableSession:
+            continue
+    return sorted(found, key=lambda session: (-session.started_ms, session.session))
+
+
+def complete(keys: Keys, session: Session) -> Operation[None]:
+    """Notes the end of a run: its results stay for a day."""
+    yield from store(keys, session)
+    yield Command(("PEXPIRE", keys.inbox(collector(session.session)), KEPT_US // 1000))
+
+
+def renew(keys: Keys, session: Session) -> Operation[None]:
+    """Keeps the parts that wait in the joins of a session that lives."""
+    for leg in session.whole.legs.values():
+        if leg.joined:
+            yield Command(("PEXPIRE", keys.join(leg.target, session.session), TTL_MS))
+
+
+def remove(keys: Keys, session: Session) -> Operation[None]:
+    """Removes what is left of a session that is over."""
+    for leg in session.whole.legs.values():
+        if leg.joined:
+            yield Command(("UNLINK", keys.join(leg.target, session.session)))
+    results = keys.inbox(collector(session.session))
+    yield Command(("UNLINK", results))
+    yield Command(("SREM", keys.streams, results), on="control")
+    yield Command(("HDEL", keys.sessions, session.session), on="control")

@@ -1,0 +1,97 @@
+"""What is known of the module of a step: from the document, or from the contract that is registered.
+
+Law: pure. What a registered contract says goes before what the document says; what neither says is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from claude_comm.documents.form import Problem
+from claude_comm.errors import UnknownModule
+from claude_comm.pipeline.document import Step
+from claude_comm.registry.contracts import Contract, Schema
+from claude_comm.registry.versions import within
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The type of the messages to a step, what it accepts and returns, and where that is said. `absent`: an optional
+    step whose module is not registered."""
+
+    type: str
+    accepts: Schema | None
+    returns: Schema | None
+    accepts_at: str
+    returns_at: str
+    aliases: Mapping[str, Sequence[str]] = {}
+    passes: tuple[str, ...] = ()
+    version: str = ""
+    absent: bool = False
+
+
+def declared(step: Step) -> tuple[Facts, list[Problem]]:
+    """By the document alone."""
+    return (
+        Facts(
+            type=step.wanted_type,
+            accepts=step.accepts,
+            returns=step.returns,
+            accepts_at=f"{step.place}.input_schema",
+            returns_at=f"{step.place}.output_schema",
+            aliases=step.aliases,
+            passes=step.passes,
+        ),
+        [],
+    )
+
+
+def registered(
+    contracts: Mapping[str, Contract], known: Collection[str]
+) -> Callable[[Step], tuple[Facts, list[Problem]]]:
+    """By what is registered, else by the document. `known` are the names of all modules there are."""
+
+    def resolve(step: Step) -> tuple[Facts, list[Problem]]:
+        said, problems = declared(step)
+        contract = contracts.get(step.module)
+        if contract is None:
+            if step.optional:
+                return msgspec.structs.replace(said, absent=True), problems
+            return said, [*problems, Problem(f"{step.place}.module", str(UnknownModule(step.module, sorted(known))))]
+        if not within(contract.version, step.version):
+            sentence = f"{step.module!r} is registered as version {contract.version}, which is not {step.version!r}."
+            problems = [*problems, Problem(f"{step.place}.version", sentence)]
+        type_, wrong = _type(step, contract)
+        if wrong:
+            problems = [*problems, Problem(f"{step.place}.type", wrong)]
+        at = f"the contract of {step.module} {contract.version}"
+        accepts, returns = contract.accepts.get(type_), contract.replies.get(type_)
+        return (
+            Facts(
+                type=type_,
+                accepts=said.accepts if accepts is None else accepts,
+                returns=said.returns if returns is None else returns,
+                accepts_at=said.accepts_at if accepts is None else f"{at}, accepts.{type_}",
+                returns_at=said.returns_at if returns is None else f"{at}, replies.{type_}",
+                aliases=step.aliases,
+                passes=step.passes,
+                version=contract.version,
+            ),
+            problems,
+        )
+
+    return resolve
+
+
+def _type(step: Step, contract: Contract) -> tuple[str, str]:
+    """The type of the messages to a step, and why it cannot be that."""
+    accepted = sorted(contract.accepts)
+    if not accepted or step.type in accepted:
+        return step.wanted_type, ""
+    if not step.type and (step.wanted_type in accepted or len(accepted) == 1):
+        return (step.wanted_type if step.wanted_type in accepted else accepted[0]), ""
+    listed = ", ".join(map(repr, accepted))
+    if step.type:
+        return step.type, f"{step.module!r} accepts {listed} messages, not {step.type!r}."
+    return step.wanted_type, f"{step.module!r} accepts {listed} messages: name one of them as `type`."

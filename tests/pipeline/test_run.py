@@ -1,0 +1,289 @@
+"""Runs of pipelines on real servers: what comes out, in which order, and what becomes of failures."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+from claude_comm import Context, Module, Settings
+from claude_comm.names import Keys
+from claude_comm.pipeline.plan import collector
+from claude_comm.pipeline.tally import Done, Failed, Passed
+from claude_comm.transport.driver import Client
+from tests.support.pipelines import document, module, prepared, results, run, step, up
+from tests.support.streams import dead, sent
+
+
+class Number(msgspec.Struct):
+    n: int
+
+
+class Doubled(msgspec.Struct):
+    n: int
+    twice: int
+
+
+def double(payload: Number) -> Doubled:
+    return Doubled(payload.n, 2 * payload.n)
+
+
+def add_one(payload: Any) -> Any:
+    return {**payload, "n": payload["n"] + 1}
+
+
+def test_what_a_handler_returns_goes_to_the_next_step(settings: Settings, client: Client) -> None:
+    """Typed, untyped and `async` handlers, none of which knows of a pipeline."""
+
+    async def describe(payload: Doubled) -> Any:
+        return {"text": f"{payload.n}:{payload.twice}"}
+
+    modules = [
+        module(settings, "one", add_one),
+        module(settings, "two", double),
+        module(settings, "three", describe, concurrency=4),
+    ]
+    with up(client, settings, *modules):
+        ended = results(
+            client, settings, document(step("one"), step("two"), step("three")), [{"n": n} for n in range(50)]
+        )
+    assert ended == [Done(input=n, result={"text": f"{n + 1}:{2 * n + 2}"}) for n in range(50)]
+
+
+def test_messages_carry_the_steps_that_are_still_to_come(settings: Settings, client: Client) -> None:
+    with up(client, settings, module(settings, "one", add_one), module(settings, "two", add_one)):
+        results(client, settings, document(step("one"), step("two")), [{"n": 1}])
+    end = collector("s")
+    routes = [
+        [text.partition(" ")[0] for text in sent(client, settings, name)[0].route] for name in ("one", "two", end)
+    ]
+    assert routes == [["one", "two", end], ["two", end], [end]]
+    (first,), (second,), (last,) = (sent(client, settings, name) for name in ("one", "two", end))
+    assert first.session == second.session == last.session == "s"
+    assert first.correlation == second.correlation == last.correlation
+    assert (second.causation, last.causation) == (first.id, second.id)
+
+
+def test_a_fan_out_is_joined_by_the_names_of_its_branches(settings: Settings, client: Client) -> None:
+    def total(payload: Any) -> Any:
+        return payload["left"]["n"] * 100 + payload["right"]["twice"]
+
+    pipeline = document(
+        step("split", after=[]),
+        step("left", after="split"),
+        step("right", after="split"),
+        step("total", after=["left", "right"]),
+    )
+    modules = [
+        module(settings, "split", add_one),
+        module(settings, "left", add_one, concurrency=2),
+        module(settings, "right", double),
+        module(settings, "total", total),
+    ]
+    with up(client, settings, *modules):
+        ended = results(client, settings, pipeline, [{"n": n} for n in range(40)])
+    assert ended == [Done(input=n, result=(n + 2) * 100 + 2 * (n + 1)) for n in range(40)]
+
+
+def test_several_ends_make_one_result_with_a_property_for_each(settings: Settings, client: Client) -> None:
+    pipeline = document(step("a", after=[]), step("b", after="a"), step("c", after="a"))
+    with up(client, settings, *(module(settings, name, add_one) for name in "abc")):
+        ended = results(client, settings, pipeline, [{"n": 0}, {"n": 10}])
+    assert ended == [
+        Done(input=0, result={"b": {"n": 2}, "c": {"n": 2}}),
+        Done(input=1, result={"b": {"n": 12}, "c": {"n": 12}}),
+    ]
+
+
+def test_a_condition_passes_a_step_by_and_a_branch_out(settings: Settings, client: Client) -> None:
+    large = {"properties": {"n": {"minimum": 10}}}
+    chain = document(step("a"), step("b", when=large), step("c"))
+    fork = document(
+        step("a", after=[]),
+        step("b", after="a", when=large),
+        step("c", after="a", when={"not": large}),
+        step("join", after=["b", "c"]),
+    )
+
+    def names(payload: Any) -> Any:
+        return sorted(payload)
+
+    modules = [*(module(settings, name, add_one) for name in "abc"), module(settings, "join", names)]
+    with up(client, settings, *modules):
+        assert results(client, settings, chain, [{"n": 0}, {"n": 10}]) == [
+            Done(input=0, result={"n": 2}),
+            Done(input=1, result={"n": 13}),
+        ]
+        session = prepared(client, settings, fork, "forked")
+        ended = list(run(client, settings, session, [{"n": 0}, {"n": 10}]).tally.results())
+    assert ended == [Done(input=0, result=["c"]), Done(input=1, result=["b"])]
+
+
+def test_an_input_for_which_no_branch_is_taken_has_an_end(settings: Settings, client: Client) -> None:
+    never = {"properties": {"n": {"minimum": 1000}}}
+    pipeline = document(
+        step("a", after=[]),
+        step("b", after="a", when=never),
+        step("c", after="a", when=never),
+        step("d", after=["b", "c"]),
+    )
+    with up(client, settings, *(module(settings, name, add_one) for name in "abcd")):
+        assert results(client, settings, pipeline, [{"n": 0}]) == [Passed(input=0)]
+
+
+def test_a_failure_has_its_place_and_stops_no_other_input(settings: Settings, client: Client) -> None:
+    def picky(payload: Number) -> Number:
+        if payload.n == 3:
+            raise ValueError("three is too many")
+        return payload
+
+    with up(client, settings, module(settings, "a", add_one), module(settings, "b", picky)):
+        ended = results(client, settings, document(step("a"), step("b")), [{"n": n} for n in range(4)] + [{"n": "x"}])
+    assert [each.input for each in ended if isinstance(each, Done)] == [0, 1, 3]
+    failed, refused = (each for each in ended if isinstance(each, Failed))
+    assert (failed.input, failed.step, failed.module) == (2, "b", "b")
+    assert "three is too many" in failed.error
+    (buried,) = (one for one in dead(client, Keys(settings.namespace), "b"))
+    assert failed.message.encode() in buried[b"e"]
+    assert (refused.input, refused.step) == (4, "a")
+
+
+def test_a_part_that_is_buried_completes_the_join_as_failed(settings: Settings, client: Client) -> None:
+    def fails(_payload: Any) -> None:
+        raise RuntimeError("no")
+
+    pipeline = document(
+        step("a", after=[]),
+        step("b", after="a"),
+        step("c", after="a"),
+        step("inner", after=["b", "c"]),
+        step("outer", after=["inner", "c"]),
+    )
+    seen: list[Any] = []
+    modules = [
+        module(settings, "a", add_one),
+        module(settings, "b", fails),
+        module(settings, "c", add_one),
+        module(settings, "inner", seen.append),
+        module(settings, "outer", seen.append),
+    ]
+    keys = Keys(settings.namespace)
+    with up(client, settings, *modules):
+        (ended,) = results(client, settings, pipeline, [{"n": 1}])
+        assert isinstance(ended, Failed)
+        assert ended.step == "b"
+        from claude_comm.effects import Command
+        from tests.support.waiting import wait_until
+
+        def parts(name: str) -> int:
+            return int(client.data.one(Command(("HLEN", keys.join(name, "s")))))
+
+        # Both parts of each join have come: nothing is waited for.
+        wait_until(lambda: parts("inner") == parts("outer") == 2)
+    assert seen == []
+
+
+def test_what_an_optional_step_cannot_handle_goes_on_as_it_came(settings: Settings, client: Client) -> None:
+    def picky(payload: Number) -> Number:
+        if payload.n > 5:
+            raise ValueError("too many")
+        return Number(-payload.n)
+
+    pipeline = document(step("a"), step("b", optional=True), step("absent", optional=True), step("c"))
+    with up(
+        client, settings, module(settings, "a", add_one), module(settings, "b", picky), module(settings, "c", add_one)
+    ):
+        ended = results(client, settings, pipeline, [{"n": 1}, {"n": 9}])
+    assert ended == [Done(input=0, result={"n": -1}), Done(input=1, result={"n": 11})]
+
+
+def test_a_loop_ends_by_its_condition_or_its_bound(settings: Settings, client: Client) -> None:
+    small = {"properties": {"n": {"maximum": 9}}}
+    pipeline = document(step("a"), step("b"), step("c", repeat={"from": "b", "most": 4, "while": small}), step("d"))
+    with up(client, settings, *(module(settings, name, add_one) for name in "abcd")):
+        ended = results(client, settings, pipeline, [{"n": 0}, {"n": 5}, {"n": 20}])
+    # a, then b and c four times at the most, then d.
+    assert ended == [Done(input=0, result={"n": 10}), Done(input=1, result={"n": 11}), Done(input=2, result={"n": 24})]
+
+
+def test_one_module_may_do_several_steps(settings: Settings, client: Client) -> None:
+    pipeline = document(
+        step("first", module="m", after=[]),
+        step("left", module="m", after="first"),
+        step("right", module="m", after="first"),
+        step("join", after=["left", "right"]),
+    )
+    with up(client, settings, module(settings, "m", add_one), module(settings, "join", lambda payload: payload)):
+        ended = results(client, settings, pipeline, [{"n": 0}])
+    assert ended == [Done(input=0, result={"left": {"n": 2}, "right": {"n": 2}})]
+
+
+def test_a_batch_handler_returns_a_result_for_each(settings: Settings, client: Client) -> None:
+    made = Module("batch", settings=settings)
+
+    @made.handles_batch(max=20)
+    def handle(payloads: list[Number]) -> Any:
+        return [payload.n * 10 for payload in payloads]
+
+    with up(client, settings, made):
+        ended = results(client, settings, document(step("batch")), [{"n": n} for n in range(60)])
+    assert ended == [Done(input=n, result=n * 10) for n in range(60)]
+
+
+def test_an_adapter_is_applied_by_the_step_and_what_was_sent_is_kept(settings: Settings, client: Client) -> None:
+    def marked(payload: Any) -> Any:
+        return payload
+
+    pipeline = document(
+        step("a"), step("b", adapter=[{"step": "rename", "name": "n", "to": "m"}], carry=["m"]), step("c")
+    )
+    with up(
+        client,
+        settings,
+        module(settings, "a", add_one),
+        module(settings, "b", lambda _: {"x": 1}),
+        module(settings, "c", marked),
+    ):
+        ended = results(client, settings, pipeline, [{"n": 1}])
+    assert ended == [Done(input=0, result={"m": 2, "x": 1})]
+    assert sent(client, settings, "b")[0].payload() == {"n": 2}
+
+
+def test_an_expired_input_fails_and_is_told(settings: Settings, client: Client) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def slow(payload: Any, context: Context) -> Any:
+        begun.set()
+        gate.wait(30)
+        return payload
+
+    with up(client, settings, module(settings, "slow", slow)):
+        made = prepared(client, settings, document(step("slow")))
+        inputs = [{"n": 1}, {"n": 2}]
+
+        def release() -> None:
+            begun.wait(30)
+            threading.Timer(0.3, gate.set).start()
+
+        threading.Thread(target=release).start()
+        ended = list(run(client, settings, made, inputs, ttl_s=0.2).tally.results())
+    reasons = [each.reason for each in ended if isinstance(each, Failed)]
+    assert "expired" in reasons
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_no_more_inputs_are_on_their_way_than_the_window_has_room_for(
+    settings: Settings, client: Client, window: int
+) -> None:
+    waiting: list[int] = []
+
+    def count(payload: Any) -> Any:
+        waiting.append(len(sent(client, settings, "one")))
+        return payload
+
+    with up(client, settings, module(settings, "one", count)):
+        ended = results(client, settings, document(step("one")), [{"n": n} for n in range(12)], window=window)
+    assert len(ended) == 12
+    assert all(seen <= handled + window for handled, seen in enumerate(waiting))
