@@ -90,15 +90,22 @@ def best(chars: Chars) -> int:
 
 def spread(chars: Chars) -> Iterator[int]:
     """Every member once: the readable ones, then the ends of each interval, then the rest; surrogates last."""
-    for code in _RANK:
-        if contains(chars, code):
-            yield code
-    for part in (intersect(chars, invert(SURROGATES)), intersect(chars, SURROGATES)):
-        ends = dict.fromkeys(end for pair in part for end in pair if end not in _RANK)
-        yield from ends
-        yield from (
-            code for low, high in part for code in range(low, high + 1) if code not in ends and code not in _RANK
-        )
+    foremost = _foremost(chars)
+    yield from foremost
+    if len(foremost) < count(chars):
+        named = set(foremost)
+        for part in (intersect(chars, invert(SURROGATES)), intersect(chars, SURROGATES)):
+            yield from (code for low, high in part for code in range(low, high + 1) if code not in named)
+
+
+# A listing asks once a character of each member: of long members, millions of times about the same few sets.
+@lru_cache(maxsize=1024)
+def _foremost(chars: Chars) -> tuple[int, ...]:
+    """The readable members, then the ends of each interval that is no surrogate."""
+    readable = [code for code in _RANK if contains(chars, code)]
+    intervals = intersect(chars, invert(SURROGATES))
+    ends = dict.fromkeys(end for interval in intervals for end in interval if end not in _RANK)
+    return (*readable, *ends)
 
 
 def rank(code: int) -> int:
