@@ -23,9 +23,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/claude-comm demo
 
-# Two processes, each with servers of its own; a file stays whole, so that what its tests share is made once.
+# Three processes, of which one or another waits for something; each has servers of its own. A file stays whole, so that what its tests share is made once.
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-long: $(STAMP)
 	@$(BIN)/python -m pytest -m long

@@ -38,6 +38,9 @@ JOB_TIMEOUT_S = 30
 # The answer itself is stored in the registry; the job's own result only says that there is one.
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 3600
+# RQ waits for a job for 15 s less than this before it looks around again, so that a queue whose key somebody replaced
+# while the worker waited is mended after half a minute; RQ's own seven minutes would be as long without answers.
+WORKER_TTL_S = 45
 
 _PLAIN_ID = re.compile(rb"[\x21-\x7e]{1,200}")
 _REGISTRIES = ("wip", "finished", "failed", "deferred", "ready", "scheduled", "canceled")
@@ -184,6 +187,7 @@ def worker(connection: redis.Redis, queue_name: str, name: str, decide: Decide) 
         name=name,
         connection=connection,
         serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL_S,
         log_job_description=False,
         # Else it looks for its address in the list of all clients, which a socket with a space in its path breaks.
         prepare_for_work=False,

@@ -63,7 +63,10 @@ def test_acks_and_the_next_read_share_a_round_trip(
         monkeypatch.setattr(client.data, "one", lambda command: pytest.fail(f"another round trip: {command}"))
         (second,) = consumer.read(wait_s=0.5)
         monkeypatch.undo()
-        assert (trips, second.payload()) == ([500], 2)
+        # What is left of the wait when it is sent: on a busy machine some milliseconds less.
+        assert len(trips) == 1
+        assert 0 < trips[0] <= 500
+        assert second.payload() == 2
         assert pending(client, keys, "sink") == 1
 
 
