@@ -188,7 +188,10 @@ def _name(function: Any) -> str:
 
 
 def unrun(result: object) -> str:
-    """Why a result shows that a handler's body did not run to its end; empty where it did."""
+    """Why a result shows that a handler's body did not run to its end; empty where it did. A coroutine is closed: that
+    nobody awaited it is said here, and need not be once more when it is collected."""
+    if inspect.iscoroutine(result):
+        result.close()
     if inspect.isawaitable(result):
         return "the handler returned something that nobody awaits: declare it with `async def`"
     if inspect.isgenerator(result) or inspect.isasyncgen(result):

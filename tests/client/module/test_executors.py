@@ -170,7 +170,7 @@ def test_a_plain_handler_that_returns_a_coroutine_is_told_so(settings: Settings,
     async def never_awaited() -> None: ...
 
     module.handles()(lambda payload: never_awaited())
-    with running(module), pytest.warns(RuntimeWarning):
+    with running(module):
         wait_until(lambda: bool(dead(client, Keys(settings.namespace), "sink")))
     assert b"async def" in dead(client, Keys(settings.namespace), "sink")[0][b"reason"]
 
