@@ -24,6 +24,7 @@
     ├── ContractBroken                  exit 1   a message that its target's contract does not accept
     ├── NotFound                        exit 3
     │   ├── UnknownModule
+    │   ├── NoResponder                          a request to a module of which no instance lives
     │   ├── UnknownReader                        the module does not read that topic
     │   ├── UnknownMessage
     │   └── NotBuried                            no such message on a dead stream
@@ -269,9 +270,17 @@ class UnknownModule(NotFound):
 
     def __init__(self, name: str, registered: Sequence[str]) -> None:
         self.name, self.registered = name, tuple(registered)
+        super().__init__(f"no module is registered as {name!r}.{_hint(name, registered, _LISTED)}")
+
+
+class NoResponder(NotFound):
+    """A request to a module of which no instance lives. It was not sent."""
+
+    def __init__(self, target: str, registered: Sequence[str], waited_s: float) -> None:
+        self.target, self.registered, self.waited_s = target, tuple(registered), waited_s
+        hint = " Start it, then ask again." if target in registered else _hint(target, registered, _LISTED)
         super().__init__(
-            f"no module is registered as {name!r}."
-            f"{_hint(name, registered, '`claude-comm modules` lists those registered.')}"
+            f"no instance of {target!r} runs (looked for {waited_s:.1f} s); the request was not sent.{hint}"
         )
 
 
@@ -403,6 +412,7 @@ _REFUSALS = {
     "CLUSTERDOWN": " Some slots have no master that answers: `cluster info` and `cluster nodes` on a node say which.",
     "TRYAGAIN": " Keys of one slot are on two masters while it moves: it can be tried again when the move has ended.",
 }
+_LISTED = "`claude-comm modules` lists those registered."
 _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"
 
 

@@ -16,6 +16,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:modules` | hash, name to contract | until forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
+| `ns:{registry}:awaited` | sorted set, `module/AWAITED` by when it waited last (ms) | pruned after a day |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last reported (ms) | pruned after a day |
 | `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after reporting |
@@ -161,6 +162,10 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def instances(self) -> str:
         return f"{self.namespace}:{{registry}}:instances"
+
+    @property
+    def awaited(self) -> str:
+        return f"{self.namespace}:{{registry}}:awaited"
 
     @property
     def workers(self) -> str:

@@ -52,6 +52,12 @@ def fields(reply: object) -> Mapping[bytes, bytes]:
     return reply if isinstance(reply, dict) else {}
 
 
+def consumer(facts: Any) -> tuple[str, int]:
+    """A consumer as `XINFO CONSUMERS` has it: its name, and for how long (ms) it asked for nothing."""
+    by_name = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
+    return name(by_name[b"name"]), int(by_name[b"idle"])
+
+
 def scored(reply: Any) -> list[tuple[str, int]]:
     """The members of a sorted set and when each was written (ms): pairs in RESP3, one flat list in RESP2."""
     rows = reply if not reply or isinstance(reply[0], list) else list(zip(reply[::2], reply[1::2], strict=True))

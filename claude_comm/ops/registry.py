@@ -115,6 +115,21 @@ def stop_beating(key: str, member: str) -> Operation[None]:
     yield Command(("ZREM", key, member), on="control")
 
 
+def waits(module: str, awaited: str) -> str:
+    """The member of `keys.awaited` that says so."""
+    return f"{module}/{awaited}"
+
+
+def waiting(keys: Keys, *, now_ms: int) -> Operation[dict[str, list[str]]]:
+    """The modules whose messages wait for other modules, and for which."""
+    members = yield Command(("ZRANGEBYSCORE", keys.awaited, now_ms - ALIVE_MS, "+inf"), on="control")
+    awaited: dict[str, list[str]] = {}
+    for member in sorted(map(door.name, members)):
+        module, _, name = member.partition("/")
+        awaited.setdefault(module, []).append(name)
+    return awaited
+
+
 def workers_alive(keys: Keys, name: str, *, now_ms: int) -> Operation[list[str]]:
     """The living instances of the worker of that name."""
     return (yield from _alive(keys.workers, name, now_ms))

@@ -13,13 +13,17 @@ from typing import Any, TypeAlias
 
 from claude_comm.delivery.reply import ReplyAddress
 from claude_comm.effects import Batch, Command, Operation, Post
-from claude_comm.errors import TransportError
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
+from claude_comm.ops import door
+from claude_comm.ops.registry import ALIVE_MS
 from claude_comm.ops.when_full import force_all
 
 TTL_MS = 60_000
 # How many answers one read takes.
 COUNT = 500
+# A consumer without heartbeats that has not asked for messages for longer than this is not waited for.
+SILENT_MS = 600_000
 
 # The id of an entry and its envelope; None for an entry without one.
 Arrived: TypeAlias = list[tuple[bytes, bytes | None]]
@@ -30,6 +34,32 @@ def ask(keys: Keys, post: Post, unannounced: Collection[str], *, within_ms: int)
     if unannounced:
         yield Command(("SADD", keys.streams, *unannounced), on="control", within_ms=within_ms)
     yield Command(("XADD", post.stream, "*", "e", post.body), within_ms=within_ms)
+
+
+def responds(keys: Keys, module: str, now_ms: int, within_ms: int) -> Operation[bool]:
+    """Whether somebody may answer for the module: one that reads its inbox, or says that it lives.
+
+    What an instance asked of the server last is known by the server's clock, so that a clock that is wrong makes nobody
+    dead who reads; an instance that does not read (its handlers are slow, or it is paused) says that it lives.
+    """
+    words = ("XINFO", "CONSUMERS", keys.inbox(module), module)
+    try:
+        reply = yield Command(words, within_ms=within_ms)
+    except ServerRefused as refusal:
+        # No such stream, or no such group; another refusal (a permission) does not say that nobody is there.
+        return refusal.code not in ("ERR", "NOGROUP")
+    idle_ms = dict(map(door.consumer, reply))
+    if not idle_ms:
+        return False
+    if min(idle_ms.values()) < ALIVE_MS:
+        return True
+    members = [f"{module}/{name}" for name in idle_ms]
+    scores = yield Command(("ZMSCORE", keys.instances, *members), on="control", within_ms=within_ms)
+    beats = [None if score is None else door.moment(score) for score in scores]
+    return any(
+        idle < SILENT_MS if beat is None else beat > now_ms - ALIVE_MS
+        for idle, beat in zip(idle_ms.values(), beats, strict=True)
+    )
 
 
 def answer(keys: Keys, to: ReplyAddress, body: bytes, *, events: str) -> Operation[None]:

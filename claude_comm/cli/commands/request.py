@@ -34,7 +34,8 @@ def command(
 ) -> None:
     """Send one message, wait for its reply and print it as JSON.
 
-    Exits with 1 when no reply came in time, or when the target failed to handle the request.
+    Exits with 1 when no reply came in time, or when the target failed to handle the request; with 3 when no instance of
+    it runs: then nothing was sent.
     """
     with Publisher(source, settings=settings_of_process()) as publisher:
         reply = publisher.request(

@@ -12,6 +12,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.escaping import clean
 from claude_comm.names import Keys
+from claude_comm.ops import registry
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.runtime import private_server, worker_processes
@@ -34,7 +35,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
     which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
     not in the projection yet; `lost` and `duplicates` are counts by module; `newer` counts entries that a newer release
-    wrote and that an upgraded program will read."""
+    wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for."""
 
     home: str
     namespace: str
@@ -47,6 +48,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     lost: dict[str, int]
     duplicates: dict[str, int]
     newer: int
+    awaited: dict[str, list[str]]
 
 
 def command(
@@ -81,6 +83,7 @@ def look(settings: Settings) -> Status:
     masters: dict[str, ServerFacts | None] = {}
     streams: list[StreamFacts] = []
     behind: dict[str, int] = {}
+    awaited: dict[str, list[str]] = {}
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
         with connect(settings) as client:
             keys = Keys(settings.namespace)
@@ -91,6 +94,7 @@ def look(settings: Settings) -> Status:
             wait_s = settings.projection_wait_s
             streams = client.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
             behind = _behind(client, settings, keys, streams)
+            awaited = client.run(registry.waiting(keys, now_ms=time.time_ns() // 1_000_000))
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,
@@ -103,6 +107,7 @@ def look(settings: Settings) -> Status:
         lost=_counters(settings, LOST),
         duplicates=_counters(settings, DUPLICATES),
         newer=_newer(settings),
+        awaited=awaited,
     )
 
 
@@ -166,6 +171,8 @@ def _show(report: Status) -> None:
             emit(clean(f"{name.ljust(11)}  {by_module}"))
     if report.newer:
         emit(f"newer        {report.newer} entries that a newer release wrote: upgrade this program to read them")
+    for module, names in report.awaited.items():
+        emit(clean(f"waits        messages of {module}, until there is: {', '.join(names)}"))
     if not report.streams:
         say("no streams yet.")
         return

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import random
+import time
 import traceback as tracebacks
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -20,7 +22,7 @@ import msgspec
 
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Subscription
-from claude_comm.client.identity import micros
+from claude_comm.client.identity import micros, millis
 from claude_comm.client.module.context import AsyncContext, Context
 from claude_comm.client.module.handlers import Handler, Refused
 from claude_comm.client.module.signatures import unrun
@@ -30,8 +32,10 @@ from claude_comm.delivery.burial import brief
 from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
-from claude_comm.errors import EnvelopeError, TransportError, UnknownModule
+from claude_comm.errors import EnvelopeError, NoResponder, TransportError, UnknownModule
+from claude_comm.ops import registry
 from claude_comm.ops.consume import Why
+from claude_comm.ops.registry import HEARTBEAT_MS
 from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog
@@ -75,7 +79,8 @@ class Handling:
     def __init__(self, means: Means) -> None:
         self._means, self._handlers = means, means.handlers
         self._ack = means.subscription.in_flight.ack
-        self._awaited: set[str] = set()
+        # The modules that messages wait for, and when the registry was told so last.
+        self._awaited: dict[str, float] = {}
 
     def context(self, envelope: Any = None, envelopes: Sequence[Any] = ()) -> Context:
         """The context of a plain function."""
@@ -265,7 +270,7 @@ class Handling:
 
     def _failing(self, handler: Handler, delivery: Delivery, error: BaseException) -> Operation[None]:
         """Tries the message again later, or buries it, as the retry policy says."""
-        if isinstance(error, UnknownModule) and _waits(delivery):
+        if isinstance(error, UnknownModule | NoResponder) and _waits(delivery):
             yield from self._waiting(delivery, error)
             return
         text, trace = one_line(error), "".join(tracebacks.format_exception(error))
@@ -283,11 +288,17 @@ class Handling:
         else:
             yield from self._means.subscription.retrying(delivery, outcome.wait_s, text)
 
-    def _waiting(self, delivery: Delivery, error: UnknownModule) -> Operation[None]:
-        """The module that the handler sends to has not registered yet: the message waits, and this was no attempt."""
-        if error.name not in self._awaited:
-            self._awaited.add(error.name)
-            self._means.log.warning("module.awaited", name=error.name, type=delivery.envelope.type)
+    def _waiting(self, delivery: Delivery, error: UnknownModule | NoResponder) -> Operation[None]:
+        """The module that the handler sends to has not registered yet, or the one that it asks does not run: the
+        message waits, and this was no attempt."""
+        name, now = error.name if isinstance(error, UnknownModule) else error.target, time.monotonic()
+        if name not in self._awaited:
+            self._means.log.warning("module.awaited", name=name, type=delivery.envelope.type)
+        if now - self._awaited.get(name, -math.inf) >= HEARTBEAT_MS / 1000:
+            self._awaited[name] = now
+            identity = self._means.subscription.identity
+            member = registry.waits(identity.module, name)
+            yield from registry.beat(identity.keys.awaited, member, now_ms=millis())
         yield from self._means.subscription.retrying(delivery, CONTRACT_LOOK_S, one_line(error), counted=False)
 
     def _refusing(self, delivery: Delivery, error: Exception) -> Operation[None]:

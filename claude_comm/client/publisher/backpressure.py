@@ -94,6 +94,11 @@ class Backpressure:
             self.on = True
 
 
+def left(timeout_s: float, begun: float) -> float:
+    """How much is left of a time that began then (monotonic seconds): enough to end by it."""
+    return max(timeout_s - (time.monotonic() - begun), LEAST_S)
+
+
 def waits_s() -> Iterator[float]:
     """The waits between measurements, without end."""
     wait_s = FIRST_WAIT_S

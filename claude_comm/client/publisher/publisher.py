@@ -21,17 +21,18 @@ from typing import Any, Self, TypeVar, overload
 from claude_comm.client.arguments import check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
-from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, LEAST_S, Backpressure, OnLag, waits_s
+from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Outgoing
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, Requests
+from claude_comm.client.publisher.responders import Responders
 from claude_comm.client.publisher.sender import Sender
 from claude_comm.delivery.reply import result
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ConfigurationError
+from claude_comm.errors import ConfigurationError, ReplyTimeout
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.settings import Settings, on_cluster
@@ -69,6 +70,7 @@ class Publisher:
         keys, used = self.identity.keys, self.identity.settings
         self._outgoing = Outgoing(self.identity)
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
+        self._responders = Responders(keys)
         self._looking = threading.Lock()
         self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
         check_count("max_outbox_bytes", max_outbox_bytes, least=1)
@@ -214,15 +216,19 @@ class Publisher:
     ) -> Any:
         """Sends one message and waits for its reply: the result of the target's handler, as type `as_` if one is given.
 
-        Raises as `publish` does, ReplyTimeout when no answer came within `timeout_s` seconds (the request is not
-        handled after that), RequestFailed when the target gave up on it, and DecodeError for a reply of another type
-        than `as_`. An outbox does not keep it: a request that was not answered raises.
+        Raises as `publish` does, NoResponder when no instance of the target lives (nothing is sent then), ReplyTimeout
+        when no answer came within `timeout_s` seconds (the request is not handled after that), RequestFailed when the
+        target gave up on it, and DecodeError for a reply of another type than `as_`. An outbox does not keep it: a
+        request that was not answered raises.
         """
         self._outgoing.check_request(target, timeout_s, as_)
+        begun, left_s = time.monotonic(), timeout_s
+        if not self._responders.known(target):
+            self.client.run(self._responders.look(target, timeout_s))
+            left_s = left(timeout_s, begun)
         if self._backpressure.on and not self._backpressure.admits(target):
-            begun = time.monotonic()
-            self._wait_for_room(target, 1, timeout_s)
-            timeout_s = max(timeout_s - (time.monotonic() - begun), LEAST_S)
+            self._wait_for_room(target, 1, left_s)
+            left_s = left(timeout_s, begun)
         id_, post = self._outgoing.prepare_request(
             target,
             data,
@@ -231,9 +237,15 @@ class Publisher:
             session=session,
             correlation=correlation,
             causation=causation,
-            timeout_s=timeout_s,
+            timeout_s=left_s,
         )
-        return result(self._requests.ask(id_, post, target, timeout_s), target, as_)
+        try:
+            answer = self._requests.ask(id_, post, target, left_s)
+        except ReplyTimeout:
+            self._responders.lost(target)
+            raise ReplyTimeout(target, id_, timeout_s) from None
+        self._responders.saw(target)
+        return result(answer, target, as_)
 
     @property
     def late_replies(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from claude_comm import Module, Settings
+from claude_comm import Consumer, Module, Settings
 from tests.support.command_line import Ran
 from tests.support.modules import running
 
@@ -52,9 +52,17 @@ def test_what_the_target_gives_up_on_exits_with_1(run: Callable[..., Ran], oracl
     assert "no handler for 'unknown' messages" in asked.err
 
 
-def test_no_reply_in_time_exits_with_1_and_says_what_to_look_at(run: Callable[..., Ran]) -> None:
-    asked = run("request", "nobody", "1", "--timeout", "0.2")
+def test_no_reply_in_time_exits_with_1_and_says_what_to_look_at(run: Callable[..., Ran], settings: Settings) -> None:
+    with Consumer("silent", settings=settings) as consumer:
+        consumer.read(wait_s=0)
+        asked = run("request", "silent", "1", "--timeout", "0.2")
     assert (asked.code, asked.out) == (1, "")
     assert "claude-comm modules" in asked.err
+
+
+def test_a_module_that_does_not_run_exits_with_3(run: Callable[..., Ran]) -> None:
+    asked = run("request", "nobody", "1", "--timeout", "0.2")
+    assert (asked.code, asked.out) == (3, "")
+    assert "no instance of 'nobody' runs" in asked.err
     assert run("request", "nobody", "1", "--timeout", "0").code == 2
     assert run("request", "no such name", "1").code == 2

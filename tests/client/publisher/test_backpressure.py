@@ -57,6 +57,7 @@ def test_what_is_too_much_is_refused_with_the_target_the_lag_and_the_limit(limit
             publisher.publish_many("sink", range(2))
         with pytest.raises(InboxFull):
             publisher.publish_soon("sink", 1)
+        publisher._responders.saw("sink")
         with pytest.raises(InboxFull):
             publisher.request("sink", 1)
         assert length(client, limited) == 140
@@ -102,8 +103,10 @@ def test_waiting_has_an_end(limited: Settings) -> None:
         with pytest.raises(InboxFull) as ended:
             publisher.publish("sink", 1)
         assert 0.2 <= waited_s(ended.value) < DEFAULT_LAG_WAIT_S
-    with Publisher("src", settings=limited) as publisher, pytest.raises(InboxFull) as ended:
-        publisher.request("sink", 1, timeout_s=0.1)
+    with Publisher("src", settings=limited) as publisher:
+        publisher._responders.saw("sink")
+        with pytest.raises(InboxFull) as ended:
+            publisher.request("sink", 1, timeout_s=0.1)
     assert 0.1 <= waited_s(ended.value) < DEFAULT_LAG_WAIT_S
 
 
@@ -111,6 +114,7 @@ def test_the_asyncio_publisher_is_held_too(limited: Settings, client: Client) ->
     async def scenario() -> None:
         async with AsyncPublisher("src", settings=limited, on_lag="refuse") as publisher:
             await asyncio.gather(*(publisher.publish("sink", number) for number in range(100)))
+            publisher._responders.saw("sink")
             for attempt in (publisher.publish, publisher.publish_soon, publisher.request):
                 with pytest.raises(InboxFull):
                     await attempt("sink", 1)

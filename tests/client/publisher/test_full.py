@@ -52,6 +52,7 @@ def sent(settings: Settings, target: str) -> int:
 
 def test_a_publisher_is_told_that_the_server_is_full_and_what_to_do(server: Settings, impatient: None) -> None:
     with Publisher("src", settings=server) as publisher, no_memory(server):
+        publisher._responders.saw("sink")
         for send in (
             lambda: publisher.publish("sink", 1),
             lambda: publisher.publish_many("sink", [1, 2]),

@@ -35,6 +35,7 @@ from claude_comm.effects import Command
 from claude_comm.errors import (
     ConfigurationError,
     DecodeError,
+    NoResponder,
     ReplyTimeout,
     RequestFailed,
     ServerUnreachable,
@@ -129,7 +130,10 @@ def test_what_can_never_be_handled_is_answered_at_once_with_its_reason_and_place
 
 def test_a_delivery_that_kills_its_consumers_is_answered_when_it_is_buried(settings: Settings) -> None:
     with asking(settings) as publisher, ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(publisher.request, "fragile", 1, timeout_s=PATIENCE_S)
+        with Consumer("fragile", settings=settings) as joined:
+            joined.read(wait_s=0)
+            asked = pool.submit(publisher.request, "fragile", 1, timeout_s=PATIENCE_S)
+            wait_until(lambda: publisher._responders.known("fragile"))
         for _ in range(7):  # each takes it and dies without an end
             consumer = Consumer("fragile", settings=settings, lease_s=0.001)
             wait_until(lambda consumer=consumer: bool(consumer.read(wait_s=0.05)) or asked.done())
@@ -139,28 +143,30 @@ def test_a_delivery_that_kills_its_consumers_is_answered_when_it_is_buried(setti
 
 
 def test_nobody_answers_in_time(client: Client, settings: Settings) -> None:
-    with asking(settings) as publisher:
+    with asking(settings) as publisher, Consumer("silent", settings=settings) as consumer:
+        consumer.read(wait_s=0)
         started = time.monotonic()
         with pytest.raises(ReplyTimeout, match="claude-comm modules") as caught:
-            publisher.request("nobody", 1, timeout_s=0.2)
+            publisher.request("silent", 1, timeout_s=0.2)
         assert time.monotonic() - started >= 0.2
-        assert (caught.value.target, caught.value.timeout_s) == ("nobody", 0.2)
+        assert (caught.value.target, caught.value.timeout_s) == ("silent", 0.2)
         with pytest.raises(ConfigurationError, match="timeout_s"):
-            publisher.request("nobody", 1, timeout_s=0)
+            publisher.request("silent", 1, timeout_s=0)
     handled: list[Any] = []
-    late = Module("nobody", settings=settings)
+    late = Module("silent", settings=settings)
 
     @late.handles()
     def handle(payload: Any) -> None:
         handled.append(payload)
 
     with running(late):
-        wait_until(lambda: client.data.one(Command(("XLEN", Keys(settings.namespace).dead("nobody")))) == 1)
+        wait_until(lambda: client.data.one(Command(("XLEN", Keys(settings.namespace).dead("silent")))) == 1)
     assert handled == [], "a request whose time is over is not handled"
 
 
 def test_a_late_reply_is_counted_and_reaches_no_other_request(settings: Settings) -> None:
     with asking(settings) as publisher, Consumer("slow", settings=settings) as consumer, ThreadPoolExecutor(1) as pool:
+        consumer.read(wait_s=0)
         with pytest.raises(ReplyTimeout):
             publisher.request("slow", "first", timeout_s=0.1)
         second = pool.submit(publisher.request, "slow", "second", timeout_s=PATIENCE_S)
@@ -205,6 +211,7 @@ def test_tasks_share_one_reading_and_answers_come_in_any_order(settings: Setting
 
 def test_answers_out_of_order_find_their_requests(settings: Settings) -> None:
     with asking(settings) as publisher, Consumer("desk", settings=settings) as consumer, ThreadPoolExecutor(8) as pool:
+        consumer.read(wait_s=0)
         asked = [pool.submit(publisher.request, "desk", n, timeout_s=PATIENCE_S) for n in range(8)]
         deliveries: list[Any] = []
         wait_until(lambda: deliveries.extend(consumer.read(wait_s=0.05)) or len(deliveries) == 8)
@@ -217,14 +224,17 @@ def test_answers_out_of_order_find_their_requests(settings: Settings) -> None:
 def test_the_asyncio_twin_times_out_and_fails_alike(settings: Settings) -> None:
     async def scenario() -> None:
         async with AsyncPublisher("asker", settings=settings) as publisher:
-            with pytest.raises(ReplyTimeout):
+            with pytest.raises(NoResponder):
                 await publisher.request("nobody", 1, timeout_s=0.1)
+            with pytest.raises(ReplyTimeout):
+                await publisher.request("silent", 1, timeout_s=0.1)
             with pytest.raises(RequestFailed) as caught:
                 await publisher.request("adder", 1, type="bad")
             assert caught.value.error == "KeyError"
             assert await publisher.request("adder", Numbers(1, 1), as_=Sum) == Sum(2)
 
-    with running(adder(settings)):
+    with running(adder(settings)), Consumer("silent", settings=settings) as consumer:
+        consumer.read(wait_s=0)
         asyncio.run(scenario())
 
 
@@ -258,7 +268,7 @@ def _ask_until_answered(publisher: Publisher) -> None:
         try:
             assert publisher.request("adder", Numbers(1, 2), as_=Sum, timeout_s=1).total == 3
             return
-        except (ReplyTimeout, TransportError):
+        except (NoResponder, ReplyTimeout, TransportError):
             continue
     pytest.fail("no request was answered any more")
 
