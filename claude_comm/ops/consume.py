@@ -136,6 +136,39 @@ def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]
     return _entries(reader, reply)
 
 
+def read_together(
+    readers: Sequence[Reader], *, count: int, block_ms: int
+) -> Operation[list[tuple[Reader, list[Entry]]]]:
+    """`read` of several streams of one server in one command: up to `count` of each, waiting for the first of all."""
+    first, *_ = readers
+    streams = [reader.stream for reader in readers]
+    block = ("BLOCK", block_ms) if block_ms else ()
+    named = (*block, "STREAMS", *streams, *(">" for _ in streams))
+    reply = yield Command(
+        ("XREADGROUP", "GROUP", first.group, first.consumer, "COUNT", count, *named), wait_ms=block_ms
+    )
+    found = reply or {}
+    return [(reader, _entries(reader, found)) for reader in readers if reader.stream.encode() in found]
+
+
+def read_apart(readers: Sequence[Reader], *, count: int) -> Operation[list[tuple[Reader, list[Entry]]]]:
+    """`read` of several streams wherever they are, side by side and without waiting: up to `count` of each.
+
+    What a node did not answer is left out where another brought something, else raised.
+    """
+    replies = yield Batch(tuple(Command(_reading(reader, count, 0)) for reader in readers))
+    found = [
+        (reader, _entries(reader, reply))
+        for reader, reply in zip(readers, replies, strict=True)
+        if reply and not isinstance(reply, TransportError)
+    ]
+    if not found:
+        for reply in replies:
+            if isinstance(reply, TransportError):
+                raise reply
+    return found
+
+
 def own(reader: Reader, *, cursor: str, count: int) -> Operation[Claimed]:
     """What is pending for this very consumer, after the cursor: what it had when it was killed, or when its
     connection was cut. The cursor of the answer is "" at the end."""

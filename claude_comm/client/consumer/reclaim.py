@@ -77,14 +77,17 @@ class Reclaimer:
         return self._suspect is not None and self._in_flight.holds(self._suspect)
 
     def reclaim(self, count: int) -> Operation[list[Delivery]]:
-        """Up to `count` deliveries of each stream."""
+        """Up to `count` deliveries."""
         if self._own:
             yield from self.give_back_own()
         if time.monotonic() < self.at or self.waits_for_suspect():
             return []
         deliveries: list[Delivery] = []
         for reader in self._readers:
-            deliveries += yield from self._claim(reader, 1 if self._careful else count)
+            room = count - len(deliveries)
+            if not room:
+                return deliveries
+            deliveries += yield from self._claim(reader, 1 if self._careful else room)
             if self.waits_for_suspect():
                 return deliveries
         if all(cursor == START for cursor in self._cursors.values()):

@@ -17,18 +17,19 @@ from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.group_position import find_position
 from claude_comm.client.consumer.in_flight import InFlight
 from claude_comm.client.consumer.reclaim import Reclaimer
+from claude_comm.client.consumer.several_streams import Found, SeveralStreams
 from claude_comm.client.identity import Identity, identify, micros, millis
 from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
 from claude_comm.delivery.flow_control import Sizes
 from claude_comm.effects import Operation
-from claude_comm.errors import ServerRefused, ServerUnreachable
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later
 from claude_comm.ops.consume import Reader, Why
 from claude_comm.progress.events import Retried
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, on_cluster
 
 DEFAULT_BATCH = 100
 DEFAULT_LEASE_S = 60.0
@@ -36,8 +37,6 @@ DEFAULT_LEASE_S = 60.0
 DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
 # How often a consumer looks for due messages, unless it knows of one that is due earlier.
 DUE_EVERY_S = 0.5
-# With several streams, how long one read waits for the first before the others are read again.
-_TURN_MS = 100
 # How long a read waits for new messages while others wait for the end of one that may kill its consumer.
 _SUSPECT_WAIT_S = 0.02
 # How many messages an instance remembers when only `dedup_s` is given: more than are ever in flight.
@@ -90,6 +89,9 @@ class Subscription:
             self._reclaimer.look_at_own()
         self._joined = self._refused = False
         self._due_at = 0.0
+        self._several = SeveralStreams(
+            self.readers, self._reclaimer.look_at_all, on_cluster=on_cluster(self.identity.settings.url)
+        )
         # How many entries were requested ahead and have not arrived.
         self.requested = 0
         # Whether the last read brought as many entries as it asked for, so that more may be waiting.
@@ -127,7 +129,9 @@ class Subscription:
             if refusal.code != "NOGROUP":
                 raise
             # The server was emptied under us, or restored: the next read creates the group again.
+            # Other streams of the same read may have handed out entries that never arrived.
             self._joined = False
+            self._reclaimer.look_at_own(unseen=True)
             return []
 
     def settling(self) -> Operation[None]:
@@ -310,16 +314,20 @@ class Subscription:
             entries = yield from ops.read(reader, count=count, block_ms=wait_ms)
             self.filled = len(entries) == count
             return (yield from self._admission.admit(reader, entries))
-        deadline = time.monotonic() + wait_ms / 1000
-        turn_ms = 0
-        while True:
-            deliveries: list[Delivery] = []
-            for reader in self.readers:
-                block_ms = turn_ms if reader is self.readers[0] else 0
-                left = count - len(deliveries)
-                entries = (yield from ops.read(reader, count=left, block_ms=block_ms)) if left > 0 else []
+        found = yield from self._several.new(wait_ms, count)
+        self.filled = self._several.filled
+        return (yield from self._admitted(found))
+
+    def _admitted(self, found: Sequence[Found]) -> Operation[list[Delivery]]:
+        """The deliveries of these. They are admitted when all have been read: a read that fails loses none of them."""
+        deliveries: list[Delivery] = []
+        for reader, entries in found:
+            try:
                 deliveries += yield from self._admission.admit(reader, entries)
-            turn_ms = min(_TURN_MS, int((deadline - time.monotonic()) * 1000))
-            if deliveries or turn_ms <= 0:
-                self.filled = len(deliveries) >= count
-                return deliveries
+            except TransportError:
+                if not deliveries:
+                    raise
+                # Those of the other streams are ours to handle; the rest is pending for us, and unseen.
+                self._reclaimer.look_at_own(unseen=True)
+                break
+        return deliveries

@@ -1,0 +1,95 @@
+"""Reading the new entries of several streams: an inbox and topics, as one operation.
+
+Law: each stream has an equal share of a read, and all of them together bring no more than was asked for. An entry that
+comes while the read waits ends the wait, whichever stream it is on.
+
+On one server that is one XREADGROUP over all streams, whose COUNT is of each of them: a share is what was asked for,
+divided by the number of streams; what quiet streams leave of theirs is read of the others in another round trip. On a
+cluster, where the streams lie on several nodes, one command cannot wait for all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from claude_comm.effects import Operation
+from claude_comm.ops import consume as ops
+from claude_comm.ops.consume import Entry, Reader
+
+Found: TypeAlias = tuple[Reader, list[Entry]]
+
+# On a cluster, how long one read waits for one stream before the others are read again: at first, and when nothing has
+# come for a while.
+_FIRST_TURN_MS, _TURN_MS = 4, 100
+
+
+class SeveralStreams:
+    """The streams of one consumer. `filled`: whether the last read may have left something behind.
+
+    `look_at_all` is called when entries were given back, which come before new ones.
+    """
+
+    def __init__(self, readers: Sequence[Reader], look_at_all: Callable[[], None], *, on_cluster: bool) -> None:
+        self._readers, self._look_at_all, self._on_cluster = deque(readers), look_at_all, on_cluster
+        self.filled = False
+
+    def new(self, wait_ms: int, count: int) -> Operation[list[Found]]:
+        """New entries of all streams, an equal share of each, together no more than that many."""
+        # Who comes first changes, so that where there is room for few, each has its turn.
+        self._readers.rotate(-1)
+        readers = list(self._readers)
+        if count < len(readers):
+            return (yield from self._few(readers, wait_ms, count))
+        if self._on_cluster:
+            return (yield from self._apart(readers, wait_ms, count))
+        found: list[Found] = []
+        left = count
+        while 0 < len(readers) <= left:
+            share = left // len(readers)
+            part = yield from ops.read_together(readers, count=share, block_ms=0 if found else wait_ms)
+            found += part
+            left -= sum(len(entries) for _, entries in part)
+            # What a quiet stream left of its share is there for those that have more.
+            readers = [reader for reader, entries in part if len(entries) == share]
+        self.filled = bool(readers) or not left
+        return found
+
+    def _few(self, readers: Sequence[Reader], wait_ms: int, count: int) -> Operation[list[Found]]:
+        """The same where there is room for fewer entries than there are streams."""
+        found: list[Found] = []
+        left = count
+        for reader in readers:
+            entries = (yield from ops.read(reader, count=left, block_ms=0)) if left else []
+            found += [(reader, entries)] if entries else []
+            left -= len(entries)
+        self.filled = not left
+        if found or not wait_ms:
+            return found
+        if self._on_cluster:
+            return (yield from self._apart(readers[:count], min(wait_ms, _TURN_MS), count))
+        found = yield from ops.read_together(readers, count=1, block_ms=wait_ms)
+        for reader, entries in found[count:]:
+            # Two came at the same moment; whoever has room claims them, before what is newer.
+            yield from ops.give_back(reader, entries, counted=False)
+            self._look_at_all()
+        self.filled = len(found) >= count
+        return found[:count]
+
+    def _apart(self, readers: Sequence[Reader], wait_ms: int, count: int) -> Operation[list[Found]]:
+        """The same on a cluster, where one command cannot wait for streams of several nodes: it waits for one of them,
+        and looks at all in between, seldom when nothing comes."""
+        deadline = time.monotonic() + wait_ms / 1000
+        share, turn_ms = max(count // len(readers), 1), _FIRST_TURN_MS
+        while True:
+            found = yield from ops.read_apart(readers, count=share)
+            left_ms = int((deadline - time.monotonic()) * 1000)
+            if not found and left_ms > 0:
+                entries = yield from ops.read(readers[0], count=share, block_ms=min(turn_ms, left_ms))
+                found = [(readers[0], entries)] if entries else []
+                turn_ms = min(2 * turn_ms, _TURN_MS)
+            if found or left_ms <= 0:
+                self.filled = any(len(entries) >= share for _, entries in found)
+                return found
