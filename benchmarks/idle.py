@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.place import Place, place
 from benchmarks.side_by_side import Figure, Result
 from claude_comm import Consumer, Publisher
-from claude_comm.ops import registry
+from claude_comm.ops import registration
 from claude_comm.registry.contracts import contract
 
 MODULES = (100, 1_000)
@@ -52,7 +52,9 @@ def _register(where: Place, count: int) -> None:
     with Publisher("bench", settings=settings) as publisher:
         for number in range(count):
             name = f"m{number}"
-            publisher.client.run(registry.register(publisher.identity.keys, contract(name, accepts={"message": True})))
+            publisher.client.run(
+                registration.register(publisher.identity.keys, contract(name, accepts={"message": True}))
+            )
             publisher.publish(name, number)
             with Consumer(name, settings=settings) as consumer:
                 for delivery in consumer.read(wait_s=1.0):

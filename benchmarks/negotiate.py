@@ -13,7 +13,7 @@ from benchmarks.messages import SCHEMA
 from benchmarks.place import place
 from benchmarks.side_by_side import Result, rounds, times
 from claude_comm import Publisher
-from claude_comm.ops import registry
+from claude_comm.ops import registration
 from claude_comm.registry.contracts import contract
 
 ROUNDS = 30
@@ -22,7 +22,7 @@ ROUNDS = 30
 def main() -> list[Result]:
     with place() as where, Publisher("asker", settings=where.settings()) as publisher:
         keys = publisher.identity.keys
-        publisher.client.run(registry.register(keys, contract("agreeing", accepts={"fits": SCHEMA})))
+        publisher.client.run(registration.register(keys, contract("agreeing", accepts={"fits": SCHEMA})))
         client, numbers = redis.Redis(unix_socket_path=where.socket), itertools.count()
 
         def new_question() -> None:

@@ -22,9 +22,12 @@
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
     ├── ContractBroken                  exit 1   a message that its target's contract does not accept
+    ├── ContractRefused                 exit 1   a contract that does not keep what its policy promises (4: undecided)
+    ├── VersionTaken                    exit 1   another contract is registered under that version
     ├── NotFound                        exit 3
     │   ├── UnknownModule
     │   ├── NoResponder                          a request to a module of which no instance lives
+    │   ├── UnknownVersion                       the module has no such version of its contract
     │   ├── UnknownReader                        the module does not read that topic
     │   ├── UnknownMessage
     │   └── NotBuried                            no such message on a dead stream
@@ -44,6 +47,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     UnreadableSession    pipeline.session            another program wrote what is no record of a run
     Mixed                pipeline.shapes             schemas of two dialects that would have to be one
     PipelineRefused      client.pipeline.preparation a pipeline that does not pass its check
+    RegistryBusy         ops.registration            others change the same record all the time
     JobRefused           runtime.sealed_jobs         a job that is not one of ours
     WorkerRuns           runtime.worker_processes    that worker runs already
     WorkerFailed         runtime.worker_processes    a worker that did not start
@@ -255,8 +259,29 @@ class ContractBroken(ClaudeCommError):
         where = f" (at {path})" if path else ""
         super().__init__(
             f"{target!r} does not accept this {type_!r} message: {sentence}{where}. Nothing was sent; "
-            "`claude-comm modules --json` shows its contract, and --unchecked sends the message all the same."
+            f"`claude-comm module show {target}` shows its contract, and --unchecked sends the message all the same."
         )
+
+
+class ContractRefused(ClaudeCommError):
+    """A contract that does not keep what its policy promises. `breaks` has each point, with its witness.
+
+    With `undecided`, nothing is refuted, and something could not be decided: the exit code is then 4.
+    """
+
+    def __init__(self, sentence: str, breaks: Sequence[object], *, undecided: bool = False) -> None:
+        self.breaks = tuple(breaks)
+        if undecided:
+            self.exit_code = 4
+        super().__init__(sentence)
+
+
+class VersionTaken(ClaudeCommError):
+    """Another contract is registered under this version."""
+
+    def __init__(self, module: str, version: str) -> None:
+        self.module, self.version = module, version
+        super().__init__(f"version {version} of {module!r} is registered with another content: count the version up.")
 
 
 class NotFound(ClaudeCommError):
@@ -282,6 +307,14 @@ class NoResponder(NotFound):
         super().__init__(
             f"no instance of {target!r} runs (looked for {waited_s:.1f} s); the request was not sent.{hint}"
         )
+
+
+class UnknownVersion(NotFound):
+    """The module has no such version of its contract; `known` says which it has."""
+
+    def __init__(self, module: str, version: str, known: Sequence[str]) -> None:
+        self.module, self.version, self.known = module, version, tuple(known)
+        super().__init__(f"{module!r} has no such version as {version!r}; it has {', '.join(known) or 'none'}.")
 
 
 class UnknownReader(NotFound):

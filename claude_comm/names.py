@@ -14,9 +14,13 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
 | `ns:{m:NAME}:join:SESSION` | hash, parts that the module joins | a day after the last (TTL); the janitor renews it |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
-| `ns:{registry}:modules` | hash, name to contract | until forgotten |
+| `ns:{registry}:modules` | hash, name to the record of the module: its releases | until forgotten |
+| `ns:{registry}:contracts` | hash, digest to contract | until its module is forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:awaited` | sorted set, `module/AWAITED` by when it waited last (ms) | pruned after a day |
+| `ns:{registry}:running:NAME` | hash, its instances to the release that each runs | pruned with its heartbeats |
+| `ns:{registry}:changes` | stream of what changed in the registry | the last thousand or so |
+| `ns:{registry}:history:NAME` | stream of what changed at that module | until forgotten; the last ten thousand or so |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last reported (ms) | pruned after a day |
 | `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after reporting |
@@ -24,6 +28,8 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until forgotten |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 | `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
+| `ns:{registry}:pairs` | hash, `PRODUCER/CONSUMER/TYPE` to what was agreed between them, and before | until forgotten |
+| `ns:{registry}:edges:NAME` | set of the pairs (as above) that a module or `topic:NAME` is part of | until forgotten |
 | `rq:queues` `rq:workers` `rq:KIND:NAMESPACE.negotiation` | RQ's queue, registries and workers | emptied as jobs end |
 """
 
@@ -158,6 +164,28 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def modules(self) -> str:
         return f"{self.namespace}:{{registry}}:modules"
+
+    @property
+    def contracts(self) -> str:
+        return f"{self.namespace}:{{registry}}:contracts"
+
+    def running(self, module: str) -> str:
+        return f"{self.namespace}:{{registry}}:running:{module}"
+
+    @property
+    def changes(self) -> str:
+        return f"{self.namespace}:{{registry}}:changes"
+
+    def history(self, module: str) -> str:
+        return f"{self.namespace}:{{registry}}:history:{module}"
+
+    @property
+    def pairs(self) -> str:
+        return f"{self.namespace}:{{registry}}:pairs"
+
+    def edges(self, target: str) -> str:
+        """The pairs of a module, or of `topic:NAME`."""
+        return f"{self.namespace}:{{registry}}:edges:{target}"
 
     @property
     def instances(self) -> str:

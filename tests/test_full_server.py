@@ -16,7 +16,7 @@ from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.effects import Command
 from claude_comm.errors import ServerRefused
 from claude_comm.names import JANITOR_WORKER, PROGRESS_WORKER, Keys
-from claude_comm.ops import registry, server
+from claude_comm.ops import heartbeats, server
 from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
@@ -57,7 +57,7 @@ def workers(full: Settings) -> Iterator[None]:
 
 def alive(client: Client, settings: Settings, name: str) -> list[str]:
     now_ms = time.time_ns() // 1_000_000
-    return client.run(registry.workers_alive(Keys(settings.namespace), name, now_ms=now_ms))
+    return client.run(heartbeats.workers_alive(Keys(settings.namespace), name, now_ms=now_ms))
 
 
 def fill(publisher: Publisher) -> list[str]:

@@ -13,7 +13,7 @@ from benchmarks.messages import PAUSE_S, SCHEMA, SHAPE, SIZE_BYTES, Handler, pac
 from benchmarks.place import Place
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Module, Publisher
 from claude_comm.client.module.context import Context
-from claude_comm.ops import registry
+from claude_comm.ops import registration
 from claude_comm.registry.contracts import contract
 
 BATCH = 500
@@ -49,7 +49,7 @@ def publish_unshaped(place: Place) -> Iterator[Act]:
 @contextmanager
 def _agreed(place: Place, target: str, schema: dict[str, Any]) -> Iterator[Publisher]:
     with Publisher(f"to-{target}", settings=place.settings()) as publisher:
-        publisher.client.run(registry.register(publisher.identity.keys, contract(target, accepts={"fits": schema})))
+        publisher.client.run(registration.register(publisher.identity.keys, contract(target, accepts={"fits": schema})))
         publisher.negotiate(target, schema, type="fits")
         yield publisher
 

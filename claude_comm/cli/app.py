@@ -38,6 +38,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     ),
     "Schemas": (
         CommandEntry("modules", "List the registered modules and what they declare."),
+        CommandEntry("module show", "Show what a partner needs to know to write to a module."),
+        CommandEntry("module register", "Register a contract from a file, or from a Module object of yours."),
+        CommandEntry("module retire", "Retire a version of a module's contract, or all."),
         CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
         CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
         CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
@@ -79,7 +82,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 
 # The first word of those commands that have two.
 GROUPS = {
-    "module": "Check a module of yours.",
+    "module": "Show, register, check and retire the contracts of modules.",
     "dead": "List, show, check, redrive and purge buried messages.",
     "schema": "Explain, infer, compare and adapt schemas.",
 }

@@ -91,10 +91,6 @@ def check_words(**given: Any) -> None:
             raise ConfigurationError(f"{name} is {shown(value)}: it is text.")
 
 
-def check_version(version: Any) -> str:
-    return check_text("version", version, least=1)
-
-
 def check_headers(headers: Any) -> dict[str, str]:
     """A copy of a mapping of text to text."""
     if not isinstance(headers, Mapping):

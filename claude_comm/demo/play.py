@@ -18,7 +18,7 @@ from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, READER, S
 from claude_comm.demo.stage import DemoFailed
 from claude_comm.errors import NegotiationRefused
 from claude_comm.names import Keys
-from claude_comm.ops import registry
+from claude_comm.ops import registration
 from claude_comm.runtime import worker_processes
 from claude_comm.runtime.signals import deferred_signals
 from claude_comm.settings import Settings
@@ -63,7 +63,7 @@ def _negotiate(settings: Settings, client: Client) -> None:
     """Negotiates hop by hop, before anything is sent: the first declaration of one hop does not fit."""
     keys = Keys(settings.namespace)
     for module in (reader, draft, indexer):
-        client.run(registry.register(keys, module.contract()))
+        client.run(registration.register(keys, module.contract()))
     show.heading("1. The modules declare what they send and accept, and negotiate every hop")
     with Publisher(READER, settings=settings, client=client) as publisher:
         show.agreed(publisher.negotiate(EXTRACTOR, Page, type=PAGE))
@@ -74,7 +74,7 @@ def _negotiate(settings: Settings, client: Client) -> None:
             show.refused(refused, draft.version)
         else:
             raise DemoFailed("the first contract of the extractor should have been refused.")
-        client.run(registry.register(keys, extractor.contract()))
+        client.run(registration.register(keys, extractor.contract()))
         show.fixed(extractor.version)
         show.agreed(publisher.negotiate(INDEXER, Finding, type=FINDING))
 

@@ -144,9 +144,10 @@ def _await_alive(
         check()
         require_alive(settings, processes)
         alive = [
-            instance
+            instance.name
             for module in client.run(registry.everyone(keys, now_ms=millis())).modules
             for instance in module.instances
+            if instance.state == "up"
         ]
         # An instance carries the pid of its process: one that an earlier run left behind does not count.
         if all(any(mark in instance for instance in alive) for mark in expected):

@@ -21,7 +21,7 @@ import msgspec
 from claude_comm.errors import InvalidDocument
 from claude_comm.schema.validation.phrases import place
 
-DocumentKind: TypeAlias = Literal["pipeline", "negotiation", "session", "communication"]
+DocumentKind: TypeAlias = Literal["pipeline", "negotiation", "session", "communication", "contract"]
 Steps: TypeAlias = tuple[str | int, ...]
 
 # Keywords that lead to parts, and annotations. `additionalProperties` is handled with the names it knows.

@@ -12,7 +12,7 @@ import msgspec
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import StillRuns, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops import follow, lag, registry
+from claude_comm.ops import follow, heartbeats, lag, registration
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Op
 
     Raises StillRuns while an instance of the module says that it lives.
     """
-    alive = yield from registry.instances_alive(keys, module, now_ms=now_ms)
+    alive = yield from heartbeats.instances_alive(keys, module, now_ms=now_ms)
     if alive:
         raise StillRuns(module, alive)
     topics = yield from _topics(keys, module)
@@ -48,7 +48,7 @@ def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Op
         inbox, events = keys.inbox(module), keys.events(module)
         yield Command(("UNLINK", inbox, keys.later(module), keys.dead(module), events, keys.seen(module)))
         yield Command(("SREM", keys.streams, inbox, events), on="control")
-        yield from registry.unregister(keys, module)
+        yield from registration.unregister(keys, module, now_us=now_ms * 1000)
     return found
 
 

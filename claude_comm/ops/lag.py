@@ -19,7 +19,7 @@ from claude_comm.ids import position
 from claude_comm.names import Keys
 from claude_comm.ops import follow, projection_progress
 from claude_comm.ops.follow import Tail
-from claude_comm.ops.registry import ALIVE_MS
+from claude_comm.ops.heartbeats import ALIVE_MS
 
 # Entries that one step counts: some milliseconds of the server's time.
 _PART = 5_000

@@ -19,7 +19,7 @@ from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys, is_name
 from claude_comm.ops import door
-from claude_comm.ops.registry import FORGET_MS
+from claude_comm.ops.heartbeats import FORGET_MS
 from claude_comm.ops.when_full import force_all
 
 # How often a projection reports at the most while it stores, and at the least while it lives.

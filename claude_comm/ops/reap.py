@@ -16,10 +16,8 @@ from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import door
-from claude_comm.ops.registry import ALIVE_MS, FORGET_MS
+from claude_comm.ops.heartbeats import FORGET_MS, GONE_MS
 
-# Twice as long as others take an instance for alive: a heart that a long handler holds up is not a death.
-GONE_MS = 2 * ALIVE_MS
 _STEP = 1_000
 
 

@@ -1,71 +1,139 @@
-"""Modules, their contracts and instances, and the workers that are alive.
+"""Reading the registry: modules, their contracts and their instances.
 
-Law: everything here is on the control server. An instance is alive while its last heartbeat is younger than
-`ALIVE_MS`; times are milliseconds since the epoch, handed in.
+Law: everything here is on the control server. A module's record lists its releases, and each contract stands under its
+digest, which is computed again when it is read. An instance is up while its last heartbeat is younger than `ALIVE_MS`,
+late until `GONE_MS`, and gone after that; times are milliseconds since the epoch, handed in.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError, UnknownModule
-from claude_comm.names import Keys
+from claude_comm.names import Keys, is_name
 from claude_comm.ops import door
-from claude_comm.ops.when_full import force, force_all
-from claude_comm.registry import contracts
+from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
+from claude_comm.registry import contracts, releases
 from claude_comm.registry.contracts import Contract, UnreadableContract
+from claude_comm.registry.releases import ModuleRecord, Release, Running, decode_running
 
-# Three heartbeats may be lost before an instance counts as gone.
-HEARTBEAT_MS = 2_000
-ALIVE_MS = 4 * HEARTBEAT_MS
-# Heartbeats older than this are forgotten.
-FORGET_MS = 24 * 3600 * 1000
+# Contracts that one command asks for: each may be large.
+_PAGE = 100
+
+InstanceState: TypeAlias = Literal["up", "late", "gone"]
 
 
-class Registered(msgspec.Struct, frozen=True):
-    """A module's contract and its instances that are alive, by last heartbeat (ms)."""
+class Instance(msgspec.Struct, frozen=True):
+    """One process of a module: its last heartbeat (ms), and the release that it runs (empty where it did not say)."""
 
-    contract: Contract
-    instances: dict[str, int]
+    name: str
+    state: InstanceState
+    beat_ms: int
+    version: str = ""
+    digest: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A module's record, and its instances."""
+
+    record: ModuleRecord
+    instances: list[Instance]
+
+    @property
+    def module(self) -> str:
+        return self.record.module
+
+    @property
+    def current(self) -> Release | None:
+        return self.record.current()
+
+    @property
+    def running(self) -> set[str]:
+        """The digests of the releases of which instances run."""
+        return {one.digest for one in self.instances if one.state != "gone"}
+
+    def offered(self) -> list[Release]:
+        """The releases that a message may be meant for, the preferred one first."""
+        return self.record.offered(self.running)
 
 
 class Directory(msgspec.Struct, frozen=True):
     """Everything that is registered, by name; what another program wrote and nobody can read is told apart."""
 
-    modules: list[Registered]
+    modules: list[Standing]
     unreadable: list[UnreadableContract]
 
 
-def register(keys: Keys, declared: Contract) -> Operation[None]:
-    yield from force(Command(("HSET", keys.modules, declared.module, contracts.encode(declared)), on="control"))
-    if declared.max_lag:
-        yield from force(Command(("HSET", keys.limits, declared.module, declared.max_lag), on="control"))
-    else:
-        yield Command(("HDEL", keys.limits, declared.module), on="control")
+def record(keys: Keys, module: str) -> Operation[ModuleRecord | None]:
+    """The record of a module. Raises UnreadableContract."""
+    text: bytes | None = yield Command(("HGET", keys.modules, module), on="control")
+    return None if text is None else releases.decode(module, text)
 
 
-def unregister(keys: Keys, module: str) -> Operation[bool]:
-    removed: int = yield Command(("HDEL", keys.modules, module), on="control")
-    yield Command(("HDEL", keys.limits, module), on="control")
-    return bool(removed)
+def standing(keys: Keys, module: str, *, now_ms: int) -> Operation[Standing | None]:
+    """The record of a module and its instances. Raises UnreadableContract."""
+    text, running = yield Batch(
+        (
+            Command(("HGET", keys.modules, module), on="control"),
+            Command(("HGETALL", keys.running(module)), on="control"),
+        ),
+        on="control",
+    )
+    if isinstance(text, TransportError):
+        raise text
+    if text is None:
+        return None
+    said = decode_running({door.name(name): value for name, value in door.fields(running).items()})
+    members = [f"{module}/{name}" for name in said]
+    scores = (yield Command(("ZMSCORE", keys.instances, *members), on="control")) if members else []
+    beats = {name: beat for name, score in zip(said, scores, strict=False) if (beat := door.moment(score)) is not None}
+    return Standing(releases.decode(module, text), _instances(said, beats, now_ms))
+
+
+def contract_of(keys: Keys, module: str, digest: str) -> Operation[Contract | None]:
+    """The contract of a digest. Raises UnreadableContract."""
+    text: bytes | None = yield Command(("HGET", keys.contracts, digest), on="control")
+    return None if text is None else contracts.addressed(module, digest, text)
+
+
+def contracts_of(keys: Keys, wanted: Sequence[tuple[str, str]]) -> Operation[dict[str, Contract]]:
+    """Contracts by digest, given as (module, digest); those that are not there or cannot be read are left out."""
+    found: dict[str, Contract] = {}
+    for start in range(0, len(wanted), _PAGE):
+        page = wanted[start : start + _PAGE]
+        texts = yield Command(("HMGET", keys.contracts, *(digest for _, digest in page)), on="control")
+        for (module, digest), text in zip(page, texts, strict=True):
+            try:
+                if text is not None:
+                    found[digest] = contracts.addressed(module, digest, text)
+            except UnreadableContract:
+                continue
+    return found
 
 
 def find(keys: Keys, module: str) -> Operation[Contract | None]:
-    """Raises UnreadableContract."""
-    text: bytes | None = yield Command(("HGET", keys.modules, module), on="control")
-    return None if text is None else contracts.decode(module, text)
+    """The contract of a module's newest live release; None where it has none. Raises UnreadableContract."""
+    found = yield from record(keys, module)
+    release = found.current() if found is not None else None
+    if release is None:
+        return None
+    contract = yield from contract_of(keys, module, release.digest)
+    if contract is None:
+        raise UnreadableContract(module, "only its record is there")
+    return contract
 
 
 def is_registered(keys: Keys, module: str) -> Operation[bool]:
-    """Whether the registry has a contract of that module."""
+    """Whether the registry has a record of that module."""
     return bool((yield Command(("HEXISTS", keys.modules, module), on="control")))
 
 
 def require(keys: Keys, module: str) -> Operation[Contract]:
-    """Raises UnknownModule, with a near name where there is one."""
+    """As `find`. Raises UnknownModule, with a near name where there is one."""
     contract = yield from find(keys, module)
     if contract is None:
         raise UnknownModule(module, (yield from names(keys)))
@@ -79,67 +147,53 @@ def names(keys: Keys) -> Operation[list[str]]:
 
 
 def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
-    """All contracts by name, each with its living instances."""
-    replies: list[Any] = yield Batch(
+    """All modules by name, each with its instances."""
+    texts, scores = yield Batch(
         (
             Command(("HGETALL", keys.modules), on="control"),
-            Command(("ZRANGEBYSCORE", keys.instances, now_ms - ALIVE_MS, "+inf", "WITHSCORES"), on="control"),
+            Command(("ZRANGEBYSCORE", keys.instances, "-inf", "+inf", "WITHSCORES"), on="control"),
         ),
         on="control",
     )
-    texts, beats = replies
-    if isinstance(beats, TransportError):
-        raise beats
-    alive: dict[str, dict[str, int]] = {}
-    for member, beat_ms in door.scored(beats):
+    if isinstance(scores, TransportError):
+        raise scores
+    beats: dict[str, dict[str, int]] = {}
+    for member, beat_ms in door.scored(scores):
         module, _, instance = member.partition("/")
-        alive.setdefault(module, {})[instance] = beat_ms
+        beats.setdefault(module, {})[instance] = beat_ms
+    by_name = sorted((door.name(name), text) for name, text in door.fields(texts).items())
+    running = yield from _running(keys, [name for name, _ in by_name if is_name(name)])
     found = Directory([], [])
-    for name, text in sorted((door.name(name), text) for name, text in door.fields(texts).items()):
+    for name, text in by_name:
         try:
-            found.modules.append(Registered(contracts.decode(name, text), alive.get(name, {})))
+            listed = releases.decode(name, text)
+            instances = _instances(running.get(name, {}), beats.get(name, {}), now_ms)
+            found.modules.append(Standing(listed, instances))
         except UnreadableContract as error:
             found.unreadable.append(error)
     return found
 
 
-def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:
-    """A heartbeat of `module/instance` in `keys.instances`, or of `worker/instance` in `keys.workers`."""
-    yield from force_all(
-        Command(("ZADD", key, now_ms, member), on="control"),
-        Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - FORGET_MS), on="control"),
+def _running(keys: Keys, modules: Sequence[str]) -> Operation[dict[str, dict[str, Running]]]:
+    if not modules:
+        return {}
+    replies = yield Batch(
+        tuple(Command(("HGETALL", keys.running(name)), on="control") for name in modules), on="control"
     )
+    return {
+        name: decode_running({door.name(member): text for member, text in door.fields(reply).items()})
+        for name, reply in zip(modules, replies, strict=True)
+    }
 
 
-def stop_beating(key: str, member: str) -> Operation[None]:
-    yield Command(("ZREM", key, member), on="control")
+def _instances(said: Mapping[str, Running], beats: Mapping[str, int], now_ms: int) -> list[Instance]:
+    """Those that said what they run, and those that only send heartbeats."""
+    names: Iterable[str] = dict.fromkeys((*said, *beats))
+    return [_instance(name, said.get(name), beats.get(name), now_ms) for name in names]
 
 
-def waits(module: str, awaited: str) -> str:
-    """The member of `keys.awaited` that says so."""
-    return f"{module}/{awaited}"
-
-
-def waiting(keys: Keys, *, now_ms: int) -> Operation[dict[str, list[str]]]:
-    """The modules whose messages wait for other modules, and for which."""
-    members = yield Command(("ZRANGEBYSCORE", keys.awaited, now_ms - ALIVE_MS, "+inf"), on="control")
-    awaited: dict[str, list[str]] = {}
-    for member in sorted(map(door.name, members)):
-        module, _, name = member.partition("/")
-        awaited.setdefault(module, []).append(name)
-    return awaited
-
-
-def workers_alive(keys: Keys, name: str, *, now_ms: int) -> Operation[list[str]]:
-    """The living instances of the worker of that name."""
-    return (yield from _alive(keys.workers, name, now_ms))
-
-
-def instances_alive(keys: Keys, module: str, *, now_ms: int) -> Operation[list[str]]:
-    """The living instances of a module."""
-    return (yield from _alive(keys.instances, module, now_ms))
-
-
-def _alive(key: str, name: str, now_ms: int) -> Operation[list[str]]:
-    members = yield Command(("ZRANGEBYSCORE", key, now_ms - ALIVE_MS, "+inf"), on="control")
-    return [member for member in map(door.name, members) if member.partition("/")[0] == name]
+def _instance(name: str, said: Running | None, beat_ms: int | None, now_ms: int) -> Instance:
+    # One that has just registered has sent no heartbeat yet.
+    last_ms = beat_ms if beat_ms is not None else (said.since_us // 1000 if said else 0)
+    state: InstanceState = "up" if last_ms >= now_ms - ALIVE_MS else "late" if last_ms >= now_ms - GONE_MS else "gone"
+    return Instance(name, state, last_ms, said.version if said else "", said.digest if said else "")

@@ -16,7 +16,7 @@ from claude_comm.effects import Batch, Command, Operation, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door
-from claude_comm.ops.registry import ALIVE_MS
+from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.ops.when_full import force_all
 
 TTL_MS = 60_000

@@ -11,7 +11,7 @@ import msgspec
 from claude_comm.effects import Command, Operation
 from claude_comm.errors import StillRuns, UnknownReader
 from claude_comm.names import Keys
-from claude_comm.ops import lag, registry
+from claude_comm.ops import heartbeats, lag
 from claude_comm.ops.lag import Lag
 
 # Beyond it, how much a module had not read is "at least".
@@ -34,7 +34,7 @@ def unsubscribe(keys: Keys, module: str, topic: str, *, now_ms: int, dry_run: bo
     groups = {group.name: group for group in (yield from lag.groups([stream]))[stream]}
     if module not in groups:
         raise UnknownReader(module, topic, sorted(groups))
-    alive = yield from registry.instances_alive(keys, module, now_ms=now_ms)
+    alive = yield from heartbeats.instances_alive(keys, module, now_ms=now_ms)
     if alive:
         raise StillRuns(module, alive)
     left = Left((yield from lag.measured(stream, groups[module], enough=_ENOUGH)), groups[module].pending)

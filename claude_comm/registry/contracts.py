@@ -1,23 +1,39 @@
-"""Contracts: the types of message that a module accepts and produces, each with a schema.
+"""Contracts: the types of message that a module accepts and produces, each with a schema, under a version.
 
-Law: pure. A contract crosses the wire as JSON, one field per module in the registry's hash.
+Law: pure. A contract crosses the wire as JSON and is addressed by its digest: the same contract written differently has
+the same one. What may differ between two registrations of one contract (when, how many may wait, the words for a
+reader) is no part of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, ConfigurationError, SchemaError
 from claude_comm.names import check_name, check_target
+from claude_comm.registry import canonical
+from claude_comm.registry.versions import check_version
 
 Schema = dict[str, Any] | bool
+# What a new version must keep of the ones before it; see `registry.policies`.
+Compatibility: TypeAlias = Literal[
+    "none", "backward", "backward-transitive", "forward", "forward-transitive", "full", "full-transitive"
+]
+# What happens to a message that breaks an agreement: nothing, a warning, or a refusal.
+Enforcement: TypeAlias = Literal["off", "warn", "enforce"]
+# For the properties that a message of this type has, by name; with `*` also those that the contract does not name.
+Aliases: TypeAlias = dict[str, list[str]]
+
+COMPATIBILITIES = Compatibility.__args__  # type: ignore[attr-defined]
+ENFORCEMENTS = Enforcement.__args__  # type: ignore[attr-defined]
 
 # Of the record that stands in the registry.
 VERSION = 1
+ANYTHING = "*"
 
 # With one of these as a key, a mapping is a schema; without, it maps message types to schemas.
 _KEYWORDS = frozenset(
@@ -36,9 +52,17 @@ class Produced(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One module's declaration. `accepts` maps a message type to the schema of its payload, `replies` to the schema
-    of what its handler answers; `max_lag` is how many messages may wait in its inbox (0: what the publisher's settings
-    say).
+    """One module's declaration, in one version.
+
+    | field | |
+    | --- | --- |
+    | `accepts` | message type to the schema of its payload; `topics` are read beside the inbox |
+    | `produces` | what is sent; `replies` maps an accepted type to the schema of what its handler answers |
+    | `aliases` | accepted type to {property: former names}: a producer's former name is renamed, which is no guess |
+    | `passes` | accepted type to the properties that what is sent on still has, unchanged; `*`: those not named, too |
+    | `compatibility` | what the next version must keep |
+    | `enforcement` | what becomes of a message that breaks an agreement, where this module sends or reads it |
+    | `max_lag` | how many messages may wait in its inbox (0: what the publisher's settings say) |
 
     `v` is the version of the record: fields that a newer release adds are passed over, and one whose meaning changes
     counts it up.
@@ -49,6 +73,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepts: dict[str, Schema] = {}
     produces: list[Produced] = []
     replies: dict[str, Schema] = {}
+    aliases: dict[str, Aliases] = {}
+    passes: dict[str, list[str]] = {}
+    topics: list[str] = []
+    compatibility: Compatibility = "none"
+    enforcement: Enforcement = "enforce"
+    description: str = ""
     max_lag: int = 0
     registered_us: Micros = 0
     v: int = VERSION
@@ -62,6 +92,25 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if produced.type == type and not produced.target:
                 fallback = produced.schema
         return fallback
+
+    @property
+    def digest(self) -> str:
+        """The address of this contract: of what it promises, under its module's name and version."""
+        produced = [
+            {"type": p.type, "target": p.target, "schema": canonical.canonical(p.schema)} for p in self.produces
+        ]
+        return canonical.digest(
+            {
+                "module": self.module,
+                "version": self.version,
+                "accepts": _canonical(self.accepts),
+                "produces": sorted(produced, key=lambda one: (str(one["type"]), str(one["target"]))),
+                "replies": _canonical(self.replies),
+                "aliases": self.aliases,
+                "passes": {type: sorted(names) for type, names in self.passes.items()},
+                "topics": sorted(self.topics),
+            }
+        )
 
 
 def by_type(declared: object) -> dict[str, Schema]:
@@ -80,23 +129,49 @@ def contract(
     accepts: Mapping[str, Any] | bool | None = None,
     produces: list[Produced] | None = None,
     replies: Mapping[str, Any] | None = None,
+    aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+    passes: Mapping[str, Sequence[str]] | None = None,
+    topics: Sequence[str] = (),
+    compatibility: Compatibility = "none",
+    enforcement: Enforcement = "enforce",
+    description: str = "",
     max_lag: int = 0,
     registered_us: int = 0,
 ) -> Contract:
-    """A contract with its names checked. Raises InvalidName or SchemaError."""
+    """A contract with its names checked. Raises InvalidName, ConfigurationError or SchemaError.
+
+    `defaults` maps an accepted type to {property: value}: they are written into its schema as the keyword `default`,
+    which is where adapters look for them.
+    """
     if max_lag < 0:
         raise ConfigurationError(f"max_lag is {max_lag!r}: it is a number of messages, or 0 for no limit of its own.")
+    _check_choice("compatibility", compatibility, COMPATIBILITIES)
+    _check_choice("enforcement", enforcement, ENFORCEMENTS)
     for produced in produces or []:
         check_name(produced.type, "message type")
         if produced.target:
             check_target(produced.target)
         _schema(produced.type, produced.schema)
+    accepted = by_type(accepts)
+    for what, named in (("aliases", aliases), ("defaults", defaults), ("passes", passes)):
+        for type in named or {}:
+            if type not in accepted:
+                raise ConfigurationError(f"{what} are given for {type!r} messages, which {module!r} does not accept.")
     return Contract(
         module=check_name(module),
-        version=version,
-        accepts=by_type(accepts),
+        version=check_version(version),
+        accepts={
+            type: _with_defaults(type, schema, (defaults or {}).get(type, {})) for type, schema in accepted.items()
+        },
         produces=produces or [],
         replies={check_name(name, "message type"): _schema(name, schema) for name, schema in (replies or {}).items()},
+        aliases={type: {name: list(old) for name, old in names.items()} for type, names in (aliases or {}).items()},
+        passes={type: list(names) for type, names in (passes or {}).items()},
+        topics=[check_name(topic, "topic") for topic in topics],
+        compatibility=compatibility,
+        enforcement=enforcement,
+        description=description,
         max_lag=max_lag,
         registered_us=registered_us,
     )
@@ -113,7 +188,7 @@ class Versioned(msgspec.Struct, frozen=True):
 
 
 class UnreadableContract(ClaudeCommError):
-    """What stands in the registry is not a contract."""
+    """What stands in the registry is not a contract, or no record of a module's contracts."""
 
     def __init__(self, module: str, why: str) -> None:
         self.module, self.why = module, why
@@ -132,6 +207,38 @@ def decode(module: str, text: bytes) -> Contract:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableContract(module, str(error)) from None
     raise UnreadableContract(module, NEWER)
+
+
+def addressed(module: str, digest: str, text: bytes) -> Contract:
+    """The contract of that digest, which is computed again: anybody may have written there. Raises
+    UnreadableContract."""
+    found = decode(module, text)
+    try:
+        if found.digest == digest:
+            return found
+    except SchemaError as error:
+        raise UnreadableContract(module, str(error)) from None
+    raise UnreadableContract(module, f"it is not the contract of the digest {digest[:12]}")
+
+
+def _canonical(schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    return {type: canonical.canonical(schema) for type, schema in schemas.items()}
+
+
+def _with_defaults(type: str, schema: Schema, defaults: Mapping[str, Any]) -> Schema:
+    if not defaults:
+        return schema
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    unknown = [name for name in defaults if not isinstance(properties.get(name), dict)]
+    if unknown or not isinstance(schema, dict):
+        raise ConfigurationError(f"a default is given for {unknown[0]!r}, which {type!r} messages do not describe.")
+    filled = {name: {**properties[name], "default": value} for name, value in defaults.items()}
+    return {**schema, "properties": {**properties, **filled}}
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigurationError(f"{name} is {value!r}: it is {', '.join(choices[:-1])} or {choices[-1]}.")
 
 
 def _schema(name: str, schema: object) -> Schema:

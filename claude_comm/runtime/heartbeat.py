@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from claude_comm.effects import Operation
 from claude_comm.errors import TransportError
-from claude_comm.ops import registry
-from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.ops import heartbeats
+from claude_comm.ops.heartbeats import HEARTBEAT_MS
 from claude_comm.telemetry.logs import EventLog
 
 # `Client.run`: the transport stands on this package, so the client is not named here.
@@ -45,12 +45,12 @@ class Heartbeat:
 
     def beat(self) -> bool:
         """Beats now; True. Raises TransportError."""
-        self._run(registry.beat(self._key, self._member, now_ms=time.time_ns() // 1_000_000))
+        self._run(heartbeats.beat(self._key, self._member, now_ms=time.time_ns() // 1_000_000))
         return True
 
     def stop(self) -> None:
         """Takes it back at once: whoever ended on purpose is not waited for. Raises TransportError."""
-        self._run(registry.stop_beating(self._key, self._member))
+        self._run(heartbeats.stop_beating(self._key, self._member))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import InboxFull
 from claude_comm.names import Keys
-from claude_comm.ops import projection_progress, registry
+from claude_comm.ops import heartbeats, projection_progress
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
 from tests.support.waiting import wait_until
@@ -44,7 +44,7 @@ def test_a_round_moves_clears_up_and_trims_on_every_master(settings: Settings, c
                     consumer.ack(delivery)
             publisher.publish(name, "due", delay_s=0.01)
             client.data.one(Command(("XGROUP", "CREATECONSUMER", keys.inbox(name), name, "gone")))
-            client.run(registry.beat(keys.instances, f"{name}/gone", now_ms=now_ms() - 3_600_000))
+            client.run(heartbeats.beat(keys.instances, f"{name}/gone", now_ms=now_ms() - 3_600_000))
     eager = msgspec.structs.replace(settings, keep_s=0.0, keep_entries=0)
     told = {keys.inbox(name): last(client, keys.inbox(name)) for name in MODULES}
     client.run(projection_progress.report(keys, "p", told, durable=told))

@@ -21,7 +21,7 @@ from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Context, Module
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
-from claude_comm.ops import registry, server
+from claude_comm.ops import heartbeats, registration, server
 from claude_comm.registry.contracts import contract
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
@@ -178,7 +178,7 @@ def test_an_outbox_forgets_what_the_projection_has(settings: Settings, masters: 
 
 def test_who_asks_on_a_cluster_weighs_itself(settings: Settings, environ: dict[str, str]) -> None:
     with connect(settings) as client:
-        client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+        client.run(registration.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("source", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "caller"
         publisher.publish("sink", {"n": 1})
@@ -198,8 +198,10 @@ def test_with_a_control_server_the_worker_weighs_and_the_registry_is_there(
         environ["CLAUDE_COMM_CONTROL_URL"] = control
         with connect(both) as client, subprocess.Popen([*COMMAND, "worker", "negotiation"], env=environ) as worker:
             try:
-                wait_until(lambda: bool(client.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=_now_ms()))))
-                client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
+                wait_until(
+                    lambda: bool(client.run(heartbeats.workers_alive(keys, NEGOTIATION_WORKER, now_ms=_now_ms())))
+                )
+                client.run(registration.register(keys, contract("sink", accepts=NUMBER)))
                 with Publisher("source", settings=both) as publisher:
                     assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
                     publisher.publish("sink", {"n": 1})

@@ -12,7 +12,18 @@ from claude_comm.delivery import burial, retention
 from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys, Stream
-from claude_comm.ops import agreements, door, follow, later, projection_progress, publish, reap, registry, trim
+from claude_comm.ops import (
+    agreements,
+    door,
+    follow,
+    heartbeats,
+    later,
+    projection_progress,
+    publish,
+    reap,
+    registry,
+    trim,
+)
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 
@@ -95,8 +106,8 @@ OPERATIONS: dict[str, Callable[[], Operation[Any]]] = {
     "positions of projections": lambda: projection_progress.awaited(KEYS, 60.0),
     "positions for outboxes": lambda: projection_progress.reported(KEYS, since_ms=0),
     "contracts and heartbeats": lambda: registry.everyone(KEYS, now_ms=1),
-    "heartbeats of a module": lambda: registry.instances_alive(KEYS, "a", now_ms=1),
-    "heartbeats of workers": lambda: registry.workers_alive(KEYS, "janitor", now_ms=1),
+    "heartbeats of a module": lambda: heartbeats.instances_alive(KEYS, "a", now_ms=1),
+    "heartbeats of workers": lambda: heartbeats.workers_alive(KEYS, "janitor", now_ms=1),
     "silent instances": lambda: reap.silent(KEYS, now_ms=1),
     "limits": lambda: publish.announce(KEYS, [KEYS.inbox("a")]),
     "one agreement": lambda: agreements.find(KEYS, "0" * 64),

@@ -10,8 +10,7 @@ import pytest
 from claude_comm.effects import Operation
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
-from claude_comm.ops import registry
-from claude_comm.runtime import heartbeat as heartbeats
+from claude_comm.ops import heartbeats
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
@@ -20,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 def alive(client: Client, keys: Keys) -> list[str]:
-    return client.run(registry.workers_alive(keys, "janitor", now_ms=1))
+    return client.run(heartbeats.workers_alive(keys, "janitor", now_ms=1))
 
 
 def test_a_member_lives_while_the_block_lasts(client: Client, settings: Settings) -> None:
@@ -33,7 +32,7 @@ def test_a_member_lives_while_the_block_lasts(client: Client, settings: Settings
 def test_what_cannot_be_sent_is_logged_once_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(heartbeats, "HEARTBEAT_MS", 0)
+    monkeypatch.setattr("claude_comm.runtime.heartbeat.HEARTBEAT_MS", 0)
     reachable, sent = False, 0
 
     def run(operation: Operation[Any]) -> None:

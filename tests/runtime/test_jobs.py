@@ -22,7 +22,7 @@ from claude_comm.client.publisher.negotiate import decide
 from claude_comm.errors import NegotiationRefused, SchemaError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Question
-from claude_comm.ops import agreements, registry
+from claude_comm.ops import agreements, heartbeats, registration
 from claude_comm.registry.contracts import contract
 from claude_comm.runtime import jobs, private_server, sealed_jobs
 from claude_comm.transport.connect import connect
@@ -48,11 +48,11 @@ def worker(settings: Settings, environ: dict[str, str], client: Client) -> Itera
 
 def alive(client: Client, settings: Settings) -> int:
     now_ms = time.time_ns() // 1_000_000
-    return len(client.run(registry.workers_alive(Keys(settings.namespace), NEGOTIATION_WORKER, now_ms=now_ms)))
+    return len(client.run(heartbeats.workers_alive(Keys(settings.namespace), NEGOTIATION_WORKER, now_ms=now_ms)))
 
 
 def test_the_worker_decides_and_stores(worker: object, client: Client, settings: Settings) -> None:
-    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+    client.run(registration.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("src", settings=settings) as publisher:
         agreement = publisher.negotiate("sink", INTEGER)
     assert agreement.decided_by == "worker"
@@ -62,7 +62,7 @@ def test_the_worker_decides_and_stores(worker: object, client: Client, settings:
 def test_a_refusal_and_an_unusable_schema_come_back_from_the_worker(
     worker: object, client: Client, settings: Settings
 ) -> None:
-    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=INTEGER)))
+    client.run(registration.register(Keys(settings.namespace), contract("sink", accepts=INTEGER)))
     with Publisher("src", settings=settings) as publisher:
         with pytest.raises(NegotiationRefused) as caught:
             publisher.negotiate("sink", NUMBER)
@@ -72,7 +72,7 @@ def test_a_refusal_and_an_unusable_schema_come_back_from_the_worker(
 
 
 def test_without_a_worker_the_caller_decides(client: Client, settings: Settings) -> None:
-    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+    client.run(registration.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("src", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "caller"
 
@@ -82,8 +82,8 @@ def test_a_worker_that_vanished_delays_a_negotiation_and_does_not_prevent_it(
 ) -> None:
     monkeypatch.setattr(jobs, "START_TIMEOUT_S", 0.2)
     keys = Keys(settings.namespace)
-    client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
-    client.run(registry.beat(keys.workers, f"{NEGOTIATION_WORKER}/ghost", now_ms=time.time_ns() // 1_000_000))
+    client.run(registration.register(keys, contract("sink", accepts=NUMBER)))
+    client.run(heartbeats.beat(keys.workers, f"{NEGOTIATION_WORKER}/ghost", now_ms=time.time_ns() // 1_000_000))
     with Publisher("src", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "caller"
 
@@ -127,7 +127,7 @@ def test_remote_commands_do_not_stop_the_worker(
         for key in connection.smembers("rq:workers"):
             name = key.decode().removeprefix("rq:worker:")
             connection.publish(f"rq:pubsub:{name}", '{"command": "shutdown", "created_at": 0}')
-    client.run(registry.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
+    client.run(registration.register(Keys(settings.namespace), contract("sink", accepts=NUMBER)))
     with Publisher("src", settings=settings) as publisher:
         assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
     assert worker.poll() is None
@@ -162,7 +162,7 @@ def test_what_others_write_into_its_keys_does_not_end_the_worker(
         connection.zadd(f"rq:wip:{foreign.name}", {b"\xff": 1.0, "no colon": 1.0})
         connection.sadd(f"rq:workers:{foreign.name}", b"rq:worker:\xff")
         wait_until(lambda: connection.hget(odd.key, "status") == b"failed", what="the odd job is refused")
-        client.run(registry.register(keys, contract("sink", accepts=NUMBER)))
+        client.run(registration.register(keys, contract("sink", accepts=NUMBER)))
         with Publisher("src", settings=settings) as publisher:
             assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
         connection.unlink(foreign.key)

@@ -16,9 +16,8 @@ import pytest
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import JANITOR_WORKER, Keys
-from claude_comm.ops import projection_progress, reap, registry
-from claude_comm.ops.reap import GONE_MS
-from claude_comm.ops.registry import FORGET_MS
+from claude_comm.ops import heartbeats, projection_progress, reap
+from claude_comm.ops.heartbeats import FORGET_MS, GONE_MS
 from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
 from claude_comm.telemetry.logs import get_logger
@@ -78,7 +77,7 @@ def test_it_trims_what_is_done_and_says_so(settings: Settings, client: Client, k
         publisher.publish_many("sink", range(500))
     read_all(settings)
     child = start(CLAUDE_COMM_KEEP_S="0")
-    wait_until(lambda: bool(client.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))))
+    wait_until(lambda: bool(client.run(heartbeats.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))))
     assert length(client, keys.inbox("sink")) == 500
     last = client.data.one(Command(("XREVRANGE", keys.inbox("sink"), "+", "-", "COUNT", 1)))[0][0].decode()
     told = {keys.inbox("sink"): last}
@@ -87,7 +86,7 @@ def test_it_trims_what_is_done_and_says_so(settings: Settings, client: Client, k
     (trimmed,) = [line for line in ended(child) if line["event"] == "janitor.trimmed"]
     assert trimmed["entries"] == 499
     assert int(str(trimmed["bytes"])) > 499 * 100
-    assert not client.run(registry.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))
+    assert not client.run(heartbeats.workers_alive(keys, JANITOR_WORKER, now_ms=now_ms()))
 
 
 def test_what_is_due_is_moved_without_a_consumer(settings: Settings, client: Client, keys: Keys, start: Start) -> None:

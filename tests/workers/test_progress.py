@@ -19,7 +19,7 @@ from claude_comm.effects import Command, Operation, Post
 from claude_comm.envelope import encode
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import PROGRESS_WORKER, Keys
-from claude_comm.ops import registry
+from claude_comm.ops import heartbeats
 from claude_comm.ops.publish import publish
 from claude_comm.progress.events import FileOperation
 from claude_comm.runtime import private_server
@@ -92,7 +92,7 @@ def test_it_follows_and_ends_on_a_signal(settings: Settings, client: Client, sta
     wait_until(lambda: stored(settings) == 10)
 
     def alive() -> list[str]:
-        return client.run(registry.workers_alive(keys, PROGRESS_WORKER, now_ms=time.time_ns() // 1_000_000))
+        return client.run(heartbeats.workers_alive(keys, PROGRESS_WORKER, now_ms=time.time_ns() // 1_000_000))
 
     wait_until(lambda: len(alive()) == 1)
     events = [line["event"] for line in ended(child, by)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,8 +11,9 @@ from claude_comm.cli.options import AsJson
 from claude_comm.client.identity import millis
 from claude_comm.names import Keys
 from claude_comm.ops import registry
-from claude_comm.ops.registry import Registered
+from claude_comm.ops.registry import Standing
 from claude_comm.registry.contracts import UnreadableContract
+from claude_comm.registry.releases import Release
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say, shorten
@@ -24,8 +26,9 @@ _WHY_CHARACTERS = 80
 def command(as_json: AsJson = False) -> None:
     """List the registered modules and what they declare.
 
-    Types accepted, types produced and for whom, and the instances that are alive. A contract that another program wrote
-    and that cannot be read is one line; the module writes it anew when it starts.
+    A line for each version that is not retired: its state, types accepted, types produced and for whom, and the
+    instances that run it (up, late, gone). A module that another program wrote and that cannot be read is one line; it
+    writes itself anew when it starts.
     """
     settings = settings_of_process()
     now_ms = millis()
@@ -34,34 +37,61 @@ def command(as_json: AsJson = False) -> None:
     unreadable = directory.unreadable
     if as_json:
         odd = [{"module": contract.module, "unreadable": contract.why} for contract in unreadable]
-        emit_json([*map(_as_json, directory.modules), *odd])
+        emit_json([*map(as_document, directory.modules), *odd])
     elif directory.modules or unreadable:
-        columns = ["module", "version", "accepts", "produces", "instances", "last heartbeat"]
-        rows = [_cells(module, now_ms) for module in directory.modules]
-        emit_table(columns, rows + [_unreadable_cells(contract) for contract in unreadable], right=["instances"])
+        columns = ["module", "version", "state", "accepts", "produces", "instances", "last heartbeat"]
+        rows = [_cells(module, release, now_ms) for module in directory.modules for release in _shown(module)]
+        emit_table(columns, rows + [_unreadable_cells(contract) for contract in unreadable])
     else:
         say("no module has registered yet.")
 
 
-def _as_json(module: Registered) -> dict[str, Any]:
-    contract: dict[str, Any] = msgspec.to_builtins(module.contract)
-    return {"accepts": {}, "produces": [], **contract, "instances": module.instances}
+def as_document(module: Standing) -> dict[str, Any]:
+    """A module as JSON: its current version, and all of them."""
+    current = module.current
+    return {
+        "module": module.module,
+        "version": current.version if current else None,
+        "accepts": sorted(current.accepts) if current else [],
+        "produces": msgspec.to_builtins(current.produces) if current else [],
+        "versions": [
+            {"accepts": {}, "state": "live", **msgspec.to_builtins(release)} for release in module.record.releases
+        ],
+        "instances": {one.name: msgspec.to_builtins(one) for one in module.instances},
+    }
+
+
+def counted(states: Sequence[str]) -> str:
+    """Instances by their state: `2 up, 1 gone`."""
+    return ", ".join(f"{states.count(state)} {state}" for state in ("up", "late", "gone") if state in states) or "none"
+
+
+def _shown(module: Standing) -> list[Release]:
+    """The newest first; a module whose every version is retired is one line."""
+    active = [release for release in module.record.releases if release.state != "retired"]
+    return sorted(active or module.record.releases[-1:], key=lambda one: one.rank, reverse=True)
 
 
 def _unreadable_cells(contract: UnreadableContract) -> list[object]:
     why = f"cannot be read: {shorten(contract.why, _WHY_CHARACTERS)}"
-    return [contract.module, "?", why, "", "", "start it again"]
+    return [contract.module, "?", "?", why, "", "", "start it again"]
 
 
-def _cells(module: Registered, now_ms: int) -> list[object]:
-    contract = module.contract
-    produces = [f"{produced.type} -> {produced.target or 'any'}" for produced in contract.produces]
-    latest = max(module.instances.values(), default=None)
+def _cells(module: Standing, release: Release, now_ms: int) -> list[object]:
+    # What does not say what it runs is counted with the current version.
+    current = module.current
+    own = [
+        one
+        for one in module.instances
+        if one.digest == release.digest or (not one.digest and current is not None and current.digest == release.digest)
+    ]
+    latest = max((one.beat_ms for one in own), default=None)
     return [
-        contract.module,
-        contract.version,
-        ", ".join(sorted(contract.accepts)),
-        ", ".join(sorted(produces)),
-        len(module.instances),
+        module.module,
+        release.version,
+        release.state,
+        ", ".join(sorted(release.accepts)),
+        ", ".join(sorted(f"{sent.type} -> {sent.target or 'any'}" for sent in release.produces)),
+        counted([one.state for one in own]),
         "-" if latest is None else f"{formats.span(max(0, now_ms - latest) / 1000)} ago",
     ]

@@ -12,7 +12,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.escaping import clean
 from claude_comm.names import Keys
-from claude_comm.ops import registry
+from claude_comm.ops import heartbeats
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.runtime import private_server, worker_processes
@@ -94,7 +94,7 @@ def look(settings: Settings) -> Status:
             wait_s = settings.projection_wait_s
             streams = client.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
             behind = _behind(client, settings, keys, streams)
-            awaited = client.run(registry.waiting(keys, now_ms=time.time_ns() // 1_000_000))
+            awaited = client.run(heartbeats.waiting(keys, now_ms=time.time_ns() // 1_000_000))
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,

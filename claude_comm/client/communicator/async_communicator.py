@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from builtins import type as type_
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -26,8 +26,8 @@ from claude_comm.errors import ConfigurationError
 from claude_comm.json_form import json_form
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops import registry
-from claude_comm.registry.contracts import Contract
+from claude_comm.ops import registration
+from claude_comm.registry.contracts import Compatibility, Contract
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
 from claude_comm.transport.connect_async import connect_async
@@ -136,10 +136,22 @@ class AsyncModuleCommunicator:
         schema = infer([json_form(sample_data)])
         return await self._publisher(self.module_name).negotiate(target_module, schema, type=type)
 
-    async def register(self, *, accepts: Any = None, produces: Any = None, version: str = "1.0.0") -> Contract:
-        """Registers what this module accepts and produces: a schema or type, or a mapping of message types to such."""
-        declared = declare(self.module_name, accepts, produces, version)
-        await self.client.run(registry.register(self.identity.keys, declared))
+    async def register(
+        self,
+        *,
+        accepts: Any = None,
+        produces: Any = None,
+        version: str = "1.0.0",
+        compatibility: Compatibility = "none",
+        aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    ) -> Contract:
+        """Registers what this module accepts and produces: a schema or type, or a mapping of message types to such.
+
+        `compatibility` is what this version must keep of earlier ones, and the next of this one; `aliases` maps an
+        accepted type to {property: former names}. Raises ContractRefused or VersionTaken.
+        """
+        declared = declare(self.module_name, accepts, produces, version, compatibility, aliases)
+        await self.client.run(registration.register(self.identity.keys, declared))
         return declared
 
     @contextmanager

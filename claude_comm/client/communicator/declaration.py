@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from claude_comm.client.arguments import check_version
 from claude_comm.client.identity import micros
 from claude_comm.client.payload_types import accepted, produced
-from claude_comm.registry.contracts import Contract, Produced, Schema, by_type, contract
+from claude_comm.registry.contracts import Compatibility, Contract, Produced, Schema, by_type, contract
 
 
-def declare(module: str, accepts: Any, produces: Any, version: str) -> Contract:
+def declare(
+    module: str,
+    accepts: Any,
+    produces: Any,
+    version: str,
+    compatibility: Compatibility = "none",
+    aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+) -> Contract:
     """A contract from schemas, types, or mappings of message types to either."""
-    check_version(version)
     sent = [Produced(type, schema) for type, schema in by_type(_schemas(produces, produced)).items()]
-    made = contract(module, version=version, accepts=_schemas(accepts, accepted), produces=sent)
+    made = contract(
+        module,
+        version=version,
+        accepts=_schemas(accepts, accepted),
+        produces=sent,
+        compatibility=compatibility,
+        aliases=aliases,
+    )
     return msgspec.structs.replace(made, registered_us=micros())
 
 

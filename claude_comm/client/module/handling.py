@@ -33,9 +33,9 @@ from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
 from claude_comm.errors import EnvelopeError, NoResponder, TransportError, UnknownModule
-from claude_comm.ops import registry
+from claude_comm.ops import heartbeats
 from claude_comm.ops.consume import Why
-from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.ops.heartbeats import HEARTBEAT_MS
 from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog
@@ -297,8 +297,8 @@ class Handling:
         if now - self._awaited.get(name, -math.inf) >= HEARTBEAT_MS / 1000:
             self._awaited[name] = now
             identity = self._means.subscription.identity
-            member = registry.waits(identity.module, name)
-            yield from registry.beat(identity.keys.awaited, member, now_ms=millis())
+            member = heartbeats.waits(identity.module, name)
+            yield from heartbeats.beat(identity.keys.awaited, member, now_ms=millis())
         yield from self._means.subscription.retrying(delivery, CONTRACT_LOOK_S, one_line(error), counted=False)
 
     def _refusing(self, delivery: Delivery, error: Exception) -> Operation[None]:

@@ -12,10 +12,10 @@ import asyncio
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from claude_comm.client.arguments import check_count, check_kind, check_seconds, check_topics, check_version
+from claude_comm.client.arguments import check_choice, check_count, check_kind, check_seconds, check_topics
 from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
 from claude_comm.client.module.context import AsyncContext, Context
@@ -28,7 +28,17 @@ from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError, shown
 from claude_comm.names import check_name, check_target
-from claude_comm.registry.contracts import Contract, Produced, contract
+from claude_comm.registry.contracts import (
+    COMPATIBILITIES,
+    ENFORCEMENTS,
+    Aliases,
+    Compatibility,
+    Contract,
+    Enforcement,
+    Produced,
+    contract,
+)
+from claude_comm.registry.versions import check_version
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.settings import Settings
 
@@ -73,6 +83,8 @@ class Module:
     | `dedup` | how many handled messages this instance remembers: a copy of one is acked and not handled |
     | `dedup_s` | for how long (seconds) all instances remember them, on the server |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
+    | `compatibility` | what its contract keeps of earlier versions: `backward`, `forward`, `full`, or `none` |
+    | `enforcement` | what becomes of a message that breaks an agreement: `enforce`, `warn` or `off` |
     | `retry` | what happens to a message whose handler raised |
 
     Several messages are handled at once as tasks of one event loop if any handler is `async`, else on threads.
@@ -96,9 +108,15 @@ class Module:
         dedup: int = 0,
         dedup_s: float = 0.0,
         max_lag: int = 0,
+        compatibility: Compatibility = "none",
+        enforcement: Enforcement = "enforce",
     ) -> None:
         self.name = check_name(name)
         self.version = check_version(version)
+        check_choice("compatibility", compatibility, COMPATIBILITIES)
+        check_choice("enforcement", enforcement, ENFORCEMENTS)
+        self.compatibility: Compatibility = compatibility
+        self.enforcement: Enforcement = enforcement
         self.retry = _policy(retry) or RetryPolicy()
         self.lease_s, self.drain_s = lease_s, check_seconds("drain_s", drain_s)
         self.concurrency = check_count("concurrency", concurrency, least=1)
@@ -122,13 +140,21 @@ class Module:
         self._instance = None if instance is None else check_name(instance, "instance")
         self._handlers: dict[str, Handler] = {}
         self._produces: list[Produced] = []
+        self._aliases: dict[str, Aliases] = {}
+        self._passes: dict[str, list[str]] = {}
         self._starters: list[Callable[..., Any]] = []
         self._stop = threading.Event()
         self._paused = False
         self._runner: Runner | None = None
 
     def handles(
-        self, type: str = DEFAULT_TYPE, *, accepts: Any = None, retry: RetryPolicy | None = None
+        self,
+        type: str = DEFAULT_TYPE,
+        *,
+        accepts: Any = None,
+        retry: RetryPolicy | None = None,
+        aliases: Mapping[str, Sequence[str]] | None = None,
+        passes: Sequence[str] = (),
     ) -> Callable[[One], One]:
         """Registers a handler `(payload)` or `(payload, context)` for one type of message; it may be `async`.
 
@@ -136,10 +162,19 @@ class Module:
         both. A few messages of the contract are decoded at once; a `ContractNotKept` warning names one that fails.
         `retry` is the policy for this type, where it is not that of the module.
 
+        `aliases` are former names of properties: `{"price": ["cost"]}` lets a producer of `cost` be understood, by an
+        adapter. `passes` are properties of the message that what this module sends on still has, unchanged; `*` stands
+        for those that the contract does not name.
+
         An annotation of the result is part of the contract, as the schema of replies. A function whose body would not
         run (a generator) is refused.
         """
-        return self._register(type, accepts, retry, 0)
+        register = self._register(type, accepts, retry, 0)
+        if aliases:
+            self._aliases[type] = {name: list(former) for name, former in aliases.items()}
+        if passes:
+            self._passes[type] = list(passes)
+        return register
 
     def handles_batch(
         self, type: str = DEFAULT_TYPE, *, max: int = 100, accepts: Any = None, retry: RetryPolicy | None = None
@@ -184,6 +219,11 @@ class Module:
             replies={
                 type: registered.reply for type, registered in self._handlers.items() if registered.reply is not None
             },
+            aliases={type: names for type, names in self._aliases.items() if type in accepts},
+            passes={type: names for type, names in self._passes.items() if type in accepts},
+            topics=self._topics,
+            compatibility=self.compatibility,
+            enforcement=self.enforcement,
             max_lag=self.max_lag,
         )
 

@@ -28,7 +28,7 @@ from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import ModuleStopped, TransportError
-from claude_comm.ops import consume, registry
+from claude_comm.ops import consume, registration
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.outage import Outage, until_reached
@@ -154,8 +154,16 @@ class Runner:
 
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
-        self.client.run(registry.register(self.identity.keys, declared))
-        self.log.info("module.registered", version=declared.version, accepts=sorted(declared.accepts))
+        identity = self.identity
+        done = self.client.run(registration.register(identity.keys, declared, instance=identity.instance))
+        self.log.info(
+            "module.registered",
+            version=declared.version,
+            digest=done.release.digest[:12],
+            accepts=sorted(declared.accepts),
+        )
+        if done.lost:
+            self.log.warning("contract.breaks", version=declared.version, lost=[one.sentence for one in done.lost])
 
     def _drain(self) -> bool:
         """Gives back waiting deliveries and finishes running handlers; whether all ended before the deadline."""
@@ -179,6 +187,8 @@ class Runner:
             self.client.run(self.subscription.leaving(counted=self.executor.error is not None))
             self._tell(Lifecycle("stopped", self.identity.instance))
             self.upkeep.heartbeat.stop()
+            identity = self.identity
+            self.client.run(registration.leave(identity.keys, identity.module, identity.instance, now_us=micros()))
         except TransportError as error:
             self.log.warning("module.left_unheard", error=str(error))
         else:

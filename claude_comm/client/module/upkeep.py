@@ -14,7 +14,7 @@ from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
 from claude_comm.ops import registry
-from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.ops.heartbeats import HEARTBEAT_MS
 from claude_comm.runtime.heartbeat import Heartbeat
 from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog

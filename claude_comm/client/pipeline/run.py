@@ -221,7 +221,7 @@ class Run:
             self._touch_at = now + _TOUCH_S
         if now >= self._look_at:
             everyone = self._client.run(registry.everyone(self._keys, now_ms=micros() // 1000))
-            alive = {each.contract.module for each in everyone.modules if each.instances}
+            alive = {each.module for each in everyone.modules if any(one.state == "up" for one in each.instances)}
             self.nobody_runs = sorted({leg.target for leg in self._steps()} - alive)
             self._look_at = now + _LOOK_S
 

@@ -16,7 +16,7 @@ from claude_comm.names import NEGOTIATION_WORKER, TOPIC_PREFIX, Keys, check_name
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.ops import agreements as stored
-from claude_comm.ops import registry
+from claude_comm.ops import heartbeats, registry
 from claude_comm.registry.contracts import Contract, Schema
 from claude_comm.schema.bounded import check
 from claude_comm.schema.verdict import Undecided
@@ -57,7 +57,7 @@ def ask(client: Client, settings: Settings, asked: Question) -> Agreement:
     agreement = client.run(stored.find(keys, agreements.digest(asked)))
     if agreement is not None and not isinstance(agreement.verdict, Undecided):
         return agreement
-    if client.run(registry.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
+    if client.run(heartbeats.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
         # RQ takes longer to import than most programs take to start; only a process that asks a worker pays for it.
         from claude_comm.runtime import jobs
 

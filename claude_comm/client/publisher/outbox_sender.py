@@ -29,9 +29,9 @@ from claude_comm.errors import (
 )
 from claude_comm.ops import projection_progress
 from claude_comm.ops import publish as publishing
+from claude_comm.ops.heartbeats import FORGET_MS
 from claude_comm.ops.projection_progress import Stored
 from claude_comm.ops.publish import Outcomes, without_room
-from claude_comm.ops.registry import FORGET_MS
 from claude_comm.store.checkpoints import START, position
 from claude_comm.store.outbox import Kept, Outbox
 from claude_comm.telemetry.logs import get_logger

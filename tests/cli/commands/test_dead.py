@@ -18,7 +18,7 @@ from claude_comm.effects import Command
 from claude_comm.envelope import decode
 from claude_comm.names import Keys
 from claude_comm.ops import dead as ops
-from claude_comm.ops import registry
+from claude_comm.ops import registration
 from claude_comm.registry.contracts import contract
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
@@ -125,13 +125,13 @@ def test_check_says_how_many_the_contract_of_today_would_let_in(run: Any, settin
     bury(settings, {"n": 1}, {"n": "one"}, {"n": "two"}, {"n": 4})
     assert run("dead", "check", "sink").code == 3
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
-    client.run(registry.register(keys, contract("sink", accepts={"message": schema})))
+    client.run(registration.register(keys, contract("sink", accepts={"message": schema})))
     ran = run("dead", "check", "sink", "--json")
     assert ran.code == 1
     assert (ran.json["would_pass"], ran.json["would_fail"]) == (2, 2)
     assert {refusal["path"] for refusal in ran.json["refusals"]} == {"$.n"}
     assert run("dead", "check", "sink").out.startswith("2 of 4 would be accepted")
-    client.run(registry.register(keys, contract("sink", accepts={"message": True})))
+    client.run(registration.register(keys, contract("sink", accepts={"message": True})))
     ran = run("dead", "check", "sink")
     assert (ran.code, ran.out) == (0, "4 of 4 would be accepted\n")
 

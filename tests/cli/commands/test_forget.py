@@ -10,7 +10,7 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.client.identity import millis as now_ms
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import follow, registry
+from claude_comm.ops import follow, heartbeats, registration, registry
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.driver import Client
 
@@ -45,7 +45,7 @@ def test_a_retired_module_goes_with_its_contract_its_limit_and_its_subscriptions
     run: Any, settings: Settings, client: Client
 ) -> None:
     keys = Keys(settings.namespace)
-    client.run(registry.register(keys, contract("sink", accepts=True, max_lag=5)))
+    client.run(registration.register(keys, contract("sink", accepts=True, max_lag=5)))
     with Publisher("a", settings=settings) as publisher, Consumer("sink", topics=["news"], settings=settings) as sink:
         publisher.publish("topic:news", 1)
         publisher.publish("sink", 2)
@@ -63,7 +63,7 @@ def test_a_module_that_runs_stays(run: Any, settings: Settings, client: Client) 
     keys = Keys(settings.namespace)
     with Publisher("a", settings=settings) as publisher:
         publisher.publish("sink", 1)
-    client.run(registry.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
+    client.run(heartbeats.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
     refused = run("forget", "sink")
     assert (refused.code, "sink/here-1" in refused.err) == (1, True)
     assert client.data.one(Command(("XLEN", keys.inbox("sink")))) == 1

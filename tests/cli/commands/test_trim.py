@@ -10,7 +10,7 @@ import pytest
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import projection_progress, registry
+from claude_comm.ops import heartbeats, projection_progress
 from claude_comm.transport.driver import Client
 
 
@@ -127,7 +127,7 @@ def test_the_words_say_what_it_had_not_read(run: Any, settings: Settings) -> Non
 def test_a_module_that_runs_stays(run: Any, settings: Settings, client: Client) -> None:
     keys = Keys(settings.namespace)
     read_some(settings)
-    client.run(registry.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
+    client.run(heartbeats.beat(keys.instances, "sink/here-1", now_ms=now_ms()))
     refused = run("unsubscribe", "sink", "news")
     assert refused.code == 1
     assert "sink/here-1" in refused.err

@@ -15,7 +15,7 @@ import redis
 from claude_comm import Context, Module, Publisher, Settings
 from claude_comm.cli.commands import status
 from claude_comm.names import Keys
-from claude_comm.ops.registry import HEARTBEAT_MS
+from claude_comm.ops.heartbeats import HEARTBEAT_MS
 from tests.chaos.server import ChaosServer
 from tests.support.modules import running
 from tests.support.waiting import wait_until

@@ -17,8 +17,8 @@ from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S
 from claude_comm.effects import Command, Operation
 from claude_comm.errors import ConfigurationError, InboxFull
 from claude_comm.names import Keys
-from claude_comm.ops import lag, projection_progress, registry
-from claude_comm.ops.registry import ALIVE_MS
+from claude_comm.ops import lag, projection_progress, registration, registry
+from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.driver import Client
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -135,14 +135,14 @@ def test_a_module_s_own_limit_goes_before_the_setting_and_is_known_from_the_firs
     settings: Settings, client: Client
 ) -> None:
     keys = Keys(settings.namespace)
-    client.run(registry.register(keys, contract("sink", max_lag=10)))
+    client.run(registration.register(keys, contract("sink", max_lag=10)))
     with Publisher("src", settings=settings, on_lag="refuse") as publisher:
         # The limit is learnt with the first message.
         for number in range(10):
             publisher.publish("sink", number)
         with pytest.raises(InboxFull, match="limit is 10"):
             publisher.publish("sink", 10)
-    client.run(registry.register(keys, contract("sink")))
+    client.run(registration.register(keys, contract("sink")))
     with Publisher("src", settings=settings, on_lag="refuse") as publisher:
         publisher.publish_many("sink", range(500))
         publisher.publish("sink", 1)
@@ -159,7 +159,7 @@ def test_a_module_declares_its_limit(settings: Settings, client: Client) -> None
     found = client.run(registry.require(Keys(settings.namespace), "sink"))
     assert found.max_lag == 7
     assert client.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) == b"7"
-    client.run(registry.unregister(Keys(settings.namespace), "sink"))
+    client.run(registration.unregister(Keys(settings.namespace), "sink"))
     assert client.control.one(Command(("HGET", Keys(settings.namespace).limits, "sink"))) is None
     with pytest.raises(ConfigurationError, match="max_lag"):
         Module("sink", settings=settings, max_lag=-1).contract()

@@ -23,7 +23,7 @@ from claude_comm.errors import (
     UnknownModule,
 )
 from claude_comm.names import Keys
-from claude_comm.ops import registry
+from claude_comm.ops import registration
 from claude_comm.registry.contracts import contract
 from claude_comm.runtime import private_server
 from claude_comm.schema import Incompatible
@@ -36,7 +36,7 @@ ORDER = {"type": "object", "properties": {"price": {"type": "number", "minimum":
 
 
 def accept(client: Client, settings: Settings, module: str, **types: Any) -> None:
-    client.run(registry.register(Keys(settings.namespace), contract(module, accepts=types)))
+    client.run(registration.register(Keys(settings.namespace), contract(module, accepts=types)))
 
 
 def test_a_published_message_is_in_the_inbox_with_its_id(client: Client, settings: Settings) -> None:

@@ -13,8 +13,8 @@ from claude_comm.client.identity import millis
 from claude_comm.client.publisher import responders
 from claude_comm.effects import REPLY_WITHIN_MS, Command
 from claude_comm.names import Keys
-from claude_comm.ops import registry, replies
-from claude_comm.ops.registry import ALIVE_MS
+from claude_comm.ops import heartbeats, replies
+from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
 from tests.support.waiting import wait_until
@@ -111,7 +111,7 @@ def test_who_reads_no_more_counts_as_there(
     consumer.client.close()
     now_ms = millis()
     if beat_ms is not None:
-        client.run(registry.beat(keys.instances, "desk/one", now_ms=now_ms - beat_ms))
+        client.run(heartbeats.beat(keys.instances, "desk/one", now_ms=now_ms - beat_ms))
     wait_until(lambda: _idle_ms(client, keys) > 2)
     # The law that it fell silent for less than eight seconds is for those who read: here nobody does any more.
     monkeypatch.setattr(replies, "ALIVE_MS", 1)
@@ -135,7 +135,7 @@ def test_a_handler_that_asks_one_that_is_not_there_yet_waits_for_it(settings: Se
 
     with running(clerk), Publisher("a", settings=settings) as publisher:
         publisher.publish("clerk", 4)
-        wait_until(lambda: publisher.client.run(registry.waiting(Keys(settings.namespace), now_ms=millis())) != {})
+        wait_until(lambda: publisher.client.run(heartbeats.waiting(Keys(settings.namespace), now_ms=millis())) != {})
         with running(oracle(settings)):
             assert done.wait(120)
         dead = publisher.client.data.one(Command(("XLEN", Keys(settings.namespace).dead("clerk"))))

@@ -1,0 +1,47 @@
+"""The command `module register`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from claude_comm.cli import contract_files
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import micros
+from claude_comm.escaping import clean
+from claude_comm.names import Keys
+from claude_comm.ops import registration
+from claude_comm.ops.registration import Registration
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import emit, emit_json, say
+from claude_comm.transport.connect import connect
+
+
+def command(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="A contract as JSON, - for stdin, or PACKAGE.FILE:MODULE.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Register a contract from a file, or from a Module object of yours.
+
+    FILE holds {module, version, accepts, produces, replies, aliases, defaults, passes, topics, compatibility}. What
+    `compatibility` promises about earlier versions is proved first; a contract that does not keep it is refused with a
+    message that shows why (exit code 1; 4 where it cannot be decided). The same contract again changes nothing.
+    """
+    settings = settings_of_process()
+    declared = msgspec.structs.replace(contract_files.read(source), registered_us=micros())
+    with connect(settings) as client:
+        done = client.run(registration.register(Keys(settings.namespace), declared))
+    if as_json:
+        emit_json({"module": declared.module, "change": done.change, "lost": done.lost, "release": done.release})
+        return
+    emit(clean(f"{declared.module} {done.release.version} {done.release.digest[:12]} {_told(done)}"))
+    for one in done.lost:
+        say(f"Note: nothing asks for it, but it is not kept: {one.sentence}")
+
+
+def _told(done: Registration) -> str:
+    return f"{done.release.state}, {done.change}" if done.change else f"{done.release.state}, as it was"

@@ -1,0 +1,42 @@
+"""The command `module retire`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import completions
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import micros
+from claude_comm.escaping import clean
+from claude_comm.names import Keys, check_name
+from claude_comm.ops import registration
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import emit, emit_json
+from claude_comm.transport.connect import connect
+
+
+def command(
+    module: Annotated[str, typer.Argument(metavar="MODULE", help="A module.", autocompletion=completions.modules)],
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="One version, or the start of its digest; all where none is given.")
+    ] = "",
+    by: Annotated[str, typer.Option("--by", help="Who does it, for the history.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Retire a version of a module's contract, or all.
+
+    Nobody negotiates with it any more. A contract stays when its last instance leaves, because messages may still lie
+    in the inbox, until it is retired. A version that an
+    instance runs is refused (exit code 1). `forget` removes a module altogether.
+    """
+    settings = settings_of_process()
+    check_name(module)
+    with connect(settings) as client:
+        retired = client.run(registration.retire(Keys(settings.namespace), module, version, now_us=micros(), by=by))
+    if as_json:
+        emit_json(retired)
+        return
+    for one in retired:
+        emit(clean(f"{module} {one.version} {one.digest[:12]} retired"))

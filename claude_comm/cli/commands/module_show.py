@@ -1,0 +1,123 @@
+"""The command `module show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from claude_comm.cli import completions
+from claude_comm.cli.commands.modules import counted
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import millis
+from claude_comm.errors import UnknownModule
+from claude_comm.escaping import clean
+from claude_comm.names import Keys, check_name
+from claude_comm.ops import changes, registry
+from claude_comm.ops.registry import Standing
+from claude_comm.registry.changes import Change
+from claude_comm.registry.contracts import Contract, Schema
+from claude_comm.registry.releases import Release
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.schema.bounded import check
+from claude_comm.schema.verdict import Incompatible
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import emit, emit_json, emit_table
+from claude_comm.transport.connect import connect
+
+_HISTORY = 20
+
+
+def command(
+    module: Annotated[str, typer.Argument(metavar="MODULE", help="A module.", autocompletion=completions.modules)],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a partner needs to know to write to a module.
+
+    For each version that messages may be meant for: what it accepts, property by property, with a smallest message of
+    each type; what it sends and answers; who runs it. Then the other versions, and what was last changed and by whom.
+    """
+    settings, now_ms = settings_of_process(), millis()
+    keys = Keys(settings.namespace)
+    check_name(module)
+    with connect(settings) as client:
+        standing = client.run(registry.standing(keys, module, now_ms=now_ms))
+        if standing is None:
+            raise UnknownModule(module, client.run(registry.names(keys)))
+        releases = standing.record.releases
+        contracts = client.run(registry.contracts_of(keys, [(module, one.digest) for one in releases]))
+        history = client.run(changes.history(keys, module, limit=_HISTORY))
+    if as_json:
+        emit_json(_as_document(standing, contracts, history))
+        return
+    offered = standing.offered()
+    for release in offered:
+        for line in _about(standing, release, contracts.get(release.digest)):
+            emit(line)
+    others = [one for one in releases if one not in offered]
+    if others:
+        emit_table(["version", "digest", "state"], [[one.version, one.digest[:12], one.state] for one in others])
+        emit("")
+    columns = ["when", "what", "version", "by", "note"]
+    emit_table(columns, [[formats.moment(c.at_us), c.kind, c.version, c.by, c.note] for c in history], whole=["when"])
+
+
+def _as_document(standing: Standing, contracts: dict[str, Contract], history: list[Change]) -> dict[str, Any]:
+    current = standing.current
+    declared = contracts.get(current.digest) if current else None
+    return {
+        "accepts": {},
+        "produces": [],
+        **(msgspec.to_builtins(declared) if declared else {"module": standing.module}),
+        "versions": [
+            {**msgspec.to_builtins(one), "state": one.state, "contract": contracts.get(one.digest)}
+            for one in standing.record.releases
+        ],
+        "offered": [one.digest for one in standing.offered()],
+        "instances": standing.instances,
+        "history": history,
+    }
+
+
+def _about(standing: Standing, release: Release, declared: Contract | None) -> Iterator[str]:
+    own = [one.state for one in standing.instances if one.digest == release.digest]
+    yield clean(f"{standing.module} {release.version} ({release.digest[:12]}), instances: {counted(own)}")
+    if declared is None:
+        yield "  its contract cannot be read: start it again"
+        return
+    if declared.description:
+        yield clean(f"  {declared.description}")
+    yield clean(f"  keeps of earlier versions: {declared.compatibility}")
+    if declared.topics:
+        yield clean(f"  reads the topics {', '.join(declared.topics)}")
+    for type, schema in declared.accepts.items():
+        yield clean(f"  accepts {type}")
+        yield from (f"    {line}" for line in _described(schema, declared.aliases.get(type, {})))
+        if type in declared.replies:
+            yield clean(f"    answers {_text(declared.replies[type])}")
+    for produced in declared.produces:
+        yield clean(f"  sends {produced.type} to {produced.target or 'anyone'}: {_text(produced.schema)}")
+    yield ""
+
+
+def _described(schema: Schema, aliases: dict[str, list[str]]) -> Iterator[str]:
+    """A property a line, then a smallest message."""
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    required = schema.get("required", []) if isinstance(schema, dict) else []
+    for name, held in properties.items() if isinstance(properties, dict) else ():
+        words = [str(name), _text(held), "required" if name in required else "optional"]
+        if name in aliases:
+            words.append(f"formerly {', '.join(aliases[name])}")
+        yield clean("  ".join(words))
+    if not properties:
+        yield clean(_text(schema))
+    # Everything is refused by `false`: the witness is a smallest message of the schema.
+    verdict = check(schema, False, policy="strict")
+    if isinstance(verdict, Incompatible):
+        yield clean(f"for example {_text(verdict.witness)}")
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode(errors="replace")

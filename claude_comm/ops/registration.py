@@ -1,0 +1,244 @@
+"""Registering contracts, approving them and retiring them.
+
+Law: a module's record changes in one atomic step, compared with what was read; who was quicker is read again. What a
+policy promises is proved before the step, and what is refused leaves nothing behind. Every change is announced, and
+stands in the history of its module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from claude_comm.effects import Command, Operation, Script
+from claude_comm.errors import ClaudeCommError, StillRuns, UnknownModule, UnknownVersion, VersionTaken
+from claude_comm.names import Keys
+from claude_comm.ops import changes, door, heartbeats, registry
+from claude_comm.registry import changes as announced
+from claude_comm.registry import contracts, policies, releases
+from claude_comm.registry.changes import Change, Kind
+from claude_comm.registry.contracts import NEWER, Contract, UnreadableContract
+from claude_comm.registry.policies import Break
+from claude_comm.registry.releases import ModuleRecord, Release, Running, release_of
+from claude_comm.registry.versions import precedence
+
+# Registrations of one module that may come in between.
+_ATTEMPTS = 50
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What registering a contract did. `lost` is what the new release does not keep of the one before it, although no
+    policy asks for it."""
+
+    release: Release
+    change: Kind | None
+    lost: list[Break] = []
+
+    @property
+    def pending(self) -> bool:
+        return self.release.state == "pending"
+
+
+class RegistryBusy(ClaudeCommError):
+    """Others changed the same record again and again."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(f"the record of {module!r} is changed by others all the time: try again.")
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """A record as it stands: its bytes, and what they say; an empty record where there is none."""
+
+    text: bytes
+    record: ModuleRecord
+
+
+def register(keys: Keys, declared: Contract, *, instance: str = "") -> Operation[Registration]:
+    """Registers a contract; with `instance`, that this instance runs it from now on.
+
+    Raises ContractRefused or VersionTaken where a policy forbids it, UnreadableContract where a newer release of this
+    program wrote the record.
+    """
+    digest = declared.digest
+    for _ in range(_ATTEMPTS):
+        read = yield from _read(keys, declared.module)
+        known = read.record.find(digest)
+        if known is not None and known.state == "live":
+            planned = _again(read.record, known, declared, instance)
+        else:
+            planned = yield from _anew(keys, read.record, declared, instance)
+        if (yield from _write(keys, read, planned, declared, instance)):
+            yield from _forget_gone(keys, declared.module, declared.registered_us)
+            return planned
+    raise RegistryBusy(declared.module)
+
+
+def retire(keys: Keys, module: str, version: str = "", *, now_us: int, by: str = "") -> Operation[list[Release]]:
+    """Retires a version (or the start of its digest), or all: nobody negotiates with them any more.
+
+    Raises UnknownModule or UnknownVersion, or StillRuns while an instance runs one of them.
+    """
+    for _ in range(_ATTEMPTS):
+        read = yield from _read(keys, module)
+        if not read.record.releases:
+            raise UnknownModule(module, (yield from registry.names(keys)))
+        chosen = named(read.record, version, ("live", "pending"))
+        standing = yield from registry.standing(keys, module, now_ms=now_us // 1000)
+        digests = {one.digest for one in chosen}
+        runs = [one.name for one in standing.instances if one.state != "gone"] if standing else []
+        busy = [
+            one for one in (standing.instances if standing else []) if one.state != "gone" and one.digest in digests
+        ]
+        if busy or (runs and not version):
+            raise StillRuns(module, [one.name for one in busy] or runs)
+        record = read.record
+        for release in chosen:
+            record = record.with_release(msgspec.structs.replace(release, state="retired"))
+        notes = [_change("retired", module, one, now_us, by) for one in chosen]
+        if (yield from _swap(keys, read, record, notes)):
+            return chosen
+    raise RegistryBusy(module)
+
+
+def named(record: ModuleRecord, version: str, states: Sequence[str]) -> list[Release]:
+    """The releases of a version, or of a digest that begins so; all of these states where nothing is named. Raises
+    UnknownVersion."""
+    chosen = [
+        one
+        for one in record.releases
+        if one.state in states and (not version or one.version == version or one.digest.startswith(version))
+    ]
+    if not chosen:
+        known = [f"{one.version} ({one.state}, {one.digest[:12]})" for one in record.releases]
+        raise UnknownVersion(record.module, version, known)
+    return chosen
+
+
+def leave(keys: Keys, module: str, instance: str, *, now_us: int) -> Operation[None]:
+    """An instance has ended: what it ran may have nobody left."""
+    texts = yield Command(("HGETALL", keys.running(module)), on="control")
+    said = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
+    yield Command(("HDEL", keys.running(module), instance), on="control")
+    if instance in said:
+        ran = said[instance]
+        change = Change(kind="left", module=module, version=ran.version, digest=ran.digest, at_us=now_us, by=instance)
+        yield from changes.announce(keys, change)
+
+
+def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
+    """Removes all that the registry has of a module; whether there was anything."""
+    read = yield from _read(keys, module)
+    digests = [one.digest for one in read.record.releases]
+    removed = yield Command(("HDEL", keys.modules, module), on="control")
+    yield Command(("HDEL", keys.limits, module), on="control")
+    if digests:
+        yield Command(("HDEL", keys.contracts, *digests), on="control")
+    yield Command(("UNLINK", keys.running(module), keys.history(module), keys.edges(module)), on="control")
+    if removed:
+        text = announced.encode(Change(kind="forgotten", module=module, at_us=now_us))
+        yield Command(("XADD", keys.changes, "MAXLEN", "~", changes.MAX_CHANGES, "*", "c", text), on="control")
+    return bool(removed)
+
+
+def _again(record: ModuleRecord, known: Release, declared: Contract, instance: str) -> Registration:
+    """The registration of a release that is there. Of several contents of one version the last registered counts."""
+    current = record.current()
+    if current is not None and current.digest != known.digest and current.version == known.version:
+        at_us = max(declared.registered_us, current.registered_us + 1)
+        returned = msgspec.structs.replace(known, registered_us=at_us)
+        return Registration(release=returned, change="returned")
+    return Registration(release=known, change="joined" if instance else None)
+
+
+def _anew(keys: Keys, record: ModuleRecord, declared: Contract, instance: str) -> Operation[Registration]:
+    live = record.live()
+    found = yield from registry.contracts_of(keys, [(record.module, one.digest) for one in live])
+    earlier = [found[one.digest] for one in live if one.digest in found]
+    before = [one for one in earlier if precedence(one.version) < precedence(declared.version)]
+    same = [one for one in earlier if precedence(one.version) == precedence(declared.version)]
+    promised = [one for one in (declared, *same, *before[:1]) if one.compatibility != "none"]
+    if same and promised:
+        raise VersionTaken(declared.module, declared.version)
+    for one in promised:
+        if broken := policies.breaks(declared, before, one.compatibility):
+            raise policies.refused(declared, one.compatibility, broken)
+    lost = policies.breaks(declared, [*same, *before][:1], "backward") if not promised else []
+    made = release_of(declared)
+    # Of several contents of one version the last registered counts, whatever the clocks say.
+    at_us = max([made.registered_us, *(one.registered_us + 1 for one in live if one.version == made.version)])
+    return Registration(release=msgspec.structs.replace(made, registered_us=at_us), change="registered", lost=lost)
+
+
+def _write(keys: Keys, read: _Read, planned: Registration, declared: Contract, instance: str) -> Operation[bool]:
+    release = planned.release
+    record = read.record.with_release(release)
+    notes = []
+    if planned.change is not None:
+        note = " ".join(one.sentence for one in planned.lost)
+        notes = [_change(planned.change, record.module, release, declared.registered_us, instance, note)]
+    running = Running(version=release.version, digest=release.digest, since_us=declared.registered_us)
+    words = (release.digest, contracts.encode(declared), instance, msgspec.json.encode(running), declared.max_lag)
+    return (yield from _swap(keys, read, record, notes, words))
+
+
+def _swap(
+    keys: Keys,
+    read: _Read,
+    record: ModuleRecord,
+    notes: Sequence[Change],
+    words: tuple[str | bytes | int, ...] = ("", "", "", "", ""),
+) -> Operation[bool]:
+    """Sets the record in the place of the one that was read; whether that still stood there."""
+    module = record.module
+    of_registry = (keys.modules, keys.contracts, keys.running(module), keys.limits, keys.changes, keys.history(module))
+    text = read.text if record == read.record else releases.encode(record)
+    done = yield Script(
+        "register",
+        of_registry,
+        (module, read.text, text, *words, changes.MAX_CHANGES, changes.MAX_HISTORY, *map(announced.encode, notes)),
+        on="control",
+    )
+    return bool(done)
+
+
+def _read(keys: Keys, module: str) -> Operation[_Read]:
+    """What is no record of any release of this program counts as none."""
+    text: bytes | None = yield Command(("HGET", keys.modules, module), on="control")
+    try:
+        return _Read(text or b"", releases.decode(module, text) if text else ModuleRecord(module=module, releases=[]))
+    except UnreadableContract as error:
+        if error.why == NEWER:
+            raise
+        return _Read(text or b"", ModuleRecord(module=module, releases=[]))
+
+
+def _change(kind: Kind, module: str, release: Release, at_us: int, by: str, note: str = "") -> Change:
+    return Change(
+        kind=kind,
+        module=module,
+        version=release.version,
+        digest=release.digest,
+        at_us=at_us,
+        by=by,
+        topics=release.topics,
+        note=note,
+    )
+
+
+def _forget_gone(keys: Keys, module: str, now_us: int) -> Operation[None]:
+    """Instances whose heartbeats were pruned said long ago what they run."""
+    if (yield Command(("HLEN", keys.running(module)), on="control")) < _MANY:
+        return
+    texts = yield Command(("HGETALL", keys.running(module)), on="control")
+    said = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
+    members = [f"{module}/{name}" for name in said]
+    scores = yield Command(("ZMSCORE", keys.instances, *members), on="control")
+    lately_us = now_us - heartbeats.GONE_MS * 1000
+    gone = [name for name, score in zip(said, scores, strict=True) if score is None and said[name].since_us < lately_us]
+    if gone:
+        yield Command(("HDEL", keys.running(module), *gone), on="control")
+
+
+# Fewer are not worth a look.
+_MANY = 64

@@ -1,0 +1,176 @@
+"""Registration: versions side by side, policies proved, every change announced and kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from claude_comm import Settings
+from claude_comm.effects import Command
+from claude_comm.errors import ContractRefused, StillRuns, UnknownVersion, VersionTaken
+from claude_comm.names import Keys
+from claude_comm.ops import changes, heartbeats, registration, registry
+from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
+from claude_comm.registry.contracts import Compatibility, Contract, UnreadableContract, contract
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Client
+
+WHOLE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+NARROW = {**WHOLE, "required": ["n", "m"]}
+WIDE = {"type": "object", "properties": {"n": {"type": "number"}}}
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    return Keys(settings.namespace)
+
+
+def made(version: str, schema: Any, compatibility: Compatibility = "none", **more: Any) -> Contract:
+    return contract("sink", version=version, accepts={"t": schema}, compatibility=compatibility, **more)
+
+
+def kinds(client: Client, keys: Keys) -> list[tuple[str, str]]:
+    return [(change.kind, change.version) for change in client.run(changes.history(keys, "sink"))][::-1]
+
+
+def test_the_newest_version_is_found_and_the_others_stay(client: Client, keys: Keys) -> None:
+    for version, schema in (("1.0.0", WHOLE), ("2.0.0", WIDE), ("1.5.0", WHOLE)):
+        client.run(registration.register(keys, made(version, schema)))
+    found = client.run(registry.require(keys, "sink"))
+    assert (found.version, found.accepts["t"]) == ("2.0.0", WIDE)
+    record = client.run(registry.record(keys, "sink"))
+    assert record is not None
+    assert [release.version for release in record.live()] == ["2.0.0", "1.5.0", "1.0.0"]
+    assert kinds(client, keys) == [("registered", "1.0.0"), ("registered", "2.0.0"), ("registered", "1.5.0")]
+
+
+def test_the_same_contract_again_changes_nothing(client: Client, keys: Keys) -> None:
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    written = {**WHOLE, "title": "the same", "type": ["object"]}
+    assert client.run(registration.register(keys, made("1.0.0", written))).change is None
+    assert kinds(client, keys) == [("registered", "1.0.0")]
+
+
+def test_of_several_contents_of_one_version_the_last_registered_counts(client: Client, keys: Keys) -> None:
+    """Somebody edits a module, tries it, and takes the change back."""
+    for schema in (WHOLE, WIDE, WHOLE):
+        done = client.run(registration.register(keys, made("1.0.0", schema)))
+        assert client.run(registry.require(keys, "sink")).accepts["t"] == schema
+    assert done.change == "returned"
+
+
+def test_what_a_policy_promises_is_proved_and_a_refusal_leaves_nothing(client: Client, keys: Keys) -> None:
+    client.run(registration.register(keys, made("1.0.0", WHOLE, "backward")))
+    with pytest.raises(ContractRefused, match=r'\{"n":0\} would be refused') as caught:
+        client.run(registration.register(keys, made("1.1.0", NARROW, "backward")))
+    assert caught.value.exit_code == 1
+    # Not to declare it any more takes no promise back.
+    with pytest.raises(ContractRefused):
+        client.run(registration.register(keys, made("2.0.0", NARROW)))
+    assert client.run(registry.require(keys, "sink")).version == "1.0.0"
+    assert client.data.one(Command(("HLEN", keys.contracts))) == 1
+    client.run(registration.register(keys, made("1.1.0", WIDE, "backward")))
+    with pytest.raises(VersionTaken):
+        client.run(registration.register(keys, made("1.1.0", WHOLE, "backward")))
+
+
+def test_a_break_that_no_policy_forbids_is_told(client: Client, keys: Keys) -> None:
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    done = client.run(registration.register(keys, made("2.0.0", NARROW)))
+    assert [one.side for one in done.lost] == ["accepts"]
+    (change, *_) = client.run(changes.history(keys, "sink"))
+    assert "would be refused" in change.note
+
+
+def test_instances_say_what_they_run_and_are_up_late_or_gone(client: Client, keys: Keys) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    for name, version, age_ms in (("a", "1.0.0", 0), ("b", "2.0.0", ALIVE_MS + 500), ("c", "1.0.0", GONE_MS + 500)):
+        schema = WHOLE if version == "1.0.0" else NARROW
+        client.run(registration.register(keys, made(version, schema), instance=name))
+        client.run(heartbeats.beat(keys.instances, f"sink/{name}", now_ms=now_ms - age_ms))
+    standing = client.run(registry.standing(keys, "sink", now_ms=now_ms))
+    assert standing is not None
+    states = {one.name: (one.state, one.version) for one in standing.instances}
+    assert states == {"a": ("up", "1.0.0"), "b": ("late", "2.0.0"), "c": ("gone", "1.0.0")}
+    assert [release.version for release in standing.offered()] == ["2.0.0", "1.0.0"]
+    (listed,) = client.run(registry.everyone(keys, now_ms=now_ms)).modules
+    assert {one.name: one for one in listed.instances} == {one.name: one for one in standing.instances}
+    for name in ("a", "b", "c"):
+        client.run(registration.leave(keys, "sink", name, now_us=1))
+        client.run(heartbeats.stop_beating(keys.instances, f"sink/{name}"))
+    standing = client.run(registry.standing(keys, "sink", now_ms=now_ms))
+    assert standing is not None
+    assert [release.version for release in standing.offered()] == ["2.0.0"]
+    assert [kind for kind, _ in kinds(client, keys)][-3:] == ["left"] * 3
+
+
+def test_a_version_that_runs_is_not_retired_and_one_that_does_not_is(client: Client, keys: Keys) -> None:
+    now_us = time.time_ns() // 1_000
+    client.run(registration.register(keys, made("1.0.0", WHOLE, registered_us=now_us), instance="a"))
+    client.run(registration.register(keys, made("2.0.0", NARROW)))
+    with pytest.raises(StillRuns, match="a"):
+        client.run(registration.retire(keys, "sink", "1.0.0", now_us=now_us))
+    with pytest.raises(UnknownVersion, match=r"2\.0\.0"):
+        client.run(registration.retire(keys, "sink", "3", now_us=now_us))
+    client.run(registration.retire(keys, "sink", "2.0.0", now_us=now_us, by="ops"))
+    assert client.run(registry.require(keys, "sink")).version == "1.0.0"
+    client.run(registration.leave(keys, "sink", "a", now_us=now_us))
+    client.run(registration.retire(keys, "sink", now_us=now_us))
+    assert client.run(registry.find(keys, "sink")) is None
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    assert client.run(registry.require(keys, "sink")).version == "1.0.0"
+
+
+def test_registrations_at_the_same_time_are_all_kept(client: Client, keys: Keys, settings: Settings) -> None:
+    def register(number: int) -> None:
+        with connect(settings) as own:
+            own.run(registration.register(keys, made(f"1.{number}.0", WHOLE)))
+
+    threads = [threading.Thread(target=register, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    record = client.run(registry.record(keys, "sink"))
+    assert record is not None
+    assert len(record.live()) == 8
+
+
+def test_a_follower_is_told_what_changed_since_it_looked(client: Client, keys: Keys) -> None:
+    at = client.run(changes.position(keys))
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    news = client.run(changes.since(keys, at, wait_ms=1_000))
+    assert [(change.kind, change.module) for change in news.changes] == [("registered", "sink")]
+    assert news.whole
+    assert client.run(changes.since(keys, news.position)).changes == []
+    client.data.one(Command(("XADD", keys.changes, "*", "c", b"\xff")))
+    assert client.run(changes.since(keys, news.position)).changes == []
+
+
+@pytest.fixture
+def foreign(client: Client, keys: Keys) -> Any:
+    def write(text: bytes) -> None:
+        client.data.one(Command(("HSET", keys.modules, "sink", text)))
+
+    return write
+
+
+def test_what_others_wrote_is_written_over_and_a_newer_record_is_not(client: Client, keys: Keys, foreign: Any) -> None:
+    foreign(b"\xff no record")
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    assert client.run(registry.require(keys, "sink")).version == "1.0.0"
+    foreign(b'{"v":99}')
+    with pytest.raises(UnreadableContract, match="newer release"):
+        client.run(registration.register(keys, made("1.0.0", WHOLE)))
+
+
+def test_a_contract_that_is_not_that_of_its_digest_is_told(client: Client, keys: Keys) -> None:
+    done = client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    client.data.one(Command(("HSET", keys.contracts, done.release.digest, b"{}")))
+    with pytest.raises(UnreadableContract):
+        client.run(registry.find(keys, "sink"))
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    assert client.run(registry.require(keys, "sink")).accepts["t"] == WHOLE
