@@ -49,7 +49,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("schema infer", "Write the schema that sample messages suggest."),
         CommandEntry("schema diff", "Show what changed between two versions of a schema, and for whom."),
         CommandEntry("schema adapt", "Propose steps that make the messages of one schema fit another."),
-        CommandEntry("validate-pipeline", "Check a pipeline: its form, its schemas, every hop."),
+        CommandEntry("validate-pipeline", "Check a pipeline whole: its form, its graph, every hop."),
         CommandEntry("verify-compatibility", "Give the verdict on each hop of a pipeline."),
     ),
     "Buried messages": (
@@ -60,6 +60,8 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("dead purge", "Delete buried messages for good."),
     ),
     "Sessions": (
+        CommandEntry("run-pipeline", "Send inputs through a pipeline, and gather what comes out."),
+        CommandEntry("conversation", "Show the messages that one message led to, as a thread."),
         CommandEntry("monitor-session", "Watch a session for some seconds."),
         CommandEntry("communication-status", "Show the traffic between pairs of modules."),
     ),

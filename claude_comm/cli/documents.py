@@ -35,6 +35,14 @@ def read(name: str) -> Json:
     return decode(_text(name), origin(name))
 
 
+def read_text(name: str) -> str:
+    """The text in this file. Raises ConfigurationError for one that is no UTF-8."""
+    try:
+        return _text(name).decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{origin(name)} is not UTF-8 text (byte {error.start}).") from None
+
+
 def read_schema(name: str, referenced: Mapping[str, Json] = MappingProxyType({})) -> Json:
     """The JSON Schema in this file with what it refers to, which a check can use: patterns need not be regular.
 

@@ -32,6 +32,19 @@ AcceptedFile = Annotated[
 ]
 DocumentFile = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for stdin.", show_default=False)]
 
+PipelineFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="A pipeline in JSON, TOML or YAML, or JSON on stdin for -.", show_default=False
+    ),
+]
+AllowUndeclared = Annotated[
+    bool, typer.Option("--allow-undeclared", help="Steps that declare no schema are no reason to refuse.")
+]
+AgainstLive = Annotated[
+    bool, typer.Option("--against-live", help="Take the contracts that are registered, before those in the file.")
+]
+
 DEFAULT_BUDGET_MS = 2_000.0
 
 

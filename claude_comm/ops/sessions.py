@@ -44,6 +44,13 @@ def complete(keys: Keys, session: Session) -> Operation[None]:
     yield Command(("PEXPIRE", keys.inbox(collector(session.session)), KEPT_US // 1000))
 
 
+def is_gone(keys: Keys, session: Session) -> Operation[bool]:
+    """Whether a run has ended and its results are not kept any more."""
+    if session.state != "complete":
+        return False
+    return not (yield Command(("EXISTS", keys.inbox(collector(session.session)))))
+
+
 def renew(keys: Keys, session: Session) -> Operation[None]:
     """Keeps the parts that wait in the joins of a session that lives."""
     for leg in session.whole.legs.values():

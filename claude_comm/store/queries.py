@@ -72,6 +72,20 @@ def message(database: Database, reference: str) -> MessageRow:
     raise UnknownMessage(reference)
 
 
+def related(database: Database, id_: str, *, limit: int) -> list[MessageRow]:
+    """The message of that id, those that it caused, and those that name it as what they belong to."""
+    # One index each: a condition with OR over three would walk the table.
+    found: dict[int, MessageRow] = {}
+    for where in (
+        "m.message_id = ?",
+        "m.correlation = ? AND m.correlation != ''",
+        "m.causation = ? AND m.causation != ''",
+    ):
+        rows = _messages(database, f"WHERE {where} ORDER BY m.time_us LIMIT ?", (id_, limit))
+        found |= {row.number: row for row in rows}
+    return list(found.values())
+
+
 def _numbered(database: Database, reference: str) -> list[MessageRow]:
     if reference.isascii() and reference.isdigit() and reference[0] != "0" and len(reference) <= _MAX_NUMBER_DIGITS:
         return _messages(database, "WHERE m.number = ?", (int(reference),))

@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from claude_comm import Context, Module, Settings
+from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.pipeline.plan import collector
 from claude_comm.pipeline.tally import Done, Failed, Passed
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, prepared, results, run, step, up
 from tests.support.streams import dead, sent
+from tests.support.waiting import wait_until
 
 
 class Number(msgspec.Struct):
@@ -174,8 +176,6 @@ def test_a_part_that_is_buried_completes_the_join_as_failed(settings: Settings, 
         (ended,) = results(client, settings, pipeline, [{"n": 1}])
         assert isinstance(ended, Failed)
         assert ended.step == "b"
-        from claude_comm.effects import Command
-        from tests.support.waiting import wait_until
 
         def parts(name: str) -> int:
             return int(client.data.one(Command(("HLEN", keys.join(name, "s")))))

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, DocumentFile, Strict
-from claude_comm.cli.pipeline_report import EXIT_CODES, report, show_hop
-from claude_comm.escaping import clean
-from claude_comm.pipeline.check import PipelineReport
-from claude_comm.terminal.output import emit, emit_json, say
+from claude_comm.cli.options import (
+    DEFAULT_BUDGET_MS,
+    AgainstLive,
+    AllowUndeclared,
+    AsJson,
+    BudgetMs,
+    PipelineFile,
+    Strict,
+)
+from claude_comm.cli.pipeline_report import EXIT_CODES, json_of, report, show_hop, show_problems, summary
+from claude_comm.terminal.output import emit_json, say
 
 
 def command(
-    file: DocumentFile, strict: Strict = False, budget: BudgetMs = DEFAULT_BUDGET_MS, as_json: AsJson = False
+    file: PipelineFile,
+    against_live: AgainstLive = False,
+    allow_undeclared: AllowUndeclared = False,
+    strict: Strict = False,
+    budget: BudgetMs = DEFAULT_BUDGET_MS,
+    as_json: AsJson = False,
 ) -> int:
-    """Check a pipeline: its form, its schemas, every hop.
+    """Check a pipeline whole: its form, its graph, every hop.
 
-    FILE holds {pipeline_name, modules: [{name, version, input_schema?, output_schema?, config?}]}. Every problem is
-    listed with its place. Exits with 0 when all is well, 1 for any problem, 4 when a hop cannot be decided.
+    FILE holds {pipeline_name, modules: [{name, version, after?, input_schema?, output_schema?, ...}]}; all that a step
+    may say is in docs/pipelines.md. Every problem is listed with its place, and what would mend a hop. Exits with 0
+    when all is proved, 1 for any problem, 4 when a hop cannot be decided or a step declares no schema.
     """
-    checked = report(file, strict=strict, budget_ms=budget)
+    checked = report(
+        file, strict=strict, budget_ms=budget, against_live=against_live, allow_undeclared=allow_undeclared
+    )
     if as_json:
-        emit_json(
-            {
-                "pipeline": checked.pipeline_name,
-                "answer": checked.answer,
-                "problems": checked.problems,
-                "hops": checked.hops,
-            }
-        )
+        emit_json(json_of(checked))
     else:
-        for problem in checked.problems:
-            emit(clean(f"problem   {problem.path}: {problem.sentence}"))
+        show_problems(checked)
         for hop in checked.hops:
             show_hop(hop)
-        say(_summary(checked))
+        say(summary(checked))
     return EXIT_CODES[checked.answer]
-
-
-def _summary(checked: PipelineReport) -> str:
-    decided = [hop for hop in checked.hops if hop.verdict is not None]
-    counts = [f"{len(checked.problems)} problem(s) of form", f"{len(decided)} of {len(checked.hops)} hop(s) checked"]
-    verdict = {"yes": "valid", "no": "not valid", "undecided": "undecided"}[checked.answer]
-    return f"{checked.pipeline_name or 'this pipeline'}: {verdict} ({', '.join(counts)})."

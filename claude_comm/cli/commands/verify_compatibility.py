@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from claude_comm.cli import documents
-from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, DocumentFile, Strict
+from claude_comm.cli.options import DEFAULT_BUDGET_MS, AllowUndeclared, AsJson, BudgetMs, PipelineFile, Strict
 from claude_comm.cli.pipeline_report import EXIT_CODES, report, show_hop
 from claude_comm.documents import form
 from claude_comm.terminal.output import emit_json
 
 
 def command(
-    file: DocumentFile, strict: Strict = False, budget: BudgetMs = DEFAULT_BUDGET_MS, as_json: AsJson = False
+    file: PipelineFile,
+    allow_undeclared: AllowUndeclared = False,
+    strict: Strict = False,
+    budget: BudgetMs = DEFAULT_BUDGET_MS,
+    as_json: AsJson = False,
 ) -> int:
     """Give the verdict on each hop of a pipeline.
 
     FILE is a pipeline document as for `validate-pipeline`; one with another problem than a verdict exits with 2.
-    Exits with 0 when every hop fits, 1 when one does not, 4 when one cannot be decided.
+    Exits with 0 when every hop fits, 1 when one does not, 4 when one cannot be decided or has no schemas.
     """
-    checked = report(file, strict=strict, budget_ms=budget)
+    checked = report(file, strict=strict, budget_ms=budget, allow_undeclared=allow_undeclared)
     if checked.problems:
         form.raise_invalid(documents.origin(file), checked.problems)
     if as_json:

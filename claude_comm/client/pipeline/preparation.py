@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from claude_comm.client.identity import micros, millis
-from claude_comm.errors import ClaudeCommError
+from claude_comm.errors import ClaudeCommError, ConfigurationError, NotFound
 from claude_comm.names import Keys, check_session
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Question
 from claude_comm.ops import agreements as stored
-from claude_comm.ops import registry
+from claude_comm.ops import registry, sessions
 from claude_comm.pipeline import shapes
 from claude_comm.pipeline.check import Checked, Edge, PipelineReport, check_pipeline
 from claude_comm.pipeline.document import START, Step, read
@@ -32,6 +34,8 @@ class PipelineRefused(ClaudeCommError):
 
     def __init__(self, report: PipelineReport, origin: str) -> None:
         self.report = report
+        # As `validate-pipeline` ends: what is not proved is no "no".
+        self.exit_code = 1 if report.answer == "no" else 4
         what = {
             "no": "does not fit together",
             "undecided": "could not be decided, which counts as no",
@@ -67,7 +71,11 @@ def prepare(
     allow_undeclared: bool = False,
     unchecked: bool = False,
 ) -> Session:
-    """The record of a new run. Raises PipelineRefused, InvalidDocument or ConfigurationError."""
+    """The record of a new run. Raises PipelineRefused or ConfigurationError."""
+    if client.run(sessions.find(keys, check_session(session))) is not None:
+        raise ConfigurationError(
+            f"there is a session {session!r} already: go on with it by --resume, or give this run another name."
+        )
     checked = check_live(client, keys, document, ask, allow_undeclared=allow_undeclared)
     if checked.graph is None or checked.report.problems or not (unchecked or checked.report.answer == "yes"):
         raise PipelineRefused(checked.report, origin)
@@ -75,7 +83,7 @@ def prepare(
     doors = {name: checked.facts[name].accepts for name in checked.graph.followers[START]}
     now_us = micros()
     return Session(
-        session=check_session(session),
+        session=session,
         pipeline=checked.report.pipeline_name,
         digest=digest(document),
         route=plan(checked, session, {name: id_ for name, id_ in pinned.items() if id_}),
@@ -84,6 +92,23 @@ def prepare(
         touched_us=now_us,
         inputs=inputs,
     )
+
+
+def resumed(client: Client, keys: Keys, document: Any, session: str, *, inputs: str) -> Session:
+    """The record of a run to go on with, as it was pinned. Raises NotFound or ConfigurationError."""
+    record: Session | None = client.run(sessions.find(keys, check_session(session)))
+    if record is None or client.run(sessions.is_gone(keys, record)):
+        raise NotFound(
+            f"there is no session {session!r} to go on with: it never was, or its results were removed a day after its "
+            "end."
+        )
+    if record.digest != digest(document):
+        raise ConfigurationError(
+            f"the session {session!r} runs another pipeline ({record.pipeline!r} as it was then): go on with that file."
+        )
+    if record.inputs != inputs:
+        raise ConfigurationError(f"the session {session!r} was given other inputs: go on with the same file.")
+    return msgspec.structs.replace(record, state="running")
 
 
 def _agree(client: Client, keys: Keys, checked: Checked, step: Step, session: str) -> str:
