@@ -1,0 +1,174 @@
+"""A flow diagram after Sankey: modules as bars in columns, what they sent to each other as bands between them.
+
+Theory of operation. A module stands one column right of the rightmost that sends to it, when flows against the
+direction are left out: a depth-first search from the sources finds these (an edge to a module that is still being
+visited), the rest is acyclic and is layered by the longest path. Within a column modules are ordered by the mean place
+of what they are connected with on their left (one barycentre sweep, Sugiyama's heuristic), which removes most crossings
+at the sizes that a person reads. Heights are proportional to the larger of what goes in and what goes out. A band
+against the direction leaves on the right and comes back on the left.
+
+    a -> b, b -> c, c -> a    gives columns  a | b | c  and one band from c back to a
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from claude_comm.charts import axes, frame, style, svg
+from claude_comm.charts.bars import shortened
+
+_NODE, _GAP, _SIDE, _TOP = 12.0, 14.0, 4.0, 8.0
+_MIN_BAND, _MIN_HEIGHT, _ROW = 1.0, 160.0, 46.0
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """So much went from one to another."""
+
+    source: str
+    target: str
+    value: float
+    note: str = ""
+
+
+class _Node(msgspec.Struct, frozen=True):
+    name: str
+    index: int
+    left: float
+    top: float
+    height: float
+
+
+def sankey(flows: Sequence[Flow], *, label: str, unit: axes.Label = axes.count_label) -> str:
+    """Each pair once; a flow of a module to itself is left out (its table has it)."""
+    drawn = [flow for flow in flows if flow.source != flow.target and flow.value > 0]
+    if not drawn:
+        return svg.figure(width=frame.WIDTH, height=20, label=label, kind="sankey")
+    columns = _ordered(columns_of(drawn), drawn)
+    height = max(_MIN_HEIGHT, _TOP * 2 + _ROW * max(map(len, columns)))
+    nodes = _placed(columns, drawn, height)
+    bands, leaving, arriving = [], defaultdict[str, float](float), defaultdict[str, float](float)
+    scale = _scale(columns, drawn, height)
+    for flow in sorted(drawn, key=lambda flow: (nodes[flow.source].top, nodes[flow.target].top)):
+        thickness = max(_MIN_BAND, flow.value * scale)
+        start = nodes[flow.source].top + leaving[flow.source] + thickness / 2
+        end = nodes[flow.target].top + arriving[flow.target] + thickness / 2
+        leaving[flow.source] += flow.value * scale
+        arriving[flow.target] += flow.value * scale
+        bands.append(_band(flow, nodes, start, end, thickness, unit))
+    marks = [mark for node in nodes.values() for mark in _bar(node, drawn, unit)]
+    return svg.figure(*bands, *marks, width=frame.WIDTH, height=height, label=label, kind="sankey")
+
+
+def columns_of(flows: Sequence[Flow]) -> list[list[str]]:
+    """The modules of each column, from left to right."""
+    targets: dict[str, list[str]] = {}
+    for flow in flows:
+        targets.setdefault(flow.source, []).append(flow.target)
+        targets.setdefault(flow.target, [])
+    received = {flow.target for flow in flows}
+    order = _topological(sorted(targets, key=lambda name: name in received), targets)
+    column = dict.fromkeys(order, 0)
+    place = {name: index for index, name in enumerate(order)}
+    for name in order:
+        for target in targets[name]:
+            if place[target] > place[name]:
+                column[target] = max(column[target], column[name] + 1)
+    columns: list[list[str]] = [[] for _ in range(max(column.values()) + 1)]
+    for name in order:
+        columns[column[name]].append(name)
+    return columns
+
+
+def _topological(roots: Sequence[str], targets: Mapping[str, Sequence[str]]) -> list[str]:
+    """Reverse postorder of a depth-first search: every edge but those that close a circle leads to the right."""
+    seen: set[str] = set()
+    finished: list[str] = []
+    for root in roots:
+        stack = [] if root in seen else [(root, iter(targets[root]))]
+        seen.add(root)
+        while stack:
+            name, rest = stack[-1]
+            following = next((target for target in rest if target not in seen), None)
+            if following is None:
+                finished.append(name)
+                stack.pop()
+            else:
+                seen.add(following)
+                stack.append((following, iter(targets[following])))
+    return finished[::-1]
+
+
+def _ordered(columns: list[list[str]], flows: Sequence[Flow]) -> list[list[str]]:
+    """Each column by the mean place of what its modules receive from."""
+    sources: dict[str, list[str]] = {}
+    for flow in flows:
+        sources.setdefault(flow.target, []).append(flow.source)
+    place = {name: float(index) for column in columns for index, name in enumerate(column)}
+
+    def mean(name: str) -> float:
+        known = [place[source] for source in sources.get(name, ())]
+        return sum(known) / len(known) if known else place[name]
+
+    ordered = []
+    for column in columns:
+        ordered.append(sorted(column, key=mean))
+        place.update({name: float(index) for index, name in enumerate(ordered[-1])})
+    return ordered
+
+
+def _weights(flows: Sequence[Flow]) -> dict[str, float]:
+    """The larger of what goes into a module and what comes out of it."""
+    out, into = defaultdict[str, float](float), defaultdict[str, float](float)
+    for flow in flows:
+        out[flow.source] += flow.value
+        into[flow.target] += flow.value
+    return {name: max(out[name], into[name]) for name in {*out, *into}}
+
+
+def _scale(columns: Sequence[Sequence[str]], flows: Sequence[Flow], height: float) -> float:
+    weights = _weights(flows)
+    return min(
+        (height - _TOP * 2 - _GAP * (len(column) - 1)) / sum(weights[name] for name in column) for column in columns
+    )
+
+
+def _placed(columns: Sequence[Sequence[str]], flows: Sequence[Flow], height: float) -> dict[str, _Node]:
+    weights, scale = _weights(flows), _scale(columns, flows, height)
+    step = (frame.WIDTH - 2 * _SIDE - _NODE) / max(1, len(columns) - 1)
+    nodes: dict[str, _Node] = {}
+    for index, column in enumerate(columns):
+        used = sum(weights[name] * scale for name in column) + _GAP * (len(column) - 1)
+        top = (height - used) / 2
+        for name in column:
+            tall = weights[name] * scale
+            nodes[name] = _Node(name, len(nodes), _SIDE + index * step, top, max(2.0, tall))
+            top += tall + _GAP
+    return nodes
+
+
+def _band(flow: Flow, nodes: Mapping[str, _Node], start: float, end: float, thickness: float, unit: axes.Label) -> str:
+    source, target = nodes[flow.source], nodes[flow.target]
+    left, right = source.left + _NODE, target.left
+    # Against the direction the band swings out on both sides.
+    reach = (right - left) / 2 if right > left else 60.0
+    curve = svg.path([("M", left, start), ("C", left + reach, start, right - reach, end, right, end)])
+    said = f"{flow.source} → {flow.target}: {unit(flow.value)} {flow.note}".strip()
+    line = svg.element("path", svg.title(said), d=curve, class_="link", stroke_width=thickness)
+    return svg.element("g", line, class_=style.series(source.index))
+
+
+def _bar(node: _Node, flows: Sequence[Flow], unit: axes.Label) -> list[str]:
+    out = sum(flow.value for flow in flows if flow.source == node.name)
+    into = sum(flow.value for flow in flows if flow.target == node.name)
+    said = svg.title(f"{node.name}: {unit(into)} in, {unit(out)} out")
+    bar = svg.element("rect", said, x=node.left, y=node.top, width=_NODE, height=node.height, rx=2, class_="mark")
+    # The names of the right half stand left of their bars, so that none leaves the picture.
+    rightmost = node.left > frame.WIDTH / 2
+    at = node.left - 5 if rightmost else node.left + _NODE + 5
+    name = svg.text(
+        shortened(node.name, 26), at, node.top + node.height / 2 + 4, text_anchor="end" if rightmost else None
+    )
+    return [svg.element("g", bar, class_=style.series(node.index)), name]
