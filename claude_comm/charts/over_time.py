@@ -28,7 +28,8 @@ def lines(series: Sequence[Series], *, label: str, unit: axes.Label = axes.count
 def stacked(series: Sequence[Series], *, label: str, unit: axes.Label = axes.count_label) -> str:
     """Areas on each other, the first at the bottom; every series has the same times, and a gap counts as nought."""
     times = [time_us for time_us, _ in series[0].points] if series else []
-    below, layers = [0.0] * len(times), []
+    below = [0.0] * len(times)
+    layers: list[tuple[list[float], list[float]]] = []
     for curve in series:
         above = [base + (value or 0.0) for base, (_, value) in zip(below, curve.points, strict=True)]
         layers.append((below, above))
