@@ -68,9 +68,13 @@ class Post(msgspec.Struct, frozen=True, gc=False):
 
 
 class Append(msgspec.Struct, frozen=True):
-    """Entries for the ends of streams, in this order: the hot path of publishing, which drivers pack by hand."""
+    """Entries for the ends of streams, in this order: the hot path of publishing, which drivers pack by hand.
+
+    `within_ms` is how long the server may take for each part of them.
+    """
 
     posts: Sequence[Post]
+    within_ms: int = REPLY_WITHIN_MS
 
 
 class Pause(msgspec.Struct, frozen=True):

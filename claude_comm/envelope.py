@@ -165,34 +165,42 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
 
 
 class Template:
-    """Envelopes that differ in nothing but their id, time and payload: the rest is encoded once.
+    """Envelopes that differ in nothing but their id, time and payload, and where they are `expiring` in when: the rest
+    is encoded once.
 
     Each is, to the byte, what `encode` makes of the same Envelope. The payload stands last.
     """
 
-    __slots__ = ("_end", "_max_bytes", "_middle", "_start")
+    __slots__ = ("_end", "_last", "_max_bytes", "_middle", "_start")
 
-    def __init__(self, like: Envelope, *, max_bytes: int) -> None:
+    def __init__(self, like: Envelope, *, max_bytes: int, expiring: bool = False) -> None:
         whole = msgspec.structs.replace(like, id=_ANY_ID, time=_ANY_TIME, data=msgspec.Raw(_ONE_BYTE))
+        if expiring:
+            whole = msgspec.structs.replace(whole, expires=_ANY_END)
         sample = encode(whole, max_bytes=max_bytes)
         self._start, _, rest = sample.partition(_ANY_ID.encode())
         self._middle, _, rest = rest.partition(_ANY_TIME.to_bytes(8, "big"))
-        self._end = rest.removesuffix(_ONE_BYTE)
+        self._end, _, self._last = rest.removesuffix(_ONE_BYTE).partition(_ANY_END.to_bytes(8, "big"))
         self._max_bytes = max_bytes
 
-    def fill(self, id_: str, time_us: int, payload: object) -> bytes:
+    def fill_expiring(self, id_: str, time_us: int, expires_us: int, payload: object) -> bytes:
+        """One of those that expire. Raises as `fill`."""
+        return self.fill(id_, time_us, payload, expires_us.to_bytes(8, "big") + self._last)
+
+    def fill(self, id_: str, time_us: int, payload: object, last: bytes = b"") -> bytes:
         """One of them. The id has 36 characters, the time is after 1970-01-01T01:12. Raises EncodeError or TooLarge."""
         try:
             data = _encode(payload)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise unsendable(payload, error) from None
-        body = b"".join((self._start, id_.encode(), self._middle, time_us.to_bytes(8, "big"), self._end, data))
+        body = b"".join((self._start, id_.encode(), self._middle, time_us.to_bytes(8, "big"), self._end, last, data))
         if len(body) > self._max_bytes:
             raise TooLarge("this message", len(body), self._max_bytes)
         return body
 
 
 _ANY_ID, _ANY_TIME = "-" * 36, 0xFEDC_BA98_7654_3210 >> 1
+_ANY_END = _ANY_TIME - 1
 _ONE_BYTE = b"\xc0"
 
 

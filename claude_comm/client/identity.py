@@ -20,6 +20,7 @@ from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, moment, tails
 from claude_comm.names import Keys, check_name
 from claude_comm.progress.events import EVENT_TYPE, Event
+from claude_comm.progress.packed import Done
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 
@@ -64,7 +65,7 @@ class Identity(msgspec.Struct, frozen=True):
     def encode(self, envelope: Envelope) -> bytes:
         return envelopes.encode(envelope, max_bytes=self.settings.max_envelope_bytes)
 
-    def event(self, event: Event, session: str = "") -> bytes:
+    def event(self, event: Event | Done, session: str = "") -> bytes:
         """An event of this module, as the bytes of its envelope."""
         return self.encode(self.envelope(self.module, event, type=EVENT_TYPE, session=session))
 

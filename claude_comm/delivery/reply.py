@@ -7,6 +7,7 @@ writes `reply_to` cannot make anybody write elsewhere than to a stream of replie
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ class ReplyAddress(msgspec.Struct, frozen=True):
         return f"{self.module}/{self.instance}"
 
 
+@lru_cache(maxsize=1024)
 def address(reply_to: str) -> ReplyAddress | None:
     """The publisher that waits for an answer; None where the field is empty or means something else to its sender."""
     module, slash, instance = reply_to.partition("/")

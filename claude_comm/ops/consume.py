@@ -1,9 +1,9 @@
 """Taking messages off streams: groups, reads, claims, acks and burials.
 
 Law: one stream a command, so that it holds on a cluster. A delivery ends in the same breath as its event is
-written: XACK and the event's XADD travel in one batch. A burial is one Lua script, which only who still holds the
-delivery can run; from a topic, which has another hash tag, the ack follows, and a crash between the two shows the
-message twice and never loses it.
+written: the answer of a request, XACK and the event's XADD travel in one batch, in this order. A burial is one Lua
+script, which only who still holds the delivery can run; from a topic, which has another hash tag, the ack follows, and
+a crash between the two shows the message twice and never loses it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from claude_comm.effects import Argument, Batch, Command, Operation, Script
-from claude_comm.errors import ServerRefused, TransportError
+from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops.when_full import force, force_all, retry_if_full
+from claude_comm.ops.replies import Answer, answering
+from claude_comm.ops.when_full import force, retry_if_full
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
@@ -25,6 +26,7 @@ _FEW = re.compile(rb"[0-9]{1,9}")
 HEAP = "(given back)"
 # Longer than any lease: a day.
 _UNTOUCHED_MS = 86_400_000
+_TAKEN = (bytes, int)
 # How many are given back or renewed in one step: the server does nothing else meanwhile.
 STEP_LIMIT = 500
 
@@ -76,16 +78,26 @@ class Reader(msgspec.Struct, frozen=True):
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What ends together on one stream: the entries to ack, and the events that say so.
 
-    `handled` are to be known as handled in the sorted set `seen` for `seen_ms`, by a clock that shows `now_ms`.
+    `answers` are to the requests among them. `handled` are to be known as handled in the sorted set `seen` for
+    `seen_ms`, by a clock that shows `now_ms`.
     """
 
     ids: Sequence[str]
     events_stream: str
     events: Sequence[bytes]
+    answers: Sequence[Answer] = ()
     seen: str = ""
     handled: Sequence[str] = ()
     now_ms: int = 0
     seen_ms: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What refused a settlement, which is then to be sent again; and what refused answers for good, each for itself:
+    their requesters' time runs out."""
+
+    refused: TransportError | None
+    unanswered: Sequence[ServerRefused] = ()
 
 
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
@@ -203,23 +215,33 @@ def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[b
     return [score is not None and float(score) >= since_ms for score in scores]
 
 
-def settle(reader: Reader, settlement: Settlement) -> Operation[None]:
-    """Acks these entries and records it as events of the reading module."""
-    yield from force_all(*_settling(reader, settlement))
+def settle(reader: Reader, settlement: Settlement) -> Operation[Outcome]:
+    """Answers and acks these entries, and records it as events of the reading module."""
+    commands = _settling(reader, settlement)
+    return (yield from _outcome(settlement, commands, (yield Batch(commands))))
+
+
+def answer_first(settlement: Settlement) -> Operation[tuple[Outcome, list[bool]]]:
+    """Sends the answers of a settlement by themselves, for a cluster, whose nodes know no common order; which of them
+    were taken, or refused for good."""
+    commands = answering(settlement.answers, events=settlement.events_stream)
+    replies = yield Batch(commands)
+    over = [not isinstance(reply, ServerUnreachable) for reply in replies[: 2 * len(settlement.answers) : 2]]
+    return (yield from _outcome(settlement, commands, replies)), over
 
 
 def settle_and_read(
     reader: Reader, settlement: Settlement, *, count: int, block_ms: int
-) -> Operation[tuple[TransportError | None, list[Entry] | TransportError]]:
-    """`settle` and `read` in one round trip: what refused the settling, and the entries or what refused them.
+) -> Operation[tuple[Outcome, list[Entry] | TransportError]]:
+    """`settle` and `read` in one round trip: how the settling went, and the entries or what refused them.
 
     The one does not wait for the other's answer, so entries may come although settling was refused.
     """
     reading = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
     settling = _settling(reader, settlement)
     *settled, reply = yield Batch((*settling, reading), wait_ms=block_ms)
-    refused = yield from _refused(settling, settled)
-    return refused, reply if isinstance(reply, TransportError) else _entries(reader, reply)
+    outcome = yield from _outcome(settlement, settling, settled)
+    return outcome, reply if isinstance(reply, TransportError) else _entries(reader, reply)
 
 
 def bury(keys: Keys, reader: Reader, entry: Entry, why: Why, *, event: bytes) -> Operation[bool]:
@@ -287,18 +309,26 @@ def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
         return ()
     acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
     events = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
-    return (*_remembering(settlement), acks, *events)
+    answers = answering(settlement.answers, events=settlement.events_stream) if settlement.answers else ()
+    return (*answers, *_remembering(settlement), acks, *events)
 
 
-def _refused(commands: Sequence[Command], replies: Sequence[Any]) -> Operation[TransportError | None]:
-    """The first refusal; what a full server refused is sent again, because it is how it empties."""
+def _outcome(settlement: Settlement, commands: Sequence[Command], replies: Sequence[Any]) -> Operation[Outcome]:
+    """What a full server refused is sent again, because it is how it empties."""
+    foreign = {answer.stream for answer in settlement.answers}
+    unanswered: list[ServerRefused] = []
     for command, reply in zip(commands, replies, strict=True):
-        if isinstance(reply, TransportError):
-            try:
-                yield from retry_if_full(command, reply)
-            except TransportError as error:
-                return error
-    return None
+        if reply.__class__ in _TAKEN or not isinstance(reply, TransportError):
+            continue
+        try:
+            yield from retry_if_full(command, reply)
+        except ServerRefused as error:
+            if command.args[1] not in foreign:
+                return Outcome(error, unanswered)
+            unanswered.append(error)
+        except TransportError as error:
+            return Outcome(error, unanswered)
+    return Outcome(None, unanswered)
 
 
 def _remembering(settlement: Settlement) -> tuple[Command, ...]:

@@ -1,9 +1,10 @@
 """Answers to requests: put where the publisher that asked reads, and taken from there.
 
-Law: a stream of replies exists from its first answer until its reader deletes what it has read, and at the longest
-`TTL_MS` after the last one: nobody has to clean up after a publisher that died. What was read is deleted with the next
-read, so that every read begins at the stream's start: no position is kept that a flushed or restored server could
-make wrong.
+Law: an answer of a module travels with the ack of its request and before it, so that a crash between the two repeats
+the handler. A stream of replies exists from its first answer until its reader deletes what it has read, and at the
+longest `TTL_MS` after the last one: nobody has to clean up after a publisher that died. What was read is deleted with
+the next read, so that every read begins at the stream's start: no position is kept that a flushed or restored server
+could make wrong.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
-from claude_comm.delivery.reply import ReplyAddress
-from claude_comm.effects import Batch, Command, Operation, Post
+import msgspec
+
+from claude_comm.effects import Append, Batch, Command, Operation, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door
@@ -29,11 +31,14 @@ SILENT_MS = 600_000
 Arrived: TypeAlias = list[tuple[bytes, bytes | None]]
 
 
-def ask(keys: Keys, post: Post, unannounced: Collection[str], *, within_ms: int) -> Operation[None]:
-    """Sends one request; the server has that long to confirm it."""
+def ask(
+    keys: Keys, posts: Sequence[Post], unannounced: Collection[str], *, within_ms: int
+) -> Operation[list[bytes | TransportError]]:
+    """Sends requests; the server has that long to confirm them. What became of each, in order."""
     if unannounced:
         yield Command(("SADD", keys.streams, *unannounced), on="control", within_ms=within_ms)
-    yield Command(("XADD", post.stream, "*", "e", post.body), within_ms=within_ms)
+    outcomes: list[bytes | TransportError] = yield Append(posts, within_ms)
+    return outcomes
 
 
 def responds(keys: Keys, module: str, now_ms: int, within_ms: int) -> Operation[bool]:
@@ -62,15 +67,27 @@ def responds(keys: Keys, module: str, now_ms: int, within_ms: int) -> Operation[
     )
 
 
-def answer(keys: Keys, to: ReplyAddress, body: bytes, *, events: str) -> Operation[None]:
-    """Sends one answer, and records it among the events of the module that answers, for the projection. A full server
-    takes it too: what was handled must come to its end, or it would be handled again and again."""
-    key = keys.replies(to.module, to.instance)
-    yield from force_all(
-        Command(("XADD", key, "*", "e", body)),
-        Command(("PEXPIRE", key, TTL_MS)),
-        Command(("XADD", events, "*", "e", body)),
-    )
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """An encoded answer and the stream of replies that it goes to."""
+
+    stream: str
+    body: bytes
+
+
+def answer(answer: Answer, *, events: str) -> Operation[None]:
+    """Sends one answer. A full server takes it too: what was handled must come to its end, or it would be handled again
+    and again."""
+    yield from force_all(*answering([answer], events=events))
+
+
+def answering(answers: Sequence[Answer], *, events: str) -> tuple[Command, ...]:
+    """What sends these, and records each among the events of the module that answers, for the projection."""
+    commands = []
+    for answer in answers:
+        commands.append(Command(("XADD", answer.stream, "*", "e", answer.body)))
+        commands.append(Command(("XADD", events, "*", "e", answer.body)))
+    expiring = {answer.stream: None for answer in answers}
+    return (*commands, *(Command(("PEXPIRE", stream, TTL_MS)) for stream in expiring))
 
 
 def collect(key: str, read: Sequence[bytes], *, block_ms: int) -> Operation[Arrived]:

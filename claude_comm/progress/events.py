@@ -13,6 +13,7 @@ import msgspec
 
 from claude_comm.envelope import UNREADABLE, Micros
 from claude_comm.errors import DecodeError, NewerFormat
+from claude_comm.progress.packed import Done, unpack
 
 EVENT_TYPE = "comm.event"
 
@@ -33,7 +34,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
-    """Deliveries whose handler returned; one event per batch, so that an ack costs no message of its own."""
+    """Deliveries whose handler returned; one event per batch, so that an ack costs no message of its own. Most travel
+    packed, as `Done`."""
 
     deliveries: list[Settled]
 
@@ -95,7 +97,7 @@ class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
 Event: TypeAlias = Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Lifecycle
 
 # The kinds that this release knows, as they are tagged.
-KINDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
+KINDS = frozenset(str(kind.__struct_config__.tag) for kind in (*get_args(Event), Done))
 
 
 class _Kind(msgspec.Struct):
@@ -103,13 +105,16 @@ class _Kind(msgspec.Struct):
 
 
 _kind_decoder = msgspec.msgpack.Decoder(_Kind)
-_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+_decoder: msgspec.msgpack.Decoder[Event | Done] = msgspec.msgpack.Decoder(Event | Done)
 
 
 def decode_event(data: bytes | msgspec.Raw) -> Event:
     """The event in an envelope's payload. Raises DecodeError; NewerFormat for a kind unknown to this release."""
     try:
-        return _decoder.decode(data)
+        event = _decoder.decode(data)
+        if isinstance(event, Done):
+            return Handled([Settled(*row) for row in unpack(event)])
+        return event
     except UNREADABLE as error:
         kind = _kind_of(data)
         if kind and kind not in KINDS:

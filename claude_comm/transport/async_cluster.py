@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from claude_comm.effects import Command, Post, Reach
+from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.settings import parse_cluster
 from claude_comm.transport.async_pool import AsyncConnectionPool, AsyncPendingReplies, Landed
@@ -59,14 +59,14 @@ class AsyncClusterTransport:
         """Never: each master has its part, and what a slot that moves makes of the order is for `append` to mend."""
         return False
 
-    async def append(self, posts: Sequence[Post]) -> list[Any]:
+    async def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; a refusal or an unreachable node stands in its place, as in `many`.
 
         Posts to one stream are appended in their order.
         """
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
-        return await self._run(route(self._topology, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
+        return await self._run(route(self._topology, slots, streams), posts_packer(posts), within_ms / 1000)
 
     async def pools(self) -> list[AsyncConnectionPool]:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""

@@ -16,7 +16,7 @@ from redis.asyncio import connection as redis_connections
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from claude_comm.effects import Command, Post, Reach
+from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.transport.async_connection import AsyncConnection
 from claude_comm.transport.pool import (
@@ -82,10 +82,10 @@ class AsyncConnectionPool:
         """The same, of which nothing is waited for: it is sent when the caller awaits next."""
         return AsyncPendingReplies(asyncio.ensure_future(self.many(commands, wait_ms)))
 
-    async def append(self, posts: Sequence[Post]) -> list[Any]:
+    async def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
-        replies = await self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S)
+        replies = await self._exchange(((packed(part), len(part)) for part in parts), within_ms / 1000)
         return outcomes(replies, self.close_idle)
 
     def begin(self, posts: Sequence[Post], done: Landed) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from claude_comm.effects import Command, Post, Reach
+from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.settings import parse_cluster
 from claude_comm.transport.node_protocol import SLOTS, Packer, commands_packer, not_a_cluster, posts_packer
@@ -54,14 +54,14 @@ class ClusterTransport:
         """Never: what a slot that moves makes of a pipeline is for `many` to answer."""
         raise TypeError("an operation can be begun on one server, not on a cluster")
 
-    def append(self, posts: Sequence[Post]) -> list[Any]:
+    def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; a refusal or an unreachable node stands in its place, as in `many`.
 
         Posts to one stream are appended in their order.
         """
         streams = [post.stream for post in posts]
         slots = [slot_of_key(stream) for stream in streams]
-        return self._run(route(self._topology, slots, streams), posts_packer(posts), REPLY_TIMEOUT_S)
+        return self._run(route(self._topology, slots, streams), posts_packer(posts), within_ms / 1000)
 
     def pools(self) -> list[ConnectionPool]:
         """Its masters, each as one server. Raises ServerUnreachable when there is no map of them."""

@@ -79,10 +79,10 @@ class ConnectionPool:
             self.broken(connection, error)
         return PendingReplies(self, connection, len(commands))
 
-    def append(self, posts: Sequence[Post]) -> list[Any]:
+    def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
         parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
-        replies = self._exchange(((packed(part), len(part)) for part in parts), REPLY_TIMEOUT_S)
+        replies = self._exchange(((packed(part), len(part)) for part in parts), within_ms / 1000)
         return outcomes(replies, self.close_idle)
 
     def pools(self) -> list[ConnectionPool]:

@@ -39,8 +39,8 @@ def on_server(hook: Hook) -> Callable[[], None]:
     def many(plain: Any, self: ConnectionPool, commands: Sequence[Command], *rest: Any) -> Any:
         return _around(hook, [_name(command) for command in commands], lambda: plain(self, commands, *rest))
 
-    def append(plain: Any, self: ConnectionPool, posts: Sequence[Any]) -> Any:
-        return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts))
+    def append(plain: Any, self: ConnectionPool, posts: Sequence[Any], *rest: Any) -> Any:
+        return _around(hook, ["XADD"] * len(posts), lambda: plain(self, posts, *rest))
 
     def post(plain: Any, self: ConnectionPool, commands: Sequence[Command], *rest: Any) -> Any:
         names = [_name(command) for command in commands]

@@ -78,6 +78,8 @@ def test_what_cannot_be_read_becomes_a_fact_with_its_reason(fields: dict[bytes, 
         {"kind": "file", "operation": "r", "path": "p", "status": "failed", "details": {"x": _NOT_JSON}},
         {"kind": "handled", "deliveries": [["a", "id", -1, 0]]},
         {"kind": "handled", "deliveries": [["a", "id", 0, 2**63]]},
+        {"kind": "done", "groups": [["a", b"x" * 16, [2**63 - 1], [1]]]},
+        {"kind": "done", "groups": [["a", b"x" * 15, [1], [1]]]},
     ],
 )  # fmt: skip
 def test_an_event_that_the_store_could_not_hold_is_unreadable(event: dict[str, object]) -> None:
@@ -107,10 +109,17 @@ _envelopes = st.fixed_dictionaries(
     optional={"session": _text, "headers": st.dictionaries(_text, _text, max_size=3), "v": st.integers(0, 3)},
 )
 _events = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["handled", "buried", "progress", "file", "lifecycle"])},
+    {"kind": st.sampled_from(["handled", "done", "buried", "progress", "file", "lifecycle"])},
     optional={
         "deliveries": st.lists(st.tuples(_text, _text, st.integers(-1, 2**64 - 1), st.integers(0, 2**63)), max_size=3),
         "delivery": st.tuples(_text, _text, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)),
+        "groups": st.lists(
+            st.tuples(
+                *(_text, st.binary(min_size=16, max_size=33)),
+                *(st.lists(st.integers(-(2**63), 2**64 - 1), max_size=2) for _ in range(2)),
+            ),
+            max_size=3,
+        ),
         "reason": _text,
         "task": _text,
         "completed": st.floats(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import TypeAlias
@@ -19,11 +19,13 @@ from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.identity import Identity, micros
 from claude_comm.delivery.dedup import Window, member
 from claude_comm.ops.consume import Settlement
+from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Duplicates, Handled, Settled
+from claude_comm.progress.packed import Done, pack
 
-# A delivery that ended, when (nanoseconds), and whether as a copy of one that had been handled. A plain tuple: one is
-# made for every message.
-Ack: TypeAlias = tuple[Delivery, int, bool]
+# A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, and the answer if it was a
+# request. A plain tuple: one is made for every message.
+Ack: TypeAlias = tuple[Delivery, int, bool, Answer | None]
 
 # The most that an event holds of one ack, and beside its acks.
 _ACK_BYTES, _EVENT_BYTES = 400, 400
@@ -39,6 +41,8 @@ class InFlight:
         self._deliveries: dict[Delivery, None] = {}
         self._acks: deque[Ack] = deque()
         self._sending: list[list[Ack]] = []
+        # About how large the answers are that wait to be sent.
+        self.answer_bytes = 0
         self._moving = threading.Lock()
         # How many acks one event may name: it is an envelope, too, and has the same limit.
         self._most = max((identity.settings.max_envelope_bytes - _EVENT_BYTES) // _ACK_BYTES, 1)
@@ -65,9 +69,12 @@ class InFlight:
     def add(self, deliveries: Iterable[Delivery]) -> None:
         self._deliveries.update(zip(deliveries, repeat(None)))
 
-    def ack(self, delivery: Delivery) -> None:
-        """Marks a delivery as handled; nothing for one that is not in flight. The next exchange carries the ack."""
-        ack = (delivery, time.time_ns(), False)
+    def ack(self, delivery: Delivery, answer: Answer | None = None) -> None:
+        """Marks a delivery as handled; nothing for one that is not in flight. The next exchange carries the answer and
+        the ack."""
+        ack = (delivery, time.time_ns(), False, answer)
+        if answer is not None:
+            self.answer_bytes += len(answer.body)
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
         try:
@@ -82,7 +89,7 @@ class InFlight:
 
     def ack_copy(self, delivery: Delivery) -> None:
         """Ends a delivery of a message that was handled before."""
-        self._acks.append((delivery, time.time_ns(), True))
+        self._acks.append((delivery, time.time_ns(), True, None))
         self._deliveries.pop(delivery, None)
 
     def release(self, delivery: Delivery) -> None:
@@ -94,12 +101,17 @@ class InFlight:
         """Whether there are acks to send."""
         return bool(self._acks)
 
+    def few_acks(self, limit: int) -> bool:
+        """Whether fewer acks than that wait, and no answer among them."""
+        return len(self._acks) < limit and not self.answer_bytes
+
     @contextmanager
     def sending(self) -> Iterator[list[Ack]]:
         """The acks gathered first, the caller's to send, as many as one event may name; those left in the list at the
         end are gathered again."""
         with self._moving:
             acks = [self._acks.popleft() for _ in range(min(len(self._acks), self._most))]
+            self.answer_bytes = 0
             self._sending.append(acks)
         try:
             yield acks
@@ -122,7 +134,7 @@ class InFlight:
         handled = [ack for ack in acks if not ack[2]] if copies else acks
         events = []
         if handled:
-            events.append(self._event(Handled(_settled(handled))))
+            events.append(self._event(_done(handled)))
         if copies:
             events.append(self._event(Duplicates(_settled(copies))))
         keys, module = self._identity.keys, self._identity.module
@@ -131,14 +143,26 @@ class InFlight:
             ids=[ack[0].entry.id for ack in acks],
             events_stream=keys.events(module),
             events=events,
+            answers=[ack[3] for ack in acks if ack[3] is not None],
             seen=keys.seen(module),
             handled=seen,
             now_ms=micros() // 1000,
             seen_ms=self.seen_ms,
         )
 
-    def _event(self, event: Handled | Duplicates) -> bytes:
+    def _event(self, event: Done | Handled | Duplicates) -> bytes:
         return self._identity.event(event)
+
+
+def _done(acks: Sequence[Ack]) -> Done | Handled:
+    """Packed, if all of them ended at the first attempt."""
+    rows = []
+    for delivery, at_ns, _, _ in acks:
+        entry, envelope = delivery.entry, delivery.envelope
+        if entry.failures + entry.deliveries != 1:
+            return Handled(_settled(acks))
+        rows.append((envelope.source, envelope.id, envelope.time, at_ns // 1000))
+    return pack(rows) or Handled(_settled(acks))
 
 
 def _settled(acks: Iterable[Ack]) -> list[Settled]:
@@ -146,5 +170,5 @@ def _settled(acks: Iterable[Ack]) -> list[Settled]:
         Settled(
             (e := delivery.envelope).source, e.id, e.time, at_ns // 1000, (n := delivery.entry).failures + n.deliveries
         )
-        for delivery, at_ns, _ in acks
+        for delivery, at_ns, _, _ in acks
     ]

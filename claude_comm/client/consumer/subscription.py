@@ -1,7 +1,8 @@
 """One consumer's subscription to its streams: reading, settling, retrying and burying, as operations.
 
-Law: acks are gathered and sent before the next read. Pending entries come before new ones. Every consumer moves due
-messages into the streams that it reads, whoever delayed them. No more deliveries are in flight than the bounds allow.
+Law: acks are gathered and sent before the next read, or by somebody beside it. Pending entries come before new ones.
+Every consumer moves due messages into the streams that it reads, whoever delayed them. No more deliveries are in flight
+than the bounds allow.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from claude_comm.client.arguments import DAY_S, check_count, check_seconds, chec
 from claude_comm.client.consumer.admission import Admission
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.group_position import find_position
-from claude_comm.client.consumer.in_flight import InFlight
+from claude_comm.client.consumer.in_flight import Ack, InFlight
 from claude_comm.client.consumer.reclaim import Reclaimer
 from claude_comm.client.consumer.several_streams import Found, SeveralStreams
 from claude_comm.client.identity import Identity, identify, micros, millis
@@ -27,9 +28,11 @@ from claude_comm.effects import Operation
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later
-from claude_comm.ops.consume import Reader, Why
+from claude_comm.ops.consume import Outcome, Reader, Settlement, Why
+from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Retried
 from claude_comm.settings import Settings, on_cluster
+from claude_comm.telemetry.logs import get_logger
 
 DEFAULT_BATCH = 100
 DEFAULT_LEASE_S = 60.0
@@ -46,6 +49,7 @@ _REMEMBERED = 10_000
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a consumer reads. `prefetch` (0: no bound) and `prefetch_bytes` bound the deliveries in flight.
 
+    Fewer acks than `gather` do not travel with a read that may wait: somebody else sends them soon (0: nobody does).
     An entry that was handed out more than `trusted` times comes alone: it may kill its consumer.
     """
 
@@ -55,6 +59,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     prefetch_bytes: int
     dedup: int = 0
     dedup_s: float = 0.0
+    gather: int = 0
     trusted: int = 2
 
     def __post_init__(self) -> None:
@@ -74,7 +79,9 @@ class Subscription:
         self, module: str, topics: Sequence[str], settings: Settings | None, instance: str | None, options: Options
     ) -> None:
         self.identity: Identity = identify(module, settings, instance)
-        keys = self.identity.keys
+        keys, used = self.identity.keys, self.identity.settings
+        self._on_cluster = on_cluster(used.url)
+        self._log = get_logger(used.log_level, module=module, instance=self.identity.instance)
         streams = [keys.inbox(module), *map(keys.topic, check_topics(topics))]
         self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
         self.options = options
@@ -140,16 +147,47 @@ class Subscription:
             with self.in_flight.sending() as acks:
                 while acks:
                     reader = acks[0][0].reader
-                    mine = [ack for ack in acks if ack[0].reader == reader]
-                    yield from ops.settle(reader, self.in_flight.settlement(mine))
+                    mine = yield from self._answered([ack for ack in acks if ack[0].reader == reader])
+                    refused = self._told((yield from ops.settle(reader, self._settlement(mine)))) if mine else None
+                    if refused is not None:
+                        raise refused
                     acks[:] = [ack for ack in acks if ack[0].reader != reader]
         self._refused = False
 
-    def replying(self, delivery: Delivery, data: object) -> Operation[None]:
-        """Passes the result on along the route of a message, and replies to a request; does nothing for a message that
-        is neither. Raises EncodeError, TooLarge, or DecodeError for a route that cannot be followed."""
+    def _answered(self, acks: list[Ack]) -> Operation[list[Ack]]:
+        """On a cluster answers go first, and what was not answered because the requester's node is away is not acked:
+        it is handed out again when its lease is over."""
+        if not self._on_cluster or all(ack[3] is None for ack in acks):
+            return acks
+        outcome, over = yield from ops.answer_first(self.in_flight.settlement(acks))
+        self._told(outcome)
+        taken = iter(over)
+        return [ack for ack in acks if ack[3] is None or next(taken)]
+
+    def _settlement(self, acks: list[Ack]) -> Settlement:
+        settlement = self.in_flight.settlement(acks)
+        return msgspec.structs.replace(settlement, answers=()) if self._on_cluster else settlement
+
+    def _told(self, outcome: Outcome) -> TransportError | None:
+        """What refused a settlement; answers that were refused for good are logged."""
+        for refusal in outcome.unanswered:
+            self._log.warning("reply.refused", error=str(refusal))
+        return outcome.refused
+
+    def reply(self, delivery: Delivery, data: object) -> Answer | None:
+        """The answer to a request, to be sent with its ack; None for a message that is none. Raises EncodeError or
+        TooLarge."""
+        return replies.reply(self.identity, delivery.envelope, data)
+
+    def passing_on(self, delivery: Delivery, data: object) -> Operation[None]:
+        """Passes the result on along the route of a message that has one. Raises as `replying`."""
         if delivery.envelope.route:
             yield from self._admission.passing.result(delivery.envelope, data)
+
+    def replying(self, delivery: Delivery, data: object) -> Operation[None]:
+        """Passes the result on along the route of a message, and replies to a request by itself; nothing for a message
+        that is neither. Raises EncodeError, TooLarge, or DecodeError for a route that cannot be followed."""
+        yield from self.passing_on(delivery, data)
         yield from replies.replying(self.identity, delivery.envelope, data)
 
     def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
@@ -234,10 +272,15 @@ class Subscription:
         deadline = time.monotonic() + wait_ms / 1000
         count = self._count(most)
         if self.in_flight.has_acks() and self._may_read_at_once():
-            deliveries = yield from self._settled_and_new(self._turn_ms(deadline), count)
+            turn_ms = self._turn_ms(deadline)
+            if turn_ms and self.in_flight.few_acks(self.options.gather):
+                deliveries = yield from self._new(turn_ms, count)
+            else:
+                deliveries = yield from self._settled_and_new(turn_ms, count)
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
-        yield from self.settling()
+        if not (wait_ms and self.in_flight.few_acks(self.options.gather)):
+            yield from self.settling()
         if not self._joined:
             yield from self._join()
             count = self._count(most)
@@ -273,9 +316,11 @@ class Subscription:
         """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
         (reader,) = self.readers
         with self.in_flight.sending() as acks:
-            refused, entries = yield from ops.settle_and_read(
-                reader, self.in_flight.settlement(acks), count=count, block_ms=wait_ms
+            settled = yield from self._answered(acks)
+            outcome, entries = yield from ops.settle_and_read(
+                reader, self._settlement(settled), count=count, block_ms=wait_ms
             )
+            refused = self._told(outcome)
             self._refused = refused is not None
             if refused is None:
                 acks.clear()

@@ -1,6 +1,7 @@
 """Handling: what becomes of each delivery, on threads and on an event loop.
 
-Law: a delivery is acked after its handler returned, and after what the handler began has ended. Whatever else leaves a
+Law: a delivery is acked after its handler returned, and after what the handler began has ended. The answer to a request
+travels with its ack, and no later than the next one can. Whatever else leaves a
 handler is a failure of its message, cancellation included; only SystemExit and KeyboardInterrupt end the module. A
 payload that cannot be read is buried at once, whatever reading it raised. A failed message waits on the server and not
 here, so that an instance that is killed takes nothing with it. A delivery whose end the server does not confirm is
@@ -44,6 +45,8 @@ from claude_comm.transport.driver import Client
 # How long a message waits for the contract of a module that its handler sends to, and how often that is looked for.
 CONTRACT_WAIT_S = 3600.0
 CONTRACT_LOOK_S = 1.0
+# How large the answers may become that wait for the acks of their requests to be sent.
+MAX_ANSWER_BYTES = 1024 * 1024
 # These end the module; every other exception is a failure of the message.
 ENDING = (SystemExit, KeyboardInterrupt)
 # Results that need no second look.
@@ -67,6 +70,7 @@ class Means(msgspec.Struct, frozen=True):
     on_loop: AsyncPublisher | None
     subscription: Subscription
     following: Callable[[int, Callable[[Delivery], bool]], list[Delivery]]
+    answered: Callable[[], None]
     stopping: Callable[[], bool]
     outage: Outage
     log: EventLog
@@ -100,7 +104,7 @@ class Handling:
         """
         envelope = delivery.envelope
         handler = self._handlers.get(envelope.type)
-        if handler is None or handler.most or envelope.expires:
+        if handler is None or handler.most or (envelope.expires and delivery.expired()):
             self._handle_special(delivery)
             return
         try:
@@ -122,7 +126,8 @@ class Handling:
             self._end(delivery, self._failing(handler, delivery, error))
         else:
             if envelope.reply_to or envelope.route:
-                self._end(delivery, self._answering(delivery, result))
+                if ending := self._answered(delivery, result):
+                    self._end(delivery, ending)
             else:
                 self._ack(delivery)
 
@@ -130,7 +135,7 @@ class Handling:
         """The same on an event loop; `call` awaits a handler of any kind."""
         envelope = delivery.envelope
         handler = self._handlers.get(envelope.type)
-        if handler is None or handler.most or envelope.expires or not handler.is_async:
+        if handler is None or handler.most or not handler.is_async or (envelope.expires and delivery.expired()):
             await self._handle_special_async(delivery, call)
             return
         try:
@@ -154,7 +159,8 @@ class Handling:
             await self._end_async(delivery, self._failing(handler, delivery, error))
         else:
             if envelope.reply_to or envelope.route:
-                await self._end_async(delivery, self._answering(delivery, result))
+                if ending := self._answered(delivery, result):
+                    await self._end_async(delivery, ending)
             else:
                 self._ack(delivery)
 
@@ -180,7 +186,8 @@ class Handling:
             self._note_batch(handler, deliveries, error)
         else:
             for handled, own in zip(deliveries, _results(handler, deliveries, result), strict=True):
-                self._end(handled, self._answering(handled, own))
+                if more := self._answered(handled, own):
+                    self._end(handled, more)
             return
         for failed in deliveries:
             self._handle_special(failed, alone=True)
@@ -215,7 +222,8 @@ class Handling:
             self._note_batch(handler, deliveries, error)
         else:
             for handled, own in zip(deliveries, _results(handler, deliveries, result), strict=True):
-                await self._end_async(handled, self._answering(handled, own))
+                if more := self._answered(handled, own):
+                    await self._end_async(handled, more)
             return
         for failed in deliveries:
             await self._handle_special_async(failed, call, alone=True)
@@ -256,17 +264,34 @@ class Handling:
                 ended.append((delivery, self._refusing(delivery, error)))
         return deliveries, payloads, ended
 
-    def _answering(self, delivery: Delivery, result: Any) -> Operation[None]:
-        """Sends the handler's result on along the route, and replies where the sender waits for one, then acks: a crash
-        between the two repeats the handler."""
-        if delivery.envelope.reply_to or delivery.envelope.route:
+    def _answered(self, delivery: Delivery, result: Any) -> Operation[None] | None:
+        """Ends a delivery whose handler returned; what is to be done for that at once, if anything is."""
+        return self._passed_on(delivery, result) if delivery.envelope.route else self._replied(delivery, result)
+
+    def _passed_on(self, delivery: Delivery, result: Any) -> Operation[None]:
+        """Sends the result on along the route before the delivery ends: a crash between the two repeats the handler."""
+        try:
+            yield from self._means.subscription.passing_on(delivery, result)
+        except EnvelopeError as error:
+            yield from self._burying(delivery, f"its result cannot be passed on: {error}", error)
+            return
+        if more := self._replied(delivery, result):
+            yield from more
+
+    def _replied(self, delivery: Delivery, result: Any) -> Operation[None] | None:
+        """Acks, with the result as the answer where the sender waits for one."""
+        answer = None
+        if delivery.envelope.reply_to:
             try:
-                yield from self._means.subscription.replying(delivery, result)
+                answer = self._means.subscription.reply(delivery, result)
             except EnvelopeError as error:
-                what = "its result cannot be passed on" if delivery.envelope.route else "its reply cannot be sent"
-                yield from self._burying(delivery, f"{what}: {error}", error)
-                return
-        self._ack(delivery)
+                return self._burying(delivery, f"its reply cannot be sent: {error}", error)
+        self._ack(delivery, answer)
+        if answer is not None:
+            if self._means.subscription.in_flight.answer_bytes > MAX_ANSWER_BYTES:
+                return self._means.subscription.settling()
+            self._means.answered()
+        return None
 
     def _failing(self, handler: Handler, delivery: Delivery, error: BaseException) -> Operation[None]:
         """Tries the message again later, or buries it, as the retry policy says."""

@@ -23,6 +23,7 @@ from claude_comm.client.module.handlers import Handler, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
 from claude_comm.client.module.self_check import unkept, warning
 from claude_comm.client.module.signatures import check_starter, is_async
+from claude_comm.client.module.upkeep import GATHER
 from claude_comm.client.payload_types import produced
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
@@ -127,6 +128,7 @@ class Module:
             raise ConfigurationError(f"prefetch is {prefetch}: it is at least concurrency, or workers would be idle.")
         self._topics = check_topics(topics)
         self._options = Options(
+            gather=GATHER,
             batch=batch,
             prefetch=self.prefetch,
             prefetch_bytes=prefetch_bytes,

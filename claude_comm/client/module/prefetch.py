@@ -51,7 +51,8 @@ _READ_WAIT_S = 0.25
 class Prefetcher:
     """The queue of deliveries that wait for a worker. A worker that finds it empty reads for all, one at a time.
 
-    `idle` is called when a worker has nothing to do: acks need not wait for it any longer.
+    `idle` is called when a worker has nothing to do: acks need not wait for it any longer. `soon` is called when they
+    may wait for a moment, and no longer.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Prefetcher:
         outage: Outage,
         ahead: Ahead,
         idle: Callable[[], None],
+        soon: Callable[[], None],
     ) -> None:
         self._client, self._subscription, self._outage = client, subscription, outage
-        self._ahead, self._idle = ahead, idle
+        self._ahead, self._idle, self._soon = ahead, idle, soon
         self._read_ahead = ReadAhead(client, subscription)
         self._ready: deque[Delivery] = deque()
         self._begun_at = 0.0
@@ -114,6 +116,12 @@ class Prefetcher:
                 count = self._read()
             if count:
                 wake()
+
+    def answered(self) -> None:
+        """An answer waits to be sent. The worker's next read carries it, unless a handler comes first, which may take
+        its time."""
+        if self._ready:
+            self._soon()
 
     def ran_dry(self) -> None:
         """A worker that cannot wait found nothing."""
@@ -181,7 +189,12 @@ class Prefetcher:
             self._ahead.ran_low(time.monotonic())
             if self._several:
                 self._begin()
-            deliveries = self._read_ahead.take() or self._read_ahead.read(_READ_WAIT_S, self._room())
+            deliveries = self._read_ahead.take()
+            if not deliveries:
+                # The read carries answers and many acks; few acks wait for those of the next messages.
+                if not self._subscription.in_flight.answer_bytes:
+                    self._idle()
+                deliveries = self._read_ahead.read(_READ_WAIT_S, self._room())
             self._outage.over()
             if self._subscription.filled:
                 self._ahead.read(time.monotonic())

@@ -79,7 +79,9 @@ class Runner:
             identity, self.client, self.subscription, self.log, options.lease_s, self.outage, self._register
         )
         ahead = Ahead(options.prefetch, config.concurrency)
-        self.prefetcher = Prefetcher(self.client, self.subscription, self.outage, ahead, self.upkeep.prompt)
+        self.prefetcher = Prefetcher(
+            self.client, self.subscription, self.outage, ahead, self.upkeep.prompt, self.upkeep.prompt_soon
+        )
         self.handling = Handling(self._means())
         self.executor: Executor = (
             AsyncExecutor(
@@ -130,6 +132,7 @@ class Runner:
             on_loop=self._on_loop,
             subscription=self.subscription,
             following=self.prefetcher.following,
+            answered=self.prefetcher.answered,
             stopping=lambda: self.prefetcher.closed,
             outage=self.outage,
             log=self.log,

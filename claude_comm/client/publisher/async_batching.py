@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.batching import Queue, Queued, fail, settle
@@ -19,7 +19,8 @@ from claude_comm.ops.publish import Outcomes, without_room
 NEXT_BATCH = 32
 MAX_IN_FLIGHT = 4
 
-_Batch: TypeAlias = "list[Queued[asyncio.Future[str]]]"
+_Awaited: TypeAlias = "asyncio.Future[str] | _Unconfirmed"
+_Batch: TypeAlias = "list[Queued[_Awaited]]"
 
 
 class AsyncBatcher:
@@ -31,7 +32,7 @@ class AsyncBatcher:
 
     def __init__(self, sender: AsyncSender, max_bytes: int, on_full: OnFull) -> None:
         self._sender = sender
-        self._queue: Queue[asyncio.Future[str]] = Queue(max_bytes, on_full)
+        self._queue: Queue[_Awaited] = Queue(max_bytes, on_full)
         self._send_lock = asyncio.Lock()
         self._has_room = asyncio.Event()
         # Sends batch after batch, where `begin` cannot.
@@ -53,10 +54,19 @@ class AsyncBatcher:
         async with self._send_lock:
             return await self._sender.deliver(posts)
 
-    async def send_request(self, id_: str, post: Post) -> None:
-        """Sends a request with the queue, or by itself where the queue goes through an outbox."""
+    def send_request(self, id_: str, post: Post, answer: asyncio.Future[Any]) -> bool:
+        """Sends a request with the queue; False where that takes waiting. What goes wrong is raised by `answer`, which
+        is the requester's to resolve."""
+        if not self._sender.may_begin or self._queue.full():
+            return False
+        self._enqueue(Queued(id_, post, _Unconfirmed(answer)))
+        return True
+
+    async def send_request_slowly(self, id_: str, post: Post, answer: asyncio.Future[Any]) -> None:
+        """The same with all the waiting that it takes; by itself where the queue goes through an outbox."""
         if self._sender.may_begin:
-            await self.send(id_, post)
+            await self._make_room()
+            self._enqueue(Queued(id_, post, _Unconfirmed(answer)))
         else:
             await self._sender.request(post)
 
@@ -81,13 +91,16 @@ class AsyncBatcher:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = self._loop.create_future()
-        self._queue.put(Queued(id_, post, future))
+        self._enqueue(Queued(id_, post, future))
+        return future
+
+    def _enqueue(self, message: Queued[_Awaited]) -> None:
+        self._queue.put(message)
         in_flight = self._in_flight
         if self._task is None and (
             not in_flight or (len(self._queue.messages) >= NEXT_BATCH and in_flight < MAX_IN_FLIGHT)
         ):
             self._start_batch()
-        return future
 
     async def _make_room(self) -> None:
         """Waits until there is room, or makes some, as `on_full` says. Raises PublisherFull."""
@@ -163,3 +176,21 @@ class AsyncBatcher:
                         raise
                 else:
                     settle(batch, outcomes)
+
+
+class _Unconfirmed:
+    """In the place of the future of a request's id: nobody waits for it, but for the answer, which fails with it."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: asyncio.Future[Any]) -> None:
+        self._answer = answer
+
+    def done(self) -> bool:
+        return self._answer.done()
+
+    def set_result(self, id_: str) -> None:
+        pass
+
+    def set_exception(self, error: BaseException) -> None:
+        self._answer.set_exception(error)

@@ -6,6 +6,7 @@ Law: as there. Here a request ends by its deadline because its task is cancelled
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from claude_comm.client.identity import Identity
 from claude_comm.client.publisher.async_batching import AsyncBatcher
@@ -30,17 +31,26 @@ class AsyncRequests:
 
     async def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
         """The answer. Raises ReplyTimeout, and what sending raises."""
-        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-        self.mailbox.expect(id_, lambda answer: None if future.done() else future.set_result(answer))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Envelope] = loop.create_future()
+        self.mailbox.expect(id_, partial(_resolve, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._read())
+        # One timer and one wait, for the confirmation and the answer: `asyncio.timeout` and two waits cost twice that.
+        until = loop.time() + timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._batcher.send_request(id_, post)
+            if not self._batcher.send_request(id_, post, future):
+                async with asyncio.timeout_at(until):
+                    await self._batcher.send_request_slowly(id_, post, future)
+            bound = loop.call_at(until, _expire, future, target, id_, timeout_s)
+            try:
                 return await future
+            finally:
+                bound.cancel()
         except TimeoutError:
             raise ReplyTimeout(target, id_, timeout_s) from None
         finally:
+            future.cancel()
             self.mailbox.give_up(id_)
 
     async def close(self) -> None:
@@ -67,3 +77,13 @@ class AsyncRequests:
                     self.mailbox.unreachable(error)
                 reached = False
                 await asyncio.sleep(UNREACHABLE_WAIT_S)
+
+
+def _resolve(future: asyncio.Future[Envelope], answer: Envelope) -> None:
+    if not future.done():
+        future.set_result(answer)
+
+
+def _expire(future: asyncio.Future[Envelope], target: str, id_: str, timeout_s: float) -> None:
+    if not future.done():
+        future.set_exception(ReplyTimeout(target, id_, timeout_s))

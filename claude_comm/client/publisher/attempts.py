@@ -65,9 +65,9 @@ class Attempts:
         for start in range(0, len(posts), DELAY_PART):
             yield from self._patiently(partial(self._delay, target, posts[start : start + DELAY_PART], times))
 
-    def requesting(self, post: Post, until: float) -> Operation[None]:
-        """Sends a request; the server has until then (monotonic seconds) to confirm it."""
-        yield from self._patiently(partial(self._request, post, until), until)
+    def requesting(self, posts: Sequence[Post], until: float) -> Operation[Outcomes]:
+        """Sends requests; the server has until then (monotonic seconds) to confirm them."""
+        return self._patiently(partial(self._request, posts, until), until)
 
     def unannounced(self, streams: Collection[str]) -> set[str]:
         """The streams that were not announced lately."""
@@ -98,11 +98,14 @@ class Attempts:
         yield from later.delay(self._keys, target, bodies, due_ms=due_ms, unannounced=unannounced)
         self._note_announced(unannounced)
 
-    def _request(self, post: Post, until: float) -> Operation[None]:
-        unannounced = self.unannounced({post.stream})
+    def _request(self, posts: Sequence[Post], until: float) -> Operation[Outcomes]:
+        unannounced = self.unannounced({post.stream for post in posts})
         within_ms = max(int((until - time.monotonic()) * 1000), 1)
-        yield from replies.ask(self._keys, post, unannounced, within_ms=min(within_ms, REPLY_WITHIN_MS))
+        outcomes = yield from replies.ask(self._keys, posts, unannounced, within_ms=min(within_ms, REPLY_WITHIN_MS))
         self._note_announced(unannounced)
+        if isinstance(outcomes[0], TransportError) and all(isinstance(each, TransportError) for each in outcomes):
+            raise outcomes[0]
+        return outcomes
 
     def _note_announced(self, streams: Collection[str]) -> None:
         self._announced.update(dict.fromkeys(streams, time.monotonic()))

@@ -38,7 +38,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
@@ -47,14 +47,20 @@ from claude_comm.effects import Post
 from claude_comm.errors import PublisherBusy, PublisherClosed, PublisherFull, TransportError
 from claude_comm.ops.publish import Outcomes
 
-if TYPE_CHECKING:
-    import asyncio
-
 DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
 # The most messages of one batch: a larger one gains nothing, and its first message waits for its last.
 MAX_BATCH = 2_000
 
-AnyFuture = TypeVar("AnyFuture", "Future[str]", "asyncio.Future[str]")
+
+class Outcome(Protocol):
+    """Where a message's id, or what sending it raised, is put: a future, or what stands for one."""
+
+    def done(self) -> bool: ...
+    def set_result(self, result: str, /) -> None: ...
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+
+AnyFuture = TypeVar("AnyFuture", bound=Outcome)
 
 
 class Queued(Generic[AnyFuture]):
@@ -152,9 +158,9 @@ class Batcher:
                 self._send_batch()
             return self._sender.deliver(posts)
 
-    def send_request(self, id_: str, post: Post, until: float) -> None:
-        """Sends a request by itself: it has a deadline of its own (monotonic seconds)."""
-        self._sender.request(post, until)
+    def send_requests(self, posts: Sequence[Post], until: float) -> Outcomes:
+        """Sends requests by themselves: they have a deadline (monotonic seconds). Raises TransportError."""
+        return self._sender.request(posts, until)
 
     def send_soon(self, id_: str, post: Post) -> Future[str]:
         """Queues the message for a background thread; returns the future of its id. Raises PublisherClosed."""

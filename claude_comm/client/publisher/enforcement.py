@@ -6,6 +6,7 @@ the consumer accepts those; what was validated is what is sent, to the byte. Not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,6 +61,14 @@ class Enforcement:
         held = self._held.get((target, type)) if self._held else None
         if held is None:
             return "", payload
+        return held.agreement.id, self._checked(held, target, type, payload, content_type)
+
+    def checker(self, target: str, type: str) -> tuple[str, Callable[[object], object]]:
+        """The same for many payloads of one kind: the id, and what gives each payload its form."""
+        held = self._held[target, type]
+        return held.agreement.id, lambda payload: self._checked(held, target, type, payload, MSGPACK)
+
+    def _checked(self, held: Held, target: str, type: str, payload: object, content_type: str) -> object:
         if content_type == MSGPACK:
             form = data = json_form(payload)
             if held.open:
@@ -71,7 +80,7 @@ class Enforcement:
                 # NaN is said to be null: what is sent is looked at first.
                 written(form)
                 raise AgreementBroken(target, type, breach.path, breach.sentence)
-        return held.agreement.id, data
+        return data
 
 
 def _foreign(payload: object, content_type: str) -> Any:

@@ -39,6 +39,8 @@ class Outgoing:
         self._enforcement = Enforcement()
         self._streams: dict[str, str] = {}
         self._templates: dict[tuple[str, str, str, str], Template] = {}
+        # And of requests, with the address that their replies go to.
+        self._request_templates: dict[tuple[str, str, str, str], tuple[str, Template]] = {}
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""
@@ -113,12 +115,12 @@ class Outgoing:
         check_name(type, "message type")
         if session != "":
             check_session(session)
-        agreement = ""
         if self.agreed(target, type):
-            checked = [self._enforcement.check(target, type, data) for data in datas]
-            datas = [data for _, data in checked]
-            agreement = checked[0][0] if checked else ""
-        fill = self._form(target, type, session, agreement, times).fill
+            agreement, checked = self._enforcement.checker(target, type)
+            fill = self._form(target, type, session, agreement, times).fill
+            # One by one: ten thousand forms at once cost the collector of cycles more than they cost to make.
+            return ids, [Post(stream, fill(id_, time_us, checked(data))) for id_, data in zip(ids, datas, strict=True)]
+        fill = self._form(target, type, session, "", times).fill
         return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
 
     def event(self, event: Event, session: str) -> Post:
@@ -154,6 +156,8 @@ class Outgoing:
         timeout_s: float,
     ) -> tuple[str, Post]:
         """A new request, which expires with its time."""
+        if not (correlation or causation):
+            return self._plain_request(target, data, address, type, session, timeout_s)
         return self.prepare(
             target,
             data,
@@ -164,6 +168,39 @@ class Outgoing:
             reply_to=address,
             times=times(micros(), delay_s=None, at=None, ttl_s=timeout_s),
         )
+
+    def _plain_request(
+        self, target: str, data: object, address: str, type: str, session: str, timeout_s: float
+    ) -> tuple[str, Post]:
+        """One that shares its form with others: all requests of one publisher have the same address."""
+        stream = self._streams.get(target) or self._stream(target)
+        agreement, data = self._enforcement.check(target, type, data)
+        kind = (target, type, session, agreement)
+        form = self._request_templates.get(kind)
+        if form is None or form[0] != address:
+            form = self._request_templates[kind] = address, self._request_template(kind, address)
+        time_us = micros()
+        id_ = new_id(time_us)
+        return id_, Post(stream, form[1].fill_expiring(id_, time_us, time_us + int(timeout_s * 1_000_000), data))
+
+    def _request_template(self, kind: tuple[str, str, str, str], address: str) -> Template:
+        target, type, session, agreement = kind
+        check_name(type, "message type")
+        if session != "":
+            check_session(session)
+        if len(self._request_templates) >= _MAX_FORMS:
+            self._request_templates.clear()
+        like = Envelope(
+            id="",
+            source=self.source,
+            target=target,
+            type=type,
+            time=0,
+            session=session,
+            reply_to=check_text("reply_to", address),
+            agreement=agreement,
+        )
+        return Template(like, max_bytes=self.identity.settings.max_envelope_bytes, expiring=True)
 
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """The form that messages of this kind share. Raises InvalidName."""

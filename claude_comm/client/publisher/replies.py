@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from claude_comm import envelope as envelopes
-from claude_comm.client.identity import Identity
+from claude_comm.client.identity import Identity, micros, new_id
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE, Failure, ReplyAddress, address
 from claude_comm.effects import Operation
@@ -83,9 +83,14 @@ class Mailbox:
             self._log.info("reply.repeated", id=answer.causation, source=answer.source)
 
 
+def reply(identity: Identity, request: Envelope, data: object) -> ops.Answer | None:
+    """The answer to a request; None for a message whose sender waits for none. Raises EncodeError or TooLarge."""
+    return _answer(identity, request, data, REPLY_TYPE)
+
+
 def replying(identity: Identity, request: Envelope, data: object) -> Operation[None]:
-    """Answers a request; nothing for a message whose sender waits for no reply. Raises EncodeError or TooLarge."""
-    yield from _answering(identity, request, data, REPLY_TYPE)
+    """Answers a request by itself. Raises EncodeError or TooLarge."""
+    yield from _sending(identity, reply(identity, request, data))
 
 
 def failing(identity: Identity, request: Envelope, why: Why, error: BaseException | None) -> Operation[None]:
@@ -97,20 +102,29 @@ def failing(identity: Identity, request: Envelope, why: Why, error: BaseExceptio
         # An error's own `str` may raise: the interpreter's text for it never does.
         text = "".join(traceback.format_exception_only(error)).partition(": ")[2].strip()
         failure = msgspec.structs.replace(failure, text=brief(text, most))
-    yield from _answering(identity, request, failure, FAILURE_TYPE)
+    yield from _sending(identity, _answer(identity, request, failure, FAILURE_TYPE))
 
 
-def _answering(identity: Identity, request: Envelope, data: object, type: str) -> Operation[None]:
+def _answer(identity: Identity, request: Envelope, data: object, type: str) -> ops.Answer | None:
     to = address(request.reply_to)
     if to is None:
-        return
-    answer = identity.envelope(
-        to.module,
-        data,
+        return None
+    time_us = micros()
+    # Made here, and not by `Identity.envelope`: all of these names were checked when they came in.
+    envelope = Envelope(
+        id=new_id(time_us),
+        source=identity.module,
+        target=to.module,
         type=type,
+        time=time_us,
         session=request.session,
         correlation=request.correlation or request.id,
         causation=request.id,
+        data=envelopes.pack(data),
     )
-    events = identity.keys.events(identity.module)
-    yield from ops.answer(identity.keys, to, identity.encode(answer), events=events)
+    return ops.Answer(identity.keys.replies(to.module, to.instance), identity.encode(envelope))
+
+
+def _sending(identity: Identity, answer: ops.Answer | None) -> Operation[None]:
+    if answer is not None:
+        yield from ops.answer(answer, events=identity.keys.events(identity.module))

@@ -13,6 +13,7 @@ from contextlib import suppress
 from claude_comm.client.identity import Identity, identify
 from claude_comm.client.publisher.batching import Batcher
 from claude_comm.client.publisher.replies import Mailbox
+from claude_comm.client.publisher.request_flights import Flights, Slot
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ReplyTimeout, TransportError
@@ -45,17 +46,16 @@ class Requests:
 
     def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
         """The answer. Raises ReplyTimeout, and what sending raises."""
-        until = time.monotonic() + timeout_s
-        mailbox, slot = self.mailbox, _Slot()
+        mailbox, slot = self.mailbox, Slot(post, time.monotonic() + timeout_s)
         if self._thread is None or not self._thread.is_alive():
             self._start()
         mailbox.expect(id_, slot.put)
         try:
-            self._batcher.send_request(id_, post, until)
+            self._flights.wait(slot)
         except BaseException:
             mailbox.give_up(id_)
             raise
-        return slot.wait(until) or self._last_look(id_, slot, target, timeout_s)
+        return slot.answer or self._last_look(id_, slot, target, timeout_s)
 
     def close(self) -> None:
         """Ends the thread, and leaves nothing on the server."""
@@ -69,17 +69,17 @@ class Requests:
     def _open(self) -> None:
         self._pid = os.getpid()
         self._mailbox = Mailbox(self._identity)
+        self._flights = Flights(self._batcher.send_requests)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def _last_look(self, id_: str, slot: _Slot, target: str, timeout_s: float) -> Envelope:
-        if self._mailbox.give_up(id_):
-            raise ReplyTimeout(target, id_, timeout_s)
-        # It came at the last moment: the reading thread is handing it over.
-        answer = slot.wait(time.monotonic() + _CLOSE_WITHIN_S)
-        if answer is None:
-            raise ReplyTimeout(target, id_, timeout_s)
-        return answer
+    def _last_look(self, id_: str, slot: Slot, target: str, timeout_s: float) -> Envelope:
+        if not self._mailbox.give_up(id_):
+            # It came at the last moment: the reading thread is handing it over.
+            slot.sleep(time.monotonic() + _CLOSE_WITHIN_S)
+        if slot.answer is None:
+            raise slot.error or ReplyTimeout(target, id_, timeout_s)
+        return slot.answer
 
     def _start(self) -> None:
         with self._lock:
@@ -106,22 +106,3 @@ class Requests:
             self._client.run(ops.leave(mailbox.key))
         except TransportError as error:
             mailbox.unreachable(error)
-
-
-class _Slot:
-    """Where one thread waits for one answer. A bare lock costs less than an Event with its condition."""
-
-    __slots__ = ("_answer", "_gate")
-
-    def __init__(self) -> None:
-        self._answer: Envelope | None = None
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def put(self, answer: Envelope) -> None:
-        self._answer = answer
-        self._gate.release()
-
-    def wait(self, until: float) -> Envelope | None:
-        self._gate.acquire(timeout=max(until - time.monotonic(), 0))
-        return self._answer

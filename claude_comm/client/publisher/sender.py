@@ -25,6 +25,6 @@ class Sender:
         numbers = self._outbox.keep(posts)
         return self._client.run(self._outbox.delivering(numbers, posts, sending)) if numbers else promised(posts)
 
-    def request(self, post: Post, until: float) -> None:
-        """Sends a request, which no outbox keeps, until that moment (monotonic seconds). Raises TransportError."""
-        self._client.run(self._attempts.requesting(post, until))
+    def request(self, posts: Sequence[Post], until: float) -> Outcomes:
+        """Sends requests, which no outbox keeps, until that moment (monotonic seconds). Raises TransportError."""
+        return self._client.run(self._attempts.requesting(posts, until))

@@ -63,12 +63,12 @@ class Validator:
     ) -> None:
         self.schema, self._compiled, self._heavy = schema, compiled, heavy
         self._dialect: Dialect = dialect
-        self._descends = descends(schema)
+        self._descends: bool | None = None
         self._error_cost: ErrorCost | None = None
 
     def accepts(self, instance: Json) -> bool:
         """Whether the schema allows `instance`; what cannot be looked at is not allowed."""
-        if self._descends and deeper(instance, MAX_INSTANCE_DEPTH):
+        if self._too_deep(instance):
             return False
         if self._heavy is not None and not _bearable(self._heavy, instance):
             return is_json(instance) and memoized.accepts(self._heavy, instance) is True
@@ -82,9 +82,8 @@ class Validator:
 
         Of a message or a schema so large that all of them would take seconds, only the first, or one for the whole.
         """
-        if self._descends and deeper(instance, MAX_INSTANCE_DEPTH):
-            sentence = f"the message is nested more than {MAX_INSTANCE_DEPTH} deep"
-            return [Breach(path="$", schema_path="", rule="depth", sentence=sentence)]
+        if self._too_deep(instance):
+            return [_TOO_DEEP]
         if self._heavy is not None and not _bearable(self._heavy, instance):
             return [] if self.accepts(instance) else [_UNNAMED]
         try:
@@ -94,7 +93,16 @@ class Validator:
                 _UNNAMED
             ]
         except ValueError as error:
+            # It stops by itself where it compares whole values, at a depth of its own.
+            if deeper(instance, MAX_INSTANCE_DEPTH):
+                return [_TOO_DEEP]
             return [Breach(path="$", schema_path="", rule="json", sentence=f"the message is not JSON: {_first(error)}")]
+
+    def _too_deep(self, instance: Json) -> bool:
+        """Whether validating would follow this instance too far: only a reference that comes back to itself does."""
+        if self._descends is None:
+            self._descends = descends(self.schema, self._dialect)
+        return self._descends and deeper(instance, MAX_INSTANCE_DEPTH)
 
     def _errors(self, instance: Json) -> Iterable[jsonschema_rs.ValidationError]:
         """The errors of a refused message, as many as can be had within bounds."""
@@ -163,9 +171,12 @@ def _patterns(schema: Json) -> int:
     return text(schema).count(b'"pattern"') + sum(len(names) for names in named if isinstance(names, dict))
 
 
-def descends(schema: Json) -> bool:
-    """Whether validating may follow an instance to any depth: only by a reference, or by comparing whole values."""
-    return any(not _DESCENDING.isdisjoint(inner) for inner in keywords.schemas(schema))
+def descends(schema: Json, dialect: Dialect) -> bool:
+    """Whether validating may follow an instance to any depth: only by a reference that comes back to itself."""
+    if all(keywords.REFERENCES.isdisjoint(inner) for inner in keywords.schemas(schema)):
+        return False
+    document = normalise(schema, dialect)
+    return document.dynamic or document.unfolded is None
 
 
 def deeper(instance: Json, levels: int) -> bool:
@@ -234,7 +245,9 @@ _UNNAMED = Breach(
     rule="schema",
     sentence="the message does not fit its schema; the two are too large together to name the place",
 )
-_DESCENDING = keywords.REFERENCES | {"uniqueItems", "const", "enum"}
+_TOO_DEEP = Breach(
+    path="$", schema_path="", rule="depth", sentence=f"the message is nested more than {MAX_INSTANCE_DEPTH} deep"
+)
 
 _CLASSES = {
     "draft2020-12": jsonschema_rs.Draft202012Validator,

@@ -124,9 +124,9 @@ def test_it_is_on_the_disk_before_it_is_sent(path: Path, settings: Settings, mon
         seen: list[int] = []
         append = publisher.client.data.append
 
-        def look(posts: list[Post]) -> Any:
+        def look(posts: list[Post], *rest: Any) -> Any:
             seen.append(held(path))
-            return append(posts)
+            return append(posts, *rest)
 
         monkeypatch.setattr(publisher.client.data, "append", look)
         publisher.publish_many("sink", range(3))

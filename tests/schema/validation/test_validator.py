@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.validation.validator import compile_validator, well_formed
+from claude_comm.schema.validation.validator import compile_validator, descends, well_formed
 
 ORDER = {
     "type": "object",
@@ -78,3 +78,40 @@ def test_a_small_message_of_a_schema_that_may_take_for_ever_is_told_where_it_bre
     (breach,) = compile_validator(schema).validate(message)
     assert breach.path.endswith(".type")
     assert breach.rule != "schema"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"b": {"$ref": "#/$defs/b"}}}, "b": {"type": "array"}}},
+        {"properties": {"kind": {"enum": ["new", [1]]}, "version": {"const": [[1]]}}},
+        {"type": "array", "uniqueItems": True},
+    ],
+)
+def test_only_a_reference_that_comes_back_to_itself_is_followed_to_any_depth(schema: Any) -> None:
+    """The message is walked for its depth where that may be, and nowhere else: it takes longer than validating."""
+    assert not descends(schema, "draft2020-12")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"next": {"$ref": "#"}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"not": {"$ref": "#/$defs/a"}}}},
+        {"$dynamicRef": "#node", "$defs": {"n": {"$dynamicAnchor": "node", "items": {"$dynamicRef": "#node"}}}},
+    ],
+)
+def test_a_reference_that_comes_back_to_itself_is_noticed(schema: Any) -> None:
+    assert descends(schema, "draft2020-12")
+
+
+@pytest.mark.parametrize("levels", [300, 50_000])
+def test_whole_values_are_compared_to_a_depth_that_the_stack_takes(levels: int) -> None:
+    left: object = 1
+    for _ in range(levels):
+        left = [left]
+    validator = compile_validator({"uniqueItems": True})
+    assert validator.accepts([left, 1]) in (True, False)
+    assert all(breach.rule in ("depth", "uniqueItems") for breach in validator.validate([left, [left]]))
+    assert not compile_validator({"const": [[1]]}).accepts(left)
+    assert compile_validator({"enum": [[[1]], 2]}).validate(left)

@@ -1,0 +1,69 @@
+"""What a publisher holds its payloads to says the same as the closed schema that was checked, and is quicker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_comm.schema.validation.enforced import may_take_null, under
+from claude_comm.schema.validation.validator import compile_validator
+from tests.schema.normalform.test_closing import KEPT, TAKEN, sends
+
+ADDRESS = {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}
+PERSON = {
+    "type": "object",
+    "properties": {"home": {"$ref": "#/$defs/address"}, "past": {"items": {"$ref": "#/$defs/address"}}},
+}
+ROOT = {"$ref": "#/$defs/person", "$defs": {"address": ADDRESS, "person": PERSON}}
+TREE = {"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"next": {"$ref": "#/$defs/n"}}}}}
+NESTED: list[tuple[Any, Any]] = [
+    (ROOT, {"home": {"street": "s"}}),
+    (ROOT, {"home": {"street": "s", "x": 1}}),
+    (ROOT, {"past": [{"street": "s"}, {"street": "t", "x": 1}]}),
+    (ROOT, {"x": 1}),
+    (TREE, {"next": {"next": {}}}),
+    (TREE, {"next": {"next": {"x": 1}}}),
+]
+
+
+@pytest.mark.parametrize(("schema", "message"), [*KEPT, *TAKEN, *NESTED])
+def test_it_allows_what_the_closed_schema_allows(schema: Any, message: Any) -> None:
+    validators = [compile_validator(held) for held in under("closed-producer", schema)]
+    assert all(validator.accepts(message) for validator in validators) == sends(schema, message)
+
+
+def test_a_place_that_only_refers_to_an_object_keeps_no_record_of_what_it_met() -> None:
+    (held,) = under("closed-producer", ROOT)
+    assert "unevaluatedProperties" not in str(held)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": ["a", 1]},
+        {"const": 1},
+        {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"type": "integer"}}},
+    ],
+)
+def test_where_no_part_allows_null_nan_is_not_looked_for(schema: Any) -> None:
+    assert not may_take_null(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {},
+        {"enum": ["a", None]},
+        {"const": None},
+        {"enum": [["a", None]]},
+        {"type": ["string", "null"]},
+        {"type": "object", "properties": {"a": True}},
+        {"type": "array", "uniqueItems": True, "items": True},
+        {"type": "object", "properties": {"a": {"minimum": 1}}},
+    ],
+)
+def test_where_a_part_may_allow_null_it_is(schema: Any) -> None:
+    assert may_take_null(schema)
