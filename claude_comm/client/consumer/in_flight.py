@@ -102,8 +102,8 @@ class InFlight:
         return bool(self._acks)
 
     def few_acks(self, limit: int) -> bool:
-        """Whether fewer acks than that wait, and none of them is urgent: with an answer, or of a delivery that was handed
-        out before and would count again if the next message kills this process."""
+        """Whether fewer acks than that wait, and none of them is urgent: with an answer, or of a delivery that was
+        handed out before and would count again if the next message kills this process."""
         if len(self._acks) >= limit or self.answer_bytes:
             return False
         return all(ack[0].entry.deliveries == 1 for ack in list(self._acks))
