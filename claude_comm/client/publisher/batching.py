@@ -9,8 +9,10 @@ what is there together; the loss would lie in waiting for more. So nothing here 
 follows from the load by itself: it is what arrived during one round trip.
 
 With threads (`Batcher`, here) there is no sending thread for `publish`: the caller that holds the send lock sends for
-all, and each caller waits for the lock or finds its future resolved when it gets it. A lone caller takes a short cut,
-without a future and a queue. `send_soon` is the one call that may not block, so its messages are sent by a thread.
+all. Of the callers that have queued a message meanwhile one waits for the lock, to send next, and the others for their
+futures: if all waited for the lock, each would have to be handed it, only to see that its message has gone, and those
+that publish again would find it free in between and send alone. A lone caller takes a short cut, without a future and a
+queue. `send_soon` is the one call that may not block, so its messages are sent by a thread.
 
 On an event loop (`async_batching`) nothing may block. There a batch is written to the connection at once, and a
 callback resolves its futures when the replies have come; up to `MAX_IN_FLIGHT` batches may be on their way, one behind
@@ -22,10 +24,10 @@ Worked example, three threads and a round trip of 1 ms:
 
     0.0 ms  A publishes a1: the send lock is free and the queue empty, so A sends [a1] itself
     0.2 ms  B publishes b1: the lock is taken, so b1 is queued and B waits for the lock
-    0.7 ms  C publishes c1, behind b1
+    0.7 ms  C publishes c1, behind b1: B will send it
     1.0 ms  A has its answer, releases the lock and returns; A publishes a2: queued behind c1
-    1.0 ms  B gets the lock first and sends all that is queued as one batch, [b1, c1, a2]
-    2.0 ms  the batch is settled: B returns; C and A get the lock, find their futures resolved, and return
+    1.0 ms  B gets the lock and sends all that is queued as one batch, [b1, c1, a2]; who comes now waits for it next
+    2.0 ms  the batch is settled: B returns, and so do C and A, who waited for their futures
 
 Four messages took two round trips, no message waited for one that was not there yet, and the stream has a1 b1 c1 a2.
 """
@@ -126,6 +128,8 @@ class Batcher:
         """The locks and the thread of this process: in a fork, those of the parent may be held for ever."""
         self._lock = threading.RLock()
         self._send_lock = _SendLock()
+        # The thread that waits for the send lock, to send for all that are queued; the others wait for their futures.
+        self._next: int | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -144,11 +148,16 @@ class Batcher:
             finally:
                 self._send_lock.release()
         self._send_lock.check()
-        future = self._put(id_, post)
-        while not future.done():
-            with self._send_lock:
-                if not future.done():
-                    self._send_batch()
+        future: Future[str] = Future()
+        me = threading.get_ident()
+        with self._lock:
+            self._queue.put(Queued(id_, post, future))
+            # A signal handler may publish on the very thread that waits to send.
+            sends = self._next in (None, me)
+            if sends:
+                self._next = me
+        if sends:
+            self._send_next(future)
         return future.result()
 
     def send_all(self, posts: Sequence[Post]) -> Outcomes:
@@ -195,6 +204,23 @@ class Batcher:
         if self._thread is not None:
             self._thread.join()
 
+    def _send_next(self, future: Future[str]) -> None:
+        """Sends what is queued, this message too; what is queued meanwhile is for the thread that waits next."""
+        try:
+            with self._send_lock:
+                with self._lock:
+                    self._next = None
+                while not future.done():
+                    self._send_batch()
+        finally:
+            with self._lock:
+                self._next = self._next if self._next != threading.get_ident() else None
+                left = bool(self._queue.messages) and self._next is None
+            if left:
+                # More than a batch was queued, or this thread was interrupted: nobody may wait in vain.
+                self._start()
+                self._wake.set()
+
     def _send_alone(self, id_: str, post: Post) -> str:
         """Without the future and the queue that only a message needs that another thread sends."""
         (outcome,) = self._sender.deliver((post,))
@@ -221,6 +247,7 @@ class Batcher:
                 # This thread was interrupted: its batch is left to the others, whose messages are in it.
                 with self._lock:
                     self._queue.put_back(batch)
+                self._start()
                 self._wake.set()
                 raise
             # The futures tell the callers; the queue goes on, and so does the background thread.

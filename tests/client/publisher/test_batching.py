@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -379,3 +380,65 @@ def test_a_message_for_a_closed_publisher_is_refused(settings: Settings) -> None
     publisher.close()
     with pytest.raises(PublisherClosed):
         publisher.publish_soon("sink", 1)
+
+
+def test_of_those_that_wait_one_sends_for_all_and_the_rest_wait_for_no_lock() -> None:
+    """If each waited for the send lock, those that publish again would find it free in between, and send alone."""
+    server = Server()
+    batcher = Batcher(server, 10_000_000, "wait")
+
+    def publish(number: int) -> None:
+        for turn in range(20):
+            batcher.send(f"{number}-{turn}", post(b"%d-%d" % (number, turn)))
+
+    deliver = server.deliver
+
+    def slow(posts: Sequence[Post]) -> Outcomes:
+        # A flush takes as long as it takes for all the others to have queued theirs.
+        wait_until(lambda: len(batcher._queue.messages) + len(posts) >= busy())
+        return deliver(posts)
+
+    server.deliver = slow  # type: ignore[method-assign]
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(8)]
+
+    def busy() -> int:
+        return sum(thread.is_alive() for thread in threads) if all(thread.ident for thread in threads) else 8
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert sum(map(len, server.batches)) == 160
+    assert len(server.batches) < 60
+
+
+def test_a_thread_that_is_interrupted_while_it_sends_for_others_leaves_nobody_waiting() -> None:
+    server = Server()
+    server.gate.clear()
+    batcher = Batcher(server, 10_000, "wait")
+    deliver, interrupted = server.deliver, []
+
+    def interrupt(posts: Sequence[Post]) -> Outcomes:
+        if len(server.batches) == 1 and not interrupted:
+            interrupted.append(True)
+            raise KeyboardInterrupt
+        return deliver(posts)
+
+    def publish(number: int) -> None:
+        with suppress(KeyboardInterrupt):
+            batcher.send(str(number), post(b"%d" % number))
+
+    server.deliver = interrupt  # type: ignore[method-assign]
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(4)]
+    threads[0].start()
+    wait_until(lambda: len(server.batches) == 1)
+    for thread in threads[1:]:
+        thread.start()
+    wait_until(lambda: len(batcher._queue.messages) == 3)
+    server.gate.set()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+    batcher.close()
+    assert interrupted
+    assert sorted(body for batch in server.batches for body in batch) == [b"0", b"1", b"2", b"3"]
