@@ -1,4 +1,4 @@
-"""The janitor: moves what is due, clears up behind instances that are gone, and trims the streams.
+"""The janitor: moves what is due, clears up behind instances and pipeline runs that are gone, and trims the streams.
 
 Runs as `claude-comm worker janitor` or `python -m workers.janitor`. SIGTERM and SIGINT finish the step at hand and
 exit 0. A server that goes away is waited for. Any number may run at once, and any may be killed: each step is whole on
@@ -17,7 +17,7 @@ from claude_comm.client.identity import identify
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, projection_progress, reap, server, trim
+from claude_comm.ops import follow, lag, later, projection_progress, reap, server, sessions, trim
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
@@ -30,7 +30,7 @@ from claude_comm.transport.driver import Client
 from workers.program import program
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
-DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S, ROTATE_EVERY_S = 0.5, 1.0, 5.0, 60.0
+DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S, ROTATE_EVERY_S, SESSIONS_EVERY_S = 0.5, 1.0, 5.0, 60.0, 60.0
 # A log of the home, of a worker or of the private server, and one older part of it take twice that at the most.
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
@@ -57,6 +57,7 @@ class Janitor:
             (self._trim, TRIM_EVERY_S),
             (self._reap, REAP_EVERY_S),
             (self._rotate, ROTATE_EVERY_S),
+            (self._look_after_sessions, SESSIONS_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
         self._silent: dict[str, int] = {}
@@ -152,6 +153,15 @@ class Janitor:
         reaped = self._client.run(reap.reap(groups, dead))
         if reaped.given_back or reaped.left:
             self._log.info("janitor.reaped", given_back=reaped.given_back, left=list(reaped.left))
+
+    def _look_after_sessions(self, _streams: Sequence[Stream]) -> None:
+        """Keeps what waits in the joins of pipeline runs that live, and removes what is left of those that are over."""
+        for session in self._client.run(sessions.everything(self._keys)):
+            if session.is_over(_now_ms() * 1000):
+                self._client.run(sessions.remove(self._keys, session))
+                self._log.info("session.removed", session=session.session, pipeline=session.pipeline)
+            else:
+                self._client.run(sessions.renew(self._keys, session))
 
     def _rotate(self, _streams: Sequence[Stream]) -> None:
         """Keeps the logs of the home bounded."""

@@ -13,7 +13,7 @@ from claude_comm.client.pipeline.preparation import check_live
 from claude_comm.escaping import clean
 from claude_comm.names import Keys
 from claude_comm.pipeline.check import Hop, PipelineReport, inspect
-from claude_comm.pipeline.mending import Ask
+from claude_comm.pipeline.weighing import Ask
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import emit, emit_styled, style_of
 from claude_comm.transport.connect import connect

@@ -24,15 +24,11 @@ from claude_comm.pipeline import mending, shapes
 from claude_comm.pipeline.document import START, Pipeline, Step, malformed, read
 from claude_comm.pipeline.facts import Facts, declared
 from claude_comm.pipeline.graph import Graph, graph
-from claude_comm.pipeline.mending import Ask, Mend
+from claude_comm.pipeline.mending import Mend
 from claude_comm.pipeline.sources import INPUT, Missing, missing
+from claude_comm.pipeline.weighing import Ask, weigh
 from claude_comm.registry.contracts import Schema
-from claude_comm.schema.containment.check import check
-from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.evolution.adapter import Adapter
-from claude_comm.schema.evolution.image import image
-from claude_comm.schema.normalform.closing import close
-from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.verdict import Incompatible, Policy, Undecided, Verdict, passes
 
 Answer: TypeAlias = Literal["yes", "no", "undecided", "undeclared"]
@@ -242,11 +238,10 @@ class _Walk:
         produced, adapter = schema, step.adapter
         try:
             produced = shapes.narrowed(schema, step.when)
-            verdict = self._verdict(produced, accepted)
+            reaching, verdict = weigh(produced, accepted, self.ask, adapter)
             if adapter is None and isinstance(verdict, Incompatible):
                 return self._mended(step, hop, produced, accepted, verdict)
-            if adapter is not None:
-                produced, verdict = self._adapted(produced, adapter, accepted)
+            produced = reaching
         except (SchemaError, shapes.Mixed) as error:
             verdict = _undecided(error)
         state: State = "adapted" if adapter is not None and passes(verdict) else _state(verdict)
@@ -260,7 +255,7 @@ class _Walk:
         found = mending.proposals(produced, accepted, aliases, self.ask)
         safe = next((proposal for proposal in found if proposal.applicable), None) if aliases else None
         if safe is not None:
-            after, _ = self._adapted(produced, safe.adapter, accepted)
+            after, _ = weigh(produced, accepted, self.ask, safe.adapter)
             hop = msgspec.structs.replace(hop, state="adapted", verdict=safe.verdict, adapter=safe.adapter)
             return Edge(step=step.name, hop=hop, produced=after, accepted=accepted)
         lacking = self._missing(step, produced, accepted)
@@ -270,20 +265,6 @@ class _Walk:
 
     def _missing(self, step: Step, produced: Schema, accepted: Schema) -> tuple[Missing, ...]:
         return tuple(missing(self.graph, step.name, produced, accepted, self.leaving))
-
-    def _verdict(self, produced: Schema, accepted: Schema, policy: Policy | None = None) -> Verdict:
-        ask = self.ask
-        return check(produced, accepted, policy=policy or ask.policy, budget_ms=ask.budget_ms, clock=ask.clock)
-
-    def _adapted(self, produced: Schema, adapter: Adapter, accepted: Schema) -> tuple[Schema, Verdict]:
-        """What comes out of an adapter, and whether that is accepted."""
-        document = normalise(produced, dialect_of(produced))
-        out = image(close(document) if self.ask.policy == "closed-producer" else document, adapter)
-        if out is None:
-            why = "the producer's schema holds a reference or a number that has no image under the adapter."
-            return True, Undecided(place="", why=why)
-        # Closed already, and the adapter may have declared more: it is taken as it is.
-        return out, self._verdict(out, accepted, "strict")
 
     def _leave(self, step: Step, ways: list[_Way], edges: list[Edge], *, past: bool) -> Iterator[Edge]:
         """Notes what may leave the step; the hop back to where it is done again from."""

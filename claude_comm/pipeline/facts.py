@@ -48,40 +48,45 @@ def declared(step: Step) -> tuple[Facts, list[Problem]]:
 
 
 def registered(
-    contracts: Mapping[str, Contract], known: Collection[str]
+    contracts: Mapping[str, Sequence[Contract]], known: Collection[str]
 ) -> Callable[[Step], tuple[Facts, list[Problem]]]:
-    """By what is registered, else by the document. `known` are the names of all modules there are."""
+    """By what is registered, else by the document. `contracts` are those that messages may be meant for, by module, the
+    preferred one first: the first in the range of the step is taken. `known` are the names of all modules."""
 
     def resolve(step: Step) -> tuple[Facts, list[Problem]]:
         said, problems = declared(step)
-        contract = contracts.get(step.module)
-        if contract is None:
+        offered = contracts.get(step.module, ())
+        if not offered:
             if step.optional:
                 return msgspec.structs.replace(said, absent=True), problems
             return said, [*problems, Problem(f"{step.place}.module", str(UnknownModule(step.module, sorted(known))))]
-        if not within(contract.version, step.version):
-            sentence = f"{step.module!r} is registered as version {contract.version}, which is not {step.version!r}."
-            problems = [*problems, Problem(f"{step.place}.version", sentence)]
+        contract = next((each for each in offered if within(each.version, step.version)), None)
+        if contract is None:
+            there = " and ".join(each.version for each in offered)
+            sentence = f"{step.module!r} is registered as version {there}, which is not {step.version!r}."
+            return said, [*problems, Problem(f"{step.place}.version", sentence)]
         type_, wrong = _type(step, contract)
         if wrong:
             problems = [*problems, Problem(f"{step.place}.type", wrong)]
-        at = f"the contract of {step.module} {contract.version}"
-        accepts, returns = contract.accepts.get(type_), contract.replies.get(type_)
-        return (
-            Facts(
-                type=type_,
-                accepts=said.accepts if accepts is None else accepts,
-                returns=said.returns if returns is None else returns,
-                accepts_at=said.accepts_at if accepts is None else f"{at}, accepts.{type_}",
-                returns_at=said.returns_at if returns is None else f"{at}, replies.{type_}",
-                aliases=step.aliases,
-                passes=step.passes,
-                version=contract.version,
-            ),
-            problems,
-        )
+        return _of_contract(step, said, contract, type_), problems
 
     return resolve
+
+
+def _of_contract(step: Step, said: Facts, contract: Contract, type_: str) -> Facts:
+    """What the contract says of messages of a type; what it leaves open, the document may say."""
+    at = f"the contract of {step.module} {contract.version}"
+    accepts, returns = contract.accepts.get(type_), contract.replies.get(type_)
+    return Facts(
+        type=type_,
+        accepts=said.accepts if accepts is None else accepts,
+        returns=said.returns if returns is None else returns,
+        accepts_at=said.accepts_at if accepts is None else f"{at}, accepts.{type_}",
+        returns_at=said.returns_at if returns is None else f"{at}, replies.{type_}",
+        aliases={**contract.aliases.get(type_, {}), **step.aliases},
+        passes=(*step.passes, *contract.passes.get(type_, ())),
+        version=contract.version,
+    )
 
 
 def _type(step: Step, contract: Contract) -> tuple[str, str]:

@@ -15,10 +15,10 @@ import msgspec
 
 from claude_comm.pipeline.shapes import fields
 from claude_comm.pipeline.sources import Missing
+from claude_comm.pipeline.weighing import Ask
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.evolution.adapt import Proposal, adapt
 from claude_comm.schema.evolution.adapter import Rename
-from claude_comm.schema.verdict import Policy
 
 # Other fields that are tried for one that is missing.
 _TRIED = 4
@@ -33,14 +33,6 @@ class Mend(msgspec.Struct, frozen=True, kw_only=True):
     value: Any
     sentence: str
     proved: bool
-
-
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """How proposals are proved."""
-
-    policy: Policy
-    budget_ms: float
-    clock: Callable[[], float] | None
 
 
 def proposals(produced: Schema, accepted: Schema, aliases: Mapping[str, Sequence[str]], ask: Ask) -> Sequence[Proposal]:

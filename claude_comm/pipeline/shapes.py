@@ -167,3 +167,10 @@ def _list(schema: dict[str, Json], keyword: str) -> list[Json]:
 
 def _names(schema: dict[str, Json]) -> list[str]:
     return [name for name in _list(schema, "required") if isinstance(name, str)]
+
+
+def part_of(schema: Schema, name: str) -> Schema:
+    """The schema of a property, as one by itself; everything where none is named."""
+    inner = fields(schema).properties.get(name, True)
+    part = _part(schema, inner, name)
+    return part if isinstance(part, dict | bool) else True

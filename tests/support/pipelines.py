@@ -11,9 +11,9 @@ from claude_comm.client.pipeline.preparation import prepare
 from claude_comm.client.pipeline.run import Run
 from claude_comm.names import Keys
 from claude_comm.ops import registry
-from claude_comm.pipeline.mending import Ask
 from claude_comm.pipeline.session import Session
 from claude_comm.pipeline.tally import Ended
+from claude_comm.pipeline.weighing import Ask
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
 from tests.support.waiting import wait_until

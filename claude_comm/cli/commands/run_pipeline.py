@@ -17,8 +17,8 @@ from claude_comm.cli.pipeline_results import ResultWriter
 from claude_comm.client.pipeline.preparation import PipelineRefused, prepare, resumed
 from claude_comm.client.pipeline.run import WINDOW, Run
 from claude_comm.names import Keys
-from claude_comm.pipeline.mending import Ask
 from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.weighing import Ask
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import emit_json, say
 from claude_comm.transport.connect import connect

@@ -21,9 +21,9 @@ from claude_comm.pipeline import shapes
 from claude_comm.pipeline.check import Checked, Edge, PipelineReport, check_pipeline
 from claude_comm.pipeline.document import START, Step, read
 from claude_comm.pipeline.facts import registered
-from claude_comm.pipeline.mending import Ask
 from claude_comm.pipeline.plan import collector, plan
 from claude_comm.pipeline.session import Session, digest
+from claude_comm.pipeline.weighing import Ask
 from claude_comm.registry.contracts import Contract
 from claude_comm.schema.verdict import passes
 from claude_comm.transport.driver import Client
@@ -49,14 +49,19 @@ class PipelineRefused(ClaudeCommError):
 
 def check_live(client: Client, keys: Keys, document: Any, ask: Ask, *, allow_undeclared: bool = False) -> Checked:
     """The check against what is registered now."""
-    contracts: dict[str, Contract] = {}
     pipeline = read(document).pipeline
-    for module in {step.module for step in pipeline.steps} if pipeline else ():
-        contract = client.run(registry.find(keys, module))
-        if contract is not None:
-            contracts[module] = contract
+    modules = sorted({step.module for step in pipeline.steps}) if pipeline else []
+    contracts = {module: _offered(client, keys, module) for module in modules}
     known = client.run(registry.names(keys))
     return check_pipeline(document, ask, resolve=registered(contracts, known), allow_undeclared=allow_undeclared)
+
+
+def _offered(client: Client, keys: Keys, module: str) -> list[Contract]:
+    """The contracts of a module that messages may be meant for, the preferred one first; none where it has none."""
+    standing = client.run(registry.standing(keys, module, now_ms=millis()))
+    digests = [release.digest for release in standing.offered()] if standing else []
+    found = client.run(registry.contracts_of(keys, [(module, digest) for digest in digests]))
+    return [found[digest] for digest in digests if digest in found]
 
 
 def prepare(

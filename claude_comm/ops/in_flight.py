@@ -1,0 +1,147 @@
+"""The messages that are on their way through pipelines: in inboxes, pending, waiting for their time, and in joins.
+
+Law: nothing is changed. What is acked, or belongs to no session that runs, is passed over, and so are bytes that
+somebody else wrote. A message that moves while this reads may be met at two steps, or at none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from claude_comm.effects import Command, Operation
+from claude_comm.envelope import Envelope, decode
+from claude_comm.errors import EnvelopeError, ServerRefused
+from claude_comm.ids import position
+from claude_comm.names import Keys
+from claude_comm.ops import agreements as stored
+from claude_comm.ops import door
+from claude_comm.ops import sessions as records
+from claude_comm.pipeline.in_flight import Pinned
+from claude_comm.pipeline.route import PART_TYPE
+from claude_comm.pipeline.session import Session
+
+# Entries of one read, and members of one scan.
+_PAGE = 500
+
+
+class OnTheirWay(msgspec.Struct, frozen=True):
+    """Messages of sessions, and the agreements that their routes name."""
+
+    sessions: list[Session]
+    messages: list[Envelope]
+    pinned: dict[str, Pinned]
+
+
+def through(keys: Keys, module: str, *, now_us: int, max_bytes: int) -> Operation[OnTheirWay]:
+    """What is on its way in sessions whose pipelines have a step of that module."""
+    everything = yield from records.everything(keys)
+    running = [
+        session
+        for session in everything
+        if session.state == "running" and not session.is_over(now_us) and _has_step(session, module)
+    ]
+    names = {session.session for session in running}
+    modules = sorted({leg.target for session in running for leg in list(session.whole.legs.values())[1:-1]})
+    found: dict[tuple[str, str], Envelope] = {}
+    for each in modules:
+        for envelope in (yield from _of_module(keys, each, max_bytes)):
+            if envelope.session in names and envelope.route:
+                found[envelope.source, envelope.id] = envelope
+    for session in running:
+        for envelope in (yield from _in_joins(keys, session)):
+            found[envelope.source, envelope.id] = envelope
+    pinned = yield from _pinned(keys, running)
+    return OnTheirWay(running, list(found.values()), pinned)
+
+
+def _has_step(session: Session, module: str) -> bool:
+    return any(leg.target == module for leg in list(session.whole.legs.values())[1:-1])
+
+
+def _of_module(keys: Keys, module: str, max_bytes: int) -> Operation[list[Envelope]]:
+    """What a module has not settled: what it was not handed, what is pending, and what waits for its time."""
+    inbox = keys.inbox(module)
+    bodies = yield from _unsettled(inbox, module)
+    members: Any = yield Command(("ZRANGE", keys.later(module), 0, -1))
+    bodies += [member.partition(b":")[2] for member in members]
+    envelopes = []
+    for body in bodies:
+        try:
+            envelopes.append(decode(body, max_bytes=max_bytes))
+        except EnvelopeError:
+            continue
+    return envelopes
+
+
+def _unsettled(stream: str, group: str) -> Operation[list[bytes]]:
+    delivered, pending = yield from _group(stream, group)
+    first = min([*pending, delivered], key=position) if delivered else "0-0"
+    bodies: list[bytes] = []
+    after = first if first in pending or not delivered else f"({first}"
+    while True:
+        page = yield Command(("XRANGE", stream, after, "+", "COUNT", _PAGE))
+        for id_, pairs in page:
+            text = id_.decode()
+            if text in pending or not delivered or position(text) > position(delivered):
+                bodies.append(dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"e", b""))
+        if len(page) < _PAGE:
+            return bodies
+        after = f"({page[-1][0].decode()}"
+
+
+def _group(stream: str, group: str) -> Operation[tuple[str, set[str]]]:
+    """The last entry that the group was handed, empty where there is no group, and what is pending of those before."""
+    try:
+        groups = yield Command(("XINFO", "GROUPS", stream))
+    except ServerRefused as refusal:
+        if "no such key" not in str(refusal):
+            raise
+        return "", set()
+    facts = next((each for each in groups if each[b"name"] == group.encode()), None)
+    if facts is None:
+        return "", set()
+    pending: set[str] = set()
+    after = "-"
+    while True:
+        rows = yield Command(("XPENDING", stream, group, after, "+", _PAGE))
+        pending |= {row[0].decode() for row in rows}
+        if len(rows) < _PAGE:
+            return facts[b"last-delivered-id"].decode(), pending
+        after = f"({rows[-1][0].decode()}"
+
+
+def _in_joins(keys: Keys, session: Session) -> Operation[list[Envelope]]:
+    """The parts that wait for others: as the messages that they will be part of, without a payload."""
+    waiting = []
+    for leg in session.whole.legs.values():
+        if not leg.joined:
+            continue
+        reply = yield Command(("HKEYS", keys.join(leg.target, session.session)))
+        inputs = {text.rpartition("/")[0] for text in map(door.name, reply) if text.count("/") == 3}
+        waiting += [_part(session, leg.step, leg.target, text) for text in sorted(inputs)]
+    return waiting
+
+
+def _part(session: Session, step: str, module: str, text: str) -> Envelope:
+    return Envelope(
+        id=f"{text.replace('/', '-')}"[:70],
+        source=module,
+        target=module,
+        type=PART_TYPE,
+        time=0,
+        session=session.session,
+        route=session.whole.to(step, part=0),
+    )
+
+
+def _pinned(keys: Keys, sessions: Sequence[Session]) -> Operation[dict[str, Pinned]]:
+    wanted = {leg.agreement for session in sessions for leg in session.whole.legs.values() if leg.agreement}
+    found = {}
+    for id_ in sorted(wanted):
+        agreement = yield from stored.find(keys, id_)
+        if agreement is not None:
+            found[id_] = Pinned(agreement.produced, agreement.accepted)
+    return found
