@@ -54,6 +54,7 @@ class Follower:
         self._survey: Survey | None = None
         self._listed_at = self._surveyed_at = 0.0
         self._count = first_count(1)
+        self._behind = False
         self._foreign: set[str] = set()
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
@@ -90,8 +91,9 @@ class Follower:
             count=self._count,
             block_ms=BLOCK_MS,
             max_bytes=self._settings.max_envelope_bytes,
+            behind=self._behind,
         )
-        self._count = done.count
+        self._count, self._behind = done.count, done.behind
         self._rest(done)
         self._reporter.report(self._client, database, self._keys)
         self._report(done)

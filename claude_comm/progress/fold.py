@@ -12,12 +12,12 @@ Counted into a session: files and bytes from the file operations that succeeded 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from claude_comm.envelope import DEFAULT_MAX_BYTES, Envelope, decode
+from claude_comm.envelope import DEFAULT_MAX_BYTES, Envelope, decode, decode_all
 from claude_comm.errors import DecodeError, NewerFormat, TooLarge
 from claude_comm.names import Stream
 from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperation, decode_event
@@ -102,8 +102,16 @@ def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_by
     return Happened(stream.key, entry_id, stream.name, envelope, event, details)
 
 
-def fold_page(stream: Stream, entries: Iterable[StreamEntry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
+def fold_page(stream: Stream, entries: Sequence[StreamEntry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
     """The facts in a page of one stream, in its order."""
+    if stream.kind != "events":
+        bodies = [fields.get(b"e", b"") for _, fields in entries]
+        envelopes = decode_all(bodies, max_bytes=max_bytes)
+        if envelopes is not None:
+            return [
+                Sent(stream.key, entry_id, len(body), envelope)
+                for (entry_id, _), body, envelope in zip(entries, bodies, envelopes, strict=True)
+            ]
     return [fold(stream, entry_id, fields, max_bytes=max_bytes) for entry_id, fields in entries]
 
 

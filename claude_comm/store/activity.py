@@ -1,10 +1,14 @@
-"""The activity of single modules, and of pairs of modules, within a session."""
+"""The activity of single modules, and of pairs of modules, within a session.
+
+Law: read from the sums, so that an answer costs the same however many messages the session has.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from claude_comm.store.database import Database
+from claude_comm.store.statements import Row
 from claude_comm.store.statistics import Latency, latency
 
 
@@ -17,21 +21,6 @@ class ModuleActivity(msgspec.Struct, frozen=True):
     failed: int
 
 
-_SENT = "SELECT count(*) FROM messages WHERE session = ? AND session != '' AND source = ?"
-_SETTLED = """
-SELECT d.status, count(*)
-FROM messages AS m JOIN deliveries AS d ON d.message_id = m.message_id AND d.source = m.source
-WHERE m.session = ? AND m.session != '' AND d.consumer = ? GROUP BY 1
-"""
-
-
-def module_activity(database: Database, session_id: str, module: str) -> ModuleActivity:
-    """Zeros for a module that did nothing there."""
-    (sent,) = database.rows(_SENT, (session_id, module))[0]
-    settled: dict[str, int] = dict(database.rows(_SETTLED, (session_id, module)))
-    return ModuleActivity(module, sent, settled.get("handled", 0), settled.get("buried", 0))
-
-
 class HopActivity(msgspec.Struct, frozen=True):
     """The messages from one module to another in one session, with the latency of those that were handled."""
 
@@ -41,20 +30,36 @@ class HopActivity(msgspec.Struct, frozen=True):
     latency: Latency | None
 
 
-_HOPS = """
-SELECT m.source, m.target, d.settled_us - d.sent_us
-FROM messages AS m LEFT JOIN deliveries AS d
-    ON d.message_id = m.message_id AND d.source = m.source AND d.consumer = m.target AND d.status = 'handled'
-WHERE m.session = ? AND m.session != '' ORDER BY m.number
+_OF_SESSION = "session = (SELECT id FROM names WHERE name = ?) AND session != 0"
+_MODULE = f"""
+SELECT
+    (SELECT coalesce(sum(messages), 0) FROM traffic WHERE {_OF_SESSION} AND source = m.id),
+    (SELECT coalesce(sum(handled), 0) FROM traffic WHERE {_OF_SESSION} AND target = m.id),
+    (SELECT coalesce(sum(failed), 0) FROM traffic WHERE {_OF_SESSION} AND target = m.id)
+FROM names AS m WHERE m.name = ?
 """
+_HOPS = f"""
+SELECT s.name, t.name, x.messages, x.handled, x.latency_us, x.source, x.target
+FROM traffic AS x JOIN names AS s ON s.id = x.source JOIN names AS t ON t.id = x.target
+WHERE {_OF_SESSION} AND x.messages > 0 ORDER BY x.first_us, s.name, t.name
+"""
+_LATENCIES = f"SELECT source, target, bucket, deliveries FROM latencies WHERE {_OF_SESSION} ORDER BY 1, 2, 3"
+
+
+def module_activity(database: Database, session_id: str, module: str) -> ModuleActivity:
+    """Zeros for a module that did nothing there."""
+    rows = database.rows(_MODULE, (session_id, session_id, session_id, module))
+    return ModuleActivity(module, *(rows[0] if rows else (0, 0, 0)))
 
 
 def hops(database: Database, session_id: str) -> list[HopActivity]:
     """Each pair that spoke in the session, in the order of their first messages."""
-    latencies: dict[tuple[str, str], list[int | None]] = {}
-    for source, target, latency_us in database.rows(_HOPS, (session_id,)):
-        latencies.setdefault((source, target), []).append(latency_us)
+    with database.snapshot():
+        rows = database.rows(_HOPS, (session_id,))
+        steps: dict[tuple[int, int], list[Row]] = {}
+        for source, target, *step in database.rows(_LATENCIES, (session_id,)):
+            steps.setdefault((source, target), []).append(tuple(step))
     return [
-        HopActivity(source, target, len(sent), latency([latency_us for latency_us in sent if latency_us is not None]))
-        for (source, target), sent in latencies.items()
+        HopActivity(source, target, messages, latency(steps.get((source_id, target_id), []), handled, latency_us))
+        for source, target, messages, handled, latency_us, source_id, target_id in rows
     ]

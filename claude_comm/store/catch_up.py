@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
@@ -39,11 +39,14 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 class CatchUpStep(msgspec.Struct, frozen=True):
-    """One page of all streams: what it added, which streams had entries, and how many entries to ask for next."""
+    """One page of all streams: what it added, which streams had entries and which none, how many entries to ask for
+    next, and whether there are more already."""
 
     projected: Projected
     read: frozenset[str]
+    ended: frozenset[str]
     count: int
+    behind: bool
 
 
 def survey(client: Client, database: Database, keys: Keys) -> Survey:
@@ -80,9 +83,10 @@ def step(
     count: int,
     max_bytes: int,
     block_ms: int = 0,
+    behind: bool = False,
 ) -> CatchUpStep:
     """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first (on a cluster: not
-    at all), and stores it.
+    at all), and stores it. One that is `behind` waits for nothing.
 
     Raises TransportError, or StoreError having stored nothing of the page.
     """
@@ -90,13 +94,39 @@ def step(
     by_key = {stream.key: stream for stream in streams}
     points = {key: known.get(key, Checkpoint()) for key in by_key}
     after = {key: point.entry_id for key, point in points.items()}
-    entries_by_key = client.run(follow.read(after, count=count, block_ms=block_ms, reach=client.data.reach))
+    asked = set(after)
+    if behind:
+        events = {key for key in after if by_key[key].kind == "events"}
+        entries_by_key, bounded = _read_behind(client, after, events, count)
+        asked -= events if bounded else set()
+    else:
+        entries_by_key = client.run(follow.read(after, count=count, block_ms=block_ms, reach=client.data.reach))
     pages = [
         FactPage(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
         for key, entries in entries_by_key.items()
     ]
     projected = project(database, pages) if pages else Projected()
-    return CatchUpStep(projected, frozenset(entries_by_key), next_count(count, entries_by_key))
+    full = any(len(entries) >= count for entries in entries_by_key.values())
+    ended = frozenset(asked.difference(entries_by_key))
+    return CatchUpStep(projected, frozenset(entries_by_key), ended, next_count(count, entries_by_key), full)
+
+
+def _read_behind(
+    client: Client, after: Mapping[str, str], events: Set[str], count: int
+) -> tuple[dict[str, Entries], bool]:
+    """Events no further than the messages that they are of: one that came first would be stored twice, once to wait.
+    With it, whether they were bounded so.
+
+    An event has one entry for up to hundreds of messages, so a page of both reaches much further in the events.
+    """
+    reach = client.data.reach
+    messages = {key: id_ for key, id_ in after.items() if key not in events}
+    found = client.run(follow.read(messages, count=count, reach=reach))
+    rest = {key: after[key] for key in events}
+    ends = [entries[-1][0] for entries in found.values() if len(entries) >= count]
+    if ends:
+        return found | client.run(follow.read_until(rest, min(ends, key=position), count=count)), True
+    return found | client.run(follow.read(rest, count=count, reach=reach)), False
 
 
 def catch_up(client: Client, database: Database, keys: Keys, *, max_bytes: int) -> int:
@@ -110,11 +140,12 @@ def catch_up(client: Client, database: Database, keys: Keys, *, max_bytes: int) 
     behind = _behind(checkpoints.load(database), surveyed.tails)
     count, stored = first_count(len(behind)), 0
     while behind:
-        done = step(client, database, [surveyed.streams[key] for key in behind], count=count, max_bytes=max_bytes)
+        streams = [surveyed.streams[key] for key in behind]
+        done = step(client, database, streams, count=count, max_bytes=max_bytes, behind=True)
         stored += done.projected.entries
         count = done.count
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
-        behind = _behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind & done.read})
+        behind = _behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind - done.ended})
     if stored:
         WatermarkReporter().report(client, database, keys)
     return stored

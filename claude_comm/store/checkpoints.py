@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from claude_comm.ids import position
-from claude_comm.store.database import Database, Writer, insert_into, records
+from claude_comm.store.database import Database
+from claude_comm.store.statements import Writer, insert_into, records
 
 __all__ = ["START", "Checkpoint", "begin", "load", "load_in", "position", "restart", "save_in"]
 

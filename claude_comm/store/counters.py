@@ -11,7 +11,8 @@ import msgspec
 
 from claude_comm.progress.events import Duplicates, Lost
 from claude_comm.progress.fold import Happened
-from claude_comm.store.database import Database, Writer, insert_into
+from claude_comm.store.database import Database
+from claude_comm.store.statements import Writer, insert_into
 
 LOST, DUPLICATES = "lost", "duplicates"
 

@@ -9,36 +9,42 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Literal, Self
 
-import msgspec
-
+from claude_comm.envelope import DEFAULT_MAX_BYTES
 from claude_comm.errors import StoreError
 from claude_comm.runtime.home import make_private_file, make_private_folders
-
-Row: TypeAlias = tuple[Any, ...]
-Writer: TypeAlias = sqlite3.Connection
-R = TypeVar("R", bound=msgspec.Struct)
-
-Decoder: TypeAlias = Callable[[Any], Any]
-NO_DECODERS: Mapping[str, Decoder] = {}
+from claude_comm.store import repack
+from claude_comm.store.name_table import NameTable
+from claude_comm.store.statements import NO_DECODERS, Decoder, R, Row, Writer, records
 
 # As long as the longest batch of twenty writers in a row may take on a slow disk.
 BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 16 * 1024
 _MIGRATIONS = Path(__file__).parent / "migrations"
+# Scripts after which rows are moved by a function, in the same transaction.
+_MOVES = {"0005_packed.sql": repack.move}
+# A log that grew with one large batch is cut down to this when it begins anew.
+_LOG_BYTES = 64 * 1024 * 1024
+# A copy lets writers in between so many pages.
+_BACKUP_PAGES = 4096
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Database:
-    """One connection to the projection, for one thread at a time."""
+    """One connection to the projection, for one thread at a time.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    `max_payload_bytes` is the largest payload that is stored; of a larger one there is a digest.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, max_payload_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.path, self._connection = path, connection
+        self.max_payload_bytes = max_payload_bytes
+        self.names = NameTable()
         self._file = _identity(path)
 
     def replaced(self) -> bool:
@@ -66,8 +72,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """One transaction, committed at the end of the block and undone by any error. Raises StoreError."""
-        with _translated(self.path), _transaction(self._connection, "BEGIN IMMEDIATE"):
-            yield self._connection
+        try:
+            with _translated(self.path), _transaction(self._connection, "BEGIN IMMEDIATE"):
+                yield self._connection
+        except BaseException:
+            self.names.forget()
+            raise
 
     def sync(self) -> None:
         """What is committed reaches the disk: with `NORMAL` a commit itself waits for no disk. Raises StoreError."""
@@ -97,6 +107,7 @@ def open_database(
     busy_timeout_s: float = BUSY_TIMEOUT_S,
     migrations: Path | None = None,
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+    max_payload_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Database:
     """The database in this file, made and migrated if need be; any number of processes may do so at once.
 
@@ -114,26 +125,7 @@ def open_database(
         except BaseException:
             connection.close()
             raise
-    return Database(file, connection)
-
-
-def records(cursor: sqlite3.Cursor, kind: type[R], *, decode: Mapping[str, Decoder] = NO_DECODERS) -> list[R]:
-    """The rows of a query as values of `kind`, each field from the column of its name.
-
-    `decode` says how the text of single columns becomes a value. No field depends on where its column stands.
-    """
-    names = [column[0] for column in cursor.description]
-    rows = (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
-    return [kind(**row | {name: read(row[name]) for name, read in decode.items()}) for row in rows]
-
-
-def insert_into(table: str, kind: type[msgspec.Struct]) -> str:
-    """The statement that inserts one `msgspec.structs.astuple` of `kind`, each field into the column of its name.
-
-    Columns that another tool has added to the table keep their defaults.
-    """
-    columns = kind.__struct_fields__
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    return Database(file, connection, max_payload_bytes)
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
@@ -160,16 +152,52 @@ def _prepare(connection: sqlite3.Connection, file: Path, migrations: Path, busy_
         raise StoreError(
             f"{file} was written by a newer claude-comm (schema {version}, this one knows {len(scripts)}): upgrade it."
         )
-    if version < len(scripts):
-        _write_ahead(connection, busy_timeout_s)
-        with _transaction(connection, "BEGIN IMMEDIATE"):
-            # Read again: another process may have migrated while this one waited for the lock.
-            for number, script in enumerate(scripts[_version(connection) :], start=_version(connection) + 1):
-                for statement in _statements(script.read_text(encoding="utf-8")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
     # A batch's pages stay in memory until its commit: with the default of 2 MB, 5,000 messages take twice as long.
     connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+    if version < len(scripts):
+        if not version:
+            # Before the first table, or it does nothing: what retention frees goes back to the disk.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        _write_ahead(connection, busy_timeout_s)
+        with _transaction(connection, "BEGIN IMMEDIATE"):
+            _migrate(connection, file, scripts)
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+
+
+def _migrate(connection: sqlite3.Connection, file: Path, scripts: Sequence[Path]) -> None:
+    """Runs the scripts that are missing, after a copy of what is there was made beside it."""
+    # Read again: another process may have migrated while this one waited for the lock.
+    version = _version(connection)
+    if 0 < version < len(scripts):
+        back_up(file, backup_path(file, version))
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        for statement in _statements(script.read_text(encoding="utf-8")):
+            connection.execute(statement)
+        move = _MOVES.get(script.name)
+        if move:
+            move(connection)
+        connection.execute(f"PRAGMA user_version = {number}")
+
+
+def backup_path(file: Path, version: int) -> Path:
+    """Where a database of this schema is kept when it is brought up to date."""
+    return file.with_name(f"{file.name}.schema-{version}")
+
+
+def back_up(file: Path, to: Path) -> None:
+    """Copies what is committed into a new database file, while others read and write. Raises StoreError."""
+    part = to.with_name(f"{to.name}.part")
+    with _translated(to):
+        try:
+            part.unlink(missing_ok=True)
+            make_private_file(part)
+        except OSError as error:
+            raise StoreError(f"{part} cannot be written: {error.strerror}.") from None
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target, pages=_BACKUP_PAGES)
+            # One file: what reads it needs no log beside it.
+            target.execute("PRAGMA journal_mode = DELETE")
+    part.replace(to)
 
 
 def _version(connection: sqlite3.Connection) -> int:

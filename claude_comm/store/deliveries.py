@@ -1,165 +1,257 @@
 """Deliveries: their rows, and what they make of the messages they are of.
 
-Law: a delivery and its message travel on different streams, so either may be folded first. Whichever comes second
-joins the two, and the result is the same: the message's communication takes its status from all its deliveries,
-its session counts every burial once and lists every consumer.
+Law: a delivery and its message travel on different streams, so either may be folded first. An outcome whose message is
+not known waits in `early_deliveries`; the batch that brings the message joins the two, and the result is the same.
+Every sum changes by the difference between what a row said and what it says now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
 from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.progress.fold import Happened
-from claude_comm.store.database import Database, Writer, insert_into, records
+from claude_comm.store.name_table import NameTable
+from claude_comm.store.packing import pack_id
+from claude_comm.store.rows import NewMessages
+from claude_comm.store.statements import Row, Writer, insert_rows, select_with
+from claude_comm.store.traffic import BURIED, HANDLED, RETRYING, Traffic
 
+# message id, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path; and a row, which has
+# the message's number for the first two. Plain tuples: there may be one for each message.
+Outcome: TypeAlias = tuple[str, int, int, int, int, int, int, int, str, str]
+_Stored: TypeAlias = tuple[Any, ...]
+# number, session, target
+_Message: TypeAlias = tuple[int, int, int]
 
-class _Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    number: int
-    source: str
-    message_id: str
-    consumer: str
-    status: str
-    attempts: int
-    sent_us: int
-    settled_us: int
-    reason: str = ""
-    path: str = ""
-    burials: int = 0
+_OUTCOME = "message_id, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path"
+_COLUMNS = "message, consumer, status, attempts, settled_us, latency_us, burials, reason, path"
+_STATUS, _LATENCY, _BURIALS = 2, 5, 6
 
-
-class _Joined(msgspec.Struct, frozen=True):
-    """A delivery that was known before its message."""
-
-    source: str
-    message_id: str
-    session: str
-    consumer: str
-    burials: int
-
-
-# In the order of the consumer's events stream: a delivery that was buried, redriven and handled is handled.
-_UPSERT = f"""
-{insert_into("deliveries", _Delivery)}
-ON CONFLICT (message_id, source, consumer) DO UPDATE SET
-    status = excluded.status, attempts = excluded.attempts, sent_us = excluded.sent_us,
-    settled_us = excluded.settled_us, reason = excluded.reason, path = excluded.path,
-    burials = burials + excluded.burials
-"""
-
+_ANY_EARLY = "SELECT 1 FROM early_deliveries LIMIT 1"
 # CROSS JOIN fixes the order: from the few new rows, one look into the index for each.
-_OF_NEW_MESSAGES = """
-SELECT m.source, m.message_id, m.session, d.consumer, d.burials
-FROM messages AS m CROSS JOIN deliveries AS d ON d.message_id = m.message_id AND d.source = m.source
+_EARLY_OF_NEW = f"""
+SELECT {", ".join(f"e.{name}" for name in _OUTCOME.split(", "))}, m.number, m.session, m.target
+FROM packed_messages AS m CROSS JOIN early_deliveries AS e ON e.message_id = m.message_id AND e.source = m.source
 WHERE m.number >= ?
 """
-_CONSUMERS_OF_NEW = """
-SELECT DISTINCT m.session, d.consumer
-FROM deliveries AS d CROSS JOIN messages AS m ON m.message_id = d.message_id AND m.source = d.source
-WHERE d.number >= ? AND m.session != ''
+_FORGET_EARLY = """
+DELETE FROM early_deliveries WHERE (message_id, source) IN
+    (SELECT message_id, source FROM packed_messages WHERE number >= ?)
 """
-_SESSION_OF = "SELECT session FROM messages WHERE message_id = ? AND source = ?"
-
-# A topic has several consumers: one that buried it is a failure, whatever the others did; else one that will try again
-# keeps it open; and the slowest one counts.
-_STATUS = """
-UPDATE module_communications AS c SET (status, metrics) = (
-    SELECT
-        CASE
-            WHEN max(d.status = 'buried') THEN 'failed'
-            WHEN max(d.status = 'retrying') THEN 'retrying'
-            ELSE 'handled'
-        END,
-        json_set(
-            c.metrics, '$.latency_ms', max(max(d.settled_us - d.sent_us, 0)) / 1000.0,
-            '$.attempts', max(d.attempts),
-            '$.handled', sum(d.status = 'handled'), '$.failed', sum(d.status = 'buried')
-        )
-    FROM deliveries AS d WHERE d.message_id = ?1 AND d.source = ?2
+# One row a statement: a delivery may be in a batch twice, and each is added to what is there by then.
+_INSERT_EARLY = f"""
+INSERT INTO early_deliveries ({_OUTCOME}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (message_id, source, consumer) DO UPDATE SET
+    status = excluded.status, attempts = excluded.attempts, settled_us = excluded.settled_us,
+    latency_us = excluded.latency_us, burials = burials + excluded.burials, reason = excluded.reason,
+    path = excluded.path
+"""
+_REPLACE = "ON CONFLICT (message, consumer) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[2:]
 )
-WHERE c.id = (SELECT m.communication FROM messages AS m WHERE m.message_id = ?1 AND m.source = ?2)
+_MESSAGES_OF = """
+SELECT w.position, m.number, m.session, m.target
+FROM wanted AS w CROSS JOIN packed_messages AS m ON m.message_id = w.message_id AND m.source = w.source
 """
-
-
-_ANY_SETTLED = "SELECT 1 FROM deliveries WHERE consumer = ? AND status != 'retrying' LIMIT 1"
-_SETTLED_BY = "SELECT 1 FROM deliveries WHERE message_id = ? AND source = ? AND consumer = ? AND status != 'retrying'"
+_STORED_BETWEEN = f"SELECT {_COLUMNS} FROM packed_deliveries WHERE message BETWEEN ? AND ?"
+_STORED_OF = f"SELECT {_COLUMNS} FROM wanted AS w CROSS JOIN packed_deliveries AS d ON d.message = w.number"
+# Reading a range also reads what lies between; beyond this many messages for each one wanted, one look each is less.
+_SPARSE = 4
 
 
 class SettledIn(msgspec.Struct, frozen=True):
     """A consumer settled messages of this session; `burials` of them for the first time in this batch."""
 
-    session: str
-    consumer: str
+    session: int
+    consumer: int
     burials: int = 0
 
 
-def store(writer: Writer, happened: Sequence[Happened], first_message: int) -> list[SettledIn]:
-    """Stores the deliveries in new events and joins them to messages, and new messages (those numbered from
-    `first_message`) to deliveries stored earlier. Returns what their sessions gain."""
-    joined = records(writer.execute(_OF_NEW_MESSAGES, (first_message,)), _Joined)
-    gained = [SettledIn(row.session, row.consumer, row.burials) for row in joined if row.session]
-    first = 1 + int(writer.execute("SELECT coalesce(max(number), 0) FROM deliveries").fetchone()[0])
-    new = list(_rows(happened, first))
-    if new:
-        writer.executemany(_UPSERT, map(msgspec.structs.astuple, new))
-        gained += records(writer.execute(_CONSUMERS_OF_NEW, (first,)), SettledIn)
-        gained += _burials(writer, happened)
-    touched = {(row.message_id, row.source) for row in joined} | {(row.message_id, row.source) for row in new}
-    writer.executemany(_STATUS, sorted(touched))
-    return gained
+def store(
+    writer: Writer, names: NameTable, happened: Sequence[Happened], new: NewMessages, traffic: Traffic
+) -> list[SettledIn]:
+    """Stores the outcomes in new events and joins them to messages, and new messages to outcomes stored earlier. Adds
+    to `traffic`; returns what their sessions gain."""
+    folding = _Folding({}, traffic)
+    for *outcome, number, session, target in _early(writer, new.first):
+        folding.fold(cast(Outcome, outcome), number, session, target)
+    outcomes = [*_outcomes(names.numbers(writer, _consumers(happened)), happened)]
+    messages = _messages(writer, outcomes, _of_batch(new) if outcomes else {})
+    folding.load(writer, messages, new.first)
+    return _settle(writer, outcomes, messages, folding)
 
 
-def has_settled(database: Database, consumer: str) -> bool:
-    """Whether this module is known to have handled or buried anything."""
-    return bool(database.rows(_ANY_SETTLED, (consumer,)))
+def settle(writer: Writer, outcomes: Sequence[Outcome], traffic: Traffic) -> None:
+    """Stores these outcomes of messages that are stored, or are not known; without their sessions' gains."""
+    messages = _messages(writer, outcomes, {})
+    folding = _Folding({}, traffic)
+    folding.load(writer, messages, _NO_NUMBER)
+    _settle(writer, outcomes, messages, folding)
 
 
-def settled_by(database: Database, consumer: str, messages: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of these messages, by source and id, this module is known to have handled or buried for good."""
-    return {message for message in messages if database.rows(_SETTLED_BY, (message[1], message[0], consumer))}
+def _settle(
+    writer: Writer, outcomes: Sequence[Outcome], messages: Sequence[_Message | None], folding: _Folding
+) -> list[SettledIn]:
+    """In their order: the last of a delivery is the one that stands."""
+    for outcome, message in zip(outcomes, messages, strict=True):
+        if message:
+            folding.fold(outcome, *message)
+        else:
+            writer.execute(_INSERT_EARLY, (pack_id(outcome[0]), *outcome[1:]))
+    insert_rows(writer, "packed_deliveries", _COLUMNS, list(folding.changed.values()), _REPLACE)
+    return [SettledIn(*key, burials) for key, burials in folding.gained.items()]
 
 
-def _burials(writer: Writer, happened: Sequence[Happened]) -> Iterator[SettledIn]:
-    """One for every burial in these events whose message is known; the others wait for theirs."""
-    for fact in happened:
-        if isinstance(fact.event, Buried):
-            buried = fact.event.delivery
-            for (session,) in writer.execute(_SESSION_OF, (buried.id, buried.source)).fetchall():
-                if session:
-                    yield SettledIn(session, fact.module, 1)
+# Beyond every number.
+_NO_NUMBER = 2**62
 
 
-def _rows(happened: Sequence[Happened], first: int) -> Iterator[_Delivery]:
-    number = first
+class _Folding:
+    """Outcomes one by one, over what is stored of their messages: by message and consumer."""
+
+    def __init__(self, stored: dict[int, dict[int, _Stored]], traffic: Traffic) -> None:
+        self._stored, self._traffic = stored, traffic
+        self.changed: dict[tuple[int, int], _Stored] = {}
+        self.gained: dict[tuple[int, int], int] = {}
+
+    def load(self, writer: Writer, messages: Iterable[_Message | None], first_new: int) -> None:
+        """What is stored of these messages; of those numbered from `first_new` nothing can be."""
+        self._stored |= _stored(writer, {message[0] for message in messages if message and message[0] < first_new})
+
+    def fold(self, outcome: Outcome, number: int, session: int, target: int) -> None:
+        _, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path = outcome
+        if session:
+            self.gained[session, consumer] = self.gained.get((session, consumer), 0) + burials
+        of_message = self._stored.get(number)
+        if of_message is None:
+            of_message = self._stored[number] = {}
+            self._traffic.first(session, source, target, consumer, status, latency_us)
+        else:
+            burials += self._again(of_message, outcome, session, target)
+        row = (number, consumer, status, attempts, settled_us, latency_us, burials, reason, path)
+        of_message[consumer] = self.changed[number, consumer] = row
+
+    def _again(self, of_message: dict[int, _Stored], outcome: Outcome, session: int, target: int) -> int:
+        """There is a delivery of this message already; the burials of this one so far."""
+        _, source, consumer, status, _, _, latency_us, *_ = outcome
+        before = of_message.get(consumer)
+        others = [row[_STATUS] for other, row in of_message.items() if other != consumer]
+        worst = max([*others, before[_STATUS]] if before else others)
+        self._traffic.message(session, source, target, worst, max([*others, status]))
+        if before is None:
+            self._traffic.another(session, source, target, consumer, status, latency_us)
+            return 0
+        self._traffic.changed(session, source, consumer, before[_STATUS], before[_LATENCY], status, latency_us)
+        return int(before[_BURIALS])
+
+
+def _early(writer: Writer, first_message: int) -> list[Row]:
+    """Taken out of the table: outcomes of messages that are new."""
+    if not writer.execute(_ANY_EARLY).fetchone():
+        return []
+    found = writer.execute(_EARLY_OF_NEW, (first_message,)).fetchall()
+    writer.execute(_FORGET_EARLY, (first_message,))
+    return found
+
+
+def _of_batch(new: NewMessages) -> dict[tuple[str, int], _Message]:
+    """The messages that are new, by id and source."""
+    return {
+        (fact.envelope.id, source): (number, session, target)
+        for fact, (number, _, source, target, _, session, *_) in zip(new.sent, new.rows, strict=True)
+    }
+
+
+def _messages(
+    writer: Writer, outcomes: Sequence[Outcome], of_batch: Mapping[tuple[str, int], _Message]
+) -> list[_Message | None]:
+    """The message of each outcome: often one of the same batch, else it is looked up."""
+    messages = [of_batch.get(outcome[:2]) for outcome in outcomes]
+    wanted = [
+        (at, pack_id(outcome[0]), outcome[1])
+        for at, (outcome, message) in enumerate(zip(outcomes, messages, strict=True))
+        if message is None
+    ]
+    for at, *message in select_with(writer, "wanted", "position, message_id, source", wanted, _MESSAGES_OF):
+        messages[at] = tuple(message)
+    return messages
+
+
+def _stored(writer: Writer, numbers: set[int]) -> dict[int, dict[int, _Stored]]:
+    """The deliveries of these messages that are stored, by message and consumer."""
+    if not numbers:
+        return {}
+    low, high = min(numbers), max(numbers)
+    if high - low < _SPARSE * len(numbers):
+        rows: Iterator[Row] = writer.execute(_STORED_BETWEEN, (low, high))
+    else:
+        rows = select_with(writer, "wanted", "number", [(number,) for number in sorted(numbers)], _STORED_OF)
+    stored: dict[int, dict[int, _Stored]] = {}
+    for row in rows:
+        if row[0] in numbers:
+            stored.setdefault(row[0], {})[row[1]] = row
+    return stored
+
+
+def _consumers(happened: Sequence[Happened]) -> Iterator[str]:
+    """Every name that an outcome needs."""
     for fact in happened:
         event = fact.event
         if isinstance(event, Handled):
+            yield fact.module
+            yield from {delivery.source for delivery in event.deliveries}
+        elif isinstance(event, Retried | Buried):
+            yield fact.module
+            yield event.delivery.source
+
+
+def _outcomes(numbers: dict[str, int], happened: Sequence[Happened]) -> Iterator[Outcome]:
+    for fact in happened:
+        event = fact.event
+        if isinstance(event, Handled):
+            consumer = numbers[fact.module]
             for delivery in event.deliveries:
-                yield _row(number, delivery, fact.module, "handled")
-                number += 1
+                settled_us = delivery.settled_us
+                yield (
+                    delivery.id,
+                    numbers[delivery.source],
+                    consumer,
+                    HANDLED,
+                    delivery.attempts,
+                    settled_us,
+                    settled_us - delivery.sent_us,
+                    0,
+                    "",
+                    "",
+                )
         elif isinstance(event, Retried):
-            yield _row(number, event.delivery, fact.module, "retrying", event.reason)
-            number += 1
+            yield outcome(numbers, event.delivery, fact.module, RETRYING, reason=event.reason)
         elif isinstance(event, Buried):
-            yield _row(number, event.delivery, fact.module, "buried", event.reason, event.path, burials=1)
-            number += 1
+            yield outcome(numbers, event.delivery, fact.module, BURIED, 1, event.reason, event.path)
 
 
-def _row(
-    number: int, delivery: Settled, consumer: str, status: str, reason: str = "", path: str = "", burials: int = 0
-) -> _Delivery:
-    return _Delivery(
-        number=number,
-        source=delivery.source,
-        message_id=delivery.id,
-        consumer=consumer,
-        status=status,
-        attempts=delivery.attempts,
-        sent_us=delivery.sent_us,
-        settled_us=delivery.settled_us,
-        reason=reason,
-        path=path,
-        burials=burials,
+def outcome(
+    numbers: dict[str, int],
+    delivery: Settled,
+    consumer: str,
+    status: int,
+    burials: int = 0,
+    reason: str = "",
+    path: str = "",
+) -> Outcome:
+    return (
+        delivery.id,
+        numbers[delivery.source],
+        numbers[consumer],
+        status,
+        delivery.attempts,
+        delivery.settled_us,
+        delivery.settled_us - delivery.sent_us,
+        burials,
+        reason,
+        path,
     )

@@ -13,8 +13,9 @@ from claude_comm.envelope import WIRE_VERSION
 from claude_comm.names import Keys
 from claude_comm.progress.events import KINDS
 from claude_comm.progress.fold import Fact, fold
-from claude_comm.store.database import Database, Writer, records
+from claude_comm.store.database import Database
 from claude_comm.store.project import Projected, store
+from claude_comm.store.statements import Writer, records
 
 # Bodies that are in memory at once.
 _PAGE = 200
@@ -48,7 +49,7 @@ def reread(database: Database, keys: Keys) -> Projected:
                 break
             writer.executemany("DELETE FROM newer WHERE number = ?", [(entry.number,) for entry in kept])
             facts = [fact for entry in kept if (fact := _folded(keys, entry))]
-            total, after = total + store(writer, facts), kept[-1].number
+            total, after = total + store(writer, database, facts), kept[-1].number
     return total
 
 

@@ -21,7 +21,8 @@ import msgspec
 from claude_comm.effects import Post
 from claude_comm.errors import ConfigurationError, StoreError
 from claude_comm.runtime.home import make_private_folders
-from claude_comm.store.database import Writer, open_database
+from claude_comm.store.database import open_database
+from claude_comm.store.statements import Writer
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "outbox"
 

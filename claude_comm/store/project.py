@@ -17,7 +17,9 @@ import msgspec
 from claude_comm.progress.fold import Fact, Happened, Newer, Sent, Unreadable, session_changes
 from claude_comm.store import counters, deliveries, rows, session_totals
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
-from claude_comm.store.database import Database, Writer
+from claude_comm.store.database import Database
+from claude_comm.store.statements import Writer
+from claude_comm.store.traffic import Traffic
 
 F = TypeVar("F", Sent, Happened, Unreadable, Newer)
 
@@ -50,23 +52,25 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
         fresh, moved = _beyond_checkpoints(writer, pages)
         if not moved:
             return Projected()
-        projected = store(writer, fresh)
+        projected = store(writer, database, fresh)
         save_in(writer, moved)
     return projected
 
 
-def store(writer: Writer, facts: Sequence[Fact]) -> Projected:
+def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projected:
     """Stores what is new of these facts, within the caller's transaction."""
-    sent, first_message = rows.insert_messages(writer, _of_kind(facts, Sent))
-    happened = rows.insert_events(writer, _of_kind(facts, Happened))
-    settled = deliveries.store(writer, happened, first_message)
+    names, traffic = database.names, Traffic()
+    new = rows.insert_messages(writer, names, _of_kind(facts, Sent), database.max_payload_bytes)
+    happened = rows.insert_events(writer, names, _of_kind(facts, Happened))
+    settled = deliveries.store(writer, names, happened, new, traffic)
+    traffic.write(writer, new.first)
     rows.insert_file_operations(writer, happened)
     rows.upsert_progress(writer, happened)
     counters.add(writer, happened)
-    session_totals.add(writer, session_changes(sent, happened), settled)
+    session_totals.add(writer, names, session_changes(new.sent, happened), settled)
     unreadable = rows.insert_unreadable(writer, _of_kind(facts, Unreadable))
     newer = rows.insert_newer(writer, _of_kind(facts, Newer))
-    return Projected(len(facts), len(sent), len(happened), unreadable, newer)
+    return Projected(len(facts), len(new.sent), len(happened), unreadable, newer)
 
 
 def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list[Fact], dict[str, Checkpoint]]:

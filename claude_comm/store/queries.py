@@ -5,14 +5,18 @@ Law: read only. Text comes back as it was sent: a face that shows it strips cont
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from claude_comm.errors import UnknownMessage
 from claude_comm.store.database import Database
+from claude_comm.store.newest import Before, newest
+from claude_comm.store.packing import id_range, pack_id, unpack_entry, unpack_id
 from claude_comm.store.records import (
+    DELIVERY_STATUSES,
+    MESSAGE_STATUSES,
     Counts,
     DeliveryRow,
     FileOperationRow,
@@ -22,6 +26,8 @@ from claude_comm.store.records import (
     UnreadableRow,
 )
 from claude_comm.store.session_totals import modules
+from claude_comm.store.statements import Decoder
+from claude_comm.store.traffic import RETRYING
 
 # Beyond this, digits are no row number (SQLite's are signed 64-bit) but may still start a message id.
 _MAX_NUMBER_DIGITS = 18
@@ -29,10 +35,18 @@ _LAST_CHARACTER = "\U0010ffff"
 
 
 _MESSAGE = """
-SELECT m.number, m.message_id AS id, m.source, m.target, m.type, m.session, m.time_us, m.agreement, m.correlation,
-       m.causation, m.reply_to, m.content_type, m.headers, m.traceparent, m.stream, m.entry_id, m.size_bytes, m.data,
-       coalesce(c.status, 'sent') AS status
-FROM messages AS m LEFT JOIN module_communications AS c ON c.id = m.communication
+SELECT m.number, m.message_id AS id, s.name AS source, t.name AS target, k.name AS type, x.name AS session, m.time_us,
+       a.name AS agreement, m.correlation, m.causation, m.reply_to, c.name AS content_type, m.headers, m.traceparent,
+       st.name AS stream, m.entry AS entry_id, m.size_bytes, m.data, m.digest,
+       coalesce((SELECT max(d.status) FROM packed_deliveries AS d WHERE d.message = m.number), 0) AS status
+FROM packed_messages AS m
+CROSS JOIN names AS s ON s.id = m.source
+CROSS JOIN names AS t ON t.id = m.target
+CROSS JOIN names AS k ON k.id = m.type
+CROSS JOIN names AS x ON x.id = m.session
+CROSS JOIN names AS a ON a.id = m.agreement
+CROSS JOIN names AS c ON c.id = m.content_type
+CROSS JOIN names AS st ON st.id = m.stream
 """
 _SESSION = (
     "SELECT session_id, files_processed, errors_encountered, bytes_processed, modules_active, start_time, end_time,"
@@ -42,32 +56,57 @@ _FILE_OPERATION = "SELECT id, session_id, operation_type, file_path, status, det
 
 
 # Where a count is not of the table of its name.
-_TABLES = {"sessions": "session_stats"}
+_TABLES = {"sessions": "session_stats", "messages": "packed_messages", "events": "packed_events"}
+
+_ANY_SETTLED = """
+SELECT 1 FROM traffic WHERE session = 0 AND target = (SELECT id FROM names WHERE name = ?) AND handled + failed > 0
+LIMIT 1
+"""
+_ANY_EARLY_SETTLED = f"""
+SELECT 1 FROM early_deliveries WHERE consumer = (SELECT id FROM names WHERE name = ?) AND status != {RETRYING} LIMIT 1
+"""
+_SETTLED_BY = f"""
+SELECT 1 FROM packed_messages AS m JOIN packed_deliveries AS d
+    ON d.message = m.number AND d.consumer = (SELECT id FROM names WHERE name = ?) AND d.status != {RETRYING}
+WHERE m.message_id = ? AND m.source = (SELECT id FROM names WHERE name = ?)
+"""
+_EARLY_SETTLED_BY = f"""
+SELECT 1 FROM early_deliveries WHERE consumer = (SELECT id FROM names WHERE name = ?) AND message_id = ?
+    AND source = (SELECT id FROM names WHERE name = ?) AND status != {RETRYING}
+"""
+# Rows asked for at once.
+_PAGE = 500
 
 
 def messages(
-    database: Database, *, target: str = "", source: str = "", session: str = "", limit: int | None = None
+    database: Database,
+    *,
+    target: str = "",
+    source: str = "",
+    session: str = "",
+    limit: int | None = None,
+    before: Before | None = None,
 ) -> list[MessageRow]:
-    """Newest first, by the time of sending; an empty filter lets all through."""
-    where, values = _where({"m.target": target, "m.source": source, "m.session": session})
-    return _messages(database, f"{where} ORDER BY m.time_us DESC, m.number DESC LIMIT ?", (*values, _limit(limit)))
+    """Newest first, by the time of sending; an empty filter lets all through. `before` continues after a row."""
+    with database.snapshot():
+        numbers = newest(database, source=source, target=target, session=session, limit=limit, before=before)
+        return [row for part in _parts(numbers) for row in _numbered(database, part)]
 
 
 def message(database: Database, reference: str) -> MessageRow:
     """The message with this number, this id, or the only one whose id starts so. Raises UnknownMessage."""
-    if rows := _numbered(database, reference):
+    if rows := _numbered(database, _as_numbers(reference)):
         return rows[0]
     try:
         reference.encode()
     except UnicodeEncodeError:
         raise UnknownMessage(reference) from None
-    exact = ("m.message_id = ?", (reference,))
-    starts_so = ("m.message_id > ? AND m.message_id < ?", (reference, reference + _LAST_CHARACTER))
-    for where, values in (exact, starts_so):
-        (count,) = database.rows(f"SELECT count(*) FROM messages AS m WHERE {where}", values)[0]
-        if count == 1:
-            return _messages(database, f"WHERE {where}", values)[0]
-        if count:
+    for where, values in _references(reference):
+        found = database.rows(f"SELECT number FROM packed_messages WHERE {where} LIMIT 2", values)
+        if len(found) == 1:
+            return _numbered(database, [found[0][0]])[0]
+        if found:
+            (count,) = database.rows(f"SELECT count(*) FROM packed_messages WHERE {where}", values)[0]
             raise UnknownMessage(reference, count)
     raise UnknownMessage(reference)
 
@@ -75,31 +114,55 @@ def message(database: Database, reference: str) -> MessageRow:
 def related(database: Database, id_: str, *, limit: int) -> list[MessageRow]:
     """The message of that id, those that it caused, and those that name it as what they belong to."""
     # One index each: a condition with OR over three would walk the table.
-    found: dict[int, MessageRow] = {}
-    for where in (
-        "m.message_id = ?",
-        "m.correlation = ? AND m.correlation != ''",
-        "m.causation = ? AND m.causation != ''",
-    ):
-        rows = _messages(database, f"WHERE {where} ORDER BY m.time_us LIMIT ?", (id_, limit))
-        found |= {row.number: row for row in rows}
-    return list(found.values())
+    numbers: dict[int, None] = {}
+    for where in ("message_id = ?", "correlation = ? AND correlation != ''", "causation = ? AND causation != ''"):
+        sql = f"SELECT number FROM packed_messages WHERE {where} ORDER BY time_us LIMIT ?"
+        numbers |= dict.fromkeys(number for (number,) in database.rows(sql, (pack_id(id_), limit)))
+    return [row for part in _parts([*numbers]) for row in _numbered(database, part)]
 
 
-def _numbered(database: Database, reference: str) -> list[MessageRow]:
+def _as_numbers(reference: str) -> list[int]:
     if reference.isascii() and reference.isdigit() and reference[0] != "0" and len(reference) <= _MAX_NUMBER_DIGITS:
-        return _messages(database, "WHERE m.number = ?", (int(reference),))
+        return [int(reference)]
     return []
+
+
+def _references(reference: str) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """What the id may be: the whole of it, then its start."""
+    yield "message_id = ?", (pack_id(reference),)
+    packed = id_range(reference)
+    as_text = "message_id > ? AND message_id < ?", (reference, reference + _LAST_CHARACTER)
+    if packed is None:
+        yield as_text
+    else:
+        yield f"({as_text[0]}) OR message_id BETWEEN ? AND ?", (*as_text[1], *packed)
 
 
 def deliveries(database: Database, row: MessageRow) -> list[DeliveryRow]:
     """What became of a message, by consumer; empty while no consumer has settled it."""
     return database.records(
         DeliveryRow,
-        "SELECT consumer, status, attempts, sent_us, settled_us, reason, path FROM deliveries"
-        " WHERE message_id = ? AND source = ? ORDER BY consumer",
-        (row.id, row.source),
+        "SELECT c.name AS consumer, d.status, d.attempts, d.settled_us - d.latency_us AS sent_us, d.settled_us,"
+        " d.reason, d.path FROM packed_deliveries AS d JOIN names AS c ON c.id = d.consumer"
+        " WHERE d.message = ? ORDER BY c.name",
+        (row.number,),
+        decode={"status": DELIVERY_STATUSES.__getitem__},
     )
+
+
+def has_settled(database: Database, consumer: str) -> bool:
+    """Whether this module is known to have handled or buried anything."""
+    return bool(database.rows(_ANY_SETTLED, (consumer,)) or database.rows(_ANY_EARLY_SETTLED, (consumer,)))
+
+
+def settled_by(database: Database, consumer: str, messages: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these messages, by source and id, this module is known to have handled or buried for good."""
+    values = [(consumer, pack_id(id_), source) for source, id_ in messages]
+    return {
+        message
+        for message, value in zip(messages, values, strict=True)
+        if database.rows(_SETTLED_BY, value) or database.rows(_EARLY_SETTLED_BY, value)
+    }
 
 
 def progress(database: Database, *, module: str = "", task: str = "") -> list[ProgressRow]:
@@ -163,8 +226,32 @@ def _limit(limit: int | None) -> int:
     return -1 if limit is None else max(0, limit)
 
 
-def _messages(database: Database, rest: str, values: Sequence[object]) -> list[MessageRow]:
-    return database.records(MessageRow, f"{_MESSAGE} {rest}", values, decode={"headers": msgspec.json.decode})
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[start : start + _PAGE] for start in range(0, len(numbers), _PAGE))
+
+
+def _numbered(database: Database, numbers: Sequence[int]) -> list[MessageRow]:
+    """The messages with these numbers, in their order; those that are not there are left out."""
+    if not numbers:
+        return []
+    sql = f"{_MESSAGE} WHERE m.number IN ({', '.join('?' * len(numbers))})"
+    rows = {row.number: row for row in database.records(MessageRow, sql, numbers, decode=_DECODERS)}
+    return [rows[number] for number in numbers if number in rows]
+
+
+def _headers(text: str) -> dict[str, str]:
+    return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+
+
+_DECODERS: dict[str, Decoder] = {
+    "id": unpack_id,
+    "correlation": unpack_id,
+    "causation": unpack_id,
+    "entry_id": unpack_entry,
+    "headers": _headers,
+    "digest": bytes.hex,
+    "status": MESSAGE_STATUSES.__getitem__,
+}
 
 
 def _sessions(database: Database, rest: str, values: Sequence[object]) -> list[SessionRow]:

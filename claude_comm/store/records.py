@@ -12,9 +12,15 @@ import msgspec
 from claude_comm.errors import DecodeError
 from claude_comm.store.timestamps import iso
 
+# By the numbers that the store keeps.
+MESSAGE_STATUSES = ("sent", "handled", "retrying", "failed")
+DELIVERY_STATUSES = ("", "handled", "retrying", "buried")
+
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """A message; `number` is what `list` shows. `status` is sent, handled, retrying or failed."""
+    """A message; `number` is what `list` shows. `status` is sent, handled, retrying or failed.
+
+    A payload that was too large to be stored is empty, and `digest` is its SHA-256 in hexadecimal."""
 
     number: int
     id: str
@@ -34,6 +40,7 @@ class MessageRow(msgspec.Struct, frozen=True):
     entry_id: str
     size_bytes: int
     data: bytes
+    digest: str
     status: str
 
     @property
@@ -43,6 +50,11 @@ class MessageRow(msgspec.Struct, frozen=True):
 
     def payload(self) -> Any:
         """The payload decoded. Raises DecodeError."""
+        if self.digest:
+            raise DecodeError(
+                f"the payload of message {self.number} was too large to be stored: of its {self.size_bytes:,} bytes"
+                " there is a digest (CLAUDE_COMM_PROJECTION_PAYLOAD_BYTES sets how much is kept)."
+            )
         try:
             return msgspec.msgpack.decode(self.data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -1,66 +1,34 @@
 """From facts to rows, one function per table; each returns what was new.
 
 Law: a row is inserted under a number that this transaction chose, one above the last; where a unique index refused
-some, the new rows are those whose numbers exist afterwards. So one statement serves a batch, and what it inserted is
+some, the new rows are those whose numbers exist afterwards. So one statement serves many rows, and what it inserted is
 known exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
-from claude_comm.progress.events import FileOperation, TaskProgress
+from claude_comm.envelope import Envelope
+from claude_comm.progress.events import FileOperation, Handled, TaskProgress
 from claude_comm.progress.fold import Happened, Newer, Sent, Unreadable
-from claude_comm.store.database import Writer, insert_into
+from claude_comm.store.name_table import NameTable
+from claude_comm.store.packing import pack_entry, pack_id
+from claude_comm.store.statements import Row, Writer, insert_into, insert_rows
 from claude_comm.store.timestamps import iso
 
-
-class _Message(msgspec.Struct, frozen=True, gc=False):
-    number: int
-    source: str
-    message_id: str
-    target: str
-    type: str
-    session: str
-    time_us: int
-    agreement: str
-    correlation: str
-    causation: str
-    reply_to: str
-    content_type: str
-    headers: str
-    traceparent: str
-    stream: str
-    entry_id: str
-    size_bytes: int
-    data: bytes
-    communication: int
-
-
-class _Communication(msgspec.Struct, frozen=True, gc=False):
-    id: int
-    session_id: str
-    source_module: str
-    target_module: str
-    message_type: str
-    status: str
-    metrics: str
-    created_at: str
-
-
-class _Event(msgspec.Struct, frozen=True, gc=False):
-    number: int
-    source: str
-    event_id: str
-    module: str
-    kind: str
-    session: str
-    time_us: int
-    stream: str
-    entry_id: str
-    data: bytes
+MESSAGE_COLUMNS = (
+    "number, message_id, source, target, type, session, agreement, content_type, stream, time_us, entry, size_bytes,"
+    " correlation, causation, reply_to, headers, traceparent, digest, data"
+)
+EVENT_COLUMNS = "number, event_id, source, module, kind, session, time_us, stream, entry, data"
+_ONCE_A_MESSAGE = "ON CONFLICT (message_id, source) DO NOTHING"
+_ONCE_AN_EVENT = "ON CONFLICT (event_id, source) DO NOTHING"
+_EMPTY = bytearray()
 
 
 class _FileOperation(msgspec.Struct, frozen=True, gc=False):
@@ -83,36 +51,43 @@ class _Progress(msgspec.Struct, frozen=True, gc=False):
 
 _astuple = msgspec.structs.astuple
 
-_INSERT_MESSAGE = f"{insert_into('messages', _Message)} ON CONFLICT (message_id, source) DO NOTHING"
-_INSERT_COMMUNICATION = insert_into("module_communications", _Communication)
-_INSERT_EVENT = f"{insert_into('events', _Event)} ON CONFLICT (event_id, source) DO NOTHING"
 _INSERT_FILE_OPERATION = insert_into("file_operations", _FileOperation)
 # In the order of the module's events stream: the last one read is the latest, whatever its clock said.
 _UPSERT_PROGRESS = insert_into("progress", _Progress).replace("INSERT", "INSERT OR REPLACE", 1)
 _INSERT_UNREADABLE = f"{insert_into('unreadable', Unreadable)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
-
 _INSERT_NEWER = f"{insert_into('newer', Newer)} ON CONFLICT (stream, entry_id, digest) DO NOTHING"
 
 
-def insert_messages(writer: Writer, sent: Sequence[Sent]) -> tuple[list[Sent], int]:
-    """The messages that were new, with their communications; and the number that the first of the batch was given."""
-    first = 1 + _last(writer, "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
-    communication = 1 + _last(writer, "SELECT max(id) FROM module_communications")
-    rows = (_message(fact, first + index, communication + index) for index, fact in enumerate(sent))
-    writer.executemany(_INSERT_MESSAGE, map(_astuple, rows))
-    numbers = writer.execute("SELECT number FROM messages WHERE number >= ?", (first,)).fetchall()
+class NewMessages(msgspec.Struct, frozen=True):
+    """The messages of a batch that were new, each with its row; `first` is the least number that one may have."""
+
+    first: int
+    sent: Sequence[Sent]
+    rows: Sequence[Row]
+
+
+def insert_messages(writer: Writer, names: NameTable, sent: Sequence[Sent], max_payload_bytes: int) -> NewMessages:
+    """Inserts those that are new."""
+    first = 1 + _last(writer, "SELECT seq FROM sqlite_sequence WHERE name = 'packed_messages'")
+    rows = message_rows(writer, names, sent, range(first, first + len(sent)), max_payload_bytes)
+    if insert_rows(writer, "packed_messages", MESSAGE_COLUMNS, rows, _ONCE_A_MESSAGE) == len(rows):
+        return NewMessages(first, sent, rows)
+    numbers = writer.execute("SELECT number FROM packed_messages WHERE number >= ?", (first,)).fetchall()
     new = [number - first for (number,) in numbers]
-    communications = (_communication(sent[index], communication + index) for index in new)
-    writer.executemany(_INSERT_COMMUNICATION, map(_astuple, communications))
-    return [sent[index] for index in new], first
+    return NewMessages(first, [sent[at] for at in new], [rows[at] for at in new])
 
 
-def insert_events(writer: Writer, happened: Sequence[Happened]) -> list[Happened]:
+def insert_events(writer: Writer, names: NameTable, happened: Sequence[Happened]) -> list[Happened]:
     """The events that were new."""
-    first = 1 + _last(writer, "SELECT max(number) FROM events")
-    writer.executemany(_INSERT_EVENT, (_astuple(_event(fact, first + index)) for index, fact in enumerate(happened)))
-    numbers = writer.execute("SELECT number FROM events WHERE number >= ?", (first,)).fetchall()
-    return [happened[number - first] for (number,) in numbers]
+    if not happened:
+        return []
+    first = 1 + _last(writer, "SELECT max(number) FROM packed_events")
+    numbers = names.numbers(writer, _names_of_events(happened))
+    rows = [_event(fact, number, numbers) for number, fact in enumerate(happened, first)]
+    if insert_rows(writer, "packed_events", EVENT_COLUMNS, rows, _ONCE_AN_EVENT) == len(rows):
+        return list(happened)
+    new = writer.execute("SELECT number FROM packed_events WHERE number >= ?", (first,)).fetchall()
+    return [happened[number - first] for (number,) in new]
 
 
 def insert_file_operations(writer: Writer, happened: Sequence[Happened]) -> None:
@@ -144,58 +119,77 @@ def _last(writer: Writer, query: str) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def _message(fact: Sent, number: int, communication: int) -> _Message:
-    envelope = fact.envelope
-    return _Message(
-        number=number,
-        source=envelope.source,
-        message_id=envelope.id,
-        target=envelope.target,
-        type=envelope.type,
-        session=envelope.session,
-        time_us=envelope.time,
-        agreement=envelope.agreement,
-        correlation=envelope.correlation,
-        causation=envelope.causation,
-        reply_to=envelope.reply_to,
-        content_type=envelope.content_type,
-        headers=msgspec.json.encode(envelope.headers).decode() if envelope.headers else "{}",
-        traceparent=envelope.traceparent,
-        stream=fact.stream,
-        entry_id=fact.entry_id,
-        size_bytes=fact.size_bytes,
-        data=bytes(envelope.data),
-        communication=communication,
+def _names_of_events(happened: Sequence[Happened]) -> Iterator[str]:
+    for fact in happened:
+        yield from (fact.stream, fact.module, kind(fact), fact.envelope.source, fact.envelope.session)
+
+
+def kind(fact: Happened) -> str:
+    return str(type(fact.event).__struct_config__.tag)
+
+
+def message_rows(
+    writer: Writer, names: NameTable, sent: Sequence[Sent], numbers: Iterable[int], max_payload_bytes: int
+) -> list[Row]:
+    """A row for each message, with its number and in the order of MESSAGE_COLUMNS."""
+    # What many messages of a batch have in common is looked up once.
+    headings = [_heading(fact.stream, fact.envelope) for fact in sent]
+    distinct = set(headings)
+    number_of = names.numbers(writer, chain.from_iterable(distinct))
+    packed = {heading: tuple(number_of[name] for name in heading) for heading in distinct}
+    return [
+        _message(number, fact, packed[heading], max_payload_bytes)
+        for number, fact, heading in zip(numbers, sent, headings, strict=True)
+    ]
+
+
+def _heading(stream: str, envelope: Envelope) -> tuple[str, ...]:
+    return (
+        envelope.source,
+        envelope.target,
+        envelope.type,
+        envelope.session,
+        envelope.agreement,
+        envelope.content_type,
+        stream,
     )
 
 
-def _communication(fact: Sent, number: int) -> _Communication:
+def _message(number: int, fact: Sent, heading: tuple[int, ...], max_payload_bytes: int) -> Row:
     envelope = fact.envelope
-    return _Communication(
-        id=number,
-        session_id=envelope.session,
-        source_module=envelope.source,
-        target_module=envelope.target,
-        message_type=envelope.type,
-        status="sent",
-        metrics=f'{{"size_bytes":{fact.size_bytes}}}',
-        created_at=iso(envelope.time),
+    data, digest = bytearray(envelope.data), _EMPTY
+    if len(data) > max_payload_bytes:
+        data, digest = _EMPTY, bytearray(hashlib.sha256(data).digest())
+    return (
+        number,
+        pack_id(envelope.id),
+        *heading,
+        envelope.time,
+        pack_entry(fact.entry_id),
+        fact.size_bytes,
+        pack_id(envelope.correlation) if envelope.correlation else "",
+        pack_id(envelope.causation) if envelope.causation else "",
+        envelope.reply_to,
+        msgspec.json.encode(envelope.headers).decode() if envelope.headers else "",
+        envelope.traceparent,
+        digest,
+        data,
     )
 
 
-def _event(fact: Happened, number: int) -> _Event:
+def _event(fact: Happened, number: int, numbers: dict[str, int]) -> Row:
     envelope = fact.envelope
-    return _Event(
-        number=number,
-        source=envelope.source,
-        event_id=envelope.id,
-        module=fact.module,
-        kind=str(type(fact.event).__struct_config__.tag),
-        session=envelope.session,
-        time_us=envelope.time,
-        stream=fact.stream,
-        entry_id=fact.entry_id,
-        data=bytes(envelope.data),
+    return (
+        number,
+        pack_id(envelope.id),
+        numbers[envelope.source],
+        numbers[fact.module],
+        numbers[kind(fact)],
+        numbers[envelope.session],
+        envelope.time,
+        numbers[fact.stream],
+        pack_entry(fact.entry_id),
+        _EMPTY if isinstance(fact.event, Handled) else bytearray(envelope.data),
     )
 
 

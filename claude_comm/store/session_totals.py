@@ -5,14 +5,15 @@ Law: only ever called with facts that were new to the projection, in the transac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from claude_comm.progress.events import MAX_COUNT
 from claude_comm.progress.fold import SessionChange
-from claude_comm.store.database import Writer, insert_into
 from claude_comm.store.deliveries import SettledIn
+from claude_comm.store.name_table import NameTable
+from claude_comm.store.statements import Writer, insert_into
 from claude_comm.store.timestamps import iso
 
 
@@ -38,13 +39,14 @@ ON CONFLICT (session_id) DO UPDATE SET
 """
 
 
-def add(writer: Writer, changes: Mapping[str, SessionChange], settled: Iterable[SettledIn]) -> None:
+def add(writer: Writer, names: NameTable, changes: Mapping[str, SessionChange], settled: Sequence[SettledIn]) -> None:
     """Adds what was sent and what happened, and what the consumers settled."""
     total = dict(changes)
+    texts = names.texts(writer, (number for one in settled for number in (one.session, one.consumer)))
     for delivery in settled:
-        change = total.setdefault(delivery.session, SessionChange())
+        change = total.setdefault(texts[delivery.session], SessionChange())
         change.errors += delivery.burials
-        change.modules.add(delivery.consumer)
+        change.modules.add(texts[delivery.consumer])
     rows = [_row(writer, session, change) for session, change in total.items()]
     writer.executemany(_ADD, map(msgspec.structs.astuple, rows))
 

@@ -37,14 +37,17 @@ _DAY_S = 86_400
 _EPOCH_DAY = 2_440_587.5
 
 _OLD = "SELECT session_id FROM session_stats WHERE julianday(coalesce(end_time, start_time, created_at)) < ?"
+_OLD_NUMBERS = f"SELECT id FROM names WHERE id != 0 AND name IN ({_OLD})"
 # Deliveries before messages: they have their session from them.
 _REMOVE_OLD = (
-    "DELETE FROM deliveries WHERE (message_id, source) IN"
-    f" (SELECT message_id, source FROM messages WHERE session IN ({_OLD}))",
-    f"DELETE FROM messages WHERE session IN ({_OLD})",
-    f"DELETE FROM events WHERE session IN ({_OLD})",
+    "DELETE FROM packed_deliveries WHERE message IN"
+    f" (SELECT number FROM packed_messages WHERE session IN ({_OLD_NUMBERS}))",
+    f"DELETE FROM packed_messages WHERE session IN ({_OLD_NUMBERS})",
+    f"DELETE FROM packed_events WHERE session IN ({_OLD_NUMBERS})",
+    f"DELETE FROM traffic WHERE session IN ({_OLD_NUMBERS})",
+    f"DELETE FROM latencies WHERE session IN ({_OLD_NUMBERS})",
     f"DELETE FROM progress WHERE session IN ({_OLD})",
-    f"DELETE FROM module_communications WHERE session_id IN ({_OLD})",
+    f"DELETE FROM tracked_communications WHERE session_id IN ({_OLD})",
     f"DELETE FROM file_operations WHERE session_id IN ({_OLD})",
 )
 
@@ -164,12 +167,14 @@ def track_module_communication(
         _text(status, "status"),
         _json({} if metrics is None else metrics, "metrics"),
     )
-    return _insert(
-        db_path,
-        "INSERT INTO module_communications"
-        " (session_id, source_module, target_module, message_type, status, metrics) VALUES (?, ?, ?, ?, ?, ?)",
-        row,
-    )
+    with open_database(db_path) as database, database.write() as writer:
+        writer.execute(
+            "INSERT INTO module_communications"
+            " (session_id, source_module, target_module, message_type, status, metrics) VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        # The table is a view: its trigger has chosen the id.
+        return int(writer.execute("SELECT max(id) FROM tracked_communications").fetchone()[0])
 
 
 def cleanup_old_sessions(db_path: DatabasePath, days_to_keep: float = 30) -> int:

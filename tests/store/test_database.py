@@ -36,7 +36,7 @@ def test_the_public_tables_have_exactly_their_columns(tmp_path: Path) -> None:
     with open_database(tmp_path / "new" / "x.db") as database:
         for table, columns in PUBLIC.items():
             assert [row[1] for row in database.rows(f"PRAGMA table_info({table})")] == columns
-        tables = {name for (name,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {name for (name,) in database.rows("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
     assert {"messages", "progress", "checkpoints", "deliveries", "events", "unreadable"} <= tables
 
 
@@ -147,11 +147,8 @@ def test_what_an_older_release_stored_is_kept_by_every_later_form(
         with open_database(tmp_path / "x.db") as database, database.write() as writer:
             writer.execute("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", delivery)
     with open_database(tmp_path / "x.db") as database:
-        assert database.rows("SELECT * FROM deliveries") == [delivery]
-        with database.write() as writer:
-            writer.execute("UPDATE deliveries SET status = 'retrying'")
-        indexes = {name for (name,) in database.rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
-        assert {"deliveries_by_id", "deliveries_by_consumer"} <= indexes
+        columns = "source, message_id, consumer, status, attempts, sent_us, settled_us, reason, path, burials"
+        assert database.rows(f"SELECT {columns} FROM deliveries") == [delivery[1:]]
 
 
 def test_a_migration_that_fails_leaves_the_version_and_the_tables_alone(

@@ -97,7 +97,8 @@ def test_what_is_broken_and_not_newer_stays_unreadable(database: Database) -> No
 
 
 def test_a_column_that_another_tool_added_stops_nothing(database: Database) -> None:
-    for table in ("messages", "module_communications", "events", "deliveries", "session_stats", "file_operations"):
+    packed = ("packed_messages", "packed_events", "packed_deliveries", "tracked_communications", "traffic", "names")
+    for table in (*packed, "session_stats", "file_operations"):
         with database.write() as writer:
             writer.execute(f"ALTER TABLE {table} ADD COLUMN of_another_tool TEXT")
     message = envelope(session="s")

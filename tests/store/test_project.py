@@ -256,7 +256,7 @@ def test_a_number_never_names_a_second_message(database: Database) -> None:
     """Also after the newest message was removed with its session."""
     put(database, page(inbox("b"), envelope(), envelope()))
     with database.write() as writer:
-        writer.execute("DELETE FROM messages")
+        writer.execute("DELETE FROM packed_messages")
     put(database, page(inbox("b"), envelope(), first=3))
     assert database.rows("SELECT number FROM messages") == [(3,)]
 

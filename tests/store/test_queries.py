@@ -79,7 +79,7 @@ def test_progress_has_a_percentage_also_without_a_total(database: Database) -> N
 
 
 def test_a_pair_counts_inbox_and_topic_and_measures_latency(database: Database) -> None:
-    """Nearest rank: every percentile is a latency that occurred."""
+    """Nearest rank: every percentile is within 1.6 % of a latency that occurred."""
     direct = [envelope() for _ in range(20)]
     published = envelope(target="topic:x")
     put(database, page(inbox("b"), *direct), page(stream(KEYS.topic("x")), published))
@@ -88,7 +88,9 @@ def test_a_pair_counts_inbox_and_topic_and_measures_latency(database: Database) 
     found = statistics.pair_statistics(database, "a", "b")
     assert (found.count, found.handled, found.failed, found.pending) == (21, 11, 1, 9)
     assert found.success_rate == 11 / 12
-    assert found.latency == statistics.Latency(p50_ms=6.0, p95_ms=99.0, mean_ms=14.0)
+    assert found.latency is not None
+    assert found.latency.mean_ms == 14.0
+    assert (found.latency.p50_ms, found.latency.p95_ms) == pytest.approx((6.0, 99.0), rel=0.016)
     assert statistics.pairs(database) == [("a", "b")]
     never = statistics.pair_statistics(database, "b", "a")
     assert (never.count, never.success_rate, never.latency) == (0, None, None)

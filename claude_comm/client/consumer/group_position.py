@@ -15,7 +15,7 @@ from claude_comm.effects import Operation
 from claude_comm.errors import StoreError
 from claude_comm.ops import resume
 from claude_comm.ops.resume import BEGINNING
-from claude_comm.store import deliveries
+from claude_comm.store import queries
 from claude_comm.store.database import Database, open_database
 from claude_comm.telemetry.logs import get_logger
 
@@ -38,8 +38,8 @@ def find_position(identity: Identity, stream: str) -> Operation[str]:
 
 def _handled_below(database: Database, identity: Identity, stream: str) -> Operation[str]:
     def settled(messages: Sequence[Message]) -> set[Message]:
-        return deliveries.settled_by(database, identity.module, messages)
+        return queries.settled_by(database, identity.module, messages)
 
-    if not deliveries.has_settled(database, identity.module):
+    if not queries.has_settled(database, identity.module):
         return BEGINNING
     return (yield from resume.position(stream, settled, max_bytes=identity.settings.max_envelope_bytes))
