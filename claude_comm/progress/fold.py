@@ -25,11 +25,11 @@ from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperat
 # Enough of an unreadable entry to recognise who wrote it.
 PREFIX_BYTES = 256
 
-# The id of an entry, and its fields.
-StreamEntry: TypeAlias = tuple[str, Mapping[bytes, bytes]]
+# The id of an entry, and its fields: names and values in turn.
+StreamEntry: TypeAlias = tuple[bytes, Sequence[bytes]]
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """A message lies in an inbox or a topic."""
 
     stream: str
@@ -38,7 +38,7 @@ class Sent(msgspec.Struct, frozen=True):
     envelope: Envelope
 
 
-class Happened(msgspec.Struct, frozen=True):
+class Happened(msgspec.Struct, frozen=True, gc=False):
     """An event of `module`. `details` is the JSON text of a file operation's details."""
 
     stream: str
@@ -105,14 +105,18 @@ def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_by
 def fold_page(stream: Stream, entries: Sequence[StreamEntry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
     """The facts in a page of one stream, in its order."""
     if stream.kind != "events":
-        bodies = [fields.get(b"e", b"") for _, fields in entries]
+        bodies = [fields[1] if fields[0] == b"e" else b"" for _, fields in entries]
         envelopes = decode_all(bodies, max_bytes=max_bytes)
         if envelopes is not None:
+            key = stream.key
             return [
-                Sent(stream.key, entry_id, len(body), envelope)
-                for (entry_id, _), body, envelope in zip(entries, bodies, envelopes, strict=True)
+                Sent(key, entry[0].decode(), len(body), envelope)
+                for entry, body, envelope in zip(entries, bodies, envelopes, strict=True)
             ]
-    return [fold(stream, entry_id, fields, max_bytes=max_bytes) for entry_id, fields in entries]
+    return [
+        fold(stream, id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)), max_bytes=max_bytes)
+        for id_, fields in entries
+    ]
 
 
 def session_changes(sent: Sequence[Sent], happened: Sequence[Happened]) -> dict[str, SessionChange]:

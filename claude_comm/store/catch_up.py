@@ -123,7 +123,7 @@ def _read_behind(
     messages = {key: id_ for key, id_ in after.items() if key not in events}
     found = client.run(follow.read(messages, count=count, reach=reach))
     rest = {key: after[key] for key in events}
-    ends = [entries[-1][0] for entries in found.values() if len(entries) >= count]
+    ends = [entries[-1][0].decode() for entries in found.values() if len(entries) >= count]
     if ends:
         return found | client.run(follow.read_until(rest, min(ends, key=position), count=count)), True
     return found | client.run(follow.read(rest, count=count, reach=reach)), False
@@ -174,7 +174,7 @@ def first_count(streams: int) -> int:
 
 def next_count(count: int, read: Mapping[str, Entries]) -> int:
     """How many entries of each stream to ask for next, given the sizes of those just read."""
-    size = sum(len(value) for entries in read.values() for _, fields in entries for value in fields.values())
+    size = sum(sum(map(len, fields)) for entries in read.values() for _, fields in entries)
     if size > PAGE_BYTES:
         return max(count * PAGE_BYTES // size, 1)
     if size < PAGE_BYTES // 4 and any(len(entries) == count for entries in read.values()):

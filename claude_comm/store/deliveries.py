@@ -18,7 +18,7 @@ from claude_comm.store.name_table import NameTable
 from claude_comm.store.packing import pack_id
 from claude_comm.store.rows import NewMessages
 from claude_comm.store.statements import Row, Writer, insert_rows, select_with
-from claude_comm.store.traffic import BURIED, HANDLED, RETRYING, Traffic
+from claude_comm.store.traffic import BURIED, HANDLED, NOTHING, RETRYING, Traffic
 
 # message id, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path; and a row, which has
 # the message's number for the first two. Plain tuples: there may be one for each message.
@@ -30,6 +30,9 @@ _Message: TypeAlias = tuple[int, int, int]
 _OUTCOME = "message_id, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path"
 _COLUMNS = "message, consumer, status, attempts, settled_us, latency_us, burials, reason, path"
 _STATUS, _LATENCY, _BURIALS = 2, 5, 6
+# Of a message that was handled at its first delivery.
+_PLAIN_COLUMNS = "message, consumer, status, attempts, settled_us, latency_us"
+_NO_MORE = (0, "", "")
 
 _ANY_EARLY = "SELECT 1 FROM early_deliveries LIMIT 1"
 # CROSS JOIN fixes the order: from the few new rows, one look into the index for each.
@@ -102,6 +105,7 @@ def _settle(
             folding.fold(outcome, *message)
         else:
             writer.execute(_INSERT_EARLY, (pack_id(outcome[0]), *outcome[1:]))
+    insert_rows(writer, "packed_deliveries", _PLAIN_COLUMNS, list(folding.plain.values()))
     insert_rows(writer, "packed_deliveries", _COLUMNS, list(folding.changed.values()), _REPLACE)
     return [SettledIn(*key, burials) for key, burials in folding.gained.items()]
 
@@ -115,6 +119,8 @@ class _Folding:
 
     def __init__(self, stored: dict[int, dict[int, _Stored]], traffic: Traffic) -> None:
         self._stored, self._traffic = stored, traffic
+        # By message: handled, and nothing else known of it. There may be one for each message of a batch.
+        self.plain: dict[int, tuple[int, int, int, int, int, int]] = {}
         self.changed: dict[tuple[int, int], _Stored] = {}
         self.gained: dict[tuple[int, int], int] = {}
 
@@ -126,21 +132,30 @@ class _Folding:
         _, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path = outcome
         if session:
             self.gained[session, consumer] = self.gained.get((session, consumer), 0) + burials
-        of_message = self._stored.get(number)
-        if of_message is None:
-            of_message = self._stored[number] = {}
-            self._traffic.first(session, source, target, consumer, status, latency_us)
-        else:
-            burials += self._again(of_message, outcome, session, target)
+        if number not in self._stored:
+            if status == HANDLED and not burials and number not in self.plain:
+                self.plain[number] = (number, consumer, status, attempts, settled_us, latency_us)
+                self._traffic.plain(session, source, target, consumer, latency_us)
+                return
+            self._load_plain(number)
+        of_message = self._stored[number]
+        burials += self._again(of_message, outcome, session, target)
         row = (number, consumer, status, attempts, settled_us, latency_us, burials, reason, path)
         of_message[consumer] = self.changed[number, consumer] = row
 
+    def _load_plain(self, number: int) -> None:
+        """Something more becomes of a message in this batch, or the first thing is not that it was handled."""
+        plain = self.plain.pop(number, None)
+        self._stored[number] = {}
+        if plain:
+            self._stored[number][plain[1]] = self.changed[number, plain[1]] = (*plain, *_NO_MORE)
+
     def _again(self, of_message: dict[int, _Stored], outcome: Outcome, session: int, target: int) -> int:
-        """There is a delivery of this message already; the burials of this one so far."""
+        """Adds an outcome beside those of the message so far; the burials of this delivery so far."""
         _, source, consumer, status, _, _, latency_us, *_ = outcome
         before = of_message.get(consumer)
         others = [row[_STATUS] for other, row in of_message.items() if other != consumer]
-        worst = max([*others, before[_STATUS]] if before else others)
+        worst = max([*others, before[_STATUS]] if before else others, default=NOTHING)
         self._traffic.message(session, source, target, worst, max([*others, status]))
         if before is None:
             self._traffic.another(session, source, target, consumer, status, latency_us)
@@ -158,11 +173,15 @@ def _early(writer: Writer, first_message: int) -> list[Row]:
     return found
 
 
+# Where they stand in a row of a message.
+_SOURCE, _TARGET, _SESSION = 2, 3, 5
+
+
 def _of_batch(new: NewMessages) -> dict[tuple[str, int], _Message]:
     """The messages that are new, by id and source."""
     return {
-        (fact.envelope.id, source): (number, session, target)
-        for fact, (number, _, source, target, _, session, *_) in zip(new.sent, new.rows, strict=True)
+        (fact.envelope.id, row[_SOURCE]): (row[0], row[_SESSION], row[_TARGET])
+        for fact, row in zip(new.sent, new.rows, strict=True)
     }
 
 

@@ -14,7 +14,7 @@ PackedId: TypeAlias = bytearray | str
 PackedEntry: TypeAlias = int | str
 
 # Where the dashes stand in the text, and where the groups begin in the digits alone.
-_DASHES, _GROUPS = (8, 13, 18, 23), (8, 12, 16, 20)
+_DASHES, _GROUPS = slice(8, 24, 5), (8, 12, 16, 20)
 _UUID_CHARACTERS, _UUID_BYTES = 36, 16
 # Milliseconds in the upper bits, up to the year 2248; a million entries in one of them.
 _SEQUENCE_BITS = 20
@@ -32,8 +32,7 @@ def pack_id(text: str) -> PackedId:
     except ValueError:
         return text
     # `fromhex` takes capitals and spaces as well; four dashes there are.
-    usual = text[8] == text[13] == text[18] == text[23] == "-" and packed.hex() == plain
-    return packed if usual else text
+    return packed if text[_DASHES] == "----" and packed.hex() == plain else text
 
 
 def unpack_id(packed: bytes | bytearray | str) -> str:
@@ -62,7 +61,7 @@ def id_range(start: str) -> tuple[bytes, bytes] | None:
     """The first and the last packed id of those that begin with this text; None where no UUID does."""
     plain = start.replace("-", "")
     dashed = "".join(f"-{digit}" if at in _GROUPS else digit for at, digit in enumerate(plain))
-    if len(plain) > 2 * _UUID_BYTES or start.removesuffix("-" if len(dashed) in _DASHES else "") != dashed:
+    if len(plain) > 2 * _UUID_BYTES or start.removesuffix("-" if len(plain) in _GROUPS else "") != dashed:
         return None
     try:
         low, high = (bytes.fromhex(plain.ljust(2 * _UUID_BYTES, digit)) for digit in "0f")

@@ -9,8 +9,8 @@ rows are unique on (source, id), so that a stream read again from its start adds
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,8 +20,6 @@ from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database
 from claude_comm.store.statements import Writer
 from claude_comm.store.traffic import Traffic
-
-F = TypeVar("F", Sent, Happened, Unreadable, Newer)
 
 
 class FactPage(msgspec.Struct, frozen=True):
@@ -60,16 +58,19 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
 def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projected:
     """Stores what is new of these facts, within the caller's transaction."""
     names, traffic = database.names, Traffic()
-    new = rows.insert_messages(writer, names, _of_kind(facts, Sent), database.max_payload_bytes)
-    happened = rows.insert_events(writer, names, _of_kind(facts, Happened))
+    by_kind: dict[type[Fact], list[Any]] = {Sent: [], Happened: [], Unreadable: [], Newer: []}
+    for fact in facts:
+        by_kind[type(fact)].append(fact)
+    new = rows.insert_messages(writer, names, by_kind[Sent], database.max_payload_bytes)
+    happened = rows.insert_events(writer, names, by_kind[Happened])
     settled = deliveries.store(writer, names, happened, new, traffic)
     traffic.write(writer, new.first)
     rows.insert_file_operations(writer, happened)
     rows.upsert_progress(writer, happened)
     counters.add(writer, happened)
     session_totals.add(writer, names, session_changes(new.sent, happened), settled)
-    unreadable = rows.insert_unreadable(writer, _of_kind(facts, Unreadable))
-    newer = rows.insert_newer(writer, _of_kind(facts, Newer))
+    unreadable = rows.insert_unreadable(writer, by_kind[Unreadable])
+    newer = rows.insert_newer(writer, by_kind[Newer])
     return Projected(len(facts), len(new.sent), len(happened), unreadable, newer)
 
 
@@ -88,7 +89,3 @@ def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list
             fresh.extend(facts)
             moved[page.stream] = Checkpoint(at.epoch, facts[-1].entry_id, at.entries + len(facts))
     return fresh, moved
-
-
-def _of_kind(facts: Iterable[Fact], kind: type[F]) -> list[F]:
-    return [fact for fact in facts if isinstance(fact, kind)]

@@ -243,13 +243,17 @@ def _headers(text: str) -> dict[str, str]:
     return msgspec.json.decode(text, type=dict[str, str]) if text else {}
 
 
+def _hex(digest: bytes | str) -> str:
+    return digest.hex() if isinstance(digest, bytes) else digest
+
+
 _DECODERS: dict[str, Decoder] = {
     "id": unpack_id,
     "correlation": unpack_id,
     "causation": unpack_id,
     "entry_id": unpack_entry,
     "headers": _headers,
-    "digest": bytes.hex,
+    "digest": _hex,
     "status": MESSAGE_STATUSES.__getitem__,
 }
 

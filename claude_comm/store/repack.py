@@ -77,7 +77,7 @@ def _messages(writer: Writer, names: NameTable, page: Sequence[Mapping[str, Any]
     # Each under the number that people know.
     sent = [_sent(row) for row in page]
     packed = rows.message_rows(writer, names, sent, [row["number"] for row in page], _ANY_SIZE)
-    insert_rows(writer, "packed_messages", rows.MESSAGE_COLUMNS, packed)
+    rows.insert_message_rows(writer, packed)
     Traffic().write(writer, page[0]["number"])
 
 

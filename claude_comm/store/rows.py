@@ -21,10 +21,13 @@ from claude_comm.store.packing import pack_entry, pack_id
 from claude_comm.store.statements import Row, Writer, insert_into, insert_rows
 from claude_comm.store.timestamps import iso
 
-MESSAGE_COLUMNS = (
+_PLAIN_COLUMNS = (
     "number, message_id, source, target, type, session, agreement, content_type, stream, time_us, entry, size_bytes,"
-    " correlation, causation, reply_to, headers, traceparent, digest, data"
+    " data"
 )
+# What most messages do not have.
+_MORE_COLUMNS = "correlation, causation, reply_to, headers, traceparent, digest"
+_WIDTH = _PLAIN_COLUMNS.count(",") + 1
 EVENT_COLUMNS = "number, event_id, source, module, kind, session, time_us, stream, entry, data"
 _ONCE_A_MESSAGE = "ON CONFLICT (message_id, source) DO NOTHING"
 _ONCE_AN_EVENT = "ON CONFLICT (event_id, source) DO NOTHING"
@@ -70,11 +73,21 @@ def insert_messages(writer: Writer, names: NameTable, sent: Sequence[Sent], max_
     """Inserts those that are new."""
     first = 1 + _last(writer, "SELECT seq FROM sqlite_sequence WHERE name = 'packed_messages'")
     rows = message_rows(writer, names, sent, range(first, first + len(sent)), max_payload_bytes)
-    if insert_rows(writer, "packed_messages", MESSAGE_COLUMNS, rows, _ONCE_A_MESSAGE) == len(rows):
+    if insert_message_rows(writer, rows, _ONCE_A_MESSAGE) == len(rows):
         return NewMessages(first, sent, rows)
     numbers = writer.execute("SELECT number FROM packed_messages WHERE number >= ?", (first,)).fetchall()
     new = [number - first for (number,) in numbers]
     return NewMessages(first, [sent[at] for at in new], [rows[at] for at in new])
+
+
+def insert_message_rows(writer: Writer, rows: Sequence[Row], conflict: str = "") -> int:
+    """Inserts what `message_rows` made; how many that were."""
+    plain = [row for row in rows if len(row) == _WIDTH]
+    inserted = insert_rows(writer, "packed_messages", _PLAIN_COLUMNS, plain, conflict)
+    if len(plain) < len(rows):
+        whole = [row for row in rows if len(row) > _WIDTH]
+        inserted += insert_rows(writer, "packed_messages", f"{_PLAIN_COLUMNS}, {_MORE_COLUMNS}", whole, conflict)
+    return inserted
 
 
 def insert_events(writer: Writer, names: NameTable, happened: Sequence[Happened]) -> list[Happened]:
@@ -131,7 +144,7 @@ def kind(fact: Happened) -> str:
 def message_rows(
     writer: Writer, names: NameTable, sent: Sequence[Sent], numbers: Iterable[int], max_payload_bytes: int
 ) -> list[Row]:
-    """A row for each message, with its number and in the order of MESSAGE_COLUMNS."""
+    """A row for each message, with its number: of the plain columns, and of the others where it has any of them."""
     # What many messages of a batch have in common is looked up once.
     headings = [_heading(fact.stream, fact.envelope) for fact in sent]
     distinct = set(headings)
@@ -157,23 +170,38 @@ def _heading(stream: str, envelope: Envelope) -> tuple[str, ...]:
 
 def _message(number: int, fact: Sent, heading: tuple[int, ...], max_payload_bytes: int) -> Row:
     envelope = fact.envelope
-    data, digest = bytearray(envelope.data), _EMPTY
+    data, more = bytearray(envelope.data), _more(envelope)
     if len(data) > max_payload_bytes:
-        data, digest = _EMPTY, bytearray(hashlib.sha256(data).digest())
-    return (
+        more = (*(more or _NO_MORE)[:-1], bytearray(hashlib.sha256(data).digest()))
+        data = bytearray()
+    plain = (
         number,
         pack_id(envelope.id),
         *heading,
         envelope.time,
         pack_entry(fact.entry_id),
         fact.size_bytes,
+        data,
+    )
+    return (*plain, *more) if more else plain
+
+
+_NO_MORE = ("",) * 6
+
+
+def _more(envelope: Envelope) -> Row:
+    """Empty where there is nothing; the digest is empty."""
+    if not (
+        envelope.correlation or envelope.causation or envelope.reply_to or envelope.headers or envelope.traceparent
+    ):
+        return ()
+    return (
         pack_id(envelope.correlation) if envelope.correlation else "",
         pack_id(envelope.causation) if envelope.causation else "",
         envelope.reply_to,
         msgspec.json.encode(envelope.headers).decode() if envelope.headers else "",
         envelope.traceparent,
-        digest,
-        data,
+        "",
     )
 
 

@@ -61,17 +61,13 @@ class Traffic:
         # By session, source, target and consumer: latencies of messages handled at their first and only delivery.
         self._plain: dict[tuple[int, int, int, int], list[int]] = {}
 
-    def first(self, session: int, source: int, target: int, consumer: int, status: int, latency_us: int) -> None:
-        """The first that becomes of a message."""
-        if status == HANDLED:
-            key = (session, source, target, consumer)
-            latencies = self._plain.get(key)
-            if latencies is None:
-                latencies = self._plain[key] = []
-            latencies.append(latency_us)
-        else:
-            self.message(session, source, target, NOTHING, status)
-            self.another(session, source, target, consumer, status, latency_us)
+    def plain(self, session: int, source: int, target: int, consumer: int, latency_us: int) -> None:
+        """The first that becomes of a message is that it was handled."""
+        key = (session, source, target, consumer)
+        latencies = self._plain.get(key)
+        if latencies is None:
+            latencies = self._plain[key] = []
+        latencies.append(latency_us)
 
     def message(self, session: int, source: int, target: int, before: int, now: int) -> None:
         """The worst that became of a message was `before` and is `now`."""

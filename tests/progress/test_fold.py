@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from claude_comm.envelope import encode
 from claude_comm.names import Keys
 from claude_comm.progress.events import TaskProgress
-from claude_comm.progress.fold import PREFIX_BYTES, Happened, Sent, Unreadable, fold
+from claude_comm.progress.fold import PREFIX_BYTES, Happened, Sent, Unreadable, fold, fold_page
 from claude_comm.store.database import open_database
 from claude_comm.store.project import project
 from tests.support.facts import entry, envelope, events, happened, inbox, page, put, raw
@@ -24,7 +24,7 @@ _NOT_JSON = msgspec.msgpack.Ext(5, b"")
 def test_a_message_keeps_its_payload_as_bytes() -> None:
     """Folding never decodes a payload."""
     message = envelope(data={"n": 1})
-    fact = fold(inbox("b"), *entry(1, message))
+    fact = fold_page(inbox("b"), [entry(1, message)])[0]
     assert isinstance(fact, Sent)
     assert bytes(fact.envelope.data) == raw({"n": 1})
     assert fact.size_bytes == len(encode(message))
@@ -33,13 +33,13 @@ def test_a_message_keeps_its_payload_as_bytes() -> None:
 def test_an_event_counts_only_on_an_events_stream() -> None:
     """Anybody may send a message of that type to an inbox; it stays a message."""
     event = happened("a", TaskProgress("t", 1, 2))
-    assert isinstance(fold(inbox("b"), *entry(1, event)), Sent)
-    assert isinstance(fold(events("a"), *entry(1, event)), Happened)
+    assert isinstance(fold_page(inbox("b"), [entry(1, event)])[0], Sent)
+    assert isinstance(fold_page(events("a"), [entry(1, event)])[0], Happened)
 
 
 def test_an_event_speaks_for_the_module_whose_stream_it_lies_in() -> None:
     """The source in an envelope is only what the sender says."""
-    fact = fold(events("b"), *entry(1, happened("somebody-else", TaskProgress("t", 1, 2))))
+    fact = fold_page(events("b"), [entry(1, happened("somebody-else", TaskProgress("t", 1, 2)))])[0]
     assert isinstance(fact, Happened)
     assert fact.module == "b"
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_becomes_a_fact_with_its_reason(fields: dict[bytes, 
 )  # fmt: skip
 def test_an_event_that_the_store_could_not_hold_is_unreadable(event: dict[str, object]) -> None:
     """A NaN or an integer of 64 bits would stop the whole batch, and every batch after it."""
-    assert isinstance(fold(events("a"), *entry(1, envelope(type="comm.event", data=event))), Unreadable)
+    assert isinstance(fold_page(events("a"), [entry(1, envelope(type="comm.event", data=event))])[0], Unreadable)
 
 
 def test_a_stream_key_of_another_form_is_no_stream() -> None:

@@ -191,13 +191,13 @@ def test_lag_is_the_number_of_entries_to_come(client: Client, database: Database
 
 def test_pages_grow_with_small_messages_and_shrink_with_large_ones() -> None:
     """A page of megabyte messages must not fill the memory."""
-    small = {"k": [(f"{n}-0", {b"e": b"x" * 100}) for n in range(512)]}
-    large = {"k": [(f"{n}-0", {b"e": b"x" * 1_000_000}) for n in range(40)]}
+    small = {"k": [(b"%d-0" % n, [b"e", b"x" * 100]) for n in range(512)]}
+    large = {"k": [(b"%d-0" % n, [b"e", b"x" * 1_000_000]) for n in range(40)]}
     assert next_count(512, small) == 1024
     assert next_count(4096, {"k": small["k"] * 8}) == 4096
     assert next_count(600, small) == 600
     assert next_count(40, large) == 8
-    assert next_count(1, {"k": [("1-0", {b"e": b"x" * 20_000_000})]}) == 1
+    assert next_count(1, {"k": [(b"1-0", [b"e", b"x" * 20_000_000])]}) == 1
 
 
 def test_an_envelope_over_the_limit_is_kept_as_unreadable(client: Client, database: Database, keys: Keys) -> None:

@@ -61,7 +61,7 @@ def buried(module: str, message: Envelope, reason: str = "no") -> Envelope:
 
 
 def entry(number: int, body: Envelope | bytes) -> StreamEntry:
-    return (f"{number}-0", {b"e": body if isinstance(body, bytes) else encode(body)})
+    return (f"{number}-0".encode(), [b"e", body if isinstance(body, bytes) else encode(body)])
 
 
 def page(of: Stream, *bodies: Envelope | bytes, first: int = 1, epoch: int = 1) -> FactPage:

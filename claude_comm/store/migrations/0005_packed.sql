@@ -35,12 +35,12 @@ CREATE TABLE packed_messages (
     size_bytes INTEGER NOT NULL,
     agreement INTEGER NOT NULL,
     content_type INTEGER NOT NULL,
-    correlation BLOB NOT NULL,
-    causation BLOB NOT NULL,
-    reply_to TEXT NOT NULL,
-    headers TEXT NOT NULL,
-    traceparent TEXT NOT NULL,
-    digest BLOB NOT NULL,
+    correlation BLOB NOT NULL DEFAULT '',
+    causation BLOB NOT NULL DEFAULT '',
+    reply_to TEXT NOT NULL DEFAULT '',
+    headers TEXT NOT NULL DEFAULT '',
+    traceparent TEXT NOT NULL DEFAULT '',
+    digest BLOB NOT NULL DEFAULT '',
     data BLOB NOT NULL
 );
 -- The id first: ids are made in time order, so inserts append, and the start of one is a range.
@@ -74,9 +74,9 @@ CREATE TABLE packed_deliveries (
     attempts INTEGER NOT NULL,
     settled_us INTEGER NOT NULL,
     latency_us INTEGER NOT NULL,
-    burials INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    path TEXT NOT NULL,
+    burials INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    path TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (message, consumer)
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_not_handled ON packed_deliveries (status, message) WHERE status != 1;
