@@ -115,7 +115,7 @@ def _no_deduplication() -> None:
             writer.execute("DROP INDEX IF EXISTS messages_by_id")
         return database
 
-    rows._INSERT_MESSAGE = rows._INSERT_MESSAGE.partition(" ON CONFLICT")[0]
+    rows._ONCE_A_MESSAGE = ""
     progress.open_database = unprotected
 
 

@@ -274,9 +274,7 @@ CHECKPOINT_AFTER_ROWS = """
 import os, signal, sys
 from claude_comm.store import catch_up, project, rows
 from claude_comm.store.database import open_database
-rows._INSERT_MESSAGE, rows._INSERT_EVENT = (
-    sql.split(" ON CONFLICT")[0] for sql in (rows._INSERT_MESSAGE, rows._INSERT_EVENT)
-)
+rows._ONCE_A_MESSAGE = rows._ONCE_AN_EVENT = ""
 with open_database(os.environ["CLAUDE_COMM_HOME"] + "/claude-comm.db") as database, database.write() as writer:
     for index in ("messages_by_id", "events_by_id"):
         writer.execute(f"DROP INDEX IF EXISTS {index}")
