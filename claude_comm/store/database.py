@@ -27,7 +27,7 @@ BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 16 * 1024
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Scripts after which rows are moved by a function, in the same transaction.
-_MOVES = {"0005_packed.sql": repack.move}
+_MOVES = {"0006_packed.sql": repack.move}
 # A log that grew with one large batch is cut down to this when it begins anew.
 _LOG_BYTES = 64 * 1024 * 1024
 # A copy lets writers in between so many pages.

@@ -1,4 +1,4 @@
-"""Moves the rows of a database up to schema 4 into the packed tables of schema 5.
+"""Moves the rows of a database up to schema 5 into the packed tables of schema 6.
 
 Law: within the migration's transaction, and never more than a page of rows in memory. Rows go through the functions
 that store a batch, so that sums, names and packed ids are what they would be had this release read the streams.

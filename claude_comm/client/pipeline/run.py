@@ -200,8 +200,9 @@ class Run:
         results = self._keys.inbox(self.collector)
         for key, entries in pages.items():
             for _, fields in entries:
-                self._take(fields.get(b"e", b""), is_result=key == results)
-            self._positions[key] = entries[-1][0]
+                body = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"e", b"")
+                self._take(body, is_result=key == results)
+            self._positions[key] = entries[-1][0].decode()
         return bool(pages)
 
     def _take(self, body: bytes, *, is_result: bool) -> None:

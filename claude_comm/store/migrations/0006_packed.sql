@@ -16,6 +16,8 @@ DROP INDEX messages_by_time;
 DROP INDEX messages_by_target;
 DROP INDEX messages_by_source;
 DROP INDEX messages_by_session;
+DROP INDEX messages_by_correlation;
+DROP INDEX messages_by_causation;
 DROP INDEX events_by_id;
 DROP INDEX deliveries_by_consumer;
 DROP INDEX module_communications_by_session;
@@ -48,6 +50,7 @@ CREATE UNIQUE INDEX messages_by_id ON packed_messages (message_id, source);
 CREATE INDEX messages_by_pair ON packed_messages (source, target, time_us);
 CREATE INDEX messages_by_time ON packed_messages (time_us);
 CREATE INDEX messages_by_session ON packed_messages (session, source, target, time_us) WHERE session != 0;
+CREATE INDEX messages_by_correlation ON packed_messages (correlation) WHERE correlation != '';
 CREATE INDEX messages_by_causation ON packed_messages (causation) WHERE causation != '';
 
 -- Every event folded so far; what an event adds up to is added when its row is, and so once. `data` is empty where the
