@@ -27,7 +27,9 @@ ORDER BY coalesce(end_time, start_time, created_at) DESC LIMIT ?2
 # Whoever completes means a recent one: of ten million, not all are looked through at every key.
 _RECENT = "number > (SELECT max(number) - 10000 FROM packed_messages)"
 _MESSAGES = f"SELECT message_id FROM messages WHERE {_RECENT} AND message_id GLOB ?1 ORDER BY time_us DESC LIMIT ?2"
-_NUMBERS = f"SELECT number FROM packed_messages WHERE {_RECENT} AND CAST(number AS TEXT) GLOB ?1 ORDER BY time_us DESC LIMIT ?2"
+_NUMBERS = f"""
+SELECT number FROM packed_messages WHERE {_RECENT} AND CAST(number AS TEXT) GLOB ?1 ORDER BY time_us DESC LIMIT ?2
+"""
 
 
 def modules(incomplete: str) -> list[str]:
