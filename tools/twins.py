@@ -84,8 +84,6 @@ TWINS = (
             "between the tasks of an event loop": "between threads",
             "import asyncio\n": "import asyncio\nfrom concurrent.futures import Future\n",
             "asyncio.Future[str]": "Future[str]",
-            "import AsyncBatcher\n": "import Batcher, SendLock\n",
-            "asyncio.Lock()": "SendLock()",
             "await asyncio.to_thread(negotiate.ask_alone, self.identity.settings, question)": (
                 "negotiate.ask(self.client, self.identity.settings, question)"
             ),

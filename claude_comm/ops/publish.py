@@ -1,8 +1,7 @@
 """Putting messages onto streams.
 
 Law: a stream is announced to the projection before its first entry, so that no message is ever outside of what the
-projection follows. `publish` sends all at once, and a server that is full for a moment may take a later one and refuse
-an earlier one; `publish_in_order` takes one step per stream, and keeps the order whatever is refused.
+projection follows.
 """
 
 from __future__ import annotations
@@ -10,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from claude_comm.effects import Append, Batch, Command, Operation, Post, Script
-from claude_comm.errors import FULL, ServerRefused, ServerUnreachable, TransportError
+from claude_comm.effects import Append, Batch, Command, Operation, Post
+from claude_comm.errors import FULL, ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door
 
 Outcomes: TypeAlias = list[bytes | TransportError]
-# How many messages one step appends: the server does nothing else meanwhile.
-STEP_LIMIT = 500
 
 
 def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
@@ -40,37 +37,6 @@ def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> 
         yield from announce(keys, unannounced)
     replies: Outcomes = yield Append(posts)
     return replies
-
-
-def publish_in_order(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:
-    """The same; of the messages for one stream none goes before one that was refused. Raises ServerUnreachable where
-    the first of them met a server that does not answer."""
-    places: dict[str, list[int]] = {}
-    for place, post in enumerate(posts):
-        places.setdefault(post.stream, []).append(place)
-    if len(places) == len(posts):
-        return (yield from publish(keys, posts, unannounced))
-    if unannounced:
-        yield from announce(keys, unannounced)
-    outcomes: Outcomes = []
-    for stream, theirs in places.items():
-        done = yield from _append(stream, [posts[place].body for place in theirs], reached=bool(outcomes))
-        outcomes += done
-    order = [place for theirs in places.values() for place in theirs]
-    return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
-
-
-def _append(stream: str, bodies: Sequence[bytes], *, reached: bool) -> Operation[Outcomes]:
-    """The outcomes of the messages for one stream: what follows a refusal has the same."""
-    outcomes: Outcomes = []
-    for start in range(0, len(bodies), STEP_LIMIT):
-        try:
-            outcomes += yield Script("append", (stream,), tuple(bodies[start : start + STEP_LIMIT]))
-        except TransportError as error:
-            if isinstance(error, ServerUnreachable) and not (reached or outcomes):
-                raise
-            return outcomes + [error] * (len(bodies) - start)
-    return outcomes
 
 
 def _limit(text: bytes | None) -> int:

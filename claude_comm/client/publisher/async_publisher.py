@@ -72,8 +72,7 @@ class AsyncPublisher:
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._responders = Responders(keys)
         self._looking = asyncio.Lock()
-        cluster, in_order = on_cluster(used.url), outbox is not None
-        self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=cluster, in_order=in_order)
+        self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
         check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None

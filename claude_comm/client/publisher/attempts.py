@@ -39,20 +39,11 @@ T = TypeVar("T")
 class Attempts:
     """What one publisher knows of its server: the streams that it announced, and whether waiting makes sense.
 
-    `learn` receives the limits that modules declare for their inboxes. With `in_order` the messages of one batch keep
-    their order on a server that is full for a moment, at the price of one step per stream.
+    `learn` receives the limits that modules declare for their inboxes.
     """
 
-    def __init__(
-        self,
-        keys: Keys,
-        learn: Callable[[Mapping[str, int]], None],
-        *,
-        on_cluster: bool,
-        in_order: bool = False,
-    ) -> None:
+    def __init__(self, keys: Keys, learn: Callable[[Mapping[str, int]], None], *, on_cluster: bool) -> None:
         self._keys, self._learn, self._on_cluster = keys, learn, on_cluster
-        self._publish = ops.publish_in_order if in_order else ops.publish
         self._announced: dict[str, float] = {}
         self._impatient_until = 0.0
 
@@ -97,7 +88,7 @@ class Attempts:
         unannounced = self.unannounced({post.stream for post in posts})
         if unannounced:
             self._learn((yield from ops.announce(self._keys, unannounced)))
-        outcomes = yield from self._publish(self._keys, posts, ())
+        outcomes = yield from ops.publish(self._keys, posts, ())
         self._note_announced(unannounced)
         return outcomes
 

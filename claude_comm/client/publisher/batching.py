@@ -34,16 +34,13 @@ Four messages took two round trips, no message waited for one that was not there
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
-import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from queue import SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
@@ -68,10 +65,6 @@ class Outcome(Protocol):
 AnyFuture = TypeVar("AnyFuture", bound=Outcome)
 
 
-class UnsentMessages(RuntimeWarning):
-    """The process ended with messages of `publish_soon` that were not sent."""
-
-
 class Queued(Generic[AnyFuture]):
     """A message in the queue, and the future of its id."""
 
@@ -83,15 +76,14 @@ class Queued(Generic[AnyFuture]):
 
 
 class Queue(Generic[AnyFuture]):
-    """The messages that wait to be sent, counted in bytes; and how many were taken and are not settled."""
+    """The messages that wait to be sent, counted in bytes."""
 
     def __init__(self, max_bytes: int, on_full: OnFull) -> None:
         check_count("max_waiting_bytes", max_bytes, least=1)
         check_choice("on_full", on_full, ("wait", "refuse", "drop_oldest"))
         self.messages: deque[Queued[AnyFuture]] = deque()
-        self.waiting_bytes = self.taken = 0
+        self.waiting_bytes = 0
         self.max_bytes, self.on_full = max_bytes, on_full
-        _queues.add(self)
 
     def full(self) -> bool:
         return self.waiting_bytes >= self.max_bytes
@@ -105,9 +97,6 @@ class Queue(Generic[AnyFuture]):
         # One by one: a signal handler may queue a message in between, on this very thread.
         batch = [self.messages.popleft() for _ in range(min(len(self.messages), MAX_BATCH))]
         self.waiting_bytes -= sum(len(message.post.body) for message in batch)
-        if not self.messages:
-            # A signal handler that queued in the midst of the sums above has made them wrong: nothing waits now.
-            self.waiting_bytes = 0
         return batch
 
     def put_back(self, batch: Sequence[Queued[AnyFuture]]) -> None:
@@ -138,18 +127,16 @@ class Batcher:
     def _open(self) -> None:
         """The locks and the thread of this process: in a fork, those of the parent may be held for ever."""
         self._lock = threading.RLock()
-        self._send_lock = SendLock()
+        self._send_lock = _SendLock()
         # The thread that waits for the send lock, to send for all that are queued; the others wait for their futures.
         self._next: int | None = None
-        # Unlike an Event, it may be set by a signal handler that interrupts its setting on the same thread.
-        self._wake: SimpleQueue[None] = SimpleQueue()
-        self._woken = False
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def after_fork(self) -> None:
         """The child begins anew: what was queued is the parent's to send."""
         self._queue.messages.clear()
-        self._queue.waiting_bytes = self._queue.taken = 0
+        self._queue.waiting_bytes = 0
         self._open()
 
     def send(self, id_: str, post: Post) -> str:
@@ -197,12 +184,12 @@ class Batcher:
         future = self._put(id_, post)
         if self._thread is None:
             self._start()
-        self._wake_up()
+        self._wake.set()
         return future
 
     def flush(self, *, until_below: int = 1) -> None:
         """Returns when fewer than that many bytes are queued: by default, when every message is sent or refused."""
-        while self._queue.messages and (until_below == 1 or self._queue.waiting_bytes >= until_below):
+        while self._queue.waiting_bytes >= until_below or (until_below == 1 and self._queue.messages):
             with self._send_lock:
                 self._send_batch()
         if until_below == 1:
@@ -213,7 +200,7 @@ class Batcher:
         """Sends the queue, and ends the background thread."""
         self.flush()
         self._closed = True
-        self._wake_up()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
 
@@ -232,7 +219,7 @@ class Batcher:
             if left:
                 # More than a batch was queued, or this thread was interrupted: nobody may wait in vain.
                 self._start()
-                self._wake_up()
+                self._wake.set()
 
     def _send_alone(self, id_: str, post: Post) -> str:
         """Without the future and the queue that only a message needs that another thread sends."""
@@ -253,7 +240,6 @@ class Batcher:
             batch = self._queue.take()
         if not batch:
             return
-        self._queue.taken = len(batch)
         try:
             outcomes = self._sender.deliver([message.post for message in batch])
         except BaseException as error:
@@ -261,21 +247,14 @@ class Batcher:
                 # This thread was interrupted: its batch is left to the others, whose messages are in it.
                 with self._lock:
                     self._queue.put_back(batch)
-                    self._queue.taken = 0
                 self._start()
-                self._wake_up()
+                self._wake.set()
                 raise
             # The futures tell the callers; the queue goes on, and so does the background thread.
             for message in batch:
                 fail(message, error)
         else:
             settle(batch, outcomes)
-        self._queue.taken = 0
-
-    def _wake_up(self) -> None:
-        if not self._woken:
-            self._woken = True
-            self._wake.put(None)
 
     def _start(self) -> None:
         with self._lock:
@@ -285,39 +264,33 @@ class Batcher:
 
     def _send_in_background(self) -> None:
         while not self._closed:
-            self._wake.get()
-            # Before the look at the queue: what is queued after it wakes this thread again.
-            self._woken = False
+            self._wake.wait()
+            self._wake.clear()
             while self._queue.messages:
                 with self._send_lock:
                     self._send_batch()
 
 
-class SendLock:
-    """A lock that knows its thread and its process: a signal handler, a `__del__` or a log handler may publish on a
-    thread that is sending, and would wait for itself; a fork would wait for a thread that it does not have."""
+class _SendLock:
+    """The send lock, which knows its thread: a signal handler, a `__del__` or a log handler may publish on a thread
+    that is sending, and would wait for itself."""
 
     def __init__(self) -> None:
-        self._open()
+        self._lock, self._owner = threading.Lock(), 0
 
     def acquire(self, blocking: bool = True) -> bool:
-        """False also where this very thread has it."""
-        if self._pid != os.getpid():
-            self._open()
-        return not self._held() and self._lock.acquire(blocking)
+        taken = self._lock.acquire(blocking)
+        if taken:
+            self._owner = threading.get_ident()
+        return taken
 
     def release(self) -> None:
+        self._owner = 0
         self._lock.release()
 
     def check(self) -> None:
-        """Raises PublisherBusy."""
-        if self._pid == os.getpid() and self._held():
+        if self._owner == threading.get_ident():
             raise PublisherBusy
-
-    def _open(self) -> None:
-        # The owner of an RLock is known from the moment that it is taken: no signal comes in between.
-        self._lock, self._pid = threading.RLock(), os.getpid()
-        self._held: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
 
     def __enter__(self) -> None:
         self.check()
@@ -327,7 +300,6 @@ class SendLock:
         self.release()
 
 
-_queues: weakref.WeakSet[Queue[Any]] = weakref.WeakSet()
 _batchers: weakref.WeakSet[Batcher] = weakref.WeakSet()
 
 
@@ -337,20 +309,6 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def _warn_of_unsent() -> None:
-    """At the end of the process: what waits in the background goes with it, and nobody was told."""
-    unsent = sum(len(queue.messages) + queue.taken for queue in list(_queues))
-    if unsent:
-        warnings.warn(
-            f"the process ends and {unsent} queued messages were not sent: `flush` or `close` the publisher first.",
-            UnsentMessages,
-            stacklevel=1,
-        )
-
-
-atexit.register(_warn_of_unsent)
 
 
 def settle(batch: Sequence[Queued[AnyFuture]], outcomes: Outcomes) -> None:

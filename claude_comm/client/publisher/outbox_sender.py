@@ -8,7 +8,6 @@ forgotten when a projection has reported a position at or beyond its entry, the 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -58,7 +57,7 @@ class OutboxSender:
         self._identity, self._max_bytes, self._on_full = identity, max_bytes, on_full
         self._log = get_logger(identity.settings.log_level, module=identity.module)
         self._client = connect(identity.settings)
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock = threading.Lock()
         self._in_flight: set[int] = set()
         # What an earlier process left is looked at before anything new is sent.
         self._behind = self.outbox.held_bytes > 0
@@ -72,8 +71,6 @@ class OutboxSender:
 
         Waits for room, or raises PublisherFull, as `on_full` says.
         """
-        if self._pid != os.getpid():
-            self.outbox.refuse_fork()
         self._make_room()
         with self._lock:
             numbers = self.outbox.keep(posts, micros())
@@ -96,8 +93,6 @@ class OutboxSender:
 
     def close(self) -> None:
         """Ends the thread; messages not stored yet stay for the next publisher with this outbox."""
-        if self._pid != os.getpid():
-            return  # both are the parent's
         self._stop.set()
         self._wake.set()
         self._thread.join()
@@ -202,8 +197,7 @@ class OutboxSender:
             if not rows:
                 return
             posts = [row.post for row in rows]
-            streams = {post.stream for post in posts}
-            outcomes = self._client.run(publishing.publish_in_order(self._identity.keys, posts, streams))
+            outcomes = self._client.run(publishing.publish(self._identity.keys, posts, {post.stream for post in posts}))
             landed = [
                 (row.number, entry) for row, entry in zip(rows, outcomes, strict=True) if isinstance(entry, bytes)
             ]

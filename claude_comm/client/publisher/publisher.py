@@ -8,6 +8,7 @@ reached the server is repeated with the same id, so that every reader can tell t
 from __future__ import annotations
 
 import math
+import threading
 import time
 from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from claude_comm.client.arguments import check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
-from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher, SendLock
+from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Outgoing
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, Requests
@@ -70,9 +71,8 @@ class Publisher:
         self._outgoing = Outgoing(self.identity)
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._responders = Responders(keys)
-        self._looking = SendLock()
-        cluster, in_order = on_cluster(used.url), outbox is not None
-        self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=cluster, in_order=in_order)
+        self._looking = threading.Lock()
+        self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
         check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None

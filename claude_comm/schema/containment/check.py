@@ -16,11 +16,8 @@ The stages, each for what the stage before left open:
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Callable, Sequence
-
-import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
@@ -31,26 +28,20 @@ from claude_comm.schema.containment.emptiness import is_empty
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
 from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
-from claude_comm.schema.containment.residual import TooManyComparisons, alike, bare, residual
+from claude_comm.schema.containment.residual import TooManyComparisons, alike, bare, implied, residual
+from claude_comm.schema.containment.sides import side_of
 from claude_comm.schema.cost.validation_cost import circular
-from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.keywords import place_of
-from claude_comm.schema.limits import Measure, measure
-from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document
-from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.regex.language import watching
 from claude_comm.schema.solver.difference import Difference, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
-from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Compatible, Impossible, Json, Policy, Undecided, Verdict
 
 MAX_LISTED = 200
-# Schemas of up to this many characters are kept ready: a module asks about the same ones again and again. Small ones
-# have room of their own, so that those of many modules stay: throwing one away takes a tenth of the time of a check.
-MAX_KEPT, MAX_SMALL = 32_768, 4_096
 MAX_GUESSES = 400
 # Keywords that are put to the prover one by one before it is asked about all of them at once, which costs more where
 # there is a message and less where there is none.
@@ -79,11 +70,11 @@ def check(
     """
     budget, sides = Budget(budget_ms, clock), list[Side]()
     try:
-        sides.append(_side(produced, default_dialect, policy, budget.look))
-        sides.append(_side(accepted, default_dialect, "strict", budget.look))
+        sides.append(side_of(produced, default_dialect, budget.look))
+        sides.append(side_of(accepted, default_dialect, budget.look))
         left, right = sides
         with watching(budget.tick):
-            return _settle(left, right, budget)
+            return _settle(left, right, policy == "closed-producer", budget)
     except SchemaError as error:
         if len(sides) < 2:
             raise
@@ -98,92 +89,46 @@ def check(
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
-def _side(schema: Json, default: Dialect, policy: Policy, look: Callable[[], None]) -> Side:
-    """One schema made ready: under `closed-producer`, its messages are those of the closed schema."""
-    size = measure(schema)
-    if size.characters > MAX_KEPT:
-        return _made(schema, default, policy, size, look)
-    # The text tells 1 from 1.0 and true, which a dictionary would not.
-    kept = _kept_small if size.characters <= MAX_SMALL else _kept
-    return kept(_Written(text(schema), size), default, policy)
-
-
-class _Written(msgspec.Struct, frozen=True, eq=False):
-    """A schema as text, and its size: which the text decides, and so takes no part in what is equal."""
-
-    text: bytes
-    size: Measure
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Written) and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-
-@functools.lru_cache(maxsize=256)
-def _kept(written: _Written, default: Dialect, policy: Policy) -> Side:
-    return _made(msgspec.json.decode(written.text), default, policy, written.size, lambda: None)
-
-
-_kept_small = functools.lru_cache(maxsize=1_024)(_kept.__wrapped__)
-
-
-def _made(schema: Json, default: Dialect, policy: Policy, size: Measure, look: Callable[[], None]) -> Side:
-    """`look` is called between stages that take up to a tenth of a second each, for the largest of schemas."""
-    dialect = dialect_of(schema, default)
-    sure = compiles(schema, dialect, size)
-    look()
-    ready = None if sure else confirm.compile_side(schema, dialect)
-    look()
-    document = normalise(schema, dialect, size)
-    look()
-    as_written = Side(schema, dialect, document, sure=sure)
-    if ready is not None:
-        as_written.keep(ready)
-    if policy == "strict":
-        return as_written
-    written = as_written if document.opaque or document.lexical else None
-    document = close(document)
-    look()
-    # Compiled only when a message is put to it: many pairs are proved without one.
-    return Side(document.schema, DEFAULT, document, written, wider=as_written)
-
-
-def _settle(left: Side, right: Side, budget: Budget) -> Verdict:
-    for side, name in ((left, "produced"), (right, "accepted")):
+def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdict:
+    for side, name in ((produced, "produced"), (right, "accepted")):
         circle = circular(side.document)
         if circle is not None:
             place = side.document.origins.get(circle, "")
             return Undecided(
                 place=place, why=f"the {name} schema has a reference back to itself that consumes nothing."
             )
-    listed = _listed(left, right, budget)
+    listed = _listed(produced, right, closed, budget)
     if listed is not None:
         return listed
-    rest, wider = residual(left.document, right.document, budget.look), left.wider or left
-    if rest is True or (wider is not left and residual(wider.document, right.document, budget.look) is True):
-        return _proved(left, "keyword by keyword", budget)
-    if wider.dialect == right.dialect and alike(wider.schema, right.schema) and code_in(right.schema) is None:
+    # Closing only takes away: what is proved of the schema as it was written needs no closed form.
+    if closed and implied(produced.document, right.document, budget.look):
+        return _proved(produced, closed, "keyword by keyword", budget)
+    left = produced.closed if closed else produced
+    budget.look()
+    rest = residual(left.document, right.document, budget.look)
+    if rest is True:
+        return _proved(produced, closed, "keyword by keyword", budget)
+    if produced.dialect == right.dialect and alike(produced.schema, right.schema) and code_in(right.schema) is None:
         # Also where it holds what no normal form says.
-        return _proved(left, "the same schema", budget)
+        return _proved(produced, closed, "the same schema", budget)
     # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
     spare = left.document.spare
+    found: Verdict | str = ""
     if spare is not None:
         found = _searched(left, right, spare, rest, budget)
-        if not isinstance(found, Undecided):
-            return found
-    return _searched(left, right, left.document, rest, budget)
+    if spare is None or isinstance(found, Undecided):
+        found = _searched(left, right, left.document, rest, budget)
+    return _proved(produced, closed, found, budget) if isinstance(found, str) else found
 
 
-def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict:
-    """The verdict by search and proof, for the producer's messages as `sent` describes them."""
+def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | str:
+    """The verdict by search, or the name of the proof, for the producer's messages as `sent` describes them."""
     guided = _guided(left, right, sent, rest, budget)
     if guided is not None:
         return guided
     opinion = canonical.proves(left.canonical, right.canonical)
     if opinion is True:
-        return _proved(left, "canonical forms", budget)
+        return "canonical forms"
     question = Difference(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
@@ -192,7 +137,7 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
     if isinstance(outcome, Unsat):
         if opinion is False:
             return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
-        return _proved(left, "no message in the difference", budget)
+        return "no message in the difference"
     if isinstance(outcome, Sat) and confirm.confirmed(left, right, outcome.value, budget.tick):
         return explained(left, right, outcome.value, question.breaking([outcome.value]), budget)
     guess = _guess(left, right, budget)
@@ -207,12 +152,11 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
 
 
-def _proved(left: Side, proof: str, budget: Budget) -> Compatible | Impossible:
-    if not is_empty(left, budget):
+def _proved(produced: Side, closed: bool, proof: str, budget: Budget) -> Compatible | Impossible:
+    if not is_empty(produced, budget, closed=closed):
         return Compatible(proof=proof)
-    # `strict` has no wider form: it asks for plain containment, which holds for every empty set.
-    strict = left.wider is None
-    return Compatible(proof=proof, vacuous=NOTHING_SENT) if strict else Impossible(proof=proof, why=NOTHING_SENT)
+    # `strict` asks for plain containment, which holds for every empty set.
+    return Impossible(proof=proof, why=NOTHING_SENT) if closed else Compatible(proof=proof, vacuous=NOTHING_SENT)
 
 
 def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | None:
@@ -251,21 +195,22 @@ def _smallest(left: Side, right: Side, shown: Sequence[Json], budget: Budget) ->
     return None
 
 
-def _listed(left: Side, right: Side, budget: Budget) -> Verdict | None:
+def _listed(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdict | None:
     """The verdict where the producer's schema lists its messages: both validators look at each of them."""
-    schema = left.document.schema
-    if not isinstance(schema, dict) or right.document.lexical or left.document.lexical:
+    schema = produced.document.schema
+    if not isinstance(schema, dict) or right.document.lexical or produced.document.lexical:
         return None
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if values is None or len(values) > MAX_LISTED:
         return None
+    left = produced.closed if closed else produced
     said = [(confirm.accepts(left, value, budget.tick), confirm.accepts(right, value, budget.tick)) for value in values]
     broken = [value for value, (sent, taken) in zip(values, said, strict=True) if sent and taken is False]
     if broken:
         return explained(left, right, broken[0], as_candidates(broken[1:]), budget)
     # What code may refuse, the validators pass over.
     if all(sent is False or (sent and taken) for sent, taken in said) and code_in(right.schema) is None:
-        return _proved(left, "every message looked at", budget)
+        return _proved(produced, closed, "every message looked at", budget)
     return None
 
 

@@ -20,7 +20,8 @@ from claude_comm.schema.containment.second_validator import SecondValidator
 from claude_comm.schema.cost.path_growth import ErrorCost, error_cost, measured
 from claude_comm.schema.cost.pattern_cost import scannable, searchable
 from claude_comm.schema.cost.validation_cost import SMALL, cost_of, size_of
-from claude_comm.schema.dialect import Dialect
+from claude_comm.schema.dialect import DEFAULT, Dialect
+from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.verdict import Json
@@ -46,8 +47,6 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     document: Document
     # What the schema says as it was written, where the normal form leaves something of it out.
     written: Side | None = None
-    # The side as it was before closing, which only took away: what that one may not break, this one may not.
-    wider: Side | None = None
     # Whether `precheck.compiles` said so of the schema.
     sure: bool = False
 
@@ -60,6 +59,12 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     def second(self) -> SecondValidator:
         """The second validator."""
         return SecondValidator(self.schema, self.dialect)
+
+    @functools.cached_property
+    def closed(self) -> Side:
+        """The side under `closed-producer`: its messages are those of the closed schema, which only takes away."""
+        document = close(self.document)
+        return Side(document.schema, DEFAULT, document, self if document.opaque or document.lexical else None)
 
     def keep(self, rust: jsonschema_rs.Validator) -> None:
         """Keeps what was compiled before there was a side."""

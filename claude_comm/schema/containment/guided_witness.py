@@ -36,6 +36,7 @@ import jsonschema_rs
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
+from claude_comm.schema.containment.joined import joined
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
 from claude_comm.schema.containment.residual import Walk, references
 from claude_comm.schema.cost.validation_cost import size_of
@@ -55,6 +56,7 @@ _OBJECT = frozenset(("type", "format", "properties", "required"))
 _MET = frozenset(("additionalProperties", "propertyNames", "patternProperties", "minProperties", "dependentRequired"))
 _ARRAY = frozenset(("type", "format", "items", "minItems", "maxItems"))
 _UNION = frozenset(keywords.UNIONS)
+_COMPOSED = _UNION | {"allOf", "unevaluatedProperties", "$defs"}
 # What the residual may ask of properties, and names for one that nobody declares, plain ones first.
 _ASKED = frozenset(("properties", "required", "additionalProperties"))
 _FRESH = ("", *"abcdefghijklmnopqrstuvwxyz", *(f"further{index}" for index in range(1_000)))
@@ -100,8 +102,8 @@ class GuidedSearch:
             yield from _placed(found, lambda item: [*([self.value(items)] * others if others else ()), item])
         elif produced.keys() <= _ARRAY | {"prefixItems"} and rest.keys() == {"prefixItems"}:
             yield from self.positions(produced, rest["prefixItems"], patience)
-        elif produced.keys() <= _UNION and rest.keys() <= _UNION and len(produced) == len(rest) == 1:
-            (ours,), (theirs,) = produced.values(), rest.values()
+        elif rest.keys() <= _UNION and len(rest) == 1 and (ours := self.forms(produced)):
+            (theirs,) = rest.values()
             if not (yield from _placed(self.branches(ours, theirs, patience), _as_it_is, self.showing(rest))):
                 yield from self.searched(produced, rest, patience)
         else:
@@ -124,6 +126,30 @@ class GuidedSearch:
         for at, beyond in enumerate(rest):
             if beyond is not True:
                 yield from _placed(self.messages(ours[at], beyond, patience), after(ours[:at]))
+
+    def forms(self, produced: dict[str, Any]) -> list[Json]:
+        """The forms of a union, each with what stands beside the union; none where that is not told form by form."""
+        found = [keyword for keyword in keywords.UNIONS if keyword in produced]
+        if len(found) != 1:
+            return []
+        forms, parts = produced[found[0]], produced.get("allOf", ())
+        if len(parts) == 1 and isinstance(parts[0], dict) and parts[0].keys() == {"anyOf"}:
+            # A closed `oneOf`: the forms as they were written, and beside them the closed ones.
+            forms, parts = parts[0]["anyOf"], ()
+        beside = {name: value for name, value in produced.items() if name not in _COMPOSED}
+        closed = produced.get("unevaluatedProperties", True) is False
+        if parts or not (beside or closed):
+            return [] if parts else list(forms)
+        return [self.form(form, beside, closed) for form in forms]
+
+    def form(self, form: Json, beside: dict[str, Any], closed: bool) -> Json:
+        """A form with what stands beside its union, as far as that is told keyword by keyword."""
+        while isinstance(form, dict) and form.keys() == {"$ref"}:
+            form = self.definitions[definition_name(form["$ref"])]
+        whole = joined({**beside, "allOf": [form]}) if beside else form
+        if closed and isinstance(whole, dict) and "properties" in whole:
+            return {"additionalProperties": False, **whole}
+        return form if whole is None else whole
 
     def branches(self, ours: list[Json], theirs: list[Json], patience: int) -> Candidates:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""

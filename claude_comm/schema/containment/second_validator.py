@@ -16,7 +16,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.regex.errors import LanguageError
 from claude_comm.schema.regex.python_source import python_source
-from claude_comm.schema.values import exact, key
+from claude_comm.schema.values import exact, key, text
 from claude_comm.schema.verdict import Json
 
 Reading: TypeAlias = Literal["as it is", "exact numbers", "patterns as meant"]
@@ -59,14 +59,29 @@ class SecondValidator:
             return None
 
     def _in(self, reading: Reading) -> Any:
-        import jsonschema.validators
-
         if reading not in self._compiled:
             schema = _with_python_patterns(self.schema) if reading == "patterns as meant" else self.schema
-            # The registry of meta-schemas and nothing else: without it, references would be fetched.
-            registry = jsonschema.validators.SPECIFICATIONS  # pyright: ignore[reportAttributeAccessIssue]
-            self._compiled[reading] = _class(self.dialect, reading != "as it is")(schema, registry=registry)
+            self._compiled[reading] = _made(schema, self.dialect, reading != "as it is")
         return self._compiled[reading]
+
+
+def _made(schema: Json, dialect: Dialect, exactly: bool) -> Any:
+    # Where nothing has a name, and so nothing refers, a validator differs from another one in its schema alone.
+    if b'"$' not in text(schema) and b'"id"' not in text(schema):
+        return _nameless(dialect, exactly).evolve(schema=schema)
+    return _class(dialect, exactly)(schema, registry=_registry())
+
+
+@functools.cache
+def _nameless(dialect: Dialect, exactly: bool) -> Any:
+    return _class(dialect, exactly)({}, registry=_registry())
+
+
+def _registry() -> Any:
+    """The registry of meta-schemas and nothing else: without it, references would be fetched."""
+    import jsonschema.validators
+
+    return jsonschema.validators.SPECIFICATIONS  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @functools.cache

@@ -34,6 +34,11 @@ MAX_CHAIN = 40
 _COMPOSING = frozenset((*keywords.IN_PLACE_LISTS, "$ref", "if", "dependentSchemas"))
 # What describes parts of a value as a whole; `contains` tests them.
 _PLACES = frozenset(keywords.names(lambda row: row.applies in ("member", "members"))) - {"contains"}
+# What asks for names: see `declared_by_asking`.
+_ASKING = frozenset(("required", "dependentRequired", "oneOf"))
+_LEFT_OUT = frozenset(("$defs",))
+# A schema with none of these is its own closed form.
+_DEEPER = _PLACES | keywords.IN_PLACE | keywords.REFERENCES | _ASKING | _LEFT_OUT
 
 
 def close(document: Document) -> Document:
@@ -53,6 +58,13 @@ def close(document: Document) -> Document:
     return msgspec.structs.replace(document, schema=whole, origins=origins, size=None)
 
 
+def marks_what_is_asked(document: Document) -> bool:
+    """Whether nothing but closing looks at which properties were evaluated."""
+    if document.size is not None and "unevaluatedProperties" not in document.size.names:
+        return True
+    return not any("unevaluatedProperties" in part for part in keywords.schemas(document.schema))
+
+
 class _Closer:
     def __init__(self, document: Document) -> None:
         self.definitions = document.definitions
@@ -61,17 +73,18 @@ class _Closer:
         self._always: dict[str, bool] = {}
         self.declaring = _closure(document.definitions)
         self.forms = Forms(document)
-        # Whether nothing but closing looks at which properties were evaluated.
-        self.marks = not any("unevaluatedProperties" in part for part in keywords.schemas(document.schema))
+        self.marks = marks_what_is_asked(document)
 
     def at_place(self, schema: Json) -> Json:
         """A schema that describes a whole value."""
-        if not isinstance(schema, dict):
+        if not isinstance(schema, dict) or _DEEPER.isdisjoint(schema):
             return schema
         inside = self.inside(schema)
-        if keywords.FURTHER_PROPERTIES & schema.keys() or not self.may_declare(schema) or self.forms.wants_more(schema):
+        plain = _COMPOSING.isdisjoint(schema)
+        declares = _declares(schema) if plain else self.may_declare(schema)
+        if not declares or not keywords.FURTHER_PROPERTIES.isdisjoint(schema) or self.forms.wants_more(schema):
             return inside
-        if not _COMPOSING & schema.keys():
+        if plain:
             return {**inside, "additionalProperties": False}
         if not self.declares(schema):
             inside = self.open_alternatives(inside, schema)
@@ -79,7 +92,7 @@ class _Closer:
 
     def inside(self, schema: Json, declared: frozenset[str] = frozenset()) -> Json:
         """The places below a schema closed, the schema itself not. `declared`: names of the schemas around it."""
-        if not isinstance(schema, dict):
+        if not isinstance(schema, dict) or _DEEPER.isdisjoint(schema):
             return schema
         out: dict[str, Any] = {}
         beside: list[Json] = []
@@ -89,6 +102,13 @@ class _Closer:
             return self.inside(inner, declared)
 
         for keyword, value in schema.items():
+            if keyword == "properties":
+                # By far the most frequent one.
+                out[keyword] = {name: self.at_place(inner) for name, inner in value.items()}
+                continue
+            if keyword not in _DEEPER:
+                out[keyword] = value
+                continue
             if keyword == "oneOf":
                 # "Exactly one" is not kept when its forms get narrower: so it stays, and one of them closed besides.
                 out[keyword] = value
@@ -99,11 +119,11 @@ class _Closer:
                 out[keyword] = keywords.mapped(keyword, value, self.at_place)
             elif keyword in keywords.IN_PLACE and keyword not in TESTS:
                 out[keyword] = keywords.mapped(keyword, value, part)
-            elif keyword != "$defs":
+            elif keyword not in _LEFT_OUT:
                 out[keyword] = value
         if beside:
             out["allOf"] = [*out.get("allOf", ()), *beside]
-        if self.marks and not keywords.FURTHER_PROPERTIES & schema.keys():
+        if self.marks and not _ASKING.isdisjoint(schema) and keywords.FURTHER_PROPERTIES.isdisjoint(schema):
             for keyword, marks in self.declared_by_asking(schema, declared).items():
                 out[keyword] = {**marks, **out.get(keyword, {})}
         return out

@@ -20,6 +20,7 @@ from claude_comm.schema.verdict import Json
 
 # Keywords in place that test a value: they do not describe it.
 TESTS = frozenset(("not", "if"))
+_COMPOSING = keywords.IN_PLACE - TESTS
 # Forms are compared each with each; more of them are taken to be apart, as forms of large unions are by their tags.
 MAX_FORMS = 40
 # References that lead to references.
@@ -33,7 +34,8 @@ def describing(schema: Json) -> Iterator[dict[str, Any]]:
         value = stack.pop()
         if isinstance(value, dict):
             yield value
-            stack.extend(keywords.in_place({name: item for name, item in value.items() if name not in TESTS}))
+            if not _COMPOSING.isdisjoint(value):
+                stack.extend(keywords.in_place({name: item for name, item in value.items() if name not in TESTS}))
 
 
 def target(schema: dict[str, Any]) -> str | None:
@@ -46,7 +48,8 @@ class Form(msgspec.Struct, frozen=True):
 
     kinds: frozenset[str]
     required: frozenset[str]
-    properties: dict[str, Json]
+    # Of the required ones that are declared: their kinds, and their values where they are listed.
+    members: dict[str, tuple[frozenset[str], frozenset[Key] | None]]
 
 
 class Forms:
@@ -103,7 +106,8 @@ class Forms:
             kinds &= _kinds(part)
             required.update(part.get("required", ()))
             properties.update(part.get("properties", {}))
-        return Form(kinds, frozenset(required), properties)
+        members = {name: (_kinds(part), _values(part)) for name, part in properties.items() if name in required}
+        return Form(kinds, frozenset(required), members)
 
     def certain(self, schema: Json) -> list[dict[str, Any]]:
         parts: list[dict[str, Any]] = []
@@ -131,27 +135,31 @@ def _leaves(ours: Form, theirs: Form) -> bool:
         return True
     if not theirs.required <= ours.required:
         return True
-    both = (name for name in ours.required if name in ours.properties and name in theirs.properties)
-    return any(_disjoint(ours.properties[name], theirs.properties[name]) for name in both)
+    return any(
+        _disjoint(*member, *theirs.members[name]) for name, member in ours.members.items() if name in theirs.members
+    )
 
 
-def _disjoint(left: Json, right: Json) -> bool:
+def _disjoint(
+    kinds: frozenset[str], values: frozenset[Key] | None, others: frozenset[str], listed: frozenset[Key] | None
+) -> bool:
     """Whether two schemas share no value, by their kinds or by their few values."""
-    if not isinstance(left, dict) or not isinstance(right, dict):
-        return left is False or right is False
-    ours, theirs = _values(left), _values(right)
-    if ours is not None and theirs is not None:
-        return ours.isdisjoint(theirs)
-    return _kinds(left).isdisjoint(_kinds(right))
+    if values is not None and listed is not None:
+        return values.isdisjoint(listed)
+    return kinds.isdisjoint(others)
 
 
-def _values(schema: dict[str, Any]) -> set[Key] | None:
+def _values(schema: Json) -> frozenset[Key] | None:
+    if not isinstance(schema, dict):
+        return None
     listed = [schema["const"]] if "const" in schema else schema.get("enum")
-    return None if listed is None else {key(value) for value in listed}
+    return None if listed is None else frozenset(map(key, listed))
 
 
-def _kinds(schema: dict[str, Any]) -> frozenset[str]:
+def _kinds(schema: Json) -> frozenset[str]:
     """The kinds that a schema names, or whose values it lists; a number may be an integer."""
+    if not isinstance(schema, dict):
+        return frozenset(keywords.TYPES if schema else ())
     values = _values(schema)
     if values is not None:
         return frozenset(kind for value in values for kind in _KINDS[value[0]])

@@ -89,7 +89,7 @@ class _Normaliser:
         )
 
     def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
-        if not isinstance(schema, dict):
+        if not isinstance(schema, dict) or (dialect == DEFAULT and _AS_IT_IS.issuperset(schema)):
             return schema
         if self.scan.foreign and schema is not self.root and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
@@ -355,6 +355,8 @@ def _rules(dialect: Dialect) -> dict[str, _Rule]:
 
 
 _RULES = {dialect: _rules(dialect) for dialect in NUMBER}
+# What stays as it is, whatever stands beside it.
+_AS_IT_IS = frozenset(name for name, rule in _RULES[DEFAULT].items() if rule is _keep)
 _DIALECTS: dict[int, Dialect] = {number: dialect for dialect, number in NUMBER.items()}
 
 

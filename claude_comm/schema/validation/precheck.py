@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
@@ -31,35 +32,35 @@ _BEYOND = (
     frozenset(keywords.names(lambda row: row.role in ("identifier", "reference") or row.name in _RENDERED))
     | keywords.UNEVALUATED
 ) - {"id", "$ref"}
-_WALKED = keywords.PATTERNS | {"$ref"}
+_SEARCHED = keywords.PATTERNS | {"$ref"}
+_PATTERN_OR_REFERENCE = re.compile(rb'"(pattern|\$ref)": ?("(?:[^"\\]|\\.)*")')
 _NAME = re.compile(r"#/\$defs/([A-Za-z0-9_.-]+)")
 MAX_PATTERN = 200
 
 
-def compiles(schema: Json, dialect: Dialect, size: Measure) -> bool:
-    """Whether `schema`, which `measure` found to be of this size, is certain to compile."""
+def compiles(schema: Json, dialect: Dialect, size: Measure, text: bytes) -> bool:
+    """Whether `schema`, which `measure` found to be of this size and which has this `text`, is certain to compile."""
     if dialect != DEFAULT or not size.ordinary or not _BEYOND.isdisjoint(size.names):
         return False
-    if not _WALKED.isdisjoint(size.names) and not all(_holds(schema, *pair) for pair in _walked_for(schema)):
+    if not _SEARCHED.isdisjoint(size.names) and not all(_holds(schema, *pair) for pair in _searched_for(schema, text)):
         return False
     if has_long_lists(schema, size):
         return False
     return jsonschema_rs.meta.is_valid(schema)
 
 
-def _walked_for(schema: Json) -> Iterator[tuple[str, Json]]:
-    """The keywords that are walked for, with their values."""
-    for inner in keywords.schemas(schema):
-        if not _WALKED.isdisjoint(inner):
-            yield from ((name, inner[name]) for name in _WALKED & inner.keys())
+def _searched_for(schema: Json, text: bytes) -> Iterator[tuple[str, str]]:
+    """Every pattern and reference: searched in the text, in a tenth of the time of a walk, with what only looks so."""
+    for name, value in _PATTERN_OR_REFERENCE.findall(text):
+        yield name.decode(), msgspec.json.decode(value)
+    if b'"patternProperties"' in text:
+        for inner in keywords.schemas(schema):
+            names = inner.get("patternProperties", ())
+            yield from (("pattern", source) for source in names if isinstance(names, dict))
 
 
-def _holds(schema: Json, keyword: str, value: Json) -> bool:
-    """Whether a reference leads somewhere, or patterns compile."""
-    if keyword == "patternProperties":
-        return isinstance(value, dict) and all(map(_readable, value))
-    if not isinstance(value, str):
-        return False
+def _holds(schema: Json, keyword: str, value: str) -> bool:
+    """Whether a reference leads somewhere, or a pattern compiles."""
     return _readable(value) if keyword == "pattern" else _leads(schema, value)
 
 

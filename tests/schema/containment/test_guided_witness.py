@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from claude_comm.schema import Incompatible, Undecided, check
+from claude_comm.schema import Incompatible, Undecided
+from claude_comm.schema.containment.check import check
+from claude_comm.schema.verdict import Policy
+
+TEXT: dict[str, Any] = {"type": "string"}
 
 ORDER: dict[str, Any] = {
     "type": "object",
@@ -105,3 +109,38 @@ def test_arrays_of_long_arrays_are_not_made() -> None:
     for _ in range(6):
         produced = {"type": "array", "minItems": 500, "items": produced}
     assert isinstance(check(produced, {"type": "string"}, policy="strict", budget_ms=500), Undecided)
+
+
+def forms(count: int, value: Any) -> dict[str, Any]:
+    """A union of messages that a property tells apart, each behind a reference."""
+    definitions: dict[str, Any] = {
+        f"form_{at}": {
+            "type": "object",
+            "properties": {"type": {"const": f"t{at}"}, "id": TEXT, "value": {"$ref": "#/$defs/value"}},
+            "required": ["type", "id", "value"],
+        }
+        for at in range(count)
+    }
+    return {
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in definitions],
+        "$defs": {**definitions, "value": value},
+    }
+
+
+@pytest.mark.parametrize("policy", ["strict", "closed-producer"])
+@pytest.mark.parametrize(
+    ("produced", "accepted", "path"),
+    [
+        (forms(13, TEXT), forms(12, TEXT), "$.type"),
+        (forms(12, {"type": ["string", "null"]}), forms(12, TEXT), "$.value"),
+        ({"type": "object", **forms(13, TEXT)}, forms(12, TEXT), "$.type"),
+        ({"anyOf": [*forms(3, TEXT)["oneOf"]], "$defs": forms(3, TEXT)["$defs"]}, forms(2, TEXT), "$.type"),
+    ],
+)
+def test_a_tagged_union_is_told_form_by_form_in_few_steps(
+    produced: Any, accepted: Any, path: str, policy: Policy
+) -> None:
+    """As a whole it took more than 100 ms of counted work under `closed-producer`."""
+    verdict = check(produced, accepted, policy=policy, budget_ms=15)
+    assert isinstance(verdict, Incompatible)
+    assert path in {reason.path for reason in verdict.reasons}

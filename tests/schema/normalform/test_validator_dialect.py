@@ -14,7 +14,7 @@ from claude_comm.schema.limits import measure
 from claude_comm.schema.normalform.validator_dialect import encoded, rendered
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.validation.validator import compile_validator
-from claude_comm.schema.values import exact
+from claude_comm.schema.values import exact, text
 
 FOUR = {"$schema": URI["draft4"]}
 MODERN: tuple[Dialect, ...] = ("draft2019-09", "draft2020-12")
@@ -155,7 +155,7 @@ def test_a_reference_that_leads_nowhere_is_still_refused() -> None:
     ],
 )
 def test_what_is_certain_to_compile_needs_no_rendering(schema: Any, sure: bool) -> None:
-    assert compiles(schema, DEFAULT, measure(schema)) is sure
+    assert compiles(schema, DEFAULT, measure(schema), text(schema)) is sure
     if sure:
         same, ignored = rendered(schema, DEFAULT)
         assert same is schema

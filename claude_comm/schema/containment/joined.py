@@ -1,0 +1,57 @@
+"""The parts of an `allOf` as one schema, where that can be done keyword by keyword.
+
+Law: the values of the joined schema are those of all parts. Where two parts say what one keyword cannot say, there
+is no joined schema, and nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claude_comm.schema import keywords
+from claude_comm.schema.values import identity
+from claude_comm.schema.verdict import Json
+
+_Schema = dict[str, Any]
+
+
+def joined(schema: _Schema) -> _Schema | None:
+    """A schema with the parts of its `allOf` in it; None where that is not done keyword by keyword."""
+    whole = {keyword: value for keyword, value in schema.items() if keyword != "allOf"}
+    for part in schema["allOf"]:
+        if part is True:
+            continue
+        if not isinstance(part, dict):
+            return None
+        # Keywords that mean something else without their neighbours: all of them in one part, or none.
+        if any(not group.isdisjoint(whole) and not group.isdisjoint(part) for group in _NEIGHBOURS):
+            return None
+        for keyword, value in part.items():
+            if keyword not in whole:
+                whole[keyword] = value
+            elif keyword in _CHOOSE:
+                whole[keyword] = _CHOOSE[keyword](whole[keyword], value)
+            elif keyword == "required":
+                whole[keyword] = [*dict.fromkeys([*whole[keyword], *value])]
+            elif keyword == "type":
+                whole[keyword] = _both_kinds(whole[keyword], value)
+            elif identity(whole[keyword]) != identity(value):
+                return None
+    return whole
+
+
+def _both_kinds(left: Json, right: Json) -> list[str]:
+    """The kinds that two values of `type` have in common."""
+    ours, theirs = (kinds if isinstance(kinds, list) else [kinds] for kinds in (left, right))
+    common = [kind for kind in ours if kind in theirs or (kind == "integer" and "number" in theirs)]
+    return [*common, *(["integer"] if "integer" in theirs and "number" in ours and "integer" not in common else [])]
+
+
+_CHOOSE = {**dict.fromkeys(keywords.LOWER_BOUNDS, max), **dict.fromkeys(keywords.UPPER_BOUNDS, min)}
+_NEIGHBOURS = (
+    frozenset(("properties", "patternProperties", "additionalProperties")),
+    frozenset(("items", "prefixItems")),
+    frozenset(("if", "then", "else")),
+    frozenset(("contains", "minContains", "maxContains")),
+    keywords.UNEVALUATED,
+)
