@@ -15,8 +15,9 @@ from claude_comm.effects import Post
 from claude_comm.errors import TransportError
 from claude_comm.ops.publish import Outcomes, without_room
 
-# While batches are in flight, how many messages make another one, and how many batches may be in flight at once.
-NEXT_BATCH = 32
+# While batches are in flight, how many messages make another one at the end of a turn of the loop, and how many in the
+# middle of it, where a task that never waits may go on and on; and how many batches may be in flight at once.
+NEXT_BATCH, LARGE_BATCH = 32, 128
 MAX_IN_FLIGHT = 4
 
 _Awaited: TypeAlias = "asyncio.Future[str] | _Unconfirmed"
@@ -38,6 +39,7 @@ class AsyncBatcher:
         # Sends batch after batch, where `begin` cannot.
         self._task: asyncio.Task[None] | None = None
         self._in_flight = 0
+        self._gathering = False
         self._resend: deque[_Batch] = deque()
         self._drained: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -59,6 +61,8 @@ class AsyncBatcher:
         is the requester's to resolve."""
         if not self._sender.may_begin or self._queue.full():
             return False
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         self._enqueue(Queued(id_, post, _Unconfirmed(answer)))
         return True
 
@@ -96,10 +100,17 @@ class AsyncBatcher:
 
     def _enqueue(self, message: Queued[_Awaited]) -> None:
         self._queue.put(message)
-        in_flight = self._in_flight
-        if self._task is None and (
-            not in_flight or (len(self._queue.messages) >= NEXT_BATCH and in_flight < MAX_IN_FLIGHT)
-        ):
+        if self._task is None:
+            if not self._in_flight or (len(self._queue.messages) >= LARGE_BATCH and self._in_flight < MAX_IN_FLIGHT):
+                self._start_batch()
+            elif not self._gathering and self._loop is not None:
+                self._gathering = True
+                self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        """All that the tasks had to send in this turn of the loop is here; if it is enough it goes beside the rest."""
+        self._gathering = False
+        if self._task is None and len(self._queue.messages) >= NEXT_BATCH and self._in_flight < MAX_IN_FLIGHT:
             self._start_batch()
 
     async def _make_room(self) -> None:

@@ -44,6 +44,7 @@ from typing import Generic, Protocol, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
+from claude_comm.client.publisher.promise import Promise
 from claude_comm.client.publisher.sender import Sender
 from claude_comm.effects import Post
 from claude_comm.errors import PublisherBusy, PublisherClosed, PublisherFull, TransportError
@@ -148,7 +149,7 @@ class Batcher:
             finally:
                 self._send_lock.release()
         self._send_lock.check()
-        future: Future[str] = Future()
+        future = Promise()
         me = threading.get_ident()
         with self._lock:
             self._queue.put(Queued(id_, post, future))
@@ -229,7 +230,7 @@ class Batcher:
         return id_
 
     def _put(self, id_: str, post: Post) -> Future[str]:
-        future: Future[str] = Future()
+        future = Promise()
         with self._lock:
             self._queue.put(Queued(id_, post, future))
         return future

@@ -156,7 +156,7 @@ class Outgoing:
         timeout_s: float,
     ) -> tuple[str, Post]:
         """A new request, which expires with its time."""
-        if not (correlation or causation):
+        if correlation == causation == "" and type.__class__ is session.__class__ is target.__class__ is str:
             return self._plain_request(target, data, address, type, session, timeout_s)
         return self.prepare(
             target,

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from claude_comm import AsyncPublisher, Publisher, Settings
-from claude_comm.client.publisher.async_batching import MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
+from claude_comm.client.publisher.async_batching import LARGE_BATCH, MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
 from claude_comm.client.publisher.batching import MAX_BATCH, Batcher
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.effects import Command, Post
@@ -257,41 +257,58 @@ def on_loop(scenario: Callable[[Connection, Server, AsyncBatcher], Awaitable[Non
 
 def test_a_lone_message_of_a_task_goes_at_once_and_the_next_batch_while_it_is_in_flight() -> None:
     async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + NEXT_BATCH + 3)]
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [1, NEXT_BATCH]
+        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + LARGE_BATCH + 3)]
+        assert [len(bodies) for bodies, _ in connection.in_flight] == [1, LARGE_BATCH]
         connection.answer()
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [NEXT_BATCH, 3]
+        assert [len(bodies) for bodies, _ in connection.in_flight] == [LARGE_BATCH, 3]
         connection.answer()
         connection.answer()
-        assert [await future for future in futures] == [str(n) for n in range(1 + NEXT_BATCH + 3)]
-        assert connection.bodies == [b"%d" % n for n in range(1 + NEXT_BATCH + 3)]
+        assert [await future for future in futures] == [str(n) for n in range(1 + LARGE_BATCH + 3)]
+        assert connection.bodies == [b"%d" % n for n in range(1 + LARGE_BATCH + 3)]
         assert server.batches == []
+
+    on_loop(scenario)
+
+
+def test_what_tasks_send_in_one_turn_of_the_loop_travels_together_beside_what_is_in_flight() -> None:
+    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
+        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + NEXT_BATCH + 3)]
+        assert [len(bodies) for bodies, _ in connection.in_flight] == [1]
+        await asyncio.sleep(0)
+        assert [len(bodies) for bodies, _ in connection.in_flight] == [1, NEXT_BATCH + 3]
+        connection.answer()
+        futures.append(await batcher.send_soon("few", post(b"few")))
+        await asyncio.sleep(0)
+        assert [len(bodies) for bodies, _ in connection.in_flight] == [NEXT_BATCH + 3]
+        connection.answer()
+        connection.answer()
+        assert (await asyncio.gather(*futures))[-1] == "few"
 
     on_loop(scenario)
 
 
 def test_batches_in_flight_are_bounded() -> None:
     async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        for n in range(NEXT_BATCH * (MAX_IN_FLIGHT + 3)):
+        for n in range(LARGE_BATCH * (MAX_IN_FLIGHT + 3)):
             await batcher.send_soon(str(n), post(b"x"))
         assert len(connection.in_flight) == MAX_IN_FLIGHT
         while connection.in_flight:
             connection.answer()
-        assert len(connection.bodies) == NEXT_BATCH * (MAX_IN_FLIGHT + 3)
+        assert len(connection.bodies) == LARGE_BATCH * (MAX_IN_FLIGHT + 3)
 
     on_loop(scenario)
 
 
 def test_what_a_lost_connection_carried_is_sent_again_in_order_before_anything_newer() -> None:
     async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + NEXT_BATCH)]
+        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + LARGE_BATCH)]
         first, second = ([*bodies] for bodies, _ in connection.in_flight)
         connection.answer(ServerUnreachable("u", "gone"))
         connection.answer(ServerUnreachable("u", "gone"))
         futures.append(await batcher.send_soon("last", post(b"last")))
         await batcher.flush()
         assert server.batches == [first, second, [b"last"]]
-        assert [future.result() for future in futures] == [*(str(n) for n in range(1 + NEXT_BATCH)), "last"]
+        assert [future.result() for future in futures] == [*(str(n) for n in range(1 + LARGE_BATCH)), "last"]
 
     on_loop(scenario)
 
@@ -303,14 +320,14 @@ def test_nothing_overtakes_a_batch_in_flight() -> None:
         await batcher.send_soon("0", post(b"0"))
         batch = asyncio.create_task(batcher.send_all([post(b"batch")]))
         connection.open = False
-        later = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1, 1 + NEXT_BATCH)]
+        later = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1, 1 + LARGE_BATCH)]
         for _ in range(5):
             await asyncio.sleep(0)
         assert server.batches == []
         connection.answer()
-        assert [await future for future in later] == [str(n) for n in range(1, 1 + NEXT_BATCH)]
+        assert [await future for future in later] == [str(n) for n in range(1, 1 + LARGE_BATCH)]
         await batch
-        assert server.batches == [[b"%d" % n for n in range(1, 1 + NEXT_BATCH)], [b"batch"]]
+        assert server.batches == [[b"%d" % n for n in range(1, 1 + LARGE_BATCH)], [b"batch"]]
 
     on_loop(scenario)
 

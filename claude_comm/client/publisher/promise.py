@@ -1,0 +1,63 @@
+"""A future that costs little until somebody waits for it.
+
+Law: to everybody who has one it is a `concurrent.futures.Future`. What makes those dear is a condition with its locks,
+made for each and taken for each look; here it is made when a thread waits, adds a callback or cancels, and most
+messages are confirmed before anybody does. One lock for all decides which came first.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future
+from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
+from typing import Any, ClassVar
+
+_OVER = (FINISHED, CANCELLED, CANCELLED_AND_NOTIFIED)
+
+
+class Promise(Future[str]):
+    """The id of a message that is on its way."""
+
+    # It may be asked for in a signal handler on the very thread that has it.
+    _making: ClassVar[Any] = threading.RLock()
+
+    def __init__(self) -> None:
+        # As there, but for the condition.
+        self._made: threading.Condition | None = None
+        self._state = PENDING
+        self._result: str | None = None
+        self._exception: BaseException | None = None
+        self._waiters = []
+        self._done_callbacks: list[Any] = []
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        if self._made is None:
+            with self._making:
+                if self._made is None:
+                    self._made = threading.Condition()
+        return self._made
+
+    def done(self) -> bool:
+        return self._state in _OVER
+
+    def result(self, timeout: float | None = None) -> str:
+        if self._state == FINISHED and self._exception is None and self._result is not None:
+            return self._result
+        return super().result(timeout)
+
+    def set_result(self, result: str) -> None:
+        with self._making:
+            if self._made is None and self._state == PENDING:
+                self._result, self._state = result, FINISHED
+                return
+        super().set_result(result)
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held it."""
+    Promise._making = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
