@@ -15,14 +15,17 @@ from pathlib import Path
 
 from benchmarks.place import Place, place
 from benchmarks.side_by_side import Figure, Result
-from claude_comm import Consumer, Publisher
-from claude_comm.ops import registration
+from claude_comm import Publisher
+from claude_comm.client.identity import identify
+from claude_comm.ops import consume, registration
+from claude_comm.ops.consume import Reader, Settlement
+from claude_comm.progress.events import Handled, Settled
 from claude_comm.registry.contracts import contract
 
-MODULES = (100, 1_000)
+MODULES = (100, 1_000, 5_000)
 WORKERS = ("janitor", "progress")
 # Until what was there at the start is done with.
-SETTLE_S = 15.0
+SETTLE_S = 45.0
 WINDOW_S, ROUNDS = 5.0, 3
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
@@ -48,17 +51,24 @@ def _measured(count: int) -> Result:
 
 
 def _register(where: Place, count: int) -> None:
+    """As if each had registered, been sent one message, and handled it."""
     settings = where.settings()
     with Publisher("bench", settings=settings) as publisher:
-        for number in range(count):
-            name = f"m{number}"
-            publisher.client.run(
-                registration.register(publisher.identity.keys, contract(name, accepts={"message": True}))
-            )
-            publisher.publish(name, number)
-            with Consumer(name, settings=settings) as consumer:
-                for delivery in consumer.read(wait_s=1.0):
-                    consumer.ack(delivery)
+        keys, client = publisher.identity.keys, publisher.client
+        names = [f"m{number}" for number in range(count)]
+        for name in names:
+            client.run(registration.register(keys, contract(name, accepts={"message": True})))
+            client.run(consume.make_group(keys.inbox(name), name, "0"))
+            publisher.publish(name, 1)
+        client.run(consume.announce(keys, [keys.events(name) for name in names]))
+        for name in names:
+            reader = Reader(keys.inbox(name), name, "one")
+            (entry,) = client.run(consume.read(reader, count=1, block_ms=0))
+            identity = identify(name, settings)
+            handled = Handled([Settled("bench", f"{entry.id}", 1, 2, 1)])
+            settlement = Settlement(ids=[entry.id], events_stream=keys.events(name), events=[identity.event(handled)])
+            client.run(consume.settle(reader, settlement))
+            client.run(consume.leave(reader))
 
 
 @contextmanager

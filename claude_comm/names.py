@@ -14,6 +14,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
 | `ns:{m:NAME}:join:SESSION` | hash, parts that the module joins | a day after the last (TTL); the janitor renews it |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
+| `ns:{registry}:news` | stream of stream keys that are written to | the last 10,000 |
 | `ns:{registry}:modules` | hash, name to the record of the module: its releases | until forgotten |
 | `ns:{registry}:contracts` | hash, digest to contract | until its module is forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
@@ -160,6 +161,10 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def streams(self) -> str:
         return f"{self.namespace}:{{registry}}:streams"
+
+    @property
+    def news(self) -> str:
+        return f"{self.namespace}:{{registry}}:news"
 
     @property
     def modules(self) -> str:

@@ -8,16 +8,19 @@ the server, and doing it twice is the same as once.
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from claude_comm.client.identity import identify
+from claude_comm.delivery.attention import Attention
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, projection_progress, reap, server, sessions, trim
+from claude_comm.ops import follow, lag, later, news, projection_progress, reap, server, sessions, trim
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
@@ -30,7 +33,14 @@ from claude_comm.transport.driver import Client
 from workers.program import program
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
-DUE_EVERY_S, TRIM_EVERY_S, REAP_EVERY_S, ROTATE_EVERY_S, SESSIONS_EVERY_S = 0.5, 1.0, 5.0, 60.0, 60.0
+DUE_EVERY_S, LOOK_EVERY_S, REAP_EVERY_S, ROTATE_EVERY_S, SESSIONS_EVERY_S = 0.5, 1.0, 5.0, 60.0, 60.0
+# How long a stream of which there was news is looked at every second: until a projection has reported as durable what
+# was written, which takes ten seconds.
+AWAKE_S = 2 * news.AWAKE_S
+# How often all streams are listed: every second where they are few.
+LIST_EVERY_S, LISTED_PER_S = 1.0, 200
+# In how many turns of reaping, and at least how many a turn, all streams are looked at for names that are long silent.
+SWEEP_TURNS, LEAST_SWEPT = 120, 50
 # A log of the home, of a worker or of the private server, and one older part of it take twice that at the most.
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
@@ -52,15 +62,24 @@ class Janitor:
     ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
-        self._duties: list[tuple[Callable[[Sequence[Stream]], None], float]] = [
+        self._duties: list[tuple[Callable[[], None], float]] = [
             (self._move_due, DUE_EVERY_S),
-            (self._trim, TRIM_EVERY_S),
+            (self._look, LOOK_EVERY_S),
             (self._reap, REAP_EVERY_S),
             (self._rotate, ROTATE_EVERY_S),
             (self._look_after_sessions, SESSIONS_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
+        self._attention = Attention(AWAKE_S)
+        self._position: str | None = None
+        self._list_at = 0.0
+        # When the next message beside a stream is due (ms), where any waits.
+        self._due_ms: dict[str, int] = {}
+        self._kept: Keep | None = None
         self._silent: dict[str, int] = {}
+        # The silent ones behind which everything is cleared up.
+        self._cleared: dict[str, int] = {}
+        self._swept: deque[str] = deque()
         self._warned: set[str] = set()
         self._outage = Outage(log, "janitor", report)
 
@@ -71,7 +90,7 @@ class Janitor:
                 self._turn()
             except TransportError as error:
                 if isinstance(error, ServerUnreachable):
-                    self._silent = {}
+                    self._silent, self._position = {}, None
                 self._stop.wait(self._outage.met(error))
             else:
                 self._outage.over()
@@ -79,12 +98,12 @@ class Janitor:
 
     def _turn(self) -> None:
         """The duties whose time it is."""
-        streams = self._client.run(follow.announced(self._keys)).streams
+        self._listen()
         refusal: ServerRefused | None = None
         for number, (duty, every_s) in enumerate(self._duties):
             if time.monotonic() >= self._at[number]:
                 try:
-                    duty(streams)
+                    duty()
                 except ServerRefused as refused:
                     # A permission that one duty lacks keeps no other from being done.
                     refusal = refused
@@ -92,19 +111,64 @@ class Janitor:
         if refusal is not None:
             raise refusal
 
-    def _move_due(self, streams: Sequence[Stream]) -> None:
-        keys = [stream.key for stream in streams if stream.kind != "events"]
-        waiting = self._client.run(later.waiting(keys))
-        for stream, first in waiting.items():
-            next_ms = first.next_ms
-            while next_ms is not None and next_ms <= _now_ms() and not self._stop.is_set():
+    def _listen(self) -> None:
+        """Which streams there are, and which of them are written to."""
+        attention, now = self._attention, time.monotonic()
+        if self._position is None:
+            # What is told from here on is news; what was told before is looked at now.
+            self._position = self._client.run(news.now(self._keys))
+            self._list_at = 0.0
+            attention.all_due()
+        else:
+            told = self._client.run(news.after(self._keys, self._position))
+            self._position = told.last_id
+            attention.news(told.streams, now)
+            if told.lost:
+                attention.all_due()
+        if now >= self._list_at:
+            attention.know(self._client.run(follow.announced(self._keys)).streams)
+            self._list_at = now + max(len(attention.streams) / LISTED_PER_S, LIST_EVERY_S)
+
+    def _move_due(self) -> None:
+        self._see_waiting(self._attention.awake(time.monotonic()))
+        for stream, next_ms in list(self._due_ms.items()):
+            at_ms: int | None = next_ms
+            while at_ms is not None and at_ms <= _now_ms() and not self._stop.is_set():
                 moved = self._client.run(later.move_due(self._keys, stream, now_ms=_now_ms()))
                 self._log.debug("janitor.moved", stream=stream, messages=moved.count)
-                next_ms = moved.next_ms
+                self._note_due(stream, moved.next_ms)
+                at_ms = moved.next_ms
+                if moved.count:
+                    self._client.run(news.tell(self._keys, [stream]))
 
-    def _trim(self, streams: Sequence[Stream]) -> None:
+    def _see_waiting(self, streams: Sequence[Stream]) -> None:
+        """Notes when the next message beside each of these is due."""
+        keys = [stream.key for stream in streams if stream.kind != "events"]
+        waiting = self._client.run(later.waiting(keys))
+        for key in keys:
+            self._note_due(key, waiting[key].next_ms if key in waiting else None)
+
+    def _note_due(self, stream: str, next_ms: int | None) -> None:
+        if next_ms is None:
+            self._due_ms.pop(stream, None)
+        else:
+            self._due_ms[stream] = next_ms
+
+    def _look(self) -> None:
+        """Looks at the streams whose time it is: trims them, and sees what waits beside them."""
         keep = self._keep()
-        projections = self._client.run(projection_progress.awaited(self._keys, self._settings.projection_wait_s))
+        if self._kept is not None and keep != self._kept:
+            # A server that runs out of memory: what was to stay may go, everywhere.
+            self._attention.all_due()
+        self._kept = keep
+        if streams := self._attention.due(time.monotonic()):
+            self._see_waiting(streams)
+            self._trim(streams, keep)
+
+    def _trim(self, streams: Sequence[Stream], keep: Keep) -> None:
+        keys = [stream.key for stream in streams]
+        wait_s = self._settings.projection_wait_s
+        projections = self._client.run(projection_progress.awaited(self._keys, wait_s, keys))
         for projection in projections:
             for stream_key in sorted(projection.unreadable):
                 self._warn("registry.unreadable", f"projection {projection.name} has no position for {stream_key}")
@@ -121,8 +185,10 @@ class Janitor:
                 # One of its masters is away: the streams of the others are trimmed all the same.
                 lost = error
                 continue
+            now, moved = time.monotonic(), trimmed.entries > 0
+            self._attention.looked(stream.key, now, chance=random.random(), moved=moved)
             entries, size = entries + trimmed.entries, size + trimmed.bytes
-            if trimmed.entries:
+            if moved:
                 self._log.debug("janitor.stream_trimmed", stream=stream.key, entries=trimmed.entries)
         if entries:
             self._log.info("janitor.trimmed", entries=entries, bytes=size, short_of_memory=keep == Keep(0, 0))
@@ -144,17 +210,35 @@ class Janitor:
             self._warned.add(why)
             self._log.warning(event, why=why)
 
-    def _reap(self, streams: Sequence[Stream]) -> None:
-        by_stream = self._client.run(lag.groups([stream.key for stream in streams if stream.kind != "events"]))
-        groups = {stream: [group.name for group in groups_of] for stream, groups_of in by_stream.items()}
+    def _reap(self) -> None:
         silent = self._client.run(reap.silent(self._keys, now_ms=_now_ms()))
         dead = {instance for instance, last_ms in silent.items() if self._silent.get(instance) == last_ms}
         self._silent = silent
+        cleared = {instance: at for instance, at in self._cleared.items() if silent.get(instance) == at}
+        new = dead - cleared.keys()
+        streams = [*self._read_by({instance.partition("/")[0] for instance in new}), *self._next_swept()]
+        by_stream = self._client.run(lag.groups(list(dict.fromkeys(streams))))
+        groups = {stream: [group.name for group in groups_of] for stream, groups_of in by_stream.items()}
         reaped = self._client.run(reap.reap(groups, dead))
+        self._cleared = {**cleared, **{instance: silent[instance] for instance in new}}
         if reaped.given_back or reaped.left:
             self._log.info("janitor.reaped", given_back=reaped.given_back, left=list(reaped.left))
 
-    def _look_after_sessions(self, _streams: Sequence[Stream]) -> None:
+    def _read_by(self, modules: set[str]) -> list[str]:
+        """The streams that these modules may have read: their inboxes, and every topic."""
+        if not modules:
+            return []
+        known = self._attention.streams
+        return [one.key for one in known if one.kind == "topic" or (one.kind == "inbox" and one.name in modules)]
+
+    def _next_swept(self) -> list[str]:
+        """The next of all streams, for names that said nothing for a day: few at a time."""
+        if not self._swept:
+            self._swept.extend(stream.key for stream in self._attention.streams if stream.kind != "events")
+        most = max(len(self._attention.streams) // SWEEP_TURNS, LEAST_SWEPT)
+        return [self._swept.popleft() for _ in range(min(most, len(self._swept)))]
+
+    def _look_after_sessions(self) -> None:
         """Keeps what waits in the joins of pipeline runs that live, and removes what is left of those that are over."""
         for session in self._client.run(sessions.everything(self._keys)):
             if session.is_over(_now_ms() * 1000):
@@ -163,7 +247,7 @@ class Janitor:
             else:
                 self._client.run(sessions.renew(self._keys, session))
 
-    def _rotate(self, _streams: Sequence[Stream]) -> None:
+    def _rotate(self) -> None:
         """Keeps the logs of the home bounded."""
         home = self._settings.home
         for path in (*home.glob("logs/*.log"), home / "server" / "server.log"):

@@ -17,6 +17,7 @@ import msgspec
 from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import Keys
+from claude_comm.ops import news
 from claude_comm.ops.replies import Answer, answering
 from claude_comm.ops.when_full import force, retry_if_full
 
@@ -102,7 +103,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
     """Lets the projection follow these streams."""
-    yield from force(Command(("SADD", keys.streams, *streams), on="control"))
+    known, _ = news.announcing(keys, streams)
+    yield from force(known)
+    yield from news.tell(keys, streams)
 
 
 def record(keys: Keys, module: str, event: bytes) -> Operation[None]:

@@ -14,7 +14,7 @@ import msgspec
 from claude_comm.delivery.burial import Burial, Where, read
 from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.names import Keys
-from claude_comm.ops import follow
+from claude_comm.ops import follow, news
 
 # Entries of a page: with the largest messages that is still memory that a command may take.
 PAGE = 100
@@ -80,7 +80,7 @@ def redrive(
         burials, place = yield from page(keys, place, max_bytes=max_bytes)
         meant = _chosen(burials, chosen, limit, moved)
         if meant:
-            yield Command(("SADD", keys.streams, inbox, events), on="control")
+            yield from news.announce(keys, (inbox, events))
             pairs = [part for burial in meant for part in (burial.id, event(burial))]
             moved += int((yield Script("redrive", (keys.dead(module), inbox, events), tuple(pairs))))
     return moved

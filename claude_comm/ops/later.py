@@ -19,7 +19,7 @@ import msgspec
 from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops import door
+from claude_comm.ops import door, news
 from claude_comm.ops.consume import Entry, Reader, own_inbox
 
 # How many are moved in one step: the server does nothing else meanwhile.
@@ -52,7 +52,7 @@ def delay(
 ) -> Operation[None]:
     """Puts new messages where they wait. Doing it twice is the same as once, while it waits."""
     if unannounced:
-        yield Command(("SADD", keys.streams, *unannounced), on="control")
+        yield from news.announce(keys, unannounced)
     pairs = [word for body in bodies for word in (due_ms, member(body, 0))]
     yield Command(("ZADD", keys.later(target), *pairs))
 

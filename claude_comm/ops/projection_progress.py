@@ -61,25 +61,39 @@ def report(
     yield from force_all(*commands, *_positions(keys.durable(projection), durable or {}))
 
 
-def projections(keys: Keys, *, since_ms: int) -> Operation[list[Projection]]:
-    """Every projection that has reported since then, by name."""
+def projections(keys: Keys, *, since_ms: int, streams: Sequence[str] | None = None) -> Operation[list[Projection]]:
+    """Every projection that has reported since then, by name; with the positions of these streams alone, if given."""
     members = yield Command(("ZRANGEBYSCORE", keys.projections, since_ms, "+inf", "WITHSCORES"), on="control")
     alive = sorted((name, at) for name, at in door.scored(members) if is_name(name))
     if not alive:
         return []
     hashes = [key for name, _ in alive for key in (keys.stored(name), keys.durable(name))]
-    replies = yield Batch(tuple(Command(("HGETALL", key), on="control") for key in hashes), on="control")
-    told = [door.fields(reply) for reply in replies]
+    told = yield from _hashes(hashes, streams)
     return [
         Projection(name, at, _stored(stored), _stored(durable), _counts(stored), _unreadable(stored, durable))
         for (name, at), stored, durable in zip(alive, told[::2], told[1::2], strict=True)
     ]
 
 
-def awaited(keys: Keys, wait_s: float) -> Operation[list[Projection]]:
+def _hashes(keys: Sequence[str], wanted: Sequence[str] | None) -> Operation[list[Mapping[bytes, bytes]]]:
+    """These hashes, or the wanted fields of them."""
+    if wanted is None:
+        replies = yield Batch(tuple(Command(("HGETALL", key), on="control") for key in keys), on="control")
+        return [door.fields(reply) for reply in replies]
+    replies = yield Batch(tuple(Command(("HMGET", key, *wanted), on="control") for key in keys), on="control")
+    names = [field.encode() for field in wanted]
+    return [
+        {name: value for name, value in zip(names, reply, strict=True) if value is not None}
+        if isinstance(reply, list)
+        else door.fields(reply)
+        for reply in replies
+    ]
+
+
+def awaited(keys: Keys, wait_s: float, streams: Sequence[str] | None = None) -> Operation[list[Projection]]:
     """The projections that trimming waits for: those that reported within the last `wait_s` seconds."""
     now_ms = yield from clock()
-    return (yield from projections(keys, since_ms=now_ms - int(wait_s * 1000)))
+    return (yield from projections(keys, since_ms=now_ms - int(wait_s * 1000), streams=streams))
 
 
 def clock() -> Operation[int]:

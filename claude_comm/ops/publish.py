@@ -12,7 +12,7 @@ from typing import TypeAlias
 from claude_comm.effects import Append, Batch, Command, Operation, Post
 from claude_comm.errors import FULL, ServerRefused, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops import door
+from claude_comm.ops import door, news
 
 Outcomes: TypeAlias = list[bytes | TransportError]
 
@@ -21,10 +21,10 @@ def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
     """Lets the projection follow these streams; how many messages may wait at the modules whose inboxes are among
     them (0: they declare no limit)."""
     modules = [stream.name for key in streams if (stream := keys.parse_stream(key.encode())) and stream.kind == "inbox"]
-    commands = [Command(("SADD", keys.streams, *streams), on="control")]
+    commands: tuple[Command, ...] = news.announcing(keys, streams)
     if modules:
-        commands.append(Command(("HMGET", keys.limits, *modules), on="control"))
-    added, *limits = yield Batch(tuple(commands), on="control")
+        commands = (*commands, Command(("HMGET", keys.limits, *modules), on="control"))
+    added, _, *limits = yield Batch(commands, on="control")
     if isinstance(added, TransportError):
         raise added
     declared = limits[0] if limits and isinstance(limits[0], list) else []

@@ -17,7 +17,7 @@ import msgspec
 from claude_comm.effects import Append, Batch, Command, Operation, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
-from claude_comm.ops import door
+from claude_comm.ops import door, news
 from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.ops.when_full import force_all
 
@@ -36,7 +36,7 @@ def ask(
 ) -> Operation[list[bytes | TransportError]]:
     """Sends requests; the server has that long to confirm them. What became of each, in order."""
     if unannounced:
-        yield Command(("SADD", keys.streams, *unannounced), on="control", within_ms=within_ms)
+        yield from news.announce(keys, unannounced, within_ms=within_ms)
     outcomes: list[bytes | TransportError] = yield Append(posts, within_ms)
     return outcomes
 

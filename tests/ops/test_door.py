@@ -18,6 +18,7 @@ from claude_comm.ops import (
     follow,
     heartbeats,
     later,
+    news,
     projection_progress,
     publish,
     reap,
@@ -61,6 +62,10 @@ class Chance:
     def _some(self) -> list[bytes]:
         return [self.text() for _ in range(self._random.randrange(4))]
 
+    def _entry_id(self) -> bytes:
+        """Which the server makes itself."""
+        return b"%d-%d" % (self._random.randrange(2**64), self._random.randrange(3))
+
     def _scored(self, command: Command) -> Any:
         pairs = [[member, self.score()] for member in self._some()]
         return pairs if "WITHSCORES" in command.args else [member for member, _ in pairs]
@@ -68,6 +73,9 @@ class Chance:
     _replies: ClassVar[dict[str, Callable[[Chance, Command], Any]]] = {
         "TIME": lambda self, _: [b"1", b"1"],
         "SADD": lambda self, _: 1,
+        "XADD": lambda self, _: b"1-1",
+        "XRANGE": lambda self, _: [[self._entry_id(), [b"s", b" ".join(self._some())]] for _ in self._some()],
+        "XREVRANGE": lambda self, _: [[self._entry_id(), self._some() * 2]],
         "HGET": lambda self, _: self.text(),
         "HMGET": lambda self, command: [self.text() for _ in command.args[2:]],
         "HKEYS": lambda self, _: self._some(),
@@ -115,6 +123,9 @@ OPERATIONS: dict[str, Callable[[], Operation[Any]]] = {
     "what waits": lambda: later.waiting([KEYS.inbox("a")]),
     "what is due": lambda: later.move_due(KEYS, KEYS.inbox("a"), now_ms=1),
     "announced streams": lambda: follow.announced(KEYS),
+    "news": lambda: news.after(KEYS, "1-1"),
+    "the last news": lambda: news.now(KEYS),
+    "positions of some streams": lambda: projection_progress.awaited(KEYS, 60.0, [KEYS.inbox("a")]),
     "names of modules": lambda: registry.names(KEYS),
 }
 

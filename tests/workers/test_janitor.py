@@ -211,8 +211,8 @@ def test_the_logs_of_the_home_stay_bounded(home: Path, monkeypatch: pytest.Monke
     with log.open("ab", buffering=0) as written, connect(Settings(home=home, url=url)) as client:
         written.write(b"x" * 1_500 + b"\n")
         worker = janitor.Janitor(client, Settings(home=home, url=url), threading.Event(), get_logger("error"))
-        worker._rotate(())
+        worker._rotate()
         written.write(b"after\n")
-        worker._rotate(())
+        worker._rotate()
     assert log.read_bytes() == b"after\n"
     assert (home / "logs" / "progress.log.1").read_bytes() == b"x" * 1_500 + b"\n"

@@ -7,6 +7,8 @@ pipeline: the collector hears of a failure, and no join waits for what does not 
 
 from __future__ import annotations
 
+import math
+import time
 import traceback
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -25,6 +27,7 @@ from claude_comm.json_form import json_form, written
 from claude_comm.ops import consume, join
 from claude_comm.ops.consume import Why
 from claude_comm.ops.join import Part
+from claude_comm.ops.news import TELL_EVERY_S
 from claude_comm.ops.when_full import force_all
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.ids import Carries
@@ -44,7 +47,8 @@ class Passing:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._announced: set[str] = set()
+        # By when (monotonic seconds): announcing a stream again is news of it.
+        self._announced: dict[str, float] = {}
 
     def adapted(self, delivery: Delivery) -> Delivery:
         """The delivery as its step is to have it: what was sent stays as it is on the server. Raises DecodeError."""
@@ -169,9 +173,10 @@ class Passing:
         """A full server takes them too: what was handled must come to its end, and its room is free then."""
         keys = self._identity.keys
         pairs = [(keys.inbox(message.target), self._identity.encode(message)) for message in messages]
-        if new := {stream for stream, _ in pairs} - self._announced:
+        now = time.monotonic()
+        if new := {stream for stream, _ in pairs if self._announced.get(stream, -math.inf) <= now - TELL_EVERY_S}:
             yield from consume.announce(keys, sorted(new))
-            self._announced |= new
+            self._announced.update(dict.fromkeys(new, now))
         if pairs:
             yield from force_all(*(Command(("XADD", stream, "*", "e", body)) for stream, body in pairs))
 

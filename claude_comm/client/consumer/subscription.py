@@ -27,7 +27,7 @@ from claude_comm.delivery.flow_control import Sizes
 from claude_comm.effects import Operation
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.ops import consume as ops
-from claude_comm.ops import later
+from claude_comm.ops import later, news
 from claude_comm.ops.consume import Outcome, Reader, Settlement, Why
 from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Retried
@@ -95,7 +95,7 @@ class Subscription:
         if instance is not None:
             self._reclaimer.look_at_own()
         self._joined = self._refused = False
-        self._due_at = 0.0
+        self._due_at = self._tell_at = 0.0
         self._several = SeveralStreams(
             self.readers, self._reclaimer.look_at_all, on_cluster=on_cluster(self.identity.settings.url)
         )
@@ -144,6 +144,7 @@ class Subscription:
     def settling(self) -> Operation[None]:
         """Sends the gathered acks, one batch a stream."""
         while self.in_flight.has_acks():
+            yield from self._tell()
             with self.in_flight.sending() as acks:
                 while acks:
                     reader = acks[0][0].reader
@@ -192,12 +193,14 @@ class Subscription:
 
     def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
         """Moves a delivery to the dead stream, and answers its request with the failure; `error` was raised."""
+        yield from self._tell()
         yield from self._admission.bury(delivery, why, error)
 
     def retrying(self, delivery: Delivery, wait_s: float, reason: str, *, counted: bool = True) -> Operation[None]:
         """Moves a delivery to the delayed messages (`later`). Unless `counted`, this was no attempt."""
         now_us = micros()
         due_us = now_us + int(wait_s * 1_000_000)
+        yield from self._tell()
         event = Retried(delivery.settled(now_us), brief(reason, self.identity.most_text), due_us)
         yield from later.retry(
             self.identity.keys,
@@ -310,7 +313,8 @@ class Subscription:
     def _may_read_at_once(self) -> bool:
         """Whether acks and the next read may travel in one batch: no other duty is due, and no ack was refused."""
         lone = len(self.readers) == 1 and self._joined and not self._reclaimer.has_own() and not self._admission.parks()
-        return lone and not self._refused and time.monotonic() < min(self._reclaimer.at, self._due_at)
+        free_until = min(self._reclaimer.at, self._due_at, self._tell_at)
+        return lone and not self._refused and time.monotonic() < free_until
 
     def _settled_and_new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
@@ -340,7 +344,14 @@ class Subscription:
                 yield from ops.make_group(reader.stream, reader.group, position)
             self._sizes.expect((yield from ops.sample_bytes(reader.stream)))
         self._joined = True
+        self._tell_at = time.monotonic() + news.TELL_EVERY_S
         self._reclaimer.look_at_all()
+
+    def _tell(self) -> Operation[None]:
+        """Says that this module's events are written to, unless that was said lately."""
+        if time.monotonic() >= self._tell_at:
+            yield from news.tell(self.identity.keys, [self.identity.keys.events(self.identity.module)])
+            self._tell_at = time.monotonic() + news.TELL_EVERY_S
 
     def _move_due(self) -> Operation[None]:
         """Moves due messages into the streams, and notes when to look again."""
@@ -349,6 +360,8 @@ class Subscription:
         next_ms: list[int] = []
         for reader in self.readers:
             moved = yield from later.move_due(self.identity.keys, reader.stream, now_ms=millis())
+            if moved.count:
+                yield from news.tell(self.identity.keys, [reader.stream])
             next_ms += [moved.next_ms] if moved.next_ms is not None else []
         wait_s = max(min(next_ms) - millis(), 0) / 1000 if next_ms else DUE_EVERY_S
         self._due_at = time.monotonic() + min(wait_s, DUE_EVERY_S)

@@ -19,11 +19,12 @@ from claude_comm.errors import ServerFull, ServerRefused, ServerUnreachable, Tra
 from claude_comm.names import Keys
 from claude_comm.ops import later, replies
 from claude_comm.ops import publish as ops
+from claude_comm.ops.news import TELL_EVERY_S
 from claude_comm.ops.patience import patiently
 from claude_comm.ops.publish import Outcomes, is_full, without_room
 
-# Announcing a stream again after this long repairs a registry that was emptied under a living publisher.
-ANNOUNCE_EVERY_S = 30.0
+# Announcing a stream again is news of it, and repairs a registry that was emptied under a living publisher.
+ANNOUNCE_EVERY_S = TELL_EVERY_S
 # Waits between the attempts of one publish while the server does not answer: about 1.5 s in all.
 RETRY_WAITS_S = (0.05, 0.15, 0.4, 0.9)
 # And while its memory is full: consumers and the janitor make room meanwhile. About 3 s in all.
