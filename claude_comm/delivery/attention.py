@@ -29,7 +29,7 @@ class Attention:
     def __init__(self, awake_s: float) -> None:
         self._awake_s = awake_s
         self._streams: dict[str, Stream] = {}
-        self._by_tag: dict[str, set[str]] = {}
+        self._by_tag: dict[str, dict[str, None]] = {}
         self._due: dict[str, float] = {}
         self._awake: dict[str, float] = {}
 
@@ -80,12 +80,12 @@ class Attention:
         if stream.key not in self._streams:
             self._streams[stream.key] = stream
             self._due[stream.key] = 0.0
-            self._by_tag.setdefault(tag(stream.key), set()).add(stream.key)
+            self._by_tag.setdefault(tag(stream.key), {})[stream.key] = None
 
     def _forget(self, key: str) -> None:
         del self._streams[key], self._due[key]
         self._awake.pop(key, None)
         mine = self._by_tag[tag(key)]
-        mine.discard(key)
+        del mine[key]
         if not mine:
             del self._by_tag[tag(key)]
