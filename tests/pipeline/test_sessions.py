@@ -61,7 +61,7 @@ def test_the_janitor_keeps_what_lives_and_removes_what_is_over(
 
     def look(**changes: Any) -> None:
         client.run(sessions.store(keys, msgspec.structs.replace(ended, **changes)))
-        janitor._look_after_sessions([])
+        janitor._look_after_sessions()
 
     look(state="running", touched_us=micros() - FORGOTTEN_US + 10**9)
     assert int(ask(client, "PTTL", parts)) > 10_000
