@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from typing import Any
 
 import msgspec
 import pytest
 
-from claude_comm import Context, Module, Settings
+from claude_comm import Consumer, Context, Module, Publisher, Settings
+from claude_comm.delivery.burial import Where
 from claude_comm.effects import Command
+from claude_comm.envelope import compose, encode, pack
 from claude_comm.names import Keys
+from claude_comm.ops import dead as burials
+from claude_comm.ops import registration
 from claude_comm.pipeline.plan import collector
 from claude_comm.pipeline.tally import Done, Failed, Passed
+from claude_comm.registry.contracts import contract
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, prepared, results, run, step, up
 from tests.support.streams import dead, sent
@@ -287,3 +293,120 @@ def test_no_more_inputs_are_on_their_way_than_the_window_has_room_for(
         ended = results(client, settings, document(step("one")), [{"n": n} for n in range(12)], window=window)
     assert len(ended) == 12
     assert all(seen <= handled + window for handled, seen in enumerate(waiting))
+
+
+class Scan(msgspec.Struct):
+    at: datetime.datetime
+    data: bytes
+
+
+def test_typed_values_arrive_as_they_were_under_the_pinned_agreement(settings: Settings, client: Client) -> None:
+    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    seen: list[Scan] = []
+
+    def scan(payload: Number) -> Scan:
+        return Scan(moment, bytes([payload.n]))
+
+    def keep(payload: Scan) -> None:
+        seen.append(payload)
+
+    with up(client, settings, module(settings, "scan", scan), module(settings, "keep", keep)):
+        session = prepared(client, settings, document(step("scan"), step("keep")), allow_undeclared=False)
+        run(client, settings, session, [{"n": 255}])
+    assert seen == [Scan(moment, b"\xff")]
+    (message,) = sent(client, settings, "keep")
+    assert message.agreement == session.whole.legs["keep"].agreement != ""
+    assert message.payload() == {"at": "2026-01-02T03:04:05Z", "data": "/w=="}
+
+
+def test_a_bare_consumer_passes_on_with_its_reply(settings: Settings, client: Client) -> None:
+    keys = Keys(settings.namespace)
+    done = threading.Event()
+
+    def consume() -> None:
+        with Consumer("bare", settings=settings) as consumer:
+            while not done.is_set():
+                for delivery in consumer.read(wait_s=0.05):
+                    consumer.reply(delivery, {"n": delivery.payload()["n"] * 10})
+                    consumer.ack(delivery)
+
+    client.run(registration.register(keys, contract("bare")))
+    thread = threading.Thread(target=consume)
+    thread.start()
+    try:
+        with up(client, settings, module(settings, "a", add_one)):
+            assert results(client, settings, document(step("bare"), step("a")), [{"n": 1}]) == [
+                Done(input=0, result={"n": 11})
+            ]
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_buried_message_that_is_redriven_goes_on_along_its_route(settings: Settings, client: Client) -> None:
+    """Also as a part: the join that had failed is completed after all."""
+    keys = Keys(settings.namespace)
+    broken = True
+
+    def fragile(payload: Any) -> Any:
+        if broken:
+            raise RuntimeError("not yet")
+        return payload
+
+    pipeline = document(step("a", after=[]), step("b", after="a"), step("c", after="a"), step("d", after=["b", "c"]))
+    functions = {"a": add_one, "b": fragile, "c": add_one, "d": lambda payload: payload}
+    with up(client, settings, *(module(settings, name, function) for name, function in functions.items())):
+        session = prepared(client, settings, pipeline)
+        (failed,) = run(client, settings, session, [{"n": 0}]).tally.results()
+        assert isinstance(failed, Failed)
+        broken = False
+        moved = client.run(
+            burials.redrive(keys, "b", Where(), lambda _burial: b"", limit=None, max_bytes=settings.max_envelope_bytes)
+        )
+        assert moved == 1
+        # Beside the notice of the failure there is a result now.
+        wait_until(lambda: len(sent(client, settings, collector("s"))) == 2, what="the result")
+        ended = list(run(client, settings, session, [{"n": 0}]).tally.results())
+    assert ended == [Done(input=0, result={"b": {"n": 1}, "c": {"n": 2}})]
+
+
+def test_an_input_that_has_ended_is_not_sent_again(settings: Settings, client: Client) -> None:
+    def picky(payload: Number) -> Number:
+        if payload.n == 1:
+            raise ValueError("one")
+        return payload
+
+    inputs = [{"n": n} for n in range(3)]
+    with up(client, settings, module(settings, "a", picky)):
+        session = prepared(client, settings, document(step("a")))
+        first = list(run(client, settings, session, inputs[:2]).tally.results())
+        ids = [message.id for message in sent(client, settings, "a")]
+        second = list(run(client, settings, session, inputs).tally.results())
+    assert second[:2] == first
+    assert second[2] == Done(input=2, result={"n": 2})
+    assert [message.id for message in sent(client, settings, "a")][:2] == ids
+    assert len(sent(client, settings, "a")) == 3
+
+
+def test_what_somebody_else_puts_into_the_collector_is_passed_over(settings: Settings, client: Client) -> None:
+    with up(client, settings, module(settings, "a", add_one)):
+        session = prepared(client, settings, document(step("a")))
+        end = collector("s")
+        with Publisher("stranger", settings=settings) as publisher:
+            publisher.publish(end, {"n": 99}, session="s")
+            publisher.publish(end, {"reason": "no"}, type="comm.failure", session="s")
+        client.data.one(Command(("XADD", Keys(settings.namespace).inbox(end), "*", "e", b"\xff")))
+        client.data.one(Command(("XADD", Keys(settings.namespace).inbox(end), "*", "x", b"y")))
+        assert list(run(client, settings, session, [{"n": 1}]).tally.results()) == [Done(input=0, result={"n": 2})]
+
+
+def test_a_route_that_cannot_be_read_is_buried_with_the_reason(settings: Settings, client: Client) -> None:
+    keys = Keys(settings.namespace)
+    seen: list[Any] = []
+    envelope = compose(id="x", time_us=1, source="a", target="a", data=pack(1))
+    routed = msgspec.structs.replace(envelope, route=("a {",))
+    with up(client, settings, module(settings, "a", seen.append)):
+        client.data.one(Command(("XADD", keys.inbox("a"), "*", "e", encode(routed))))
+        wait_until(lambda: len(dead(client, keys, "a")) == 1)
+    assert b"its route cannot be read" in dead(client, keys, "a")[0][b"reason"]
+    assert seen == []
