@@ -95,6 +95,11 @@ _decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 
 
+def with_payload(envelope: Envelope, payload: object) -> Envelope:
+    """The same message with another payload, in MessagePack. Raises EncodeError."""
+    return msgspec.structs.replace(envelope, content_type=MSGPACK, data=pack(payload))
+
+
 def pack(payload: object) -> msgspec.Raw:
     """The payload as MessagePack: anything msgspec can write, and bytes. Raises EncodeError."""
     try:

@@ -49,6 +49,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     PipelineRefused      client.pipeline.preparation a pipeline that does not pass its check
     RegistryBusy         ops.registration            others change the same record all the time
     JobRefused           runtime.sealed_jobs         a job that is not one of ours
+    ChildFailed          runtime.prepared_child      the process that answers questions died, or took too long
     WorkerRuns           runtime.worker_processes    that worker runs already
     WorkerFailed         runtime.worker_processes    a worker that did not start
     Refused              client.module.handlers      a payload that the handler's type does not accept
@@ -233,10 +234,11 @@ class SchemaError(ClaudeCommError):
 
 
 class NegotiationRefused(ClaudeCommError):
-    """Two modules do not fit. `refusal` is the stored outcome, with the verdict, its witness and its reasons."""
+    """Two modules do not fit. `refusal` is the stored outcome, with the verdict, its witness and its reasons;
+    `refusals` has one for each version of the consumer that was asked about."""
 
-    def __init__(self, sentence: str, refusal: object) -> None:
-        self.refusal = refusal
+    def __init__(self, sentence: str, refusal: object, refusals: Sequence[object] = ()) -> None:
+        self.refusal, self.refusals = refusal, tuple(refusals) or (refusal,)
         super().__init__(sentence)
 
 

@@ -125,4 +125,4 @@ def test_a_module_lives_on_a_cluster(cluster: Settings) -> None:
     assert module.run() == 0
     with connect(cluster) as client:
         found = client.run(registry.everyone(Keys(cluster.namespace), now_ms=time.time_ns() // 1_000_000))
-    assert [registered.contract.module for registered in found.modules] == ["m"]
+    assert [registered.module for registered in found.modules] == ["m"]

@@ -84,8 +84,8 @@ TWINS = (
             "between the tasks of an event loop": "between threads",
             "import asyncio\n": "import asyncio\nfrom concurrent.futures import Future\n",
             "asyncio.Future[str]": "Future[str]",
-            "await asyncio.to_thread(negotiate.ask_alone, self.identity.settings, question)": (
-                "negotiate.ask(self.client, self.identity.settings, question)"
+            "await asyncio.to_thread(negotiate.settle_alone, self.identity.settings, asked, because, before)": (
+                "negotiate.settle(self.client, self.identity.settings, asked, because, before)"
             ),
             "await asyncio.to_thread(self._outbox.close)": "self._outbox.close()",
         },

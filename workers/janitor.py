@@ -20,7 +20,7 @@ from claude_comm.delivery.attention import Attention
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, news, projection_progress, reap, server, sessions, trim
+from claude_comm.ops import follow, lag, later, news, projection_progress, reap, registration, server, sessions, trim
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
@@ -221,6 +221,9 @@ class Janitor:
         groups = {stream: [group.name for group in groups_of] for stream, groups_of in by_stream.items()}
         reaped = self._client.run(reap.reap(groups, dead))
         self._cleared = {**cleared, **{instance: silent[instance] for instance in new}}
+        for module, _, instance in (member.partition("/") for member in sorted(new)):
+            # What it ran may have nobody left: who agreed with it negotiates again.
+            self._client.run(registration.leave(self._keys, module, instance, now_us=_now_ms() * 1000))
         if reaped.given_back or reaped.left:
             self._log.info("janitor.reaped", given_back=reaped.given_back, left=list(reaped.left))
 

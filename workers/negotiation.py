@@ -14,6 +14,7 @@ from claude_comm.client.publisher.negotiate import decide
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
+from claude_comm.negotiation.weigh import weigh
 from claude_comm.runtime import jobs
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.sealed_jobs import Decide
@@ -22,6 +23,7 @@ from claude_comm.runtime.worker_processes import NO_JOBS, Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import forward_logging, get_logger
 from claude_comm.transport.connect import connect, data_url
+from claude_comm.transport.driver import Client
 from workers.program import program
 
 
@@ -51,11 +53,15 @@ def _work(settings: Settings, report: Report) -> None:
 
 
 def _decider(settings: Settings) -> Decide:
-    """Each job runs in a forked process, which opens a connection of its own."""
+    """Questions are answered in a child, which opens a connection of its own when it is first asked."""
+    # What the engine imports and keeps when it is first used, the child has from the beginning.
+    weigh(Question(producer="a", consumer="b", produced={"type": "object"}, accepted={"required": ["x"]}))
+    opened: list[Client] = []
 
     def decide_question(question: Question) -> Agreement:
-        with connect(settings) as client:
-            return decide(client, Keys(settings.namespace), question, decided_by="worker")
+        if not opened:
+            opened.append(connect(settings))
+        return decide(opened[0], Keys(settings.namespace), question, decided_by="worker")
 
     return decide_question
 

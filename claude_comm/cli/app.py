@@ -41,8 +41,10 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("module show", "Show what a partner needs to know to write to a module."),
         CommandEntry("module register", "Register a contract from a file, or from a Module object of yours."),
         CommandEntry("module retire", "Retire a version of a module's contract, or all."),
+        CommandEntry("contract approve", "Approve a pending version of a contract, for a partner that it breaks."),
         CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
         CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
+        CommandEntry("negotiate", "Negotiate what one registered module sends to another."),
         CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
         CommandEntry("check", "Say whether every message that A allows is accepted by B."),
         CommandEntry("schema explain", "Give the verdict on two schemas in full, for a person."),
@@ -85,6 +87,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 # The first word of those commands that have two.
 GROUPS = {
     "module": "Show, register, check and retire the contracts of modules.",
+    "contract": "Approve pending versions of contracts.",
     "dead": "List, show, check, redrive and purge buried messages.",
     "schema": "Explain, infer, compare and adapt schemas.",
 }

@@ -1,31 +1,39 @@
 """Agreements: the stored outcomes of negotiations, addressed by the content of their question.
 
 Law: pure. The same question has the same id, so asking again is one lookup. A refusal is stored like an agreement;
-only `accepted` tells them apart, and "could not tell" is not accepted.
+only `fits` tells them apart, and "could not tell" does not fit. What is agreed on with an adapter is sent as the
+producer has it, and adapted where it is read.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, NegotiationRefused
-from claude_comm.registry.contracts import NEWER, Schema, Versioned
+from claude_comm.registry.contracts import NEWER, Aliases, Schema, Versioned
+from claude_comm.schema.evolution.adapter import Adapter
 from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Policy, Verdict, passes
 
 Decider = Literal["worker", "caller"]
 
 # Part of every question's digest: a release whose verdicts may differ asks anew.
-RULES_VERSION = 2
-# Of the record that stands in the registry; see `Contract.v`.
-VERSION = 1
+RULES_VERSION = 3
+# Of the record that stands in the registry; see `Contract.v`. Version 1 knew no adapters.
+VERSION = 2
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """May `producer` send messages of this type, shaped as `produced`, to `consumer`, who accepts `accepted`?"""
+    """May `producer` send messages of this type, shaped as `produced`, to `consumer`, who accepts `accepted`?
+
+    The versions and digests are those of the two contracts, empty for what no contract declares; `aliases` are the
+    former names that the consumer declares. For `topic:NAME` as the consumer, `readers` maps each module that reads it
+    to the id of the agreement with it, and `accepted` is what all of them are asked about: nothing of its own.
+    """
 
     producer: str
     consumer: str
@@ -33,10 +41,38 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     produced: Schema
     accepted: Schema
     policy: Policy = "closed-producer"
+    producer_version: str = ""
+    consumer_version: str = ""
+    producer_digest: str = ""
+    consumer_digest: str = ""
+    aliases: Aliases = {}
+    readers: dict[str, str] = {}
 
 
-class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored outcome of one question. `decided_by` tells whether the worker or the caller's process did it."""
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter that nobody may apply unasked, because a step of it is a guess, or because it is not proved."""
+
+    adapter: Adapter
+    sentences: tuple[str, ...]
+    proved: bool
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about a question. With an `adapter` the verdict is about what comes out of it, `steps` says
+    what it does, and `unadapted` is the verdict without it."""
+
+    verdict: Verdict
+    adapter: Adapter | None = None
+    steps: tuple[str, ...] = ()
+    unadapted: Verdict | None = None
+    proposals: tuple[Proposed, ...] = ()
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The stored outcome of one question: the question, what was found out, by whom and when.
+
+    `decided_by` tells whether the worker or the caller's process did it.
+    """
 
     id: str
     producer: str
@@ -48,12 +84,32 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     decided_by: Decider
     decided_us: Micros
-    v: int = VERSION
+    producer_version: str = ""
+    consumer_version: str = ""
+    producer_digest: str = ""
+    consumer_digest: str = ""
+    aliases: Aliases = {}
+    readers: dict[str, str] = {}
+    adapter: Adapter | None = None
+    steps: tuple[str, ...] = ()
+    unadapted: Verdict | None = None
+    proposals: tuple[Proposed, ...] = ()
+    v: int = 1
 
     @property
     def fits(self) -> bool:
         """Whether messages may be sent under it."""
         return passes(self.verdict)
+
+    @property
+    def answer(self) -> str:
+        """The verdict in a word: `adapted` where it takes an adapter."""
+        return "adapted" if self.fits and self.adapter is not None else self.verdict.answer
+
+    @property
+    def question(self) -> Question:
+        """What it answers."""
+        return Question(**{name: getattr(self, name) for name in Question.__struct_fields__})
 
 
 class UnreadableAgreement(ClaudeCommError):
@@ -66,41 +122,39 @@ def digest(question: Question) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+def adapter_digest(adapter: Adapter) -> str:
+    """The address of an adapter: the same steps have the same one."""
+    return hashlib.sha256(msgspec.json.encode(adapter, order="deterministic")).hexdigest()[:32]
+
+
 def answers(agreement: Agreement, id_: str) -> bool:
     """Whether this agreement is the answer to the question of that id: what stands in the registry, anybody may have
     written."""
-    question = Question(
-        producer=agreement.producer,
-        consumer=agreement.consumer,
-        type=agreement.type,
-        produced=agreement.produced,
-        accepted=agreement.accepted,
-        policy=agreement.policy,
-    )
-    return agreement.id == id_ == digest(question)
+    return agreement.id == id_ == digest(agreement.question)
 
 
-def conclude(question: Question, verdict: Verdict, *, decided_by: Decider, decided_us: int) -> Agreement:
-    return Agreement(
-        id=digest(question),
-        producer=question.producer,
-        consumer=question.consumer,
-        type=question.type,
-        produced=question.produced,
-        accepted=question.accepted,
-        policy=question.policy,
-        verdict=verdict,
-        decided_by=decided_by,
-        decided_us=decided_us,
-    )
+def conclude(question: Question, answer: Answer, *, decided_by: Decider, decided_us: int) -> Agreement:
+    asked = {name: getattr(question, name) for name in Question.__struct_fields__}
+    found = {name: getattr(answer, name) for name in Answer.__struct_fields__}
+    return Agreement(id=digest(question), decided_by=decided_by, decided_us=decided_us, v=VERSION, **asked, **found)
 
 
 def require(agreement: Agreement) -> Agreement:
     """The agreement itself, if it allows messages. Raises NegotiationRefused with the first reason in its text."""
-    if agreement.fits:
-        return agreement
-    pair = f"{agreement.producer!r} cannot send {agreement.type!r} messages to {agreement.consumer!r}"
-    raise NegotiationRefused(f"{pair}: {why(agreement.verdict)}", agreement)
+    return require_one([agreement])
+
+
+def require_one(found: Sequence[Agreement]) -> Agreement:
+    """The first that allows messages. Raises NegotiationRefused with the reasons of each."""
+    for agreement in found:
+        if agreement.fits:
+            return agreement
+    first = found[0]
+    pair = f"{first.producer!r} cannot send {first.type!r} messages to {first.consumer!r}"
+    if len(found) == 1:
+        raise NegotiationRefused(f"{pair}: {why(first.verdict)}{_proposed(first)}", first, found)
+    each = "".join(f"\n  {one.consumer_version}: {why(one.verdict)}{_proposed(one)}" for one in found)
+    raise NegotiationRefused(f"{pair}, in no version that is offered:{each}", first, found)
 
 
 def why(verdict: Verdict) -> str:
@@ -115,6 +169,12 @@ def why(verdict: Verdict) -> str:
     if isinstance(verdict, Impossible | Compatible):
         return f"{verdict.why if isinstance(verdict, Impossible) else verdict.vacuous}."
     return f"it could not be decided whether every message fits: {verdict.why} (at {verdict.place or 'the root'})."
+
+
+def _proposed(agreement: Agreement) -> str:
+    """What would mend it, and takes somebody's word for it."""
+    proved = next((one for one in agreement.proposals if one.proved), None)
+    return f" It would fit if {', and '.join(proved.sentences)}; that is a guess." if proved else ""
 
 
 def encode(agreement: Agreement) -> bytes:

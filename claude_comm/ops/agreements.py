@@ -1,17 +1,28 @@
-"""Stored agreements: one hash, by the digest of the question. Law: on the control server."""
+"""Stored agreements, by the digest of the question, and the pairs that they belong to.
+
+Law: on the control server. What stands under an id is checked to answer the question of that id; what does not, cannot
+be read, or was decided under other rules counts as nothing, and is decided anew and written over.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import Batch, Command, Operation, Script
+from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.negotiation import agreement as agreements
-from claude_comm.negotiation.agreement import Agreement, UnreadableAgreement
-from claude_comm.ops import door
+from claude_comm.negotiation import pairs as pairs_
+from claude_comm.negotiation.agreement import Agreement, Question, UnreadableAgreement
+from claude_comm.negotiation.pairs import Pair, Turn, name_of, turn_of
+from claude_comm.ops import changes, door
+from claude_comm.registry import changes as announced
+from claude_comm.registry.changes import Change
 
 # Entries a scan asks the server for at a time.
 _PAGE = 200
+# Turns of one pair that may come in between.
+_ATTEMPTS = 20
 
 
 class Everything(msgspec.Struct, frozen=True):
@@ -23,18 +34,78 @@ class Everything(msgspec.Struct, frozen=True):
 
 def find(keys: Keys, id_: str) -> Operation[Agreement | None]:
     """None also for one that cannot be read, or that answers another question: it is decided anew."""
-    text: bytes | None = yield Command(("HGET", keys.agreements, id_), on="control")
-    if text is None:
-        return None
-    try:
-        agreement = agreements.decode(text)
-    except UnreadableAgreement:
-        return None
-    return agreement if agreements.answers(agreement, id_) else None
+    return _checked(id_, (yield Command(("HGET", keys.agreements, id_), on="control")))
 
 
-def store(keys: Keys, agreement: Agreement) -> Operation[None]:
-    yield Command(("HSET", keys.agreements, agreement.id, agreements.encode(agreement)), on="control")
+def known(keys: Keys, question: Question) -> Operation[tuple[Agreement | None, Pair | None]]:
+    """The stored answer to a question, and its pair, in one exchange."""
+    id_ = agreements.digest(question)
+    name = name_of(question.producer, question.consumer, question.type)
+    text, pair = yield Batch(
+        (
+            Command(("HGET", keys.agreements, id_), on="control"),
+            Command(("HGET", keys.pairs, name), on="control"),
+        ),
+        on="control",
+    )
+    if isinstance(text, TransportError):
+        raise text
+    return _checked(id_, text), pairs_.decode(pair if isinstance(pair, bytes) else None)
+
+
+def store(
+    keys: Keys, agreement: Agreement, *, at_us: int = 0, because: str = "", is_new: bool = True
+) -> Operation[None]:
+    """Stores an agreement, as the current turn of its pair from now on."""
+    turn = turn_of(agreement, at_us=at_us or agreement.decided_us, because=because)
+    name = name_of(agreement.producer, agreement.consumer, agreement.type)
+    change = Change(
+        kind="agreed" if agreement.fits else "refused",
+        module=agreement.consumer,
+        version=agreement.consumer_version,
+        digest=agreement.consumer_digest,
+        at_us=turn.at_us,
+        by=agreement.decided_by,
+        partner=agreement.producer,
+        type=agreement.type,
+        agreement=agreement.id,
+        note=because,
+    )
+    of_pair = (keys.edges(agreement.producer), keys.edges(agreement.consumer))
+    touched = (keys.agreements, keys.pairs, *of_pair, keys.changes, keys.history(agreement.consumer))
+    for _ in range(_ATTEMPTS):
+        text: bytes | None = yield Command(("HGET", keys.pairs, name), on="control")
+        pair = pairs_.decode(text) or Pair(
+            producer=agreement.producer, consumer=agreement.consumer, type=agreement.type
+        )
+        limits = (changes.MAX_CHANGES, changes.MAX_HISTORY, announced.encode(change))
+        body = agreements.encode(agreement) if is_new else b""
+        words = (agreement.id, body, name, text or b"", pairs_.encode(pair.with_turn(turn)), *limits)
+        if (yield Script("agree", touched, words, on="control")):
+            return
+
+
+def pair(keys: Keys, producer: str, consumer: str, type: str) -> Operation[Pair | None]:
+    """What a producer and a consumer agree on, now and before."""
+    return pairs_.decode((yield Command(("HGET", keys.pairs, name_of(producer, consumer, type)), on="control")))
+
+
+def pairs(keys: Keys, target: str) -> Operation[list[Pair]]:
+    """The pairs that a module, or `topic:NAME`, is part of."""
+    members: set[bytes] = yield Command(("SMEMBERS", keys.edges(target)), on="control")
+    names = sorted(members)
+    found: list[Pair | None] = []
+    for start in range(0, len(names), _PAGE):
+        texts = yield Command(("HMGET", keys.pairs, *names[start : start + _PAGE]), on="control")
+        found += map(pairs_.decode, texts)
+    return [one for one in found if one is not None and target in (one.producer, one.consumer)]
+
+
+def all_pairs(keys: Keys) -> Operation[list[Pair]]:
+    """Every pair of the namespace."""
+    texts = yield Command(("HGETALL", keys.pairs), on="control")
+    found = map(pairs_.decode, door.fields(texts).values())
+    return [one for one in found if one is not None]
 
 
 def everything(keys: Keys) -> Operation[Everything]:
@@ -52,3 +123,19 @@ def everything(keys: Keys) -> Operation[Everything]:
         if cursor == b"0":
             newest_first = sorted(readable.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
             return Everything(newest_first, unreadable)
+
+
+def _checked(id_: str, text: bytes | None) -> Agreement | None:
+    if text is None:
+        return None
+    try:
+        agreement = agreements.decode(text)
+    except UnreadableAgreement:
+        return None
+    return agreement if agreements.answers(agreement, id_) else None
+
+
+def is_current(pair: Pair | None, agreement: Agreement) -> bool:
+    """Whether the pair goes by this agreement already."""
+    turn: Turn = turn_of(agreement, at_us=0)
+    return pair is not None and pair.holds(turn)

@@ -35,7 +35,8 @@ STEP_LIMIT = 500
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One stream entry as delivered; `body` is None when it has no envelope field.
 
-    `deliveries` is how often this entry was handed out, `failures` how often the message was retried before it.
+    `deliveries` is how often this entry was handed out, `failures` how often the message was retried before it;
+    `handed` says that another version of the module left it to this one.
     """
 
     stream: str
@@ -43,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None
     deliveries: int = 1
     failures: int = 0
+    handed: bool = False
 
     @property
     def attempts(self) -> int:
@@ -285,6 +287,27 @@ def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Ope
         part = entries[start : start + STEP_LIMIT]
         pairs = [word for entry in part for word in (entry.id, entry.deliveries if counted else entry.deliveries - 1)]
         yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
+
+
+def hand_over(reader: Reader, entries: Sequence[Entry], digest: str) -> Operation[None]:
+    """Leaves deliveries to the version of the module with that digest, as if they had not been handed out. Where
+    nobody of that version is there, they are claimed like any other when a lease is over."""
+    for start in range(0, len(entries), STEP_LIMIT):
+        pairs = [word for entry in entries[start : start + STEP_LIMIT] for word in (entry.id, entry.deliveries - 1)]
+        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, waiting_for(digest), 0, *pairs))
+
+
+def take(reader: Reader, digest: str, count: int) -> Operation[list[Entry]]:
+    """The deliveries that other versions of the module left to the one with that digest."""
+    words = (reader.group, reader.consumer, waiting_for(digest), min(count, STEP_LIMIT))
+    rows = yield Script("take", (reader.stream,), words)
+    entries = yield from _counted(reader, [_entry(reader.stream, row) for row in rows if row and row[1] is not None])
+    return [msgspec.structs.replace(entry, handed=True) for entry in entries]
+
+
+def waiting_for(digest: str) -> str:
+    """Whose name deliveries wait under that are for one version of the module. It cannot be an instance's."""
+    return f"(for {digest[:16]})"
 
 
 def leave(reader: Reader) -> Operation[None]:

@@ -20,17 +20,19 @@ from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door, news
-from claude_comm.ops.consume import Entry, Reader, own_inbox
+from claude_comm.ops.consume import Entry, Reader, own_inbox, waiting_for
 
 # How many are moved in one step: the server does nothing else meanwhile.
 MOVE_LIMIT = 100
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """How many went to their stream, or wait for it, and when the next one is due; None where nothing waits."""
+    """How many went to their stream, or wait for it, and when the next one is due; None where nothing waits. `left`:
+    a delivery was left to the version of the module that asks."""
 
     count: int
     next_ms: int | None
+    left: bool = False
 
 
 def retry(keys: Keys, reader: Reader, entry: Entry, *, due_ms: int, attempts: int, event: bytes) -> Operation[bool]:
@@ -57,15 +59,20 @@ def delay(
     yield Command(("ZADD", keys.later(target), *pairs))
 
 
-def move_due(keys: Keys, stream: str, *, now_ms: int, limit: int = MOVE_LIMIT) -> Operation[Moved]:
-    """Moves what is due beside this inbox or topic to its end."""
+def move_due(
+    keys: Keys, stream: str, *, now_ms: int, limit: int = MOVE_LIMIT, version: tuple[str, str] = ("", "")
+) -> Operation[Moved]:
+    """Moves what is due beside this inbox or topic to its end; `version` is a module and the digest of the version that
+    asks whether deliveries were left to it."""
+    module, digest = version
+    words = (now_ms, limit, module, waiting_for(digest))
     try:
-        count, following = yield Script("due", (keys.later_of(stream), stream), (now_ms, limit))
+        count, following, *waits = yield Script("due", (keys.later_of(stream), stream), words)
     except ServerRefused as refusal:
         if "WRONGTYPE" not in refusal.text:
             raise
         return Moved(0, None)
-    return Moved(int(count), door.moment(following))
+    return Moved(int(count), door.moment(following), waits == [1])
 
 
 def waiting(streams: Sequence[str]) -> Operation[dict[str, Moved]]:

@@ -7,14 +7,22 @@ stands in the history of its module.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from claude_comm.effects import Command, Operation, Script
-from claude_comm.errors import ClaudeCommError, StillRuns, UnknownModule, UnknownVersion, VersionTaken
-from claude_comm.names import Keys
-from claude_comm.ops import changes, door, heartbeats, registry
+from claude_comm.errors import (
+    ClaudeCommError,
+    ConfigurationError,
+    StillRuns,
+    UnknownModule,
+    UnknownVersion,
+    VersionTaken,
+)
+from claude_comm.names import TOPIC_PREFIX, Keys
+from claude_comm.ops import changes, door, heartbeats, partners, registry
+from claude_comm.ops.partners import BrokenPartner
 from claude_comm.registry import changes as announced
 from claude_comm.registry import contracts, policies, releases
 from claude_comm.registry.changes import Change, Kind
@@ -29,11 +37,13 @@ _ATTEMPTS = 50
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """What registering a contract did. `lost` is what the new release does not keep of the one before it, although no
-    policy asks for it."""
+    policy asks for it; `broken` are the partners that a pending one waits for; of one that is not
+    held, those who publish to its topics what it would refuse."""
 
     release: Release
     change: Kind | None
     lost: list[Break] = []
+    broken: list[BrokenPartner] = []
 
     @property
     def pending(self) -> bool:
@@ -54,8 +64,9 @@ class _Read(msgspec.Struct, frozen=True):
     record: ModuleRecord
 
 
-def register(keys: Keys, declared: Contract, *, instance: str = "") -> Operation[Registration]:
-    """Registers a contract; with `instance`, that this instance runs it from now on.
+def register(keys: Keys, declared: Contract, *, instance: str = "", hold: bool = False) -> Operation[Registration]:
+    """Registers a contract; with `instance`, that this instance runs it from now on. With `hold`, one that would break
+    a partner with whom there is an agreement is pending until each of these has approved.
 
     Raises ContractRefused or VersionTaken where a policy forbids it, UnreadableContract where a newer release of this
     program wrote the record.
@@ -66,9 +77,13 @@ def register(keys: Keys, declared: Contract, *, instance: str = "") -> Operation
         known = read.record.find(digest)
         if known is not None and known.state == "live":
             planned = _again(read.record, known, declared, instance)
+        elif known is not None and known.state == "pending" and hold:
+            planned = Registration(release=known, change=None)
         else:
-            planned = yield from _anew(keys, read.record, declared, instance)
+            planned = yield from _anew(keys, read.record, declared, hold=hold)
         if (yield from _write(keys, read, planned, declared, instance)):
+            for topic in declared.topics:
+                yield Command(("SADD", keys.edges(f"{TOPIC_PREFIX}{topic}"), declared.module), on="control")
             yield from _forget_gone(keys, declared.module, declared.registered_us)
             return planned
     raise RegistryBusy(declared.module)
@@ -98,6 +113,38 @@ def retire(keys: Keys, module: str, version: str = "", *, now_us: int, by: str =
         notes = [_change("retired", module, one, now_us, by) for one in chosen]
         if (yield from _swap(keys, read, record, notes)):
             return chosen
+    raise RegistryBusy(module)
+
+
+def approve(keys: Keys, module: str, version: str, partner: str, *, now_us: int, by: str = "") -> Operation[Release]:
+    """A partner takes a pending version, although it breaks what was agreed on; the last one makes it live.
+
+    Raises UnknownModule or UnknownVersion, or ConfigurationError for a module that is not waited for.
+    """
+    for _ in range(_ATTEMPTS):
+        read = yield from _read(keys, module)
+        if not read.record.releases:
+            raise UnknownModule(module, (yield from registry.names(keys)))
+        release = named(read.record, version, ("pending",))[-1]
+        if partner not in release.awaits:
+            awaited = ", ".join(release.awaits)
+            raise ConfigurationError(f"{module!r} {release.version} waits for {awaited}, and not for {partner!r}.")
+        approved = {**release.approved, partner: by or partner}
+        ready = set(release.awaits) <= approved.keys()
+        # Its time is that of the approval: from then on it is the current one of its version.
+        changed = msgspec.structs.replace(
+            release,
+            approved=approved,
+            state="live" if ready else "pending",
+            registered_us=max(now_us, release.registered_us) if ready else release.registered_us,
+        )
+        kinds: list[Kind] = ["approved", "registered"] if ready else ["approved"]
+        notes = [
+            msgspec.structs.replace(_change(kind, module, changed, now_us, by or partner), partner=partner)
+            for kind in kinds
+        ]
+        if (yield from _swap(keys, read, read.record.with_release(changed), notes)):
+            return changed
     raise RegistryBusy(module)
 
 
@@ -134,11 +181,25 @@ def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
     yield Command(("HDEL", keys.limits, module), on="control")
     if digests:
         yield Command(("HDEL", keys.contracts, *digests), on="control")
+    yield from _unlink_pairs(keys, module, {topic for release in read.record.releases for topic in release.topics})
     yield Command(("UNLINK", keys.running(module), keys.history(module), keys.edges(module)), on="control")
     if removed:
         text = announced.encode(Change(kind="forgotten", module=module, at_us=now_us))
         yield Command(("XADD", keys.changes, "MAXLEN", "~", changes.MAX_CHANGES, "*", "c", text), on="control")
     return bool(removed)
+
+
+def _unlink_pairs(keys: Keys, module: str, topics: Collection[str]) -> Operation[None]:
+    """Forgets what a module agreed on, and that it reads topics."""
+    for topic in topics:
+        yield Command(("SREM", keys.edges(f"{TOPIC_PREFIX}{topic}"), module), on="control")
+    members: set[bytes] = yield Command(("SMEMBERS", keys.edges(module)), on="control")
+    for member in members:
+        producer, _, rest = door.name(member).partition("/")
+        for partner in {producer, rest.rpartition("/")[0]} - {module}:
+            yield Command(("SREM", keys.edges(partner), member), on="control")
+    if members:
+        yield Command(("HDEL", keys.pairs, *members), on="control")
 
 
 def _again(record: ModuleRecord, known: Release, declared: Contract, instance: str) -> Registration:
@@ -151,7 +212,7 @@ def _again(record: ModuleRecord, known: Release, declared: Contract, instance: s
     return Registration(release=known, change="joined" if instance else None)
 
 
-def _anew(keys: Keys, record: ModuleRecord, declared: Contract, instance: str) -> Operation[Registration]:
+def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -> Operation[Registration]:
     live = record.live()
     found = yield from registry.contracts_of(keys, [(record.module, one.digest) for one in live])
     earlier = [found[one.digest] for one in live if one.digest in found]
@@ -164,10 +225,13 @@ def _anew(keys: Keys, record: ModuleRecord, declared: Contract, instance: str) -
         if broken := policies.breaks(declared, before, one.compatibility):
             raise policies.refused(declared, one.compatibility, broken)
     lost = policies.breaks(declared, [*same, *before][:1], "backward") if not promised else []
-    made = release_of(declared)
+    hurt = yield from (partners.broken(keys, declared) if hold else partners.unread(keys, declared))
+    waits = bool(hold and hurt)
+    made = release_of(declared, state="pending" if waits else "live", awaits={p.partner for p in hurt} if waits else ())
     # Of several contents of one version the last registered counts, whatever the clocks say.
     at_us = max([made.registered_us, *(one.registered_us + 1 for one in live if one.version == made.version)])
-    return Registration(release=msgspec.structs.replace(made, registered_us=at_us), change="registered", lost=lost)
+    made = msgspec.structs.replace(made, registered_us=at_us)
+    return Registration(release=made, change="pending" if waits else "registered", lost=lost, broken=hurt)
 
 
 def _write(keys: Keys, read: _Read, planned: Registration, declared: Contract, instance: str) -> Operation[bool]:
@@ -175,7 +239,7 @@ def _write(keys: Keys, read: _Read, planned: Registration, declared: Contract, i
     record = read.record.with_release(release)
     notes = []
     if planned.change is not None:
-        note = " ".join(one.sentence for one in planned.lost)
+        note = " ".join(one.sentence for one in planned.broken or planned.lost)
         notes = [_change(planned.change, record.module, release, declared.registered_us, instance, note)]
     running = Running(version=release.version, digest=release.digest, since_us=declared.registered_us)
     words = (release.digest, contracts.encode(declared), instance, msgspec.json.encode(running), declared.max_lag)

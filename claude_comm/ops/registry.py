@@ -127,6 +127,19 @@ def find(keys: Keys, module: str) -> Operation[Contract | None]:
     return contract
 
 
+def offered(keys: Keys, module: str, *, now_ms: int) -> Operation[list[Contract]]:
+    """The contracts that a message may be meant for, the preferred one first; none for a module that is not registered.
+    Raises UnreadableContract."""
+    found = yield from standing(keys, module, now_ms=now_ms)
+    if found is None:
+        return []
+    listed = found.offered()
+    contracts = yield from contracts_of(keys, [(module, release.digest) for release in listed])
+    if listed and not contracts:
+        raise UnreadableContract(module, "only its record is there")
+    return [contracts[release.digest] for release in listed if release.digest in contracts]
+
+
 def is_registered(keys: Keys, module: str) -> Operation[bool]:
     """Whether the registry has a record of that module."""
     return bool((yield Command(("HEXISTS", keys.modules, module), on="control")))

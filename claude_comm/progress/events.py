@@ -24,13 +24,15 @@ Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One delivery that ended: which message, when it was sent and when its handling ended (microseconds)."""
+    """One delivery that ended: which message, when it was sent and when its handling ended (microseconds). `adapter` is
+    the digest of the adapter that was applied to it."""
 
     source: str
     id: str
     sent_us: Micros
     settled_us: Micros
     attempts: BoundedCount = 1
+    adapter: str = ""
 
 
 class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
@@ -87,6 +89,15 @@ class FileOperation(msgspec.Struct, frozen=True, tag="file", tag_field="kind"):
     details: dict[str, object] = {}
 
 
+class Adapted(msgspec.Struct, frozen=True, tag="adapted", tag_field="kind"):
+    """An instance of this module adapts the messages that come under an agreement. `steps` is the adapter as JSON,
+    `digest` its address."""
+
+    digest: str
+    agreement: str
+    steps: str
+
+
 class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
     """An instance of this module started or stopped."""
 
@@ -94,7 +105,7 @@ class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
     instance: str
 
 
-Event: TypeAlias = Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Lifecycle
+Event: TypeAlias = Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Adapted | Lifecycle
 
 # The kinds that this release knows, as they are tagged.
 KINDS = frozenset(str(kind.__struct_config__.tag) for kind in (*get_args(Event), Done))

@@ -12,6 +12,7 @@ names in them, and definitions that nothing refers to.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from claude_comm.errors import SchemaError
@@ -35,6 +36,11 @@ def canonical(schema: Json) -> Json:
         return _canonical(schema, _names(schema))
     except RecursionError:
         raise SchemaError("the schema is nested too deeply") from None
+
+
+def each(schemas: Mapping[str, Json]) -> dict[str, Json]:
+    """The same for schemas by name."""
+    return {name: canonical(schema) for name, schema in schemas.items()}
 
 
 def digest(value: Json) -> str:

@@ -15,7 +15,6 @@ import msgspec
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, ConfigurationError, SchemaError
 from claude_comm.names import check_name, check_target
-from claude_comm.registry import canonical
 from claude_comm.registry.versions import check_version
 
 Schema = dict[str, Any] | bool
@@ -96,6 +95,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def digest(self) -> str:
         """The address of this contract: of what it promises, under its module's name and version."""
+        # The words of the engine take longer to import than a publisher that has no contract.
+        from claude_comm.registry import canonical
+
         produced = [
             {"type": p.type, "target": p.target, "schema": canonical.canonical(p.schema)} for p in self.produces
         ]
@@ -103,9 +105,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             {
                 "module": self.module,
                 "version": self.version,
-                "accepts": _canonical(self.accepts),
+                "accepts": canonical.each(self.accepts),
                 "produces": sorted(produced, key=lambda one: (str(one["type"]), str(one["target"]))),
-                "replies": _canonical(self.replies),
+                "replies": canonical.each(self.replies),
                 "aliases": self.aliases,
                 "passes": {type: sorted(names) for type, names in self.passes.items()},
                 "topics": sorted(self.topics),
@@ -219,10 +221,6 @@ def addressed(module: str, digest: str, text: bytes) -> Contract:
     except SchemaError as error:
         raise UnreadableContract(module, str(error)) from None
     raise UnreadableContract(module, f"it is not the contract of the digest {digest[:12]}")
-
-
-def _canonical(schemas: Mapping[str, Schema]) -> dict[str, Any]:
-    return {type: canonical.canonical(schema) for type, schema in schemas.items()}
 
 
 def _with_defaults(type: str, schema: Schema, defaults: Mapping[str, Any]) -> Schema:

@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from claude_comm.envelope import Micros
-from claude_comm.registry.canonical import schema_digest
 from claude_comm.registry.contracts import NEWER, Compatibility, Contract, UnreadableContract, Versioned
 from claude_comm.registry.versions import Precedence, precedence
 
@@ -89,6 +88,8 @@ class ModuleRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def release_of(contract: Contract, *, state: State = "live", awaits: Collection[str] = ()) -> Release:
     """The release that registering this contract makes."""
+    from claude_comm.registry.canonical import schema_digest  # as in `Contract.digest`
+
     return Release(
         version=contract.version,
         digest=contract.digest,

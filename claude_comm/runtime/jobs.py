@@ -6,11 +6,13 @@ at nothing else. A worker that does not answer delays a caller once, not each ti
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import redis
@@ -23,13 +25,12 @@ from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Question
 from claude_comm.runtime.outage import Outage, until_reached
 from claude_comm.runtime.sealed_jobs import (
-    ENTRY,
     FAILURE_TTL_S,
-    JOB_TIMEOUT_S,
-    RESULT_TTL_S,
     Decide,
     SealedQueue,
+    done_key,
     queue,
+    sealed_data,
     tidy,
     worker,
 )
@@ -42,7 +43,8 @@ START_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 15.0
 # After a wait in vain no worker of that queue is asked for so long: one that only says that it lives costs one wait.
 UNANSWERED_S = 60.0
-_POLL_S = 0.01
+# How long one wait for the end of a job may take: less than the socket waits.
+_WAIT_MS = 3_000
 _CONNECT_TIMEOUT_S = 5.0
 # Waits after RQ's loop ended by itself, doubling from the first to the last.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 10.0
@@ -55,6 +57,12 @@ _unanswered: dict[tuple[str, str], float] = {}
 def connection(url: str) -> redis.Redis:
     """RQ's own connection: it expects redis-py's defaults, but for the time that it may wait."""
     return redis.Redis.from_url(url, socket_timeout=REPLY_WITHIN_MS / 1000, socket_connect_timeout=_CONNECT_TIMEOUT_S)
+
+
+@functools.lru_cache(maxsize=8)
+def _shared(url: str) -> redis.Redis:
+    """The connections of this process to one server, for its questions: to open one takes longer than many answers."""
+    return connection(url)
 
 
 def queue_name(namespace: str) -> str:
@@ -73,10 +81,9 @@ def submit(namespace: str, url: str, question: Question) -> str | None:
     agreement_id = agreements.digest(question)
     id_ = hashlib.sha256(f"{place[1]} {agreement_id}".encode()).hexdigest()
     try:
-        with connection(url) as opened:
-            jobs = queue(opened, place[1])
-            _enqueue(jobs, id_, question)
-            answered = _finished(jobs, id_)
+        jobs = queue(_shared(url), place[1])
+        _enqueue(jobs, id_, question)
+        answered = _finished(jobs, id_)
     except redis.RedisError as error:
         raise ServerUnreachable(public(url), str(error)) from None
     if answered is None:
@@ -124,6 +131,8 @@ def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide, report
         pass  # a signal met its leave-taking
     except redis.RedisError as error:
         trouble = str(error)
+    finally:
+        one_life.child.stop()
     if not one_life.asked_to_end:
         report(trouble)
     return one_life.asked_to_end
@@ -132,20 +141,39 @@ def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide, report
 def _enqueue(jobs: SealedQueue, id_: str, question: Question) -> None:
     """Puts the question into the queue, unless it is there or being answered."""
     if _status(jobs, id_) not in (*_WAITING, *_BEGUN):
-        text = msgspec.json.encode(question).decode()
-        jobs.enqueue_call(
-            ENTRY, args=(text,), job_id=id_, timeout=JOB_TIMEOUT_S, result_ttl=RESULT_TTL_S, failure_ttl=FAILURE_TTL_S
-        )
+        # What RQ would write, without the fields that nobody reads of a sealed job: in one exchange.
+        data = sealed_data(msgspec.json.encode(question).decode())
+        key = jobs.job_class.key_for(id_)
+        with jobs.connection.pipeline(transaction=False) as pipe:
+            pipe.unlink(done_key(jobs.name, id_))
+            pipe.sadd(SealedQueue.redis_queues_keys, jobs.key)
+            pipe.hset(key, mapping={"data": data, "status": "queued", "origin": jobs.name})
+            pipe.expire(key, FAILURE_TTL_S)
+            pipe.rpush(jobs.key, id_)
+            pipe.execute()
 
 
 def _finished(jobs: SealedQueue, id_: str) -> bool | None:
     """Whether the job ended well; None when it did not begin, or not end, in time."""
-    begin_by, end_by = time.monotonic() + START_TIMEOUT_S, time.monotonic() + ANSWER_TIMEOUT_S
-    while (status := _status(jobs, id_)) in (*_WAITING, *_BEGUN):
-        if time.monotonic() > (begin_by if status in _WAITING else end_by):
+    begun = time.monotonic()
+    done, begin_by, end_by = done_key(jobs.name, id_), begun + START_TIMEOUT_S, begun + ANSWER_TIMEOUT_S
+    until = begin_by
+    while True:
+        wait_ms = max(int((until - time.monotonic()) * 1000), 1)
+        if told := jobs.connection.xread({done: "0-0"}, count=1, block=min(wait_ms, _WAIT_MS)):
+            return _told(told) == b"finished"
+        if (status := _status(jobs, id_)) not in (*_WAITING, *_BEGUN):
+            return status == b"finished"
+        until = begin_by if status in _WAITING else end_by
+        if time.monotonic() >= until:
             return None
-        time.sleep(_POLL_S)
-    return status == b"finished"
+
+
+def _told(reply: Any) -> object:
+    """The status in the entry that tells of the end of a job: in whichever form redis-py gives it."""
+    ((_key, entries),) = reply.items() if isinstance(reply, dict) else reply
+    (_id, fields) = entries[0] if isinstance(entries[0], tuple) else entries[0][0]
+    return fields.get(b"status")
 
 
 def _status(jobs: SealedQueue, id_: str) -> bytes | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,7 +22,7 @@ from typing import Any
 import msgspec
 import redis
 from rq import Queue, Worker
-from rq.exceptions import DequeueTimeout, NoSuchJobError
+from rq.exceptions import DequeueTimeout, DeserializationError, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
@@ -28,6 +30,7 @@ from rq.worker.base import WorkerStatus
 
 from claude_comm.errors import ClaudeCommError, SchemaError
 from claude_comm.negotiation.agreement import Agreement, Question
+from claude_comm.runtime.prepared_child import PreparedChild
 
 # The only function name that a job may carry. It is a label: nothing is imported by it.
 ENTRY = "negotiate"
@@ -42,6 +45,9 @@ FAILURE_TTL_S = 3600
 # while the worker waited is mended after half a minute; RQ's own seven minutes would be as long without answers.
 WORKER_TTL_S = 45
 
+# Of the two minutes and more that RQ takes a worker for alive without a word.
+_BEAT_EVERY_S = 15.0
+
 _PLAIN_ID = re.compile(rb"[\x21-\x7e]{1,200}")
 _REGISTRIES = ("wip", "finished", "failed", "deferred", "ready", "scheduled", "canceled")
 
@@ -53,9 +59,8 @@ class JobRefused(ClaudeCommError):
 
 
 class SealedJob(Job):
-    """A job that can only answer a question. `decide` and `queue_name` are set once by the worker process."""
+    """A job that can only carry a question. `queue_name` is set once by the worker process."""
 
-    decide: Decide | None = None
     queue_name = ""
 
     def restore(self, raw_data: Any) -> None:
@@ -84,26 +89,14 @@ class SealedJob(Job):
         return None
 
     @property
-    def func(self) -> Callable[[str], str]:
+    def question(self) -> str:
+        """The question as JSON text, not read yet. Raises JobRefused."""
         if self.func_name != ENTRY or self.instance is not None:
             raise JobRefused(f"job {self.id} names {self.func_name!r}; this worker only runs {ENTRY!r}.")
-        return self._answer
+        return _only_argument(self)
 
     def _execute(self) -> str:
-        return self.func(_only_argument(self))
-
-    def _answer(self, text: str) -> str:
-        if self.decide is None:
-            raise JobRefused("this process answers no questions.")
-        try:
-            question = msgspec.json.decode(text, type=Question)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise JobRefused(f"job {self.id} carries no question: {error}.") from None
-        try:
-            return type(self).decide(question).id  # type: ignore[misc]
-        except SchemaError:
-            # No failure of the job: the caller, who finds no agreement, meets the same error.
-            return ""
+        raise JobRefused("a job is answered by the prepared child, and never run.")
 
 
 class SealedQueue(Queue):
@@ -135,8 +128,13 @@ class SealedQueue(Queue):
 
 
 class DeafWorker(Worker):
-    """RQ's forking worker, without its remote commands. `asked_to_end` tells why it ended: RQ swallows failures.
-    `ready` is called when it waits for a job."""
+    """RQ's worker, without its remote commands, and with one prepared child instead of a fork for each job.
+
+    `asked_to_end` tells why it ended: RQ swallows failures. `ready` is called when it waits for a job.
+    """
+
+    child: PreparedChild
+    _beat_at = 0.0
 
     job_class = SealedJob
     queue_class = SealedQueue
@@ -147,13 +145,47 @@ class DeafWorker(Worker):
         self.asked_to_end = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Has the child answer; whoever waits for the end of the job is woken by it."""
+        self._state = WorkerStatus.BUSY
+        status, ttl_s = JobStatus.FINISHED, RESULT_TTL_S
+        self.connection.hset(job.key, "status", JobStatus.STARTED)
+        try:
+            assert isinstance(job, SealedJob)
+            self.child.begin(job.question)
+            self.child.end(JOB_TIMEOUT_S)
+        except (ClaudeCommError, DeserializationError, ValueError, TypeError) as error:
+            self.log.warning("job %s failed: %s", job.id, error)
+            status, ttl_s = JobStatus.FAILED, FAILURE_TTL_S
+        done = done_key(queue.name, job.id)
+        with self.connection.pipeline(transaction=False) as pipe:
+            pipe.hset(job.key, "status", status)
+            pipe.expire(job.key, ttl_s)
+            pipe.lrem(queue.intermediate_queue_key, 0, job.id)
+            pipe.xadd(done, {"status": status}, maxlen=1)
+            pipe.expire(done, RESULT_TTL_S)
+            pipe.execute()
+        self._state = WorkerStatus.IDLE
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Says that it lives: not more often than it matters to RQ, which does so several times a job."""
+        if pipeline is not None or time.monotonic() >= self._beat_at:
+            self._beat_at = time.monotonic() + _BEAT_EVERY_S
+            super().heartbeat(timeout, pipeline)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Ignored: whoever can write on the server could stop the worker."""
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        self.child.kill()
+
     def handle_payload(self, message: Any) -> None:
         """Ignored: whoever can publish on the server could stop the worker."""
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """The next job and its queue. A server that goes away ends the loop: RQ would wait up to a minute for it, and
         log each attempt."""
-        self.set_state(WorkerStatus.IDLE)
+        self._state = WorkerStatus.IDLE
         while True:
             self.heartbeat()
             if self.should_run_maintenance_tasks:
@@ -181,7 +213,7 @@ def queue(connection: redis.Redis, name: str) -> SealedQueue:
 
 def worker(connection: redis.Redis, queue_name: str, name: str, decide: Decide) -> DeafWorker:
     """A worker for this queue; `work()` runs until SIGTERM or SIGINT, finishing the job at hand."""
-    SealedJob.decide, SealedJob.queue_name = staticmethod(decide), queue_name
+    SealedJob.queue_name = queue_name
     made = DeafWorker(
         [queue(connection, queue_name)],
         name=name,
@@ -193,7 +225,32 @@ def worker(connection: redis.Redis, queue_name: str, name: str, decide: Decide) 
         prepare_for_work=False,
     )
     made.pid, made.hostname = os.getpid(), ""
+    made.child = PreparedChild(lambda text: answer(decide, text))
+    made.child.prepare()
     return made
+
+
+def answer(decide: Decide, text: str) -> str:
+    """The id of the agreement on a question, given as JSON text. Raises JobRefused."""
+    try:
+        question = msgspec.json.decode(text, type=Question)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise JobRefused(f"the job carries no question: {error}.") from None
+    try:
+        return decide(question).id
+    except SchemaError:
+        # No failure of the job: the caller, who finds no agreement, meets the same error.
+        return ""
+
+
+def sealed_data(text: str) -> bytes:
+    """A question as RQ keeps what a job is to do."""
+    return zlib.compress(JSONSerializer.dumps((ENTRY, None, (text,), {})))
+
+
+def done_key(queue_name: str, id_: str) -> str:
+    """The stream on which the end of a job is told to those who wait for it."""
+    return f"rq:done:{queue_name}:{id_}"
 
 
 def tidy(connection: redis.Redis, queue_name: str) -> None:

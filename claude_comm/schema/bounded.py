@@ -74,6 +74,7 @@ def adapt(
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
     documents: Mapping[str, Json] | None = None,
+    unadapted: Verdict | None = None,
 ) -> tuple[Proposal, ...]:
     """Adapters from `produced` to `accepted`, the best first; all proofs together take about `budget_ms` of real time.
 
@@ -87,6 +88,7 @@ def adapt(
         produced,
         accepted,
         aliases=aliases,
+        unadapted=unadapted,
         policy=policy,
         budget_ms=budget_ms,
         default_dialect=default_dialect,

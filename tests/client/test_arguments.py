@@ -89,7 +89,7 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] =
     ),
     ("Publisher", "negotiate"): (
         {"target": "known", "schema": SCHEMA},
-        {"target": (*TARGETS, "topic:news"), "type": NAMES, "schema": (5, "int", [], b"", object())},
+        {"target": TARGETS, "type": NAMES, "schema": (5, "int", [], b"", object())},
     ),
     ("Publisher", "tell"): ({"event": None}, {"event": (None, 5, "x", {}, [])}),
     ("Consumer", ""): (
@@ -154,7 +154,7 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] =
     ("ModuleCommunicator", "get_progress"): ({"task": "t"}, {"task": (None, 5, b"x", "", "x" * 257, [])}),
     ("ModuleCommunicator", "negotiate_schema"): (
         {"target_module": "known", "sample_data": 1},
-        {"target_module": (*TARGETS, "topic:news"), "type": NAMES},
+        {"target_module": TARGETS, "type": NAMES},
     ),
     ("ModuleCommunicator", "register"): (
         {},
@@ -198,7 +198,10 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] =
         {"name": "m"},
         {
             "name": NAMES,
-            "version": (None, 5, 1.0, True, b"1", "", []),
+            "version": (None, 5, 1.0, True, b"1", "", [], "one"),
+            "compatibility": CHOICES,
+            "enforcement": CHOICES,
+            "hold": (None, 5, "yes", []),
             "settings": OBJECTS,
             "topics": LISTS_OF_NAMES,
             "instance": NAMES[1:],

@@ -9,6 +9,7 @@ import pytest
 
 from claude_comm.errors import NegotiationRefused
 from claude_comm.negotiation.agreement import (
+    Answer,
     Question,
     UnreadableAgreement,
     conclude,
@@ -40,19 +41,19 @@ def test_another_question_has_another_id(field: str) -> None:
 
 @pytest.mark.parametrize("verdict", [Compatible(proof="p"), REFUSAL, Undecided(place="/x", why="w")])
 def test_an_agreement_is_read_back_as_it_was_stored(verdict: Any) -> None:
-    made = conclude(QUESTION, verdict, decided_by="caller", decided_us=7)
+    made = conclude(QUESTION, Answer(verdict=verdict), decided_by="caller", decided_us=7)
     assert decode(encode(made)) == made
 
 
 def test_an_agreement_of_a_newer_release_is_told_as_that() -> None:
-    made = encode(conclude(QUESTION, Compatible(), decided_by="caller", decided_us=7))
+    made = encode(conclude(QUESTION, Answer(verdict=Compatible()), decided_by="caller", decided_us=7))
     with pytest.raises(UnreadableAgreement, match="newer release"):
-        decode(made.replace(b'"v":1', b'"v":2'))
+        decode(made.replace(b'"v":2', b'"v":3'))
 
 
 def test_only_a_proof_lets_messages_through() -> None:
     for verdict, fits in ((Compatible(), True), (REFUSAL, False), (Undecided(place="", why="w"), False)):
-        made = conclude(QUESTION, verdict, decided_by="caller", decided_us=7)
+        made = conclude(QUESTION, Answer(verdict=verdict), decided_by="caller", decided_us=7)
         assert made.fits is fits
         if fits:
             assert require(made) is made

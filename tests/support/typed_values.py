@@ -40,7 +40,7 @@ from claude_comm.client.payload_types import accepted, produced, reader_of
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.envelope import Envelope
 from claude_comm.json_form import written
-from claude_comm.negotiation.agreement import Question, conclude
+from claude_comm.negotiation.agreement import Answer, Question, conclude
 from claude_comm.registry.contracts import Schema
 from claude_comm.schema.verdict import Compatible
 
@@ -352,7 +352,7 @@ def sender(sent: Schema) -> Callable[[object], tuple[str, object]]:
     """What a publisher does to a payload before it is sent under an agreement."""
     question = Question(producer="a", consumer="b", produced=sent, accepted=True)
     enforcement = Enforcement()
-    enforcement.hold(conclude(question, Compatible(proof="given"), decided_by="caller", decided_us=1))
+    enforcement.hold(conclude(question, Answer(verdict=Compatible(proof="given")), decided_by="caller", decided_us=1))
     return lambda payload: enforcement.check("b", question.type, payload)
 
 

@@ -23,22 +23,29 @@ def command(
     source: Annotated[
         str, typer.Argument(metavar="FILE", help="A contract as JSON, - for stdin, or PACKAGE.FILE:MODULE.")
     ],
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Keep what would break a partner pending until each of these approves.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a contract from a file, or from a Module object of yours.
 
     FILE holds {module, version, accepts, produces, replies, aliases, defaults, passes, topics, compatibility}. What
     `compatibility` promises about earlier versions is proved first; a contract that does not keep it is refused with a
-    message that shows why (exit code 1; 4 where it cannot be decided). The same contract again changes nothing.
+    message that shows why (exit code 1; 4 where it cannot be decided). The same contract again changes nothing. With
+    --hold, `contract approve` makes a pending version live.
     """
     settings = settings_of_process()
     declared = msgspec.structs.replace(contract_files.read(source), registered_us=micros())
     with connect(settings) as client:
-        done = client.run(registration.register(Keys(settings.namespace), declared))
+        done = client.run(registration.register(Keys(settings.namespace), declared, hold=hold))
     if as_json:
-        emit_json({"module": declared.module, "change": done.change, "lost": done.lost, "release": done.release})
+        facts = {"change": done.change, "lost": done.lost, "broken": done.broken, "release": done.release}
+        emit_json({"module": declared.module, **facts})
         return
     emit(clean(f"{declared.module} {done.release.version} {done.release.digest[:12]} {_told(done)}"))
+    for broken in done.broken:
+        say(f"Note: {f'it waits for {broken.partner}: ' if done.pending else ''}{broken.sentence}")
     for one in done.lost:
         say(f"Note: nothing asks for it, but it is not kept: {one.sentence}")
 

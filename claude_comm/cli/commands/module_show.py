@@ -71,6 +71,7 @@ def _as_document(standing: Standing, contracts: dict[str, Contract], history: li
         "accepts": {},
         "produces": [],
         **(msgspec.to_builtins(declared) if declared else {"module": standing.module}),
+        "version": declared.version if declared else None,
         "versions": [
             {**msgspec.to_builtins(one), "state": one.state, "contract": contracts.get(one.digest)}
             for one in standing.record.releases

@@ -14,9 +14,10 @@ import typer
 from claude_comm.cli import completions
 from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import millis
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.envelope import DEFAULT_TYPE
-from claude_comm.errors import ClaudeCommError, UnknownMessage
+from claude_comm.errors import ClaudeCommError, ContractBroken, UnknownMessage
 from claude_comm.escaping import clean
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import registry
@@ -71,18 +72,18 @@ def command(
 
 
 def _check(client: Client, keys: Keys, target: str, type: str, value: Any) -> None:
-    """Holds the message to the target's contract, or names the module that may have been meant.
+    """Holds the message to the target's contracts, or names the module that may have been meant.
 
     Raises ContractBroken.
     """
     if target.startswith(TOPIC_PREFIX):
         return
     try:
-        contract = client.run(registry.find(keys, target))
+        contracts = client.run(registry.offered(keys, target, now_ms=millis()))
     except UnreadableContract as error:
         say(f"Note: the message is sent unchecked: {error}")
         return
-    if contract is None:
+    if not contracts:
         near = difflib.get_close_matches(target, client.run(registry.names(keys)), 1)
         if near:
             say(clean(f"Note: no module is registered as {target!r}. Did you mean {near[0]!r}?"))
@@ -90,7 +91,14 @@ def _check(client: Client, keys: Keys, target: str, type: str, value: Any) -> No
     # Only where there is a contract: the validator takes longer to import than the rest of the command.
     from claude_comm.delivery.acceptance import require_accepted
 
-    require_accepted(contract, type, value)
+    refusals: list[ContractBroken] = []
+    for contract in contracts:
+        try:
+            require_accepted(contract, type, value)
+            return
+        except ContractBroken as broken:
+            refusals.append(broken)
+    raise refusals[0]
 
 
 def _number(client: Client, settings: Settings, id_: str) -> int | None:

@@ -12,7 +12,10 @@ from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import cloudevent, readable
 from claude_comm.envelope import Envelope
-from claude_comm.store import queries
+from claude_comm.json_form import json_form
+from claude_comm.schema.evolution.adapter import apply, read
+from claude_comm.store import adaptations, queries
+from claude_comm.store.adaptations import Adaptation
 from claude_comm.store.records import DeliveryRow, MessageRow
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table
@@ -29,18 +32,24 @@ def command(
 ) -> None:
     """Show one whole message and the outcome of its deliveries.
 
-    With --json it is a CloudEvents object. An unknown ID exits with 3.
+    A message that a consumer adapted is shown both ways: as it was sent, and as that consumer had it. With --json it is
+    a CloudEvents object, whose extension `adapters` has CONSUMER=DIGEST for each. An unknown ID exits with 3.
     """
     with reading() as database:
         row = queries.message(database, message)
         deliveries = queries.deliveries(database, row)
+        adapted = adaptations.of_message(database, row.id, row.source)
     if as_json:
-        emit_json(cloudevent(_envelope(row), row.timestamp, number=row.number, status=row.status))
+        applied = " ".join(f"{one.consumer}={one.adapter}" for one in adapted)
+        emit_json(cloudevent(_envelope(row), row.timestamp, number=row.number, status=row.status, adapters=applied))
         return
     emit_fields(_fields(row))
     if deliveries:
         emit("")
         emit_table(["consumer", "status", "attempts", "latency", "reason"], map(_cells, deliveries))
+    for one in adapted:
+        emit("")
+        emit_fields(_adapted(row, one))
 
 
 def _envelope(row: MessageRow) -> Envelope:
@@ -83,6 +92,15 @@ def _fields(row: MessageRow) -> dict[str, object]:
         "data": readable(row.data, indent=2),
     }
     return {name: value for name, value in fields.items() if value != ""}
+
+
+def _adapted(row: MessageRow, one: Adaptation) -> dict[str, object]:
+    """What a consumer had in the place of the message."""
+    fields: dict[str, object] = {"adapted for": one.consumer, "adapter": one.adapter}
+    if one.steps:
+        form = apply(read(one.steps), json_form(_envelope(row).payload()))
+        fields |= {"steps": one.steps, "data": msgspec.json.format(msgspec.json.encode(form)).decode()}
+    return fields
 
 
 def _cells(delivery: DeliveryRow) -> list[object]:

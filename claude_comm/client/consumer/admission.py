@@ -32,6 +32,7 @@ from claude_comm.progress.events import Buried, Settled
 
 if TYPE_CHECKING:
     from claude_comm.client.consumer.passing import Passing
+    from claude_comm.client.consumer.ways import Ways
 
 # How many checked names are remembered.
 _MAX_NAMES = 10_000
@@ -42,6 +43,8 @@ class Admission:
 
     def __init__(self, identity: Identity, in_flight: InFlight, sizes: Sizes) -> None:
         self._identity, self._in_flight, self._sizes = identity, in_flight, sizes
+        # Of a module, which has a contract.
+        self.ways: Ways | None = None
         # Copies of messages that are being handled: they are handled too if that fails.
         self._parked: list[Delivery] = []
         # Sources and sessions whose form was checked.
@@ -64,6 +67,8 @@ class Admission:
             deliveries = yield from self._one_by_one(reader, entries)
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
+        if self.ways is not None:
+            deliveries = yield from self._on_their_ways(self.ways, deliveries)
         self._sizes.saw(max(map(len, bodies)), len(entries))
         special = [
             delivery
@@ -75,6 +80,27 @@ class Admission:
         self._in_flight.add(deliveries)
         plain = not special and self._in_flight.window is None
         return deliveries if plain else (yield from self._to_handle(deliveries))
+
+    def _on_their_ways(self, ways: Ways, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
+        """The deliveries as this version of the module accepts them; what they were sent as stays in their entries."""
+        new = {delivery.envelope.agreement for delivery in deliveries} - ways.known
+        if new:
+            yield from ways.learn(new)
+        if ways.others:
+            deliveries = yield from self._own(ways, deliveries)
+        return list(map(ways.adapted, deliveries)) if ways.adapters else deliveries
+
+    def _own(self, ways: Ways, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
+        """The deliveries without those that were agreed on with another version which runs: they are left to it."""
+        left: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            other = ways.others.get(delivery.envelope.agreement)
+            if other is not None and not delivery.entry.handed and (yield from ways.runs(other)):
+                left.setdefault(other, []).append(delivery)
+        for other, theirs in left.items():
+            yield from ops.hand_over(theirs[0].reader, [delivery.entry for delivery in theirs], other)
+        gone = {delivery for theirs in left.values() for delivery in theirs}
+        return [delivery for delivery in deliveries if delivery not in gone] if gone else deliveries
 
     def unpark(self) -> list[Delivery]:
         """Parked copies whose original has ended without being handled."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.identity import Identity, micros
@@ -44,6 +46,8 @@ class InFlight:
         # About how large the answers are that wait to be sent.
         self.answer_bytes = 0
         self._moving = threading.Lock()
+        # Agreements whose messages are adapted for this module, each with the digest of the adapter.
+        self.adapters: dict[str, str] = {}
         # How many acks one event may name: it is an envelope, too, and has the same limit.
         self._most = max((identity.settings.max_envelope_bytes - _EVENT_BYTES) // _ACK_BYTES, 1)
 
@@ -137,9 +141,9 @@ class InFlight:
         handled = [ack for ack in acks if not ack[2]] if copies else acks
         events = []
         if handled:
-            events.append(self._event(_done(handled)))
+            events.append(self._event(_done(handled, self.adapters)))
         if copies:
-            events.append(self._event(Duplicates(_settled(copies))))
+            events.append(self._event(Duplicates(_settled(copies, self.adapters))))
         keys, module = self._identity.keys, self._identity.module
         seen = [member(ack[0].identity) for ack in handled] if self.seen_ms else ()
         return Settlement(
@@ -157,18 +161,25 @@ class InFlight:
         return self._identity.event(event)
 
 
-def _done(acks: Sequence[Ack]) -> Done | Handled:
-    """Packed, if all of them ended at the first attempt."""
+def _done(acks: Sequence[Ack], adapters: Mapping[str, str]) -> Done | Handled:
+    """Packed, if all of them ended at the first attempt, and none was adapted."""
+    if adapters:
+        return Handled(_settled(acks, adapters))
     rows = []
     for delivery, at_ns, _, _ in acks:
         entry, envelope = delivery.entry, delivery.envelope
         if entry.failures + entry.deliveries != 1:
-            return Handled(_settled(acks))
+            return Handled(_settled(acks, adapters))
         rows.append((envelope.source, envelope.id, envelope.time, at_ns // 1000))
-    return pack(rows) or Handled(_settled(acks))
+    return pack(rows) or Handled(_settled(acks, adapters))
 
 
-def _settled(acks: Iterable[Ack]) -> list[Settled]:
+def _settled(acks: Iterable[Ack], adapters: Mapping[str, str]) -> list[Settled]:
+    if adapters:
+        return [
+            replace(delivery.settled(at_ns // 1000), adapter=adapters.get(delivery.envelope.agreement, ""))
+            for delivery, at_ns, _, _ in acks
+        ]
     return [
         Settled(
             (e := delivery.envelope).source, e.id, e.time, at_ns // 1000, (n := delivery.entry).failures + n.deliveries

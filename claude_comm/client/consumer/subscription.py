@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,8 +32,12 @@ from claude_comm.ops import later, news
 from claude_comm.ops.consume import Outcome, Reader, Settlement, Why
 from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Retried
+from claude_comm.registry.contracts import Contract
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from claude_comm.client.consumer.ways import Ways
 
 DEFAULT_BATCH = 100
 DEFAULT_LEASE_S = 60.0
@@ -96,6 +101,9 @@ class Subscription:
             self._reclaimer.look_at_own()
         self._joined = self._refused = False
         self._due_at = self._tell_at = 0.0
+        # The version of the module that reads, and the streams with deliveries that other versions left to it.
+        self._digest = ""
+        self._left: list[Reader] = []
         self._several = SeveralStreams(
             self.readers, self._reclaimer.look_at_all, on_cluster=on_cluster(self.identity.settings.url)
         )
@@ -103,6 +111,22 @@ class Subscription:
         self.requested = 0
         # Whether the last read brought as many entries as it asked for, so that more may be waiting.
         self.filled = False
+
+    def read_as(self, contract: Contract) -> Ways:
+        """From now on it reads as this version of the module: agreements that messages come under are looked up, and
+        messages that other versions leave to this one are taken. The ways that messages take to it."""
+        # What a consumer without a contract does not have to import.
+        from claude_comm.client.consumer.ways import Ways
+
+        self._digest = contract.digest
+        ways = Ways(self.identity, contract)
+        self._admission.ways, self.in_flight.adapters = ways, ways.digests
+        return ways
+
+    def handing_over(self, delivery: Delivery, digest: str) -> Operation[None]:
+        """Leaves a delivery to another version of the module; this was no attempt."""
+        yield from ops.hand_over(delivery.reader, [delivery.entry], digest)
+        self.release(delivery)
 
     def reading(self, wait_ms: int, most: int | None = None) -> Operation[list[Delivery]]:
         """The next deliveries, pending ones first; empty when the wait is over, or at once when the bounds are
@@ -289,7 +313,8 @@ class Subscription:
             count = self._count(most)
         while True:
             yield from self._move_due()
-            deliveries = self._admission.unpark() or (yield from self._reclaimer.reclaim(count))
+            deliveries = self._admission.unpark() or (yield from self._take_left(count))
+            deliveries = deliveries or (yield from self._reclaimer.reclaim(count))
             self.filled = len(deliveries) >= count
             if not deliveries:
                 deliveries = yield from self._new(self._turn_ms(deadline), count)
@@ -314,7 +339,7 @@ class Subscription:
         """Whether acks and the next read may travel in one batch: no other duty is due, and no ack was refused."""
         lone = len(self.readers) == 1 and self._joined and not self._reclaimer.has_own() and not self._admission.parks()
         free_until = min(self._reclaimer.at, self._due_at, self._tell_at)
-        return lone and not self._refused and time.monotonic() < free_until
+        return lone and not self._left and not self._refused and time.monotonic() < free_until
 
     def _settled_and_new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
@@ -359,12 +384,25 @@ class Subscription:
             return
         next_ms: list[int] = []
         for reader in self.readers:
-            moved = yield from later.move_due(self.identity.keys, reader.stream, now_ms=millis())
+            version = (reader.group, self._digest) if self._digest else ("", "")
+            moved = yield from later.move_due(self.identity.keys, reader.stream, now_ms=millis(), version=version)
             if moved.count:
                 yield from news.tell(self.identity.keys, [reader.stream])
+            self._left += [reader] if moved.left and reader not in self._left else []
             next_ms += [moved.next_ms] if moved.next_ms is not None else []
         wait_s = max(min(next_ms) - millis(), 0) / 1000 if next_ms else DUE_EVERY_S
         self._due_at = time.monotonic() + min(wait_s, DUE_EVERY_S)
+
+    def _take_left(self, count: int) -> Operation[list[Delivery]]:
+        """The deliveries that other versions of the module left to this one."""
+        while self._left:
+            reader = self._left[0]
+            entries = yield from ops.take(reader, self._digest, count)
+            if len(entries) < count:
+                del self._left[0]
+            if entries:
+                return (yield from self._admission.admit(reader, entries))
+        return []
 
     def _new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         if len(self.readers) == 1:

@@ -18,7 +18,7 @@ from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
-from claude_comm.names import TOPIC_PREFIX, check_name, check_target
+from claude_comm.names import check_name, check_target
 from claude_comm.progress.events import FileOperation, TaskProgress
 from claude_comm.registry.contracts import Contract, Schema
 
@@ -71,9 +71,9 @@ class MessageContext:
 
     def _declared(self, target: str, type: str) -> Schema | None:
         """The schema to agree on before the first message of this type, where the module declared one."""
-        if not self._contract.produces or check_target(target).startswith(TOPIC_PREFIX):
+        if not self._contract.produces:
             return None
-        return self._contract.sends(target, check_name(type, "message type"))
+        return self._contract.sends(check_target(target), check_name(type, "message type"))
 
 
 class Context(MessageContext):

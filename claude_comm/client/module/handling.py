@@ -26,6 +26,7 @@ from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import micros, millis
 from claude_comm.client.module.context import AsyncContext, Context
 from claude_comm.client.module.handlers import Handler, Refused
+from claude_comm.client.module.siblings import Siblings
 from claude_comm.client.module.signatures import unrun
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
@@ -69,6 +70,7 @@ class Means(msgspec.Struct, frozen=True):
     publisher: Publisher
     on_loop: AsyncPublisher | None
     subscription: Subscription
+    siblings: Siblings
     following: Callable[[int, Callable[[Delivery], bool]], list[Delivery]]
     answered: Callable[[], None]
     stopping: Callable[[], bool]
@@ -235,7 +237,7 @@ class Handling:
         if handler is None:
             known = ", ".join(sorted(self._handlers)) or "none"
             reason = f"no handler for {envelope.type!r} messages; there are: {known}"
-            return None, [(delivery, self._burying(delivery, reason))]
+            return None, [(delivery, self._left_or(delivery, self._burying(delivery, reason)))]
         batch = [delivery]
         if handler.most and not alone and delivery.attempts == 1:
             type_ = handler.type
@@ -327,7 +329,20 @@ class Handling:
         yield from self._means.subscription.retrying(delivery, CONTRACT_LOOK_S, one_line(error), counted=False)
 
     def _refusing(self, delivery: Delivery, error: Exception) -> Operation[None]:
-        """Buries a delivery that can never be handled."""
+        """Ends a delivery that this version can never handle: another that runs has it, or it is buried."""
+        return self._left_or(delivery, self._refusal(delivery, error))
+
+    def _left_or(self, delivery: Delivery, burying: Operation[None]) -> Operation[None]:
+        """Leaves a delivery to another version of the module that accepts it, where one runs."""
+        means = self._means
+        digest = yield from means.siblings.taker(delivery)
+        if digest:
+            means.log.info("delivery.left", id=delivery.envelope.id, type=delivery.envelope.type, to=digest[:12])
+            yield from means.subscription.handing_over(delivery, digest)
+        else:
+            yield from burying
+
+    def _refusal(self, delivery: Delivery, error: Exception) -> Operation[None]:
         if isinstance(error, Refused):
             return self._burying(delivery, str(error), error, path=error.path, schema_path=error.schema_path)
         reason = str(error) if isinstance(error, EnvelopeError) else f"its payload cannot be read: {one_line(error)}"

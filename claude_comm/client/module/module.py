@@ -85,6 +85,7 @@ class Module:
     | `dedup_s` | for how long (seconds) all instances remember them, on the server |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
     | `compatibility` | what its contract keeps of earlier versions: `backward`, `forward`, `full`, or `none` |
+    | `hold` | whether a version that would break a partner waits, pending, until each of these has approved |
     | `enforcement` | what becomes of a message that breaks an agreement: `enforce`, `warn` or `off` |
     | `retry` | what happens to a message whose handler raised |
 
@@ -111,6 +112,7 @@ class Module:
         max_lag: int = 0,
         compatibility: Compatibility = "none",
         enforcement: Enforcement = "enforce",
+        hold: bool = False,
     ) -> None:
         self.name = check_name(name)
         self.version = check_version(version)
@@ -118,6 +120,7 @@ class Module:
         check_choice("enforcement", enforcement, ENFORCEMENTS)
         self.compatibility: Compatibility = compatibility
         self.enforcement: Enforcement = enforcement
+        self.hold = check_kind("hold", hold, bool)
         self.retry = _policy(retry) or RetryPolicy()
         self.lease_s, self.drain_s = lease_s, check_seconds("drain_s", drain_s)
         self.concurrency = check_count("concurrency", concurrency, least=1)
@@ -316,6 +319,7 @@ class Module:
             options=self._options,
             concurrency=self.concurrency,
             drain_s=self.drain_s,
+            hold=self.hold,
             on_loop=any(handler.is_async for handler in self._handlers.values()) or any(map(is_async, self._starters)),
         )
 

@@ -22,15 +22,17 @@ from claude_comm.client.module.executors import AsyncExecutor, Executor, ThreadE
 from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.handling import Handling, Means
 from claude_comm.client.module.prefetch import Prefetcher
+from claude_comm.client.module.siblings import Siblings
 from claude_comm.client.module.signatures import is_async
 from claude_comm.client.module.upkeep import Upkeep
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import ModuleStopped, TransportError
-from claude_comm.ops import consume, registration
+from claude_comm.ops import consume, registration, registry
 from claude_comm.progress.events import Lifecycle
 from claude_comm.registry.contracts import Contract
+from claude_comm.registry.releases import Release
 from claude_comm.runtime.outage import Outage, until_reached
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
@@ -52,6 +54,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     drain_s: float
     on_loop: bool
+    hold: bool = False
 
 
 class Runner:
@@ -71,10 +74,12 @@ class Runner:
         self.outage = Outage(self.log)
         settings, options = identity.settings, config.options
         self.client = connect(settings)
-        self.publisher = Publisher(identity.module, settings=settings, client=self.client)
+        mode = contract.enforcement
+        self.publisher = Publisher(identity.module, settings=settings, client=self.client, enforcement=mode)
         self._async_client = connect_async(settings)
-        self._on_loop = AsyncPublisher(identity.module, settings=settings, client=self._async_client)
+        self._on_loop = AsyncPublisher(identity.module, settings=settings, client=self._async_client, enforcement=mode)
         self.subscription = Subscription(identity.module, config.topics, settings, identity.instance, options)
+        self.subscription.read_as(contract)
         self.upkeep = Upkeep(
             identity, self.client, self.subscription, self.log, options.lease_s, self.outage, self._register
         )
@@ -131,6 +136,7 @@ class Runner:
             publisher=self.publisher,
             on_loop=self._on_loop,
             subscription=self.subscription,
+            siblings=Siblings(self.identity, self.contract),
             following=self.prefetcher.following,
             answered=self.prefetcher.answered,
             stopping=lambda: self.prefetcher.closed,
@@ -158,15 +164,29 @@ class Runner:
     def _register(self) -> None:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
         identity = self.identity
-        done = self.client.run(registration.register(identity.keys, declared, instance=identity.instance))
+        done = self.client.run(
+            registration.register(identity.keys, declared, instance=identity.instance, hold=self.config.hold)
+        )
         self.log.info(
             "module.registered",
             version=declared.version,
             digest=done.release.digest[:12],
             accepts=sorted(declared.accepts),
         )
+        if done.broken:
+            self.log.warning("contract.unfit", version=declared.version, why=[one.sentence for one in done.broken])
+        if done.pending:
+            self._await_approval(done.release)
         if done.lost:
             self.log.warning("contract.breaks", version=declared.version, lost=[one.sentence for one in done.lost])
+
+    def _await_approval(self, release: Release) -> None:
+        """Waits until each partner that this version breaks has approved it, or the module is stopped."""
+        self.log.warning("module.pending", version=release.version, awaits=release.awaits)
+        while release.state == "pending" and not self.stop.wait(_LOOK_S):
+            self.upkeep.heartbeat.beat_if_due()
+            record = self.client.run(registry.record(self.identity.keys, self.identity.module))
+            release = (record.find(release.digest) if record is not None else None) or release
 
     def _drain(self) -> bool:
         """Gives back waiting deliveries and finishes running handlers; whether all ended before the deadline."""

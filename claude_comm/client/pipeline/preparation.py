@@ -14,7 +14,7 @@ from claude_comm.client.identity import micros, millis
 from claude_comm.errors import ClaudeCommError, ConfigurationError, NotFound
 from claude_comm.names import Keys, check_session
 from claude_comm.negotiation import agreement as agreements
-from claude_comm.negotiation.agreement import Question
+from claude_comm.negotiation.agreement import Answer, Question
 from claude_comm.ops import agreements as stored
 from claude_comm.ops import registry, sessions
 from claude_comm.pipeline import shapes
@@ -129,7 +129,7 @@ def _agree(client: Client, keys: Keys, checked: Checked, step: Step, session: st
     if client.run(stored.find(keys, id_)) is None:
         verdict = edges[0].hop.verdict
         assert verdict is not None
-        outcome = agreements.conclude(question, verdict, decided_by="caller", decided_us=micros())
+        outcome = agreements.conclude(question, Answer(verdict=verdict), decided_by="caller", decided_us=micros())
         client.run(stored.store(keys, outcome))
     return id_
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from claude_comm.client.arguments import check_count, check_kind
+from claude_comm.client.arguments import check_choice, check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.async_batching import AsyncBatcher
 from claude_comm.client.publisher.async_requests import AsyncRequests
@@ -28,13 +28,15 @@ from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES,
 from claude_comm.client.publisher.outgoing import Outgoing
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.client.publisher.responders import Responders
+from claude_comm.client.publisher.terms import Terms
 from claude_comm.delivery.reply import result
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ConfigurationError, ReplyTimeout
+from claude_comm.errors import ConfigurationError, NegotiationRefused, ReplyTimeout, TransportError, UnknownModule
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
+from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.connect_async import connect_async
@@ -65,10 +67,13 @@ class AsyncPublisher:
         max_outbox_bytes: int = DEFAULT_MAX_OUTBOX_BYTES,
         on_lag: OnLag = "wait",
         lag_wait_s: float = DEFAULT_LAG_WAIT_S,
+        enforcement: Enforcement = "enforce",
     ) -> None:
         self.identity = identify(source, settings)
         keys, used = self.identity.keys, self.identity.settings
-        self._outgoing = Outgoing(self.identity)
+        check_choice("enforcement", enforcement, ENFORCEMENTS)
+        self._outgoing = Outgoing(self.identity, enforcement)
+        self._terms = Terms(keys, self.identity.module)
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._responders = Responders(keys)
         self._looking = asyncio.Lock()
@@ -109,6 +114,8 @@ class AsyncPublisher:
         expired. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
         ServerRefused or ServerUnreachable.
         """
+        if self._terms.look_at <= time.monotonic():
+            await self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
         id_, post = self._outgoing.prepare(
             target,
@@ -144,6 +151,8 @@ class AsyncPublisher:
 
         `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
         """
+        if self._terms.look_at <= time.monotonic():
+            await self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
         ids, posts = self._outgoing.prepare_many(target, payloads, type, session, times)
         if times.not_before:
@@ -168,6 +177,8 @@ class AsyncPublisher:
         The future raises what sending it raised. `publish_soon` itself raises as `publish` does for a message that
         cannot be sent, and PublisherFull or waits when the queue is full, as `on_full` says.
         """
+        if self._terms.look_at <= time.monotonic():
+            await self._renegotiate()
         times = self._outgoing.times(None, None, ttl_s)
         id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
         if self._backpressure.on and not self._backpressure.admits(target):
@@ -229,6 +240,8 @@ class AsyncPublisher:
         if self._backpressure.on and not self._backpressure.admits(target):
             await self._wait_for_room(target, 1, left_s)
             left_s = left(timeout_s, begun)
+        if self._terms.look_at <= time.monotonic():
+            await self._renegotiate()
         id_, post = self._outgoing.prepare_request(
             target,
             data,
@@ -268,14 +281,23 @@ class AsyncPublisher:
     async def negotiate(self, target: str, schema: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
         """Agrees with the target on what this module sends to it; from then on every payload is held to it.
 
-        `schema` is a JSON Schema or a Python type that has one. Raises UnknownModule, SchemaError or
+        `schema` is a JSON Schema or a Python type that has one. Of several versions of the target the first that fits
+        is agreed on, with an adapter where that takes no guess; of a topic each module that reads it. The agreement is
+        negotiated again when the target registers another version. Raises UnknownModule, SchemaError or
         NegotiationRefused, whose `refusal` carries the verdict and its witness.
         """
+        return await self._negotiate(target, schema, type, "")
+
+    async def _negotiate(self, target: str, schema: Any, type: str, because: str) -> Agreement:
         # The engine of schemas takes longer to import than a publisher that never negotiates.
         from claude_comm.client.publisher import negotiate
 
-        question = await self.client.run(negotiate.question(self.identity.keys, self.source, target, type, schema))
-        return self._outgoing.hold(await asyncio.to_thread(negotiate.ask_alone, self.identity.settings, question))
+        await self.client.run(self._terms.marking())
+        asked = await self.client.run(negotiate.questions(self.identity.keys, self.source, target, type, schema))
+        before = self._outgoing.held(target, type) if because else None
+        agreement = await asyncio.to_thread(negotiate.settle_alone, self.identity.settings, asked, because, before)
+        self._terms.agree(target, type, schema)
+        return self._outgoing.hold(agreement)
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
         """Whether messages of this type to this target go under an agreement."""
@@ -304,6 +326,16 @@ class AsyncPublisher:
                 "a delayed message is not kept in the outbox: send it with a publisher that has none."
             )
         await self.client.run(self._attempts.delaying(target, posts, times))
+
+    async def _renegotiate(self) -> None:
+        """Looks at what changed in the registry, and negotiates again what that concerns."""
+        for target, type, because in await self.client.run(self._terms.looking()):
+            try:
+                await self._negotiate(target, self._terms.shape(target, type), type, because)
+            except TransportError:
+                self._terms.look_again()
+            except (NegotiationRefused, UnknownModule, ConfigurationError) as error:
+                self._outgoing.refuse(target, type, error)
 
     async def _wait_for_room(self, target: str, count: int, within_s: float = math.inf) -> None:
         """Returns when the target's inbox has room for that many. Raises InboxFull."""

@@ -2,22 +2,28 @@
 
 Law: a payload under an agreement is one that the producer's closed schema allows, and the agreement proved that
 the consumer accepts those; what was validated is what is sent, to the byte. Nothing is sent under a refusal.
+
+| mode | a payload that breaks its agreement, or has none any more |
+| --- | --- |
+| `enforce` | is refused before it is sent, with the path |
+| `warn` | is sent without the agreement, and said in the log, once for each place |
+| `off` | is sent: nothing is validated |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from claude_comm.client.identity import Identity
 from claude_comm.envelope import MSGPACK, is_json
-from claude_comm.errors import AgreementBroken, EncodeError
+from claude_comm.errors import AgreementBroken, ClaudeCommError, EncodeError
 from claude_comm.json_form import json_form, written
 from claude_comm.negotiation.agreement import Agreement, require
-
-if TYPE_CHECKING:
-    pass
+from claude_comm.registry.contracts import Enforcement as Mode
+from claude_comm.telemetry.logs import get_logger
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -31,8 +37,10 @@ class Held(msgspec.Struct, frozen=True):
 class Enforcement:
     """The agreements of one publisher, by (target, type)."""
 
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, str], Held] = {}
+    def __init__(self, identity: Identity | None = None, mode: Mode = "enforce") -> None:
+        self._held: dict[tuple[str, str], Held | ClaudeCommError] = {}
+        self._identity, self._mode = identity, mode
+        self._warned: set[tuple[str, str, str]] = set()
 
     def hold(self, agreement: Agreement) -> Agreement:
         """From now on, messages of this type to this consumer go under it. Raises NegotiationRefused."""
@@ -41,34 +49,58 @@ class Enforcement:
         from claude_comm.schema.validation.validator import compile_validator
 
         require(agreement)
-        schemas = under(agreement.policy, agreement.produced)
-        held = Held(agreement, [compile_validator(schema) for schema in schemas], any(map(may_take_null, schemas)))
+        schemas = under(agreement.policy, agreement.produced) if self._mode != "off" else []
+        validators = [compile_validator(schema) for schema in schemas]
+        held = Held(agreement, validators, any(map(may_take_null, schemas or [agreement.produced])))
         self._held[agreement.consumer, agreement.type] = held
         return agreement
 
+    def refuse(self, target: str, type: str, error: ClaudeCommError) -> None:
+        """From now on, messages of this type to this target are refused: their agreement does not stand any more."""
+        self._held[target, type] = error
+
+    def agreement(self, target: str, type: str) -> Agreement | None:
+        """The agreement that such messages go under; None for none, and for one that does not stand any more."""
+        held = self._held.get((target, type))
+        return held.agreement if isinstance(held, Held) else None
+
     def holds(self, target: str, type: str) -> bool:
+        """Whether such messages were negotiated, with whatever end."""
         try:
             return (target, type) in self._held
         except TypeError:  # one is not hashable, and no name
             return False
 
+    @property
+    def judged_singly(self) -> bool:
+        """Whether of many payloads some may go under their agreement and some not."""
+        return self._mode == "warn"
+
     def check(self, target: str, type: str, payload: object, content_type: str = MSGPACK) -> tuple[str, object]:
         """The id of the agreement that the payload goes under, and the payload in the form that was agreed on.
 
-        Without an agreement the id is empty and the payload as it is. Raises AgreementBroken, or EncodeError for what
-        has no JSON form.
+        Without an agreement the id is empty and the payload as it is. Raises AgreementBroken, the error that the
+        negotiation ended with, or EncodeError for what has no JSON form.
         """
         held = self._held.get((target, type)) if self._held else None
         if held is None:
             return "", payload
-        return held.agreement.id, self._checked(held, target, type, payload, content_type)
+        if isinstance(held, ClaudeCommError):
+            if self._mode == "enforce":
+                raise held
+            self._warn(target, type, "", str(held))
+            return "", payload
+        return self._checked(held, target, type, payload, content_type)
 
     def checker(self, target: str, type: str) -> tuple[str, Callable[[object], object]]:
-        """The same for many payloads of one kind: the id, and what gives each payload its form."""
+        """The same for many payloads of one kind that is not `judged_singly`: the id, and what gives each payload its
+        form."""
         held = self._held[target, type]
-        return held.agreement.id, lambda payload: self._checked(held, target, type, payload, MSGPACK)
+        if isinstance(held, ClaudeCommError):
+            return "", lambda payload: self.check(target, type, payload)[1]
+        return held.agreement.id, lambda payload: self._checked(held, target, type, payload, MSGPACK)[1]
 
-    def _checked(self, held: Held, target: str, type: str, payload: object, content_type: str) -> object:
+    def _checked(self, held: Held, target: str, type: str, payload: object, content_type: str) -> tuple[str, object]:
         if content_type == MSGPACK:
             form = data = json_form(payload)
             if held.open:
@@ -79,8 +111,24 @@ class Enforcement:
             for breach in validator.validate(form)[:1]:
                 # NaN is said to be null: what is sent is looked at first.
                 written(form)
-                raise AgreementBroken(target, type, breach.path, breach.sentence)
-        return data
+                if self._mode == "enforce":
+                    raise AgreementBroken(target, type, breach.path, breach.sentence)
+                self._warn(target, type, breach.path, breach.sentence)
+                return "", payload
+        return held.agreement.id, data
+
+    def _warn(self, target: str, type: str, path: str, why: str) -> None:
+        """Says once for each place that messages go out of their agreement."""
+        place = target, type, path
+        if self._mode == "off" or place in self._warned or len(self._warned) >= _MOST_WARNINGS or not self._identity:
+            return
+        self._warned.add(place)
+        log = get_logger(self._identity.settings.log_level, module=self._identity.module)
+        log.warning("agreement.broken", target=target, type=type, path=path, why=why)
+
+
+# Different places of messages that a publisher says once each.
+_MOST_WARNINGS = 1_000
 
 
 def _foreign(payload: object, content_type: str) -> Any:

@@ -20,11 +20,12 @@ from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Template
-from claude_comm.errors import ConfigurationError, shown
+from claude_comm.errors import ClaudeCommError, ConfigurationError, shown
 from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
+from claude_comm.registry.contracts import Enforcement as Mode
 
 # Kinds of messages (target, type, session, agreement) that a publisher keeps a form for.
 _MAX_FORMS = 1_000
@@ -33,10 +34,10 @@ _MAX_FORMS = 1_000
 class Outgoing:
     """The messages of one publisher, and the agreements that they go under."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, mode: Mode = "enforce") -> None:
         self.identity = identity
         self.source = identity.module
-        self._enforcement = Enforcement()
+        self._enforcement = Enforcement(identity, mode)
         self._streams: dict[str, str] = {}
         self._templates: dict[tuple[str, str, str, str], Template] = {}
         # And of requests, with the address that their replies go to.
@@ -46,9 +47,18 @@ class Outgoing:
         """Whether messages of this type to this target go under an agreement."""
         return self._enforcement.holds(target, type)
 
+    def held(self, target: str, type: str) -> Agreement | None:
+        """The agreement that such messages go under."""
+        return self._enforcement.agreement(target, type)
+
     def hold(self, agreement: Agreement) -> Agreement:
         """Sends under an agreement that was made before. Raises NegotiationRefused."""
         return self._enforcement.hold(agreement)
+
+    def refuse(self, target: str, type: str, error: ClaudeCommError) -> None:
+        """From now on, nothing of this type is sent to this target: the agreement that was held does not stand any
+        more."""
+        self._enforcement.refuse(target, type, error)
 
     def prepare(
         self,
@@ -115,6 +125,12 @@ class Outgoing:
         check_name(type, "message type")
         if session != "":
             check_session(session)
+        if self.agreed(target, type) and self._enforcement.judged_singly:
+            judged = [self._enforcement.check(target, type, data) for data in datas]
+            fills = [self._form(target, type, session, agreement, times).fill for agreement, _ in judged]
+            return ids, [
+                Post(stream, fill(id_, time_us, data)) for fill, id_, (_, data) in zip(fills, ids, judged, strict=True)
+            ]
         if self.agreed(target, type):
             agreement, checked = self._enforcement.checker(target, type)
             fill = self._form(target, type, session, agreement, times).fill

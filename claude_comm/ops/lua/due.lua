@@ -5,6 +5,8 @@
 -- KEYS[2]  stream   the inbox or topic beside it
 -- ARGV[1]  now      ms since the epoch
 -- ARGV[2]  limit    at most so many
+-- ARGV[3]  group    the module that asks; '' or left out for nobody
+-- ARGV[4]  holder   under whose name deliveries of the stream wait for the version of the module that asks
 --
 -- A member is ATTEMPTS:ENVELOPE, how often its handling failed before and the message as it was sent, to the byte. The
 -- entry has the envelope as its field `e`, and the attempts as its field `a` where they are not 0.
@@ -14,7 +16,8 @@
 --
 -- A full server moves them all the same: what leaves here makes room for what arrives there.
 --
--- Returns {how many moved, when the next one is due in ms as text, or '' where nothing waits}.
+-- Returns {how many moved, when the next one is due in ms as text, or '' where nothing waits}, and a third member, 1, where
+-- a delivery waits for who asks.
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(due) do
@@ -29,4 +32,10 @@ for _, member in ipairs(due) do
   redis.call('ZREM', KEYS[1], member)
 end
 local following = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if ARGV[3] and ARGV[3] ~= '' then
+  local rows = redis.pcall('XPENDING', KEYS[2], ARGV[3], '-', '+', 1, ARGV[4])
+  if not rows.err and #rows > 0 then
+    return {#due, following[2] or '', 1}
+  end
+end
 return {#due, following[2] or ''}

@@ -61,13 +61,14 @@ def adapt(
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
     clock: Callable[[], float] | None = None,
+    unadapted: Verdict | None = None,
 ) -> tuple[Proposal, ...]:
     """Adapters from `produced` to `accepted`, the best first: safe and proved, then guessed and proved.
 
     `aliases` maps a name of the consumer to other names that its contract declares for the same property. `budget_ms`
     bounds all checks together by `clock` (in seconds), else each by counted work. Schemas that fit already give one
-    proposal without steps. When nothing is proved, the nearest attempt is given with its verdict. Raises `SchemaError`
-    for an unusable schema.
+    proposal without steps. `unadapted` is the verdict on the pair, where that is known. When nothing is proved, the
+    nearest attempt is given with its verdict. Raises `SchemaError` for an unusable schema.
     """
 
     ask = within(budget_ms, clock)
@@ -78,7 +79,7 @@ def adapt(
         )
 
     # The check of the pair as it is also refuses what is no schema, before anything else looks at it.
-    unadapted = judge(produced, policy)
+    unadapted = unadapted or judge(produced, policy)
     if isinstance(unadapted, Undecided):
         # It may have ended before the schemas were looked at.
         for schema in (produced, accepted):

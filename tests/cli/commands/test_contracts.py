@@ -7,6 +7,13 @@ from typing import Any
 
 import pytest
 
+from claude_comm import Module, Publisher, Settings
+from claude_comm.names import Keys
+from claude_comm.transport.driver import Client
+from tests.support.modules import running
+from tests.support.streams import pending
+from tests.support.waiting import wait_until
+
 WHOLE = {"type": "object", "properties": {"n": {"type": "integer"}, "why": {"type": "string"}}, "required": ["n"]}
 DOCUMENT = {
     "module": "sink",
@@ -89,3 +96,82 @@ def test_a_retired_version_is_gone_from_the_offer(run: Any, file: Callable[..., 
     assert run("module", "retire", "nobody").code == 3
     history = run("module", "show", "sink", "--json").json["history"]
     assert (history[0]["kind"], history[0]["by"]) == ("retired", "ops")
+
+
+SENT = {"type": "object", "properties": {"price": {"type": "integer"}}, "required": ["price"]}
+WANTED = {"type": "object", "properties": {"cost": {"type": "integer"}}, "required": ["cost"]}
+
+
+@pytest.fixture
+def shop(run: Any, file: Callable[..., str]) -> None:
+    """`till` sends a price, which `shop` accepts as a cost by its alias."""
+    run(
+        "module", "register", file({"module": "till", "produces": [{"type": "sale", "schema": SENT, "target": "shop"}]})
+    )
+    accepting = {"module": "shop", "accepts": {"sale": WANTED}, "aliases": {"sale": {"cost": ["price"]}}}
+    run("module", "register", file(accepting))
+
+
+@pytest.mark.usefixtures("shop")
+def test_two_modules_negotiate_with_the_adapter_that_is_declared(run: Any) -> None:
+    ran = run("negotiate", "till", "shop")
+    assert ran.code == 0
+    assert "till 1.0.0 -> shop 1.0.0 (sale)" in ran.out
+    assert "adapter: `price` becomes `cost`, a declared alias" in ran.out
+    (agreement,) = run("negotiate", "till", "shop", "--type", "sale", "--json").json
+    assert (agreement["producer_version"], agreement["consumer_version"]) == ("1.0.0", "1.0.0")
+    assert run("negotiate", "till", "shop", "--type", "other").code == 3
+    assert run("negotiate", "shop", "till").code == 3
+    assert run("negotiate", "nobody", "shop").code == 3
+
+
+@pytest.mark.usefixtures("shop")
+def test_without_the_alias_the_rename_is_only_proposed(run: Any, file: Callable[..., str]) -> None:
+    named = {**WANTED, "properties": {"prices": {"type": "integer"}}, "required": ["prices"]}
+    run("module", "register", file({"module": "shop", "version": "2.0.0", "accepts": {"sale": named}}))
+    ran = run("negotiate", "till", "shop")
+    assert ran.code == 1
+    assert "would fit, by guess: `price` becomes `prices`" in ran.out
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_version_that_breaks_a_partner_is_held_until_it_approves(run: Any, file: Callable[..., str]) -> None:
+    run("negotiate", "till", "shop")
+    narrower = {"module": "shop", "version": "2.0.0", "accepts": {"sale": {**WANTED, "required": ["cost", "vat"]}}}
+    held = run("module", "register", "--hold", file(narrower))
+    assert "pending" in held.out
+    assert "it waits for till" in held.err
+    assert run("module", "show", "shop", "--json").json["version"] == "1.0.0"
+    assert run("negotiate", "till", "shop").code == 0
+    assert run("contract", "approve", "shop", "2.0.0", "--for", "nobody").code == 2
+    assert run("contract", "approve", "shop", "2.0.0", "--for", "till", "--by", "ann").out.endswith("live\n")
+    assert run("contract", "approve", "shop", "2.0.0", "--for", "till").code == 3
+    history = run("module", "show", "shop", "--json").json["history"]
+    assert [
+        (one["kind"], one.get("by", ""), one.get("partner", "")) for one in history if one["kind"] == "approved"
+    ] == [("approved", "ann", "till")]
+    assert run("negotiate", "till", "shop").code == 1
+    fitting = {**narrower, "version": "3.0.0", "accepts": {"sale": True}}
+    assert "live" in run("module", "register", "--hold", file(fitting)).out
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_message_that_was_adapted_is_shown_both_ways(run: Any, settings: Settings, client: Client) -> None:
+    seen = []
+    module = Module("shop", settings=settings)
+
+    @module.handles("sale", accepts=WANTED, aliases={"cost": ["price"]})
+    def sale(payload: dict[str, Any]) -> None:
+        seen.append(payload)
+
+    with Publisher("till", settings=settings) as publisher:
+        publisher.negotiate("shop", SENT, type="sale")
+        id_ = publisher.publish("shop", {"price": 4}, type="sale")
+        with running(module):
+            wait_until(lambda: seen == [{"cost": 4}])
+            wait_until(lambda: pending(client, Keys(settings.namespace), "shop") == 0)
+    shown = run("show", id_).out
+    assert '"price": 4' in shown
+    assert '"cost": 4' in shown
+    assert "adapted for" in shown
+    assert run("show", id_, "--json").json["adapters"].startswith("shop=")

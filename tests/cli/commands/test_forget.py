@@ -10,7 +10,7 @@ from claude_comm import Consumer, Publisher, Settings
 from claude_comm.client.identity import millis as now_ms
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import follow, heartbeats, registration, registry
+from claude_comm.ops import agreements, follow, heartbeats, registration, registry
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.driver import Client
 
@@ -46,7 +46,10 @@ def test_a_retired_module_goes_with_its_contract_its_limit_and_its_subscriptions
 ) -> None:
     keys = Keys(settings.namespace)
     client.run(registration.register(keys, contract("sink", accepts=True, max_lag=5)))
+    client.run(registration.register(keys, contract("other", accepts=True)))
     with Publisher("a", settings=settings) as publisher, Consumer("sink", topics=["news"], settings=settings) as sink:
+        for target in ("sink", "other"):
+            publisher.negotiate(target, {"type": "integer"})
         publisher.publish("topic:news", 1)
         publisher.publish("sink", 2)
         for delivery in sink.read():
@@ -55,6 +58,8 @@ def test_a_retired_module_goes_with_its_contract_its_limit_and_its_subscriptions
     assert (gone["topics"], gone["registered"], gone["dead"] > 0, gone["events"] > 0) == (["news"], True, True, True)
     assert keys_of(client, settings, "sink") == []
     assert client.run(registry.find(keys, "sink")) is None
+    assert [pair.consumer for pair in client.run(agreements.all_pairs(keys))] == ["other"]
+    assert client.data.one(Command(("SMEMBERS", keys.edges("a")))) == [b"a/other/message"]
     assert client.data.one(Command(("HEXISTS", keys.limits, "sink"))) == 0
     assert client.data.one(Command(("XINFO", "GROUPS", keys.topic("news")))) == []
 

@@ -1,0 +1,46 @@
+"""The command `contract approve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import completions
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import micros
+from claude_comm.escaping import clean
+from claude_comm.names import Keys, check_name
+from claude_comm.ops import registration
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import emit, emit_json
+from claude_comm.transport.connect import connect
+
+
+def command(
+    module: Annotated[str, typer.Argument(metavar="MODULE", help="A module.", autocompletion=completions.modules)],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A pending version, or the start of its digest.")],
+    partner: Annotated[
+        str,
+        typer.Option("--for", help="The partner that it breaks, which takes it.", autocompletion=completions.modules),
+    ],
+    by: Annotated[str, typer.Option("--by", help="Who says so, for the history; else the partner itself.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Approve a pending version of a contract, for a partner that it breaks.
+
+    A version that was registered with --hold is negotiated with by nobody until each partner that it breaks has
+    approved; who did stands in the history of the module (`module show`).
+    """
+    settings = settings_of_process()
+    operation = registration.approve(
+        Keys(settings.namespace), check_name(module), version, check_name(partner), now_us=micros(), by=by
+    )
+    with connect(settings) as client:
+        release = client.run(operation)
+    if as_json:
+        emit_json(release)
+        return
+    waiting = sorted(set(release.awaits) - release.approved.keys())
+    state = f"pending, waits for {', '.join(waiting)}" if waiting else "live"
+    emit(clean(f"{module} {release.version} {release.digest[:12]} {state}"))

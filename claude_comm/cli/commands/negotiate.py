@@ -1,0 +1,96 @@
+"""The command `negotiate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import completions, verdicts
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import millis
+from claude_comm.client.publisher import negotiate
+from claude_comm.errors import NotFound, UnknownModule
+from claude_comm.escaping import clean
+from claude_comm.names import Keys, check_name, check_target
+from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops import registry
+from claude_comm.registry.contracts import Contract
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.settings import Settings
+from claude_comm.terminal.output import emit, emit_json
+from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Client
+
+
+def command(
+    producer: Annotated[
+        str, typer.Argument(metavar="PRODUCER", help="The module that sends.", autocompletion=completions.modules)
+    ],
+    consumer: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONSUMER", help="The module that reads, or topic:NAME.", autocompletion=completions.modules
+        ),
+    ],
+    type_: Annotated[
+        str, typer.Option("--type", "-t", help="One type of message; else all that the producer declares for it.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Negotiate what one registered module sends to another.
+
+    Every version of the producer that messages may come from is held to every version of the consumer that they may be
+    meant for, the preferred one first. An adapter is agreed on where it takes no guess. Exits with 0 when each version
+    of the producer has an agreement, 1 when one has none, 4 when that cannot be decided.
+    """
+    settings = settings_of_process()
+    check_name(producer)
+    check_target(consumer)
+    with connect(settings) as client:
+        found = _negotiate(client, settings, producer, consumer, type_)
+    if as_json:
+        emit_json([agreement for agreements in found for agreement in agreements])
+    else:
+        for agreements in found:
+            for agreement in agreements:
+                _show(agreement)
+    chosen = [next((one for one in agreements if one.fits), agreements[0]) for agreements in found if agreements]
+    return verdicts.worst({agreement.verdict.answer for agreement in chosen})
+
+
+def _negotiate(client: Client, settings: Settings, producer: str, consumer: str, type: str) -> list[list[Agreement]]:
+    """For each version and type of the producer, the answers of the versions of the consumer. Raises NotFound."""
+    keys = Keys(settings.namespace)
+    found = []
+    for contract in _offered(client, keys, producer):
+        for produced in contract.produces:
+            if produced.target in ("", consumer) and type in ("", produced.type):
+                asked = client.run(negotiate.questions(keys, producer, consumer, produced.type, produced.schema))
+                found += [[negotiate.ask(client, settings, one) for one in about] for about in asked.readers.values()]
+    if not found:
+        what = f"{type!r} messages" if type else "messages"
+        raise NotFound(
+            f"{producer!r} declares no {what} for {consumer!r}; `claude-comm module show {producer}` says what."
+        )
+    return found
+
+
+def _offered(client: Client, keys: Keys, module: str) -> list[Contract]:
+    contracts: list[Contract] = client.run(registry.offered(keys, module, now_ms=millis()))
+    if not contracts:
+        raise UnknownModule(module, client.run(registry.names(keys)))
+    return contracts
+
+
+def _show(agreement: Agreement) -> None:
+    ours, theirs = (
+        f" {version}" if version else "" for version in (agreement.producer_version, agreement.consumer_version)
+    )
+    title = f"{agreement.producer}{ours} -> {agreement.consumer}{theirs} ({agreement.type})"
+    verdicts.show(agreement.verdict, title)
+    for step in agreement.steps:
+        emit(clean(f"  adapter: {step}"))
+    for proposal in agreement.proposals:
+        emit(clean(f"  {'would fit' if proposal.proved else 'might help'}, by guess: {'; '.join(proposal.sentences)}"))
+    emit(f"  agreement {agreement.id}, decided by the {agreement.decided_by}")
