@@ -16,8 +16,9 @@ import pytest
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.names import JANITOR_WORKER, Keys
-from claude_comm.ops import heartbeats, projection_progress, reap
+from claude_comm.ops import changes, heartbeats, projection_progress, reap, registration
 from claude_comm.ops.heartbeats import FORGET_MS, GONE_MS
+from claude_comm.registry.contracts import contract
 from claude_comm.runtime import private_server
 from claude_comm.store.database import open_database
 from claude_comm.telemetry.logs import get_logger
@@ -126,6 +127,8 @@ def test_what_a_dead_instance_held_is_claimable_at_once_and_the_living_keep_thei
     hang(client, keys, "dead", now_ms() - GONE_MS - 1000)
     hang(client, keys, "slow", now_ms() - GONE_MS - 1000)
     hang(client, keys, "bare", None)
+    for instance in ("dead", "slow"):
+        client.run(registration.register(keys, contract("sink", accepts=True), instance=instance))
     child = start()
     with Consumer("sink", settings=settings, lease_s=3600) as consumer:
         got = []
@@ -147,6 +150,10 @@ def test_what_a_dead_instance_held_is_claimable_at_once_and_the_living_keep_thei
     reaped = [line for line in ended(child) if line["event"] == "janitor.reaped"]
     assert sum(int(str(line["given_back"])) for line in reaped) == 2
     assert [line["left"] for line in reaped if line["left"]] == [["sink/dead"]]
+    # Who agreed with what it ran hears of it.
+    told = [(change.kind, change.by) for change in client.run(changes.history(keys, "sink"))]
+    assert told.count(("left", "dead")) == 1
+    assert ("left", "slow") not in told
 
 
 def test_a_consumer_without_a_heartbeat_is_forgotten_after_a_day(
