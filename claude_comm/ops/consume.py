@@ -297,12 +297,13 @@ def hand_over(reader: Reader, entries: Sequence[Entry], digest: str) -> Operatio
         yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, waiting_for(digest), 0, *pairs))
 
 
-def take(reader: Reader, digest: str, count: int) -> Operation[list[Entry]]:
-    """The deliveries that other versions of the module left to the one with that digest."""
+def take(reader: Reader, digest: str, count: int, *, handed: bool = True) -> Operation[list[Entry]]:
+    """The deliveries that other versions of the module left to the one with that digest; not `handed` where it is
+    another that takes them, because nobody runs that version any more."""
     words = (reader.group, reader.consumer, waiting_for(digest), min(count, STEP_LIMIT))
     rows = yield Script("take", (reader.stream,), words)
     entries = yield from _counted(reader, [_entry(reader.stream, row) for row in rows if row and row[1] is not None])
-    return [msgspec.structs.replace(entry, handed=True) for entry in entries]
+    return [msgspec.structs.replace(entry, handed=True) for entry in entries] if handed else entries
 
 
 def waiting_for(digest: str) -> str:

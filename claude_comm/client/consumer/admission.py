@@ -98,6 +98,7 @@ class Admission:
             if other is not None and not delivery.entry.handed and (yield from ways.runs(other)):
                 left.setdefault(other, []).append(delivery)
         for other, theirs in left.items():
+            ways.left_to.add(other)
             yield from ops.hand_over(theirs[0].reader, [delivery.entry for delivery in theirs], other)
         gone = {delivery for theirs in left.values() for delivery in theirs}
         return [delivery for delivery in deliveries if delivery not in gone] if gone else deliveries

@@ -125,6 +125,8 @@ class Subscription:
 
     def handing_over(self, delivery: Delivery, digest: str) -> Operation[None]:
         """Leaves a delivery to another version of the module; this was no attempt."""
+        if self._admission.ways is not None:
+            self._admission.ways.left_to.add(digest)
         yield from ops.hand_over(delivery.reader, [delivery.entry], digest)
         self.release(delivery)
 
@@ -402,6 +404,20 @@ class Subscription:
                 del self._left[0]
             if entries:
                 return (yield from self._admission.admit(reader, entries))
+        return (yield from self._take_back(count))
+
+    def _take_back(self, count: int) -> Operation[list[Delivery]]:
+        """The deliveries that were left to a version of which nobody runs any more: they need not wait for a lease."""
+        ways = self._admission.ways
+        for digest in sorted(ways.left_to) if ways is not None else ():
+            assert ways is not None
+            if (yield from ways.runs(digest)):
+                continue
+            for reader in self.readers:
+                entries = yield from ops.take(reader, digest, count, handed=False)
+                if entries:
+                    return (yield from self._admission.admit(reader, entries))
+            ways.left_to.discard(digest)
         return []
 
     def _new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:

@@ -47,6 +47,8 @@ class Ways:
         self.adapters: dict[str, Adapter] = {}
         # Those that were made with another version, which accepts the type differently, by its digest.
         self.others: dict[str, str] = {}
+        # The versions that this process left deliveries to.
+        self.left_to: set[str] = set()
         self._running: set[str] = set()
         self._looked_at = float("-inf")
         self.digests: dict[str, str] = {}

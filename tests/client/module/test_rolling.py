@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -287,3 +289,57 @@ def test_a_reader_that_joins_a_topic_is_weighed_against_who_publishes(settings: 
             return False
 
         wait_until(stopped)
+
+
+def test_a_rolling_deployment_under_load_loses_nothing(settings: Settings, client: Client) -> None:
+    """The old version runs, the new one beside it, then the new one alone, while a publisher sends all the time."""
+    keys, taken = Keys(settings.namespace), list[Any]()
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    needing = {
+        "type": "object",
+        "properties": {"count": {"type": "integer"}, "unit": {"type": "string", "default": "piece"}},
+        "required": ["count", "unit"],
+    }
+    old, new = (Module("sink", version=version, settings=settings) for version in ("1.0.0", "2.0.0"))
+
+    @old.handles("item", accepts=schema)
+    def item(payload: dict[str, Any]) -> None:
+        taken.append(("v1", payload["n"]))
+
+    @new.handles("item", accepts=needing, aliases={"count": ["n"]})
+    def counted(payload: dict[str, Any]) -> None:
+        assert payload["unit"] == "piece"
+        taken.append(("v2", payload["count"]))
+
+    over, published = threading.Event(), list[int]()
+
+    def send() -> None:
+        with Publisher("src", settings=settings) as publisher:
+            publisher.negotiate("sink", schema, type="item")
+            while not over.is_set():
+                publisher.publish("sink", {"n": len(published)}, type="item")
+                published.append(len(published))
+                over.wait(0.002)
+
+    sender = threading.Thread(target=send)
+    with ExitStack() as deployed:
+        with running(old):
+            wait_until(lambda: up(client, keys, "1.0.0"))
+            sender.start()
+            deployed.callback(sender.join)
+            deployed.callback(over.set)
+            wait_until(lambda: len(taken) > 20)
+            deployed.enter_context(running(new))
+            wait_until(lambda: any(version == "v2" for version, _ in taken), what="the new version has its messages")
+        before = len(taken)
+        wait_until(lambda: len(taken) > before + 50, what="the new version alone goes on")
+        over.set()
+        sender.join()
+        wait_until(lambda: len(taken) >= len(published) and pending(client, keys, "sink") == 0)
+    assert sorted(n for _, n in taken) == published
+    assert dead(client, keys, "sink") == []
+    pair = client.run(agreements.pair(keys, "src", "sink", "item"))
+    assert pair is not None
+    turns = [(turn.consumer_version, turn.answer) for turn in pair.history]
+    assert turns[0] == ("1.0.0", "compatible")
+    assert ("2.0.0", "adapted") in turns
