@@ -18,8 +18,14 @@ def explain(verdict: Verdict) -> str:
             return f"compatible, and only because {why}."
         case Compatible(proof=proof):
             return "compatible: every message of the producer is accepted" + (f" (proof: {proof})." if proof else ".")
-        case Incompatible(witness=witness, reasons=reasons):
-            lines = ["incompatible: the producer may send", "", f"    {json.dumps(witness, ensure_ascii=True)}", ""]
+        case Incompatible(witness=witness, reasons=reasons, refuses_all=why):
+            whatever = f", whatever is sent: {why}. For example" if why else ""
+            lines = [
+                f"incompatible{whatever}: the producer may send",
+                "",
+                f"    {json.dumps(witness, ensure_ascii=True)}",
+                "",
+            ]
             return "\n".join(
                 [*lines, "which the consumer refuses.", *(line for reason in reasons for line in _lines(reason))]
             )

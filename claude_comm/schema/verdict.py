@@ -2,8 +2,9 @@
 
 Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; a producer that is proved to have no
 message is never compatible with everything in silence: `Impossible`, and under `strict`, which asks for plain
-containment, `Compatible` with the field `vacuous`; everything else is `Undecided`, which a person reads as "could not
-tell". A gate lets through what `passes`, and nothing else.
+containment, `Compatible` with the field `vacuous`; a consumer that is proved to accept none is told by the field
+`refuses_all` of `Incompatible`; everything else is `Undecided`, which a person reads as "could not tell". A gate lets
+through what `passes`, and nothing else.
 """
 
 from __future__ import annotations
@@ -49,10 +50,14 @@ class Compatible(msgspec.Struct, frozen=True, kw_only=True, tag="compatible", ta
 class Incompatible(
     msgspec.Struct, frozen=True, kw_only=True, tag="incompatible", tag_field="answer", omit_defaults=True
 ):
-    """Refuted: `witness` is a message that the producer may send and the consumer refuses, confirmed twice."""
+    """Refuted: `witness` is a message that the producer may send and the consumer refuses, confirmed twice.
+
+    `refuses_all` is set where the consumer refuses whatever is sent: no message at all fits its schema.
+    """
 
     witness: Json
     reasons: tuple[Reason, ...] = ()
+    refuses_all: str = ""
 
     @property
     def answer(self) -> Literal["incompatible"]:

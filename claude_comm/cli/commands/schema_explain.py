@@ -76,7 +76,9 @@ def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
             emit(clean(f"place    {place or 'the whole'}"))
             emit(clean(f"why      {why}"))
             emit("so       a gate treats it as no; where time ran out, a larger --budget may settle it")
-        case Incompatible(witness=witness, reasons=reasons):
+        case Incompatible(witness=witness, reasons=reasons, refuses_all=why):
+            if why:
+                emit(clean(f"why      {why}"))
             emit("\nThe producer may send this message, and the consumer refuses it:\n")
             emit_document(witness)
             emit("\nReasons, also those that only other messages show:")

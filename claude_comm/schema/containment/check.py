@@ -19,6 +19,8 @@ import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from claude_comm.errors import SchemaError
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
 from claude_comm.schema.containment import canonical, confirm
@@ -39,7 +41,7 @@ from claude_comm.schema.regex.language import watching
 from claude_comm.schema.solver.difference import Difference, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.values import text
-from claude_comm.schema.verdict import Compatible, Impossible, Json, Policy, Undecided, Verdict
+from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Policy, Undecided, Verdict
 
 MAX_LISTED = 200
 MAX_GUESSES = 400
@@ -49,6 +51,10 @@ PATIENCE = 6
 
 # Why a proof is not worth an agreement.
 NOTHING_SENT = "no message fits the producer's schema: it can send nothing"
+# Why no producer would do.
+NOTHING_TAKEN = "no message fits the consumer's schema: it accepts none"
+# Steps of a search for a message that the consumer accepts, and of a proof for a producer as it was written.
+TAKEN_STEPS, WRITTEN_STEPS = 400, 400
 # Steps of the search that the residual guides, and the messages that it may propose.
 GUIDED_STEPS = 2_000
 MAX_GUIDED = 60
@@ -74,7 +80,7 @@ def check(
         sides.append(side_of(accepted, default_dialect, budget.look))
         left, right = sides
         with watching(budget.tick):
-            return _settle(left, right, policy == "closed-producer", budget)
+            return _told(_settle(left, right, policy == "closed-producer", budget), right, budget)
     except SchemaError as error:
         if len(sides) < 2:
             raise
@@ -87,6 +93,13 @@ def check(
         return Undecided(place="", why=f"not settled within {budget_ms:g} ms.")
     except RecursionError:
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
+
+
+def _told(verdict: Verdict, right: Side, budget: Budget) -> Verdict:
+    """The verdict, which says so where the consumer refuses whatever is sent."""
+    if not isinstance(verdict, Incompatible) or not is_empty(right, budget, steps=TAKEN_STEPS):
+        return verdict
+    return msgspec.structs.replace(verdict, refuses_all=NOTHING_TAKEN)
 
 
 def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdict:
@@ -114,30 +127,37 @@ def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdic
     # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
     spare = left.document.spare
     found: Verdict | str = ""
+    written = produced if closed else None
     if spare is not None:
-        found = _searched(left, right, spare, rest, budget)
+        found = _searched(left, right, spare, rest, budget, written)
     if spare is None or isinstance(found, Undecided):
-        found = _searched(left, right, left.document, rest, budget)
+        found = _searched(left, right, left.document, rest, budget, written)
     return _proved(produced, closed, found, budget) if isinstance(found, str) else found
 
 
-def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budget) -> Verdict | str:
-    """The verdict by search, or the name of the proof, for the producer's messages as `sent` describes them."""
+def _searched(
+    left: Side, right: Side, sent: Document, rest: Json, budget: Budget, written: Side | None
+) -> Verdict | str:
+    """The verdict by search, or the name of the proof, for the producer's messages as `sent` describes them.
+
+    `written` is the producer before closing, of which a proof holds as well.
+    """
     guided = _guided(left, right, sent, rest, budget)
     if guided is not None:
         return guided
     opinion = canonical.proves(left.canonical, right.canonical)
-    if opinion is True:
+    if opinion is True or (written is not None and canonical.proves(written.canonical, right.canonical) is True):
         return "canonical forms"
+    if written is not None and _refuted_soon(written.document, right.document, budget):
+        return "no message in the difference"
     question = Difference(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
         return broken
     outcome = refute(question, budget)
     if isinstance(outcome, Unsat):
-        if opinion is False:
-            return Undecided(place="", why="the two provers contradict each other; please report this pair of schemas.")
-        return "no message in the difference"
+        # No message was found either: what tells them apart is how something is read, and a proof must hold both ways.
+        return _read_differently(left, right) if opinion is False else "no message in the difference"
     if isinstance(outcome, Sat) and confirm.confirmed(left, right, outcome.value, budget.tick):
         return explained(left, right, outcome.value, question.breaking([outcome.value]), budget)
     guess = _guess(left, right, budget)
@@ -150,6 +170,35 @@ def _searched(left: Side, right: Side, sent: Document, rest: Json, budget: Budge
     if code is not None:
         return Undecided(place=code.place, why=f"{code.reason}.")
     return Undecided(place="", why="a message was found that may break it, and the validators do not agree on it.")
+
+
+def _refuted_soon(sent: Document, taken: Document, budget: Budget) -> bool:
+    """Whether it is proved in a few steps that no message is in the difference."""
+    part = Part(budget, WRITTEN_STEPS)
+    try:
+        with watching(part.tick):
+            return isinstance(refute(Difference(sent, taken, part), part), Unsat)
+    except (OutOfPart, RecursionError):
+        return False
+
+
+def _read_differently(left: Side, right: Side) -> Undecided:
+    place = next(filter(None, (place_of(keyword, right.schema, left.schema) for keyword in _READ_TWO_WAYS)), "")
+    why = f"{place.rpartition('/')[2] or 'a keyword'!r} is read in two ways: by one there is no message that breaks it."
+    return Undecided(place=place, why=why)
+
+
+# What validators differ on, the most likely first.
+_READ_TWO_WAYS = (
+    "pattern",
+    "multipleOf",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "const",
+    "enum",
+)
 
 
 def _proved(produced: Side, closed: bool, proof: str, budget: Budget) -> Compatible | Impossible:

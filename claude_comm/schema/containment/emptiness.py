@@ -27,17 +27,16 @@ STEPS = 4_000
 _NOTHING = Document(schema=False, origins={}, opaque=False, lexical=False, dynamic=False)
 
 
-def is_empty(side: Side, budget: Budget, *, closed: bool = False) -> bool:
+def is_empty(side: Side, budget: Budget, *, closed: bool = False, steps: int = STEPS) -> bool:
     """Whether it is proved that no message fits a schema, or its closed form; kept with it, once it is known."""
     kept = "is_empty_closed" if closed else "is_empty"
     known = vars(side).get(kept)
     if known is None:
-        known = vars(side)[kept] = _is_empty(side, budget, closed)
+        known = vars(side)[kept] = _is_empty(side, Part(budget, steps), closed)
     return bool(known)
 
 
-def _is_empty(side: Side, budget: Budget, closed: bool) -> bool:
-    part = Part(budget, STEPS)
+def _is_empty(side: Side, part: Part, closed: bool) -> bool:
     try:
         with watching(part.tick):
             if has_room(side, closed=closed):

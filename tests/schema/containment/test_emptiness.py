@@ -47,6 +47,19 @@ def test_a_producer_without_a_message_is_told_as_that(name: str, policy: Policy)
     assert explain(verdict) == f"{said} no message fits the producer's schema: it can send nothing."
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_consumer_that_accepts_nothing_is_told_as_that(name: str, policy: Policy) -> None:
+    verdict = check({"type": "object"}, EMPTY[name], policy=policy)
+    assert isinstance(verdict, Incompatible)
+    assert not passes(verdict)
+    assert verdict.refuses_all == "no message fits the consumer's schema: it accepts none"
+    assert explain(verdict).startswith(f"incompatible, whatever is sent: {verdict.refuses_all}. For example: the")
+    other = check({"type": "object"}, {"type": "string"}, policy=policy)
+    assert isinstance(other, Incompatible)
+    assert not other.refuses_all
+
+
 def test_closing_alone_makes_no_producer_impossible() -> None:
     """A name that is required and not listed was forbidden by closing, and everything was compatible then."""
     produced = {"properties": {"a": {"type": "integer"}}, "required": ["a", "b"]}
