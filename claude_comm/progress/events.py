@@ -36,8 +36,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
-    """Deliveries whose handler returned; one event per batch, so that an ack costs no message of its own. Most travel
-    packed, as `Done`."""
+    """Deliveries whose handler returned; one event per batch, so that an ack costs no message of its own. A few
+    travel packed, as `Done`."""
 
     deliveries: list[Settled]
 

@@ -30,10 +30,16 @@ def test_what_was_packed_comes_out_again(rows: list[Row]) -> None:
     assert sorted(event.deliveries, key=str) == sorted((Settled(*row) for row in rows), key=str)
 
 
-@pytest.mark.parametrize("id_", ["", "x" * 36, _ID.upper(), _ID[:-1], f"{_ID} "])
+@pytest.mark.parametrize(
+    "id_", ["", "x" * 36, _ID.upper(), _ID[:-1], f"{_ID} ", _ID.replace("a", "g"), _ID.replace("-", " ")]
+)
 def test_an_id_that_is_no_uuid_as_we_write_it_is_not_packed(id_: str) -> None:
     """It would come out as another id, and its message would seem never handled."""
     assert pack([("a", str(uuid.uuid4()), 1, 2), ("a", id_, 1, 2)]) is None
+
+
+def test_two_ids_of_other_lengths_are_not_taken_for_two_that_fit() -> None:
+    assert pack([("a", _ID[:-1], 1, 2), ("a", f"{_ID[-1]}{_ID}", 1, 2)]) is None
 
 
 def test_many_take_less_than_half_of_what_they_take_written_out() -> None:

@@ -31,6 +31,9 @@ Ack: TypeAlias = tuple[Delivery, int, bool, Answer | None]
 
 # The most that an event holds of one ack, and beside its acks.
 _ACK_BYTES, _EVENT_BYTES = 400, 400
+# Events of so many acks at most are packed. Packing takes half a microsecond a message, unpacking one: at the rate of
+# messages that come one by one that is nothing, and it would be felt in batches of hundreds.
+_PACKED = 32
 
 
 class InFlight:
@@ -162,8 +165,8 @@ class InFlight:
 
 
 def _done(acks: Sequence[Ack], adapters: Mapping[str, str]) -> Done | Handled:
-    """Packed, if all of them ended at the first attempt, and none was adapted."""
-    if adapters:
+    """Packed, if they are few, all of them ended at the first attempt, and none was adapted."""
+    if adapters or len(acks) > _PACKED:
         return Handled(_settled(acks, adapters))
     rows = []
     for delivery, at_ns, _, _ in acks:

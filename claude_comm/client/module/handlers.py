@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.client.module.signatures import signature_of
-from claude_comm.client.payload_types import accepted, payload_of, produced, reader_of, value_reader_of
+from claude_comm.client.payload_types import accepted, payload_of, produced, reader_of
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError, SchemaError
@@ -124,7 +124,7 @@ def _typed(shape: Any) -> Callable[[Envelope], Any]:
 
 
 def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
-    read, open_ = value_reader_of(shape), may_take_null(validator.schema)
+    read, open_ = reader_of(shape), may_take_null(validator.schema)
 
     def argument(envelope: Envelope) -> Any:
         payload = payload_of(envelope, shape)
@@ -137,7 +137,8 @@ def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
         for breach in validator.validate(form)[:1]:
             raise Refused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
         try:
-            return read(payload)
+            # From its bytes, as without a schema: from the decoded payload it takes four times as long.
+            return read(envelope)
         except DoesNotFit as error:
             raise _refused(error) from None
 
