@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 import hiredis
@@ -33,16 +33,19 @@ class AsyncConnection(asyncio.Protocol):
         self._retired = False
 
     async def open(self) -> None:
-        try:
-            await self._connection.connect()
-        except redis.RedisError as error:
-            raise translated(error) from None
+        await _whole(self._connect())
         self._transport = self._connection._writer.transport
         replies = reader()
         self._gets, self._feed, self._has_data = replies.gets, replies.feed, replies.has_data
         self._streams = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self.send = self._transport.write
+
+    async def _connect(self) -> None:
+        try:
+            await self._connection.connect()
+        except redis.RedisError as error:
+            raise translated(error) from None
 
     def usable(self) -> bool:
         """Whether nothing came while nobody waited: neither the connection's end nor a stray reply."""
@@ -129,3 +132,18 @@ class AsyncConnection(asyncio.Protocol):
         for _, done, bound in expected:
             bound.cancel()
             done(error)
+
+
+async def _whole(connecting: Coroutine[Any, Any, None]) -> None:
+    """Awaits it, and ends when it is cancelled. redis-py connects with `asyncio.wait_for`, which before Python 3.12
+    forgets a cancellation that comes together with its result: the task would go on, and wait for a server that does
+    not answer while its program waits for the task to end."""
+    task = asyncio.ensure_future(connecting)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        # What it ends with is nobody's business any more, and no reason for the loop to complain.
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        raise
+    task.result()
