@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings, on_cluster
-from claude_comm.transport.cluster import ClusterTransport
-from claude_comm.transport.driver import Client
+from claude_comm.transport.driver import Client, Transport
 from claude_comm.transport.pool import ConnectionPool
 
 
@@ -25,5 +24,12 @@ def data_url(settings: Settings) -> str:
 def connect(settings: Settings) -> Client:
     """A blocking client. Nothing is sent yet, but the private server runs."""
     url = data_url(settings)
-    data = ClusterTransport(url) if on_cluster(url) else ConnectionPool(url)
+    data = _cluster(url) if on_cluster(url) else ConnectionPool(url)
     return Client(data, ConnectionPool(settings.control_url) if settings.control_url else data)
+
+
+def _cluster(url: str) -> Transport:
+    # Six files that a command on one server does not need, and takes as long to import as the rest of this package.
+    from claude_comm.transport.cluster import ClusterTransport
+
+    return ClusterTransport(url)
