@@ -8,7 +8,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:inbox` | stream | trimmed below what every group has acked and the projection has stored |
 | `ns:{t:TOPIC}:topic` | stream | as an inbox |
 | `ns:{m:NAME}:later` `ns:{t:TOPIC}:later` | sorted set, messages by due time (ms) | until due, then in the stream |
-| `ns:{m:NAME}:dead` | stream | until purged or forgotten |
+| `ns:{m:NAME}:dead` | stream | until purged or forgotten; of more than `CLAUDE_COMM_KEEP_DEAD` the oldest go, counted |
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
 | `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
@@ -18,6 +18,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:modules` | hash, name to the record of the module: its releases | until forgotten |
 | `ns:{registry}:contracts` | hash, digest to contract | until its module is forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
+| `ns:{registry}:dropped` | hash, module to how many buried messages were dropped for newer ones | until forgotten |
 | `ns:{registry}:awaited` | sorted set, `module/AWAITED` by when it waited last (ms) | pruned after a day |
 | `ns:{registry}:running:NAME` | hash, its instances to the release that each runs | pruned with its heartbeats |
 | `ns:{registry}:changes` | stream of what changed in the registry | the last thousand or so |
@@ -196,6 +197,10 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def instances(self) -> str:
         return f"{self.namespace}:{{registry}}:instances"
+
+    @property
+    def dropped(self) -> str:
+        return f"{self.namespace}:{{registry}}:dropped"
 
     @property
     def awaited(self) -> str:

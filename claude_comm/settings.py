@@ -12,6 +12,7 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_MAX_LAG` | `max_lag` | messages that may wait in an inbox that declares no limit; 0: any number |
 | `CLAUDE_COMM_KEEP_S` | `keep_s` | how long a finished message stays in its stream |
 | `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many finished entries a stream may keep |
+| `CLAUDE_COMM_KEEP_DEAD` | `keep_dead` | how many buried messages a module may keep |
 | `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a silent projection |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
@@ -43,6 +44,7 @@ _BOUNDS = (
     ("max_lag", int, 0, 10**12),
     ("keep_s", float, 0, 10**9),
     ("keep_entries", int, 0, 10**12),
+    ("keep_dead", int, 1, 10**12),
     ("projection_wait_s", float, 1, 24 * 3600),
 )
 _NO_FOLDER = Path("")
@@ -66,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_lag: int = 0
     keep_s: float = 3600.0
     keep_entries: int = 100_000
+    keep_dead: int = 100_000
     projection_wait_s: float = 3600.0
     log_level: LogLevel = "info"
 

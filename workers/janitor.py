@@ -20,7 +20,19 @@ from claude_comm.delivery.attention import Attention
 from claude_comm.delivery.retention import Keep, tightest
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import JANITOR_WORKER, Keys, Stream
-from claude_comm.ops import follow, lag, later, news, projection_progress, reap, registration, server, sessions, trim
+from claude_comm.ops import (
+    dead,
+    follow,
+    lag,
+    later,
+    news,
+    projection_progress,
+    reap,
+    registration,
+    server,
+    sessions,
+    trim,
+)
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
@@ -41,6 +53,8 @@ AWAKE_S = 2 * news.AWAKE_S
 LIST_EVERY_S, LISTED_PER_S = 1.0, 200
 # In how many turns of reaping, and at least how many a turn, all streams are looked at for names that are long silent.
 SWEEP_TURNS, LEAST_SWEPT = 120, 50
+# The bound is far: that a module is beyond it for some minutes matters to nobody.
+DEAD_EVERY_S = 300.0
 # A log of the home, of a worker or of the private server, and one older part of it take twice that at the most.
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
@@ -66,6 +80,7 @@ class Janitor:
             (self._move_due, DUE_EVERY_S),
             (self._look, LOOK_EVERY_S),
             (self._reap, REAP_EVERY_S),
+            (self._bound_dead, DEAD_EVERY_S),
             (self._rotate, ROTATE_EVERY_S),
             (self._look_after_sessions, SESSIONS_EVERY_S),
         ]
@@ -249,6 +264,13 @@ class Janitor:
                 self._log.info("session.removed", session=session.session, pipeline=session.pipeline)
             else:
                 self._client.run(sessions.renew(self._keys, session))
+
+    def _bound_dead(self) -> None:
+        """Drops the oldest of what a module has buried beyond the bound, and says so."""
+        keep = self._settings.keep_dead
+        for module, count in self._client.run(dead.lengths(self._keys)).items():
+            if count > keep and (gone := self._client.run(dead.drop_oldest(self._keys, module, keep))):
+                self._log.warning("janitor.dead_dropped", module=module, messages=gone, kept=keep)
 
     def _rotate(self) -> None:
         """Keeps the logs of the home bounded."""

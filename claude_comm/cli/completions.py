@@ -16,19 +16,19 @@ from claude_comm.escaping import UNSAFE
 _MOST = 200
 
 _MODULES = """
-SELECT name FROM names WHERE name GLOB ?1 AND id IN
+SELECT name FROM names WHERE name GLOB ? AND id IN
     (SELECT source FROM traffic WHERE session = 0 UNION SELECT target FROM traffic WHERE session = 0)
-ORDER BY 1 LIMIT ?2
+ORDER BY 1 LIMIT ?
 """
 _SESSIONS = """
-SELECT session_id FROM session_stats WHERE session_id GLOB ?1
-ORDER BY coalesce(end_time, start_time, created_at) DESC LIMIT ?2
+SELECT session_id FROM session_stats WHERE session_id GLOB ?
+ORDER BY coalesce(end_time, start_time, created_at) DESC LIMIT ?
 """
 # Whoever completes means a recent one: of ten million, not all are looked through at every key.
 _RECENT = "number > (SELECT max(number) - 10000 FROM packed_messages)"
-_MESSAGES = f"SELECT message_id FROM messages WHERE {_RECENT} AND message_id GLOB ?1 ORDER BY time_us DESC LIMIT ?2"
+_MESSAGES = f"SELECT message_id FROM messages WHERE {_RECENT} AND message_id GLOB ? ORDER BY time_us DESC LIMIT ?"
 _NUMBERS = f"""
-SELECT number FROM packed_messages WHERE {_RECENT} AND CAST(number AS TEXT) GLOB ?1 ORDER BY time_us DESC LIMIT ?2
+SELECT number FROM packed_messages WHERE {_RECENT} AND CAST(number AS TEXT) GLOB ? ORDER BY time_us DESC LIMIT ?
 """
 
 

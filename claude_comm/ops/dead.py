@@ -14,7 +14,8 @@ import msgspec
 from claude_comm.delivery.burial import Burial, Where, read
 from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.names import Keys
-from claude_comm.ops import follow, news
+from claude_comm.ops import door, follow, news
+from claude_comm.ops.when_full import force
 
 # Entries of a page: with the largest messages that is still memory that a command may take.
 PAGE = 100
@@ -30,12 +31,36 @@ class Place(msgspec.Struct, frozen=True):
 
 def modules(keys: Keys) -> Operation[list[str]]:
     """Every module that has buried something, by name: those that ever read, and have a dead stream."""
+    return sorted((yield from lengths(keys)))
+
+
+def lengths(keys: Keys) -> Operation[dict[str, int]]:
+    """How much each of them has buried."""
     announced = yield from follow.announced(keys)
     names = sorted({stream.name for stream in announced.streams if stream.kind != "topic"})
     if not names:
-        return []
-    lengths = yield Batch(tuple(Command(("XLEN", keys.dead(name))) for name in names))
-    return [name for name, length in zip(names, lengths, strict=True) if isinstance(length, int) and length]
+        return {}
+    counts = yield Batch(tuple(Command(("XLEN", keys.dead(name))) for name in names))
+    return {name: count for name, count in zip(names, counts, strict=True) if isinstance(count, int) and count}
+
+
+def drop_oldest(keys: Keys, module: str, keep: int) -> Operation[int]:
+    """Drops what the module has buried beyond so many, the oldest first; how many. They are counted before they go, so
+    that whoever is killed in between has counted too many, and has dropped none in silence."""
+    over = int((yield Command(("XLEN", keys.dead(module))))) - keep
+    if over <= 0:
+        return 0
+    yield from force(Command(("HINCRBY", keys.dropped, module, over), on="control"))
+    gone = int((yield Command(("XTRIM", keys.dead(module), "MAXLEN", keep))))
+    if gone != over:
+        yield from force(Command(("HINCRBY", keys.dropped, module, gone - over), on="control"))
+    return gone
+
+
+def dropped(keys: Keys) -> Operation[dict[str, int]]:
+    """How many each module has lost so."""
+    counts = door.fields((yield Command(("HGETALL", keys.dropped), on="control")))
+    return {door.name(name): number for name, text in sorted(counts.items()) if (number := door.number(text))}
 
 
 def begin(keys: Keys, module: str) -> Operation[Place]:

@@ -48,6 +48,7 @@ def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Op
         inbox, events = keys.inbox(module), keys.events(module)
         yield Command(("UNLINK", inbox, keys.later(module), keys.dead(module), events, keys.seen(module)))
         yield Command(("SREM", keys.streams, inbox, events), on="control")
+        yield Command(("HDEL", keys.dropped, module), on="control")
         yield from registration.unregister(keys, module, now_us=now_ms * 1000)
     return found
 

@@ -258,6 +258,7 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] =
             "max_lag": (*COUNTS, *NOTHING),
             "keep_s": (*SECONDS, *NOTHING),
             "keep_entries": (*COUNTS, *NOTHING),
+            "keep_dead": (*COUNTS, *NOTHING, 0),
             "projection_wait_s": (*SECONDS, *NOTHING, 0),
             "log_level": (None, 5, "", "loud", b"info", []),
         },

@@ -12,7 +12,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.escaping import clean
 from claude_comm.names import Keys
-from claude_comm.ops import heartbeats
+from claude_comm.ops import dead, heartbeats, registry
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.runtime import private_server, worker_processes
@@ -29,13 +29,17 @@ from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
 SERVER = "server"
+# Of the names that nobody has, how many are named.
+SHOWN = 5
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
     which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
     not in the projection yet; `lost` and `duplicates` are counts by module; `newer` counts entries that a newer release
-    wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for."""
+    wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for; `dropped`
+    counts by module the buried messages that went because there were too many; `unknown` are the inboxes of names that
+    nobody has, with their messages."""
 
     home: str
     namespace: str
@@ -49,6 +53,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: dict[str, int]
     newer: int
     awaited: dict[str, list[str]]
+    dropped: dict[str, int]
+    unknown: dict[str, int]
 
 
 def command(
@@ -84,6 +90,8 @@ def look(settings: Settings) -> Status:
     streams: list[StreamFacts] = []
     behind: dict[str, int] = {}
     awaited: dict[str, list[str]] = {}
+    dropped: dict[str, int] = {}
+    unknown: dict[str, int] = {}
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
         with connect(settings) as client:
             keys = Keys(settings.namespace)
@@ -94,6 +102,8 @@ def look(settings: Settings) -> Status:
             wait_s = settings.projection_wait_s
             streams = client.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
             behind = _behind(client, settings, keys, streams)
+            dropped = client.run(dead.dropped(keys))
+            unknown = _unknown(client, keys, streams)
             awaited = client.run(heartbeats.waiting(keys, now_ms=time.time_ns() // 1_000_000))
     return Status(
         home=str(settings.home),
@@ -108,7 +118,20 @@ def look(settings: Settings) -> Status:
         duplicates=_counters(settings, DUPLICATES),
         newer=_newer(settings),
         awaited=awaited,
+        dropped=dropped,
+        unknown=unknown,
     )
+
+
+def _unknown(client: Client, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
+    """The inboxes that nobody reads, of names under which nobody has registered."""
+    registered = set(client.run(registry.names(keys)))
+    unread = {
+        parsed.name: stream.entries + stream.later
+        for stream in streams
+        if not stream.groups and (parsed := keys.parse_stream(stream.key.encode())) and parsed.kind == "inbox"
+    }
+    return {name: count for name, count in unread.items() if count and name not in registered}
 
 
 def _counters(settings: Settings, kind: str) -> dict[str, int]:
@@ -173,6 +196,13 @@ def _show(report: Status) -> None:
         emit(f"newer        {report.newer} entries that a newer release wrote: upgrade this program to read them")
     for module, names in report.awaited.items():
         emit(clean(f"waits        messages of {module}, until there is: {', '.join(names)}"))
+    for module, count in report.dropped.items():
+        too_many = "the oldest: more than CLAUDE_COMM_KEEP_DEAD"
+        emit(clean(f"dropped      {count} buried messages of {module}, {too_many}"))
+    if report.unknown:
+        some = ", ".join(f"{name} ({count})" for name, count in list(report.unknown.items())[:SHOWN])
+        more = f" and {len(report.unknown) - SHOWN} more" if len(report.unknown) > SHOWN else ""
+        emit(clean(f"nobody has   {some}{more}: messages wait there; `claude-comm forget NAME` removes such a name"))
     if not report.streams:
         say("no streams yet.")
         return

@@ -152,9 +152,16 @@ class Outgoing:
             return ALWAYS
         return times(micros(), delay_s=delay_s, at=at, ttl_s=ttl_s)
 
-    def check_request(self, target: str, timeout_s: float, as_: Any) -> None:
-        """Raises ConfigurationError for what no request can be made with."""
+    def check_request(
+        self, target: str, timeout_s: float, as_: Any, *, type: str, session: str, correlation: str, causation: str
+    ) -> None:
+        """Raises ConfigurationError for what no request can be made with: before the target is looked for."""
         check_target(target)
+        check_name(type, "message type")
+        if session != "":
+            check_session(session)
+        check_text("correlation", correlation)
+        check_text("causation", causation)
         check_seconds("timeout_s", timeout_s, least=LEAST_S)
         if as_ is not Any:
             # The exact schemas of types take as long to import as a publisher that asks for none.

@@ -232,7 +232,9 @@ class Publisher:
         target gave up on it, and DecodeError for a reply of another type than `as_`. An outbox does not keep it: a
         request that was not answered raises.
         """
-        self._outgoing.check_request(target, timeout_s, as_)
+        self._outgoing.check_request(
+            target, timeout_s, as_, type=type, session=session, correlation=correlation, causation=causation
+        )
         begun, left_s = time.monotonic(), timeout_s
         if not self._responders.known(target):
             self.client.run(self._responders.look(target, timeout_s))
