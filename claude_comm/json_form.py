@@ -21,20 +21,25 @@ from claude_comm.errors import DoesNotFit, EncodeError
 # too long.
 UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError)
 # How a float of 8 bytes begins in MessagePack whose exponent may be all ones, which is NaN, an infinity, or one of the
-# very largest; and one of 4, which others may write. Two bytes are found faster than an expression is, which decides.
-_MAY_NOT_BE_FINITE = (b"\xcb\x7f", b"\xcb\xff")
-_MAY_NOT_BE_FINITE_EITHER = (*_MAY_NOT_BE_FINITE, b"\xca\x7f", b"\xca\xff")
+# very largest; and one of 4, which others may write. Most messages have neither second byte, and one byte, as a
+# number, is found in a twentieth of the time that two or an expression take.
 _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]|\xca[\x7f\xff][\x80-\xff]")
 
 
 def foreign(value: Any) -> Any:
-    """The form of what msgspec does not know: a model of pydantic writes itself, by its aliases."""
+    """The form of what msgspec does not know: a model of pydantic writes itself, by its aliases.
+
+    What is MessagePack already, such as the payload of an envelope that is passed on, is read.
+    """
+    if isinstance(value, msgspec.Raw):
+        return _decode(value)
     dump = getattr(type(value), "model_dump", None)
     if dump is None:
         raise TypeError(f"a {type(value).__name__} has no JSON form")
     return dump(value, mode="json", by_alias=True)
 
 
+_decode = msgspec.msgpack.Decoder().decode
 _encode = msgspec.msgpack.Encoder(enc_hook=foreign).encode
 
 
@@ -55,9 +60,7 @@ def written(form: Any) -> msgspec.Raw:
         data = _encode(form)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise unsendable(form, error) from None
-    first, second = _MAY_NOT_BE_FINITE
-    if first in data or second in data:
-        refuse_not_finite(data, form)
+    refuse_not_finite(data, form)
     return msgspec.Raw(data)
 
 
@@ -70,10 +73,8 @@ def unsendable(payload: object, error: Exception) -> EncodeError:
 
 
 def refuse_not_finite(data: bytes, form: Any) -> None:
-    """Raises EncodeError for NaN and the infinities in a payload and its MessagePack, whoever wrote that."""
-    a, b, c, d = _MAY_NOT_BE_FINITE_EITHER
-    suspicious = a in data or b in data or c in data or d in data
-    if suspicious and _NOT_FINITE.search(data) and (place := _place(form, _not_finite)):
+    """Raises EncodeError for NaN and the infinities in a payload and in bytes that hold its MessagePack."""
+    if (0x7F in data or 0xFF in data) and _NOT_FINITE.search(data) and (place := _place(form, _not_finite)):
         raise EncodeError(f"{place} is not a finite number, which JSON does not have: send null or text instead.")
 
 

@@ -34,7 +34,7 @@ import msgspec
 import pydantic
 import pydantic.dataclasses
 from msgspec import UNSET, Meta, Struct, UnsetType
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SerializeAsAny
 
 from claude_comm.client.payload_types import accepted, produced, reader_of
 from claude_comm.client.publisher.enforcement import Enforcement
@@ -91,6 +91,14 @@ class Unset(Struct):
     a: int | UnsetType = UNSET
 
 
+class Ping(Struct):
+    """Without fields."""
+
+
+class Closed(Struct, forbid_unknown_fields=True):
+    """Without fields, and nothing else."""
+
+
 T = TypeVar("T")
 
 
@@ -102,6 +110,12 @@ class Box(Struct, Generic[T]):
 class Plain:
     a: int
     b: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Counted:
+    a: int
+    b: int = dataclasses.field(init=False, default=3)
 
 
 @attrs.define
@@ -222,6 +236,48 @@ class PByName(BaseModel):
     x: int = Field(alias="ax")
 
 
+class PNames(BaseModel):
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+    a: int = Field(alias="A")
+    b: int = Field(2, validation_alias=pydantic.AliasChoices("b1", "b2"))
+
+
+class PShort(BaseModel):
+    model_config = ConfigDict(str_min_length=1, str_max_length=5)
+    a: str = "x"
+
+
+class PPrices(BaseModel):
+    least: Annotated[Decimal, Field(ge=0)]
+    more: Annotated[Decimal, Field(gt=Decimal("0.5"), le=100)]
+    scaled: Annotated[Decimal, Field(ge=0, max_digits=6, decimal_places=2)]
+
+
+class PPlainValues(BaseModel):
+    model_config = ConfigDict(use_enum_values=True)
+    n: Number = Number.ONE
+    c: Color = Color.RED
+
+
+class PSized(BaseModel):
+    a: Annotated[set[int], Field(max_length=2)] = set()
+    b: Annotated[set[str], Field(min_length=2)] = {"a", "b"}
+
+
+class PAny(BaseModel):
+    x: SerializeAsAny[PUnions] = PUnions()
+
+
+class PAnyMore(PUnions):
+    more: str = "z"
+
+
+class PForms(BaseModel):
+    model_config = ConfigDict(ser_json_timedelta="float", ser_json_bytes="base64", val_json_bytes="base64")
+    a: dt.timedelta = dt.timedelta(1, microseconds=5)
+    b: bytes = b"ab"
+
+
 @pydantic.dataclasses.dataclass
 class PPlain:
     a: int
@@ -291,11 +347,18 @@ VALUES: list[tuple[Any, list[Any]]] = [
     (Invoice, _ten(Invoice(1, dt.date(2020, 1, 1)), Invoice(1, dt.date(2020, 1, 1), Decimal("1.50")))),
     (Row, _ten(Row(1), Row(2, "z"))),
     (Cat, _ten(Cat(1))),
+    (Cat | None, _ten(Cat(1), None)),
+    (Ping, _ten(Ping())),
+    (Closed, _ten(Closed())),
+    (dict[float, int], _ten({}, {1.5: 1}, {1e300: 2, -1e-7: 3})),
+    (dict[Decimal, int], _ten({}, {Decimal("1.5"): 1}, {Decimal("1E+5"): 2})),
+    (msgspec.Raw, _ten(msgspec.Raw(b"\x01"), msgspec.Raw(b"\x81\xa1a\x01"))),
     (Cat | Dog, _ten(Cat(1), Dog(2), Dog(3, 4.0))),
     (Tree, _ten(Tree(1), Tree(1, [Tree(2), Tree(3, [Tree(4)])]))),
     (Sparse, _ten(Sparse(), Sparse(2), Sparse(1, "z"))),
     (Unset, _ten(Unset(), Unset(1))),
     (Plain, _ten(Plain(1), Plain(2, ["a"]))),
+    (Counted, _ten(Counted(1))),
     (Attrs, _ten(Attrs(1), Attrs(2, b"zz"))),
     (Partial, _ten({"a": 1}, {"a": 1, "b": "z"})),
     (Pair, _ten(Pair(1), Pair(2, "w"))),
@@ -328,6 +391,22 @@ VALUES: list[tuple[Any, list[Any]]] = [
     (PUnions, _ten(PUnions(), PUnions(a=1, b=3, c=False))),
     (PContainers, _ten(PContainers(), PContainers(x=[1], s=frozenset("a"), m={3: "z"}))),
     (PByName, _ten(PByName(ax=1))),
+    (PNames, _ten(PNames(A=1))),
+    (PShort, _ten(PShort(), PShort(a="abcde"))),
+    (
+        PPrices,
+        _ten(
+            *(
+                PPrices(least=Decimal(least), more=Decimal(more), scaled=Decimal(scaled))
+                for least, more, scaled in (("0", "0.51", "0.10"), ("-0.0", "1E+2", "9999.99"), ("1E-9", "99.999", "0"))
+            )
+        ),
+    ),
+    (PPlainValues, _ten(PPlainValues(), PPlainValues(n=Number.TWO, c=Color.BLUE))),
+    (PSized, _ten(PSized(), PSized(a={1, 2}, b={"a", "b", "c"}))),
+    (PAny, _ten(PAny(), PAny(x=PAnyMore()))),
+    (PForms, _ten(PForms(), PForms(a=dt.timedelta(days=-400), b=bytes(range(200, 256))))),
+    (Annotated[float, Field(gt=0)], _ten(0.5, 3.0)),
     (PPlain, _ten(PPlain(a=1), PPlain(a=2, b=dt.timedelta(1)))),
     (list[POrder], _ten([], [POrder(id=1, name="a", at=MOMENT)])),
     (POrder | None, _ten(None, POrder(id=1, name="a", at=MOMENT))),

@@ -5,6 +5,7 @@ Law: nothing here looks at more than the class itself.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,9 +26,19 @@ class Member(msgspec.Struct, frozen=True):
 
 def members_of(node: Any) -> list[Member]:
     omits = isinstance(node, inspect.StructType) and _origin(node.cls).__struct_config__.omit_defaults
-    hidden = hasattr(_origin(node.cls), "__attrs_attrs__")
+    private = hasattr(_origin(node.cls), "__attrs_attrs__")
+    unset = _unset_fields(_origin(node.cls))
     partial = isinstance(node, inspect.TypedDictType)
-    return [_member(field, omits=omits, hidden=hidden, partial=partial) for field in node.fields]
+    return [
+        _member(field, omits=omits, partial=partial, hidden=field.name in unset or (private and field.name[0] == "_"))
+        for field in node.fields
+    ]
+
+
+def _unset_fields(cls: Any) -> frozenset[str]:
+    """The fields of a dataclass that its `__init__` may leave to the class, where the encoder does not find them."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return frozenset(field.name for field in fields if not field.init)
 
 
 def _member(field: inspect.Field, *, omits: bool, hidden: bool, partial: bool) -> Member:
@@ -39,7 +50,7 @@ def _member(field: inspect.Field, *, omits: bool, hidden: bool, partial: bool) -
         name=field.encode_name,
         type=field.type,
         needed=field.required,
-        written=not (may_be_unset or (omits and not field.required) or (hidden and field.name.startswith("_"))),
+        written=not (may_be_unset or (omits and not field.required) or hidden),
         defaulted=(defaulted or _is_plain(field)) and not partial,
         default=field.default if defaulted else field.default_factory() if _is_plain(field) else None,
     )

@@ -16,6 +16,17 @@ Schema: TypeAlias = dict[str, Any]
 Direction: TypeAlias = Literal["accepts", "produces"]
 
 
+def of_64_bits(schema: Schema) -> Schema:
+    """The integers among these that a message can carry."""
+    low, high = (max((schema[name] for name in names if name in schema), default=None) for names in _ENDS)
+    least = {} if low is not None and low >= -(2**63) else {"minimum": -(2**63)}
+    most = {} if high is not None and high < 2**64 else {"maximum": 2**64 - 1}
+    return {**schema, **least, **most}
+
+
+_ENDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+
+
 def opaque(schema: Schema, name: str) -> Schema:
     """A schema whose values the code called `name` may refuse, or change."""
     reason = f"`{name}` is Python code, which no proof can read; state what it takes with `accepts=`"

@@ -9,6 +9,7 @@ from functools import cache
 
 from claude_comm.schema.types import pydantic_texts as pydantic
 from claude_comm.schema.types.characters import PYTHON_SPACE, bracketed, python_digits
+from claude_comm.schema.types.decimals import ANY
 from claude_comm.schema.types.numerals import at_most
 from claude_comm.schema.types.texts import CLOCK, DATE, HEX, HOUR, SIXTY, Text, base64, zoned
 
@@ -71,13 +72,14 @@ def read_base64(least: int | None, most: int | None) -> Text:
 
 
 @cache
-def read_decimal(*, finite: bool = False) -> Text:
+def read_decimal(*, finite: bool = False, signalling: bool = True) -> Text:
     """What `decimal.Decimal` makes of a text: any decimal digits of Unicode, underscores anywhere, spaces around."""
     digit, space = f"(?:{bracketed(python_digits())}_*)", bracketed(PYTHON_SPACE)
     number = rf"(?:{digit}+(?:\._*{digit}*)?|\._*{digit}+)"
     # An exponent of Python has up to 18 digits, of which the number takes up some.
     exponent = rf"(?:[eE]_*(?:[-+]_*)?(?:0_*)*{digit}{{1,17}})?"
-    others = "" if finite else f"|{_spelled('inf')}(?:{_spelled('inity')})?|(?:[sS]_*)?{_spelled('nan')}{digit}*"
+    signal = "(?:[sS]_*)?" if signalling else ""
+    others = "" if finite else f"|{_spelled('inf')}(?:{_spelled('inity')})?|{signal}{_spelled('nan')}{digit}*"
     return Text(rf"{space}*_*(?:[-+]_*)?(?:{number}{exponent}{others}){space}*")
 
 
@@ -86,9 +88,27 @@ def _spelled(word: str) -> str:
     return "".join(f"[{letter}{letter.upper()}]_*" for letter in word)
 
 
-def read_float_key() -> Text:
-    """A number as JSON writes it, as the name of a member."""
-    return Text(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+# Of so many digits, with an exponent of two, every number is a float; so it is of 300 without one.
+_FEW, _MANY = 200, 300
+# Behind a single digit an exponent may have three; the largest floats are 1.797…e308.
+_EXPONENT = "(?:[0-9]{1,2}|[12][0-9]{2}|30[0-7])"
+_LARGEST = r"1(?:\.[0-6][0-9]*)?[eE]\+?308"
+
+
+def read_float_key() -> tuple[Text, Text]:
+    """A number as JSON writes it, as the name of a member: those that are certain to be a float, and all."""
+    fraction = r"(?:\.[0-9]+)?"
+    single = rf"[0-9]{fraction}[eE]\+?{_EXPONENT}|{_LARGEST}"
+    several = rf"(?:0|[1-9][0-9]{{0,{_FEW}}}){fraction}[eE]\+?[0-9]{{1,2}}"
+    plain = rf"(?:0|[1-9][0-9]{{0,{_MANY}}}){fraction}(?:[eE]-[0-9]+)?"
+    every = rf"-?(?:0|[1-9][0-9]*){fraction}(?:[eE][-+]?[0-9]+)?"
+    return Text(f"-?(?:{plain}|{several}|{single})"), Text(every)
+
+
+def write_float_key() -> Text:
+    """As `repr` has it."""
+    small, large = r"(?:0|[1-9][0-9]{0,16})\.[0-9]+", rf"[0-9](?:\.[0-9]+)?e(?:-[0-9]{{2,3}}|\+{_EXPONENT})"
+    return Text(rf"-?(?:{small}|{large}|1(?:\.[0-6][0-9]*)?e\+308)", within=(read_float_key()[0],))
 
 
 def write_date() -> Text:
@@ -131,4 +151,4 @@ def write_base64(least: int | None, most: int | None) -> Text:
 def write_decimal(*within: Text) -> Text:
     """A finite one: what is not is refused where it is sent."""
     within = (read_decimal(), read_decimal(finite=True), *within)
-    return Text(r"-?[0-9]+(?:\.[0-9]+)?(?:E[-+][0-9]{1,17})?", within=within)
+    return Text(f"-?(?:{ANY})", within=within)

@@ -18,7 +18,7 @@ from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types import pydantic_texts
 from claude_comm.schema.types.classes import Member, closed_by, code_of, hashable, joined, members_of, nodes, tagged
 from claude_comm.schema.types.definitions import Definitions
-from claude_comm.schema.types.direction import Direction, Schema, opaque
+from claude_comm.schema.types.direction import Direction, Schema, of_64_bits, opaque
 from claude_comm.schema.types.numerals import between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
 from claude_comm.schema.types.texts import Text
@@ -75,9 +75,10 @@ def _bounds(node: inspect.IntType | inspect.FloatType) -> Schema:
     return {keyword: limit for keyword, limit in said.items() if limit is not None}
 
 
-def _int(_walk: _TypeWalk, node: inspect.IntType) -> Schema:
+def _int(walk: _TypeWalk, node: inspect.IntType) -> Schema:
     step = {} if node.multiple_of is None else {"multipleOf": node.multiple_of}
-    return {"type": "integer", **_bounds(node), **step}
+    schema = {"type": "integer", **_bounds(node), **step}
+    return schema if walk.accepts else of_64_bits(schema)
 
 
 def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
@@ -168,12 +169,16 @@ def _int_key(walk: _TypeWalk, node: inspect.IntType) -> Schema:
 
 
 def _float_key(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
-    schema = texts.read_float_key().schema()
-    return opaque(schema, "a bound of a key") if walk.accepts and (_bounds(node) or node.multiple_of) else schema
+    if not walk.accepts:
+        return texts.write_float_key().schema()
+    sure, every = texts.read_float_key()
+    schema = {"anyOf": [sure.schema(), opaque(every.schema(), "the range of a float")]}
+    return opaque(schema, "a bound of a key") if _bounds(node) or node.multiple_of else schema
 
 
 def _decimal_key(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
-    return walk.text(texts.read_decimal, texts.write_decimal)
+    # A signalling NaN has no hash.
+    return walk.text(lambda: texts.read_decimal(signalling=False), texts.write_decimal)
 
 
 def _listed_key(walk: _TypeWalk, node: Any) -> Schema:
@@ -207,14 +212,16 @@ def _union(walk: _TypeWalk, node: inspect.UnionType) -> Schema:
     options: dict[type, Any] = {type(option): option for option in node.types}
     whole, real = options.get(inspect.IntType), options.get(inspect.FloatType)
     apart = whole is not None and real is not None and {**_int(walk, whole), "type": "number"} != _float(walk, real)
-    return {"anyOf": [_option(walk, option, fraction=apart and option is real) for option in node.types]}
+    # A Struct alone among other kinds is known without its tag.
+    tells = sum(isinstance(option, inspect.StructType) for option in node.types) > 1
+    return {"anyOf": [_option(walk, option, tells=tells, fraction=apart and option is real) for option in node.types]}
 
 
-def _option(walk: _TypeWalk, node: Any, *, fraction: bool) -> Schema:
-    """One type of a union: a Struct must tell its tag there; a float is no integer where the two have bounds."""
+def _option(walk: _TypeWalk, node: Any, *, tells: bool, fraction: bool) -> Schema:
+    """One type of a union: one of several Structs tells its tag; a float is no integer where the two have bounds."""
     if fraction:
         return {**walk.schema(node), "not": {"type": "integer"}}
-    return _object(walk, node, tells=True) if isinstance(node, inspect.StructType) else walk.schema(node)
+    return _object(walk, node, tells=tells) if isinstance(node, inspect.StructType) else walk.schema(node)
 
 
 def _object(walk: _TypeWalk, node: Any, *, tells: bool = False) -> Schema:
@@ -240,7 +247,8 @@ def _properties(walk: _TypeWalk, node: Any, members: list[Member], tells: bool) 
     required = [member.name for member in members if (member.needed if walk.accepts else member.written)]
     if tells:
         required = [tag, *required]
-    if properties:
+    if properties or not walk.accepts:
+        # A class without fields sends none: an object that names none would be left open.
         schema["properties"] = properties
     if required:
         schema["required"] = required

@@ -6,6 +6,7 @@ number or a flag may also be a text. Where only code could tell which texts fulf
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -13,8 +14,9 @@ import msgspec
 
 from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.characters import RUST_SPACE, bracketed
-from claude_comm.schema.types.direction import Schema, opaque
-from claude_comm.schema.types.numerals import between
+from claude_comm.schema.types.decimals import ANY, WHOLE, at_least, at_most
+from claude_comm.schema.types.direction import Schema, of_64_bits, opaque
+from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python, from_rust
 from claude_comm.schema.types.texts import Text, base64
 
@@ -81,7 +83,9 @@ def _bool(node: Core, mode: Mode) -> Schema:
 
 def _int(node: Core, mode: Mode) -> Schema:
     number = {"type": "integer", **_bounds(node)}
-    if not mode.accepts or mode.strict:
+    if not mode.accepts:
+        return of_64_bits(number)
+    if mode.strict:
         return number
     return any_of(number, *_flags(node), *_int_texts(node))
 
@@ -89,14 +93,17 @@ def _int(node: Core, mode: Mode) -> Schema:
 def _int_texts(node: Core) -> list[Schema]:
     if not _bounded(node):
         return [pydantic_texts.read_int().schema()]
-    if node.get("multiple_of") is not None or not all(isinstance(node.get(name, 0), int) for name in _LIMITS):
-        return []
+    if node.get("multiple_of") is not None or not all(isinstance(node.get(name) or 0, int) for name in _LIMITS):
+        return [_left_open(pydantic_texts.read_int())]
     low = node["ge"] if node.get("ge") is not None else None if node.get("gt") is None else node["gt"] + 1
     high = node["le"] if node.get("le") is not None else None if node.get("lt") is None else node["lt"] - 1
     if low is not None and high is not None and low > high:
         return []
     space = bracketed(RUST_SPACE)
-    return [Text(rf"{space}*{between(low, high)}(?:\.0+)?{space}*", most_chars=4_300).schema()]
+    sure = Text(rf"{space}*{between(low, high)}(?:\.0+)?{space}*", most_chars=4_300)
+    # Others, such as those with zeros before, are left to the bound itself.
+    rest = _left_open(pydantic_texts.read_int(), rf"{space}*{INTEGER}(?:\.0+)?{space}*")
+    return [sure.schema(), rest]
 
 
 def _float(node: Core, mode: Mode) -> Schema:
@@ -104,20 +111,60 @@ def _float(node: Core, mode: Mode) -> Schema:
     if not mode.accepts or mode.strict:
         return number
     finite = node.get("allow_inf_nan", mode.config.get("allow_inf_nan", True)) is False
-    texts = [] if _bounded(node) else [pydantic_texts.read_float(finite=finite).schema()]
-    return any_of(number, *_flags(node), *texts)
+    text = pydantic_texts.read_float(finite=finite)
+    if not _bounded(node):
+        return any_of(number, *_flags(node), text.schema())
+    within = _numerals_within(node)
+    if within is None:
+        return any_of(number, *_flags(node), _left_open(text))
+    # Of so many characters a numeral is told from a bound by a float as by its digits.
+    sure = {**_all_of(Text(f"-?(?:{_SHORT})"), within), "maxLength": _EXACT_CHARS}
+    return any_of(number, *_flags(node), sure, _left_open(text, f"-?(?:{_SHORT})", _EXACT_CHARS))
+
+
+_SHORT, _EXACT_CHARS = rf"{WHOLE}(?:\.[0-9]+)?", 15
+
+
+def _left_open(text: Text, known: str = "", chars: int = 0) -> Schema:
+    """Numerals of which a bound decides, but for those that are known, of up to so many characters."""
+    schema = text.schema()
+    if known:
+        schema["not"] = {"pattern": f"^(?:{known})$", **({"maxLength": chars} if chars else {})}
+    return opaque(schema, "a bound of a number that is written as text")
 
 
 def _decimal(node: Core, mode: Mode) -> Schema:
     digits, places = node.get("max_digits"), node.get("decimal_places")
+    within = _numerals_within(node)
     if not mode.accepts:
         scaled = _scaled_text(digits, places)
-        return msgspec_texts.write_decimal(*([scaled] if scaled else [])).schema()
+        return _all_of(msgspec_texts.write_decimal(*([scaled] if scaled else [])), within or [])
     bounds = {keyword: _number(limit) for keyword, limit in _bounds(node).items()}
     if digits is not None or places is not None:
-        return _scaled(digits, places, bounds)
-    texts = [] if bounds else [msgspec_texts.read_decimal(finite=node.get("allow_inf_nan") is not True).schema()]
-    return any_of({"type": "number", **bounds}, *texts, *([] if mode.strict or bounds else [_DECIMAL_TUPLE]))
+        return _scaled(digits, places, bounds, within)
+    every = msgspec_texts.read_decimal(finite=node.get("allow_inf_nan") is not True)
+    if not bounds:
+        return any_of({"type": "number"}, every.schema(), *([] if mode.strict else [_DECIMAL_TUPLE]))
+    # Of what `str` writes the bounds are known; other texts of a number are left to the bound itself.
+    sure = [] if within is None else [_all_of(msgspec_texts.write_decimal(), within)]
+    rest = _left_open(every, f"-?(?:{ANY})" if sure else "")
+    parts = [] if mode.strict else [opaque(_DECIMAL_TUPLE, "a bound of a decimal")]
+    return any_of({"type": "number", **bounds}, *sure, rest, *parts)
+
+
+def _numerals_within(node: Core) -> list[str] | None:
+    """Patterns that the numerals within a node's bounds match, all of them; None where a bound is not told."""
+    sides = (("ge", at_least, False), ("gt", at_least, True), ("le", at_most, False), ("lt", at_most, True))
+    found = [tell(node[name], strict=strict) for name, tell, strict in sides if node.get(name) is not None]
+    if node.get("multiple_of") is not None:
+        return None
+    known = [pattern for pattern in found if pattern is not None]
+    return known if len(known) == len(found) else None
+
+
+def _all_of(text: Text, patterns: list[str]) -> Schema:
+    """The texts that match all of these."""
+    return msgspec.structs.replace(text, within=(*text.within, *map(Text, patterns))).schema()
 
 
 # Sign, digits and exponent.
@@ -139,16 +186,18 @@ def _number(limit: Any) -> Any:
     return int(limit) if limit == int(limit) else float(limit)
 
 
-def _scaled(digits: int | None, places: int | None, bounds: Schema) -> Schema:
+def _scaled(digits: int | None, places: int | None, bounds: Schema, within: list[str] | None) -> Schema:
     """So many digits, of which so many behind the point."""
-    if places is None or (digits is not None and digits < places) or bounds:
-        return opaque(any_of({"type": "number", **bounds}, {"type": "string"}), "a number of digits")
+    rest = opaque(any_of({"type": "number", **bounds}, {"type": "string"}), "a number of digits")
+    if places is None or (digits is not None and digits < places) or within is None:
+        return rest
     before = None if digits is None else digits - places
     text = _scaled_text(digits, places)
     number: Schema = {"type": "number", "multipleOf": _number_of_places(places)}
     if before is not None:
         number |= {"exclusiveMinimum": -(10**before), "exclusiveMaximum": 10**before}
-    return any_of(number, *([text.schema()] if text else []))
+    sure = [_all_of(text, within)] if text else []
+    return any_of({"allOf": [number, bounds]}, *sure, rest) if bounds else any_of(number, *sure)
 
 
 def _scaled_text(digits: int | None, places: int | None) -> Text | None:
@@ -164,9 +213,8 @@ def _number_of_places(places: int) -> Any:
 
 
 def _str(node: Core, mode: Mode) -> Schema:
-    sizes = {
-        f"{name}Length": node[f"{name}_length"] for name in ("min", "max") if node.get(f"{name}_length") is not None
-    }
+    limits = {name: node.get(f"{name}_length", mode.config.get(f"str_{name}_length")) for name in ("min", "max")}
+    sizes = {f"{name}Length": limit for name, limit in limits.items() if limit is not None}
     schema: Schema = {"type": "string", **sizes}
     strips = node.get("strip_whitespace", mode.config.get("str_strip_whitespace"))
     pattern = node.get("pattern")
@@ -201,7 +249,8 @@ def _bytes(node: Core, mode: Mode) -> Schema:
 
 def _base64(mode: Mode) -> Schema:
     if not mode.accepts:
-        return {"type": "string"}
+        written = base64(None, None, ("[A-Za-z0-9+/][AQgw]==", "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]="))
+        return Text(written.replace("+/", "_-")).schema()
     plain = base64(None, None, ("[A-Za-z0-9+/][AQgw](?:==)?", "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?"))
     return Text(f"{plain}|{plain.replace('+/', '_-')}").schema()
 
@@ -246,10 +295,12 @@ def _time(node: Core, mode: Mode) -> Schema:
 def _timedelta(node: Core, mode: Mode) -> Schema:
     if not mode.accepts:
         form = mode.config.get("ser_json_timedelta", "iso8601")
-        return pydantic_texts.write_duration().schema() if form == "iso8601" else {"type": "number"}
-    text = pydantic_texts.read_duration().schema()
-    count = {"type": "number", "minimum": -86_399_999_913_600, "exclusiveMaximum": 86_400_000_000_000}
+        return {"float": _SECONDS, "iso8601": pydantic_texts.write_duration().schema()}.get(form, {"type": "number"})
+    text, count = pydantic_texts.read_duration().schema(), _SECONDS
     return _moment(node, text if mode.strict else any_of(text, count))
+
+
+_SECONDS: Schema = {"type": "number", "minimum": -86_399_999_913_600, "exclusiveMaximum": 86_400_000_000_000}
 
 
 def _moment(node: Core, schema: Schema) -> Schema:
@@ -284,9 +335,12 @@ def _enum(node: Core, mode: Mode) -> Schema:
     values = [member.value for member in node["members"]]
     if mode.accepts and node.get("missing") is not None:
         return opaque({}, f"{node['cls'].__name__}._missing_")
+    flags = issubclass(node["cls"], enum.Flag)
     if not mode.accepts:
-        return {"title": node["cls"].__name__, "enum": values}
+        return {"title": node["cls"].__name__, **({"type": "integer"} if flags else {"enum": values})}
     listed: Schema = {"title": node["cls"].__name__, "enum": _with_flags(values)}
+    if flags:
+        return any_of(listed, opaque({"type": ["integer", "string"]}, f"{node['cls'].__name__}, whose values combine"))
     if mode.strict or node.get("sub_type") not in ("int", "float"):
         return listed
     if node["sub_type"] == "float":

@@ -59,7 +59,12 @@ def _serialized(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     """What a serialiser writes: as it declares, as a type of pydantic's own is known to, or anything."""
     how = node["serialization"]
     plain = {key: value for key, value in node.items() if key != "serialization"}
-    sometimes = how.get("when_used", "always") in ("json-unless-none", "unless-none")
+    sometimes = how.get("when_used", "always") in ("json-unless-none", "unless-none") and plain["type"] in _MAY_BE_NONE
+    listed = _enumeration_in(plain)
+    if listed is not None and (how["type"] in _AS_IT_IS or _is_own(how.get("function"))):
+        return walk.schema(listed, mode)
+    if how["type"] == "any":
+        return _any_subclass(walk, plain, mode)
     if how.get("return_schema") is not None:
         found = walk.schema(how["return_schema"], mode)
     elif how["type"] in ("to-string", "format"):
@@ -72,6 +77,34 @@ def _serialized(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
         address = _address_of(node.get("lax_schema", node))
         found = address[0]().schema() if address else {"type": "string"}
     return any_of(found, {"type": "null"}) if sometimes else found
+
+
+_MAY_BE_NONE = frozenset(("any", "none", "nullable", "default", "union", "definition-ref"))
+# Serialisers that write an enumeration's values.
+_AS_IT_IS = frozenset(("int", "str", "float"))
+
+
+def _enumeration_in(node: Core) -> Core | None:
+    """The enumeration whose values a node stands for: pydantic takes them out of their members (`use_enum_values`)."""
+    while node["type"] == "function-after" and repr(node["function"]["function"]) == _TAKES_VALUE:
+        node = node["schema"]
+    return node if node["type"] == "enum" else None
+
+
+_TAKES_VALUE = "operator.attrgetter('value')"
+
+
+def _any_subclass(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
+    """What is written of whatever stands there (`SerializeAsAny`): of a model the fields, and those of a subclass."""
+    target = walk.referred.get(node["schema_ref"], {}) if node["type"] == "definition-ref" else node
+    if target.get("type") != "model" or target.get("root_model") or target["schema"]["type"] != "model-fields":
+        return {}
+    inner = msgspec.structs.replace(mode, config=target.get("config", {}))
+    return walk.definitions.refer(
+        (target.get("ref", target["cls"]), "or a subclass"),
+        target["cls"].__name__,
+        lambda: {**walk.schema(target["schema"], inner), "additionalProperties": {}},
+    )
 
 
 def _is_own(function: Any) -> bool:
@@ -88,7 +121,7 @@ def _after(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     function = getattr(function, "func", function)
     name = getattr(function, "__qualname__", repr(function))
-    if not mode.accepts:
+    if not mode.accepts or _enumeration_in(node) is not None:
         return walk.schema(node["schema"], mode)
     if _is_own(function) and (name.rpartition(".")[2] in _HARMLESS or name.startswith("Secret")):
         return walk.schema(node["schema"], mode)
@@ -193,9 +226,28 @@ def _set(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
         return {**schema, "uniqueItems": True}
     if node.get("items_schema", {"type": "any"})["type"] == "any":
         schema["items"] = {"type": ["null", "boolean", "number", "string"]}
-    # Counted is what is left of the items when they are one set.
-    counted = (node.get("min_length") or 0) > 1 or node.get("max_length") is not None
-    return opaque(schema, "a length of a set") if counted else schema
+    least, most = node.get("min_length") or 0, node.get("max_length")
+    if least <= 1 and most is None:
+        return schema
+    # Counted is what is left of the items when they are one set: never more of them, and as many where they differ.
+    every = {**schema, "minItems": min(least, 1)}
+    every.pop("maxItems", None)
+    if least <= 1:
+        return any_of(schema, opaque(every, "a length of a set"))
+    apart = _apart(walk, node, mode)
+    return any_of(
+        *([{**schema, "items": apart, "uniqueItems": True}] if apart else []), opaque(every, "a length of a set")
+    )
+
+
+def _apart(walk: _CoreWalk, node: Core, mode: Mode) -> Schema | None:
+    """What is written of the items of a set, where two of them that differ are read as two; else None."""
+    items = node["items_schema"]
+    strips = {**mode.config, **items}.keys() & {"strip_whitespace", "str_strip_whitespace", "to_lower", "to_upper"}
+    strips |= mode.config.keys() & {"str_to_lower", "str_to_upper"}
+    if items["type"] not in ("int", "str", "uuid", "date") or strips:
+        return None
+    return walk.schema(items, msgspec.structs.replace(mode, accepts=False))
 
 
 def _tuple(walk: _CoreWalk, node: Core, mode: Mode) -> Schema:
@@ -259,6 +311,7 @@ def _read_fields(walk: _CoreWalk, pairs: Iterable[tuple[str, Core]], node: Core,
     required: list[str] = []
     either: list[Schema] = []
     hidden = False
+    extras = _extras(walk, node, mode, further)
     for name, field in pairs:
         if field.get("init") is False or field.get("frozen_init"):
             continue
@@ -267,7 +320,9 @@ def _read_fields(walk: _CoreWalk, pairs: Iterable[tuple[str, Core]], node: Core,
         needed = field.get("required", field["schema"]["type"] != "default")
         hidden = hidden or names is None
         if names is None or len(names) > 1:
-            either.append(_one_of_names(names or [], schema, needed))
+            if further != "ignore":
+                properties |= dict.fromkeys(names or _heads(field), True)
+            either.append(_one_of_names(names or [], schema, needed, extras))
             continue
         properties[names[0]] = schema
         if needed:
@@ -279,12 +334,23 @@ def _read_fields(walk: _CoreWalk, pairs: Iterable[tuple[str, Core]], node: Core,
         found["required"] = required
     if either:
         found["allOf"] = either
-    if further == "forbid":
-        found["additionalProperties"] = False
-    elif further == "allow" and "extras_schema" in node:
-        found["additionalProperties"] = walk.schema(node["extras_schema"], mode)
-    odd = hidden or (either and further != "ignore")
-    return opaque(found, "an alias that is a path, or one of several") if odd else found
+    if extras is not True:
+        found["additionalProperties"] = extras
+    return opaque(found, "an alias that is a path") if hidden else found
+
+
+def _extras(walk: _CoreWalk, node: Core, mode: Mode, further: str) -> Schema | bool:
+    """What a member that no field takes must be."""
+    if further == "allow" and "extras_schema" in node:
+        return walk.schema(node["extras_schema"], mode)
+    return further != "forbid"
+
+
+def _heads(field: Core) -> list[str]:
+    """The members that the paths of an alias begin with."""
+    alias = field["validation_alias"]
+    paths = alias if isinstance(alias[0], list) else [alias]
+    return [path[0] for path in paths if isinstance(path[0], str)]
 
 
 def _names(name: str, field: Core, mode: Mode) -> list[str] | None:
@@ -301,11 +367,12 @@ def _names(name: str, field: Core, mode: Mode) -> list[str] | None:
     return [*found, *([name] if by_name and name not in found else [])]
 
 
-def _one_of_names(names: list[str], schema: Schema, needed: bool) -> Schema:
-    """The member of the first of these names that is there."""
+def _one_of_names(names: list[str], schema: Schema, needed: bool, extras: Schema | bool) -> Schema:
+    """The member of the first of these names that is there; those of the others are further ones."""
     found: Schema = {"required": [names[-1]]} if needed and names else {}
+    rest = {} if extras is True else dict.fromkeys(names, extras)
     for name in reversed(names):
-        found = {"if": {"required": [name]}, "then": {"properties": {name: schema}}, "else": found}
+        found = {"if": {"required": [name]}, "then": {"properties": {**rest, name: schema}}, "else": found}
     return found
 
 
@@ -333,9 +400,8 @@ def _written_fields(walk: _CoreWalk, pairs: Iterable[tuple[str, Core]], node: Co
         written = computed.get("alias", computed["property_name"])
         properties[written] = walk.schema(computed["return_schema"], mode)
         required.append(written)
-    found: Schema = {"type": "object"}
-    if properties:
-        found["properties"] = properties
+    # A model without fields sends none: an object that names none would be left open.
+    found: Schema = {"type": "object", "properties": properties}
     if required:
         found["required"] = required
     if further == "allow":
@@ -406,7 +472,7 @@ _RULES: dict[str, _Rule] = {
     **dict.fromkeys(("list", "deque"), _list),
     **dict.fromkeys(("set", "frozenset"), _set),
     "tuple": _tuple,
-    "dict": _dict,
+    **dict.fromkeys(("dict", "ordered-dict"), _dict),
     **dict.fromkeys(("model", "dataclass"), _model),
     **dict.fromkeys(("model-fields", "dataclass-args"), _fields),
     "typed-dict": _typed_dict,
