@@ -18,7 +18,7 @@ NAMES = (
     *("schema_check", "instances", "idle"),
 )
 # What takes many minutes and its own words, and is run alone.
-ALONE = ("endurance",)
+ALONE = ("endurance", "large")
 
 
 def main(wanted: list[str]) -> int:

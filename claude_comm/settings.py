@@ -14,6 +14,9 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_KEEP_ENTRIES` | `keep_entries` | how many finished entries a stream may keep |
 | `CLAUDE_COMM_KEEP_DEAD` | `keep_dead` | how many buried messages a module may keep |
 | `CLAUDE_COMM_PROJECTION_WAIT_S` | `projection_wait_s` | how long trimming waits for a silent projection |
+| `CLAUDE_COMM_PROJECTION_KEEP_S` | `projection_keep_s` | how long a message stays in the projection; 0: for ever |
+| `CLAUDE_COMM_PROJECTION_MAX_BYTES` | `projection_max_bytes` | how much the projection's rows may take; 0: any |
+| `CLAUDE_COMM_PROJECTION_PAYLOAD_BYTES` | `projection_payload_bytes` | largest payload stored; else a digest |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
 
@@ -46,6 +49,9 @@ _BOUNDS = (
     ("keep_entries", int, 0, 10**12),
     ("keep_dead", int, 1, 10**12),
     ("projection_wait_s", float, 1, 24 * 3600),
+    ("projection_keep_s", float, 0, 10**10),
+    ("projection_max_bytes", int, 0, 2**60),
+    ("projection_payload_bytes", int, 0, 2**31),
 )
 _NO_FOLDER = Path("")
 
@@ -70,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_entries: int = 100_000
     keep_dead: int = 100_000
     projection_wait_s: float = 3600.0
+    projection_keep_s: float = 0.0
+    projection_max_bytes: int = 0
+    projection_payload_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:

@@ -57,8 +57,8 @@ TWINS = (
             "without handlers, for one event loop. An async context manager.": (
                 "without handlers. A context manager; safe to share between threads."
             ),
-            "await asyncio.to_thread(self._projection.messages, target, limit)": (
-                "self._projection.messages(target, limit)"
+            "await asyncio.to_thread(self._projection.messages, target, limit, before)": (
+                "self._projection.messages(target, limit, before)"
             ),
             "await asyncio.to_thread(self._projection.progress, task)": "self._projection.progress(task)",
         },

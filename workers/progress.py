@@ -24,6 +24,7 @@ from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.retention import Pruned, prune_step
 from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
@@ -37,6 +38,8 @@ LIST_S = 0.4
 FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
 # How often streams are looked at that nobody announced anew, for ids that moved backwards; also after every failure.
 SURVEY_S = 5.0
+# How often what is too old, or too much, is looked for.
+PRUNE_S = 10.0
 # About ten pages.
 _GARBAGE_OBJECTS = 100_000
 
@@ -58,6 +61,7 @@ class Follower:
         self._listed_at = self._surveyed_at = 0.0
         self._count = first_count(1)
         self._behind = False
+        self._prune_at = 0.0
         self._foreign: set[str] = set()
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
@@ -65,13 +69,13 @@ class Follower:
 
     def run(self) -> None:
         """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
-        database = open_database(self._settings.database)
+        database = self._open()
         while not self._stop.is_set():
             try:
                 if database.replaced():
                     database.close()
                     self._log.warning("projection.database_replaced", path=str(database.path))
-                    database = open_database(self._settings.database)
+                    database = self._open()
                     self._survey = None
                 self._turn(database)
             except (TransportError, StoreError) as error:
@@ -80,6 +84,9 @@ class Follower:
             else:
                 self._outage.over()
         database.close()
+
+    def _open(self) -> Database:
+        return open_database(self._settings.database, max_payload_bytes=self._settings.projection_payload_bytes)
 
     def _turn(self, database: Database) -> None:
         """One look at the streams, if it is time, and one page of them."""
@@ -99,7 +106,20 @@ class Follower:
         self._count, self._behind = done.count, done.behind
         self._rest(done)
         self._reporter.report(self._client, database, self._keys)
+        self._prune(database)
         self._report(done)
+
+    def _prune(self, database: Database) -> None:
+        """One short transaction of retention, if it is time; more with each turn while there is more to remove."""
+        now, settings = time.monotonic(), self._settings
+        if not (settings.projection_keep_s or settings.projection_max_bytes) or now < self._prune_at:
+            return
+        before_us = time.time_ns() // 1000 - int(settings.projection_keep_s * 1e6) if settings.projection_keep_s else 0
+        removed = prune_step(database, before_us=before_us, max_bytes=settings.projection_max_bytes)
+        if removed == Pruned():
+            self._prune_at = now + PRUNE_S
+        else:
+            self._log.debug("projection.pruned", messages=removed.messages, events=removed.events)
 
     def _rest(self, done: CatchUpStep) -> None:
         """Waits on a cluster, while nothing comes; elsewhere the read itself has waited."""

@@ -67,6 +67,14 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("monitor-session", "Watch a session for some seconds."),
         CommandEntry("communication-status", "Show the traffic between pairs of modules."),
     ),
+    "Projection": (
+        CommandEntry("sql", "Ask the projection in SQL; nothing can be changed."),
+        CommandEntry("projection verify", "Compare the projection with the streams: nothing lost, nothing doubled."),
+        CommandEntry("projection rebuild", "Read all streams again, and add what is missing."),
+        CommandEntry("projection prune", "Remove old messages now; the sums stay."),
+        CommandEntry("projection backup", "Copy the projection into a file, while it is in use."),
+        CommandEntry("projection export", "Write a table as CSV, JSON lines or Parquet."),
+    ),
     "Running": (
         CommandEntry("up", "Start the private server and the workers."),
         CommandEntry("down", "Stop the workers, then the private server."),
@@ -86,6 +94,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 
 # The first word of those commands that have two.
 GROUPS = {
+    "projection": "Verify, rebuild, prune, back up and export the projection.",
     "module": "Show, register, check and retire the contracts of modules.",
     "contract": "Approve pending versions of contracts.",
     "dead": "List, show, check, redrive and purge buried messages.",

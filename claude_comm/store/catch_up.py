@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 
 import msgspec
 
@@ -129,21 +129,31 @@ def _read_behind(
     return found | client.run(follow.read(rest, count=count, reach=reach)), False
 
 
-def catch_up(client: Client, database: Database, keys: Keys, *, max_bytes: int) -> int:
+def catch_up(
+    client: Client,
+    database: Database,
+    keys: Keys,
+    *,
+    max_bytes: int,
+    progress: Callable[[int, int], None] = lambda _stored, _whole: None,
+) -> int:
     """Stores everything that was in the streams when this was called; returns how many entries that took.
 
     What arrives meanwhile may be stored as well, but is not chased. With nothing new it costs two round trips.
     `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
-    for good.
+    for good. `progress` is told after each page how many entries are stored, and about how many there were.
     """
     surveyed = survey(client, database, keys)
     behind = _behind(checkpoints.load(database), surveyed.tails)
     count, stored = first_count(len(behind)), 0
+    known = checkpoints.load(database) if behind else {}
+    whole = sum(lag(known.get(key, Checkpoint()), surveyed.tails[key]) for key in behind)
     while behind:
         streams = [surveyed.streams[key] for key in behind]
         done = step(client, database, streams, count=count, max_bytes=max_bytes, behind=True)
         stored += done.projected.entries
         count = done.count
+        progress(stored, max(whole, stored))
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
         behind = _behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind - done.ended})
     if stored:

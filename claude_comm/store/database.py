@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from claude_comm.envelope import DEFAULT_MAX_BYTES
 from claude_comm.errors import StoreError
@@ -63,6 +63,14 @@ class Database:
         with _translated(self.path):
             return records(self._connection.execute(sql, values), kind, decode=decode)
 
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[dict[str, Any]]:
+        """The rows of a query one by one, by the names of their columns, all of one state. Raises StoreError."""
+        with _translated(self.path):
+            cursor = self._connection.execute(sql, values)
+            names = [column[0] for column in cursor.description]
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Several queries that see one state of the database."""
@@ -78,6 +86,12 @@ class Database:
         except BaseException:
             self.names.forget()
             raise
+
+    def give_back(self, pages: int) -> None:
+        """Up to so many free pages go back to the disk, where the file was made for it. Raises StoreError."""
+        with _translated(self.path):
+            # Each row is a page: who does not read them to the end stops it.
+            self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
 
     def sync(self) -> None:
         """What is committed reaches the disk: with `NORMAL` a commit itself waits for no disk. Raises StoreError."""

@@ -87,6 +87,12 @@ def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list
         start = bisect_right(page.facts, position(at.entry_id), key=lambda fact: position(fact.entry_id))
         facts = page.facts[start:]
         if facts:
-            fresh.extend(facts)
+            fresh.extend(facts if at.epoch == 1 else _not_pruned(writer, facts))
             moved[page.stream] = Checkpoint(at.epoch, facts[-1].entry_id, at.entries + len(facts))
     return fresh, moved
+
+
+def _not_pruned(writer: Writer, facts: Sequence[Fact]) -> list[Fact]:
+    """A stream that is read again from its start: what retention has removed is known, though there is no row of it."""
+    ((before_us,),) = writer.execute("SELECT before_us FROM pruned").fetchall()
+    return [fact for fact in facts if not isinstance(fact, Sent | Happened) or fact.envelope.time >= before_us]

@@ -172,7 +172,7 @@ def _message(number: int, fact: Sent, heading: tuple[int, ...], max_payload_byte
     envelope = fact.envelope
     data, more = bytearray(envelope.data), _more(envelope)
     if len(data) > max_payload_bytes:
-        more = (*(more or _NO_MORE)[:-1], bytearray(hashlib.sha256(data).digest()))
+        more = (*(more or _NO_MORE)[:-1], bytearray(digest(data)))
         data = bytearray()
     plain = (
         number,
@@ -184,6 +184,11 @@ def _message(number: int, fact: Sent, heading: tuple[int, ...], max_payload_byte
         data,
     )
     return (*plain, *more) if more else plain
+
+
+def digest(payload: bytes | bytearray | msgspec.Raw) -> bytes:
+    """What is stored of a payload that is too large to be."""
+    return hashlib.sha256(payload).digest()
 
 
 _NO_MORE = ("",) * 6

@@ -182,8 +182,8 @@ def cleanup_old_sessions(db_path: DatabasePath, days_to_keep: float = 30) -> int
     rows in every table, and returns how many sessions they were."""
     oldest = time.time() / _DAY_S + _EPOCH_DAY - _days(days_to_keep)
     with open_database(db_path) as database, database.write() as writer:
-        for statement in _REMOVE_OLD:
-            writer.execute(statement, (oldest,))
+        removed = [writer.execute(statement, (oldest,)).rowcount for statement in _REMOVE_OLD]
+        writer.execute("UPDATE pruned SET deliveries = deliveries + ?, messages = messages + ?", removed[:2])
         return writer.execute(f"DELETE FROM session_stats WHERE session_id IN ({_OLD})", (oldest,)).rowcount
 
 

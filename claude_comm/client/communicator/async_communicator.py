@@ -14,9 +14,9 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from claude_comm.client.arguments import check_count
+from claude_comm.client.arguments import check_count, check_text
 from claude_comm.client.communicator.declaration import declare
-from claude_comm.client.communicator.projection_reader import ProjectionReader
+from claude_comm.client.communicator.projection_reader import DEFAULT_LIMIT, ProjectionReader
 from claude_comm.client.identity import identify
 from claude_comm.client.module.context import check_task, task_progress
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
@@ -102,15 +102,20 @@ class AsyncModuleCommunicator:
         session = self.current_session
         return await publisher.request(target, content, type=type, timeout_s=timeout_s, session=session, as_=as_)
 
-    async def get_messages(self, target: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+    async def get_messages(
+        self, target: str, *, limit: int | None = DEFAULT_LIMIT, before: str = ""
+    ) -> list[dict[str, Any]]:
         """The messages sent to the target so far, newest first, as `id`, `source`, `target`, `data`, `timestamp`.
 
-        Does not consume. `data` is the payload; `timestamp` is ISO 8601 text in UTC.
+        Does not consume. `data` is the payload; `timestamp` is ISO 8601 text in UTC. `before` is the id of the last
+        message of one page: what was sent before it is the next. Raises UnknownMessage. With `limit=None` all come at
+        once, however many.
         """
         check_target(target)
         if limit is not None:
             check_count("limit", limit)
-        return await asyncio.to_thread(self._projection.messages, target, limit)
+        check_text("before", before)
+        return await asyncio.to_thread(self._projection.messages, target, limit, before)
 
     async def track_progress(self, task: str, completed: float, total: float) -> None:
         """Reports how far a task of this module is, in units of its own."""

@@ -13,7 +13,11 @@ from claude_comm.client.identity import Identity
 from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.newest import Before
 from claude_comm.transport.connect import connect
+
+# Messages that one call brings, where nothing else is said.
+DEFAULT_LIMIT = 1_000
 
 
 class ProjectionReader:
@@ -23,10 +27,12 @@ class ProjectionReader:
         self._identity = identity
         self._client = connect(identity.settings)
 
-    def messages(self, target: str, limit: int | None) -> list[dict[str, Any]]:
-        """The messages sent to a target so far, newest first, as mappings."""
+    def messages(self, target: str, limit: int | None, before: str = "") -> list[dict[str, Any]]:
+        """The messages sent to a target so far, newest first, as mappings; from after the one with the id `before`."""
         with self._projection() as database:
-            rows = queries.messages(database, target=target, limit=limit)
+            last = queries.message(database, before) if before else None
+            place = Before(last.time_us, last.number) if last else None
+            rows = queries.messages(database, target=target, limit=limit, before=place)
         return [
             {
                 "id": row.id,
@@ -52,6 +58,6 @@ class ProjectionReader:
     @contextmanager
     def _projection(self) -> Iterator[Database]:
         settings = self._identity.settings
-        with open_database(settings.database) as database:
+        with open_database(settings.database, max_payload_bytes=settings.projection_payload_bytes) as database:
             catch_up(self._client, database, self._identity.keys, max_bytes=settings.max_envelope_bytes)
             yield database

@@ -1,0 +1,38 @@
+"""The command `projection rebuild`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli.options import AsJson
+from claude_comm.cli.projection import catch_up_lines, opened
+from claude_comm.names import Keys
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.store.rebuild import reread, set_aside
+from claude_comm.terminal.output import emit, emit_json
+from claude_comm.transport.connect import connect
+
+
+def command(
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Begin with an empty database; the old one is kept beside it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read all streams again, and add what is missing.
+
+    What the streams do not hold any more stays as it is stored; with --anew it is in the old file alone.
+    """
+    settings = settings_of_process()
+    with connect(settings) as client:
+        kept = set_aside(settings.database, time.time_ns() // 1000) if anew and settings.database.exists() else None
+        with opened(settings) as database:
+            keys, limit = Keys(settings.namespace), settings.max_envelope_bytes
+            entries = reread(client, database, keys, max_bytes=limit, progress=catch_up_lines(time.monotonic))
+    if as_json:
+        emit_json({"entries": entries, "kept": str(kept) if kept else None})
+    else:
+        emit(f"{entries:,} entries read" + (f"; the old database is {kept}" if kept else ""))

@@ -1,0 +1,49 @@
+"""The command `projection verify`."""
+
+from __future__ import annotations
+
+import typer
+
+from claude_comm.cli.options import AsJson
+from claude_comm.cli.projection import reading
+from claude_comm.names import Keys
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.store.verify import StreamCheck, Verification, verify
+from claude_comm.terminal.output import emit, emit_json, emit_table, say
+from claude_comm.transport.connect import connect
+
+
+def command(as_json: AsJson = False) -> None:
+    """Compare the projection with the streams: nothing lost, nothing doubled.
+
+    Every entry that the streams still hold is compared with its row, and the sums with the rows. Exits with 1 when
+    anything is missing, differs or does not add up.
+    """
+    settings = settings_of_process()
+    with reading(settings) as database, connect(settings) as client:
+        found = verify(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+    if as_json:
+        emit_json({"ok": found.ok, "streams": found.streams, "problems": found.problems})
+    else:
+        _show(found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _show(found: Verification) -> None:
+    if found.streams:
+        emit_table(
+            ["stream", "entries", "pruned", "missing", "differing", "digest"],
+            [_cells(check) for check in found.streams],
+            right=["entries", "pruned", "missing", "differing"],
+        )
+    for problem in found.problems:
+        emit(problem)
+    entries = sum(check.entries for check in found.streams)
+    say(
+        f"{entries:,} entries compared: " + ("nothing is lost, nothing is doubled." if found.ok else "not all is well.")
+    )
+
+
+def _cells(check: StreamCheck) -> list[object]:
+    return [check.stream, check.entries, check.pruned, len(check.missing), len(check.differing), check.digest[:12]]
