@@ -146,7 +146,10 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] =
         {"target": "sink", "content": {}, "timeout_s": 0.05},
         {"target": TARGETS, "type": NAMES, "timeout_s": (*SECONDS, *NOTHING, 0), "as_": TYPES},
     ),
-    ("ModuleCommunicator", "get_messages"): ({"target": "sink"}, {"target": TARGETS, "limit": COUNTS}),
+    ("ModuleCommunicator", "get_messages"): (
+        {"target": "sink"},
+        {"target": TARGETS, "limit": COUNTS, "before": TEXTS},
+    ),
     ("ModuleCommunicator", "track_progress"): (
         {"task": "t", "completed": 1, "total": 2},
         PROGRESS,

@@ -11,8 +11,11 @@ import pytest
 from claude_comm.store import database as database_module
 from claude_comm.store import queries, statistics
 from claude_comm.store.database import backup_path, open_database
+from tests.support.facts import envelope, events, handled, inbox, page, put
 
 CURRENT = len(list(database_module._MIGRATIONS.glob("*.sql")))
+# The first schema whose rows are packed.
+PACKED = 6
 ID = "0199c82c-c00c-74ed-8000-0000000030{:02x}"
 START_US = 1_760_000_000_000_000
 MESSAGES = 25
@@ -59,7 +62,7 @@ def _delivery(number: int, status: str) -> tuple[object, ...]:
     return (number, "a", id_, "b", status, 1, sent_us, sent_us + 5_000, "no" if burials else "", "", burials)
 
 
-@pytest.mark.parametrize("version", range(1, CURRENT))
+@pytest.mark.parametrize("version", range(1, PACKED))
 def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     file = old_database(tmp_path, version)
     with open_database(file) as database:
@@ -86,7 +89,21 @@ def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path: Path
         assert not [name for name in left if name.startswith("old_")]
 
 
-@pytest.mark.parametrize("version", range(1, CURRENT))
+@pytest.mark.parametrize("version", range(PACKED, CURRENT))
+def test_packed_rows_stay_where_they_are(tmp_path: Path, version: int) -> None:
+    file, scripts = tmp_path / "x.db", tmp_path / "scripts"
+    scripts.mkdir()
+    for script in sorted(database_module._MIGRATIONS.glob("*.sql"))[:version]:
+        shutil.copy(script, scripts)
+    message = envelope(session="s")
+    with open_database(file, migrations=scripts) as database:
+        put(database, page(inbox("b"), message), page(events("b"), handled("b", message)))
+    with open_database(file) as database:
+        assert [(row.id, row.status) for row in queries.messages(database, session="s")] == [(message.id, "handled")]
+    assert backup_path(file, version).is_file()
+
+
+@pytest.mark.parametrize("version", range(1, PACKED))
 def test_what_was_there_before_is_kept_in_a_file_beside_it(tmp_path: Path, version: int) -> None:
     """Whole, and without a log beside it: an older release opens it as it is."""
     file = old_database(tmp_path, version)

@@ -25,6 +25,7 @@ from claude_comm.progress.events import FileOperation
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.verify import verify
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
@@ -170,7 +171,9 @@ def test_a_locked_database_is_waited_for(
 ) -> None:
     """Longer than SQLite waits by itself: the page is read again when the lock is gone."""
     open_database(settings.database).close()
-    monkeypatch.setattr(progress, "open_database", lambda path: open_database(path, busy_timeout_s=0.05))
+    monkeypatch.setattr(
+        progress, "open_database", lambda path, **given: open_database(path, busy_timeout_s=0.05, **given)
+    )
     stop = threading.Event()
     log = get_logger("info")
     with open_database(settings.database) as holder, connect(settings) as own:
@@ -266,6 +269,9 @@ def test_twenty_kills_while_twenty_thousand_messages_are_published(settings: Set
         assert database.rows("SELECT count(*) FROM unreadable") == [(0,)]
         time.sleep(0.2)  # what would still be doubled would be doubled now
         assert problems(database, MESSAGES) == []
+        with connect(settings) as client:
+            found = verify(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+        assert found.ok, found
     ended(last)
 
 
