@@ -16,9 +16,7 @@ from claude_comm.terminal.output import say
 
 def command(
     table: Annotated[str, typer.Argument(metavar="TABLE", help=f"One of {', '.join(export.TABLES)}.")],
-    format: Annotated[
-        Format, typer.Option("--format", help="csv, jsonl, or parquet where pyarrow is installed.")
-    ] = "csv",
+    format: Annotated[Format, typer.Option("--format", help="What to write; parquet needs pyarrow.")] = "csv",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else stdout.")] = None,
 ) -> None:
     """Write a table as CSV, JSON lines or Parquet."""
