@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import REPLY_WITHIN_MS, Command, Operation
 from claude_comm.names import Keys
 from claude_comm.ops import door
 from claude_comm.ops.when_full import force_all
@@ -37,11 +37,11 @@ def position(keys: Keys) -> Operation[str]:
     return (door.entry_id(rows[0][0]) or BEGINNING) if rows else BEGINNING
 
 
-def since(keys: Keys, after: str, *, wait_ms: int = 0) -> Operation[News]:
-    """What came after a position; waits up to `wait_ms` for the first."""
+def since(keys: Keys, after: str, *, wait_ms: int = 0, within_ms: int = REPLY_WITHIN_MS) -> Operation[News]:
+    """What came after a position; waits up to `wait_ms` for the first, and `within_ms` for the server beyond that."""
     block = ("BLOCK", wait_ms) if wait_ms else ()
     words = ("XREAD", "COUNT", PAGE, *block, "STREAMS", keys.changes, after)
-    reply = yield Command(words, on="control", wait_ms=wait_ms)
+    reply = yield Command(words, on="control", wait_ms=wait_ms, within_ms=within_ms)
     rows = next(iter(reply.values())) if reply else []
     last = (door.entry_id(rows[-1][0]) or after) if rows else after
     return News(_changes(rows), last, len(rows) < PAGE)

@@ -19,6 +19,8 @@ from claude_comm.registry.changes import RENEGOTIATED, Change
 LOOK_EVERY_S = 0.4
 # A follower that was away for longer than this takes everything for changed: the stream is short.
 AWAY_S = 60.0
+# How long one look may hold up a message, and for how long a registry that did not answer is left alone.
+LOOK_WITHIN_MS, UNANSWERED_S = 1_000, 5.0
 
 
 class Terms:
@@ -52,8 +54,10 @@ class Terms:
         away, self._looked_at = now - self._looked_at > AWAY_S, now
         self.look_at = now + LOOK_EVERY_S
         try:
-            news = yield from changes.since(self._keys, self._position or changes.BEGINNING)
+            news = yield from changes.since(self._keys, self._position or changes.BEGINNING, within_ms=LOOK_WITHIN_MS)
         except TransportError:
+            # It is not asked again for a while, and then for everything: what was published meanwhile did not wait.
+            self.look_at, self._looked_at = time.monotonic() + UNANSWERED_S, float("-inf")
             return []
         self._position = news.position
         if away or not news.whole:
