@@ -30,6 +30,7 @@
     │   ├── UnknownVersion                       the module has no such version of its contract
     │   ├── UnknownReader                        the module does not read that topic
     │   ├── UnknownMessage
+    │   ├── UnknownSession                       nothing of such a session is stored
     │   └── NotBuried                            no such message on a dead stream
     ├── StillRuns                       exit 1   a module with running instances would lose its subscription
     ├── StoreError                      exit 1   the SQLite database cannot be used
@@ -340,6 +341,14 @@ class UnknownMessage(NotFound):
         else:
             text = f"no message {reference!r}. `claude-comm list` shows the numbers and ids."
         super().__init__(text)
+
+
+class UnknownSession(NotFound):
+    """Nothing of a session of that name is stored."""
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"nothing is known of a session {session!r}. `claude-comm list` shows messages with theirs.")
 
 
 class NotBuried(NotFound):

@@ -71,12 +71,17 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 def time_ticks(low_us: float, high_us: float, count: int = 6) -> list[float]:
     """At most `count` moments, in microseconds since the epoch, at steps that a clock has (UTC)."""
-    length_us = high_us - low_us
-    step_us = next((step for step in _TIME_STEPS_US if length_us / step <= count - 1), _TIME_STEPS_US[-1])
-    while length_us / step_us > count:
-        step_us *= 2
+    step_us = time_step(high_us - low_us, count - 1)
     first, last = math.ceil(low_us / step_us), math.floor(high_us / step_us)
     return [float(index * step_us) for index in range(first, last + 1)]
+
+
+def time_step(length_us: float, count: int) -> int:
+    """The shortest step that a clock has, in microseconds, of which at most `count` fit into this length."""
+    step_us = next((step for step in _TIME_STEPS_US if length_us / step <= count), _TIME_STEPS_US[-1])
+    while length_us / step_us > count:
+        step_us *= 2
+    return step_us
 
 
 def time_label(low_us: float, high_us: float) -> Label:

@@ -11,7 +11,7 @@ from claude_comm.charts import axes, frame, svg
 _ROW, _BAR, _PAD = 24.0, 14.0, 6.0
 _NAMES, _VALUES = 240.0, 130.0
 # Longer names are cut in the middle: their beginnings and ends tell them apart.
-_MAX_NAME = 40
+_MAX_NAME = 36
 
 
 class Bar(msgspec.Struct, frozen=True):

@@ -16,13 +16,16 @@ class Series(msgspec.Struct, frozen=True):
     points: Sequence[tuple[float, float | None]]
 
 
-def lines(series: Sequence[Series], *, label: str, unit: axes.Label = axes.count_label, log: bool = False) -> str:
-    """One line a series, broken where nothing was measured; a point on its own is drawn as a dot."""
+def lines(
+    series: Sequence[Series], *, label: str, unit: axes.Label = axes.count_label, suffix: str = "", log: bool = False
+) -> str:
+    """One line a series, broken where nothing was measured; a point on its own is drawn as a dot. `suffix`
+    is the unit that a page's script writes after a value."""
     times = [time_us for curve in series for time_us, _ in curve.points]
     values = [value for curve in series for _, value in curve.points if value is not None]
     within = frame.time_frame(times, values, label=unit, log=log)
     marks = [_curve(curve, index, within) for index, curve in enumerate(series)]
-    return _figure(marks, series, within, label, "lines")
+    return _figure(marks, series, within, label, "lines", suffix)
 
 
 def stacked(series: Sequence[Series], *, label: str, unit: axes.Label = axes.count_label) -> str:
@@ -42,7 +45,9 @@ def stacked(series: Sequence[Series], *, label: str, unit: axes.Label = axes.cou
     return _figure(marks, series, within, label, "stacked")
 
 
-def _figure(marks: Sequence[str], series: Sequence[Series], within: frame.Frame, label: str, kind: str) -> str:
+def _figure(
+    marks: Sequence[str], series: Sequence[Series], within: frame.Frame, label: str, kind: str, suffix: str = ""
+) -> str:
     """The scale stands in data attributes too, for the script that tells the values under the pointer."""
     x, y = within.x, within.y
     return svg.figure(
@@ -53,6 +58,7 @@ def _figure(marks: Sequence[str], series: Sequence[Series], within: frame.Frame,
         height=frame.HEIGHT,
         label=label,
         kind=kind,
+        data_unit=suffix or None,
         data_x=f"{x.low:.0f} {x.high:.0f} {svg.number(x.start)} {svg.number(x.end)}",
         data_y=f"{y.low:.6g} {y.high:.6g} {svg.number(y.start)} {svg.number(y.end)} {'log' if y.log else 'linear'}",
     )

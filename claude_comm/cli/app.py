@@ -66,6 +66,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("conversation", "Show the messages that one message led to, as a thread."),
         CommandEntry("monitor-session", "Watch a session for some seconds."),
         CommandEntry("communication-status", "Show the traffic between pairs of modules."),
+        CommandEntry(
+            "report", "Report throughput, latency, flows, failures, tasks and negotiations of a session or of a time."
+        ),
     ),
     "Projection": (
         CommandEntry("sql", "Ask the projection in SQL; nothing can be changed."),

@@ -56,6 +56,11 @@ class Database:
         with _translated(self.path):
             return self._connection.execute(sql, values).fetchall()
 
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """The rows of a query one by one, for more of them than should be in memory. Raises StoreError."""
+        with _translated(self.path):
+            yield from self._connection.execute(sql, values)
+
     def records(
         self, kind: type[R], sql: str, values: Sequence[object] = (), *, decode: Mapping[str, Decoder] = NO_DECODERS
     ) -> list[R]:

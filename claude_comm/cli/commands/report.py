@@ -1,0 +1,115 @@
+"""The command `report`."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import completions, durations
+from claude_comm.cli.options import AsJson
+from claude_comm.cli.projection import refresh
+from claude_comm.errors import UnknownSession
+from claude_comm.names import Keys
+from claude_comm.negotiation.agreement import Agreement, why
+from claude_comm.ops import agreements
+from claude_comm.report.figures import Negotiated, Report
+from claude_comm.report.html import html
+from claude_comm.report.markdown import markdown
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.schema.verdict import Incompatible
+from claude_comm.settings import Settings
+from claude_comm.store.database import open_database
+from claude_comm.store.report_figures import Scope, report
+from claude_comm.terminal.output import OutputFailed, emit, emit_json, say
+from claude_comm.transport.connect import connect
+from claude_comm.version import __version__
+
+# A witness of many kilobytes says no more than its beginning.
+_MAX_WITNESS = 400
+
+
+class Format(StrEnum):
+    HTML = "html"
+    MARKDOWN = "md"
+    JSON = "json"
+
+
+def command(
+    session: Annotated[
+        str, typer.Option("--session", "-s", help="Only this session.", autocompletion=completions.sessions)
+    ] = "",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Only what was sent in this time up to now: 15m, 1h, 7d.")
+    ] = "",
+    format: Annotated[Format, typer.Option(help="A page that works offline, Markdown, or JSON.")] = Format.HTML,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
+    rows: Annotated[int, typer.Option(min=0, max=10_000, help="List so many messages too, the newest.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Report throughput, latency, flows, failures, tasks and negotiations of a session or of a time.
+
+    The page is one file: it refers to nothing outside itself, needs no script to be read, and follows the light
+    or dark setting of its reader. Times are UTC.
+    """
+    if session and since:
+        raise typer.BadParameter("give --session or --since, not both.")
+    form = Format.JSON if as_json else format
+    settings = settings_of_process()
+    now_us = time.time_ns() // 1000
+    scope = Scope(session, now_us - int(durations.seconds(since) * 1e6) if since else 0, since)
+    figures = _gathered(settings, scope, now_us, rows)
+    if session and not figures.summary.messages and not figures.tasks and not figures.files:
+        raise UnknownSession(session)
+    if output is None:
+        emit_json(figures) if form is Format.JSON else emit(_written(figures, form).rstrip("\n"))
+        return
+    try:
+        output.write_text(_written(figures, form), encoding="utf-8")
+    except OSError as error:
+        raise OutputFailed(f"{output} cannot be written: {error.strerror}.") from None
+    say(f"wrote {output}: {figures.summary.messages:,} messages.")
+
+
+def _gathered(settings: Settings, scope: Scope, now_us: int, rows: int) -> Report:
+    with open_database(settings.database) as database:
+        refresh(settings, database)
+        negotiated = _agreements(settings)
+        return report(database, scope, now_us=now_us, version=__version__, agreements=negotiated, lines=rows)
+
+
+def _agreements(settings: Settings) -> list[Negotiated]:
+    with connect(settings) as client:
+        stored = client.run(agreements.everything(Keys(settings.namespace))).agreements
+    return [_negotiated(agreement) for agreement in stored]
+
+
+def _negotiated(agreement: Agreement) -> Negotiated:
+    verdict = agreement.verdict
+    witness = _shown(verdict.witness) if isinstance(verdict, Incompatible) else ""
+    reason = "" if agreement.fits else why(verdict)
+    return Negotiated(
+        producer=agreement.producer,
+        consumer=agreement.consumer,
+        answer=verdict.answer,
+        witness=witness,
+        reason=reason,
+    )
+
+
+def _shown(witness: object) -> str:
+    import msgspec
+
+    text = msgspec.json.encode(witness).decode()
+    return text if len(text) <= _MAX_WITNESS else f"{text[:_MAX_WITNESS]}…"
+
+
+def _written(figures: Report, format: Format) -> str:
+    if format is Format.JSON:
+        import msgspec
+
+        return msgspec.json.format(msgspec.json.encode(figures)).decode() + "\n"
+    return html(figures) if format is Format.HTML else markdown(figures)
