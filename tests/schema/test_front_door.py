@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from claude_comm import schema
-from claude_comm.schema import Undecided, adapt, check, diff
+from claude_comm.schema import Undecided, adapt, bounded, check, diff
 
 OLD = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(x|y)*z$"}}, "required": ["a"]}
 NEW = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[xy]*z$"}}, "required": ["a", "b"]}
@@ -18,7 +17,7 @@ NEW = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[xy
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which an hour passes between two looks at the clock."""
     hours = itertools.count(step=3_600)
-    monkeypatch.setattr(schema, "time", SimpleNamespace(monotonic=lambda: next(hours)))
+    monkeypatch.setattr(bounded, "time", SimpleNamespace(monotonic=lambda: next(hours)))
 
 
 @pytest.mark.usefixtures("slow")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from claude_comm.schema import Undecided, bounded
+
 TEXTS, INTEGERS = {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}
 EXAMPLE = {
     "pipeline_name": "data_processing_pipeline",
@@ -37,10 +39,8 @@ def test_check_exits_with_the_answer(run: Any, file: Callable[..., str]) -> None
 
 
 def test_check_that_cannot_be_decided_exits_with_4(run: Any, file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from claude_comm import schema
-
-    found = schema.Undecided(place="/pattern", why="too hard.")
-    monkeypatch.setattr(schema, "check", lambda *_arguments, **_options: found)
+    found = Undecided(place="/pattern", why="too hard.")
+    monkeypatch.setattr(bounded, "check", lambda *_arguments, **_options: found)
     ran = run("check", file({}), file({}))
     assert (ran.code, ran.out.splitlines()) == (4, ["undecided: too hard. (at /pattern)"])
 

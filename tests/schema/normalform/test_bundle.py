@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from claude_comm.errors import SchemaError
+from claude_comm.errors import ConfigurationError, SchemaError
 from claude_comm.schema import Compatible, Incompatible, bundle, check, diff
 from claude_comm.schema.dialect import URI, Dialect
 
@@ -61,7 +61,7 @@ def test_documents_that_nobody_refers_to_are_left_out() -> None:
 
 
 def test_a_document_that_is_no_schema_is_refused_by_its_address() -> None:
-    with pytest.raises(SchemaError, match=r"common\.json"):
+    with pytest.raises(ConfigurationError, match=r"common\.json"):
         check({"$ref": "common.json"}, True, documents={"common.json": [1]})
 
 
