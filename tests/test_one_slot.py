@@ -1,4 +1,8 @@
-"""No command touches two hash tags: a server in cluster mode, which refuses those that do, runs the whole path."""
+"""No command touches two hash tags: a server in cluster mode, which refuses those that do, runs the whole path.
+
+It is addressed as a cluster, because that is what says so: a plain address is of a server on which a consumer waits for
+all its streams in one command, over several tags. One that is such a server all the same is met by the last test.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from claude_comm import Consumer, Module, Publisher, Settings
@@ -39,9 +44,9 @@ def cluster() -> Iterator[Settings]:
     port, bus = free_port(), free_port()
     words = f"--port {port} --cluster-port {bus} --bind 127.0.0.1 --cluster-enabled yes --save  --dir {home}".split(" ")
     process = subprocess.Popen([str(private_server.binary()), *words], stdout=subprocess.DEVNULL)
-    settings = Settings(home=home, url=f"redis://127.0.0.1:{port}", namespace="slots")
+    settings = Settings(home=home, url=f"redis+cluster://127.0.0.1:{port}", namespace="slots")
     try:
-        with connect(settings) as client:
+        with connect(plainly(settings)) as client:
             wait_until(lambda: _answers(client), what="the cluster's start")
             client.data.one(Command(("CLUSTER", "ADDSLOTSRANGE", 0, 16383)))
             wait_until(lambda: b"cluster_state:ok" in client.data.one(Command(("CLUSTER", "INFO"))))
@@ -52,6 +57,11 @@ def cluster() -> Iterator[Settings]:
         remove_home(home)
 
 
+def plainly(cluster: Settings) -> Settings:
+    """The same server, addressed as one that is no cluster."""
+    return msgspec.structs.replace(cluster, url=cluster.url.replace("redis+cluster", "redis"))
+
+
 def _answers(client: Client) -> bool:
     try:
         return bool(client.data.one(Command(("PING",))) == b"PONG")
@@ -60,7 +70,7 @@ def _answers(client: Client) -> bool:
 
 
 def test_such_a_server_refuses_a_command_over_two_tags(cluster: Settings) -> None:
-    with connect(cluster) as client, pytest.raises(ServerRefused) as caught:
+    with connect(plainly(cluster)) as client, pytest.raises(ServerRefused) as caught:
         client.data.one(Command(("MSET", "{a}", 1, "{b}", 2)))
     assert caught.value.code == "CROSSSLOT"
 
@@ -126,3 +136,20 @@ def test_a_module_lives_on_a_cluster(cluster: Settings) -> None:
     with connect(cluster) as client:
         found = client.run(registry.everyone(Keys(cluster.namespace), now_ms=time.time_ns() // 1_000_000))
     assert [registered.module for registered in found.modules] == ["m"]
+
+
+@pytest.mark.parametrize("prefetch", [1, 10])
+def test_a_consumer_of_topics_at_a_plain_address_reads_each_stream_by_itself(cluster: Settings, prefetch: int) -> None:
+    """A cluster of one master answers there, and refuses to wait for an inbox and topics at once."""
+    settings = plainly(cluster)
+    with Consumer("plain", topics=["dull"], settings=settings, prefetch=prefetch) as consumer:
+        assert consumer.read(wait_s=0.01) == []
+        with Publisher("source", settings=settings) as publisher:
+            publisher.publish("plain", "a")
+            publisher.publish("topic:dull", "b")
+        payloads = []
+        while len(payloads) < 2:
+            for delivery in consumer.read(wait_s=5.0):
+                payloads.append(delivery.payload())
+                consumer.ack(delivery)
+    assert sorted(payloads) == ["a", "b"]

@@ -1,9 +1,9 @@
 """Taking messages off streams: groups, reads, claims, acks and burials.
 
-Law: one stream a command, so that it holds on a cluster. A delivery ends in the same breath as its event is
-written: the answer of a request, XACK and the event's XADD travel in one batch, in this order. A burial is one Lua
-script, which only who still holds the delivery can run; from a topic, which has another hash tag, the ack follows, and
-a crash between the two shows the message twice and never loses it.
+Law: one stream a command, so that it holds on a cluster; `read_together` alone names several, and is for one server. A
+delivery ends in the same breath as its event is written: the answer of a request, XACK and the event's XADD travel in
+one batch, in this order. A burial is one Lua script, which only who still holds the delivery can run; from a topic,
+which has another hash tag, the ack follows, and a crash between the two shows the message twice and never loses it.
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]
 def read_together(
     readers: Sequence[Reader], *, count: int, block_ms: int
 ) -> Operation[list[tuple[Reader, list[Entry]]]]:
-    """`read` of several streams of one server in one command: up to `count` of each, waiting for the first of all."""
+    """`read` of several streams of one server in one command: up to `count` of each, waiting for the first of all.
+
+    The streams lie in several slots, so a cluster refuses it (CROSSSLOT): there it is `read_apart`.
+    """
     first, *_ = readers
     streams = [reader.stream for reader in readers]
     block = ("BLOCK", block_ms) if block_ms else ()

@@ -5,7 +5,7 @@ comes while the read waits ends the wait, whichever stream it is on.
 
 On one server that is one XREADGROUP over all streams, whose COUNT is of each of them: a share is what was asked for,
 divided by the number of streams; what quiet streams leave of theirs is read of the others in another round trip. On a
-cluster, where the streams lie on several nodes, one command cannot wait for all of them.
+cluster, where the streams lie in several slots, each has a command of its own, and one alone is waited for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from claude_comm.effects import Operation
+from claude_comm.errors import ServerRefused
 from claude_comm.ops import consume as ops
 from claude_comm.ops.consume import Entry, Reader
 
@@ -43,19 +44,36 @@ class SeveralStreams:
         readers = list(self._readers)
         if count < len(readers):
             return (yield from self._few(readers, wait_ms, count))
-        if self._on_cluster:
-            return (yield from self._apart(readers, wait_ms, count))
         found: list[Found] = []
         left = count
         while 0 < len(readers) <= left:
             share = left // len(readers)
-            part = yield from ops.read_together(readers, count=share, block_ms=0 if found else wait_ms)
+            try:
+                part = yield from self._shares(readers, 0 if found else wait_ms, share)
+            except ServerRefused:
+                if not found:
+                    raise
+                # The next read meets it again; what the first look brought is ours to handle.
+                self.filled = True
+                return found
             found += part
             left -= sum(len(entries) for _, entries in part)
             # What a quiet stream left of its share is there for those that have more.
             readers = [reader for reader, entries in part if len(entries) == share]
         self.filled = bool(readers) or not left
         return found
+
+    def _shares(self, readers: Sequence[Reader], wait_ms: int, share: int) -> Operation[list[Found]]:
+        """New entries of these streams, up to so many of each."""
+        if not self._on_cluster:
+            try:
+                return (yield from ops.read_together(readers, count=share, block_ms=wait_ms))
+            except ServerRefused as refusal:
+                if refusal.code != "CROSSSLOT":
+                    raise
+                # A plain address, and a cluster of one master behind it.
+                self._on_cluster = True
+        return (yield from self._apart(readers, wait_ms, share))
 
     def _few(self, readers: Sequence[Reader], wait_ms: int, count: int) -> Operation[list[Found]]:
         """The same where there is room for fewer entries than there are streams."""
@@ -69,8 +87,9 @@ class SeveralStreams:
         if found or not wait_ms:
             return found
         if self._on_cluster:
-            return (yield from self._apart(readers[:count], min(wait_ms, _TURN_MS), count))
-        found = yield from ops.read_together(readers, count=1, block_ms=wait_ms)
+            # Looked at side by side, and for a turn only: those that there is no room for come first in the next.
+            readers, wait_ms = readers[:count], min(wait_ms, _TURN_MS)
+        found = yield from self._shares(readers, wait_ms, 1)
         for reader, entries in found[count:]:
             # Two came at the same moment; whoever has room claims them, before what is newer.
             yield from ops.give_back(reader, entries, counted=False)
@@ -78,11 +97,11 @@ class SeveralStreams:
         self.filled = len(found) >= count
         return found[:count]
 
-    def _apart(self, readers: Sequence[Reader], wait_ms: int, count: int) -> Operation[list[Found]]:
-        """The same on a cluster, where one command cannot wait for streams of several nodes: it waits for one of them,
+    def _apart(self, readers: Sequence[Reader], wait_ms: int, share: int) -> Operation[list[Found]]:
+        """The same on a cluster, where one command cannot wait for streams of several slots: it waits for one of them,
         and looks at all in between, seldom when nothing comes."""
         deadline = time.monotonic() + wait_ms / 1000
-        share, turn_ms = max(count // len(readers), 1), _FIRST_TURN_MS
+        turn_ms = _FIRST_TURN_MS
         while True:
             found = yield from ops.read_apart(readers, count=share)
             left_ms = int((deadline - time.monotonic()) * 1000)
@@ -91,5 +110,4 @@ class SeveralStreams:
                 found = [(readers[0], entries)] if entries else []
                 turn_ms = min(2 * turn_ms, _TURN_MS)
             if found or left_ms <= 0:
-                self.filled = any(len(entries) >= share for _, entries in found)
                 return found

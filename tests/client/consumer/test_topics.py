@@ -13,7 +13,7 @@ from claude_comm import AsyncConsumer, Consumer, Publisher
 from claude_comm.client.consumer.several_streams import SeveralStreams
 from claude_comm.effects import Batch, Command
 from claude_comm.envelope import Envelope
-from claude_comm.errors import ServerUnreachable
+from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.ops.consume import Reader
 from claude_comm.settings import Settings
@@ -174,3 +174,34 @@ def test_on_a_cluster_all_are_read_side_by_side_and_one_is_waited_for() -> None:
     with pytest.raises(StopIteration) as end:
         reading.send([None, ServerUnreachable("there", "cut"), {b"s0": [[b"1-0", [b"e", b"x"]]]}])
     assert [(reader.stream, entries[0].body) for reader, entries in end.value.value] == [("s0", b"x")]
+
+
+def test_on_a_cluster_what_the_quiet_leave_is_read_of_the_others() -> None:
+    readers = [Reader(f"s{number}", "sink", "one") for number in range(3)]
+    several = SeveralStreams(readers, lambda: None, on_cluster=True)
+    reading = several.new(1_000, 9)
+    next(reading)
+    again = reading.send([entries("s1", 1, 2, 3), None, None])
+    assert isinstance(again, Batch)
+    assert [(command.args[-2], command.args[5]) for command in again.commands] == [("s1", 6)]
+    with pytest.raises(StopIteration) as end:
+        reading.send([entries("s1", 4, 5)])
+    assert [(reader.stream, len(part)) for reader, part in end.value.value] == [("s1", 3), ("s1", 2)]
+    assert not several.filled
+
+
+def test_a_second_look_that_is_refused_leaves_what_the_first_brought() -> None:
+    readers = [Reader(f"s{number}", "sink", "one") for number in range(2)]
+    several = SeveralStreams(readers, lambda: None, on_cluster=False)
+    reading = several.new(1_000, 4)
+    next(reading)
+    reading.send(entries("s1", 1, 2))
+    with pytest.raises(StopIteration) as end:
+        reading.throw(ServerRefused("NOGROUP No such key"))
+    assert [(reader.stream, len(part)) for reader, part in end.value.value] == [("s1", 2)]
+    assert several.filled
+
+
+def entries(stream: str, *numbers: int) -> dict[bytes, list[Any]]:
+    """The reply that brings these."""
+    return {stream.encode(): [[b"%d-0" % number, [b"e", b"x"]] for number in numbers]}
