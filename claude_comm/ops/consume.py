@@ -292,6 +292,13 @@ def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Ope
         yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
 
 
+def keep(reader: Reader, entries: Sequence[Entry]) -> Operation[None]:
+    """Takes back the count of a claim that found deliveries of the claiming consumer itself; they stay its own."""
+    for start in range(0, len(entries), STEP_LIMIT):
+        pairs = [word for entry in entries[start : start + STEP_LIMIT] for word in (entry.id, entry.deliveries - 1)]
+        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, reader.consumer, 0, *pairs))
+
+
 def hand_over(reader: Reader, entries: Sequence[Entry], digest: str) -> Operation[None]:
     """Leaves deliveries to the version of the module with that digest, as if they had not been handed out. Where
     nobody of that version is there, they are claimed like any other when a lease is over."""

@@ -119,6 +119,8 @@ class Reclaimer:
         )
         self._cursors[reader.stream] = claimed.cursor
         yield from self._record_lost(reader, claimed)
+        # The lease of some may have ended once more between the two commands, on a busy machine.
+        yield from ops.keep(reader, [entry for entry in claimed.entries if entry.id in held])
         entries = [entry for entry in claimed.entries if entry.id not in held]
         first = next((place for place, entry in enumerate(entries) if entry.deliveries > self._trusted), None)
         if first is None:

@@ -99,6 +99,39 @@ def test_a_consumer_that_reads_on_does_not_claim_from_itself(
         consumer.ack(held)
 
 
+def test_nor_does_it_count_what_it_holds_where_the_lease_ended_before_the_claim(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that comes late after the renewal, as on a busy machine, finds this consumer's own entry."""
+    monkeypatch.setattr("claude_comm.client.consumer.reclaim.claim_every_s", lambda lease_s: 0.0)
+    publish(settings, "sink", "held")
+    with Consumer("sink", settings=settings, lease_s=0.02) as consumer:
+        (held,) = consumer.read()
+        plain, found = consumer.client.data.one, []
+
+        def late(command: Command) -> Any:
+            if command.args[0] != "XAUTOCLAIM":
+                return plain(command)
+            wait_until(lambda: idle_ms(client, Keys(settings.namespace), "sink") > 20)
+            reply = plain(command)
+            found.append(len(reply[1]))
+            return reply
+
+        monkeypatch.setattr(consumer.client.data, "one", late)
+        assert [consumer.read(wait_s=0.01) for _ in range(3)] == [[], [], []]
+        assert sum(found) >= 3
+        assert [times for _, times in rows(client, Keys(settings.namespace), "sink")] == [1]
+        consumer.ack(held)
+        consumer.flush()
+    assert pending(client, Keys(settings.namespace), "sink") == 0
+
+
+def idle_ms(client: Client, keys: Keys, module: str) -> int:
+    """How long ago the only pending entry was handed out, or renewed."""
+    ((_id, _consumer, idle, _times),) = client.data.one(Command(("XPENDING", keys.inbox(module), module, "-", "+", 1)))
+    return int(idle)
+
+
 def test_what_a_cancelled_read_was_to_bring_comes_at_once_and_was_no_attempt(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
