@@ -34,6 +34,7 @@
     │   └── NotBuried                            no such message on a dead stream
     ├── StillRuns                       exit 1   a module with running instances would lose its subscription
     ├── StoreError                      exit 1   the SQLite database cannot be used
+    │   └── StoreNotReady                        a full disk, or another writer: it may work later
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
         │   └── ServerNotReady                   it answers, and does not serve now: a replica, a full disk
@@ -375,6 +376,10 @@ class StillRuns(ClaudeCommError):
 
 class StoreError(ClaudeCommError):
     """The SQLite database cannot be opened, read or written."""
+
+
+class StoreNotReady(StoreError):
+    """A full disk, or another process that writes: the same may work later, and a worker waits for it."""
 
 
 class TransportError(ClaudeCommError):

@@ -14,7 +14,7 @@ import threading
 import time
 
 from claude_comm.client.identity import identify
-from claude_comm.errors import StoreError, TransportError
+from claude_comm.errors import StoreError, StoreNotReady, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import follow
 from claude_comm.runtime.heartbeat import Heartbeat, beating
@@ -68,9 +68,10 @@ class Follower:
         self._outage = Outage(log, "projection", report)
 
     def run(self) -> None:
-        """Follows until told to stop. Raises StoreError when the database cannot be opened at the start."""
-        database = self._open()
-        while not self._stop.is_set():
+        """Follows until told to stop. Raises StoreError when the database cannot be opened at the start, for a reason
+        that does not pass."""
+        database = self._opened()
+        while database is not None and not self._stop.is_set():
             try:
                 if database.replaced():
                     database.close()
@@ -83,7 +84,17 @@ class Follower:
                 self._stop.wait(self._outage.met(error))
             else:
                 self._outage.over()
-        database.close()
+        if database is not None:
+            database.close()
+
+    def _opened(self) -> Database | None:
+        """The database, as soon as the disk has room and nobody locks it; None when told to stop before."""
+        while not self._stop.is_set():
+            try:
+                return self._open()
+            except StoreNotReady as error:
+                self._stop.wait(self._outage.met(error))
+        return None
 
     def _open(self) -> Database:
         return open_database(self._settings.database, max_payload_bytes=self._settings.projection_payload_bytes)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from claude_comm.envelope import DEFAULT_MAX_BYTES
-from claude_comm.errors import StoreError
+from claude_comm.errors import StoreError, StoreNotReady
 from claude_comm.runtime.home import make_private_file, make_private_folders
 from claude_comm.store import repack
 from claude_comm.store.name_table import NameTable
@@ -133,7 +133,8 @@ def open_database(
     With `synchronous="NORMAL"` a commit may be lost with the power, never with the process: what is lost is folded
     from the streams again. With `"FULL"` it is on the disk.
 
-    Raises StoreError: not a database, made by a newer release, a folder that cannot be used, locked for too long.
+    Raises StoreError: not a database, made by a newer release, a folder that cannot be used; StoreNotReady: locked for
+    too long, or a full disk.
     """
     file = Path(path)
     with _translated(file):
@@ -269,14 +270,13 @@ def _translated(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"the database {file} cannot be used: {error}.{_next_step(error)}") from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        kind = StoreNotReady if code in _MAY_PASS else StoreError
+        raise kind(f"the database {file} cannot be used: {error}.{_NEXT_STEPS.get(code, '')}") from error
 
 
-def _next_step(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _NEXT_STEPS.get(code, "")
-
-
+# A limit on the size of files, or a full disk under the index of the log, is an I/O error to SQLite.
+_MAY_PASS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 _NEXT_STEPS = {
     sqlite3.SQLITE_BUSY: " Another process has been writing to it for too long: try again.",
     sqlite3.SQLITE_CANTOPEN: " Check that its folder exists and may be written, or set CLAUDE_COMM_HOME.",

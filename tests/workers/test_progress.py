@@ -84,6 +84,30 @@ def ended(child: subprocess.Popen[bytes], by: int = signal.SIGTERM) -> list[dict
     return [msgspec.json.decode(line) for line in errors.splitlines()]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="gives a running process room on its disk by prlimit")
+def test_it_waits_for_room_on_its_disk_from_the_start(
+    settings: Settings, client: Client, environ: dict[str, str]
+) -> None:
+    """A file that may not grow is a full disk: the database cannot even be made."""
+    import resource
+
+    put(client, settings, "b", 10)
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (512, -1)); "
+        "from workers.progress import main; sys.exit(main())"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], env=environ, stderr=subprocess.PIPE) as child:
+        try:
+            assert child.stderr is not None
+            while b"projection.interrupted" not in (line := child.stderr.readline()):
+                assert line, "it ended"
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            wait_until(lambda: stored(settings) == 10)
+            assert "projection.resumed" in [event["event"] for event in ended(child)]
+        finally:
+            child.kill()
+
+
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_it_follows_and_ends_on_a_signal(settings: Settings, client: Client, start: Start, by: int) -> None:
     """It says that it lives while it does, and takes that back when it ends."""
