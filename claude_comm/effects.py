@@ -43,12 +43,14 @@ class Command(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """Commands that travel together. Each must keep to one hash tag; the batch need not.
 
-    `wait_ms` is how long its last command itself asks the server to wait.
+    `wait_ms` is how long its last command itself asks the server to wait; `within_ms` is how long the server may take
+    for all of them beyond that, whatever each of them says.
     """
 
     commands: tuple[Command, ...]
     on: Place = "data"
     wait_ms: int = 0
+    within_ms: int = REPLY_WITHIN_MS
 
 
 class Script(msgspec.Struct, frozen=True):

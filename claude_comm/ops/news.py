@@ -45,14 +45,14 @@ class News(msgspec.Struct, frozen=True):
 
 def announce(keys: Keys, streams: Collection[str], *, within_ms: int = REPLY_WITHIN_MS) -> Operation[None]:
     """Lets the projection follow these streams, and says that they are about to be written to."""
-    known, _ = yield Batch(announcing(keys, streams, within_ms=within_ms), on="control")
+    known, _ = yield Batch(announcing(keys, streams), on="control", within_ms=within_ms)
     if isinstance(known, TransportError):
         raise known
 
 
-def announcing(keys: Keys, streams: Collection[str], *, within_ms: int = REPLY_WITHIN_MS) -> tuple[Command, Command]:
+def announcing(keys: Keys, streams: Collection[str]) -> tuple[Command, Command]:
     """The two commands of it. That the second one is refused is no failure."""
-    known = Command(("SADD", keys.streams, *streams), on="control", within_ms=within_ms)
+    known = Command(("SADD", keys.streams, *streams), on="control")
     return known, _telling(keys, streams)
 
 

@@ -26,6 +26,8 @@ TTL_MS = 60_000
 COUNT = 500
 # A consumer without heartbeats that has not asked for messages for longer than this is not waited for.
 SILENT_MS = 600_000
+# How long a publisher that closes waits for a server that does not answer: what it leaves there expires.
+PARTING_WITHIN_MS = 1_000
 
 # The id of an entry and its envelope; None for an entry without one.
 Arrived: TypeAlias = list[tuple[bytes, bytes | None]]
@@ -41,7 +43,7 @@ def ask(
     return outcomes
 
 
-def responds(keys: Keys, module: str, now_ms: int, within_ms: int) -> Operation[bool]:
+def responds(keys: Keys, module: str, now_ms: int) -> Operation[bool]:
     """Whether somebody may answer for the module: one that reads its inbox, or says that it lives.
 
     What an instance asked of the server last is known by the server's clock, so that a clock that is wrong makes nobody
@@ -49,7 +51,7 @@ def responds(keys: Keys, module: str, now_ms: int, within_ms: int) -> Operation[
     """
     words = ("XINFO", "CONSUMERS", keys.inbox(module), module)
     try:
-        reply = yield Command(words, within_ms=within_ms)
+        reply = yield Command(words)
     except ServerRefused as refusal:
         # No such stream, or no such group; another refusal (a permission) does not say that nobody is there.
         return refusal.code not in ("ERR", "NOGROUP")
@@ -59,7 +61,7 @@ def responds(keys: Keys, module: str, now_ms: int, within_ms: int) -> Operation[
     if min(idle_ms.values()) < ALIVE_MS:
         return True
     members = [f"{module}/{name}" for name in idle_ms]
-    scores = yield Command(("ZMSCORE", keys.instances, *members), on="control", within_ms=within_ms)
+    scores = yield Command(("ZMSCORE", keys.instances, *members), on="control")
     beats = [None if score is None else door.moment(score) for score in scores]
     return any(
         idle < SILENT_MS if beat is None else beat > now_ms - ALIVE_MS
@@ -103,19 +105,20 @@ def collect(key: str, read: Sequence[bytes], *, block_ms: int) -> Operation[Arri
 
 def wake(key: str) -> Operation[None]:
     """Ends a read that waits, by an entry that is no answer."""
-    yield from _all(Command(("XADD", key, "*", "w", "")), Command(("PEXPIRE", key, TTL_MS)))
+    commands = (Command(("XADD", key, "*", "w", "")), Command(("PEXPIRE", key, TTL_MS)))
+    yield from _all(*commands, within_ms=PARTING_WITHIN_MS)
 
 
 def leave(key: str) -> Operation[None]:
-    yield Command(("UNLINK", key))
+    yield Command(("UNLINK", key), within_ms=PARTING_WITHIN_MS)
 
 
 def _body(pairs: Sequence[Any]) -> bytes | None:
     return dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"e")
 
 
-def _all(*commands: Command) -> Operation[None]:
-    replies = yield Batch(commands)
+def _all(*commands: Command, within_ms: int) -> Operation[None]:
+    replies = yield Batch(commands, within_ms=within_ms)
     for reply in replies:
         if isinstance(reply, TransportError):
             raise reply

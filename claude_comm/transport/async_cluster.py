@@ -16,7 +16,6 @@ from claude_comm.settings import parse_cluster
 from claude_comm.transport.async_pool import AsyncConnectionPool, AsyncPendingReplies, Landed
 from claude_comm.transport.async_wave import send_wave
 from claude_comm.transport.node_protocol import SLOTS, Packer, commands_packer, not_a_cluster, posts_packer
-from claude_comm.transport.pool import REPLY_TIMEOUT_S
 from claude_comm.transport.routing import Refresh, Routing, Step, Topology, Wave, route
 from claude_comm.transport.slots import NodeAddress, read_map, slot_of, slot_of_key
 
@@ -41,14 +40,15 @@ class AsyncClusterTransport:
             raise reply
         return reply
 
-    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0, within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """The replies, in order; in its place an error reply as a ServerRefused, or a ServerUnreachable of its node.
 
-        `wait_ms` is how long the last command asks its node to wait. Raises ServerUnreachable if no node answers.
+        `wait_ms` is how long the last command asks its node to wait, `within_ms` how long a node may take beyond that.
+        Raises ServerUnreachable if no node answers.
         """
         slots = [slot_of(command.args) for command in commands]
         steps = route(self._topology, slots)
-        return await self._run(steps, commands_packer(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
+        return await self._run(steps, commands_packer(commands), (within_ms + wait_ms) / 1000)
 
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies:
         """Never: what a slot that moves makes of a pipeline is for `many` to answer."""

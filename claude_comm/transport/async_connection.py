@@ -33,7 +33,7 @@ class AsyncConnection(asyncio.Protocol):
         self._retired = False
 
     async def open(self) -> None:
-        await _whole(self._connect())
+        await _whole(self._connect(), self._connection._close)
         self._transport = self._connection._writer.transport
         replies = reader()
         self._gets, self._feed, self._has_data = replies.gets, replies.feed, replies.has_data
@@ -134,7 +134,7 @@ class AsyncConnection(asyncio.Protocol):
             done(error)
 
 
-async def _whole(connecting: Coroutine[Any, Any, None]) -> None:
+async def _whole(connecting: Coroutine[Any, Any, None], undo: Callable[[], object]) -> None:
     """Awaits it, and ends when it is cancelled. redis-py connects with `asyncio.wait_for`, which before Python 3.12
     forgets a cancellation that comes together with its result: the task would go on, and wait for a server that does
     not answer while its program waits for the task to end."""
@@ -143,7 +143,8 @@ async def _whole(connecting: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait([task])
     except asyncio.CancelledError:
         task.cancel()
-        # What it ends with is nobody's business any more, and no reason for the loop to complain.
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        # What it ends with is nobody's business any more, and no reason for the loop to complain; if it has connected
+        # nevertheless, nobody else would close that.
+        task.add_done_callback(lambda ended: (ended.cancelled() or ended.exception(), undo()))
         raise
     task.result()

@@ -50,7 +50,7 @@ class AsyncTransport(Protocol):
     reach: Reach
 
     async def one(self, command: Command) -> Any: ...
-    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]: ...
+    async def many(self, commands: Sequence[Command], wait_ms: int, within_ms: int) -> list[Any]: ...
     async def append(self, posts: Sequence[Post], within_ms: int) -> list[Any]: ...
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies: ...
     # asyncio only
@@ -122,7 +122,7 @@ class AsyncClient:
             return await self._evaluate(server, effect)
         if isinstance(effect, Command):
             return await server.one(effect)
-        return await server.many(effect.commands, effect.wait_ms)
+        return await server.many(effect.commands, effect.wait_ms, effect.within_ms)
 
     async def _evaluate(self, server: AsyncTransport, script: Script) -> Any:
         try:

@@ -56,6 +56,7 @@ class AsyncConnectionPool:
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[AsyncConnection] = []
         self._connections: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
+        self._closed = False
         # The connection that carries what was begun, and how much of that has not landed.
         self._stream: AsyncConnection | None = None
         self._aloft = 0
@@ -67,15 +68,15 @@ class AsyncConnectionPool:
             raise outcomes(replies, self.close_idle)[0]
         return replies[0]
 
-    async def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+    async def many(self, commands: Sequence[Command], wait_ms: int = 0, within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
 
-        `wait_ms` is how long the last command asks the server to wait.
+        `wait_ms` is how long the last command asks the server to wait, `within_ms` how long it may take beyond that.
         """
         if not commands:
             return []
         together = b"".join([pack(command.args) for command in commands])
-        replies = await self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000)
+        replies = await self._exchange([(together, len(commands))], (within_ms + wait_ms) / 1000)
         return outcomes(replies, self.close_idle)
 
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies:
@@ -162,6 +163,8 @@ class AsyncConnectionPool:
     def give_back(self, connection: AsyncConnection) -> None:
         """Takes back a connection all of whose replies were read."""
         self._idle.append(connection)
+        if self._closed:  # it was being opened meanwhile
+            self.close_idle()
 
     def broken(self, connection: AsyncConnection, error: BaseException) -> NoReturn:
         """Cancelled between a command and its reply: that reply must not answer the next command."""
@@ -177,6 +180,7 @@ class AsyncConnectionPool:
 
     async def close(self) -> None:
         """Ends all connections, also those in use."""
+        self._closed = True
         self._idle.clear()
         connections = list(self._connections)
         for connection in connections:

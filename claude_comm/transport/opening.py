@@ -52,8 +52,12 @@ class Endpoint(NamedTuple):
     def _connected(self, connect_s: float, step_s: float) -> socket.socket:
         if not self.path:
             opened = socket.create_connection((self.host, self.port), connect_s)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            try:
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            except BaseException:
+                opened.close()
+                raise
             return opened
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         opened.settimeout(step_s)

@@ -50,6 +50,7 @@ class ConnectionPool:
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[Connection] = []
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._closed = False
 
     def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""
@@ -58,15 +59,15 @@ class ConnectionPool:
             raise outcomes(replies, self.close_idle)[0]
         return replies[0]
 
-    def many(self, commands: Sequence[Command], wait_ms: int = 0) -> list[Any]:
+    def many(self, commands: Sequence[Command], wait_ms: int = 0, within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """The replies to a pipeline, in order; an error reply stands in its place as a ServerRefused.
 
-        `wait_ms` is how long the last command asks the server to wait.
+        `wait_ms` is how long the last command asks the server to wait, `within_ms` how long it may take beyond that.
         """
         if not commands:
             return []
         together = b"".join([pack(command.args) for command in commands])
-        replies = self._exchange([(together, len(commands))], REPLY_TIMEOUT_S + wait_ms / 1000)
+        replies = self._exchange([(together, len(commands))], (within_ms + wait_ms) / 1000)
         return outcomes(replies, self.close_idle)
 
     def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies:
@@ -118,6 +119,8 @@ class ConnectionPool:
     def give_back(self, connection: Connection) -> None:
         """Takes back a connection all of whose replies were read."""
         self._idle.append(connection)
+        if self._closed:  # it was being opened meanwhile
+            self.close_idle()
 
     def broken(self, connection: Connection, error: BaseException) -> NoReturn:
         """Interrupted between a command and its reply: that reply must not answer the next command."""
@@ -134,6 +137,7 @@ class ConnectionPool:
 
     def close(self) -> None:
         """Ends all connections, also those in use."""
+        self._closed = True
         self._idle.clear()
         for connection in list(self._connections):
             connection.close()

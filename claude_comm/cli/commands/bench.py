@@ -124,4 +124,4 @@ def _payload() -> dict[str, object]:
 def _forget(keys: Keys) -> Operation[None]:
     modules = ("bench", "bench-sink", "bench-late")
     yield Batch(tuple(Command(("DEL", key)) for module in modules for key in (keys.inbox(module), keys.events(module))))
-    yield Command(("DEL", keys.streams), on="control")
+    yield Command(("DEL", keys.streams, keys.news), on="control")

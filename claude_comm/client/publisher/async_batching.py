@@ -38,6 +38,8 @@ class AsyncBatcher:
         self._has_room = asyncio.Event()
         # Sends batch after batch, where `begin` cannot.
         self._task: asyncio.Task[None] | None = None
+        # What that task is sending.
+        self._sending: _Batch = []
         self._in_flight = 0
         self._gathering = False
         self._resend: deque[_Batch] = deque()
@@ -73,6 +75,11 @@ class AsyncBatcher:
             self._enqueue(Queued(id_, post, _Unconfirmed(answer)))
         else:
             await self._sender.request(post)
+
+    def forgo(self) -> None:
+        """Ends the sending of what are all requests that were given up, so that closing does not wait for it."""
+        if self._task is not None and self._sending and all(map(_forgone, self._sending)):
+            self._task.cancel()
 
     async def send_soon(self, id_: str, post: Post) -> asyncio.Future[str]:
         """Queues the message, when there is room; returns the future of its id."""
@@ -177,7 +184,10 @@ class AsyncBatcher:
         while self._resend or self._queue.messages:
             async with self._send_lock:
                 batch = self._resend.popleft() if self._resend else self._queue.take()
+                batch = self._sending = [message for message in batch if not _forgone(message)]
                 self._has_room.set()
+                if not batch:
+                    continue
                 try:
                     outcomes = await self._sender.deliver([message.post for message in batch])
                 except BaseException as error:
@@ -187,6 +197,13 @@ class AsyncBatcher:
                         raise
                 else:
                     settle(batch, outcomes)
+                finally:
+                    self._sending = []
+
+
+def _forgone(message: Queued[_Awaited]) -> bool:
+    """Whether it is a request that was given up."""
+    return isinstance(message.future, _Unconfirmed) and message.future.done()
 
 
 class _Unconfirmed:

@@ -51,7 +51,8 @@ class AsyncRequests:
             raise ReplyTimeout(target, id_, timeout_s) from None
         finally:
             future.cancel()
-            self.mailbox.give_up(id_)
+            if self.mailbox.give_up(id_):
+                self._batcher.forgo()
 
     async def close(self) -> None:
         """Ends the reading, and leaves nothing on the server."""

@@ -17,6 +17,7 @@ from claude_comm.effects import Operation
 from claude_comm.errors import InboxFull
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import lag
+from claude_comm.ops.patience import bounded
 
 OnLag: TypeAlias = Literal["wait", "refuse"]
 DEFAULT_LAG_WAIT_S = 30.0
@@ -76,7 +77,7 @@ class Backpressure:
         inbox = self._inboxes[target]
         assert inbox is not None  # else it would have been admitted
         limit = inbox.limit
-        slowest = yield from lag.slowest(self._keys, target, enough=limit)
+        slowest = yield from bounded(lag.slowest(self._keys, target, enough=limit), begun + within_s)
         now = time.monotonic()
         inbox.room, inbox.until = limit - slowest.lag.entries, now + SAMPLE_S
         if self.admits(target, count):

@@ -35,6 +35,7 @@ from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
 from claude_comm.errors import ConfigurationError, NegotiationRefused, ReplyTimeout, TransportError, UnknownModule
 from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops.patience import bounded
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
 from claude_comm.settings import Settings, on_cluster
@@ -243,7 +244,8 @@ class Publisher:
             self._wait_for_room(target, 1, left_s)
             left_s = left(timeout_s, begun)
         if self._terms.look_at <= time.monotonic():
-            self._renegotiate()
+            self._renegotiate(begun + timeout_s)
+            left_s = left(timeout_s, begun)
         id_, post = self._outgoing.prepare_request(
             target,
             data,
@@ -290,12 +292,13 @@ class Publisher:
         """
         return self._negotiate(target, schema, type, "")
 
-    def _negotiate(self, target: str, schema: Any, type: str, because: str) -> Agreement:
+    def _negotiate(self, target: str, schema: Any, type: str, because: str, until: float = math.inf) -> Agreement:
         # The engine of schemas takes longer to import than a publisher that never negotiates.
         from claude_comm.client.publisher import negotiate
 
-        self.client.run(self._terms.marking())
-        asked = self.client.run(negotiate.questions(self.identity.keys, self.source, target, type, schema))
+        self.client.run(bounded(self._terms.marking(), until))
+        asking = negotiate.questions(self.identity.keys, self.source, target, type, schema)
+        asked = self.client.run(bounded(asking, until))
         before = self._outgoing.held(target, type) if because else None
         agreement = negotiate.settle(self.client, self.identity.settings, asked, because, before)
         self._terms.agree(target, type, schema)
@@ -329,11 +332,11 @@ class Publisher:
             )
         self.client.run(self._attempts.delaying(target, posts, times))
 
-    def _renegotiate(self) -> None:
+    def _renegotiate(self, until: float = math.inf) -> None:
         """Looks at what changed in the registry, and negotiates again what that concerns."""
-        for target, type, because in self.client.run(self._terms.looking()):
+        for target, type, because in self.client.run(bounded(self._terms.looking(), until)):
             try:
-                self._negotiate(target, self._terms.shape(target, type), type, because)
+                self._negotiate(target, self._terms.shape(target, type), type, because, until)
             except TransportError:
                 self._terms.look_again()
             except (NegotiationRefused, UnknownModule, ConfigurationError) as error:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 
 from claude_comm.client.identity import millis
-from claude_comm.effects import REPLY_WITHIN_MS, Operation, Pause
+from claude_comm.effects import Operation, Pause
 from claude_comm.errors import NoResponder, TransportError
 from claude_comm.names import Keys, is_name
 from claude_comm.ops import registry, replies
+from claude_comm.ops.patience import bounded
 
 # How long nobody is looked for: after the registry was lost, a living instance is back within a heartbeat and a look
 # at it, two seconds each.
@@ -21,6 +22,8 @@ NOBODY_S = 4.5
 # How long a responder that was seen is believed in; every answer is a new sight of it.
 SEEN_S = 5.0
 _LOOK_EVERY_S = 0.2
+# What the last look leaves of the time of a request, so that the server has time to answer it: half of a short one.
+_SPARED_S = 0.5
 
 
 class Responders:
@@ -45,14 +48,13 @@ class Responders:
     def look(self, target: str, timeout_s: float) -> Operation[None]:
         """Returns once the target is seen. Raises NoResponder."""
         begun = time.monotonic()
-        until = begun + min(timeout_s, NOBODY_S)
+        until = begun + min(max(timeout_s - _SPARED_S, timeout_s / 2), NOBODY_S)
         while True:
-            within_ms = max(int((begun + timeout_s - time.monotonic()) * 1000), 1)
             try:
-                if (yield from replies.responds(self._keys, target, millis(), min(within_ms, REPLY_WITHIN_MS))):
+                if (yield from bounded(replies.responds(self._keys, target, millis()), begun + timeout_s)):
                     return self.saw(target)
                 if time.monotonic() >= until:
-                    registered = yield from registry.names(self._keys)
+                    registered = yield from bounded(registry.names(self._keys), begun + timeout_s)
                     raise NoResponder(target, registered, time.monotonic() - begun)
             except TransportError:
                 return None

@@ -11,7 +11,7 @@ import pytest
 from claude_comm import AsyncPublisher, Consumer, Context, Module, NoResponder, Publisher, RetryPolicy, Settings
 from claude_comm.client.identity import millis
 from claude_comm.client.publisher import responders
-from claude_comm.effects import REPLY_WITHIN_MS, Command
+from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import heartbeats, replies
 from claude_comm.ops.heartbeats import ALIVE_MS
@@ -31,7 +31,7 @@ def oracle(settings: Settings) -> Module:
 
 
 def responds(client: Client, keys: Keys, module: str, now_ms: int | None = None) -> bool:
-    return client.run(replies.responds(keys, module, now_ms or millis(), REPLY_WITHIN_MS))
+    return client.run(replies.responds(keys, module, now_ms or millis()))
 
 
 def test_nobody_answers_for_a_name_that_nobody_has_and_nothing_is_sent(client: Client, settings: Settings) -> None:
