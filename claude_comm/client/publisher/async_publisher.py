@@ -29,13 +29,13 @@ from claude_comm.client.publisher.outgoing import Outgoing
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.client.publisher.responders import Responders
 from claude_comm.client.publisher.terms import Terms
+from claude_comm.client.publisher.within import bounded
 from claude_comm.delivery.reply import result
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
 from claude_comm.errors import ConfigurationError, NegotiationRefused, ReplyTimeout, TransportError, UnknownModule
 from claude_comm.negotiation.agreement import Agreement
-from claude_comm.ops.patience import bounded
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
 from claude_comm.settings import Settings, on_cluster

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from claude_comm.client.arguments import check_choice, check_seconds
+from claude_comm.client.publisher.within import bounded
 from claude_comm.effects import Operation
 from claude_comm.errors import InboxFull
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import lag
-from claude_comm.ops.patience import bounded
 
 OnLag: TypeAlias = Literal["wait", "refuse"]
 DEFAULT_LAG_WAIT_S = 30.0

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 
 from claude_comm.client.identity import millis
+from claude_comm.client.publisher.within import bounded
 from claude_comm.effects import Operation, Pause
 from claude_comm.errors import NoResponder, TransportError
 from claude_comm.names import Keys, is_name
 from claude_comm.ops import registry, replies
-from claude_comm.ops.patience import bounded
 
 # How long nobody is looked for: after the registry was lost, a living instance is back within a heartbeat and a look
 # at it, two seconds each.
