@@ -58,7 +58,9 @@ def test_acks_and_the_next_read_share_a_round_trip(
         trips: list[int] = []
         many = client.data.many
         monkeypatch.setattr(
-            client.data, "many", lambda commands, wait_ms=0: [trips.append(wait_ms), many(commands, wait_ms)][1]
+            client.data,
+            "many",
+            lambda commands, wait_ms=0, *rest: [trips.append(wait_ms), many(commands, wait_ms, *rest)][1],
         )
         monkeypatch.setattr(client.data, "one", lambda command: pytest.fail(f"another round trip: {command}"))
         (second,) = consumer.read(wait_s=0.5)

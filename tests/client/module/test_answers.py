@@ -143,11 +143,11 @@ def test_what_is_answered_and_not_confirmed_is_answered_again(
     lost: list[int] = []
     whole = ConnectionPool.many
 
-    def lose(self: ConnectionPool, commands: Any, wait_ms: int = 0) -> Any:
+    def lose(self: ConnectionPool, commands: Any, *times_ms: int) -> Any:
         if not lost and any(command.args[0] == "PEXPIRE" for command in commands):
             lost.append(1)
             raise ServerUnreachable(self.url, "cut")
-        return whole(self, commands, wait_ms)
+        return whole(self, commands, *times_ms)
 
     with running(module), Publisher("asker", settings=settings) as publisher:
         assert publisher.request("desk", 1) == 1
