@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -249,9 +250,12 @@ def test_user_and_password_go_to_every_node(settings: Settings, inboxes: list[st
 
 
 def test_a_single_server_is_told_apart(settings: Settings, masters: Masters) -> None:
-
-    with lone_server() as port, pytest.raises(ConfigurationError, match="not a cluster: write redis://127"):
-        ClusterTransport(f"redis+cluster://127.0.0.1:{port}").one(Command(("PING",)))
+    with (
+        lone_server() as port,
+        closing(ClusterTransport(f"redis+cluster://127.0.0.1:{port}")) as transport,
+        pytest.raises(ConfigurationError, match="not a cluster: write redis://127"),
+    ):
+        transport.one(Command(("PING",)))
     plain = Settings(home=settings.home, url=masters.url.replace("+cluster", ""), namespace=settings.namespace)
     elsewhere = next(str(key) for key in range(1000) if masters.owner(str(key)) is not masters.nodes[0])
     with connect(plain) as client, pytest.raises(ServerRefused, match=r"redis\+cluster://"):
