@@ -23,7 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/claude-comm demo
 
-# Three processes, of which one or another waits for something; each has servers of its own. A file stays whole, so that what its tests share is made once.
+# Three processes, of which one or another waits for something; each has servers of its own. A file stays whole, so
+# that what its tests share is made once.
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
