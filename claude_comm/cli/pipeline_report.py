@@ -15,7 +15,8 @@ from claude_comm.names import Keys
 from claude_comm.pipeline.check import Hop, PipelineReport, inspect
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.runtime.environment import settings_of_process
-from claude_comm.terminal.output import emit, emit_styled, style_of
+from claude_comm.terminal.output import emit, emit_styled
+from claude_comm.terminal.styles import style_of
 from claude_comm.transport.connect import connect
 
 EXIT_CODES = {"yes": 0, "no": 1, "undecided": 4, "undeclared": 4}

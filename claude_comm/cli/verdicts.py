@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from claude_comm.escaping import clean
 from claude_comm.schema.explanation import explain
 from claude_comm.schema.verdict import Verdict, at_a_gate
-from claude_comm.terminal.output import emit, emit_styled, style_of
+from claude_comm.terminal.output import emit, emit_styled
+from claude_comm.terminal.styles import style_of
 
 EXIT_CODES = {"compatible": 0, "incompatible": 1, "impossible": 1, "undecided": 4}
 

@@ -24,7 +24,9 @@ from claude_comm.store.activity import HopActivity
 from claude_comm.store.records import FileOperationRow
 from claude_comm.store.statistics import SessionSnapshot
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import FAILED, emit, emit_styled, emit_table, on_terminal, shorten
+from claude_comm.terminal.output import emit, emit_styled, emit_table, on_terminal, shorten
+from claude_comm.terminal.styles import FAILED
+from claude_comm.terminal.tables import numbers
 
 # For the default corpus of docs and package metadata; another folder is searched for words that its pages share.
 SEARCHES = ("streams", '"json schema"', "fast OR quick")
@@ -107,8 +109,7 @@ def summary(snapshot: SessionSnapshot, hops: list[HopActivity], elapsed_s: float
     emit(f"  {snapshot.failed} messages failed, {snapshot.pending} waiting")
     emit("")
     rows = [[hop.source, hop.target, hop.messages, *_latencies(hop)] for hop in hops]
-    columns = ["from", "to", "messages", "latency p50", "p95"]
-    emit_table(columns, rows, right=columns[2:])
+    emit_table(["from", "to", *numbers("messages", "latency p50", "p95")], rows)
 
 
 def unreadable(files: list[FileOperationRow]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+# Where the parts of `2026-01-31 09:30:00.000` begin and end.
+_YEAR, _MONTH, _CLOCK, _SECONDS, _MOMENT_CHARACTERS = 4, 5, 11, 19, 23
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -30,13 +34,17 @@ def moment(time_us: int) -> str:
         return f"{time_us} µs"
 
 
-def short_moment(time_us: int) -> str:
-    """A moment for a narrow column: the time of day for one of today, else date and minute."""
-    text = moment(time_us)
-    day, _, clock = text.partition(" ")
-    if not clock:
-        return text
-    return clock[:8] if day == datetime.now().date().isoformat() else f"{day} {clock[:5]}"
+def moments(times_us: Sequence[int]) -> list[str]:
+    """The moments of a column: on a terminal to the second, without what all of them have in common (the day where it
+    is today, the year where it is this one); elsewhere each whole."""
+    texts = [moment(time_us) for time_us in times_us]
+    if not sys.stdout.isatty() or any(len(text) != _MOMENT_CHARACTERS for text in texts):
+        return texts
+    today = datetime.now().date().isoformat()
+    if all(text.startswith(today) for text in texts):
+        return [text[_CLOCK:_SECONDS] for text in texts]
+    this_year = all(text.startswith(today[:_YEAR]) for text in texts)
+    return [text[_MONTH if this_year else 0 : _SECONDS] for text in texts]
 
 
 def size(count: float) -> str:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 from claude_comm.errors import ClaudeCommError
 from claude_comm.escaping import UNSAFE, clean, json_escape
+from claude_comm.terminal.styles import style_of
+from claude_comm.terminal.tables import Column, Columns, table
 
 # The same without what JSON's own writer escapes already, and without the line ends that it lays out with.
 _UNSAFE_IN_JSON = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "", 1))
-
-# What stands out, on a light terminal as on a dark one: what failed, and what is not decided yet.
-FAILED, OPEN, GOOD = "bold red", "bold magenta", "bold green"
-_OUTCOMES = {
-    **dict.fromkeys(("failed", "buried", "incompatible", "impossible", "unreadable", "not running"), FAILED),
-    **dict.fromkeys(("retrying", "undecided"), OPEN),
-}
 
 # File descriptors whose reader has left.
 _gone: set[int] = set()
@@ -91,24 +88,32 @@ def emit_styled(line: str, style: str) -> None:
     _rich_print(Text(line, style))
 
 
-def emit_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
-) -> None:
-    """A table: ruled on a terminal, without columns that are empty; aligned columns in a pipe.
-
-    `right` names the columns that hold numbers, `whole` those that a narrow terminal does not break into lines.
-    """
+def emit_table(columns: Columns, rows: Iterable[Sequence[object]]) -> None:
+    """A table: fitted to a terminal, without columns that are empty or for which there is no room; in a pipe aligned
+    columns, all of them and whole."""
+    layout = [Column(column) if isinstance(column, str) else column for column in columns]
     cells = [[clean(cell) for cell in row] for row in rows]
     if on_terminal():
-        _rich_table(columns, cells, right, whole)
+        width = terminal_width()
+        _rich_print(table(layout, cells, width), width)
         return
-    widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
-    for row in [list(columns), *cells]:
+    names = [column.name for column in layout]
+    widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
+    for row in [names, *cells]:
         padded = (
-            text.rjust(width) if name in right else text.ljust(width)
-            for name, text, width in zip(columns, row, widths, strict=True)
+            text.rjust(width) if column.kind == "number" else text.ljust(width)
+            for column, text, width in zip(layout, row, widths, strict=True)
         )
         emit("  ".join(padded).rstrip())
+
+
+def emit_pair(name: str, value: str, name_characters: int) -> None:
+    """A name and its value; what is wider than a terminal goes on below the value."""
+    lines = [clean(value)]
+    if on_terminal():
+        lines = textwrap.wrap(lines[0], max(terminal_width() - name_characters - 2, 20)) or lines
+    for label, line in zip([name, *[""] * len(lines)], lines, strict=False):
+        emit(f"{label.ljust(name_characters)}  {line}".rstrip())
 
 
 def emit_fields(fields: Mapping[str, object]) -> None:
@@ -121,16 +126,14 @@ def emit_fields(fields: Mapping[str, object]) -> None:
             emit_styled(f"{label.ljust(width)}  {clean(line)}".rstrip(), style)
 
 
-def style_of(name: str, value: str) -> str:
-    """How a value of this name is shown to a person: an outcome by what it is, the reason of a failure like one."""
-    if name in ("status", "verdict", "state"):
-        return _OUTCOMES.get(value, "")
-    return "red" if name in ("reason", "refused because") else ""
-
-
 def on_terminal() -> bool:
     """Whether a person reads the data."""
     return sys.stdout.isatty()
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; as COLUMNS says, where it is set."""
+    return shutil.get_terminal_size().columns
 
 
 def reader_gone() -> bool:
@@ -161,26 +164,10 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _rich_table(
-    columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str], whole: Sequence[str]
-) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(header_style="bold")
-    used = [at for at in range(len(columns)) if any(row[at] for row in cells)]
-    for name in (columns[at] for at in used):
-        justify: Literal["left", "right"] = "right" if name in right else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole or name in right)
-    for row in cells:
-        table.add_row(*(Text(row[at], style_of(columns[at], row[at])) for at in used))
-    _rich_print(table)
-
-
-def _rich_print(shown: Any) -> None:
+def _rich_print(shown: Any, width: int | None = None) -> None:
     from rich.console import Console
 
-    Console(highlight=False).print(shown)
+    Console(highlight=False, width=width).print(shown)
 
 
 def _safe_json(text: bytes) -> str:

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from claude_comm.terminal import output
+from claude_comm.terminal.tables import numbers
 
 HOSTILE = "a\x1b[2Jb\x07\r\n\x9b31mc\u202egnp.exe\u2066\u200b\ufeff\U000e0041\x7f[red]x[/red]"
 
@@ -34,7 +35,7 @@ def test_json_keeps_every_character_as_an_escape(capsys: pytest.CaptureFixture[s
 
 
 def test_a_table_in_a_pipe_is_aligned_text(capsys: pytest.CaptureFixture[str]) -> None:
-    output.emit_table(["id", "name"], [[1, "one"], [23, HOSTILE]], right=["id"])
+    output.emit_table([*numbers("id"), "name"], [[1, "one"], [23, HOSTILE]])
     head, first, second = capsys.readouterr().out.splitlines()
     assert (head, first) == ("id  name", " 1  one")
     assert second.isprintable()

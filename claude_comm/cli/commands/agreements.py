@@ -14,9 +14,18 @@ from claude_comm.ops import agreements
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.terminal.tables import Column, Columns
 from claude_comm.transport.connect import connect
 
 _ID_CHARACTERS = 12
+_COLUMNS: Columns = [
+    Column("id", "whole"),
+    Column("decided", "whole", rank=1),
+    *("producer", "consumer", "type"),
+    Column("verdict", "whole"),
+    Column("by", rank=3),
+    Column("why", rank=2, least=20),
+]
 
 
 def command(
@@ -44,9 +53,9 @@ def command(
     if as_json:
         emit_json([*matching, *({"id": id_, "unreadable": why_not} for id_, why_not in unreadable.items())])
     elif matching or unreadable:
-        rows = [*map(_cells, matching), *(_unreadable_cells(*pair) for pair in unreadable.items())]
-        columns = ["id", "decided", "producer", "consumer", "type", "verdict", "by", "why"]
-        emit_table(columns, rows, whole=["id"])
+        decided = formats.moments([stored.decided_us for stored in matching])
+        rows = [*map(_cells, matching, decided), *(_unreadable_cells(*pair) for pair in unreadable.items())]
+        emit_table(_COLUMNS, rows)
     else:
         say(f"no agreement with {module!r} yet." if module else "no agreement yet.")
 
@@ -55,10 +64,10 @@ def _unreadable_cells(id_: str, why_not: str) -> list[object]:
     return [id_[:_ID_CHARACTERS], "?", "?", "?", "?", "unreadable", "", why_not]
 
 
-def _cells(stored: Agreement) -> list[object]:
+def _cells(stored: Agreement, decided: str) -> list[object]:
     return [
         stored.id[:_ID_CHARACTERS],
-        formats.moment(stored.decided_us),
+        decided,
         stored.producer,
         stored.consumer,
         stored.type,

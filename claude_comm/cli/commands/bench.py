@@ -22,6 +22,7 @@ from claude_comm.names import Keys
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.terminal.tables import numbers
 
 # A payload of 200 bytes with the time that it was sent at.
 _TEXT = "x" * 178
@@ -54,7 +55,7 @@ def command(as_json: AsJson = False) -> None:
         emit_json(figures)
     else:
         rows = [(figure.name, f"{figure.value:,.{0 if figure.value > 100 else 3}f}", figure.unit) for figure in figures]
-        emit_table(["measured", "value", "unit"], rows, right=["value"])
+        emit_table(["measured", *numbers("value"), "unit"], rows)
 
 
 def measure(settings: Settings) -> list[Measured]:

@@ -9,9 +9,11 @@ from claude_comm.documents import form
 from claude_comm.store.statistics import PairStatistics, pair_statistics
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table
+from claude_comm.terminal.tables import Columns, numbers
 
-_COUNTS = ["source", "target", "messages", "handled", "failed", "pending"]
-_METRICS = ["success", "p50", "p95", "mean"]
+_PAIR = ["source", "target"]
+_COUNTS = numbers("messages", "handled", "failed", "pending")
+_METRICS = [*numbers("success", "p50"), *numbers("p95", rank=1), *numbers("mean", rank=2)]
 
 
 def command(file: DocumentFile, as_json: AsJson = False) -> None:
@@ -28,8 +30,8 @@ def command(file: DocumentFile, as_json: AsJson = False) -> None:
     if as_json:
         emit_json(pairs if full else [_counts(pair) for pair in pairs])
     else:
-        columns = _COUNTS + _METRICS if full else _COUNTS
-        emit_table(columns, [_cells(pair)[: len(columns)] for pair in pairs], right=columns[2:])
+        columns: Columns = [*_PAIR, *_COUNTS, *(_METRICS if full else [])]
+        emit_table(columns, [_cells(pair)[: len(columns)] for pair in pairs])
 
 
 def _counts(pair: PairStatistics) -> dict[str, object]:

@@ -13,7 +13,9 @@ from claude_comm.cloudevents import readable, shown
 from claude_comm.escaping import clean
 from claude_comm.store.conversations import Thread, Turn, conversation
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import emit_json, emit_styled, emit_table, on_terminal, say, shorten, style_of
+from claude_comm.terminal.output import emit_json, emit_styled, emit_table, on_terminal, say, shorten
+from claude_comm.terminal.styles import style_of
+from claude_comm.terminal.tables import numbers
 
 # How much of a payload a line shows.
 _PREVIEW_CHARACTERS = 60
@@ -52,9 +54,7 @@ def _show(thread: Thread) -> None:
             for reason in _reasons(turn):
                 emit_styled(clean(f"{'  ' * turn.depth}    {reason}"), "red")
         return
-    emit_table(
-        ["number", "after", "status", "thread"], [_cells(thread, turn) for turn in thread.turns], right=["number"]
-    )
+    emit_table([*numbers("number"), "after", "status", "thread"], [_cells(thread, turn) for turn in thread.turns])
 
 
 def _cells(thread: Thread, turn: Turn) -> list[object]:

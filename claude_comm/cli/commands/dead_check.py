@@ -13,6 +13,7 @@ from claude_comm.names import Keys, check_name
 from claude_comm.ops import registry
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import emit, emit_json, emit_table
+from claude_comm.terminal.tables import Column, numbers
 from claude_comm.transport.connect import connect
 
 
@@ -48,4 +49,4 @@ def _show(module: str, passing: int, refused: Counter[Rejection], as_json: bool)
     emit(f"{passing} of {passing + failing} would be accepted")
     if refused:
         rows = [[count, refusal.reason, refusal.path] for refusal, count in refused.most_common()]
-        emit_table(["count", "refused because", "path"], rows, right=["count"])
+        emit_table([*numbers("count"), Column("refused because", "wrap"), "path"], rows)

@@ -13,10 +13,20 @@ from claude_comm.delivery.burial import DeadGroup, groups
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say, shorten
+from claude_comm.terminal.tables import Column, Columns
 from claude_comm.transport.connect import connect
 
 # Of a reason in a table: enough to recognise it.
 _REASON_CHARACTERS = 120
+_COLUMNS: Columns = [
+    Column("count", "number"),
+    Column("module"),
+    Column("types", rank=2),
+    Column("reason", "wrap", least=20),
+    Column("path", rank=1),
+    Column("latest", "whole", rank=3),
+    Column("id", "whole"),
+]
 
 
 def command(
@@ -37,19 +47,18 @@ def command(
     if as_json:
         emit_json(grouped)
     elif grouped:
-        columns = ["count", "module", "types", "reason", "path", "latest", "id"]
-        emit_table(columns, map(_cells, grouped), right=["count"], whole=["id"])
+        emit_table(_COLUMNS, map(_cells, grouped, formats.moments([group.last_ms * 1000 for group in grouped])))
     else:
         say(f"nothing is buried by {module!r}." if module else "nothing is buried.")
 
 
-def _cells(group: DeadGroup) -> list[object]:
+def _cells(group: DeadGroup, latest: str) -> list[object]:
     return [
         group.count,
         group.module,
         ", ".join(group.types),
         shorten(group.reason, _REASON_CHARACTERS),
         group.path,
-        formats.moment(group.last_ms * 1000),
+        latest,
         group.example,
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated, Any
 
 import typer
@@ -14,12 +13,21 @@ from claude_comm.cloudevents import readable, shown
 from claude_comm.store import queries
 from claude_comm.store.records import MessageRow
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import emit_json, emit_table, on_terminal, say, shorten
+from claude_comm.terminal.output import emit_json, emit_table, say, shorten
+from claude_comm.terminal.tables import Column, Columns
 
-# How much of a payload a row shows: with the other columns it fits a wide terminal; in a pipe there is more room.
-_PREVIEW_CHARACTERS = 60
-_PIPED_PREVIEW_CHARACTERS = 240
-_LEAST_PREVIEW_CHARACTERS, _OTHER_COLUMNS = 18, 72
+# How much of a payload a row has in a pipe; a terminal shows what there is room for.
+_PREVIEW_CHARACTERS = 240
+_COLUMNS: Columns = [
+    Column("number", "number"),
+    Column("sent", "whole", rank=1),
+    Column("source", least=14),
+    Column("target", least=14),
+    Column("type", rank=2),
+    Column("session", rank=3),
+    Column("status", "whole"),
+    Column("data", least=18),
+]
 
 
 def command(
@@ -47,12 +55,7 @@ def command(
     if as_json:
         emit_json([_as_json(row) for row in rows])
     elif rows:
-        emit_table(
-            ["number", "sent", "source", "target", "type", "session", "status", "data"],
-            [_cells(row) for row in rows],
-            right=["number"],
-            whole=["sent", "status"],
-        )
+        emit_table(_COLUMNS, map(_cells, rows, formats.moments([row.time_us for row in rows])))
     else:
         say("no messages" + (" like that." if target or source or session else " yet."))
 
@@ -72,15 +75,6 @@ def _as_json(row: MessageRow) -> dict[str, Any]:
     }
 
 
-def _preview_characters() -> int:
-    """At most two lines of what the other columns leave of a terminal."""
-    if not on_terminal():
-        return _PIPED_PREVIEW_CHARACTERS
-    left = shutil.get_terminal_size().columns - _OTHER_COLUMNS
-    return min(max(2 * left, _LEAST_PREVIEW_CHARACTERS), _PREVIEW_CHARACTERS)
-
-
-def _cells(row: MessageRow) -> list[object]:
-    text = shorten(readable(row.data), _preview_characters())
-    sent = formats.short_moment(row.time_us) if on_terminal() else formats.moment(row.time_us)
+def _cells(row: MessageRow, sent: str) -> list[object]:
+    text = shorten(readable(row.data), _PREVIEW_CHARACTERS)
     return [row.number, sent, row.source, row.target, row.type, row.session, row.status, text]

@@ -25,6 +25,7 @@ from claude_comm.schema.bounded import check
 from claude_comm.schema.verdict import Incompatible
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_json, emit_table
+from claude_comm.terminal.tables import Column, Columns
 from claude_comm.transport.connect import connect
 
 _HISTORY = 20
@@ -60,8 +61,9 @@ def command(
     if others:
         emit_table(["version", "digest", "state"], [[one.version, one.digest[:12], one.state] for one in others])
         emit("")
-    columns = ["when", "what", "version", "by", "note"]
-    emit_table(columns, [[formats.moment(c.at_us), c.kind, c.version, c.by, c.note] for c in history], whole=["when"])
+    columns: Columns = [Column("when", "whole"), "what", "version", "by", Column("note", "wrap", least=20)]
+    when = formats.moments([change.at_us for change in history])
+    emit_table(columns, [[at, c.kind, c.version, c.by, c.note] for at, c in zip(when, history, strict=True)])
 
 
 def _as_document(standing: Standing, contracts: dict[str, Contract], history: list[Change]) -> dict[str, Any]:

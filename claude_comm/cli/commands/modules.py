@@ -17,10 +17,18 @@ from claude_comm.registry.releases import Release
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say, shorten
+from claude_comm.terminal.tables import Column, Columns
 from claude_comm.transport.connect import connect
 
 # Enough of a decoder's words to see what is wrong.
 _WHY_CHARACTERS = 80
+_COLUMNS: Columns = [
+    Column("module", least=12),
+    *("version", "state"),
+    Column("accepts", least=14),
+    Column("produces", rank=1, least=14),
+    *("instances", Column("last heartbeat", "whole", rank=2)),
+]
 
 
 def command(as_json: AsJson = False) -> None:
@@ -39,9 +47,8 @@ def command(as_json: AsJson = False) -> None:
         odd = [{"module": contract.module, "unreadable": contract.why} for contract in unreadable]
         emit_json([*map(as_document, directory.modules), *odd])
     elif directory.modules or unreadable:
-        columns = ["module", "version", "state", "accepts", "produces", "instances", "last heartbeat"]
         rows = [_cells(module, release, now_ms) for module in directory.modules for release in _shown(module)]
-        emit_table(columns, rows + [_unreadable_cells(contract) for contract in unreadable])
+        emit_table(_COLUMNS, rows + [_unreadable_cells(contract) for contract in unreadable])
     else:
         say("no module has registered yet.")
 

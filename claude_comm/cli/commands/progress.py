@@ -14,6 +14,14 @@ from claude_comm.store import queries
 from claude_comm.store.records import ProgressRow
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.terminal.tables import Column, Columns, numbers
+
+_COLUMNS: Columns = [
+    *("module", "task"),
+    *numbers("completed", "total", "percent"),
+    Column("session", rank=2),
+    Column("updated", "whole", rank=1),
+]
 
 
 def command(
@@ -28,8 +36,7 @@ def command(
     if as_json:
         emit_json([_as_json(row) for row in rows])
     elif rows:
-        columns = ["module", "task", "completed", "total", "percent", "session", "updated"]
-        emit_table(columns, map(_cells, rows), right=["completed", "total", "percent"])
+        emit_table(_COLUMNS, map(_cells, rows, formats.moments([row.time_us for row in rows])))
     else:
         say(f"no progress of {module!r} yet." if module else "no progress yet.")
 
@@ -38,7 +45,7 @@ def _as_json(row: ProgressRow) -> dict[str, Any]:
     return {**msgspec.structs.asdict(row), "percentage": row.percentage}
 
 
-def _cells(row: ProgressRow) -> list[object]:
+def _cells(row: ProgressRow, updated: str) -> list[object]:
     return [
         row.module,
         row.task,
@@ -46,5 +53,5 @@ def _cells(row: ProgressRow) -> list[object]:
         f"{row.total:g}",
         f"{row.percentage:.0f}%",
         row.session,
-        formats.moment(row.time_us),
+        updated,
     ]

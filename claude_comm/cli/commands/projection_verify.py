@@ -10,6 +10,7 @@ from claude_comm.names import Keys
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.store.verify import StreamCheck, Verification, verify
 from claude_comm.terminal.output import emit, emit_json, emit_table, say
+from claude_comm.terminal.tables import Column, numbers
 from claude_comm.transport.connect import connect
 
 
@@ -33,9 +34,8 @@ def command(as_json: AsJson = False) -> None:
 def _show(found: Verification) -> None:
     if found.streams:
         emit_table(
-            ["stream", "entries", "pruned", "missing", "differing", "digest"],
+            ["stream", *numbers("entries", "pruned", "missing", "differing"), Column("digest", rank=1)],
             [_cells(check) for check in found.streams],
-            right=["entries", "pruned", "missing", "differing"],
         )
     for problem in found.problems:
         emit(problem)

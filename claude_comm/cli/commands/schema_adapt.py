@@ -27,7 +27,8 @@ from claude_comm.schema.evolution.adapt import adapt as propose
 from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.validator import MAX_INSTANCE_DEPTH, compile_validator, deeper
 from claude_comm.schema.verdict import Json, Policy, Undecided
-from claude_comm.terminal.output import GOOD, OPEN, emit, emit_document, emit_json, emit_styled, say
+from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, say
+from claude_comm.terminal.styles import GOOD, OPEN
 
 Message = Annotated[
     str,

@@ -14,6 +14,7 @@ from claude_comm.schema.evolution.diff import Change, Difference
 from claude_comm.schema.evolution.diff import diff as compare
 from claude_comm.schema.verdict import Compatible
 from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.terminal.tables import Column
 
 _WHOM = {"both": "both", "producers": "producers only", "consumers": "consumers only", "neither": "neither"}
 
@@ -49,7 +50,9 @@ def _as_json(subject: Change | Difference, **instead: Any) -> dict[str, Any]:
 def _show(difference: Difference) -> None:
     if difference.changes:
         rows = [(change.path, change.rule, change.sentence, _WHOM[change.safe_for]) for change in difference.changes]
-        emit_table(["path", "rule", "change", "safe for"], rows)
+        emit_table(
+            ["path", Column("rule", rank=1), Column("change", "wrap", least=24), Column("safe for", "whole")], rows
+        )
     for verdict, title in ((difference.for_producers, "old to new"), (difference.for_consumers, "new to old")):
         if not isinstance(verdict, Compatible):
             verdicts.show(verdict, title)

@@ -22,7 +22,8 @@ from claude_comm.escaping import clean
 from claude_comm.schema.bounded import check
 from claude_comm.schema.dialect import dialect_of
 from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Reason, Undecided, Verdict
-from claude_comm.terminal.output import FAILED, GOOD, OPEN, emit, emit_document, emit_json, emit_styled, shorten
+from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, shorten
+from claude_comm.terminal.styles import FAILED, GOOD, OPEN
 
 _STYLES = {"compatible": GOOD, "incompatible": FAILED, "impossible": FAILED, "undecided": OPEN}
 _POLICIES = {

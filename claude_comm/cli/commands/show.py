@@ -19,6 +19,7 @@ from claude_comm.store.adaptations import Adaptation
 from claude_comm.store.records import DeliveryRow, MessageRow
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table
+from claude_comm.terminal.tables import Column, numbers
 
 
 def command(
@@ -46,7 +47,9 @@ def command(
     emit_fields(_fields(row))
     if deliveries:
         emit("")
-        emit_table(["consumer", "status", "attempts", "latency", "reason"], map(_cells, deliveries))
+        emit_table(
+            ["consumer", "status", *numbers("attempts", "latency"), Column("reason", "wrap")], map(_cells, deliveries)
+        )
     for one in adapted:
         emit("")
         emit_fields(_adapted(row, one))

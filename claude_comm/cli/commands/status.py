@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,6 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
-from claude_comm.escaping import clean
 from claude_comm.names import Keys
 from claude_comm.ops import dead, heartbeats, registry
 from claude_comm.ops import server as ops
@@ -24,13 +24,23 @@ from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters
 from claude_comm.store.database import open_database
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import emit, emit_json, emit_table, say
+from claude_comm.terminal.output import emit, emit_json, emit_pair, emit_table, on_terminal, say
+from claude_comm.terminal.tables import Column, numbers
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
 SERVER = "server"
 # Of the names that nobody has, how many are named.
 SHOWN = 5
+_NAME_CHARACTERS = 11
+_STREAM_COLUMNS = [
+    Column("stream", least=20),
+    *numbers("entries"),
+    Column("oldest", "number", rank=1),
+    *numbers("behind", "later", "dead"),
+    Column("held by"),
+]
+_GROUP_COLUMNS = [Column("stream", least=20), Column("group", least=12), *numbers("lag", "pending", "instances")]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,40 +191,64 @@ def _runs(settings: Settings, name: str) -> bool:
 
 
 def _show(report: Status) -> None:
-    emit(clean(f"home         {report.home}"))
-    emit(clean(f"namespace    {report.namespace}"))
-    emit(clean(f"server       {_server(report)}"))
-    for address, facts in report.masters.items():
-        emit(clean(f"  master     {_described(facts, address) if facts else f'{address} does not answer'}"))
-    for name, service in report.workers.items():
-        emit(clean(f"{name.ljust(11)}  {_worker(service)}"))
-    for name, counts in ((LOST, report.lost), (DUPLICATES, report.duplicates)):
-        if counts:
-            by_module = ", ".join(f"{count} by {module}" for module, count in counts.items())
-            emit(clean(f"{name.ljust(11)}  {by_module}"))
-    if report.newer:
-        emit(f"newer        {report.newer} entries that a newer release wrote: upgrade this program to read them")
-    for module, names in report.awaited.items():
-        emit(clean(f"waits        messages of {module}, until there is: {', '.join(names)}"))
-    for module, count in report.dropped.items():
-        too_many = "the oldest: more than CLAUDE_COMM_KEEP_DEAD"
-        emit(clean(f"dropped      {count} buried messages of {module}, {too_many}"))
-    if report.unknown:
-        some = ", ".join(f"{name} ({count})" for name, count in list(report.unknown.items())[:SHOWN])
-        more = f" and {len(report.unknown) - SHOWN} more" if len(report.unknown) > SHOWN else ""
-        emit(clean(f"nobody has   {some}{more}: messages wait there; `claude-comm forget NAME` removes such a name"))
+    for name, value in _facts(report):
+        emit_pair(name, value, _NAME_CHARACTERS)
     if not report.streams:
         say("no streams yet.")
         return
     emit("")
-    numbers = ["entries", "oldest", "behind", "later", "dead"]
-    rows = [_stream_cells(stream, report.behind.get(stream.key, 0)) for stream in report.streams]
-    emit_table(["stream", *numbers, "held by"], rows, right=numbers)
-    groups = [(stream.key, group) for stream in report.streams for group in stream.groups]
+    labels = {stream.key: _stream_name(report, stream.key) for stream in report.streams}
+    rows = [[labels[stream.key], *_stream_cells(stream, report.behind.get(stream.key, 0))] for stream in report.streams]
+    emit_table(_STREAM_COLUMNS, rows)
+    if on_terminal():
+        _show_held(report, labels)
+    groups = [[labels[stream.key], *_group_cells(group)] for stream in report.streams for group in stream.groups]
     if groups:
         emit("")
-        columns = ["lag", "pending", "instances"]
-        emit_table(["stream", "group", *columns], [_group_cells(*pair) for pair in groups], right=columns)
+        emit_table(_GROUP_COLUMNS, groups)
+
+
+def _facts(report: Status) -> Iterator[tuple[str, str]]:
+    """What there is to say beside the streams."""
+    yield "home", report.home
+    yield "namespace", report.namespace
+    yield SERVER, _server(report)
+    for address, facts in report.masters.items():
+        yield "  master", _described(facts, address) if facts else f"{address} does not answer"
+    for name, service in report.workers.items():
+        yield name, _worker(service)
+    for name, counts in ((LOST, report.lost), (DUPLICATES, report.duplicates)):
+        if counts:
+            yield name, ", ".join(f"{count} by {module}" for module, count in counts.items())
+    if report.newer:
+        yield "newer", f"{report.newer} entries that a newer release wrote: upgrade this program to read them"
+    for module, names in report.awaited.items():
+        yield "waits", f"messages of {module}, until there is: {', '.join(names)}"
+    for module, count in report.dropped.items():
+        yield "dropped", f"{count} buried messages of {module}, the oldest: more than CLAUDE_COMM_KEEP_DEAD"
+    if report.unknown:
+        some = ", ".join(f"{name} ({count})" for name, count in list(report.unknown.items())[:SHOWN])
+        more = f" and {len(report.unknown) - SHOWN} more" if len(report.unknown) > SHOWN else ""
+        yield "nobody has", f"{some}{more}: messages wait there; `claude-comm forget NAME` removes such a name"
+
+
+def _show_held(report: Status, labels: Mapping[str, str]) -> None:
+    """What keeps entries from being trimmed, each reason once: as a column it would be wider than the rest."""
+    streams_by_reason: dict[str, list[str]] = {}
+    for stream in report.streams:
+        if stream.held:
+            streams_by_reason.setdefault(stream.held, []).append(labels[stream.key])
+    for reason, streams in streams_by_reason.items():
+        more = f" and {len(streams) - SHOWN} more" if len(streams) > SHOWN else ""
+        emit("")
+        emit_pair("not trimmed", f"{', '.join(streams[:SHOWN])}{more}", _NAME_CHARACTERS)
+        emit_pair("  because", reason, _NAME_CHARACTERS)
+
+
+def _stream_name(report: Status, key: str) -> str:
+    """A person reads `indexer inbox`, a program the key."""
+    parsed = Keys(report.namespace).parse_stream(key.encode())
+    return f"{parsed.name} {parsed.kind}" if parsed and on_terminal() else key
 
 
 def _worker(service: Service | None) -> str:
@@ -230,12 +264,12 @@ def _stream_cells(stream: StreamFacts, behind: int) -> list[object]:
     if stream.next_due_ms is not None:
         wait_s = stream.next_due_ms / 1000 - time.time()
         waiting += f" (next in {formats.span(wait_s)})" if wait_s > 0 else " (due)"
-    return [stream.key, stream.entries, oldest, behind, waiting, stream.dead, stream.held or "-"]
+    return [stream.entries, oldest, behind, waiting, stream.dead, "" if on_terminal() else stream.held or "-"]
 
 
-def _group_cells(stream: str, group: GroupFacts) -> list[object]:
+def _group_cells(group: GroupFacts) -> list[object]:
     lag = f"{group.lag}{'+' if group.at_least else ''}"
-    return [stream, group.name, lag, group.pending, group.consumers]
+    return [group.name, lag, group.pending, group.consumers]
 
 
 def _server(report: Status) -> str:

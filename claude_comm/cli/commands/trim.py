@@ -17,6 +17,7 @@ from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say
+from claude_comm.terminal.tables import Column, numbers
 from claude_comm.transport.connect import connect
 
 
@@ -49,7 +50,7 @@ def command(
         return
     trimmed_column = "would trim" if dry_run else "trimmed"
     cells = [[row.stream, row.entries, formats.size(row.bytes), row.held or "-"] for row in rows]
-    emit_table(["stream", trimmed_column, "freed", "held by"], cells, right=[trimmed_column, "freed"])
+    emit_table(["stream", *numbers(trimmed_column, "freed"), Column("held by", "wrap")], cells)
 
 
 def trimmed(settings: Settings, *, dry_run: bool) -> list[TrimmedStream]:
