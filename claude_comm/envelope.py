@@ -198,6 +198,10 @@ class Template:
             data = _encode(payload)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise unsendable(payload, error) from None
+        return self.frame(id_, time_us, data, last)
+
+    def frame(self, id_: str, time_us: int, data: bytes, last: bytes = b"") -> bytes:
+        """One whose payload is MessagePack already. Raises TooLarge."""
         body = b"".join((self._start, id_.encode(), self._middle, time_us.to_bytes(8, "big"), self._end, last, data))
         if len(body) > self._max_bytes:
             raise TooLarge("this message", len(body), self._max_bytes)

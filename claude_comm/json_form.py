@@ -64,6 +64,19 @@ def written(form: Any) -> msgspec.Raw:
     return msgspec.Raw(data)
 
 
+def typed_form(payload: object, decode: Callable[[bytes], Any], *, floats: bool) -> bytes | None:
+    """The payload as MessagePack where that is its JSON form and decodes as a type; None for anything else.
+
+    `decode` takes nothing but what JSON has; where it takes `floats`, those that are not finite are looked for here.
+    """
+    try:
+        data = _encode(payload)
+        decode(data)
+    except UNFIT:
+        return None
+    return None if floats and may_hold_not_finite(data) else data
+
+
 def unsendable(payload: object, error: Exception) -> EncodeError:
     """Why a payload has no MessagePack, once writing it has failed."""
     place = _place(payload, _too_long) if isinstance(error, OverflowError) else ""
@@ -74,8 +87,13 @@ def unsendable(payload: object, error: Exception) -> EncodeError:
 
 def refuse_not_finite(data: bytes, form: Any) -> None:
     """Raises EncodeError for NaN and the infinities in a payload and in bytes that hold its MessagePack."""
-    if (0x7F in data or 0xFF in data) and _NOT_FINITE.search(data) and (place := _place(form, _not_finite)):
+    if may_hold_not_finite(data) and (place := _place(form, _not_finite)):
         raise EncodeError(f"{place} is not a finite number, which JSON does not have: send null or text instead.")
+
+
+def may_hold_not_finite(data: bytes) -> bool:
+    """Whether NaN or an infinity may be in MessagePack."""
+    return (0x7F in data or 0xFF in data) and _NOT_FINITE.search(data) is not None
 
 
 def _not_finite(value: Any) -> bool:

@@ -18,20 +18,22 @@ from typing import Any
 import msgspec
 
 from claude_comm.client.identity import Identity
-from claude_comm.envelope import MSGPACK, is_json
+from claude_comm.envelope import MSGPACK, is_json, pack
 from claude_comm.errors import AgreementBroken, ClaudeCommError, EncodeError
-from claude_comm.json_form import json_form, written
+from claude_comm.json_form import json_form, typed_form, written
 from claude_comm.negotiation.agreement import Agreement, require
 from claude_comm.registry.contracts import Enforcement as Mode
 from claude_comm.telemetry.logs import get_logger
 
 
 class Held(msgspec.Struct, frozen=True):
-    """An agreement and what enforces it. `open`: null may be allowed somewhere, which NaN is to a validator."""
+    """An agreement and what enforces it: whatever `typed` decodes need not be validated. `open`: null may be allowed
+    somewhere, which NaN is to a validator."""
 
     agreement: Agreement
     validators: list[Any]
     open: bool
+    typed: Any
 
 
 class Enforcement:
@@ -46,12 +48,14 @@ class Enforcement:
         """From now on, messages of this type to this consumer go under it. Raises NegotiationRefused."""
         # The validators take longer to import than a publisher without agreements.
         from claude_comm.schema.validation.enforced import may_take_null, under
+        from claude_comm.schema.validation.typed_decoder import typed_decoder
         from claude_comm.schema.validation.validator import compile_validator
 
         require(agreement)
         schemas = under(agreement.policy, agreement.produced) if self._mode != "off" else []
         validators = [compile_validator(schema) for schema in schemas]
-        held = Held(agreement, validators, any(map(may_take_null, schemas or [agreement.produced])))
+        typed = typed_decoder(schemas[0]) if len(schemas) == 1 else None
+        held = Held(agreement, validators, any(map(may_take_null, schemas or [agreement.produced])), typed)
         self._held[agreement.consumer, agreement.type] = held
         return agreement
 
@@ -92,16 +96,25 @@ class Enforcement:
             return "", payload
         return self._checked(held, target, type, payload, content_type)
 
-    def checker(self, target: str, type: str) -> tuple[str, Callable[[object], object]]:
-        """The same for many payloads of one kind that is not `judged_singly`: the id, and what gives each payload its
+    def encoder(self, target: str, type: str) -> tuple[str, Callable[[object], bytes]]:
+        """The same for many payloads of one kind that is not `judged_singly`: the id, and what encodes each in its
         form."""
         held = self._held[target, type]
         if isinstance(held, ClaudeCommError):
-            return "", lambda payload: self.check(target, type, payload)[1]
-        return held.agreement.id, lambda payload: self._checked(held, target, type, payload, MSGPACK)[1]
+            return "", lambda payload: bytes(pack(self.check(target, type, payload)[1]))
+        slowly: Callable[[object], bytes] = lambda payload: bytes(  # noqa: E731
+            pack(self._checked(held, target, type, payload, MSGPACK)[1])
+        )
+        typed = held.typed
+        if typed is None:
+            return held.agreement.id, slowly
+        decode, floats = typed.decode, typed.floats
+        return held.agreement.id, lambda payload: typed_form(payload, decode, floats=floats) or slowly(payload)
 
     def _checked(self, held: Held, target: str, type: str, payload: object, content_type: str) -> tuple[str, object]:
         if content_type == MSGPACK:
+            if held.typed and (body := typed_form(payload, held.typed.decode, floats=held.typed.floats)):
+                return held.agreement.id, msgspec.Raw(body)
             form = data = json_form(payload)
             if held.open:
                 data = written(form)

@@ -131,10 +131,10 @@ class Outgoing:
                 Post(stream, fill(id_, time_us, data)) for fill, id_, (_, data) in zip(fills, ids, judged, strict=True)
             ]
         if self.agreed(target, type):
-            agreement, checked = self._enforcement.checker(target, type)
-            fill = self._form(target, type, session, agreement, times).fill
+            agreement, encode = self._enforcement.encoder(target, type)
+            frame = self._form(target, type, session, agreement, times).frame
             # One by one: ten thousand forms at once cost the collector of cycles more than they cost to make.
-            return ids, [Post(stream, fill(id_, time_us, checked(data))) for id_, data in zip(ids, datas, strict=True)]
+            return ids, [Post(stream, frame(id_, time_us, encode(data))) for id_, data in zip(ids, datas, strict=True)]
         fill = self._form(target, type, session, "", times).fill
         return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import decimal
+import math
 import os
 import signal
 import threading
@@ -16,6 +19,7 @@ from claude_comm import AsyncPublisher, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import (
     AgreementBroken,
+    EncodeError,
     InvalidName,
     NegotiationRefused,
     ServerUnreachable,
@@ -99,6 +103,51 @@ def test_an_unknown_target_is_named_with_the_near_one(client: Client, settings: 
     accept(client, settings, "till", order=ORDER)
     with Publisher("shop", settings=settings) as publisher, pytest.raises(UnknownModule, match="Did you mean 'till'"):
         publisher.negotiate("tiller", ORDER, type="order")
+
+
+MOMENT = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+
+
+class Sale(msgspec.Struct):
+    price: Any
+
+
+@pytest.mark.parametrize(
+    ("price", "form"),
+    [(3, 3), (2.5, 2.5), (decimal.Decimal("1.5"), "1.5"), (MOMENT, 0)],
+)
+def test_what_is_sent_under_an_agreement_is_in_its_json_form_or_refused(
+    client: Client, settings: Settings, price: Any, form: Any
+) -> None:
+    text = {"type": "object", "properties": {"price": {"type": ["number", "string"], "maxLength": 3}}}
+    accept(client, settings, "till", sale=text)
+    with Publisher("shop", settings=settings) as publisher:
+        publisher.negotiate("till", text, type="sale")
+        for sale in (Sale(price), {"price": price}):
+            if form == 0:
+                with pytest.raises(AgreementBroken, match="price"):
+                    publisher.publish_many("till", [sale], type="sale")
+                with pytest.raises(AgreementBroken, match="price"):
+                    publisher.publish("till", sale, type="sale")
+                continue
+            publisher.publish_many("till", [sale], type="sale")
+            publisher.publish("till", sale, type="sale")
+    assert [envelope.payload() for envelope in sent(client, settings, "till")] == [{"price": form}] * 4 * (form != 0)
+
+
+@pytest.mark.parametrize("price", [math.nan, -math.inf])
+def test_a_float_that_is_not_finite_is_refused_under_an_agreement(
+    client: Client, settings: Settings, price: float
+) -> None:
+    accept(client, settings, "till", sale=ORDER)
+    with Publisher("shop", settings=settings) as publisher:
+        publisher.negotiate("till", ORDER, type="sale")
+        for payload in ({"price": price}, {"price": 1.0, "more": price}):
+            with pytest.raises((EncodeError, AgreementBroken)):
+                publisher.publish_many("till", [{"price": 1.0}, payload], type="sale")
+            with pytest.raises((EncodeError, AgreementBroken)):
+                publisher.publish("till", payload, type="sale")
+    assert sent(client, settings, "till") == []
 
 
 def test_a_struct_is_its_own_schema(client: Client, settings: Settings) -> None:
