@@ -43,6 +43,10 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("module retire", "Retire a version of a module's contract, or all."),
         CommandEntry("contract approve", "Approve a pending version of a contract, for a partner that it breaks."),
         CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
+        CommandEntry("export asyncapi", "Write the registered modules as an AsyncAPI 3.1.0 document."),
+        CommandEntry("export schemas", "Write the schemas of the registered contracts as one JSON Schema document."),
+        CommandEntry("export agent-card", "Write a module as an A2A 1.0 agent card."),
+        CommandEntry("export cloudevents", "Write messages as a batch of CloudEvents in JSON."),
         CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
         CommandEntry("negotiate", "Negotiate what one registered module sends to another."),
         CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
@@ -99,6 +103,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 GROUPS = {
     "projection": "Verify, rebuild, prune, back up and export the projection.",
     "module": "Show, register, check and retire the contracts of modules.",
+    "export": "Write what is registered in the formats of AsyncAPI, JSON Schema, A2A and CloudEvents.",
     "contract": "Approve pending versions of contracts.",
     "dead": "List, show, check, redrive and purge buried messages.",
     "schema": "Explain, infer, compare and adapt schemas.",

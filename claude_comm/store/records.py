@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.envelope import Envelope
 from claude_comm.errors import DecodeError
 from claude_comm.store.timestamps import iso
 
@@ -47,6 +48,26 @@ class MessageRow(msgspec.Struct, frozen=True):
     def timestamp(self) -> str:
         """When it was sent, as ISO 8601 text in UTC."""
         return iso(self.time_us)
+
+    @property
+    def envelope(self) -> Envelope:
+        """The message as it travelled, as far as it is stored."""
+        return Envelope(
+            id=self.id,
+            source=self.source,
+            target=self.target,
+            type=self.type,
+            time=self.time_us,
+            session=self.session,
+            correlation=self.correlation,
+            causation=self.causation,
+            reply_to=self.reply_to,
+            agreement=self.agreement,
+            traceparent=self.traceparent,
+            content_type=self.content_type,
+            headers=self.headers,
+            data=msgspec.Raw(self.data),
+        )
 
     def payload(self) -> Any:
         """The payload decoded. Raises DecodeError."""

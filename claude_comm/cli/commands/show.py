@@ -11,7 +11,6 @@ from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import cloudevent, readable
-from claude_comm.envelope import Envelope
 from claude_comm.json_form import json_form
 from claude_comm.schema.evolution.adapter import apply, read
 from claude_comm.store import adaptations, queries
@@ -42,7 +41,7 @@ def command(
         adapted = adaptations.of_message(database, row.id, row.source)
     if as_json:
         applied = " ".join(f"{one.consumer}={one.adapter}" for one in adapted)
-        emit_json(cloudevent(_envelope(row), row.timestamp, number=row.number, status=row.status, adapters=applied))
+        emit_json(cloudevent(row.envelope, row.timestamp, number=row.number, status=row.status, adapters=applied))
         return
     emit_fields(_fields(row))
     if deliveries:
@@ -53,25 +52,6 @@ def command(
     for one in adapted:
         emit("")
         emit_fields(_adapted(row, one))
-
-
-def _envelope(row: MessageRow) -> Envelope:
-    return Envelope(
-        id=row.id,
-        source=row.source,
-        target=row.target,
-        type=row.type,
-        time=row.time_us,
-        session=row.session,
-        correlation=row.correlation,
-        causation=row.causation,
-        reply_to=row.reply_to,
-        agreement=row.agreement,
-        traceparent=row.traceparent,
-        content_type=row.content_type,
-        headers=row.headers,
-        data=msgspec.Raw(row.data),
-    )
 
 
 def _fields(row: MessageRow) -> dict[str, object]:
@@ -101,7 +81,7 @@ def _adapted(row: MessageRow, one: Adaptation) -> dict[str, object]:
     """What a consumer had in the place of the message."""
     fields: dict[str, object] = {"adapted for": one.consumer, "adapter": one.adapter}
     if one.steps:
-        form = apply(read(one.steps), json_form(_envelope(row).payload()))
+        form = apply(read(one.steps), json_form(row.envelope.payload()))
         fields |= {"steps": one.steps, "data": msgspec.json.format(msgspec.json.encode(form)).decode()}
     return fields
 
