@@ -8,7 +8,7 @@ names follow CloudEvents 1.0 where it has one.
 from __future__ import annotations
 
 from builtins import type as type_
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, overload
 
 import msgspec
@@ -89,7 +89,8 @@ class _Versioned(msgspec.Struct):
     v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION
 
 
-_encode = msgspec.msgpack.Encoder(enc_hook=foreign).encode
+_encoder = msgspec.msgpack.Encoder(enc_hook=foreign)
+_encode, _encode_into = _encoder.encode, _encoder.encode_into
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
@@ -191,6 +192,22 @@ class Template:
     def fill_expiring(self, id_: str, time_us: int, expires_us: int, payload: object) -> bytes:
         """One of those that expire. Raises as `fill`."""
         return self.fill(id_, time_us, payload, expires_us.to_bytes(8, "big") + self._last)
+
+    def fill_all(self, ids: Sequence[str], time_us: int, payloads: Iterable[object]) -> list[bytes]:
+        """`fill` for many of one time."""
+        buffer = bytearray(self._start + _ANY_ID.encode() + self._middle + time_us.to_bytes(8, "big") + self._end)
+        id_at, size, bodies = slice(len(self._start), len(self._start) + len(_ANY_ID)), len(buffer), []
+        for id_, payload in zip(ids, payloads, strict=True):
+            buffer[id_at] = id_.encode()
+            # The payload is written where it belongs: written by itself and copied it would be allocated twice.
+            try:
+                _encode_into(payload, buffer, size)
+            except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+                raise unsendable(payload, error) from None
+            if len(buffer) > self._max_bytes:
+                raise TooLarge("this message", len(buffer), self._max_bytes)
+            bodies.append(bytes(buffer))
+        return bodies
 
     def fill(self, id_: str, time_us: int, payload: object, last: bytes = b"") -> bytes:
         """One of them. The id has 36 characters, the time is after 1970-01-01T01:12. Raises EncodeError or TooLarge."""

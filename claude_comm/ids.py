@@ -41,8 +41,13 @@ def uuid7s(time_us: int, entropy: bytes, count: int) -> list[str]:
 
     A counter takes the leftmost random bits (RFC 9562, section 6.2, method 1); 48 random bits remain.
     """
-    start, random = moment(time_us), entropy.hex()
-    return [f"{start}-{0x8000 | n:04x}-{random[12 * n : 12 * n + 12]}" for n in range(count)]
+    start, random = moment(time_us), entropy.hex("-", BATCH_ENTROPY_BYTES).split("-")
+    ids: list[str] = []
+    for first in range(0, count, 256):
+        group = f"{start}-{0x80 | first >> 8:02x}"
+        parts = random[first : min(first + 256, count)]
+        ids += [f"{group}{low}-{part}" for low, part in zip(_BYTES, parts, strict=False)]
+    return ids
 
 
 def moment(time_us: int) -> str:
@@ -51,6 +56,7 @@ def moment(time_us: int) -> str:
     return _millisecond(millis) + _FRACTIONS[micros]
 
 
+_BYTES = [f"{number:02x}" for number in range(256)]
 _FRACTIONS = [f"{(micros << 12) // 1000:03x}" for micros in range(1000)]
 
 

@@ -159,7 +159,13 @@ def test_a_form_writes_what_the_encoder_writes(
     id_ = str(uuid.UUID(int=time_us))
     like = Envelope(id=id_, source=source, target=target, type=type, time=1, session=session, agreement=agreement)
     whole = msgspec.structs.replace(like, time=time_us, data=pack(payload))
-    assert Template(like, max_bytes=10**6).fill(id_, time_us, payload) == encode(whole)
+    form = Template(like, max_bytes=10**6)
+    assert form.fill(id_, time_us, payload) == encode(whole)
+    other = str(uuid.UUID(int=time_us + 1))
+    assert (
+        form.fill_all([other, id_, id_], time_us, ["longer than the next" * 20, payload, payload])[1:]
+        == [encode(whole)] * 2
+    )
 
 
 def test_a_form_holds_its_messages_to_the_limit_and_to_what_can_be_written() -> None:
@@ -168,3 +174,7 @@ def test_a_form_holds_its_messages_to_the_limit_and_to_what_can_be_written() -> 
         form.fill("i" * 36, 2**40, "x" * 1_000)
     with pytest.raises(EncodeError):
         form.fill("i" * 36, 2**40, object())
+    with pytest.raises(TooLarge):
+        form.fill_all(["i" * 36], 2**40, ["x" * 1_000])
+    with pytest.raises(EncodeError):
+        form.fill_all(["i" * 36] * 2, 2**40, ["fine", object()])

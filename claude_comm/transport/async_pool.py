@@ -20,12 +20,12 @@ from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.transport.async_connection import AsyncConnection
 from claude_comm.transport.pool import (
-    APPEND_PART,
     CONNECT_TIMEOUT_S,
     REPLY_TIMEOUT_S,
     outcomes,
     pack,
     packed,
+    parts,
     translate,
     translated,
 )
@@ -85,8 +85,7 @@ class AsyncConnectionPool:
 
     async def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
-        parts = (posts[start : start + APPEND_PART] for start in range(0, len(posts), APPEND_PART))
-        replies = await self._exchange(((packed(part), len(part)) for part in parts), within_ms / 1000)
+        replies = await self._exchange(((packed(part), len(part)) for part in parts(posts)), within_ms / 1000)
         return outcomes(replies, self.close_idle)
 
     def begin(self, posts: Sequence[Post], done: Landed) -> bool:

@@ -135,8 +135,8 @@ class Outgoing:
             frame = self._form(target, type, session, agreement, times).frame
             # One by one: ten thousand forms at once cost the collector of cycles more than they cost to make.
             return ids, [Post(stream, frame(id_, time_us, encode(data))) for id_, data in zip(ids, datas, strict=True)]
-        fill = self._form(target, type, session, "", times).fill
-        return ids, [Post(stream, fill(id_, time_us, data)) for id_, data in zip(ids, datas, strict=True)]
+        bodies = self._form(target, type, session, "", times).fill_all(ids, time_us, datas)
+        return ids, [Post(stream, body) for body in bodies]
 
     def event(self, event: Event, session: str) -> Post:
         """An event of this module, as it is sent. Raises ConfigurationError."""
