@@ -7,7 +7,7 @@ from __future__ import annotations
 
 # A third of the lease: two renewals may be lost before another consumer may claim the delivery.
 RENEW_FRACTION = 1 / 3
-# A delivery that was handed out this often and never ended has killed its consumers.
+# A delivery that was handed to handlers this often and never ended has killed its consumers.
 MAX_DELIVERIES = 5
 # How often a consumer looks for what others left behind. A scan of what is pending costs the server some 50 µs;
 # the wait after a planned stop is at most this, after a kill the lease and this.

@@ -1,4 +1,4 @@
-"""Taking messages off streams: groups, reads, claims, acks and burials.
+"""Taking messages off streams: groups, reads, acks and burials.
 
 Law: one stream a command, so that it holds on a cluster; `read_together` alone names several, and is for one server. A
 delivery ends in the same breath as its event is written: the answer of a request, XACK and the event's XADD travel in
@@ -23,13 +23,7 @@ from claude_comm.ops.when_full import force, retry_if_full
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
-# Whose name deliveries wait under that were given back. It cannot be an instance's.
-HEAP = "(given back)"
-# Longer than any lease: a day.
-_UNTOUCHED_MS = 86_400_000
 _TAKEN = (bytes, int)
-# How many are given back or renewed in one step: the server does nothing else meanwhile.
-STEP_LIMIT = 500
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -60,14 +54,6 @@ class Why(msgspec.Struct, frozen=True):
     path: str = ""
     schema_path: str = ""
     traceback: str = ""
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """What a claim returned: entries to handle, the cursor to go on from, and ids that the stream no longer has."""
-
-    entries: list[Entry]
-    cursor: str
-    lost: list[str]
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -171,45 +157,21 @@ def read_together(
     return [(reader, _entries(reader, found)) for reader in readers if reader.stream.encode() in found]
 
 
-def read_apart(readers: Sequence[Reader], *, count: int) -> Operation[list[tuple[Reader, list[Entry]]]]:
-    """`read` of several streams wherever they are, side by side and without waiting: up to `count` of each.
-
-    What a node did not answer is left out where another brought something, else raised.
-    """
+def read_apart(
+    readers: Sequence[Reader], *, count: int
+) -> Operation[tuple[list[tuple[Reader, list[Entry]]], TransportError | None]]:
+    """`read` of several streams wherever they are, side by side and without waiting: up to `count` of each; and what
+    a node refused, or did not answer, where another brought something. Else that is raised."""
     replies = yield Batch(tuple(Command(_reading(reader, count, 0)) for reader in readers))
+    failed = next((reply for reply in replies if isinstance(reply, TransportError)), None)
     found = [
         (reader, _entries(reader, reply))
         for reader, reply in zip(readers, replies, strict=True)
         if reply and not isinstance(reply, TransportError)
     ]
-    if not found:
-        for reply in replies:
-            if isinstance(reply, TransportError):
-                raise reply
-    return found
-
-
-def own(reader: Reader, *, cursor: str, count: int) -> Operation[Claimed]:
-    """What is pending for this very consumer, after the cursor: what it had when it was killed, or when its
-    connection was cut. The cursor of the answer is "" at the end."""
-    reply = yield Command(
-        ("XREADGROUP", "GROUP", reader.group, reader.consumer, "COUNT", count, "STREAMS", reader.stream, cursor)
-    )
-    rows = reply[reader.stream.encode()] if reply else []
-    lost = [fields[0] for fields in rows if fields[1] is None]
-    if lost:
-        yield Command(("XACK", reader.stream, reader.group, *lost))
-    entries = yield from _counted(reader, [_entry(reader.stream, fields) for fields in rows if fields[1] is not None])
-    return Claimed(entries, rows[-1][0].decode() if rows else "", [id_.decode() for id_ in lost])
-
-
-def claim(reader: Reader, *, lease_ms: int, cursor: str, count: int) -> Operation[Claimed]:
-    """Takes over deliveries that nobody has finished for a lease, with how often each was delivered."""
-    command = ("XAUTOCLAIM", reader.stream, reader.group, reader.consumer, lease_ms, cursor, "COUNT", count)
-    following, rows, lost = yield Command(command)
-    entries = [_entry(reader.stream, fields) for fields in rows if fields is not None and fields[1] is not None]
-    entries = yield from _counted(reader, entries)
-    return Claimed(entries, following.decode(), [id_.decode() for id_ in lost])
+    if failed is not None and not found:
+        raise failed
+    return found, failed
 
 
 def tell(events_stream: str, event: bytes) -> Operation[None]:
@@ -274,70 +236,11 @@ def own_inbox(keys: Keys, reader: Reader) -> tuple[str, ...]:
     return (reader.stream,) if reader.stream == keys.inbox(reader.group) else ()
 
 
-def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
-    """Starts the lease of those of these deliveries anew that are still ours, without counting another attempt."""
-    for start in range(0, len(ids), STEP_LIMIT):
-        part = ids[start : start + STEP_LIMIT]
-        yield Script("renew", (reader.stream,), (reader.group, reader.consumer, *part))
-
-
-def give_back(reader: Reader, entries: Sequence[Entry], *, counted: bool) -> Operation[None]:
-    """Makes those of these deliveries that are still ours claimable by others at once.
-
-    Unless `counted`, they are then as if they had not been handed out: whoever claims one has the same attempt.
-    """
-    for start in range(0, len(entries), STEP_LIMIT):
-        part = entries[start : start + STEP_LIMIT]
-        pairs = [word for entry in part for word in (entry.id, entry.deliveries if counted else entry.deliveries - 1)]
-        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, HEAP, _UNTOUCHED_MS, *pairs))
-
-
-def keep(reader: Reader, entries: Sequence[Entry]) -> Operation[None]:
-    """Takes back the count of a claim that found deliveries of the claiming consumer itself; they stay its own."""
-    for start in range(0, len(entries), STEP_LIMIT):
-        pairs = [word for entry in entries[start : start + STEP_LIMIT] for word in (entry.id, entry.deliveries - 1)]
-        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, reader.consumer, 0, *pairs))
-
-
-def hand_over(reader: Reader, entries: Sequence[Entry], digest: str) -> Operation[None]:
-    """Leaves deliveries to the version of the module with that digest, as if they had not been handed out. Where
-    nobody of that version is there, they are claimed like any other when a lease is over."""
-    for start in range(0, len(entries), STEP_LIMIT):
-        pairs = [word for entry in entries[start : start + STEP_LIMIT] for word in (entry.id, entry.deliveries - 1)]
-        yield Script("give_back", (reader.stream,), (reader.group, reader.consumer, waiting_for(digest), 0, *pairs))
-
-
-def take(reader: Reader, digest: str, count: int, *, handed: bool = True) -> Operation[list[Entry]]:
-    """The deliveries that other versions of the module left to the one with that digest; not `handed` where it is
-    another that takes them, because nobody runs that version any more."""
-    words = (reader.group, reader.consumer, waiting_for(digest), min(count, STEP_LIMIT))
-    rows = yield Script("take", (reader.stream,), words)
-    entries = yield from _counted(reader, [_entry(reader.stream, row) for row in rows if row and row[1] is not None])
-    return [msgspec.structs.replace(entry, handed=True) for entry in entries] if handed else entries
-
-
-def waiting_for(digest: str) -> str:
-    """Whose name deliveries wait under that are for one version of the module. It cannot be an instance's."""
-    return f"(for {digest[:16]})"
-
-
 def leave(reader: Reader) -> Operation[None]:
     """Removes this consumer from its group if nothing is pending for it; what is pending waits for a claim."""
     pending = yield Command(("XPENDING", reader.stream, reader.group, "-", "+", 1, reader.consumer))
     if not pending:
         yield Command(("XGROUP", "DELCONSUMER", reader.stream, reader.group, reader.consumer))
-
-
-def _counted(reader: Reader, entries: Sequence[Entry]) -> Operation[list[Entry]]:
-    """The entries with how often each was handed out."""
-    if not entries:
-        return []
-    replies = yield Batch(
-        tuple(Command(("XPENDING", reader.stream, reader.group, entry.id, entry.id, 1)) for entry in entries)
-    )
-    rows = [row for reply in replies if not isinstance(reply, TransportError) for row in reply]
-    times = {id_.decode(): int(count) for id_, _consumer, _idle, count in rows}
-    return [msgspec.structs.replace(entry, deliveries=times.get(entry.id, 1)) for entry in entries]
 
 
 def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
@@ -395,12 +298,15 @@ def _entries(reader: Reader, reply: Any) -> list[Entry]:
     stream = reader.stream
     return [
         # In line for what nearly every entry is: one field, the envelope.
-        Entry(stream, id_.decode(), pairs[1]) if len(pairs) == 2 and pairs[0] == b"e" else _entry(stream, (id_, pairs))
+        Entry(stream, id_.decode(), pairs[1])
+        if len(pairs) == 2 and pairs[0] == b"e"
+        else entry_of(stream, (id_, pairs))
         for id_, pairs in reply[stream.encode()]
     ]
 
 
-def _entry(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
+def entry_of(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
+    """The entry of a row as XREADGROUP and XRANGE have it."""
     id_, pairs = fields
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
     failures = named.get(b"a", b"")

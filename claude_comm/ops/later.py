@@ -20,7 +20,8 @@ from claude_comm.effects import Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door, news
-from claude_comm.ops.consume import Entry, Reader, own_inbox, waiting_for
+from claude_comm.ops.consume import Entry, Reader, own_inbox
+from claude_comm.ops.pending import waiting_for
 
 # How many are moved in one step: the server does nothing else meanwhile.
 MOVE_LIMIT = 100

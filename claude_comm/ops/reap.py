@@ -1,8 +1,8 @@
 """Instances that are gone: their unfinished deliveries are made claimable, and their names leave the groups.
 
 Law: an instance is gone when its heartbeats have stopped. A consumer that never sent one (a bare `Consumer`) is
-forgotten when it has nothing pending and did nothing for a day. What is given back counts as an attempt when it is
-claimed: a message that kills its consumers must come to its end.
+forgotten when it has nothing pending and did nothing for a day. What is given back counts as an attempt when a handler
+is handed it again: a message that kills its consumers must come to its end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from claude_comm.names import Keys
 from claude_comm.ops import door
 from claude_comm.ops.heartbeats import FORGET_MS, GONE_MS
 
-_STEP = 1_000
+# Each is looked up in the stream, whole.
+_STEP = 100
 
 
 class Reaped(msgspec.Struct, frozen=True):

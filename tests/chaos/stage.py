@@ -35,6 +35,7 @@ STRUCK = {
     "stands-still": "consumer",
     "ends-by-itself": "projection",
     "stray-key": "projection",
+    "counts-unseen": "consumer",
 }
 
 

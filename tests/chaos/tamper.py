@@ -16,6 +16,7 @@ that ends at the wrong moment, the child ends itself at that moment, so that no 
 | `stands-still` | (consumer) lives on after its first message, and handles no more |
 | `ends-by-itself` | (projection) ends well, though nobody asked it |
 | `stray-key` | (projection) leaves a key on the server that has no end |
+| `counts-unseen` | (consumer) lists what is pending for it in a way that counts, as often as replies may be lost |
 """
 
 from __future__ import annotations
@@ -145,7 +146,23 @@ def _stray_key() -> None:
     _once_open(leave)
 
 
+def _counts_unseen() -> None:
+    from claude_comm.ops import pending
+
+    plain, lost = pending.own, list(range(8))
+
+    def counting(reader: Any, **page: Any) -> Any:
+        again = ("XREADGROUP", "GROUP", reader.group, reader.consumer, "STREAMS", reader.stream, "0")
+        while lost:
+            lost.pop()
+            yield Command(again)
+        return (yield from plain(reader, **page))
+
+    pending.own = counting
+
+
 CONTROLS: dict[str, Callable[[], None]] = {
+    "counts-unseen": _counts_unseen,
     "ends-by-itself": _ends_by_itself,
     "stray-key": _stray_key,
     "checkpoint-before-rows": _checkpoint_before_rows,

@@ -39,6 +39,10 @@ CONTROLS = {
     "stands-still": (msgspec.structs.replace(AIMED, back_s=1.0, rest_s=0.1), "does not work"),
     "ends-by-itself": (AIMED, "projection-0 ended by"),
     "stray-key": (AIMED, "without an end"),
+    "counts-unseen": (
+        msgspec.structs.replace(AIMED, dies={"solo-0": "XACK:before:2"}, deaths=1),
+        "good messages were buried",
+    ),
     "group-at-end": (msgspec.structs.replace(AIMED, consumers_last=True), "never handled by solo"),
 }
 

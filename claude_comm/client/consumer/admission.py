@@ -2,7 +2,8 @@
 
 Law: bytes that are no envelope, expired messages and messages that kill their consumers are buried (moved to the dead
 letters) with the reason; copies of messages handled within the window are acked; a part of what a step of a pipeline
-joins is added to the others. Every other entry is a delivery.
+joins is added to the others. Every other entry is a delivery. Where
+deciding fails half-way, none of a read is held: what was not decided is still pending.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError
 from claude_comm.names import check_name, check_session
 from claude_comm.ops import consume as ops
+from claude_comm.ops import pending
 from claude_comm.ops.consume import Entry, Reader, Why
-from claude_comm.progress.events import Buried, Settled
+from claude_comm.progress.events import Buried, Lost, Settled
+from claude_comm.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from claude_comm.client.consumer.passing import Passing
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 # How many checked names are remembered.
 _MAX_NAMES = 10_000
+# How many lost entries one event names.
+_LOST_PAGE = 100
 
 
 class Admission:
@@ -43,6 +48,7 @@ class Admission:
 
     def __init__(self, identity: Identity, in_flight: InFlight, sizes: Sizes) -> None:
         self._identity, self._in_flight, self._sizes = identity, in_flight, sizes
+        self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         # Of a module, which has a contract.
         self.ways: Ways | None = None
         # Copies of messages that are being handled: they are handled too if that fails.
@@ -78,8 +84,14 @@ class Admission:
         if special:
             deliveries = [self._adapted(delivery) for delivery in deliveries]
         self._in_flight.add(deliveries)
-        plain = not special and self._in_flight.window is None
-        return deliveries if plain else (yield from self._to_handle(deliveries))
+        if not special and self._in_flight.window is None:
+            return deliveries
+        try:
+            return (yield from self._to_handle(deliveries))
+        except BaseException:
+            # Held by nobody's hands, they would be renewed for ever.
+            self._in_flight.drop(deliveries)
+            raise
 
     def _on_their_ways(self, ways: Ways, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """The deliveries as this version of the module accepts them; what they were sent as stays in their entries."""
@@ -99,9 +111,18 @@ class Admission:
                 left.setdefault(other, []).append(delivery)
         for other, theirs in left.items():
             ways.left_to.add(other)
-            yield from ops.hand_over(theirs[0].reader, [delivery.entry for delivery in theirs], other)
+            reader, entries = theirs[0].reader, [delivery.entry for delivery in theirs]
+            yield from self.report_lost(reader, (yield from pending.hand_over(reader, entries, other)))
         gone = {delivery for theirs in left.values() for delivery in theirs}
         return [delivery for delivery in deliveries if delivery not in gone] if gone else deliveries
+
+    def report_lost(self, reader: Reader, ids: Sequence[str]) -> Operation[None]:
+        """Logs and records entries that were deleted while they were pending."""
+        if ids:
+            self._log.error("delivery.lost", stream=reader.stream, entries=ids)
+        for start in range(0, len(ids), _LOST_PAGE):
+            event = self._identity.event(Lost(reader.stream, list(ids[start : start + _LOST_PAGE])))
+            yield from ops.tell(self._identity.keys.events(self._identity.module), event)
 
     def unpark(self) -> list[Delivery]:
         """Parked copies whose original has ended without being handled."""
@@ -256,5 +277,5 @@ def _hopeless(delivery: Delivery) -> str:
     if delivery.expired():
         return EXPIRED
     if delivery.entry.deliveries > MAX_DELIVERIES:
-        return f"delivered {delivery.entry.deliveries} times without an end: its handling kills the process"
+        return f"delivered {delivery.entry.deliveries - 1} times without an end: its handling kills the process"
     return ""

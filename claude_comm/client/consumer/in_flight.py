@@ -104,6 +104,11 @@ class InFlight:
         if self._deliveries.pop(delivery, delivery) is None and self.window is not None:
             self.window.released(delivery.identity)
 
+    def drop(self, deliveries: Iterable[Delivery]) -> None:
+        """Drops deliveries about which nothing was decided yet."""
+        for delivery in deliveries:
+            self._deliveries.pop(delivery, None)
+
     def has_acks(self) -> bool:
         """Whether there are acks to send."""
         return bool(self._acks)

@@ -1,35 +1,33 @@
 """Reclaiming pending entries: this consumer's own from before a restart, and those of consumers that died.
 
-Law: an entry that this process holds is never taken a second time, nor counted again while it reads on. Pending
-entries come back in the order of the stream, whoever held them: a consumer gives back its own from before, and claims
-them with all others. An entry that was handed out more than once may have killed its consumer: such suspects come one
-at a time, so that the innocent entries read beside a guilty one are not counted with it. An entry that was deleted
-while it was pending is logged and recorded as lost: none is skipped in silence.
+Law: attempts count what a handler was handed. An entry that this process holds is never taken a second time, nor
+counted again while it reads on; what is claimed counts when it goes to a handler (`hand_out`), so that a process killed
+on the way, or a lost reply, is no attempt. Pending entries come back in the order of the stream, whoever held them: a
+consumer gives back its own from before, and claims them with all others. An entry that was handed out more than once
+may have killed its consumer: such suspects come one at a time, so that the innocent entries read beside a guilty one
+are not counted with it. An entry that was deleted while it was pending is logged and recorded as lost: none is skipped
+in silence.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Iterable, Sequence
 
 from claude_comm.client.consumer.admission import Admission
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.in_flight import InFlight
-from claude_comm.client.identity import Identity
 from claude_comm.delivery.lease import claim_every_s
 from claude_comm.effects import Operation
-from claude_comm.ops import consume as ops
-from claude_comm.ops.consume import Claimed, Entry, Reader
-from claude_comm.progress.events import Lost
-from claude_comm.telemetry.logs import get_logger
+from claude_comm.ops import pending
+from claude_comm.ops.consume import Entry, Reader
+from claude_comm.ops.pending import Times
 
 START = "0-0"
 # How many of its own entries a consumer gives back in one step.
 _PAGE = 500
-# How many lost entries one event names.
-_LOST_PAGE = 100
+# How many released entries are remembered until this consumer's own are given back.
+_MAX_RELEASED = 10_000
 
 
 class Reclaimer:
@@ -40,33 +38,42 @@ class Reclaimer:
 
     def __init__(
         self,
-        identity: Identity,
         readers: Sequence[Reader],
         in_flight: InFlight,
         admission: Admission,
         lease_s: float,
         trusted: int,
     ) -> None:
-        self._identity, self._readers, self._in_flight, self._admission = identity, readers, in_flight, admission
-        self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
+        self._readers, self._in_flight, self._admission = readers, in_flight, admission
         self._lease_s, self._trusted = lease_s, trusted
         self._cursors = {reader.stream: START for reader in readers}
-        # Whether there may be entries of its own, and whether this process was handed them and never saw them.
+        # Whether there may be entries of its own, and whether they are of a reading of new ones that never arrived.
         self._own = self._unseen = False
+        # What is known of its own entries by stream and id: those that were released after a handler saw them, and
+        # how often those were handed out of which the count was not confirmed, and which no handler saw.
+        self._released: dict[tuple[str, str], None] = {}
+        self._uncounted: dict[tuple[str, str], int] = {}
         self._suspect: Delivery | None = None
         self._careful = False
         self.at = 0.0
 
     def look_at_own(self, *, unseen: bool = False) -> None:
-        """From now on, entries pending for this very consumer come before new ones: it was restarted under its name.
-        Or they are `unseen`: a read was cut off after the server had handed them out, which was no attempt."""
-        self._unseen = unseen
-        self._own = True
+        """From now on, entries pending for this very consumer come before new ones: it was restarted under its name, or
+        a read failed. `unseen`: the server handed out new entries, and counted them, on a read that was cut off; that
+        was no attempt. What waited before for this look was seen: new ones are only read after it."""
+        if not self._own:
+            self._own, self._unseen = True, unseen
 
     def look_at_all(self) -> None:
         """From now on, pending entries of other consumers come before new ones, from the first pending one on."""
         self._cursors = dict.fromkeys(self._cursors, START)
         self.at = 0.0
+
+    def released(self, delivery: Delivery) -> None:
+        """A handler saw this one, and it stays pending for this consumer."""
+        self._released[delivery.entry.stream, delivery.entry.id] = None
+        while len(self._released) > _MAX_RELEASED:
+            self._released.pop(next(iter(self._released)), None)
 
     def has_own(self) -> bool:
         """Whether more entries may be pending for this consumer."""
@@ -77,22 +84,47 @@ class Reclaimer:
         return self._suspect is not None and self._in_flight.holds(self._suspect)
 
     def reclaim(self, count: int) -> Operation[list[Delivery]]:
-        """Up to `count` deliveries."""
+        """Up to `count` deliveries, not counted yet."""
         if self._own:
             yield from self.give_back_own()
         if time.monotonic() < self.at or self.waits_for_suspect():
             return []
         deliveries: list[Delivery] = []
-        for reader in self._readers:
-            room = count - len(deliveries)
-            if not room:
-                return deliveries
-            deliveries += yield from self._claim(reader, 1 if self._careful else room)
-            if self.waits_for_suspect():
-                return deliveries
+        try:
+            for reader in self._readers:
+                room = count - len(deliveries)
+                if not room:
+                    return deliveries
+                deliveries += yield from self._claim(reader, 1 if self._careful else room)
+                if self.waits_for_suspect():
+                    return deliveries
+        except BaseException:
+            self.drop(deliveries)
+            raise
         if all(cursor == START for cursor in self._cursors.values()):
             self.at = time.monotonic() + claim_every_s(self._lease_s)
         return deliveries
+
+    def hand_out(self, deliveries: Sequence[Delivery]) -> Operation[list[Delivery]]:
+        """Counts these, which were pending before, and returns those that are still this consumer's."""
+        gone: list[Delivery] = []
+        try:
+            for reader in self._readers:
+                mine = [delivery for delivery in deliveries if delivery.reader == reader]
+                ids = (yield from pending.count(reader, [delivery.entry for delivery in mine])) if mine else set()
+                gone += [delivery for delivery in mine if delivery.entry.id in ids]
+        except BaseException:
+            for delivery in deliveries:
+                self._uncounted[delivery.entry.stream, delivery.entry.id] = delivery.entry.deliveries - 1
+            self.drop(deliveries)
+            raise
+        self.drop(gone)
+        return [delivery for delivery in deliveries if delivery not in gone] if gone else list(deliveries)
+
+    def drop(self, deliveries: Iterable[Delivery]) -> None:
+        """Lets go of deliveries that no handler saw."""
+        for delivery in deliveries:
+            self._in_flight.release(delivery)
 
     def give_back_own(self) -> Operation[None]:
         """Makes the entries that are pending for this consumer, and that it does not hold, claimable at once."""
@@ -100,27 +132,39 @@ class Reclaimer:
             cursor = START
             while cursor:
                 held = self._in_flight.entry_ids(reader.stream)
-                own = yield from ops.own(reader, cursor=cursor, count=_PAGE)
-                yield from self._record_lost(reader, own)
-                entries = [entry for entry in own.entries if entry.id not in held]
-                # Reading one's own counts, too.
-                yield from ops.give_back(reader, [_uncounted(e, int(self._unseen)) for e in entries], counted=False)
-                cursor = own.cursor
+                own, cursor = yield from pending.own(reader, cursor=cursor, count=_PAGE)
+                back = [Times(times.id, self._seen(reader, times)) for times in own if times.id not in held]
+                yield from self._give_back(reader, back)
         self._own = self._unseen = False
+        self._released.clear()
+        self._uncounted.clear()
         self.look_at_all()
+
+    def give_back(self, reader: Reader, entries: Sequence[Entry], *, counted: bool = False) -> Operation[None]:
+        """Makes these claimable at once by whoever has room; unless `counted`, as if they had not been handed out."""
+        back = [Times(entry.id, entry.deliveries) for entry in entries] if counted else _uncounted(entries)
+        yield from self._give_back(reader, back)
+        self.look_at_all()
+
+    def _give_back(self, reader: Reader, deliveries: Sequence[Times]) -> Operation[None]:
+        yield from self._admission.report_lost(reader, (yield from pending.give_back(reader, deliveries)))
+
+    def _seen(self, reader: Reader, times: Times) -> int:
+        """How often handlers were handed this one."""
+        place = reader.stream, times.id
+        unseen = self._unseen and times.deliveries == 1 and place not in self._released
+        return self._uncounted.get(place, 0 if unseen else times.deliveries)
 
     def _claim(self, reader: Reader, count: int) -> Operation[list[Delivery]]:
         held = self._in_flight.entry_ids(reader.stream)
         if held:
-            # A claim counts another delivery of what it finds, also of this consumer's own, if its lease is over.
-            yield from ops.renew(reader, sorted(held))
-        claimed = yield from ops.claim(
+            yield from pending.renew(reader, sorted(held))
+        claimed = yield from pending.claim(
             reader, lease_ms=int(self._lease_s * 1000), cursor=self._cursors[reader.stream], count=count
         )
         self._cursors[reader.stream] = claimed.cursor
-        yield from self._record_lost(reader, claimed)
-        # The lease of some may have ended once more between the two commands, on a busy machine.
-        yield from ops.keep(reader, [entry for entry in claimed.entries if entry.id in held])
+        yield from self._admission.report_lost(reader, claimed.lost)
+        # On a busy machine, the lease of some that are held may have ended once more between the two commands.
         entries = [entry for entry in claimed.entries if entry.id not in held]
         first = next((place for place, entry in enumerate(entries) if entry.deliveries > self._trusted), None)
         if first is None:
@@ -129,7 +173,7 @@ class Reclaimer:
         # What is trusted and comes before the first suspect, else that suspect alone; the rest is claimed again.
         end = max(first, 1)
         if rest := entries[end:]:
-            yield from ops.give_back(reader, rest, counted=False)
+            yield from self._give_back(reader, _uncounted(rest))
             self._cursors[reader.stream] = rest[0].id
         deliveries = yield from self._admission.admit(reader, entries[:end])
         self._careful = True
@@ -137,13 +181,6 @@ class Reclaimer:
             self._suspect = deliveries[0]
         return deliveries
 
-    def _record_lost(self, reader: Reader, claimed: Claimed) -> Operation[None]:
-        if claimed.lost:
-            self._log.error("delivery.lost", stream=reader.stream, entries=claimed.lost)
-        for start in range(0, len(claimed.lost), _LOST_PAGE):
-            event = self._identity.event(Lost(reader.stream, claimed.lost[start : start + _LOST_PAGE]))
-            yield from ops.tell(self._identity.keys.events(self._identity.module), event)
 
-
-def _uncounted(entry: Entry, deliveries: int) -> Entry:
-    return msgspec.structs.replace(entry, deliveries=max(entry.deliveries - deliveries, 1))
+def _uncounted(entries: Sequence[Entry]) -> list[Times]:
+    return [Times(entry.id, entry.deliveries - 1) for entry in entries]

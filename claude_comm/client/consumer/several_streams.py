@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from claude_comm.effects import Operation
-from claude_comm.errors import ServerRefused
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops.consume import Entry, Reader
 
@@ -28,19 +28,28 @@ _FIRST_TURN_MS, _TURN_MS = 4, 100
 
 
 class SeveralStreams:
-    """The streams of one consumer. `filled`: whether the last read may have left something behind.
+    """The streams of one consumer. `filled`: whether the last read may have left something behind. `failed`: what one
+    of them met while others brought something; entries of it may be pending for this consumer.
 
-    `look_at_all` is called when entries were given back, which come before new ones.
+    `give_back` takes entries that there is no room for: whoever has room claims them, before what is newer.
     """
 
-    def __init__(self, readers: Sequence[Reader], look_at_all: Callable[[], None], *, on_cluster: bool) -> None:
-        self._readers, self._look_at_all, self._on_cluster = deque(readers), look_at_all, on_cluster
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        give_back: Callable[[Reader, Sequence[Entry]], Operation[None]],
+        *,
+        on_cluster: bool,
+    ) -> None:
+        self._readers, self._give_back, self._on_cluster = deque(readers), give_back, on_cluster
         self.filled = False
+        self.failed: TransportError | None = None
 
     def new(self, wait_ms: int, count: int) -> Operation[list[Found]]:
         """New entries of all streams, an equal share of each, together no more than that many."""
         # Who comes first changes, so that where there is room for few, each has its turn.
         self._readers.rotate(-1)
+        self.failed = None
         readers = list(self._readers)
         if count < len(readers):
             return (yield from self._few(readers, wait_ms, count))
@@ -50,11 +59,11 @@ class SeveralStreams:
             share = left // len(readers)
             try:
                 part = yield from self._shares(readers, 0 if found else wait_ms, share)
-            except ServerRefused:
+            except ServerRefused as refusal:
                 if not found:
                     raise
                 # The next read meets it again; what the first look brought is ours to handle.
-                self.filled = True
+                self.filled, self.failed = True, refusal
                 return found
             found += part
             left -= sum(len(entries) for _, entries in part)
@@ -91,9 +100,8 @@ class SeveralStreams:
             readers, wait_ms = readers[:count], min(wait_ms, _TURN_MS)
         found = yield from self._shares(readers, wait_ms, 1)
         for reader, entries in found[count:]:
-            # Two came at the same moment; whoever has room claims them, before what is newer.
-            yield from ops.give_back(reader, entries, counted=False)
-            self._look_at_all()
+            # Two came at the same moment.
+            yield from self._give_back(reader, entries)
         self.filled = len(found) >= count
         return found[:count]
 
@@ -103,7 +111,8 @@ class SeveralStreams:
         deadline = time.monotonic() + wait_ms / 1000
         turn_ms = _FIRST_TURN_MS
         while True:
-            found = yield from ops.read_apart(readers, count=share)
+            found, failed = yield from ops.read_apart(readers, count=share)
+            self.failed = failed or self.failed
             left_ms = int((deadline - time.monotonic()) * 1000)
             if not found and left_ms > 0:
                 entries = yield from ops.read(readers[0], count=share, block_ms=min(turn_ms, left_ms))

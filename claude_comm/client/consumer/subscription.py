@@ -26,10 +26,11 @@ from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
 from claude_comm.delivery.flow_control import Sizes
 from claude_comm.effects import Operation
-from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
-from claude_comm.ops import later, news
+from claude_comm.ops import later, news, pending
 from claude_comm.ops.consume import Outcome, Reader, Settlement, Why
+from claude_comm.ops.pending import Claimed
 from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Retried
 from claude_comm.registry.contracts import Contract
@@ -94,9 +95,7 @@ class Subscription:
         self.in_flight = InFlight(self.identity, Window(windowed) if windowed else None, int(options.dedup_s * 1000))
         self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
-        self._reclaimer = Reclaimer(
-            self.identity, self.readers, self.in_flight, self._admission, options.lease_s, options.trusted
-        )
+        self._reclaimer = Reclaimer(self.readers, self.in_flight, self._admission, options.lease_s, options.trusted)
         if instance is not None:
             self._reclaimer.look_at_own()
         self._joined = self._refused = False
@@ -104,9 +103,7 @@ class Subscription:
         # The version of the module that reads, and the streams with deliveries that other versions left to it.
         self._digest = ""
         self._left: list[Reader] = []
-        self._several = SeveralStreams(
-            self.readers, self._reclaimer.look_at_all, on_cluster=on_cluster(self.identity.settings.url)
-        )
+        self._several = SeveralStreams(self.readers, self._reclaimer.give_back, on_cluster=self._on_cluster)
         # How many entries were requested ahead and have not arrived.
         self.requested = 0
         # Whether the last read brought as many entries as it asked for, so that more may be waiting.
@@ -127,8 +124,9 @@ class Subscription:
         """Leaves a delivery to another version of the module; this was no attempt."""
         if self._admission.ways is not None:
             self._admission.ways.left_to.add(digest)
-        yield from ops.hand_over(delivery.reader, [delivery.entry], digest)
-        self.release(delivery)
+        lost = yield from pending.hand_over(delivery.reader, [delivery.entry], digest)
+        self.in_flight.release(delivery)
+        yield from self._admission.report_lost(delivery.reader, lost)
 
     def reading(self, wait_ms: int, most: int | None = None) -> Operation[list[Delivery]]:
         """The next deliveries, pending ones first; empty when the wait is over, or at once when the bounds are
@@ -145,27 +143,35 @@ class Subscription:
         """A read that counts against the bounds until it is over."""
         self.requested += count
         try:
-            return (yield from self._noting_failure(self._settled_and_new(0, count)))
+            return (yield from self._noting_failure(self._noting_unseen(self._settled_and_new(0, count))))
         finally:
             self.requested -= count
 
     def _noting_failure(self, reading: Operation[list[Delivery]]) -> Operation[list[Delivery]]:
-        """A read that notes what its failure means for the next one."""
+        """A read that notes what its failure means for the next one: on a connection that was cut, or to a read that
+        was cancelled or refused half-way, the server may have left entries that are pending for us."""
         try:
             return (yield from reading)
-        except (ServerUnreachable, GeneratorExit):
-            # What the server handed out on a connection that was cut, or to a read that was cancelled, is pending for
-            # us, and never arrived.
+        except (TransportError, GeneratorExit) as error:
+            self._reclaimer.look_at_own()
+            if not self._lost_group(error):
+                raise
+            return []
+
+    def _noting_unseen(self, reading: Operation[list[Delivery]]) -> Operation[list[Delivery]]:
+        """A read of new entries: what it was to bring and did not, no handler has seen."""
+        try:
+            return (yield from reading)
+        except (TransportError, GeneratorExit):
             self._reclaimer.look_at_own(unseen=True)
             raise
-        except ServerRefused as refusal:
-            if refusal.code != "NOGROUP":
-                raise
-            # The server was emptied under us, or restored: the next read creates the group again.
-            # Other streams of the same read may have handed out entries that never arrived.
+
+    def _lost_group(self, error: BaseException) -> bool:
+        """Whether the server was emptied under us, or restored: then the next read creates the group again."""
+        lost = isinstance(error, ServerRefused) and error.code == "NOGROUP"
+        if lost:
             self._joined = False
-            self._reclaimer.look_at_own(unseen=True)
-            return []
+        return lost
 
     def settling(self) -> Operation[None]:
         """Sends the gathered acks, one batch a stream."""
@@ -236,7 +242,7 @@ class Subscription:
             attempts=delivery.attempts if counted else delivery.attempts - 1,
             event=self.identity.event(event, delivery.envelope.session),
         )
-        self.release(delivery)
+        self.in_flight.release(delivery)
         self._due_at = min(self._due_at, time.monotonic() + wait_s)
 
     def join_again(self) -> None:
@@ -246,25 +252,24 @@ class Subscription:
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: its lease is not renewed, and another consumer may claim it."""
         self.in_flight.release(delivery)
+        self._reclaimer.released(delivery)
 
     def renewing(self) -> Operation[None]:
         """Renews the lease of every delivery in flight, acked ones included until the server confirms them."""
         for reader in self.readers:
             ids = self.in_flight.entry_ids(reader.stream)
             if ids:
-                yield from ops.renew(reader, sorted(ids))
+                yield from pending.renew(reader, sorted(ids))
 
     def giving_back(self, deliveries: Sequence[Delivery], *, counted: bool = False) -> Operation[None]:
         """Makes these claimable by others at once. Unless `counted`, this was no attempt: no handler saw them."""
         for reader in self.readers:
             mine = [delivery for delivery in deliveries if delivery.reader == reader]
             if mine:
-                entries = [delivery.entry for delivery in mine]
-                yield from ops.give_back(reader, entries, counted=counted)
-            for delivery in mine:
-                self.release(delivery)
+                yield from self._reclaimer.give_back(reader, [delivery.entry for delivery in mine], counted=counted)
+                for delivery in mine:
+                    self.in_flight.release(delivery)
         self._admission.forget(deliveries)
-        self._reclaimer.look_at_all()
 
     def abandon(self) -> list[Delivery]:
         """Releases every delivery in flight but parked copies, and returns them."""
@@ -303,9 +308,9 @@ class Subscription:
         if self.in_flight.has_acks() and self._may_read_at_once():
             turn_ms = self._turn_ms(deadline)
             if turn_ms and self.in_flight.few_acks(self.options.gather):
-                deliveries = yield from self._new(turn_ms, count)
+                deliveries = yield from self._noting_unseen(self._new(turn_ms, count))
             else:
-                deliveries = yield from self._settled_and_new(turn_ms, count)
+                deliveries = yield from self._noting_unseen(self._settled_and_new(turn_ms, count))
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
         if not (wait_ms and self.in_flight.few_acks(self.options.gather)):
@@ -315,13 +320,18 @@ class Subscription:
             count = self._count(most)
         while True:
             yield from self._move_due()
-            deliveries = self._admission.unpark() or (yield from self._take_left(count))
-            deliveries = deliveries or (yield from self._reclaimer.reclaim(count))
+            deliveries = yield from self._pending(count)
             self.filled = len(deliveries) >= count
             if not deliveries:
-                deliveries = yield from self._new(self._turn_ms(deadline), count)
+                deliveries = yield from self._noting_unseen(self._new(self._turn_ms(deadline), count))
             if deliveries or time.monotonic() >= deadline:
                 return deliveries
+
+    def _pending(self, count: int) -> Operation[list[Delivery]]:
+        """Deliveries that come before new ones."""
+        deliveries = self._admission.unpark() or (yield from self._take_left(count))
+        deliveries = deliveries or (yield from self._reclaimer.reclaim(count))
+        return (yield from self._reclaimer.hand_out(deliveries)) if deliveries else []
 
     def _settled(self) -> Operation[list[Delivery]]:
         self.filled = False
@@ -399,12 +409,16 @@ class Subscription:
         """The deliveries that other versions of the module left to this one."""
         while self._left:
             reader = self._left[0]
-            entries = yield from ops.take(reader, self._digest, count)
-            if len(entries) < count:
+            taken = yield from pending.take(reader, self._digest, count)
+            if not taken.cursor:
                 del self._left[0]
-            if entries:
-                return (yield from self._admission.admit(reader, entries))
+            if deliveries := (yield from self._taken(reader, taken)):
+                return deliveries
         return (yield from self._take_back(count))
+
+    def _taken(self, reader: Reader, taken: Claimed) -> Operation[list[Delivery]]:
+        yield from self._admission.report_lost(reader, taken.lost)
+        return (yield from self._admission.admit(reader, taken.entries))
 
     def _take_back(self, count: int) -> Operation[list[Delivery]]:
         """The deliveries that were left to a version of which nobody runs any more: they need not wait for a lease."""
@@ -414,9 +428,9 @@ class Subscription:
             if (yield from ways.runs(digest)):
                 continue
             for reader in self.readers:
-                entries = yield from ops.take(reader, digest, count, handed=False)
-                if entries:
-                    return (yield from self._admission.admit(reader, entries))
+                taken = yield from pending.take(reader, digest, count, handed=False)
+                if deliveries := (yield from self._taken(reader, taken)):
+                    return deliveries
             ways.left_to.discard(digest)
         return []
 
@@ -428,7 +442,12 @@ class Subscription:
             return (yield from self._admission.admit(reader, entries))
         found = yield from self._several.new(wait_ms, count)
         self.filled = self._several.filled
-        return (yield from self._admitted(found))
+        deliveries = yield from self._admitted(found)
+        if self._several.failed is not None:
+            # Of one node, while others brought something.
+            self._reclaimer.look_at_own(unseen=True)
+            self._lost_group(self._several.failed)
+        return deliveries
 
     def _admitted(self, found: Sequence[Found]) -> Operation[list[Delivery]]:
         """The deliveries of these. They are admitted when all have been read: a read that fails loses none of them."""
@@ -442,4 +461,7 @@ class Subscription:
                 # Those of the other streams are ours to handle; the rest is pending for us, and unseen.
                 self._reclaimer.look_at_own(unseen=True)
                 break
+            except BaseException:
+                self._reclaimer.drop(deliveries)
+                raise
         return deliveries

@@ -8,23 +8,22 @@
 -- ARGV[5]  limit     at most so many in one step
 --
 -- Returns {how many became claimable, the id to go on after or '', 1 if the instance left the group}.
--- Attempts are not counted here: the claim that follows counts one, so that what kills its consumers ends buried.
+-- Attempts are not counted here: they are when a handler is handed a delivery again. One whose entry the stream no
+-- longer has stays as it is: moved, it would be forgotten; the claim at the end of its lease tells that it is lost.
 
 local rows = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[4], '+', ARGV[5], ARGV[2])
-local ids = {}
+local given = 0
 for _, row in ipairs(rows) do
-  if row[3] < tonumber(ARGV[3]) then
-    ids[#ids + 1] = row[1]
+  if row[3] < tonumber(ARGV[3]) and #redis.call('XRANGE', KEYS[1], row[1], row[1]) == 1 then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, row[1], 'IDLE', ARGV[3], 'JUSTID')
+    given = given + 1
   end
 end
-for _, id in ipairs(ids) do
-  redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'JUSTID')
-end
 if #rows == tonumber(ARGV[5]) then
-  return {#ids, rows[#rows][1], 0}
+  return { given, rows[#rows][1], 0 }
 end
 if ARGV[4] == '-' and #rows == 0 then
   redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
-  return {0, '', 1}
+  return { 0, '', 1 }
 end
-return {#ids, '', 0}
+return { given, '', 0 }

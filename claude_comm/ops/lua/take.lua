@@ -1,4 +1,4 @@
--- Deliveries that other versions of the module left to this one come to the consumer that asks.
+-- Deliveries that other versions of the module left to this one come to the consumer that asks. It is no attempt.
 --
 -- KEYS[1]  stream
 -- ARGV[1]  group    the reading module
@@ -6,14 +6,14 @@
 -- ARGV[3]  holder   the name under which they wait, which is no instance's
 -- ARGV[4]  limit    at most so many
 --
--- Returns the entries, as XCLAIM does. What was deleted meanwhile is left out, and stays pending until it is claimed.
+-- Returns the ids that are this consumer's now, and those that the stream no longer has: the server forgets such a
+-- delivery here.
 
 local rows = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[3])
-if #rows == 0 then
-  return {}
-end
-local ids = {}
+local taken, lost = {}, {}
 for _, row in ipairs(rows) do
-  ids[#ids + 1] = row[1]
+  local moved = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, row[1], 'JUSTID')
+  local to = #moved == 1 and taken or lost
+  to[#to + 1] = row[1]
 end
-return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(ids))
+return { taken, lost }

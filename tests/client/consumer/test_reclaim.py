@@ -16,7 +16,7 @@ from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.ops import dead
-from claude_comm.ops.consume import HEAP
+from claude_comm.ops.pending import HEAP
 from claude_comm.progress.events import Lost, Retried, Settled
 from claude_comm.store.counters import LOST, counters
 from claude_comm.store.database import open_database

@@ -16,7 +16,7 @@ import pytest
 from claude_comm import Module, Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops.consume import HEAP
+from claude_comm.ops.pending import HEAP
 from claude_comm.transport.driver import Client
 from tests.support.modules import collector, running
 from tests.support.streams import pending, publish, rows
