@@ -16,14 +16,14 @@ import time
 from claude_comm.client.identity import identify
 from claude_comm.errors import StoreError, StoreNotReady, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
-from claude_comm.ops import follow
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
-from claude_comm.store.catch_up import CatchUpStep, Survey, first_count, step, survey
+from claude_comm.store.catch_up import CatchUpStep, first_count, step
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.following import Following
 from claude_comm.store.retention import Pruned, prune_step
 from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.telemetry.logs import EventLog, get_logger
@@ -31,13 +31,8 @@ from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from workers.program import program
 
-# A read waits this long for the first entry. A new stream is read at most this much plus LIST_S later.
-BLOCK_MS = 400
-LIST_S = 0.4
 # On a cluster no read waits, so the worker does: doubling from the first to the last while nothing comes.
 FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
-# How often streams are looked at that nobody announced anew, for ids that moved backwards; also after every failure.
-SURVEY_S = 5.0
 # How often what is too old, or too much, is looked for.
 PRUNE_S = 10.0
 # About ten pages.
@@ -57,12 +52,10 @@ class Follower:
     ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
-        self._survey: Survey | None = None
-        self._listed_at = self._surveyed_at = 0.0
+        self._following = Following(client, self._keys, log)
         self._count = first_count(1)
         self._behind = False
         self._prune_at = 0.0
-        self._foreign: set[str] = set()
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
         self._outage = Outage(log, "projection", report)
@@ -77,10 +70,10 @@ class Follower:
                     database.close()
                     self._log.warning("projection.database_replaced", path=str(database.path))
                     database = self._open()
-                    self._survey = None
+                    self._following.begin_anew()
                 self._turn(database)
             except (TransportError, StoreError) as error:
-                self._survey = None
+                self._following.begin_anew()
                 self._stop.wait(self._outage.met(error))
             else:
                 self._outage.over()
@@ -100,21 +93,20 @@ class Follower:
         return open_database(self._settings.database, max_payload_bytes=self._settings.projection_payload_bytes)
 
     def _turn(self, database: Database) -> None:
-        """One look at the streams, if it is time, and one page of them."""
-        seen = self._current(database)
-        if not seen.streams:
-            self._stop.wait(BLOCK_MS / 1000)
-            return
+        """One look at the streams, if it is time, and one page of those that are awake."""
+        streams = self._following.turn(database)
         done = step(
             self._client,
             database,
-            seen.streams.values(),
+            streams,
             count=self._count,
-            block_ms=BLOCK_MS,
+            block_ms=self._following.block_ms,
             max_bytes=self._settings.max_envelope_bytes,
             behind=self._behind,
+            beside=self._following.beside,
         )
         self._count, self._behind = done.count, done.behind
+        self._following.read(done, database)
         self._rest(done)
         self._reporter.report(self._client, database, self._keys)
         self._prune(database)
@@ -133,33 +125,12 @@ class Follower:
             self._log.debug("projection.pruned", messages=removed.messages, events=removed.events)
 
     def _rest(self, done: CatchUpStep) -> None:
-        """Waits on a cluster, while nothing comes; elsewhere the read itself has waited."""
+        """Waits where no read has waited: on a cluster, while nothing comes, and where there is nothing to read."""
         if done.read:
             self._idle_s = FIRST_IDLE_S
-        elif self._client.data.reach == "cluster":
+        elif self._client.data.reach == "cluster" or not (self._following.beside or self._following.awake):
             self._stop.wait(self._idle_s)
             self._idle_s = min(self._idle_s * 2, LAST_IDLE_S)
-
-    def _current(self, database: Database) -> Survey:
-        now = time.monotonic()
-        if self._survey is None or now - self._surveyed_at > SURVEY_S:
-            return self._look(database, now)
-        if now - self._listed_at > LIST_S:
-            self._listed_at = now
-            known = self._survey.streams
-            if any(stream.key not in known for stream in self._client.run(follow.announced(self._keys)).streams):
-                return self._look(database, now)
-        return self._survey
-
-    def _look(self, database: Database, now: float) -> Survey:
-        seen = survey(self._client, database, self._keys)
-        self._survey, self._surveyed_at, self._listed_at = seen, now, now
-        for key in seen.moved:
-            self._log.warning("projection.stream_moved", stream=key)
-        for key in set(seen.foreign) - self._foreign:
-            self._log.warning("projection.not_a_stream", key=key)
-        self._foreign = set(seen.foreign)
-        return seen
 
     def _report(self, done: CatchUpStep) -> None:
         added = done.projected

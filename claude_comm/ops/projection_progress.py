@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from claude_comm.delivery.retention import Projection
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError
@@ -33,6 +35,13 @@ _FIELDS = 1_000
 Stored: TypeAlias = dict[str, str]
 
 
+class Held(msgspec.Struct, frozen=True):
+    """For how many streams the registry holds a position of this projection: stored, and durable."""
+
+    stored: int
+    durable: int
+
+
 def report(
     keys: Keys,
     projection: str,
@@ -41,8 +50,9 @@ def report(
     now_ms: int | None = None,
     durable: Mapping[str, str] | None = None,
     counts: Mapping[str, int] | None = None,
-) -> Operation[None]:
-    """Says that this projection lives and how far it is. `durable` replaces what was reported before, None leaves it.
+) -> Operation[Held]:
+    """Says that this projection lives and how far it is, of these streams; what was reported of others stays. Empty,
+    `durable` takes back all that was reported as durable before.
 
     `counts` is how many entries each stream had ever been given by then, where that is known. It lives by the
     server's clock, unless a moment is given: hosts whose clocks differ would take each other for silent.
@@ -58,7 +68,12 @@ def report(
     ]
     if durable is not None and not durable:
         commands.append(Command(("DEL", keys.durable(projection)), on="control"))
-    yield from force_all(*commands, *_positions(keys.durable(projection), durable or {}))
+    commands += _positions(keys.durable(projection), durable or {})
+    # What was reported before must live on as well, and where it does not, this tells.
+    for key in (keys.stored(projection), keys.durable(projection)):
+        commands += [Command((verb, key, *words), on="control") for verb, *words in (("PEXPIRE", FORGET_MS), ("HLEN",))]
+    *_, held_stored, _, held_durable = yield from force_all(*commands)
+    return Held(int(held_stored), int(held_durable))
 
 
 def projections(keys: Keys, *, since_ms: int, streams: Sequence[str] | None = None) -> Operation[list[Projection]]:
@@ -126,8 +141,7 @@ def present(places: Sequence[tuple[str, str]]) -> Operation[list[bytes | None]]:
 def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:
     pairs = list(stored.items())
     parts = [pairs[start : start + _FIELDS] for start in range(0, len(pairs), _FIELDS)]
-    sets = [Command(("HSET", key, *(word for pair in part for word in pair)), on="control") for part in parts]
-    return [*sets, Command(("PEXPIRE", key, FORGET_MS), on="control")] if sets else []
+    return [Command(("HSET", key, *(word for pair in part for word in pair)), on="control") for part in parts]
 
 
 def _stored(told: Mapping[bytes, bytes]) -> Stored:

@@ -29,6 +29,9 @@ FIRST_ENTRIES = 512
 MAX_ENTRIES = 4096
 
 
+_NONE: Mapping[str, str] = {}
+
+
 class Survey(msgspec.Struct, frozen=True):
     """The streams that are followed and where they end; those whose ids moved backwards; keys that are no streams."""
 
@@ -40,13 +43,14 @@ class Survey(msgspec.Struct, frozen=True):
 
 class CatchUpStep(msgspec.Struct, frozen=True):
     """One page of all streams: what it added, which streams had entries and which none, how many entries to ask for
-    next, and whether there are more already."""
+    next, and whether there are more already; and what was read `beside`."""
 
     projected: Projected
     read: frozenset[str]
     ended: frozenset[str]
     count: int
     behind: bool
+    beside: Mapping[str, Entries] = {}
 
 
 def survey(client: Client, database: Database, keys: Keys) -> Survey:
@@ -59,7 +63,17 @@ def survey(client: Client, database: Database, keys: Keys) -> Survey:
     announced = client.run(follow.announced(keys))
     followed = [stream for key in known if (stream := keys.parse_stream(key.encode()))]
     streams = {stream.key: stream for stream in [*announced.streams, *followed]}
-    tails = client.run(follow.tails(list(streams))) if streams else {}
+    seen = look(client, database, streams)
+    foreign = [key.decode("utf-8", "backslashreplace") for key in announced.foreign]
+    return msgspec.structs.replace(seen, foreign=foreign + seen.foreign)
+
+
+def look(client: Client, database: Database, streams: Mapping[str, Stream]) -> Survey:
+    """The same of these streams alone, by their keys."""
+    if not streams:
+        return Survey({}, {}, [], [])
+    known = checkpoints.load(database, streams)
+    tails = client.run(follow.tails(list(streams)))
     new = {key: tail.added - tail.length for key, tail in tails.items() if key not in known}
     moved = {
         key: (known[key], tail.added - tail.length)
@@ -70,9 +84,13 @@ def survey(client: Client, database: Database, keys: Keys) -> Survey:
         checkpoints.begin(database, new)
     if moved:
         checkpoints.restart(database, moved)
-    foreign = [key.decode("utf-8", "backslashreplace") for key in announced.foreign]
-    foreign += [key for key in streams if key not in tails]
+    foreign = [key for key in streams if key not in tails]
     return Survey({key: streams[key] for key in tails}, tails, sorted(moved), foreign)
+
+
+def unread(database: Database, seen: Survey) -> set[str]:
+    """The streams that have more than is stored of them."""
+    return _behind(checkpoints.load(database, seen.tails), seen.tails)
 
 
 def step(
@@ -84,23 +102,27 @@ def step(
     max_bytes: int,
     block_ms: int = 0,
     behind: bool = False,
+    beside: Mapping[str, str] = _NONE,
 ) -> CatchUpStep:
     """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first (on a cluster: not
     at all), and stores it. One that is `behind` waits for nothing.
 
+    `beside` are streams on the same server that are read along and not stored: the last id known of each.
     Raises TransportError, or StoreError having stored nothing of the page.
     """
-    known = checkpoints.load(database)
     by_key = {stream.key: stream for stream in streams}
+    known = checkpoints.load(database, by_key)
     points = {key: known.get(key, Checkpoint()) for key in by_key}
     after = {key: point.entry_id for key, point in points.items()}
     asked = set(after)
     if behind:
         events = {key for key in after if by_key[key].kind == "events"}
-        entries_by_key, bounded = _read_behind(client, after, events, count)
+        entries_by_key, bounded = _read_behind(client, after, events, beside, count)
         asked -= events if bounded else set()
     else:
-        entries_by_key = client.run(follow.read(after, count=count, block_ms=block_ms, reach=client.data.reach))
+        reach = client.data.reach
+        entries_by_key = client.run(follow.read({**after, **beside}, count=count, block_ms=block_ms, reach=reach))
+    along = {key: entries_by_key.pop(key) for key in beside if key in entries_by_key}
     pages = [
         FactPage(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
         for key, entries in entries_by_key.items()
@@ -108,11 +130,11 @@ def step(
     projected = project(database, pages) if pages else Projected()
     full = any(len(entries) >= count for entries in entries_by_key.values())
     ended = frozenset(asked.difference(entries_by_key))
-    return CatchUpStep(projected, frozenset(entries_by_key), ended, next_count(count, entries_by_key), full)
+    return CatchUpStep(projected, frozenset(entries_by_key), ended, next_count(count, entries_by_key), full, along)
 
 
 def _read_behind(
-    client: Client, after: Mapping[str, str], events: Set[str], count: int
+    client: Client, after: Mapping[str, str], events: Set[str], beside: Mapping[str, str], count: int
 ) -> tuple[dict[str, Entries], bool]:
     """Events no further than the messages that they are of: one that came first would be stored twice, once to wait.
     With it, whether they were bounded so.
@@ -121,9 +143,9 @@ def _read_behind(
     """
     reach = client.data.reach
     messages = {key: id_ for key, id_ in after.items() if key not in events}
-    found = client.run(follow.read(messages, count=count, reach=reach))
+    found = client.run(follow.read({**messages, **beside}, count=count, reach=reach))
     rest = {key: after[key] for key in events}
-    ends = [entries[-1][0].decode() for entries in found.values() if len(entries) >= count]
+    ends = [found[key][-1][0].decode() for key in messages if len(found.get(key, ())) >= count]
     if ends:
         return found | client.run(follow.read_until(rest, min(ends, key=position), count=count)), True
     return found | client.run(follow.read(rest, count=count, reach=reach)), False

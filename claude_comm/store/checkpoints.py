@@ -7,28 +7,16 @@ page that was read in an older one is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from claude_comm.ids import position
+from claude_comm.store.checkpoint_cache import START, Checkpoint
 from claude_comm.store.database import Database
-from claude_comm.store.statements import Writer, insert_into, records
+from claude_comm.store.statements import Writer, insert_into
 
 __all__ = ["START", "Checkpoint", "begin", "load", "load_in", "position", "restart", "save_in"]
-
-START = "0-0"
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """The last entry of one stream that is folded.
-
-    `entries` is how many entries the stream had ever been given by then, as far as known.
-    """
-
-    epoch: int = 1
-    entry_id: str = START
-    entries: int = 0
 
 
 class _CheckpointRow(msgspec.Struct, frozen=True):
@@ -38,50 +26,47 @@ class _CheckpointRow(msgspec.Struct, frozen=True):
     entries: int
 
 
-_SELECT = "SELECT stream, epoch, entry_id, entries FROM checkpoints"
 _UPSERT = f"""
 {insert_into("checkpoints", _CheckpointRow)} ON CONFLICT (stream) DO UPDATE SET
     epoch = excluded.epoch, entry_id = excluded.entry_id, entries = excluded.entries
 """
 
 
-def load(database: Database) -> dict[str, Checkpoint]:
-    """All checkpoints, by stream key."""
-    return _by_stream(database.records(_CheckpointRow, _SELECT))
+def load(database: Database, streams: Collection[str] | None = None) -> dict[str, Checkpoint]:
+    """All checkpoints, by stream key; or those of these streams. Raises StoreError."""
+    with database.read() as reader:
+        return load_in(database, reader, streams)
 
 
-def load_in(writer: Writer) -> dict[str, Checkpoint]:
+def load_in(database: Database, writer: Writer, streams: Collection[str] | None = None) -> dict[str, Checkpoint]:
     """The same inside a transaction: what it sees no other writer can change."""
-    return _by_stream(records(writer.execute(_SELECT), _CheckpointRow))
+    cache = database.checkpoints
+    return cache.all(writer) if streams is None else cache.of(writer, streams)
 
 
-def save_in(writer: Writer, checkpoints: Mapping[str, Checkpoint]) -> None:
+def save_in(database: Database, writer: Writer, checkpoints: Mapping[str, Checkpoint]) -> None:
     rows = [_CheckpointRow(stream, point.epoch, point.entry_id, point.entries) for stream, point in checkpoints.items()]
     writer.executemany(_UPSERT, map(msgspec.structs.astuple, rows))
+    database.checkpoints.save(checkpoints)
 
 
 def begin(database: Database, streams: Mapping[str, int]) -> None:
     """Puts a checkpoint at the start of streams not followed yet; the number is how many entries were trimmed off
     before. Those that another process has begun meanwhile stay as they are."""
     with database.write() as writer:
-        known = load_in(writer)
-        save_in(writer, {key: Checkpoint(entries=base) for key, base in streams.items() if key not in known})
+        known = load_in(database, writer, streams)
+        new = {key: Checkpoint(entries=base) for key, base in streams.items() if key not in known}
+        save_in(database, writer, new)
 
 
 def restart(database: Database, stale: Mapping[str, tuple[Checkpoint, int]]) -> None:
     """Begins a new epoch for streams whose ids moved backwards, unless another process just did: the pair is the
     checkpoint that was found ahead of its stream, and how many entries were trimmed off that stream."""
     with database.write() as writer:
-        known = load_in(writer)
-        save_in(
-            writer,
-            {
-                key: Checkpoint(epoch=point.epoch + 1, entries=base)
-                for key, (point, base) in stale.items()
-                if known.get(key) == point
-            },
-        )
-
-
-def _by_stream(rows: Iterable[_CheckpointRow]) -> dict[str, Checkpoint]:
-    return {row.stream: Checkpoint(row.epoch, row.entry_id, row.entries) for row in rows}
+        known = load_in(database, writer, stale)
+        moved = {
+            key: Checkpoint(epoch=point.epoch + 1, entries=base)
+            for key, (point, base) in stale.items()
+            if known.get(key) == point
+        }
+        save_in(database, writer, moved)

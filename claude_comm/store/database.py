@@ -19,6 +19,7 @@ from claude_comm.envelope import DEFAULT_MAX_BYTES
 from claude_comm.errors import StoreError, StoreNotReady
 from claude_comm.runtime.home import make_private_file, make_private_folders
 from claude_comm.store import repack
+from claude_comm.store.checkpoint_cache import CheckpointCache
 from claude_comm.store.name_table import NameTable
 from claude_comm.store.statements import NO_DECODERS, Decoder, R, Row, Writer, records
 
@@ -44,7 +45,7 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection, max_payload_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.path, self._connection = path, connection
         self.max_payload_bytes = max_payload_bytes
-        self.names = NameTable()
+        self.names, self.checkpoints = NameTable(), CheckpointCache()
         self._file = _identity(path)
 
     def replaced(self) -> bool:
@@ -77,6 +78,12 @@ class Database:
                 yield dict(zip(names, row, strict=True))
 
     @contextmanager
+    def read(self) -> Iterator[Writer]:
+        """The connection, to read from. Raises StoreError."""
+        with _translated(self.path):
+            yield self._connection
+
+    @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Several queries that see one state of the database."""
         with _translated(self.path), _transaction(self._connection, "BEGIN"):
@@ -90,6 +97,7 @@ class Database:
                 yield self._connection
         except BaseException:
             self.names.forget()
+            self.checkpoints.forget()
             raise
 
     def give_back(self, pages: int) -> None:

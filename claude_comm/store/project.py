@@ -47,11 +47,11 @@ class Projected(msgspec.Struct, frozen=True):
 def project(database: Database, pages: Sequence[FactPage]) -> Projected:
     """Stores what is new in these pages, with their checkpoints. Raises StoreError, having stored nothing."""
     with database.write() as writer:
-        fresh, moved = _beyond_checkpoints(writer, pages)
+        fresh, moved = _beyond_checkpoints(database, writer, pages)
         if not moved:
             return Projected()
         projected = store(writer, database, fresh)
-        save_in(writer, moved)
+        save_in(database, writer, moved)
     return projected
 
 
@@ -75,9 +75,11 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     return Projected(len(facts), len(new.sent), len(happened), unreadable, newer)
 
 
-def _beyond_checkpoints(writer: Writer, pages: Sequence[FactPage]) -> tuple[list[Fact], dict[str, Checkpoint]]:
+def _beyond_checkpoints(
+    database: Database, writer: Writer, pages: Sequence[FactPage]
+) -> tuple[list[Fact], dict[str, Checkpoint]]:
     """The facts after the checkpoints as they are now, and where the checkpoints go."""
-    known = load_in(writer)
+    known = load_in(database, writer, {page.stream for page in pages})
     fresh: list[Fact] = []
     moved: dict[str, Checkpoint] = {}
     for page in pages:

@@ -90,13 +90,13 @@ def _checkpoint_before_rows() -> None:
 
     def torn(database: Any, pages: Sequence[Any]) -> Any:
         with database.write() as writer:
-            known = checkpoints.load_in(writer)
+            known = checkpoints.load_in(database, writer)
             ahead = {
                 page.stream: checkpoints.Checkpoint(page.epoch, page.facts[-1].entry_id)
                 for page in pages
                 if known[page.stream].epoch == page.epoch
             }
-            checkpoints.save_in(writer, ahead)
+            checkpoints.save_in(database, writer, ahead)
         if any(stream.endswith(":inbox") for stream in ahead):
             kill_oneself()
         return whole(database, pages)

@@ -309,14 +309,14 @@ with open_database(os.environ["CLAUDE_COMM_HOME"] + "/claude-comm.db") as databa
     for index in ("messages_by_id", "events_by_id"):
         writer.execute(f"DROP INDEX IF EXISTS {index}")
 save, later, batches = project.save_in, {}, []
-project.save_in = lambda writer, moved: later.update(moved)
+project.save_in = lambda database, writer, moved: later.update(moved)
 def in_two(database, pages):
     done = project.project(database, pages)
     batches.append(done)
     if sys.argv[1] == "die" and len(batches) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     with database.write() as writer:
-        save(writer, later)
+        save(database, writer, later)
     return done
 catch_up.project = in_two
 """
@@ -326,14 +326,14 @@ from claude_comm.store import catch_up, project
 batches = []
 def in_two(database, pages):
     with database.write() as writer:
-        known = project.load_in(writer)
-        project.save_in(writer, {p.stream: project.Checkpoint(1, p.facts[-1].entry_id,
+        known = project.load_in(database, writer)
+        project.save_in(database, writer, {p.stream: project.Checkpoint(1, p.facts[-1].entry_id,
                         known[p.stream].entries + len(p.facts)) for p in pages})
     batches.append(pages)
     if sys.argv[1] == "die" and len(batches) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     with database.write() as writer:
-        project.save_in(writer, known)
+        project.save_in(database, writer, known)
     return project.project(database, pages)
 catch_up.project = in_two
 """
