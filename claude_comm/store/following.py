@@ -32,8 +32,8 @@ from claude_comm.transport.driver import Client
 BLOCK_MS = 400
 # The same where news comes from another server than the messages, which no command can wait for together.
 APART_BLOCK_MS = 50
-# How often sleeping streams are looked at, and how many a round has at the least: ten rounds are all of ten thousand.
-ROUND_EVERY_S, LEAST_A_ROUND, MOST_A_ROUND, ROUNDS = 1.0, 50, 1_000, 10
+# How often sleeping streams are asked for entries, and how many at once: of five hundred all, of ten thousand a tenth.
+ROUND_EVERY_S, LEAST_A_ROUND, MOST_A_ROUND, ROUNDS = 1.0, 500, 1_000, 10
 # On a cluster each is a command of its own; so is each look for a last id.
 MOST_APART = 50
 # How often those that are awake are looked at, for ids that moved backwards: every so many in a second at the most.
