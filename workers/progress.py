@@ -23,12 +23,12 @@ from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import CatchUpStep, first_count, step
 from claude_comm.store.database import Database, open_database
-from claude_comm.store.following import Following
 from claude_comm.store.retention import Pruned, prune_step
 from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from workers.following import Following
 from workers.program import program
 
 # On a cluster no read waits, so the worker does: doubling from the first to the last while nothing comes.

@@ -17,7 +17,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import consume, news
 from claude_comm.ops.publish import publish
 from claude_comm.runtime import private_server
-from claude_comm.store import checkpoints, following
+from claude_comm.store import checkpoints
 from claude_comm.store.database import open_database
 from claude_comm.store.watermarks import name
 from claude_comm.telemetry.logs import get_logger
@@ -25,6 +25,7 @@ from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.facts import envelope
 from tests.support.waiting import wait_until
+from workers import following
 from workers.progress import Follower
 
 MANY = 400
