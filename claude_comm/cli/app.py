@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Messages": (
         CommandEntry("list", "List messages, the newest first."),
         CommandEntry("show", "Show one whole message and the outcome of its deliveries."),
+        CommandEntry("watch", "Watch messages as they pass, and what becomes of them."),
         CommandEntry("progress", "Show the progress that modules have reported, by task."),
         CommandEntry("send", "Send one message and print its id."),
         CommandEntry("request", "Send one message, wait for its reply and print it as JSON."),
@@ -85,6 +86,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Running": (
         CommandEntry("up", "Start the private server and the workers."),
         CommandEntry("down", "Stop the workers, then the private server."),
+        CommandEntry("top", "Watch the modules: rates, what waits for them, failures, and the slowest hops."),
         CommandEntry("status", "Show what runs: server, workers, streams."),
         CommandEntry("trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
         CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),

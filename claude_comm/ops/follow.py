@@ -101,6 +101,18 @@ def read_until(after: Mapping[str, str], until: str, *, count: int) -> Operation
     return pages
 
 
+def newest(streams: Sequence[str], *, count: int) -> Operation[dict[str, Entries]]:
+    """The last `count` entries of each stream, in their order; streams with none are left out."""
+    replies = yield Batch(tuple(Command(("XREVRANGE", key, "+", "-", "COUNT", count)) for key in streams))
+    pages: dict[str, Entries] = {}
+    for key, reply in zip(streams, replies, strict=True):
+        if isinstance(reply, TransportError):
+            raise reply
+        if reply:
+            pages[key] = reply[::-1]
+    return pages
+
+
 def _reading(after: Mapping[str, str], count: int, block_ms: int = 0) -> tuple[str | int, ...]:
     block = ("BLOCK", block_ms) if block_ms else ()
     return ("XREAD", "COUNT", count, *block, "STREAMS", *after.keys(), *after.values())
