@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from claude_comm.client.consumer.async_consumer import AsyncConsumer
     from claude_comm.client.consumer.consumer import Consumer
     from claude_comm.client.consumer.delivery import Delivery
-    from claude_comm.client.module.context import AsyncContext, Context
+    from claude_comm.client.module.async_context import AsyncContext
+    from claude_comm.client.module.context import Context
     from claude_comm.client.module.module import Module
     from claude_comm.client.publisher.async_publisher import AsyncPublisher
     from claude_comm.client.publisher.publisher import Publisher
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agreement": "claude_comm.negotiation.agreement",
     "AgreementBroken": "claude_comm.errors",
-    "AsyncContext": "claude_comm.client.module.context",
+    "AsyncContext": "claude_comm.client.module.async_context",
     "AsyncConsumer": "claude_comm.client.consumer.async_consumer",
     "AsyncModuleCommunicator": "claude_comm.client.communicator.async_communicator",
     "AsyncPublisher": "claude_comm.client.publisher.async_publisher",

@@ -63,6 +63,41 @@ TWINS = (
             "await asyncio.to_thread(self._projection.progress, task)": "self._projection.progress(task)",
         },
     ),
+    Twin(
+        "claude_comm/client/module/async_context.py",
+        "claude_comm/client/module/context.py",
+        {
+            "The context of an `async` handler: the message": "The context of a plain function: the message",
+            "A send is on its way from the moment of the call;\n"
+            "`await` it for the id, or let the end of the handler wait for it.": (
+                "A send that returned is in the\nstream."
+            ),
+            "import Callable, Coroutine, Sequence": "import Callable, Sequence",
+            "The context of an `async` handler: as `Context`, without holding up the event loop.": (
+                "The message being handled, and the means of this module. `envelope` is None in a start function and\n"
+                "    for a batch handler, which finds its messages in `envelopes`."
+            ),
+            "`send`, `progress` and `file` begin at once and return a task: `await` it for its result. A handler "
+            "has ended when\n    all of them have, and fails as they fail.": (
+                "Messages sent from here carry the session and the correlation of the message being handled, and\n"
+                "    name it as their cause. An `async` handler is given one whose methods are awaited."
+            ),
+            '"_publisher", "_tasks"': '"_publisher",',
+            "asyncio.Task[str]": "str",
+            "asyncio.Task[None]": "None",
+            "the task returns its id when it is in the stream.": "returns its id.",
+            "The task raises as that does": "Raises as that does",
+            "return self._begin(self._send(target, data, type, delay_s, at, ttl_s, self._threading(session)))": (
+                "return self._send(target, data, type, delay_s, at, ttl_s, self._threading(session))"
+            ),
+            "return self._begin(self._publisher.tell(task_progress(task, completed, total), session=self.session))": (
+                "self._publisher.tell(task_progress(task, completed, total), session=self.session)"
+            ),
+            "return self._begin(self._publisher.tell(event, session=self.session))": (
+                "self._publisher.tell(event, session=self.session)"
+            ),
+        },
+    ),
     Twin("claude_comm/client/consumer/async_read_ahead.py", "claude_comm/client/consumer/read_ahead.py"),
     Twin(
         "claude_comm/client/consumer/async_consumer.py",

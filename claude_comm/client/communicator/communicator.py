@@ -18,7 +18,7 @@ from claude_comm.client.arguments import check_count, check_text
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import DEFAULT_LIMIT, ProjectionReader
 from claude_comm.client.identity import identify
-from claude_comm.client.module.context import check_task, task_progress
+from claude_comm.client.module.message_context import check_task, task_progress
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE

@@ -54,7 +54,8 @@ class Admission:
         # Copies of messages that are being handled: they are handled too if that fails.
         self._parked: list[Delivery] = []
         # Sources and sessions whose form was checked.
-        self._names: set[tuple[str, str]] = set()
+        self._sources: set[str] = set()
+        self._sessions: set[str] = {""}
 
     @functools.cached_property
     def passing(self) -> Passing:
@@ -76,11 +77,7 @@ class Admission:
         if self.ways is not None:
             deliveries = yield from self._on_their_ways(self.ways, deliveries)
         self._sizes.saw(max(map(len, bodies)), len(entries))
-        special = [
-            delivery
-            for delivery in deliveries
-            if delivery.envelope.expires or delivery.envelope.route or delivery.entry.deliveries > MAX_DELIVERIES
-        ]
+        special = decoded is None or _any_special(decoded, entries)
         if special:
             deliveries = [self._adapted(delivery) for delivery in deliveries]
         self._in_flight.add(deliveries)
@@ -170,7 +167,9 @@ class Admission:
                 if entry.body is None:
                     raise DecodeError("the entry has no field 'e'.")
                 envelope = envelopes.decode(entry.body, max_bytes=self._identity.settings.max_envelope_bytes)
-                self._check_names(envelope)
+                check_name(envelope.source, "source")
+                if envelope.session:
+                    check_session(envelope.session)
             except (EnvelopeError, ConfigurationError) as error:
                 yield from self._bury_unread(reader, entry, str(error), traceback.format_exc())
                 continue
@@ -179,24 +178,23 @@ class Admission:
 
     def _are_ours(self, messages: Sequence[Envelope]) -> bool:
         """Whether their names are of the form that ours have: events and replies carry them on."""
-        # One look for the few kinds that a batch has, instead of one check per message.
-        new = {(envelope.source, envelope.session) for envelope in messages} - self._names
-        if not new:
+        # One look for the few names that a batch has, instead of one check per message.
+        sources = {envelope.source for envelope in messages} - self._sources
+        sessions = {envelope.session for envelope in messages} - self._sessions
+        if not sources and not sessions:
             return True
         try:
-            for envelope in messages:
-                self._check_names(envelope)
+            for source in sources:
+                check_name(source, "source")
+            for session in sessions:
+                check_session(session)
         except ConfigurationError:
             return False
-        if len(self._names) >= _MAX_NAMES:
-            self._names.clear()
-        self._names |= new
+        if len(self._sources) + len(self._sessions) >= _MAX_NAMES:
+            self._sources, self._sessions = set(), {""}
+        self._sources |= sources
+        self._sessions |= sessions
         return True
-
-    def _check_names(self, envelope: Envelope) -> None:
-        check_name(envelope.source, "source")
-        if envelope.session:
-            check_session(envelope.session)
 
     def _bury_unread(self, reader: Reader, entry: Entry, reason: str, trace: str) -> Operation[None]:
         settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)
@@ -270,6 +268,14 @@ class Admission:
             else:
                 self._parked.append(delivery)
         return fresh
+
+
+def _any_special(messages: Sequence[Envelope], entries: Sequence[Entry]) -> bool:
+    """Whether one of these needs more than its handler. Written out: this runs for every message."""
+    return bool(
+        [envelope for envelope in messages if envelope.expires or envelope.route]
+        or [entry for entry in entries if entry.deliveries > MAX_DELIVERIES]
+    )
 
 
 def _hopeless(delivery: Delivery) -> str:

@@ -85,14 +85,14 @@ class InFlight:
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
         try:
-            unknown = self._deliveries.pop(delivery, delivery) is delivery
+            if self._deliveries.pop(delivery, delivery) is None:
+                if self.window is not None:
+                    self.window.handled(delivery.identity)
+                return
         except TypeError:  # it is not hashable
-            unknown = True
-        if unknown:
-            self._acks.remove(ack)
-            check_delivery(delivery)
-        elif self.window is not None:
-            self.window.handled(delivery.identity)
+            pass
+        self._acks.remove(ack)
+        check_delivery(delivery)
 
     def ack_copy(self, delivery: Delivery) -> None:
         """Ends a delivery of a message that was handled before."""

@@ -76,15 +76,28 @@ class ThreadExecutor:
         return not self.alive()
 
     def _work(self) -> None:
-        take, handle = self._prefetcher.take, self._handle
         try:
             if threading.current_thread() is self._threads[0]:
                 self._begin()
-            while (delivery := take()) is not None:
-                handle(delivery)
+            clean = contextvars.copy_context()
+            while clean.copy().run(self._handle_in, clean):
+                pass
         except BaseException as error:  # noqa: BLE001  (the module ends with it, as it would if this were its only thread)
             self.error = error
             self._ended()
+
+    def _handle_in(self, clean: contextvars.Context) -> bool:
+        """Handles deliveries in this context as long as it is clean: what a handler set for its message is not for the
+        next, which is handled in another one. Whether there may be a next.
+
+        Comparing costs a third of what a context for each message does.
+        """
+        take, handle, current = self._prefetcher.take, self._handle, contextvars.copy_context
+        while (delivery := take()) is not None:
+            handle(delivery)
+            if current() != clean:
+                return True
+        return False
 
     def _begin(self) -> None:
         # On the first worker: a SQLite connection that a start function opens is bound to its thread.

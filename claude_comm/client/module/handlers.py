@@ -43,9 +43,9 @@ class Refused(ClaudeCommError):
 class Handler(msgspec.Struct, frozen=True, kw_only=True):
     """A function for one type of message, `(payload)` or, where it `takes_context`, `(payload, context)`.
 
-    `argument` is from an envelope to the payload that the function is given; it raises Refused or DecodeError.
-    `retry` is what happens when the function raises. With `most` its payload is a list of up to so many. `reply` is the
-    schema of its results, where their type says it.
+    `argument` is from an envelope to the payload that the function is given; it raises Refused, DoesNotFit or
+    DecodeError. `retry` is what happens when the function raises. With `most` its payload is a list of up to so many.
+    `reply` is the schema of its results, where their type says it.
     """
 
     type: str
@@ -81,7 +81,7 @@ def make_handler(
         function=function,
         schema=declared if accepts is None else beside(declared, shape),
         # A Python type is its own validator; only a schema that was written out needs another.
-        argument=_typed(shape) if accepts is None else _validated(shape, compile_validator(declared)),
+        argument=reader_of(shape) if accepts is None else _validated(shape, compile_validator(declared)),
         takes_context=signature.takes_context,
         is_async=signature.is_async,
         reply=None if most else _reply(signature.result),
@@ -111,18 +111,6 @@ def _element(shape: Any, name: str) -> Any:
     return typing.get_args(shape)[0]
 
 
-def _typed(shape: Any) -> Callable[[Envelope], Any]:
-    read = reader_of(shape)
-
-    def argument(envelope: Envelope) -> Any:
-        try:
-            return read(envelope)
-        except DoesNotFit as error:
-            raise _refused(error) from None
-
-    return argument
-
-
 def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
     read, open_ = reader_of(shape), may_take_null(validator.schema)
 
@@ -137,15 +125,13 @@ def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
         if not validator.accepts(form):
             for breach in validator.validate(form)[:1]:
                 raise Refused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
-        try:
-            # From its bytes, as without a schema: from the decoded payload it takes four times as long.
-            return read(envelope)
-        except DoesNotFit as error:
-            raise _refused(error) from None
+        # From its bytes, as without a schema: from the decoded payload it takes four times as long.
+        return read(envelope)
 
     return argument
 
 
-def _refused(error: DoesNotFit) -> Refused:
+def refused(error: DoesNotFit) -> Refused:
+    """The same of a payload that the handler's type does not take."""
     place = _PLACE.search(str(error))
     return Refused(str(error), place["path"] if place else "$")

@@ -18,7 +18,8 @@ from typing import Any, TypeAlias, TypeVar
 from claude_comm.client.arguments import check_choice, check_count, check_kind, check_seconds, check_topics
 from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
-from claude_comm.client.module.context import AsyncContext, Context
+from claude_comm.client.module.async_context import AsyncContext
+from claude_comm.client.module.context import Context
 from claude_comm.client.module.handlers import Handler, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
 from claude_comm.client.module.self_check import unkept, warning

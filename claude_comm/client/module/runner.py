@@ -18,9 +18,10 @@ import msgspec
 
 from claude_comm.client.consumer.subscription import Options, Subscription
 from claude_comm.client.identity import Identity, micros
+from claude_comm.client.module.endings import Means
 from claude_comm.client.module.executors import AsyncExecutor, Executor, ThreadExecutor
 from claude_comm.client.module.handlers import Handler
-from claude_comm.client.module.handling import Handling, Means
+from claude_comm.client.module.handling import Handling
 from claude_comm.client.module.prefetch import Prefetcher
 from claude_comm.client.module.siblings import Siblings
 from claude_comm.client.module.signatures import is_async

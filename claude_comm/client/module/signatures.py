@@ -26,7 +26,8 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.client.module.context import AsyncContext, Context
+from claude_comm.client.module.async_context import AsyncContext
+from claude_comm.client.module.context import Context
 from claude_comm.errors import ConfigurationError
 
 _YIELDING: tuple[Any, ...] = (

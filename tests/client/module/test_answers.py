@@ -11,7 +11,7 @@ import pytest
 
 from claude_comm import Module, Publisher, Settings
 from claude_comm.client.consumer.subscription import Options, Subscription
-from claude_comm.client.module import handling
+from claude_comm.client.module import endings
 from claude_comm.client.module.prefetch import Prefetcher
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.effects import Batch, Command, Effect
@@ -104,7 +104,7 @@ def test_an_answer_before_another_handler_is_sent_beside_it(settings: Settings, 
 
 
 def test_large_answers_do_not_gather(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handling, "MAX_ANSWER_BYTES", 1_000)
+    monkeypatch.setattr(endings, "MAX_ANSWER_BYTES", 1_000)
     module = desk(settings, lambda payload: "x" * payload)
     with running(module), Publisher("asker", settings=settings) as publisher, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: publisher.request("desk", n), [50_000] * 40))
