@@ -1,0 +1,251 @@
+"""Contracts out of OpenAPI, AsyncAPI and MCP: what is accepted there is accepted here; what is not said is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from claude_comm.errors import ConfigurationError
+from claude_comm.interchange import asyncapi
+from claude_comm.interchange.imported import Imported
+from claude_comm.interchange.reading import read
+from claude_comm.names import Keys
+from claude_comm.registry.contracts import Produced, Schema, contract
+from tests.support.published import DRAFT_7, TREE, awkward, published
+
+
+def the_one(document: Any) -> Imported:
+    (imported,) = read(document, "a document")
+    return imported
+
+
+def takes(schema: Schema, *values: Any) -> list[bool]:
+    validator = jsonschema_rs.validator_for(schema)
+    return [validator.is_valid(value) for value in values]
+
+
+def openapi(version: str, schema: Any, **further: Any) -> dict[str, Any]:
+    """A document with one operation, whose body is of this schema."""
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    operation = {"operationId": "put", "requestBody": body, "responses": {}}
+    return {
+        "openapi": version,
+        "info": {"title": "t", "version": "1.0.0"},
+        "paths": {"/": {"put": operation}},
+        **further,
+    }
+
+
+DIALECT: list[tuple[str, Any, list[Any], list[bool]]] = [
+    ("nullable", {"type": "string", "nullable": True}, [None, "a", 1], [True, True, False]),
+    ("nullable in an enum", {"type": "string", "nullable": True, "enum": ["a"]}, [None, "a"], [False, True]),
+    ("nullable without a type", {"enum": ["a"], "nullable": True}, [None, "a"], [False, True]),
+    ("exclusive", {"type": "integer", "minimum": 3, "exclusiveMinimum": True}, [3, 4], [False, True]),
+    ("inclusive", {"type": "integer", "maximum": 3, "exclusiveMaximum": False}, [3, 4], [True, False]),
+    ("exclusive of nothing", {"type": "integer", "exclusiveMaximum": True}, [3], [True]),
+    ("no such keyword", {"type": "string", "const": "a"}, ["b"], [True]),
+    (
+        "read only",
+        {"type": "object", "required": ["id", "n"], "properties": {"id": {"readOnly": True}, "n": {}}},
+        [{"n": 1}, {"id": 1}],
+        [True, False],
+    ),
+    ("beside a reference", {"$ref": "#/components/schemas/text", "maxLength": 1}, ["ab", 1], [True, False]),
+]
+
+
+@pytest.mark.parametrize(
+    ("schema", "values", "expected"), [row[1:] for row in DIALECT], ids=[row[0] for row in DIALECT]
+)
+def test_the_dialect_of_openapi_3_0_becomes_json_schema(schema: Any, values: list[Any], expected: list[bool]) -> None:
+    document = openapi("3.0.3", schema, components={"schemas": {"text": {"type": "string"}}})
+    assert takes(the_one(document).contract.accepts["put"], *values) == expected
+
+
+def test_openapi_3_1_is_taken_at_its_word() -> None:
+    document = openapi(
+        "3.1.0",
+        {"$ref": "#/components/schemas/Tree"},
+        components={
+            "schemas": {"Tree": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}, "maxItems": 2}}
+        },
+        webhooks={"grown": {"post": {"requestBody": {"content": {"application/json": {"schema": {"const": 1}}}}}}},
+    )
+    imported = the_one(document)
+    assert takes(imported.contract.accepts["put"], [[], [[]]], [[], [1]], [1]) == [True, False, False]
+    assert [sent.type for sent in imported.contract.produces] == ["post_grown"]
+    assert imported.notes == []
+
+
+def test_parameters_and_a_body_are_properties_of_one_message() -> None:
+    document = openapi("3.0.3", {"type": "string"})
+    item = document["paths"].pop("/")
+    item["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}]
+    item["put"]["parameters"] = [
+        {"name": "id", "in": "query", "schema": {"type": "boolean"}},
+        {"name": "when", "in": "query", "content": {"text/plain": {}}},
+    ]
+    item["put"]["responses"] = {
+        "200": {"content": {"application/json": {"schema": {"type": "array"}}}},
+        "204": {},
+        "404": {},
+    }
+    document["paths"]["/x/{id}"] = item
+    imported = the_one(document)
+    accepted = imported.contract.accepts["put"]
+    whole = {"id": 1, "query.id": True, "body": "t"}
+    assert takes(accepted, whole, {**whole, "id": "1"}, {"id": 1}, {"body": "t"}) == [True, False, False, False]
+    assert takes(imported.contract.replies["put"], [], None, "t") == [True, True, False]
+    assert len(imported.notes) == 3
+
+
+def test_a_schema_that_leads_out_of_the_document_is_left_out_and_said() -> None:
+    document = openapi("3.1.0", {"type": "string"})
+    document["paths"]["/far"] = {
+        "post": {"operationId": "far", **_body({"items": {"$ref": "https://e.example/s.json"}})}
+    }
+    document["paths"]["/lost"] = {"post": {"operationId": "lost", **_body({"$ref": "#/components/schemas/none"})}}
+    imported = the_one(document)
+    assert list(imported.contract.accepts) == ["put"]
+    said = "\n".join(f"{note.path}: {note.sentence}" for note in imported.notes)
+    assert "another document, which is not read" in said
+    assert "leads nowhere" in said
+    with pytest.raises(ConfigurationError, match="another document"):
+        read(openapi("3.1.0", {"$ref": "other.json"}), "a document")
+
+
+def test_asyncapi_2_says_it_from_the_other_side() -> None:
+    message = {"name": "order", "payload": {"type": "object", "properties": {"n": {"$ref": "#/components/schemas/n"}}}}
+    document = {
+        "asyncapi": "2.6.0",
+        "info": {"title": "Order Desk", "version": "second"},
+        "channels": {
+            "orders": {"publish": {"message": {"$ref": "#/components/messages/order"}}},
+            "bills/{id}": {
+                "subscribe": {
+                    "message": {
+                        "oneOf": [
+                            {"name": "bill", "payload": {"type": "integer"}},
+                            {
+                                "name": "avro",
+                                "schemaFormat": "application/vnd.apache.avro;version=1.9.0",
+                                "payload": {},
+                            },
+                        ]
+                    }
+                }
+            },
+        },
+        "components": {"messages": {"order": message}, "schemas": {"n": {"type": "integer", "examples": [1]}}},
+    }
+    imported = the_one(document)
+    assert (imported.contract.module, imported.contract.version) == ("Order-Desk", "1.0.0")
+    assert takes(imported.contract.accepts["order"], {"n": 1}, {"n": "1"}) == [True, False]
+    assert [sent.type for sent in imported.contract.produces] == ["bill"]
+    said = "\n".join(note.sentence for note in imported.notes)
+    assert "no semantic version" in said
+    assert "avro" in said
+
+
+def test_what_we_write_as_asyncapi_is_read_back_as_the_same_contract() -> None:
+    declared = contract(
+        "sink",
+        version="2.1.0",
+        accepts={
+            "tree": {**TREE, "$id": "urn:t"},
+            "plain": DRAFT_7,
+            "odd": {"properties": {"a~b/c": {"$ref": "#/$defs/x%20y"}}, "$defs": {"x y": {"type": "string"}}},
+        },
+        replies={"plain": {"type": "integer"}},
+        produces=[
+            Produced("done", {"type": "integer"}, "topic:news"),
+            Produced("any", True),
+            Produced("to", {}, "other"),
+        ],
+        topics=["b", "a"],
+        aliases={"plain": {"a": ["b"]}},
+        passes={"tree": ["tag"]},
+        compatibility="full",
+        enforcement="warn",
+    )
+    whole = json.loads(msgspec.json.encode(asyncapi.document(Keys(), published(declared, awkward()))))
+    ours, _ = (imported.contract for imported in read(whole, "a document"))
+    assert (ours.compatibility, ours.enforcement) == ("full", "warn")
+    for part in ("module", "version", "replies", "produces", "topics", "aliases", "passes"):
+        assert getattr(ours, part) == getattr(declared, part), part
+    assert {"plain": ours.accepts["plain"], "odd": ours.accepts["odd"]} == {
+        "plain": declared.accepts["plain"],
+        "odd": declared.accepts["odd"],
+    }
+    values: list[Any] = [
+        {"tag": "t", "kids": [{"tag": 1}]},
+        {"tag": "t", "kids": [{"tag": "u", "odd": 3}]},
+        {"tag": "t", "odd": 4},
+    ]
+    assert takes(ours.accepts["tree"], *values) == takes(TREE, *values) == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda tools: tools, lambda tools: {"tools": tools}, lambda tools: {"result": {"tools": tools}}]
+)
+def test_each_mcp_tool_is_a_type_of_message(wrap: Any) -> None:
+    tools = [
+        {"name": "a/b", "description": "Adds.", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}},
+        {
+            "name": "a-b",
+            "inputSchema": {"type": "object", "properties": {"x": {"$ref": "#/$defs/x"}}, "$defs": {"x": {}}},
+        },
+    ]
+    imported = the_one(wrap(tools))
+    assert list(imported.contract.accepts) == ["a-b", "a-b.2"]
+    assert imported.contract.accepts["a-b"] == {"type": "object", "description": "Adds."}
+    assert imported.contract.accepts["a-b.2"] == tools[1]["inputSchema"]
+    assert list(imported.contract.replies) == ["a-b"]
+    assert len(imported.notes) == 2
+
+
+@pytest.mark.parametrize(
+    "document", [{}, [], 3, {"swagger": "2.0"}, {"openapi": "4.0"}, {"asyncapi": 3}, {"tools": []}]
+)
+def test_another_format_is_refused_by_what_it_says(document: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        read(document, "a document")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"openapi": "3.0.0", "paths": {"/": {"get": {"parameters": 3, "responses": []}, "parameters": {}}}, "info": []},
+        {"openapi": "3.1.0", "paths": {"/": {"$ref": "#/paths/~1"}}},
+        {
+            "openapi": "3.1.0",
+            "paths": {"/": {"get": {"requestBody": {"content": {"application/json": {"schema": 7}}}}}},
+        },
+        {"asyncapi": "3.0.0", "operations": {"a": {"action": "receive", "channel": {"$ref": "#/channels/x"}}}},
+        {"asyncapi": "3.0.0", "operations": {"a": {"action": 3}}, "channels": []},
+        {
+            "asyncapi": "2.0.0",
+            "channels": {"a": {"publish": {"message": {"payload": {"$ref": "#/channels/a/publish/message"}}}}},
+        },
+        {"tools": [{"inputSchema": {"$ref": "#/tools/0/inputSchema"}}, 3, {"inputSchema": {"type": "none"}}]},
+    ],
+)
+def test_a_broken_document_is_refused_or_noted_and_never_a_traceback(document: Any) -> None:
+    outcome = _outcome(document)
+    assert outcome == "read" or "nothing in the document" in outcome
+
+
+def _outcome(document: Any) -> str:
+    try:
+        read(document, "a document")
+    except ConfigurationError as error:
+        return str(error)
+    return "read"
+
+
+def _body(schema: Any) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
