@@ -55,8 +55,8 @@ def measure(schema: Json, caps: Caps = DEFAULT_CAPS) -> Measure:
 
 def _glance(schema: Json, caps: Caps) -> Measure | None:
     """The size of a plain schema, level by level; None for any other, which `_walked` then measures or refuses."""
-    size, layer = Measure(), [schema]
-    texts, names = list[str](), list[str]()
+    size, layer, most = Measure(), [schema], caps.nodes
+    texts, names, short = list[str](), list[str](), 0
     for size.depth in range(1, caps.depth + 1):
         below: list[Json] = []
         for value in layer:
@@ -71,18 +71,21 @@ def _glance(schema: Json, caps: Caps) -> Measure | None:
                     below += value
                     size.longest = max(size.longest, len(value))
                 # The same list may stand in many places: it is never copied more often than the cap allows.
-                if len(below) > caps.nodes:
+                if len(below) > most:
                     return None
             elif kind is bool or value is None:
-                size.characters += 4
+                short += 4
+            elif kind is int and -_ORDINARY < value < _ORDINARY:
+                short += 8
             elif not _plain(value, kind, size, caps):
                 return None
         size.nodes += len(layer)
         if not below:
+            size.characters += short
             size.names.update(names)
             size.references = 0 if REFERENCES.isdisjoint(size.names) else sum(map(names.count, REFERENCES))
             return size if _texts(texts + names, size, caps) and _within(size, caps) else None
-        if size.nodes > caps.nodes:
+        if size.nodes > most:
             return None
         layer = below
     return None
@@ -102,7 +105,10 @@ def _plain(value: Json, kind: type, size: Measure, caps: Caps) -> bool:
 
 def _ordinary(number: float | None) -> bool:
     """Whether every validator holds it as it is: nothing that has to be rounded, and no count past its integers."""
-    return not number or 1e-9 < abs(number) < 2**31
+    return not number or 1e-9 < abs(number) < _ORDINARY
+
+
+_ORDINARY = 2**31
 
 
 def _texts(texts: list[str], size: Measure, caps: Caps) -> bool:

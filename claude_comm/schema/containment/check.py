@@ -237,9 +237,9 @@ def _broken(left: Side, right: Side, question: Difference, budget: Budget) -> Ve
 
 def _smallest(left: Side, right: Side, shown: Sequence[Json], budget: Budget) -> Verdict | None:
     # Sorting is stable: of equally small ones the first keyword's.
-    ordered = sorted(shown, key=lambda message: len(text(message)))
+    ordered = sorted(shown, key=lambda message: len(text(message))) if len(shown) > 1 else shown
     for index, witness in enumerate(ordered):
-        if confirm.confirmed(left, right, witness, budget.tick):
+        if confirm.confirmed(left, right, witness, budget.tick, separated=True):
             return incompatible(right, [witness, *ordered[:index], *ordered[index + 1 :]], budget)
     return None
 
@@ -267,7 +267,7 @@ def _guess(left: Side, right: Side, budget: Budget) -> Json | None:
     harvested = harvest(left.document.schema, right.document.schema)
     for candidate in itertools.islice(candidates(left.document.schema, harvested, budget.tick), MAX_GUESSES):
         if confirm.separates(left, right, candidate, budget.tick) and confirm.confirmed(
-            left, right, candidate, budget.tick
+            left, right, candidate, budget.tick, separated=True
         ):
             return candidate
     return None

@@ -17,13 +17,14 @@ import msgspec
 from claude_comm.errors import SchemaError
 from claude_comm.schema.containment import canonical
 from claude_comm.schema.containment.second_validator import SecondValidator
-from claude_comm.schema.cost.path_growth import ErrorCost, error_cost, measured
+from claude_comm.schema.cost.path_growth import ErrorCost, error_cost
 from claude_comm.schema.cost.pattern_cost import scannable, searchable
 from claude_comm.schema.cost.validation_cost import SMALL, cost_of, size_of
 from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Json
 
 # About 0.1 s of each, on a machine of 2025.
@@ -92,7 +93,7 @@ def compile_side(schema: Json, dialect: Dialect, sure: bool = False) -> jsonsche
 def accepts(side: Side, candidate: Json, tick: Callable[[], None]) -> bool | None:
     """What both validators say of `candidate`; None where they differ, or cannot be asked."""
     weight = _weight(candidate)
-    return None if weight is None else _accepted(side, candidate, tick, weight)
+    return None if weight is None else _accepted(side, candidate, tick, weight, None)
 
 
 # The size of a candidate (`size_of`) and its characters: counted once for all schemas that it is checked against.
@@ -104,23 +105,31 @@ def _weight(candidate: Json) -> _Weight | None:
     size = size_of(candidate)
     if size > SMALL and size_of(candidate, MAX_FAST) > MAX_FAST:
         return None
-    return size, measured(candidate)[2]
+    return size, len(text(candidate))
 
 
-def _accepted(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
-    answer = _accepts(side, candidate, tick, weight)
-    return answer if not answer or side.written is None else _accepts(side.written, candidate, tick, weight)
+def _accepted(
+    side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight, first: bool | None
+) -> bool | None:
+    answer = _accepts(side, candidate, tick, weight, first)
+    return answer if not answer or side.written is None else _accepts(side.written, candidate, tick, weight, first)
 
 
-def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight) -> bool | None:
+def _accepts(
+    side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight, first: bool | None
+) -> bool | None:
+    """`first` is what the first validator said, if it has been asked."""
     size, characters = weight
     work = cost_of(side.document, candidate, tick, size)
-    if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
+    if work is None:
         return None
-    try:
-        first = side.rust.is_valid(candidate)
-    except ValueError:
-        return None
+    if first is None:
+        if work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
+            return None
+        try:
+            first = side.rust.is_valid(candidate)
+        except ValueError:
+            return None
     if (
         work.evaluations > MAX_SLOW
         or work.evaluations * characters > MAX_PRINTED
@@ -158,11 +167,13 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
         return False
 
 
-def confirmed(produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None]) -> bool:
-    """Whether `candidate` is a witness."""
-    weight = _weight(candidate)
+def confirmed(
+    produced: Side, accepted: Side, candidate: Json, tick: Callable[[], None], *, separated: bool = False
+) -> bool:
+    """Whether `candidate` is a witness; `separated`: of which `separates` has said so."""
+    weight, said = _weight(candidate), (True, False) if separated else (None, None)
     return (
         weight is not None
-        and _accepted(produced, candidate, tick, weight) is True
-        and _accepted(accepted, candidate, tick, weight) is False
+        and _accepted(produced, candidate, tick, weight, said[0]) is True
+        and _accepted(accepted, candidate, tick, weight, said[1]) is False
     )

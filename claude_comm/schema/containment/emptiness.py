@@ -32,14 +32,22 @@ def is_empty(side: Side, budget: Budget, *, closed: bool = False, steps: int = S
     kept = "is_empty_closed" if closed else "is_empty"
     known = vars(side).get(kept)
     if known is None:
-        known = vars(side)[kept] = _is_empty(side, Part(budget, steps), closed)
+        known = vars(side)[kept] = not _plainly_has_room(side, closed) and _is_empty(side, Part(budget, steps), closed)
     return bool(known)
+
+
+def _plainly_has_room(side: Side, closed: bool) -> bool:
+    """The same as `has_room`, asked at once where no pattern has to be read, which takes steps."""
+    try:
+        return not side.document.patterns and has_room(side, closed=closed)
+    except RecursionError:
+        return False
 
 
 def _is_empty(side: Side, part: Part, closed: bool) -> bool:
     try:
         with watching(part.tick):
-            if has_room(side, closed=closed):
+            if side.document.patterns and has_room(side, closed=closed):
                 return False
             side = side.closed if closed else side
             if _has_minimal_instance(side, part):

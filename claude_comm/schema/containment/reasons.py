@@ -21,6 +21,7 @@ from claude_comm.schema.solver.result import Candidates
 from claude_comm.schema.validation.errors import errors, refusals
 from claude_comm.schema.validation.phrases import Refusal, actual, need_of, needed, place, shown, subject
 from claude_comm.schema.validation.union_needs import SEVERAL
+from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Incompatible, Json, Reason
 
 
@@ -43,7 +44,7 @@ def breaking(
         for _ in itertools.count() if limit is None else range(limit):
             breaks = separates(left, right, message, budget.tick)
             if breaks:
-                readable = renamed(message)
+                readable = renamed(message) if b'"":' in text(message) else message
                 found = readable is not message and separates(left, right, readable, budget.tick)
                 yield readable if found else message
             message = candidates.send(breaks)
