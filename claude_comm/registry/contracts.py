@@ -7,6 +7,7 @@ reader) is no part of it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -24,11 +25,14 @@ Compatibility: TypeAlias = Literal[
 ]
 # What happens to a message that breaks an agreement: nothing, a warning, or a refusal.
 Enforcement: TypeAlias = Literal["off", "warn", "enforce"]
+# What a `format` in its schemas is: a remark, or a promise.
+Formats: TypeAlias = Literal["annotate", "assert"]
 # For the properties that a message of this type has, by name; with `*` also those that the contract does not name.
 Aliases: TypeAlias = dict[str, list[str]]
 
 COMPATIBILITIES = Compatibility.__args__  # type: ignore[attr-defined]
 ENFORCEMENTS = Enforcement.__args__  # type: ignore[attr-defined]
+FORMATS = Formats.__args__  # type: ignore[attr-defined]
 
 # Of the record that stands in the registry.
 VERSION = 1
@@ -61,6 +65,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     | `passes` | accepted type to the properties that what is sent on still has, unchanged; `*`: those not named, too |
     | `compatibility` | what the next version must keep |
     | `enforcement` | what becomes of a message that breaks an agreement, where this module sends or reads it |
+    | `formats` | `assert`: each `format` in its schemas was written out as a pattern; `annotate`: it is a remark |
     | `max_lag` | how many messages may wait in its inbox (0: what the publisher's settings say) |
 
     `v` is the version of the record: fields that a newer release adds are passed over, and one whose meaning changes
@@ -77,6 +82,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topics: list[str] = []
     compatibility: Compatibility = "none"
     enforcement: Enforcement = "enforce"
+    formats: Formats = "annotate"
     description: str = ""
     max_lag: int = 0
     registered_us: Micros = 0
@@ -137,6 +143,7 @@ def contract(
     topics: Sequence[str] = (),
     compatibility: Compatibility = "none",
     enforcement: Enforcement = "enforce",
+    formats: Formats = "annotate",
     description: str = "",
     max_lag: int = 0,
     registered_us: int = 0,
@@ -144,18 +151,20 @@ def contract(
     """A contract with its names checked. Raises InvalidName, ConfigurationError or SchemaError.
 
     `defaults` maps an accepted type to {property: value}: they are written into its schema as the keyword `default`,
-    which is where adapters look for them.
+    which is where adapters look for them. With `formats="assert"` a pattern is written beside each `format` of its
+    schemas, so that proofs and validators hold messages to it.
     """
     if max_lag < 0:
         raise ConfigurationError(f"max_lag is {max_lag!r}: it is a number of messages, or 0 for no limit of its own.")
     _check_choice("compatibility", compatibility, COMPATIBILITIES)
     _check_choice("enforcement", enforcement, ENFORCEMENTS)
+    _check_choice("formats", formats, FORMATS)
     for produced in produces or []:
         check_name(produced.type, "message type")
         if produced.target:
             check_target(produced.target)
         _schema(produced.type, produced.schema)
-    accepted = by_type(accepts)
+    accepted, told = by_type(accepts), functools.partial(_with_formats, formats)
     for what, named in (("aliases", aliases), ("defaults", defaults), ("passes", passes)):
         for type in named or {}:
             if type not in accepted:
@@ -164,15 +173,20 @@ def contract(
         module=check_name(module),
         version=check_version(version),
         accepts={
-            type: _with_defaults(type, schema, (defaults or {}).get(type, {})) for type, schema in accepted.items()
+            type: told(type, _with_defaults(type, schema, (defaults or {}).get(type, {})))
+            for type, schema in accepted.items()
         },
-        produces=produces or [],
-        replies={check_name(name, "message type"): _schema(name, schema) for name, schema in (replies or {}).items()},
+        produces=[msgspec.structs.replace(sent, schema=told(sent.type, sent.schema)) for sent in produces or []],
+        replies={
+            check_name(name, "message type"): told(name, _schema(name, schema))
+            for name, schema in (replies or {}).items()
+        },
         aliases={type: {name: list(old) for name, old in names.items()} for type, names in (aliases or {}).items()},
         passes={type: list(names) for type, names in (passes or {}).items()},
         topics=[check_name(topic, "topic") for topic in topics],
         compatibility=compatibility,
         enforcement=enforcement,
+        formats=formats,
         description=description,
         max_lag=max_lag,
         registered_us=registered_us,
@@ -232,6 +246,18 @@ def _with_defaults(type: str, schema: Schema, defaults: Mapping[str, Any]) -> Sc
         raise ConfigurationError(f"a default is given for {unknown[0]!r}, which {type!r} messages do not describe.")
     filled = {name: {**properties[name], "default": value} for name, value in defaults.items()}
     return {**schema, "properties": {**properties, **filled}}
+
+
+def _with_formats(formats: Formats, type: str, schema: Schema) -> Schema:
+    if formats != "assert":
+        return schema
+    from claude_comm.schema.types.formats import assert_formats
+
+    try:
+        asserted: Schema = assert_formats(schema)
+    except SchemaError as error:
+        raise SchemaError(f"of {type!r} messages {error.sentence}", path=error.path) from None
+    return asserted
 
 
 def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from claude_comm.schema.evolution.infer import infer
     from claude_comm.schema.explanation import explain
     from claude_comm.schema.normalform.bundle import bundle
+    from claude_comm.schema.types.formats import assert_formats
     from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "Verdict": "verdict",
     "adapt": "bounded",
     "apply": "evolution.adapter",
+    "assert_formats": "types.formats",
     "bundle": "normalform.bundle",
     "check": "bounded",
     "diff": "bounded",
@@ -40,6 +42,7 @@ __all__ = [
     "Verdict",
     "adapt",
     "apply",
+    "assert_formats",
     "bundle",
     "check",
     "diff",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from claude_comm.errors import InvalidName, SchemaError
+from claude_comm.errors import ConfigurationError, InvalidName, SchemaError
 from claude_comm.registry.contracts import Produced, UnreadableContract, by_type, contract, decode, encode
+from claude_comm.schema.validation.validator import compile_validator
 
 OBJECT = {"type": "object", "properties": {"x": {}}}
 
@@ -54,3 +55,29 @@ def test_a_contract_of_a_newer_release_is_told_as_that_and_fields_it_adds_are_pa
 def test_what_is_no_contract_names_the_module(text: bytes) -> None:
     with pytest.raises(UnreadableContract, match="'m'"):
         decode("m", text)
+
+
+DATED = {"type": "object", "properties": {"at": {"type": "string", "format": "date"}}, "required": ["at"]}
+
+
+def test_formats_stay_annotations_unless_the_contract_says_assert() -> None:
+    plain = contract("a", accepts={"page": DATED})
+    assert plain.accepts["page"] == DATED
+    asserted = contract(
+        "a", accepts={"page": DATED}, produces=[Produced("found", DATED)], replies={"page": DATED}, formats="assert"
+    )
+    schemas = [asserted.accepts["page"], asserted.produces[0].schema, asserted.replies["page"]]
+    for schema in schemas:
+        validator = compile_validator(schema)
+        assert validator.accepts({"at": "2024-02-29"})
+        assert not validator.accepts({"at": "2023-02-29"})
+    assert asserted.digest != contract("a", accepts={"page": DATED}).digest
+    assert decode("a", encode(asserted)) == asserted
+
+
+def test_a_contract_asserts_all_of_its_formats_or_is_refused() -> None:
+    schema = {"properties": {"colour": {"format": "colour"}}}
+    with pytest.raises(SchemaError, match=r"'page' messages the format 'colour' cannot be asserted"):
+        contract("a", accepts={"page": schema}, formats="assert")
+    with pytest.raises(ConfigurationError, match="annotate or assert"):
+        contract("a", formats="maybe")  # type: ignore[arg-type]

@@ -30,10 +30,10 @@ def command(
 ) -> None:
     """Register a contract from a file, or from a Module object of yours.
 
-    FILE holds {module, version, accepts, produces, replies, aliases, defaults, passes, topics, compatibility}. What
-    `compatibility` promises about earlier versions is proved first; a contract that does not keep it is refused with a
-    message that shows why (exit code 1; 4 where it cannot be decided). The same contract again changes nothing. With
-    --hold, `contract approve` makes a pending version live.
+    FILE holds {module, version, accepts, produces, replies, aliases, defaults, passes, topics, compatibility, formats}.
+    What `compatibility` promises about earlier versions is proved first; a contract that does not keep it is refused
+    with a message that shows why (exit code 1; 4 where it cannot be decided). The same contract again changes nothing.
+    With --hold, `contract approve` makes a pending version live.
     """
     settings = settings_of_process()
     declared = msgspec.structs.replace(contract_files.read(source), registered_us=micros())

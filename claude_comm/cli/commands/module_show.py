@@ -93,6 +93,8 @@ def _about(standing: Standing, release: Release, declared: Contract | None) -> I
     if declared.description:
         yield clean(f"  {declared.description}")
     yield clean(f"  keeps of earlier versions: {declared.compatibility}")
+    if declared.formats == "assert":
+        yield "  asserts the formats of its schemas"
     if declared.topics:
         yield clean(f"  reads the topics {', '.join(declared.topics)}")
     for type, schema in declared.accepts.items():

@@ -27,7 +27,7 @@ from claude_comm.json_form import json_form
 from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import registration
-from claude_comm.registry.contracts import Compatibility, Contract
+from claude_comm.registry.contracts import Compatibility, Contract, Formats
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
@@ -146,14 +146,16 @@ class ModuleCommunicator:
         produces: Any = None,
         version: str = "1.0.0",
         compatibility: Compatibility = "none",
+        formats: Formats = "annotate",
         aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     ) -> Contract:
         """Registers what this module accepts and produces: a schema or type, or a mapping of message types to such.
 
         `compatibility` is what this version must keep of earlier ones, and the next of this one; `aliases` maps an
-        accepted type to {property: former names}. Raises ContractRefused or VersionTaken.
+        accepted type to {property: former names}; `formats="assert"` holds messages to each `format` of the schemas.
+        Raises ContractRefused or VersionTaken.
         """
-        declared = declare(self.module_name, accepts, produces, version, compatibility, aliases)
+        declared = declare(self.module_name, accepts, produces, version, compatibility, aliases, formats)
         self.client.run(registration.register(self.identity.keys, declared))
         return declared
 

@@ -9,7 +9,7 @@ import msgspec
 
 from claude_comm.client.identity import micros
 from claude_comm.client.payload_types import accepted, produced
-from claude_comm.registry.contracts import Compatibility, Contract, Produced, Schema, by_type, contract
+from claude_comm.registry.contracts import Compatibility, Contract, Formats, Produced, Schema, by_type, contract
 
 
 def declare(
@@ -19,6 +19,7 @@ def declare(
     version: str,
     compatibility: Compatibility = "none",
     aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    formats: Formats = "annotate",
 ) -> Contract:
     """A contract from schemas, types, or mappings of message types to either."""
     sent = [Produced(type, schema) for type, schema in by_type(_schemas(produces, produced)).items()]
@@ -29,6 +30,7 @@ def declare(
         produces=sent,
         compatibility=compatibility,
         aliases=aliases,
+        formats=formats,
     )
     return msgspec.structs.replace(made, registered_us=micros())
 

@@ -25,7 +25,7 @@ from claude_comm.client.module.runner import RunConfig, Runner
 from claude_comm.client.module.self_check import unkept, warning
 from claude_comm.client.module.signatures import check_starter, is_async
 from claude_comm.client.module.upkeep import GATHER
-from claude_comm.client.payload_types import produced
+from claude_comm.client.payload_types import accepted, produced
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError, shown
@@ -33,10 +33,12 @@ from claude_comm.names import check_name, check_target
 from claude_comm.registry.contracts import (
     COMPATIBILITIES,
     ENFORCEMENTS,
+    FORMATS,
     Aliases,
     Compatibility,
     Contract,
     Enforcement,
+    Formats,
     Produced,
     contract,
 )
@@ -88,6 +90,7 @@ class Module:
     | `compatibility` | what its contract keeps of earlier versions: `backward`, `forward`, `full`, or `none` |
     | `hold` | whether a version that would break a partner waits, pending, until each of these has approved |
     | `enforcement` | what becomes of a message that breaks an agreement: `enforce`, `warn` or `off` |
+    | `formats` | `assert` holds messages to each `format` of its schemas; `annotate` takes it for a remark |
     | `retry` | what happens to a message whose handler raised |
 
     Several messages are handled at once as tasks of one event loop if any handler is `async`, else on threads.
@@ -113,6 +116,7 @@ class Module:
         max_lag: int = 0,
         compatibility: Compatibility = "none",
         enforcement: Enforcement = "enforce",
+        formats: Formats = "annotate",
         hold: bool = False,
     ) -> None:
         self.name = check_name(name)
@@ -121,6 +125,8 @@ class Module:
         check_choice("enforcement", enforcement, ENFORCEMENTS)
         self.compatibility: Compatibility = compatibility
         self.enforcement: Enforcement = enforcement
+        check_choice("formats", formats, FORMATS)
+        self.formats: Formats = formats
         self.hold = check_kind("hold", hold, bool)
         self.retry = _policy(retry) or RetryPolicy()
         self.lease_s, self.drain_s = lease_s, check_seconds("drain_s", drain_s)
@@ -230,6 +236,7 @@ class Module:
             topics=self._topics,
             compatibility=self.compatibility,
             enforcement=self.enforcement,
+            formats=self.formats,
             max_lag=self.max_lag,
         )
 
@@ -300,6 +307,10 @@ class Module:
         policy = _policy(retry) or self.retry
         if type in self._handlers:
             raise ConfigurationError(f"{self.name!r} has a handler for {type!r} messages already.")
+        if accepts is not None and self.formats == "assert":
+            from claude_comm.schema.types.formats import assert_formats
+
+            accepts = assert_formats(accepted(accepts))
 
         def register(function: Function) -> Function:
             local = sys._getframe(1).f_locals

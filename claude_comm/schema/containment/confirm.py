@@ -115,9 +115,7 @@ def _accepted(
     return answer if not answer or side.written is None else _accepts(side.written, candidate, tick, weight, first)
 
 
-def _accepts(
-    side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight, first: bool | None
-) -> bool | None:
+def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight, first: bool | None) -> bool | None:
     """`first` is what the first validator said, if it has been asked."""
     size, characters = weight
     work = cost_of(side.document, candidate, tick, size)

@@ -148,8 +148,8 @@ def read_ipv4() -> Text:
 
 
 @cache
-def read_ipv6() -> Text:
-    """Eight groups, the last two perhaps as an IPv4 address, with one run of zeros left out; a zone may follow."""
+def read_ipv6(*, zone: bool = True) -> Text:
+    """Eight groups, the last two perhaps as an IPv4 address, with one run of zeros left out; a `zone` may follow."""
     group = f"{HEX}{{1,4}}"
     tail = f"(?:{group}:{group}|{_DOTTED})"
     options = [f"(?:{group}:){{6}}{tail}"]
@@ -160,7 +160,7 @@ def read_ipv6() -> Text:
         if left >= 2:
             ends.append(f"(?:{group}:){{0,{left - 2}}}{_DOTTED}")
         options.append(f"{head}::(?:{'|'.join(dict.fromkeys(ends))})")
-    return Text(f"(?:{'|'.join(options)})(?:%[^%/]+)?")
+    return Text(f"(?:{'|'.join(options)})" + ("(?:%[^%/]+)?" if zone else ""))
 
 
 def write_duration() -> Text:

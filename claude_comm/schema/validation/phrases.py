@@ -69,10 +69,21 @@ def needed(rule: str, limit: Json) -> str:
         return " or ".join(_TYPES.get(name, str(name)) for name in (limit if isinstance(limit, list) else [limit]))
     if rule == "enum" and isinstance(limit, list):
         return "one of " + ", ".join(shown(value) for value in limit[:8]) + (", ..." if len(limit) > 8 else "")
+    if rule == "pattern" and (name := _format_of(limit)):
+        rule, limit = "format", name
     phrase = _NEEDS.get(rule)
     if phrase is not None and limit == 1:
         phrase = _ONE.get(rule, phrase)
     return phrase.format(limit if isinstance(limit, int | float) else shown(limit)) if phrase else f"`{rule}` to hold"
+
+
+def _format_of(pattern: Json) -> str:
+    """The format that a pattern asserts; empty for one that somebody wrote."""
+    if not isinstance(pattern, str) or not pattern.startswith("^(?:"):
+        return ""
+    from claude_comm.schema.types.formats import format_of
+
+    return format_of(pattern)
 
 
 def actual(rule: str, limit: Json, value: Json) -> str:
