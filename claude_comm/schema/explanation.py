@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Reason, Undecided, Verdict
+from claude_comm.schema.verdict import Compatible, EmptyForm, Impossible, Incompatible, Reason, Undecided, Verdict
 
 
 def explain(verdict: Verdict) -> str:
@@ -16,9 +16,10 @@ def explain(verdict: Verdict) -> str:
     match verdict:
         case Compatible(vacuous=why) if why:
             return f"compatible, and only because {why}."
-        case Compatible(proof=proof):
-            return "compatible: every message of the producer is accepted" + (f" (proof: {proof})." if proof else ".")
-        case Incompatible(witness=witness, reasons=reasons, refuses_all=why):
+        case Compatible(proof=proof, empty_forms=forms):
+            first = "compatible: every message of the producer is accepted" + (f" (proof: {proof})." if proof else ".")
+            return "\n".join([first, *map(empty_form_sentence, forms)])
+        case Incompatible(witness=witness, reasons=reasons, refuses_all=why, empty_forms=forms):
             whatever = f", whatever is sent: {why}. For example" if why else ""
             lines = [
                 f"incompatible{whatever}: the producer may send",
@@ -27,12 +28,23 @@ def explain(verdict: Verdict) -> str:
                 "",
             ]
             return "\n".join(
-                [*lines, "which the consumer refuses.", *(line for reason in reasons for line in _lines(reason))]
+                [
+                    *lines,
+                    "which the consumer refuses.",
+                    *(line for reason in reasons for line in _lines(reason)),
+                    *map(empty_form_sentence, forms),
+                ]
             )
         case Impossible(why=why):
             return f"impossible: {why}."
         case Undecided(place=place, why=why):
             return f"undecided: {why}" + (f" (at {place})" if place else "")
+
+
+def empty_form_sentence(form: EmptyForm) -> str:
+    """That a form of a union can never be, in one line."""
+    who = "producer sends" if form.side == "produced" else "consumer takes"
+    return f"note: the {who} no message of the form {form.schema_path}: {form.why}."
 
 
 def _lines(reason: Reason) -> list[str]:

@@ -3,8 +3,8 @@
 Law: `Compatible` only from a proof, `Incompatible` only with a confirmed witness; a producer that is proved to have no
 message is never compatible with everything in silence: `Impossible`, and under `strict`, which asks for plain
 containment, `Compatible` with the field `vacuous`; a consumer that is proved to accept none is told by the field
-`refuses_all` of `Incompatible`; everything else is `Undecided`, which a person reads as "could not tell". A gate lets
-through what `passes`, and nothing else.
+`refuses_all` of `Incompatible`, and a form of a union that can never be by `empty_forms`; everything else is
+`Undecided`, which a person reads as "could not tell". A gate lets through what `passes`, and nothing else.
 """
 
 from __future__ import annotations
@@ -33,14 +33,27 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mends: tuple[str, ...] = ()
 
 
+class EmptyForm(msgspec.Struct, frozen=True, kw_only=True):
+    """A form of a union (`anyOf`, `oneOf`) that no message has: where in the schema of which side, and what keeps it.
+
+    It is told beside a verdict, which holds without it.
+    """
+
+    side: Literal["produced", "accepted"]
+    schema_path: str
+    why: str
+
+
 class Compatible(msgspec.Struct, frozen=True, kw_only=True, tag="compatible", tag_field="answer", omit_defaults=True):
     """Proved: every message of the producer is accepted. `proof` names the stage that proved it.
 
     `vacuous` is only set under `strict`: the producer's schema has no message, and so all of them are accepted.
+    `empty_forms` are forms of unions that can never be.
     """
 
     proof: str = ""
     vacuous: str = ""
+    empty_forms: tuple[EmptyForm, ...] = ()
 
     @property
     def answer(self) -> Literal["compatible"]:
@@ -53,11 +66,13 @@ class Incompatible(
     """Refuted: `witness` is a message that the producer may send and the consumer refuses, confirmed twice.
 
     `refuses_all` is set where the consumer refuses whatever is sent: no message at all fits its schema.
+    `empty_forms` are forms of unions that can never be.
     """
 
     witness: Json
     reasons: tuple[Reason, ...] = ()
     refuses_all: str = ""
+    empty_forms: tuple[EmptyForm, ...] = ()
 
     @property
     def answer(self) -> Literal["incompatible"]:

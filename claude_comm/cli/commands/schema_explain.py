@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -21,7 +21,17 @@ from claude_comm.cli.options import (
 from claude_comm.escaping import clean
 from claude_comm.schema.bounded import check
 from claude_comm.schema.dialect import dialect_of
-from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Reason, Undecided, Verdict
+from claude_comm.schema.explanation import empty_form_sentence
+from claude_comm.schema.verdict import (
+    Compatible,
+    EmptyForm,
+    Impossible,
+    Incompatible,
+    Json,
+    Reason,
+    Undecided,
+    Verdict,
+)
 from claude_comm.terminal.output import emit, emit_document, emit_json, emit_styled, shorten
 from claude_comm.terminal.styles import FAILED, GOOD, OPEN
 
@@ -71,13 +81,14 @@ def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
         case Impossible(why=why) | Compatible(vacuous=why) if why:
             emit(clean(f"why      {why}"))
             emit("so       a gate treats it as no: an agreement would be with a producer that never speaks")
-        case Compatible(proof=proof):
+        case Compatible(proof=proof, empty_forms=forms):
             emit(f"proof    {_PROOFS.get(proof, proof)}")
+            _show_forms(forms)
         case Undecided(place=place, why=why):
             emit(clean(f"place    {place or 'the whole'}"))
             emit(clean(f"why      {why}"))
             emit("so       a gate treats it as no; where time ran out, a larger --budget may settle it")
-        case Incompatible(witness=witness, reasons=reasons, refuses_all=why):
+        case Incompatible(witness=witness, reasons=reasons, refuses_all=why, empty_forms=forms):
             if why:
                 emit(clean(f"why      {why}"))
             emit("\nThe producer may send this message, and the consumer refuses it:\n")
@@ -88,6 +99,12 @@ def _show(verdict: Verdict, meaning: str, accepted: Json) -> None:
                 emit_styled(clean(f"{number}. {reason.sentence}"), "bold")
                 for line in _lines(reason, accepted):
                     emit(clean(f"   {line}"))
+            _show_forms(forms)
+
+
+def _show_forms(forms: Sequence[EmptyForm]) -> None:
+    for form in forms:
+        emit(clean(empty_form_sentence(form)))
 
 
 def _lines(reason: Reason, accepted: Json) -> Iterator[str]:

@@ -27,6 +27,7 @@ from claude_comm.schema.containment import canonical, confirm
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.emptiness import is_empty
+from claude_comm.schema.containment.empty_forms import empty_forms
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
 from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
@@ -80,7 +81,8 @@ def check(
         sides.append(side_of(accepted, default_dialect, budget.look))
         left, right = sides
         with watching(budget.tick):
-            return _told(_settle(left, right, policy == "closed-producer", budget), right, budget)
+            closed = policy == "closed-producer"
+            return _told(_settle(left, right, closed, budget), left, right, closed, budget)
     except SchemaError as error:
         if len(sides) < 2:
             raise
@@ -95,11 +97,16 @@ def check(
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
-def _told(verdict: Verdict, right: Side, budget: Budget) -> Verdict:
-    """The verdict, which says so where the consumer refuses whatever is sent."""
-    if not isinstance(verdict, Incompatible) or not is_empty(right, budget, steps=TAKEN_STEPS):
+def _told(verdict: Verdict, left: Side, right: Side, closed: bool, budget: Budget) -> Verdict:
+    """The verdict, which says so where the consumer refuses whatever is sent, and where forms can never be."""
+    if not isinstance(verdict, Compatible | Incompatible):
         return verdict
-    return msgspec.structs.replace(verdict, refuses_all=NOTHING_TAKEN)
+    if isinstance(verdict, Incompatible) and is_empty(right, budget, steps=TAKEN_STEPS):
+        return msgspec.structs.replace(verdict, refuses_all=NOTHING_TAKEN)
+    if isinstance(verdict, Compatible) and verdict.vacuous:
+        return verdict
+    forms = empty_forms(left, budget, accepted=False, closed=closed), empty_forms(right, budget, accepted=True)
+    return msgspec.structs.replace(verdict, empty_forms=forms[0] + forms[1]) if any(forms) else verdict
 
 
 def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdict:

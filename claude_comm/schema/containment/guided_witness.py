@@ -267,7 +267,7 @@ class GuidedSearch:
         def ready() -> jsonschema_rs.Validator | None:
             # Compiled once, and with no definition that it does not need: a large schema has many more.
             try:
-                return compiled(_whole(rest, _needed(rest, self.accepted)), DEFAULT)
+                return compiled(_whole(rest, needed(rest, self.accepted)), DEFAULT)
             except SchemaError:
                 return None
 
@@ -309,7 +309,7 @@ def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:
     return Document(schema=_whole(schema, definitions), origins={}, opaque=False, lexical=False, dynamic=False)
 
 
-def _needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
+def needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
     """The definitions that a schema refers to, directly or through others."""
     found: dict[str, Json] = {}
     pending = references(schema)
