@@ -34,7 +34,7 @@ import msgspec
 import pydantic
 import pydantic.dataclasses
 from msgspec import UNSET, Meta, Struct, UnsetType
-from pydantic import BaseModel, ConfigDict, Field, RootModel, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, SerializeAsAny
 
 from claude_comm.client.payload_types import accepted, produced, reader_of
 from claude_comm.client.publisher.enforcement import Enforcement
@@ -284,6 +284,12 @@ class PPlain:
     b: dt.timedelta = dt.timedelta(0)
 
 
+class PPrivate(BaseModel):
+    a: int
+    m: dict[float, int] = {}
+    _seen: int = PrivateAttr(0)
+
+
 class PChecked(BaseModel):
     a: int
 
@@ -411,6 +417,7 @@ VALUES: list[tuple[Any, list[Any]]] = [
     (list[POrder], _ten([], [POrder(id=1, name="a", at=MOMENT)])),
     (POrder | None, _ten(None, POrder(id=1, name="a", at=MOMENT))),
     (Annotated[str, Field(min_length=2)], _ten("ab", "abc")),
+    (PPrivate, _ten(PPrivate(a=1), PPrivate(a=2, m={1.5: 1, 1e300: 2, -1e-7: 3, 1e16: 4}))),
     (PChecked, _ten(PChecked(a=1))),
 ]
 

@@ -82,7 +82,7 @@ def _has_unions(document: Document) -> bool:
 
 def _forms(document: Document) -> Iterator[_Form]:
     """Every form that describes a value of a message; what only tests one is passed over."""
-    stack: list[tuple[tuple[str, ...], Json, keywords.Holds]] = [
+    stack: list[_Ahead] = [
         (_steps(document.origins.get(name, "")), schema, "schema")
         for name, schema in reversed([*document.definitions.items()])
     ]
@@ -92,14 +92,16 @@ def _forms(document: Document) -> Iterator[_Form]:
         if isinstance(value, dict) and holds == "schema":
             for keyword in keywords.UNIONS:
                 yield from (_Form(place, value, keyword, at) for at in range(len(value.get(keyword, ()))))
-        inner = [
+        inner: list[_Ahead] = [
             ((*place, step), item, held)
             for step, item, held in keywords.inside(value, holds)
             if held not in ("data", "unknown") and not (holds == "schema" and step in _PASSED_OVER)
         ]
-        stack += reversed(inner)
+        stack += inner[::-1]
 
 
+# A place, what stands there, and what it holds.
+_Ahead = tuple[tuple[str, ...], Json, keywords.Holds]
 _PASSED_OVER = frozenset((*TESTS, "contains"))
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.types import pydantic_texts
+from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, opaque
 from claude_comm.schema.types.pydantic_scalars import SCALARS, Core, Mode, any_of
@@ -294,6 +294,9 @@ def _code_of(node: Core) -> str | None:
     if node.get("custom_init"):
         return "__init__"
     after = node.get("post_init")
+    if isinstance(after, str) and _is_own(getattr(node["cls"], after, None)):
+        # It gives private attributes their defaults.
+        return None
     return (after if isinstance(after, str) else "__post_init__") if after else None
 
 
@@ -516,7 +519,7 @@ _KEYS_READ: dict[str, _Rule] = {
 _KEYS_WRITTEN: dict[str, _Rule] = {
     **_KEYS_READ,
     "int": _text(pydantic_texts.write_int),
-    "float": lambda _walk, _node, _mode: {},
+    "float": _text(msgspec_texts.write_float_key),
     "bool": lambda _walk, _node, _mode: {"enum": ["false", "true"]},
     "literal": lambda _walk, node, _mode: {"enum": [str(value) for value in node["expected"]]},
     "enum": lambda _walk, node, _mode: {"enum": [str(member.value) for member in node["members"]]},
