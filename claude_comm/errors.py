@@ -349,7 +349,7 @@ class UnknownSession(NotFound):
 
     def __init__(self, session: str) -> None:
         self.session = session
-        super().__init__(f"nothing is known of a session {session!r}. `claude-comm list` shows messages with theirs.")
+        super().__init__(f"nothing is known of a session {session!r}. `claude-comm sessions` lists those there are.")
 
 
 class NotBuried(NotFound):

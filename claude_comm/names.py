@@ -229,5 +229,10 @@ class Keys(msgspec.Struct, frozen=True):
         return f"{self.namespace}:{{registry}}:agreements"
 
     @property
+    def session_members(self) -> str:
+        """Who has a session open, as `module/instance`, by their last heartbeat."""
+        return f"{self.namespace}:{{registry}}:session-members"
+
+    @property
     def sessions(self) -> str:
         return f"{self.namespace}:{{registry}}:sessions"

@@ -15,7 +15,7 @@ import typer
 from claude_comm.cli.app import SECTIONS, CommandEntry, load
 
 FOLDER = Path(__file__).parent
-DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress")
+DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress", "claude_comm.progress.queries")
 
 CLI_HEAD = """# Command line
 

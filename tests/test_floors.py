@@ -59,7 +59,8 @@ NO_CLOCK = frozenset({"now", "today", "utcnow", "fromtimestamp", "astimezone"})
 DOORS = {
     "claude_comm": "the public names of the package; `import claude_comm` imports none of them",
     "claude_comm.schema": "the names of the engine, which takes longer to import than a publisher",
-    "claude_comm.progress": "the asyncio progress functions, which write to a database",
+    "claude_comm.progress": "the trackers and the asyncio progress functions, which write to a database",
+    "claude_comm.progress.queries": "the named queries, which read one",
 }
 # The only pure file that reads the clock, and hands it to the engine.
 READS_CLOCK = {"claude_comm.schema.bounded"}

@@ -61,6 +61,27 @@ TWINS = (
                 "self._projection.messages(target, limit, before)"
             ),
             "await asyncio.to_thread(self._projection.progress, task)": "self._projection.progress(task)",
+            "Iterable[T] | AsyncIterable[T]": "Iterable[T]",
+            "-> AsyncIterator[T]": "-> Iterator[T]",
+            "import AsyncIterable, AsyncIterator, Iterable,": "import Iterable, Iterator,",
+            ", as an `async for` reads them;": ";",
+            "For `async with`. Its start": "Its start",
+        },
+    ),
+    Twin(
+        "claude_comm/client/communicator/async_session.py",
+        "claude_comm/client/communicator/session.py",
+        {"Awaitable[None]]": "None]"},
+    ),
+    Twin(
+        "claude_comm/client/communicator/async_tasks.py",
+        "claude_comm/client/communicator/tasks.py",
+        {
+            "Awaitable[None]]": "None]",
+            "in _each(items)": "in items",
+            "Iterable[T] | AsyncIterable[T]": "Iterable[T]",
+            "-> AsyncIterator[T]": "-> Iterator[T]",
+            "import AsyncIterable, AsyncIterator,": "import Iterator,",
         },
     ),
     Twin(

@@ -21,6 +21,7 @@ from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
+from claude_comm.store import session_members
 from claude_comm.store.catch_up import CatchUpStep, first_count, step
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.retention import Pruned, prune_step
@@ -35,6 +36,8 @@ from workers.program import program
 FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
 # How often what is too old, or too much, is looked for.
 PRUNE_S = 10.0
+# How often sessions are looked for whose processes died.
+SESSIONS_S = 5.0
 # About ten pages.
 _GARBAGE_OBJECTS = 100_000
 
@@ -55,7 +58,7 @@ class Follower:
         self._following = Following(client, self._keys, log)
         self._count = first_count(1)
         self._behind = False
-        self._prune_at = 0.0
+        self._prune_at = self._sessions_at = 0.0
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
         self._outage = Outage(log, "projection", report)
@@ -110,6 +113,7 @@ class Follower:
         self._rest(done)
         self._reporter.report(self._client, database, self._keys)
         self._prune(database)
+        self._end_sessions(database)
         self._report(done)
 
     def _prune(self, database: Database) -> None:
@@ -131,6 +135,16 @@ class Follower:
         elif self._client.data.reach == "cluster" or not (self._following.beside or self._following.awake):
             self._stop.wait(self._idle_s)
             self._idle_s = min(self._idle_s * 2, LAST_IDLE_S)
+
+    def _end_sessions(self, database: Database) -> None:
+        """Tells the end of sessions whose processes died, if it is time to look for them."""
+        now_s = time.monotonic()
+        if now_s < self._sessions_at:
+            return
+        self._sessions_at = now_s + SESSIONS_S
+        now_us, limit = time.time_ns() // 1000, self._settings.max_envelope_bytes
+        if ended := session_members.end_dead(self._client, database, self._keys, now_us, max_bytes=limit):
+            self._log.info("projection.sessions_died", sessions=ended)
 
     def _report(self, done: CatchUpStep) -> None:
         added = done.projected

@@ -68,6 +68,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("dead purge", "Delete buried messages for good."),
     ),
     "Sessions": (
+        CommandEntry("sessions", "List sessions, the one that was active last first."),
+        CommandEntry("session show", "Show one session: its hops, its tasks, and its messages in order."),
+        CommandEntry("trace", "Show everything that one message caused, as a tree with times."),
         CommandEntry("run-pipeline", "Send inputs through a pipeline, and gather what comes out."),
         CommandEntry("conversation", "Show the messages that one message led to, as a thread."),
         CommandEntry("monitor-session", "Watch a session for some seconds."),
@@ -104,6 +107,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 
 # The first word of those commands that have two.
 GROUPS = {
+    "session": "Show single sessions.",
     "projection": "Verify, rebuild, prune, back up and export the projection.",
     "module": "Show, register, import, check and retire the contracts of modules.",
     "export": "Write what is registered in the formats of AsyncAPI, JSON Schema, A2A and CloudEvents.",

@@ -6,6 +6,8 @@ and gone after that; times are milliseconds since the epoch, handed in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from claude_comm.effects import Command, Operation
 from claude_comm.names import Keys
 from claude_comm.ops import door
@@ -55,6 +57,12 @@ def workers_alive(keys: Keys, name: str, *, now_ms: int) -> Operation[list[str]]
 def instances_alive(keys: Keys, module: str, *, now_ms: int) -> Operation[list[str]]:
     """The living instances of a module."""
     return (yield from _alive(keys.instances, module, now_ms))
+
+
+def living(key: str, members: Sequence[str], *, now_ms: int) -> Operation[set[str]]:
+    """Those of these members whose last heartbeat is not long ago."""
+    scores = yield Command(("ZMSCORE", key, *members), on="control")
+    return {member for member, score in zip(members, scores, strict=True) if score and float(score) >= now_ms - GONE_MS}
 
 
 def _alive(key: str, name: str, now_ms: int) -> Operation[list[str]]:

@@ -1,7 +1,8 @@
-"""Progress. The names below are the front door to the asyncio functions that record sessions in a database.
+"""Progress. The names below are the front door to the trackers, and to the asyncio functions that record sessions in a
+database. `claude_comm.progress.queries` reads.
 
-Law: the files of this package are pure (floor 1), and importing it imports nothing: the functions live above it, in
-`claude_comm.client.progress`, and are fetched when one is first named.
+Law: the files of this package are pure (floor 1), and importing it imports nothing: what is named here lives above it,
+in `claude_comm.client`, and is fetched when it is first named.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
         track_module_communication,
         update_session_stats,
     )
+    from claude_comm.client.trackers import AsyncProgressTracker, ProgressTracker
 
 __all__ = [
+    "AsyncProgressTracker",
+    "ProgressTracker",
     "cleanup_old_sessions",
     "get_operation_summary",
     "get_recent_file_operations",
@@ -36,7 +40,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module("claude_comm.client.progress"), name)
+    home = "trackers" if name.endswith("Tracker") else "progress"
+    value = globals()[name] = getattr(import_module(f"claude_comm.client.{home}"), name)
     return value
 
 

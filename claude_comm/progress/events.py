@@ -20,6 +20,8 @@ EVENT_TYPE = "comm.event"
 # The largest integer that JSON readers agree on; 9 PB is more than a file has.
 MAX_COUNT = 2**53 - 1
 BoundedCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+TaskState = Literal["running", "completed", "failed", "stopped"]
+SessionOutcome = Literal["completed", "failed", "died"]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 
 
@@ -71,12 +73,18 @@ class Lost(msgspec.Struct, frozen=True, tag="lost", tag_field="kind"):
     entries: list[str]
 
 
-class TaskProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"):
-    """How far a task of this module is, in units of its own."""
+class TaskProgress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind", omit_defaults=True):
+    """How far a task of this module is, in units of its own. `rate` is in units a second, 0 where it is not known;
+    `parent` is the task that this one is a part of; `note` says why a task failed."""
 
     task: str
     completed: Finite
     total: Finite
+    rate: Finite = 0.0
+    started_us: Micros = 0
+    parent: str = ""
+    state: TaskState = "running"
+    note: str = ""
 
 
 class FileOperation(msgspec.Struct, frozen=True, tag="file", tag_field="kind"):
@@ -105,7 +113,20 @@ class Lifecycle(msgspec.Struct, frozen=True, tag="lifecycle", tag_field="kind"):
     instance: str
 
 
-Event: TypeAlias = Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Adapted | Lifecycle
+class SessionEvent(msgspec.Struct, frozen=True, tag="session", tag_field="kind", omit_defaults=True):
+    """An instance of this module opened the session of the envelope at `opened_us`, or left it again: how, and why
+    where it did not go well. `died` is told for a process that gives no sign of life any more."""
+
+    state: Literal["started", "ended"]
+    instance: str
+    opened_us: Micros
+    outcome: SessionOutcome | Literal[""] = ""
+    reason: str = ""
+
+
+Event: TypeAlias = (
+    Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Adapted | Lifecycle | SessionEvent
+)
 
 # The kinds that this release knows, as they are tagged.
 KINDS = frozenset(str(kind.__struct_config__.tag) for kind in (*get_args(Event), Done))

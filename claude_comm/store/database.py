@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 from claude_comm.envelope import DEFAULT_MAX_BYTES
 from claude_comm.errors import StoreError, StoreNotReady
@@ -154,6 +155,34 @@ def open_database(
             connection.close()
             raise
     return Database(file, connection, max_payload_bytes)
+
+
+def open_to_read(path: str | Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    """The database in this file, which is there and up to date; nothing can be written through it.
+
+    Raises StoreError: no database, or one of another release.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise StoreError(f"there is no database {file}: `claude-comm list` makes the projection of this home.")
+    with _translated(file):
+        address = f"file:{quote(str(file.absolute()))}?mode=ro"
+        connection = sqlite3.connect(
+            address, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            version = _version(connection)
+        except BaseException:
+            connection.close()
+            raise
+    if version != (known := len(list(_MIGRATIONS.glob("*.sql")))):
+        connection.close()
+        raise StoreError(
+            f"{file} has schema {version}, and this claude-comm reads {known}: "
+            + ("upgrade it." if version > known else "any command, such as `claude-comm list`, brings it up to date.")
+        )
+    return Database(file, connection)
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.progress.fold import Fact, Happened, Newer, Sent, Unreadable, session_changes
-from claude_comm.store import adaptations, counters, deliveries, rows, session_totals
+from claude_comm.store import adaptations, counters, deliveries, rows, session_members, session_totals
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database
 from claude_comm.store.statements import Writer
@@ -69,6 +69,7 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     rows.upsert_progress(writer, happened)
     adaptations.add(writer, happened)
     counters.add(writer, happened)
+    session_members.add(writer, happened)
     session_totals.add(writer, names, session_changes(new.sent, happened), settled)
     unreadable = rows.insert_unreadable(writer, by_kind[Unreadable])
     newer = rows.insert_newer(writer, by_kind[Newer])

@@ -90,12 +90,12 @@ def messages(
     """Newest first, by the time of sending; an empty filter lets all through. `before` continues after a row."""
     with database.snapshot():
         numbers = newest(database, source=source, target=target, session=session, limit=limit, before=before)
-        return [row for part in _parts(numbers) for row in _numbered(database, part)]
+        return [row for part in _parts(numbers) for row in numbered(database, part)]
 
 
 def message(database: Database, reference: str) -> MessageRow:
     """The message with this number, this id, or the only one whose id starts so. Raises UnknownMessage."""
-    if rows := _numbered(database, _as_numbers(reference)):
+    if rows := numbered(database, _as_numbers(reference)):
         return rows[0]
     try:
         reference.encode()
@@ -104,7 +104,7 @@ def message(database: Database, reference: str) -> MessageRow:
     for where, values in _references(reference):
         found = database.rows(f"SELECT number FROM packed_messages WHERE {where} LIMIT 2", values)
         if len(found) == 1:
-            return _numbered(database, [found[0][0]])[0]
+            return numbered(database, [found[0][0]])[0]
         if found:
             (count,) = database.rows(f"SELECT count(*) FROM packed_messages WHERE {where}", values)[0]
             raise UnknownMessage(reference, count)
@@ -118,7 +118,7 @@ def related(database: Database, id_: str, *, limit: int) -> list[MessageRow]:
     for where in ("message_id = ?", "correlation = ? AND correlation != ''", "causation = ? AND causation != ''"):
         sql = f"SELECT number FROM packed_messages WHERE {where} ORDER BY time_us LIMIT ?"
         numbers |= dict.fromkeys(number for (number,) in database.rows(sql, (pack_id(id_), limit)))
-    return [row for part in _parts([*numbers]) for row in _numbered(database, part)]
+    return [row for part in _parts([*numbers]) for row in numbered(database, part)]
 
 
 def _as_numbers(reference: str) -> list[int]:
@@ -165,10 +165,10 @@ def settled_by(database: Database, consumer: str, messages: Sequence[tuple[str, 
     }
 
 
-def progress(database: Database, *, module: str = "", task: str = "") -> list[ProgressRow]:
+def progress(database: Database, *, module: str = "", task: str = "", session: str = "") -> list[ProgressRow]:
     """By module and task."""
-    where, values = _where({"module": module, "task": task})
-    columns = "module, task, completed, total, session, time_us"
+    where, values = _where({"module": module, "task": task, "session": session})
+    columns = "module, task, completed, total, session, time_us, rate, started_us, parent, state, note"
     return database.records(ProgressRow, f"SELECT {columns} FROM progress {where} ORDER BY module, task", values)
 
 
@@ -230,7 +230,7 @@ def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
     return (numbers[start : start + _PAGE] for start in range(0, len(numbers), _PAGE))
 
 
-def _numbered(database: Database, numbers: Sequence[int]) -> list[MessageRow]:
+def numbered(database: Database, numbers: Sequence[int]) -> list[MessageRow]:
     """The messages with these numbers, in their order; those that are not there are left out."""
     if not numbers:
         return []

@@ -11,6 +11,7 @@ import msgspec
 
 from claude_comm.envelope import Envelope
 from claude_comm.errors import DecodeError
+from claude_comm.progress.rate import eta_s
 from claude_comm.store.timestamps import iso
 
 # By the numbers that the store keeps.
@@ -107,7 +108,8 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 
 class ProgressRow(msgspec.Struct, frozen=True):
-    """The progress of one task of a module."""
+    """The progress of one task of a module; `rate` is in its units a second. `state` is running, completed, failed or
+    stopped (given up before its end), `note` why it failed."""
 
     module: str
     task: str
@@ -115,6 +117,16 @@ class ProgressRow(msgspec.Struct, frozen=True):
     total: float
     session: str
     time_us: int
+    rate: float = 0.0
+    started_us: int = 0
+    parent: str = ""
+    state: str = "running"
+    note: str = ""
+
+    @property
+    def eta_s(self) -> float | None:
+        """How long the rest takes at the rate of the last reports; None where nobody knows."""
+        return eta_s(self.completed, self.total, self.rate) if self.state == "running" else None
 
     @property
     def percentage(self) -> float:

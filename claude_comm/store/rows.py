@@ -50,6 +50,11 @@ class _Progress(msgspec.Struct, frozen=True, gc=False):
     total: float
     session: str
     time_us: int
+    rate: float
+    started_us: int
+    parent: str
+    state: str
+    note: str
 
 
 _astuple = msgspec.structs.astuple
@@ -109,8 +114,9 @@ def insert_file_operations(writer: Writer, happened: Sequence[Happened]) -> None
 
 
 def upsert_progress(writer: Writer, happened: Sequence[Happened]) -> None:
-    rows = (_progress(fact, fact.event) for fact in happened if isinstance(fact.event, TaskProgress))
-    writer.executemany(_UPSERT_PROGRESS, map(_astuple, rows))
+    rows = [_progress(fact, fact.event) for fact in happened if isinstance(fact.event, TaskProgress)]
+    if rows:
+        writer.executemany(_UPSERT_PROGRESS, map(_astuple, rows))
 
 
 def insert_unreadable(writer: Writer, unreadable: Sequence[Unreadable]) -> int:
@@ -245,4 +251,9 @@ def _progress(fact: Happened, task: TaskProgress) -> _Progress:
         total=task.total,
         session=fact.envelope.session,
         time_us=fact.envelope.time,
+        rate=task.rate,
+        started_us=task.started_us,
+        parent=task.parent,
+        state=task.state,
+        note=task.note,
     )

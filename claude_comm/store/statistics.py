@@ -110,7 +110,7 @@ def session_snapshot(database: Database, session_id: str) -> SessionSnapshot:
         files = database.rows(
             "SELECT status, count(*) FROM file_operations WHERE session_id = ? GROUP BY 1", (session_id,)
         )
-        progress = [row for row in queries.progress(database) if row.session == session_id]
+        progress = queries.progress(database, session=session_id) if session_id else []
         known = queries.session(database, session_id)
     return SessionSnapshot(
         session_id=session_id,

@@ -41,3 +41,11 @@ def _as_datetime(value: object) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError
     return _EPOCH + timedelta(seconds=value)
+
+
+def iso_micros(text: str) -> int:
+    """The moment of such a text; 0 for what somebody else wrote that is none."""
+    try:
+        return (_as_datetime(text).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError, TypeError):
+        return 0

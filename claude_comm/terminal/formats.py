@@ -59,3 +59,20 @@ def size(count: float) -> str:
 def milliseconds(value: float | None) -> str:
     """A latency; '-' where there is none."""
     return "-" if value is None else f"{value:.1f} ms"
+
+
+def offset(microseconds: int) -> str:
+    """How long after a beginning: `+3.2 ms`, `+1.45 s`, `+2.0 min`."""
+    seconds = microseconds / 1e6
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:+.1f} ms"
+    return f"{seconds:+.2f} s" if abs(seconds) < 60 else f"+{span(abs(seconds))}"
+
+
+def took(milliseconds_: float | None) -> str:
+    """A length of time in as few characters as tell it apart; empty where there is none."""
+    if milliseconds_ is None:
+        return ""
+    if milliseconds_ < 1000:
+        return f"{milliseconds_:.1f} ms" if milliseconds_ < 100 else f"{milliseconds_:.0f} ms"
+    return span(milliseconds_ / 1000)

@@ -11,6 +11,7 @@ import pytest
 from claude_comm.store import database as database_module
 from claude_comm.store import queries, statistics
 from claude_comm.store.database import backup_path, open_database
+from claude_comm.store.records import ProgressRow
 from tests.support.facts import envelope, events, handled, inbox, page, put
 
 CURRENT = len(list(database_module._MIGRATIONS.glob("*.sql")))
@@ -98,7 +99,12 @@ def test_packed_rows_stay_where_they_are(tmp_path: Path, version: int) -> None:
     message = envelope(session="s")
     with open_database(file, migrations=scripts) as database:
         put(database, page(inbox("b"), message), page(events("b"), handled("b", message)))
+        with database.write() as writer:
+            writer.execute("INSERT INTO progress VALUES ('b', 'pages', 1, 4, 's', 5)")
     with open_database(file) as database:
+        task = ProgressRow("b", "pages", 1, 4, "s", 5)
+        assert queries.progress(database) == [task]
+        assert (task.rate, task.eta_s, task.state) == (0, None, "running")
         assert [(row.id, row.status) for row in queries.messages(database, session="s")] == [(message.id, "handled")]
     assert backup_path(file, version).is_file()
 

@@ -17,9 +17,13 @@ from claude_comm.terminal.output import emit_json, emit_table, say
 from claude_comm.terminal.tables import Column, Columns, numbers
 
 _COLUMNS: Columns = [
-    *("module", "task"),
+    Column("module", least=12),
+    Column("task", least=12),
+    Column("state", "whole", rank=2),
     *numbers("completed", "total", "percent"),
-    Column("session", rank=2),
+    Column("per second", "number", rank=2),
+    *numbers("left"),
+    Column("session", rank=3),
     Column("updated", "whole", rank=1),
 ]
 
@@ -30,7 +34,11 @@ def command(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the progress that modules have reported, by task."""
+    """Show the progress that modules have reported, by task.
+
+    `per second` is the rate of the last reports in the task's own units, `left` how long the rest takes at it. A task
+    that is a part of another stands behind its name.
+    """
     with reading() as database:
         rows = queries.progress(database, module=module)
     if as_json:
@@ -42,16 +50,19 @@ def command(
 
 
 def _as_json(row: ProgressRow) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(row), "percentage": row.percentage}
+    return {**msgspec.structs.asdict(row), "percentage": row.percentage, "eta_s": row.eta_s}
 
 
 def _cells(row: ProgressRow, updated: str) -> list[object]:
     return [
         row.module,
-        row.task,
+        f"{row.parent} / {row.task}" if row.parent else row.task,
+        row.state,
         f"{row.completed:g}",
         f"{row.total:g}",
         f"{row.percentage:.0f}%",
+        f"{row.rate:.1f}" if row.rate else "",
+        "" if row.eta_s is None else formats.span(row.eta_s),
         row.session,
         updated,
     ]

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from builtins import type as type_
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from claude_comm.client.arguments import check_count, check_text
+from claude_comm.client.communicator.async_session import AsyncSession
+from claude_comm.client.communicator.async_tasks import AsyncTaskLoop, Meters, size_of
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import DEFAULT_LIMIT, ProjectionReader
+from claude_comm.client.communicator.session_heart import AsyncSessionHeart
+from claude_comm.client.current import current_session, current_task
 from claude_comm.client.identity import identify
-from claude_comm.client.module.message_context import check_task, task_progress
+from claude_comm.client.module.message_context import check_task
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
 from claude_comm.json_form import json_form
-from claude_comm.names import check_name, check_session, check_target
+from claude_comm.names import check_name, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops import registration
+from claude_comm.progress.events import Event, TaskProgress
 from claude_comm.registry.contracts import Compatibility, Contract, Formats
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
@@ -46,8 +49,8 @@ class AsyncModuleCommunicator:
         self.client = connect_async(self.identity.settings)
         self._projection = ProjectionReader(self.identity)
         self._publishers: dict[str, AsyncPublisher] = {}
-        # Of this thread or task, so that two of them can work on two sessions at once.
-        self._session: ContextVar[str] = ContextVar("session", default="")
+        self._meters = Meters()
+        self._heart = AsyncSessionHeart(self.identity, self.client.run)
 
     @property
     def module_name(self) -> str:
@@ -56,7 +59,7 @@ class AsyncModuleCommunicator:
     @property
     def current_session(self) -> str:
         """The session that this thread or task works in; empty for none."""
-        return self._session.get()
+        return current_session.get()
 
     async def send_message(self, source: str, target: str, content: dict[str, Any], *, type: str = DEFAULT_TYPE) -> str:
         """Sends a message; returns its id. Raises as `Publisher.publish`, and ConfigurationError for no mapping."""
@@ -118,9 +121,8 @@ class AsyncModuleCommunicator:
         return await asyncio.to_thread(self._projection.messages, target, limit, before)
 
     async def track_progress(self, task: str, completed: float, total: float) -> None:
-        """Reports how far a task of this module is, in units of its own."""
-        event = task_progress(task, completed, total)
-        await self._publisher(self.module_name).tell(event, session=self.current_session)
+        """Reports how far a task of this module is, in units of its own; its rate is worked out of the reports."""
+        await self._report(self._meters.event(task, completed, total, parent=current_task.get()))
 
     async def get_progress(self, task: str) -> dict[str, float]:
         """The latest report on a task: `completed`, `total` and `percentage`; zeros while there is none.
@@ -161,17 +163,27 @@ class AsyncModuleCommunicator:
         await self.client.run(registration.register(self.identity.keys, declared))
         return declared
 
-    @contextmanager
-    def session(self, name: str) -> Iterator[None]:
-        """Within it, messages and reports of this thread or task belong to the session of that name."""
-        token = self._session.set(check_session(name))
-        try:
-            yield
-        finally:
-            self._session.reset(token)
+    def progress(
+        self, items: Iterable[T] | AsyncIterable[T], *, task: str, total: float | None = None
+    ) -> AsyncIterator[T]:
+        """The items one by one, as an `async for` reads them; their progress is reported as a task, with its rate.
+
+        `total` is how many there will be, where `items` has no length. A task within such a loop is a part of it.
+        """
+        loop = AsyncTaskLoop(self._report, self._meters, check_task(task), size_of(items, total))
+        return loop.over(items)
+
+    def session(self, name: str) -> AsyncSession:
+        """Within it, messages and reports of this thread or task belong to the session of that name.
+
+        For `async with`. Its start and end are told, and how it ended; one whose process dies is ended by the
+        projection. A handler that such a message reaches is in the session, in whatever process.
+        """
+        return AsyncSession(name, self.identity, self._heart, self._tell)
 
     async def close(self) -> None:
         """Closes every connection."""
+        await self._heart.close()
         for publisher in self._publishers.values():
             await publisher.close()
         self._projection.close()
@@ -184,6 +196,12 @@ class AsyncModuleCommunicator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _report(self, event: TaskProgress) -> None:
+        await self._tell(event, self.current_session)
+
+    async def _tell(self, event: Event, session: str) -> None:
+        await self._publisher(self.module_name).tell(event, session=session)
 
     def _publisher(self, source: str) -> AsyncPublisher:
         if check_name(source, "source") not in self._publishers:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from claude_comm.client.identity import Identity
-from claude_comm.store import queries
+from claude_comm.store import queries, session_list
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.newest import Before
+from claude_comm.store.session_list import SessionDetail
 from claude_comm.transport.connect import connect
 
 # Messages that one call brings, where nothing else is said.
@@ -51,6 +52,11 @@ class ProjectionReader:
         rows.sort(key=lambda row: (row.module == self._identity.module, row.time_us))
         completed, total = (rows[-1].completed, rows[-1].total) if rows else (0.0, 0.0)
         return {"completed": completed, "total": total, "percentage": 100 * completed / total if total else 0.0}
+
+    def session(self, name: str) -> SessionDetail | None:
+        """One session with its hops, tasks and members; None where nothing of it is known."""
+        with self._projection() as database:
+            return session_list.session(database, name)
 
     def close(self) -> None:
         self._client.close()

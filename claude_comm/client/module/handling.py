@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.current import InSession
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.endings import Endings, Means, one_line
@@ -65,10 +66,11 @@ class Handling:
             self._end(delivery, self._endings.refusing(delivery, error))
             return
         try:
-            if handler.takes_context:
-                result = handler.function(argument, self.context(envelope))
-            else:
-                result = handler.function(argument)
+            with InSession(envelope.session):
+                if handler.takes_context:
+                    result = handler.function(argument, self.context(envelope))
+                else:
+                    result = handler.function(argument)
             if result is not None and result.__class__ not in _PLAIN and (why := unrun(result)):
                 raise TypeError(why)
         except ENDING:
@@ -95,12 +97,13 @@ class Handling:
             await self._end_async(delivery, self._endings.refusing(delivery, error))
             return
         try:
-            if handler.takes_context:
-                context = self.async_context(envelope)
-                result = await handler.function(argument, context)
-                await context.finish()
-            else:
-                result = await handler.function(argument)
+            with InSession(envelope.session):
+                if handler.takes_context:
+                    context = self.async_context(envelope)
+                    result = await handler.function(argument, context)
+                    await context.finish()
+                else:
+                    result = await handler.function(argument)
             if result is not None and result.__class__ not in _PLAIN and (why := unrun(result)):
                 raise TypeError(why)
         except ENDING:
@@ -125,7 +128,8 @@ class Handling:
         handler, deliveries, payload = prepared
         context = [self.context(*_about(handler, deliveries))] if handler.takes_context else []
         try:
-            result = contextvars.copy_context().run(handler.function, payload, *context)
+            with InSession(_session_of(deliveries)):
+                result = contextvars.copy_context().run(handler.function, payload, *context)
             if why := unrun(result) or _unpaired(handler, deliveries, result):
                 raise TypeError(why)
         except ENDING:
@@ -153,14 +157,15 @@ class Handling:
         handler, deliveries, payload = prepared
         about = _about(handler, deliveries)
         try:
-            if not handler.takes_context:
-                result = await call(handler, payload)
-            elif handler.is_async:
-                context = self.async_context(*about)
-                result = await call(handler, payload, context)
-                await context.finish()
-            else:
-                result = await call(handler, payload, self.context(*about))
+            with InSession(_session_of(deliveries)):
+                if not handler.takes_context:
+                    result = await call(handler, payload)
+                elif handler.is_async:
+                    context = self.async_context(*about)
+                    result = await call(handler, payload, context)
+                    await context.finish()
+                else:
+                    result = await call(handler, payload, self.context(*about))
             if why := unrun(result) or _unpaired(handler, deliveries, result):
                 raise TypeError(why)
         except ENDING:
@@ -246,6 +251,12 @@ class Handling:
     def _unheard(self, delivery: Delivery, error: TransportError) -> None:
         self._means.outage.met(error)
         self._means.subscription.release(delivery)
+
+
+def _session_of(deliveries: Sequence[Delivery]) -> str:
+    """The session of messages that are handled together; none where they are of several."""
+    sessions = {delivery.envelope.session for delivery in deliveries}
+    return sessions.pop() if len(sessions) == 1 else ""
 
 
 def _about(handler: Handler, deliveries: Sequence[Delivery]) -> tuple[Any, Sequence[Any]]:
