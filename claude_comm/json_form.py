@@ -11,12 +11,13 @@ import math
 import re
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from claude_comm.errors import DoesNotFit, EncodeError
 
+Encoded = TypeVar("Encoded")
 # Whatever reading a value as a type may raise: `TypeError` for a list in a set, `OverflowError` for a duration that is
 # too long.
 UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError)
@@ -64,17 +65,33 @@ def written(form: Any) -> msgspec.Raw:
     return msgspec.Raw(data)
 
 
-def typed_form(payload: object, decode: Callable[[bytes], Any], *, floats: bool) -> bytes | None:
-    """The payload as MessagePack where that is its JSON form and decodes as a type; None for anything else.
+def typed_encoder(
+    decode: Callable[[bytes], Any], *, floats: bool, otherwise: Callable[[object], Encoded]
+) -> Callable[[object], bytes | Encoded]:
+    """What encodes payloads as MessagePack where that is their JSON form and decodes as a type, and gives any other to
+    `otherwise`.
 
     `decode` takes nothing but what JSON has; where it takes `floats`, those that are not finite are looked for here.
     """
-    try:
-        data = _encode(payload)
-        decode(data)
-    except UNFIT:
-        return None
-    return None if floats and may_hold_not_finite(data) else data
+
+    def encode(payload: object) -> bytes | Encoded:
+        try:
+            data = _encode(payload)
+            decode(data)
+        except UNFIT:
+            return otherwise(payload)
+        return otherwise(payload) if floats and may_hold_not_finite(data) else data
+
+    return encode
+
+
+def typed_form(payload: object, decode: Callable[[bytes], Any], *, floats: bool) -> bytes | None:
+    """The same for one payload; None for any other."""
+    return typed_encoder(decode, floats=floats, otherwise=_nothing)(payload)
+
+
+def _nothing(_payload: object) -> None:
+    return None
 
 
 def unsendable(payload: object, error: Exception) -> EncodeError:

@@ -111,12 +111,15 @@ class AsyncConnection(asyncio.Protocol):
         while self._expected:
             count, done, bound = self._expected[0]
             replies = self._replies
-            while len(replies) < count:
+            missing = count - len(replies)
+            while missing:
                 reply = gets()
                 if reply is NOT_ENOUGH_DATA:
                     return
-                if not isinstance(reply, hiredis.PushNotification):
+                # Nearly every reply is the id of an entry.
+                if reply.__class__ is bytes or not isinstance(reply, hiredis.PushNotification):
                     replies.append(reply)
+                    missing -= 1
             bound.cancel()
             self._expected.popleft()
             self._replies = []

@@ -58,12 +58,14 @@ class Connection:
         """The next `count` replies, error replies as values; within the time given with the last `send`."""
         replies: list[Any] = []
         gets = self._reader.gets
-        while len(replies) < count:
+        while count:
             reply = gets()
             if reply is NOT_ENOUGH_DATA:
                 self._receive()
-            elif not isinstance(reply, hiredis.PushNotification):
+            # Nearly every reply is the id of an entry.
+            elif reply.__class__ is bytes or not isinstance(reply, hiredis.PushNotification):
                 replies.append(reply)
+                count -= 1
         return replies
 
     def close(self) -> None:

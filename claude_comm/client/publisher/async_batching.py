@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -46,11 +46,10 @@ class AsyncBatcher:
         self._drained: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def send(self, id_: str, post: Post) -> str:
-        """Returns the id when the message is in the stream. Raises what sending it raised."""
-        if self._queue.full():
-            await self._make_room()
-        return await self._put(id_, post)
+    def send(self, id_: str, post: Post) -> Awaitable[str]:
+        """Awaited, the id when the message is in the stream. Raises what sending it raised."""
+        # No coroutine where there is nothing to wait for but the future: it would be made for every message.
+        return self._send_when_room(id_, post) if self._queue.full() else self._put(id_, post)
 
     async def send_all(self, posts: Sequence[Post]) -> Outcomes:
         """Sends these as one batch, behind the queue."""
@@ -65,14 +64,14 @@ class AsyncBatcher:
             return False
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        self._enqueue(Queued(id_, post, _Unconfirmed(answer)))
+        self._enqueue((id_, post, _Unconfirmed(answer)))
         return True
 
     async def send_request_slowly(self, id_: str, post: Post, answer: asyncio.Future[Any]) -> None:
         """The same with all the waiting that it takes; by itself where the queue goes through an outbox."""
         if self._sender.may_begin:
             await self._make_room()
-            self._enqueue(Queued(id_, post, _Unconfirmed(answer)))
+            self._enqueue((id_, post, _Unconfirmed(answer)))
         else:
             await self._sender.request(post)
 
@@ -98,17 +97,30 @@ class AsyncBatcher:
         """Sends the queue."""
         await self.flush()
 
+    async def _send_when_room(self, id_: str, post: Post) -> str:
+        await self._make_room()
+        return await self._put(id_, post)
+
     def _put(self, id_: str, post: Post) -> asyncio.Future[str]:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = self._loop.create_future()
-        self._enqueue(Queued(id_, post, future))
+        queue = self._queue
+        queue.put((id_, post, future))
+        # Most messages come when `_end_turn` is to look at the queue anyway.
+        if not (self._gathering and self._in_flight and len(queue.messages) < LARGE_BATCH):
+            self._consider_batch()
         return future
 
     def _enqueue(self, message: Queued[_Awaited]) -> None:
         self._queue.put(message)
+        self._consider_batch()
+
+    def _consider_batch(self) -> None:
+        """Sends the queue, or sees to it that somebody will."""
+        queue = self._queue
         if self._task is None:
-            if not self._in_flight or (len(self._queue.messages) >= LARGE_BATCH and self._in_flight < MAX_IN_FLIGHT):
+            if not self._in_flight or (len(queue.messages) >= LARGE_BATCH and self._in_flight < MAX_IN_FLIGHT):
                 self._start_batch()
             elif not self._gathering and self._loop is not None:
                 self._gathering = True
@@ -133,7 +145,7 @@ class AsyncBatcher:
         """Sends the queue, at once if that is possible."""
         if self._sender.may_begin and not self._send_lock.locked():
             batch = self._queue.take()
-            if self._sender.begin([message.post for message in batch], partial(self._end_batch, batch)):
+            if self._sender.begin([post for _, post, _ in batch], partial(self._end_batch, batch)):
                 self._in_flight += 1
                 self._has_room.set()
                 return
@@ -189,7 +201,7 @@ class AsyncBatcher:
                 if not batch:
                     continue
                 try:
-                    outcomes = await self._sender.deliver([message.post for message in batch])
+                    outcomes = await self._sender.deliver([post for _, post, _ in batch])
                 except BaseException as error:
                     for message in batch:
                         fail(message, error)
@@ -203,7 +215,8 @@ class AsyncBatcher:
 
 def _forgone(message: Queued[_Awaited]) -> bool:
     """Whether it is a request that was given up."""
-    return isinstance(message.future, _Unconfirmed) and message.future.done()
+    _, _, future = message
+    return isinstance(future, _Unconfirmed) and future.done()
 
 
 class _Unconfirmed:

@@ -117,22 +117,27 @@ class AsyncPublisher:
         """
         if self._terms.look_at <= time.monotonic():
             await self._renegotiate()
-        times = self._outgoing.times(delay_s, at, ttl_s)
-        id_, post = self._outgoing.prepare(
-            target,
-            data,
-            type=type,
-            session=session,
-            correlation=correlation,
-            causation=causation,
-            reply_to=reply_to,
-            content_type=content_type,
-            headers=headers,
-            times=times,
-        )
-        if times.not_before:
-            await self._delay(target, [post], times)
-            return id_
+        if (correlation == causation == reply_to == "" and content_type == MSGPACK) and (
+            headers is None and delay_s is None and at is None and ttl_s is None
+        ):
+            id_, post = self._outgoing.plain(target, data, type, session)
+        else:
+            times = self._outgoing.times(delay_s, at, ttl_s)
+            id_, post = self._outgoing.prepare(
+                target,
+                data,
+                type=type,
+                session=session,
+                correlation=correlation,
+                causation=causation,
+                reply_to=reply_to,
+                content_type=content_type,
+                headers=headers,
+                times=times,
+            )
+            if times.not_before:
+                await self._delay(target, [post], times)
+                return id_
         if self._backpressure.on and not self._backpressure.admits(target):
             await self._wait_for_room(target, 1)
         return await self._batcher.send(id_, post)
@@ -180,8 +185,11 @@ class AsyncPublisher:
         """
         if self._terms.look_at <= time.monotonic():
             await self._renegotiate()
-        times = self._outgoing.times(None, None, ttl_s)
-        id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
+        if ttl_s is None:
+            id_, post = self._outgoing.plain(target, data, type, session)
+        else:
+            times = self._outgoing.times(None, None, ttl_s)
+            id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
         if self._backpressure.on and not self._backpressure.admits(target):
             await self._wait_for_room(target, 1)
         return await self._batcher.send_soon(id_, post)

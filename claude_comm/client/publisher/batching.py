@@ -40,7 +40,7 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
 from claude_comm.client.publisher.outbox_sender import OnFull
@@ -66,14 +66,8 @@ class Outcome(Protocol):
 AnyFuture = TypeVar("AnyFuture", bound=Outcome)
 
 
-class Queued(Generic[AnyFuture]):
-    """A message in the queue, and the future of its id."""
-
-    __slots__ = ("future", "id", "post")
-
-    def __init__(self, id_: str, post: Post, future: AnyFuture) -> None:
-        self.id, self.post = id_, post
-        self.future: AnyFuture = future
+# A message in the queue: its id, its bytes, and the future of its id. A plain tuple: one is made for every message.
+Queued: TypeAlias = tuple[str, Post, AnyFuture]
 
 
 class Queue(Generic[AnyFuture]):
@@ -91,28 +85,28 @@ class Queue(Generic[AnyFuture]):
 
     def put(self, message: Queued[AnyFuture]) -> None:
         self.messages.append(message)
-        self.waiting_bytes += len(message.post.body)
+        self.waiting_bytes += len(message[1].body)
 
     def take(self) -> list[Queued[AnyFuture]]:
         """The next batch."""
         # One by one: a signal handler may queue a message in between, on this very thread.
         batch = [self.messages.popleft() for _ in range(min(len(self.messages), MAX_BATCH))]
-        self.waiting_bytes -= sum(len(message.post.body) for message in batch)
+        self.waiting_bytes -= sum([len(post.body) for _, post, _ in batch])
         return batch
 
     def put_back(self, batch: Sequence[Queued[AnyFuture]]) -> None:
         self.messages.extendleft(reversed(batch))
-        self.waiting_bytes += sum(len(message.post.body) for message in batch)
+        self.waiting_bytes += sum([len(post.body) for _, post, _ in batch])
 
     def make_room(self) -> None:
         """Refuses, or drops the oldest, as `on_full` says. Raises PublisherFull."""
         if self.on_full == "refuse":
             raise PublisherFull("this message was not taken", self.max_bytes)
         while self.full() and self.messages:
-            oldest = self.messages.popleft()
-            self.waiting_bytes -= len(oldest.post.body)
-            if not oldest.future.done():
-                oldest.future.set_exception(PublisherFull("this message was dropped for newer ones", self.max_bytes))
+            _, post, future = self.messages.popleft()
+            self.waiting_bytes -= len(post.body)
+            if not future.done():
+                future.set_exception(PublisherFull("this message was dropped for newer ones", self.max_bytes))
 
 
 class Batcher:
@@ -152,7 +146,7 @@ class Batcher:
         future = Promise()
         me = threading.get_ident()
         with self._lock:
-            self._queue.put(Queued(id_, post, future))
+            self._queue.put((id_, post, future))
             # A signal handler may publish on the very thread that waits to send.
             sends = self._next in (None, me)
             if sends:
@@ -185,7 +179,9 @@ class Batcher:
         future = self._put(id_, post)
         if self._thread is None:
             self._start()
-        self._wake.set()
+        # The thread looks at the queue after it has cleared this, so one that is set still means this message too.
+        if not self._wake.is_set():
+            self._wake.set()
         return future
 
     def flush(self, *, until_below: int = 1) -> None:
@@ -232,7 +228,7 @@ class Batcher:
     def _put(self, id_: str, post: Post) -> Future[str]:
         future = Promise()
         with self._lock:
-            self._queue.put(Queued(id_, post, future))
+            self._queue.put((id_, post, future))
         return future
 
     def _send_batch(self) -> None:
@@ -242,7 +238,7 @@ class Batcher:
         if not batch:
             return
         try:
-            outcomes = self._sender.deliver([message.post for message in batch])
+            outcomes = self._sender.deliver([post for _, post, _ in batch])
         except BaseException as error:
             if not isinstance(error, Exception):
                 # This thread was interrupted: its batch is left to the others, whose messages are in it.
@@ -317,10 +313,13 @@ def settle(batch: Sequence[Queued[AnyFuture]], outcomes: Outcomes) -> None:
     for message, outcome in zip(batch, outcomes, strict=True):
         if outcome.__class__ is not bytes and isinstance(outcome, TransportError):
             fail(message, outcome)
-        elif not message.future.done():
-            message.future.set_result(message.id)
+        else:
+            id_, _, future = message
+            if not future.done():
+                future.set_result(id_)
 
 
 def fail(message: Queued[AnyFuture], error: BaseException) -> None:
-    if not message.future.done():
-        message.future.set_exception(error)
+    _, _, future = message
+    if not future.done():
+        future.set_exception(error)

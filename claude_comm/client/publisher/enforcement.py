@@ -20,7 +20,7 @@ import msgspec
 from claude_comm.client.identity import Identity
 from claude_comm.envelope import MSGPACK, is_json, pack
 from claude_comm.errors import AgreementBroken, ClaudeCommError, EncodeError
-from claude_comm.json_form import json_form, typed_form, written
+from claude_comm.json_form import json_form, typed_encoder, typed_form, written
 from claude_comm.negotiation.agreement import Agreement, require
 from claude_comm.registry.contracts import Enforcement as Mode
 from claude_comm.telemetry.logs import get_logger
@@ -41,6 +41,8 @@ class Enforcement:
 
     def __init__(self, identity: Identity | None = None, mode: Mode = "enforce") -> None:
         self._held: dict[tuple[str, str], Held | ClaudeCommError] = {}
+        # Whether anything was negotiated at all: what publishing looks at before anything else.
+        self.on = False
         self._identity, self._mode = identity, mode
         self._warned: set[tuple[str, str, str]] = set()
 
@@ -57,11 +59,13 @@ class Enforcement:
         typed = typed_decoder(schemas[0]) if len(schemas) == 1 else None
         held = Held(agreement, validators, any(map(may_take_null, schemas or [agreement.produced])), typed)
         self._held[agreement.consumer, agreement.type] = held
+        self.on = True
         return agreement
 
     def refuse(self, target: str, type: str, error: ClaudeCommError) -> None:
         """From now on, messages of this type to this target are refused: their agreement does not stand any more."""
         self._held[target, type] = error
+        self.on = True
 
     def agreement(self, target: str, type: str) -> Agreement | None:
         """The agreement that such messages go under; None for none, and for one that does not stand any more."""
@@ -86,7 +90,7 @@ class Enforcement:
         Without an agreement the id is empty and the payload as it is. Raises AgreementBroken, the error that the
         negotiation ended with, or EncodeError for what has no JSON form.
         """
-        held = self._held.get((target, type)) if self._held else None
+        held = self._held.get((target, type))
         if held is None:
             return "", payload
         if isinstance(held, ClaudeCommError):
@@ -108,8 +112,7 @@ class Enforcement:
         typed = held.typed
         if typed is None:
             return held.agreement.id, slowly
-        decode, floats = typed.decode, typed.floats
-        return held.agreement.id, lambda payload: typed_form(payload, decode, floats=floats) or slowly(payload)
+        return held.agreement.id, typed_encoder(typed.decode, floats=typed.floats, otherwise=slowly)
 
     def _checked(self, held: Held, target: str, type: str, payload: object, content_type: str) -> tuple[str, object]:
         if content_type == MSGPACK:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
@@ -26,7 +26,10 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import Enforcement as Mode
 
-# Kinds of messages (target, type, session, agreement) that a publisher keeps a form for.
+# The stream of a kind of messages, and the forms that they share, by their agreement.
+_Kind: TypeAlias = tuple[str, dict[str, Template]]
+
+# Kinds of messages (target, type, session) that a publisher keeps forms for.
 _MAX_FORMS = 1_000
 
 
@@ -38,7 +41,7 @@ class Outgoing:
         self.source = identity.module
         self._enforcement = Enforcement(identity, mode)
         self._streams: dict[str, str] = {}
-        self._templates: dict[tuple[str, str, str, str], Template] = {}
+        self._kinds: dict[tuple[str, str, str], _Kind] = {}
         # And of requests, with the address that their replies go to.
         self._request_templates: dict[tuple[str, str, str, str], tuple[str, Template]] = {}
 
@@ -59,6 +62,21 @@ class Outgoing:
         more."""
         self._enforcement.refuse(target, type, error)
 
+    def plain(self, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
+        """A new message: its id, and its encoded form for a stream. Nothing of it but id, time and payload is written
+        anew."""
+        try:
+            stream, forms = self._kinds[target, type, session]
+        except (KeyError, TypeError):  # it is new, or not hashable
+            stream, forms = self._kind(target, type, session)
+        agreement = ""
+        if self._enforcement.on:
+            agreement, data = self._enforcement.check(target, type, data)
+        time_us = micros()
+        id_ = new_id(time_us)
+        form = forms.get(agreement) or self._form(target, type, session, agreement)
+        return id_, Post(stream, form.fill(id_, time_us, data))
+
     def prepare(
         self,
         target: str,
@@ -73,29 +91,16 @@ class Outgoing:
         headers: Mapping[str, str] | None = None,
         times: Times = ALWAYS,
     ) -> tuple[str, Post]:
-        """A new message: its id, and its encoded form for a stream."""
-        try:
-            stream = self._streams[target]
-        except (KeyError, TypeError):  # it is new, or not hashable
-            stream = self._stream(target)
-        if type.__class__ is not str:  # the name of a type is checked with its form
-            check_name(type, "message type")
+        """The same for one that says more."""
+        stream = self.identity.keys.stream(check_target(target))
+        check_name(type, "message type")
         if session != "":
             check_session(session)
         time_us = micros()
         id_ = new_id(time_us)
-        agreement, data = self._enforcement.check(target, type, data, content_type)
-        if (
-            correlation == causation == reply_to == ""
-            and headers is None
-            and times is ALWAYS
-            and content_type == MSGPACK
-        ):
-            form = self._templates.get((target, type, session, agreement)) or self._form(
-                target, type, session, agreement
-            )
-            return id_, Post(stream, form.fill(id_, time_us, data))
-        check_name(type, "message type")
+        agreement = ""
+        if self._enforcement.on:
+            agreement, data = self._enforcement.check(target, type, data, content_type)
         envelope = Envelope(
             id=id_,
             source=self.source,
@@ -228,6 +233,16 @@ class Outgoing:
         )
         return Template(like, max_bytes=self.identity.settings.max_envelope_bytes, expiring=True)
 
+    def _kind(self, target: str, type: str, session: str) -> _Kind:
+        """The stream of messages of this kind, and their forms by agreement. Raises InvalidName."""
+        stream = self.identity.keys.stream(check_target(target))
+        check_name(type, "message type")
+        if session != "":
+            check_session(session)
+        if len(self._kinds) >= _MAX_FORMS:
+            self._kinds.clear()
+        return self._kinds.setdefault((target, type, session), (stream, {}))
+
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """The form that messages of this kind share. Raises InvalidName."""
         check_name(type, "message type")
@@ -245,9 +260,8 @@ class Outgoing:
         )
         form = Template(like, max_bytes=max_bytes)
         if times is ALWAYS:
-            if len(self._templates) >= _MAX_FORMS:
-                self._templates.clear()
-            self._templates[target, type, session, agreement] = form
+            _, forms = self._kind(target, type, session)
+            forms[agreement] = form
         return form
 
     def _stream(self, target: str) -> str:
