@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import repeat, starmap
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -48,6 +48,8 @@ class InFlight:
         self._sending: list[list[Ack]] = []
         # About how large the answers are that wait to be sent.
         self.answer_bytes = 0
+        # Whether it has answered ever: most consumers never do, and need not look for answers.
+        self._answers = False
         self._moving = threading.Lock()
         # Agreements whose messages are adapted for this module, each with the digest of the adapter.
         self.adapters: dict[str, str] = {}
@@ -81,6 +83,7 @@ class InFlight:
         the ack."""
         ack = (delivery, time.time_ns(), False, answer)
         if answer is not None:
+            self._answers = True
             self.answer_bytes += len(answer.body)
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
@@ -125,7 +128,7 @@ class InFlight:
         """The acks gathered first, the caller's to send, as many as one event may name; those left in the list at the
         end are gathered again."""
         with self._moving:
-            acks = [self._acks.popleft() for _ in range(min(len(self._acks), self._most))]
+            acks = list(starmap(self._acks.popleft, repeat((), min(len(self._acks), self._most))))
             self.answer_bytes = 0
             self._sending.append(acks)
         try:
@@ -145,7 +148,7 @@ class InFlight:
     def settlement(self, acks: Iterable[Ack]) -> Settlement:
         """The acks of one stream, as they are sent."""
         acks = list(acks)
-        copies = [ack for ack in acks if ack[2]]
+        copies = [ack for ack in acks if ack[2]] if self.window is not None else []
         handled = [ack for ack in acks if not ack[2]] if copies else acks
         events = []
         if handled:
@@ -158,7 +161,7 @@ class InFlight:
             ids=[ack[0].entry.id for ack in acks],
             events_stream=keys.events(module),
             events=events,
-            answers=[ack[3] for ack in acks if ack[3] is not None],
+            answers=[ack[3] for ack in acks if ack[3] is not None] if self._answers else [],
             seen=keys.seen(module),
             handled=seen,
             now_ms=micros() // 1000,
