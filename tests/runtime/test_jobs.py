@@ -165,8 +165,13 @@ def test_what_others_write_into_its_keys_does_not_end_the_worker(
         client.run(registration.register(keys, contract("sink", accepts=NUMBER)))
         with Publisher("src", settings=settings) as publisher:
             assert publisher.negotiate("sink", INTEGER).decided_by == "worker"
+        # A worker that waits for the list would not look at what stands there instead for half a minute: it is handed
+        # something, and finds the other when it looks for more.
+        worker.send_signal(signal.SIGSTOP)
+        connection.rpush(foreign.key, "no such job")
         connection.unlink(foreign.key)
         connection.set(foreign.key, "no list")
+        worker.send_signal(signal.SIGCONT)
         wait_until(lambda: connection.type(foreign.key) == b"none", what="the key that is no queue is removed")
         with Publisher("src", settings=settings) as publisher:
             assert publisher.negotiate("sink", {**INTEGER, "title": "another question"}).decided_by == "worker"
