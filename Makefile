@@ -23,10 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/claude-comm demo
 
-# Three processes, of which one or another waits for something; each has servers of its own. A file stays whole, so
-# that what its tests share is made once.
+# Four processes, of which two or so wait for something; each has servers of its own. A file stays whole, so that what
+# its tests share is made once; the longest begin first (tests/support/order.py).
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-long: $(STAMP)
 	@$(BIN)/python -m pytest -m long

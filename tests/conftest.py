@@ -9,7 +9,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server
@@ -17,15 +16,16 @@ from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.homes import child_environ, new_home, remove_home
+from tests.support.order import longest_first
 
 _numbers = itertools.count()
-# An example that reads and writes takes as long as the machine lets it.
+# Machines are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")
 
-# Machines are shared: how long one example takes says nothing about the code.
-hypothesis_settings.register_profile("shared machines", deadline=None)
-hypothesis_settings.load_profile("shared machines")
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
 
 
 @pytest.fixture(scope="session")
