@@ -93,9 +93,10 @@ def answering(answers: Sequence[Answer], *, events: str) -> tuple[Command, ...]:
 
 
 def collect(key: str, read: Sequence[bytes], *, block_ms: int) -> Operation[Arrived]:
-    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer."""
-    words = ("XREAD", "COUNT", COUNT, "BLOCK", block_ms, "STREAMS", key, "0-0")
-    reading = Command(words, wait_ms=block_ms)
+    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer (0: does not
+    wait)."""
+    block = ("BLOCK", block_ms) if block_ms else ()
+    reading = Command(("XREAD", "COUNT", COUNT, *block, "STREAMS", key, "0-0"), wait_ms=block_ms)
     commands = (Command(("XDEL", key, *read)), reading) if read else (reading,)
     reply = (yield Batch(commands, wait_ms=block_ms))[-1]
     if isinstance(reply, TransportError):

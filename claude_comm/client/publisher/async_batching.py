@@ -42,6 +42,8 @@ class AsyncBatcher:
         self._sending: _Batch = []
         self._in_flight = 0
         self._gathering = False
+        # Whether the last batch had more than one message: then the next one, too, is what comes in one turn.
+        self._several = False
         self._resend: deque[_Batch] = deque()
         self._drained: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,7 +110,7 @@ class AsyncBatcher:
         queue = self._queue
         queue.put((id_, post, future))
         # Most messages come when `_end_turn` is to look at the queue anyway.
-        if not (self._gathering and self._in_flight and len(queue.messages) < LARGE_BATCH):
+        if not self._gathering or len(queue.messages) >= LARGE_BATCH:
             self._consider_batch()
         return future
 
@@ -118,18 +120,21 @@ class AsyncBatcher:
 
     def _consider_batch(self) -> None:
         """Sends the queue, or sees to it that somebody will."""
-        queue = self._queue
-        if self._task is None:
-            if not self._in_flight or (len(queue.messages) >= LARGE_BATCH and self._in_flight < MAX_IN_FLIGHT):
-                self._start_batch()
-            elif not self._gathering and self._loop is not None:
-                self._gathering = True
-                self._loop.call_soon(self._end_turn)
+        if self._task is not None:
+            return
+        large = len(self._queue.messages) >= LARGE_BATCH and self._in_flight < MAX_IN_FLIGHT
+        if large or not (self._in_flight or self._several):
+            self._start_batch()
+        elif not self._gathering and self._loop is not None:
+            self._gathering = True
+            self._loop.call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
-        """All that the tasks had to send in this turn of the loop is here; if it is enough it goes beside the rest."""
+        """All that the tasks had to send in this turn of the loop is here; beside others it goes if it is enough."""
         self._gathering = False
-        if self._task is None and len(self._queue.messages) >= NEXT_BATCH and self._in_flight < MAX_IN_FLIGHT:
+        waiting = len(self._queue.messages)
+        enough = waiting >= NEXT_BATCH if self._in_flight else waiting
+        if self._task is None and enough and self._in_flight < MAX_IN_FLIGHT:
             self._start_batch()
 
     async def _make_room(self) -> None:
@@ -145,6 +150,7 @@ class AsyncBatcher:
         """Sends the queue, at once if that is possible."""
         if self._sender.may_begin and not self._send_lock.locked():
             batch = self._queue.take()
+            self._several = len(batch) > 1
             if self._sender.begin([post for _, post, _ in batch], partial(self._end_batch, batch)):
                 self._in_flight += 1
                 self._has_room.set()

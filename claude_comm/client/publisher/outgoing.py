@@ -40,7 +40,6 @@ class Outgoing:
         self.identity = identity
         self.source = identity.module
         self._enforcement = Enforcement(identity, mode)
-        self._streams: dict[str, str] = {}
         self._kinds: dict[tuple[str, str, str], _Kind] = {}
         # And of requests, with the address that their replies go to.
         self._request_templates: dict[tuple[str, str, str, str], tuple[str, Template]] = {}
@@ -161,12 +160,15 @@ class Outgoing:
         self, target: str, timeout_s: float, as_: Any, *, type: str, session: str, correlation: str, causation: str
     ) -> None:
         """Raises ConfigurationError for what no request can be made with: before the target is looked for."""
-        check_target(target)
-        check_name(type, "message type")
-        if session != "":
-            check_session(session)
-        check_text("correlation", correlation)
-        check_text("causation", causation)
+        try:
+            known = (target, type, session) in self._kinds
+        except TypeError:  # one of them is not hashable, and no name
+            known = False
+        if not known:
+            self._kind(target, type, session)
+        if not correlation == causation == "":
+            check_text("correlation", correlation)
+            check_text("causation", causation)
         check_seconds("timeout_s", timeout_s, least=LEAST_S)
         if as_ is not Any:
             # The exact schemas of types take as long to import as a publisher that asks for none.
@@ -204,8 +206,10 @@ class Outgoing:
         self, target: str, data: object, address: str, type: str, session: str, timeout_s: float
     ) -> tuple[str, Post]:
         """One that shares its form with others: all requests of one publisher have the same address."""
-        stream = self._streams.get(target) or self._stream(target)
-        agreement, data = self._enforcement.check(target, type, data)
+        stream, _ = self._kinds.get((target, type, session)) or self._kind(target, type, session)
+        agreement = ""
+        if self._enforcement.on:
+            agreement, data = self._enforcement.check(target, type, data)
         kind = (target, type, session, agreement)
         form = self._request_templates.get(kind)
         if form is None or form[0] != address:
@@ -216,9 +220,6 @@ class Outgoing:
 
     def _request_template(self, kind: tuple[str, str, str, str], address: str) -> Template:
         target, type, session, agreement = kind
-        check_name(type, "message type")
-        if session != "":
-            check_session(session)
         if len(self._request_templates) >= _MAX_FORMS:
             self._request_templates.clear()
         like = Envelope(
@@ -263,11 +264,6 @@ class Outgoing:
             _, forms = self._kind(target, type, session)
             forms[agreement] = form
         return form
-
-    def _stream(self, target: str) -> str:
-        """The stream of a target whose name is checked when it is first used. Raises InvalidName."""
-        stream = self._streams[target] = self.identity.keys.stream(check_target(target))
-        return stream
 
     def _ids(self, count: int) -> list[str]:
         ids: list[str] = []

@@ -39,6 +39,8 @@ class Mailbox:
         self._waiting: dict[str, Callable[[Envelope], None]] = {}
         self._expired: dict[str, None] = {}
         self._read: list[bytes] = []
+        # Whether several answers came at once the last time.
+        self._several = False
         self._max_bytes = identity.settings.max_envelope_bytes
         self._log = get_logger(identity.settings.log_level, module=identity.module)
 
@@ -58,6 +60,17 @@ class Mailbox:
         """Hands over the answers that have come, or waits for one a while. Raises TransportError."""
         arrived = yield from ops.collect(self.key, self._read, block_ms=_READ_WAIT_MS)
         self._read = [id_ for id_, _ in arrived]
+        if self._several and len(arrived) == 1 and len(self._waiting) > 1:
+            # The server ends a wait at the first of the answers that were sent together. Their requesters are better
+            # woken together, too: what they send next travels together, and so do the answers to that.
+            try:
+                more = yield from ops.collect(self.key, self._read, block_ms=0)
+            except TransportError:  # which the next read meets as well
+                more = []
+            else:
+                self._read = [id_ for id_, _ in more]
+            arrived += more
+        self._several = len(arrived) > 1
         for _, body in arrived:
             if body is not None:
                 self._hand_over(body)

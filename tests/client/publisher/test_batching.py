@@ -287,6 +287,35 @@ def test_what_tasks_send_in_one_turn_of_the_loop_travels_together_beside_what_is
     on_loop(scenario)
 
 
+def test_once_several_travelled_together_those_of_the_next_turn_do_and_a_lone_one_ends_that() -> None:
+    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
+        async def send(*bodies: bytes) -> None:
+            await asyncio.gather(*[await batcher.send_soon(body.decode(), post(body)) for body in bodies])
+
+        def sizes() -> list[int]:
+            return [len(bodies) for bodies, _ in connection.in_flight]
+
+        first = asyncio.ensure_future(send(b"1", b"2", b"3"))
+        await asyncio.sleep(0)
+        assert sizes() == [1]
+        connection.answer()
+        assert sizes() == [2]
+        connection.answer()
+        await first
+        for bodies, turns in ((b"4", b"5", b"6"), [0, 3]), ((b"7",), [0, 1]), ((b"8", b"9"), [1]):
+            sending = asyncio.ensure_future(send(*bodies))
+            await asyncio.sleep(0)
+            for size in turns:
+                assert sizes() == ([size] if size else [])
+                if not size:
+                    await asyncio.sleep(0)
+            while connection.in_flight:
+                connection.answer()
+            await sending
+
+    on_loop(scenario)
+
+
 def test_batches_in_flight_are_bounded() -> None:
     async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
         for n in range(LARGE_BATCH * (MAX_IN_FLIGHT + 3)):
