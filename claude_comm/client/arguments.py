@@ -30,6 +30,19 @@ def check_number(name: str, value: Any, *, least: float = 0.0, most: float = MOS
     return float(value)
 
 
+def check_content(content: Any) -> Any:
+    """A mapping, or an object of a class that has fields: a model, a dataclass, an attrs object, a Struct."""
+    if not isinstance(content, Mapping) and not any(hasattr(type(content), fields) for fields in _FIELDS):
+        raise ConfigurationError(
+            f"content is a {content.__class__.__name__}: it must be a dict of names to values, or an object of a class "
+            "with fields, such as a dataclass."
+        )
+    return content
+
+
+_FIELDS = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__")
+
+
 def check_seconds(name: str, value: Any, *, least: float = 0.0, most: float = DAY_S) -> float:
     """A number of seconds within these bounds."""
     return check_number(name, value, least=least, most=most, of="seconds")

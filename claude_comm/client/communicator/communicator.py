@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-from claude_comm.client.arguments import check_count, check_text
+from claude_comm.client.arguments import check_content, check_count, check_text
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import DEFAULT_LIMIT, ProjectionReader
 from claude_comm.client.communicator.session import Session
@@ -24,7 +24,6 @@ from claude_comm.client.module.message_context import check_task
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.envelope import DEFAULT_TYPE
-from claude_comm.errors import ConfigurationError
 from claude_comm.json_form import json_form
 from claude_comm.names import check_name, check_target
 from claude_comm.negotiation.agreement import Agreement
@@ -61,12 +60,12 @@ class ModuleCommunicator:
         """The session that this thread or task works in; empty for none."""
         return current_session.get()
 
-    def send_message(self, source: str, target: str, content: dict[str, Any], *, type: str = DEFAULT_TYPE) -> str:
-        """Sends a message; returns its id. Raises as `Publisher.publish`, and ConfigurationError for no mapping."""
-        if not isinstance(content, Mapping):
-            raise ConfigurationError(
-                f"content is a {content.__class__.__name__}: it must be a dict of names to values."
-            )
+    def send_message(self, source: str, target: str, content: Any, *, type: str = DEFAULT_TYPE) -> str:
+        """Sends a message, a dict or an object of a class with fields; returns its id.
+
+        Raises as `Publisher.publish`, and ConfigurationError for other content.
+        """
+        content = check_content(content)
         return self._publisher(source).publish(target, content, type=type, session=self.current_session)
 
     @overload

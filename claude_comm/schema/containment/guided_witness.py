@@ -38,6 +38,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.containment.joined import joined
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
+from claude_comm.schema.containment.one_text import one_text
 from claude_comm.schema.containment.residual import Walk, references
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
@@ -231,6 +232,9 @@ class GuidedSearch:
 
     def solved(self, schema: Json) -> Json:
         """What cannot be read off."""
+        text = one_text(schema)
+        if text is not None:
+            return text
         result = self.question(schema, False).ask()
         if isinstance(result, Sat):
             return result.value

@@ -16,6 +16,7 @@ from typing import Any
 
 from claude_comm.schema import keywords
 from claude_comm.schema.containment.joined import joined
+from claude_comm.schema.containment.one_text import one_text
 from claude_comm.schema.containment.outlines import Outlines, apart
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex.errors import LanguageError
@@ -59,7 +60,7 @@ class Room:
             beside = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
             schema = {**beside, "allOf": [self.definitions[name], *schema.get("allOf", ())]}
         whole = joined(schema)
-        return whole is not None and self.leaves(whole, level + 1)
+        return self.leaves(whole, level + 1) if whole is not None else one_text(schema) is not None
 
     def definition(self, name: str, level: int) -> bool:
         """The same of a definition; one that is needed for itself has no value of its own."""
@@ -89,6 +90,8 @@ class Room:
         return Outlines(self.definitions)
 
     def of_kind(self, kind: str, schema: _Schema, level: int) -> bool:
+        if kind == "string" and "pattern" in schema and "not" in schema:
+            return one_text({**schema, "type": "string"}) is not None
         if not schema.keys() <= _UNDERSTOOD[kind] or ("not" in schema and not _outside(kind, schema, schema["not"])):
             return False
         if kind in ("number", "integer"):

@@ -57,6 +57,22 @@ def test_explain_names_the_proof(run: Any, file: Any) -> None:
     assert "\nproof    " in ran.out
 
 
+def test_explain_says_that_the_consumer_takes_nothing(run: Any, file: Any) -> None:
+    ran = run("schema", "explain", file({"type": "string"}), file({"type": "integer", "minimum": 2, "maximum": 1}))
+    assert ran.code == 1
+    assert "why      no message fits the consumer's schema: it accepts none" in ran.out.splitlines()
+
+
+def test_explain_names_forms_that_can_never_be(run: Any, file: Any) -> None:
+    ran = run("schema", "explain", file({"anyOf": [{"type": "string"}, False]}), file({"type": "string"}))
+    assert ran.code == 0
+    assert "note: the producer sends no message of the form /anyOf/1: no message fits it." in ran.out.splitlines()
+    ran = run("check", file({"type": "integer"}), file({"anyOf": [{"type": "string"}, False]}), "--json")
+    assert json.loads(ran.out)["empty_forms"] == [
+        {"side": "accepted", "schema_path": "/anyOf/1", "why": "no message fits it"}
+    ]
+
+
 def test_explain_says_what_made_it_undecided(run: Any, file: Any) -> None:
     ran = run("schema", "explain", *map(file, NOT_REGULAR))
     assert (ran.code, ran.err) == (4, "")

@@ -8,6 +8,7 @@ import pytest
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided, check, explain
+from claude_comm.schema.containment import canonical
 from claude_comm.schema.containment.check import check as pure_check
 from claude_comm.schema.verdict import Policy, contained
 from tests.support.schemas.pairs import Maker
@@ -175,3 +176,16 @@ def test_what_is_proved_as_written_is_proved_after_closing(seed: int) -> None:
     policies: list[Policy] = ["strict", "closed-producer"]
     for policy in policies:
         assert contained(pure_check(produced, accepted, policy=policy, budget_ms=12))
+
+
+def test_where_two_provers_differ_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message was found by neither: the keyword that may be read in two ways is named."""
+    produced, accepted = {"type": "string", "pattern": "^a+$"}, {"type": "string", "pattern": "^a"}
+    assert check(produced, accepted).answer == "compatible"
+    monkeypatch.setattr(canonical, "proves", lambda *_: False)
+    monkeypatch.setattr("claude_comm.schema.containment.check.implied", lambda *_: False)
+    monkeypatch.setattr("claude_comm.schema.containment.check._refuted_soon", lambda *_: False)
+    verdict = check(produced, accepted)
+    assert isinstance(verdict, Undecided)
+    assert verdict.place == "/pattern"
+    assert verdict.why == "'pattern' is read in two ways: by one there is no message that breaks it."
