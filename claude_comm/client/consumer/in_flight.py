@@ -35,6 +35,9 @@ _ACK_BYTES, _EVENT_BYTES = 400, 400
 # messages that come one by one that is nothing, and it would be felt in batches of hundreds.
 _PACKED = 32
 
+# In place of what is not in flight; `None`, which callers may give by mistake, is none of them.
+_NONE_HELD = object()
+
 
 class InFlight:
     """The deliveries and acks of one consumer. `window` tells copies, `seen_ms` is how long the server remembers."""
@@ -88,7 +91,7 @@ class InFlight:
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
         try:
-            if self._deliveries.pop(delivery, delivery) is None:
+            if self._deliveries.pop(delivery, _NONE_HELD) is None:
                 if self.window is not None:
                     self.window.handled(delivery.identity)
                 return
@@ -104,7 +107,7 @@ class InFlight:
 
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: its lease is not renewed any more, and whoever claims it has it again."""
-        if self._deliveries.pop(delivery, delivery) is None and self.window is not None:
+        if self._deliveries.pop(delivery, _NONE_HELD) is None and self.window is not None:
             self.window.released(delivery.identity)
 
     def drop(self, deliveries: Iterable[Delivery]) -> None:
