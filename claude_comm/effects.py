@@ -63,7 +63,7 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class Post(msgspec.Struct, frozen=True, gc=False):
-    """An encoded envelope and the stream it goes to."""
+    """An encoded envelope, sealed or not (`security.sealed`), and the stream it goes to."""
 
     stream: str
     body: bytes

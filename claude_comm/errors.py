@@ -34,7 +34,9 @@
     │   └── NotBuried                            no such message on a dead stream
     ├── StillRuns                       exit 1   a module with running instances would lose its subscription
     ├── StoreError                      exit 1   the SQLite database cannot be used
-    │   └── StoreNotReady                        a full disk, or another writer: it may work later
+    │   ├── StoreNotReady                        a full disk, or another writer: it may work later
+    │   ├── BlobMissing                          a chunk of a large payload that the store does not have
+    │   └── BlobDamaged                          a chunk that was changed in the store
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
         │   └── ServerNotReady                   it answers, and does not serve now: a replica, a full disk
@@ -49,6 +51,8 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     UnreadableSession    pipeline.session            another program wrote what is no record of a run
     Mixed                pipeline.shapes             schemas of two dialects that would have to be one
     PipelineRefused      client.pipeline.preparation a pipeline that does not pass its check
+    KeyringRefused       security.keyring            a keyring that the admin did not sign, or of another namespace
+    UnknownKey           client.keyholders           no such key in the keyring (exit code 3)
     RegistryBusy         ops.registration            others change the same record all the time
     JobRefused           runtime.sealed_jobs         a job that is not one of ours
     ChildFailed          runtime.prepared_child      the process that answers questions died, or took too long
@@ -382,6 +386,28 @@ class StoreNotReady(StoreError):
     """A full disk, or another process that writes: the same may work later, and a worker waits for it."""
 
 
+class BlobMissing(StoreError):
+    """A chunk of a large payload that the store does not have."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(
+            f"the chunk {digest} of a large payload is not in the store. Both modules need the same one: set "
+            "CLAUDE_COMM_BLOB_STORE to the same folder or address; `claude-comm blobs verify` lists what is missing."
+        )
+
+
+class BlobDamaged(StoreError):
+    """A chunk whose bytes are not those that its name promises."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(
+            f"the chunk {digest} of a large payload was changed in the store: its bytes are not the ones that were "
+            "sent. Remove it and send the payload again; `claude-comm blobs verify` lists all such."
+        )
+
+
 class TransportError(ClaudeCommError):
     """The server could not carry out the command."""
 
@@ -466,7 +492,7 @@ _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names ano
 
 
 def _hint(name: str, known: Sequence[str], otherwise: str) -> str:
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name, [other for other in known if other != name], 1)
     return f" Did you mean {near[0]!r}?" if near else f" {otherwise}"
 
 

@@ -29,6 +29,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until forgotten |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
+| `ns:{registry}:keyring` | string, the keys that may sign, signed by the admin | for ever |
 | `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
 | `ns:{registry}:pairs` | hash, `PRODUCER/CONSUMER/TYPE` to what was agreed between them, and before | until forgotten |
 | `ns:{registry}:edges:NAME` | set of the pairs (as above) that a module or `topic:NAME` is part of | until forgotten |
@@ -232,6 +233,8 @@ class Keys(msgspec.Struct, frozen=True):
     def session_members(self) -> str:
         """Who has a session open, as `module/instance`, by their last heartbeat."""
         return f"{self.namespace}:{{registry}}:session-members"
+    def keyring(self) -> str:
+        return f"{self.namespace}:{{registry}}:keyring"
 
     @property
     def sessions(self) -> str:

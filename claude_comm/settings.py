@@ -17,6 +17,9 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_PROJECTION_KEEP_S` | `projection_keep_s` | how long a message stays in the projection; 0: for ever |
 | `CLAUDE_COMM_PROJECTION_MAX_BYTES` | `projection_max_bytes` | how much the projection's rows may take; 0: any |
 | `CLAUDE_COMM_PROJECTION_PAYLOAD_BYTES` | `projection_payload_bytes` | largest payload stored; else a digest |
+| `CLAUDE_COMM_SIGNING` | `signing` | off, warn or require: how signatures of messages are treated |
+| `CLAUDE_COMM_KEY_FILE` | `key_file` | the private key to sign with; empty: the module's in the home folder |
+| `CLAUDE_COMM_ADMIN_PUBLIC_KEY` | `admin_public_key` | who signs the keyring; empty: the admin's key in the home |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
 
@@ -55,6 +58,9 @@ _BOUNDS = (
 )
 _NO_FOLDER = Path("")
 
+# How signatures are treated: not looked at; reported and let through; demanded.
+Signing = Literal["off", "warn", "require"]
+
 # The least level that is logged, and the form of the lines on stderr: `info` alone is text on a terminal, else JSON.
 LogLevel = Literal[
     "debug", "info", "warning", "error",
@@ -79,6 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     projection_keep_s: float = 0.0
     projection_max_bytes: int = 0
     projection_payload_bytes: int = 1024 * 1024
+    signing: Signing = "off"
+    key_file: str = ""
+    admin_public_key: str = ""
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
@@ -89,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             _check_url(name, getattr(self, name))
         if self.log_level not in get_args(LogLevel):
             raise ConfigurationError(f"log_level: {shown(self.log_level)} is none of {', '.join(get_args(LogLevel))}.")
+        if self.signing not in get_args(Signing):
+            raise ConfigurationError(f"signing: {shown(self.signing)} is none of {', '.join(get_args(Signing))}.")
         for name, kind, least, most in _BOUNDS:
             _check_number(name, getattr(self, name), kind, least, most)
 

@@ -30,7 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared_home() -> Iterator[Path]:
-    """One server for the whole run; each test has a namespace of its own in it."""
+    """One server for the whole run; each test has a namespace of its own in it.
+
+    `TEST_SERVER` names another program than the embedded one: what a module may do is tried on Redis 7 and 8 as well.
+    """
+    if program := os.environ.get("TEST_SERVER"):
+        private_server.binary = lambda: Path(program)
     home = new_home()
     private_server.ensure(home)
     yield home

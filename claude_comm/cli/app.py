@@ -87,6 +87,12 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("projection backup", "Copy the projection into a file, while it is in use."),
         CommandEntry("projection export", "Write a table as CSV, JSON lines or Parquet."),
     ),
+    "Trust": (
+        CommandEntry("keys", "List the keys that may sign in this namespace."),
+        CommandEntry("module add", "Make a key and a token for a module, and let it sign."),
+        CommandEntry("acl", "Print, or set, the narrowest access rules with which a module or a worker works."),
+        CommandEntry("module revoke", "Revoke a key: what it signs from now on counts for nothing."),
+    ),
     "Running": (
         CommandEntry("up", "Start the private server and the workers."),
         CommandEntry("down", "Stop the workers, then the private server."),
@@ -109,7 +115,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 GROUPS = {
     "session": "Show single sessions.",
     "projection": "Verify, rebuild, prune, back up and export the projection.",
-    "module": "Show, register, import, check and retire the contracts of modules.",
+    "module": "Show, register, import, check and retire the contracts of modules; add and revoke their keys.",
     "export": "Write what is registered in the formats of AsyncAPI, JSON Schema, A2A and CloudEvents.",
     "contract": "Approve pending versions of contracts.",
     "dead": "List, show, check, redrive and purge buried messages.",

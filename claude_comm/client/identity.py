@@ -9,19 +9,23 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.arguments import check_kind
 from claude_comm.delivery.burial import MAX_TEXT
+from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, moment, tails
 from claude_comm.names import Keys, check_name
 from claude_comm.progress.events import EVENT_TYPE, Event
 from claude_comm.progress.packed import Done
 from claude_comm.runtime.environment import settings_of_process
+from claude_comm.security import sealed
+from claude_comm.security.signing import Signer
 from claude_comm.settings import Settings
 
 
@@ -32,6 +36,7 @@ class Identity(msgspec.Struct, frozen=True):
     instance: str
     settings: Settings
     keys: Keys
+    signer: Signer | None = None
 
     def envelope(
         self,
@@ -67,7 +72,22 @@ class Identity(msgspec.Struct, frozen=True):
 
     def event(self, event: Event | Done, session: str = "") -> bytes:
         """An event of this module, as the bytes of its envelope."""
-        return self.encode(self.envelope(self.module, event, type=EVENT_TYPE, session=session))
+        body = self.encode(self.envelope(self.module, event, type=EVENT_TYPE, session=session))
+        return self.seal(self.keys.events(self.module), body)
+
+    def seal(self, stream: str, body: bytes) -> bytes:
+        """The encoded envelope as it goes to that stream: sealed, where this module signs."""
+        if self.signer is None:
+            return body
+        (seal,) = self.signer.seal(stream, [body])
+        return sealed.join(body, seal)
+
+    def sealed(self, posts: Sequence[Post]) -> Sequence[Post]:
+        """Posts that are sent together, sealed where this module signs: those for one stream under one root."""
+        if self.signer is None or not posts or posts[0].body[0] == sealed.MARK_BYTE:
+            return posts
+        seals = self.signer.seal_all([(post.stream, post.body) for post in posts])
+        return [Post(post.stream, sealed.join(post.body, seal)) for post, seal in zip(posts, seals, strict=True)]
 
 
 def identify(module: str, settings: Settings | None = None, instance: str | None = None) -> Identity:
@@ -75,7 +95,19 @@ def identify(module: str, settings: Settings | None = None, instance: str | None
     check_name(module)
     used = settings_of_process() if settings is None else check_kind("settings", settings, Settings)
     named = _instance() if instance is None else check_name(instance, "instance")
-    return Identity(module, named, used, Keys(used.namespace))
+    return Identity(module, named, used, Keys(used.namespace), _signer(module, used))
+
+
+def _signer(module: str, settings: Settings) -> Signer | None:
+    """What this module signs with; None where it need not, and has no key. Raises ConfigurationError."""
+    if settings.signing == "off":
+        return None
+    from claude_comm.runtime import key_files  # PyNaCl is an extra, and costs time
+
+    path = Path(settings.key_file) if settings.key_file else key_files.path_of(settings.home, module)
+    if settings.signing == "warn" and not path.exists():
+        return None
+    return key_files.load(path).signer()
 
 
 def new_id(time_us: int) -> str:

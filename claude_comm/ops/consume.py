@@ -20,6 +20,8 @@ from claude_comm.names import Keys
 from claude_comm.ops import news
 from claude_comm.ops.replies import Answer, answering
 from claude_comm.ops.when_full import force, retry_if_full
+from claude_comm.security import sealed
+from claude_comm.security.signing import Seal
 
 # A foreign writer may put anything there.
 _FEW = re.compile(rb"[0-9]{1,9}")
@@ -39,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     deliveries: int = 1
     failures: int = 0
     handed: bool = False
+    seal: Seal | None = None
 
     @property
     def attempts(self) -> int:
@@ -99,7 +102,7 @@ def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
 def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
     """Writes an event of this module, also onto a full server: that an instance starts or stops is no load."""
     yield from announce(keys, [keys.events(module)])
-    yield from force(Command(("XADD", keys.events(module), "*", "e", event)))
+    yield from force(Command(("XADD", keys.events(module), "*", *sealed.fields(event))))
 
 
 def has_group(stream: str, group: str) -> Operation[bool]:
@@ -176,7 +179,7 @@ def read_apart(
 
 def tell(events_stream: str, event: bytes) -> Operation[None]:
     """Records an event of the reading module, also onto a full server."""
-    yield from force(Command(("XADD", events_stream, "*", "e", event)))
+    yield from force(Command(("XADD", events_stream, "*", *sealed.fields(event))))
 
 
 def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[bool]]:
@@ -219,6 +222,7 @@ def bury(keys: Keys, reader: Reader, entry: Entry, why: Why, *, event: bytes) ->
     fields: tuple[Argument, ...] = (
         *("e", entry.body or b"", "reason", why.reason, "path", why.path, "attempts", entry.attempts),
         *("schema_path", why.schema_path, "traceback", why.traceback, "stream", entry.stream, "entry", entry.id),
+        *(sealed.seal_fields(entry.seal) if entry.seal else ()),
     )
     inbox = own_inbox(keys, reader)
     held = yield Script(
@@ -248,7 +252,9 @@ def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
     if not settlement.ids:
         return ()
     acks = Command(("XACK", reader.stream, reader.group, *settlement.ids))
-    events = tuple(Command(("XADD", settlement.events_stream, "*", "e", event)) for event in settlement.events)
+    events = tuple(
+        Command(("XADD", settlement.events_stream, "*", *sealed.fields(event))) for event in settlement.events
+    )
     answers = answering(settlement.answers, events=settlement.events_stream) if settlement.answers else ()
     return (*answers, *_remembering(settlement), acks, *events)
 
@@ -310,4 +316,5 @@ def entry_of(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     id_, pairs = fields
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
     failures = named.get(b"a", b"")
-    return Entry(stream, id_.decode(), named.get(b"e"), failures=int(failures) if _FEW.fullmatch(failures) else 0)
+    attempts = int(failures) if _FEW.fullmatch(failures) else 0
+    return Entry(stream, id_.decode(), named.get(b"e"), failures=attempts, seal=sealed.seal_of(named))

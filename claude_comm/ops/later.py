@@ -22,6 +22,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import door, news
 from claude_comm.ops.consume import Entry, Reader, own_inbox
 from claude_comm.ops.pending import waiting_for
+from claude_comm.security import sealed
 
 # How many are moved in one step: the server does nothing else meanwhile.
 MOVE_LIMIT = 100
@@ -43,7 +44,7 @@ def retry(keys: Keys, reader: Reader, entry: Entry, *, due_ms: int, attempts: in
     held = yield Script(
         "retry",
         (waiting, keys.events(reader.group), *inbox),
-        (due_ms, member(entry.body or b"", attempts), event, reader.group, reader.consumer, entry.id),
+        (due_ms, member(_text(entry), attempts), event, reader.group, reader.consumer, entry.id),
     )
     if not inbox:
         yield Command(("XACK", reader.stream, reader.group, entry.id))
@@ -107,6 +108,11 @@ def _first_score(reply: Any) -> int | None:
     return door.moment(pair[1]) if pair else None
 
 
+def _text(entry: Entry) -> bytes:
+    body = entry.body or b""
+    return sealed.join(body, entry.seal) if entry.seal and entry.seal.whole else body
+
+
 def member(body: bytes, attempts: int) -> bytes:
-    """An envelope and how often its handling failed, as one member."""
+    """An envelope, sealed or not, and how often its handling failed, as one member."""
     return b"%d:%b" % (attempts, body)

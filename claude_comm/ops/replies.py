@@ -20,6 +20,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import door, news
 from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.ops.when_full import force_all
+from claude_comm.security import sealed
 
 TTL_MS = 60_000
 # How many answers one read takes.
@@ -70,10 +71,12 @@ def responds(keys: Keys, module: str, now_ms: int) -> Operation[bool]:
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """An encoded answer and the stream of replies that it goes to."""
+    """An encoded answer and the stream of replies that it goes to; `recorded` is the same as it is recorded among the
+    events of the module that answers, where it is sealed: a seal is for one stream."""
 
     stream: str
     body: bytes
+    recorded: bytes = b""
 
 
 def answer(answer: Answer, *, events: str) -> Operation[None]:
@@ -86,8 +89,8 @@ def answering(answers: Sequence[Answer], *, events: str) -> tuple[Command, ...]:
     """What sends these, and records each among the events of the module that answers, for the projection."""
     commands = []
     for answer in answers:
-        commands.append(Command(("XADD", answer.stream, "*", "e", answer.body)))
-        commands.append(Command(("XADD", events, "*", "e", answer.body)))
+        commands.append(Command(("XADD", answer.stream, "*", *sealed.fields(answer.body))))
+        commands.append(Command(("XADD", events, "*", *sealed.fields(answer.recorded or answer.body))))
     expiring = {answer.stream: None for answer in answers}
     return (*commands, *(Command(("PEXPIRE", stream, TTL_MS)) for stream in expiring))
 

@@ -25,6 +25,7 @@ from claude_comm.errors import (
     ServerUnreachable,
     TransportError,
 )
+from claude_comm.security import sealed
 from claude_comm.settings import public
 from claude_comm.transport.connection import Connection
 from claude_comm.transport.opening import opener
@@ -231,6 +232,8 @@ def parts(posts: Sequence[Post]) -> Iterator[Sequence[Post]]:
 
 def packed(posts: Sequence[Post]) -> bytes:
     """The XADD commands of these posts in the protocol's own form, which for this one command is short."""
+    if posts and posts[0].body[0] == sealed.MARK_BYTE:  # whoever signs seals all
+        return b"".join([pack(("XADD", post.stream, "*", *sealed.fields(post.body))) for post in posts])
     stream, prefix, size, head = "", b"", -1, b""
     pieces: list[bytes] = []
     add = pieces.append

@@ -35,6 +35,7 @@ from claude_comm.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from claude_comm.client.consumer.passing import Passing
+    from claude_comm.client.consumer.trust import Trust
     from claude_comm.client.consumer.ways import Ways
 
 # How many checked names are remembered.
@@ -51,6 +52,8 @@ class Admission:
         self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         # Of a module, which has a contract.
         self.ways: Ways | None = None
+        # Where signatures are looked at.
+        self.trust: Trust | None = None
         # Copies of messages that are being handled: they are handled too if that fails.
         self._parked: list[Delivery] = []
         # Sources and sessions whose form was checked.
@@ -74,6 +77,8 @@ class Admission:
             deliveries = yield from self._one_by_one(reader, entries)
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
+        if self.trust is not None:
+            deliveries = yield from self._believed(self.trust, deliveries)
         if self.ways is not None:
             deliveries = yield from self._on_their_ways(self.ways, deliveries)
         self._sizes.saw(max(map(len, bodies)), len(entries))
@@ -89,6 +94,15 @@ class Admission:
             # Held by nobody's hands, they would be renewed for ever.
             self._in_flight.drop(deliveries)
             raise
+
+    def _believed(self, trust: Trust, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
+        """The deliveries without those that nobody may be said to have sent: they are buried, and nothing that they
+        name is believed."""
+        doubts = yield from trust.doubted(deliveries)
+        for delivery, doubt in doubts:
+            yield from self._bury_unread(delivery.reader, delivery.entry, f"not trusted: {doubt.sentence}", "")
+        gone = {delivery for delivery, _ in doubts}
+        return [delivery for delivery in deliveries if delivery not in gone] if gone else deliveries
 
     def _on_their_ways(self, ways: Ways, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """The deliveries as this version of the module accepts them; what they were sent as stays in their entries."""

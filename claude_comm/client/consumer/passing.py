@@ -35,6 +35,7 @@ from claude_comm.pipeline.notice import Notice
 from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
 from claude_comm.progress.events import Handled
 from claude_comm.schema.evolution.adapter import Adapter, apply
+from claude_comm.security import sealed
 
 # What became of a part: it has ended, or is to be acked, or buried as too large.
 Joined: TypeAlias = Literal["ended", "ack", "large"]
@@ -172,13 +173,16 @@ class Passing:
     def _send(self, messages: Sequence[Envelope]) -> Operation[None]:
         """A full server takes them too: what was handled must come to its end, and its room is free then."""
         keys = self._identity.keys
-        pairs = [(keys.inbox(message.target), self._identity.encode(message)) for message in messages]
+        pairs = [self._sealed(keys.inbox(message.target), message) for message in messages]
         now = time.monotonic()
         if new := {stream for stream, _ in pairs if self._announced.get(stream, -math.inf) <= now - TELL_EVERY_S}:
             yield from consume.announce(keys, sorted(new))
             self._announced.update(dict.fromkeys(new, now))
         if pairs:
-            yield from force_all(*(Command(("XADD", stream, "*", "e", body)) for stream, body in pairs))
+            yield from force_all(*(Command(("XADD", stream, "*", *sealed.fields(body))) for stream, body in pairs))
+
+    def _sealed(self, stream: str, message: Envelope) -> tuple[str, bytes]:
+        return stream, self._identity.seal(stream, self._identity.encode(message))
 
 
 class _Value:

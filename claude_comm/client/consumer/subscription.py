@@ -95,6 +95,10 @@ class Subscription:
         self.in_flight = InFlight(self.identity, Window(windowed) if windowed else None, int(options.dedup_s * 1000))
         self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
+        if used.signing != "off":
+            from claude_comm.client.consumer.trust import Trust  # PyNaCl is an extra
+
+            self._admission.trust = Trust(self.identity, streams)
         self._reclaimer = Reclaimer(self.readers, self.in_flight, self._admission, options.lease_s, options.trusted)
         if instance is not None:
             self._reclaimer.look_at_own()

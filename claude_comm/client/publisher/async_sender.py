@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from claude_comm.client.identity import Identity
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.outbox_sender import OutboxSender, promised
 from claude_comm.effects import Post
@@ -16,11 +17,14 @@ from claude_comm.transport.async_pool import Landed
 class AsyncSender:
     """For the tasks of one event loop."""
 
-    def __init__(self, client: AsyncClient, attempts: Attempts, outbox: OutboxSender | None) -> None:
-        self._client, self._attempts, self._outbox = client, attempts, outbox
+    def __init__(
+        self, identity: Identity, client: AsyncClient, attempts: Attempts, outbox: OutboxSender | None
+    ) -> None:
+        self._identity, self._client, self._attempts, self._outbox = identity, client, attempts, outbox
 
     async def deliver(self, posts: Sequence[Post]) -> Outcomes:
         """As of `Sender`."""
+        posts = self._identity.sealed(posts)
         sending = self._attempts.sending(posts)
         if self._outbox is None:
             return await self._client.run(sending)
@@ -36,8 +40,8 @@ class AsyncSender:
         """Sends these at once and calls `done` with their outcomes; False where something else comes first."""
         if self._outbox is not None or self._attempts.unannounced({post.stream for post in posts}):
             return False
-        return self._client.data.begin(posts, done)
+        return self._client.data.begin(self._identity.sealed(posts), done)
 
     async def request(self, post: Post) -> None:
         """Sends a request, which no outbox keeps. Raises TransportError."""
-        raise_first(await self._client.run(self._attempts.sending([post])))
+        raise_first(await self._client.run(self._attempts.sending(self._identity.sealed([post]))))

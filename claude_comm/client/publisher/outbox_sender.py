@@ -32,6 +32,7 @@ from claude_comm.ops import publish as publishing
 from claude_comm.ops.heartbeats import FORGET_MS
 from claude_comm.ops.projection_progress import Stored
 from claude_comm.ops.publish import Outcomes, without_room
+from claude_comm.security import sealed
 from claude_comm.store.checkpoints import START, position
 from claude_comm.store.outbox import Kept, Outbox
 from claude_comm.telemetry.logs import get_logger
@@ -179,8 +180,9 @@ class OutboxSender:
 
     def _examine(self, rows: Sequence[Kept], reports: Sequence[Stored]) -> None:
         bodies = self._client.run(projection_progress.present([(row.stream, row.entry_id) for row in rows]))
-        lost = [row for row, body in zip(rows, bodies, strict=True) if body != row.body]
-        held = [row for row, body in zip(rows, bodies, strict=True) if body == row.body]
+        kept = [sealed.split(row.body)[0] for row in rows]
+        lost = [row for row, own, body in zip(rows, kept, bodies, strict=True) if body != own]
+        held = [row for row, own, body in zip(rows, kept, bodies, strict=True) if body == own]
         self.outbox.drop({row.number: len(row.body) for row in held if _covered(row, reports)})
         if lost:
             self._log.warning("outbox.lost_by_the_server", messages=len(lost))

@@ -83,7 +83,7 @@ class Publisher:
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
         self.client = connect(used) if client is None else check_kind("client", client, Client)
-        sender = Sender(self.client, self._attempts, self._outbox)
+        sender = Sender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = Batcher(sender, max_waiting_bytes, on_full)
         self._requests = Requests(self.identity, self.client, self._batcher)
 
@@ -338,7 +338,7 @@ class Publisher:
             raise ConfigurationError(
                 "a delayed message is not kept in the outbox: send it with a publisher that has none."
             )
-        self.client.run(self._attempts.delaying(target, posts, times))
+        self.client.run(self._attempts.delaying(target, self.identity.sealed(posts), times))
 
     def _renegotiate(self, until: float = math.inf) -> None:
         """Looks at what changed in the registry, and negotiates again what that concerns."""

@@ -135,7 +135,10 @@ def _answer(identity: Identity, request: Envelope, data: object, type: str) -> o
         causation=request.id,
         data=envelopes.pack(data),
     )
-    return ops.Answer(identity.keys.replies(to.module, to.instance), identity.encode(envelope))
+    stream, body = identity.keys.replies(to.module, to.instance), identity.encode(envelope)
+    if identity.signer is None:
+        return ops.Answer(stream, body)
+    return ops.Answer(stream, identity.seal(stream, body), identity.seal(identity.keys.events(identity.module), body))
 
 
 def _sending(identity: Identity, answer: ops.Answer | None) -> Operation[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from claude_comm.client.identity import Identity
 from claude_comm.client.publisher.attempts import Attempts
 from claude_comm.client.publisher.outbox_sender import OutboxSender, promised
 from claude_comm.effects import Post
@@ -14,11 +15,12 @@ from claude_comm.transport.driver import Client
 class Sender:
     """For threads; `async_sender` has the one of an event loop."""
 
-    def __init__(self, client: Client, attempts: Attempts, outbox: OutboxSender | None) -> None:
-        self._client, self._attempts, self._outbox = client, attempts, outbox
+    def __init__(self, identity: Identity, client: Client, attempts: Attempts, outbox: OutboxSender | None) -> None:
+        self._identity, self._client, self._attempts, self._outbox = identity, client, attempts, outbox
 
     def deliver(self, posts: Sequence[Post]) -> Outcomes:
         """The outcome of each post, in order. Raises TransportError."""
+        posts = self._identity.sealed(posts)
         sending = self._attempts.sending(posts)
         if self._outbox is None:
             return self._client.run(sending)
@@ -27,4 +29,4 @@ class Sender:
 
     def request(self, posts: Sequence[Post], until: float) -> Outcomes:
         """Sends requests, which no outbox keeps, until that moment (monotonic seconds). Raises TransportError."""
-        return self._client.run(self._attempts.requesting(posts, until))
+        return self._client.run(self._attempts.requesting(self._identity.sealed(posts), until))

@@ -22,13 +22,26 @@
 -- whole is over the limit). Doing it twice is the same as once: a part has its number, and a whole that was made is
 -- marked. A part that failed may come again as a value. A full server takes it all the same: what waits makes no room.
 
+-- A sealed envelope is 0xc1, key, signature, length of the place, place, envelope; see security/sealed.py.
+local function fields(text)
+  if string.byte(text, 1) ~= 0xc1 then
+    return 'e', text
+  end
+  local long = string.byte(text, 74) * 256 + string.byte(text, 75)
+  local body = string.sub(text, 76 + long)
+  if long == 0 then
+    return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73)
+  end
+  return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73), 'p', string.sub(text, 76, 75 + long)
+end
+
 local held = redis.call('XPENDING', KEYS[2], ARGV[9], ARGV[11], ARGV[11], 1, ARGV[10])
 if #held == 0 then
   return 'lost'
 end
 
 local function ended(how)
-  redis.call('XADD', KEYS[3], '*', 'e', ARGV[8])
+  redis.call('XADD', KEYS[3], '*', fields(ARGV[8]))
   redis.call('XACK', KEYS[2], ARGV[9], ARGV[11])
   return how
 end

@@ -1,0 +1,67 @@
+"""The command `keys`."""
+
+from __future__ import annotations
+
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import millis
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.security.keyring import Key
+from claude_comm.terminal.formats import moment
+from claude_comm.terminal.output import emit, emit_json, emit_table, say
+from claude_comm.transport.connect import connect
+
+
+def command(as_json: AsJson = False) -> None:
+    """List the keys that may sign in this namespace.
+
+    Only what the admin signed is shown. The admin's public key is what other homes are given, as
+    CLAUDE_COMM_ADMIN_PUBLIC_KEY.
+    """
+    from claude_comm.client import keyholders
+    from claude_comm.runtime.key_files import public_text
+
+    settings = settings_of_process()
+    admin = public_text(keyholders.admin_public(settings))
+    with connect(settings) as client:
+        keyring = keyholders.current(client, settings)
+    now_ms = millis()
+    if as_json:
+        emit_json(
+            {
+                "admin_public_key": admin,
+                "serial": keyring.serial,
+                "keys": [as_document(k, now_ms) for k in keyring.keys],
+            }
+        )
+        return
+    emit(f"admin public key {admin}")
+    if not keyring.keys:
+        say("no key may sign yet: `claude-comm module add NAME` makes one.")
+        return
+    columns = ["key", "holder", "role", "state", "since", "until"]
+    emit_table(columns, [_cells(key, now_ms) for key in keyring.keys])
+
+
+def as_document(key: Key, now_ms: int) -> dict[str, object]:
+    """A key as JSON; times in milliseconds since the epoch, null for none."""
+    return {
+        "key": key.id.hex(),
+        "holder": key.holder,
+        "role": key.role,
+        "state": state(key, now_ms),
+        "since_ms": key.since_ms,
+        "until_ms": key.until_ms or None,
+        "revoked_ms": key.revoked_ms or None,
+    }
+
+
+def state(key: Key, now_ms: int) -> str:
+    if key.revoked_ms:
+        return "revoked"
+    return "valid" if key.holds(now_ms) else "over"
+
+
+def _cells(key: Key, now_ms: int) -> list[object]:
+    end_ms = key.revoked_ms or key.until_ms
+    until = moment(end_ms * 1000) if end_ms else "-"
+    return [key.id.hex(), key.holder, key.role, state(key, now_ms), moment(key.since_ms * 1000), until]

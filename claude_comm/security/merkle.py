@@ -1,0 +1,72 @@
+"""Merkle trees as RFC 9162, section 2.1, has them: one root for many messages, and a short path for each of them.
+
+Law: a leaf and an inner node are hashed under different prefixes, so that neither is ever taken for the other.
+
+Theory. Signing a message costs 30 us and checking it 75; hashing one costs 1. Messages that are sent together are the
+leaves of a tree, in their order:
+
+    root = H(1, H(1, a, b), c)      a = H(0, first message)     b = H(0, second)     c = H(0, third)
+
+One signature of the root covers all of them. Who holds the second message and its path `a, c` computes the root again,
+without the other messages. The tree of RFC 9162 splits at the largest power of two below the number of leaves; pairing
+the nodes of each level from the left, and taking an odd last one up as it is, gives the same tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+# RFC 9162, section 2.1.1.
+_LEAF, _NODE = b"\x00", b"\x01"
+HASH_BYTES = 32
+
+
+def leaf_hash(message: bytes) -> bytes:
+    return sha256(_LEAF + message).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(_NODE + left + right).digest()
+
+
+def tree(messages: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """The root over these messages, of which there is at least one, and the path of each: the hashes beside its way up,
+    from the leaf on, end to end."""
+    level = [sha256(_LEAF + message).digest() for message in messages]
+    levels = [level]
+    while len(level) > 1:
+        above = [sha256(_NODE + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
+        if len(level) & 1:
+            above.append(level[-1])
+        level = above
+        levels.append(level)
+    paths = [b""]
+    for level in reversed(levels[:-1]):
+        below: list[bytes] = []
+        for at in range(0, len(level) - 1, 2):
+            path = paths[at >> 1]
+            below += (level[at + 1] + path, level[at] + path)
+        if len(level) & 1:
+            below.append(paths[-1])
+        paths = below
+    return levels[-1][0], paths
+
+
+def climb(leaf: bytes, index: int, size: int, path: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The way from a leaf to the root: each sibling, and the node above the two. Raises ValueError, at the latest at
+    its end, for a path that cannot be one of that place in a tree of that size."""
+    if not 0 <= index < size or len(path) % HASH_BYTES:
+        raise ValueError("the path is none of a message's place in its tree")
+    node, last, at = leaf, size - 1, 0
+    while last:
+        if index & 1 or index < last:
+            sibling = path[at : at + HASH_BYTES]
+            if not sibling:
+                raise ValueError("the path is too short for its tree")
+            at += HASH_BYTES
+            node = node_hash(sibling, node) if index & 1 else node_hash(node, sibling)
+            yield sibling, node
+        index, last = index >> 1, last >> 1
+    if at != len(path):
+        raise ValueError("the path is too long for its tree")

@@ -1,0 +1,133 @@
+"""Signing messages in batches, and checking each of them alone.
+
+Law: what is signed are the bytes as they stand in the entry, for one stream: nothing is encoded twice, and neither an
+altered byte nor a copy in another stream passes. What stands beside the envelope, the *seal*, is three fields of the
+entry:
+
+| field | bytes | |
+| --- | --- | --- |
+| `k` | 8 | id of the key: the first bytes of the SHA-256 of the public key |
+| `s` | 64 | Ed25519 over domain, key id, stream, number of leaves and root |
+| `p` | 2, and 32 each | place of the message in its tree, number of leaves less one, path; left out by a tree of one |
+
+A tree has at most 64 leaves: the path of a larger one would be longer than most messages, and a 64th of a signature is
+0.5 us. The verifier remembers the nodes of trees whose signature it checked, so messages that come one after another
+cost two hashes each, and a message that comes alone costs its path and one signature.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from itertools import groupby
+from typing import TypeAlias
+
+import msgspec
+
+from claude_comm.security.merkle import climb, leaf_hash, tree
+
+KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
+MAX_LEAVES = 64
+_DOMAIN = b"claude-comm batch 1\x00"
+# Of at most this many batches the nodes are remembered: about 5 KB each.
+_REMEMBERED = 512
+
+# The signature (64 bytes) of some bytes.
+Sign: TypeAlias = Callable[[bytes], bytes]
+# Whether this public key signed these bytes so: key, message, signature.
+Verify: TypeAlias = Callable[[bytes, bytes, bytes], bool]
+
+
+class Seal(msgspec.Struct, frozen=True, gc=False):
+    """What stands beside a signed envelope: `key` is the id of the key, `place` empty for a tree of one."""
+
+    key: bytes
+    signature: bytes
+    place: bytes = b""
+
+    @property
+    def whole(self) -> bool:
+        """Whether its parts have the lengths of a seal: anybody may have written them."""
+        return len(self.key) == KEY_ID_BYTES and len(self.signature) == SIGNATURE_BYTES and len(self.place) < 1 << 16
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """A private key, as what it can do: its id, and signing."""
+
+    key_id: bytes
+    sign: Sign
+
+    def seal(self, stream: str, bodies: Sequence[bytes]) -> list[Seal]:
+        """The seals of envelopes that go to one stream, in their order."""
+        seals: list[Seal] = []
+        for start in range(0, len(bodies), MAX_LEAVES):
+            seals += self._sealed(stream, bodies[start : start + MAX_LEAVES])
+        return seals
+
+    def seal_all(self, posts: Sequence[tuple[str, bytes]]) -> list[Seal]:
+        """The seals of (stream, envelope) that are sent together; those for one stream share a tree."""
+        streams = {stream for stream, _ in posts}
+        if len(streams) == 1:
+            return self.seal(posts[0][0], [body for _, body in posts])
+        order = sorted(range(len(posts)), key=lambda at: posts[at][0])
+        seals: dict[int, Seal] = {}
+        for stream, places in groupby(order, key=lambda at: posts[at][0]):
+            chosen = list(places)
+            seals.update(zip(chosen, self.seal(stream, [posts[at][1] for at in chosen]), strict=True))
+        return [seals[at] for at in range(len(posts))]
+
+    def _sealed(self, stream: str, bodies: Sequence[bytes]) -> list[Seal]:
+        root, paths = tree(bodies)
+        signature = self.sign(statement(self.key_id, stream, len(bodies), root))
+        if len(bodies) == 1:
+            return [Seal(self.key_id, signature)]
+        last = len(bodies) - 1
+        return [Seal(self.key_id, signature, bytes((at, last)) + path) for at, path in enumerate(paths)]
+
+
+def key_id(public: bytes) -> bytes:
+    """The id of a public key."""
+    return sha256(public).digest()[:KEY_ID_BYTES]
+
+
+def statement(key: bytes, stream: str, leaves: int, root: bytes) -> bytes:
+    """What is signed. The stream is the only part of no fixed length, and stands last."""
+    return _DOMAIN + key + leaves.to_bytes(4, "big") + root + stream.encode()
+
+
+class BatchVerifier:
+    """Checks seals. It knows keys as bytes and no names: who may speak for whom is the keyring's to say."""
+
+    def __init__(self, verify: Verify) -> None:
+        self._verify = verify
+        self._nodes: OrderedDict[tuple[str, bytes, bytes], set[bytes]] = OrderedDict()
+
+    def fits(self, public: bytes, stream: str, body: bytes, seal: Seal) -> bool:
+        """Whether the holder of that key sealed this envelope for this stream. Total: whatever bytes a seal has."""
+        batch = stream, public, seal.signature
+        nodes = self._nodes.get(batch)
+        leaf = leaf_hash(body)
+        if nodes is not None and leaf in nodes:
+            return True
+        try:
+            index, size = (seal.place[0], seal.place[1] + 1) if seal.place else (0, 1)
+            way: list[bytes] = []
+            for sibling, node in climb(leaf, index, size, seal.place[2:]):
+                way += (sibling, node)
+                if nodes is not None and node in nodes:
+                    nodes.update(way)
+                    nodes.add(leaf)
+                    return True
+        except (ValueError, IndexError):
+            return False
+        root = way[-1] if way else leaf
+        if not self._verify(public, statement(key_id(public), stream, size, root), seal.signature):
+            return False
+        self._remember(batch, {leaf, *way})
+        return True
+
+    def _remember(self, batch: tuple[str, bytes, bytes], nodes: set[bytes]) -> None:
+        self._nodes[batch] = nodes
+        while len(self._nodes) > _REMEMBERED:
+            self._nodes.popitem(last=False)

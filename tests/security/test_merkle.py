@@ -1,0 +1,60 @@
+"""Trees of RFC 9162: its own definition, written out, is the measure."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_comm.security.merkle import HASH_BYTES, climb, leaf_hash, node_hash, tree
+
+MESSAGES = st.lists(st.binary(max_size=40), min_size=1, max_size=70)
+
+
+def mth(messages: list[bytes]) -> bytes:
+    """RFC 9162, section 2.1.1, as it stands there: split at the largest power of two below the size."""
+    if len(messages) == 1:
+        return hashlib.sha256(b"\x00" + messages[0]).digest()
+    split = 1
+    while split * 2 < len(messages):
+        split *= 2
+    return hashlib.sha256(b"\x01" + mth(messages[:split]) + mth(messages[split:])).digest()
+
+
+@given(MESSAGES)
+def test_the_root_is_the_one_of_the_rfc(messages: list[bytes]) -> None:
+    assert tree(messages)[0] == mth(messages)
+
+
+@given(MESSAGES)
+def test_every_path_leads_from_its_message_to_the_root(messages: list[bytes]) -> None:
+    root, paths = tree(messages)
+    for index, (message, path) in enumerate(zip(messages, paths, strict=True)):
+        way = list(climb(leaf_hash(message), index, len(messages), path))
+        assert (way[-1][1] if way else leaf_hash(message)) == root
+
+
+@given(MESSAGES, st.data())
+def test_no_other_message_or_place_leads_there(messages: list[bytes], data: st.DataObject) -> None:
+    root, paths = tree(messages)
+    index = data.draw(st.integers(0, len(messages) - 1))
+    other = data.draw(st.binary(max_size=40).filter(lambda drawn: drawn != messages[index]))
+    way = list(climb(leaf_hash(other), index, len(messages), paths[index]))
+    assert (way[-1][1] if way else leaf_hash(other)) != root
+
+
+@pytest.mark.parametrize(
+    ("index", "size", "path"),
+    [(0, 2, b""), (0, 2, b"x" * 31), (0, 1, b"x" * 32), (2, 2, b"x" * 32), (0, 2, b"x" * 64), (-1, 2, b"x" * 32)],
+)
+def test_a_path_that_cannot_be_one_is_refused(index: int, size: int, path: bytes) -> None:
+    with pytest.raises(ValueError):
+        list(climb(leaf_hash(b"a"), index, size, path))
+
+
+def test_an_inner_node_is_no_message() -> None:
+    root, _ = tree([b"a", b"b"])
+    assert leaf_hash(leaf_hash(b"a") + leaf_hash(b"b")) != root == node_hash(leaf_hash(b"a"), leaf_hash(b"b"))
+    assert len(root) == HASH_BYTES

@@ -1,0 +1,77 @@
+"""Seals: each message of a batch can be checked alone, and nothing that was changed passes."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_comm.runtime.key_files import make_pair, verify
+from claude_comm.security.signing import MAX_LEAVES, BatchVerifier, Seal, Signer
+
+PAIR = make_pair()
+SIGNER = PAIR.signer()
+STREAM = "comm:{m:a}:inbox"
+
+
+class Counted:
+    """The real verification, counted."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, public: bytes, message: bytes, signature: bytes) -> bool:
+        self.calls += 1
+        return verify(public, message, signature)
+
+
+@given(st.lists(st.binary(max_size=30), min_size=1, max_size=2 * MAX_LEAVES + 3), st.randoms())
+def test_each_passes_alone_and_in_any_order(bodies: list[bytes], random: object) -> None:
+    pairs = list(zip(bodies, SIGNER.seal(STREAM, bodies), strict=True))
+    assert all(BatchVerifier(verify).fits(PAIR.public, STREAM, body, seal) for body, seal in pairs[:3])
+    random.shuffle(pairs)  # type: ignore[attr-defined]
+    verifier = BatchVerifier(verify)
+    assert all(verifier.fits(PAIR.public, STREAM, body, seal) for body, seal in pairs)
+
+
+def test_a_batch_costs_one_signature_to_check() -> None:
+    bodies = [b"%d" % number for number in range(MAX_LEAVES)]
+    counted = Counted()
+    verifier = BatchVerifier(counted)
+    for body, seal in zip(bodies, SIGNER.seal(STREAM, bodies), strict=True):
+        assert verifier.fits(PAIR.public, STREAM, body, seal)
+    assert counted.calls == 1
+
+
+@given(st.data())
+def test_nothing_that_was_changed_passes_also_after_its_batch_was_checked(data: st.DataObject) -> None:
+    bodies = [b"%d" % number for number in range(data.draw(st.integers(1, 9)))]
+    seals = SIGNER.seal(STREAM, bodies)
+    verifier = BatchVerifier(verify)
+    for body, seal in zip(bodies, seals, strict=True):
+        assert verifier.fits(PAIR.public, STREAM, body, seal)
+    at = data.draw(st.integers(0, len(bodies) - 1))
+    body, seal = bodies[at], seals[at]
+    assert not verifier.fits(PAIR.public, STREAM, body + b"!", seal)
+    assert not verifier.fits(PAIR.public, STREAM + "2", body, seal)
+    assert not verifier.fits(make_pair().public, STREAM, body, seal)
+    flipped = bytearray(seal.signature)
+    flipped[data.draw(st.integers(0, 63))] ^= 1 << data.draw(st.integers(0, 7))
+    assert not verifier.fits(PAIR.public, STREAM, body, Seal(seal.key, bytes(flipped), seal.place))
+
+
+@given(st.binary(max_size=120), st.binary(max_size=70))
+def test_whatever_a_seal_holds_is_an_answer(place: bytes, signature: bytes) -> None:
+    assert not BatchVerifier(verify).fits(PAIR.public, STREAM, b"body", Seal(SIGNER.key_id, signature, place))
+
+
+def test_messages_for_several_streams_keep_their_order() -> None:
+    posts = [(f"s{number % 3}", os.urandom(9)) for number in range(20)]
+    for (stream, body), seal in zip(posts, SIGNER.seal_all(posts), strict=True):
+        assert BatchVerifier(verify).fits(PAIR.public, stream, body, seal)
+
+
+def test_a_signer_shows_no_secret() -> None:
+    assert PAIR.seed.hex() not in repr(PAIR)
+    assert repr(PAIR.seed) not in repr(PAIR) + repr(Signer(SIGNER.key_id, SIGNER.sign))
