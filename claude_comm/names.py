@@ -233,6 +233,7 @@ class Keys(msgspec.Struct, frozen=True):
     def session_members(self) -> str:
         """Who has a session open, as `module/instance`, by their last heartbeat."""
         return f"{self.namespace}:{{registry}}:session-members"
+
     def keyring(self) -> str:
         return f"{self.namespace}:{{registry}}:keyring"
 

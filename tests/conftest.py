@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from claude_comm.__main__ import main
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.command_line import Ran
 from tests.support.homes import child_environ, new_home, remove_home
 from tests.support.order import longest_first
 
@@ -74,3 +76,16 @@ def environ(settings: Settings) -> dict[str, str]:
 def client(settings: Settings) -> Iterator[Client]:
     with connect(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs one command in this process; no traceback may ever escape it."""
+
+    def run_(*arguments: object) -> Ran:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Ran(code, out, err)
+
+    return run_

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from claude_comm.client.identity import millis
 from claude_comm.errors import ConfigurationError, NotFound
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import keyring as ops
+from claude_comm.ops.projection_progress import clock
 from claude_comm.runtime import key_files
 from claude_comm.runtime.key_files import KeyPair
 from claude_comm.security import keyring as keyrings
@@ -69,7 +69,7 @@ def add(
     admin = _made_admin(client, settings)
     pair = key_files.make_pair()
     token, hashed = key_files.make_token()
-    now_ms = millis()
+    now_ms = client.run(clock())
     until_ms = now_ms + valid_ms if valid_ms else 0
     key = Key(holder=holder, public=pair.public, role=role, since_ms=now_ms, until_ms=until_ms, token=hashed)
 
@@ -86,7 +86,7 @@ def add(
 def revoke(client: Client, settings: Settings, named: str) -> list[Key]:
     """Revokes a key by its id, or all keys of a module: what they sign from now on counts for nothing. The keys that
     were revoked. Raises UnknownKey."""
-    now_ms = millis()
+    now_ms = client.run(clock())
     revoked: list[Key] = []
 
     def without(keyring: Keyring) -> Keyring:

@@ -158,7 +158,8 @@ def _negotiation(keys: Keys) -> list[Rule]:
 
 def _progress(keys: Keys) -> list[Rule]:
     """Reads every stream, and records how far it is: the only role beside the janitor that may."""
-    streams = [f"%R~{keys.namespace}:{{{kind}:*}}:{name}" for kind, name in _STREAMS]
+    # One read waits for all of them, and for news of others.
+    streams = [f"%R~{keys.namespace}:{{{kind}:*}}:{name}" for kind, name in _STREAMS] + [f"%R~{keys.news}"]
     positions = [f"~{_positions(keys, kind)}" for kind in ("stored", "settled")]
     return [
         Rule((*_READ_STREAM, "zcard", "zrange"), streams),

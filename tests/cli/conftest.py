@@ -1,4 +1,4 @@
-"""The command line called in this process, with what it wrote."""
+"""Documents that commands read."""
 
 from __future__ import annotations
 
@@ -7,22 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from claude_comm.__main__ import main
-from tests.support.command_line import Ran
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Runs one command in this process; no traceback may ever escape it."""
-
-    def run_(*arguments: object) -> Ran:
-        capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return Ran(code, out, err)
-
-    return run_
 
 
 @pytest.fixture

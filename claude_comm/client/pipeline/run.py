@@ -18,7 +18,7 @@ from claude_comm.client.identity import micros
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
-from claude_comm.errors import EnvelopeError, ServerUnreachable
+from claude_comm.errors import ConfigurationError, EnvelopeError, ServerUnreachable
 from claude_comm.json_form import json_form, written
 from claude_comm.names import Keys
 from claude_comm.ops import follow, registry, sessions
@@ -62,6 +62,11 @@ class Run:
         window: int = WINDOW,
         ttl_s: float | None = None,
     ) -> None:
+        if settings.signing == "require":
+            raise ConfigurationError(
+                "a pipeline's inputs are sent in the name of a collector that has no key, and joins are made on the "
+                "server: run it with CLAUDE_COMM_SIGNING=warn."
+            )
         self._client, self._settings, self.session = client, settings, session
         self._keys = Keys(settings.namespace)
         self._inputs, self._window, self._ttl_s = enumerate(inputs), window, ttl_s

@@ -11,6 +11,7 @@ import pytest
 from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
 from claude_comm.client import keyholders
 from claude_comm.client.consumer import trust as trusts
+from claude_comm.client.identity import millis
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError
@@ -144,6 +145,8 @@ def test_a_revocation_takes_effect_and_what_was_stored_before_stays_valid(
         publisher.publish("b", "before")
         assert read_all(consumer) == ["before"]
         publisher.publish("b", "stored before")
+        stored_ms = millis()
+        wait_until(lambda: millis() > stored_ms)
         keyholders.revoke(client, settings, "a")
         publisher.publish("b", "after")
         assert read_all(consumer) == ["stored before"]
