@@ -234,6 +234,7 @@ class Keys(msgspec.Struct, frozen=True):
         """Who has a session open, as `module/instance`, by their last heartbeat."""
         return f"{self.namespace}:{{registry}}:session-members"
 
+    @property
     def keyring(self) -> str:
         return f"{self.namespace}:{{registry}}:keyring"
 
