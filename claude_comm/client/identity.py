@@ -84,7 +84,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     def sealed(self, posts: Sequence[Post]) -> Sequence[Post]:
         """Posts that are sent together, sealed where this module signs: those for one stream under one root."""
-        if self.signer is None or not posts or posts[0].body[0] == sealed.MARK_BYTE:
+        if self.signer is None or not posts or posts[0].body[:1] == sealed.MARK:
             return posts
         seals = self.signer.seal_all([(post.stream, post.body) for post in posts])
         return [Post(post.stream, sealed.join(post.body, seal)) for post, seal in zip(posts, seals, strict=True)]

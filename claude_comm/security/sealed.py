@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from claude_comm.security.signing import KEY_ID_BYTES, SIGNATURE_BYTES, Seal
 
 MARK = b"\xc1"
-MARK_BYTE = MARK[0]
 _KEY_END = 1 + KEY_ID_BYTES
 _SIGNATURE_END = _KEY_END + SIGNATURE_BYTES
 _HEAD = _SIGNATURE_END + 2

@@ -232,7 +232,7 @@ def parts(posts: Sequence[Post]) -> Iterator[Sequence[Post]]:
 
 def packed(posts: Sequence[Post]) -> bytes:
     """The XADD commands of these posts in the protocol's own form, which for this one command is short."""
-    if posts and posts[0].body[0] == sealed.MARK_BYTE:  # whoever signs seals all
+    if posts and posts[0].body[:1] == sealed.MARK:  # whoever signs seals all
         return b"".join([pack(("XADD", post.stream, "*", *sealed.fields(post.body))) for post in posts])
     stream, prefix, size, head = "", b"", -1, b""
     pieces: list[bytes] = []
