@@ -18,11 +18,17 @@ import msgspec
 from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER, TOPIC_PREFIX, Keys
 
 Role: TypeAlias = Literal["module", "negotiation", "progress", "janitor", "operator"]
-ROLES: tuple[Role, ...] = ("module", "negotiation", "progress", "janitor", "operator")
+ROLES: dict[str, Role] = {
+    "module": "module",
+    "negotiation": "negotiation",
+    "progress": "progress",
+    "janitor": "janitor",
+    "operator": "operator",
+}
 
 # What the rules are written for: a server refuses a rule that names a command which it does not have.
 Server: TypeAlias = Literal["valkey9", "redis8", "redis7"]
-SERVERS: tuple[Server, ...] = ("valkey9", "redis8", "redis7")
+SERVERS: dict[str, Server] = {"valkey9": "valkey9", "redis8": "redis8", "redis7": "redis7"}
 # Came with Redis 7.2; clients that send it elsewhere take a refusal.
 _UNKNOWN: dict[Server, tuple[str, ...]] = {"redis7": ("client|setinfo",)}
 

@@ -54,7 +54,7 @@ def command(
     the registry are on one of their own, with a new password that is printed once; the server keeps a hash of it. Make
     it last with `ACL SAVE`, or put the printed line into the server's configuration.
     """
-    chosen = next((known for known in access.ROLES if known == role), None)
+    chosen = access.ROLES.get(role)
     if chosen is None:
         raise ConfigurationError(f"{role!r} is no role: {', '.join(access.ROLES)}.")
     settings, user = settings_of_process(), check_name(name)
@@ -99,7 +99,7 @@ def _partners(client: Client, keys: Keys, module: str, to: list[str] | None, top
 
 def _server(client: Client, named: str) -> Server:
     """The kind of server that was named, or that answers. Raises ConfigurationError."""
-    known = next((known for known in access.SERVERS if known == named), None)
+    known = access.SERVERS.get(named)
     if known is not None:
         return known
     if named:
