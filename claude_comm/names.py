@@ -5,7 +5,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 
 | key | type | lives |
 | --- | --- | --- |
-| `ns:{m:NAME}:inbox` | stream | trimmed below what every group has acked and the projection has stored |
+| `ns:{m:NAME}:inbox` | stream | trimmed below what all groups have acked and projections stored; until forgotten |
 | `ns:{t:TOPIC}:topic` | stream | as an inbox |
 | `ns:{m:NAME}:later` `ns:{t:TOPIC}:later` | sorted set, messages by due time (ms) | until due, then in the stream |
 | `ns:{m:NAME}:dead` | stream | until purged or forgotten; of more than `CLAUDE_COMM_KEEP_DEAD` the oldest go, counted |
@@ -34,6 +34,8 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:pairs` | hash, `PRODUCER/CONSUMER/TYPE` to what was agreed between them, and before | until forgotten |
 | `ns:{registry}:edges:NAME` | set of the pairs (as above) that a module or `topic:NAME` is part of | until forgotten |
 | `rq:done:NAMESPACE.negotiation:JOB` | stream, that the job has ended | a minute (TTL) |
+| `rq:job:JOB` | hash, a question for the negotiation worker | an hour, a minute once answered (TTL) |
+| `rq:worker:INSTANCE` | hash, a life of the negotiation worker | two minutes after its last word (TTL) |
 | `rq:queues` `rq:workers` `rq:KIND:NAMESPACE.negotiation` | RQ's queue, registries and workers | emptied as jobs end |
 """
 

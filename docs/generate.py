@@ -1,4 +1,4 @@
-"""Writes docs/cli.md and docs/api.md from the code itself: `python docs/generate.py`. A test holds them to it."""
+"""Writes cli.md, api.md and keys.md here from the code itself: `python docs/generate.py`. A test holds them to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from claude_comm import names
 from claude_comm.cli.app import SECTIONS, CommandEntry, load
 
 FOLDER = Path(__file__).parent
@@ -45,9 +46,19 @@ Every error is a `ClaudeCommError`; `claude_comm.errors` draws the whole tree, a
 """
 
 
+KEYS_HEAD = """# Keys on the server
+
+Each key that claude-comm leaves on the server. This page is written by `python docs/generate.py` from
+`claude_comm/names.py`; a test holds it to what a run leaves. `ns` is the namespace (`CLAUDE_COMM_NAMESPACE`), and words
+in capitals stand for names. Nothing grows for ever: each key has a time to live (TTL), or what bounds it is said here.
+*Until forgotten* is until `claude-comm forget NAME`; `claude-comm status` says which names nobody has, which modules
+nobody runs, and what was dropped.
+"""
+
+
 def pages() -> dict[Path, str]:
     """Every written page by its file."""
-    return {FOLDER / "cli.md": cli(), FOLDER / "api.md": api()}
+    return {FOLDER / "cli.md": cli(), FOLDER / "api.md": api(), FOLDER / "keys.md": keys()}
 
 
 def cli() -> str:
@@ -65,6 +76,12 @@ def api() -> str:
         parts.append(f"## `{door}`\n\n{(inspect.getdoc(module) or '').splitlines()[0]}\n")
         parts.extend("\n".join(_name(name, getattr(module, name))) for name in module.__all__ if name[0] != "_")
     return "\n".join(parts)
+
+
+def keys() -> str:
+    """The table of `claude_comm.names`, which is where keys are spelled."""
+    table = [line for line in (names.__doc__ or "").splitlines() if line.startswith("|")]
+    return "\n".join([KEYS_HEAD, *table, ""])
 
 
 def _command(entry: CommandEntry) -> Iterator[str]:

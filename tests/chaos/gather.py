@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from claude_comm import names
 from tests.chaos.faults import Faults
 from tests.chaos.poison import STRANGER
 from tests.chaos.record import Mark, check, read
 from tests.chaos.stage import NAMESPACE, Stage
 from tests.chaos.verdict import Evidence, Handled, Row
+from tests.support.key_page import unlisted
 
 
 def gather(stage: Stage, faults: Faults, idle: list[str], restless: str, quiet_ns: tuple[int, int]) -> Evidence:
@@ -44,12 +43,8 @@ def gather(stage: Stage, faults: Faults, idle: list[str], restless: str, quiet_n
 
 def endless(stage: Stage) -> list[str]:
     """Keys that would stay for ever, and that the page of keys does not have."""
-    rows = re.findall(r"`((?:ns|rq):[^`]+)`", names.__doc__ or "")
-    words = {"ns": NAMESPACE}
-    listed = [re.sub(r"\bns\b|[A-Z]{2,}", lambda word: words.get(word[0], "[^{}]+"), re.escape(row)) for row in rows]
     with stage.server.client() as client:
-        keys = [key.decode() for key in client.scan_iter(count=1000) if client.ttl(key) == -1]
-    return [key for key in keys if not any(re.fullmatch(row, key) for row in listed)]
+        return unlisted([key.decode() for key in client.scan_iter(count=1000) if client.ttl(key) == -1], NAMESPACE)
 
 
 def _published(evidence: Evidence, source: str, record: Path) -> None:

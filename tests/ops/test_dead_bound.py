@@ -13,8 +13,9 @@ from claude_comm import Consumer, Module, Publisher, Settings
 from claude_comm.cli.commands import status
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import dead
+from claude_comm.ops import dead, registration
 from claude_comm.ops.forget import forget
+from claude_comm.registry.contracts import contract
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
@@ -76,3 +77,20 @@ def test_status_names_the_inboxes_of_names_that_nobody_has(
     assert "nobody has   orcale (2): messages wait there; `claude-comm forget NAME`" in capfd.readouterr().out
     client.run(forget(keys, "orcale", now_ms=time.time_ns() // 1_000_000))
     assert status.look(settings).unknown == {}
+
+
+def test_status_names_the_modules_whose_contracts_are_all_retired(
+    settings: Settings, capfd: pytest.CaptureFixture[str], client: Client, keys: Keys
+) -> None:
+    for name, versions in (("gone", ("1.0.0", "2.0.0")), ("half", ("1.0.0", "2.0.0")), ("whole", ("1.0.0",))):
+        for version in versions:
+            kind = {"type": "integer", "minimum": int(version[0])}
+            client.run(registration.register(keys, contract(name, version=version, accepts={"message": kind})))
+    client.run(registration.retire(keys, "gone", now_us=time.time_ns() // 1000))
+    client.run(registration.retire(keys, "half", version="1.0.0", now_us=time.time_ns() // 1000))
+    report = status.look(settings)
+    assert report.retired == {"gone": 2}
+    status._show(report)
+    assert "retired      contracts of gone (2); `claude-comm forget NAME` removes them" in capfd.readouterr().out
+    client.run(forget(keys, "gone", now_ms=time.time_ns() // 1_000_000))
+    assert status.look(settings).retired == {}

@@ -49,7 +49,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     not in the projection yet; `lost` and `duplicates` are counts by module; `newer` counts entries that a newer release
     wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for; `dropped`
     counts by module the buried messages that went because there were too many; `unknown` are the inboxes of names that
-    nobody has, with their messages."""
+    nobody has, with their messages; `retired` are the modules of which every version was retired, with how many
+    contracts each keeps."""
 
     home: str
     namespace: str
@@ -65,6 +66,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     awaited: dict[str, list[str]]
     dropped: dict[str, int]
     unknown: dict[str, int]
+    retired: dict[str, int]
 
 
 def command(
@@ -102,6 +104,7 @@ def look(settings: Settings) -> Status:
     awaited: dict[str, list[str]] = {}
     dropped: dict[str, int] = {}
     unknown: dict[str, int] = {}
+    retired: dict[str, int] = {}
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
         with connect(settings) as client:
             keys = Keys(settings.namespace)
@@ -114,6 +117,7 @@ def look(settings: Settings) -> Status:
             behind = _behind(client, settings, keys, streams)
             dropped = client.run(dead.dropped(keys))
             unknown = _unknown(client, keys, streams)
+            retired = _retired(client, keys)
             awaited = client.run(heartbeats.waiting(keys, now_ms=time.time_ns() // 1_000_000))
     return Status(
         home=str(settings.home),
@@ -130,6 +134,7 @@ def look(settings: Settings) -> Status:
         awaited=awaited,
         dropped=dropped,
         unknown=unknown,
+        retired=retired,
     )
 
 
@@ -142,6 +147,16 @@ def _unknown(client: Client, keys: Keys, streams: list[StreamFacts]) -> dict[str
         if not stream.groups and (parsed := keys.parse_stream(stream.key.encode())) and parsed.kind == "inbox"
     }
     return {name: count for name, count in unread.items() if count and name not in registered}
+
+
+def _retired(client: Client, keys: Keys) -> dict[str, int]:
+    """The modules of which nobody may be negotiated with any more, and their contracts."""
+    directory = client.run(registry.everyone(keys, now_ms=time.time_ns() // 1_000_000))
+    return {
+        standing.module: len(standing.record.releases)
+        for standing in directory.modules
+        if all(release.state == "retired" for release in standing.record.releases)
+    }
 
 
 def _counters(settings: Settings, kind: str) -> dict[str, int]:
@@ -227,9 +242,18 @@ def _facts(report: Status) -> Iterator[tuple[str, str]]:
     for module, count in report.dropped.items():
         yield "dropped", f"{count} buried messages of {module}, the oldest: more than CLAUDE_COMM_KEEP_DEAD"
     if report.unknown:
-        some = ", ".join(f"{name} ({count})" for name, count in list(report.unknown.items())[:SHOWN])
-        more = f" and {len(report.unknown) - SHOWN} more" if len(report.unknown) > SHOWN else ""
-        yield "nobody has", f"{some}{more}: messages wait there; `claude-comm forget NAME` removes such a name"
+        yield (
+            "nobody has",
+            f"{_some(report.unknown)}: messages wait there; `claude-comm forget NAME` removes such a name",
+        )
+    if report.retired:
+        yield "retired", f"contracts of {_some(report.retired)}; `claude-comm forget NAME` removes them with the module"
+
+
+def _some(counts: Mapping[str, int]) -> str:
+    """The first of these names, with their counts, and how many more there are."""
+    more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
+    return ", ".join(f"{name} ({count})" for name, count in list(counts.items())[:SHOWN]) + more
 
 
 def _show_held(report: Status, labels: Mapping[str, str]) -> None:
