@@ -31,6 +31,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 | `ns:{registry}:keyring` | string, the keys that may sign, signed by the admin | for ever |
 | `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
+| `ns:{registry}:session-members` | sorted set, who has a session open, by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:pairs` | hash, `PRODUCER/CONSUMER/TYPE` to what was agreed between them, and before | until forgotten |
 | `ns:{registry}:edges:NAME` | set of the pairs (as above) that a module or `topic:NAME` is part of | until forgotten |
 | `rq:done:NAMESPACE.negotiation:JOB` | stream, that the job has ended | a minute (TTL) |
