@@ -25,7 +25,7 @@ from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
 from claude_comm.envelope import Envelope
-from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError
+from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError, ServerRefused
 from claude_comm.names import check_name, check_session
 from claude_comm.ops import consume as ops
 from claude_comm.ops import pending
@@ -50,6 +50,8 @@ class Admission:
     def __init__(self, identity: Identity, in_flight: InFlight, sizes: Sizes) -> None:
         self._identity, self._in_flight, self._sizes = identity, in_flight, sizes
         self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
+        # What refused a burial last: said once.
+        self._refusal = ""
         # Of a module, which has a contract.
         self.ways: Ways | None = None
         # Where signatures are looked at.
@@ -185,7 +187,8 @@ class Admission:
                 if envelope.session:
                     check_session(envelope.session)
             except (EnvelopeError, ConfigurationError) as error:
-                yield from self._bury_unread(reader, entry, str(error), traceback.format_exc())
+                trace = traceback.format_exc()
+                yield from self._if_taken(entry, self._bury_unread(reader, entry, str(error), trace))
                 continue
             deliveries.append(Delivery(envelope, entry, reader))
         return deliveries
@@ -210,6 +213,18 @@ class Admission:
         self._sessions |= sessions
         return True
 
+    def _if_taken(self, entry: Entry, burial: Operation[None]) -> Operation[None]:
+        """Buries one that no handler may see. Where the server refuses to take it, it stays pending and comes again
+        when its lease is over; meanwhile it stands in nobody's way."""
+        try:
+            yield from burial
+        except ServerRefused as refusal:
+            if refusal.code == "NOGROUP":
+                raise
+            if str(refusal) != self._refusal:
+                self._refusal = str(refusal)
+                self._log.error("delivery.not_buried", stream=entry.stream, entry=entry.id, error=self._refusal)
+
     def _bury_unread(self, reader: Reader, entry: Entry, reason: str, trace: str) -> Operation[None]:
         settled = Settled(source="", id=entry.id, sent_us=0, settled_us=micros(), attempts=entry.attempts)
         yield from self._bury(reader, entry, settled, Why(reason, traceback=trace))
@@ -220,7 +235,8 @@ class Admission:
         for delivery in deliveries:
             reason = _hopeless(delivery)
             if reason:
-                yield from self.bury(delivery, Why(reason))
+                yield from self._if_taken(delivery.entry, self.bury(delivery, Why(reason)))
+                self._in_flight.drop([delivery])
             elif not delivery.envelope.route or (yield from self._is_whole(delivery)):
                 kept.append(delivery)
         if self._in_flight.window is None:

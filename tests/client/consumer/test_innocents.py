@@ -12,7 +12,7 @@ import pytest
 
 from claude_comm import AsyncConsumer, Consumer, Module, Settings
 from claude_comm.effects import Command
-from claude_comm.envelope import Envelope, encode, pack
+from claude_comm.envelope import Envelope, decode, encode, pack
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
 from tests.support.modules import Page, running
@@ -237,3 +237,28 @@ def test_a_type_that_raises_anything_while_it_reads_buries_its_message(settings:
     publish(settings, "sink", {"number": 1}, {"number": 2})
     with running(module):
         wait_until(lambda: len(dead(client, keys, "sink")) == 2)
+
+
+def test_what_the_server_refuses_to_bury_stands_in_nobodys_way(
+    settings: Settings, client: Client, keys: Keys, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Measured before: each read failed at it, and a module handled nothing any more."""
+    publish(settings, "sink", 1)
+    ((_, (_, body)),) = client.data.one(Command(("XRANGE", keys.inbox("sink"), "-", "+")))
+    client.data.one(Command(("SET", keys.dead("sink"), "no stream")))
+    for unreadable in (b"no envelope", encode(msgspec.structs.replace(decode(body), id="late", expires=1))):
+        client.data.one(Command(("XADD", keys.inbox("sink"), "*", "e", unreadable)))
+    publish(settings, "sink", *range(2, 20))
+    module, seen = Module("sink", settings=settings, lease_s=0.1, batch=4), list[int]()
+
+    @module.handles()
+    def handle(number: int) -> None:
+        seen.append(number)
+
+    with running(module):
+        wait_until(lambda: set(seen) == set(range(1, 20)))
+        wait_until(lambda: pending(client, keys, "sink") == 2)
+        client.data.one(Command(("DEL", keys.dead("sink"))))
+        wait_until(lambda: pending(client, keys, "sink") == 0)
+    assert len(dead(client, keys, "sink")) == 2
+    assert capfd.readouterr().err.count("delivery.not_buried") == 1
