@@ -42,6 +42,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("module show", "Show what a partner needs to know to write to a module."),
         CommandEntry("module register", "Register a contract from a file, or from a Module object of yours."),
         CommandEntry("module import", "Read OpenAPI, AsyncAPI or a list of MCP tools as a contract."),
+        CommandEntry("module scaffold", "Write typed handlers for a contract, and prove that they keep it."),
         CommandEntry("module retire", "Retire a version of a module's contract, or all."),
         CommandEntry("contract approve", "Approve a pending version of a contract, for a partner that it breaks."),
         CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
@@ -115,7 +116,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
 GROUPS = {
     "session": "Show single sessions.",
     "projection": "Verify, rebuild, prune, back up and export the projection.",
-    "module": "Show, register, import, check and retire the contracts of modules; add and revoke their keys.",
+    "module": "Show, register, import, scaffold, check and retire the contracts of modules; add and revoke their keys.",
     "export": "Write what is registered in the formats of AsyncAPI, JSON Schema, A2A and CloudEvents.",
     "contract": "Approve pending versions of contracts.",
     "dead": "List, show, check, redrive and purge buried messages.",

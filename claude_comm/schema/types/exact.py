@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from claude_comm.json_form import is_pydantic
+from claude_comm.schema.keywords import UNEVALUATED
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.types import msgspec_types, pydantic_types
 from claude_comm.schema.types.direction import Direction, Schema
@@ -30,7 +31,8 @@ def beside(schema: Schema | bool, shape: Any) -> Schema | bool:
     """What is accepted where a schema is written beside a type: what both take.
 
     Where the type leaves something to code, the schema is its author's word on that, and stands alone; so it does in
-    another dialect than that of types. Raises SchemaError for a type that has no schema.
+    another dialect than that of types, and where it says what nothing beside it has looked at.
+    Raises SchemaError for a type that has no schema.
     """
     if is_schema(shape) or shape in (Any, object) or schema is False:
         return schema
@@ -40,7 +42,7 @@ def beside(schema: Schema | bool, shape: Any) -> Schema | bool:
     if schema is True:
         return own
     named, inner = schema.get("$defs", {}), own.pop("$defs", {})
-    if "$schema" in schema or not named.keys().isdisjoint(inner):
+    if "$schema" in schema or UNEVALUATED & schema.keys() or not named.keys().isdisjoint(inner):
         return schema
     found = {**schema, "allOf": [*schema.get("allOf", ()), own]}
     return {**found, "$defs": {**named, **inner}} if inner else found

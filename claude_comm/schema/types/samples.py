@@ -20,6 +20,8 @@ from claude_comm.schema.verdict import Json
 Choose = Callable[[int], int]
 
 MAX_DEPTH = 6
+# What requires itself has no value: below this, none is looked for any more.
+_HOPELESS_DEPTH = 4 * MAX_DEPTH
 # How many items, members or turns of a loop a sample has more than it must.
 _MORE = 3
 _WORDS = ("", "a", "0", "é", "text", " ", "\n", "2020-02-29", "A-b_c.d", "\U0001f600")
@@ -45,6 +47,8 @@ class _Sampler:
     def value(self, schema: Json, depth: int) -> Json:
         if not isinstance(schema, dict):
             return self.one(_ANYTHING)
+        if depth > _HOPELESS_DEPTH:
+            return None
         flat = self.flat(schema, 0)
         if "const" in flat:
             return flat["const"]

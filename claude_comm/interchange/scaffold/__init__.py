@@ -1,0 +1,1 @@
+"""Python files with typed handlers, written from contracts."""
