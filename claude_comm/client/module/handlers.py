@@ -15,13 +15,14 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.client.module.breaches import Breaches
 from claude_comm.client.module.signatures import signature_of
 from claude_comm.client.payload_types import accepted, payload_of, produced, reader_of
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError, SchemaError
 from claude_comm.json_form import json_form, refuse_not_finite
-from claude_comm.registry.contracts import Schema
+from claude_comm.registry.contracts import Enforcement, Schema
 from claude_comm.schema.types.exact import beside
 from claude_comm.schema.validation.enforced import may_take_null
 from claude_comm.schema.validation.validator import Validator, compile_validator
@@ -67,9 +68,14 @@ def make_handler(
     *,
     most: int = 0,
     local: Mapping[str, Any] | None = None,
+    mode: Enforcement = "enforce",
+    breaches: Breaches | None = None,
 ) -> Handler:
     """`most` is for a function that takes a list of payloads; 0 for one that takes a payload. Annotations may refer to
     names in `local` beside those of the function's module.
+
+    `mode` is what becomes of a payload that its type takes and the schema in `accepts` refuses: refused, handed over
+    and noted in `breaches`, or handed over.
 
     Raises ConfigurationError for a function of another form, SchemaError for a schema that cannot be used.
     """
@@ -81,7 +87,9 @@ def make_handler(
         function=function,
         schema=declared if accepts is None else beside(declared, shape),
         # A Python type is its own validator; only a schema that was written out needs another.
-        argument=reader_of(shape) if accepts is None else _validated(shape, compile_validator(declared)),
+        argument=reader_of(shape)
+        if accepts is None or mode == "off"
+        else _validated(shape, compile_validator(declared), breaches if mode == "warn" else None),
         takes_context=signature.takes_context,
         is_async=signature.is_async,
         reply=None if most else _reply(signature.result),
@@ -111,7 +119,8 @@ def _element(shape: Any, name: str) -> Any:
     return typing.get_args(shape)[0]
 
 
-def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
+def _validated(shape: Any, validator: Validator, breaches: Breaches | None) -> Callable[[Envelope], Any]:
+    """Reads what the schema accepts; with `breaches`, what it refuses as well, noted."""
     read, open_ = reader_of(shape), may_take_null(validator.schema)
 
     def argument(envelope: Envelope) -> Any:
@@ -124,6 +133,9 @@ def _validated(shape: Any, validator: Validator) -> Callable[[Envelope], Any]:
             raise Refused(str(error), "$") from None
         if not validator.accepts(form):
             for breach in validator.validate(form)[:1]:
+                if breaches is not None:
+                    breaches.note(envelope, breach.path, breach.sentence)
+                    break
                 raise Refused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
         # From its bytes, as without a schema: from the decoded payload it takes four times as long.
         return read(envelope)

@@ -19,6 +19,7 @@ from claude_comm.client.arguments import check_choice, check_count, check_kind, 
 from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
 from claude_comm.client.module.async_context import AsyncContext
+from claude_comm.client.module.breaches import Breaches
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.handlers import Handler, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
@@ -155,6 +156,7 @@ class Module:
         self._aliases: dict[str, Aliases] = {}
         self._passes: dict[str, list[str]] = {}
         self._starters: list[Callable[..., Any]] = []
+        self._breaches = Breaches()
         self._stop = threading.Event()
         self._paused = False
         self._runner: Runner | None = None
@@ -314,7 +316,16 @@ class Module:
 
         def register(function: Function) -> Function:
             local = sys._getframe(1).f_locals
-            made = make_handler(type, function, accepts, policy, most=most, local=local)
+            made = make_handler(
+                type,
+                function,
+                accepts,
+                policy,
+                most=most,
+                local=local,
+                mode=self.enforcement,
+                breaches=self._breaches,
+            )
             self._handlers[type] = made
             broken = unkept(made)
             if broken is not None:
@@ -332,6 +343,7 @@ class Module:
             concurrency=self.concurrency,
             drain_s=self.drain_s,
             hold=self.hold,
+            breaches=self._breaches,
             on_loop=any(handler.is_async for handler in self._handlers.values()) or any(map(is_async, self._starters)),
         )
 

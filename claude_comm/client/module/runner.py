@@ -18,6 +18,7 @@ import msgspec
 
 from claude_comm.client.consumer.subscription import Options, Subscription
 from claude_comm.client.identity import Identity, micros
+from claude_comm.client.module.breaches import Breaches
 from claude_comm.client.module.endings import Means
 from claude_comm.client.module.executors import AsyncExecutor, Executor, ThreadExecutor
 from claude_comm.client.module.handlers import Handler
@@ -55,6 +56,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     drain_s: float
     on_loop: bool
+    breaches: Breaches
     hold: bool = False
 
 
@@ -73,6 +75,7 @@ class Runner:
         self.identity, self.contract, self.config, self.stop = identity, contract, config, stop
         self.log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         self.outage = Outage(self.log)
+        config.breaches.log = self.log
         settings, options = identity.settings, config.options
         self.client = connect(settings)
         mode = contract.enforcement
