@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from claude_comm.errors import ConfigurationError, shown
 from claude_comm.names import check_name
+from claude_comm.registry.versions import check_range
 
 T = TypeVar("T")
 
@@ -80,6 +81,16 @@ def check_topics(topics: Any) -> tuple[str, ...]:
     if isinstance(topics, str | bytes | Mapping) or not isinstance(topics, Iterable):
         raise ConfigurationError(f"topics is {shown(topics)}: it is a list of names, such as ['news'].")
     return tuple(check_name(topic, "topic") for topic in topics)
+
+
+def check_ranges(name: str, ranges: Any) -> tuple[str, ...]:
+    """Ranges of versions, given as a list."""
+    if isinstance(ranges, str | bytes | Mapping) or not isinstance(ranges, Iterable):
+        raise ConfigurationError(f"{name} is {shown(ranges)}: it is a list of version ranges, such as ['^1.2', '*'].")
+    try:
+        return tuple(map(check_range, ranges))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
 
 
 def check_payloads(payloads: Any) -> list[Any]:

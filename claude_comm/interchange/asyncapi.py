@@ -195,6 +195,7 @@ def _about(published: Published) -> dict[str, Any]:
         "x-contract-digest": release.digest,
         "x-state": release.state,
         "x-offered": published.offered,
+        **({"x-prefers": contract.prefers} if contract.prefers else {}),
         "x-compatibility": contract.compatibility,
         "x-enforcement": contract.enforcement,
     }

@@ -59,6 +59,7 @@ def questions(
         type=type_,
         produced=document.input,
         accepted=target.accepts[type_] if target and target.accepts else document.input,
+        consumer_version=target.version if target else "",
     )
     back = Question(
         producer=document.target_module,
@@ -66,6 +67,7 @@ def questions(
         type=type_,
         produced=document.output,
         accepted=source.accepts.get(type_, document.output) if source else document.output,
+        consumer_version=source.version if source else "",
     )
     return there, back
 

@@ -16,7 +16,7 @@ import msgspec
 from claude_comm.envelope import DEFAULT_TYPE, Micros
 from claude_comm.errors import ClaudeCommError, ConfigurationError, SchemaError
 from claude_comm.names import check_name, check_target
-from claude_comm.registry.versions import check_version
+from claude_comm.registry.versions import check_range, check_version
 
 Schema = dict[str, Any] | bool
 # What a new version must keep of the ones before it; see `registry.policies`.
@@ -63,6 +63,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     | `produces` | what is sent; `replies` maps an accepted type to the schema of what its handler answers |
     | `aliases` | accepted type to {property: former names}: a producer's former name is renamed, which is no guess |
     | `passes` | accepted type to the properties that what is sent on still has, unchanged; `*`: those not named, too |
+    | `prefers` | ranges of its versions, those first that messages are best meant for; without them the newest is |
     | `compatibility` | what the next version must keep |
     | `enforcement` | what becomes of a message that breaks an agreement, where this module sends or reads it |
     | `formats` | `assert`: each `format` in its schemas was written out as a pattern; `annotate`: it is a remark |
@@ -80,6 +81,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     aliases: dict[str, Aliases] = {}
     passes: dict[str, list[str]] = {}
     topics: list[str] = []
+    prefers: list[str] = []
     compatibility: Compatibility = "none"
     enforcement: Enforcement = "enforce"
     formats: Formats = "annotate"
@@ -141,6 +143,7 @@ def contract(
     defaults: Mapping[str, Mapping[str, Any]] | None = None,
     passes: Mapping[str, Sequence[str]] | None = None,
     topics: Sequence[str] = (),
+    prefers: Sequence[str] = (),
     compatibility: Compatibility = "none",
     enforcement: Enforcement = "enforce",
     formats: Formats = "annotate",
@@ -184,6 +187,7 @@ def contract(
         aliases={type: {name: list(old) for name, old in names.items()} for type, names in (aliases or {}).items()},
         passes={type: list(names) for type, names in (passes or {}).items()},
         topics=[check_name(topic, "topic") for topic in topics],
+        prefers=[check_range(wanted) for wanted in prefers],
         compatibility=compatibility,
         enforcement=enforcement,
         formats=formats,

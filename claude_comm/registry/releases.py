@@ -7,14 +7,14 @@ negotiates with it) or `retired`; it is never forgotten while its module is regi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from claude_comm.envelope import Micros
 from claude_comm.registry.contracts import NEWER, Compatibility, Contract, UnreadableContract, Versioned
-from claude_comm.registry.versions import Precedence, precedence
+from claude_comm.registry.versions import Precedence, precedence, within
 
 # Of the record in `ns:{registry}:modules`. Version 1 was the contract itself.
 VERSION = 2
@@ -32,7 +32,7 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One version of a module's contract. `digest` is the address of the contract; `accepts` maps each type to the
-    digest of its schema.
+    digest of its schema; `prefers` is the order in which the versions of the module are offered while it is the newest.
 
     A pending one waits for the modules in `awaits`; `approved` maps those that have approved to who said so for them.
     """
@@ -43,6 +43,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     produces: list[Sent] = []
     topics: list[str] = []
     compatibility: Compatibility = "none"
+    prefers: list[str] = []
     state: State = "live"
     registered_us: Micros = 0
     awaits: list[str] = []
@@ -73,10 +74,15 @@ class ModuleRecord(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(self.live()), None)
 
     def offered(self, running: Collection[str]) -> list[Release]:
-        """Those that messages may be meant for, in the consumer's order of preference, the newest first: the live ones
-        of which instances run (given by their digests), else the current one alone."""
+        """Those that messages may be meant for, in the consumer's order of preference: the live ones of which instances
+        run (given by their digests), else the current one alone.
+
+        The order is that of the newest live release (`prefers`, ranges of versions, the most preferred first); what no
+        range holds comes after that, and within a range the newest is first.
+        """
         live = self.live()
-        return [release for release in live if release.digest in running] or live[:1]
+        offered = [release for release in live if release.digest in running] or live[:1]
+        return sorted(offered, key=lambda release: _preference(release.version, live[0].prefers))
 
     def with_release(self, changed: Release) -> ModuleRecord:
         """The record with this release in the place of that of its digest, else at its end."""
@@ -84,6 +90,11 @@ class ModuleRecord(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, releases=[*self.releases, changed])
         releases = [changed if one.digest == changed.digest else one for one in self.releases]
         return msgspec.structs.replace(self, releases=releases)
+
+
+def _preference(version: str, prefers: Sequence[str]) -> int:
+    """The position of the first range that a version lies in."""
+    return next((at for at, wanted in enumerate(prefers) if within(version, wanted)), len(prefers))
 
 
 def release_of(contract: Contract, *, state: State = "live", awaits: Collection[str] = ()) -> Release:
@@ -97,6 +108,7 @@ def release_of(contract: Contract, *, state: State = "live", awaits: Collection[
         produces=[Sent(one.type, schema_digest(one.schema), one.target) for one in contract.produces],
         topics=list(contract.topics),
         compatibility=contract.compatibility,
+        prefers=list(contract.prefers),
         state=state,
         registered_us=contract.registered_us,
         awaits=sorted(awaits),

@@ -47,7 +47,18 @@ def within(version: str, wanted: str) -> bool:
     `>=1.2, <2`; `^1.2` is up to the next major version, `~1.2` up to the next minor one; `1.2` alone, and `==1.2`, is
     that very version. An empty range, and `*`, hold every version. Raises ConfigurationError for what is no range.
     """
-    return all(_holds(version, bound.strip()) for bound in wanted.split(",") if bound.strip() not in ("", "*"))
+    bounds = [bound.strip() for bound in wanted.split(",") if bound.strip() not in ("", "*")]
+    # Every bound is read, so that a range is refused whatever version it is asked about.
+    held = [_holds(version, bound) for bound in bounds]
+    return all(held)
+
+
+def check_range(wanted: object) -> str:
+    """The range itself. Raises ConfigurationError for what is none."""
+    if not isinstance(wanted, str):
+        raise ConfigurationError(f"{wanted!r:.80} is no version range: it is a text, such as '^1.2'.")
+    within("0.0.0", wanted)
+    return wanted
 
 
 def _holds(version: str, bound: str) -> bool:

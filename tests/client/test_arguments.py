@@ -202,6 +202,7 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] =
         {
             "name": NAMES,
             "version": (None, 5, 1.0, True, b"1", "", [], "one"),
+            "prefers": (None, 5, "^1.2", {}, [5], ["one"], ["^1", ">"]),
             "compatibility": CHOICES,
             "enforcement": CHOICES,
             "hold": (None, 5, "yes", []),

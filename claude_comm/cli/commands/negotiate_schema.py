@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from claude_comm.cli import documents, verdicts
 from claude_comm.cli.options import AsJson, DocumentFile
+from claude_comm.client.identity import millis
 from claude_comm.client.publisher import negotiate
 from claude_comm.documents import form
 from claude_comm.names import Keys
 from claude_comm.negotiation import declared
-from claude_comm.negotiation.agreement import Agreement
+from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.negotiation.declared import Claim, NegotiationDocument
 from claude_comm.ops import registry
 from claude_comm.pipeline.faults import faults
@@ -26,8 +27,9 @@ def command(file: DocumentFile, as_json: AsJson = False) -> int:
     """Negotiate what two modules send each other.
 
     FILE holds {source_module, target_module, schema: {input, output}, type?}: what the source sends, and what the
-    target answers. Where a module has registered contracts, those are checked. The outcome is stored. Exits with 0
-    when all fits, 1 when something does not, 4 when it cannot be decided.
+    target answers. Where a module has registered contracts, those are checked: each version that messages may be meant
+    for, the preferred one first, until one fits. The outcome is stored. Exits with 0 when all fits, 1 when something
+    does not, 4 when it cannot be decided.
     """
     settings = settings_of_process()
     negotiation = _read(file)
@@ -54,12 +56,34 @@ def _negotiate(
     client: Client, settings: Settings, negotiation: NegotiationDocument
 ) -> tuple[list[Agreement], list[tuple[Claim, Verdict]]]:
     keys = Keys(settings.namespace)
-    source: Contract | None = client.run(registry.find(keys, negotiation.source_module))
-    target: Contract | None = client.run(registry.find(keys, negotiation.target_module))
-    questions = declared.questions(negotiation, source, target)
-    agreements = [negotiate.ask(client, settings, question) for question in questions]
-    claims = declared.claims(negotiation, questions[0].type, source, target)
-    return agreements, [(claim, check(claim.produced, claim.stated)) for claim in claims]
+    sources = _offered(client, keys, negotiation.source_module)
+    targets = _offered(client, keys, negotiation.target_module)
+    there, target = _first_that_fits(
+        client, settings, [(declared.questions(negotiation, sources[0], one)[0], one) for one in targets]
+    )
+    back, source = _first_that_fits(
+        client, settings, [(declared.questions(negotiation, one, target)[1], one) for one in sources]
+    )
+    claims = declared.claims(negotiation, there[-1].type, source, target)
+    return [*there, *back], [(claim, check(claim.produced, claim.stated)) for claim in claims]
+
+
+def _offered(client: Client, keys: Keys, module: str) -> list[Contract | None]:
+    """The versions that messages may be meant for, the preferred one first; one that is not there for no contract."""
+    return [*client.run(registry.offered(keys, module, now_ms=millis()))] or [None]
+
+
+def _first_that_fits(
+    client: Client, settings: Settings, asked: list[tuple[Question, Contract | None]]
+) -> tuple[list[Agreement], Contract | None]:
+    """The agreement with the first version that fits, with that version; where none does, the refusals of all."""
+    refusals = []
+    for question, contract in asked:
+        agreement = negotiate.ask(client, settings, question)
+        if agreement.fits:
+            return [agreement], contract
+        refusals.append(agreement)
+    return refusals, asked[0][1]
 
 
 def _show(agreements: list[Agreement], claimed: list[tuple[Claim, Verdict]]) -> None:

@@ -15,7 +15,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from claude_comm.client.arguments import check_choice, check_count, check_kind, check_seconds, check_topics
+from claude_comm.client.arguments import (
+    check_choice,
+    check_count,
+    check_kind,
+    check_ranges,
+    check_seconds,
+    check_topics,
+)
 from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
 from claude_comm.client.module.async_context import AsyncContext
@@ -88,6 +95,7 @@ class Module:
     | `dedup` | how many handled messages this instance remembers: a copy of one is acked and not handled |
     | `dedup_s` | for how long (seconds) all instances remember them, on the server |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
+    | `prefers` | ranges of its versions (`^1.2`), in the order in which they are negotiated with; else newest first |
     | `compatibility` | what its contract keeps of earlier versions: `backward`, `forward`, `full`, or `none` |
     | `hold` | whether a version that would break a partner waits, pending, until each of these has approved |
     | `enforcement` | what becomes of a message that breaks an agreement: `enforce`, `warn` or `off` |
@@ -115,6 +123,7 @@ class Module:
         dedup: int = 0,
         dedup_s: float = 0.0,
         max_lag: int = 0,
+        prefers: Sequence[str] = (),
         compatibility: Compatibility = "none",
         enforcement: Enforcement = "enforce",
         formats: Formats = "annotate",
@@ -124,6 +133,7 @@ class Module:
         self.version = check_version(version)
         check_choice("compatibility", compatibility, COMPATIBILITIES)
         check_choice("enforcement", enforcement, ENFORCEMENTS)
+        self.prefers = check_ranges("prefers", prefers)
         self.compatibility: Compatibility = compatibility
         self.enforcement: Enforcement = enforcement
         check_choice("formats", formats, FORMATS)
@@ -236,6 +246,7 @@ class Module:
             aliases={type: names for type, names in self._aliases.items() if type in accepts},
             passes={type: names for type, names in self._passes.items() if type in accepts},
             topics=self._topics,
+            prefers=self.prefers,
             compatibility=self.compatibility,
             enforcement=self.enforcement,
             formats=self.formats,

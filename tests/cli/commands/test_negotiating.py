@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from claude_comm import ModuleCommunicator, Publisher
+from claude_comm.client.identity import millis
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import agreements
+from claude_comm.ops import agreements, heartbeats, registration
+from claude_comm.registry.contracts import contract
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 
@@ -147,3 +149,30 @@ def test_what_cannot_be_read_is_one_line_and_is_written_anew(run: Any, settings:
     assert client.run(agreements.find(keys, agreement.id)) is not None
     sent = run("send", "a", "odd", "1")
     assert (sent.code, "sent unchecked" in sent.err) == (0, True)
+
+
+def test_a_document_is_held_to_every_version_in_the_order_that_the_consumer_prefers(
+    run: Any, file: Any, settings: Settings, client: Client
+) -> None:
+    keys = Keys(settings.namespace)
+    number, text = ({"type": "object", "properties": {"n": {"type": kind}}} for kind in ("boolean", "object"))
+    either = {"type": "object", "properties": {"n": {"type": ["boolean", "object"]}}}
+    for version, schema in (("1.0.0", number), ("1.1.0", either), ("2.0.0", text)):
+        declared = contract("sink", version=version, accepts={"item": schema}, prefers=["^1"])
+        client.run(registration.register(keys, declared, instance=f"i{version}"))
+        client.run(heartbeats.beat(keys.instances, f"sink/i{version}", now_ms=millis()))
+
+    def agreed(sent: Any) -> tuple[int, list[str]]:
+        document = {"source_module": "src", "target_module": "sink", "schema": {"input": sent, "output": True}}
+        ran = run("negotiate-schema", file(document), "--json")
+        there = [one for one in ran.json["agreements"] if one["consumer"] == "sink"]
+        return ran.code, [one["consumer_version"] for one in there]
+
+    assert agreed(number) == (0, ["1.1.0"])
+    assert agreed(text) == (0, ["1.1.0"])
+    client.run(registration.leave(keys, "sink", "i1.1.0", now_us=1))
+    client.run(heartbeats.stop_beating(keys.instances, "sink/i1.1.0"))
+    assert agreed(number) == (0, ["1.0.0"])
+    assert agreed(text) == (0, ["2.0.0"])
+    # What fits none is refused by each, the preferred one first.
+    assert agreed({"type": "null"}) == (1, ["1.0.0", "2.0.0"])
