@@ -6,9 +6,12 @@ take no guess included. What cannot be decided counts as broken.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from claude_comm.effects import Operation
+from claude_comm.errors import ContractRefused
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.negotiation.agreement import Agreement, Question, why
 from claude_comm.negotiation.pairs import Pair
@@ -45,10 +48,10 @@ def broken(keys: Keys, declared: Contract) -> Operation[list[BrokenPartner]]:
     return found
 
 
-def unread(keys: Keys, declared: Contract) -> Operation[list[BrokenPartner]]:
-    """Those who publish to a topic that this contract reads what it would refuse."""
+def unread(keys: Keys, declared: Contract, topics: Collection[str] | None = None) -> Operation[list[BrokenPartner]]:
+    """Those who publish to a topic that this contract reads, of these or of all of its own, what it would refuse."""
     found = []
-    for topic in declared.topics:
+    for topic in declared.topics if topics is None else topics:
         for pair in (yield from agreements.pairs(keys, f"{TOPIC_PREFIX}{topic}")):
             for turn in pair.current:
                 agreement = yield from agreements.find(keys, turn.agreement)
@@ -57,6 +60,18 @@ def unread(keys: Keys, declared: Contract) -> Operation[list[BrokenPartner]]:
                     if not passes(verdict):
                         found.append(BrokenPartner(pair.producer, pair.type, True, verdict))
     return found
+
+
+def refused(declared: Contract, hurt: Sequence[BrokenPartner]) -> ContractRefused:
+    """The refusal of a module that would begin to read what it cannot take."""
+    said = "".join(f"\n  {partner.sentence}" for partner in hurt)
+    return ContractRefused(
+        f"{declared.module!r} {declared.version} would begin to read a topic whose messages it refuses:{said}\n"
+        "Widen what it accepts, register it with `--hold` (hold=True) to let its partners approve, or say "
+        "`enforcement: warn` to have those messages buried as they come.",
+        hurt,
+        undecided=all(partner.verdict.answer == "undecided" for partner in hurt),
+    )
 
 
 def _weighed(pair: Pair, agreement: Agreement, declared: Contract) -> list[BrokenPartner]:

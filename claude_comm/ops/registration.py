@@ -68,8 +68,9 @@ def register(keys: Keys, declared: Contract, *, instance: str = "", hold: bool =
     """Registers a contract; with `instance`, that this instance runs it from now on. With `hold`, one that would break
     a partner with whom there is an agreement is pending until each of these has approved.
 
-    Raises ContractRefused or VersionTaken where a policy forbids it, UnreadableContract where a newer release of this
-    program wrote the record.
+    A module that would begin to read a topic whose messages it refuses is refused itself, unless it holds or its mode
+    is not `enforce`. Raises ContractRefused for that and, or VersionTaken, where a policy forbids it;
+    UnreadableContract where a newer release of this program wrote the record.
     """
     digest = declared.digest
     for _ in range(_ATTEMPTS):
@@ -225,6 +226,11 @@ def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -
         if broken := policies.breaks(declared, before, one.compatibility):
             raise policies.refused(declared, one.compatibility, broken)
     lost = policies.breaks(declared, [*same, *before][:1], "backward") if not promised else []
+    joined = set(declared.topics) - {topic for one in earlier for topic in one.topics}
+    if not hold and declared.enforcement == "enforce":
+        unread = yield from partners.unread(keys, declared, sorted(joined))
+        if unread:
+            raise partners.refused(declared, unread)
     hurt = yield from (partners.broken(keys, declared) if hold else partners.unread(keys, declared))
     waits = bool(hold and hurt)
     made = release_of(declared, state="pending" if waits else "live", awaits={p.partner for p in hurt} if waits else ())

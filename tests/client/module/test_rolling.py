@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from claude_comm import Module, ModuleCommunicator, Publisher, Settings
-from claude_comm.errors import AgreementBroken, NegotiationRefused
+from claude_comm.errors import AgreementBroken, ContractRefused, NegotiationRefused
 from claude_comm.names import Keys
 from claude_comm.ops import agreements, changes, registration, registry
 from claude_comm.progress.events import Adapted, Handled
@@ -250,18 +250,21 @@ def test_what_breaks_an_agreement_is_refused_warned_of_or_sent(
 
 
 def test_a_reader_that_joins_a_topic_is_weighed_against_who_publishes(settings: Settings, client: Client) -> None:
-    """One that does not fit is told, or held; it stops nobody."""
+    """One that does not fit is refused, or held, or told where its mode is not to enforce; it stops nobody."""
     keys = Keys(settings.namespace)
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     narrow = {**schema, "required": ["n", "m"]}
 
-    def reading(name: str, accepted: Any) -> Any:
-        return contract(name, accepts={"item": accepted}, topics=["news"])
+    def reading(name: str, accepted: Any, mode: Any = "enforce") -> Any:
+        return contract(name, accepts={"item": accepted}, topics=["news"], enforcement=mode)
 
     client.run(registration.register(keys, reading("left", schema)))
     with Publisher("src", settings=settings) as publisher:
         first = publisher.negotiate("topic:news", schema, type="item")
-        done = client.run(registration.register(keys, reading("late", narrow)))
+        with pytest.raises(ContractRefused, match=r"begin to read a topic.*\n.*what src sends as 'item' would not fit"):
+            client.run(registration.register(keys, reading("late", narrow)))
+        assert client.run(registry.find(keys, "late")) is None
+        done = client.run(registration.register(keys, reading("late", narrow, "warn")))
         assert [(one.partner, one.sends) for one in done.broken] == [("src", True)]
         assert client.run(registration.register(keys, reading("held", narrow), hold=True)).pending
         client.run(registration.register(keys, reading("right", schema)))
