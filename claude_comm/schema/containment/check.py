@@ -24,6 +24,7 @@ import msgspec
 from claude_comm.errors import SchemaError
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
 from claude_comm.schema.containment import canonical, confirm
+from claude_comm.schema.containment.alike import alike, bare
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.emptiness import is_empty
@@ -31,7 +32,7 @@ from claude_comm.schema.containment.empty_forms import empty_forms
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
 from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
-from claude_comm.schema.containment.residual import TooManyComparisons, alike, bare, implied, residual
+from claude_comm.schema.containment.residual import TooManyComparisons, implied, residual
 from claude_comm.schema.containment.sides import side_of
 from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect

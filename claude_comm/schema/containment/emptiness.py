@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
 from claude_comm.schema.containment import confirm
+from claude_comm.schema.containment.alike import bare
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance
-from claude_comm.schema.containment.residual import bare
 from claude_comm.schema.containment.room import Room
 from claude_comm.schema.normalform.closing import marks_what_is_asked
 from claude_comm.schema.normalform.document import Document

@@ -14,11 +14,11 @@ import msgspec
 
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
+from claude_comm.schema.containment.alike import bare
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.emptiness import is_empty
 from claude_comm.schema.containment.guided_witness import needed
 from claude_comm.schema.containment.joined import joined
-from claude_comm.schema.containment.residual import bare
 from claude_comm.schema.containment.room import Room
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.closing import marks_what_is_asked

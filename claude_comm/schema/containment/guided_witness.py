@@ -36,10 +36,11 @@ import jsonschema_rs
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget
+from claude_comm.schema.containment.alike import references
 from claude_comm.schema.containment.joined import joined
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
 from claude_comm.schema.containment.one_text import one_text
-from claude_comm.schema.containment.residual import Walk, references
+from claude_comm.schema.containment.residual import Walk
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document

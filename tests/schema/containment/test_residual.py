@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check
-from claude_comm.schema.containment import residual
+from claude_comm.schema.containment import implications, residual
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.residual import residual as residual_of
 from claude_comm.schema.normalform.normalize import normalise
@@ -82,17 +83,18 @@ def compared(pairs: int) -> Iterator[bool]:
                 yield theirs.is_valid(value) == beyond.is_valid(value)
 
 
-FAULTS: dict[str, Callable[..., Any]] = {
-    "_reaches": lambda ours, wanted, sign: True,
-    "alike": lambda left, right: True,
-    "_undeclared": lambda schema: False,
-    "_further": lambda walk, left, right: True,
+FAULTS: dict[str, tuple[ModuleType, Callable[..., Any]]] = {
+    "_reaches": (implications, lambda ours, wanted, sign: True),
+    "alike": (residual, lambda left, right: True),
+    "_undeclared": (implications, lambda schema: False),
+    "_further": (implications, lambda walk, left, right: True),
 }
 
 
 @pytest.mark.parametrize("rule", FAULTS)
 def test_a_planted_fault_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(residual, rule, FAULTS[rule])
+    place, fault = FAULTS[rule]
+    monkeypatch.setattr(place, rule, fault)
     assert not all(compared(600))
 
 
