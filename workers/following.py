@@ -120,16 +120,16 @@ class Following:
     def _hear(self, known: Wakefulness, database: Database, now: float) -> None:
         """All news after the last."""
         while True:
-            told = self._client.run(news.after(self._keys, self._position))
-            moved, self._position = told.last_id != self._position, told.last_id
-            self._wake(known, database, told.streams, now)
-            if not (moved and told.lost):
+            heard = self._client.run(news.after(self._keys, self._position))
+            moved, self._position = heard.last_id != self._position, heard.last_id
+            self._wake(known, database, heard.streams, now)
+            if not (moved and heard.lost):
                 return
 
     def _heed(self, known: Wakefulness, database: Database, rows: Entries, now: float) -> None:
-        told = news.heard(self._keys, self._position, rows)
-        self._position = told.last_id
-        self._wake(known, database, told.streams, now)
+        heard = news.heard(self._keys, self._position, rows)
+        self._position = heard.last_id
+        self._wake(known, database, heard.streams, now)
 
     def _wake(self, known: Wakefulness, database: Database, streams: Mapping[str, Stream], now: float) -> None:
         self._announced.update(streams)

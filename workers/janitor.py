@@ -135,10 +135,10 @@ class Janitor:
             self._list_at = 0.0
             attention.all_due()
         else:
-            told = self._client.run(news.after(self._keys, self._position))
-            self._position = told.last_id
-            attention.news(told.streams, now)
-            if told.lost:
+            heard = self._client.run(news.after(self._keys, self._position))
+            self._position = heard.last_id
+            attention.news(heard.streams, now)
+            if heard.lost:
                 attention.all_due()
         if now >= self._list_at:
             attention.know(self._client.run(follow.announced(self._keys)).streams)
@@ -247,7 +247,11 @@ class Janitor:
         if not modules:
             return []
         known = self._attention.streams
-        return [one.key for one in known if one.kind == "topic" or (one.kind == "inbox" and one.name in modules)]
+        return [
+            stream.key
+            for stream in known
+            if stream.kind == "topic" or (stream.kind == "inbox" and stream.name in modules)
+        ]
 
     def _next_swept(self) -> list[str]:
         """The next of all streams, for names that said nothing for a day: few at a time."""

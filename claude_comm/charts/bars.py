@@ -40,10 +40,10 @@ def shortened(name: str, limit: int = _MAX_NAME) -> str:
 def _row(row: Bar, top: float, scale: axes.Scale, unit: axes.Label) -> list[str]:
     middle = top + _ROW / 2
     said = f"{unit(row.value)} {row.note}".strip()
-    told = svg.title(f"{row.name}: {said}")
+    title = svg.title(f"{row.name}: {said}")
     end = scale(row.value)
     bar = svg.element(
-        "rect", told, x=_NAMES, y=middle - _BAR / 2, width=max(1.0, end - _NAMES), height=_BAR, rx=2, class_="mark"
+        "rect", title, x=_NAMES, y=middle - _BAR / 2, width=max(1.0, end - _NAMES), height=_BAR, rx=2, class_="mark"
     )
     return [
         svg.text(shortened(row.name), _NAMES - 8, middle + 4, text_anchor="end"),

@@ -95,5 +95,5 @@ def _area(
     lower = [(within.x(time_us), within.y(value)) for time_us, value in zip(times, below, strict=True)]
     polygon = svg.element("polygon", points=svg.points([*upper, *reversed(lower)]), class_="area")
     total = sum(top - bottom for top, bottom in zip(above, below, strict=True))
-    told = svg.title(f"{series.name}: {within.y_label(total)} in all")
-    return svg.element("g", told, polygon, class_=style.series(index), data_name=series.name)
+    title = svg.title(f"{series.name}: {within.y_label(total)} in all")
+    return svg.element("g", title, polygon, class_=style.series(index), data_name=series.name)

@@ -33,7 +33,7 @@ def from_document(document: Any, origin: str) -> Contract:
     if problems:
         form.raise_invalid(origin, problems)
     given = {name: value for name, value in document.items() if name not in ("$schema",) and not name.startswith("x-")}
-    produced = [Produced(one["type"], one["schema"], one.get("target", "")) for one in given.pop("produces", [])]
+    produced = [Produced(row["type"], row["schema"], row.get("target", "")) for row in given.pop("produces", [])]
     try:
         return contract(given.pop("module"), produces=produced, **given)
     except (AttributeError, TypeError, ValueError) as error:
@@ -47,5 +47,5 @@ def _faults(document: Mapping[str, Any]) -> Iterator[Problem]:
         for type, schema in schemas.items() if isinstance(schemas, dict) else ():
             if isinstance(schema, dict | bool):
                 yield from faults(schema, (part, type))
-    for index, one in enumerate(document.get("produces", [])):
-        yield from faults(one["schema"], ("produces", index, "schema"))
+    for index, row in enumerate(document.get("produces", [])):
+        yield from faults(row["schema"], ("produces", index, "schema"))

@@ -25,13 +25,13 @@ class ResultWriter:
         self._file: BinaryIO | None = None
 
     def write(self, ended: Iterable[Ended]) -> None:
-        for each in map(_shown, ended):
+        for item in map(_shown, ended):
             if self.gathered is not None:
-                self.gathered.append(each)
+                self.gathered.append(item)
             elif self._file is None:
-                emit_json(each, lines=True)
+                emit_json(item, lines=True)
             else:
-                self._put(self._file, msgspec.json.encode(each) + b"\n")
+                self._put(self._file, msgspec.json.encode(item) + b"\n")
 
     def __enter__(self) -> Self:
         if self._output:

@@ -37,7 +37,7 @@ def read(settings: Settings, module: str = "") -> tuple[list[Published], str]:
     keys = Keys(settings.namespace)
     with connect(settings) as client:
         standings = _standings(client, keys, module)
-        wanted = [(one.module, release.digest) for one in standings for release in one.record.live()]
+        wanted = [(standing.module, release.digest) for standing in standings for release in standing.record.live()]
         contracts = client.run(registry.contracts_of(keys, wanted))
     found = []
     for standing in standings:

@@ -126,7 +126,9 @@ class _Reader:
     def _reply(self, at: Steps) -> Schema | None:
         responses = self.source.at((*at, "responses"))
         named = list(responses) if isinstance(responses, dict) else []
-        successes = [name for name in named if str(name).startswith("2")] or [one for one in named if one == "default"]
+        successes = [name for name in named if str(name).startswith("2")] or [
+            name for name in named if name == "default"
+        ]
         places: list[Steps | None] = []
         for name in successes:
             found = self.source.resolved((*at, "responses", name))

@@ -153,8 +153,10 @@ def require_one(found: Sequence[Agreement]) -> Agreement:
     pair = f"{first.producer!r} cannot send {first.type!r} messages to {first.consumer!r}"
     if len(found) == 1:
         raise NegotiationRefused(f"{pair}: {why(first.verdict)}{_proposed(first)}", first, found)
-    each = "".join(f"\n  {one.consumer_version}: {why(one.verdict)}{_proposed(one)}" for one in found)
-    raise NegotiationRefused(f"{pair}, in no version that is offered:{each}", first, found)
+    versions = "".join(
+        f"\n  {agreement.consumer_version}: {why(agreement.verdict)}{_proposed(agreement)}" for agreement in found
+    )
+    raise NegotiationRefused(f"{pair}, in no version that is offered:{versions}", first, found)
 
 
 def why(verdict: Verdict) -> str:
@@ -173,7 +175,7 @@ def why(verdict: Verdict) -> str:
 
 def _proposed(agreement: Agreement) -> str:
     """What would mend it, and takes somebody's word for it."""
-    proved = next((one for one in agreement.proposals if one.proved), None)
+    proved = next((proposal for proposal in agreement.proposals if proposal.proved), None)
     return f" It would fit if {', and '.join(proved.sentences)}; that is a guess." if proved else ""
 
 

@@ -47,10 +47,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
     def holds(self, turn: Turn) -> bool:
         """Whether that is the current turn of its producer's contract already."""
-        return any(one.agreement == turn.agreement for one in self.current)
+        return any(held.agreement == turn.agreement for held in self.current)
 
     def with_turn(self, turn: Turn) -> Pair:
-        others = [one for one in self.current if one.producer_digest != turn.producer_digest]
+        others = [held for held in self.current if held.producer_digest != turn.producer_digest]
         return msgspec.structs.replace(
             self, current=[*others, turn][-MAX_CURRENT:], history=[*self.history, turn][-MAX_HISTORY:]
         )

@@ -24,7 +24,7 @@ def weigh(question: Question) -> Answer:
     proposals = adapt(
         question.produced, question.accepted, aliases=question.aliases, policy=question.policy, unadapted=verdict
     )
-    chosen = next((one for one in proposals if one.applicable and one.adapter.steps), None)
+    chosen = next((proposal for proposal in proposals if proposal.applicable and proposal.adapter.steps), None)
     if chosen is not None and passes(chosen.verdict):
         return Answer(verdict=chosen.verdict, adapter=chosen.adapter, steps=chosen.sentences, unadapted=verdict)
     return Answer(verdict=verdict, proposals=tuple(map(_proposed, proposals[:_MOST])))

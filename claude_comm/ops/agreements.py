@@ -98,14 +98,16 @@ def pairs(keys: Keys, target: str) -> Operation[list[Pair]]:
     for start in range(0, len(names), _PAGE):
         texts = yield Command(("HMGET", keys.pairs, *names[start : start + _PAGE]), on="control")
         found += map(pairs_.decode, texts)
-    return [one for one in found if one is not None and target in (one.producer, one.consumer)]
+    return [
+        agreement for agreement in found if agreement is not None and target in (agreement.producer, agreement.consumer)
+    ]
 
 
 def all_pairs(keys: Keys) -> Operation[list[Pair]]:
     """Every pair of the namespace."""
     texts = yield Command(("HGETALL", keys.pairs), on="control")
     found = map(pairs_.decode, door.fields(texts).values())
-    return [one for one in found if one is not None]
+    return [agreement for agreement in found if agreement is not None]
 
 
 def everything(keys: Keys) -> Operation[Everything]:

@@ -46,8 +46,8 @@ def through(keys: Keys, module: str, *, now_us: int, max_bytes: int) -> Operatio
     names = {session.session for session in running}
     modules = sorted({leg.target for session in running for leg in list(session.whole.legs.values())[1:-1]})
     found: dict[tuple[str, str], Envelope] = {}
-    for each in modules:
-        for envelope in (yield from _of_module(keys, each, max_bytes)):
+    for name in modules:
+        for envelope in (yield from _of_module(keys, name, max_bytes)):
             if envelope.session in names and envelope.route:
                 found[envelope.source, envelope.id] = envelope
     for session in running:
@@ -100,7 +100,7 @@ def _group(stream: str, group: str) -> Operation[tuple[str, set[str]]]:
         if "no such key" not in str(refusal):
             raise
         return "", set()
-    facts = next((each for each in groups if each[b"name"] == group.encode()), None)
+    facts = next((group_facts for group_facts in groups if group_facts[b"name"] == group.encode()), None)
     if facts is None:
         return "", set()
     pending: set[str] = set()

@@ -87,8 +87,8 @@ def heard(keys: Keys, position: str, rows: Any, *, oldest: str = "0-0") -> News:
         return News({}, position, lost=True)
     streams: dict[str, Stream] = {}
     for _, pairs in rows:
-        told = dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"s", b"")
-        found = (keys.parse_stream(key) for key in told.split())
+        text = dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"s", b"")
+        found = (keys.parse_stream(key) for key in text.split())
         streams.update((stream.key, stream) for stream in found if stream is not None)
     last_id = _last_id(rows[-1:]) if rows else position
     return News(streams, last_id, lost=ids.position(oldest) > ids.position(position) > (0, 0) or len(rows) == _PAGE)

@@ -83,10 +83,10 @@ def projections(keys: Keys, *, since_ms: int, streams: Sequence[str] | None = No
     if not alive:
         return []
     hashes = [key for name, _ in alive for key in (keys.stored(name), keys.durable(name))]
-    told = yield from _hashes(hashes, streams)
+    rows = yield from _hashes(hashes, streams)
     return [
         Projection(name, at, _stored(stored), _stored(durable), _counts(stored), _unreadable(stored, durable))
-        for (name, at), stored, durable in zip(alive, told[::2], told[1::2], strict=True)
+        for (name, at), stored, durable in zip(alive, rows[::2], rows[1::2], strict=True)
     ]
 
 
@@ -144,25 +144,25 @@ def _positions(key: str, stored: Mapping[str, str]) -> list[Command]:
     return [Command(("HSET", key, *(word for pair in part for word in pair)), on="control") for part in parts]
 
 
-def _stored(told: Mapping[bytes, bytes]) -> Stored:
+def _stored(positions: Mapping[bytes, bytes]) -> Stored:
     """An entry's id, and behind a blank how many entries there had been, where that was reported.
 
     A position that cannot be read is left out: nothing is stored by it, so nothing goes.
     """
-    pairs = ((stream, door.entry_id(text.partition(b" ")[0])) for stream, text in told.items())
+    pairs = ((stream, door.entry_id(text.partition(b" ")[0])) for stream, text in positions.items())
     return {door.name(stream): id_ for stream, id_ in pairs if id_ is not None}
 
 
-def _counts(told: Mapping[bytes, bytes]) -> dict[str, int]:
-    pairs = ((stream, door.number(text.partition(b" ")[2])) for stream, text in told.items())
+def _counts(positions: Mapping[bytes, bytes]) -> dict[str, int]:
+    pairs = ((stream, door.number(text.partition(b" ")[2])) for stream, text in positions.items())
     return {door.name(stream): count for stream, count in pairs if count is not None}
 
 
-def _unreadable(*told: Mapping[bytes, bytes]) -> frozenset[str]:
+def _unreadable(*positions: Mapping[bytes, bytes]) -> frozenset[str]:
     """The streams for which something stands there that is no position."""
     return frozenset(
         door.name(stream)
-        for hash_ in told
+        for hash_ in positions
         for stream, text in hash_.items()
         if door.entry_id(text.partition(b" ")[0]) is None
     )

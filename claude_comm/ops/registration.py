@@ -101,17 +101,19 @@ def retire(keys: Keys, module: str, version: str = "", *, now_us: int, by: str =
             raise UnknownModule(module, (yield from registry.names(keys)))
         chosen = named(read.record, version, ("live", "pending"))
         standing = yield from registry.standing(keys, module, now_ms=now_us // 1000)
-        digests = {one.digest for one in chosen}
-        runs = [one.name for one in standing.instances if one.state != "gone"] if standing else []
+        digests = {release.digest for release in chosen}
+        runs = [instance.name for instance in standing.instances if instance.state != "gone"] if standing else []
         busy = [
-            one for one in (standing.instances if standing else []) if one.state != "gone" and one.digest in digests
+            instance
+            for instance in (standing.instances if standing else [])
+            if instance.state != "gone" and instance.digest in digests
         ]
         if busy or (runs and not version):
-            raise StillRuns(module, [one.name for one in busy] or runs)
+            raise StillRuns(module, [instance.name for instance in busy] or runs)
         record = read.record
         for release in chosen:
             record = record.with_release(msgspec.structs.replace(release, state="retired"))
-        notes = [_change("retired", module, one, now_us, by) for one in chosen]
+        notes = [_change("retired", module, release, now_us, by) for release in chosen]
         if (yield from _swap(keys, read, record, notes)):
             return chosen
     raise RegistryBusy(module)
@@ -153,12 +155,12 @@ def named(record: ModuleRecord, version: str, states: Sequence[str]) -> list[Rel
     """The releases of a version, or of a digest that begins so; all of these states where nothing is named. Raises
     UnknownVersion."""
     chosen = [
-        one
-        for one in record.releases
-        if one.state in states and (not version or one.version == version or one.digest.startswith(version))
+        release
+        for release in record.releases
+        if release.state in states and (not version or release.version == version or release.digest.startswith(version))
     ]
     if not chosen:
-        known = [f"{one.version} ({one.state}, {one.digest[:12]})" for one in record.releases]
+        known = [f"{release.version} ({release.state}, {release.digest[:12]})" for release in record.releases]
         raise UnknownVersion(record.module, version, known)
     return chosen
 
@@ -177,7 +179,7 @@ def leave(keys: Keys, module: str, instance: str, *, now_us: int) -> Operation[N
 def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
     """Removes all that the registry has of a module; whether there was anything."""
     read = yield from _read(keys, module)
-    digests = [one.digest for one in read.record.releases]
+    digests = [release.digest for release in read.record.releases]
     removed = yield Command(("HDEL", keys.modules, module), on="control")
     yield Command(("HDEL", keys.limits, module), on="control")
     if digests:
@@ -215,16 +217,16 @@ def _again(record: ModuleRecord, known: Release, declared: Contract, instance: s
 
 def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -> Operation[Registration]:
     live = record.live()
-    found = yield from registry.contracts_of(keys, [(record.module, one.digest) for one in live])
-    earlier = [found[one.digest] for one in live if one.digest in found]
-    before = [one for one in earlier if precedence(one.version) < precedence(declared.version)]
-    same = [one for one in earlier if precedence(one.version) == precedence(declared.version)]
-    promised = [one for one in (declared, *same, *before[:1]) if one.compatibility != "none"]
+    found = yield from registry.contracts_of(keys, [(record.module, old.digest) for old in live])
+    earlier = [found[old.digest] for old in live if old.digest in found]
+    before = [old for old in earlier if precedence(old.version) < precedence(declared.version)]
+    same = [old for old in earlier if precedence(old.version) == precedence(declared.version)]
+    promised = [old for old in (declared, *same, *before[:1]) if old.compatibility != "none"]
     if same and promised:
         raise VersionTaken(declared.module, declared.version)
-    for one in promised:
-        if broken := policies.breaks(declared, before, one.compatibility):
-            raise policies.refused(declared, one.compatibility, broken)
+    for old in promised:
+        if broken := policies.breaks(declared, before, old.compatibility):
+            raise policies.refused(declared, old.compatibility, broken)
     lost = policies.breaks(declared, [*same, *before][:1], "backward") if not promised else []
     joined = set(declared.topics) - {topic for one in earlier for topic in one.topics}
     if not hold and declared.enforcement == "enforce":
@@ -235,7 +237,7 @@ def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -
     waits = bool(hold and hurt)
     made = release_of(declared, state="pending" if waits else "live", awaits={p.partner for p in hurt} if waits else ())
     # Of several contents of one version the last registered counts, whatever the clocks say.
-    at_us = max([made.registered_us, *(one.registered_us + 1 for one in live if one.version == made.version)])
+    at_us = max([made.registered_us, *(old.registered_us + 1 for old in live if old.version == made.version)])
     made = msgspec.structs.replace(made, registered_us=at_us)
     return Registration(release=made, change="pending" if waits else "registered", lost=lost, broken=hurt)
 
@@ -245,7 +247,7 @@ def _write(keys: Keys, read: _Read, planned: Registration, declared: Contract, i
     record = read.record.with_release(release)
     notes = []
     if planned.change is not None:
-        note = " ".join(one.sentence for one in planned.broken or planned.lost)
+        note = " ".join(breach.sentence for breach in planned.broken or planned.lost)
         notes = [_change(planned.change, record.module, release, declared.registered_us, instance, note)]
     running = Running(version=release.version, digest=release.digest, since_us=declared.registered_us)
     words = (release.digest, contracts.encode(declared), instance, msgspec.json.encode(running), declared.max_lag)

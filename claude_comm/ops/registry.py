@@ -54,7 +54,7 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def running(self) -> set[str]:
         """The digests of the releases of which instances run."""
-        return {one.digest for one in self.instances if one.state != "gone"}
+        return {instance.digest for instance in self.instances if instance.state != "gone"}
 
     def offered(self) -> list[Release]:
         """The releases that a message may be meant for, the preferred one first."""

@@ -60,9 +60,9 @@ def registered(
             if step.optional:
                 return msgspec.structs.replace(said, absent=True), problems
             return said, [*problems, Problem(f"{step.place}.module", str(UnknownModule(step.module, sorted(known))))]
-        contract = next((each for each in offered if within(each.version, step.version)), None)
+        contract = next((candidate for candidate in offered if within(candidate.version, step.version)), None)
         if contract is None:
-            there = " and ".join(each.version for each in offered)
+            there = " and ".join(candidate.version for candidate in offered)
             sentence = f"{step.module!r} is registered as version {there}, which is not {step.version!r}."
             return said, [*problems, Problem(f"{step.place}.version", sentence)]
         type_, wrong = _type(step, contract)

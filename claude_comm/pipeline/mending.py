@@ -71,7 +71,7 @@ def _written(
     ask: Ask,
 ) -> Mend:
     """A proved proposal as it would stand in the document: as aliases, where nothing else in it is a guess."""
-    said = {each.to: [each.name] for each in proposal.adapter.steps if isinstance(each, Rename) and not each.at}
+    said = {step.to: [step.name] for step in proposal.adapter.steps if isinstance(step, Rename) and not step.at}
     sentence = "; ".join(proposal.sentences)
     if said and any(again.applicable for again in proposals(produced, accepted, {**aliases, **said}, ask)):
         return Mend(step=step, name="aliases", value=said, sentence=sentence, proved=True)

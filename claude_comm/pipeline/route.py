@@ -170,10 +170,10 @@ def _to(route: Route, name: str, marks: tuple[tuple[str, int], ...]) -> tuple[st
     for other in reached:
         leg = route.legs[other]
         ahead = [*leg.next, *([leg.repeat.back] if leg.repeat else [])]
-        reached += [each for each in ahead if each not in reached]
-    order = [each for each in route.legs if each in reached and each != name]
+        reached += [step for step in ahead if step not in reached]
+    order = [step for step in route.legs if step in reached and step != name]
     first = msgspec.structs.replace(_clean(route.legs[name]), **dict(marks))
-    return (write(first), *(write(_clean(route.legs[each])) for each in order))
+    return (write(first), *(write(_clean(route.legs[step])) for step in order))
 
 
 def _clean(leg: Leg) -> Leg:

@@ -167,7 +167,7 @@ def contract(
         if produced.target:
             check_target(produced.target)
         _schema(produced.type, produced.schema)
-    accepted, told = by_type(accepts), functools.partial(_with_formats, formats)
+    accepted, formatted = by_type(accepts), functools.partial(_with_formats, formats)
     for what, named in (("aliases", aliases), ("defaults", defaults), ("passes", passes)):
         for type in named or {}:
             if type not in accepted:
@@ -176,12 +176,12 @@ def contract(
         module=check_name(module),
         version=check_version(version),
         accepts={
-            type: told(type, _with_defaults(type, schema, (defaults or {}).get(type, {})))
+            type: formatted(type, _with_defaults(type, schema, (defaults or {}).get(type, {})))
             for type, schema in accepted.items()
         },
-        produces=[msgspec.structs.replace(sent, schema=told(sent.type, sent.schema)) for sent in produces or []],
+        produces=[msgspec.structs.replace(sent, schema=formatted(sent.type, sent.schema)) for sent in produces or []],
         replies={
-            check_name(name, "message type"): told(name, _schema(name, schema))
+            check_name(name, "message type"): formatted(name, _schema(name, schema))
             for name, schema in (replies or {}).items()
         },
         aliases={type: {name: list(old) for name, old in names.items()} for type, names in (aliases or {}).items()},

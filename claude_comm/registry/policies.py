@@ -59,12 +59,12 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
 
 def refused(contract: Contract, policy: Compatibility, broken: Sequence[Break]) -> ContractRefused:
     """The error of a contract that does not keep these."""
-    lines = "\n".join(f"  {one.sentence}" for one in broken)
+    lines = "\n".join(f"  {breach.sentence}" for breach in broken)
     sentence = (
         f"version {contract.version} of {contract.module!r} is not registered: not {policy} compatible:\n{lines}\n"
         "Change the contract, or declare another `compatibility` in the version before this one."
     )
-    return ContractRefused(sentence, broken, undecided=all(one.undecided for one in broken))
+    return ContractRefused(sentence, broken, undecided=all(breach.undecided for breach in broken))
 
 
 def shown(witness: object) -> str:
@@ -92,7 +92,9 @@ def _broken(served: Contract, serving: Contract) -> Iterator[tuple[Side, str, Ve
     """Where who was made for `served` cannot do with `serving`."""
     for type, schema in served.accepts.items():
         yield from _unfit("accepts", type, schema, serving.accepts.get(type))
-    sent: dict[tuple[str, str], Schema] = {(one.type, one.target): one.schema for one in serving.produces}
+    sent: dict[tuple[str, str], Schema] = {
+        (produced.type, produced.target): produced.schema for produced in serving.produces
+    }
     for (type, target), schema in sent.items():
         expected = served.sends(target, type)
         if expected is not None:

@@ -67,7 +67,11 @@ class ModuleRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def live(self) -> list[Release]:
         """Those that may be negotiated with, the newest first."""
-        return sorted((one for one in self.releases if one.state == "live"), key=lambda one: one.rank, reverse=True)
+        return sorted(
+            (release for release in self.releases if release.state == "live"),
+            key=lambda release: release.rank,
+            reverse=True,
+        )
 
     def current(self) -> Release | None:
         """The newest live one: what `registry.find` returns the contract of."""
@@ -88,7 +92,7 @@ class ModuleRecord(msgspec.Struct, frozen=True, kw_only=True):
         """The record with this release in the place of that of its digest, else at its end."""
         if self.find(changed.digest) is None:
             return msgspec.structs.replace(self, releases=[*self.releases, changed])
-        releases = [changed if one.digest == changed.digest else one for one in self.releases]
+        releases = [changed if release.digest == changed.digest else release for release in self.releases]
         return msgspec.structs.replace(self, releases=releases)
 
 
@@ -105,7 +109,7 @@ def release_of(contract: Contract, *, state: State = "live", awaits: Collection[
         version=contract.version,
         digest=contract.digest,
         accepts={type: schema_digest(schema) for type, schema in contract.accepts.items()},
-        produces=[Sent(one.type, schema_digest(one.schema), one.target) for one in contract.produces],
+        produces=[Sent(sent.type, schema_digest(sent.schema), sent.target) for sent in contract.produces],
         topics=list(contract.topics),
         compatibility=contract.compatibility,
         prefers=list(contract.prefers),

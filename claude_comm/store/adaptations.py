@@ -33,15 +33,19 @@ WHERE d.message_id = ? AND d.source = ? ORDER BY d.consumer
 
 def add(writer: Writer, happened: Sequence[Happened]) -> None:
     """Stores what these events tell of adapters."""
-    told, applied = [], []
+    adapters, applied = [], []
     for fact in happened:
         event = fact.event
         if isinstance(event, Adapted):
-            told.append((event.digest, event.steps))
+            adapters.append((event.digest, event.steps))
         elif isinstance(event, Handled):
-            applied += [(one.id, one.source, fact.module, one.adapter) for one in event.deliveries if one.adapter]
-    if told:
-        writer.executemany("INSERT OR IGNORE INTO adapters VALUES (?, ?)", told)
+            applied += [
+                (delivery.id, delivery.source, fact.module, delivery.adapter)
+                for delivery in event.deliveries
+                if delivery.adapter
+            ]
+    if adapters:
+        writer.executemany("INSERT OR IGNORE INTO adapters VALUES (?, ?)", adapters)
     if applied:
         writer.executemany("INSERT OR REPLACE INTO adapted VALUES (?, ?, ?, ?)", applied)
 

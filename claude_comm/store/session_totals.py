@@ -42,7 +42,7 @@ ON CONFLICT (session_id) DO UPDATE SET
 def add(writer: Writer, names: NameTable, changes: Mapping[str, SessionChange], settled: Sequence[SettledIn]) -> None:
     """Adds what was sent and what happened, and what the consumers settled."""
     total = dict(changes)
-    texts = names.texts(writer, (number for one in settled for number in (one.session, one.consumer)))
+    texts = names.texts(writer, (number for delivery in settled for number in (delivery.session, delivery.consumer)))
     for delivery in settled:
         change = total.setdefault(texts[delivery.session], SessionChange())
         change.errors += delivery.burials

@@ -26,16 +26,16 @@ def command(
     """
     checked = [self_check(handler) for handler in find_module(target).handlers]
     if as_json:
-        emit_json([{**_told(one), "kept": one.kept} for one in checked])
+        emit_json([{**_told(check), "kept": check.kept} for check in checked])
     else:
-        for one in checked:
-            _show(one)
-    return 0 if all(one.kept for one in checked) else 1
+        for check in checked:
+            _show(check)
+    return 0 if all(check.kept for check in checked) else 1
 
 
 def _told(checked: SelfCheck) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(checked)
-    return told
+    fields: dict[str, Any] = msgspec.to_builtins(checked)
+    return fields
 
 
 def _show(checked: SelfCheck) -> None:

@@ -46,8 +46,8 @@ def command(
     emit(clean(f"{declared.module} {done.release.version} {done.release.digest[:12]} {_told(done)}"))
     for broken in done.broken:
         say(f"Note: {f'it waits for {broken.partner}: ' if done.pending else ''}{broken.sentence}")
-    for one in done.lost:
-        say(f"Note: nothing asks for it, but it is not kept: {one.sentence}")
+    for breach in done.lost:
+        say(f"Note: nothing asks for it, but it is not kept: {breach.sentence}")
 
 
 def _told(done: Registration) -> str:

@@ -38,5 +38,5 @@ def command(
     if as_json:
         emit_json(retired)
         return
-    for one in retired:
-        emit(clean(f"{module} {one.version} {one.digest[:12]} retired"))
+    for release in retired:
+        emit(clean(f"{module} {release.version} {release.digest[:12]} retired"))

@@ -48,7 +48,7 @@ def command(
         if standing is None:
             raise UnknownModule(module, client.run(registry.names(keys)))
         releases = standing.record.releases
-        contracts = client.run(registry.contracts_of(keys, [(module, one.digest) for one in releases]))
+        contracts = client.run(registry.contracts_of(keys, [(module, release.digest) for release in releases]))
         history = client.run(changes.history(keys, module, limit=_HISTORY))
     if as_json:
         emit_json(_as_document(standing, contracts, history))
@@ -57,9 +57,12 @@ def command(
     for release in offered:
         for line in _about(standing, release, contracts.get(release.digest)):
             emit(line)
-    others = [one for one in releases if one not in offered]
+    others = [release for release in releases if release not in offered]
     if others:
-        emit_table(["version", "digest", "state"], [[one.version, one.digest[:12], one.state] for one in others])
+        emit_table(
+            ["version", "digest", "state"],
+            [[release.version, release.digest[:12], release.state] for release in others],
+        )
         emit("")
     columns: Columns = [Column("when", "whole"), "what", "version", "by", Column("note", "wrap", least=20)]
     when = formats.moments([change.at_us for change in history])
@@ -75,17 +78,17 @@ def _as_document(standing: Standing, contracts: dict[str, Contract], history: li
         **(msgspec.to_builtins(declared) if declared else {"module": standing.module}),
         "version": declared.version if declared else None,
         "versions": [
-            {**msgspec.to_builtins(one), "state": one.state, "contract": contracts.get(one.digest)}
-            for one in standing.record.releases
+            {**msgspec.to_builtins(release), "state": release.state, "contract": contracts.get(release.digest)}
+            for release in standing.record.releases
         ],
-        "offered": [one.digest for one in standing.offered()],
+        "offered": [release.digest for release in standing.offered()],
         "instances": standing.instances,
         "history": history,
     }
 
 
 def _about(standing: Standing, release: Release, declared: Contract | None) -> Iterator[str]:
-    own = [one.state for one in standing.instances if one.digest == release.digest]
+    own = [instance.state for instance in standing.instances if instance.digest == release.digest]
     yield clean(f"{standing.module} {release.version} ({release.digest[:12]}), instances: {counted(own)}")
     if declared is None:
         yield "  its contract cannot be read: start it again"

@@ -64,7 +64,7 @@ def as_document(module: Standing) -> dict[str, Any]:
         "versions": [
             {"accepts": {}, "state": "live", **msgspec.to_builtins(release)} for release in module.record.releases
         ],
-        "instances": {one.name: msgspec.to_builtins(one) for one in module.instances},
+        "instances": {instance.name: msgspec.to_builtins(instance) for instance in module.instances},
     }
 
 
@@ -76,7 +76,7 @@ def counted(states: Sequence[str]) -> str:
 def _shown(module: Standing) -> list[Release]:
     """The newest first; a module whose every version is retired is one line."""
     active = [release for release in module.record.releases if release.state != "retired"]
-    return sorted(active or module.record.releases[-1:], key=lambda one: one.rank, reverse=True)
+    return sorted(active or module.record.releases[-1:], key=lambda release: release.rank, reverse=True)
 
 
 def _unreadable_cells(contract: UnreadableContract) -> list[object]:
@@ -88,17 +88,18 @@ def _cells(module: Standing, release: Release, now_ms: int) -> list[object]:
     # What does not say what it runs is counted with the current version.
     current = module.current
     own = [
-        one
-        for one in module.instances
-        if one.digest == release.digest or (not one.digest and current is not None and current.digest == release.digest)
+        instance
+        for instance in module.instances
+        if instance.digest == release.digest
+        or (not instance.digest and current is not None and current.digest == release.digest)
     ]
-    latest = max((one.beat_ms for one in own), default=None)
+    latest = max((instance.beat_ms for instance in own), default=None)
     return [
         module.module,
         release.version,
         release.state,
         ", ".join(sorted(release.accepts)),
         ", ".join(sorted(f"{sent.type} -> {sent.target or 'any'}" for sent in release.produces)),
-        counted([one.state for one in own]),
+        counted([instance.state for instance in own]),
         "-" if latest is None else f"{formats.span(max(0, now_ms - latest) / 1000)} ago",
     ]

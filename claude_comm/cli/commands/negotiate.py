@@ -55,7 +55,11 @@ def command(
         for agreements in found:
             for agreement in agreements:
                 _show(agreement)
-    chosen = [next((one for one in agreements if one.fits), agreements[0]) for agreements in found if agreements]
+    chosen = [
+        next((agreement for agreement in agreements if agreement.fits), agreements[0])
+        for agreements in found
+        if agreements
+    ]
     return verdicts.worst({agreement.verdict.answer for agreement in chosen})
 
 
@@ -67,7 +71,10 @@ def _negotiate(client: Client, settings: Settings, producer: str, consumer: str,
         for produced in contract.produces:
             if produced.target in ("", consumer) and type in ("", produced.type):
                 asked = client.run(negotiate.questions(keys, producer, consumer, produced.type, produced.schema))
-                found += [[negotiate.ask(client, settings, one) for one in about] for about in asked.readers.values()]
+                found += [
+                    [negotiate.ask(client, settings, question) for question in about]
+                    for about in asked.readers.values()
+                ]
     if not found:
         what = f"{type!r} messages" if type else "messages"
         raise NotFound(

@@ -69,7 +69,7 @@ def command(
 def _show(detail: SessionDetail) -> None:
     summary = detail.summary
     counts = f"{summary.messages:,}, {summary.failed:,} failed, {summary.pending:,} pending"
-    reasons = [f"{one.module}: {one.reason}" for one in detail.members if one.reason]
+    reasons = [f"{member.module}: {member.reason}" for member in detail.members if member.reason]
     emit_fields(
         {
             "session": summary.session,

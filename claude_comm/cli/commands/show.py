@@ -40,7 +40,7 @@ def command(
         deliveries = queries.deliveries(database, row)
         adapted = adaptations.of_message(database, row.id, row.source)
     if as_json:
-        applied = " ".join(f"{one.consumer}={one.adapter}" for one in adapted)
+        applied = " ".join(f"{adaptation.consumer}={adaptation.adapter}" for adaptation in adapted)
         emit_json(cloudevent(row.envelope, row.timestamp, number=row.number, status=row.status, adapters=applied))
         return
     emit_fields(_fields(row))
@@ -49,9 +49,9 @@ def command(
         emit_table(
             ["consumer", "status", *numbers("attempts", "latency"), Column("reason", "wrap")], map(_cells, deliveries)
         )
-    for one in adapted:
+    for adaptation in adapted:
         emit("")
-        emit_fields(_adapted(row, one))
+        emit_fields(_adapted(row, adaptation))
 
 
 def _fields(row: MessageRow) -> dict[str, object]:

@@ -67,7 +67,7 @@ class Passing:
         if way.here.carry:
             result = form = route.carried(way.here, json_form(envelope.payload()), form)
         value = _Value(result, form)
-        yield from self._send([self._message(envelope, each, value) for each in route.onward(way, form)])
+        yield from self._send([self._message(envelope, leg, value) for leg in route.onward(way, form)])
 
     def failure(self, envelope: Envelope, why: Why, error: BaseException | None) -> Operation[None]:
         """Tells the collector that a step has given up, and the joins on the way; what an optional step cannot handle
@@ -84,8 +84,8 @@ class Passing:
             else:
                 return
         notice = self._notice(envelope, way, why, error)
-        told = [self._message(envelope, each, _NOTHING) for each in route.failed(way)]
-        yield from self._send([notice, *told])
+        failures = [self._message(envelope, leg, _NOTHING) for leg in route.failed(way)]
+        yield from self._send([notice, *failures])
 
     def is_part(self, envelope: Envelope) -> bool:
         """Whether a message is a part of what its step joins. Raises DecodeError for a route that cannot be read."""
@@ -115,7 +115,7 @@ class Passing:
         )
         if outcome in ("failed", "skipped"):
             onward = route.failed(way) if outcome == "failed" else route.skipped(way)
-            yield from self._send([self._message(envelope, each, _NOTHING) for each in onward])
+            yield from self._send([self._message(envelope, leg, _NOTHING) for leg in onward])
             return "ack"
         return "large" if outcome == "large" else "ended"
 

@@ -178,11 +178,15 @@ class Runner:
             accepts=sorted(declared.accepts),
         )
         if done.broken:
-            self.log.warning("contract.unfit", version=declared.version, why=[one.sentence for one in done.broken])
+            self.log.warning(
+                "contract.unfit", version=declared.version, why=[breach.sentence for breach in done.broken]
+            )
         if done.pending:
             self._await_approval(done.release)
         if done.lost:
-            self.log.warning("contract.breaks", version=declared.version, lost=[one.sentence for one in done.lost])
+            self.log.warning(
+                "contract.breaks", version=declared.version, lost=[breach.sentence for breach in done.lost]
+            )
 
     def _await_approval(self, release: Release) -> None:
         """Waits until each partner that this version breaks has approved it, or the module is stopped."""

@@ -149,10 +149,10 @@ class Run:
         try:
             form = json_form(value)
             first = onward(self._whole, form)
-            for each in first:
-                if not self._admits(number, each, form):
+            for leg in first:
+                if not self._admits(number, leg, form):
                     return []
-            return [self._post(number, each, form) for each in first]
+            return [self._post(number, leg, form) for leg in first]
         except EnvelopeError as error:
             self.tally.refused(number, "", str(error), "")
             return []
@@ -227,7 +227,11 @@ class Run:
             self._touch_at = now + _TOUCH_S
         if now >= self._look_at:
             everyone = self._client.run(registry.everyone(self._keys, now_ms=micros() // 1000))
-            alive = {each.module for each in everyone.modules if any(one.state == "up" for one in each.instances)}
+            alive = {
+                module.module
+                for module in everyone.modules
+                if any(instance.state == "up" for instance in module.instances)
+            }
             self.nobody_runs = sorted({leg.target for leg in self._steps()} - alive)
             self._look_at = now + _LOOK_S
 

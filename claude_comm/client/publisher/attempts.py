@@ -104,7 +104,7 @@ class Attempts:
         within_ms = max(int((until - time.monotonic()) * 1000), 1)
         outcomes = yield from replies.ask(self._keys, posts, unannounced, within_ms=min(within_ms, REPLY_WITHIN_MS))
         self._note_announced(unannounced)
-        if isinstance(outcomes[0], TransportError) and all(isinstance(each, TransportError) for each in outcomes):
+        if isinstance(outcomes[0], TransportError) and all(isinstance(outcome, TransportError) for outcome in outcomes):
             raise outcomes[0]
         return outcomes
 

@@ -121,10 +121,10 @@ def settle(
             continue
         found[reader] = agreements.require_one(answers)
     if asked.whole is None:
-        (one,) = found.values()
-        return one
+        (sole,) = found.values()
+        return sole
     keys = Keys(settings.namespace)
-    whole = msgspec.structs.replace(asked.whole, readers={reader: one.id for reader, one in found.items()})
+    whole = msgspec.structs.replace(asked.whole, readers={reader: part.id for reader, part in found.items()})
     agreement, pair = client.run(stored.known(keys, whole))
     if agreement is None or not agreement.fits or not stored.is_current(pair, agreement):
         proof = Answer(verdict=Compatible(proof="every module that reads it"))
@@ -174,7 +174,7 @@ def _release_of(keys: Keys, producer: str, target: str, type: str, schema: Schem
         return None
     ours = schema_digest(schema)
     for release in record.live():
-        if any(one.type == type and one.schema == ours and one.target in ("", target) for one in release.produces):
+        if any(sent.type == type and sent.schema == ours and sent.target in ("", target) for sent in release.produces):
             return release
     return None
 

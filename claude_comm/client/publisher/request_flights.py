@@ -87,26 +87,26 @@ class Flights:
             slots = list(self._waiting)
             self._waiting.clear()
         try:
-            outcomes = self._send([each.post for each in slots], slot.until)
+            outcomes = self._send([other.post for other in slots], slot.until)
         except TransportError as error:
             self._failed(slot, slots, error)
         except BaseException:  # this thread was interrupted: what it carried is left to the others
-            self._put_back([each for each in slots if each is not slot])
+            self._put_back([other for other in slots if other is not slot])
             raise
         else:
-            for each, outcome in zip(slots, outcomes, strict=True):
+            for other, outcome in zip(slots, outcomes, strict=True):
                 if isinstance(outcome, TransportError):
-                    each.fail(outcome)
+                    other.fail(outcome)
         self._hand_on(slot)
 
     def _failed(self, slot: Slot, slots: Sequence[Slot], error: TransportError) -> None:
         """The sender's own deadline is not that of the others."""
         hasty = slot.until - time.monotonic() < _HASTE_S
-        left = [each for each in slots if hasty and each.until > slot.until]
+        left = [other for other in slots if hasty and other.until > slot.until]
         self._put_back(left)
-        for each in slots:
-            if each not in left:
-                each.fail(error)
+        for other in slots:
+            if other not in left:
+                other.fail(error)
 
     def _put_back(self, slots: Sequence[Slot]) -> None:
         with self._lock:

@@ -141,12 +141,12 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Wei
 def fits(side: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate`, within its bounds."""
     sides = [side] if side.written is None else [side, side.written]
-    for each in sides:
-        cost = cost_of(each.document, candidate, tick)
-        if cost is None or cost.evaluations > MAX_FAST or not scannable(each.document, candidate, tick):
+    for form in sides:
+        cost = cost_of(form.document, candidate, tick)
+        if cost is None or cost.evaluations > MAX_FAST or not scannable(form.document, candidate, tick):
             return False
     try:
-        return all(each.rust.is_valid(candidate) for each in sides)
+        return all(form.rust.is_valid(candidate) for form in sides)
     except ValueError:
         return False
 

@@ -86,10 +86,10 @@ def rendered(schema: Json, dialect: Dialect) -> tuple[Json, Keywords | None]:
             schema = _changed(schema, change)
     # What an embedded schema of an old dialect says by `dependencies` counts; no proof ever judges such a document.
     ignored = not keywords.known("dependencies", dialect) and "dependencies" in causes and not _embeds(schema)
-    told: Keywords = {"dependencies": _SaysNothing} if ignored else {}
+    silenced: Keywords = {"dependencies": _SaysNothing} if ignored else {}
     if "lists" in causes:
-        told[LISTED] = _LookedUp
-    return schema, told or None
+        silenced[LISTED] = _LookedUp
+    return schema, silenced or None
 
 
 def has_long_lists(schema: Json, size: Measure) -> bool:

@@ -146,9 +146,11 @@ def compiled(
     # A schema that was seen to compile has short patterns alone, each of which compiled on its own.
     size = PATTERN_BYTES if sure or _patterns(schema) <= FEW_PATTERNS else MANY_PATTERNS_BYTES
     options = _linear(size) if patterns == "linear" else _backtracking(size)
-    schema, told = (schema, None) if sure else rendered(schema, dialect)
+    schema, own_keywords = (schema, None) if sure else rendered(schema, dialect)
     try:
-        return _CLASSES[dialect](schema, validate_formats=False, offline=True, pattern_options=options, keywords=told)
+        return _CLASSES[dialect](
+            schema, validate_formats=False, offline=True, pattern_options=options, keywords=own_keywords
+        )
     except jsonschema_rs.ValidationError as error:
         raise SchemaError(_malformed(error), path=pointer(error.instance_path)) from None
     except jsonschema_rs.ReferencingError as error:
