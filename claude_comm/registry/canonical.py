@@ -24,7 +24,6 @@ from claude_comm.schema.verdict import Json
 # What changes nothing for a program.
 _WORDS = frozenset(("$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"))
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_DEFINITIONS = ("$defs", "definitions")
 # A schema with one of these may be referred to in other ways than by the place of a definition.
 _NAMED = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$recursiveAnchor"))
 _DIGEST_CHARACTERS = 16
@@ -58,7 +57,9 @@ def _names(schema: Json) -> dict[str, str] | None:
     schema may have other names, so that nothing may be moved."""
     if not isinstance(schema, dict):
         return {}
-    places = {f"#/{word}/{escape(name)}": item for word in _DEFINITIONS for name, item in _held(schema, word).items()}
+    places = {
+        f"#/{word}/{escape(name)}": item for word in keywords.DEFINITIONS for name, item in _held(schema, word).items()
+    }
     names: dict[str, str] = {}
     below: list[tuple[Json, keywords.Holds, bool]] = []
     below.append((schema, "schema", True))
@@ -67,7 +68,7 @@ def _names(schema: Json) -> dict[str, str] | None:
         if isinstance(part, dict) and holds == "unknown" and "$ref" in part:
             return None
         if isinstance(part, dict) and holds == "schema":
-            if _NAMED & part.keys() or (not at_root and any(word in part for word in _DEFINITIONS)):
+            if _NAMED & part.keys() or (not at_root and any(word in part for word in keywords.DEFINITIONS)):
                 return None
             reference = part.get("$ref")
             if isinstance(reference, str) and reference != "#" and reference not in names:
@@ -76,7 +77,7 @@ def _names(schema: Json) -> dict[str, str] | None:
                 names[reference] = f"#/$defs/d{len(names)}"
                 below.append((places[reference], "schema", False))
         for step, item, kind in sorted(keywords.inside(part, holds), key=lambda member: member[0], reverse=True):
-            if kind != "data" and not (holds == "schema" and step in _DEFINITIONS):
+            if kind != "data" and not (holds == "schema" and step in keywords.DEFINITIONS):
                 below.append((item, kind, False))
     return names
 
@@ -93,7 +94,7 @@ def _canonical(schema: Json, names: dict[str, str] | None, at_root: bool = True)
     for keyword, value in schema.items():
         if keyword in _WORDS or (keyword == "$schema" and str(value).rstrip("#") == _DIALECT):
             continue
-        if names is not None and keyword in _DEFINITIONS:
+        if names is not None and keyword in keywords.DEFINITIONS:
             continue
         out[keyword] = value
         if keyword in keywords.TABLE:
@@ -110,7 +111,7 @@ def _canonical(schema: Json, names: dict[str, str] | None, at_root: bool = True)
     if at_root and names:
         out["$defs"] = {
             names[place].rpartition("/")[2]: _canonical(item, names, False)
-            for word in _DEFINITIONS
+            for word in keywords.DEFINITIONS
             for name, item in _held(schema, word).items()
             if (place := f"#/{word}/{escape(name)}") in names
         }

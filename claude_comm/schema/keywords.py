@@ -150,6 +150,7 @@ def names(chosen: Callable[[Keyword], bool]) -> tuple[str, ...]:
 
 # Columns that more than one file asks for.
 REFERENCES = frozenset(names(lambda row: row.role == "reference"))
+DEFINITIONS = names(lambda row: row.role == "definitions")
 # Lists of alternatives; and of schemas of which one at least, or exactly one, is to hold.
 IN_PLACE_LISTS = names(lambda row: row.applies == "in place" and row.holds == "list")
 IN_PLACE = frozenset(names(lambda row: row.applies == "in place"))

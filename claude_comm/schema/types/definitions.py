@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from claude_comm.schema import keywords
+
 Schema = dict[str, Any]
 _PREFIX = "#/$defs/"
 
@@ -58,37 +60,18 @@ def _plain(name: str) -> str:
     return "".join(char if char.isalnum() or char == "_" else "_" for char in name).strip("_") or "type"
 
 
-# What holds values and no schemas; and what holds schemas by names that are no keywords.
-_VALUES = frozenset(("const", "enum", "default", "examples", "required"))
-_NAMED = frozenset(("properties", "patternProperties"))
-
-
 def _referred(schema: Any) -> Iterator[str]:
-    if isinstance(schema, list):
-        for item in schema:
-            yield from _referred(item)
-    elif isinstance(schema, dict):
-        for keyword, value in schema.items():
-            if keyword == "$ref":
-                yield value.removeprefix(_PREFIX)
-            elif keyword in _NAMED:
-                yield from _referred(list(value.values()))
-            elif keyword not in _VALUES:
-                yield from _referred(value)
+    return (part["$ref"].removeprefix(_PREFIX) for part in keywords.schemas(schema) if "$ref" in part)
 
 
 def _written_out(schema: Any, schemas: dict[str, Schema], kept: set[str]) -> Any:
     """A copy in which a reference to what is not kept is what it refers to."""
-    if isinstance(schema, list):
-        return [_written_out(item, schemas, kept) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    found: Schema = {}
+    whole: Schema = {}
     for keyword, value in schema.items():
         if keyword == "$ref" and value.removeprefix(_PREFIX) not in kept:
-            found |= _written_out(schemas[value.removeprefix(_PREFIX)], schemas, kept)
-        elif keyword in _NAMED:
-            found[keyword] = {name: _written_out(item, schemas, kept) for name, item in value.items()}
+            whole |= _written_out(schemas[value.removeprefix(_PREFIX)], schemas, kept)
         else:
-            found[keyword] = value if keyword in _VALUES else _written_out(value, schemas, kept)
-    return found
+            whole[keyword] = keywords.mapped(keyword, value, lambda part: _written_out(part, schemas, kept))
+    return whole
