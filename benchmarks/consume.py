@@ -11,7 +11,7 @@ import redis
 
 from benchmarks.actors import Actor, Spec, actors, installed
 from benchmarks.place import Place, place
-from benchmarks.side_by_side import Result, rates, rounds
+from benchmarks.side_by_side import Result, processor, rates, rounds
 
 ROUNDS = 15
 _BARE, _OURS, _FAST = (f"benchmarks.peers.{name}" for name in ("bare", "ours", "fast_stream"))
@@ -29,6 +29,10 @@ class Pair(NamedTuple):
         return Spec(f"{self.consumer.name} (filler)", self.fill, self.words, self.consumer.needs)
 
 
+def _filled(kind: str) -> tuple[str, tuple[str, ...]]:
+    return f"{_OURS}:fill", (f"module-{kind}",)
+
+
 PAIRS = (
     Pair(Spec("redis-py without a framework", f"{_BARE}:consume"), f"{_BARE}:fill", ("bare-in",)),
     Pair(Spec("raw socket with hiredis packing", f"{_BARE}:consume_raw"), f"{_BARE}:fill", ("raw-in",)),
@@ -37,6 +41,10 @@ PAIRS = (
     Pair(Spec("claude-comm AsyncConsumer(batch=500)", f"{_OURS}:consume_async"), f"{_OURS}:fill", ("async-reader",)),
     Pair(Spec("claude-comm Module", f"{_OURS}:consume_module"), f"{_OURS}:fill", ("module",)),
     Pair(Spec("NATS JetStream", f"{_NATS}:consume", needs="nats"), f"{_NATS}:fill"),
+    *(
+        Pair(Spec(f"claude-comm Module, {kind}", f"{_OURS}:consume_module", (f"module-{kind}", kind)), *_filled(kind))
+        for kind in ("validated", "dedup", "async")
+    ),
     Pair(
         Spec("FastStream, batched", f"{_FAST}:consume_batched", needs="faststream"),
         *(f"{_FAST}:fill", ("fs-batched",)),
@@ -61,11 +69,17 @@ def main() -> list[Result]:
                 for pair in pairs
             }
             seconds = rounds(ways, ROUNDS)
+            # Without the first round, which does not count, and what the process took to be ready.
+            spent = {name: actor.spent_s[-ROUNDS:] for name, actor in reading.items()}
+    counts = {pair.consumer.name: pair.consumer.count for pair in pairs}
     note = (
         "200-byte payloads, durable, decoded and handed to a Python handler one by one, all acked. "
         "A framework that starts anew for each round is timed from its first message."
     )
-    return [rates("Consume", seconds, {pair.consumer.name: pair.consumer.count for pair in pairs}, note=note)]
+    return [
+        rates("Consume", seconds, counts, note=note),
+        processor("Consume: processor time of the client", spent, counts, note=f"{note} A module's start is in it."),
+    ]
 
 
 def _round(filler: Actor, consumer: Actor, where: Place) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,12 +30,17 @@ def write(results: Sequence[Result], *, folder: Path = FOLDER) -> list[Path]:
     folder.mkdir(exist_ok=True)
     written = []
     for result in results:
-        path = folder / f"{result.title.split(',')[0].lower().replace(' ', '-')}.md"
+        path = folder / f"{_slug(result.title)}.md"
         path.write_text(f"{table(result)}\n{machine()}\n", encoding="utf-8")
         written.append(path)
         if importlib.util.find_spec("matplotlib") is not None:
             written.append(_plot(result, path.with_suffix(".svg")))
     return written
+
+
+def _slug(title: str) -> str:
+    """A file's name: two results with one would be one file."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def machine() -> str:

@@ -23,12 +23,17 @@ _CONSUMER = "claude-comm Consumer(batch=500)"
 _P50, _P99 = "Latency p50, one way", "Latency p99, one way"
 _NATS_PUBLISH = "NATS JetStream publish_async"
 TARGETS = (
-    Target("Publish", "claude-comm publish_many", "redis-py, pipelines of 500", 1.5),
+    Target("Publish", "claude-comm publish_many", "redis-py, pipelines of 500", 2.2),
     Target("Publish", "claude-comm publish_many", _NATS_PUBLISH, 4),
-    Target("Publish", "claude-comm publish_many, validated under an agreement", "redis-py, pipelines of 500", 1),
+    Target("Publish", "claude-comm publish_many, validated under an agreement", "redis-py, pipelines of 500", 2.2),
     Target("Publish", _TASKS, _NATS_PUBLISH, 3),
-    Target("Consume", _CONSUMER, "redis-py without a framework", 0.8),
-    Target("Consume", "claude-comm Module", "redis-py without a framework", 0.8),
+    Target("Publish", _TASKS, "redis-py, pipelines of 500", 1.5),
+    Target("Consume", _CONSUMER, "redis-py without a framework", 1.2),
+    Target("Consume", "claude-comm Module", "redis-py without a framework", 1.2),
+    *(
+        Target("Consume", f"claude-comm Module, {kind}", "redis-py without a framework", 0.9)
+        for kind in ("validated", "dedup", "async")
+    ),
     Target("Consume", _CONSUMER, "NATS JetStream", 3),
     Target("Consume", _CONSUMER, "FastStream, batched", 3),
     Target("Consume", "claude-comm Module", "NATS JetStream", 3),
@@ -36,7 +41,10 @@ TARGETS = (
     Target("Publish", "claude-comm publish_many, $ref and enum, validated", "redis-py, pipelines of 500", 2.2),
     Target("Publish", "claude-comm publish_soon", "redis-py, pipelines of 500", 1.5),
     Target("Publish, 50 KB", "claude-comm publish_many", "redis-py, pipelines of 500", 1.1),
-    Target("Requests at once", "claude-comm request, from tasks", "core NATS, from tasks", 0.9),
+    *(
+        Target("Requests at once", f"claude-comm request, from {whom}", "core NATS, from tasks", 0.9)
+        for whom in ("tasks", "threads")
+    ),
     Target(_P50, "claude-comm, a topic", "claude-comm", 2, "at most"),
     Target(_P50, "claude-comm", "walrus", 1.2, "at most"),
     Target(_P99, "claude-comm", "NATS JetStream", 1, "at most"),

@@ -12,6 +12,7 @@ from benchmarks.actors import Act
 from benchmarks.messages import PAUSE_S, SCHEMA, SHAPE, SIZE_BYTES, Handler, paced, payload, payloads, shaped
 from benchmarks.place import Place
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Module, Publisher
+from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.context import Context
 from claude_comm.ops import registration
 from claude_comm.registry.contracts import contract
@@ -132,14 +133,16 @@ def consume_async(place: Place) -> Iterator[Act]:
 
 
 @contextmanager
-def consume_module(place: Place) -> Iterator[Act]:
-    """A module with a typed handler; timed from its first message, because it starts anew for each round."""
+def consume_module(place: Place, name: str = "module", kind: str = "plain") -> Iterator[Act]:
+    """A module with a typed handler; timed from its first message, because it starts anew for each round.
+
+    `kind` is `plain`, `validated` (by a JSON Schema), `dedup` (no copy is handled twice) or `async`.
+    """
 
     def act(count: int) -> float:
         handler, seconds = Handler(), 0.0
-        module = Module("module", settings=place.settings())
+        module = Module(name, settings=place.settings(), dedup=count if kind == "dedup" else 0)
 
-        @module.handles()
         def handle(data: dict[str, Any], context: Context) -> None:
             nonlocal seconds
             handler(data)
@@ -147,6 +150,15 @@ def consume_module(place: Place) -> Iterator[Act]:
                 seconds = handler.seconds()
                 context.stop()
 
+        async def handle_async(data: dict[str, Any], context: AsyncContext) -> None:
+            nonlocal seconds
+            handler(data)
+            if handler.count == count:
+                seconds = handler.seconds()
+                context.stop()
+
+        register = module.handles(accepts=SCHEMA) if kind == "validated" else module.handles()
+        register(handle_async if kind == "async" else handle)  # type: ignore[type-var]
         module.run()
         return seconds
 

@@ -171,12 +171,13 @@ class Batcher:
         """Queues the message for a background thread; returns the future of its id. Raises PublisherClosed."""
         if self._closed:
             raise PublisherClosed
-        if self._queue.full():
-            if self._queue.on_full == "wait":
-                self.flush(until_below=self._queue.max_bytes)
+        queue = self._queue
+        if queue.waiting_bytes >= queue.max_bytes:
+            if queue.on_full == "wait":
+                self.flush(until_below=queue.max_bytes)
             else:
                 with self._lock:
-                    self._queue.make_room()
+                    queue.make_room()
         future = self._put(id_, post)
         if self._thread is None:
             self._start()

@@ -22,20 +22,24 @@ class Promise(Future[str]):
     # It may be asked for in a signal handler on the very thread that has it.
     _making: ClassVar[Any] = threading.RLock()
 
+    # What it is before anything has happened is the class's: to make one is to make an empty object.
+    _made: threading.Condition | None = None
+    _state: str = PENDING
+    _result: str | None = None
+    _exception: BaseException | None = None
+    _waiters: list[Any]
+    _done_callbacks: list[Any]
+
     def __init__(self) -> None:
-        # As there, but for the condition.
-        self._made: threading.Condition | None = None
-        self._state = PENDING
-        self._result: str | None = None
-        self._exception: BaseException | None = None
-        self._waiters = []
-        self._done_callbacks: list[Any] = []
+        """Not that of the class above, which makes all of it."""
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]
+        """Whoever waits or adds a callback takes this first."""
         if self._made is None:
             with self._making:
                 if self._made is None:
+                    self._waiters, self._done_callbacks = [], []
                     self._made = threading.Condition()
         return self._made
 
