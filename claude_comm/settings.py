@@ -17,6 +17,7 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_PROJECTION_KEEP_S` | `projection_keep_s` | how long a message stays in the projection; 0: for ever |
 | `CLAUDE_COMM_PROJECTION_MAX_BYTES` | `projection_max_bytes` | how much the projection's rows may take; 0: any |
 | `CLAUDE_COMM_PROJECTION_PAYLOAD_BYTES` | `projection_payload_bytes` | largest payload stored; else a digest |
+| `CLAUDE_COMM_BLOB_STORE` | `blob_store` | the folder for large payloads; empty: `blobs` in the home folder |
 | `CLAUDE_COMM_SIGNING` | `signing` | off, warn or require: how signatures of messages are treated |
 | `CLAUDE_COMM_KEY_FILE` | `key_file` | the private key to sign with; empty: the module's in the home folder |
 | `CLAUDE_COMM_ADMIN_PUBLIC_KEY` | `admin_public_key` | who signs the keyring; empty: the admin's key in the home |
@@ -85,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     projection_keep_s: float = 0.0
     projection_max_bytes: int = 0
     projection_payload_bytes: int = 1024 * 1024
+    blob_store: str = ""
     signing: Signing = "off"
     key_file: str = ""
     admin_public_key: str = ""

@@ -12,17 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from claude_comm.blobs.manifest import CHUNK_BYTES, Manifest, digest_of, manifest_of
+from claude_comm.blobs.manifest import CHUNK_BYTES, OCTETS, Manifest, digest_of, manifest_of
 from claude_comm.blobs.store import ChunkStore
-from claude_comm.envelope import MSGPACK
-from claude_comm.errors import ConfigurationError, StoreError
+from claude_comm.errors import ConfigurationError, DecodeError, StoreError
 
 # What was moved, and the whole, in bytes.
 Progress = Callable[[int, int], object]
-OCTETS = "application/octet-stream"
 
 
-def put_bytes(store: ChunkStore, payload: bytes | memoryview, *, content_type: str = MSGPACK) -> Manifest:
+def put_bytes(store: ChunkStore, payload: bytes | memoryview, *, content_type: str = OCTETS) -> Manifest:
     """Puts a payload that is in memory, without another copy of it. Raises StoreError."""
     view = memoryview(payload).cast("B")
     parts = [view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES)]
@@ -62,6 +60,9 @@ class Blob:
     asked for, and every chunk is checked when it is."""
 
     def __init__(self, manifest: Manifest, store: ChunkStore) -> None:
+        """Raises DecodeError for a manifest that contradicts itself."""
+        if not manifest.whole:
+            raise DecodeError("the manifest of a large payload names another number of chunks than its size asks for.")
         self.manifest = manifest
         self._store = store
 

@@ -94,6 +94,14 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("acl", "Print, or set, the narrowest access rules with which a module or a worker works."),
         CommandEntry("module revoke", "Revoke a key: what it signs from now on counts for nothing."),
     ),
+    "Large payloads": (
+        CommandEntry("blobs list", "Say how many chunks of large payloads the store has, and how much they take."),
+        CommandEntry("blobs verify", "Read every chunk of large payloads, and name those that were changed."),
+        CommandEntry(
+            "blobs prune",
+            "Put chunks of large payloads aside that nobody has put lately; they are removed a day later.",
+        ),
+    ),
     "Running": (
         CommandEntry("up", "Start the private server and the workers."),
         CommandEntry("down", "Stop the workers, then the private server."),
@@ -118,6 +126,7 @@ GROUPS = {
     "projection": "Verify, rebuild, prune, back up and export the projection.",
     "module": "Show, register, import, scaffold, check and retire the contracts of modules; add and revoke their keys.",
     "export": "Write what is registered in the formats of AsyncAPI, JSON Schema, A2A and CloudEvents.",
+    "blobs": "List, verify and prune the chunks of large payloads.",
     "contract": "Approve pending versions of contracts.",
     "dead": "List, show, check, redrive and purge buried messages.",
     "schema": "Explain, infer, compare and adapt schemas.",

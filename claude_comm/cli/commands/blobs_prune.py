@@ -1,0 +1,44 @@
+"""The command `blobs prune`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from claude_comm.blobs import BlobStore
+from claude_comm.cli import durations
+from claude_comm.cli.options import AsJson
+from claude_comm.terminal import formats
+from claude_comm.terminal.output import emit, emit_json
+
+_DAY_S = 86_400
+
+
+def command(
+    older: Annotated[
+        str, typer.Option("--older-than", metavar="TIME", help="Chunks that nobody has put since then, such as 30d.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put chunks of large payloads aside that nobody has put lately; they are removed a day later.
+
+    Messages may still name them: choose a time longer than messages wait. A chunk that is asked for within the day
+    comes back. Each run removes what earlier runs put aside, and what a killed writer left half-written.
+    """
+    store, now = BlobStore().store, time.time()
+    before = now - durations.seconds(older)
+    old = [chunk for chunk in store.chunks() if chunk.at < before]
+    removed = 0
+    if not dry_run:
+        for chunk in old:
+            store.discard(chunk.digest)
+        removed = store.empty_trash(now - _DAY_S)
+    taken = sum(chunk.size for chunk in old)
+    if as_json:
+        emit_json({"put_aside": len(old), "bytes": taken, "removed": removed, "dry_run": dry_run})
+    else:
+        said = "would be put aside" if dry_run else f"put aside, {removed:,} removed"
+        emit(f"{len(old):,} chunks ({formats.size(taken)}) {said}")
