@@ -25,6 +25,8 @@ from claude_comm.store import session_members
 from claude_comm.store.catch_up import CatchUpStep, first_count, step
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.retention import Pruned, prune_step
+from claude_comm.store.shape_marks import marks_of
+from claude_comm.store.shapes import STEP, Folder
 from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
@@ -34,6 +36,8 @@ from workers.program import program
 
 # On a cluster no read waits, so the worker does: doubling from the first to the last while nothing comes.
 FIRST_IDLE_S, LAST_IDLE_S = 0.001, 0.1
+# How often new messages are folded into shapes, while the worker is not behind, and for how long at once.
+FOLD_S, FOLDING_S = 1.0, 0.2
 # How often what is too old, or too much, is looked for.
 PRUNE_S = 10.0
 # How often sessions are looked for whose processes died.
@@ -58,7 +62,8 @@ class Follower:
         self._following = Following(client, self._keys, log)
         self._count = first_count(1)
         self._behind = False
-        self._prune_at = self._sessions_at = 0.0
+        self._prune_at = self._sessions_at = self._fold_at = 0.0
+        self._folder: Folder | None = None
         self._idle_s = FIRST_IDLE_S
         self._reporter = WatermarkReporter(follows=True)
         self._outage = Outage(log, "projection", report)
@@ -112,15 +117,33 @@ class Follower:
         self._following.read(done, database)
         self._rest(done)
         self._reporter.report(self._client, database, self._keys)
+        self._fold(database)
         self._prune(database)
         self._end_sessions(database)
         self._report(done)
+
+    def _fold(self, database: Database) -> None:
+        """Some of the messages that are in no shape yet, if it is time and nothing else waits."""
+        began = time.monotonic()
+        if self._behind or began < self._fold_at:
+            return
+        while self._folded(database) == STEP:
+            if time.monotonic() - began > FOLDING_S:
+                return  # the rest when the streams were looked at
+        self._fold_at = time.monotonic() + FOLD_S
+
+    def _folded(self, database: Database) -> int:
+        if self._folder is None or self._folder.database is not database:
+            self._folder = Folder(database, marks_of(self._client, self._keys))
+        return self._folder.step()
 
     def _prune(self, database: Database) -> None:
         """One short transaction of retention, if it is time; more with each turn while there is more to remove."""
         now, settings = time.monotonic(), self._settings
         if not (settings.projection_keep_s or settings.projection_max_bytes) or now < self._prune_at:
             return
+        if self._folded(database):
+            return  # what goes leaves its shape behind
         before_us = time.time_ns() // 1000 - int(settings.projection_keep_s * 1e6) if settings.projection_keep_s else 0
         removed = prune_step(database, before_us=before_us, max_bytes=settings.projection_max_bytes)
         if removed == Pruned():

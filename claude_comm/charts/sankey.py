@@ -47,7 +47,7 @@ def sankey(flows: Sequence[Flow], *, label: str, unit: axes.Label = axes.count_l
     drawn = [flow for flow in flows if flow.source != flow.target and flow.value > 0]
     if not drawn:
         return svg.figure(width=frame.WIDTH, height=20, label=label, kind="sankey")
-    columns = _ordered(columns_of(drawn), drawn)
+    columns = layered(drawn)
     height = max(_MIN_HEIGHT, _TOP * 2 + _ROW * max(map(len, columns)))
     nodes = _placed(columns, drawn, height)
     bands, leaving, arriving = [], defaultdict[str, float](float), defaultdict[str, float](float)
@@ -75,6 +75,11 @@ def columns_of(flows: Sequence[Flow]) -> list[list[str]]:
     for name in order:
         columns[column[name]].append(name)
     return columns
+
+
+def layered(flows: Sequence[Flow]) -> list[list[str]]:
+    """The columns, each in the order in which little crosses."""
+    return _ordered(columns_of(flows), flows)
 
 
 def _sequence(flows: Sequence[Flow]) -> list[str]:

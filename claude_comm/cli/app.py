@@ -52,6 +52,8 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("export cloudevents", "Write messages as a batch of CloudEvents in JSON."),
         CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
         CommandEntry("negotiate", "Negotiate what one registered module sends to another."),
+        CommandEntry("impact", "Say what breaks if a module registers a new contract."),
+        CommandEntry("graph", "Show the map: which modules send what to whom, and whether it is proved to fit."),
         CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
         CommandEntry("check", "Say whether every message that A allows is accepted by B."),
         CommandEntry("schema explain", "Give the verdict on two schemas in full, for a person."),

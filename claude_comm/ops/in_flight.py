@@ -53,8 +53,8 @@ def through(keys: Keys, module: str, *, now_us: int, max_bytes: int) -> Operatio
     for session in running:
         for envelope in (yield from _in_joins(keys, session)):
             found[envelope.source, envelope.id] = envelope
-    pinned = yield from _pinned(keys, running)
-    return OnTheirWay(running, list(found.values()), pinned)
+    agreed = yield from pinned(keys, running)
+    return OnTheirWay(running, list(found.values()), agreed)
 
 
 def _has_step(session: Session, module: str) -> bool:
@@ -76,8 +76,8 @@ def _of_module(keys: Keys, module: str, max_bytes: int) -> Operation[list[Envelo
     return envelopes
 
 
-def _unsettled(stream: str, group: str) -> Operation[list[bytes]]:
-    delivered, pending = yield from _group(stream, group)
+def _unsettled(stream: str, name: str) -> Operation[list[bytes]]:
+    delivered, pending = yield from group(stream, name)
     first = min([*pending, delivered], key=position) if delivered else "0-0"
     bodies: list[bytes] = []
     after = first if first in pending or not delivered else f"({first}"
@@ -92,7 +92,7 @@ def _unsettled(stream: str, group: str) -> Operation[list[bytes]]:
         after = f"({page[-1][0].decode()}"
 
 
-def _group(stream: str, group: str) -> Operation[tuple[str, set[str]]]:
+def group(stream: str, name: str) -> Operation[tuple[str, set[str]]]:
     """The last entry that the group was handed, empty where there is no group, and what is pending of those before."""
     try:
         groups = yield Command(("XINFO", "GROUPS", stream))
@@ -100,13 +100,13 @@ def _group(stream: str, group: str) -> Operation[tuple[str, set[str]]]:
         if "no such key" not in str(refusal):
             raise
         return "", set()
-    facts = next((group_facts for group_facts in groups if group_facts[b"name"] == group.encode()), None)
+    facts = next((group_facts for group_facts in groups if group_facts[b"name"] == name.encode()), None)
     if facts is None:
         return "", set()
     pending: set[str] = set()
     after = "-"
     while True:
-        rows = yield Command(("XPENDING", stream, group, after, "+", _PAGE))
+        rows = yield Command(("XPENDING", stream, name, after, "+", _PAGE))
         pending |= {row[0].decode() for row in rows}
         if len(rows) < _PAGE:
             return facts[b"last-delivered-id"].decode(), pending
@@ -137,7 +137,8 @@ def _part(session: Session, step: str, module: str, text: str) -> Envelope:
     )
 
 
-def _pinned(keys: Keys, sessions: Sequence[Session]) -> Operation[dict[str, Pinned]]:
+def pinned(keys: Keys, sessions: Sequence[Session]) -> Operation[dict[str, Pinned]]:
+    """The agreements that the routes of these sessions name, by id."""
     wanted = {leg.agreement for session in sessions for leg in session.whole.legs.values() if leg.agreement}
     found = {}
     for id_ in sorted(wanted):

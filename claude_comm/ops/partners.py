@@ -56,7 +56,7 @@ def unread(keys: Keys, declared: Contract, topics: Collection[str] | None = None
             for turn in pair.current:
                 agreement = yield from agreements.find(keys, turn.agreement)
                 if agreement is not None and agreement.fits:
-                    verdict = weigh(_reading(agreement, declared)).verdict
+                    verdict = weigh(reading(agreement, declared)).verdict
                     if not passes(verdict):
                         found.append(BrokenPartner(pair.producer, pair.type, True, verdict))
     return found
@@ -76,7 +76,7 @@ def refused(declared: Contract, hurt: Sequence[BrokenPartner]) -> ContractRefuse
 
 def _weighed(pair: Pair, agreement: Agreement, declared: Contract) -> list[BrokenPartner]:
     sends = pair.consumer == declared.module
-    question = _reading(agreement, declared) if sends else _sending(agreement, declared)
+    question = reading(agreement, declared) if sends else sending(agreement, declared)
     if question is None:
         return []
     verdict = weigh(question).verdict
@@ -85,14 +85,14 @@ def _weighed(pair: Pair, agreement: Agreement, declared: Contract) -> list[Broke
     )
 
 
-def _reading(agreement: Agreement, declared: Contract) -> Question:
+def reading(agreement: Agreement, declared: Contract) -> Question:
     """The question with the new contract as the one that reads."""
     asked, type = agreement.question, agreement.type
     accepted, aliases = declared.accepts.get(type, False), declared.aliases.get(type, {})
     return msgspec.structs.replace(asked, consumer=declared.module, accepted=accepted, aliases=aliases, readers={})
 
 
-def _sending(agreement: Agreement, declared: Contract) -> Question | None:
+def sending(agreement: Agreement, declared: Contract) -> Question | None:
     """The question with the new contract as the one that sends; None where it does not send that any more."""
     asked = agreement.question
     produced = declared.sends(asked.consumer, asked.type)

@@ -107,7 +107,21 @@ def in_flight(messages: Iterable[Envelope], new: Contract, pinned: Mapping[str, 
     )
 
 
-class _Outlook(msgspec.Struct, frozen=True):
+def whole_route(
+    way: Route, door: Mapping[str, Schema], new: Contract, pinned: Mapping[str, Pinned], ask: Ask
+) -> list[Outlook]:
+    """What is to be expected of every step of a pipeline that has to do with the module; `door` are the schemas that
+    inputs were held to before they were sent to the first steps."""
+    agreed = {f"door/{step}": Pinned(schema, schema) for step, schema in door.items()}
+    legs = {
+        name: msgspec.structs.replace(leg, agreement=f"door/{name}") if name in door and not leg.agreement else leg
+        for name, leg in way.legs.items()
+    }
+    prover = _Prover(new, {**agreed, **pinned}, ask)
+    return list(prover.expected(Route(legs, way.texts), from_start=True))
+
+
+class Outlook(msgspec.Struct, frozen=True):
     """What is to be expected of one step."""
 
     status: Status
@@ -121,7 +135,7 @@ class _Prover:
 
     def __init__(self, new: Contract, pinned: Mapping[str, Pinned], ask: Ask) -> None:
         self._new, self._pinned, self._ask = new, pinned, ask
-        self._ahead: dict[tuple[str, ...], list[_Outlook]] = {}
+        self._ahead: dict[tuple[str, ...], list[Outlook]] = {}
         self._validators: dict[str, Validator] = {}
 
     def worst(self, envelope: Envelope) -> Finding | None:
@@ -145,7 +159,7 @@ class _Prover:
             path=worst.path,
         )
 
-    def _of_itself(self, envelope: Envelope, way: Route) -> Iterator[_Outlook]:
+    def _of_itself(self, envelope: Envelope, way: Route) -> Iterator[Outlook]:
         """The message as it lies before the module."""
         here = way.here
         if here.target != self._new.module or envelope.type == PART_TYPE or here.part >= 0:
@@ -157,24 +171,30 @@ class _Prover:
         try:
             form = apply(Adapter(here.adapter), json_form(envelope.payload()))
         except EnvelopeError as error:
-            yield _Outlook("breaks", here.step, str(error), "$")
+            yield Outlook("breaks", here.step, str(error), "$")
             return
         for breach in self._validator(here.type, schema).validate(form)[:1]:
-            yield _Outlook("breaks", here.step, breach.sentence, breach.path)
+            yield Outlook("breaks", here.step, breach.sentence, breach.path)
             return
-        yield _Outlook("safe", here.step)
+        yield Outlook("safe", here.step)
 
-    def _of_route(self, texts: tuple[str, ...], way: Route) -> Sequence[_Outlook]:
+    def _of_route(self, texts: tuple[str, ...], way: Route) -> Sequence[Outlook]:
         if texts not in self._ahead:
-            self._ahead[texts] = list(self._expected(way))
+            self._ahead[texts] = list(self.expected(way))
         return self._ahead[texts]
 
-    def _expected(self, way: Route) -> Iterator[_Outlook]:
+    def expected(self, way: Route, *, from_start: bool = False) -> Iterator[Outlook]:
+        """What may still come to the module, and what comes from it; with `from_start` to the first step as well."""
         here = way.here
         for leg in way.legs.values():
             if leg.target != self._new.module or leg is way.collector:
                 continue
-            comes = leg is not here or here.part >= 0 or (leg.repeat is not None and leg.repeat.back == leg.step)
+            comes = (
+                from_start
+                or leg is not here
+                or here.part >= 0
+                or (leg.repeat is not None and leg.repeat.back == leg.step)
+            )
             if comes:
                 yield self._entering(leg)
             for name in leg.next:
@@ -182,19 +202,19 @@ class _Prover:
             if leg.repeat is not None:
                 yield from self._leaving(way, leg, way.legs[leg.repeat.back])
 
-    def _entering(self, leg: Leg) -> _Outlook:
+    def _entering(self, leg: Leg) -> Outlook:
         """What may still come to a step of the module."""
         schema = self._new.accepts.get(leg.type)
         if schema is None:
             return self._refused(leg)
         agreed = self._pinned.get(leg.agreement)
         if agreed is None:
-            return _Outlook("undecided", leg.step, f"no agreement says what comes to the step {leg.step!r}.")
+            return Outlook("undecided", leg.step, f"no agreement says what comes to the step {leg.step!r}.")
         # What reaches the module is what came out of the adapter, which was closed before it.
         policy = "strict" if leg.adapter else self._ask.policy
         return self._outlook(leg, agreed.produced, schema, msgspec.structs.replace(self._ask, policy=policy))
 
-    def _leaving(self, way: Route, leg: Leg, following: Leg) -> Iterator[_Outlook]:
+    def _leaving(self, way: Route, leg: Leg, following: Leg) -> Iterator[Outlook]:
         """What the module would return, for a step after it."""
         if following is way.collector:
             return
@@ -204,7 +224,7 @@ class _Prover:
         returned = self._new.replies.get(leg.type)
         if returned is None:
             why = f"the contract does not say what is returned to the step {following.step!r} any more."
-            yield _Outlook("undecided", following.step, why)
+            yield Outlook("undecided", following.step, why)
             return
         if following.after:
             accepted = shapes.fields(agreed.accepted).properties.get(leg.step, True)
@@ -220,24 +240,24 @@ class _Prover:
         try:
             produced = shapes.narrowed(returned, following.when)
         except shapes.Mixed as error:
-            yield _Outlook("undecided", following.step, str(error))
+            yield Outlook("undecided", following.step, str(error))
             return
         yield self._outlook(following, produced, agreed.accepted, self._ask, adapter)
 
     def _outlook(
         self, leg: Leg, produced: Schema, accepted: Schema, ask: Ask, adapter: Adapter | None = None
-    ) -> _Outlook:
+    ) -> Outlook:
         try:
             _, verdict = weigh(produced, accepted, ask, adapter)
         except SchemaError as error:
-            return _Outlook("undecided", leg.step, str(error))
+            return Outlook("undecided", leg.step, str(error))
         if passes(verdict):
-            return _Outlook("safe", leg.step)
-        return _Outlook(_status(verdict), leg.step, _why(verdict))
+            return Outlook("safe", leg.step)
+        return Outlook(_status(verdict), leg.step, _why(verdict))
 
-    def _refused(self, leg: Leg) -> _Outlook:
+    def _refused(self, leg: Leg) -> Outlook:
         known = ", ".join(map(repr, sorted(self._new.accepts))) or "nothing"
-        return _Outlook("breaks", leg.step, f"the contract accepts {known}, and no {leg.type!r} messages.")
+        return Outlook("breaks", leg.step, f"the contract accepts {known}, and no {leg.type!r} messages.")
 
     def _validator(self, type_: str, schema: Schema) -> Validator:
         if type_ not in self._validators:

@@ -1,8 +1,9 @@
 """Retention: what is old goes, or what is beyond a size; the sums stay.
 
 Law: rows go in short transactions, so that whoever stores waits for one of them at most. A message goes with its
-deliveries. `traffic`, `latencies` and `session_stats` hold whatever was ever stored, `pruned` how much of it is gone.
-When a stream is read again from its start, what is older than the newest that was pruned is taken as known.
+deliveries. `traffic`, `latencies` and `session_stats` hold whatever was ever stored, `shapes` what was folded, `pruned`
+how much of it is gone. When a stream is read again from its start, what is older than the newest that was pruned is
+taken as known.
 """
 
 from __future__ import annotations

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 FAILED, OPEN, GOOD, QUIET = "bold red", "bold magenta", "bold green", "dim"
-_FAILURES = ("failed", "buried", "incompatible", "impossible", "unreadable", "not running", "died", "missing", "gone")
-_OPEN = ("retrying", "undecided", "pending", "late")
-_OUTCOMES = {**dict.fromkeys(_FAILURES, FAILED), **dict.fromkeys(_OPEN, OPEN)}
+_FAILURES = (
+    "failed",
+    "buried",
+    "incompatible",
+    "impossible",
+    "unreadable",
+    "not running",
+    "died",
+    "missing",
+    "gone",
+    "broken",
+)
+_OPEN = ("retrying", "undecided", "theoretical", "pending", "late")
+_OUTCOMES = {**dict.fromkeys((*_FAILURES, "gone"), FAILED), **dict.fromkeys(_OPEN, OPEN)}
 
 
 def style_of(name: str, value: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from claude_comm.cli.options import AsJson
-from claude_comm.cli.projection import opened
+from claude_comm.cli.projection import fold_shapes, opened
 from claude_comm.errors import ConfigurationError
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.store.retention import prune, used_bytes
@@ -36,6 +36,7 @@ def command(
         raise ConfigurationError("nothing says how much to keep: give --keep-days or --max-bytes, or set a setting.")
     before_us = time.time_ns() // 1000 - int(keep_s * 1e6) if keep_s or keep_days is not None else 0
     with opened(settings) as database:
+        fold_shapes(settings, database)
         removed = prune(database, before_us=max(before_us, 0), max_bytes=most)
         left = used_bytes(database)
     if as_json:

@@ -1,0 +1,92 @@
+"""The command `graph`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli import completions
+from claude_comm.cli.options import AsJson
+from claude_comm.client.identity import millis
+from claude_comm.errors import UnknownModule
+from claude_comm.graph import written
+from claude_comm.graph.edges import Graph, around
+from claude_comm.names import Keys
+from claude_comm.ops import graph as maps
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import OutputFailed, emit, emit_json, say
+from claude_comm.transport.connect import connect
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    MERMAID = "mermaid"
+    DOT = "dot"
+    JSON = "json"
+    SVG = "svg"
+    HTML = "html"
+
+
+def command(
+    module: Annotated[
+        str,
+        typer.Argument(
+            metavar="[MODULE]",
+            help="Only what is next to this module, or topic:NAME.",
+            autocompletion=completions.modules,
+        ),
+    ] = "",
+    format: Annotated[
+        Format, typer.Option("--format", "-f", help="Lines, a diagram as text, JSON, or a picture that stands alone.")
+    ] = Format.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the map: which modules send what to whom, and whether it is proved to fit.
+
+    A way is proved, adapted (proved, with an adapter), undecided, or broken, by what the versions that run have agreed
+    on. What is declared and was not negotiated yet is undecided: `claude-comm negotiate` decides it. Mermaid goes into
+    Markdown, DOT to Graphviz; SVG and HTML follow the light or dark setting of their reader.
+    """
+    settings = settings_of_process()
+    with connect(settings) as client:
+        whole = client.run(maps.read(Keys(settings.namespace), now_ms=millis()))
+    if module and module not in {node.name for node in whole.nodes}:
+        raise UnknownModule(module, [node.name for node in whole.nodes])
+    shown = around(whole, module) if module else whole
+    form = Format.JSON if as_json else format
+    if output is not None:
+        _write(output, _written(shown, form))
+        say(f"wrote {output}: {shown.sentence}.")
+    elif form is Format.JSON:
+        emit_json(shown)
+    else:
+        emit(_written(shown, form).rstrip("\n"))
+
+
+def _written(graph: Graph, form: Format) -> str:
+    if form is Format.JSON:
+        import msgspec
+
+        return msgspec.json.format(msgspec.json.encode(graph), indent=2).decode() + "\n"
+    return _writer(form)(graph)
+
+
+def _writer(form: Format) -> Callable[[Graph], str]:
+    if form in (Format.SVG, Format.HTML):
+        # What draws takes longer to import than the rest of this command.
+        from claude_comm.graph import picture
+
+        return picture.picture if form is Format.SVG else picture.html
+    return {Format.TEXT: written.text, Format.MERMAID: written.mermaid, Format.DOT: written.dot}[form]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputFailed(f"{path} cannot be written: {error.strerror}.") from None
