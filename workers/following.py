@@ -22,9 +22,10 @@ from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow, news
 from claude_comm.ops.follow import Entries
 from claude_comm.store import checkpoints, newer
-from claude_comm.store.catch_up import CatchUpStep, Survey, look, survey, unread
+from claude_comm.store.catch_up import CatchUpStep
 from claude_comm.store.checkpoints import START, Checkpoint
 from claude_comm.store.database import Database
+from claude_comm.store.survey import Survey, look, survey, unread
 from claude_comm.telemetry.logs import EventLog
 from claude_comm.transport.driver import Client
 

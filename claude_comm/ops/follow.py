@@ -6,7 +6,7 @@ The streams are those announced in the registry and no others: nothing is scanne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,6 +18,10 @@ from claude_comm.names import Keys, Stream, tag
 # Each an id and its fields, names and values in turn, as the server's reply has them: of a message in a batch of
 # thousands, every object made anew is a tenth of what it costs to store it.
 Entries: TypeAlias = Sequence[tuple[bytes, Sequence[bytes]]]
+
+
+# Of one command that asks many streams: about a millisecond of the server.
+_STREAMS = 1_000
 
 
 class Announced(msgspec.Struct, frozen=True):
@@ -35,9 +39,11 @@ class Tail(msgspec.Struct, frozen=True):
     added: int = 0
 
 
-def announced(keys: Keys) -> Operation[Announced]:
-    """What the registry knows, by key."""
-    members: set[bytes] = yield Command(("SMEMBERS", keys.streams), on="control")
+def announced(keys: Keys, *, known: Collection[str] = ()) -> Operation[Announced]:
+    """What the registry knows, by key; without the streams that are `known`."""
+    members = set((yield Command(("SMEMBERS", keys.streams), on="control")))
+    if known:
+        members.difference_update(key.encode() for key in known)
     streams: list[Stream] = []
     foreign: list[bytes] = []
     for key in sorted(members):
@@ -83,6 +89,22 @@ def read(
         return pages
     reply = yield Command(_reading(after, count, block_ms), wait_ms=block_ms)
     return _pages(reply)
+
+
+def unread(after: Mapping[str, str], *, reach: Reach = "server") -> Operation[list[str]]:
+    """Which of these streams have an entry after its id. Raises ServerRefused where one is no stream."""
+    if reach == "cluster":
+        parts = list(_by_tag(after))
+    else:
+        pairs = list(after.items())
+        parts = [dict(pairs[start : start + _STREAMS]) for start in range(0, len(pairs), _STREAMS)]
+    replies = yield Batch(tuple(Command(_reading(part, 1)) for part in parts))
+    keys: list[str] = []
+    for reply in replies:
+        if isinstance(reply, TransportError):
+            raise reply
+        keys.extend(_pages(reply))
+    return keys
 
 
 def read_until(after: Mapping[str, str], until: str, *, count: int) -> Operation[dict[str, Entries]]:

@@ -84,6 +84,14 @@ def facts(on: Place = "data") -> Operation[ServerFacts]:
     )
 
 
+def run_id() -> Operation[str | None]:
+    """Names this run of the server; None where this user may not ask."""
+    try:
+        return dict(_lines([(yield Command(("INFO", "server")))])).get("run_id")
+    except ServerRefused:
+        return None
+
+
 def may_tell() -> Operation[ServerFacts | None]:
     """The same; None where this user may not ask."""
     try:

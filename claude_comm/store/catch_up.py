@@ -1,8 +1,7 @@
 """Bringing the projection up to the streams: the progress worker does it continuously, a reading command once.
 
 Law: every read starts at the checkpoints as the database has them, so that several who catch up at once share the
-work. A survey notices streams that are new and streams whose ids moved backwards; where nothing changed, it writes
-nothing.
+work. Where nothing is new, it writes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
 from claude_comm.ops.follow import Entries, Tail
 from claude_comm.progress.fold import fold_page
-from claude_comm.store import checkpoints, newer
+from claude_comm.store import checkpoints, survey
 from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
 from claude_comm.store.project import FactPage, Projected, project
@@ -32,15 +31,6 @@ MAX_ENTRIES = 4096
 _NONE: Mapping[str, str] = {}
 
 
-class Survey(msgspec.Struct, frozen=True):
-    """The streams that are followed and where they end; those whose ids moved backwards; keys that are no streams."""
-
-    streams: dict[str, Stream]
-    tails: dict[str, Tail]
-    moved: list[str]
-    foreign: list[str]
-
-
 class CatchUpStep(msgspec.Struct, frozen=True):
     """One page of all streams: what it added, which streams had entries and which none, how many entries to ask for
     next, and whether there are more already; and what was read `beside`."""
@@ -51,46 +41,6 @@ class CatchUpStep(msgspec.Struct, frozen=True):
     count: int
     behind: bool
     beside: Mapping[str, Entries] = {}
-
-
-def survey(client: Client, database: Database, keys: Keys) -> Survey:
-    """Surveys all streams. New ones get a checkpoint at their start; those that moved begin a new epoch there.
-
-    A stream followed before stays followed, also when the registry has forgotten it.
-    """
-    newer.reread(database, keys)
-    known = checkpoints.load(database)
-    announced = client.run(follow.announced(keys))
-    followed = [stream for key in known if (stream := keys.parse_stream(key.encode()))]
-    streams = {stream.key: stream for stream in [*announced.streams, *followed]}
-    seen = look(client, database, streams)
-    foreign = [key.decode("utf-8", "backslashreplace") for key in announced.foreign]
-    return msgspec.structs.replace(seen, foreign=foreign + seen.foreign)
-
-
-def look(client: Client, database: Database, streams: Mapping[str, Stream]) -> Survey:
-    """The same of these streams alone, by their keys."""
-    if not streams:
-        return Survey({}, {}, [], [])
-    known = checkpoints.load(database, streams)
-    tails = client.run(follow.tails(list(streams)))
-    new = {key: tail.added - tail.length for key, tail in tails.items() if key not in known}
-    moved = {
-        key: (known[key], tail.added - tail.length)
-        for key, tail in tails.items()
-        if key in known and position(known[key].entry_id) > position(tail.last_id)
-    }
-    if new:
-        checkpoints.begin(database, new)
-    if moved:
-        checkpoints.restart(database, moved)
-    foreign = [key for key in streams if key not in tails]
-    return Survey({key: streams[key] for key in tails}, tails, sorted(moved), foreign)
-
-
-def unread(database: Database, seen: Survey) -> set[str]:
-    """The streams that have more than is stored of them."""
-    return _behind(checkpoints.load(database, seen.tails), seen.tails)
 
 
 def step(
@@ -165,8 +115,8 @@ def catch_up(
     `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
     for good. `progress` is told after each page how many entries are stored, and about how many there were.
     """
-    surveyed = survey(client, database, keys)
-    behind = _behind(checkpoints.load(database), surveyed.tails)
+    surveyed = survey.brief(client, database, keys)
+    behind = survey.behind(checkpoints.load(database), surveyed.tails)
     count, stored = first_count(len(behind)), 0
     known = checkpoints.load(database) if behind else {}
     whole = sum(lag(known.get(key, Checkpoint()), surveyed.tails[key]) for key in behind)
@@ -177,7 +127,7 @@ def catch_up(
         count = done.count
         progress(stored, max(whole, stored))
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
-        behind = _behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind - done.ended})
+        behind = survey.behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind - done.ended})
     if stored:
         WatermarkReporter().report(client, database, keys)
     return stored
@@ -195,8 +145,13 @@ def lags(client: Client, database: Database, keys: Keys) -> dict[str, int]:
     """How far behind the projection is, by stream key. Writes nothing."""
     known = checkpoints.load(database)
     streams = [stream.key for stream in client.run(follow.announced(keys)).streams]
-    tails = client.run(follow.tails(streams)) if streams else {}
-    return {key: lag(known.get(key, Checkpoint()), tail) for key, tail in tails.items()}
+    points = {key: known.get(key, Checkpoint()) for key in streams}
+    # Those that have nothing after their checkpoint need not be asked where they end.
+    ahead = survey.with_entries(client, keys, points) if len(streams) > survey.FEW else None
+    asked = streams if ahead is None else list(ahead)
+    tails = client.run(follow.tails(asked)) if asked else {}
+    at_end = {} if ahead is None else dict.fromkeys(streams, 0)
+    return at_end | {key: lag(points[key], tail) for key, tail in tails.items()}
 
 
 def first_count(streams: int) -> int:
@@ -212,11 +167,3 @@ def next_count(count: int, read: Mapping[str, Entries]) -> int:
     if size < PAGE_BYTES // 4 and any(len(entries) == count for entries in read.values()):
         return min(count * 2, max(MAX_ENTRIES // len(read), 1))
     return count
-
-
-def _behind(known: Mapping[str, Checkpoint], tails: Mapping[str, Tail]) -> set[str]:
-    return {
-        key
-        for key, tail in tails.items()
-        if tail.length and position(known.get(key, Checkpoint()).entry_id) < position(tail.last_id)
-    }

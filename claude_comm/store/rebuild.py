@@ -10,8 +10,9 @@ from pathlib import Path
 
 from claude_comm.names import Keys
 from claude_comm.store import checkpoints
-from claude_comm.store.catch_up import catch_up, survey
+from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.survey import survey
 from claude_comm.transport.driver import Client
 
 Progress = Callable[[int, int], None]

@@ -16,7 +16,7 @@ from claude_comm.ops.publish import publish
 from claude_comm.progress.events import FileOperation
 from claude_comm.settings import Settings
 from claude_comm.store import catch_up as catch_up_module
-from claude_comm.store import checkpoints
+from claude_comm.store import checkpoints, survey
 from claude_comm.store.catch_up import lags, next_count
 from claude_comm.store.database import Database, open_database
 from claude_comm.transport.connect import connect
@@ -118,7 +118,7 @@ def test_keys_that_are_no_streams_stop_nothing(client: Client, database: Databas
     client.run(ask("SADD", keys.streams, "other:{m:b}:inbox", b"\xff\x00", keys.inbox("text"), keys.inbox("missing")))
     client.run(ask("SET", keys.inbox("text"), "not a stream"))
     assert catch_up(client, database, keys) == 1
-    seen = catch_up_module.survey(client, database, keys)
+    seen = survey.survey(client, database, keys)
     assert set(seen.streams) == {keys.inbox("b"), keys.inbox("missing")}
     assert sorted(seen.foreign) == sorted(["other:{m:b}:inbox", "\\xff\x00", keys.inbox("text")])
     client.run(ask("DEL", keys.inbox("text")))

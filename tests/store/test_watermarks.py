@@ -15,8 +15,9 @@ from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import projection_progress
 from claude_comm.store import checkpoints, watermarks
-from claude_comm.store.catch_up import catch_up, step, survey
+from claude_comm.store.catch_up import catch_up, step
 from claude_comm.store.database import open_database
+from claude_comm.store.survey import survey
 from claude_comm.store.watermarks import WatermarkReporter, name
 from claude_comm.transport.driver import Client
 from tests.support.waiting import PATIENCE_S, wait_until
