@@ -8,6 +8,7 @@ drivers (blocking, asyncio) perform them, so each operation is written once.
 | `Command` | the reply; an error reply is raised inside the operation |
 | `Batch` | a list of replies in order, sent as one pipeline; an error reply is a `TransportError` in its place |
 | `Script` | the reply of the Lua script, which the server runs as one atomic step |
+| `Scripts` | a list of their replies in order; an error reply is a `TransportError` in its place |
 | `Append` | a list of entry ids in order, as bytes; an error reply is a `TransportError` in its place |
 | `Pause` | None, when the time is over: waiting and trying again are operations too, written once |
 """
@@ -62,6 +63,13 @@ class Script(msgspec.Struct, frozen=True):
     on: Place = "data"
 
 
+class Scripts(msgspec.Struct, frozen=True):
+    """Scripts that travel together, each an atomic step of its own. They are all of one name."""
+
+    scripts: tuple[Script, ...]
+    on: Place = "data"
+
+
 class Post(msgspec.Struct, frozen=True, gc=False):
     """An encoded envelope, sealed or not (`security.sealed`), and the stream it goes to."""
 
@@ -85,7 +93,7 @@ class Pause(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Effect: TypeAlias = Command | Batch | Script | Append | Pause
+Effect: TypeAlias = Command | Batch | Script | Scripts | Append | Pause
 T = TypeVar("T")
 # Replies are `Any` here, at the door: an operation turns each into a Struct on the line after it arrives.
 Operation: TypeAlias = Generator[Effect, Any, T]

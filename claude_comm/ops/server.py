@@ -9,14 +9,16 @@ import msgspec
 
 from claude_comm.delivery import retention
 from claude_comm.delivery.retention import Keep
-from claude_comm.effects import Batch, Command, Operation, Place
+from claude_comm.effects import Batch, Command, Operation, Place, Reach, Script, Scripts
 from claude_comm.errors import ServerRefused, TransportError
-from claude_comm.names import Keys, Stream
-from claude_comm.ops import follow, lag, later, projection_progress, trim
+from claude_comm.names import Keys, Stream, tag
+from claude_comm.ops import lag, later, projection_progress, trim
 from claude_comm.ops.lag import ConsumerGroup
 
 # How far a lag that the server cannot tell is counted for a person to read.
 _COUNTED = 100_000
+# Streams that one script looks at: some milliseconds of the server.
+_LOOKED_AT = 300
 
 
 EVICTS = (
@@ -109,9 +111,33 @@ def keeping(now: ServerFacts | None, keep_s: float, entries: int) -> Keep:
     return retention.keep(keep_s, entries, used_bytes=now.memory_bytes, max_bytes=now.max_memory_bytes)
 
 
-def streams(keys: Keys, *, projection_wait_s: float, now_ms: int) -> Operation[list[StreamFacts]]:
-    """All announced streams of the namespace, by key. Counts where the server cannot tell."""
-    announced = (yield from follow.announced(keys)).streams
+def busy(keys: Keys, announced: Sequence[Stream], *, reach: Reach) -> Operation[list[Stream]]:
+    """Those of these streams that are not at rest: something waits, is pending, is buried or was not read."""
+    parts = _parts(announced, reach)
+    scripts = [Script("busy", tuple(key for stream in part for key in _around(keys, stream))) for part in parts]
+    replies = _sound((yield Scripts(tuple(scripts)))) if scripts else []
+    return [part[int(place) - 1] for part, places in zip(parts, replies, strict=True) for place in places]
+
+
+def _parts(announced: Sequence[Stream], reach: Reach) -> list[list[Stream]]:
+    """What one script looks at: some milliseconds of a server, or what shares a hash tag on a cluster."""
+    if reach == "server":
+        return [list(announced[start : start + _LOOKED_AT]) for start in range(0, len(announced), _LOOKED_AT)]
+    by_tag: dict[str, list[Stream]] = {}
+    for stream in announced:
+        by_tag.setdefault(tag(stream.key), []).append(stream)
+    return list(by_tag.values())
+
+
+def _around(keys: Keys, stream: Stream) -> tuple[str, str, str]:
+    dead = keys.dead(stream.name) if stream.kind == "inbox" else keys.later_of(stream.key)
+    return stream.key, keys.later_of(stream.key), dead
+
+
+def streams(
+    keys: Keys, announced: Sequence[Stream], *, projection_wait_s: float, now_ms: int
+) -> Operation[list[StreamFacts]]:
+    """The facts of these streams, in this order. Counts where the server cannot tell."""
     if not announced:
         return []
     names = [stream.key for stream in announced]
@@ -146,12 +172,9 @@ def _readers(streams: Sequence[str]) -> Operation[dict[str, list[GroupFacts]]]:
 
 def _held(keys: Keys, announced: Sequence[Stream], wait_s: float, now_ms: int) -> Operation[dict[str, str]]:
     """What keeps each stream from being trimmed, in words."""
-    projections = yield from projection_progress.awaited(keys, wait_s)
-    held: dict[str, str] = {}
-    for stream in announced:
-        trimmable = yield from trim.look(stream, projections, now_ms=now_ms)
-        held[stream.key] = trimmable.held(now_ms=now_ms)
-    return held
+    projections = yield from projection_progress.awaited(keys, wait_s, [stream.key for stream in announced])
+    looked_at = yield from trim.looks(announced, projections, now_ms=now_ms)
+    return {trimmable.stream: trimmable.held(now_ms=now_ms) for trimmable in looked_at}
 
 
 def _group(stream: str, group: ConsumerGroup) -> Operation[GroupFacts]:

@@ -7,12 +7,13 @@ loses an entry; any number of janitors may trim at once. A step is bounded; a st
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from claude_comm.delivery.retention import Floor, Hold, Keep, Projection, floor, words
-from claude_comm.effects import Command, Operation, Script
-from claude_comm.errors import ServerRefused
+from claude_comm.effects import Command, Operation, Script, Scripts
+from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ids import position
 from claude_comm.names import Stream
 from claude_comm.ops import door, lag
@@ -61,11 +62,17 @@ def trim(stream: Stream, projections: Sequence[Projection], keep: Keep, *, now_m
             return Trimmed(stream.key, entries, size, step.held(), below)
 
 
-def look(stream: Stream, projections: Sequence[Projection], *, now_ms: int) -> Operation[Trimmed]:
-    """What holds a stream; nothing goes."""
-    below = floor(stream.key, projections)
-    step = yield from _step(stream, below, Keep(0, 0), now_ms, "look")
-    return Trimmed(stream.key, 0, 0, step.held(), below)
+def looks(streams: Sequence[Stream], projections: Sequence[Projection], *, now_ms: int) -> Operation[list[Trimmed]]:
+    """What holds each of these; nothing goes."""
+    floors = [floor(stream.key, projections) for stream in streams]
+    scripts = [
+        _script(stream, below, Keep(0, 0), now_ms, "look") for stream, below in zip(streams, floors, strict=True)
+    ]
+    replies = (yield Scripts(tuple(scripts))) if scripts else []
+    return [
+        Trimmed(stream.key, 0, 0, _read(reply).held(), below)
+        for stream, below, reply in zip(streams, floors, replies, strict=True)
+    ]
 
 
 def would_trim(stream: Stream, projections: Sequence[Projection], keep: Keep, *, now_ms: int) -> Operation[Trimmed]:
@@ -84,15 +91,26 @@ def would_trim(stream: Stream, projections: Sequence[Projection], keep: Keep, *,
 
 
 def _step(stream: Stream, below: Floor | None, keep: Keep, now_ms: int, mode: str) -> Operation[_Step]:
+    try:
+        reply = yield _script(stream, below, keep, now_ms, mode)
+    except ServerRefused as refusal:
+        reply = refusal
+    return _read(reply)
+
+
+def _script(stream: Stream, below: Floor | None, keep: Keep, now_ms: int, mode: str) -> Script:
     readers = "none" if stream.kind == "events" else "groups"
     durable = below.entry_id if below else "0-0"
-    words = (durable, _old(keep, now_ms), keep.entries, readers, STEP, mode)
-    try:
-        gone, more, done, kind, name, last, size = yield Script("trim", (stream.key,), words)
-    except ServerRefused as refusal:
-        if refusal.code != "WRONGTYPE":
-            raise
+    return Script("trim", (stream.key,), (durable, _old(keep, now_ms), keep.entries, readers, STEP, mode))
+
+
+def _read(reply: Any) -> _Step:
+    """A key that holds something else is as a stream that holds nothing."""
+    if isinstance(reply, TransportError):
+        if not isinstance(reply, ServerRefused) or reply.code != "WRONGTYPE":
+            raise reply
         return _Step(0, False, "0-0", Hold("empty"), "0-0", 0)
+    gone, more, done, kind, name, last, size = reply
     hold = Hold(kind.decode(), door.name(name))
     return _Step(int(gone), bool(more), done.decode(), hold, last.decode(), int(size))
 

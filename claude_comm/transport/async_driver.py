@@ -7,7 +7,19 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from claude_comm.effects import Append, Batch, Command, Effect, Operation, Pause, Post, Reach, Script
+from claude_comm.effects import (
+    REPLY_WITHIN_MS,
+    Append,
+    Batch,
+    Command,
+    Effect,
+    Operation,
+    Pause,
+    Post,
+    Reach,
+    Script,
+    Scripts,
+)
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.transport import scripts
 from claude_comm.transport.async_pool import AsyncConnectionPool, AsyncPendingReplies, Landed
@@ -120,6 +132,8 @@ class AsyncClient:
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return await self._evaluate(server, effect)
+        if isinstance(effect, Scripts):
+            return await self._evaluate_all(server, effect.scripts)
         if isinstance(effect, Command):
             return await server.one(effect)
         return await server.many(effect.commands, effect.wait_ms, effect.within_ms)
@@ -131,6 +145,19 @@ class AsyncClient:
             if refusal.code != scripts.UNKNOWN:
                 raise
         return await server.one(scripts.by_text(script))
+
+    async def _evaluate_all(self, server: AsyncTransport, asked: Sequence[Script]) -> list[Any]:
+        """A server that does not know the script learns it from one of them, and is asked the others again."""
+        replies: dict[int, Any] = {}
+        places = list(range(len(asked)))
+        while places:
+            commands = [scripts.by_digest(asked[place]) for place in places]
+            replies.update(zip(places, await server.many(commands, 0, REPLY_WITHIN_MS), strict=True))
+            places = [place for place in places if scripts.is_unknown(replies[place])]
+            for place in places[:1]:
+                replies[place] = (await server.many([scripts.by_text(asked[place])], 0, REPLY_WITHIN_MS))[0]
+            places = places[1:]
+        return [replies[place] for place in range(len(asked))]
 
     async def close(self) -> None:
         await self.data.close()

@@ -11,9 +11,15 @@ from functools import cache
 from pathlib import Path
 
 from claude_comm.effects import Argument, Command, Script
+from claude_comm.errors import ServerRefused
 
 UNKNOWN = "NOSCRIPT"
 _FOLDER = Path(__file__).parent.parent / "ops" / "lua"
+
+
+def is_unknown(reply: object) -> bool:
+    """Whether the server does not know the script."""
+    return isinstance(reply, ServerRefused) and reply.code == UNKNOWN
 
 
 def by_digest(script: Script) -> Command:

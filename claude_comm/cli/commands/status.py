@@ -11,8 +11,8 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
-from claude_comm.names import Keys
-from claude_comm.ops import dead, heartbeats, registry
+from claude_comm.names import Keys, Stream
+from claude_comm.ops import dead, follow, heartbeats, registry
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.runtime import private_server, worker_processes
@@ -32,6 +32,8 @@ from claude_comm.transport.driver import Client
 SERVER = "server"
 # Of the names that nobody has, how many are named.
 SHOWN = 5
+# Beyond so many streams those at rest are counted, and not shown.
+ALL_SHOWN = 100
 _NAME_CHARACTERS = 11
 _STREAM_COLUMNS = [
     Column("stream", least=20),
@@ -50,7 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for; `dropped`
     counts by module the buried messages that went because there were too many; `unknown` are the inboxes of names that
     nobody has, with their messages; `retired` are the modules of which every version was retired, with how many
-    contracts each keeps."""
+    contracts each keeps; `at_rest` is how many streams are left out, in which nothing goes on."""
 
     home: str
     namespace: str
@@ -67,6 +69,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     unknown: dict[str, int]
     retired: dict[str, int]
+    at_rest: int = 0
 
 
 def command(
@@ -74,6 +77,7 @@ def command(
         str,
         typer.Option("--check", metavar="NAME", help="Print nothing; exit with 0 if NAME (server or a worker) runs."),
     ] = "",
+    whole: Annotated[bool, typer.Option("--all", help="Show streams at rest as well, however many.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show what runs: server, workers, streams.
@@ -87,7 +91,7 @@ def command(
     settings = settings_of_process()
     if check:
         return 0 if _runs(settings, check) else 1
-    report = look(settings)
+    report = look(settings, whole=whole or as_json)
     if as_json:
         emit_json(report)
     else:
@@ -95,8 +99,10 @@ def command(
     return 0
 
 
-def look(settings: Settings) -> Status:
-    """Raises ServerUnreachable when a configured server does not answer."""
+def look(settings: Settings, *, whole: bool = True) -> Status:
+    """What runs; of many streams those that are not at rest, unless the `whole` of it is wanted.
+
+    Raises ServerUnreachable when a configured server does not answer."""
     facts: ServerFacts | None = None
     masters: dict[str, ServerFacts | None] = {}
     streams: list[StreamFacts] = []
@@ -105,6 +111,7 @@ def look(settings: Settings) -> Status:
     dropped: dict[str, int] = {}
     unknown: dict[str, int] = {}
     retired: dict[str, int] = {}
+    at_rest = 0
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
         with connect(settings) as client:
             keys = Keys(settings.namespace)
@@ -113,8 +120,13 @@ def look(settings: Settings) -> Status:
             else:
                 facts = client.run(ops.facts())
             wait_s = settings.projection_wait_s
-            streams = client.run(ops.streams(keys, projection_wait_s=wait_s, now_ms=time.time_ns() // 1_000_000))
-            behind = _behind(client, settings, keys, streams)
+            announced = client.run(follow.announced(keys)).streams
+            behind = _behind(client, settings, keys)
+            shown = announced if whole else _active(client, keys, announced, behind)
+            at_rest = len(announced) - len(shown)
+            now_ms = time.time_ns() // 1_000_000
+            streams = client.run(ops.streams(keys, shown, projection_wait_s=wait_s, now_ms=now_ms))
+            behind = behind or {stream.key: stream.entries for stream in streams}
             dropped = client.run(dead.dropped(keys))
             unknown = _unknown(client, keys, streams)
             retired = _retired(client, keys)
@@ -135,6 +147,7 @@ def look(settings: Settings) -> Status:
         dropped=dropped,
         unknown=unknown,
         retired=retired,
+        at_rest=at_rest,
     )
 
 
@@ -184,9 +197,18 @@ def _masters(client: Client) -> dict[str, ServerFacts | None]:
     return masters
 
 
-def _behind(client: Client, settings: Settings, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
+def _active(client: Client, keys: Keys, announced: list[Stream], behind: dict[str, int]) -> list[Stream]:
+    """All of few streams; of many those in which something goes on."""
+    if len(announced) <= ALL_SHOWN:
+        return announced
+    busy = {stream.key for stream in client.run(ops.busy(keys, announced, reach=client.data.reach))}
+    return [stream for stream in announced if stream.key in busy or behind.get(stream.key)]
+
+
+def _behind(client: Client, settings: Settings, keys: Keys) -> dict[str, int]:
+    """Empty where there is no projection yet: then all of each stream is."""
     if not settings.database.exists():
-        return {stream.key: stream.entries for stream in streams}
+        return {}
     with open_database(settings.database) as database:
         return lags(client, database, keys)
 
@@ -208,8 +230,11 @@ def _runs(settings: Settings, name: str) -> bool:
 def _show(report: Status) -> None:
     for name, value in _facts(report):
         emit_pair(name, value, _NAME_CHARACTERS)
+    if report.at_rest:
+        say(f"{report.at_rest:,} streams are at rest: nothing in them waits, is pending or buried. --all shows them.")
     if not report.streams:
-        say("no streams yet.")
+        if not report.at_rest:
+            say("no streams yet.")
         return
     emit("")
     labels = {stream.key: _stream_name(report, stream.key) for stream in report.streams}
