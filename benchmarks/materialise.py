@@ -125,7 +125,7 @@ def _bare(where: Place, path: Path, namespace: str) -> None:
 def _deliveries(body: bytes) -> list[tuple[Any, ...]]:
     event = msgspec.msgpack.decode(msgspec.msgpack.decode(body, type=_Message).data)
     rows = event["deliveries"] if event["kind"] == "handled" else []
-    return [(id_, source, sent, settled, attempts, "sink") for source, id_, sent, settled, attempts in rows]
+    return [(id_, source, sent, settled, attempts, "sink") for source, id_, sent, settled, attempts, *_ in rows]
 
 
 def _insert(client: Any, database: Any, stream: str, sql: str, rows_of: Callable[[bytes], list[Any]]) -> None:

@@ -11,8 +11,9 @@ import time
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.runtime import worker_processes
 from claude_comm.settings import Settings
-from claude_comm.store.catch_up import Survey, first_count, step, survey
+from claude_comm.store.catch_up import first_count, step
 from claude_comm.store.database import Database
+from claude_comm.store.survey import Survey, survey
 from claude_comm.store.watermarks import WatermarkReporter
 from claude_comm.transport.driver import Client
 

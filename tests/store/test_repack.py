@@ -90,6 +90,11 @@ def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path: Path
         assert not [name for name in left if name.startswith("old_")]
 
 
+_PROGRESS = """
+INSERT INTO progress (module, task, completed, total, session, time_us) VALUES ('b', 'pages', 1, 4, 's', 5)
+"""
+
+
 @pytest.mark.parametrize("version", range(PACKED, CURRENT))
 def test_packed_rows_stay_where_they_are(tmp_path: Path, version: int) -> None:
     file, scripts = tmp_path / "x.db", tmp_path / "scripts"
@@ -100,7 +105,7 @@ def test_packed_rows_stay_where_they_are(tmp_path: Path, version: int) -> None:
     with open_database(file, migrations=scripts) as database:
         put(database, page(inbox("b"), message), page(events("b"), handled("b", message)))
         with database.write() as writer:
-            writer.execute("INSERT INTO progress VALUES ('b', 'pages', 1, 4, 's', 5)")
+            writer.execute(_PROGRESS)
     with open_database(file) as database:
         task = ProgressRow("b", "pages", 1, 4, "s", 5)
         assert queries.progress(database) == [task]
