@@ -13,7 +13,7 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.registry.contracts import Versioned
 
 VERSION = 1
-MAX_HISTORY, MAX_CURRENT = 50, 8
+MAX_HISTORY, MAX_CURRENT, MAX_ROUNDS = 50, 8, 10
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,13 +32,15 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """The turns of one pair: the current one of each contract of the producer (the last is the latest), and before."""
+    """The turns of one pair: the current one of each contract of the producer (the last is the latest), and before.
+    `rounds` are those of the dialogue about the present versions."""
 
     producer: str
     consumer: str
     type: str
     current: list[Turn] = []
     history: list[Turn] = []
+    rounds: list[Turn] = []
     v: int = VERSION
 
     @property
@@ -51,9 +53,23 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_turn(self, turn: Turn) -> Pair:
         others = [held for held in self.current if held.producer_digest != turn.producer_digest]
+        goes_on = bool(self.rounds) and _versions(self.rounds[-1]) == _versions(turn)
         return msgspec.structs.replace(
-            self, current=[*others, turn][-MAX_CURRENT:], history=[*self.history, turn][-MAX_HISTORY:]
+            self,
+            current=[*others, turn][-MAX_CURRENT:],
+            history=[*self.history, turn][-MAX_HISTORY:],
+            rounds=self.rounds if goes_on else [],
         )
+
+    def with_round(self, turn: Turn, *, is_binding: bool) -> Pair:
+        """The pair after a round of its dialogue; one that binds is the current turn as well."""
+        after = self.with_turn(turn) if is_binding else self
+        history = after.history if is_binding else [*after.history, turn][-MAX_HISTORY:]
+        return msgspec.structs.replace(after, history=history, rounds=[*self.rounds, turn][-MAX_ROUNDS:])
+
+
+def _versions(turn: Turn) -> tuple[str, str]:
+    return turn.producer_version, turn.consumer_version
 
 
 def new(agreement: Agreement) -> Pair:

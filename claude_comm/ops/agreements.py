@@ -6,6 +6,8 @@ be read, or was decided under other rules counts as nothing, and is decided anew
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from claude_comm.effects import Batch, Command, Operation, Script
@@ -54,9 +56,16 @@ def known(keys: Keys, question: Question) -> Operation[tuple[Agreement | None, P
 
 
 def store(
-    keys: Keys, agreement: Agreement, *, at_us: int = 0, because: str = "", is_new: bool = True
+    keys: Keys,
+    agreement: Agreement,
+    *,
+    at_us: int = 0,
+    because: str = "",
+    is_new: bool = True,
+    as_round: Literal["", "offer", "binding"] = "",
 ) -> Operation[None]:
-    """Stores an agreement, as the current turn of its pair from now on."""
+    """Stores an agreement, as the current turn of its pair from now on; or as a round of the pair's dialogue, which is
+    the current turn where it is binding."""
     turn = turn_of(agreement, at_us=at_us or agreement.decided_us, because=because)
     name = name_of(agreement.producer, agreement.consumer, agreement.type)
     change = Change(
@@ -80,7 +89,8 @@ def store(
         )
         limits = (changes.MAX_CHANGES, changes.MAX_HISTORY, announced.encode(change))
         body = agreements.encode(agreement) if is_new else b""
-        words = (agreement.id, body, name, text or b"", pairs_.encode(pair.with_turn(turn)), *limits)
+        after = pair.with_round(turn, is_binding=as_round == "binding") if as_round else pair.with_turn(turn)
+        words = (agreement.id, body, name, text or b"", pairs_.encode(after), *limits)
         if (yield Script("agree", touched, words, on="control")):
             return
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 
-from claude_comm.cli import completions, verdicts
+from claude_comm.cli import completions, documents, verdicts
 from claude_comm.cli.options import AsJson
 from claude_comm.client.identity import millis
-from claude_comm.client.publisher import negotiate
-from claude_comm.errors import NotFound, UnknownModule
+from claude_comm.client.publisher import negotiate, rounds
+from claude_comm.errors import ConfigurationError, NotFound, UnknownModule
 from claude_comm.escaping import clean
 from claude_comm.names import Keys, check_name, check_target
 from claude_comm.negotiation.agreement import Agreement
+from claude_comm.negotiation.dialogue import Counter
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.environment import settings_of_process
@@ -36,6 +38,9 @@ def command(
     type_: Annotated[
         str, typer.Option("--type", "-t", help="One type of message; else all that the producer declares for it.")
     ] = "",
+    counter: Annotated[
+        str, typer.Option("--counter", metavar="FILE", help="A counter-proposal after a refusal, or - for stdin.")
+    ] = "",
     as_json: AsJson = False,
 ) -> int:
     """Negotiate what one registered module sends to another.
@@ -43,12 +48,18 @@ def command(
     Every version of the producer that messages may come from is held to every version of the consumer that they may be
     meant for, the preferred one first. An adapter is agreed on where it takes no guess. Exits with 0 when each version
     of the producer has an agreement, 1 when one has none, 4 when that cannot be decided.
+
+    After a refusal either side may answer, ten times at most: FILE has {"by": "producer", "produced": SCHEMA}, less
+    than is declared; {"by": "consumer", "accepted": SCHEMA}, more; or {"by": ..., "approve": N}, the proposal of that
+    number. An approval is agreed on from then on, an offer once it is registered. The pair's history has all rounds.
     """
     settings = settings_of_process()
     check_name(producer)
     check_target(consumer)
     with connect(settings) as client:
         found = _negotiate(client, settings, producer, consumer, type_)
+        if counter:
+            found = [[_answered(client, settings, found, counter)]]
     if as_json:
         emit_json([agreement for agreements in found for agreement in agreements])
     else:
@@ -83,6 +94,20 @@ def _negotiate(client: Client, settings: Settings, producer: str, consumer: str,
     return found
 
 
+def _answered(client: Client, settings: Settings, found: list[list[Agreement]], file: str) -> Agreement:
+    """The outcome of a round after the one refusal that was found. Raises ConfigurationError."""
+    refusals = [agreements for agreements in found if not any(agreement.fits for agreement in agreements)]
+    if len(refusals) != 1:
+        raise ConfigurationError(
+            f"a counter-proposal answers one refusal, and there are {len(refusals)}: name the message with --type."
+        )
+    try:
+        counter = msgspec.convert(documents.read(file), Counter)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{documents.origin(file)} is no counter-proposal: {error}.") from None
+    return rounds.answer(client, Keys(settings.namespace), refusals[0][0], counter)
+
+
 def _offered(client: Client, keys: Keys, module: str) -> list[Contract]:
     contracts: list[Contract] = client.run(registry.offered(keys, module, now_ms=millis()))
     if not contracts:
@@ -98,6 +123,7 @@ def _show(agreement: Agreement) -> None:
     verdicts.show(agreement.verdict, title)
     for step in agreement.steps:
         emit(clean(f"  adapter: {step}"))
-    for proposal in agreement.proposals:
-        emit(clean(f"  {'would fit' if proposal.proved else 'might help'}, by guess: {'; '.join(proposal.sentences)}"))
+    for number, proposal in enumerate(agreement.proposals, start=1):
+        words = "would fit" if proposal.proved else "might help"
+        emit(clean(f"  {number}: {words}, by guess: {'; '.join(proposal.sentences)}"))
     emit(f"  agreement {agreement.id}, decided by the {agreement.decided_by}")

@@ -176,3 +176,30 @@ def test_a_document_is_held_to_every_version_in_the_order_that_the_consumer_pref
     assert agreed(text) == (0, ["2.0.0"])
     # What fits none is refused by each, the preferred one first.
     assert agreed({"type": "null"}) == (1, ["1.0.0", "2.0.0"])
+
+
+def test_a_refusal_is_answered_until_both_agree(run: Any, file: Any, settings: Settings, client: Client) -> None:
+    sent, taken = obj(("document",), document=TEXT), obj(("documents",), documents=TEXT)
+    run("module", "register", file({"module": "src", "produces": [{"type": "item", "schema": sent}]}))
+    run("module", "register", file({"module": "sink", "accepts": {"item": taken}}))
+    assert run("negotiate", "src", "sink").code == 1
+
+    offer = file({"by": "consumer", "accepted": {"anyOf": [taken, sent]}, "note": "from 2.0 on"})
+    assert run("negotiate", "src", "sink", "--counter", offer).code == 0
+    # It is no agreement before it is registered.
+    assert run("negotiate", "src", "sink").code == 1
+    ran = run("negotiate", "src", "sink", "--counter", file({"by": "consumer", "approve": 1}))
+    assert (ran.code, "adapter: `document` becomes `documents`" in ran.out) == (0, True)
+    assert run("negotiate", "src", "sink").code == 0
+    with Publisher("src", settings=settings) as publisher:
+        assert publisher.negotiate("sink", sent, type="item").adapter is not None
+
+    pair = client.run(agreements.pair(Keys(settings.namespace), "src", "sink", "item"))
+    assert pair is not None
+    assert [turn.because for turn in pair.rounds] == [
+        "the consumer offers to accept more: from 2.0 on",
+        "the consumer approves proposal 1",
+    ]
+    assert [turn.answer for turn in pair.history][:3] == ["incompatible", "compatible", "adapted"]
+    assert run("negotiate", "src", "sink", "--counter", file({"by": "consumer", "approve": 1})).code == 2
+    assert run("negotiate", "src", "sink", "--counter", file({"by": "nobody"})).code == 2
