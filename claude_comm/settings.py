@@ -21,6 +21,7 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_SIGNING` | `signing` | off, warn or require: how signatures of messages are treated |
 | `CLAUDE_COMM_KEY_FILE` | `key_file` | the private key to sign with; empty: the module's in the home folder |
 | `CLAUDE_COMM_ADMIN_PUBLIC_KEY` | `admin_public_key` | who signs the keyring; empty: the admin's key in the home |
+| `CLAUDE_COMM_TELEMETRY` | `telemetry` | events of handled messages: full, sampled or off; MODULE=LEVEL, … for some |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
 
@@ -30,7 +31,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
@@ -70,6 +71,11 @@ LogLevel = Literal[
 ]  # fmt: skip
 
 
+# How much is told of messages that were handled at once: all, one in sixteen, or nothing. Failures are always told.
+TelemetryLevel = Literal["full", "sampled", "off"]
+_EVERY_MODULE = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process runs with."""
 
@@ -90,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing: Signing = "off"
     key_file: str = ""
     admin_public_key: str = ""
+    telemetry: str = "full"
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
@@ -102,8 +109,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"log_level: {shown(self.log_level)} is none of {', '.join(get_args(LogLevel))}.")
         if self.signing not in get_args(Signing):
             raise ConfigurationError(f"signing: {shown(self.signing)} is none of {', '.join(get_args(Signing))}.")
+        _levels(self.telemetry)
         for name, kind, least, most in _BOUNDS:
             _check_number(name, getattr(self, name), kind, least, most)
+
+    def telemetry_of(self, module: str) -> TelemetryLevel:
+        """How much this module tells of what it handled."""
+        levels = _levels(self.telemetry)
+        return levels.get(module, levels[_EVERY_MODULE])
 
     @property
     def runs_jobs(self) -> bool:
@@ -114,6 +127,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database(self) -> Path:
         """The projection's SQLite file."""
         return self.home / "claude-comm.db"
+
+
+def _levels(text: object) -> dict[str, TelemetryLevel]:
+    """`LEVEL`, `MODULE=LEVEL` or several of them after commas: the level of each module, and of all others under the
+    empty name. Raises ConfigurationError."""
+    levels: dict[str, TelemetryLevel] = {_EVERY_MODULE: "full"}
+    for part in str(text).split(","):
+        module, _, level = part.strip().rpartition("=")
+        if level not in get_args(TelemetryLevel):
+            raise ConfigurationError(
+                f"telemetry: {shown(part.strip())} is none of {', '.join(get_args(TelemetryLevel))}, nor MODULE=LEVEL."
+            )
+        levels[check_name(module) if module else _EVERY_MODULE] = cast(TelemetryLevel, level)
+    return levels
 
 
 def load(environ: Mapping[str, str], file_text: str | None, default_home: Path) -> Settings:

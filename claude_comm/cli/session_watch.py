@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from claude_comm.escaping import clean
-from claude_comm.names import Keys
 from claude_comm.progress.monitor import Observation, measure
 from claude_comm.settings import Settings
 from claude_comm.store.activity import module_activity
-from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.keep_up import KeepUp
 from claude_comm.store.statistics import SessionSnapshot, session_snapshot
+from claude_comm.terminal import formats
+from claude_comm.terminal.live import QUIT, Screen, live_screen
 from claude_comm.terminal.output import emit, emit_json, on_terminal, reader_gone
+from claude_comm.terminal.tables import Column, numbers
 from claude_comm.transport.connect import connect
 
-MetricsDisplay = Callable[[dict[str, Any]], None]
+Metrics: TypeAlias = dict[str, Any]
+# Shows one refresh and waits; whether a key ends it.
+Display: TypeAlias = Callable[[Metrics, float], bool]
+
+FIRST_CATCH_UP_S = 10.0
+LEAST_CATCH_UP_S = 0.1
+_BAR_CHARACTERS = 20
 
 
 class SessionWatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,19 +45,18 @@ class SessionWatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def watch(watched: SessionWatch, settings: Settings, *, as_json: bool) -> None:
-    """Shows the session until the time is over or the reader of the output has gone; at least once."""
-    with _opened(watched, settings) as (database, refresh), _shown(as_json) as show:
+    """Shows the session until the time is over, a key ends it or the reader of the output has gone; at least once."""
+    with _opened(watched, settings) as (database, refresh), _shown(watched, as_json) as show:
         ends_s = time.monotonic() + watched.duration_s
         before: Observation | None = None
         while True:
             refresh()
             now = observed(session_snapshot(database, watched.session_id), time.monotonic())
-            show(_refreshed(watched, database, now, before))
-            before = now
             left_s = ends_s - time.monotonic()
-            if left_s <= 0 or reader_gone():
+            quits = show(_refreshed(watched, database, now, before), max(min(watched.interval_s, left_s), 0))
+            before = now
+            if quits or left_s <= 0 or reader_gone():
                 return
-            time.sleep(min(watched.interval_s, left_s))
 
 
 def observed(snapshot: SessionSnapshot, at_s: float) -> Observation:
@@ -93,32 +100,82 @@ def _opened(watched: SessionWatch, settings: Settings) -> Iterator[tuple[Databas
             yield database, lambda: None
         return
     with open_database(settings.database) as database, connect(settings) as client:
-        limit = settings.max_envelope_bytes
-        yield database, lambda: catch_up(client, database, Keys(settings.namespace), max_bytes=limit)
+        keep_up = KeepUp(client, database, settings)
+        # What there is already is worth waiting for once; later refreshes are not held up.
+        keep_up.refresh(FIRST_CATCH_UP_S)
+        yield database, lambda: keep_up.refresh(max(watched.interval_s / 2, LEAST_CATCH_UP_S))
 
 
 @contextmanager
-def _shown(as_json: bool) -> Iterator[MetricsDisplay]:
-    if as_json:
-        yield lambda metrics: emit_json(metrics, lines=True)
-    elif on_terminal():
-        from rich.console import Console
-        from rich.live import Live
+def _shown(watched: SessionWatch, as_json: bool) -> Iterator[Display]:
+    """A function that shows one refresh and waits for the next; whether a key ends it."""
+    if on_terminal() and not as_json:
+        with live_screen() as screen:
+            started_s = time.monotonic()
 
-        with Live(console=Console(highlight=False), auto_refresh=False) as live:
-            yield lambda metrics: live.update(_table(metrics), refresh=True)
-    else:
-        yield lambda metrics: emit("  ".join(f"{name}={clean(_text(value))}" for name, value in metrics.items()))
+            def show(metrics: Metrics, wait_s: float) -> bool:
+                left_s = max(watched.duration_s - (time.monotonic() - started_s), 0)
+                screen.draw(_parts(screen, metrics), f"q quit   {left_s:.0f} s left")
+                return screen.wait(wait_s) in QUIT
+
+            yield show
+        return
+    yield _json if as_json else _line
 
 
-def _table(metrics: dict[str, Any]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
+def _json(metrics: Metrics, wait_s: float) -> bool:
+    emit_json(metrics, lines=True)
+    time.sleep(wait_s)
+    return False
 
-    table = Table.grid(padding=(0, 2))
-    for name, value in metrics.items():
-        table.add_row(Text(name, style="bold"), Text(clean(_text(value))))
-    return table
+
+def _line(metrics: Metrics, wait_s: float) -> bool:
+    emit("  ".join(f"{name}={clean(_text(value))}" for name, value in metrics.items()))
+    time.sleep(wait_s)
+    return False
+
+
+def _parts(screen: Screen, metrics: Metrics) -> list[Any]:
+    """The metrics as a person reads them: one a line, and a line a module."""
+    shown = {name: value for name, value in metrics.items() if name not in ("time", "session_id", "modules")}
+    rows = [
+        ["" if place else name.replace("_", " "), line]
+        for name, value in shown.items()
+        for place, line in enumerate(_lines(name, value) or ["-"])
+    ]
+    title = f"session {metrics['session_id']}   {formats.moment(time.time_ns() // 1000)[11:19]}"
+    parts = [screen.title(title), screen.title(""), screen.table([Column("metric", "whole"), Column("value")], rows)]
+    if modules := metrics.get("modules"):
+        cells = [[module.module, module.sent, module.handled, module.failed] for module in modules]
+        parts += [screen.title(""), screen.table([Column("module"), *numbers("sent", "handled", "failed")], cells)]
+    return parts
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    if isinstance(value, Mapping) and name == "progress":
+        return [f"{_bar(part)} {part:3.0f}%  {task}" for task, part in value.items()]
+    if isinstance(value, Mapping):
+        return ["   ".join(f"{key.removesuffix('_ms')} {_plain(key, part)}" for key, part in value.items())]
+    if isinstance(value, list | tuple):
+        return [", ".join(map(str, value))]
+    return [_plain(name, value)]
+
+
+def _plain(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if name.endswith("_rate"):
+        return f"{value:.1%}"
+    if name.endswith("_ms"):
+        return formats.took(value)
+    if name in ("size_bytes", "bytes_processed"):
+        return formats.size(value)
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _bar(percentage: float) -> str:
+    filled = round(min(max(percentage, 0), 100) / 100 * _BAR_CHARACTERS)
+    return "█" * filled + "·" * (_BAR_CHARACTERS - filled)
 
 
 def _text(value: Any) -> str:

@@ -21,7 +21,7 @@ from claude_comm.errors import (
     VersionTaken,
 )
 from claude_comm.names import TOPIC_PREFIX, Keys
-from claude_comm.ops import changes, door, heartbeats, partners, registry
+from claude_comm.ops import changes, door, heartbeats, partners, registry, registry_events
 from claude_comm.ops.partners import BrokenPartner
 from claude_comm.registry import changes as announced
 from claude_comm.registry import contracts, policies, releases
@@ -271,6 +271,8 @@ def _swap(
         (module, read.text, text, *words, changes.MAX_CHANGES, changes.MAX_HISTORY, *map(announced.encode, notes)),
         on="control",
     )
+    if done:
+        yield from registry_events.tell(keys, notes)
     return bool(done)
 
 

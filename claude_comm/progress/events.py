@@ -124,8 +124,54 @@ class SessionEvent(msgspec.Struct, frozen=True, tag="session", tag_field="kind",
     reason: str = ""
 
 
+class ContractEvent(msgspec.Struct, frozen=True, tag="contract", tag_field="kind", omit_defaults=True):
+    """What became of a version of this module's contract. `held`: it waits for the approval of those whom it breaks."""
+
+    state: Literal["registered", "held", "approved", "retired"]
+    version: str
+    digest: str
+    by: str = ""
+    note: str = ""
+
+
+class NegotiationEvent(msgspec.Struct, frozen=True, tag="negotiation", tag_field="kind", omit_defaults=True):
+    """This module asked whether its messages of a type fit a partner, or the answer to it; `agreement` is its id."""
+
+    state: Literal["asked", "decided"]
+    partner: str
+    type: str
+    answer: Literal["agreed", "refused", ""] = ""
+    agreement: str = ""
+    version: str = ""
+    by: str = ""
+    note: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused", tag_field="kind", omit_defaults=True):
+    """Messages that this module did not send, because they break the agreement that they would go under: `count` of
+    them since the last such event, and where and why the last one did."""
+
+    target: str
+    type: str
+    reason: str
+    path: str = ""
+    count: BoundedCount = 1
+
+
 Event: TypeAlias = (
-    Handled | Retried | Buried | Duplicates | Lost | TaskProgress | FileOperation | Adapted | Lifecycle | SessionEvent
+    Handled
+    | Retried
+    | Buried
+    | Duplicates
+    | Lost
+    | TaskProgress
+    | FileOperation
+    | Adapted
+    | Lifecycle
+    | SessionEvent
+    | ContractEvent
+    | NegotiationEvent
+    | Refused
 )
 
 # The kinds that this release knows, as they are tagged.

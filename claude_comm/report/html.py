@@ -111,7 +111,9 @@ def _latency(report: Report) -> str:
     rows = [(text.moment(b.start_us), *text.percentiles(b.latency)) for b in buckets if b.latency]
     values = table(["from", *text.PERCENTILES], rows, numbers=[1, 2, 3, 4], caption="Latency over time")
     note = tag(
-        "p", "From sending to the return of the handler; the darker a field, the more deliveries.", class_="note"
+        "p",
+        "From sending to the return of the handler; the stronger the colour of a field, the more deliveries.",
+        class_="note",
     )
     return _section("Latency", chart, strip, note, folded(f"Values, {text.every(report.bucket_us)}", values))
 

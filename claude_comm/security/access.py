@@ -136,7 +136,7 @@ def _registry(keys: Keys) -> list[Rule]:
     """What every client reads and writes there: it announces streams, registers itself, and stores what was agreed."""
     shared = [
         keys.streams, keys.modules, keys.contracts, keys.running("*"), keys.instances, keys.awaited, keys.limits,
-        keys.agreements, keys.pairs, keys.edges("*"), keys.sessions,
+        keys.agreements, keys.pairs, keys.edges("*"), keys.sessions, keys.session_members,
     ]  # fmt: skip
     told = [keys.news, keys.changes, keys.history("*")]
     read = [

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from claude_comm import envelope as envelopes
 from claude_comm.envelope import Envelope
+from claude_comm.errors import ServerRefused
 from claude_comm.ids import uuid7
 from claude_comm.names import Keys
-from claude_comm.ops import consume, heartbeats, news
+from claude_comm.ops import consume, heartbeats
 from claude_comm.ops.heartbeats import GONE_MS
 from claude_comm.progress.events import EVENT_TYPE, SessionEvent
 from claude_comm.progress.fold import Happened
@@ -60,8 +61,12 @@ def end_dead(client: Client, database: Database, keys: Keys, now_us: int, *, max
     for session, module, instance, opened_us in dead:
         event = SessionEvent("ended", instance, opened_us, "died", "its process gave no sign of life any more")
         body = envelopes.encode(_envelope(module, session, event, now_us), max_bytes=max_bytes)
-        client.run(news.announce(keys, [keys.events(module)]))
-        client.run(consume.tell(keys.events(module), body))
+        try:
+            client.run(consume.record(keys, module, body))
+        except ServerRefused:
+            # A projection that may not write for other modules knows it all the same, and keeps it to itself.
+            with database.write() as writer:
+                writer.execute(_END, (session, module, instance, opened_us, now_us, event.outcome, event.reason))
     return len(dead)
 
 

@@ -49,6 +49,7 @@ _REMOVE_OLD = (
     f"DELETE FROM progress WHERE session IN ({_OLD})",
     f"DELETE FROM tracked_communications WHERE session_id IN ({_OLD})",
     f"DELETE FROM file_operations WHERE session_id IN ({_OLD})",
+    f"DELETE FROM session_members WHERE session IN ({_OLD})",
 )
 
 

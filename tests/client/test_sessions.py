@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from claude_comm import AsyncModuleCommunicator, Module, ModuleCommunicator
-from claude_comm.errors import ConfigurationError
+from claude_comm.effects import Command, Operation
+from claude_comm.errors import ConfigurationError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops.heartbeats import GONE_MS
 from claude_comm.settings import Settings
@@ -221,9 +222,26 @@ def test_a_loop_refuses_what_is_no_task(settings: Settings, wrong: dict[str, Any
 
 
 def _members(client: Client, keys: Keys) -> bool:
-    from claude_comm.effects import Command, Operation
 
     def exists() -> Operation[int]:
         return (yield Command(("EXISTS", keys.session_members), on="control"))
 
     return bool(client.run(exists()))
+
+
+def test_a_projection_that_may_not_tell_keeps_the_end_to_itself(
+    settings: Settings, client: Client, stored: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Operation[None]:
+        raise ServerRefused("NOPERM")
+        yield
+
+    monkeypatch.setattr("claude_comm.ops.consume.record", refuse)
+    keys = Keys(settings.namespace)
+    sparta = ModuleCommunicator("sparta", settings=settings)
+    sparta.session("s").start()
+    later_us = time.time_ns() // 1000 + 3 * GONE_MS * 1000
+    assert session_members.end_dead(client, stored(), keys, later_us, max_bytes=2**20) == 1
+    assert stored().rows(MEMBERS, ("s",))[0][1] == "died"
+    assert session_members.end_dead(client, stored(), keys, later_us, max_bytes=2**20) == 0
+    sparta.close()

@@ -13,6 +13,7 @@ from claude_comm.progress.events import SessionEvent
 from claude_comm.store import outcomes, session_list, session_members, timelines, traces
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.session_list import session, sessions
+from claude_comm.store.sessions import cleanup_old_sessions
 from claude_comm.store.timelines import timeline
 from claude_comm.store.traces import trace
 from tests.support.facts import START_US, buried, envelope, events, handled, happened, inbox, page, put, retried
@@ -148,3 +149,11 @@ def test_no_query_of_the_views_walks_a_table(database: Database, name: str) -> N
     walks = [step for step in plan if "SCAN" in step and not _ALLOWED.search(step)]
     assert not walks, plan
     assert not [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step and name.startswith("page")], plan
+
+
+def test_a_session_that_is_cleaned_up_leaves_no_member(database: Database) -> None:
+    event = SessionEvent("started", "i", START_US)
+    put(database, page(events("a"), happened("a", event, session="s", time=START_US)))
+    assert cleanup_old_sessions(database.path, days_to_keep=0) == 1
+    assert database.rows("SELECT count(*) FROM session_members") == [(0,)]
+    assert session(database, "s") is None

@@ -20,9 +20,9 @@ from claude_comm.transport.connect import connect
 _REASON_CHARACTERS = 120
 _COLUMNS: Columns = [
     Column("count", "number"),
-    Column("module"),
+    Column("module", least=14),
     Column("types", rank=2),
-    Column("reason", "wrap", least=20),
+    Column("reason", "wrap", least=32),
     Column("path", rank=1),
     Column("latest", "whole", rank=3),
     Column("id", "whole"),

@@ -33,7 +33,17 @@ _TIMELINE: Columns = [
     Column("type", rank=2),
     Column("status", "whole"),
     *numbers("took"),
-    Column("data", rank=1, least=14),
+    Column("data", rank=1, least=24),
+]
+_FAILED: Columns = [
+    *numbers("number"),
+    Column("after", "number", rank=2),
+    Column("from", rank=3, least=14),
+    Column("to", rank=1, least=14),
+    Column("type", rank=4),
+    Column("status", "whole"),
+    Column("took", "number", rank=5),
+    Column("reason", "wrap", least=36),
 ]
 
 
@@ -108,7 +118,7 @@ def _show_messages(detail: SessionDetail, page: TimelinePage, *, failed: bool) -
     if page.rows:
         emit("")
         start_us = _start_us(detail) or page.rows[0].message.time_us
-        emit_table(_TIMELINE, _lines(page.rows, start_us, fold=not failed))
+        emit_table(_FAILED if failed else _TIMELINE, _lines(page.rows, start_us, fold=not failed))
     else:
         say("no message of it failed." if failed else "no more messages.")
 

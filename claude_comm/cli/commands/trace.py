@@ -23,7 +23,7 @@ _COLUMNS: Columns = [
     Column("message", least=30),
     Column("status", "whole"),
     *numbers("took"),
-    Column("data", rank=1, least=14),
+    Column("data", rank=1, least=20),
 ]
 
 

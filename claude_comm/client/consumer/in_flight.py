@@ -24,6 +24,7 @@ from claude_comm.ops.consume import Settlement
 from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Duplicates, Handled, Settled
 from claude_comm.progress.packed import Done, pack
+from claude_comm.settings import TelemetryLevel
 
 # A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, and the answer if it was a
 # request. A plain tuple: one is made for every message.
@@ -34,6 +35,8 @@ _ACK_BYTES, _EVENT_BYTES = 400, 400
 # Events of so many acks at most are packed. Packing takes half a microsecond a message, unpacking one: at the rate of
 # messages that come one by one that is nothing, and it would be felt in batches of hundreds.
 _PACKED = 32
+# Of ids that end in one of sixteen digits, one digit.
+_SAMPLE = "0"
 
 # In place of what is not in flight; `None`, which callers may give by mistake, is none of them.
 _NONE_HELD = object()
@@ -57,6 +60,7 @@ class InFlight:
         # Agreements whose messages are adapted for this module, each with the digest of the adapter.
         self.adapters: dict[str, str] = {}
         # How many acks one event may name: it is an envelope, too, and has the same limit.
+        self._telemetry: TelemetryLevel = identity.settings.telemetry_of(identity.module)
         self._most = max((identity.settings.max_envelope_bytes - _EVENT_BYTES) // _ACK_BYTES, 1)
 
     def __len__(self) -> int:
@@ -153,9 +157,10 @@ class InFlight:
         acks = list(acks)
         copies = [ack for ack in acks if ack[2]] if self.window is not None else []
         handled = [ack for ack in acks if not ack[2]] if copies else acks
+        told = handled if self._telemetry == "full" else _told(handled, self._telemetry)
         events = []
-        if handled:
-            events.append(self._event(_done(handled, self.adapters)))
+        if told:
+            events.append(self._event(_done(told, self.adapters)))
         if copies:
             events.append(self._event(Duplicates(_settled(copies, self.adapters))))
         keys, module = self._identity.keys, self._identity.module
@@ -173,6 +178,19 @@ class InFlight:
 
     def _event(self, event: Done | Handled | Duplicates) -> bytes:
         return self._identity.event(event)
+
+
+def _told(acks: Sequence[Ack], level: TelemetryLevel) -> list[Ack]:
+    """Those of which an event says that they were handled. What failed before, or is a part of a pipeline, always is:
+    else it would seem to be tried again, and its run to wait."""
+    return [
+        ack
+        for ack in acks
+        if ack[0].envelope.route
+        or ack[0].entry.failures + ack[0].entry.deliveries > 1
+        # The end of an id is random, and the same for whoever handles it.
+        or (level == "sampled" and ack[0].envelope.id.endswith(_SAMPLE))
+    ]
 
 
 def _done(acks: Sequence[Ack], adapters: Mapping[str, str]) -> Done | Handled:

@@ -21,7 +21,7 @@ from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Agreement, Answer, Question
 from claude_comm.negotiation.weigh import weigh
 from claude_comm.ops import agreements as stored
-from claude_comm.ops import door, heartbeats, registry
+from claude_comm.ops import door, heartbeats, registry, registry_events
 from claude_comm.registry.canonical import schema_digest
 from claude_comm.registry.contracts import Contract, Schema
 from claude_comm.registry.releases import Release
@@ -82,6 +82,7 @@ def ask(client: Client, settings: Settings, asked: Question, because: str = "") 
         if not stored.is_current(pair, agreement):
             client.run(stored.store(keys, agreement, at_us=micros(), because=because or "asked again", is_new=False))
         return agreement
+    client.run(registry_events.asked(keys, asked, at_us=micros()))
     if client.run(heartbeats.workers_alive(keys, NEGOTIATION_WORKER, now_ms=millis())):
         # RQ takes longer to import than most programs take to start; only a process that asks a worker pays for it.
         from claude_comm.runtime import jobs
@@ -89,8 +90,11 @@ def ask(client: Client, settings: Settings, asked: Question, because: str = "") 
         answered = jobs.submit(settings.namespace, client.control.url, asked)
         agreement = client.run(stored.find(keys, answered)) if answered else None
         if agreement is not None:
+            client.run(registry_events.decided(keys, agreement, because=because))
             return agreement
-    return decide(client, keys, asked, decided_by="caller", because=because)
+    agreement = decide(client, keys, asked, decided_by="caller", because=because)
+    client.run(registry_events.decided(keys, agreement, because=because))
+    return agreement
 
 
 def decide(

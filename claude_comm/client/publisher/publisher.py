@@ -13,6 +13,7 @@ import time
 from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpr
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Outgoing
+from claude_comm.client.publisher.refusals import Refusals
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, Requests
 from claude_comm.client.publisher.responders import Responders
 from claude_comm.client.publisher.sender import Sender
@@ -34,7 +36,15 @@ from claude_comm.delivery.reply import result
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.errors import ConfigurationError, NegotiationRefused, ReplyTimeout, TransportError, UnknownModule
+from claude_comm.errors import (
+    AgreementBroken,
+    ClaudeCommError,
+    ConfigurationError,
+    NegotiationRefused,
+    ReplyTimeout,
+    TransportError,
+    UnknownModule,
+)
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
@@ -74,6 +84,7 @@ class Publisher:
         keys, used = self.identity.keys, self.identity.settings
         check_choice("enforcement", enforcement, ENFORCEMENTS)
         self._outgoing = Outgoing(self.identity, enforcement)
+        self._refusals = Refusals(self.identity.most_text)
         self._terms = Terms(keys, self.identity.module)
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._responders = Responders(keys)
@@ -117,27 +128,31 @@ class Publisher:
         """
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
-        if (correlation == causation == reply_to == "" and content_type == MSGPACK) and (
-            headers is None and delay_s is None and at is None and ttl_s is None
-        ):
-            id_, post = self._outgoing.plain(target, data, type, session)
-        else:
-            times = self._outgoing.times(delay_s, at, ttl_s)
-            id_, post = self._outgoing.prepare(
-                target,
-                data,
-                type=type,
-                session=session,
-                correlation=correlation,
-                causation=causation,
-                reply_to=reply_to,
-                content_type=content_type,
-                headers=headers,
-                times=times,
-            )
-            if times.not_before:
-                self._delay(target, [post], times)
-                return id_
+        try:
+            if (correlation == causation == reply_to == "" and content_type == MSGPACK) and (
+                headers is None and delay_s is None and at is None and ttl_s is None
+            ):
+                id_, post = self._outgoing.plain(target, data, type, session)
+            else:
+                times = self._outgoing.times(delay_s, at, ttl_s)
+                id_, post = self._outgoing.prepare(
+                    target,
+                    data,
+                    type=type,
+                    session=session,
+                    correlation=correlation,
+                    causation=causation,
+                    reply_to=reply_to,
+                    content_type=content_type,
+                    headers=headers,
+                    times=times,
+                )
+                if times.not_before:
+                    self._delay(target, [post], times)
+                    return id_
+        except AgreementBroken as error:
+            self._tell_refused(error)
+            raise
         if self._backpressure.on and not self._backpressure.admits(target):
             self._wait_for_room(target, 1)
         return self._batcher.send(id_, post)
@@ -160,7 +175,11 @@ class Publisher:
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
-        ids, posts = self._outgoing.prepare_many(target, payloads, type, session, times)
+        try:
+            ids, posts = self._outgoing.prepare_many(target, payloads, type, session, times)
+        except AgreementBroken as error:
+            self._tell_refused(error)
+            raise
         if times.not_before:
             self._delay(target, posts, times)
         elif posts:
@@ -185,11 +204,15 @@ class Publisher:
         """
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
-        if ttl_s is None:
-            id_, post = self._outgoing.plain(target, data, type, session)
-        else:
-            times = self._outgoing.times(None, None, ttl_s)
-            id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
+        try:
+            if ttl_s is None:
+                id_, post = self._outgoing.plain(target, data, type, session)
+            else:
+                times = self._outgoing.times(None, None, ttl_s)
+                id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
+        except AgreementBroken as error:
+            self._tell_refused(error)
+            raise
         if self._backpressure.on and not self._backpressure.admits(target):
             self._wait_for_room(target, 1)
         return self._batcher.send_soon(id_, post)
@@ -254,16 +277,20 @@ class Publisher:
         if self._terms.look_at <= time.monotonic():
             self._renegotiate(begun + timeout_s)
             left_s = left(timeout_s, begun)
-        id_, post = self._outgoing.prepare_request(
-            target,
-            data,
-            self._requests.mailbox.address,
-            type=type,
-            session=session,
-            correlation=correlation,
-            causation=causation,
-            timeout_s=left_s,
-        )
+        try:
+            id_, post = self._outgoing.prepare_request(
+                target,
+                data,
+                self._requests.mailbox.address,
+                type=type,
+                session=session,
+                correlation=correlation,
+                causation=causation,
+                timeout_s=left_s,
+            )
+        except AgreementBroken as error:
+            self._tell_refused(error)
+            raise
         try:
             answer = self._requests.ask(id_, post, target, left_s)
         except ReplyTimeout:
@@ -318,6 +345,9 @@ class Publisher:
 
     def close(self) -> None:
         """Sends the queue, then closes the connection."""
+        for event in self._refusals.due(math.inf):
+            with suppress(ClaudeCommError):
+                self.tell(event)
         self._batcher.close()
         self._requests.close()
         if self._outbox is not None:
@@ -332,6 +362,14 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _tell_refused(self, error: AgreementBroken) -> None:
+        """Counts a message that was not sent, and tells so if it is time."""
+        self._refusals.note(error)
+        for event in self._refusals.due(time.monotonic()):
+            # What is refused is the message: that nobody can be told of it changes nothing.
+            with suppress(TransportError):
+                self.tell(event)
 
     def _delay(self, target: str, posts: Sequence[Post], times: Times) -> None:
         if self._outbox is not None:
