@@ -158,6 +158,12 @@ def _searched(
         return "canonical forms"
     if written is not None and _refuted_soon(written.document, right.document, budget):
         return "no message in the difference"
+    if written is not None:
+        # Most messages that break the consumer have declared properties alone: both validators look at each of them.
+        unclosed = residual(written.document, right.document, budget.look)
+        guided = _guided(left, right, written.document, unclosed, budget)
+        if guided is not None:
+            return guided
     question = Difference(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
