@@ -18,7 +18,7 @@ _MOST = 3
 
 def weigh(question: Question) -> Answer:
     """Raises SchemaError for a schema that cannot be used."""
-    verdict = check(question.produced, question.accepted, policy=question.policy)
+    verdict = check(question.produced, question.accepted, policy=question.policy, name_empty_forms=True)
     if passes(verdict) or isinstance(verdict, Impossible):
         return Answer(verdict=verdict)
     proposals = adapt(

@@ -31,16 +31,24 @@ def check(
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
     documents: Mapping[str, Json] | None = None,
+    name_empty_forms: bool = False,
 ) -> Verdict:
     """Whether every message of `produced` is one of `accepted`, within about `budget_ms` of real time.
 
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
-    `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
+    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. With
+    `name_empty_forms` the verdict names the forms of `anyOf` and `oneOf` that can never be, which takes longer than many
+    a verdict. Raises `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
     check_options(policy, budget_ms, default_dialect, documents)
     produced, accepted = _whole(documents, default_dialect, produced, accepted)
     return pure_check(
-        produced, accepted, policy=policy, budget_ms=budget_ms, default_dialect=default_dialect, clock=time.monotonic
+        produced,
+        accepted,
+        policy=policy,
+        budget_ms=budget_ms,
+        default_dialect=default_dialect,
+        clock=time.monotonic,
+        name_empty_forms=name_empty_forms,
     )
 
 

@@ -59,7 +59,7 @@ def command(
 def _pair(schemas: tuple[Json, Json], strict: bool, budget: float, as_json: bool) -> int:
     from claude_comm.schema.bounded import check
 
-    verdict = check(*schemas, policy=policy(strict), budget_ms=budget)
+    verdict = check(*schemas, policy=policy(strict), budget_ms=budget, name_empty_forms=True)
     if as_json:
         emit_json(verdict)
     else:

@@ -65,7 +65,7 @@ def command(
     """
     sent, taken = documents.read_pair(produced, accepted, referenced)
     begun = time.perf_counter()
-    verdict = check(sent, taken, policy=policy(strict), budget_ms=budget)
+    verdict = check(sent, taken, policy=policy(strict), budget_ms=budget, name_empty_forms=True)
     facts = {"policy": policy(strict), "dialects": [dialect_of(sent), dialect_of(taken)]}
     if as_json:
         emit_json({**facts, "elapsed_ms": round((time.perf_counter() - begun) * 1000, 3), "verdict": verdict})

@@ -70,11 +70,13 @@ def check(
     budget_ms: float = 2_000,
     default_dialect: Dialect = DEFAULT,
     clock: Callable[[], float] | None = None,
+    name_empty_forms: bool = False,
 ) -> Verdict:
     """Whether every message of `produced` is one of `accepted`; raises `SchemaError` for an unusable schema.
 
     `clock` answers in seconds; without one the budget is counted in steps, and the verdict is the same on every
-    machine. `default_dialect` is for schemas without a `$schema`.
+    machine. `default_dialect` is for schemas without a `$schema`. With `name_empty_forms` the verdict names forms of
+    unions that can never be, which takes longer than many a verdict.
     """
     budget, sides = Budget(budget_ms, clock), list[Side]()
     try:
@@ -83,7 +85,8 @@ def check(
         left, right = sides
         with watching(budget.tick):
             closed = policy == "closed-producer"
-            return _told(_settle(left, right, closed, budget), left, right, closed, budget)
+            verdict = _said_whether_refused(_settle(left, right, closed, budget), right, budget)
+            return _with_empty_forms(verdict, left, right, closed, budget) if name_empty_forms else verdict
     except SchemaError as error:
         if len(sides) < 2:
             raise
@@ -98,13 +101,20 @@ def check(
         return Undecided(place="", why="the schemas are nested too deep to be followed.")
 
 
-def _told(verdict: Verdict, left: Side, right: Side, closed: bool, budget: Budget) -> Verdict:
-    """The verdict, which says so where the consumer refuses whatever is sent, and where forms can never be."""
-    if not isinstance(verdict, Compatible | Incompatible):
-        return verdict
+def _said_whether_refused(verdict: Verdict, right: Side, budget: Budget) -> Verdict:
+    """The verdict, which says so where the consumer refuses whatever is sent."""
     if isinstance(verdict, Incompatible) and is_empty(right, budget, steps=TAKEN_STEPS):
         return msgspec.structs.replace(verdict, refuses_all=NOTHING_TAKEN)
-    if isinstance(verdict, Compatible) and verdict.vacuous:
+    return verdict
+
+
+def _with_empty_forms(verdict: Verdict, left: Side, right: Side, closed: bool, budget: Budget) -> Verdict:
+    """The verdict, which names the forms of unions that can never be."""
+    if not isinstance(verdict, Compatible | Incompatible):
+        return verdict
+    if (isinstance(verdict, Incompatible) and verdict.refuses_all) or (
+        isinstance(verdict, Compatible) and verdict.vacuous
+    ):
         return verdict
     forms = empty_forms(left, budget, accepted=False, closed=closed), empty_forms(right, budget, accepted=True)
     return msgspec.structs.replace(verdict, empty_forms=forms[0] + forms[1]) if any(forms) else verdict
