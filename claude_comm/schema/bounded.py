@@ -36,8 +36,8 @@ def check(
     """Whether every message of `produced` is one of `accepted`, within about `budget_ms` of real time.
 
     `documents` are the schemas that references may lead to, by address; nothing is ever fetched. With
-    `name_empty_forms` the verdict names the forms of `anyOf` and `oneOf` that can never be, which takes longer than many
-    a verdict. Raises `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
+    `name_empty_forms` the verdict names the forms of `anyOf` and `oneOf` that can never be, which takes longer than
+    many a verdict. Raises `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
     check_options(policy, budget_ms, default_dialect, documents)
     produced, accepted = _whole(documents, default_dialect, produced, accepted)
