@@ -130,10 +130,10 @@ def test_a_consumer_tells_that_its_module_writes_events_and_does_so_seldom(
             for delivery in consumer.read():
                 consumer.ack(delivery)
         assert client.run(news.after(keys, position)).streams == {}
-        consumer._subscription._tell_at = 0.0
+        consumer._subscription._settler.tell_at = 0.0
         consumer.flush()
         assert list(client.run(news.after(keys, position)).streams) == [keys.events("sink")]
-        consumer._subscription._tell_at = 0.0
+        consumer._subscription._settler.tell_at = 0.0
         (delivery,) = consumer.read()
         consumer.fail(delivery, "no")
         assert client.run(news.after(keys, position)).last_id != position

@@ -16,14 +16,9 @@ from typing import Self
 
 from claude_comm.client.arguments import DAY_S, check_count, check_kind, check_seconds, check_words
 from claude_comm.client.consumer.delivery import Delivery, check_delivery
+from claude_comm.client.consumer.options import DEFAULT_BATCH, DEFAULT_LEASE_S, DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.consumer.read_ahead import ReadAhead
-from claude_comm.client.consumer.subscription import (
-    DEFAULT_BATCH,
-    DEFAULT_LEASE_S,
-    DEFAULT_PREFETCH_BYTES,
-    Options,
-    Subscription,
-)
+from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.errors import ServerUnreachable
 from claude_comm.ops.consume import Why
 from claude_comm.settings import Settings

@@ -20,7 +20,7 @@ from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops.consume import Entry, Reader
 
-Found: TypeAlias = tuple[Reader, list[Entry]]
+NewEntries: TypeAlias = tuple[Reader, list[Entry]]
 
 # On a cluster, how long one read waits for one stream before the others are read again: at first, and when nothing has
 # come for a while.
@@ -45,7 +45,7 @@ class SeveralStreams:
         self.filled = False
         self.failed: TransportError | None = None
 
-    def new(self, wait_ms: int, count: int) -> Operation[list[Found]]:
+    def new(self, wait_ms: int, count: int) -> Operation[list[NewEntries]]:
         """New entries of all streams, an equal share of each, together no more than that many."""
         # Who comes first changes, so that where there is room for few, each has its turn.
         self._readers.rotate(-1)
@@ -53,26 +53,26 @@ class SeveralStreams:
         readers = list(self._readers)
         if count < len(readers):
             return (yield from self._few(readers, wait_ms, count))
-        found: list[Found] = []
+        arrived: list[NewEntries] = []
         left = count
         while 0 < len(readers) <= left:
             share = left // len(readers)
             try:
-                part = yield from self._shares(readers, 0 if found else wait_ms, share)
+                part = yield from self._shares(readers, 0 if arrived else wait_ms, share)
             except ServerRefused as refusal:
-                if not found:
+                if not arrived:
                     raise
                 # The next read meets it again; what the first look brought is ours to handle.
                 self.filled, self.failed = True, refusal
-                return found
-            found += part
+                return arrived
+            arrived += part
             left -= sum(len(entries) for _, entries in part)
             # What a quiet stream left of its share is there for those that have more.
             readers = [reader for reader, entries in part if len(entries) == share]
         self.filled = bool(readers) or not left
-        return found
+        return arrived
 
-    def _shares(self, readers: Sequence[Reader], wait_ms: int, share: int) -> Operation[list[Found]]:
+    def _shares(self, readers: Sequence[Reader], wait_ms: int, share: int) -> Operation[list[NewEntries]]:
         """New entries of these streams, up to so many of each."""
         if not self._on_cluster:
             try:
@@ -84,39 +84,39 @@ class SeveralStreams:
                 self._on_cluster = True
         return (yield from self._apart(readers, wait_ms, share))
 
-    def _few(self, readers: Sequence[Reader], wait_ms: int, count: int) -> Operation[list[Found]]:
+    def _few(self, readers: Sequence[Reader], wait_ms: int, count: int) -> Operation[list[NewEntries]]:
         """The same where there is room for fewer entries than there are streams."""
-        found: list[Found] = []
+        arrived: list[NewEntries] = []
         left = count
         for reader in readers:
             entries = (yield from ops.read(reader, count=left, block_ms=0)) if left else []
-            found += [(reader, entries)] if entries else []
+            arrived += [(reader, entries)] if entries else []
             left -= len(entries)
         self.filled = not left
-        if found or not wait_ms:
-            return found
+        if arrived or not wait_ms:
+            return arrived
         if self._on_cluster:
             # Looked at side by side, and for a turn only: those that there is no room for come first in the next.
             readers, wait_ms = readers[:count], min(wait_ms, _TURN_MS)
-        found = yield from self._shares(readers, wait_ms, 1)
-        for reader, entries in found[count:]:
+        arrived = yield from self._shares(readers, wait_ms, 1)
+        for reader, entries in arrived[count:]:
             # Two came at the same moment.
             yield from self._give_back(reader, entries)
-        self.filled = len(found) >= count
-        return found[:count]
+        self.filled = len(arrived) >= count
+        return arrived[:count]
 
-    def _apart(self, readers: Sequence[Reader], wait_ms: int, share: int) -> Operation[list[Found]]:
+    def _apart(self, readers: Sequence[Reader], wait_ms: int, share: int) -> Operation[list[NewEntries]]:
         """The same on a cluster, where one command cannot wait for streams of several slots: it waits for one of them,
         and looks at all in between, seldom when nothing comes."""
         deadline = time.monotonic() + wait_ms / 1000
         turn_ms = _FIRST_TURN_MS
         while True:
-            found, failed = yield from ops.read_apart(readers, count=share)
+            arrived, failed = yield from ops.read_apart(readers, count=share)
             self.failed = failed or self.failed
             left_ms = int((deadline - time.monotonic()) * 1000)
-            if not found and left_ms > 0:
+            if not arrived and left_ms > 0:
                 entries = yield from ops.read(readers[0], count=share, block_ms=min(turn_ms, left_ms))
-                found = [(readers[0], entries)] if entries else []
+                arrived = [(readers[0], entries)] if entries else []
                 turn_ms = min(2 * turn_ms, _TURN_MS)
-            if found or left_ms <= 0:
-                return found
+            if arrived or left_ms <= 0:
+                return arrived

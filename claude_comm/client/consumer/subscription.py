@@ -11,16 +11,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from claude_comm.client.arguments import DAY_S, check_count, check_seconds, check_topics
+from claude_comm.client.arguments import check_topics
 from claude_comm.client.consumer.admission import Admission
 from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.due_messages import DueMessages
 from claude_comm.client.consumer.group_position import find_position
-from claude_comm.client.consumer.in_flight import Ack, InFlight
+from claude_comm.client.consumer.handovers import Handovers
+from claude_comm.client.consumer.in_flight import InFlight
+from claude_comm.client.consumer.options import Options
 from claude_comm.client.consumer.reclaim import Reclaimer
-from claude_comm.client.consumer.several_streams import Found, SeveralStreams
-from claude_comm.client.identity import Identity, identify, micros, millis
+from claude_comm.client.consumer.settler import Settler
+from claude_comm.client.consumer.several_streams import NewEntries, SeveralStreams
+from claude_comm.client.identity import Identity, identify, micros
 from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
@@ -28,54 +30,18 @@ from claude_comm.delivery.flow_control import Sizes
 from claude_comm.effects import Operation
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
-from claude_comm.ops import later, news, pending
-from claude_comm.ops.consume import Outcome, Reader, Settlement, Why
-from claude_comm.ops.pending import Claimed
+from claude_comm.ops import later, pending
+from claude_comm.ops.consume import Reader, Why
 from claude_comm.ops.replies import Answer
 from claude_comm.progress.events import Retried
 from claude_comm.registry.contracts import Contract
 from claude_comm.settings import Settings, on_cluster
-from claude_comm.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from claude_comm.client.consumer.ways import Ways
 
-DEFAULT_BATCH = 100
-DEFAULT_LEASE_S = 60.0
-# Far more than quick messages need, and little enough for any machine.
-DEFAULT_PREFETCH_BYTES = 64 * 1024 * 1024
-# How often a consumer looks for due messages, unless it knows of one that is due earlier.
-DUE_EVERY_S = 0.5
 # How long a read waits for new messages while others wait for the end of one that may kill its consumer.
 _SUSPECT_WAIT_S = 0.02
-# How many messages an instance remembers when only `dedup_s` is given: more than are ever in flight.
-_REMEMBERED = 10_000
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a consumer reads. `prefetch` (0: no bound) and `prefetch_bytes` bound the deliveries in flight.
-
-    Fewer acks than `gather` do not travel with a read that may wait: somebody else sends them soon (0: nobody does).
-    An entry that was handed out more than `trusted` times comes alone: it may kill its consumer.
-    """
-
-    batch: int
-    lease_s: float
-    prefetch: int = 0
-    prefetch_bytes: int
-    dedup: int = 0
-    dedup_s: float = 0.0
-    gather: int = 0
-    trusted: int = 2
-
-    def __post_init__(self) -> None:
-        """Raises ConfigurationError."""
-        check_count("batch", self.batch, least=1)
-        check_seconds("lease_s", self.lease_s, least=0.001)
-        check_count("prefetch", self.prefetch)
-        check_count("prefetch_bytes", self.prefetch_bytes, least=1)
-        check_count("dedup", self.dedup)
-        check_seconds("dedup_s", self.dedup_s, most=365 * DAY_S)
 
 
 class Subscription:
@@ -86,13 +52,11 @@ class Subscription:
     ) -> None:
         self.identity: Identity = identify(module, settings, instance)
         keys, used = self.identity.keys, self.identity.settings
-        self._on_cluster = on_cluster(used.url)
-        self._log = get_logger(used.log_level, module=module, instance=self.identity.instance)
         streams = [keys.inbox(module), *map(keys.topic, check_topics(topics))]
         self.readers = [Reader(stream, module, self.identity.instance) for stream in streams]
         self.options = options
-        windowed = options.dedup or (_REMEMBERED if options.dedup_s else 0)
-        self.in_flight = InFlight(self.identity, Window(windowed) if windowed else None, int(options.dedup_s * 1000))
+        window = Window(options.remembered) if options.remembered else None
+        self.in_flight = InFlight(self.identity, window, int(options.dedup_s * 1000))
         self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
         if used.signing != "off":
@@ -102,12 +66,12 @@ class Subscription:
         self._reclaimer = Reclaimer(self.readers, self.in_flight, self._admission, options.lease_s, options.trusted)
         if instance is not None:
             self._reclaimer.look_at_own()
-        self._joined = self._refused = False
-        self._due_at = self._tell_at = 0.0
-        # The version of the module that reads, and the streams with deliveries that other versions left to it.
-        self._digest = ""
-        self._left: list[Reader] = []
-        self._several = SeveralStreams(self.readers, self._reclaimer.give_back, on_cluster=self._on_cluster)
+        self._joined = False
+        cluster = on_cluster(used.url)
+        self._settler = Settler(self.identity, self.in_flight, on_cluster=cluster)
+        self._handovers = Handovers(self.readers, self._admission, self.in_flight)
+        self._due = DueMessages(self.identity, self.readers, self._handovers)
+        self._several = SeveralStreams(self.readers, self._reclaimer.give_back, on_cluster=cluster)
         # How many entries were requested ahead and have not arrived.
         self.requested = 0
         # Whether the last read brought as many entries as it asked for, so that more may be waiting.
@@ -119,18 +83,14 @@ class Subscription:
         # What a consumer without a contract does not have to import.
         from claude_comm.client.consumer.ways import Ways
 
-        self._digest = contract.digest
+        self._handovers.digest = contract.digest
         ways = Ways(self.identity, contract)
         self._admission.ways, self.in_flight.adapters = ways, ways.digests
         return ways
 
     def handing_over(self, delivery: Delivery, digest: str) -> Operation[None]:
         """Leaves a delivery to another version of the module; this was no attempt."""
-        if self._admission.ways is not None:
-            self._admission.ways.left_to.add(digest)
-        lost = yield from pending.hand_over(delivery.reader, [delivery.entry], digest)
-        self.in_flight.release(delivery)
-        yield from self._admission.report_lost(delivery.reader, lost)
+        return self._handovers.leave(delivery, digest)
 
     def reading(self, wait_ms: int, most: int | None = None) -> Operation[list[Delivery]]:
         """The next deliveries, pending ones first; empty when the wait is over, or at once when the bounds are
@@ -179,37 +139,7 @@ class Subscription:
 
     def settling(self) -> Operation[None]:
         """Sends the gathered acks, one batch a stream."""
-        while self.in_flight.has_acks():
-            yield from self._tell()
-            with self.in_flight.sending() as acks:
-                while acks:
-                    reader = acks[0][0].reader
-                    mine = yield from self._answered([ack for ack in acks if ack[0].reader == reader])
-                    refused = self._told((yield from ops.settle(reader, self._settlement(mine)))) if mine else None
-                    if refused is not None:
-                        raise refused
-                    acks[:] = [ack for ack in acks if ack[0].reader != reader]
-        self._refused = False
-
-    def _answered(self, acks: list[Ack]) -> Operation[list[Ack]]:
-        """On a cluster answers go first, and what was not answered because the requester's node is away is not acked:
-        it is handed out again when its lease is over."""
-        if not self._on_cluster or all(ack[3] is None for ack in acks):
-            return acks
-        outcome, over = yield from ops.answer_first(self.in_flight.settlement(acks))
-        self._told(outcome)
-        taken = iter(over)
-        return [ack for ack in acks if ack[3] is None or next(taken)]
-
-    def _settlement(self, acks: list[Ack]) -> Settlement:
-        settlement = self.in_flight.settlement(acks)
-        return msgspec.structs.replace(settlement, answers=()) if self._on_cluster else settlement
-
-    def _told(self, outcome: Outcome) -> TransportError | None:
-        """What refused a settlement; answers that were refused for good are logged."""
-        for refusal in outcome.unanswered:
-            self._log.warning("reply.refused", error=str(refusal))
-        return outcome.refused
+        return self._settler.settle()
 
     def reply(self, delivery: Delivery, data: object) -> Answer | None:
         """The answer to a request, to be sent with its ack; None for a message that is none. Raises EncodeError or
@@ -229,14 +159,14 @@ class Subscription:
 
     def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
         """Moves a delivery to the dead stream, and answers its request with the failure; `error` was raised."""
-        yield from self._tell()
+        yield from self._settler.tell()
         yield from self._admission.bury(delivery, why, error)
 
     def retrying(self, delivery: Delivery, wait_s: float, reason: str, *, counted: bool = True) -> Operation[None]:
         """Moves a delivery to the delayed messages (`later`). Unless `counted`, this was no attempt."""
         now_us = micros()
         due_us = now_us + int(wait_s * 1_000_000)
-        yield from self._tell()
+        yield from self._settler.tell()
         event = Retried(delivery.settled(now_us), brief(reason, self.identity.most_text), due_us)
         yield from later.retry(
             self.identity.keys,
@@ -247,7 +177,7 @@ class Subscription:
             event=self.identity.event(event, delivery.envelope.session),
         )
         self.in_flight.release(delivery)
-        self._due_at = min(self._due_at, time.monotonic() + wait_s)
+        self._due.expect(wait_s)
 
     def join_again(self) -> None:
         """The server was emptied: the next read announces the streams and makes the groups where they are missing."""
@@ -323,7 +253,7 @@ class Subscription:
             yield from self._join()
             count = self._count(most)
         while True:
-            yield from self._move_due()
+            yield from self._due.move()
             deliveries = yield from self._pending(count)
             self.filled = len(deliveries) >= count
             if not deliveries:
@@ -333,7 +263,7 @@ class Subscription:
 
     def _pending(self, count: int) -> Operation[list[Delivery]]:
         """Deliveries that come before new ones."""
-        deliveries = self._admission.unpark() or (yield from self._take_left(count))
+        deliveries = self._admission.unpark() or (yield from self._handovers.take(count))
         deliveries = deliveries or (yield from self._reclaimer.reclaim(count))
         return (yield from self._reclaimer.hand_out(deliveries)) if deliveries else []
 
@@ -348,32 +278,22 @@ class Subscription:
         A millisecond more than that: a wait that is cut off would end a moment too soon, and the next be too short.
         """
         now = time.monotonic()
-        look_at = now + _SUSPECT_WAIT_S if self._reclaimer.waits_for_suspect() else self._due_at
+        look_at = now + _SUSPECT_WAIT_S if self._reclaimer.waits_for_suspect() else self._due.at
         return int(max(min(deadline, look_at) - now, 0) * 1000) + 1 if now < deadline else 0
 
     def _may_read_at_once(self) -> bool:
         """Whether acks and the next read may travel in one batch: no other duty is due, and no ack was refused."""
         lone = len(self.readers) == 1 and self._joined and not self._reclaimer.has_own() and not self._admission.parks()
-        free_until = min(self._reclaimer.at, self._due_at, self._tell_at)
-        return lone and not self._left and not self._refused and time.monotonic() < free_until
+        free_until = min(self._reclaimer.at, self._due.at, self._settler.tell_at)
+        return (
+            lone and not self._handovers.has_expected() and not self._settler.refused and time.monotonic() < free_until
+        )
 
     def _settled_and_new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
-        """The acks and the next read in one round trip. Refused acks are kept; the next read sends them first."""
+        """The acks and the next read in one round trip."""
         (reader,) = self.readers
-        with self.in_flight.sending() as acks:
-            settled = yield from self._answered(acks)
-            outcome, entries = yield from ops.settle_and_read(
-                reader, self._settlement(settled), count=count, block_ms=wait_ms
-            )
-            refused = self._told(outcome)
-            self._refused = refused is not None
-            if refused is None:
-                acks.clear()
-        if not isinstance(entries, list):
-            raise entries
+        entries = yield from self._settler.settle_and_read(reader, count=count, block_ms=wait_ms)
         self.filled = len(entries) == count
-        if refused is not None and not entries:
-            raise refused
         return (yield from self._admission.admit(reader, entries))
 
     def _join(self) -> Operation[None]:
@@ -385,58 +305,8 @@ class Subscription:
                 yield from ops.make_group(reader.stream, reader.group, position)
             self._sizes.expect((yield from ops.sample_bytes(reader.stream)))
         self._joined = True
-        self._tell_at = time.monotonic() + news.TELL_EVERY_S
+        self._settler.announced()
         self._reclaimer.look_at_all()
-
-    def _tell(self) -> Operation[None]:
-        """Says that this module's events are written to, unless that was said lately."""
-        if time.monotonic() >= self._tell_at:
-            yield from news.tell(self.identity.keys, [self.identity.keys.events(self.identity.module)])
-            self._tell_at = time.monotonic() + news.TELL_EVERY_S
-
-    def _move_due(self) -> Operation[None]:
-        """Moves due messages into the streams, and notes when to look again."""
-        if time.monotonic() < self._due_at:
-            return
-        next_ms: list[int] = []
-        for reader in self.readers:
-            version = (reader.group, self._digest) if self._digest else ("", "")
-            moved = yield from later.move_due(self.identity.keys, reader.stream, now_ms=millis(), version=version)
-            if moved.count:
-                yield from news.tell(self.identity.keys, [reader.stream])
-            self._left += [reader] if moved.left and reader not in self._left else []
-            next_ms += [moved.next_ms] if moved.next_ms is not None else []
-        wait_s = max(min(next_ms) - millis(), 0) / 1000 if next_ms else DUE_EVERY_S
-        self._due_at = time.monotonic() + min(wait_s, DUE_EVERY_S)
-
-    def _take_left(self, count: int) -> Operation[list[Delivery]]:
-        """The deliveries that other versions of the module left to this one."""
-        while self._left:
-            reader = self._left[0]
-            taken = yield from pending.take(reader, self._digest, count)
-            if not taken.cursor:
-                del self._left[0]
-            if deliveries := (yield from self._taken(reader, taken)):
-                return deliveries
-        return (yield from self._take_back(count))
-
-    def _taken(self, reader: Reader, taken: Claimed) -> Operation[list[Delivery]]:
-        yield from self._admission.report_lost(reader, taken.lost)
-        return (yield from self._admission.admit(reader, taken.entries))
-
-    def _take_back(self, count: int) -> Operation[list[Delivery]]:
-        """The deliveries that were left to a version of which nobody runs any more: they need not wait for a lease."""
-        ways = self._admission.ways
-        for digest in sorted(ways.left_to) if ways is not None else ():
-            assert ways is not None
-            if (yield from ways.runs(digest)):
-                continue
-            for reader in self.readers:
-                taken = yield from pending.take(reader, digest, count, handed=False)
-                if deliveries := (yield from self._taken(reader, taken)):
-                    return deliveries
-            ways.left_to.discard(digest)
-        return []
 
     def _new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         if len(self.readers) == 1:
@@ -444,19 +314,19 @@ class Subscription:
             entries = yield from ops.read(reader, count=count, block_ms=wait_ms)
             self.filled = len(entries) == count
             return (yield from self._admission.admit(reader, entries))
-        found = yield from self._several.new(wait_ms, count)
+        arrived = yield from self._several.new(wait_ms, count)
         self.filled = self._several.filled
-        deliveries = yield from self._admitted(found)
+        deliveries = yield from self._admitted(arrived)
         if self._several.failed is not None:
             # Of one node, while others brought something.
             self._reclaimer.look_at_own(unseen=True)
             self._lost_group(self._several.failed)
         return deliveries
 
-    def _admitted(self, found: Sequence[Found]) -> Operation[list[Delivery]]:
+    def _admitted(self, arrived: Sequence[NewEntries]) -> Operation[list[Delivery]]:
         """The deliveries of these. They are admitted when all have been read: a read that fails loses none of them."""
         deliveries: list[Delivery] = []
-        for reader, entries in found:
+        for reader, entries in arrived:
             try:
                 deliveries += yield from self._admission.admit(reader, entries)
             except TransportError:

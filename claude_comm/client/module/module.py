@@ -23,7 +23,7 @@ from claude_comm.client.arguments import (
     check_seconds,
     check_topics,
 )
-from claude_comm.client.consumer.subscription import DEFAULT_PREFETCH_BYTES, Options
+from claude_comm.client.consumer.options import DEFAULT_PREFETCH_BYTES, Options
 from claude_comm.client.identity import identify
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.breaches import Breaches

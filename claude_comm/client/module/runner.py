@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.client.consumer.subscription import Options, Subscription
+from claude_comm.client.consumer.options import Options
+from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import Identity, micros
 from claude_comm.client.module.breaches import Breaches
 from claude_comm.client.module.endings import Means

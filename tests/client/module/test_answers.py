@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from claude_comm import Module, Publisher, Settings
-from claude_comm.client.consumer.subscription import Options, Subscription
+from claude_comm.client.consumer.options import Options
+from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.module import endings
 from claude_comm.client.module.prefetch import Prefetcher
 from claude_comm.delivery.flow_control import Ahead

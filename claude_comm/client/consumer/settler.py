@@ -1,0 +1,93 @@
+"""Sending the acks that one consumer has gathered, with their answers and their event.
+
+Law: an ack whose sending failed is kept and sent again. On a cluster the answers go first: a request is acked once its
+answer is on the requester's node. Whoever writes events has told of it within `TELL_EVERY_S`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from claude_comm.client.consumer.in_flight import Ack, InFlight
+from claude_comm.client.identity import Identity
+from claude_comm.effects import Operation
+from claude_comm.errors import TransportError
+from claude_comm.ops import consume as ops
+from claude_comm.ops import news
+from claude_comm.ops.consume import Entry, Outcome, Reader, Settlement
+from claude_comm.telemetry.logs import get_logger
+
+
+class Settler:
+    """Sends the acks in `in_flight`. `refused`: whether the server refused the last ones, which are still there."""
+
+    def __init__(self, identity: Identity, in_flight: InFlight, *, on_cluster: bool) -> None:
+        self._identity, self._in_flight, self._on_cluster = identity, in_flight, on_cluster
+        self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
+        self.refused = False
+        # When to tell next that the events are written to, in seconds of the monotonic clock.
+        self.tell_at = 0.0
+
+    def settle(self) -> Operation[None]:
+        """Sends all acks, one batch a stream. Raises what refused one."""
+        while self._in_flight.has_acks():
+            yield from self.tell()
+            with self._in_flight.sending() as acks:
+                while acks:
+                    reader = acks[0][0].reader
+                    mine = yield from self._answered([ack for ack in acks if ack[0].reader == reader])
+                    refusal = self._refusal((yield from ops.settle(reader, self._settlement(mine)))) if mine else None
+                    if refusal is not None:
+                        raise refusal
+                    acks[:] = [ack for ack in acks if ack[0].reader != reader]
+        self.refused = False
+
+    def settle_and_read(self, reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]:
+        """Sends the acks and reads new entries in one round trip. Refused acks are kept, and `settle` sends them first;
+        their refusal is raised where no entry came."""
+        with self._in_flight.sending() as acks:
+            settled = yield from self._answered(acks)
+            outcome, entries = yield from ops.settle_and_read(
+                reader, self._settlement(settled), count=count, block_ms=block_ms
+            )
+            refusal = self._refusal(outcome)
+            self.refused = refusal is not None
+            if refusal is None:
+                acks.clear()
+        if not isinstance(entries, list):
+            raise entries
+        if refusal is not None and not entries:
+            raise refusal
+        return entries
+
+    def tell(self) -> Operation[None]:
+        """Says that this module's events are written to, unless that was said lately."""
+        if time.monotonic() >= self.tell_at:
+            yield from news.tell(self._identity.keys, [self._identity.keys.events(self._identity.module)])
+            self.announced()
+
+    def announced(self) -> None:
+        """That the events are written to has just been said."""
+        self.tell_at = time.monotonic() + news.TELL_EVERY_S
+
+    def _answered(self, acks: list[Ack]) -> Operation[list[Ack]]:
+        """On a cluster answers go first, and what was not answered because the requester's node is away is not acked:
+        it is handed out again when its lease is over."""
+        if not self._on_cluster or all(ack[3] is None for ack in acks):
+            return acks
+        outcome, over = yield from ops.answer_first(self._in_flight.settlement(acks))
+        self._refusal(outcome)
+        taken = iter(over)
+        return [ack for ack in acks if ack[3] is None or next(taken)]
+
+    def _settlement(self, acks: list[Ack]) -> Settlement:
+        settlement = self._in_flight.settlement(acks)
+        return msgspec.structs.replace(settlement, answers=()) if self._on_cluster else settlement
+
+    def _refusal(self, outcome: Outcome) -> TransportError | None:
+        """What refused a settlement; answers that were refused for good are logged."""
+        for refusal in outcome.unanswered:
+            self._log.warning("reply.refused", error=str(refusal))
+        return outcome.refused
