@@ -154,9 +154,9 @@ class Following:
         asleep = known.next_asleep(MOST_APART if apart else most)
         points = checkpoints.load(database, asleep)
         after = {key: points.get(key, Checkpoint()).entry_id for key in asleep}
-        found = self._client.run(follow.read(after, count=1, reach=self._client.data.reach))
-        known.wake(found, now)
-        looked = {*found, *asleep[:MOST_APART]}
+        entries = self._client.run(follow.read(after, count=1, reach=self._client.data.reach))
+        known.wake(entries, now)
+        looked = {*entries, *asleep[:MOST_APART]}
         self._look(database, {key: known.streams[key] for key in looked})
 
     def _look(self, database: Database, streams: Mapping[str, Stream]) -> None:

@@ -104,20 +104,18 @@ def pairs(keys: Keys, target: str) -> Operation[list[Pair]]:
     """The pairs that a module, or `topic:NAME`, is part of."""
     members: set[bytes] = yield Command(("SMEMBERS", keys.edges(target)), on="control")
     names = sorted(members)
-    found: list[Pair | None] = []
+    decoded: list[Pair | None] = []
     for start in range(0, len(names), _PAGE):
         texts = yield Command(("HMGET", keys.pairs, *names[start : start + _PAGE]), on="control")
-        found += map(pairs_.decode, texts)
-    return [
-        agreement for agreement in found if agreement is not None and target in (agreement.producer, agreement.consumer)
-    ]
+        decoded += map(pairs_.decode, texts)
+    return [known for known in decoded if known is not None and target in (known.producer, known.consumer)]
 
 
 def all_pairs(keys: Keys) -> Operation[list[Pair]]:
     """Every pair of the namespace."""
     texts = yield Command(("HGETALL", keys.pairs), on="control")
-    found = map(pairs_.decode, door.fields(texts).values())
-    return [agreement for agreement in found if agreement is not None]
+    decoded = map(pairs_.decode, door.fields(texts).values())
+    return [known for known in decoded if known is not None]
 
 
 def everything(keys: Keys) -> Operation[Everything]:

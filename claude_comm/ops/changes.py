@@ -64,8 +64,8 @@ def announce(keys: Keys, *announced: Change) -> Operation[None]:
 
 
 def _changes(rows: Any) -> list[Change]:
-    found = (changes.decode(_field(fields)) for _id, fields in rows or [] if fields is not None)
-    return [change for change in found if change is not None]
+    decoded = (changes.decode(_field(fields)) for _id, fields in rows or [] if fields is not None)
+    return [change for change in decoded if change is not None]
 
 
 def _field(fields: list[bytes]) -> bytes | None:

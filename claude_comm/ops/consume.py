@@ -156,8 +156,8 @@ def read_together(
     reply = yield Command(
         ("XREADGROUP", "GROUP", first.group, first.consumer, "COUNT", count, *named), wait_ms=block_ms
     )
-    found = reply or {}
-    return [(reader, _entries(reader, found)) for reader in readers if reader.stream.encode() in found]
+    by_stream = reply or {}
+    return [(reader, _entries(reader, by_stream)) for reader in readers if reader.stream.encode() in by_stream]
 
 
 def read_apart(
@@ -167,14 +167,14 @@ def read_apart(
     a node refused, or did not answer, where another brought something. Else that is raised."""
     replies = yield Batch(tuple(Command(_reading(reader, count, 0)) for reader in readers))
     failed = next((reply for reply in replies if isinstance(reply, TransportError)), None)
-    found = [
+    arrived = [
         (reader, _entries(reader, reply))
         for reader, reply in zip(readers, replies, strict=True)
         if reply and not isinstance(reply, TransportError)
     ]
-    if failed is not None and not found:
+    if failed is not None and not arrived:
         raise failed
-    return found, failed
+    return arrived, failed
 
 
 def tell(events_stream: str, event: bytes) -> Operation[None]:

@@ -41,7 +41,7 @@ def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Op
     if alive:
         raise StillRuns(module, alive)
     topics = yield from _topics(keys, module)
-    found = yield from _found(keys, module, topics)
+    forgotten = yield from _counts(keys, module, topics)
     if not dry_run:
         for topic in topics:
             yield Command(("XGROUP", "DESTROY", keys.topic(topic), module))
@@ -50,10 +50,10 @@ def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Op
         yield Command(("SREM", keys.streams, inbox, events), on="control")
         yield Command(("HDEL", keys.dropped, module), on="control")
         yield from registration.unregister(keys, module, now_us=now_ms * 1000)
-    return found
+    return forgotten
 
 
-def _found(keys: Keys, module: str, topics: list[str]) -> Operation[Forgotten]:
+def _counts(keys: Keys, module: str, topics: list[str]) -> Operation[Forgotten]:
     counts = yield Batch(
         (
             Command(("XLEN", keys.inbox(module))),

@@ -45,16 +45,16 @@ def through(keys: Keys, module: str, *, now_us: int, max_bytes: int) -> Operatio
     ]
     names = {session.session for session in running}
     modules = sorted({leg.target for session in running for leg in list(session.whole.legs.values())[1:-1]})
-    found: dict[tuple[str, str], Envelope] = {}
+    envelopes: dict[tuple[str, str], Envelope] = {}
     for name in modules:
         for envelope in (yield from _of_module(keys, name, max_bytes)):
             if envelope.session in names and envelope.route:
-                found[envelope.source, envelope.id] = envelope
+                envelopes[envelope.source, envelope.id] = envelope
     for session in running:
         for envelope in (yield from _in_joins(keys, session)):
-            found[envelope.source, envelope.id] = envelope
+            envelopes[envelope.source, envelope.id] = envelope
     agreed = yield from pinned(keys, running)
-    return OnTheirWay(running, list(found.values()), agreed)
+    return OnTheirWay(running, list(envelopes.values()), agreed)
 
 
 def _has_step(session: Session, module: str) -> bool:
@@ -140,9 +140,9 @@ def _part(session: Session, step: str, module: str, text: str) -> Envelope:
 def pinned(keys: Keys, sessions: Sequence[Session]) -> Operation[dict[str, Pinned]]:
     """The agreements that the routes of these sessions name, by id."""
     wanted = {leg.agreement for session in sessions for leg in session.whole.legs.values() if leg.agreement}
-    found = {}
+    agreed = {}
     for id_ in sorted(wanted):
         agreement = yield from stored.find(keys, id_)
         if agreement is not None:
-            found[id_] = Pinned(agreement.produced, agreement.accepted)
-    return found
+            agreed[id_] = Pinned(agreement.produced, agreement.accepted)
+    return agreed

@@ -88,8 +88,8 @@ def heard(keys: Keys, position: str, rows: Any, *, oldest: str = "0-0") -> News:
     streams: dict[str, Stream] = {}
     for _, pairs in rows:
         text = dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"s", b"")
-        found = (keys.parse_stream(key) for key in text.split())
-        streams.update((stream.key, stream) for stream in found if stream is not None)
+        named = (keys.parse_stream(key) for key in text.split())
+        streams.update((stream.key, stream) for stream in named if stream is not None)
     last_id = _last_id(rows[-1:]) if rows else position
     return News(streams, last_id, lost=ids.position(oldest) > ids.position(position) > (0, 0) or len(rows) == _PAGE)
 

@@ -37,20 +37,20 @@ class BrokenPartner(msgspec.Struct, frozen=True):
 
 def broken(keys: Keys, declared: Contract) -> Operation[list[BrokenPartner]]:
     """The partners that this contract would break, and those who publish what it would refuse to a topic of its own."""
-    found = yield from unread(keys, declared)
+    partners = yield from unread(keys, declared)
     for pair in (yield from agreements.pairs(keys, declared.module)):
         # What was declared for the module itself, by itself, it changes as a whole.
         if pair.producer != pair.consumer:
             for turn in pair.current:
                 agreement = yield from agreements.find(keys, turn.agreement)
                 if agreement is not None and agreement.fits and not agreement.readers:
-                    found += _weighed(pair, agreement, declared)
-    return found
+                    partners += _weighed(pair, agreement, declared)
+    return partners
 
 
 def unread(keys: Keys, declared: Contract, topics: Collection[str] | None = None) -> Operation[list[BrokenPartner]]:
     """Those who publish to a topic that this contract reads, of these or of all of its own, what it would refuse."""
-    found = []
+    partners = []
     for topic in declared.topics if topics is None else topics:
         for pair in (yield from agreements.pairs(keys, f"{TOPIC_PREFIX}{topic}")):
             for turn in pair.current:
@@ -58,8 +58,8 @@ def unread(keys: Keys, declared: Contract, topics: Collection[str] | None = None
                 if agreement is not None and agreement.fits:
                     verdict = weigh(reading(agreement, declared)).verdict
                     if not passes(verdict):
-                        found.append(BrokenPartner(pair.producer, pair.type, True, verdict))
-    return found
+                        partners.append(BrokenPartner(pair.producer, pair.type, True, verdict))
+    return partners
 
 
 def refused(declared: Contract, hurt: Sequence[BrokenPartner]) -> ContractRefused:

@@ -217,8 +217,8 @@ def _again(record: ModuleRecord, known: Release, declared: Contract, instance: s
 
 def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -> Operation[Registration]:
     live = record.live()
-    found = yield from registry.contracts_of(keys, [(record.module, old.digest) for old in live])
-    earlier = [found[old.digest] for old in live if old.digest in found]
+    by_digest = yield from registry.contracts_of(keys, [(record.module, old.digest) for old in live])
+    earlier = [by_digest[old.digest] for old in live if old.digest in by_digest]
     before = [old for old in earlier if precedence(old.version) < precedence(declared.version)]
     same = [old for old in earlier if precedence(old.version) == precedence(declared.version)]
     promised = [old for old in (declared, *same, *before[:1]) if old.compatibility != "none"]
@@ -228,7 +228,7 @@ def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -
         if broken := policies.breaks(declared, before, old.compatibility):
             raise policies.refused(declared, old.compatibility, broken)
     lost = policies.breaks(declared, [*same, *before][:1], "backward") if not promised else []
-    joined = set(declared.topics) - {topic for one in earlier for topic in one.topics}
+    joined = set(declared.topics) - {topic for contract in earlier for topic in contract.topics}
     if not hold and declared.enforcement == "enforce":
         unread = yield from partners.unread(keys, declared, sorted(joined))
         if unread:

@@ -102,23 +102,23 @@ def contract_of(keys: Keys, module: str, digest: str) -> Operation[Contract | No
 
 def contracts_of(keys: Keys, wanted: Sequence[tuple[str, str]]) -> Operation[dict[str, Contract]]:
     """Contracts by digest, given as (module, digest); those that are not there or cannot be read are left out."""
-    found: dict[str, Contract] = {}
+    by_digest: dict[str, Contract] = {}
     for start in range(0, len(wanted), _PAGE):
         page = wanted[start : start + _PAGE]
         texts = yield Command(("HMGET", keys.contracts, *(digest for _, digest in page)), on="control")
         for (module, digest), text in zip(page, texts, strict=True):
             try:
                 if text is not None:
-                    found[digest] = contracts.addressed(module, digest, text)
+                    by_digest[digest] = contracts.addressed(module, digest, text)
             except UnreadableContract:
                 continue
-    return found
+    return by_digest
 
 
 def find(keys: Keys, module: str) -> Operation[Contract | None]:
     """The contract of a module's newest live release; None where it has none. Raises UnreadableContract."""
-    found = yield from record(keys, module)
-    release = found.current() if found is not None else None
+    module_record = yield from record(keys, module)
+    release = module_record.current() if module_record is not None else None
     if release is None:
         return None
     contract = yield from contract_of(keys, module, release.digest)
@@ -130,10 +130,10 @@ def find(keys: Keys, module: str) -> Operation[Contract | None]:
 def offered(keys: Keys, module: str, *, now_ms: int) -> Operation[list[Contract]]:
     """The contracts that a message may be meant for, the preferred one first; none for a module that is not registered.
     Raises UnreadableContract."""
-    found = yield from standing(keys, module, now_ms=now_ms)
-    if found is None:
+    versions = yield from standing(keys, module, now_ms=now_ms)
+    if versions is None:
         return []
-    listed = found.offered()
+    listed = versions.offered()
     contracts = yield from contracts_of(keys, [(module, release.digest) for release in listed])
     if listed and not contracts:
         raise UnreadableContract(module, "only its record is there")
@@ -176,15 +176,15 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
         beats.setdefault(module, {})[instance] = beat_ms
     by_name = sorted((door.name(name), text) for name, text in door.fields(texts).items())
     running = yield from _running(keys, [name for name, _ in by_name if is_name(name)])
-    found = Directory([], [])
+    directory = Directory([], [])
     for name, text in by_name:
         try:
             listed = releases.decode(name, text)
             instances = _instances(running.get(name, {}), beats.get(name, {}), now_ms)
-            found.modules.append(Standing(listed, instances))
+            directory.modules.append(Standing(listed, instances))
         except UnreadableContract as error:
-            found.unreadable.append(error)
-    return found
+            directory.unreadable.append(error)
+    return directory
 
 
 def _running(keys: Keys, modules: Sequence[str]) -> Operation[dict[str, dict[str, Running]]]:

@@ -29,13 +29,13 @@ def find(keys: Keys, session: str) -> Operation[Session | None]:
 def everything(keys: Keys) -> Operation[list[Session]]:
     """All that can be read, the latest first."""
     reply = yield Command(("HGETALL", keys.sessions), on="control")
-    found = []
+    readable = []
     for text in door.fields(reply).values():
         try:
-            found.append(records.decode(text))
+            readable.append(records.decode(text))
         except UnreadableSession:
             continue
-    return sorted(found, key=lambda session: (-session.started_ms, session.session))
+    return sorted(readable, key=lambda session: (-session.started_ms, session.session))
 
 
 def complete(keys: Keys, session: Session) -> Operation[None]:

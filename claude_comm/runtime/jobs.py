@@ -160,8 +160,8 @@ def _finished(jobs: SealedQueue, id_: str) -> bool | None:
     until = begin_by
     while True:
         wait_ms = max(int((until - time.monotonic()) * 1000), 1)
-        if told := jobs.connection.xread({done: "0-0"}, count=1, block=min(wait_ms, _WAIT_MS)):
-            return _told(told) == b"finished"
+        if reply := jobs.connection.xread({done: "0-0"}, count=1, block=min(wait_ms, _WAIT_MS)):
+            return _status_in(reply) == b"finished"
         if (status := _status(jobs, id_)) not in (*_WAITING, *_BEGUN):
             return status == b"finished"
         until = begin_by if status in _WAITING else end_by
@@ -169,7 +169,7 @@ def _finished(jobs: SealedQueue, id_: str) -> bool | None:
             return None
 
 
-def _told(reply: Any) -> object:
+def _status_in(reply: Any) -> object:
     """The status in the entry that tells of the end of a job: in whichever form redis-py gives it."""
     ((_key, entries),) = reply.items() if isinstance(reply, dict) else reply
     (_id, fields) = entries[0] if isinstance(entries[0], tuple) else entries[0][0]

@@ -108,12 +108,12 @@ def _read_behind(
     """
     reach = client.data.reach
     messages = {key: id_ for key, id_ in after.items() if key not in events}
-    found = client.run(follow.read({**messages, **beside}, count=count, reach=reach))
+    entries = client.run(follow.read({**messages, **beside}, count=count, reach=reach))
     rest = {key: after[key] for key in events}
-    ends = [found[key][-1][0].decode() for key in messages if len(found.get(key, ())) >= count]
+    ends = [entries[key][-1][0].decode() for key in messages if len(entries.get(key, ())) >= count]
     if ends:
-        return found | client.run(follow.read_until(rest, min(ends, key=position), count=count)), True
-    return found | client.run(follow.read(rest, count=count, reach=reach)), False
+        return entries | client.run(follow.read_until(rest, min(ends, key=position), count=count)), True
+    return entries | client.run(follow.read(rest, count=count, reach=reach)), False
 
 
 def catch_up(

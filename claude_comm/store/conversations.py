@@ -46,20 +46,20 @@ def conversation(database: Database, reference: str, *, limit: int = MAX_MESSAGE
 
 def _related(database: Database, start: MessageRow, limit: int) -> list[MessageRow]:
     """By correlation, and by causation where that was not carried on; the earliest first."""
-    found: dict[tuple[str, str], MessageRow] = {}
+    rows: dict[tuple[str, str], MessageRow] = {}
     pending = [start.correlation or start.id, start.id, *([start.causation] if start.causation else [])]
     asked: set[str] = set()
-    while pending and len(found) < limit:
+    while pending and len(rows) < limit:
         key = pending.pop(0)
         if not key or key in asked:
             continue
         asked.add(key)
         for row in queries.related(database, key, limit=limit):
-            if (row.source, row.id) not in found:
-                found[row.source, row.id] = row
+            if (row.source, row.id) not in rows:
+                rows[row.source, row.id] = row
                 # What has the same correlation is found by that; only what has none leads further.
                 pending += [row.correlation, row.causation] + ([] if row.correlation else [row.id])
-    return sorted(found.values(), key=lambda row: (row.time_us, row.number))
+    return sorted(rows.values(), key=lambda row: (row.time_us, row.number))
 
 
 def _threaded(rows: Sequence[MessageRow]) -> list[tuple[MessageRow, int]]:

@@ -168,9 +168,9 @@ def _early(writer: Writer, first_message: int) -> list[Row]:
     """Taken out of the table: outcomes of messages that are new."""
     if not writer.execute(_ANY_EARLY).fetchone():
         return []
-    found = writer.execute(_EARLY_OF_NEW, (first_message,)).fetchall()
+    early = writer.execute(_EARLY_OF_NEW, (first_message,)).fetchall()
     writer.execute(_FORGET_EARLY, (first_message,))
-    return found
+    return early
 
 
 # Where they stand in a row of a message.

@@ -28,7 +28,7 @@ class Before(msgspec.Struct, frozen=True):
 
 
 # time_us and number
-_Found: TypeAlias = tuple[int, int]
+_TimeAndNumber: TypeAlias = tuple[int, int]
 
 _PAIRS = """
 SELECT source, target, last_us FROM traffic
@@ -64,17 +64,17 @@ def newest(
     clause = _OLDER if before else ""
     if not (source or target or session):
         return [number for _, number in database.rows(_OF_ALL.format(older=clause), (latest_us, *older, wanted))]
-    found: list[_Found] = []
+    latest: list[_TimeAndNumber] = []
     of_session = "session = (SELECT id FROM names WHERE name = ?) AND session != 0 AND" if session else ""
     index = "messages_by_session" if session else "messages_by_pair"
     sql = _OF_PAIR.format(index=index, session=of_session, older=clause)
     named = (session,) if session else ()
     for source_id, target_id, last_us in _pairs(database, source, target, session):
-        if len(found) >= wanted and min(last_us, latest_us) < found[-1][0]:
+        if len(latest) >= wanted and min(last_us, latest_us) < latest[-1][0]:
             break
         rows = database.rows(sql, (*named, source_id, target_id, latest_us, *older, wanted))
-        found = nlargest(wanted, [*found, *rows]) if limit is not None else [*found, *rows]
-    return [number for _, number in (found if limit is not None else sorted(found, reverse=True))]
+        latest = nlargest(wanted, [*latest, *rows]) if limit is not None else [*latest, *rows]
+    return [number for _, number in (latest if limit is not None else sorted(latest, reverse=True))]
 
 
 def _pairs(database: Database, source: str, target: str, session: str) -> Iterator[Row]:

@@ -19,7 +19,7 @@ JOIN names AS c ON c.id = d.consumer ORDER BY d.message, d.settled_us
 def deliveries_of(database: Database, numbers: Sequence[int]) -> dict[int, list[DeliveryRow]]:
     """The deliveries of the messages with these numbers, in the order in which they were settled; none for one that no
     consumer has settled."""
-    found: dict[int, list[DeliveryRow]] = {number: [] for number in numbers}
+    deliveries: dict[int, list[DeliveryRow]] = {number: [] for number in numbers}
     for number, consumer, status, *rest in database.rows(_DELIVERIES, (msgspec.json.encode(list(numbers)).decode(),)):
-        found[number].append(DeliveryRow(consumer, DELIVERY_STATUSES[status], *rest))
-    return found
+        deliveries[number].append(DeliveryRow(consumer, DELIVERY_STATUSES[status], *rest))
+    return deliveries

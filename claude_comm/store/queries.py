@@ -102,10 +102,10 @@ def message(database: Database, reference: str) -> MessageRow:
     except UnicodeEncodeError:
         raise UnknownMessage(reference) from None
     for where, values in _references(reference):
-        found = database.rows(f"SELECT number FROM packed_messages WHERE {where} LIMIT 2", values)
-        if len(found) == 1:
-            return numbered(database, [found[0][0]])[0]
-        if found:
+        matches = database.rows(f"SELECT number FROM packed_messages WHERE {where} LIMIT 2", values)
+        if len(matches) == 1:
+            return numbered(database, [matches[0][0]])[0]
+        if matches:
             (count,) = database.rows(f"SELECT count(*) FROM packed_messages WHERE {where}", values)[0]
             raise UnknownMessage(reference, count)
     raise UnknownMessage(reference)

@@ -74,14 +74,14 @@ def timeline(
 def _following(database: Database, session: str, after: int, wanted: int) -> list[int]:
     times = database.rows(_TIME, (after,))
     place = Before(times[0][0], after) if times else Before(-1, 0)
-    found: list[tuple[int, int]] = []
+    earliest: list[tuple[int, int]] = []
     for source, target, first_us in database.rows(_PAIRS, (session,)):
-        if len(found) >= wanted and first_us > found[-1][0]:
+        if len(earliest) >= wanted and first_us > earliest[-1][0]:
             # Neither this pair nor those after it had spoken by then.
             break
         values = (session, source, target, place.time_us, place.time_us, place.number, wanted)
-        found = nsmallest(wanted, [*found, *database.rows(_OF_PAIR, values)])
-    return [number for _, number in found]
+        earliest = nsmallest(wanted, [*earliest, *database.rows(_OF_PAIR, values)])
+    return [number for _, number in earliest]
 
 
 def _failed(database: Database, session: str, after: int, wanted: int) -> list[int]:

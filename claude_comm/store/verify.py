@@ -123,21 +123,21 @@ def _state(database: Database, fact: Fact) -> tuple[str, bytes]:
     if isinstance(fact, Sent):
         return _message_state(database, fact)
     if isinstance(fact, Happened):
-        found = database.rows(_EVENT, (pack_id(fact.envelope.id), fact.envelope.source))
-        return ("stored" if found else "missing"), f"{fact.envelope.source} {fact.envelope.id}".encode()
+        stored = database.rows(_EVENT, (pack_id(fact.envelope.id), fact.envelope.source))
+        return ("stored" if stored else "missing"), f"{fact.envelope.source} {fact.envelope.id}".encode()
     table = "newer" if hasattr(fact, "needs") else "unreadable"
-    found = database.rows(f"SELECT 1 FROM {table} WHERE stream = ? AND entry_id = ?", (fact.stream, fact.entry_id))
+    stored = database.rows(f"SELECT 1 FROM {table} WHERE stream = ? AND entry_id = ?", (fact.stream, fact.entry_id))
     # What a newer release wrote is folded, and gone from there, once it can be read.
-    return ("stored" if found or table == "newer" else "missing"), fact.entry_id.encode()
+    return ("stored" if stored or table == "newer" else "missing"), fact.entry_id.encode()
 
 
 def _message_state(database: Database, fact: Sent) -> tuple[str, bytes]:
     envelope = fact.envelope
     expected = msgspec.msgpack.encode(_compared(envelope, bytes(envelope.data)))
-    found = database.rows(_NUMBER, (pack_id(envelope.id), envelope.source))
-    if not found:
+    numbers = database.rows(_NUMBER, (pack_id(envelope.id), envelope.source))
+    if not numbers:
         return "missing", expected
-    row = queries.message(database, str(found[0][0]))
+    row = queries.message(database, str(numbers[0][0]))
     data = bytes(envelope.data) if row.digest == rows.digest(envelope.data).hex() else row.data
     return ("stored" if msgspec.msgpack.encode(_compared(row, data)) == expected else "differing"), expected
 

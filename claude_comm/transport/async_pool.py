@@ -119,11 +119,11 @@ class AsyncConnectionPool:
             self._stream = None
             self._idle.append(connection)
         try:
-            found = outcomes(replies, partial(self._doubt, connection))
+            results = outcomes(replies, partial(self._doubt, connection))
         except TransportError as error:
             done(error)
         else:
-            done(found)
+            done(results)
 
     def _doubt(self, connection: AsyncConnection) -> None:
         """Nothing more goes on this connection: what is on its way is still answered there."""

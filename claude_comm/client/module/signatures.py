@@ -127,21 +127,21 @@ def _parameters(function: Any, what: str, name: str, wanted: str = "(payload) or
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         raise ConfigurationError(f"the {what} {name} does not say what it takes: wrap it in a function.") from None
-    found = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
+    positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
     owner = getattr(function, "__qualname__", "").rpartition(".")[0]
-    if found and found[0].name in ("self", "cls") and owner and not owner.endswith("<locals>"):
+    if positional and positional[0].name in ("self", "cls") and owner and not owner.endswith("<locals>"):
         raise ConfigurationError(
             f"the {what} {name} is a method without its object: register it where there is one, "
             f"as `module.handles(...)(instance.{name.rpartition('.')[2]})`."
         )
-    required = sum(parameter.default is _MISSING for parameter in found)
+    required = sum(parameter.default is _MISSING for parameter in positional)
     named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is _MISSING]
     most = wanted.count(",") + 1
-    if not found or required > most or named:
-        count = f"{len(parameters)} parameters" if found else "0 parameters by position"
+    if not positional or required > most or named:
+        count = f"{len(parameters)} parameters" if positional else "0 parameters by position"
         also = f", and {', '.join(named)} by name" if named else ""
         raise ConfigurationError(f"the {what} {name} takes {count}{also}: it needs {wanted}.")
-    return found
+    return positional
 
 
 def _is_context(parameter: Any, hints: Mapping[str, Any], what: str, name: str, awaited: bool) -> bool:

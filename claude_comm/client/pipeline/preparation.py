@@ -60,8 +60,8 @@ def _offered(client: Client, keys: Keys, module: str) -> list[Contract]:
     """The contracts of a module that messages may be meant for, the preferred one first; none where it has none."""
     standing = client.run(registry.standing(keys, module, now_ms=millis()))
     digests = [release.digest for release in standing.offered()] if standing else []
-    found = client.run(registry.contracts_of(keys, [(module, digest) for digest in digests]))
-    return [found[digest] for digest in digests if digest in found]
+    by_digest = client.run(registry.contracts_of(keys, [(module, digest) for digest in digests]))
+    return [by_digest[digest] for digest in digests if digest in by_digest]
 
 
 def prepare(

@@ -65,13 +65,13 @@ def questions(keys: Keys, producer: str, target: str, type: str, shape: Any) -> 
 def topic_readers(keys: Keys, topic: str) -> Operation[list[str]]:
     """The modules of which a version that is offered reads the topic (`topic:NAME`)."""
     members: set[bytes] = yield Command(("SMEMBERS", keys.edges(topic)), on="control")
-    found = []
+    readers = []
     for name in sorted(door.name(member) for member in members if b"/" not in member):
         standing = yield from registry.standing(keys, name, now_ms=millis())
         offered = standing.offered() if standing is not None else []
         if any(topic.removeprefix(TOPIC_PREFIX) in release.topics for release in offered):
-            found.append(name)
-    return found
+            readers.append(name)
+    return readers
 
 
 def ask(client: Client, settings: Settings, asked: Question, because: str = "") -> Agreement:
@@ -114,7 +114,7 @@ def settle(
     `before` is the agreement of a running publisher: a module that has begun to read its topic since, and does not fit,
     stops nothing: it is told when it registers, and left out.
     """
-    found = {}
+    agreed = {}
     for reader, about in asked.readers.items():
         answers: list[Agreement] = []
         for question in about:
@@ -123,12 +123,12 @@ def settle(
                 break
         if not answers[-1].fits and before is not None and asked.whole is not None and reader not in before.readers:
             continue
-        found[reader] = agreements.require_one(answers)
+        agreed[reader] = agreements.require_one(answers)
     if asked.whole is None:
-        (sole,) = found.values()
+        (sole,) = agreed.values()
         return sole
     keys = Keys(settings.namespace)
-    whole = msgspec.structs.replace(asked.whole, readers={reader: part.id for reader, part in found.items()})
+    whole = msgspec.structs.replace(asked.whole, readers={reader: part.id for reader, part in agreed.items()})
     agreement, pair = client.run(stored.known(keys, whole))
     if agreement is None or not agreement.fits or not stored.is_current(pair, agreement):
         proof = Answer(verdict=Compatible(proof="every module that reads it"))
@@ -150,8 +150,8 @@ def _about(keys: Keys, reader: str, asked: Question, *, refusing: bool = False) 
     offered = standing.offered() if standing is not None else []
     if not offered:
         raise UnknownModule(reader, (yield from registry.names(keys)))
-    found = yield from registry.contracts_of(keys, [(reader, release.digest) for release in offered])
-    contracts = [(release, found[release.digest]) for release in offered if release.digest in found]
+    by_digest = yield from registry.contracts_of(keys, [(reader, release.digest) for release in offered])
+    contracts = [(release, by_digest[release.digest]) for release in offered if release.digest in by_digest]
     if not contracts:
         # Raises for what is not to be read.
         yield from registry.require(keys, reader)
