@@ -56,9 +56,11 @@ def check_count(name: str, value: Any, *, least: int = 0) -> int:
     return value
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: T, choices: tuple[str, ...]) -> T:
+    """One of these words."""
     if value not in choices:
         raise ConfigurationError(f"{name} is {shown(value)}: it is {' or '.join(map(repr, choices))}.")
+    return value
 
 
 def check_kind(name: str, value: Any, kind: type[T]) -> T:

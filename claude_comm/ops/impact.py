@@ -84,15 +84,15 @@ def _declared(keys: Keys, new: Contract, directory: Directory, known: list[Decla
     others = [standing for standing in directory.modules if standing.module != new.module]
     wanted = list(dict.fromkeys([*_senders(others, new), *_readers(others, new)]))
     contracts = yield from registry.contracts_of(keys, wanted)
-    found = []
+    partners: list[Declared] = []
     for (_, digest), contract in ((key, contracts.get(key[1])) for key in wanted):
         if contract is not None:
-            found += [
+            partners += [
                 partner
                 for partner in (*_sent_by(contract, new, digest), *_read_by(contract, new, digest))
                 if (partner.direction, partner.partner, partner.type) not in met
             ]
-    return found
+    return partners
 
 
 def _targets(contract: Contract) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Literal
 
 from claude_comm import envelope as envelopes
 from claude_comm.effects import Operation
@@ -23,7 +24,7 @@ from claude_comm.registry import changes
 from claude_comm.registry.changes import Change
 
 # A contract that comes back is registered again. Instances that start and stop tell that themselves.
-_CONTRACTS = {
+_CONTRACTS: dict[str, Literal["registered", "held", "approved", "retired"]] = {
     "registered": "registered",
     "returned": "registered",
     "pending": "held",
@@ -32,12 +33,12 @@ _CONTRACTS = {
 }
 
 
-def tell(keys: Keys, told: Sequence[Change]) -> Operation[None]:
+def tell(keys: Keys, changed: Sequence[Change]) -> Operation[None]:
     """Tells those of these changes that are events."""
-    for change in told:
-        module, event = _event(change)
-        if event is not None:
-            yield from record(keys, module, event, at_us=change.at_us, about=changes.encode(change))
+    for change in changed:
+        if change.kind in _CONTRACTS:
+            event = ContractEvent(_CONTRACTS[change.kind], change.version, change.digest, change.by, change.note)
+            yield from record(keys, change.module, event, at_us=change.at_us, about=changes.encode(change))
 
 
 def asked(keys: Keys, question: Question, *, at_us: int) -> Operation[None]:
@@ -78,11 +79,3 @@ def record(keys: Keys, module: str, event: Event, *, at_us: int, about: bytes) -
     )
     with suppress(ServerRefused):
         yield from consume.record(keys, module, body)
-
-
-def _event(change: Change) -> tuple[str, Event | None]:
-    """The module whose event it is, and the event."""
-    if change.kind in _CONTRACTS:
-        state = _CONTRACTS[change.kind]
-        return change.module, ContractEvent(state, change.version, change.digest, change.by, change.note)  # type: ignore[arg-type]
-    return "", None

@@ -74,12 +74,12 @@ def with_entries(client: Client, keys: Keys, known: Mapping[str, Checkpoint]) ->
     """Those of these streams that have entries after their checkpoints; None where a key is no stream any more."""
     after = {key: point.entry_id for key, point in known.items()}
     try:
-        found = client.run(follow.unread(after, reach=client.data.reach))
+        unread = client.run(follow.unread(after, reach=client.data.reach))
     except ServerRefused as refusal:
         if refusal.code != "WRONGTYPE":
             raise
         return None
-    return {key: stream for key in found if (stream := keys.parse_stream(key.encode()))}
+    return {key: stream for key in unread if (stream := keys.parse_stream(key.encode()))}
 
 
 def _whole(

@@ -157,10 +157,10 @@ class InFlight:
         acks = list(acks)
         copies = [ack for ack in acks if ack[2]] if self.window is not None else []
         handled = [ack for ack in acks if not ack[2]] if copies else acks
-        told = handled if self._telemetry == "full" else _told(handled, self._telemetry)
+        reported = handled if self._telemetry == "full" else _reported(handled, self._telemetry)
         events = []
-        if told:
-            events.append(self._event(_done(told, self.adapters)))
+        if reported:
+            events.append(self._event(_done(reported, self.adapters)))
         if copies:
             events.append(self._event(Duplicates(_settled(copies, self.adapters))))
         keys, module = self._identity.keys, self._identity.module
@@ -180,7 +180,7 @@ class InFlight:
         return self._identity.event(event)
 
 
-def _told(acks: Sequence[Ack], level: TelemetryLevel) -> list[Ack]:
+def _reported(acks: Sequence[Ack], level: TelemetryLevel) -> list[Ack]:
     """Those of which an event says that they were handled. What failed before, or is a part of a pipeline, always is:
     else it would seem to be tried again, and its run to wait."""
     return [

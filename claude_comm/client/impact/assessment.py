@@ -119,9 +119,9 @@ class _Assessment:
         ]
         self._learn({flow.flow.agreement for flow in flows})
         window = Window(self._since_us, self._scope.most)
-        found = past.weigh(flows, self._new, self._replay, self._database, window)
-        self._covered("history", found.messages - found.unknown, found.messages, found.sentence, began)
-        return found.evidence
+        weighed = past.weigh(flows, self._new, self._replay, self._database, window)
+        self._covered("history", weighed.messages - weighed.unknown, weighed.messages, weighed.sentence, began)
+        return weighed.evidence
 
     def _routes(self, evidence: Mapping[tuple[str, str], Evidence]) -> list[Effect]:
         began = time.perf_counter()

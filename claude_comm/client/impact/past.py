@@ -48,24 +48,24 @@ class Window(msgspec.Struct, frozen=True):
 
 def weigh(flows: Sequence[FlowShapes], new: Contract, replay: Replay, database: Database, window: Window) -> Remembered:
     """Raises StoreError."""
-    found = Remembered()
+    remembered = Remembered()
     for flow in flows:
         shapes = [shape for shape in flow.shapes if shape.since(window.day)]
         if shapes and not flow.flow.type.startswith(OWN_TYPES):
-            _flow(FlowShapes(flow.flow, shapes), new, replay, database, window, found)
-    return found
+            _flow(FlowShapes(flow.flow, shapes), new, replay, database, window, remembered)
+    return remembered
 
 
 def _flow(
-    flow: FlowShapes, new: Contract, replay: Replay, database: Database, window: Window, found: Remembered
+    flow: FlowShapes, new: Contract, replay: Replay, database: Database, window: Window, remembered: Remembered
 ) -> None:
     of = flow.flow
     weighed = history.weigh(flow.shapes, new.accepts.get(of.type), replay.adapter(of.agreement))
     total, unclear = _count(flow.shapes, window), _count(weighed.open, window)
-    found.shapes += len(flow.shapes)
-    found.proved += len(weighed.clear)
-    found.messages += total
-    evidence = found.evidence.setdefault((of.source, of.type), Evidence())
+    remembered.shapes += len(flow.shapes)
+    remembered.proved += len(weighed.clear)
+    remembered.messages += total
+    evidence = remembered.evidence.setdefault((of.source, of.type), Evidence())
     replayed = unknown = 0
     if weighed.open:
         messages = stored.messages_of(database, of, since_us=window.day * DAY_US, limit=window.most)
@@ -74,12 +74,12 @@ def _flow(
         unknown = min(max(0, total - replayed), unclear)
         if unknown:
             own.examples(of.source, of.type, of.agreement, weighed.open)
-        found.evidence[of.source, of.type] = evidence + own.of(of.source, of.type)
-        evidence = found.evidence[of.source, of.type]
+        remembered.evidence[of.source, of.type] = evidence + own.of(of.source, of.type)
+        evidence = remembered.evidence[of.source, of.type]
     evidence.fitting += max(0, total - replayed - unknown)
     evidence.unknown += unknown
-    found.replayed += replayed
-    found.unknown += evidence.unknown
+    remembered.replayed += replayed
+    remembered.unknown += evidence.unknown
 
 
 def _count(shapes: Iterable[Shape], window: Window) -> int:

@@ -47,21 +47,21 @@ def sessions(
 ) -> Routes:
     """One effect for each session with messages that are not safe, and one for all that are."""
     way = client.run(ops.through(keys, new.module, now_us=now_us, max_bytes=settings.max_envelope_bytes))
-    found = pipeline.in_flight(way.messages, new, way.pinned, Ask(clock=time.monotonic))
+    standing = pipeline.in_flight(way.messages, new, way.pinned, Ask(clock=time.monotonic))
     if not way.sessions:
         return Routes(0, "no session is on its way through a pipeline with this module", [])
     by_session = {session.session: session for session in way.sessions}
     findings: dict[str, list[Finding]] = {}
-    for finding in found.findings:
+    for finding in standing.findings:
         findings.setdefault(finding.session, []).append(finding)
     seen = any(of.messages for of in evidence.values()) and not any(of.failing for of in evidence.values())
     effects = [_session(by_session[name], of, new, seen) for name, of in findings.items() if name in by_session]
-    if found.safe:
-        words = f"{found.safe:,} message(s) on their way are safe to the end, proved."
+    if standing.safe:
+        words = f"{standing.safe:,} message(s) on their way are safe to the end, proved."
         effects.append(
-            Effect(partner="sessions", direction="pipeline", type="*", status="safe", why=words, messages=found.safe)
+            Effect(partner="sessions", direction="pipeline", type="*", status="safe", why=words, messages=standing.safe)
         )
-    return Routes(found.messages, found.sentence, effects)
+    return Routes(standing.messages, standing.sentence, effects)
 
 
 def pipelines(client: Client, keys: Keys, new: Contract) -> Routes:
@@ -74,7 +74,7 @@ def pipelines(client: Client, keys: Keys, new: Contract) -> Routes:
     pinned = client.run(ops.pinned(keys, list(known.values())))
     for session in known.values():
         outlooks = pipeline.whole_route(session.whole, session.door, new, pinned, Ask(clock=time.monotonic))
-        steps = {outlook.step: [one for one in outlooks if one.step == outlook.step] for outlook in outlooks}
+        steps = {outlook.step: [other for other in outlooks if other.step == outlook.step] for outlook in outlooks}
         effects += [_step(session, step, of) for step, of in steps.items()]
     words = f"{len(known):,} pipeline(s) that run or ran lately, {len(effects):,} of their steps weighed"
     return Routes(len(effects), words, effects)

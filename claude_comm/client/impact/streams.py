@@ -32,9 +32,9 @@ class Scanned(msgspec.Struct):
 
     @property
     def sentence(self) -> str:
-        found = ", ".join(f"{count:,} {where}" for where, count in sorted(self.places.items()) if count)
+        places = ", ".join(f"{count:,} {where}" for where, count in sorted(self.places.items()) if count)
         odd = f"; {self.unreadable:,} entries are no messages" if self.unreadable else ""
-        return f"{self.messages:,} message(s) in the streams ({found or 'they are empty'}){odd}"
+        return f"{self.messages:,} message(s) in the streams ({places or 'they are empty'}){odd}"
 
 
 def targets(contracts: Iterable[Contract]) -> list[str]:

@@ -28,10 +28,11 @@ from claude_comm.client.identity import identify
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.breaches import Breaches
 from claude_comm.client.module.context import Context
+from claude_comm.client.module.declarations import Declarations
 from claude_comm.client.module.handlers import Handler, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
 from claude_comm.client.module.self_check import unkept, warning
-from claude_comm.client.module.signatures import check_starter, is_async
+from claude_comm.client.module.signatures import check_starter
 from claude_comm.client.module.upkeep import GATHER
 from claude_comm.client.payload_types import accepted, produced
 from claude_comm.delivery.retry import RetryPolicy
@@ -42,7 +43,6 @@ from claude_comm.registry.contracts import (
     COMPATIBILITIES,
     ENFORCEMENTS,
     FORMATS,
-    Aliases,
     Compatibility,
     Contract,
     Enforcement,
@@ -129,46 +129,27 @@ class Module:
         formats: Formats = "annotate",
         hold: bool = False,
     ) -> None:
-        self.name = check_name(name)
-        self.version = check_version(version)
-        check_choice("compatibility", compatibility, COMPATIBILITIES)
-        check_choice("enforcement", enforcement, ENFORCEMENTS)
+        self.name, self.version = check_name(name), check_version(version)
         self.prefers = check_ranges("prefers", prefers)
-        self.compatibility: Compatibility = compatibility
-        self.enforcement: Enforcement = enforcement
-        check_choice("formats", formats, FORMATS)
-        self.formats: Formats = formats
+        self.compatibility: Compatibility = check_choice("compatibility", compatibility, COMPATIBILITIES)
+        self.enforcement: Enforcement = check_choice("enforcement", enforcement, ENFORCEMENTS)
+        self.formats: Formats = check_choice("formats", formats, FORMATS)
         self.hold = check_kind("hold", hold, bool)
         self.retry = _policy(retry) or RetryPolicy()
-        self.lease_s, self.drain_s = lease_s, check_seconds("drain_s", drain_s)
+        self.drain_s = check_seconds("drain_s", drain_s)
         self.concurrency = check_count("concurrency", concurrency, least=1)
-        if prefetch is None:
-            prefetch = max(2 * check_count("batch", batch, least=1), 2 * concurrency)
-        self.prefetch = check_count("prefetch", prefetch)
-        if prefetch < concurrency:
-            raise ConfigurationError(f"prefetch is {prefetch}: it is at least concurrency, or workers would be idle.")
+        self.prefetch = _prefetch(prefetch, batch, concurrency)
+        self.lease_s = lease_s
         self._topics = check_topics(topics)
         self._options = Options(
-            gather=GATHER,
-            batch=batch,
-            prefetch=self.prefetch,
-            prefetch_bytes=prefetch_bytes,
-            lease_s=lease_s,
-            dedup=dedup,
-            dedup_s=dedup_s,
-            trusted=1,
-        )
+            batch=batch, prefetch=self.prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s,
+            dedup=dedup, dedup_s=dedup_s, gather=GATHER, trusted=1,
+        )  # fmt: skip
         self.max_lag = check_count("max_lag", max_lag)
         self._settings = None if settings is None else check_kind("settings", settings, Settings)
         self._instance = None if instance is None else check_name(instance, "instance")
-        self._handlers: dict[str, Handler] = {}
-        self._produces: list[Produced] = []
-        self._aliases: dict[str, Aliases] = {}
-        self._passes: dict[str, list[str]] = {}
-        self._starters: list[Callable[..., Any]] = []
-        self._breaches = Breaches()
-        self._stop = threading.Event()
-        self._paused = False
+        self._declared, self._breaches = Declarations(), Breaches()
+        self._stop, self._paused = threading.Event(), False
         self._runner: Runner | None = None
 
     def handles(
@@ -195,9 +176,9 @@ class Module:
         """
         register = self._register(type, accepts, retry, 0)
         if aliases:
-            self._aliases[type] = {name: list(former) for name, former in aliases.items()}
+            self._declared.aliases[type] = {name: list(former) for name, former in aliases.items()}
         if passes:
-            self._passes[type] = list(passes)
+            self._declared.passes[type] = list(passes)
         return register
 
     def handles_batch(
@@ -219,32 +200,31 @@ class Module:
         """
         if target != "":
             check_target(target)
-        self._produces.append(Produced(check_name(type, "message type"), produced(shape), target))
+        self._declared.produces.append(Produced(check_name(type, "message type"), produced(shape), target))
 
     def on_start(self, function: Start) -> Start:
         """Registers a function to run once, before the first message is read; it may be `async`."""
         check_starter(function)
-        self._starters.append(function)
+        self._declared.starters.append(function)
         return function
 
     @property
     def handlers(self) -> Sequence[Handler]:
         """One for each type of message that it handles."""
-        return tuple(self._handlers.values())
+        return tuple(self._declared.handlers.values())
 
     def contract(self) -> Contract:
         """What this module declares, from its handlers and `produces`."""
-        accepts = {type: registered.schema for type, registered in self._handlers.items()}
+        declared = self._declared
+        accepts = declared.accepts()
         return contract(
             self.name,
             version=self.version,
             accepts=accepts or None,
-            produces=self._produces,
-            replies={
-                type: registered.reply for type, registered in self._handlers.items() if registered.reply is not None
-            },
-            aliases={type: names for type, names in self._aliases.items() if type in accepts},
-            passes={type: names for type, names in self._passes.items() if type in accepts},
+            produces=declared.produces,
+            replies=declared.replies(),
+            aliases={type: names for type, names in declared.aliases.items() if type in accepts},
+            passes={type: names for type, names in declared.passes.items() if type in accepts},
             topics=self._topics,
             prefers=self.prefers,
             compatibility=self.compatibility,
@@ -318,7 +298,7 @@ class Module:
             )
         check_name(type, "message type")
         policy = _policy(retry) or self.retry
-        if type in self._handlers:
+        if type in self._declared.handlers:
             raise ConfigurationError(f"{self.name!r} has a handler for {type!r} messages already.")
         if accepts is not None and self.formats == "assert":
             from claude_comm.schema.types.formats import assert_formats
@@ -337,7 +317,7 @@ class Module:
                 mode=self.enforcement,
                 breaches=self._breaches,
             )
-            self._handlers[type] = made
+            self._declared.handlers[type] = made
             broken = unkept(made)
             if broken is not None:
                 warnings.warn(warning(self.name, type, broken), stacklevel=2)
@@ -347,16 +327,25 @@ class Module:
 
     def _config(self) -> RunConfig:
         return RunConfig(
-            handlers=dict(self._handlers),
-            starters=tuple(self._starters),
+            handlers=dict(self._declared.handlers),
+            starters=tuple(self._declared.starters),
             topics=self._topics,
             options=self._options,
             concurrency=self.concurrency,
             drain_s=self.drain_s,
             hold=self.hold,
             breaches=self._breaches,
-            on_loop=any(handler.is_async for handler in self._handlers.values()) or any(map(is_async, self._starters)),
+            on_loop=self._declared.needs_loop(),
         )
+
+
+def _prefetch(prefetch: int | None, batch: int, concurrency: int) -> int:
+    """The most messages read and not handled, which no worker has to wait for; two reads where it is not given."""
+    if prefetch is None:
+        prefetch = max(2 * check_count("batch", batch, least=1), 2 * concurrency)
+    if check_count("prefetch", prefetch) < concurrency:
+        raise ConfigurationError(f"prefetch is {prefetch}: it is at least concurrency, or workers would be idle.")
+    return prefetch
 
 
 def _policy(retry: Any) -> RetryPolicy | None:

@@ -22,8 +22,8 @@ def answer(client: Client, keys: Keys, refusal: Agreement, counter: Counter) -> 
     the dialogue has had its rounds; SchemaError for a schema that cannot be used."""
     pair = client.run(stored.pair(keys, refusal.producer, refusal.consumer, refusal.type))
     dialogue.check_counter(counter, pair)
-    question, found = dialogue.weighed(refusal.question, counter)
-    outcome = agreements.conclude(question, found, decided_by="caller", decided_us=micros())
+    question, result = dialogue.weighed(refusal.question, counter)
+    outcome = agreements.conclude(question, result, decided_by="caller", decided_us=micros())
     kind: Literal["offer", "binding"] = "binding" if dialogue.is_binding(counter, outcome) else "offer"
     client.run(stored.store(keys, outcome, because=counter.sentence, as_round=kind))
     return outcome
