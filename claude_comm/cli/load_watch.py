@@ -69,8 +69,8 @@ class LoadWatch:
         count = min(len(self._read), STREAMS_AT_ONCE)
         part = [stream.key for stream in islice(self._read * 2, self._turn, self._turn + count)]
         self._turn = (self._turn + count) % max(len(self._read), 1)
-        found = self._client.run(backlogs.backlogs(self._keys, part, now_ms=time.time_ns() // 1_000_000))
-        self._backlogs = found if count == len(self._read) else self._backlogs | found
+        waiting = self._client.run(backlogs.backlogs(self._keys, part, now_ms=time.time_ns() // 1_000_000))
+        self._backlogs = waiting if count == len(self._read) else self._backlogs | waiting
 
 
 def sorted_by(load: Load, order: Order) -> list[ModuleLoad]:

@@ -39,15 +39,15 @@ def read(settings: Settings, module: str = "") -> tuple[list[Published], str]:
         standings = _standings(client, keys, module)
         wanted = [(standing.module, release.digest) for standing in standings for release in standing.record.live()]
         contracts = client.run(registry.contracts_of(keys, wanted))
-    found = []
+    published = []
     for standing in standings:
         offered = {release.digest for release in standing.offered()}
         for release in standing.record.live():
             if release.digest in contracts:
-                found.append(Published(release, contracts[release.digest], release.digest in offered))
+                published.append(Published(release, contracts[release.digest], release.digest in offered))
             else:
                 say(f"Note: the contract of {standing.module} {release.version} cannot be read, and is left out.")
-    return found, public(settings.url)
+    return published, public(settings.url)
 
 
 def write(document: Any, output: Path | None) -> None:

@@ -61,10 +61,10 @@ class _Reader:
     def operations(self) -> None:
         """The operations of AsyncAPI 3."""
         for name in self._names(("operations",)):
-            found = self.source.resolved(("operations", name))
-            if found is None or not isinstance(found[0], dict):
+            target = self.source.resolved(("operations", name))
+            if target is None or not isinstance(target[0], dict):
                 continue
-            operation, at = found
+            operation, at = target
             draft = self.draft(operation)
             if operation.get("action") == "receive":
                 self._receive(draft, operation, at)
@@ -78,12 +78,12 @@ class _Reader:
         """The channels of AsyncAPI 2."""
         draft = self.draft({})
         for name in self._names(("channels",)):
-            found = self.source.resolved(("channels", name))
-            if found is None:
+            target = self.source.resolved(("channels", name))
+            if target is None:
                 continue
-            for said in self._messages_of_2((*found[1], "publish"), name):
+            for said in self._messages_of_2((*target[1], "publish"), name):
                 self._accept(draft, said)
-            for said in self._messages_of_2((*found[1], "subscribe"), name):
+            for said in self._messages_of_2((*target[1], "subscribe"), name):
                 self._produce(draft, said)
 
     def draft(self, operation: dict[str, Any]) -> Draft:
@@ -163,10 +163,10 @@ class _Reader:
                 yield said
 
     def _said(self, place: Steps, target: str, otherwise: str = "", *, version_2: bool = False) -> _Said | None:
-        found = self.source.resolved(place)
-        if found is None or not isinstance(found[0], dict):
+        resolved = self.source.resolved(place)
+        if resolved is None or not isinstance(resolved[0], dict):
             return None
-        message, here = found
+        message, here = resolved
         last = str(here[-1]) if not isinstance(here[-1], int) and here[-1] != "message" else otherwise
         type = name_of(message.get("name") or message.get("messageId") or last, "message")
         if "payload" not in message:
@@ -193,8 +193,8 @@ class _Reader:
         return None
 
     def _names(self, at: Steps) -> list[str]:
-        found = self.source.at(at)
-        return list(found) if isinstance(found, dict) else []
+        value = self.source.at(at)
+        return list(value) if isinstance(value, dict) else []
 
 
 def _target(channel: Any) -> str:

@@ -41,9 +41,9 @@ class Source:
         self.notes: list[Note] = []
 
     def note(self, at: Steps, sentence: str) -> None:
-        found = Note("#" + pointer(at), sentence)
-        if found not in self.notes:
-            self.notes.append(found)
+        note = Note("#" + pointer(at), sentence)
+        if note not in self.notes:
+            self.notes.append(note)
 
     def at(self, place: Steps) -> Json:
         """What stands there; None where nothing does."""
@@ -54,19 +54,19 @@ class Source:
 
     def mapping(self, *place: str) -> dict[str, Any]:
         """The object that stands there; an empty one where none does."""
-        found = self.at(place)
-        return found if isinstance(found, dict) else {}
+        value = self.at(place)
+        return value if isinstance(value, dict) else {}
 
     def resolved(self, place: Steps) -> tuple[Any, Steps] | None:
         """What stands there, through references, and its own place; None, with a note, where nothing does."""
-        found, here = self.at(place), place
+        value, here = self.at(place), place
         for _ in range(_MAX_REFERENCES):
-            if not isinstance(found, dict) or not isinstance(found.get("$ref"), str):
-                return found, here
-            target = self.target(found["$ref"], here)
+            if not isinstance(value, dict) or not isinstance(value.get("$ref"), str):
+                return value, here
+            target = self.target(value["$ref"], here)
             if target is None:
                 return None
-            here, found = target, self.at(target)
+            here, value = target, self.at(target)
         self.note(place, "its references lead round in a circle.")
         return None
 
@@ -83,11 +83,11 @@ class Source:
 
     def schema(self, place: Steps, translate: Translation, dialect: Dialect = DEFAULT) -> Schema | None:
         """The schema at this place, by itself; None, with a note, for one that cannot be used."""
-        found = self.resolved(place)
-        if found is None:
+        target = self.resolved(place)
+        if target is None:
             return None
-        gathering = _Gathering(self, translate, dialect, root=found[1])
-        return self._usable(found[1], gathering, lambda: gathering.part(found[1]))
+        gathering = _Gathering(self, translate, dialect, root=target[1])
+        return self._usable(target[1], gathering, lambda: gathering.part(target[1]))
 
     def composed(
         self, at: Steps, translate: Translation, whole: Callable[[Callable[[Steps], Json]], Json]

@@ -42,14 +42,14 @@ class _Reader:
         """The place of each operation, and what its messages are called."""
         items = self.source.at((part,))
         for path in items if isinstance(items, dict) else ():
-            found = self.source.resolved((part, path))
-            if found is None or not isinstance(found[0], dict):
+            item = self.source.resolved((part, path))
+            if item is None or not isinstance(item[0], dict):
                 continue
             for method in _METHODS:
-                operation = found[0].get(method)
+                operation = item[0].get(method)
                 if isinstance(operation, dict):
                     derived = name_of(f"{method}_{str(path).strip('/').replace('/', '_')}", "operation")
-                    yield (*found[1], method), name_of(operation.get("operationId"), derived)
+                    yield (*item[1], method), name_of(operation.get("operationId"), derived)
 
     def accept(self, draft: Draft, at: Steps, name: str) -> None:
         type = free_type(name, draft.accepts)
@@ -78,15 +78,15 @@ class _Reader:
     def _parameters(self, at: Steps) -> Iterator[tuple[str, Steps, bool]]:
         """Each parameter's name, the place of its schema, and whether it is required; an operation's own count before
         those of its path."""
-        found: dict[tuple[str, str], tuple[dict[str, Any], Steps]] = {}
+        parameters: dict[tuple[str, str], tuple[dict[str, Any], Steps]] = {}
         for holder in (at[:-1], at):
             listed = self.source.at((*holder, "parameters"))
             for index in range(len(listed) if isinstance(listed, list) else 0):
                 resolved = self.source.resolved((*holder, "parameters", index))
                 if resolved is not None and isinstance(resolved[0], dict):
-                    found[str(resolved[0].get("name")), str(resolved[0].get("in"))] = resolved
+                    parameters[str(resolved[0].get("name")), str(resolved[0].get("in"))] = resolved
         taken: dict[str, None] = {_BODY: None}
-        for (name, place), (parameter, here) in found.items():
+        for (name, place), (parameter, here) in parameters.items():
             schema = (*here, "schema") if "schema" in parameter else self._json_content(here)
             if schema is None:
                 self.source.note(here, f"the parameter {name!r} has no JSON Schema, and is left out.")
@@ -101,15 +101,15 @@ class _Reader:
         """The place of the schema of the body, and whether there has to be one."""
         if "requestBody" not in self.source.at(at):
             return None
-        found = self.source.resolved((*at, "requestBody"))
-        if found is None or not isinstance(found[0], dict):
+        body = self.source.resolved((*at, "requestBody"))
+        if body is None or not isinstance(body[0], dict):
             return None
-        place = self._json_content(found[1])
+        place = self._json_content(body[1])
         if place is None:
-            self.source.note(found[1], "its body has no JSON: nothing is declared of it.")
+            self.source.note(body[1], "its body has no JSON: nothing is declared of it.")
             return None
         # A webhook's and a message's body is there; of a request's it is said.
-        return place, found[0].get("required") is True
+        return place, body[0].get("required") is True
 
     def _json_content(self, at: Steps) -> Steps | None:
         """The place of the schema of what is JSON there; other media types are noted."""
@@ -131,9 +131,9 @@ class _Reader:
         ]
         places: list[Steps | None] = []
         for name in successes:
-            found = self.source.resolved((*at, "responses", name))
-            if found is not None and isinstance(found[0], dict):
-                places.append(self._json_content(found[1]))
+            response = self.source.resolved((*at, "responses", name))
+            if response is not None and isinstance(response[0], dict):
+                places.append(self._json_content(response[1]))
         if not places:
             return None
         translation = self._translation("response")

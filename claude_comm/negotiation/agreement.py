@@ -135,8 +135,8 @@ def answers(agreement: Agreement, id_: str) -> bool:
 
 def conclude(question: Question, answer: Answer, *, decided_by: Decider, decided_us: int) -> Agreement:
     asked = {name: getattr(question, name) for name in Question.__struct_fields__}
-    found = {name: getattr(answer, name) for name in Answer.__struct_fields__}
-    return Agreement(id=digest(question), decided_by=decided_by, decided_us=decided_us, v=VERSION, **asked, **found)
+    answered = {name: getattr(answer, name) for name in Answer.__struct_fields__}
+    return Agreement(id=digest(question), decided_by=decided_by, decided_us=decided_us, v=VERSION, **asked, **answered)
 
 
 def require(agreement: Agreement) -> Agreement:
@@ -144,19 +144,19 @@ def require(agreement: Agreement) -> Agreement:
     return require_one([agreement])
 
 
-def require_one(found: Sequence[Agreement]) -> Agreement:
+def require_one(agreements: Sequence[Agreement]) -> Agreement:
     """The first that allows messages. Raises NegotiationRefused with the reasons of each."""
-    for agreement in found:
+    for agreement in agreements:
         if agreement.fits:
             return agreement
-    first = found[0]
+    first = agreements[0]
     pair = f"{first.producer!r} cannot send {first.type!r} messages to {first.consumer!r}"
-    if len(found) == 1:
-        raise NegotiationRefused(f"{pair}: {why(first.verdict)}{_proposed(first)}", first, found)
+    if len(agreements) == 1:
+        raise NegotiationRefused(f"{pair}: {why(first.verdict)}{_proposed(first)}", first, agreements)
     versions = "".join(
-        f"\n  {agreement.consumer_version}: {why(agreement.verdict)}{_proposed(agreement)}" for agreement in found
+        f"\n  {agreement.consumer_version}: {why(agreement.verdict)}{_proposed(agreement)}" for agreement in agreements
     )
-    raise NegotiationRefused(f"{pair}, in no version that is offered:{versions}", first, found)
+    raise NegotiationRefused(f"{pair}, in no version that is offered:{versions}", first, agreements)
 
 
 def why(verdict: Verdict) -> str:

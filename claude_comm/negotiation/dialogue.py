@@ -81,18 +81,18 @@ def is_binding(counter: Counter, agreement: Agreement) -> bool:
 
 
 def _approved(question: Question, number: int, sentence: str) -> Answer:
-    found = weigh(question)
-    if passes(found.verdict):
-        return found
-    if not 1 <= number <= len(found.proposals):
-        raise ConfigurationError(f"there is no proposal {number}: the refusal has {len(found.proposals)}.")
-    proposal = found.proposals[number - 1]
+    answer = weigh(question)
+    if passes(answer.verdict):
+        return answer
+    if not 1 <= number <= len(answer.proposals):
+        raise ConfigurationError(f"there is no proposal {number}: the refusal has {len(answer.proposals)}.")
+    proposal = answer.proposals[number - 1]
     if not proposal.proved:
         raise ConfigurationError(
             f"proposal {number} is not proved to make every message fit: only a proved one can be approved."
         )
     proof = Compatible(proof=f"proved of what comes out of the adapter, approved: {sentence}")
-    return Answer(verdict=proof, adapter=proposal.adapter, steps=proposal.sentences, unadapted=found.verdict)
+    return Answer(verdict=proof, adapter=proposal.adapter, steps=proposal.sentences, unadapted=answer.verdict)
 
 
 def _require_within(narrow: Schema, wide: Schema, otherwise: str) -> None:

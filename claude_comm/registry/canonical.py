@@ -37,8 +37,8 @@ def canonical(schema: Json) -> Json:
         raise SchemaError("the schema is nested too deeply") from None
 
 
-def each(schemas: Mapping[str, Json]) -> dict[str, Json]:
-    """The same for schemas by name."""
+def by_name(schemas: Mapping[str, Json]) -> dict[str, Json]:
+    """The canonical form of each of these schemas, under its name."""
     return {name: canonical(schema) for name, schema in schemas.items()}
 
 

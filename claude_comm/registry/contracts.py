@@ -7,7 +7,6 @@ reader) is no part of it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -33,6 +32,7 @@ Aliases: TypeAlias = dict[str, list[str]]
 COMPATIBILITIES = Compatibility.__args__  # type: ignore[attr-defined]
 ENFORCEMENTS = Enforcement.__args__  # type: ignore[attr-defined]
 FORMATS = Formats.__args__  # type: ignore[attr-defined]
+_CHOICES = {"compatibility": COMPATIBILITIES, "enforcement": ENFORCEMENTS, "formats": FORMATS}
 
 # Of the record that stands in the registry.
 VERSION = 1
@@ -113,9 +113,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             {
                 "module": self.module,
                 "version": self.version,
-                "accepts": canonical.each(self.accepts),
-                "produces": sorted(produced, key=lambda one: (str(one["type"]), str(one["target"]))),
-                "replies": canonical.each(self.replies),
+                "accepts": canonical.by_name(self.accepts),
+                "produces": sorted(produced, key=lambda message: (str(message["type"]), str(message["target"]))),
+                "replies": canonical.by_name(self.replies),
                 "aliases": self.aliases,
                 "passes": {type: sorted(names) for type, names in self.passes.items()},
                 "topics": sorted(self.topics),
@@ -159,31 +159,17 @@ def contract(
     """
     if max_lag < 0:
         raise ConfigurationError(f"max_lag is {max_lag!r}: it is a number of messages, or 0 for no limit of its own.")
-    _check_choice("compatibility", compatibility, COMPATIBILITIES)
-    _check_choice("enforcement", enforcement, ENFORCEMENTS)
-    _check_choice("formats", formats, FORMATS)
-    for produced in produces or []:
-        check_name(produced.type, "message type")
-        if produced.target:
-            check_target(produced.target)
-        _schema(produced.type, produced.schema)
-    accepted, formatted = by_type(accepts), functools.partial(_with_formats, formats)
-    for what, named in (("aliases", aliases), ("defaults", defaults), ("passes", passes)):
-        for type in named or {}:
-            if type not in accepted:
-                raise ConfigurationError(f"{what} are given for {type!r} messages, which {module!r} does not accept.")
+    _check_choices(compatibility=compatibility, enforcement=enforcement, formats=formats)
+    sent, accepted = [_checked(produced) for produced in produces or []], by_type(accepts)
+    _check_accepted(module, accepted, aliases=aliases, defaults=defaults, passes=passes)
+    accepted = {type: _with_defaults(type, schema, (defaults or {}).get(type, {})) for type, schema in accepted.items()}
+    answered = {check_name(name, "message type"): _schema(name, schema) for name, schema in (replies or {}).items()}
     return Contract(
         module=check_name(module),
         version=check_version(version),
-        accepts={
-            type: formatted(type, _with_defaults(type, schema, (defaults or {}).get(type, {})))
-            for type, schema in accepted.items()
-        },
-        produces=[msgspec.structs.replace(sent, schema=formatted(sent.type, sent.schema)) for sent in produces or []],
-        replies={
-            check_name(name, "message type"): formatted(name, _schema(name, schema))
-            for name, schema in (replies or {}).items()
-        },
+        accepts=_with_formats(formats, accepted),
+        produces=[msgspec.structs.replace(p, schema=_with_format(formats, p.type, p.schema)) for p in sent],
+        replies=_with_formats(formats, answered),
         aliases={type: {name: list(old) for name, old in names.items()} for type, names in (aliases or {}).items()},
         passes={type: list(names) for type, names in (passes or {}).items()},
         topics=[check_name(topic, "topic") for topic in topics],
@@ -232,13 +218,30 @@ def decode(module: str, text: bytes) -> Contract:
 def addressed(module: str, digest: str, text: bytes) -> Contract:
     """The contract of that digest, which is computed again: anybody may have written there. Raises
     UnreadableContract."""
-    found = decode(module, text)
+    declared = decode(module, text)
     try:
-        if found.digest == digest:
-            return found
+        if declared.digest == digest:
+            return declared
     except SchemaError as error:
         raise UnreadableContract(module, str(error)) from None
     raise UnreadableContract(module, f"it is not the contract of the digest {digest[:12]}")
+
+
+def _checked(produced: Produced) -> Produced:
+    """Raises InvalidName or SchemaError."""
+    check_name(produced.type, "message type")
+    if produced.target:
+        check_target(produced.target)
+    _schema(produced.type, produced.schema)
+    return produced
+
+
+def _check_accepted(module: str, accepted: Mapping[str, Schema], **additions: Mapping[str, object] | None) -> None:
+    """Raises ConfigurationError for an addition to a type that is not accepted."""
+    for what, addition in additions.items():
+        for type in addition or {}:
+            if type not in accepted:
+                raise ConfigurationError(f"{what} are given for {type!r} messages, which {module!r} does not accept.")
 
 
 def _with_defaults(type: str, schema: Schema, defaults: Mapping[str, Any]) -> Schema:
@@ -252,7 +255,11 @@ def _with_defaults(type: str, schema: Schema, defaults: Mapping[str, Any]) -> Sc
     return {**schema, "properties": {**properties, **filled}}
 
 
-def _with_formats(formats: Formats, type: str, schema: Schema) -> Schema:
+def _with_formats(formats: Formats, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    return {type: _with_format(formats, type, schema) for type, schema in schemas.items()}
+
+
+def _with_format(formats: Formats, type: str, schema: Schema) -> Schema:
     if formats != "assert":
         return schema
     from claude_comm.schema.types.formats import assert_formats
@@ -264,9 +271,11 @@ def _with_formats(formats: Formats, type: str, schema: Schema) -> Schema:
     return asserted
 
 
-def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ConfigurationError(f"{name} is {value!r}: it is {', '.join(choices[:-1])} or {choices[-1]}.")
+def _check_choices(**values: object) -> None:
+    for name, value in values.items():
+        choices = _CHOICES[name]
+        if value not in choices:
+            raise ConfigurationError(f"{name} is {value!r}: it is {', '.join(choices[:-1])} or {choices[-1]}.")
 
 
 def _schema(name: str, schema: object) -> Schema:

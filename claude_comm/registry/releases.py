@@ -149,10 +149,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def decode_running(texts: Mapping[str, bytes]) -> dict[str, Running]:
     """What instances (`module/instance`) said; what cannot be read is left out."""
-    found = {}
+    running = {}
     for member, text in texts.items():
         try:
-            found[member] = msgspec.json.decode(text, type=Running)
+            running[member] = msgspec.json.decode(text, type=Running)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-    return found
+    return running

@@ -204,7 +204,7 @@ def schemas(root: Json) -> list[dict[str, Any]]:
 
 def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
     """By hand and not by `inside`: a large schema is walked several times before anything is proved of it."""
-    found: list[dict[str, Any]] = []
+    subschemas: list[dict[str, Any]] = []
     stack: list[tuple[Json, Holds]] = [(root, "schema")]
     while stack:
         value, holds = stack.pop()
@@ -214,7 +214,7 @@ def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
             if isinstance(value, _LISTS):
                 stack.extend((item, inner) for item in value if isinstance(item, _NESTED))
         elif holds in _SCHEMA:
-            found.append(value)
+            subschemas.append(value)
             for name, item in value.items():
                 if isinstance(item, _NESTED):
                     inner = _HOLDS.get(name, "unknown") if name else holds
@@ -223,7 +223,7 @@ def _schemas(root: Json, data: Holds) -> list[dict[str, Any]]:
         else:
             inner = "data" if holds == "data" else "schema"
             stack.extend((item, inner) for item in value.values() if isinstance(item, _NESTED))
-    return found
+    return subschemas
 
 
 _LISTS = (list, tuple)

@@ -27,8 +27,8 @@ def code_in(schema: Json, place: str = "") -> Code | None:
     """The first such place. Data that looks like it counts: then a proof is given up that could have been had."""
     if isinstance(schema, dict) and isinstance(schema.get(OPAQUE), str):
         return Code(place, schema[OPAQUE])
-    found = (code_in(item, f"{place}/{escape(step)}") for step, item in _members(schema))
-    return next((code for code in found if code is not None), None)
+    codes = (code_in(item, f"{place}/{escape(step)}") for step, item in _members(schema))
+    return next((code for code in codes if code is not None), None)
 
 
 def _members(schema: Json) -> Iterator[tuple[str, Json]]:

@@ -121,7 +121,7 @@ def _module(keys: Keys, name: str, partners: Partners) -> list[Rule]:
     laters = [stream.rpartition(":")[0] + ":later" for stream in streams]
     # One command reads the inbox and the topics together, so they stand in one selector.
     read = [f"~{keys.topic(topic).removesuffix('topic')}*" for topic in partners.topics]
-    found = [
+    rules = [
         Rule(_OWN, [f"~{own}", *read]),
         Rule(("xadd",), [f"%W~{stream}" for stream in streams]),
         Rule(("zadd",), [f"%W~{later}" for later in laters]),
@@ -129,7 +129,7 @@ def _module(keys: Keys, name: str, partners: Partners) -> list[Rule]:
         Rule(("xlen", "xinfo|groups", "xinfo|consumers"), [f"%R~{stream}" for stream in streams]),
         Rule(("xadd", "pexpire"), [f"%W~{keys.replies('*', '*')}"]),
     ]
-    return [rule for rule in found if rule.keys]
+    return [rule for rule in rules if rule.keys]
 
 
 def _registry(keys: Keys) -> list[Rule]:
@@ -138,7 +138,7 @@ def _registry(keys: Keys) -> list[Rule]:
         keys.streams, keys.modules, keys.contracts, keys.running("*"), keys.instances, keys.awaited, keys.limits,
         keys.agreements, keys.pairs, keys.edges("*"), keys.sessions, keys.session_members,
     ]  # fmt: skip
-    told = [keys.news, keys.changes, keys.history("*")]
+    streams = [keys.news, keys.changes, keys.history("*")]
     read = [
         keys.keyring,
         keys.projections,
@@ -148,8 +148,8 @@ def _registry(keys: Keys) -> list[Rule]:
         _positions(keys, "settled"),
     ]
     return [
-        Rule((*_SCRIPTS, *_READ_HASH, *_WRITE_HASH, "xadd"), [f"~{key}" for key in (*shared, *told)]),
-        Rule(("xread", "xrange", "xrevrange", "xlen"), [f"%R~{key}" for key in told]),
+        Rule((*_SCRIPTS, *_READ_HASH, *_WRITE_HASH, "xadd"), [f"~{key}" for key in (*shared, *streams)]),
+        Rule(("xread", "xrange", "xrevrange", "xlen"), [f"%R~{key}" for key in streams]),
         Rule(_READ_HASH, [f"%R~{key}" for key in read]),
     ]
 

@@ -67,23 +67,19 @@ def command(
             _set(client, user, [*words, f">{password}"])
     if as_json:
         given = {"password": password} if apply else {}
-        emit_json(
-            {
-                "user": user,
-                "role": chosen,
-                "targets": partners.targets,
-                "topics": partners.topics,
-                "rules": words,
-                **given,
-            }
-        )
-        return
-    if apply:
+        lists = {"targets": partners.targets, "topics": partners.topics, "rules": words}
+        emit_json({"user": user, "role": chosen, **lists, **given})
+    elif apply:
         emit(f"password {password}")
         say(f"{user} may connect now, with this password: it is shown this once.")
     else:
-        emit(" ".join(["user", user, f"#{hashlib.sha256(b'change this').hexdigest()}", *words]))
-        say("Replace the hash behind # by the SHA-256 of the user's password, or let --apply set it.")
+        _show(user, words)
+
+
+def _show(user: str, words: list[str]) -> None:
+    """The line for the server's configuration, with a hash in the place of the password's."""
+    emit(" ".join(["user", user, f"#{hashlib.sha256(b'change this').hexdigest()}", *words]))
+    say("Replace the hash behind # by the SHA-256 of the user's password, or let --apply set it.")
 
 
 def _partners(client: Client, keys: Keys, module: str, to: list[str] | None, topic: list[str] | None) -> Partners:

@@ -30,10 +30,10 @@ def command(
     urn:claude-comm:extension:contract:1; the module's stream is an interface under a binding of our own.
     """
     settings = settings_of_process()
-    found, server = published.read(settings, module)
-    if not found:
+    releases, server = published.read(settings, module)
+    if not releases:
         raise ConfigurationError(f"{module!r} has no live version; `claude-comm module show {module}` lists all.")
     keys = Keys(settings.namespace)
     stream = Interface(server or "urn:claude-comm:server:private")
     interfaces = [Interface(url, binding), stream] if url else [stream]
-    published.write(agent_card(keys, found[0], interfaces), output)
+    published.write(agent_card(keys, releases[0], interfaces), output)

@@ -16,5 +16,5 @@ def command(module: SomeModule = "", output: Output = None) -> None:
     its own dialect. What AsyncAPI has no word for stands in x- fields: streams, groups, digests, policies.
     """
     settings = settings_of_process()
-    found, url = published.read(settings, module)
-    published.write(asyncapi.document(Keys(settings.namespace), found, url=url), output)
+    releases, url = published.read(settings, module)
+    published.write(asyncapi.document(Keys(settings.namespace), releases, url=url), output)

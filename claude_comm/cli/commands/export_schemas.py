@@ -15,5 +15,5 @@ def command(module: SomeModule = "", output: Output = None) -> None:
     that says its digest, unless it has an $id.
     """
     settings = settings_of_process()
-    found, _ = published.read(settings, module)
-    published.write(bundle(settings.namespace, [release.contract for release in found]), output)
+    releases, _ = published.read(settings, module)
+    published.write(bundle(settings.namespace, [release.contract for release in releases]), output)

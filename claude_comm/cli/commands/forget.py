@@ -40,14 +40,14 @@ def command(
     keys = Keys(settings.namespace)
     check_name(module)
     with connect(settings) as client:
-        found = client.run(forget(keys, module, now_ms=now_ms, dry_run=dry_run))
-        if found.nothing:
+        forgotten = client.run(forget(keys, module, now_ms=now_ms, dry_run=dry_run))
+        if forgotten.nothing:
             raise UnknownModule(module, client.run(registry.names(keys)))
     if as_json:
-        emit_json({"module": module, **{name: getattr(found, name) for name in Forgotten.__struct_fields__}})
+        emit_json({"module": module, **{name: getattr(forgotten, name) for name in Forgotten.__struct_fields__}})
         return
-    topics = f", subscriptions to {', '.join(found.topics)}" if found.topics else ""
+    topics = f", subscriptions to {', '.join(forgotten.topics)}" if forgotten.topics else ""
     say(
-        f"{module} {'would be' if dry_run else 'is'} forgotten: {found.inbox:,} messages in its inbox, {found.later:,} "
-        f"that wait, {found.dead:,} buried, {found.events:,} events{topics}."
+        f"{module} {'would be' if dry_run else 'is'} forgotten: {forgotten.inbox:,} messages in its inbox, "
+        f"{forgotten.later:,} that wait, {forgotten.dead:,} buried, {forgotten.events:,} events{topics}."
     )

@@ -51,14 +51,14 @@ def as_document(declared: Contract) -> dict[str, Any]:
     return {"module": declared.module, "version": declared.version, **document}
 
 
-def _chosen(found: list[Imported], module: str) -> Imported:
+def _chosen(contracts: list[Imported], module: str) -> Imported:
     """The contract of that module: the first of its versions; or the only one, under that name."""
-    modules = dict.fromkeys(imported.contract.module for imported in found)
+    modules = dict.fromkeys(imported.contract.module for imported in contracts)
     if module in modules:
-        return next(imported for imported in found if imported.contract.module == module)
+        return next(imported for imported in contracts if imported.contract.module == module)
     if len(modules) > 1:
         raise ConfigurationError(f"the document has {', '.join(modules)}: choose one with --module.")
     if not module:
-        return found[0]
-    declared = msgspec.structs.replace(found[0].contract, module=check_name(module))
-    return Imported(declared, found[0].notes)
+        return contracts[0]
+    declared = msgspec.structs.replace(contracts[0].contract, module=check_name(module))
+    return Imported(declared, contracts[0].notes)

@@ -57,18 +57,18 @@ def command(
     check_name(producer)
     check_target(consumer)
     with connect(settings) as client:
-        found = _negotiate(client, settings, producer, consumer, type_)
+        outcomes = _negotiate(client, settings, producer, consumer, type_)
         if counter:
-            found = [[_answered(client, settings, found, counter)]]
+            outcomes = [[_answered(client, settings, outcomes, counter)]]
     if as_json:
-        emit_json([agreement for agreements in found for agreement in agreements])
+        emit_json([agreement for agreements in outcomes for agreement in agreements])
     else:
-        for agreements in found:
+        for agreements in outcomes:
             for agreement in agreements:
                 _show(agreement)
     chosen = [
         next((agreement for agreement in agreements if agreement.fits), agreements[0])
-        for agreements in found
+        for agreements in outcomes
         if agreements
     ]
     return verdicts.worst({agreement.verdict.answer for agreement in chosen})
@@ -77,26 +77,26 @@ def command(
 def _negotiate(client: Client, settings: Settings, producer: str, consumer: str, type: str) -> list[list[Agreement]]:
     """For each version and type of the producer, the answers of the versions of the consumer. Raises NotFound."""
     keys = Keys(settings.namespace)
-    found = []
+    outcomes = []
     for contract in _offered(client, keys, producer):
         for produced in contract.produces:
             if produced.target in ("", consumer) and type in ("", produced.type):
                 asked = client.run(negotiate.questions(keys, producer, consumer, produced.type, produced.schema))
-                found += [
+                outcomes += [
                     [negotiate.ask(client, settings, question) for question in about]
                     for about in asked.readers.values()
                 ]
-    if not found:
+    if not outcomes:
         what = f"{type!r} messages" if type else "messages"
         raise NotFound(
             f"{producer!r} declares no {what} for {consumer!r}; `claude-comm module show {producer}` says what."
         )
-    return found
+    return outcomes
 
 
-def _answered(client: Client, settings: Settings, found: list[list[Agreement]], file: str) -> Agreement:
-    """The outcome of a round after the one refusal that was found. Raises ConfigurationError."""
-    refusals = [agreements for agreements in found if not any(agreement.fits for agreement in agreements)]
+def _answered(client: Client, settings: Settings, outcomes: list[list[Agreement]], file: str) -> Agreement:
+    """The outcome of a round after the only refusal among them. Raises ConfigurationError."""
+    refusals = [agreements for agreements in outcomes if not any(agreement.fits for agreement in agreements)]
     if len(refusals) != 1:
         raise ConfigurationError(
             f"a counter-proposal answers one refusal, and there are {len(refusals)}: name the message with --type."

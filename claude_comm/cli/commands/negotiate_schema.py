@@ -59,10 +59,10 @@ def _negotiate(
     sources = _offered(client, keys, negotiation.source_module)
     targets = _offered(client, keys, negotiation.target_module)
     there, target = _first_that_fits(
-        client, settings, [(declared.questions(negotiation, sources[0], one)[0], one) for one in targets]
+        client, settings, [(declared.questions(negotiation, sources[0], contract)[0], contract) for contract in targets]
     )
     back, source = _first_that_fits(
-        client, settings, [(declared.questions(negotiation, one, target)[1], one) for one in sources]
+        client, settings, [(declared.questions(negotiation, contract, target)[1], contract) for contract in sources]
     )
     claims = declared.claims(negotiation, there[-1].type, source, target)
     return [*there, *back], [(claim, check(claim.produced, claim.stated)) for claim in claims]

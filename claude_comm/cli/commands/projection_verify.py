@@ -22,26 +22,27 @@ def command(as_json: AsJson = False) -> None:
     """
     settings = settings_of_process()
     with reading(settings) as database, connect(settings) as client:
-        found = verify(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+        verification = verify(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
     if as_json:
-        emit_json({"ok": found.ok, "streams": found.streams, "problems": found.problems})
+        emit_json({"ok": verification.ok, "streams": verification.streams, "problems": verification.problems})
     else:
-        _show(found)
-    if not found.ok:
+        _show(verification)
+    if not verification.ok:
         raise typer.Exit(1)
 
 
-def _show(found: Verification) -> None:
-    if found.streams:
+def _show(verification: Verification) -> None:
+    if verification.streams:
         emit_table(
             ["stream", *numbers("entries", "pruned", "missing", "differing"), Column("digest", rank=1)],
-            [_cells(check) for check in found.streams],
+            [_cells(check) for check in verification.streams],
         )
-    for problem in found.problems:
+    for problem in verification.problems:
         emit(problem)
-    entries = sum(check.entries for check in found.streams)
+    entries = sum(check.entries for check in verification.streams)
     say(
-        f"{entries:,} entries compared: " + ("nothing is lost, nothing is doubled." if found.ok else "not all is well.")
+        f"{entries:,} entries compared: "
+        + ("nothing is lost, nothing is doubled." if verification.ok else "not all is well.")
     )
 
 

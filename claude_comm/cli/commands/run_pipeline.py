@@ -24,36 +24,37 @@ from claude_comm.terminal.output import emit_json, say
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
+Inputs = Annotated[str, typer.Option("--input", metavar="FILE", help="The inputs, a JSON value a line; - for stdin.")]
+Output = Annotated[
+    str, typer.Option("--output", metavar="FILE", help="Where the results go, a line an input; without it to stdout.")
+]
+SessionName = Annotated[str, typer.Option("--session", help="The name of the run; without it one is made.")]
+Resume = Annotated[
+    str,
+    typer.Option(
+        "--resume",
+        metavar="SESSION",
+        help="Go on with a run that was cut off: the same pipeline, the same inputs.",
+        autocompletion=completions.sessions,
+    ),
+]
+InFlight = Annotated[int, typer.Option("--in-flight", min=1, help="How many inputs are on their way at most.")]
+Ttl = Annotated[
+    float | None, typer.Option("--ttl", min=0.001, help="Seconds after which an input that has not ended fails.")
+]
+Unchecked = Annotated[bool, typer.Option("--unchecked", help="Run it although not every hop is proved to fit.")]
+
 
 def command(
     file: PipelineFile,
-    inputs: Annotated[
-        str, typer.Option("--input", metavar="FILE", help="The inputs, a JSON value a line; - for stdin.")
-    ],
-    output: Annotated[
-        str,
-        typer.Option("--output", metavar="FILE", help="Where the results go, a line an input; without it to stdout."),
-    ] = "",
-    session: Annotated[str, typer.Option("--session", help="The name of the run; without it one is made.")] = "",
-    resume: Annotated[
-        str,
-        typer.Option(
-            "--resume",
-            metavar="SESSION",
-            help="Go on with a run that was cut off: the same pipeline, the same inputs.",
-            autocompletion=completions.sessions,
-        ),
-    ] = "",
-    window: Annotated[
-        int, typer.Option("--in-flight", min=1, help="How many inputs are on their way at most.")
-    ] = WINDOW,
-    ttl: Annotated[
-        float | None, typer.Option("--ttl", min=0.001, help="Seconds after which an input that has not ended fails.")
-    ] = None,
+    inputs: Inputs,
+    output: Output = "",
+    session: SessionName = "",
+    resume: Resume = "",
+    window: InFlight = WINDOW,
+    ttl: Ttl = None,
     allow_undeclared: AllowUndeclared = False,
-    unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Run it although not every hop is proved to fit.")
-    ] = False,
+    unchecked: Unchecked = False,
     strict: Strict = False,
     budget: BudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
@@ -91,7 +92,7 @@ def command(
 
 
 def _begun(client: Client, keys: Keys, document: Any, origin: str, session: str, ask: Ask, **how: Any) -> Session:
-    """The record of a new run; of a pipeline that is refused all that was found is shown."""
+    """The record of a new run; a pipeline that is refused is shown with every hop and problem."""
     try:
         return prepare(client, keys, document, origin, session or _name(document), ask, **how)
     except PipelineRefused as refused:

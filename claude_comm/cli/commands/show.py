@@ -77,12 +77,12 @@ def _fields(row: MessageRow) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value != ""}
 
 
-def _adapted(row: MessageRow, one: Adaptation) -> dict[str, object]:
+def _adapted(row: MessageRow, adaptation: Adaptation) -> dict[str, object]:
     """What a consumer had in the place of the message."""
-    fields: dict[str, object] = {"adapted for": one.consumer, "adapter": one.adapter}
-    if one.steps:
-        form = apply(read(one.steps), json_form(row.envelope.payload()))
-        fields |= {"steps": one.steps, "data": msgspec.json.format(msgspec.json.encode(form)).decode()}
+    fields: dict[str, object] = {"adapted for": adaptation.consumer, "adapter": adaptation.adapter}
+    if adaptation.steps:
+        form = apply(read(adaptation.steps), json_form(row.envelope.payload()))
+        fields |= {"steps": adaptation.steps, "data": msgspec.json.format(msgspec.json.encode(form)).decode()}
     return fields
 
 

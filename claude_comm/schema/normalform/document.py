@@ -81,14 +81,14 @@ _ABOUT_TEXT = frozenset(("type", "pattern", "not", "maxLength"))
 def _without_wider(schema: Json) -> Json:
     if not isinstance(schema, dict):
         return schema
-    found = {keyword: keywords.mapped(keyword, value, _without_wider) for keyword, value in schema.items()}
-    if "pattern" in found and "allOf" in found:
-        found["allOf"] = [
-            item for item in found["allOf"] if not isinstance(item, dict) or not item.keys() <= _ABOUT_TEXT
+    narrowed = {keyword: keywords.mapped(keyword, value, _without_wider) for keyword, value in schema.items()}
+    if "pattern" in narrowed and "allOf" in narrowed:
+        narrowed["allOf"] = [
+            item for item in narrowed["allOf"] if not isinstance(item, dict) or not item.keys() <= _ABOUT_TEXT
         ]
-        if not found["allOf"]:
-            del found["allOf"]
-    return found
+        if not narrowed["allOf"]:
+            del narrowed["allOf"]
+    return narrowed
 
 
 class _Unbounded(Exception):

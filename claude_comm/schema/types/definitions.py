@@ -37,22 +37,22 @@ class Definitions:
             for name in _referred(schema):
                 counts[name] = counts.get(name, 0) + 1
         kept = {name for name, count in counts.items() if count > 1 or self._holds(name, name)}
-        found = _written_out(root, self._schemas, kept)
+        written = _written_out(root, self._schemas, kept)
         needed = {
             name: _written_out(self._schemas[name], self._schemas, kept) for name in self._schemas if name in kept
         }
-        return {**found, "$defs": needed} if needed else found
+        return {**written, "$defs": needed} if needed else written
 
     def _holds(self, start: str, name: str) -> bool:
         """Whether the definition `start` leads to `name`."""
         seen, ahead = set[str](), [start]
         while ahead:
-            for found in _referred(self._schemas[ahead.pop()]):
-                if found == name:
+            for other in _referred(self._schemas[ahead.pop()]):
+                if other == name:
                     return True
-                if found not in seen:
-                    seen.add(found)
-                    ahead.append(found)
+                if other not in seen:
+                    seen.add(other)
+                    ahead.append(other)
         return False
 
 

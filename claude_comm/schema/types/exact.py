@@ -44,8 +44,8 @@ def beside(schema: Schema | bool, shape: Any) -> Schema | bool:
     named, inner = schema.get("$defs", {}), own.pop("$defs", {})
     if "$schema" in schema or UNEVALUATED & schema.keys() or not named.keys().isdisjoint(inner):
         return schema
-    found = {**schema, "allOf": [*schema.get("allOf", ()), own]}
-    return {**found, "$defs": {**named, **inner}} if inner else found
+    both = {**schema, "allOf": [*schema.get("allOf", ()), own]}
+    return {**both, "$defs": {**named, **inner}} if inner else both
 
 
 def is_schema(shape: Any) -> bool:

@@ -129,8 +129,8 @@ def _set(walk: _TypeWalk, node: Any) -> Schema:
         return {**_array(walk, node), "uniqueItems": True}
     if isinstance(node.item_type, inspect.AnyType):
         return {"type": "array", "items": _hashable(walk), **_sizes(node, "Items")}
-    found = _array(walk, node)
-    return found if hashable(node.item_type) else {**found, "items": False}
+    array = _array(walk, node)
+    return array if hashable(node.item_type) else {**array, "items": False}
 
 
 def _hashable(walk: _TypeWalk) -> Schema:
@@ -292,8 +292,8 @@ def _metadata(walk: _TypeWalk, node: inspect.Metadata) -> Schema:
     schema, extra = walk.schema(node.type), node.extra_json_schema or {}
     notes = {keyword: value for keyword, value in extra.items() if keyword in _NOTES}
     rules = {keyword: value for keyword, value in extra.items() if keyword not in _NOTES}
-    found = {**schema, **notes}
-    return {**found, "allOf": [*found.get("allOf", ()), rules]} if rules else found
+    noted = {**schema, **notes}
+    return {**noted, "allOf": [*noted.get("allOf", ()), rules]} if rules else noted
 
 
 _NOTES = frozenset(("title", "description", "examples", "default", "deprecated", "readOnly", "writeOnly", "$comment"))

@@ -155,11 +155,11 @@ def _decimal(node: Core, mode: Mode) -> Schema:
 def _numerals_within(node: Core) -> list[str] | None:
     """Patterns that the numerals within a node's bounds match, all of them; None where a bound is not told."""
     sides = (("ge", at_least, False), ("gt", at_least, True), ("le", at_most, False), ("lt", at_most, True))
-    found = [tell(node[name], strict=strict) for name, tell, strict in sides if node.get(name) is not None]
+    patterns = [tell(node[name], strict=strict) for name, tell, strict in sides if node.get(name) is not None]
     if node.get("multiple_of") is not None:
         return None
-    known = [pattern for pattern in found if pattern is not None]
-    return known if len(known) == len(found) else None
+    known = [pattern for pattern in patterns if pattern is not None]
+    return known if len(known) == len(patterns) else None
 
 
 def _all_of(text: Text, patterns: list[str]) -> Schema:
@@ -324,11 +324,11 @@ def _with_flags(values: list[Any]) -> list[Any]:
     """In Python 1 is true, and 0 is false: the one is taken for the other."""
     numbers = {value for value in values if isinstance(value, int | float) and value in (0, 1)}
     more = [other for value in sorted(numbers) for other in (int(value), bool(value))]
-    found = list(values)
+    listed = list(values)
     for other in more:
-        if not any(value is other or (type(value) is type(other) and value == other) for value in found):
-            found.append(other)
-    return found
+        if not any(value is other or (type(value) is type(other) and value == other) for value in listed):
+            listed.append(other)
+    return listed
 
 
 def _enum(node: Core, mode: Mode) -> Schema:

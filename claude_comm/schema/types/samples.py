@@ -65,11 +65,11 @@ class _Sampler:
         parts += [self.one(schema[keyword]) for keyword in ("anyOf", "oneOf") if schema.get(keyword)]
         if "if" in schema:
             parts.append(self.one([{"allOf": [schema["if"], schema.get("then", {})]}, schema.get("else", {})]))
-        found = {keyword: value for keyword, value in schema.items() if keyword not in _STRUCTURE}
+        flat = {keyword: value for keyword, value in schema.items() if keyword not in _STRUCTURE}
         for part in parts:
             if isinstance(part, dict) and level < MAX_DEPTH:
-                found = _joined(found, self.flat(part, level + 1))
-        return found
+                flat = _joined(flat, self.flat(part, level + 1))
+        return flat
 
     def string(self, schema: dict[str, Any], _depth: int) -> str:
         pattern = schema.get("pattern")
@@ -121,18 +121,18 @@ class _Sampler:
 
     def object(self, schema: dict[str, Any], depth: int) -> Json:
         required = schema.get("required", [])
-        found: dict[str, Json] = {}
+        members: dict[str, Json] = {}
         for name, member in schema.get("properties", {}).items():
             if name in required or (depth < MAX_DEPTH and self.choose(2)):
-                found[name] = self.value(member, depth + 1)
+                members[name] = self.value(member, depth + 1)
         for name in required:
-            found.setdefault(name, None)
-        least = max(schema.get("minProperties", 0) - len(found), 0)
+            members.setdefault(name, None)
+        least = max(schema.get("minProperties", 0) - len(members), 0)
         if schema.get("additionalProperties") is not False and depth < MAX_DEPTH:
-            for _ in range(least + (self.choose(_MORE) if not found or not self.choose(4) else 0)):
+            for _ in range(least + (self.choose(_MORE) if not members or not self.choose(4) else 0)):
                 name = self.value({"type": "string", **_named(schema)}, depth + 1)
-                found.setdefault(str(name), self.value(schema.get("additionalProperties", {}), depth + 1))
-        return found
+                members.setdefault(str(name), self.value(schema.get("additionalProperties", {}), depth + 1))
+        return members
 
 
 @functools.lru_cache(maxsize=64)
@@ -154,19 +154,19 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
         "prefixItems": "array",
         "pattern": "string",
     }
-    found = [kind for keyword, kind in about.items() if keyword in schema]
-    return found or ["null", "boolean", "number", "string", "array", "object"]
+    kinds = [kind for keyword, kind in about.items() if keyword in schema]
+    return kinds or ["null", "boolean", "number", "string", "array", "object"]
 
 
 def _joined(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     """Both, where a sampler can do with one of two: a sample of the other is refused by the validator."""
-    found = {**right, **left}
+    joined = {**right, **left}
     for keyword in ("properties", "$defs"):
         if keyword in left and keyword in right:
-            found[keyword] = {**left[keyword], **right[keyword]}
+            joined[keyword] = {**left[keyword], **right[keyword]}
     if "required" in left and "required" in right:
-        found["required"] = [*left["required"], *right["required"]]
-    return found
+        joined["required"] = [*left["required"], *right["required"]]
+    return joined
 
 
 _ABOUT = {kind: frozenset(keywords.about(kind)) for kind in keywords.KINDS}
