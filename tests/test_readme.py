@@ -59,18 +59,15 @@ def test_every_setting_is_in_its_table() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "docs/concepts.md",
-        "docs/operations.md",
-        "docs/schema.md",
-        "docs/cli.md",
-        "docs/api.md",
-    ],
-)
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{page.name}" for page in (REPOSITORY / "docs").glob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
 def test_its_links_lead_somewhere(page: str) -> None:
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
