@@ -26,7 +26,7 @@ from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
-from claude_comm.client.publisher.outgoing import Outgoing
+from claude_comm.client.publisher.outgoing import Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.client.publisher.responders import Responders
@@ -135,18 +135,8 @@ class AsyncPublisher:
                 id_, post = self._outgoing.plain(target, data, type, session)
             else:
                 times = self._outgoing.times(delay_s, at, ttl_s)
-                id_, post = self._outgoing.prepare(
-                    target,
-                    data,
-                    type=type,
-                    session=session,
-                    correlation=correlation,
-                    causation=causation,
-                    reply_to=reply_to,
-                    content_type=content_type,
-                    headers=headers,
-                    times=times,
-                )
+                attributes = Attributes(correlation, causation, reply_to, content_type, headers)
+                id_, post = self._outgoing.prepare(target, data, type, session, attributes, times)
                 if times.not_before:
                     await self._delay(target, [post], times)
                     return id_
@@ -209,7 +199,7 @@ class AsyncPublisher:
                 id_, post = self._outgoing.plain(target, data, type, session)
             else:
                 times = self._outgoing.times(None, None, ttl_s)
-                id_, post = self._outgoing.prepare(target, data, type=type, session=session, times=times)
+                id_, post = self._outgoing.prepare(target, data, type, session, times=times)
         except AgreementBroken as error:
             await self._tell_refused(error)
             raise
@@ -264,9 +254,8 @@ class AsyncPublisher:
         target gave up on it, and DecodeError for a reply of another type than `as_`. An outbox does not keep it: a
         request that was not answered raises.
         """
-        self._outgoing.check_request(
-            target, timeout_s, as_, type=type, session=session, correlation=correlation, causation=causation
-        )
+        attributes = Attributes(correlation, causation)
+        self._outgoing.check_request(target, type, session, attributes, timeout_s, as_)
         begun, left_s = time.monotonic(), timeout_s
         if not self._responders.known(target):
             await self.client.run(self._responders.look(target, timeout_s))
@@ -278,16 +267,8 @@ class AsyncPublisher:
             await self._renegotiate(begun + timeout_s)
             left_s = left(timeout_s, begun)
         try:
-            id_, post = self._outgoing.prepare_request(
-                target,
-                data,
-                self._requests.mailbox.address,
-                type=type,
-                session=session,
-                correlation=correlation,
-                causation=causation,
-                timeout_s=left_s,
-            )
+            attributes = Attributes(correlation, causation, self._requests.mailbox.address)
+            id_, post = self._outgoing.prepare_request(target, data, type, session, attributes, left_s)
         except AgreementBroken as error:
             await self._tell_refused(error)
             raise

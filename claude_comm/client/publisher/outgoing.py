@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
+import msgspec
+
 from claude_comm import envelope as envelopes
 from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
 from claude_comm.client.identity import Identity, micros, new_id
@@ -31,6 +33,19 @@ _Kind: TypeAlias = tuple[str, dict[str, Template]]
 
 # Kinds of messages (target, type, session) that a publisher keeps forms for.
 _MAX_FORMS = 1_000
+
+
+class Attributes(msgspec.Struct, frozen=True):
+    """What few messages say beside their payload. It is checked when the message is prepared."""
+
+    correlation: str = ""
+    causation: str = ""
+    reply_to: str = ""
+    content_type: str = MSGPACK
+    headers: Mapping[str, str] | None = None
+
+
+_NO_ATTRIBUTES = Attributes()
 
 
 class Outgoing:
@@ -80,14 +95,9 @@ class Outgoing:
         self,
         target: str,
         data: object,
-        *,
         type: str,
-        session: str = "",
-        correlation: str = "",
-        causation: str = "",
-        reply_to: str = "",
-        content_type: str = MSGPACK,
-        headers: Mapping[str, str] | None = None,
+        session: str,
+        attributes: Attributes = _NO_ATTRIBUTES,
         times: Times = ALWAYS,
     ) -> tuple[str, Post]:
         """The same for one that says more."""
@@ -99,7 +109,7 @@ class Outgoing:
         id_ = new_id(time_us)
         agreement = ""
         if self._enforcement.on:
-            agreement, data = self._enforcement.check(target, type, data, content_type)
+            agreement, data = self._enforcement.check(target, type, data, attributes.content_type)
         envelope = Envelope(
             id=id_,
             source=self.source,
@@ -107,14 +117,14 @@ class Outgoing:
             type=type,
             time=time_us,
             session=session,
-            correlation=check_text("correlation", correlation),
-            causation=check_text("causation", causation),
-            reply_to=check_text("reply_to", reply_to),
+            correlation=check_text("correlation", attributes.correlation),
+            causation=check_text("causation", attributes.causation),
+            reply_to=check_text("reply_to", attributes.reply_to),
             agreement=agreement,
             not_before=times.not_before,
             expires=times.expires,
-            content_type=check_text("content_type", content_type, least=1),
-            headers={} if headers is None else check_headers(headers),
+            content_type=check_text("content_type", attributes.content_type, least=1),
+            headers={} if attributes.headers is None else check_headers(attributes.headers),
             data=envelopes.pack(data),
         )
         return id_, Post(stream, self.identity.encode(envelope))
@@ -157,7 +167,7 @@ class Outgoing:
         return times(micros(), delay_s=delay_s, at=at, ttl_s=ttl_s)
 
     def check_request(
-        self, target: str, timeout_s: float, as_: Any, *, type: str, session: str, correlation: str, causation: str
+        self, target: str, type: str, session: str, attributes: Attributes, timeout_s: float, as_: Any
     ) -> None:
         """Raises ConfigurationError for what no request can be made with: before the target is looked for."""
         try:
@@ -166,9 +176,9 @@ class Outgoing:
             known = False
         if not known:
             self._kind(target, type, session)
-        if not correlation == causation == "":
-            check_text("correlation", correlation)
-            check_text("causation", causation)
+        if not attributes.correlation == attributes.causation == "":
+            check_text("correlation", attributes.correlation)
+            check_text("causation", attributes.causation)
         check_seconds("timeout_s", timeout_s, least=LEAST_S)
         if as_ is not Any:
             # The exact schemas of types take as long to import as a publisher that asks for none.
@@ -177,30 +187,14 @@ class Outgoing:
             check_type("as_", as_)
 
     def prepare_request(
-        self,
-        target: str,
-        data: object,
-        address: str,
-        *,
-        type: str,
-        session: str,
-        correlation: str,
-        causation: str,
-        timeout_s: float,
+        self, target: str, data: object, type: str, session: str, attributes: Attributes, timeout_s: float
     ) -> tuple[str, Post]:
-        """A new request, which expires with its time."""
-        if correlation == causation == "" and type.__class__ is session.__class__ is target.__class__ is str:
-            return self._plain_request(target, data, address, type, session, timeout_s)
-        return self.prepare(
-            target,
-            data,
-            type=type,
-            session=session,
-            correlation=correlation,
-            causation=causation,
-            reply_to=address,
-            times=times(micros(), delay_s=None, at=None, ttl_s=timeout_s),
-        )
+        """A new request, which expires with its time; its attributes name the address that the reply goes to."""
+        has_none = attributes.correlation == attributes.causation == ""
+        if has_none and type.__class__ is session.__class__ is target.__class__ is str:
+            return self._plain_request(target, data, attributes.reply_to, type, session, timeout_s)
+        expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
+        return self.prepare(target, data, type, session, attributes, expiring)
 
     def _plain_request(
         self, target: str, data: object, address: str, type: str, session: str, timeout_s: float
