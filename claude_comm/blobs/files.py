@@ -1,6 +1,6 @@
 """Large payloads for programs: put a file or bytes once, send its manifest in a message, open it where it arrives.
 
-Law: who sends and who receives name the same store (`CLAUDE_COMM_BLOB_STORE`; else `blobs` in their home folder).
+Law: sender and receiver use the same store (`CLAUDE_COMM_BLOB_STORE`; else `blobs` in their home folder).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class BlobStore:
         self.store: ChunkStore = FolderStore(Path(used.blob_store) if used.blob_store else used.home / "blobs")
 
     def put_file(self, path: str | Path, *, content_type: str = "", progress: Progress | None = None) -> Manifest:
-        """Puts a file, and returns what to send in its place. What the store has already is not put again: a transfer
-        that was killed goes on where it was.
+        """Stores a file, and returns the manifest to send in its place. Chunks that the store has already are not
+        written again, so a transfer that was killed continues where it stopped.
 
-        `content_type` is guessed from the name where none is given; `progress` is told the bytes that are there and
-        the whole. Raises ConfigurationError for a file that cannot be read, or StoreError.
+        `content_type` is guessed from the name where none is given; `progress` is called with the bytes stored so far
+        and the size of the file. Raises ConfigurationError for a file that cannot be read, or StoreError.
         """
         file_path = Path(path)
         guessed = content_type or mimetypes.guess_type(file_path.name)[0] or OCTETS
@@ -41,8 +41,7 @@ class BlobStore:
         return manifest
 
     def put(self, payload: bytes | bytearray | memoryview, *, content_type: str = OCTETS) -> Manifest:
-        """Puts bytes, or anything with a buffer such as a numpy array, without another copy of them. Raises
-        StoreError."""
+        """Stores bytes, or anything with a buffer such as a numpy array, without copying them. Raises StoreError."""
         return put_bytes(self.store, memoryview(payload), content_type=content_type)
 
     def open(self, manifest: Manifest) -> Blob:

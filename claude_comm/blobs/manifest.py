@@ -1,8 +1,8 @@
 """The manifest of a large payload: what travels in a message in its place.
 
 Law: content-addressed. A chunk is named by the SHA-256 of its bytes, the whole by the root over the names of its chunks
-(the tree of RFC 9162, see `security.merkle`). So whoever has the manifest can check every chunk by itself before it is
-used, a transfer that was killed goes on with the chunks that are missing, and two payloads share what is equal.
+(the tree of RFC 9162, see `security.merkle`). So the holder of a manifest can check each chunk alone before using it, a
+transfer that was killed continues with the missing chunks, and payloads share equal chunks.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def whole(self) -> bool:
-        """Whether it names as many chunks as its size asks for: anybody may have written it."""
+        """Whether the number of chunks agrees with the size. A manifest comes from a message: it may be wrong."""
         return len(self.digests) == -(-self.size // self.chunk)
 
     def parts(self, start: int, length: int) -> Iterator[tuple[int, int, int]]:

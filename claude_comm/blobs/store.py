@@ -1,8 +1,8 @@
 """Where chunks are kept: what every store can do, and the folder that needs nothing installed.
 
-Law: a chunk is there whole or not at all, whatever dies while it is written; who reads it is given exactly the bytes
-that its name promises, or BlobDamaged. Putting a chunk that is there costs no writing and makes it young again, so that
-a collection that runs at the same time leaves it.
+Law: a chunk is stored whole or not at all, even if the writer dies; reading one returns exactly the bytes that its name
+promises, or raises BlobDamaged. Putting a chunk that is stored already writes nothing and renews its time, so that a
+`blobs prune` that runs meanwhile keeps it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class ChunkStore(Protocol):
         ...
 
     def empty_trash(self, before: float) -> int:
-        """Removes what was put aside, or left half-written by who was killed, before that moment; how many."""
+        """Removes what was put aside, or left half-written by a killed process, before that moment (seconds since the
+        epoch). Returns how many files it removed."""
         ...
 
 
@@ -132,7 +133,7 @@ class FolderStore:
         return removed
 
     def _recovered(self, digest: bytes) -> bool:
-        """Whether the chunk was put aside, and is back now: somebody names it after all."""
+        """Takes the chunk back out of the trash, since it is still in use; whether it was there."""
         try:
             self._in_trash(digest).replace(self._path(digest))
             os.utime(self._path(digest))

@@ -1,7 +1,7 @@
 """Moving large payloads into a store and out of it, a chunk at a time.
 
-Law: memory stays at a few chunks, however large the payload is. What was moved before is not moved again, so a transfer
-that was killed goes on where it was. No byte is handed on before its chunk was checked.
+Law: memory stays at a few chunks, however large the payload is. A transfer that was killed continues where it stopped.
+No byte is returned before its chunk was checked.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from claude_comm.blobs.manifest import CHUNK_BYTES, OCTETS, Manifest, digest_of,
 from claude_comm.blobs.store import ChunkStore
 from claude_comm.errors import ConfigurationError, DecodeError, StoreError
 
-# What was moved, and the whole, in bytes.
+# Called with the bytes moved so far, and the size of the payload in bytes.
 Progress = Callable[[int, int], object]
 
 
 def put_bytes(store: ChunkStore, payload: bytes | memoryview, *, content_type: str = OCTETS) -> Manifest:
-    """Puts a payload that is in memory, without another copy of it. Raises StoreError."""
+    """Stores a payload that is in memory, without copying it. Raises StoreError."""
     view = memoryview(payload).cast("B")
     parts = [view[start : start + CHUNK_BYTES] for start in range(0, len(view), CHUNK_BYTES)]
     manifest = manifest_of(parts, content_type=content_type)
@@ -37,8 +37,8 @@ def describe_file(file: BinaryIO, *, content_type: str = OCTETS, name: str = "")
 
 
 def put_file(store: ChunkStore, file: BinaryIO, manifest: Manifest, progress: Progress | None = None) -> None:
-    """Puts what is missing of a file that was described. Raises StoreError, and ConfigurationError for a file that was
-    changed meanwhile."""
+    """Stores the chunks of a described file that the store lacks. Raises StoreError, and ConfigurationError for a file
+    that was changed meanwhile."""
     for index, digest in enumerate(manifest.digests):
         if not store.has(digest):
             file.seek(index * manifest.chunk)
@@ -56,8 +56,8 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 class Blob:
-    """A large payload as its receiver has it: its size and type, and ways to its bytes. Nothing is read before it is
-    asked for, and every chunk is checked when it is."""
+    """A large payload at its receiver: its size and type, and ways to read it. A chunk is read, and checked, when its
+    bytes are needed."""
 
     def __init__(self, manifest: Manifest, store: ChunkStore) -> None:
         """Raises DecodeError for a manifest that contradicts itself."""
@@ -106,8 +106,8 @@ class Blob:
         return io.BufferedReader(_Reading(self), buffer_size=io.DEFAULT_BUFFER_SIZE)
 
     def save(self, path: str | Path, progress: Progress | None = None) -> Path:
-        """Writes the payload into a file: whole, or not at all. A write that was killed is gone on with, from the
-        chunks that it has. Raises BlobMissing, BlobDamaged or StoreError."""
+        """Writes the payload into a file: whole, or not at all. After a write that was killed, only the chunks that are
+        missing are written. Raises BlobMissing, BlobDamaged or StoreError."""
         target = Path(path)
         part = target.with_name(f".{target.name}.{self.digest[:16]}.part")
         try:

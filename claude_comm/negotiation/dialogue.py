@@ -62,7 +62,7 @@ def check_counter(counter: Counter, pair: Pair | None) -> None:
 
 
 def weighed(question: Question, counter: Counter) -> tuple[Question, Answer]:
-    """What the round asks, and what was found out about it. Raises ConfigurationError for an offer that is none."""
+    """The question of the round, and its answer. Raises ConfigurationError for an offer that is none."""
     if counter.approve is not None:
         return question, _approved(question, counter.approve, counter.sentence)
     if counter.produced is not None:
@@ -76,7 +76,7 @@ def weighed(question: Question, counter: Counter) -> tuple[Question, Answer]:
 
 
 def is_binding(counter: Counter, agreement: Agreement) -> bool:
-    """Whether the two have agreed by this round: an approval is; an offer is, once it is registered or sent."""
+    """Whether this round is an agreement: an approval is. An offer becomes one when it is registered or sent."""
     return counter.approve is not None and agreement.fits
 
 

@@ -36,7 +36,6 @@ _CHOICES = {"compatibility": COMPATIBILITIES, "enforcement": ENFORCEMENTS, "form
 
 # Of the record that stands in the registry.
 VERSION = 1
-ANYTHING = "*"
 
 # With one of these as a key, a mapping is a schema; without, it maps message types to schemas.
 _KEYWORDS = frozenset(

@@ -18,8 +18,6 @@ from claude_comm.schema.verdict import Json
 # Hashable: ("n", Fraction), ("s", str), ("b", bool), ("z",), ("a", key...), ("o", frozenset of (name, key)).
 Key: TypeAlias = tuple[Any, ...]
 
-MAX_EXPONENT = 400
-
 
 def exact(number: float | Decimal) -> Fraction:
     """The number that the JSON text of `number` denotes."""

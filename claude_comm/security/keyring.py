@@ -1,10 +1,10 @@
 """The keyring: which key may speak for whom, and until when; one document, signed by the admin's key.
 
 Law: what is not in a keyring that the admin signed speaks for nobody. Whoever can write to the registry can take the
-keyring away or put an older one back; he cannot make another one, and whoever has seen a later one does not take an
-older one again.
+keyring away or put an older one back, but cannot make another one, and a process that has seen a keyring refuses any
+older one.
 
-One document and no entry a module: a revocation cannot be undone by leaving its entry out.
+It is one document, and not one entry per module: a revocation cannot be undone by leaving its entry out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from claude_comm.envelope import UNREADABLE
 from claude_comm.errors import ClaudeCommError
-from claude_comm.security.signing import KEY_ID_BYTES, SIGNATURE_BYTES, Sign, Verify, key_id
+from claude_comm.security.signing import SIGNATURE_BYTES, Sign, Verify, key_id
 
 PUBLIC_KEY_BYTES = 32
 _DOMAIN = b"claude-comm keyring 1\x00"
@@ -131,8 +131,3 @@ def newest(
     if not best[1] and refused is not None:
         raise refused
     return best
-
-
-def key_id_text(key: bytes) -> str:
-    """A key's id as people see it."""
-    return key[:KEY_ID_BYTES].hex()

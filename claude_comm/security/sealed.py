@@ -1,7 +1,7 @@
 """A sealed envelope in one piece: as it is kept in an outbox, waits in `later`, and is handed to a script.
 
 Law: the first byte tells the two apart. An envelope is a map, and no MessagePack value begins with `0xc1`. In a stream
-the seal stands beside the envelope, in fields of its own, so that who reads envelopes alone finds them where they are.
+the seal stands beside the envelope, in fields of its own, so that a reader of envelopes alone finds them unchanged.
 
 | bytes | |
 | --- | --- |

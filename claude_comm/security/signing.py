@@ -48,7 +48,7 @@ class Seal(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def whole(self) -> bool:
-        """Whether its parts have the lengths of a seal: anybody may have written them."""
+        """Whether its parts have the lengths of a seal. They come from an entry that anybody may have written."""
         return len(self.key) == KEY_ID_BYTES and len(self.signature) == SIGNATURE_BYTES and len(self.place) < 1 << 16
 
 
@@ -97,7 +97,7 @@ def statement(key: bytes, stream: str, leaves: int, root: bytes) -> bytes:
 
 
 class BatchVerifier:
-    """Checks seals. It knows keys as bytes and no names: who may speak for whom is the keyring's to say."""
+    """Checks seals against public keys. Whether a key may speak for a module is decided by `checking`."""
 
     def __init__(self, verify: Verify) -> None:
         self._verify = verify

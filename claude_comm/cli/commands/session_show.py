@@ -21,7 +21,7 @@ from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table, say, shorten
 from claude_comm.terminal.tables import Column, Columns, numbers
 
-# A pause of so long is a line of its own.
+# Seconds: a pause at least this long has a line of its own.
 IDLE_US = 1_000_000
 _PREVIEW_CHARACTERS = 160
 _HOPS: Columns = ["from", "to", *numbers("messages", "p50", "p95")]

@@ -144,13 +144,13 @@ def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdic
         return _proved(produced, closed, "the same schema", budget)
     # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
     spare = left.document.spare
-    found: Verdict | str = ""
+    outcome: Verdict | str = ""
     written = produced if closed else None
     if spare is not None:
-        found = _searched(left, right, spare, rest, budget, written)
-    if spare is None or isinstance(found, Undecided):
-        found = _searched(left, right, left.document, rest, budget, written)
-    return _proved(produced, closed, found, budget) if isinstance(found, str) else found
+        outcome = _searched(left, right, spare, rest, budget, written)
+    if spare is None or isinstance(outcome, Undecided):
+        outcome = _searched(left, right, left.document, rest, budget, written)
+    return _proved(produced, closed, outcome, budget) if isinstance(outcome, str) else outcome
 
 
 def _searched(

@@ -41,11 +41,11 @@ NOT_DECLARED = "no message that has declared properties alone fits it"
 def empty_forms(side: Side, budget: Budget, *, accepted: bool, closed: bool = False) -> tuple[EmptyForm, ...]:
     """Those of one side, in the order in which they stand in its schema; kept with it."""
     kept = f"empty_forms_{closed}"
-    found = vars(side).get(kept)
-    if found is None:
-        found = vars(side)[kept] = tuple(_found(side.document, Part(budget, STEPS), closed))
+    forms = vars(side).get(kept)
+    if forms is None:
+        forms = vars(side)[kept] = tuple(_found(side.document, Part(budget, STEPS), closed))
     return tuple(
-        EmptyForm(side="accepted" if accepted else "produced", schema_path=place, why=why) for place, why in found
+        EmptyForm(side="accepted" if accepted else "produced", schema_path=place, why=why) for place, why in forms
     )
 
 

@@ -100,8 +100,8 @@ class GuidedSearch:
             yield from self.objects(produced, rest, patience)
         elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and self.few(produced):
             items, others = produced.get("items", True), int(produced.get("minItems", 1)) - 1
-            found = self.messages(items, rest["items"], patience)
-            yield from _placed(found, lambda item: [*([self.value(items)] * others if others else ()), item])
+            candidates = self.messages(items, rest["items"], patience)
+            yield from _placed(candidates, lambda item: [*([self.value(items)] * others if others else ()), item])
         elif produced.keys() <= _ARRAY | {"prefixItems"} and rest.keys() == {"prefixItems"}:
             yield from self.positions(produced, rest["prefixItems"], patience)
         elif rest.keys() <= _UNION and len(rest) == 1 and (ours := self.forms(produced)):
@@ -131,10 +131,10 @@ class GuidedSearch:
 
     def forms(self, produced: dict[str, Any]) -> list[Json]:
         """The forms of a union, each with what stands beside the union; none where that is not told form by form."""
-        found = [keyword for keyword in keywords.UNIONS if keyword in produced]
-        if len(found) != 1:
+        words = [keyword for keyword in keywords.UNIONS if keyword in produced]
+        if len(words) != 1:
             return []
-        forms, parts = produced[found[0]], produced.get("allOf", ())
+        forms, parts = produced[words[0]], produced.get("allOf", ())
         if len(parts) == 1 and isinstance(parts[0], dict) and parts[0].keys() == {"anyOf"}:
             # A closed `oneOf`: the forms as they were written, and beside them the closed ones.
             forms, parts = parts[0]["anyOf"], ()
@@ -316,14 +316,14 @@ def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:
 
 def needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
     """The definitions that a schema refers to, directly or through others."""
-    found: dict[str, Json] = {}
+    kept: dict[str, Json] = {}
     pending = references(schema)
     while pending:
         name = pending.pop()
-        if name not in found and name in definitions:
-            found[name] = definitions[name]
+        if name not in kept and name in definitions:
+            kept[name] = definitions[name]
             pending |= references(definitions[name])
-    return found
+    return kept
 
 
 def _whole(schema: Json, definitions: Mapping[str, Json]) -> Json:

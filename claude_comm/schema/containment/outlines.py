@@ -83,10 +83,10 @@ class Outlines:
         # The schema is kept beside it, so that its id stays its own.
         kept = self._made.get(id(schema))
         if kept is None:
-            found = _own(schema)
+            outline = _own(schema)
             for part in self._parts(schema):
-                found = _joined(found, self.of(part, level + 1))
-            kept = self._made[id(schema)] = (schema, self._of_forms(schema, found, level))
+                outline = _joined(outline, self.of(part, level + 1))
+            kept = self._made[id(schema)] = (schema, self._of_forms(schema, outline, level))
         return kept[1]
 
     def _parts(self, schema: dict[str, Any]) -> Iterator[Json]:
@@ -95,13 +95,13 @@ class Outlines:
         if "$ref" in schema:
             yield self.definitions[definition_name(schema["$ref"])]
 
-    def _of_forms(self, schema: dict[str, Any], found: Outline, level: int) -> Outline:
+    def _of_forms(self, schema: dict[str, Any], outline: Outline, level: int) -> Outline:
         """The kinds that some form of a union has."""
         for keyword in keywords.UNIONS:
             if keyword in schema:
                 kinds = frozenset[str]().union(*(self.of(form, level + 1).kinds for form in schema[keyword]))
-                found = msgspec.structs.replace(found, kinds=found.kinds & kinds)
-        return found
+                outline = msgspec.structs.replace(outline, kinds=outline.kinds & kinds)
+        return outline
 
 
 def _own(schema: dict[str, Any]) -> Outline:

@@ -45,8 +45,8 @@ def breaking(
             breaks = separates(left, right, message, budget.tick)
             if breaks:
                 readable = renamed(message) if b'"":' in text(message) else message
-                found = readable is not message and separates(left, right, readable, budget.tick)
-                yield readable if found else message
+                separated = readable is not message and separates(left, right, readable, budget.tick)
+                yield readable if separated else message
             message = candidates.send(breaks)
     except StopIteration:
         return
@@ -75,13 +75,13 @@ def as_candidates(messages: Iterable[Json]) -> Candidates:
 
 def incompatible(right: Side, shown: Sequence[Json], budget: Budget) -> Incompatible:
     """The verdict for messages that break the consumer, the first of them a confirmed witness."""
-    found: list[Refusal] = []
+    reasons: list[Refusal] = []
     with contextlib.suppress(OutOfBudget):
         for message in shown:
-            found += refusals(_errors(right, message), message, right.schema)
+            reasons += refusals(_errors(right, message), message, right.schema)
             # All errors of one message take up to a second, if the schema is large; the witness has its own by then.
             budget.look()
-    return Incompatible(witness=shown[0], reasons=distinct(found) or (_UNNAMED,))
+    return Incompatible(witness=shown[0], reasons=distinct(reasons) or (_UNNAMED,))
 
 
 def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:

@@ -234,10 +234,10 @@ class Walk:
 
     def forms(self, forms: list[Json]) -> unions.AcceptedForms:
         """The forms of a union of the consumer, made ready."""
-        found = self._forms.get(id(forms))
-        if found is None or found.forms is not forms:
-            found = self._forms[id(forms)] = unions.AcceptedForms(self, forms)
-        return found
+        known = self._forms.get(id(forms))
+        if known is None or known.forms is not forms:
+            known = self._forms[id(forms)] = unions.AcceptedForms(self, forms)
+        return known
 
     def kept(self, schema: Schema) -> Schema:
         """A schema that is made on the way: it is kept, so that its id stays its own."""

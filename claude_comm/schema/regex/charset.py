@@ -17,7 +17,6 @@ import msgspec
 LAST = 0x10FFFF
 Chars: TypeAlias = tuple[tuple[int, int], ...]
 
-NONE: Chars = ()
 ANY: Chars = ((0, LAST),)
 # ECMA-262 §22.2.2.9: what `\d`, `\w` and `\s` stand for with the `u` flag and without `i`.
 DIGIT: Chars = ((0x30, 0x39),)

@@ -10,7 +10,6 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from claude_comm.schema import keywords
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex import parser
 from claude_comm.schema.regex.errors import LanguageError
@@ -169,7 +168,6 @@ def _joined(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     return joined
 
 
-_ABOUT = {kind: frozenset(keywords.about(kind)) for kind in keywords.KINDS}
 _STRUCTURE = frozenset(("allOf", "anyOf", "oneOf", "$ref", "if", "then", "else", "$defs"))
 _KINDS: dict[str, Callable[[_Sampler, dict[str, Any], int], Json]] = {
     "null": lambda _sampler, _schema, _depth: None,
