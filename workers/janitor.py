@@ -211,7 +211,7 @@ class Janitor:
             raise lost
 
     def _keep(self) -> Keep:
-        """What stays although it is done: as much as the fullest server can hold. What it is told of them is logged."""
+        """How much stays that is done: what the fullest server can hold. Warns of what a server cannot promise."""
         servers, wanted = self._client.run_on_each(server.may_tell), self._settings
         if None in servers:
             self._warn("janitor.memory_unknown", "this user may not ask for INFO: what is done stays as long as is set")
@@ -254,7 +254,7 @@ class Janitor:
         ]
 
     def _next_swept(self) -> list[str]:
-        """The next of all streams, for names that said nothing for a day: few at a time."""
+        """The next of all streams to search for consumers that were silent for a day: few at a time."""
         if not self._swept:
             self._swept.extend(stream.key for stream in self._attention.streams if stream.kind != "events")
         most = max(len(self._attention.streams) // SWEEP_TURNS, LEAST_SWEPT)

@@ -12,7 +12,7 @@ from claude_comm.terminal.output import prepare
 
 
 def program(run: Callable[[Settings], int]) -> int:
-    """What `run` returns, or the code of the error that ended it, which is told on stderr."""
+    """What `run` returns, or the exit code of the error that ended it, which is printed on stderr."""
     try:
         prepare()
         return run(settings_of_process())

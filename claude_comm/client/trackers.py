@@ -1,7 +1,7 @@
 """Trackers: sessions and operations by name, for programs that have no communicator of their own.
 
-Law: nothing of their own: what they tell are the events of a communicator's sessions, tasks and files, and what they
-answer is read from the projection.
+Law: trackers have no events of their own: they report those of a communicator's sessions, tasks and files, and read
+their answers from the projection.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class AsyncProgressTracker:
         self._sessions: dict[str, AsyncSession] = {}
 
     async def start_session(self, session_id: str) -> None:
-        """Opens a session. Raises ConfigurationError where this tracker has it open."""
+        """Opens a session. Raises ConfigurationError for one that this tracker has open already."""
         if session_id in self._sessions:
             raise ConfigurationError(f"the session {session_id!r} is open already: end it first.")
         opened = self._communicator.session(session_id)
@@ -48,14 +48,14 @@ class AsyncProgressTracker:
     async def update_progress(
         self, session_id: str, completed: float, total: float, *, task: str = DEFAULT_TASK
     ) -> None:
-        """Reports how far a task of the session is. Raises UnknownSession where this tracker has it not open."""
+        """Reports how far a task of the session is. Raises UnknownSession for one that is not open here."""
         with InSession(self._open(session_id).name):
             await self._communicator.track_progress(task, completed, total)
 
     async def end_session(
         self, session_id: str, *, outcome: Literal["completed", "failed"] = "completed", reason: str = ""
     ) -> None:
-        """Ends it. Raises UnknownSession where this tracker has it not open."""
+        """Ends a session. Raises UnknownSession for one that is not open here."""
         await self._open(session_id).end(outcome, reason)
         del self._sessions[session_id]
 
@@ -88,7 +88,7 @@ class AsyncProgressTracker:
 
 class ProgressTracker:
     """Operations that start, and are completed or fail. `name` is the module that reports. A context manager, safe to
-    share between threads; what is told within a session of this thread or task belongs to it."""
+    share between threads; what is reported within a session of this thread or task belongs to that session."""
 
     def __init__(self, name: str = DEFAULT_NAME, *, settings: Settings | None = None) -> None:
         self._publisher = Publisher(name, settings=settings)
@@ -97,18 +97,18 @@ class ProgressTracker:
         self._totals: dict[str, float] = {}
 
     def start_operation(self, operation: str, *, total: float = 1) -> None:
-        """Tells that it has started, of so many units."""
+        """Reports that it has started; `total` is its size, in units of any kind."""
         self._tell(operation, 0, total, "running")
         self._totals[operation] = total
 
     def complete_operation(self, operation: str) -> None:
-        """Tells that all of it is done. Raises ConfigurationError for one that was not started."""
+        """Reports that all of it is done. Raises ConfigurationError for one that was not started."""
         total = self._started(operation)
         self._tell(operation, total, total, "completed")
         del self._totals[operation]
 
     def fail_operation(self, operation: str, error: object = "") -> None:
-        """Tells that it failed, and why. Raises ConfigurationError for one that was not started."""
+        """Reports that it failed, and why. Raises ConfigurationError for one that was not started."""
         total = self._started(operation)
         why = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
         self._tell(operation, 0, total, "failed", brief(why, self._publisher.identity.most_text))

@@ -13,27 +13,26 @@ from claude_comm.security.keyring import SIGNED_BYTES
 
 def read(keys: Keys) -> Operation[bytes | None]:
     """The document; None where there is none, or something of another type."""
-    try:
-        stored = yield Command(("GET", keys.keyring), on="control")
-    except ServerRefused as refusal:
-        if refusal.code != "WRONGTYPE":
-            raise
-        return None
-    return stored if isinstance(stored, bytes) else None
+    return (yield from _text(Command(("GET", keys.keyring), on="control")))
 
 
 def mark(keys: Keys) -> Operation[bytes]:
     """The beginning of the document, with its signature: while that is the same, so is the rest."""
-    try:
-        beginning = yield Command(("GETRANGE", keys.keyring, 0, SIGNED_BYTES - 1), on="control")
-    except ServerRefused as refusal:
-        if refusal.code != "WRONGTYPE":
-            raise
-        return b""
-    return beginning if isinstance(beginning, bytes) else b""
+    beginning = yield from _text(Command(("GETRANGE", keys.keyring, 0, SIGNED_BYTES - 1), on="control"))
+    return beginning or b""
 
 
 def replace(keys: Keys, before: bytes | None, after: bytes) -> Operation[bool]:
     """Stores a new document in the place of the one that it was made from; False where that is not there any more."""
     stored = yield Script("keyring", (keys.keyring,), (before or b"", after), on="control")
     return bool(stored)
+
+
+def _text(command: Command) -> Operation[bytes | None]:
+    try:
+        reply = yield command
+    except ServerRefused as refusal:
+        if refusal.code != "WRONGTYPE":
+            raise
+        return None
+    return reply if isinstance(reply, bytes) else None

@@ -40,10 +40,10 @@ class _Consumer(msgspec.Struct, frozen=True):
 
 
 def silent(keys: Keys, *, now_ms: int) -> Operation[dict[str, int]]:
-    """Instances (`module/instance`) that have not said for `GONE_MS` that they live, by when they said so last (ms).
+    """Instances (`module/instance`) without a heartbeat for `GONE_MS`, with the time of their last one (ms).
 
-    Who is still silent, with the same time, at the next look is gone; at the first they may only have been unable to
-    say it: the registry was away, or the machine asleep.
+    One that is still silent at the next check, with the same time, is gone; at the first it may only have been unable
+    to send: the registry was away, or the machine asleep.
     """
     reply = yield Command(("ZRANGEBYSCORE", keys.instances, "-inf", now_ms - GONE_MS, "WITHSCORES"), on="control")
     return dict(door.scored(reply))

@@ -168,10 +168,10 @@ def named(record: ModuleRecord, version: str, states: Sequence[str]) -> list[Rel
 def leave(keys: Keys, module: str, instance: str, *, now_us: int) -> Operation[None]:
     """An instance has ended: what it ran may have nobody left."""
     texts = yield Command(("HGETALL", keys.running(module)), on="control")
-    said = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
+    running = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
     yield Command(("HDEL", keys.running(module), instance), on="control")
-    if instance in said:
-        ran = said[instance]
+    if instance in running:
+        ran = running[instance]
         change = Change(kind="left", module=module, version=ran.version, digest=ran.digest, at_us=now_us, by=instance)
         yield from changes.announce(keys, change)
 
@@ -301,15 +301,19 @@ def _change(kind: Kind, module: str, release: Release, at_us: int, by: str, note
 
 
 def _forget_gone(keys: Keys, module: str, now_us: int) -> Operation[None]:
-    """Instances whose heartbeats were pruned said long ago what they run."""
+    """Removes instances that registered long ago and whose heartbeats were pruned."""
     if (yield Command(("HLEN", keys.running(module)), on="control")) < _MANY:
         return
     texts = yield Command(("HGETALL", keys.running(module)), on="control")
-    said = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
-    members = [f"{module}/{name}" for name in said]
+    running = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
+    members = [f"{module}/{name}" for name in running]
     scores = yield Command(("ZMSCORE", keys.instances, *members), on="control")
     lately_us = now_us - heartbeats.GONE_MS * 1000
-    gone = [name for name, score in zip(said, scores, strict=True) if score is None and said[name].since_us < lately_us]
+    gone = [
+        name
+        for name, score in zip(running, scores, strict=True)
+        if score is None and running[name].since_us < lately_us
+    ]
     if gone:
         yield Command(("HDEL", keys.running(module), *gone), on="control")
 

@@ -62,7 +62,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """Everything that is registered, by name; what another program wrote and nobody can read is told apart."""
+    """Everything that is registered, by name; what another program wrote and this one cannot read is listed apart."""
 
     modules: list[Standing]
     unreadable: list[UnreadableContract]
@@ -199,14 +199,14 @@ def _running(keys: Keys, modules: Sequence[str]) -> Operation[dict[str, dict[str
     }
 
 
-def _instances(said: Mapping[str, Running], beats: Mapping[str, int], now_ms: int) -> list[Instance]:
-    """Those that said what they run, and those that only send heartbeats."""
-    names: Iterable[str] = dict.fromkeys((*said, *beats))
-    return [_instance(name, said.get(name), beats.get(name), now_ms) for name in names]
+def _instances(running: Mapping[str, Running], beats: Mapping[str, int], now_ms: int) -> list[Instance]:
+    """Those that registered what they run, and those that only send heartbeats."""
+    names: Iterable[str] = dict.fromkeys((*running, *beats))
+    return [_instance(name, running.get(name), beats.get(name), now_ms) for name in names]
 
 
-def _instance(name: str, said: Running | None, beat_ms: int | None, now_ms: int) -> Instance:
+def _instance(name: str, running: Running | None, beat_ms: int | None, now_ms: int) -> Instance:
     # One that has just registered has sent no heartbeat yet.
-    last_ms = beat_ms if beat_ms is not None else (said.since_us // 1000 if said else 0)
+    last_ms = beat_ms if beat_ms is not None else (running.since_us // 1000 if running else 0)
     state: InstanceState = "up" if last_ms >= now_ms - ALIVE_MS else "late" if last_ms >= now_ms - GONE_MS else "gone"
-    return Instance(name, state, last_ms, said.version if said else "", said.digest if said else "")
+    return Instance(name, state, last_ms, running.version if running else "", running.digest if running else "")

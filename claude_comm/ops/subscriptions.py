@@ -1,4 +1,4 @@
-"""Taking a module off a topic for good.
+"""Removing a module's subscription to a topic.
 
 Law: a group that nobody reads for holds its stream for ever, and only a person knows that its module will not come
 back. Nothing that runs loses its group: the module's instances must have ended.
@@ -19,7 +19,7 @@ _ENOUGH = 1_000_000
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What of a topic is not kept for a module any more: what it was not handed, and what it had not acked."""
+    """The messages that a removed group no longer keeps for its module: those it had not read, and those not acked."""
 
     unread: Lag
     pending: int

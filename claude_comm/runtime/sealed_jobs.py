@@ -249,7 +249,7 @@ def sealed_data(text: str) -> bytes:
 
 
 def done_key(queue_name: str, id_: str) -> str:
-    """The stream on which the end of a job is told to those who wait for it."""
+    """The stream on which the end of a job is announced to those who wait for it."""
     return f"rq:done:{queue_name}:{id_}"
 
 

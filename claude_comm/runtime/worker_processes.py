@@ -160,7 +160,7 @@ def _hold_to(settings: Settings, service: Service | None, name: str) -> None:
 
 
 def _await_word(home: Path, name: str) -> Service:
-    """The worker, once it has said whether it works; one that says nothing for long is starting still."""
+    """The worker, once it has reported its state; one that is silent for `START_TIMEOUT_S` still counts as starting."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while (service := running(home, name)) is None or (service.state == "starting" and time.monotonic() < deadline):
         if service is None:

@@ -17,7 +17,7 @@ from claude_comm.store.statements import Writer
 
 
 class Adaptation(msgspec.Struct, frozen=True):
-    """A consumer had a message adapted. `steps` is the adapter as JSON; empty where nobody has told it yet."""
+    """A consumer had a message adapted. `steps` is the adapter as JSON; empty until its event is stored."""
 
     consumer: str
     adapter: str

@@ -65,8 +65,8 @@ class CheckpointCache:
         return moved
 
     def forget(self) -> None:
-        """After a transaction that was undone. What had moved before is compared with the rows, and told all the
-        same."""
+        """After a transaction that was undone. What had moved before is compared with the rows, and still returned by
+        `take_moved`."""
         self._version = None
 
     def _refresh(self, connection: Writer) -> None:

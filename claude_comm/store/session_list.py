@@ -1,4 +1,4 @@
-"""Sessions as they are listed: their totals, who has them open, and how they ended.
+"""The list of sessions: their totals, which modules have them open, and how they ended.
 
 Law: a page costs the same wherever it lies; totals come from the sums that are kept while messages are stored.
 """

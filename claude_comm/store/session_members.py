@@ -1,7 +1,7 @@
-"""Who opened which session, and how it ended.
+"""The members of sessions: which instance opened which session, and how it ended.
 
-Law: one that is told twice changes nothing. An end that nobody told, because the process died, is told for it by the
-projection that misses its heartbeats; if it told of an end of its own after all, that one stands.
+Law: an event that arrives twice changes nothing. Where a process died without reporting an end, the projection that
+misses its heartbeats reports one for it; an end that the process reported itself after all replaces it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A session that this process opened: its start and its end are told, and that it lives for as long as it lasts.
+"""A session that this process opened: events report its start and its end, and heartbeats that it is alive.
 
-Law: whatever the block raises leaves it unchanged, and the session has failed. What cannot be told of an end is left to
-the projection, which misses the heartbeats of this process.
+Law: whatever the block raises leaves it unchanged, and the session has failed. An end that cannot be reported is left
+to the projection, which misses the heartbeats of this process.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class AsyncSession:
 
     # asyncio only
     def __enter__(self) -> Self:
-        """The same without waiting until it is told: `close` of the communicator does."""
+        """The same without waiting until the start is reported: `close` of the communicator waits for it."""
         self._started = asyncio.ensure_future(self.start())
         self._token = current_session.set(self.name)
         return self

@@ -171,8 +171,8 @@ class ModuleCommunicator:
     def session(self, name: str) -> Session:
         """Within it, messages and reports of this thread or task belong to the session of that name.
 
-        Its start and end are told, and how it ended; one whose process dies is ended by the
-        projection. A handler that such a message reaches is in the session, in whatever process.
+        Its start, its end and its outcome are reported; the projection ends a session whose
+        process died. A handler that such a message reaches is in the session, in whatever process.
         """
         return Session(name, self.identity, self._heart, self._tell)
 

@@ -1,8 +1,8 @@
 # Written by tools/twins.py from async_session.py: edit that file.
-"""A session that this process opened: its start and its end are told, and that it lives for as long as it lasts.
+"""A session that this process opened: events report its start and its end, and heartbeats that it is alive.
 
-Law: whatever the block raises leaves it unchanged, and the session has failed. What cannot be told of an end is left to
-the projection, which misses the heartbeats of this process.
+Law: whatever the block raises leaves it unchanged, and the session has failed. An end that cannot be reported is left
+to the projection, which misses the heartbeats of this process.
 """
 
 from __future__ import annotations
