@@ -1,4 +1,4 @@
-"""What is registered, as it is written down for others: the live releases with their contracts; and where to."""
+"""What the commands `export` read and write: the live releases with their contracts, and a file or stdout."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Messages as they pass, read from the ends of the streams.
 
 Law: a refresh reads a bounded number of entries, however many were written since the one before; what it passed over
-is counted by the server, and said. Nothing is written and nothing is taken from anybody.
+is counted by the server, and reported. It writes nothing, and reads outside of any consumer group.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Glimpse(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which are shown; an empty part lets all through. `failed` is outcomes alone: retried or buried."""
+    """Which messages are shown; an empty field matches all. `failed` shows only outcomes: retried or buried."""
 
     source: str = ""
     target: str = ""
@@ -112,7 +112,7 @@ class StreamWatch:
         return Glimpse(sorted(passed, key=lambda row: row.at_us), over, messages)
 
     def _moved(self, key: str, entries: Entries, tail: Tail | None, newest: Entries | None) -> tuple[Entries, int]:
-        """Which entries are looked at, and how many there are since the last look."""
+        """The entries to show, and how many were added since the last refresh."""
         if tail is None or newest is None:
             self._after[key] = entries[-1][0].decode()
             self._added[key] += len(entries)

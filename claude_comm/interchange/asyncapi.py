@@ -74,7 +74,7 @@ def document(keys: Keys, published: Sequence[Published], *, url: str = "", versi
 
 
 class _Writer:
-    """The parts of a document while it is written. A name that is given out is not given out again."""
+    """The parts of a document while it is written. Each name is used once."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys

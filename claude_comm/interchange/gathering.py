@@ -29,7 +29,7 @@ _MAX_REFERENCES = 32
 
 
 class _Unreadable(Exception):
-    """A schema that has a hole."""
+    """A part of the schema cannot be read, so the schema cannot be used."""
 
 
 class Source:

@@ -28,7 +28,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """One contract, and what was to be said about reading it."""
+    """One contract, and the notes about what it could not express."""
 
     contract: Contract
     notes: list[Note]

@@ -18,8 +18,8 @@ Pair: TypeAlias = tuple[str, str]
 
 
 class PairSums(msgspec.Struct, frozen=True, gc=False):
-    """Of one source and target since the projection began: messages sent, deliveries that were handled and that were
-    buried, and how long handled ones took together (microseconds); and those that wait for another attempt now."""
+    """Sums for one source and target since the projection began: messages sent, deliveries handled and buried, and the
+    total latency of those handled (microseconds); `retrying` is how many wait for another attempt now."""
 
     messages: int = 0
     handled: int = 0
@@ -36,7 +36,7 @@ class LoadSample(msgspec.Struct, frozen=True):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """What waits for one module: not handed out yet (`lag`), and handed out without an end so far (`pending`)."""
+    """What waits for one module: messages not yet delivered to it (`lag`), and delivered but not acked (`pending`)."""
 
     lag: int = 0
     pending: int = 0
@@ -44,8 +44,8 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class ModuleLoad(msgspec.Struct, frozen=True):
-    """One module: what it handled, sent and buried a second, what it ever buried, what it tries again, and what waits
-    for it. `mean_ms` is from sending to the end of handling, of what it handled since the sample before."""
+    """One module: deliveries handled, sent and buried per second, all that it has buried, those that wait for another
+    attempt, and its backlog. `mean_ms` is the mean time from sending to the end of handling since the last sample."""
 
     module: str
     handled_per_s: float | None

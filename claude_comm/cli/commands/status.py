@@ -100,7 +100,7 @@ def command(
 
 
 def look(settings: Settings, *, whole: bool = True) -> Status:
-    """What runs; of many streams those that are not at rest, unless the `whole` of it is wanted.
+    """The state of the server, workers and streams; of many streams only the active ones, unless `whole`.
 
     Raises ServerUnreachable when a configured server does not answer."""
     facts: ServerFacts | None = None
