@@ -101,7 +101,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("blobs verify", "Read every chunk of large payloads, and name those that were changed."),
         CommandEntry(
             "blobs prune",
-            "Put chunks of large payloads aside that nobody has put lately; they are removed a day later.",
+            "Put chunks of large payloads aside that were not stored lately; they are removed a day later.",
         ),
     ),
     "Running": (

@@ -1,4 +1,4 @@
-"""The inputs of a run, a JSON value a line, and what tells one file of them from another."""
+"""The inputs of a run, one JSON value per line, and what tells one file of them from another."""
 
 from __future__ import annotations
 

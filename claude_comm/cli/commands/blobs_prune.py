@@ -18,12 +18,12 @@ _DAY_S = 86_400
 
 def command(
     older: Annotated[
-        str, typer.Option("--older-than", metavar="TIME", help="Chunks that nobody has put since then, such as 30d.")
+        str, typer.Option("--older-than", metavar="TIME", help="The time since a chunk was last stored, such as 30d.")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put chunks of large payloads aside that nobody has put lately; they are removed a day later.
+    """Put chunks of large payloads aside that were not stored lately; they are removed a day later.
 
     Messages may still name them: choose a time longer than messages wait. A chunk that is asked for within the day
     comes back. Each run removes what earlier runs put aside, and what a killed writer left half-written.

@@ -20,7 +20,7 @@ def command(
         str, typer.Option("--url", help="Where a gateway of yours speaks A2A for it; it is the preferred interface.")
     ] = "",
     binding: Annotated[
-        str, typer.Option("--binding", help="What is spoken at --url: JSONRPC, GRPC, HTTP+JSON, or a URI.")
+        str, typer.Option("--binding", help="The protocol at --url: JSONRPC, GRPC, HTTP+JSON, or a URI.")
     ] = "JSONRPC",
     output: Output = None,
 ) -> None:

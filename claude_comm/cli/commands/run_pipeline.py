@@ -24,25 +24,29 @@ from claude_comm.terminal.output import emit_json, say
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
-Inputs = Annotated[str, typer.Option("--input", metavar="FILE", help="The inputs, a JSON value a line; - for stdin.")]
-Output = Annotated[
-    str, typer.Option("--output", metavar="FILE", help="Where the results go, a line an input; without it to stdout.")
+Inputs = Annotated[
+    str, typer.Option("--input", metavar="FILE", help="The inputs, one JSON value per line; - for stdin.")
 ]
-SessionName = Annotated[str, typer.Option("--session", help="The name of the run; without it one is made.")]
+Output = Annotated[
+    str, typer.Option("--output", metavar="FILE", help="A file for the results, one line per input; else stdout.")
+]
+SessionName = Annotated[
+    str, typer.Option("--session", help="The name of the run; else it is made from the pipeline's.")
+]
 Resume = Annotated[
     str,
     typer.Option(
         "--resume",
         metavar="SESSION",
-        help="Go on with a run that was cut off: the same pipeline, the same inputs.",
+        help="Continue a run that was cut off: the same pipeline, the same inputs.",
         autocompletion=completions.sessions,
     ),
 ]
-InFlight = Annotated[int, typer.Option("--in-flight", min=1, help="How many inputs are on their way at most.")]
+InFlight = Annotated[int, typer.Option("--in-flight", min=1, help="At most this many inputs in flight.")]
 Ttl = Annotated[
     float | None, typer.Option("--ttl", min=0.001, help="Seconds after which an input that has not ended fails.")
 ]
-Unchecked = Annotated[bool, typer.Option("--unchecked", help="Run it although not every hop is proved to fit.")]
+Unchecked = Annotated[bool, typer.Option("--unchecked", help="Run even if not every hop is proved to fit.")]
 
 
 def command(
