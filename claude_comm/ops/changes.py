@@ -23,7 +23,7 @@ BEGINNING = "0-0"
 PAGE = 500
 
 
-class News(msgspec.Struct, frozen=True):
+class ChangePage(msgspec.Struct, frozen=True):
     """What changed after a position, and the position to go on from. `whole` is False where some may be missing."""
 
     changes: list[Change]
@@ -37,14 +37,14 @@ def position(keys: Keys) -> Operation[str]:
     return (door.entry_id(rows[0][0]) or BEGINNING) if rows else BEGINNING
 
 
-def since(keys: Keys, after: str, *, wait_ms: int = 0, within_ms: int = REPLY_WITHIN_MS) -> Operation[News]:
+def since(keys: Keys, after: str, *, wait_ms: int = 0, within_ms: int = REPLY_WITHIN_MS) -> Operation[ChangePage]:
     """What came after a position; waits up to `wait_ms` for the first, and `within_ms` for the server beyond that."""
     block = ("BLOCK", wait_ms) if wait_ms else ()
     words = ("XREAD", "COUNT", PAGE, *block, "STREAMS", keys.changes, after)
     reply = yield Command(words, on="control", wait_ms=wait_ms, within_ms=within_ms)
     rows = next(iter(reply.values())) if reply else []
     last = (door.entry_id(rows[-1][0]) or after) if rows else after
-    return News(_changes(rows), last, len(rows) < PAGE)
+    return ChangePage(_changes(rows), last, len(rows) < PAGE)
 
 
 def history(keys: Keys, module: str, *, limit: int = 100) -> Operation[list[Change]]:

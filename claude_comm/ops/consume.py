@@ -18,7 +18,7 @@ from claude_comm.effects import Argument, Batch, Command, Operation, Script
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import news
-from claude_comm.ops.replies import Answer, answering
+from claude_comm.ops.replies import EncodedAnswer, answering
 from claude_comm.ops.when_full import force, retry_if_full
 from claude_comm.security import sealed
 from claude_comm.security.signing import Seal
@@ -77,14 +77,14 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     ids: Sequence[str]
     events_stream: str
     events: Sequence[bytes]
-    answers: Sequence[Answer] = ()
+    answers: Sequence[EncodedAnswer] = ()
     seen: str = ""
     handled: Sequence[str] = ()
     now_ms: int = 0
     seen_ms: int = 0
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class SettlementOutcome(msgspec.Struct, frozen=True):
     """What refused a settlement, which is then to be sent again; and what refused answers for good, each for itself:
     their requesters' time runs out."""
 
@@ -188,13 +188,13 @@ def seen(key: str, members: Sequence[str], *, since_ms: int) -> Operation[list[b
     return [score is not None and float(score) >= since_ms for score in scores]
 
 
-def settle(reader: Reader, settlement: Settlement) -> Operation[Outcome]:
+def settle(reader: Reader, settlement: Settlement) -> Operation[SettlementOutcome]:
     """Answers and acks these entries, and records it as events of the reading module."""
     commands = _settling(reader, settlement)
     return (yield from _outcome(settlement, commands, (yield Batch(commands))))
 
 
-def answer_first(settlement: Settlement) -> Operation[tuple[Outcome, list[bool]]]:
+def answer_first(settlement: Settlement) -> Operation[tuple[SettlementOutcome, list[bool]]]:
     """Sends the answers of a settlement by themselves, for a cluster, whose nodes know no common order; which of them
     were taken, or refused for good."""
     commands = answering(settlement.answers, events=settlement.events_stream)
@@ -205,7 +205,7 @@ def answer_first(settlement: Settlement) -> Operation[tuple[Outcome, list[bool]]
 
 def settle_and_read(
     reader: Reader, settlement: Settlement, *, count: int, block_ms: int
-) -> Operation[tuple[Outcome, list[Entry] | TransportError]]:
+) -> Operation[tuple[SettlementOutcome, list[Entry] | TransportError]]:
     """`settle` and `read` in one round trip: how the settling went, and the entries or what refused them.
 
     The one does not wait for the other's answer, so entries may come although settling was refused.
@@ -259,7 +259,9 @@ def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
     return (*answers, *_remembering(settlement), acks, *events)
 
 
-def _outcome(settlement: Settlement, commands: Sequence[Command], replies: Sequence[Any]) -> Operation[Outcome]:
+def _outcome(
+    settlement: Settlement, commands: Sequence[Command], replies: Sequence[Any]
+) -> Operation[SettlementOutcome]:
     """What a full server refused is sent again, because it is how it empties."""
     foreign = {answer.stream for answer in settlement.answers}
     unanswered: list[ServerRefused] = []
@@ -270,11 +272,11 @@ def _outcome(settlement: Settlement, commands: Sequence[Command], replies: Seque
             yield from retry_if_full(command, reply)
         except ServerRefused as error:
             if command.args[1] not in foreign:
-                return Outcome(error, unanswered)
+                return SettlementOutcome(error, unanswered)
             unanswered.append(error)
         except TransportError as error:
-            return Outcome(error, unanswered)
-    return Outcome(None, unanswered)
+            return SettlementOutcome(error, unanswered)
+    return SettlementOutcome(None, unanswered)
 
 
 def _remembering(settlement: Settlement) -> tuple[Command, ...]:

@@ -17,7 +17,7 @@ from claude_comm.ops.consume import Entry, Reader
 # How long parts are kept after the last one came, unless the janitor sees that their session lives.
 TTL_MS = 24 * 3600 * 1000
 
-Outcome: TypeAlias = Literal["waits", "joined", "lost", "failed", "skipped", "large"]
+JoinOutcome: TypeAlias = Literal["waits", "joined", "lost", "failed", "skipped", "large"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
 
 
-def add(keys: Keys, reader: Reader, entry: Entry, part: Part, *, max_bytes: int, event: bytes) -> Operation[Outcome]:
+def add(
+    keys: Keys, reader: Reader, entry: Entry, part: Part, *, max_bytes: int, event: bytes
+) -> Operation[JoinOutcome]:
     """What came of the part, which was read from the inbox of the joining module."""
     names = [msgspec.msgpack.encode(name) for name in part.names]
     own: tuple[Argument, ...] = (part.input, part.number, len(part.names), part.token, TTL_MS, part.head)
@@ -41,5 +43,5 @@ def add(keys: Keys, reader: Reader, entry: Entry, part: Part, *, max_bytes: int,
         (keys.join(reader.group, part.session), keys.inbox(reader.group), keys.events(reader.group)),
         (*own, max_bytes, event, reader.group, reader.consumer, entry.id, *names),
     )
-    outcome: Outcome = answer.decode()
+    outcome: JoinOutcome = answer.decode()
     return outcome

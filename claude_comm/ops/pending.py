@@ -27,7 +27,7 @@ _UNTOUCHED_MS = 86_400_000
 STEP_LIMIT = 500
 
 
-class Times(msgspec.Struct, frozen=True):
+class PendingDelivery(msgspec.Struct, frozen=True):
     """A pending delivery and how often it was handed out."""
 
     id: str
@@ -43,10 +43,10 @@ class Claimed(msgspec.Struct, frozen=True):
     lost: list[str]
 
 
-def own(reader: Reader, *, cursor: str, count: int) -> Operation[tuple[list[Times], str]]:
+def own(reader: Reader, *, cursor: str, count: int) -> Operation[tuple[list[PendingDelivery], str]]:
     """What is pending for this very consumer, after the cursor; the cursor of the answer is "" at the end."""
     rows = yield Command(("XPENDING", reader.stream, reader.group, f"({cursor}", "+", count, reader.consumer))
-    deliveries = [Times(id_.decode(), int(times)) for id_, _consumer, _idle, times in rows]
+    deliveries = [PendingDelivery(id_.decode(), int(times)) for id_, _consumer, _idle, times in rows]
     return deliveries, deliveries[-1].id if len(deliveries) == count else ""
 
 
@@ -74,7 +74,7 @@ def renew(reader: Reader, ids: Sequence[str]) -> Operation[None]:
         yield Script("renew", (reader.stream,), (reader.group, reader.consumer, *part))
 
 
-def give_back(reader: Reader, deliveries: Sequence[Times]) -> Operation[list[str]]:
+def give_back(reader: Reader, deliveries: Sequence[PendingDelivery]) -> Operation[list[str]]:
     """Makes those of these deliveries that are still ours claimable by others at once, with this count; the ids that
     the stream no longer has."""
     return _leave_to(HEAP, _UNTOUCHED_MS, reader, deliveries)
@@ -84,7 +84,9 @@ def hand_over(reader: Reader, entries: Sequence[Entry], digest: str) -> Operatio
     """Leaves deliveries to the version of the module with that digest, as if they had not been handed out. Where
     nobody of that version is there, they are claimed like any other when a lease is over. The ids that the stream no
     longer has."""
-    return _leave_to(waiting_for(digest), 0, reader, [Times(entry.id, entry.deliveries - 1) for entry in entries])
+    return _leave_to(
+        waiting_for(digest), 0, reader, [PendingDelivery(entry.id, entry.deliveries - 1) for entry in entries]
+    )
 
 
 def take(reader: Reader, digest: str, count: int, *, handed: bool = True) -> Operation[Claimed]:
@@ -104,7 +106,7 @@ def waiting_for(digest: str) -> str:
     return f"(for {digest[:16]})"
 
 
-def _leave_to(holder: str, idle_ms: int, reader: Reader, deliveries: Sequence[Times]) -> Operation[list[str]]:
+def _leave_to(holder: str, idle_ms: int, reader: Reader, deliveries: Sequence[PendingDelivery]) -> Operation[list[str]]:
     lost: list[bytes] = []
     for part in _steps(deliveries):
         pairs = [word for delivery in part for word in (delivery.id, delivery.deliveries)]

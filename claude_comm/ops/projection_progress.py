@@ -35,7 +35,7 @@ _FIELDS = 1_000
 Stored: TypeAlias = dict[str, str]
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldPositions(msgspec.Struct, frozen=True):
     """For how many streams the registry holds a position of this projection: stored, and durable."""
 
     stored: int
@@ -50,7 +50,7 @@ def report(
     now_ms: int | None = None,
     durable: Mapping[str, str] | None = None,
     counts: Mapping[str, int] | None = None,
-) -> Operation[Held]:
+) -> Operation[HeldPositions]:
     """Says that this projection lives and how far it is, of these streams; what was reported of others stays. Empty,
     `durable` takes back all that was reported as durable before.
 
@@ -73,7 +73,7 @@ def report(
     for key in (keys.stored(projection), keys.durable(projection)):
         commands += [Command((verb, key, *words), on="control") for verb, *words in (("PEXPIRE", FORGET_MS), ("HLEN",))]
     *_, held_stored, _, held_durable = yield from force_all(*commands)
-    return Held(int(held_stored), int(held_durable))
+    return HeldPositions(int(held_stored), int(held_durable))
 
 
 def projections(keys: Keys, *, since_ms: int, streams: Sequence[str] | None = None) -> Operation[list[Projection]]:

@@ -70,7 +70,7 @@ def responds(keys: Keys, module: str, now_ms: int) -> Operation[bool]:
     )
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class EncodedAnswer(msgspec.Struct, frozen=True, gc=False):
     """An encoded answer and the stream of replies that it goes to; `recorded` is the same as it is recorded among the
     events of the module that answers, where it is sealed: a seal is for one stream."""
 
@@ -79,13 +79,13 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     recorded: bytes = b""
 
 
-def answer(answer: Answer, *, events: str) -> Operation[None]:
+def answer(answer: EncodedAnswer, *, events: str) -> Operation[None]:
     """Sends one answer. A full server takes it too: what was handled must come to its end, or it would be handled again
     and again."""
     yield from force_all(*answering([answer], events=events))
 
 
-def answering(answers: Sequence[Answer], *, events: str) -> tuple[Command, ...]:
+def answering(answers: Sequence[EncodedAnswer], *, events: str) -> tuple[Command, ...]:
     """What sends these, and records each among the events of the module that answers, for the projection."""
     commands = []
     for answer in answers:

@@ -22,7 +22,7 @@ from claude_comm.store.traffic import BURIED, HANDLED, NOTHING, RETRYING, Traffi
 
 # message id, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path; and a row, which has
 # the message's number for the first two. Plain tuples: there may be one for each message.
-Outcome: TypeAlias = tuple[str, int, int, int, int, int, int, int, str, str]
+OutcomeRow: TypeAlias = tuple[str, int, int, int, int, int, int, int, str, str]
 _Stored: TypeAlias = tuple[Any, ...]
 # number, session, target
 _Message: TypeAlias = tuple[int, int, int]
@@ -81,14 +81,14 @@ def store(
     to `traffic`; returns what their sessions gain."""
     folding = _Folding({}, traffic)
     for *outcome, number, session, target in _early(writer, new.first):
-        folding.fold(cast(Outcome, outcome), number, session, target)
+        folding.fold(cast(OutcomeRow, outcome), number, session, target)
     outcomes = [*_outcomes(names.numbers(writer, _consumers(happened)), happened)]
     messages = _messages(writer, outcomes, _of_batch(new) if outcomes else {})
     folding.load(writer, messages, new.first)
     return _settle(writer, outcomes, messages, folding)
 
 
-def settle(writer: Writer, outcomes: Sequence[Outcome], traffic: Traffic) -> None:
+def settle(writer: Writer, outcomes: Sequence[OutcomeRow], traffic: Traffic) -> None:
     """Stores these outcomes of messages that are stored, or are not known; without their sessions' gains."""
     messages = _messages(writer, outcomes, {})
     folding = _Folding({}, traffic)
@@ -97,7 +97,7 @@ def settle(writer: Writer, outcomes: Sequence[Outcome], traffic: Traffic) -> Non
 
 
 def _settle(
-    writer: Writer, outcomes: Sequence[Outcome], messages: Sequence[_Message | None], folding: _Folding
+    writer: Writer, outcomes: Sequence[OutcomeRow], messages: Sequence[_Message | None], folding: _Folding
 ) -> list[SettledIn]:
     """In their order: the last of a delivery is the one that stands."""
     for outcome, message in zip(outcomes, messages, strict=True):
@@ -128,7 +128,7 @@ class _Folding:
         """What is stored of these messages; of those numbered from `first_new` nothing can be."""
         self._stored |= _stored(writer, {message[0] for message in messages if message and message[0] < first_new})
 
-    def fold(self, outcome: Outcome, number: int, session: int, target: int) -> None:
+    def fold(self, outcome: OutcomeRow, number: int, session: int, target: int) -> None:
         _, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path = outcome
         if session:
             self.gained[session, consumer] = self.gained.get((session, consumer), 0) + burials
@@ -150,7 +150,7 @@ class _Folding:
         if plain:
             self._stored[number][plain[1]] = self.changed[number, plain[1]] = (*plain, *_NO_MORE)
 
-    def _again(self, of_message: dict[int, _Stored], outcome: Outcome, session: int, target: int) -> int:
+    def _again(self, of_message: dict[int, _Stored], outcome: OutcomeRow, session: int, target: int) -> int:
         """Adds an outcome beside those of the message so far; the burials of this delivery so far."""
         _, source, consumer, status, _, _, latency_us, *_ = outcome
         before = of_message.get(consumer)
@@ -186,7 +186,7 @@ def _of_batch(new: NewMessages) -> dict[tuple[str, int], _Message]:
 
 
 def _messages(
-    writer: Writer, outcomes: Sequence[Outcome], of_batch: Mapping[tuple[str, int], _Message]
+    writer: Writer, outcomes: Sequence[OutcomeRow], of_batch: Mapping[tuple[str, int], _Message]
 ) -> list[_Message | None]:
     """The message of each outcome: often one of the same batch, else it is looked up."""
     messages = [of_batch.get(outcome[:2]) for outcome in outcomes]
@@ -228,7 +228,7 @@ def _consumers(happened: Sequence[Happened]) -> Iterator[str]:
             yield event.delivery.source
 
 
-def _outcomes(numbers: dict[str, int], happened: Sequence[Happened]) -> Iterator[Outcome]:
+def _outcomes(numbers: dict[str, int], happened: Sequence[Happened]) -> Iterator[OutcomeRow]:
     for fact in happened:
         event = fact.event
         if isinstance(event, Handled):
@@ -261,7 +261,7 @@ def outcome(
     burials: int = 0,
     reason: str = "",
     path: str = "",
-) -> Outcome:
+) -> OutcomeRow:
     return (
         delivery.id,
         numbers[delivery.source],

@@ -26,15 +26,15 @@ _FORBIDDEN_FUNCTIONS = frozenset(("load_extension", "readfile", "writefile", "ed
 _STEPS = 10_000
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What a statement found; `more` when there are rows beyond the limit."""
+class Selection(msgspec.Struct, frozen=True):
+    """The rows that a statement selects; `more` when there are rows beyond the limit."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
     more: bool
 
 
-def ask(path: Path, sql: str, *, limit: int, within_s: float) -> Answer:
+def ask(path: Path, sql: str, *, limit: int, within_s: float) -> Selection:
     """The first rows of a statement's answer. Raises ConfigurationError for one that may not be run or is no SQL,
     StoreError for one that was stopped, or a database that cannot be read."""
     if not path.is_file():
@@ -53,11 +53,11 @@ def ask(path: Path, sql: str, *, limit: int, within_s: float) -> Answer:
         raise _refusal(error, within_s) from None
 
 
-def _answer(connection: sqlite3.Connection, sql: str, limit: int) -> Answer:
+def _answer(connection: sqlite3.Connection, sql: str, limit: int) -> Selection:
     cursor = connection.execute(sql)
     columns = [column[0] for column in cursor.description or ()]
     rows: Sequence[tuple[Any, ...]] = cursor.fetchmany(limit + 1)
-    return Answer(columns, list(rows[:limit]), len(rows) > limit)
+    return Selection(columns, list(rows[:limit]), len(rows) > limit)
 
 
 def _authorize(action: int, _first: str | None, second: str | None, _database: str | None, _inner: str | None) -> int:

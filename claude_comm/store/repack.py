@@ -14,7 +14,7 @@ import msgspec
 from claude_comm.envelope import Envelope
 from claude_comm.progress.fold import Sent
 from claude_comm.store import deliveries, rows
-from claude_comm.store.deliveries import Outcome
+from claude_comm.store.deliveries import OutcomeRow
 from claude_comm.store.name_table import NameTable
 from claude_comm.store.packing import pack_entry, pack_id
 from claude_comm.store.statements import Row, Writer, insert_rows
@@ -126,7 +126,7 @@ def _deliveries(writer: Writer, names: NameTable, page: Sequence[Mapping[str, An
     traffic.write(writer, _ANY_SIZE)
 
 
-def _outcome(row: Mapping[str, Any], numbers: Mapping[str, int]) -> Outcome:
+def _outcome(row: Mapping[str, Any], numbers: Mapping[str, int]) -> OutcomeRow:
     return (
         row["message_id"],
         numbers[row["source"]],

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from claude_comm.names import Keys
 from claude_comm.ops import projection_progress
-from claude_comm.ops.projection_progress import REPEAT_MS, REPORT_EVERY_MS, Held, Stored
+from claude_comm.ops.projection_progress import REPEAT_MS, REPORT_EVERY_MS, HeldPositions, Stored
 from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import START, Checkpoint, position
 from claude_comm.store.database import Database
@@ -74,7 +74,7 @@ class WatermarkReporter:
         keys: Keys,
         points: Mapping[str, Checkpoint],
         durable: Stored | None,
-    ) -> Held:
+    ) -> HeldPositions:
         stored = {key: point.entry_id for key, point in points.items()}
         counts = {key: point.entries for key, point in points.items()}
         return client.run(projection_progress.report(keys, name(database), stored, durable=durable, counts=counts))

@@ -10,7 +10,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import opened, refresh
 from claude_comm.cloudevents import readable
 from claude_comm.runtime.environment import settings_of_process
-from claude_comm.store.read_only import Answer, ask
+from claude_comm.store.read_only import Selection, ask
 from claude_comm.terminal.output import emit_json, emit_table, say
 
 
@@ -34,7 +34,7 @@ def command(
     _say_more(answer, limit)
 
 
-def _say_more(answer: Answer, limit: int) -> None:
+def _say_more(answer: Selection, limit: int) -> None:
     if answer.more:
         say(f"these are the first {limit:,} rows; --limit shows more.")
 

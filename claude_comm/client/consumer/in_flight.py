@@ -21,14 +21,14 @@ from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.identity import Identity, micros
 from claude_comm.delivery.dedup import Window, member
 from claude_comm.ops.consume import Settlement
-from claude_comm.ops.replies import Answer
+from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Duplicates, Handled, Settled
 from claude_comm.progress.packed import Done, pack
 from claude_comm.settings import TelemetryLevel
 
 # A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, and the answer if it was a
 # request. A plain tuple: one is made for every message.
-Ack: TypeAlias = tuple[Delivery, int, bool, Answer | None]
+Ack: TypeAlias = tuple[Delivery, int, bool, EncodedAnswer | None]
 
 # The most that an event holds of one ack, and beside its acks.
 _ACK_BYTES, _EVENT_BYTES = 400, 400
@@ -85,7 +85,7 @@ class InFlight:
     def add(self, deliveries: Iterable[Delivery]) -> None:
         self._deliveries.update(zip(deliveries, repeat(None)))
 
-    def ack(self, delivery: Delivery, answer: Answer | None = None) -> None:
+    def ack(self, delivery: Delivery, answer: EncodedAnswer | None = None) -> None:
         """Marks a delivery as handled; nothing for one that is not in flight. The next exchange carries the answer and
         the ack."""
         ack = (delivery, time.time_ns(), False, answer)

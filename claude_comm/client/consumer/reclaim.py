@@ -21,7 +21,7 @@ from claude_comm.delivery.lease import claim_every_s
 from claude_comm.effects import Operation
 from claude_comm.ops import pending
 from claude_comm.ops.consume import Entry, Reader
-from claude_comm.ops.pending import Times
+from claude_comm.ops.pending import PendingDelivery
 
 START = "0-0"
 # How many of its own entries a consumer gives back in one step.
@@ -133,7 +133,9 @@ class Reclaimer:
             while cursor:
                 held = self._in_flight.entry_ids(reader.stream)
                 own, cursor = yield from pending.own(reader, cursor=cursor, count=_PAGE)
-                back = [Times(times.id, self._seen(reader, times)) for times in own if times.id not in held]
+                back = [
+                    PendingDelivery(listed.id, self._seen(reader, listed)) for listed in own if listed.id not in held
+                ]
                 yield from self._give_back(reader, back)
         self._own = self._unseen = False
         self._released.clear()
@@ -142,18 +144,18 @@ class Reclaimer:
 
     def give_back(self, reader: Reader, entries: Sequence[Entry], *, counted: bool = False) -> Operation[None]:
         """Makes these claimable at once by whoever has room; unless `counted`, as if they had not been handed out."""
-        back = [Times(entry.id, entry.deliveries) for entry in entries] if counted else _uncounted(entries)
+        back = [PendingDelivery(entry.id, entry.deliveries) for entry in entries] if counted else _uncounted(entries)
         yield from self._give_back(reader, back)
         self.look_at_all()
 
-    def _give_back(self, reader: Reader, deliveries: Sequence[Times]) -> Operation[None]:
+    def _give_back(self, reader: Reader, deliveries: Sequence[PendingDelivery]) -> Operation[None]:
         yield from self._admission.report_lost(reader, (yield from pending.give_back(reader, deliveries)))
 
-    def _seen(self, reader: Reader, times: Times) -> int:
+    def _seen(self, reader: Reader, delivery: PendingDelivery) -> int:
         """How often handlers were handed this one."""
-        place = reader.stream, times.id
-        unseen = self._unseen and times.deliveries == 1 and place not in self._released
-        return self._uncounted.get(place, 0 if unseen else times.deliveries)
+        place = reader.stream, delivery.id
+        unseen = self._unseen and delivery.deliveries == 1 and place not in self._released
+        return self._uncounted.get(place, 0 if unseen else delivery.deliveries)
 
     def _claim(self, reader: Reader, count: int) -> Operation[list[Delivery]]:
         held = self._in_flight.entry_ids(reader.stream)
@@ -182,5 +184,5 @@ class Reclaimer:
         return deliveries
 
 
-def _uncounted(entries: Sequence[Entry]) -> list[Times]:
-    return [Times(entry.id, entry.deliveries - 1) for entry in entries]
+def _uncounted(entries: Sequence[Entry]) -> list[PendingDelivery]:
+    return [PendingDelivery(entry.id, entry.deliveries - 1) for entry in entries]

@@ -16,7 +16,7 @@ from claude_comm.effects import Operation
 from claude_comm.errors import TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import news
-from claude_comm.ops.consume import Entry, Outcome, Reader, Settlement
+from claude_comm.ops.consume import Entry, Reader, Settlement, SettlementOutcome
 from claude_comm.telemetry.logs import get_logger
 
 
@@ -86,7 +86,7 @@ class Settler:
         settlement = self._in_flight.settlement(acks)
         return msgspec.structs.replace(settlement, answers=()) if self._on_cluster else settlement
 
-    def _refusal(self, outcome: Outcome) -> TransportError | None:
+    def _refusal(self, outcome: SettlementOutcome) -> TransportError | None:
         """What refused a settlement; answers that were refused for good are logged."""
         for refusal in outcome.unanswered:
             self._log.warning("reply.refused", error=str(refusal))

@@ -32,7 +32,7 @@ from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later, pending
 from claude_comm.ops.consume import Reader, Why
-from claude_comm.ops.replies import Answer
+from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Retried
 from claude_comm.registry.contracts import Contract
 from claude_comm.settings import Settings, on_cluster
@@ -141,7 +141,7 @@ class Subscription:
         """Sends the gathered acks, one batch a stream."""
         return self._settler.settle()
 
-    def reply(self, delivery: Delivery, data: object) -> Answer | None:
+    def reply(self, delivery: Delivery, data: object) -> EncodedAnswer | None:
         """The answer to a request, to be sent with its ack; None for a message that is none. Raises EncodeError or
         TooLarge."""
         return replies.reply(self.identity, delivery.envelope, data)

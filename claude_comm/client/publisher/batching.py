@@ -56,7 +56,7 @@ DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_BATCH = 2_000
 
 
-class Outcome(Protocol):
+class Settable(Protocol):
     """Where a message's id, or what sending it raised, is put: a future, or what stands for one."""
 
     def done(self) -> bool: ...
@@ -64,7 +64,7 @@ class Outcome(Protocol):
     def set_exception(self, error: BaseException, /) -> None: ...
 
 
-AnyFuture = TypeVar("AnyFuture", bound=Outcome)
+AnyFuture = TypeVar("AnyFuture", bound=Settable)
 
 
 # A message in the queue: its id, its bytes, and the future of its id. A plain tuple: one is made for every message.

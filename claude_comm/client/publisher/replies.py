@@ -96,7 +96,7 @@ class Mailbox:
             self._log.info("reply.repeated", id=answer.causation, source=answer.source)
 
 
-def reply(identity: Identity, request: Envelope, data: object) -> ops.Answer | None:
+def reply(identity: Identity, request: Envelope, data: object) -> ops.EncodedAnswer | None:
     """The answer to a request; None for a message whose sender waits for none. Raises EncodeError or TooLarge."""
     return _answer(identity, request, data, REPLY_TYPE)
 
@@ -118,7 +118,7 @@ def failing(identity: Identity, request: Envelope, why: Why, error: BaseExceptio
     yield from _sending(identity, _answer(identity, request, failure, FAILURE_TYPE))
 
 
-def _answer(identity: Identity, request: Envelope, data: object, type: str) -> ops.Answer | None:
+def _answer(identity: Identity, request: Envelope, data: object, type: str) -> ops.EncodedAnswer | None:
     to = address(request.reply_to)
     if to is None:
         return None
@@ -137,10 +137,12 @@ def _answer(identity: Identity, request: Envelope, data: object, type: str) -> o
     )
     stream, body = identity.keys.replies(to.module, to.instance), identity.encode(envelope)
     if identity.signer is None:
-        return ops.Answer(stream, body)
-    return ops.Answer(stream, identity.seal(stream, body), identity.seal(identity.keys.events(identity.module), body))
+        return ops.EncodedAnswer(stream, body)
+    return ops.EncodedAnswer(
+        stream, identity.seal(stream, body), identity.seal(identity.keys.events(identity.module), body)
+    )
 
 
-def _sending(identity: Identity, answer: ops.Answer | None) -> Operation[None]:
+def _sending(identity: Identity, answer: ops.EncodedAnswer | None) -> Operation[None]:
     if answer is not None:
         yield from ops.answer(answer, events=identity.keys.events(identity.module))
