@@ -54,6 +54,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 TOPIC_PREFIX = "topic:"
+# How the inbox begins in which the results of a pipeline's session are gathered: nobody runs as that module.
+COLLECTOR = "pipe."
 # The workers, as they appear in heartbeats, in `claude-comm worker NAME` and in log files.
 NEGOTIATION_WORKER = "negotiation"
 PROGRESS_WORKER = "progress"

@@ -138,7 +138,7 @@ ENTRIES: dict[str, CommandEntry] = {entry.name: entry for entries in SECTIONS.va
 
 HELP = """Modules that talk over Redis streams, and prove that they can before they do.
 
-Nothing needs to be set up: the first command that needs a server starts a private one. Every command that shows
+Nothing needs to be set up: the first command that needs a server starts a private one. Every command that shows \
 something takes --json. Exit codes: 0 yes, 1 no, 2 usage, 3 not found, 4 undecided, 5 server unreachable.
 """
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
+
+# What pydantic puts before the words of another's error.
+_PREFIX = "Value error, "
 
 
 class _FastConverter:
@@ -32,6 +36,13 @@ class FastCommand(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_fast(param) for param in super().get_params(ctx)]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix(_PREFIX)
+            raise
 
 
 class FastGroup(TyperGroup):

@@ -32,10 +32,12 @@ class Added(NamedTuple):
 
 
 class UnknownKey(NotFound):
-    """No such key, or no key of such a module, is in the keyring."""
+    """No such key, or no key of such a module, is in the keyring, or it is revoked already."""
 
     def __init__(self, named: str) -> None:
-        super().__init__(f"the keyring has no key {named!r}. `claude-comm keys` lists those that it has.")
+        super().__init__(
+            f"no key {named!r} is there to be revoked. `claude-comm keys` lists all, revoked ones as well."
+        )
 
 
 def admin_pair(settings: Settings) -> KeyPair:

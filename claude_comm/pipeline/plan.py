@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from claude_comm.errors import ConfigurationError
+from claude_comm.names import COLLECTOR
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.check import Checked
 from claude_comm.pipeline.document import START
 from claude_comm.pipeline.route import Leg, Repeat, Route
 
-# How the inbox begins in which the results of a session are gathered: nobody runs as that module.
-COLLECTOR = "pipe."
 _START = "start."
 
 

@@ -24,6 +24,13 @@ def test_wrong_usage_exits_with_2_and_shows_the_usage(run: Any, arguments: list[
     assert "Usage: claude-comm" in ran.err
 
 
+def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(run: Any) -> None:
+    ran = run("graph", "--format", "png")
+    assert (ran.code, ran.out) == (2, "")
+    assert ": 'png' is not one of 'text'" in ran.err
+    assert "Value error" not in ran.err
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(UnknownMessage("7"), 3), (ServerUnreachable("unix://x", "gone"), 5), (KeyboardInterrupt(), 130)],

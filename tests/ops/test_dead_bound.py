@@ -15,6 +15,7 @@ from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import dead, registration
 from claude_comm.ops.forget import forget
+from claude_comm.pipeline.plan import collector
 from claude_comm.registry.contracts import contract
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
@@ -69,6 +70,7 @@ def test_status_names_the_inboxes_of_names_that_nobody_has(
 
     with running(module), Publisher("a", settings=settings) as publisher:
         publisher.publish_many("orcale", [1, 2])
+        publisher.publish(collector("a run"), 1)
         publisher.publish("oracle", 3)
         wait_until(lambda: bool(client.data.one(Command(("HEXISTS", keys.modules, "oracle")))))
         report = status.look(settings)

@@ -13,7 +13,7 @@ from claude_comm.cloudevents import readable, shown
 from claude_comm.escaping import clean
 from claude_comm.store.conversations import Thread, Turn, conversation
 from claude_comm.terminal import formats
-from claude_comm.terminal.output import emit_json, emit_styled, emit_table, on_terminal, say, shorten
+from claude_comm.terminal.output import emit_json, emit_styled, emit_table, on_terminal, say, shorten, terminal_width
 from claude_comm.terminal.styles import style_of
 from claude_comm.terminal.tables import numbers
 
@@ -49,8 +49,10 @@ def _show(thread: Thread) -> None:
     if on_terminal():
         for turn in thread.turns:
             row = turn.message
-            line = f"{'  ' * turn.depth}{_title(turn)}  {shorten(readable(row.data), _PREVIEW_CHARACTERS)}"
-            emit_styled(clean(line), style_of("status", row.status))
+            title = f"{'  ' * turn.depth}{_title(turn)}  "
+            # The payload gets what the title leaves of the line.
+            room = min(max(terminal_width() - len(title), 1), _PREVIEW_CHARACTERS)
+            emit_styled(clean(title + shorten(readable(row.data), room)), style_of("status", row.status))
             for reason in _reasons(turn):
                 emit_styled(clean(f"{'  ' * turn.depth}    {reason}"), "red")
         return

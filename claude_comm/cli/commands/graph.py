@@ -64,6 +64,8 @@ def command(
         say(f"wrote {output}: {shown.sentence}.")
     elif form is Format.JSON:
         emit_json(shown)
+    elif form is Format.TEXT and not shown.nodes:
+        say("no module has registered yet.")
     else:
         emit(_written(shown, form).rstrip("\n"))
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from claude_comm.cli.options import AsJson
 from claude_comm.client.identity import millis
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.security.keyring import Key
-from claude_comm.terminal.formats import moment
+from claude_comm.terminal.formats import moments
 from claude_comm.terminal.output import emit, emit_json, emit_table, say
+from claude_comm.terminal.tables import Column, Columns
 from claude_comm.transport.connect import connect
+
+_COLUMNS: Columns = [
+    Column("key", "whole"),
+    Column("holder", least=20),
+    Column("role", "whole", rank=2),
+    Column("state", "whole"),
+    Column("since", "whole", rank=1),
+    Column("until", "whole"),
+]
 
 
 def command(as_json: AsJson = False) -> None:
@@ -38,8 +50,7 @@ def command(as_json: AsJson = False) -> None:
     if not keyring.keys:
         say("no key may sign yet: `claude-comm module add NAME` makes one.")
         return
-    columns = ["key", "holder", "role", "state", "since", "until"]
-    emit_table(columns, [_cells(key, now_ms) for key in keyring.keys])
+    emit_table(_COLUMNS, _rows(keyring.keys, now_ms))
 
 
 def as_document(key: Key, now_ms: int) -> dict[str, object]:
@@ -61,7 +72,9 @@ def state(key: Key, now_ms: int) -> str:
     return "valid" if key.holds(now_ms) else "over"
 
 
-def _cells(key: Key, now_ms: int) -> list[object]:
-    end_ms = key.revoked_ms or key.until_ms
-    until = moment(end_ms * 1000) if end_ms else "-"
-    return [key.id.hex(), key.holder, key.role, state(key, now_ms), moment(key.since_ms * 1000), until]
+def _rows(keys: Sequence[Key], now_ms: int) -> Iterator[list[object]]:
+    since = moments([key.since_ms * 1000 for key in keys])
+    ends_ms = [key.revoked_ms or key.until_ms for key in keys]
+    until = iter(moments([end_ms * 1000 for end_ms in ends_ms if end_ms]))
+    for key, start, end_ms in zip(keys, since, ends_ms, strict=True):
+        yield [key.id.hex(), key.holder, key.role, state(key, now_ms), start, next(until) if end_ms else "-"]

@@ -17,7 +17,7 @@ from claude_comm.terminal.output import emit_json, emit_table, say
 from claude_comm.terminal.tables import Column, Columns, numbers
 
 _COLUMNS: Columns = [
-    Column("session", least=20),
+    Column("session", least=30),
     Column("state", "whole"),
     Column("started", "whole", rank=2),
     Column("last active", "whole"),

@@ -11,7 +11,7 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
-from claude_comm.names import Keys, Stream
+from claude_comm.names import COLLECTOR, Keys, Stream
 from claude_comm.ops import dead, follow, heartbeats, registry
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
@@ -152,14 +152,19 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
 
 
 def _unknown(client: Client, keys: Keys, streams: list[StreamFacts]) -> dict[str, int]:
-    """The inboxes that nobody reads, of names under which nobody has registered."""
+    """The inboxes that nobody reads, of names under which nobody has registered. Where the results of pipelines are
+    gathered nobody is meant to, and the server removes them."""
     registered = set(client.run(registry.names(keys)))
     unread = {
         parsed.name: stream.entries + stream.later
         for stream in streams
         if not stream.groups and (parsed := keys.parse_stream(stream.key.encode())) and parsed.kind == "inbox"
     }
-    return {name: count for name, count in unread.items() if count and name not in registered}
+    return {
+        name: count
+        for name, count in unread.items()
+        if count and name not in registered and not name.startswith(COLLECTOR)
+    }
 
 
 def _retired(client: Client, keys: Keys) -> dict[str, int]:

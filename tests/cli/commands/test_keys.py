@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.runtime import key_files
 from claude_comm.transport.driver import Client
+from tests.support.terminals import terminal
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +36,23 @@ def test_a_key_is_made_listed_and_revoked(run: Any, settings: Settings) -> None:
     assert states(run) == [("marker", "valid")]
     assert run("module", "revoke", "marker").out == f"{made['key']} marker revoked\n"
     assert states(run) == [("marker", "revoked")]
-    assert run("module", "revoke", "marker").code == 3
+    again = run("module", "revoke", "marker")
+    assert (again.code, "revoked ones as well" in again.err) == (3, True)
+
+
+def test_keys_fit_a_terminal_of_80_columns_with_their_times_whole(
+    run: Any, settings: Settings, environ: dict[str, str]
+) -> None:
+    run("module", "add", "a-module-with-a-name-of-many-letters")
+    run("module", "revoke", "a-module-with-a-name-of-many-letters")
+    run("module", "add", "marker")
+    with terminal([sys.executable, "-m", "claude_comm", "keys"], environ, columns=80) as screen:
+        assert screen.end() == 0
+        lines = [line.rstrip() for line in screen.shown.splitlines()]
+    assert max(map(len, lines)) <= 80
+    revoked, valid = lines[2:4]
+    assert re.search(r"revoked +\d\d:\d\d:\d\d +\d\d:\d\d:\d\d$", revoked)
+    assert re.search(r"marker .* valid +\d\d:\d\d:\d\d +-$", valid)
 
 
 def test_the_next_key_of_a_module_ends_the_one_before_after_the_overlap(run: Any) -> None:

@@ -36,7 +36,7 @@ def sent(settings: Settings) -> list[str]:
             first = scanner.send_message("scanner", "extractor", {"page": page})
     with Publisher("extractor", settings=settings) as extractor:
         second = extractor.publish("indexer", {"text": "x"}, session="invoices", causation=first)
-        third = extractor.publish("indexer", {"text": "y"}, session="invoices", causation=second)
+        third = extractor.publish("indexer", {"text": "y" * 200}, session="invoices", causation=second)
     return [first, second, third]
 
 
@@ -113,12 +113,32 @@ def test_progress_shows_rate_and_time_left(run: Callable[..., Ran], settings: Se
     assert task["eta_s"] == pytest.approx(8 / task["rate"])
 
 
+def test_the_name_of_a_session_is_shown_whole_before_less_is(environ: dict[str, str], settings: Settings) -> None:
+    with Publisher("a", settings=settings) as publisher:
+        publisher.publish("b", 1, session="nightly-20261128-142717-24501")
+    with terminal([*COMM, "sessions"], environ, columns=80) as screen:
+        assert screen.end() == 0
+        assert "nightly-20261128-142717-24501 " in screen.shown
+
+
+def test_the_map_of_no_modules_says_so(run: Callable[..., Ran]) -> None:
+    shown = run("graph")
+    assert (shown.code, shown.out, shown.err) == (0, "", "no module has registered yet.\n")
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_every_view_of_a_session_fits_the_terminal(
     environ: dict[str, str], sent: list[str], run: Callable[..., Ran], columns: int
 ) -> None:
     """One line a row: no line is wider than the terminal, and none is broken."""
-    for arguments in (["sessions"], ["session", "show", "invoices"], ["trace", "1"], ["list"], ["status"]):
+    for arguments in (
+        ["sessions"],
+        ["session", "show", "invoices"],
+        ["trace", "1"],
+        ["conversation", "1"],
+        ["list"],
+        ["status"],
+    ):
         with terminal([*COMM, *arguments], environ, columns=columns, lines=60) as screen:
             assert screen.end() == 0
             assert max(len(line.rstrip()) for line in screen.shown.splitlines()) <= columns
