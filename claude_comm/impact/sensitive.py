@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from claude_comm.schema.evolution.shallow_schema import follow
 from claude_comm.schema.verdict import Json
 
 MARK = "x-sensitive"
@@ -86,6 +85,9 @@ def _marked(root: Json, schema: Json, at: _Path, followed: frozenset[str]) -> It
             # The same again, deeper and deeper, marks included.
             yield at
             return
+        # The engine takes longer to import than a command that only reads takes to run.
+        from claude_comm.schema.evolution.shallow_schema import follow
+
         yield from _marked(root, follow(root, reference), at, followed | {reference})
     for inner, path in _below(schema, at):
         yield from _marked(root, inner, path, followed)
