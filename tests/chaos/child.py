@@ -40,7 +40,8 @@ class Child:
         self.name, self._log = name, log
         self._mortal, self._deaths = list(mortal), deaths
         self._argv = [sys.executable, "-P", "-m", module, *map(str, words)]
-        self._environ = dict(environ)
+        # Its files are not let grow at times: a bytecode file that is cut off fails whoever imports it next.
+        self._environ = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
         self._process: subprocess.Popen[bytes] | None = None
         self._start_at = self._resume_at = self._room_at = 0.0
         # When it was asked to end, and for how long it then stays away.
