@@ -313,9 +313,15 @@ def _entries(reader: Reader, reply: Any) -> list[Entry]:
     ]
 
 
+# What sealed envelopes have beside them, as it is written.
+_SEALED = ([b"e", b"k", b"s", b"p"], [b"e", b"k", b"s"])
+
+
 def entry_of(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     """The entry of a row as XREADGROUP and XRANGE have it."""
     id_, pairs = fields
+    if pairs[::2] in _SEALED:
+        return Entry(stream, id_.decode(), pairs[1], seal=Seal(pairs[3], pairs[5], pairs[7] if len(pairs) > 6 else b""))
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
     failures = named.get(b"a", b"")
     attempts = int(failures) if _FEW.fullmatch(failures) else 0

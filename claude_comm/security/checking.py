@@ -5,7 +5,7 @@ Law: total. Every entry gets a `Trust`; the reason of one that is not trusted is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -44,6 +44,21 @@ class EntryVerifier:
     def replace(self, keyring: Keyring) -> None:
         self.keyring = keyring
         self._keys: dict[bytes, Key] = keyring.by_id()
+
+    def holds(self, key: bytes, at_ms: int) -> bool:
+        """Whether the keyring has that key, and it counted at that moment."""
+        known = self._keys.get(key)
+        return known is not None and known.holds(at_ms)
+
+    def believed(
+        self, stream: str, bodies: Sequence[bytes], seals: Sequence[Seal], source: str, stored_ms: int
+    ) -> bool:
+        """Whether these are a whole batch of that source, in its order, stored no later than at that moment: nearly all
+        that is sent together is read together. False says nothing about each of them."""
+        key = self._keys.get(seals[0].key)
+        if key is None or key.holder != source or not key.holds(stored_ms):
+            return False
+        return self._batches.all_fit(key.public, stream, bodies, seals)
 
     def doubt(self, stream: str, body: bytes, seal: Seal | None, source: str, stored_ms: int) -> Doubted | None:
         """Why an envelope of that source, stored in that stream at that moment, is not trusted; None: it is.

@@ -53,6 +53,17 @@ def tree(messages: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     return levels[-1][0], paths
 
 
+def root(messages: Sequence[bytes]) -> bytes:
+    """The root over these messages, of which there is at least one."""
+    level = [sha256(_LEAF + message).digest() for message in messages]
+    while len(level) > 1:
+        above = [sha256(_NODE + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
+        if len(level) & 1:
+            above.append(level[-1])
+        level = above
+    return level[0]
+
+
 def climb(leaf: bytes, index: int, size: int, path: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The way from a leaf to the root: each sibling, and the node above the two. Raises ValueError, at the latest at
     its end, for a path that cannot be one of that place in a tree of that size."""

@@ -22,7 +22,8 @@ from claude_comm.security.signing import KEY_ID_BYTES, SIGNATURE_BYTES, Seal
 MARK = b"\xc1"
 _KEY_END = 1 + KEY_ID_BYTES
 _SIGNATURE_END = _KEY_END + SIGNATURE_BYTES
-_HEAD = _SIGNATURE_END + 2
+# Where the place begins.
+HEAD = _SIGNATURE_END + 2
 
 
 def join(body: bytes, seal: Seal) -> bytes:
@@ -31,10 +32,10 @@ def join(body: bytes, seal: Seal) -> bytes:
 
 def split(text: bytes) -> tuple[bytes, Seal | None]:
     """The envelope, and its seal where it has one."""
-    if text[:1] != MARK or len(text) < _HEAD:
+    if text[:1] != MARK or len(text) < HEAD:
         return text, None
-    end = _HEAD + int.from_bytes(text[_SIGNATURE_END:_HEAD], "big")
-    return text[end:], Seal(text[1:_KEY_END], text[_KEY_END:_SIGNATURE_END], text[_HEAD:end])
+    end = HEAD + int.from_bytes(text[_SIGNATURE_END:HEAD], "big")
+    return text[end:], Seal(text[1:_KEY_END], text[_KEY_END:_SIGNATURE_END], text[HEAD:end])
 
 
 def fields(text: bytes) -> tuple[str | bytes, ...]:

@@ -25,13 +25,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from claude_comm.security.merkle import climb, leaf_hash, tree
+from claude_comm.security.merkle import climb, leaf_hash, root, tree
 
 KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
 MAX_LEAVES = 64
 _DOMAIN = b"claude-comm batch 1\x00"
 # Of at most this many batches the nodes are remembered: about 5 KB each.
 _REMEMBERED = 512
+_INDICES = [bytes((index,)) for index in range(256)]
 
 # The signature (64 bytes) of some bytes.
 Sign: TypeAlias = Callable[[bytes], bytes]
@@ -78,8 +79,8 @@ class Signer(msgspec.Struct, frozen=True):
         return [seals[at] for at in range(len(posts))]
 
     def _sealed(self, stream: str, bodies: Sequence[bytes]) -> list[Seal]:
-        root, paths = tree(bodies)
-        signature = self.sign(statement(self.key_id, stream, len(bodies), root))
+        top, paths = tree(bodies)
+        signature = self.sign(statement(self.key_id, stream, len(bodies), top))
         if len(bodies) == 1:
             return [Seal(self.key_id, signature)]
         last = len(bodies) - 1
@@ -121,11 +122,20 @@ class BatchVerifier:
                     return True
         except (ValueError, IndexError):
             return False
-        root = way[-1] if way else leaf
-        if not self._verify(public, statement(key_id(public), stream, size, root), seal.signature):
+        top = way[-1] if way else leaf
+        if not self._verify(public, statement(key_id(public), stream, size, top), seal.signature):
             return False
         self._remember(batch, {leaf, *way})
         return True
+
+    def all_fit(self, public: bytes, stream: str, bodies: Sequence[bytes], seals: Sequence[Seal]) -> bool:
+        """Whether these are one whole batch in its order: then a look at the root is one at all of them. False says
+        nothing about each of them."""
+        first = seals[0]
+        size = first.place[1] + 1 if len(first.place) > 1 else 1
+        if len(bodies) != size or (size > 1 and [seal.place[:1] for seal in seals] != _INDICES[:size]):
+            return False
+        return self._verify(public, statement(key_id(public), stream, size, root(bodies)), first.signature)
 
     def _remember(self, batch: tuple[str, bytes, bytes], nodes: set[bytes]) -> None:
         self._nodes[batch] = nodes

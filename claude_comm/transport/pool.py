@@ -230,10 +230,36 @@ def parts(posts: Sequence[Post]) -> Iterator[Sequence[Post]]:
         start += len(part)
 
 
+# The fields that an entry has beside its envelope where that is sealed.
+_KEY_FIELD, _SIGNATURE_FIELD, _PLACE_FIELD = (
+    b"\r\n$1\r\nk\r\n$8\r\n",
+    b"\r\n$1\r\ns\r\n$64\r\n",
+    b"\r\n$1\r\np\r\n$%d\r\n",
+)
+
+
+def _packed_sealed(posts: Sequence[Post]) -> bytes:
+    """`packed`, of posts that are sealed."""
+    stream, lone, placed = "", b"", b""
+    pieces: list[bytes] = []
+    for post in posts:
+        text = post.body
+        if post.stream is not stream:
+            stream, key = post.stream, post.stream.encode()
+            lone, placed = (_XADD.replace(b"*5", count) % (len(key), key) for count in (b"*9", b"*11"))
+        end = sealed.HEAD + int.from_bytes(text[sealed.HEAD - 2 : sealed.HEAD], "big")
+        pieces += (placed if end > sealed.HEAD else lone, b"%d\r\n" % (len(text) - end), text[end:])
+        pieces += (_KEY_FIELD, text[1:9], _SIGNATURE_FIELD, text[9:73])
+        if end > sealed.HEAD:
+            pieces += (_PLACE_FIELD % (end - sealed.HEAD), text[sealed.HEAD : end])
+        pieces.append(b"\r\n")
+    return b"".join(pieces)
+
+
 def packed(posts: Sequence[Post]) -> bytes:
     """The XADD commands of these posts in the protocol's own form, which for this one command is short."""
     if posts and posts[0].body[:1] == sealed.MARK:  # whoever signs seals all
-        return b"".join([pack(("XADD", post.stream, "*", *sealed.fields(post.body))) for post in posts])
+        return _packed_sealed(posts)
     stream, prefix, size, head = "", b"", -1, b""
     pieces: list[bytes] = []
     add = pieces.append

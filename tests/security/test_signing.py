@@ -75,3 +75,19 @@ def test_messages_for_several_streams_keep_their_order() -> None:
 def test_a_signer_shows_no_secret() -> None:
     assert PAIR.seed.hex() not in repr(PAIR)
     assert repr(PAIR.seed) not in repr(PAIR) + repr(Signer(SIGNER.key_id, SIGNER.sign))
+
+
+@given(st.integers(1, MAX_LEAVES), st.data())
+def test_a_whole_batch_passes_at_one_look_and_nothing_else_does(size: int, data: st.DataObject) -> None:
+    bodies = [b"%d" % number for number in range(size)]
+    seals = SIGNER.seal(STREAM, bodies)
+    verifier = BatchVerifier(verify)
+    assert verifier.all_fit(PAIR.public, STREAM, bodies, seals)
+    at = data.draw(st.integers(0, size - 1))
+    assert not verifier.all_fit(PAIR.public, STREAM, [*bodies[:at], b"other", *bodies[at + 1 :]], seals)
+    assert not verifier.all_fit(PAIR.public, STREAM + "2", bodies, seals)
+    assert not verifier.all_fit(make_pair().public, STREAM, bodies, seals)
+    if size > 1:
+        assert not verifier.all_fit(PAIR.public, STREAM, bodies[1:], seals[1:])
+        assert not verifier.all_fit(PAIR.public, STREAM, bodies[::-1], seals[::-1])
+        assert not verifier.all_fit(PAIR.public, STREAM, bodies[::-1], seals)

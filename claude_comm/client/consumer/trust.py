@@ -9,7 +9,7 @@ is never older than a few seconds when a decision is made with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from claude_comm.client import keyholders
 from claude_comm.client.consumer.delivery import Delivery
@@ -42,10 +42,27 @@ class Trust:
         """Those that are not to be handled, and why; with `warn` there are none. Raises TransportError."""
         if time.monotonic() >= self._renew_at:
             yield from self._renew()
-        doubts = [(delivery, doubt) for delivery in deliveries if (doubt := self._doubt(delivery))]
+        doubts = []
+        for batch in _batches(deliveries):
+            if not self._believed(batch):
+                doubts += [(delivery, doubt) for delivery in batch if (doubt := self._doubt(delivery))]
         for delivery, doubt in doubts:
             self._say(delivery, doubt)
         return doubts if self._identity.settings.signing == "require" else []
+
+    def _believed(self, batch: Sequence[Delivery]) -> bool:
+        """Whether one look shows that all of a batch may be believed."""
+        first, last = batch[0], batch[-1]
+        source = first.envelope.source
+        seals = [delivery.entry.seal for delivery in batch if delivery.entry.seal is not None]
+        if not seals or any(delivery.envelope.source != source for delivery in batch):
+            return False
+        # Ids rise, so the moments of all lie between those of the first and the last.
+        begun_ms, ended_ms = (int(delivery.entry.id.partition("-")[0]) for delivery in (first, last))
+        bodies = [delivery.entry.body or b"" for delivery in batch]
+        return self._verifier.holds(seals[0].key, begun_ms) and self._verifier.believed(
+            first.entry.stream, bodies, seals, source, ended_ms
+        )
 
     def _doubt(self, delivery: Delivery) -> Doubted | None:
         """A message of a topic that failed waits, and comes back, in the inbox of the module that reads the topic."""
@@ -81,3 +98,16 @@ class Trust:
         self._said.add(known)
         source, key = delivery.envelope.source, doubt.key.hex()
         self._log.warning("message.doubted", source=source, id=delivery.envelope.id, key=key, why=doubt.sentence)
+
+
+def _batches(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """Those that one signature covers, as they stand together; each that has none by itself."""
+    start, signature = 0, None
+    for at, delivery in enumerate(deliveries):
+        own = delivery.entry.seal.signature if delivery.entry.seal is not None else None
+        if at > start and (own is None or own != signature):
+            yield deliveries[start:at]
+            start = at
+        signature = own
+    if start < len(deliveries):
+        yield deliveries[start:]
