@@ -84,7 +84,7 @@ def _of_partner(partner: Answered, met: Evidence) -> Effect:
         version=declared.version,
         agreement=declared.agreement,
         status="safe",
-        why="it is not sent any more.",
+        why="the new contract does not declare it.",
     )
     if answer is None:
         return common

@@ -89,9 +89,8 @@ def test_news_wakes_it_for_a_stream_that_sleeps_and_for_a_new_one(
             for target in ("m7", "fresh", "topic:fresh"):
                 publisher.publish(target, 1)
         wait_until(lambda: stored(settings) == 3)
-        assert [one.key for one in worker._following._known.awake] == [  # type: ignore[union-attr]
-            keys.inbox("m7"), keys.inbox("fresh"), keys.topic("fresh")
-        ]  # fmt: skip
+        awake = {stream.key for stream in worker._following._known.awake}  # type: ignore[union-attr]
+        assert awake == {keys.inbox("m7"), keys.inbox("fresh"), keys.topic("fresh")}
 
 
 def test_what_nobody_told_of_is_found_in_a_round(settings: Settings, client: Client, keys: Keys) -> None:
