@@ -141,4 +141,6 @@ def test_a_folder_called_workers_where_the_command_is_run_is_not_imported(home: 
     wait_until(lambda: worker_processes.running(home, "janitor") is not None or process.poll() is not None)
     process.send_signal(signal.SIGTERM)
     _, words = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, words
+    # A signal that comes before the worker listens for it ends it as well.
+    assert b"shadowed" not in words
+    assert process.returncode in (0, -signal.SIGTERM), words
