@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from claude_comm.effects import Operation
+from claude_comm.impact.effects import Direction
 from claude_comm.impact.weigh import Declared
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.negotiation.agreement import Agreement, Question
@@ -18,7 +19,7 @@ from claude_comm.negotiation.pairs import Pair
 from claude_comm.ops import agreements, registry
 from claude_comm.ops.partners import reading, sending
 from claude_comm.ops.registry import Directory, Standing
-from claude_comm.registry.contracts import Contract
+from claude_comm.registry.contracts import Contract, Produced
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -118,22 +119,9 @@ def _readers(others: list[Standing], new: Contract) -> Iterator[tuple[str, str]]
 def _sent_by(contract: Contract, new: Contract, digest: str) -> Iterator[Declared]:
     for produced in contract.produces:
         if produced.target in _targets(new):
-            yield Declared(
-                partner=contract.module,
-                type=produced.type,
-                direction="receives",
-                version=contract.version,
-                question=Question(
-                    producer=contract.module,
-                    consumer=new.module,
-                    type=produced.type,
-                    produced=produced.schema,
-                    accepted=new.accepts.get(produced.type, False),
-                    producer_version=contract.version,
-                    producer_digest=digest,
-                    aliases=new.aliases.get(produced.type, {}),
-                ),
-            )
+            asked = _question(contract, new, produced)
+            asked = msgspec.structs.replace(asked, producer_version=contract.version, producer_digest=digest)
+            yield _partner(contract, "receives", asked)
 
 
 def _read_by(contract: Contract, new: Contract, digest: str) -> Iterator[Declared]:
@@ -141,19 +129,24 @@ def _read_by(contract: Contract, new: Contract, digest: str) -> Iterator[Declare
         if produced.target in _targets(contract) and (
             produced.target == contract.module or produced.type in contract.accepts
         ):
-            yield Declared(
-                partner=contract.module,
-                type=produced.type,
-                direction="sends",
-                version=contract.version,
-                question=Question(
-                    producer=new.module,
-                    consumer=contract.module,
-                    type=produced.type,
-                    produced=produced.schema,
-                    accepted=contract.accepts.get(produced.type, False),
-                    consumer_version=contract.version,
-                    consumer_digest=digest,
-                    aliases=contract.aliases.get(produced.type, {}),
-                ),
-            )
+            asked = _question(new, contract, produced)
+            asked = msgspec.structs.replace(asked, consumer_version=contract.version, consumer_digest=digest)
+            yield _partner(contract, "sends", asked)
+
+
+def _partner(partner: Contract, direction: Direction, asked: Question) -> Declared:
+    return Declared(
+        partner=partner.module, type=asked.type, direction=direction, version=partner.version, question=asked
+    )
+
+
+def _question(producer: Contract, consumer: Contract, produced: Produced) -> Question:
+    """Whether what the one declares that it sends fits the other."""
+    return Question(
+        producer=producer.module,
+        consumer=consumer.module,
+        type=produced.type,
+        produced=produced.schema,
+        accepted=consumer.accepts.get(produced.type, False),
+        aliases=consumer.aliases.get(produced.type, {}),
+    )
