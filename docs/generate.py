@@ -1,4 +1,4 @@
-"""Writes cli.md, api.md and keys.md here from the code itself: `python docs/generate.py`. A test holds them to it."""
+"""Writes cli.md, api.md, keys.md and metrics.md here from the code: `python docs/generate.py`. A test holds them to it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 
 from claude_comm import names
 from claude_comm.cli.app import SECTIONS, CommandEntry, load
+from claude_comm.telemetry.metrics import METRICS, Metric
 
 FOLDER = Path(__file__).parent
 DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress", "claude_comm.progress.queries")
@@ -55,10 +56,31 @@ in capitals stand for names. Nothing grows for ever: each key has a time to live
 nobody runs, and what was dropped.
 """
 
+METRICS_HEAD = """# Metrics
+
+Every metric, its unit and its meaning. This page is written by `python docs/generate.py` from
+`claude_comm/telemetry/metrics.py`; a test holds it to what is exported.
+
+Labels have few values (modules, destinations, operations), never a session or an id. In Prometheus a name has `_` for
+`.`, its unit at the end, and `_total` for a counter.
+"""
+SCOPES = {
+    "namespace": """## Of a whole namespace
+
+What the server, the registry and the projection know of all modules at once: scrape one place, whatever runs where.
+`claude-comm metrics` writes them, and the gateway serves them at `/metrics`.
+""",
+    "process": """## Of each process
+
+What a client records of its own messages.
+""",
+}
+
 
 def pages() -> dict[Path, str]:
     """Every written page by its file."""
-    return {FOLDER / "cli.md": cli(), FOLDER / "api.md": api(), FOLDER / "keys.md": keys()}
+    written = {"cli": cli(), "api": api(), "keys": keys(), "metrics": metrics()}
+    return {FOLDER / f"{name}.md": page for name, page in written.items()}
 
 
 def cli() -> str:
@@ -82,6 +104,31 @@ def keys() -> str:
     """The table of `claude_comm.names`, which is where keys are spelled."""
     table = [line for line in (names.__doc__ or "").splitlines() if line.startswith("|")]
     return "\n".join([KEYS_HEAD, *table, ""])
+
+
+def metrics() -> str:
+    """The table of `claude_comm.telemetry.metrics`, a part for each scope."""
+    parts = [METRICS_HEAD]
+    for scope, head in SCOPES.items():
+        rows = [_metric(metric) for metric in METRICS if metric.scope == scope]
+        parts.append(
+            "\n".join(
+                [
+                    head,
+                    "| metric | in Prometheus | kind, unit | labels | |",
+                    "| --- | --- | --- | --- | --- |",
+                    *rows,
+                    "",
+                ]
+            )
+        )
+    return "\n".join(parts)
+
+
+def _metric(metric: Metric) -> str:
+    name = metric.series[0].removesuffix("_bucket")
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | `{name}` | {metric.kind}, `{metric.unit}` | {labels} | {metric.meaning} |"
 
 
 def _command(entry: CommandEntry) -> Iterator[str]:

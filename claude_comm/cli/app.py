@@ -109,6 +109,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("down", "Stop the workers, then the private server."),
         CommandEntry("top", "Watch the modules: rates, what waits for them, failures, and the slowest hops."),
         CommandEntry("status", "Show what runs: server, workers, streams."),
+        CommandEntry("metrics", "Write the metrics of all modules as Prometheus reads them."),
         CommandEntry("trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
         CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),
         CommandEntry("forget", "Remove everything that the server keeps of a module."),
