@@ -1,4 +1,4 @@
-"""Writes cli.md, api.md, keys.md and metrics.md here from the code: `python docs/generate.py`. A test holds them to it."""
+"""Writes cli.md, api.md, keys.md and metrics.md here from the code: `python docs/generate.py`. A test checks them."""
 
 from __future__ import annotations
 
