@@ -23,6 +23,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:running:NAME` | hash, its instances to the release that each runs | pruned with its heartbeats |
 | `ns:{registry}:changes` | stream of what changed in the registry | the last thousand or so |
 | `ns:{registry}:history:NAME` | stream of what changed at that module | until forgotten; the last ten thousand or so |
+| `ns:{registry}:audit` | stream of what administrators did | the last ten thousand or so |
 | `ns:{registry}:workers` | sorted set, `worker/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:projections` | sorted set, projection by when it last reported (ms) | pruned after a day |
 | `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after reporting |
@@ -191,6 +192,10 @@ class Keys(msgspec.Struct, frozen=True):
 
     def history(self, module: str) -> str:
         return f"{self.namespace}:{{registry}}:history:{module}"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.namespace}:{{registry}}:audit"
 
     @property
     def pairs(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from claude_comm.cli.dead_letters import BuryingModule, Conditions, walk
+from claude_comm.cli.dead_letters import BuryingModule, Conditions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.dead_letters import judged, walk
 from claude_comm.client.identity import micros
 from claude_comm.delivery import burial as burials
 from claude_comm.delivery.recheck import Judge, Rejection
@@ -27,13 +28,7 @@ def command(module: BuryingModule, where: Conditions = [], as_json: AsJson = Fal
     settings, chosen = settings_of_process(), burials.where(where)
     with connect(settings) as client:
         contract = client.run(registry.require(Keys(settings.namespace), check_name(module)))
-        judge, refused, passing = Judge(contract, micros()), Counter[Rejection](), 0
-        for burial in walk(client, settings, module, chosen):
-            refusal = judge.refusal(burial)
-            if refusal is None:
-                passing += 1
-            else:
-                refused[refusal] += 1
+        passing, refused = judged(Judge(contract, micros()), walk(client, settings, module, chosen))
     _show(module, passing, refused, as_json)
     return 1 if refused else 0
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from claude_comm.cli import completions
-from claude_comm.cli.dead_letters import walk_all
 from claude_comm.cli.options import AsJson
+from claude_comm.client.dead_letters import walk_all
 from claude_comm.delivery.burial import DeadGroup, groups
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from claude_comm.cli.dead_letters import BuryingModule, Conditions, walk
+from claude_comm.cli.dead_letters import BuryingModule, Conditions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.dead_letters import walk
 from claude_comm.delivery import burial as burials
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys, check_name

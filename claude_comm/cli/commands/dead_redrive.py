@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-from claude_comm.cli.dead_letters import BuryingModule, Conditions, walk
+from claude_comm.cli.dead_letters import BuryingModule, Conditions
 from claude_comm.cli.options import AsJson
-from claude_comm.client.identity import Identity, identify, micros
+from claude_comm.client.dead_letters import redrive, walk
 from claude_comm.delivery import burial as burials
-from claude_comm.delivery.burial import Burial
-from claude_comm.ops import dead
-from claude_comm.progress.events import Retried, Settled
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
@@ -33,32 +30,13 @@ def command(
     stream and puts it into the inbox: when the command was interrupted, run it again; nothing is lost or sent twice.
     """
     settings, chosen = settings_of_process(), burials.where(where)
-    identity = identify(module, settings)
     with connect(settings) as client:
         if dry_run:
             matching = sum(1 for _ in walk(client, settings, module, chosen))
             moved = min(matching, limit or matching)
         else:
-            moved = client.run(
-                dead.redrive(
-                    identity.keys,
-                    module,
-                    chosen,
-                    lambda burial: _event(identity, burial),
-                    limit=limit or None,
-                    max_bytes=settings.max_envelope_bytes,
-                )
-            )
+            moved = redrive(client, settings, module, chosen, limit=limit or None)
     if as_json:
         emit_json({"module": module, "redriven": 0 if dry_run else moved, "would_redrive": moved if dry_run else 0})
     else:
         emit(f"{moved} would be redriven" if dry_run else f"{moved} redriven")
-
-
-def _event(identity: Identity, burial: Burial) -> bytes:
-    """The event that the message is on its way again; none for bytes that are no message."""
-    if burial.envelope is None:
-        return b""
-    now_us, sent = micros(), burial.envelope
-    fact = Retried(Settled(sent.source, sent.id, sent.time, now_us, burial.attempts), "redriven", now_us)
-    return identity.event(fact, sent.session)

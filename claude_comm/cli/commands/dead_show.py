@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from claude_comm.cli import completions
-from claude_comm.cli.dead_letters import walk_all
 from claude_comm.cli.options import AsJson
+from claude_comm.client.dead_letters import walk_all
 from claude_comm.cloudevents import cloudevent, readable
 from claude_comm.delivery.burial import Burial
 from claude_comm.envelope import Envelope

@@ -8,8 +8,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from claude_comm.cli.load_watch import Load, LoadWatch, as_document, sorted_by
 from claude_comm.cli.options import AsJson
+from claude_comm.client.load_watch import Load, LoadWatch, as_document, sorted_by
 from claude_comm.progress.load import ModuleLoad, Order
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.store.database import open_database

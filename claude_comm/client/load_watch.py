@@ -1,4 +1,4 @@
-"""What `top` shows, gathered at each refresh: sums from the projection, backlogs from the server."""
+"""The load as `top` and the dashboard show it: at each refresh sums from the projection, backlogs from the server."""
 
 from __future__ import annotations
 
