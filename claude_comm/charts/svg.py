@@ -48,15 +48,18 @@ def points(pairs: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{number(x)},{number(y)}" for x, y in pairs)
 
 
-def figure(*children: str, width: float, height: float, label: str, kind: str, **attributes: object) -> str:
-    """The chart itself: it scales with its page and is one image to a screen reader, named by `label`."""
+def figure(
+    *children: str, width: float, height: float, label: str, kind: str, role: str = "img", **attributes: object
+) -> str:
+    """The chart itself, named by `label`: it scales with its page. As `img` it is one image to a screen reader; one with
+    links in it is a `group`."""
     return element(
         "svg",
         title(label),
         *children,
         class_=f"chart {kind}",
         viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
+        role=role,
         aria_label=label,
         **attributes,
     )

@@ -27,12 +27,16 @@ SLOWEST = 5
 
 
 class Load(msgspec.Struct, frozen=True):
-    """One refresh. `current` is whether the projection had stored everything."""
+    """One refresh; hops stand the slowest first. `current` is whether the projection had stored everything."""
 
     at_us: int
     modules: list[ModuleLoad]
-    slowest: list[HopLoad]
+    hops: list[HopLoad]
     current: bool
+
+    @property
+    def slowest(self) -> list[HopLoad]:
+        return self.hops[:SLOWEST]
 
 
 class LoadWatch:
@@ -56,7 +60,7 @@ class LoadWatch:
         return Load(
             time.time_ns() // 1000,
             module_loads(before, now, self._backlogs),
-            hop_loads(before, now)[:SLOWEST],
+            hop_loads(before, now),
             current,
         )
 

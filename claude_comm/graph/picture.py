@@ -10,7 +10,7 @@ size; an arrow leaves at the right and arrives at the left, and one against the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -52,7 +52,7 @@ def picture(graph: Graph) -> str:
     """One SVG document."""
     sheet = svg.element("style", f"{_VARIABLES}{CSS}")
     ground = svg.element("rect", width="100%", height="100%", fill="var(--ground)")
-    return _drawn(graph, sheet, ground, xmlns="http://www.w3.org/2000/svg") + "\n"
+    return drawn(graph, sheet, ground, xmlns="http://www.w3.org/2000/svg") + "\n"
 
 
 def html(graph: Graph) -> str:
@@ -66,7 +66,7 @@ def html(graph: Graph) -> str:
         "main",
         tag("h1", "The map of the modules"),
         tag("p", svg.escape(f"{graph.sentence}.")),
-        _drawn(graph),
+        drawn(graph),
         table(heads, rows, caption="Every way, the worst first"),
     )
     return page("The map of the modules", body, style=f"{_VARIABLES}{_PAGE}{CSS}", script="")
@@ -76,14 +76,15 @@ def _versions(edge: Edge) -> str:
     return f"{edge.producer_version or '-'} → {edge.consumer_version or '-'}"
 
 
-def _drawn(graph: Graph, *before: str, **attributes: str) -> str:
+def drawn(graph: Graph, *before: str, href: Callable[[str], str] | None = None, **attributes: str) -> str:
+    """The picture for a page that has the style sheet; with `href` each box is a link to what it returns for a name."""
     columns = _columns(graph)
     tallest = max(map(len, columns), default=0)
     width = 2 * _SIDE + len(columns) * _BOX + max(0, len(columns) - 1) * _ACROSS
     height = 2 * _SIDE + tallest * _TALL + max(0, tallest - 1) * _DOWN + _LEGEND
     places = _placed(columns, height - _LEGEND)
     arrows = [_arrow(source, target, state, edges, places) for source, target, state, edges in joined(graph)]
-    boxes = [_box(node, places[node.name]) for node in graph.nodes]
+    boxes = [_linked(_box(node, places[node.name]), node.name, href) for node in graph.nodes]
     return svg.figure(
         *before,
         *arrows,
@@ -93,6 +94,7 @@ def _drawn(graph: Graph, *before: str, **attributes: str) -> str:
         height=height,
         label=graph.sentence,
         kind="map",
+        role="group" if href else "img",
         **attributes,
     )
 
@@ -118,6 +120,10 @@ def _placed(columns: Sequence[Sequence[str]], height: float) -> dict[str, _Place
             places[name] = _Place(_SIDE + index * (_BOX + _ACROSS), top)
             top += _TALL + _DOWN
     return places
+
+
+def _linked(box: str, name: str, href: Callable[[str], str] | None) -> str:
+    return svg.element("a", box, href=href(name)) if href else box
 
 
 def _box(node: Node, place: _Place) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from claude_comm.cli import completions, contract_files, documents, projection
 from claude_comm.cli.options import AsJson
+from claude_comm.client import contract_documents
 from claude_comm.client.impact.assessment import Scope, assess
 from claude_comm.errors import ConfigurationError
 from claude_comm.escaping import clean
@@ -96,7 +97,7 @@ def _read(module: str, source: str) -> Contract:
     else:
         document = documents.read(source)
         named = {"module": module, **document} if isinstance(document, dict) else document
-        declared = contract_files.from_document(named, documents.origin(source))
+        declared = contract_documents.from_document(named, documents.origin(source))
     if declared.module != module:
         raise ConfigurationError(
             f"{source} is the contract of {declared.module!r}, not of {module!r}: name that module."
