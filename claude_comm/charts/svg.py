@@ -51,7 +51,7 @@ def points(pairs: Iterable[tuple[float, float]]) -> str:
 def figure(
     *children: str, width: float, height: float, label: str, kind: str, role: str = "img", **attributes: object
 ) -> str:
-    """The chart itself, named by `label`: it scales with its page. As `img` it is one image to a screen reader; one with
+    """The chart itself, named by `label`: it scales with its page. An `img` is one image to a screen reader; what has
     links in it is a `group`."""
     return element(
         "svg",
