@@ -1,4 +1,4 @@
-"""Browsing messages: pages without a gap, filters, what was looked at, and how many there were over time."""
+"""Browsing messages: pages without a gap, filters, what was looked at."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from claude_comm import Publisher, Settings
 from claude_comm.names import Keys
-from claude_comm.store.browse import BrowsePage, Filter, browse, rates
+from claude_comm.store.browse import BrowsePage, Filter, browse
 from claude_comm.store.database import Database, open_database
 from claude_comm.transport.driver import Client
 from tests.support.streams import project
@@ -72,10 +72,3 @@ def test_a_time_range_holds_on_both_sides(database: Database) -> None:
     times = [row.message.time_us for row in browse(database, Filter(), limit=10).rows]
     page = browse(database, Filter(since_us=times[4], until_us=times[2]), limit=10)
     assert [row.message.time_us for row in page.rows] == times[2:5]
-
-
-def test_rates_add_up_to_all_messages(database: Database) -> None:
-    first = browse(database, Filter(), limit=10).rows[-1].message.time_us
-    parts = rates(database, start_us=first - 1_000_000, bucket_us=10_000_000, buckets=6)
-    assert sum(part.messages for part in parts) == 8
-    assert all(part.messages >= 0 and part.failed == 0 for part in parts)
