@@ -7,6 +7,7 @@ the room of a fold, and the fold says how long it was; so an hour of waiting nev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -109,7 +110,7 @@ def _mark(mark: Mark, top: float, spans: Sequence[_Span]) -> str:
 
 def _folds(spans: Sequence[_Span], height: float) -> list[str]:
     marks = []
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         middle = (before.right + after.left) / 2
         said = f"{axes.duration_label((after.start_us - before.end_us) / 1000)} in which nothing happened"
         line = svg.element(
