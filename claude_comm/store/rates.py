@@ -1,6 +1,6 @@
 """How many messages there were over time, and how many of them failed.
 
-Law: read only. Messages are counted by their times, exactly; the count of a part that is over is kept,
+Law: read only. Messages are counted by their times, exactly; the count of a part that is over is kept, so
 that a view which is refreshed counts the last part alone. The work of one look is bounded: parts for which there
 was no time are None, and counted at the next look. Failures are those of the latest twenty thousand.
 """
