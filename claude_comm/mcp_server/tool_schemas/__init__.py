@@ -1,0 +1,1 @@
+"""Schemas of tools, derived from contracts and proved inside them."""

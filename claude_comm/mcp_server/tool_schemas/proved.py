@@ -1,0 +1,141 @@
+"""Tools of a contract: each form of its schema proved inside it, and what the forms leave out said with a message.
+
+Law: a tool is offered only from a proof by the engine that everything its schema allows is accepted by the contract,
+whoever sends it (policy `strict`). What cannot be proved is not offered, and is said with its reason: such a type of
+message is still reached by name, and held to the contract itself.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import msgspec
+
+from claude_comm.errors import SchemaError
+from claude_comm.mcp_server.tool_schemas.forms import Form, forms
+from claude_comm.mcp_server.tool_schemas.inline import NotInlined, inlined
+from claude_comm.mcp_server.tool_schemas.simplify import simplified
+from claude_comm.schema.bounded import check
+from claude_comm.schema.dialect import DEFAULT, URI, dialect_of
+from claude_comm.schema.verdict import Compatible, Incompatible, Json, contained, passes
+
+# For all proofs about one type of message.
+BUDGET_MS = 2_000
+# A client's parser, and the model behind it, get this much of one tool.
+MAX_SCHEMA_BYTES = 64 * 1024
+
+_CACHED = 512
+
+
+class Whole(msgspec.Struct, frozen=True, tag="whole"):
+    """Proved: whatever a sender of the contract may send can be said with the tools."""
+
+
+class Partial(msgspec.Struct, frozen=True, tag="partial"):
+    """`witness` is a message that the contract accepts and no tool can say."""
+
+    witness: Json
+
+
+class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+    """Whether the tools say all of the contract could not be decided."""
+
+    why: str
+
+
+Coverage: TypeAlias = Whole | Partial | Unknown
+
+
+class ProvedTools(msgspec.Struct, frozen=True):
+    """The forms of one type of message; none, with the reason, where none could be proved."""
+
+    forms: list[Form]
+    coverage: Coverage | None = None
+    why_none: str = ""
+
+
+def prove(schema: Json) -> ProvedTools:
+    """The proved forms of a schema that a module accepts."""
+    return _prove(msgspec.json.encode(schema))
+
+
+@lru_cache(maxsize=_CACHED)
+def _prove(text: bytes) -> ProvedTools:
+    schema = msgspec.json.decode(text)
+    try:
+        plain = simplified(inlined(schema).schema)
+        dialect = dialect_of(schema)
+    except NotInlined as error:
+        return ProvedTools([], why_none=f"its schema is not written as a tool's: {error}")
+    except SchemaError as error:
+        return ProvedTools([], why_none=f"its schema cannot be used: {error.sentence}")
+    why = "it accepts no message"
+    for way in forms(plain):
+        named = [msgspec.structs.replace(form, schema=_in_dialect(form.schema, dialect)) for form in way]
+        why = _refuted(named, schema)
+        if not why:
+            return ProvedTools(named, _coverage(named, schema))
+    return ProvedTools([], why_none=why)
+
+
+def _refuted(way: list[Form], schema: Json) -> str:
+    """Why one of these forms is no tool; empty where all are proved."""
+    for form in way:
+        if len(msgspec.json.encode(form.schema)) > MAX_SCHEMA_BYTES:
+            return f"as a tool its schema has more than {MAX_SCHEMA_BYTES // 1024} KiB"
+        try:
+            verdict = check(said(form), schema, policy="strict", budget_ms=BUDGET_MS)
+        except SchemaError as error:
+            return f"its schema cannot be used: {error.sentence}"
+        if not passes(verdict):
+            return f"no form of it could be proved to be accepted ({verdict.answer})"
+    return ""
+
+
+def said(form: Form) -> Json:
+    """The schema of the messages that a form can say."""
+    return form.schema["properties"]["value"] if form.wrapped else form.schema
+
+
+def _coverage(way: list[Form], schema: Json) -> Coverage:
+    """Whether the forms together say all that a sender of the contract would."""
+    parts = [said(form) for form in way]
+    verdict = check(schema, parts[0] if len(parts) == 1 else {"anyOf": parts}, budget_ms=BUDGET_MS)
+    if contained(verdict):
+        return Whole()
+    if isinstance(verdict, Incompatible):
+        return Partial(verdict.witness)
+    return Unknown(getattr(verdict, "why", ""))
+
+
+def _in_dialect(schema: dict[str, Any], dialect: Any) -> dict[str, Any]:
+    return schema if dialect == DEFAULT else {"$schema": URI[dialect], **schema}
+
+
+class ResultSchema(msgspec.Struct, frozen=True):
+    """The schema of a tool's structured result; `wrapped`: the reply is its member `value`."""
+
+    schema: dict[str, Any]
+    wrapped: bool
+
+
+def result_schema(schema: Json) -> ResultSchema | None:
+    """A schema without references that accepts every reply of the contract, by proof; None where there is none."""
+    return _result_schema(msgspec.json.encode(schema))
+
+
+@lru_cache(maxsize=_CACHED)
+def _result_schema(text: bytes) -> ResultSchema | None:
+    schema = msgspec.json.decode(text)
+    try:
+        plain = inlined(schema, at_cut=True, unrolled=1).schema
+        plain = {} if plain is True else plain
+        if not isinstance(plain, dict) or not isinstance(check(schema, plain, policy="strict"), Compatible):
+            return None
+    except (NotInlined, SchemaError):
+        return None
+    if plain.get("type") == "object" and not {"anyOf", "oneOf", "allOf"} & plain.keys():
+        return ResultSchema(plain, wrapped=False)
+    whole: dict[str, Any] = {"type": "object", "properties": {"value": plain}, "required": ["value"]}
+    return ResultSchema(whole, wrapped=True)

@@ -1,0 +1,128 @@
+"""The tools of one server: which there are by its options, and what a call of one does.
+
+Law: a name that is not listed is not called; arguments are held to the schema that was listed before anything happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from claude_comm.errors import ClaudeCommError, ConfigurationError
+from claude_comm.mcp_server.answers import Answer, breaches, refused_arguments, refused_by
+from claude_comm.mcp_server.call import Call
+from claude_comm.mcp_server.catalogue import Catalogue, MessageTool, tools_of
+from claude_comm.mcp_server.desk import Exposure
+from claude_comm.mcp_server.modules import call_module
+from claude_comm.mcp_server.tool_schemas.proved import result_schema
+from claude_comm.mcp_server.tools import discovery
+from claude_comm.mcp_server.tools.definition import SENDS, FixedTool, Hints
+
+SEARCH, ALL = "search", "all"
+
+FIXED: Mapping[str, FixedTool] = {tool.name: tool for tool in discovery.TOOLS}
+FOUND_FIRST = tuple(tool.name for tool in discovery.TOOLS)
+
+
+class ListedTool(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool as clients see it."""
+
+    name: str
+    title: str
+    description: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any] | None
+    hints: Hints
+
+
+def check_exposure(exposure: Exposure) -> None:
+    """Raises ConfigurationError for a tool that cannot be meant."""
+    for named in exposure.tools:
+        if named not in (SEARCH, ALL) and named not in FIXED and "." not in named:
+            raise ConfigurationError(
+                f"--tools {named!r}: it is search, all, MODULE.TYPE or one of {', '.join(sorted(FIXED))}."
+            )
+
+
+def listed(catalogue: Catalogue, exposure: Exposure) -> list[ListedTool]:
+    """The tools that a client is shown, in a stable order: the server's own, then those of modules by name."""
+    own = [_own(tool) for tool in fixed(exposure)]
+    return own + [_of_module(tool) for tool in sorted(messages(catalogue, exposure), key=lambda tool: tool.name)]
+
+
+def fixed(exposure: Exposure) -> Iterator[FixedTool]:
+    """The server's own tools by the options."""
+    for name, tool in FIXED.items():
+        chosen = ALL in exposure.tools or name in exposure.tools or (SEARCH in exposure.tools and name in FOUND_FIRST)
+        if chosen and (tool.hints.read_only or not exposure.read_only):
+            yield tool
+
+
+def messages(catalogue: Catalogue, exposure: Exposure) -> Iterator[MessageTool]:
+    """The tools of modules by the options. A name that two would have, or that the server has, is the fuller one."""
+    if exposure.read_only:
+        return
+    taken = set(FIXED)
+    for contract, type in catalogue.messages():
+        if ALL not in exposure.tools and f"{contract.module}.{type}" not in exposure.tools:
+            continue
+        bare = tools_of(contract, type, bare=True) if contract.module in exposure.bare else []
+        if not bare or any(tool.name in taken for tool in bare):
+            bare = tools_of(contract, type)
+        taken |= {tool.name for tool in bare}
+        yield from bare
+
+
+async def call(call: Call, name: str, arguments: dict[str, Any]) -> Answer | None:
+    """The answer of a tool; None for a name that is not listed."""
+    exposure = call.desk.exposure
+    own = next((tool for tool in fixed(exposure) if tool.name == name), None)
+    try:
+        if own is not None:
+            broken = breaches(own.schema, arguments)
+            return refused_arguments(name, own.schema, broken, arguments) if broken else await own.run(call, arguments)
+        catalogue = await call.desk.catalogue()
+        tool = next((tool for tool in messages(catalogue, exposure) if tool.name == name), None)
+        return None if tool is None else await _send(call, tool, arguments)
+    except ClaudeCommError as error:
+        return refused_by(error)
+
+
+async def _send(call: Call, tool: MessageTool, arguments: dict[str, Any]) -> Answer:
+    if broken := breaches(tool.form.schema, arguments):
+        return refused_arguments(tool.name, tool.form.schema, broken, arguments)
+    payload = arguments["value"] if tool.form.wrapped else arguments
+    return await call_module(call, tool.contract, tool.type, payload)
+
+
+def _own(tool: FixedTool) -> ListedTool:
+    return ListedTool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.schema,
+        output_schema=None,
+        hints=tool.hints,
+    )
+
+
+def _of_module(tool: MessageTool) -> ListedTool:
+    declared = tool.contract.replies.get(tool.type)
+    shape = result_schema(declared) if declared is not None else None
+    said = tool.hints
+    hints = Hints(
+        read_only=said.get("readOnly") is True,
+        destructive=said.get("destructive", SENDS.destructive) is not False,
+        idempotent=said.get("idempotent") is True,
+        open_world=said.get("openWorld", SENDS.open_world) is not False,
+    )
+    return ListedTool(
+        name=tool.name,
+        title=str(said.get("title", f"{tool.module}: {tool.type}")),
+        description=tool.description,
+        input_schema=tool.form.schema,
+        output_schema=shape.schema if shape else None,
+        hints=hints,
+    )

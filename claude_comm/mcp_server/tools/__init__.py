@@ -1,0 +1,1 @@
+"""The tools that every server has, one file a subject."""

@@ -1,0 +1,180 @@
+"""Finding modules, reading what they accept, and calling them: the three tools that a server has when nothing is said.
+
+Law: a long list of tools costs a model its context, so what can be called is found first, then described, then called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from claude_comm.errors import UnknownModule
+from claude_comm.mcp_server.answers import Answer, as_text, breaches, cut, example, marked, refused_by
+from claude_comm.mcp_server.call import Call
+from claude_comm.mcp_server.catalogue import Catalogue, Entry, for_agents, proved_tools
+from claude_comm.mcp_server.modules import TIMEOUT_S, call_module
+from claude_comm.mcp_server.tool_schemas.proved import Partial, Unknown
+from claude_comm.mcp_server.tools.definition import (
+    READS,
+    SENDS,
+    FixedTool,
+    integer,
+    object_schema,
+    text,
+)
+from claude_comm.registry.contracts import Contract
+
+MAX_FOUND = 50
+
+
+async def find_modules(call: Call, arguments: dict[str, Any]) -> Answer:
+    """Modules whose name, types or words have every word of the query, and that accept the sample, if one is given."""
+    catalogue = await call.desk.catalogue()
+    words = arguments.get("query", "").casefold().split()
+    rows = []
+    for contract, type in catalogue.messages():
+        told = " ".join((contract.module, type, contract.description, _words(contract, type))).casefold()
+        if all(word in told for word in words) and _takes(contract, type, arguments):
+            rows.append(_row(catalogue.modules[contract.module], type))
+    shown = rows[: arguments.get("limit", 20)]
+    more = f"\n{len(rows) - len(shown)} more: narrow the query or raise limit." if len(rows) > len(shown) else ""
+    listed = [f"- {row['module']} {row['type']} ({row['instances']} running): {row['description']}" for row in shown]
+    found = marked("\n".join(listed), "the registry") if shown else "No module matches."
+    return Answer(f"{found}{more}\nNext: describe_module, then call_module.", {"found": shown, "of": len(rows)})
+
+
+def _takes(contract: Contract, type: str, arguments: dict[str, Any]) -> bool:
+    return "accepts" not in arguments or not breaches(for_agents(contract.accepts[type]), arguments["accepts"])
+
+
+def _row(entry: Entry, type: str) -> dict[str, Any]:
+    contract = entry.contract
+    return {
+        "module": contract.module,
+        "type": type,
+        "version": contract.version,
+        "instances": entry.instances,
+        "description": (_words(contract, type) or contract.description)[:200],
+    }
+
+
+def _words(contract: Contract, type: str) -> str:
+    schema = contract.accepts[type]
+    words = schema.get("description", schema.get("title", "")) if isinstance(schema, dict) else ""
+    return str(words)
+
+
+async def describe_module(call: Call, arguments: dict[str, Any]) -> Answer:
+    """What a module accepts, answers and sends, each type with a smallest message that it takes."""
+    catalogue = await call.desk.catalogue()
+    try:
+        entry = known(catalogue, arguments["module"])
+    except UnknownModule as error:
+        return refused_by(error)
+    described = description(entry, arguments.get("type", ""))
+    part, rest = cut(as_text(described), arguments.get("offset", 0), "Call describe_module again")
+    whole = described if not rest and not arguments.get("offset") else {"module": entry.contract.module, "cut": True}
+    return Answer(f"{marked(part, f'the contract of {entry.contract.module}')}\n{rest}".rstrip(), whole)
+
+
+def known(catalogue: Catalogue, module: str) -> Entry:
+    """Raises UnknownModule."""
+    if module not in catalogue.modules:
+        raise UnknownModule(module, list(catalogue.modules))
+    return catalogue.modules[module]
+
+
+def description(entry: Entry, type: str = "") -> dict[str, Any]:
+    """A module as a document for agents."""
+    contract = entry.contract
+    types = [name for name in sorted(contract.accepts) if type in ("", name)]
+    return {
+        "module": contract.module,
+        "version": contract.version,
+        "description": contract.description,
+        "instances": entry.instances,
+        "accepts": {name: _accepted(contract, name) for name in types},
+        "produces": msgspec.to_builtins(contract.produces),
+    }
+
+
+def _accepted(contract: Contract, type: str) -> dict[str, Any]:
+    proved = proved_tools(contract, type)
+    schema = for_agents(contract.accepts[type])
+    told: dict[str, Any] = {"schema": schema, "example": example(schema)}
+    if type in contract.replies:
+        told["answers"] = contract.replies[type]
+    if isinstance(proved.coverage, Partial):
+        told["tool_leaves_out"] = proved.coverage.witness
+    elif isinstance(proved.coverage, Unknown):
+        told["tool_leaves_out"] = f"could not be decided: {proved.coverage.why}"
+    elif proved.why_none:
+        told["no_tool_of_its_own"] = proved.why_none
+    return told
+
+
+async def call_any(call: Call, arguments: dict[str, Any]) -> Answer:
+    """Sends a message to a module and waits for its reply."""
+    catalogue = await call.desk.catalogue()
+    try:
+        entry = known(catalogue, arguments["module"])
+    except UnknownModule as error:
+        return refused_by(error)
+    seconds = arguments.get("timeout_s", TIMEOUT_S)
+    return await call_module(call, entry.contract, arguments["type"], arguments["message"], timeout_s=seconds)
+
+
+_MODULE = text("The name of a module.")
+_TYPE = text("The type of message.")
+
+TOOLS = (
+    FixedTool(
+        name="find_modules",
+        title="Find modules",
+        description=(
+            "Finds the modules that can be called, by words in their names and descriptions, or by a message that they"
+            " would accept. Start here."
+        ),
+        schema=object_schema(
+            query=text("Words that must all occur; empty lists everything."),
+            accepts={"description": "A sample message: only modules whose contract accepts it are found."},
+            limit=integer("How many are listed.", 1, MAX_FOUND, 20),
+        ),
+        hints=READS,
+        scope="read",
+        run=find_modules,
+    ),
+    FixedTool(
+        name="describe_module",
+        title="Describe a module",
+        description="Shows what a module accepts, with the JSON Schema and an example of each type of message.",
+        schema=object_schema(
+            ("module",),
+            module=_MODULE,
+            type=text("Only this type of message."),
+            offset=integer("Where to read on in a long description.", 0, 10_000_000, 0),
+        ),
+        hints=READS,
+        scope="read",
+        run=describe_module,
+    ),
+    FixedTool(
+        name="call_module",
+        title="Call a module",
+        description=(
+            "Sends a message to a module and returns its reply. The message is held to the module's contract first; a"
+            " refusal says where it breaks it and what would be taken."
+        ),
+        schema=object_schema(
+            ("module", "type", "message"),
+            module=_MODULE,
+            type=_TYPE,
+            message={"description": "The message, as describe_module shows its schema."},
+            timeout_s={"type": "number", "description": "Seconds to wait.", "minimum": 0.1, "maximum": 600},
+        ),
+        hints=SENDS,
+        scope="send",
+        run=call_any,
+    ),
+)
