@@ -60,7 +60,7 @@ def _maps(first: Json, second: Json) -> Json:
 
 
 def _parts(first: Json, second: Json) -> Json:
-    if first == second or second == {}:
+    if second in (first, {}):
         return first
     if first == {}:
         return second
