@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from claude_comm.errors import ConfigurationError
-from claude_comm.mcp_server.desk import Exposure
-from claude_comm.mcp_server.toolbox import check_exposure
+from claude_comm.mcp_server.desk.desk import Exposure
+from claude_comm.mcp_server.tools.toolbox import check_exposure
 from claude_comm.runtime.environment import settings_of_process
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import mcp_types as types
 
-from claude_comm.mcp_server.answers import Answer
-from claude_comm.mcp_server.toolbox import ListedTool
+from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.mcp_server.tools.toolbox import ListedTool
 
 
 def tool(listed: ListedTool) -> types.Tool:

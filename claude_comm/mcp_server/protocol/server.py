@@ -13,10 +13,10 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 
-from claude_comm.mcp_server import toolbox
-from claude_comm.mcp_server.call import Call
-from claude_comm.mcp_server.desk import Caller, Desk
+from claude_comm.mcp_server.desk.call import Call
+from claude_comm.mcp_server.desk.desk import Caller, Desk
 from claude_comm.mcp_server.protocol import results
+from claude_comm.mcp_server.tools import toolbox
 from claude_comm.version import __version__
 
 NAME = "claude-comm"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp.server.stdio import stdio_server
 
-from claude_comm.mcp_server.desk import Desk, Exposure
+from claude_comm.mcp_server.desk.desk import Desk, Exposure
 from claude_comm.mcp_server.protocol.server import build
 from claude_comm.settings import Settings
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from claude_comm.mcp_server.answers import Answer
-from claude_comm.mcp_server.call import Call
+from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.mcp_server.desk.call import Call
 
 Function: TypeAlias = Callable[[Call, dict[str, Any]], Awaitable[Answer]]
 

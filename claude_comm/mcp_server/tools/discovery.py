@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import UnknownModule
-from claude_comm.mcp_server.answers import Answer, as_text, breaches, cut, example, marked, refused_by
-from claude_comm.mcp_server.call import Call
-from claude_comm.mcp_server.catalogue import Catalogue, Entry, for_agents, proved_tools
-from claude_comm.mcp_server.modules import TIMEOUT_S, call_module
+from claude_comm.mcp_server.desk.answers import Answer, as_text, breaches, cut, example, marked, refused_by
+from claude_comm.mcp_server.desk.call import Call
+from claude_comm.mcp_server.desk.catalogue import Catalogue, Entry, for_agents, proved_tools
+from claude_comm.mcp_server.desk.modules import TIMEOUT_S, call_module
 from claude_comm.mcp_server.tool_schemas.proved import Partial, Unknown
 from claude_comm.mcp_server.tools.definition import (
     READS,

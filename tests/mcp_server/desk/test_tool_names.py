@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.mcp_server.tool_names import tool_name
+from claude_comm.mcp_server.desk.tool_names import tool_name
 
 _NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", fullmatch=True)
 _PARTS = st.tuples(_NAMES, _NAMES, st.one_of(st.just(""), st.text(min_size=1, max_size=20)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from claude_comm.errors import ClaudeCommError, RequestFailed
-from claude_comm.mcp_server.answers import (
+from claude_comm.mcp_server.desk.answers import (
     Answer,
     as_text,
     breaches,
@@ -19,8 +19,8 @@ from claude_comm.mcp_server.answers import (
     refused_arguments,
     refused_by,
 )
-from claude_comm.mcp_server.call import Call
-from claude_comm.mcp_server.catalogue import INPUT_PROPERTY, for_agents
+from claude_comm.mcp_server.desk.call import Call
+from claude_comm.mcp_server.desk.catalogue import INPUT_PROPERTY, for_agents
 from claude_comm.mcp_server.tool_schemas.proved import result_schema
 from claude_comm.registry.contracts import Contract
 from claude_comm.schema.verdict import Json

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from claude_comm.mcp_server.desk import Caller, Desk
+from claude_comm.mcp_server.desk.desk import Caller, Desk
 
 # Reports progress to the client: how far, of how much, and in words.
 Report: TypeAlias = Callable[[float, float, str], Awaitable[None]]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.effects import Operation
-from claude_comm.mcp_server.tool_names import tool_name
+from claude_comm.mcp_server.desk.tool_names import tool_name
 from claude_comm.mcp_server.tool_schemas.forms import Form
 from claude_comm.mcp_server.tool_schemas.proved import Coverage, Partial, ProvedTools, Unknown, prove
 from claude_comm.names import Keys

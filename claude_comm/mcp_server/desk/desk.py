@@ -15,8 +15,8 @@ import msgspec
 from claude_comm.client.identity import Identity, identify, millis
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.effects import Operation
-from claude_comm.mcp_server import catalogue as catalogues
-from claude_comm.mcp_server.catalogue import Catalogue, Entry
+from claude_comm.mcp_server.desk import catalogue as catalogues
+from claude_comm.mcp_server.desk.catalogue import Catalogue, Entry
 from claude_comm.names import Keys
 from claude_comm.settings import Settings
 from claude_comm.transport.async_driver import AsyncClient

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.mcp_server.answers import Answer, breaches, refused_arguments, refused_by
-from claude_comm.mcp_server.call import Call
-from claude_comm.mcp_server.catalogue import Catalogue, MessageTool, tools_of
-from claude_comm.mcp_server.desk import Exposure
-from claude_comm.mcp_server.modules import call_module
+from claude_comm.mcp_server.desk.answers import Answer, breaches, refused_arguments, refused_by
+from claude_comm.mcp_server.desk.call import Call
+from claude_comm.mcp_server.desk.catalogue import Catalogue, MessageTool, tools_of
+from claude_comm.mcp_server.desk.desk import Exposure
+from claude_comm.mcp_server.desk.modules import call_module
 from claude_comm.mcp_server.tool_schemas.proved import result_schema
 from claude_comm.mcp_server.tools import discovery
 from claude_comm.mcp_server.tools.definition import SENDS, FixedTool, Hints

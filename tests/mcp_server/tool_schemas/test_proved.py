@@ -11,7 +11,7 @@ import pytest
 from claude_comm.mcp_server.tool_schemas.proved import Partial, Whole, prove, result_schema, said
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.validation.validator import compile_validator
-from tests.mcp_server.contracts import CONTRACTS, PARTIAL, TAGGED
+from tests.mcp_server.tool_schemas.contracts import CONTRACTS, PARTIAL, TAGGED
 
 
 def keywords_of(value: Any) -> Iterator[str]:
