@@ -26,7 +26,6 @@ from claude_comm.ops import (
     lag,
     later,
     news,
-    projection_progress,
     reap,
     registration,
     server,
@@ -36,6 +35,7 @@ from claude_comm.ops import (
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
+from claude_comm.runtime.position_trust import believed_positions
 from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
@@ -96,6 +96,7 @@ class Janitor:
         self._cleared: dict[str, int] = {}
         self._swept: deque[str] = deque()
         self._warned: set[str] = set()
+        self._believed = believed_positions(settings)
         self._outage = Outage(log, "janitor", report)
 
     def run(self) -> None:
@@ -183,7 +184,7 @@ class Janitor:
     def _trim(self, streams: Sequence[Stream], keep: Keep) -> None:
         keys = [stream.key for stream in streams]
         wait_s = self._settings.projection_wait_s
-        projections = self._client.run(projection_progress.awaited(self._keys, wait_s, keys))
+        projections = self._client.run(self._believed.awaited(self._keys, wait_s, keys))
         for projection in projections:
             for stream_key in sorted(projection.unreadable):
                 self._warn("registry.unreadable", f"projection {projection.name} has no position for {stream_key}")

@@ -22,12 +22,12 @@ from claude_comm.runtime.signals import stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.store import session_members
-from claude_comm.store.catch_up import CatchUpStep, first_count, step
+from claude_comm.store.catch_up import CatchUpStep, first_count, step, trust_of
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.retention import Pruned, prune_step
 from claude_comm.store.shape_marks import marks_of
 from claude_comm.store.shapes import STEP, Folder
-from claude_comm.store.watermarks import WatermarkReporter
+from claude_comm.store.watermarks import reporter_of
 from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
@@ -65,7 +65,8 @@ class Follower:
         self._prune_at = self._sessions_at = self._fold_at = 0.0
         self._folder: Folder | None = None
         self._idle_s = FIRST_IDLE_S
-        self._reporter = WatermarkReporter(follows=True)
+        self._reporter = reporter_of(settings, follows=True)
+        self._trust = trust_of(settings)
         self._outage = Outage(log, "projection", report)
 
     def run(self) -> None:
@@ -112,6 +113,7 @@ class Follower:
             max_bytes=self._settings.max_envelope_bytes,
             behind=self._behind,
             beside=self._following.beside,
+            trust=self._trust,
         )
         self._count, self._behind = done.count, done.behind
         self._following.read(done, database)
@@ -175,6 +177,8 @@ class Follower:
             self._log.debug("projection.stored", entries=added.entries, messages=added.messages, events=added.events)
         if added.newer:
             self._log.warning("projection.newer", entries=added.newer)
+        if added.doubtful:
+            self._log.warning("projection.doubtful", entries=added.doubtful)
         if added.unreadable:
             self._log.warning("projection.unreadable", entries=added.unreadable)
 

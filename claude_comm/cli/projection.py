@@ -12,7 +12,7 @@ from claude_comm.names import Keys
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from claude_comm.store import session_members
-from claude_comm.store.catch_up import catch_up
+from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.shape_marks import marks_of
 from claude_comm.store.shapes import Folder
@@ -41,9 +41,9 @@ def refresh(settings: Settings, database: Database) -> int:
     """Brings the projection up to date; how many entries that took. Raises ServerUnreachable."""
     with connect(settings) as client:
         keys, limit = Keys(settings.namespace), settings.max_envelope_bytes
-        stored = catch_up(client, database, keys, max_bytes=limit, progress=catch_up_lines(time.monotonic))
+        stored = caught_up(client, database, settings, progress=catch_up_lines(time.monotonic))
         if session_members.end_dead(client, database, keys, time.time_ns() // 1000, max_bytes=limit):
-            stored += catch_up(client, database, keys, max_bytes=limit)
+            stored += caught_up(client, database, settings)
         return stored
 
 

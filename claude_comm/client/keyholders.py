@@ -17,6 +17,7 @@ from claude_comm.ops import keyring as ops
 from claude_comm.ops.projection_progress import clock
 from claude_comm.runtime import key_files
 from claude_comm.runtime.key_files import KeyPair
+from claude_comm.runtime.trusted_keys import admin_pair, admin_public, newest
 from claude_comm.security import keyring as keyrings
 from claude_comm.security.keyring import Key, Keyring, Role
 from claude_comm.settings import Settings
@@ -38,19 +39,6 @@ class UnknownKey(NotFound):
         super().__init__(
             f"no key {named!r} is there to be revoked. `claude-comm keys` lists all, revoked ones as well."
         )
-
-
-def admin_pair(settings: Settings) -> KeyPair:
-    """The admin's keys, in this home. Raises ConfigurationError."""
-    return key_files.load(key_files.path_of(settings.home, key_files.ADMIN))
-
-
-def admin_public(settings: Settings) -> bytes:
-    """The admin's public key, from the settings, or from this home where the admin's keys are. Raises
-    ConfigurationError."""
-    if settings.admin_public_key:
-        return key_files.parse_public(settings.admin_public_key)
-    return admin_pair(settings).public
 
 
 def current(client: Client, settings: Settings) -> Keyring:
@@ -128,13 +116,3 @@ def _change(client: Client, settings: Settings, admin: KeyPair, alter: Callable[
         if client.run(ops.replace(keys, stored, document)):
             key_files.remember(settings.home, settings.namespace, document)
             return
-
-
-def newest(stored: bytes | None, settings: Settings, admin: bytes) -> Keyring:
-    """The later one of what stands on the server and what this home saw last: somebody may have put an older one back,
-    or taken it away."""
-    seen = key_files.remembered(settings.home, settings.namespace)
-    keyring, document = keyrings.newest((stored, seen), admin, key_files.verify, namespace=settings.namespace)
-    if document and document != seen:
-        key_files.remember(settings.home, settings.namespace, document)
-    return keyring

@@ -24,7 +24,7 @@ from claude_comm.runtime import private_server, worker_processes
 from claude_comm.settings import Settings
 from claude_comm.store import queries
 from claude_comm.store.activity import module_activity
-from claude_comm.store.catch_up import catch_up
+from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
@@ -91,7 +91,7 @@ def modules(
 
 def look(settings: Settings, client: Client, database: Database, session: str, files: int) -> Progress:
     """How far the run is now."""
-    catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+    caught_up(client, database, settings)
     tasks = {(row.module, row.task): row for row in queries.progress(database) if row.session == session}
     reading, sent = tasks.get((READER, READING)), tasks.get((READER, SENT))
     settled = {name: module_activity(database, session, name) for name in (EXTRACTOR, INDEXER)}

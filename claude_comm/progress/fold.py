@@ -25,6 +25,9 @@ from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperat
 # Enough of an unreadable entry to recognise who wrote it.
 PREFIX_BYTES = 256
 
+# Instead of the name of a module, for a service: it may speak for any on its events stream.
+SERVICE = "*"
+
 # The id of an entry, and its fields: names and values in turn.
 StreamEntry: TypeAlias = tuple[bytes, Sequence[bytes]]
 
@@ -60,16 +63,33 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Newer(msgspec.Struct, frozen=True):
-    """An entry that a newer release wrote, whole; `needs` is what a program must know to read it."""
+    """An entry that a newer release wrote, whole; `needs` is what a program must know to read it. `holder` is whose key
+    signed it, where signatures are demanded: `*` for a service."""
 
     stream: str
     entry_id: str
     needs: str
     digest: str
     body: bytes
+    holder: str = ""
 
 
-Fact: TypeAlias = Sent | Happened | Unreadable | Newer
+class Doubtful(msgspec.Struct, frozen=True):
+    """A message or an event that is not trusted, whom it names as its source, and why; `key` is the id of the key that
+    it names, in hexadecimal. `refused`: it is nothing but this; else it was stored all the same."""
+
+    stream: str
+    entry_id: str
+    message_id: str
+    source: str
+    reason: str
+    key: str
+    refused: bool
+    size_bytes: int
+    prefix: bytes
+
+
+Fact: TypeAlias = Sent | Happened | Unreadable | Newer | Doubtful
 
 
 class SessionChange(msgspec.Struct):

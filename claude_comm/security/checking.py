@@ -6,12 +6,17 @@ Law: total. Every entry gets a `Trust`; the reason of one that is not trusted is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from claude_comm.names import COLLECTOR
+from claude_comm.security import sealed, signed_fields
 from claude_comm.security.keyring import Key, Keyring
 from claude_comm.security.signing import KEY_ID_BYTES, BatchVerifier, Seal, Verify
+
+# What ends the key of a stream of events.
+_EVENTS = ":events"
 
 Doubt: TypeAlias = Literal["unsigned", "unknown key", "key not valid", "another's name", "wrong signature"]
 SENTENCES: Mapping[Doubt, str] = {
@@ -34,6 +39,19 @@ class Doubted(msgspec.Struct, frozen=True):
         return SENTENCES[self.reason]
 
 
+UNSIGNED = Doubted("unsigned")
+
+
+class Claim(NamedTuple):
+    """An envelope as it stands in a stream: its bytes, its seal, whom it names as its source, and when it was stored
+    (ms)."""
+
+    body: bytes
+    seal: Seal | None
+    source: str
+    stored_ms: int
+
+
 class EntryVerifier:
     """Checks entries against a keyring, which may be replaced at any time."""
 
@@ -45,28 +63,45 @@ class EntryVerifier:
         self.keyring = keyring
         self._keys: dict[bytes, Key] = keyring.by_id()
 
-    def holds(self, key: bytes, at_ms: int) -> bool:
-        """Whether the keyring has that key, and it counted at that moment."""
-        known = self._keys.get(key)
-        return known is not None and known.holds(at_ms)
+    def doubts(self, stream: str, claims: Sequence[Claim]) -> dict[int, Doubted]:
+        """Which of these entries of one stream, in its order, are not trusted, by their place.
 
-    def believed(
-        self, stream: str, bodies: Sequence[bytes], seals: Sequence[Seal], source: str, stored_ms: int
-    ) -> bool:
-        """Whether these are a whole batch of that source, in its order, stored no later than at that moment: nearly all
-        that is sent together is read together. False says nothing about each of them."""
+        Nearly all that is sent together is read together, also where others send meanwhile: a whole batch costs one
+        look at its root.
+        """
+        batches: dict[bytes, list[int]] = {}
+        doubted: dict[int, Doubted] = {}
+        for place, claim in enumerate(claims):
+            if claim.seal is None:
+                doubted[place] = UNSIGNED
+            else:
+                batches.setdefault(claim.seal.signature, []).append(place)
+        for places in batches.values():
+            if not self._believed(stream, [claims[place] for place in places]):
+                for place in places:
+                    if doubt := self.doubt(stream, *claims[place]):
+                        doubted[place] = doubt
+        return doubted
+
+    def _believed(self, stream: str, claims: Sequence[Claim]) -> bool:
+        """Whether these are a whole batch of one source, in its order. False says nothing about each of them."""
+        first, last = claims[0], claims[-1]
+        seals = [claim.seal for claim in claims if claim.seal is not None]
         key = self._keys.get(seals[0].key)
-        if key is None or key.holder != source or not key.holds(stored_ms):
+        # Ids rise, so the moments of all lie between those of the first and the last.
+        if key is None or not (key.holds(first.stored_ms) and key.holds(last.stored_ms)):
             return False
-        return self._batches.all_fit(key.public, stream, bodies, seals)
+        if not may_speak(key, stream, first.source) or any(claim.source != first.source for claim in claims):
+            return False
+        return self._batches.all_fit(key.public, stream, [claim.body for claim in claims], seals)
 
     def doubt(self, stream: str, body: bytes, seal: Seal | None, source: str, stored_ms: int) -> Doubted | None:
         """Why an envelope of that source, stored in that stream at that moment, is not trusted; None: it is.
 
-        A service may speak for a module only in what it records about deliveries, on that module's events stream.
+        See `may_speak` for whose key it has to be.
         """
         if seal is None:
-            return Doubted("unsigned")
+            return UNSIGNED
         if not seal.whole:
             return Doubted("wrong signature", seal.key[:KEY_ID_BYTES])
         key = self._keys.get(seal.key)
@@ -74,8 +109,33 @@ class EntryVerifier:
             return Doubted("unknown key", seal.key)
         if not key.holds(stored_ms):
             return Doubted("key not valid", seal.key)
-        if key.holder != source and not (key.role == "service" and stream.endswith(":events")):
+        if not may_speak(key, stream, source):
             return Doubted("another's name", seal.key)
         if not self._batches.fits(key.public, stream, body, seal):
             return Doubted("wrong signature", seal.key)
         return None
+
+    def attested(self, key: str, field: bytes, stored: bytes, now_ms: int) -> Attested | None:
+        """What stands under the field of a hash, and whose key signed it; None where no key of now did."""
+        value, seal = sealed.split(stored)
+        signer = self._keys.get(seal.key) if seal is not None and seal.whole else None
+        if seal is None or signer is None or not signer.holds(now_ms):
+            return None
+        if not self._batches.fits(signer.public, key, signed_fields.leaf(field, value), seal):
+            return None
+        return Attested(value, signer)
+
+
+class Attested(NamedTuple):
+    """A value that was signed for its place, and with which key."""
+
+    value: bytes
+    key: Key
+
+
+def may_speak(key: Key, stream: str, source: str) -> bool:
+    """Whether that key may send in the name of that source. A service may only in what it records about a module, on
+    that module's events stream, and for a collector, whom nobody runs as."""
+    if key.holder == source:
+        return True
+    return key.role == "service" and (stream.endswith(_EVENTS) or source.startswith(COLLECTOR))

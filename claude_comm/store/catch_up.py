@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,12 +17,16 @@ from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
 from claude_comm.ops.follow import Entries, Tail
 from claude_comm.progress.fold import fold_page
+from claude_comm.settings import Settings
 from claude_comm.store import checkpoints, survey
 from claude_comm.store.checkpoints import Checkpoint, position
 from claude_comm.store.database import Database
 from claude_comm.store.project import FactPage, Projected, project
-from claude_comm.store.watermarks import WatermarkReporter
+from claude_comm.store.watermarks import WatermarkReporter, reporter_of
 from claude_comm.transport.driver import Client
+
+if TYPE_CHECKING:
+    from claude_comm.store.page_trust import PageTrust
 
 # What a page should hold in memory, and its bounds in entries. The first page is small, because nobody knows yet how
 # large the messages are; beyond the largest, a transaction gains nothing.
@@ -31,6 +36,15 @@ MAX_ENTRIES = 4096
 
 
 _NONE: Mapping[str, str] = {}
+
+
+def trust_of(settings: Settings) -> PageTrust | None:
+    """Who says which entries are believed; None where signatures are not looked at. Raises ConfigurationError."""
+    if settings.signing == "off":
+        return None
+    from claude_comm.store.page_trust import PageTrust  # PyNaCl is an extra
+
+    return PageTrust(settings)
 
 
 class CatchUpStep(msgspec.Struct, frozen=True):
@@ -55,14 +69,18 @@ def step(
     block_ms: int = 0,
     behind: bool = False,
     beside: Mapping[str, str] = _NONE,
+    trust: PageTrust | None = None,
 ) -> CatchUpStep:
     """Reads a page of up to `count` entries of each stream, waiting up to `block_ms` for the first (on a cluster: not
     at all), and stores it. One that is `behind` waits for nothing.
 
-    `beside` are streams on the same server that are read along and not stored: the last id known of each.
+    `beside` are streams on the same server that are read along and not stored: the last id known of each. `trust` is
+    who says which entries are believed, where signatures are looked at.
     Raises TransportError, or StoreError having stored nothing of the page.
     """
     by_key = {stream.key: stream for stream in streams}
+    if trust is not None:
+        client.run(trust.renew())
     known = checkpoints.load(database, by_key)
     points = {key: known.get(key, Checkpoint()) for key in by_key}
     after = {key: point.entry_id for key, point in points.items()}
@@ -77,13 +95,20 @@ def step(
     along = {key: entries_by_key.pop(key) for key in beside if key in entries_by_key}
     with _collecting_later():
         pages = [
-            FactPage(key, points[key].epoch, fold_page(by_key[key], entries, max_bytes=max_bytes))
-            for key, entries in entries_by_key.items()
+            _page(by_key[key], points[key].epoch, entries, max_bytes, trust) for key, entries in entries_by_key.items()
         ]
         projected = project(database, pages) if pages else Projected()
     full = any(len(entries) >= count for entries in entries_by_key.values())
     ended = frozenset(asked.difference(entries_by_key))
     return CatchUpStep(projected, frozenset(entries_by_key), ended, next_count(count, entries_by_key), full, along)
+
+
+def _page(stream: Stream, epoch: int, entries: Entries, max_bytes: int, trust: PageTrust | None) -> FactPage:
+    facts = fold_page(stream, entries, max_bytes=max_bytes)
+    if trust is None:
+        return FactPage(stream.key, epoch, facts)
+    weighed, doubts = trust.weighed(stream, entries, facts)
+    return FactPage(stream.key, epoch, weighed, doubts)
 
 
 @contextmanager
@@ -123,12 +148,15 @@ def catch_up(
     *,
     max_bytes: int,
     progress: Callable[[int, int], None] = lambda _stored, _whole: None,
+    trust: PageTrust | None = None,
+    reporter: WatermarkReporter | None = None,
 ) -> int:
     """Stores everything that was in the streams when this was called; returns how many entries that took.
 
     What arrives meanwhile may be stored as well, but is not chased. With nothing new it costs two round trips.
     `max_bytes` is `settings.max_envelope_bytes`: it has no default, because a larger envelope counts as unreadable
-    for good. `progress` is told after each page how many entries are stored, and about how many there were.
+    for good. `progress` is told after each page how many entries are stored, and about how many there were. `trust` is
+    as in `step`; `reporter` tells others how far this got.
     """
     surveyed = survey.brief(client, database, keys)
     behind = survey.behind(checkpoints.load(database), surveyed.tails)
@@ -137,15 +165,34 @@ def catch_up(
     whole = sum(lag(known.get(key, Checkpoint()), surveyed.tails[key]) for key in behind)
     while behind:
         streams = [surveyed.streams[key] for key in behind]
-        done = step(client, database, streams, count=count, max_bytes=max_bytes, behind=True)
+        done = step(client, database, streams, count=count, max_bytes=max_bytes, behind=True, trust=trust)
         stored += done.projected.entries
         count = done.count
         progress(stored, max(whole, stored))
         # A stream that had nothing to read is at its end, whatever its last id was: that entry was deleted.
         behind = survey.behind(checkpoints.load(database), {key: surveyed.tails[key] for key in behind - done.ended})
     if stored:
-        WatermarkReporter().report(client, database, keys)
+        (reporter or WatermarkReporter()).report(client, database, keys)
     return stored
+
+
+def caught_up(
+    client: Client,
+    database: Database,
+    settings: Settings,
+    *,
+    progress: Callable[[int, int], None] = lambda _stored, _whole: None,
+) -> int:
+    """`catch_up` in the namespace, and with the trust, that these settings say."""
+    return catch_up(
+        client,
+        database,
+        Keys(settings.namespace),
+        max_bytes=settings.max_envelope_bytes,
+        progress=progress,
+        trust=trust_of(settings),
+        reporter=reporter_of(settings),
+    )
 
 
 def lag(point: Checkpoint, tail: Tail) -> int:
@@ -176,8 +223,8 @@ def first_count(streams: int) -> int:
 
 def next_count(count: int, read: Mapping[str, Entries]) -> int:
     """How many entries of each stream to ask for next, given the sizes of those just read."""
-    # Of an entry with one field the name is two bytes: what counts is its last value.
-    size = sum([len(fields[-1]) for entries in read.values() for _, fields in entries])
+    # What counts is the envelope, which stands first, and what else somebody may have put there.
+    size = sum([max(len(fields[1]), len(fields[-1])) for entries in read.values() for _, fields in entries])
     if size > PAGE_BYTES:
         return max(count * PAGE_BYTES // size, 1)
     if size < PAGE_BYTES // 4 and any(len(entries) == count for entries in read.values()):

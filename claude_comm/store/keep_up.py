@@ -11,10 +11,10 @@ import time
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.runtime import worker_processes
 from claude_comm.settings import Settings
-from claude_comm.store.catch_up import first_count, step
+from claude_comm.store.catch_up import first_count, step, trust_of
 from claude_comm.store.database import Database
 from claude_comm.store.survey import Survey, survey
-from claude_comm.store.watermarks import WatermarkReporter
+from claude_comm.store.watermarks import reporter_of
 from claude_comm.transport.driver import Client
 
 # How often it is seen whether there are new streams, and whether a worker runs.
@@ -30,7 +30,8 @@ class KeepUp:
         self._survey: Survey | None = None
         self._surveyed_s = 0.0
         self._count = first_count(1)
-        self._reporter = WatermarkReporter()
+        self._reporter = reporter_of(settings)
+        self._trust = trust_of(settings)
 
     def refresh(self, within_s: float) -> bool:
         """Stores what is new for up to that long; whether everything is stored. Raises TransportError, StoreError."""
@@ -44,6 +45,7 @@ class KeepUp:
                 count=self._count,
                 max_bytes=self._settings.max_envelope_bytes,
                 behind=True,
+                trust=self._trust,
             )
             self._count = done.count
             if not done.projected.entries:

@@ -12,7 +12,7 @@ import msgspec
 from claude_comm.envelope import WIRE_VERSION
 from claude_comm.names import Keys
 from claude_comm.progress.events import KINDS
-from claude_comm.progress.fold import Fact, fold
+from claude_comm.progress.fold import SERVICE, Fact, Happened, Sent, fold
 from claude_comm.store.database import Database
 from claude_comm.store.project import Projected, store
 from claude_comm.store.statements import Writer, records
@@ -21,7 +21,7 @@ from claude_comm.store.statements import Writer, records
 _PAGE = 200
 
 _READABLE = """
-SELECT number, stream, entry_id, body FROM newer WHERE number > ? AND needs IN ({}) ORDER BY number LIMIT ?
+SELECT number, stream, entry_id, body, holder FROM newer WHERE number > ? AND needs IN ({}) ORDER BY number LIMIT ?
 """
 
 
@@ -30,6 +30,7 @@ class _Kept(msgspec.Struct, frozen=True):
     stream: str
     entry_id: str
     body: bytes
+    holder: str
 
 
 def waiting(database: Database) -> int:
@@ -64,6 +65,13 @@ def _page(writer: Writer, needs: list[str], after: int) -> list[_Kept]:
 
 
 def _folded(keys: Keys, entry: _Kept) -> Fact | None:
-    """None for a stream of another namespace, which this program does not follow."""
+    """None for a stream of another namespace, which this program does not follow, and for an entry whose source is
+    another one than signed it."""
     stream = keys.parse_stream(entry.stream.encode())
-    return fold(stream, entry.entry_id, {b"e": entry.body}, max_bytes=len(entry.body)) if stream else None
+    if stream is None:
+        return None
+    fact = fold(stream, entry.entry_id, {b"e": entry.body}, max_bytes=len(entry.body))
+    if not entry.holder or not isinstance(fact, Sent | Happened):
+        return fact
+    of_service = entry.holder == SERVICE and stream.kind == "events"
+    return fact if of_service or fact.envelope.source == entry.holder else None

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.progress.fold import Fact, Happened, Newer, Sent, Unreadable, session_changes
+from claude_comm.progress.fold import Doubtful, Fact, Happened, Newer, Sent, Unreadable, session_changes
 from claude_comm.store import adaptations, counters, deliveries, rows, session_members, session_totals
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database
@@ -23,11 +23,13 @@ from claude_comm.store.traffic import Traffic
 
 
 class FactPage(msgspec.Struct, frozen=True):
-    """Facts of one stream in its order, as read in this epoch of it. Not empty."""
+    """Facts of one stream in its order, as read in this epoch of it. Not empty. `doubts` are of those among them that
+    are stored although they are not trusted."""
 
     stream: str
     epoch: int
     facts: Sequence[Fact]
+    doubts: Sequence[Doubtful] = ()
 
 
 class Projected(msgspec.Struct, frozen=True):
@@ -38,6 +40,7 @@ class Projected(msgspec.Struct, frozen=True):
     events: int = 0
     unreadable: int = 0
     newer: int = 0
+    doubtful: int = 0
 
     def __add__(self, other: Projected) -> Projected:
         fields = (getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
@@ -51,6 +54,9 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
         if not moved:
             return Projected()
         projected = store(writer, database, fresh)
+        if doubts := [doubt for page in pages if page.stream in moved for doubt in page.doubts]:
+            # One that was there before is not added again.
+            projected += Projected(doubtful=rows.insert_doubtful(writer, doubts))
         save_in(database, writer, moved)
     return projected
 
@@ -58,7 +64,7 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
 def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projected:
     """Stores what is new of these facts, within the caller's transaction."""
     names, traffic = database.names, Traffic()
-    by_kind: dict[type[Fact], list[Any]] = {Sent: [], Happened: [], Unreadable: [], Newer: []}
+    by_kind: dict[type[Fact], list[Any]] = {Sent: [], Happened: [], Unreadable: [], Newer: [], Doubtful: []}
     for fact in facts:
         by_kind[type(fact)].append(fact)
     new = rows.insert_messages(writer, names, by_kind[Sent], database.max_payload_bytes)
@@ -73,7 +79,8 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     session_totals.add(writer, names, session_changes(new.sent, happened), settled)
     unreadable = rows.insert_unreadable(writer, by_kind[Unreadable])
     newer = rows.insert_newer(writer, by_kind[Newer])
-    return Projected(len(facts), len(new.sent), len(happened), unreadable, newer)
+    doubtful = rows.insert_doubtful(writer, by_kind[Doubtful])
+    return Projected(len(facts), len(new.sent), len(happened), unreadable, newer, doubtful)
 
 
 def _beyond_checkpoints(

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from claude_comm.names import Keys
+from claude_comm.settings import Settings
 from claude_comm.store import checkpoints
-from claude_comm.store.catch_up import catch_up
+from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.survey import survey
 from claude_comm.transport.driver import Client
@@ -18,12 +19,12 @@ from claude_comm.transport.driver import Client
 Progress = Callable[[int, int], None]
 
 
-def reread(client: Client, database: Database, keys: Keys, *, max_bytes: int, progress: Progress) -> int:
+def reread(client: Client, database: Database, settings: Settings, *, progress: Progress) -> int:
     """Reads every stream again from its start: what is missing is added. How many entries there were."""
-    tails = survey(client, database, keys).tails
+    tails = survey(client, database, Keys(settings.namespace)).tails
     known = checkpoints.load(database)
     checkpoints.restart(database, {key: (known[key], tail.added - tail.length) for key, tail in tails.items()})
-    return catch_up(client, database, keys, max_bytes=max_bytes, progress=progress)
+    return caught_up(client, database, settings, progress=progress)
 
 
 def set_aside(path: Path, now_us: int) -> Path:

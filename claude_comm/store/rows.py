@@ -15,7 +15,7 @@ import msgspec
 
 from claude_comm.envelope import Envelope
 from claude_comm.progress.events import FileOperation, Handled, TaskProgress
-from claude_comm.progress.fold import Happened, Newer, Sent, Unreadable
+from claude_comm.progress.fold import Doubtful, Happened, Newer, Sent, Unreadable
 from claude_comm.store.name_table import NameTable
 from claude_comm.store.packing import pack_entry, pack_id
 from claude_comm.store.statements import Row, Writer, insert_into, insert_rows
@@ -63,7 +63,12 @@ _INSERT_FILE_OPERATION = insert_into("file_operations", _FileOperation)
 # In the order of the module's events stream: the last one read is the latest, whatever its clock said.
 _UPSERT_PROGRESS = insert_into("progress", _Progress).replace("INSERT", "INSERT OR REPLACE", 1)
 _INSERT_UNREADABLE = f"{insert_into('unreadable', Unreadable)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
-_INSERT_NEWER = f"{insert_into('newer', Newer)} ON CONFLICT (stream, entry_id, digest) DO NOTHING"
+_INSERT_DOUBTFUL = f"{insert_into('doubtful', Doubtful)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
+_INSERT_NEWER = """
+INSERT INTO newer (stream, entry_id, needs, digest, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (stream, entry_id, digest) DO NOTHING
+"""
+_HOLD_NEWER = "UPDATE newer SET holder = ? WHERE stream = ? AND entry_id = ? AND digest = ?"
 
 
 class NewMessages(msgspec.Struct, frozen=True):
@@ -126,11 +131,24 @@ def insert_unreadable(writer: Writer, unreadable: Sequence[Unreadable]) -> int:
     return writer.total_changes - before
 
 
+def insert_doubtful(writer: Writer, doubtful: Sequence[Doubtful]) -> int:
+    """How many were new."""
+    if not doubtful:
+        return 0
+    before = writer.total_changes
+    writer.executemany(_INSERT_DOUBTFUL, map(_astuple, doubtful))
+    return writer.total_changes - before
+
+
 def insert_newer(writer: Writer, newer: Sequence[Newer]) -> int:
     """How many were new."""
     before = writer.total_changes
-    writer.executemany(_INSERT_NEWER, map(_astuple, newer))
-    return writer.total_changes - before
+    writer.executemany(_INSERT_NEWER, [_astuple(fact)[:-1] for fact in newer])
+    added = writer.total_changes - before
+    held = [(fact.holder, fact.stream, fact.entry_id, fact.digest) for fact in newer if fact.holder]
+    if held:
+        writer.executemany(_HOLD_NEWER, held)
+    return added
 
 
 def _last(writer: Writer, query: str) -> int:

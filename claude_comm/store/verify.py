@@ -113,6 +113,8 @@ def _check(database: Database, key: str, facts: Iterator[Fact]) -> StreamCheck:
         digest.update(compared)
         if state == "missing" and isinstance(fact, Sent | Happened) and fact.envelope.time < before_us:
             gone += 1
+        elif state != "stored" and _refused(database, fact):
+            continue
         elif state != "stored":
             (missing if state == "missing" else differing).append(fact.entry_id)
     return StreamCheck(key, entries, gone, missing[:MOST_NAMED], differing[:MOST_NAMED], digest.hexdigest())
@@ -129,6 +131,12 @@ def _state(database: Database, fact: Fact) -> tuple[str, bytes]:
     stored = database.rows(f"SELECT 1 FROM {table} WHERE stream = ? AND entry_id = ?", (fact.stream, fact.entry_id))
     # What a newer release wrote is folded, and gone from there, once it can be read.
     return ("stored" if stored or table == "newer" else "missing"), fact.entry_id.encode()
+
+
+def _refused(database: Database, fact: Fact) -> bool:
+    """Whether it is stored that nobody trusts the entry."""
+    place = fact.stream, fact.entry_id
+    return bool(database.rows("SELECT 1 FROM doubtful WHERE stream = ? AND entry_id = ? AND refused", place))
 
 
 def _message_state(database: Database, fact: Sent) -> tuple[str, bytes]:

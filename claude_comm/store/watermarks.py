@@ -15,9 +15,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-from claude_comm.names import Keys
+from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.ops import projection_progress
 from claude_comm.ops.projection_progress import REPEAT_MS, REPORT_EVERY_MS, HeldPositions, Stored
+from claude_comm.security.signing import Signer
+from claude_comm.settings import Settings
 from claude_comm.store import checkpoints
 from claude_comm.store.checkpoints import START, Checkpoint, position
 from claude_comm.store.database import Database
@@ -33,7 +35,9 @@ class WatermarkReporter:
     """What one projection has reported. Only one that `follows` the streams reports positions as durable; one that
     catches up once ends before it could know that its report was seen."""
 
-    def __init__(self, *, follows: bool = False) -> None:
+    def __init__(self, *, follows: bool = False, signer: Signer | None = None, mute: bool = False) -> None:
+        """With a `signer` it signs what it reports; a `mute` one reports nothing, since nobody would believe it."""
+        self._signer, self._mute = signer, mute
         self._stored: Stored = {}
         self._unreported: dict[str, Checkpoint] = {}
         self._reported_ms: int | None = None
@@ -46,6 +50,8 @@ class WatermarkReporter:
         Raises TransportError, StoreError."""
         # Waits are by a clock that cannot be set: with the other, one put back an hour would be silence for an hour.
         now_ms = time.monotonic_ns() // 1_000_000
+        if self._mute:
+            return
         if self._reported_ms is not None and now_ms - self._reported_ms < REPORT_EVERY_MS:
             return
         with database.read() as reader:
@@ -77,7 +83,21 @@ class WatermarkReporter:
     ) -> HeldPositions:
         stored = {key: point.entry_id for key, point in points.items()}
         counts = {key: point.entries for key, point in points.items()}
-        return client.run(projection_progress.report(keys, name(database), stored, durable=durable, counts=counts))
+        report = projection_progress.report(
+            keys, name(database), stored, durable=durable, counts=counts, signer=self._signer
+        )
+        return client.run(report)
+
+
+def reporter_of(settings: Settings, *, follows: bool = False) -> WatermarkReporter:
+    """The reporter of this home, signing where its progress worker may. Raises ConfigurationError."""
+    if settings.signing == "off":
+        return WatermarkReporter(follows=follows)
+    from claude_comm.runtime.trusted_keys import service_signer  # PyNaCl is an extra
+
+    signer = service_signer(settings, PROGRESS_WORKER)
+    mute = signer is None and settings.signing == "require"
+    return WatermarkReporter(follows=follows, signer=signer, mute=mute)
 
 
 class DurablePositions:

@@ -87,12 +87,14 @@ def test_what_retention_removed_is_not_lost(database: Database, client: Client, 
     assert [check.pruned for check in found.streams if check.stream == keys.inbox("b")] == [OLD + 1]
 
 
-def test_reading_again_adds_what_is_missing_and_nothing_else(database: Database, client: Client, keys: Keys) -> None:
+def test_reading_again_adds_what_is_missing_and_nothing_else(
+    database: Database, client: Client, keys: Keys, settings: Settings
+) -> None:
     with database.write() as writer:
         writer.execute("DELETE FROM packed_events")
         writer.execute("DELETE FROM unreadable")
     before = queries.messages(database)
-    rebuild.reread(client, database, keys, max_bytes=MOST, progress=lambda _stored, _whole: None)
+    rebuild.reread(client, database, settings, progress=lambda _stored, _whole: None)
     assert queries.messages(database) == before
     assert checked(client, database, keys).ok
 
@@ -105,7 +107,7 @@ def test_a_database_that_is_set_aside_is_kept_and_made_anew(
     assert database.replaced()
     with open_database(settings.database) as new, open_database(kept) as old:
         assert queries.messages(new) == []
-        rebuild.reread(client, new, keys, max_bytes=MOST, progress=lambda _stored, _whole: None)
+        rebuild.reread(client, new, settings, progress=lambda _stored, _whole: None)
         assert [row.id for row in queries.messages(new)] == [row.id for row in before]
         assert queries.messages(old) == before
         assert checked(client, new, keys).ok

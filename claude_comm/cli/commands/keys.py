@@ -30,10 +30,11 @@ def command(as_json: AsJson = False) -> None:
     CLAUDE_COMM_ADMIN_PUBLIC_KEY.
     """
     from claude_comm.client import keyholders
+    from claude_comm.runtime import trusted_keys
     from claude_comm.runtime.key_files import public_text
 
     settings = settings_of_process()
-    admin = public_text(keyholders.admin_public(settings))
+    admin = public_text(trusted_keys.admin_public(settings))
     with connect(settings) as client:
         keyring = keyholders.current(client, settings)
     now_ms = millis()

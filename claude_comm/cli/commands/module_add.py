@@ -36,7 +36,7 @@ def command(
     after the overlap.
     """
     from claude_comm.client import keyholders
-    from claude_comm.runtime import key_files
+    from claude_comm.runtime import key_files, trusted_keys
 
     settings = settings_of_process()
     path = Path(key_file) if key_file else key_files.path_of(settings.home, module)
@@ -50,7 +50,7 @@ def command(
             overlap_ms=int(durations.seconds(overlap) * 1000),
         )
     key_files.save(path, added.pair)
-    admin = key_files.public_text(keyholders.admin_public(settings))
+    admin = key_files.public_text(trusted_keys.admin_public(settings))
     if as_json:
         document = {"module": module, "key": added.key.id.hex(), "key_file": str(path)}
         emit_json({**document, "token": added.token, "admin_public_key": admin})

@@ -9,7 +9,6 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import catch_up_lines, opened
-from claude_comm.names import Keys
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.store.rebuild import reread, set_aside
 from claude_comm.terminal.output import emit, emit_json
@@ -30,8 +29,7 @@ def command(
     with connect(settings) as client:
         kept = set_aside(settings.database, time.time_ns() // 1000) if anew and settings.database.exists() else None
         with opened(settings) as database:
-            keys, limit = Keys(settings.namespace), settings.max_envelope_bytes
-            entries = reread(client, database, keys, max_bytes=limit, progress=catch_up_lines(time.monotonic))
+            entries = reread(client, database, settings, progress=catch_up_lines(time.monotonic))
     if as_json:
         emit_json({"entries": entries, "kept": str(kept) if kept else None})
     else:

@@ -105,11 +105,11 @@ def _number(client: Client, settings: Settings, id_: str) -> int | None:
     """The number of the message in the projection; None, with a note, where the projection does not have it."""
     try:
         from claude_comm.store import queries
-        from claude_comm.store.catch_up import catch_up
+        from claude_comm.store.catch_up import caught_up
         from claude_comm.store.database import open_database
 
         with open_database(settings.database) as database:
-            catch_up(client, database, Keys(settings.namespace), max_bytes=settings.max_envelope_bytes)
+            caught_up(client, database, settings)
             return queries.message(database, id_).number
     except UnknownMessage:
         say("Note: sent; the projection does not have it yet.")  # another process is projecting

@@ -11,9 +11,10 @@ import typer
 from claude_comm.cli.options import AsJson
 from claude_comm.delivery.retention import tightest
 from claude_comm.names import Keys
-from claude_comm.ops import follow, projection_progress, server
+from claude_comm.ops import follow, server
 from claude_comm.ops import trim as ops
 from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.position_trust import believed_positions
 from claude_comm.settings import Settings
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say
@@ -59,7 +60,7 @@ def trimmed(settings: Settings, *, dry_run: bool) -> list[TrimmedStream]:
     with connect(settings) as client:
         servers = client.run_on_each(server.may_tell)
         keep = tightest([server.keeping(facts, settings.keep_s, settings.keep_entries) for facts in servers])
-        projections = client.run(projection_progress.awaited(keys, settings.projection_wait_s))
+        projections = client.run(believed_positions(settings).awaited(keys, settings.projection_wait_s))
         step = ops.would_trim if dry_run else ops.trim
         trims = [
             client.run(step(stream, projections, keep, now_ms=now_ms))

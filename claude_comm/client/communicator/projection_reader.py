@@ -11,7 +11,7 @@ from typing import Any
 
 from claude_comm.client.identity import Identity
 from claude_comm.store import queries, session_list
-from claude_comm.store.catch_up import catch_up
+from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.newest import Before
 from claude_comm.store.session_list import SessionDetail
@@ -65,5 +65,5 @@ class ProjectionReader:
     def _projection(self) -> Iterator[Database]:
         settings = self._identity.settings
         with open_database(settings.database, max_payload_bytes=settings.projection_payload_bytes) as database:
-            catch_up(self._client, database, self._identity.keys, max_bytes=settings.max_envelope_bytes)
+            caught_up(self._client, database, settings)
             yield database

@@ -8,21 +8,16 @@ is never older than a few seconds when a decision is made with it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 
-from claude_comm.client import keyholders
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.identity import Identity
 from claude_comm.effects import Operation
-from claude_comm.ops import keyring as ops
-from claude_comm.runtime import key_files
-from claude_comm.security.checking import Doubted, EntryVerifier
-from claude_comm.security.keyring import Keyring, KeyringRefused
+from claude_comm.runtime.trusted_keys import TrustedKeys
+from claude_comm.security.checking import Claim, Doubted
 from claude_comm.telemetry.logs import get_logger
 
-# How old the keyring may be that a decision rests on (seconds): a revocation takes effect within it.
-RENEW_S = 2.0
 # Different doubts that are said once each.
 _MOST_WARNINGS = 1_000
 
@@ -32,64 +27,28 @@ class Trust:
 
     def __init__(self, identity: Identity, streams: Sequence[str]) -> None:
         self._identity, self._streams = identity, streams
-        self._admin = keyholders.admin_public(identity.settings)
-        self._verifier = EntryVerifier(Keyring(namespace=identity.settings.namespace), key_files.verify)
-        self._renew_at, self._mark = 0.0, b""
-        self._said: set[tuple[str, str]] = set()
         self._log = get_logger(identity.settings.log_level, module=identity.module)
+        self._keys = TrustedKeys(identity.settings, self._log)
+        self._said: set[tuple[str, str]] = set()
 
     def doubted(self, deliveries: Sequence[Delivery]) -> Operation[list[tuple[Delivery, Doubted]]]:
         """Those that are not to be handled, and why; with `warn` there are none. Raises TransportError."""
-        if time.monotonic() >= self._renew_at:
-            yield from self._renew()
-        doubts = []
-        for batch in _batches(deliveries):
-            if not self._believed(batch):
-                doubts += [(delivery, doubt) for delivery in batch if (doubt := self._doubt(delivery))]
+        yield from self._keys.renew()
+        doubts: list[tuple[Delivery, Doubted]] = []
+        for stream, group in groupby(deliveries, key=lambda delivery: delivery.entry.stream):
+            of_stream = list(group)
+            claims = [_claim(delivery) for delivery in of_stream]
+            for place, doubt in self._keys.verifier.doubts(stream, claims).items():
+                if not (doubt.reason == "wrong signature" and self._of_topic(stream, claims[place])):
+                    doubts.append((of_stream[place], doubt))
         for delivery, doubt in doubts:
             self._say(delivery, doubt)
         return doubts if self._identity.settings.signing == "require" else []
 
-    def _believed(self, batch: Sequence[Delivery]) -> bool:
-        """Whether one look shows that all of a batch may be believed."""
-        first, last = batch[0], batch[-1]
-        source = first.envelope.source
-        seals = [delivery.entry.seal for delivery in batch if delivery.entry.seal is not None]
-        if not seals or any(delivery.envelope.source != source for delivery in batch):
-            return False
-        # Ids rise, so the moments of all lie between those of the first and the last.
-        begun_ms, ended_ms = (int(delivery.entry.id.partition("-")[0]) for delivery in (first, last))
-        bodies = [delivery.entry.body or b"" for delivery in batch]
-        return self._verifier.holds(seals[0].key, begun_ms) and self._verifier.believed(
-            first.entry.stream, bodies, seals, source, ended_ms
-        )
-
-    def _doubt(self, delivery: Delivery) -> Doubted | None:
+    def _of_topic(self, stream: str, claim: Claim) -> bool:
         """A message of a topic that failed waits, and comes back, in the inbox of the module that reads the topic."""
-        entry, source = delivery.entry, delivery.envelope.source
-        stored_ms = int(entry.id.partition("-")[0])
-        first = None
-        for stream in (entry.stream, *(other for other in self._streams if other != entry.stream)):
-            doubt = self._verifier.doubt(stream, entry.body or b"", entry.seal, source, stored_ms)
-            if doubt is None:
-                return None
-            first = first or doubt
-            if doubt.reason != "wrong signature" or entry.stream != self._streams[0]:
-                break
-        return first
-
-    def _renew(self) -> Operation[None]:
-        """Reads the keyring where it is another than before."""
-        keys, settings = self._identity.keys, self._identity.settings
-        mark = yield from ops.mark(keys)
-        if mark != self._mark or not mark:
-            stored = yield from ops.read(keys)
-            try:
-                self._verifier.replace(keyholders.newest(stored, settings, self._admin))
-            except KeyringRefused as refusal:
-                self._log.error("keyring.refused", why=str(refusal))
-        self._mark = mark
-        self._renew_at = time.monotonic() + RENEW_S
+        inbox, *topics = self._streams
+        return stream == inbox and any(self._keys.verifier.doubt(topic, *claim) is None for topic in topics)
 
     def _say(self, delivery: Delivery, doubt: Doubted) -> None:
         known = delivery.envelope.source, doubt.reason
@@ -100,14 +59,6 @@ class Trust:
         self._log.warning("message.doubted", source=source, id=delivery.envelope.id, key=key, why=doubt.sentence)
 
 
-def _batches(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """Those that one signature covers, as they stand together; each that has none by itself."""
-    start, signature = 0, None
-    for at, delivery in enumerate(deliveries):
-        own = delivery.entry.seal.signature if delivery.entry.seal is not None else None
-        if at > start and (own is None or own != signature):
-            yield deliveries[start:at]
-            start = at
-        signature = own
-    if start < len(deliveries):
-        yield deliveries[start:]
+def _claim(delivery: Delivery) -> Claim:
+    entry = delivery.entry
+    return Claim(entry.body or b"", entry.seal, delivery.envelope.source, int(entry.id.partition("-")[0]))

@@ -27,7 +27,7 @@ from claude_comm.registry.contracts import Contract
 from claude_comm.schema.evolution.adapter import Adapter
 from claude_comm.settings import Settings
 from claude_comm.store import shapes
-from claude_comm.store.catch_up import catch_up
+from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database
 from claude_comm.store.shape_marks import marks_of
 from claude_comm.transport.driver import Client
@@ -109,7 +109,7 @@ class _Assessment:
         return self._replay.evidence
 
     def _history(self) -> Mapping[tuple[str, str], Evidence]:
-        catch_up(self._client, self._database, self._keys, max_bytes=self._settings.max_envelope_bytes)
+        caught_up(self._client, self._database, self._settings)
         shapes.Folder(self._database, marks_of(self._client, self._keys)).all()
         began = time.perf_counter()
         flows = [

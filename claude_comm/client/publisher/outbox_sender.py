@@ -32,6 +32,7 @@ from claude_comm.ops import publish as publishing
 from claude_comm.ops.heartbeats import FORGET_MS
 from claude_comm.ops.projection_progress import Stored
 from claude_comm.ops.publish import Outcomes, without_room
+from claude_comm.runtime.position_trust import believed_positions
 from claude_comm.security import sealed
 from claude_comm.store.checkpoints import START, position
 from claude_comm.store.outbox import Kept, Outbox
@@ -58,6 +59,7 @@ class OutboxSender:
         self._identity, self._max_bytes, self._on_full = identity, max_bytes, on_full
         self._log = get_logger(identity.settings.log_level, module=identity.module)
         self._client = connect(identity.settings)
+        self._believed = believed_positions(identity.settings)
         self._lock = threading.Lock()
         self._in_flight: set[int] = set()
         # What an earlier process left is looked at before anything new is sent.
@@ -164,7 +166,7 @@ class OutboxSender:
         A review ends with the first page of which no projection has anything: it has even less of later ones. An audit
         looks at every page, because nobody reports what a server loses.
         """
-        reports = self._client.run(projection_progress.reported(self._identity.keys, since_ms=millis() - FORGET_MS))
+        reports = self._client.run(self._believed.reported(self._identity.keys, since_ms=millis() - FORGET_MS))
         audit = time.monotonic() >= self._audit_at
         if audit:
             self.outbox.not_after(micros())

@@ -10,13 +10,12 @@ import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
 from claude_comm.client import keyholders
-from claude_comm.client.consumer import trust as trusts
 from claude_comm.client.identity import millis
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
-from claude_comm.runtime import key_files
+from claude_comm.runtime import key_files, trusted_keys
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
 from tests.support.waiting import wait_until
@@ -142,7 +141,7 @@ def test_what_is_not_believed_is_buried_with_its_reason(
 def test_a_revocation_takes_effect_and_what_was_stored_before_stays_valid(
     signing: Settings, settings: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trusts, "RENEW_S", 0.0)
+    monkeypatch.setattr(trusted_keys, "RENEW_S", 0.0)
     with Publisher("a", settings=signing) as publisher, Consumer("b", settings=signing) as consumer:
         publisher.publish("b", "before")
         assert read_all(consumer) == ["before"]
