@@ -17,7 +17,13 @@ from claude_comm.cli.app import SECTIONS, CommandEntry, load
 from claude_comm.telemetry.metrics import METRICS, Metric
 
 FOLDER = Path(__file__).parent
-DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress", "claude_comm.progress.queries")
+DOORS = (
+    "claude_comm",
+    "claude_comm.schema",
+    "claude_comm.progress",
+    "claude_comm.progress.queries",
+    "claude_comm.testing",
+)
 
 CLI_HEAD = """# Command line
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,10 @@ from claude_comm.transport.driver import Client
 from tests.support.command_line import Ran
 from tests.support.homes import child_environ, new_home, remove_home
 from tests.support.order import longest_first
+
+# Where the package was installed before it had this plugin, nothing loads it by itself.
+if not any(point.value == "claude_comm.testing.plugin" for point in entry_points(group="pytest11")):
+    pytest_plugins = ["claude_comm.testing.plugin"]
 
 _numbers = itertools.count()
 # Machines are shared: how long an example takes says nothing about the code.

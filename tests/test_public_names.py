@@ -11,7 +11,13 @@ import pytest
 
 from tests.support.homes import REPOSITORY, child_environ
 
-DOORS = ("claude_comm", "claude_comm.schema", "claude_comm.progress", "claude_comm.progress.queries")
+DOORS = (
+    "claude_comm",
+    "claude_comm.schema",
+    "claude_comm.progress",
+    "claude_comm.progress.queries",
+    "claude_comm.testing",
+)
 
 
 def documented(door: str) -> set[str]:
