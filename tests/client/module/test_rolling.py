@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from claude_comm import Module, ModuleCommunicator, Publisher, Settings
+from claude_comm.client.publisher.negotiate import topic_readers
 from claude_comm.errors import AgreementBroken, ContractRefused, NegotiationRefused
 from claude_comm.names import Keys
 from claude_comm.ops import agreements, changes, registration, registry
@@ -183,7 +184,7 @@ def test_a_topic_is_agreed_on_with_every_module_that_reads_it(settings: Settings
 
         modules.append(module)
     with running(modules[0]), running(modules[1]), Publisher("src", settings=settings) as publisher:
-        wait_until(lambda: len(client.run(registry.names(keys))) == 2)
+        wait_until(lambda: set(client.run(topic_readers(keys, "topic:news"))) == {"left", "right"})
         agreement = publisher.negotiate("topic:news", wide, type="item")
         assert set(agreement.readers) == {"left", "right"}
         publisher.publish("topic:news", {"n": 4}, type="item")
