@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from claude_comm.schema.keywords import FURTHER_PROPERTIES, IN_PLACE_LISTS, REFERENCES, names
 from claude_comm.schema.verdict import Json
 
 MARK = "x-sensitive"
@@ -20,13 +21,10 @@ HIDDEN = "[sensitive]"
 _ITEM, _ANY_NAME = "[]", "*"
 # A schema of more is not walked through to its end.
 _MAX_DEPTH, _MAX_PLACES = 32, 1_000
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _Path: TypeAlias = tuple[str, ...]
 
-_HERE = ("allOf", "anyOf", "oneOf")
-_HERE_ALONE = ("not", "if", "then", "else")
-_ITEMS = ("items", "additionalItems", "unevaluatedItems", "contains")
-_ANY = ("additionalProperties", "unevaluatedProperties")
+_HERE_ALONE = names(lambda row: row.applies == "in place" and row.holds == "schema")
+_ITEMS = names(lambda row: row.about == "array" and row.applies == "members")
 
 
 class Marks(msgspec.Struct, frozen=True):
@@ -77,7 +75,7 @@ def _marked(root: Json, schema: Json, at: _Path, followed: frozenset[str]) -> It
     if schema.get(MARK) is True or len(at) > _MAX_DEPTH:
         yield at
         return
-    for keyword in _REFERENCES:
+    for keyword in REFERENCES:
         reference = schema.get(keyword)
         if not isinstance(reference, str):
             continue
@@ -95,7 +93,7 @@ def _marked(root: Json, schema: Json, at: _Path, followed: frozenset[str]) -> It
 
 def _below(schema: dict[str, Any], at: _Path) -> Iterator[tuple[Json, _Path]]:
     """The subschemas, each with the path that it is about."""
-    for keyword in _HERE:
+    for keyword in IN_PLACE_LISTS:
         yield from ((inner, at) for inner in _list(schema.get(keyword)))
     yield from ((schema[keyword], at) for keyword in _HERE_ALONE if keyword in schema)
     for keyword in _ITEMS:
@@ -105,7 +103,7 @@ def _below(schema: dict[str, Any], at: _Path) -> Iterator[tuple[Json, _Path]]:
         yield inner, (*at, name)
     yield from ((inner, at) for inner in _mapping(schema.get("dependentSchemas")).values())
     yield from ((inner, (*at, _ANY_NAME)) for inner in _mapping(schema.get("patternProperties")).values())
-    yield from ((schema[keyword], (*at, _ANY_NAME)) for keyword in _ANY if keyword in schema)
+    yield from ((schema[keyword], (*at, _ANY_NAME)) for keyword in FURTHER_PROPERTIES if keyword in schema)
 
 
 def _list(value: Json) -> list[Json]:

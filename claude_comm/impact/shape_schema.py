@@ -10,15 +10,8 @@ from typing import Any
 
 from claude_comm.impact.observed import UNKNOWN, PathFacts, TypeFacts
 from claude_comm.registry.contracts import Schema
+from claude_comm.schema.keywords import RANGES
 
-# Of these types, the words for the least and the most of what `low` and `high` bound.
-_BOUNDS = {
-    "integer": ("minimum", "maximum"),
-    "number": ("minimum", "maximum"),
-    "string": ("minLength", "maxLength"),
-    "array": ("minItems", "maxItems"),
-    "object": ("minProperties", "maxProperties"),
-}
 _SCALARS = ("boolean", "integer", "number", "string")
 
 
@@ -34,8 +27,8 @@ def _of_type(name: str, of: TypeFacts) -> dict[str, Any]:
     if name in _SCALARS and of.distinct:
         return {"enum": of.distinct}
     schema: dict[str, Any] = {"type": name}
-    if name in _BOUNDS and of.low is not None and of.high is not None:
-        schema |= dict(zip(_BOUNDS[name], (of.low, of.high), strict=True))
+    if name in RANGES and of.low is not None and of.high is not None:
+        schema |= dict(zip(RANGES[name], (of.low, of.high), strict=True))
     if name == "array":
         return schema | {"items": schema_of(of.items) if of.items is not None else False}
     if name == "object":

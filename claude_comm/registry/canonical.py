@@ -22,10 +22,10 @@ from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
 # What changes nothing for a program.
-_WORDS = frozenset(("$comment", "title", "description", "examples", "deprecated", "readOnly", "writeOnly"))
+_WORDS = keywords.ANNOTATIONS - keywords.CONTENT - {"format", "default", "contentSchema"}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # A schema with one of these may be referred to in other ways than by the place of a definition.
-_NAMED = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$recursiveAnchor"))
+_NAMED = keywords.NAMED - {"$ref"}
 _DIGEST_CHARACTERS = 16
 
 

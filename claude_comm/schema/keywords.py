@@ -150,6 +150,8 @@ def names(chosen: Callable[[Keyword], bool]) -> tuple[str, ...]:
 
 # Columns that more than one file asks for.
 REFERENCES = frozenset(names(lambda row: row.role == "reference"))
+IDENTIFIERS = frozenset(names(lambda row: row.role == "identifier" and row.name not in ("$schema", "$vocabulary")))
+ANNOTATIONS = frozenset(names(lambda row: row.role == "annotation"))
 DEFINITIONS = names(lambda row: row.role == "definitions")
 # Lists of alternatives; and of schemas of which one at least, or exactly one, is to hold.
 IN_PLACE_LISTS = names(lambda row: row.applies == "in place" and row.holds == "list")
@@ -165,6 +167,20 @@ LOWER_BOUNDS = names(lambda row: row.bound > 0)
 UPPER_BOUNDS = names(lambda row: row.bound < 0)
 # Keywords with regular expressions: as the value, or as the names of a map.
 PATTERNS = frozenset(("pattern", "patternProperties"))
+# What gives a schema a name, or refers to one by it.
+NAMED = IDENTIFIERS | REFERENCES
+# What the characters of a text encode; no validator here asserts it.
+CONTENT = frozenset(names(lambda row: row.name.startswith("content") and row.holds == "data"))
+# Of each type that is bounded, the bounds that belong to the range; and the four of a number as Python's libraries call
+# them, without the one for steps.
+RANGES = {
+    "integer": ("minimum", "maximum"),
+    "number": ("minimum", "maximum"),
+    "string": ("minLength", "maxLength"),
+    "array": ("minItems", "maxItems"),
+    "object": ("minProperties", "maxProperties"),
+}
+PYTHON_LIMITS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 # Each says nothing, or something else, without the others: they are compared, changed and kept as one.
 TOGETHER = (("if", "then", "else"), ("contains", "minContains", "maxContains"))
 

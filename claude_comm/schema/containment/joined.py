@@ -51,7 +51,6 @@ _CHOOSE = {**dict.fromkeys(keywords.LOWER_BOUNDS, max), **dict.fromkeys(keywords
 _NEIGHBOURS = (
     frozenset(("properties", "patternProperties", "additionalProperties")),
     frozenset(("items", "prefixItems")),
-    frozenset(("if", "then", "else")),
-    frozenset(("contains", "minContains", "maxContains")),
+    *map(frozenset, keywords.TOGETHER),
     keywords.UNEVALUATED,
 )

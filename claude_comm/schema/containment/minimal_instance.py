@@ -256,7 +256,8 @@ _LISTS = frozenset(("const", "enum", "type", "not"))
 _OPEN = frozenset(("patternProperties", "propertyNames", "dependentRequired"))
 # What is read here, or says nothing of the kind that is made. The rest has to be searched.
 _EVERY = frozenset(("type", "format", "not", *keywords.about(*keywords.KINDS))) - {
-    *("contains", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties"),
+    *keywords.TOGETHER[1],
+    *keywords.UNEVALUATED,
     *("dependentSchemas", "dependencies", "additionalItems"),
 }
 _CONSTRUCTIBLE = {**dict.fromkeys(keywords.TYPES, _EVERY), "string": _EVERY - {"pattern"}}

@@ -258,7 +258,7 @@ def _understood(kind: str) -> frozenset[str]:
 # What is understood of a kind; keywords about other kinds say nothing of it.
 _OWN = {
     "number": frozenset((*keywords.NUMBER_BOUNDS, "multipleOf")),
-    "string": frozenset(("minLength", "maxLength", "pattern")),
+    "string": frozenset(keywords.about("string")),
     "array": frozenset(("items", "prefixItems", "minItems", "maxItems", "uniqueItems")),
     "object": frozenset(
         (

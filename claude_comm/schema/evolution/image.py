@@ -44,7 +44,7 @@ MAX_CHAIN = 40
 MAX_VISITS = 2_000
 
 # Keywords that no rule here follows: without them the image is only wider.
-_LEFT_OUT = keywords.UNEVALUATED | keywords.IN_PLACE | {"contains", "minContains", "maxContains"}
+_LEFT_OUT = keywords.UNEVALUATED | keywords.IN_PLACE.union(keywords.TOGETHER[1])
 # Keywords that say something about a value of one kind, and that every step passes by or knows how to follow.
 _FOLLOWED = (
     *("type", "enum", "const"),

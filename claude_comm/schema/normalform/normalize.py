@@ -200,7 +200,7 @@ class _Scan:
 
 _NOTHING_SEEN = _Scan(True, DEFAULT)
 
-_MARKS = frozenset(("$id", "id", "$anchor", "$schema", "$dynamicAnchor", "contains", "$recursiveAnchor"))
+_MARKS = keywords.IDENTIFIERS | {"$schema", "contains"}
 
 
 def _marked(names: set[str], dialect: Dialect) -> bool:

@@ -31,9 +31,8 @@ from claude_comm.schema.verdict import Json
 Schema: TypeAlias = dict[str, Any]
 
 _BOUNDS = frozenset(keywords.NUMBER_BOUNDS)
-_CONTENT = frozenset(("contentEncoding", "contentMediaType"))
 ADDRESSES = keywords.REFERENCES | {"$id", "id"}
-_NOTABLE = _BOUNDS | _CONTENT | ADDRESSES | {"dependencies", "enum"}
+_NOTABLE = _BOUNDS | keywords.CONTENT | ADDRESSES | {"dependencies", "enum"}
 # What a long list is called in a rendered schema, and from how many members on it is one: a look-up takes as long as
 # about twenty comparisons.
 LISTED = "$enum"
@@ -157,7 +156,7 @@ def _with_points(schema: Schema) -> Schema:
 
 
 def _without_content(schema: Schema) -> Schema:
-    return {key: value for key, value in schema.items() if key not in _CONTENT or not isinstance(value, str)}
+    return {key: value for key, value in schema.items() if key not in keywords.CONTENT or not isinstance(value, str)}
 
 
 def _with_lists(schema: Schema) -> Schema:
@@ -186,7 +185,7 @@ def _is_long(keyword: str, value: Json) -> bool:
 _SHOWS: dict[str, Callable[[Schema], bool]] = {
     "addresses": lambda schema: any(_is_bad(key, schema[key]) for key in ADDRESSES & schema.keys()),
     "bounds": lambda schema: any(_is_long(key, schema[key]) for key in _BOUNDS & schema.keys()),
-    "content": lambda schema: not _CONTENT.isdisjoint(schema),
+    "content": lambda schema: not keywords.CONTENT.isdisjoint(schema),
     "dependencies": lambda schema: "dependencies" in schema,
     "lists": _is_long_list,
 }

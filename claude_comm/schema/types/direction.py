@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+from claude_comm.schema import keywords
 from claude_comm.schema.opaque import OPAQUE
 
 Schema: TypeAlias = dict[str, Any]
@@ -24,7 +25,11 @@ def of_64_bits(schema: Schema) -> Schema:
     return {**schema, **least, **most}
 
 
-_ENDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+# The lower bounds of a number, and the upper ones.
+_ENDS = (
+    keywords.names(lambda row: row.about == "number" and row.bound > 0),
+    keywords.names(lambda row: row.about == "number" and row.bound < 0),
+)
 
 
 def opaque(schema: Schema, name: str) -> Schema:

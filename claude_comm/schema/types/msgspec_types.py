@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema import keywords
 from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types import pydantic_texts
 from claude_comm.schema.types.classes import Member, closed_by, code_of, hashable, joined, members_of, nodes, tagged
@@ -296,7 +297,7 @@ def _metadata(walk: _TypeWalk, node: inspect.Metadata) -> Schema:
     return {**noted, "allOf": [*noted.get("allOf", ()), rules]} if rules else noted
 
 
-_NOTES = frozenset(("title", "description", "examples", "default", "deprecated", "readOnly", "writeOnly", "$comment"))
+_NOTES = keywords.ANNOTATIONS - keywords.CONTENT - {"format", "contentSchema"}
 
 _BYTES = inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType
 _TEXT_KEYS = (

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from claude_comm.schema.keywords import PYTHON_LIMITS
 from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.characters import RUST_SPACE, bracketed
 from claude_comm.schema.types.decimals import ANY, WHOLE, at_least, at_most
@@ -43,12 +44,11 @@ def any_of(*schemas: Schema) -> Schema:
     return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
 
 
-_LIMITS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-_BOUNDS = (*_LIMITS, "multiple_of")
+_BOUNDS = (*PYTHON_LIMITS, "multiple_of")
 
 
 def _bounds(node: Core) -> Schema:
-    said = {keyword: node[name] for name, keyword in _LIMITS.items() if node.get(name) is not None}
+    said = {keyword: node[name] for name, keyword in PYTHON_LIMITS.items() if node.get(name) is not None}
     return said if node.get("multiple_of") is None else {**said, "multipleOf": node["multiple_of"]}
 
 
@@ -93,7 +93,7 @@ def _int(node: Core, mode: Mode) -> Schema:
 def _int_texts(node: Core) -> list[Schema]:
     if not _bounded(node):
         return [pydantic_texts.read_int().schema()]
-    if node.get("multiple_of") is not None or not all(isinstance(node.get(name) or 0, int) for name in _LIMITS):
+    if node.get("multiple_of") is not None or not all(isinstance(node.get(name) or 0, int) for name in PYTHON_LIMITS):
         return [_left_open(pydantic_texts.read_int())]
     low = node["ge"] if node.get("ge") is not None else None if node.get("gt") is None else node["gt"] + 1
     high = node["le"] if node.get("le") is not None else None if node.get("lt") is None else node["lt"] - 1
@@ -305,7 +305,7 @@ _SECONDS: Schema = {"type": "number", "minimum": -86_399_999_913_600, "exclusive
 
 def _moment(node: Core, schema: Schema) -> Schema:
     """Moments are compared by code."""
-    held = [name for name in (*_LIMITS, "now_op") if node.get(name) is not None]
+    held = [name for name in (*PYTHON_LIMITS, "now_op") if node.get(name) is not None]
     return opaque(schema, f"the bound {held[0]} of a moment") if held else schema
 
 

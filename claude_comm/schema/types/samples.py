@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from claude_comm.schema import keywords
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex import parser
 from claude_comm.schema.regex.errors import LanguageError
@@ -168,7 +169,7 @@ def _joined(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     return joined
 
 
-_STRUCTURE = frozenset(("allOf", "anyOf", "oneOf", "$ref", "if", "then", "else", "$defs"))
+_STRUCTURE = (keywords.IN_PLACE | {"$ref", "$defs"}) - {"not", "dependentSchemas", "dependencies"}
 _KINDS: dict[str, Callable[[_Sampler, dict[str, Any], int], Json]] = {
     "null": lambda _sampler, _schema, _depth: None,
     "boolean": lambda sampler, _schema, _depth: bool(sampler.choose(2)),

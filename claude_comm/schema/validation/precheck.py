@@ -27,7 +27,7 @@ from claude_comm.schema.verdict import Json
 
 # Keywords after which a document is no longer one resource of one dialect, or is compiled along its references, or has
 # to be rendered first.
-_RENDERED = frozenset(("contentEncoding", "contentMediaType", "dependencies"))
+_RENDERED = keywords.CONTENT | {"dependencies"}
 _BEYOND = (
     frozenset(keywords.names(lambda row: row.role in ("identifier", "reference") or row.name in _RENDERED))
     | keywords.UNEVALUATED

@@ -36,8 +36,8 @@ _EXACT = 2**53
 # What decoded integers are between at any rate.
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
-_SAYS_NOTHING = frozenset(keywords.names(lambda row: row.role == "annotation")) | {"$defs", "definitions"}
-_NUMBERS = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
+_SAYS_NOTHING = keywords.ANNOTATIONS.union(keywords.DEFINITIONS)
+_NUMBERS = {keyword: limit for limit, keyword in keywords.PYTHON_LIMITS.items()}
 _OBJECT = frozenset(("type", "properties", "required", "additionalProperties"))
 _MAP = frozenset(("type", "additionalProperties", "minProperties", "maxProperties"))
 _ARRAY = frozenset(("type", "items", "minItems", "maxItems", "uniqueItems"))
