@@ -18,6 +18,7 @@ from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.command_line import Ran
+from tests.support.examples import examples, mark_by_chance
 from tests.support.homes import child_environ, new_home, remove_home
 from tests.support.order import longest_first
 
@@ -27,11 +28,12 @@ if not any(point.value == "claude_comm.testing.plugin" for point in entry_points
 
 _numbers = itertools.count()
 # Machines are shared: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.register_profile("no-deadline", deadline=None, max_examples=examples())
 hypothesis.settings.load_profile("no-deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_by_chance(items)
     longest_first(items)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from claude_comm.envelope import Envelope, Template, compose, decode, encode, pack
 from claude_comm.errors import ConfigurationError, DecodeError, EncodeError, EnvelopeError, InvalidName, TooLarge
+from tests.support.examples import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(),
@@ -143,7 +144,7 @@ def test_flipped_bytes_raise_nothing_but_envelope_errors() -> None:
             continue
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     source=st.sampled_from(["a", "x" * 64]),
     target=st.sampled_from(["b", "topic:news", "y" * 64]),

@@ -130,8 +130,9 @@ def inside() -> dict[str, dict[str, int]]:
             elif isinstance(node, ast.ImportFrom):
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
                 asked = inner if inner <= sources().keys() else {*inner, str(node.module)}
-            for what in asked & sources().keys() - {name}:
-                found[name].setdefault(what, getattr(node, "lineno", 0))
+            for what in asked:
+                if what in sources() and what != name:
+                    found[name].setdefault(what, getattr(node, "lineno", 0))
     return found
 
 

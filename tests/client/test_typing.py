@@ -43,6 +43,7 @@ CHECKERS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_right_handlers_pass_and_wrong_ones_are_errors(checker: str, tmp_path: Path) -> None:
     pytest.importorskip(checker)

@@ -91,6 +91,7 @@ def _events(database: Database) -> Counter[Any]:
     return Counter(found)
 
 
+@pytest.mark.long
 def test_the_demo_leaves_the_same_projection_on_three_masters_as_on_one_server(
     home: Path, tmp_path: Path, folder: Path, masters: Masters
 ) -> None:

@@ -22,6 +22,7 @@ from claude_comm.schema.evolution.adapter import Adapter, Default, apply
 from claude_comm.schema.validation.validator import compile_validator
 from claude_comm.store import retention, shapes
 from claude_comm.store.database import Database, open_database
+from tests.support.examples import examples
 from tests.support.facts import START_US, envelope, inbox, page, put
 
 OLD = contract("b", accepts={"message": {"type": "object"}})
@@ -40,7 +41,7 @@ SCHEMAS: list[Any] = [
 ]
 
 
-@example_settings(max_examples=60)
+@example_settings(max_examples=examples(60))
 @given(st.lists(VALUES, min_size=1, max_size=10), st.sampled_from(SCHEMAS), st.booleans())
 def test_of_a_clear_shape_every_message_is_accepted(values: list[Any], schema: Any, adapted: bool) -> None:
     adapter = Adapter((Default(name="s", value="a"),)) if adapted else None

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from claude_comm.schema.validation.validator import well_formed
+from tests.support.examples import ALL
 from tests.support.schemas.real.documents import corpus
 from tests.support.schemas.real.measure import POLICIES, Asked, asked, decided, pairs
 
@@ -17,7 +18,8 @@ BUDGET_MS = 2_000
 # The last step, whose length no budget knows, on a machine that does other things.
 SLACK_MS = 300
 # One in so many pairs, unless all the time in the world is given.
-EVERY = 1 if LONG else 9
+EVERY = 1 if LONG else 9 if ALL else 27
+pytestmark = pytest.mark.by_chance
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.containment.boundary_values import candidates, harvest
@@ -17,11 +19,13 @@ from claude_comm.schema.dialect import DEFAULT, Dialect
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.memoized import accepts
+from tests.support.examples import examples
 from tests.support.schemas import tricky
 from tests.support.schemas.pairs import mutated
 
 LONG = os.environ.get("COMM_LONG") == "1"
-COUNT = 20_000 if LONG else 600
+COUNT = 20_000 if LONG else examples(1_000)
+pytestmark = pytest.mark.by_chance
 SEED = int(os.environ.get("COMM_SEED", "40"))
 
 

@@ -14,6 +14,7 @@ from claude_comm.schema.cost.pattern_cost import searchable
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.regex import charset, parser
+from tests.support.examples import examples
 
 SEMVER = (
     r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
@@ -99,7 +100,7 @@ def patterns() -> st.SearchStrategy[str]:
 
 
 @given(patterns(), st.text("ab", max_size=7))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_no_search_takes_more_steps_than_were_counted(source: str, text: str) -> None:
     tree = parser.parse(source, reading="runtime")
     try:

@@ -19,6 +19,7 @@ from claude_comm.schema.evolution.diff import Difference, diff
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.verdict import Compatible, Incompatible, Undecided
+from tests.support.examples import examples
 from tests.support.schemas.schemas_at_random import SCHEMAS, VALUES
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -146,7 +147,7 @@ def test_what_is_no_schema_is_a_schema_error() -> None:
         diff({"type": "strnig"}, record(a=TEXT))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(SCHEMAS, SCHEMAS, st.lists(VALUES, min_size=8, max_size=12))
 def test_no_change_means_the_same_messages(old: Any, new: Any, messages: list[Any]) -> None:
     """Random schemas: one has no differences from itself; two without differences accept the same messages."""
@@ -160,7 +161,7 @@ def test_no_change_means_the_same_messages(old: Any, new: Any, messages: list[An
             assert jsonschema_rs.is_valid(left.schema, message) == jsonschema_rs.is_valid(right.schema, message)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(SCHEMAS, SCHEMAS, st.lists(VALUES, min_size=8, max_size=12))
 def test_every_safe_change_survives_attack(old: Any, new: Any, messages: list[Any]) -> None:
     """Random pairs: what is proved safe of one change holds for messages of its place."""

@@ -15,6 +15,7 @@ from claude_comm.schema.evolution.adapter import Adapter, Convert, Default, Drop
 from claude_comm.schema.evolution.image import image
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
+from tests.support.examples import examples
 from tests.support.schemas.schemas_at_random import LEAVES, NAMES, SCHEMAS, VALUES
 
 PLACES = st.lists(NAMES | st.none(), max_size=2).map(tuple)
@@ -28,7 +29,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     SCHEMAS, SCHEMAS, st.lists(STEPS, min_size=1, max_size=2), st.lists(VALUES, min_size=15, max_size=30), st.booleans()
 )
@@ -47,7 +48,7 @@ def test_every_adapted_message_is_in_the_image(
             assert after.is_valid(apply(adapter, message)), (document.schema, out, message)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(STEPS, max_size=3), VALUES)
 def test_apply_is_pure_and_total(steps: list[Step], message: Any) -> None:
     """No step raises on any message, the argument is left alone, and an adapter is the same after JSON."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.evolution.infer import infer
+from tests.support.examples import examples
 
 LEAVES = (
     st.none()
@@ -31,7 +32,7 @@ def without_dialect(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "$schema"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=30))
 def test_every_sample_is_an_instance(samples: list[Any]) -> None:
     """Whatever the samples, each validates against what they gave, formats asserted, in two validators."""
@@ -43,7 +44,7 @@ def test_every_sample_is_an_instance(samples: list[Any]) -> None:
         assert python.is_valid(sample), schema
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.dictionaries(st.text("xyz", min_size=1, max_size=8), LEAVES, max_size=12), min_size=3, max_size=40))
 def test_every_dictionary_is_an_instance(samples: list[Any]) -> None:
     """Objects whose keys are data stay instances when they are read as a map."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from claude_comm.schema.regex import derivatives, expression
 from claude_comm.schema.regex.errors import TooHard
+from tests.support.examples import examples
 
 A, B = (expression.chars(((ord(char), ord(char)),)) for char in "ab")
 STRINGS = ["".join(chars) for n in range(5) for chars in itertools.product("ab", repeat=n)]
@@ -58,7 +59,7 @@ PAIRS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(PAIRS)
 def test_derivatives_spell_out_the_language(pair: Pair) -> None:
     """A term matches a word exactly when what is left after each of its letters matches nothing more."""

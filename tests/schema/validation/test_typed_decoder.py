@@ -18,6 +18,7 @@ from claude_comm.json_form import json_form, typed_form
 from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.typed_decoder import typed_decoder
 from claude_comm.schema.validation.validator import compile_validator
+from tests.support.examples import examples
 
 _NAMES = st.sampled_from(["a", "b", "c d"])
 _BOUNDS = st.sampled_from([-2, -0.5, 0, 1, 1.0, 2.5, 3, 2**53, 2**63, 2**64])
@@ -79,7 +80,7 @@ _SCHEMAS = st.recursive(_SCALARS, _composed, max_leaves=6)
 _RUNS = {"typed": 0, "decoded": 0}
 
 
-@settings(max_examples=700)
+@settings(max_examples=examples(700))
 @given(_SCHEMAS, _SCALARS, st.lists(_VALUES, min_size=1, max_size=12))
 def test_what_is_decoded_is_allowed(schema: Any, definition: Any, messages: list[Any]) -> None:
     whole = {**schema, "$defs": {"d": definition}}
@@ -97,8 +98,8 @@ def test_what_is_decoded_is_allowed(schema: Any, definition: Any, messages: list
 
 
 def test_the_schemas_above_were_decoded_in_earnest() -> None:
-    assert _RUNS["typed"] > 50
-    assert _RUNS["decoded"] > 50
+    assert _RUNS["typed"] > examples(700) // 14
+    assert _RUNS["decoded"] > examples(700) // 14
 
 
 LINE = {"type": "object", "properties": {"article": {"type": "string"}}, "required": ["article"]}
