@@ -10,6 +10,9 @@ drivers (blocking, asyncio) perform them, so each operation is written once.
 | `Script` | the reply of the Lua script, which the server runs as one atomic step |
 | `Scripts` | a list of their replies in order; an error reply is a `TransportError` in its place |
 | `Append` | a list of entry ids in order, as bytes; an error reply is a `TransportError` in its place |
+| `Sign` | the values as they are to be stored, each with its seal; None where this client signs nothing |
+| `SealEnvelope` | the envelope with its seal; as it was where this client signs nothing |
+| `Believe` | for each value what of it may be believed; None for one that may not |
 | `Pause` | None, when the time is over: waiting and trying again are operations too, written once |
 """
 
@@ -93,7 +96,30 @@ class Pause(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Effect: TypeAlias = Command | Batch | Script | Scripts | Append | Pause
+class Sign(msgspec.Struct, frozen=True):
+    """Values of these fields of a hash, to be stored together."""
+
+    key: str
+    values: tuple[tuple[str, bytes], ...]
+
+
+class SealEnvelope(msgspec.Struct, frozen=True):
+    """An envelope for a stream."""
+
+    stream: str
+    body: bytes
+
+
+class Believe(msgspec.Struct, frozen=True):
+    """What was read under these fields of a hash (None: nothing), and who may have written it, beside the services."""
+
+    key: str
+    values: tuple[tuple[str, bytes | None], ...]
+    holders: tuple[str, ...] = ()
+
+
+Vouching: TypeAlias = Sign | SealEnvelope | Believe
+Effect: TypeAlias = Command | Batch | Script | Scripts | Append | Pause | Vouching
 T = TypeVar("T")
 # Replies are `Any` here, at the door: an operation turns each into a Struct on the line after it arrives.
 Operation: TypeAlias = Generator[Effect, Any, T]

@@ -19,6 +19,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:contracts` | hash, digest to contract | until its module is forgotten |
 | `ns:{registry}:instances` | sorted set, `module/instance` by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:dropped` | hash, module to how many buried messages were dropped for newer ones | until forgotten |
+| `ns:{registry}:beats:NAME` | hash, its instances to their signed heartbeats, where it signs | a day (TTL) |
 | `ns:{registry}:awaited` | sorted set, `module/AWAITED` by when it waited last (ms) | pruned after a day |
 | `ns:{registry}:running:NAME` | hash, its instances to the release that each runs | pruned with its heartbeats |
 | `ns:{registry}:changes` | stream of what changed in the registry | the last thousand or so |
@@ -118,6 +119,11 @@ def tag(key: str) -> str:
     return key.partition("{")[2].partition("}")[0] or key
 
 
+def beats_beside(heartbeats: str, name: str) -> str:
+    """Where the heartbeats of that name are signed that stand in this sorted set."""
+    return f"{heartbeats.rpartition(':')[0]}:beats:{name}"
+
+
 class Keys(msgspec.Struct, frozen=True):
     """The keys of one namespace."""
 
@@ -208,6 +214,10 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def instances(self) -> str:
         return f"{self.namespace}:{{registry}}:instances"
+
+    def beats(self, name: str) -> str:
+        """The signed heartbeats of a module's or a worker's instances."""
+        return beats_beside(self.instances, name)
 
     @property
     def dropped(self) -> str:

@@ -291,9 +291,10 @@ class Janitor:
 def run(settings: Settings, report: Report = unheard) -> int:
     """Works until it is told to stop; the exit code."""
     log = get_logger(settings.log_level, worker=JANITOR_WORKER)
-    instance = identify(JANITOR_WORKER, settings).instance
+    identity = identify(JANITOR_WORKER, settings)
+    instance = identity.instance
     stop = threading.Event()
-    with stopped_by_signals(stop), connect(settings) as client:
+    with stopped_by_signals(stop), connect(settings, identity.signer) as client:
         log.info("worker.started", instance=instance, pid=os.getpid())
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{JANITOR_WORKER}/{instance}", log)
         with beating(heartbeat, log):

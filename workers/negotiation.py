@@ -40,9 +40,10 @@ def run(settings: Settings, report: Report = unheard) -> int:
 def _work(settings: Settings, report: Report) -> None:
     log = get_logger(settings.log_level, worker=NEGOTIATION_WORKER)
     forward_logging("rq.worker", log)
-    instance = identify(NEGOTIATION_WORKER, settings).instance
+    identity = identify(NEGOTIATION_WORKER, settings)
+    instance = identity.instance
     url = settings.control_url or data_url(settings)
-    with connect(settings) as client:
+    with connect(settings, identity.signer) as client:
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{NEGOTIATION_WORKER}/{instance}", log)
         log.info("worker.started", instance=instance, pid=os.getpid())
         try:
@@ -60,7 +61,7 @@ def _decider(settings: Settings) -> Decide:
 
     def decide_question(question: Question) -> Agreement:
         if not opened:
-            opened.append(connect(settings))
+            opened.append(connect(settings, identify(NEGOTIATION_WORKER, settings).signer))
         return decide(opened[0], Keys(settings.namespace), question, decided_by="worker")
 
     return decide_question

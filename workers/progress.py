@@ -186,10 +186,11 @@ class Follower:
 def run(settings: Settings, report: Report = unheard) -> int:
     """Works until it is told to stop; the exit code. Raises StoreError when the database cannot be used at all."""
     log = get_logger(settings.log_level, worker=PROGRESS_WORKER)
-    instance = identify(PROGRESS_WORKER, settings).instance
+    identity = identify(PROGRESS_WORKER, settings)
+    instance = identity.instance
     stop = threading.Event()
     _collect_garbage_seldom()
-    with stopped_by_signals(stop), connect(settings) as client:
+    with stopped_by_signals(stop), connect(settings, identity.signer) as client:
         log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{PROGRESS_WORKER}/{instance}", log)
         with beating(heartbeat, log):

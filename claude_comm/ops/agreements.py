@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from claude_comm.effects import Batch, Command, Operation, Script
+from claude_comm.effects import Batch, Believe, Command, Operation, Script, Sign
 from claude_comm.errors import TransportError
 from claude_comm.names import Keys
 from claude_comm.negotiation import agreement as agreements
@@ -20,6 +20,7 @@ from claude_comm.negotiation.pairs import Pair, Turn, name_of, turn_of
 from claude_comm.ops import changes, door
 from claude_comm.registry import changes as announced
 from claude_comm.registry.changes import Change
+from claude_comm.security import signed_fields
 
 # Entries a scan asks the server for at a time.
 _PAGE = 200
@@ -36,7 +37,8 @@ class Everything(msgspec.Struct, frozen=True):
 
 def find(keys: Keys, id_: str) -> Operation[Agreement | None]:
     """None also for one that cannot be read, or that answers another question: it is decided anew."""
-    return _checked(id_, (yield Command(("HGET", keys.agreements, id_), on="control")))
+    text = yield Command(("HGET", keys.agreements, id_), on="control")
+    return (yield from _believed(keys, id_, text))
 
 
 def known(keys: Keys, question: Question) -> Operation[tuple[Agreement | None, Pair | None]]:
@@ -52,7 +54,7 @@ def known(keys: Keys, question: Question) -> Operation[tuple[Agreement | None, P
     )
     if isinstance(text, TransportError):
         raise text
-    return _checked(id_, text), pairs_.decode(pair if isinstance(pair, bytes) else None)
+    return (yield from _believed(keys, id_, text)), pairs_.decode(pair if isinstance(pair, bytes) else None)
 
 
 def store(
@@ -88,7 +90,7 @@ def store(
             producer=agreement.producer, consumer=agreement.consumer, type=agreement.type
         )
         limits = (changes.MAX_CHANGES, changes.MAX_HISTORY, announced.encode(change))
-        body = agreements.encode(agreement) if is_new else b""
+        body = (yield from _signed(keys, agreement)) if is_new else b""
         after = pair.with_round(turn, is_binding=as_round == "binding") if as_round else pair.with_turn(turn)
         words = (agreement.id, body, name, text or b"", pairs_.encode(after), *limits)
         if (yield Script("agree", touched, words, on="control")):
@@ -126,23 +128,41 @@ def everything(keys: Keys) -> Operation[Everything]:
         cursor, flat = yield Command(("HSCAN", keys.agreements, cursor, "COUNT", _PAGE), on="control")
         for id_, text in zip(flat[::2], flat[1::2], strict=True):
             try:
-                agreement = agreements.decode(text)
-                readable[agreement.id] = agreement
+                agreement = agreements.decode(signed_fields.plain(text))
             except UnreadableAgreement as error:
                 unreadable[door.name(id_)] = str(error)
+                continue
+            if (yield from _vouched(keys, agreement, text)):
+                readable[agreement.id] = agreement
+            else:
+                unreadable[agreement.id] = "neither of its modules, nor a service, signed it"
         if cursor == b"0":
             newest_first = sorted(readable.values(), key=lambda agreement: (-agreement.decided_us, agreement.id))
             return Everything(newest_first, unreadable)
 
 
-def _checked(id_: str, text: bytes | None) -> Agreement | None:
+def _believed(keys: Keys, id_: str, text: bytes | None) -> Operation[Agreement | None]:
     if text is None:
         return None
     try:
-        agreement = agreements.decode(text)
+        agreement = agreements.decode(signed_fields.plain(text))
     except UnreadableAgreement:
         return None
-    return agreement if agreements.answers(agreement, id_) else None
+    if not agreements.answers(agreement, id_):
+        return None
+    return agreement if (yield from _vouched(keys, agreement, text)) else None
+
+
+def _vouched(keys: Keys, agreement: Agreement, text: bytes) -> Operation[bool]:
+    """Whether one of the two modules signed it, or a service; anybody may have where nobody demands a signature."""
+    (believed,) = yield Believe(keys.agreements, ((agreement.id, text),), (agreement.producer, agreement.consumer))
+    return believed is not None
+
+
+def _signed(keys: Keys, agreement: Agreement) -> Operation[bytes]:
+    body = agreements.encode(agreement)
+    signed = yield Sign(keys.agreements, ((agreement.id, body),))
+    return signed[0] if signed else body
 
 
 def is_current(pair: Pair | None, agreement: Agreement) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.effects import Argument, Batch, Command, Operation, Script
+from claude_comm.effects import Argument, Batch, Command, Operation, Script, SealEnvelope
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import news
@@ -100,7 +100,10 @@ def announce(keys: Keys, streams: Sequence[str]) -> Operation[None]:
 
 
 def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
-    """Writes an event of this module, also onto a full server: that an instance starts or stops is no load."""
+    """Writes an event of this module, also onto a full server: that an instance starts or stops is no load. One that is
+    not sealed yet is sealed with the key of the client that runs this."""
+    if event[:1] != sealed.MARK:
+        event = yield SealEnvelope(keys.events(module), event)
     yield from announce(keys, [keys.events(module)])
     yield from force(Command(("XADD", keys.events(module), "*", *sealed.fields(event))))
 

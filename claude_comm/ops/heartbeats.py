@@ -1,15 +1,16 @@
 """Heartbeats: which instances of modules and workers live.
 
 Law: on the control server. An instance is up while its last heartbeat is younger than `ALIVE_MS`, late until `GONE_MS`,
-and gone after that; times are milliseconds since the epoch, handed in.
+and gone after that; times are milliseconds since the epoch, handed in. Anybody may write into the sorted sets: where
+signatures are demanded, a heartbeat counts only with its proof beside it, signed by whose it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from claude_comm.effects import Command, Operation
-from claude_comm.names import Keys
+from claude_comm.effects import Believe, Command, Operation, Sign
+from claude_comm.names import Keys, beats_beside
 from claude_comm.ops import door
 from claude_comm.ops.when_full import force_all
 
@@ -24,7 +25,11 @@ FORGET_MS = 24 * 3600 * 1000
 
 def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:
     """A heartbeat of `module/instance` in `keys.instances`, or of `worker/instance` in `keys.workers`."""
+    proofs, field = _proof(key, member)
+    signed = yield Sign(proofs, ((field, str(now_ms).encode()),))
+    proving = [("HSET", proofs, field, *signed), ("PEXPIRE", proofs, FORGET_MS)] if signed else []
     yield from force_all(
+        *(Command(words, on="control") for words in proving),
         Command(("ZADD", key, now_ms, member), on="control"),
         Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - FORGET_MS), on="control"),
     )
@@ -32,6 +37,15 @@ def beat(key: str, member: str, *, now_ms: int) -> Operation[None]:
 
 def stop_beating(key: str, member: str) -> Operation[None]:
     yield Command(("ZREM", key, member), on="control")
+    proofs, field = _proof(key, member)
+    if (yield Sign(proofs, ((field, b""),))):
+        yield Command(("HDEL", proofs, field), on="control")
+
+
+def forget_proof(keys: Keys, module: str, instance: str) -> Operation[None]:
+    """What an instance that died has left of its heartbeats."""
+    proofs, field = _proof(keys.instances, f"{module}/{instance}")
+    yield Command(("HDEL", proofs, field), on="control")
 
 
 def waits(module: str, awaited: str) -> str:
@@ -67,4 +81,25 @@ def living(key: str, members: Sequence[str], *, now_ms: int) -> Operation[set[st
 
 def _alive(key: str, name: str, now_ms: int) -> Operation[list[str]]:
     members = yield Command(("ZRANGEBYSCORE", key, now_ms - ALIVE_MS, "+inf"), on="control")
-    return [member for member in map(door.name, members) if member.partition("/")[0] == name]
+    said = [member for member in map(door.name, members) if member.partition("/")[0] == name]
+    if not said:
+        return []
+    fields = [_proof(key, member)[1] for member in said]
+    proofs = beats_beside(key, name)
+    stored = yield Command(("HMGET", proofs, *fields), on="control")
+    # Where nobody demands a proof, none is as good as any.
+    believed = yield Believe(
+        proofs, tuple((field, proof or b"") for field, proof in zip(fields, stored, strict=True)), (name,)
+    )
+    since_ms = now_ms - ALIVE_MS
+    return [
+        member
+        for member, proof in zip(said, believed, strict=True)
+        if proof is not None and (not proof or (door.number(proof) or 0) >= since_ms)
+    ]
+
+
+def _proof(key: str, member: str) -> tuple[str, str]:
+    """Where the proof of a member of that sorted set stands: the hash, and the field."""
+    name, _, instance = member.partition("/")
+    return beats_beside(key, name), f"{key.rpartition(':')[2]}/{instance}"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from claude_comm.effects import Command, Operation, Script
+from claude_comm.effects import Command, Operation, Script, Sign
 from claude_comm.errors import (
     ClaudeCommError,
     ConfigurationError,
@@ -30,6 +30,7 @@ from claude_comm.registry.contracts import NEWER, Contract, UnreadableContract
 from claude_comm.registry.policies import Break
 from claude_comm.registry.releases import ModuleRecord, Release, Running, release_of
 from claude_comm.registry.versions import precedence
+from claude_comm.security import sealed
 
 # Registrations of one module that may come in between.
 _ATTEMPTS = 50
@@ -170,6 +171,7 @@ def leave(keys: Keys, module: str, instance: str, *, now_us: int) -> Operation[N
     texts = yield Command(("HGETALL", keys.running(module)), on="control")
     running = releases.decode_running({door.name(name): text for name, text in door.fields(texts).items()})
     yield Command(("HDEL", keys.running(module), instance), on="control")
+    yield from heartbeats.forget_proof(keys, module, instance)
     if instance in running:
         ran = running[instance]
         change = Change(kind="left", module=module, version=ran.version, digest=ran.digest, at_us=now_us, by=instance)
@@ -185,7 +187,8 @@ def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
     if digests:
         yield Command(("HDEL", keys.contracts, *digests), on="control")
     yield from _unlink_pairs(keys, module, {topic for release in read.record.releases for topic in release.topics})
-    yield Command(("UNLINK", keys.running(module), keys.history(module), keys.edges(module)), on="control")
+    registered = (keys.running(module), keys.beats(module), keys.history(module), keys.edges(module))
+    yield Command(("UNLINK", *registered), on="control")
     if removed:
         text = announced.encode(Change(kind="forgotten", module=module, at_us=now_us))
         yield Command(("XADD", keys.changes, "MAXLEN", "~", changes.MAX_CHANGES, "*", "c", text), on="control")
@@ -264,7 +267,11 @@ def _swap(
     """Sets the record in the place of the one that was read; whether that still stood there."""
     module = record.module
     of_registry = (keys.modules, keys.contracts, keys.running(module), keys.limits, keys.changes, keys.history(module))
-    text = read.text if record == read.record else releases.encode(record)
+    text = read.text
+    if record != read.record or read.text[:1] != sealed.MARK:
+        signed = yield Sign(keys.modules, ((module, releases.encode(record)),))
+        if signed or record != read.record:
+            text = signed[0] if signed else releases.encode(record)
     done = yield Script(
         "register",
         of_registry,
@@ -279,8 +286,10 @@ def _swap(
 def _read(keys: Keys, module: str) -> Operation[_Read]:
     """What is no record of any release of this program counts as none."""
     text: bytes | None = yield Command(("HGET", keys.modules, module), on="control")
+    believed = yield from registry.believed_record(keys, module, text)
     try:
-        return _Read(text or b"", releases.decode(module, text) if text else ModuleRecord(module=module, releases=[]))
+        record = releases.decode(module, believed) if believed else ModuleRecord(module=module, releases=[])
+        return _Read(text or b"", record)
     except UnreadableContract as error:
         if error.why == NEWER:
             raise

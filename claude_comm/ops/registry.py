@@ -8,11 +8,11 @@ late until `GONE_MS`, and gone after that; times are milliseconds since the epoc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import msgspec
 
-from claude_comm.effects import Batch, Command, Operation
+from claude_comm.effects import Batch, Believe, Command, Operation
 from claude_comm.errors import TransportError, UnknownModule
 from claude_comm.names import Keys, is_name
 from claude_comm.ops import door
@@ -71,7 +71,14 @@ class Directory(msgspec.Struct, frozen=True):
 def record(keys: Keys, module: str) -> Operation[ModuleRecord | None]:
     """The record of a module. Raises UnreadableContract."""
     text: bytes | None = yield Command(("HGET", keys.modules, module), on="control")
-    return None if text is None else releases.decode(module, text)
+    believed = yield from believed_record(keys, module, text)
+    return None if believed is None else releases.decode(module, believed)
+
+
+def believed_record(keys: Keys, module: str, text: bytes | None) -> Operation[bytes | None]:
+    """What of the text of a record may be believed: the module itself signs it, or a service."""
+    (believed,) = yield Believe(keys.modules, ((module, text),), (module,))
+    return cast("bytes | None", believed)
 
 
 def standing(keys: Keys, module: str, *, now_ms: int) -> Operation[Standing | None]:
@@ -85,6 +92,7 @@ def standing(keys: Keys, module: str, *, now_ms: int) -> Operation[Standing | No
     )
     if isinstance(text, TransportError):
         raise text
+    text = yield from believed_record(keys, module, text)
     if text is None:
         return None
     said = decode_running({door.name(name): value for name, value in door.fields(running).items()})
@@ -174,7 +182,10 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
     for member, beat_ms in door.scored(scores):
         module, _, instance = member.partition("/")
         beats.setdefault(module, {})[instance] = beat_ms
-    by_name = sorted((door.name(name), text) for name, text in door.fields(texts).items())
+    by_name = []
+    for name, text in sorted((door.name(name), text) for name, text in door.fields(texts).items()):
+        if (believed := (yield from believed_record(keys, name, text))) is not None:
+            by_name.append((name, believed))
     running = yield from _running(keys, [name for name, _ in by_name if is_name(name)])
     directory = Directory([], [])
     for name, text in by_name:

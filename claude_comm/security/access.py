@@ -94,7 +94,7 @@ ANYBODY = Partners()
 def rules(keys: Keys, role: Role, name: str = "", partners: Partners = ANYBODY) -> list[Rule]:
     """What is allowed, beyond connecting; `name` is the module's."""
     if role == "module":
-        return [*_module(keys, name, partners), *_registry(keys)]
+        return [*_module(keys, name, partners), *_registry(keys), _proofs(keys, name)]
     return list(_WORKERS[role](keys))
 
 
@@ -144,6 +144,7 @@ def _registry(keys: Keys) -> list[Rule]:
         keys.projections,
         keys.workers,
         keys.dropped,
+        keys.beats("*"),
         _positions(keys, "stored"),
         _positions(keys, "settled"),
     ]
@@ -159,7 +160,7 @@ def _positions(keys: Keys, kind: str) -> str:
 
 
 def _negotiation(keys: Keys) -> list[Rule]:
-    return [*_registry(keys), _heartbeat(keys), Rule(_RQ, _RQ_KEYS)]
+    return [*_registry(keys), *_heartbeat(keys, NEGOTIATION_WORKER), Rule(_RQ, _RQ_KEYS)]
 
 
 def _progress(keys: Keys) -> list[Rule]:
@@ -171,7 +172,7 @@ def _progress(keys: Keys) -> list[Rule]:
         Rule((*_READ_STREAM, "zcard", "zrange"), streams),
         Rule((*_READ_HASH, *_WRITE_HASH), [*positions, f"~{keys.projections}"]),
         *_registry(keys),
-        _heartbeat(keys),
+        *_heartbeat(keys, PROGRESS_WORKER),
     ]
 
 
@@ -182,6 +183,7 @@ def _janitor(keys: Keys) -> list[Rule]:
         Rule((*_OWN, "xtrim", "xgroup|destroy", "hdel"), everything),
         Rule((*_READ_HASH, *_WRITE_HASH), [f"~{keys.dropped}", f"~{keys.projections}", f"~{keys.workers}"]),
         *_registry(keys),
+        _proofs(keys, "*"),
         Rule(_RQ, _RQ_KEYS),
     ]
 
@@ -195,8 +197,13 @@ def _operator(keys: Keys) -> list[Rule]:
     ]
 
 
-def _heartbeat(keys: Keys) -> Rule:
-    return Rule(("zadd", "zremrangebyscore", "zrem", "zrangebyscore"), [f"~{keys.workers}"])
+def _heartbeat(keys: Keys, worker: str) -> list[Rule]:
+    return [Rule(("zadd", "zremrangebyscore", "zrem", "zrangebyscore"), [f"~{keys.workers}"]), _proofs(keys, worker)]
+
+
+def _proofs(keys: Keys, name: str) -> Rule:
+    """A module's own signed heartbeats: nobody else may write there."""
+    return Rule(("hset", "hdel", "pexpire", "unlink"), [f"~{keys.beats(name)}"])
 
 
 _STREAMS = (("m", "inbox"), ("m", "events"), ("t", "topic"), ("m", "later"), ("m", "dead"))

@@ -6,7 +6,7 @@ A value is stored as a sealed envelope is (`security.sealed`), its seal before i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from claude_comm.security import sealed
 from claude_comm.security.signing import Signer
@@ -17,7 +17,7 @@ def leaf(field: bytes, value: bytes) -> bytes:
     return len(field).to_bytes(4, "big") + field + value
 
 
-def seal(signer: Signer, key: str, values: Sequence[tuple[str, str | bytes]]) -> list[bytes]:
+def seal(signer: Signer, key: str, values: Iterable[tuple[str, str | bytes]]) -> list[bytes]:
     """The values of these fields of one hash as they are stored; written together, they share a signature."""
     pairs = [(field.encode(), value.encode() if isinstance(value, str) else value) for field, value in values]
     seals = signer.seal(key, [leaf(field, value) for field, value in pairs])

@@ -11,6 +11,7 @@ from claude_comm.effects import (
     REPLY_WITHIN_MS,
     Append,
     Batch,
+    Believe,
     Command,
     Effect,
     Operation,
@@ -19,8 +20,11 @@ from claude_comm.effects import (
     Reach,
     Script,
     Scripts,
+    SealEnvelope,
+    Sign,
 )
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.runtime.notary import Notary, performed
 from claude_comm.transport import scripts
 from claude_comm.transport.async_pool import AsyncConnectionPool, AsyncPendingReplies, Landed
 
@@ -74,8 +78,8 @@ class AsyncTransport(Protocol):
 class AsyncClient:
     """The server that carries the messages and the one that holds the registry; often the same."""
 
-    def __init__(self, data: AsyncTransport, control: AsyncTransport) -> None:
-        self.data, self.control = data, control
+    def __init__(self, data: AsyncTransport, control: AsyncTransport, notary: Notary | None = None) -> None:
+        self.data, self.control, self._notary = data, control, notary
 
     async def run(self, operation: Operation[T]) -> T:
         """The operation's result. An error reply is raised inside the operation, at the effect that met it.
@@ -129,6 +133,8 @@ class AsyncClient:
             return await self.data.append(effect.posts, effect.within_ms)
         if isinstance(effect, Pause):
             return await asyncio.sleep(effect.seconds)
+        if isinstance(effect, Sign | SealEnvelope | Believe):
+            return await self.run(performed(effect, self._notary))
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return await self._evaluate(server, effect)

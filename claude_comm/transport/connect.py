@@ -9,6 +9,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from claude_comm.runtime import private_server
+from claude_comm.runtime.notary import notary_of
+from claude_comm.security.signing import Signer
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.transport.driver import Client, Transport
 from claude_comm.transport.pool import ConnectionPool
@@ -21,11 +23,12 @@ def data_url(settings: Settings) -> str:
     return "unix://" + quote(str(private_server.ensure(settings.home)))
 
 
-def connect(settings: Settings) -> Client:
-    """A blocking client. Nothing is sent yet, but the private server runs."""
+def connect(settings: Settings, signer: Signer | None = None) -> Client:
+    """A blocking client, which signs with that key. Nothing is sent yet, but the private server runs."""
     url = data_url(settings)
     data = _cluster(url) if on_cluster(url) else ConnectionPool(url)
-    return Client(data, ConnectionPool(settings.control_url) if settings.control_url else data)
+    control = ConnectionPool(settings.control_url) if settings.control_url else data
+    return Client(data, control, notary_of(settings, signer))
 
 
 def _cluster(url: str) -> Transport:

@@ -12,6 +12,7 @@ from claude_comm.effects import (
     REPLY_WITHIN_MS,
     Append,
     Batch,
+    Believe,
     Command,
     Effect,
     Operation,
@@ -20,8 +21,11 @@ from claude_comm.effects import (
     Reach,
     Script,
     Scripts,
+    SealEnvelope,
+    Sign,
 )
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
+from claude_comm.runtime.notary import Notary, performed
 from claude_comm.transport import scripts
 from claude_comm.transport.pool import ConnectionPool, PendingReplies
 
@@ -73,8 +77,8 @@ class Transport(Protocol):
 class Client:
     """The server that carries the messages and the one that holds the registry; often the same."""
 
-    def __init__(self, data: Transport, control: Transport) -> None:
-        self.data, self.control = data, control
+    def __init__(self, data: Transport, control: Transport, notary: Notary | None = None) -> None:
+        self.data, self.control, self._notary = data, control, notary
 
     def run(self, operation: Operation[T]) -> T:
         """The operation's result. An error reply is raised inside the operation, at the effect that met it.
@@ -128,6 +132,8 @@ class Client:
             return self.data.append(effect.posts, effect.within_ms)
         if isinstance(effect, Pause):
             return time.sleep(effect.seconds)
+        if isinstance(effect, Sign | SealEnvelope | Believe):
+            return self.run(performed(effect, self._notary))
         server = self.data if effect.on == "data" else self.control
         if isinstance(effect, Script):
             return self._evaluate(server, effect)

@@ -1,12 +1,14 @@
 """The Lua scripts of `ops/lua`, as commands.
 
 Law: a script is sent by its digest and, where the server does not know it (it was restarted or flushed), once more as
-text; a script that was not known has done nothing, so sending it again doubles nothing.
+text; a script that was not known has done nothing, so sending it again doubles nothing. What several scripts share is
+in a file of its own, which they include: the server sees one text.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from claude_comm.effects import Argument, Command, Script
 from claude_comm.errors import ServerRefused
 
 UNKNOWN = "NOSCRIPT"
+_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 _FOLDER = Path(__file__).parent.parent / "ops" / "lua"
 
 
@@ -39,7 +42,9 @@ def _command(verb: str, what: str, script: Script) -> Command:
 
 @cache
 def _text(name: str) -> str:
-    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    """The script, each line `-- include: NAME` replaced by what that file holds."""
+    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: _text(line[1]), text)
 
 
 @cache

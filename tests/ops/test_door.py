@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from claude_comm.delivery import burial, retention
-from claude_comm.effects import Batch, Command, Operation, Script
+from claude_comm.effects import Batch, Believe, Command, Operation, Script, SealEnvelope, Sign
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import (
@@ -25,6 +25,7 @@ from claude_comm.ops import (
     registry,
     trim,
 )
+from claude_comm.runtime.notary import plain, unsigned
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 
@@ -96,6 +97,8 @@ def play(operation: Operation[Any], chance: Chance) -> Any:
         while True:
             if isinstance(effect, Batch):
                 reply = [chance.reply(command) for command in effect.commands]
+            elif isinstance(effect, Sign | SealEnvelope | Believe):
+                reply = plain(effect) if isinstance(effect, Believe) else unsigned(effect)
             elif isinstance(effect, Command):
                 reply = chance.reply(effect)
             else:

@@ -45,7 +45,7 @@ class AsyncModuleCommunicator:
 
     def __init__(self, module_name: str, *, settings: Settings | None = None) -> None:
         self.identity = identify(module_name, settings)
-        self.client = connect_async(self.identity.settings)
+        self.client = connect_async(self.identity.settings, self.identity.signer)
         self._projection = ProjectionReader(self.identity)
         self._publishers: dict[str, AsyncPublisher] = {}
         self._meters = Meters()

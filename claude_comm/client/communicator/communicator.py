@@ -45,7 +45,7 @@ class ModuleCommunicator:
 
     def __init__(self, module_name: str, *, settings: Settings | None = None) -> None:
         self.identity = identify(module_name, settings)
-        self.client = connect(self.identity.settings)
+        self.client = connect(self.identity.settings, self.identity.signer)
         self._projection = ProjectionReader(self.identity)
         self._publishers: dict[str, Publisher] = {}
         self._meters = Meters()

@@ -26,7 +26,7 @@ class ProjectionReader:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._client = connect(identity.settings)
+        self._client = connect(identity.settings, identity.signer)
 
     def messages(self, target: str, limit: int | None, before: str = "") -> list[dict[str, Any]]:
         """The messages sent to a target so far, newest first, as mappings; from after the one with the id `before`."""

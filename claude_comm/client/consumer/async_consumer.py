@@ -64,7 +64,7 @@ class AsyncConsumer:
         self._ack = self._subscription.in_flight.ack
         self._owns_client = client is None
         self.client = (
-            connect_async(self._subscription.identity.settings)
+            connect_async(self._subscription.identity.settings, self._subscription.identity.signer)
             if client is None
             else check_kind("client", client, AsyncClient)
         )

@@ -65,7 +65,9 @@ class Consumer:
         self._ack = self._subscription.in_flight.ack
         self._owns_client = client is None
         self.client = (
-            connect(self._subscription.identity.settings) if client is None else check_kind("client", client, Client)
+            connect(self._subscription.identity.settings, self._subscription.identity.signer)
+            if client is None
+            else check_kind("client", client, Client)
         )
         self._read_ahead = ReadAhead(self.client, self._subscription)
         self._stopped = False

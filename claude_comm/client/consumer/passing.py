@@ -112,6 +112,7 @@ class Passing:
             ),
             max_bytes=identity.settings.max_envelope_bytes,
             event=identity.event(Handled([delivery.settled(micros())])),
+            seal=identity.seal if identity.signer is not None else None,
         )
         if outcome in ("failed", "skipped"):
             onward = route.failed(way) if outcome == "failed" else route.skipped(way)

@@ -78,10 +78,10 @@ class Runner:
         self.outage = Outage(self.log)
         config.breaches.log = self.log
         settings, options = identity.settings, config.options
-        self.client = connect(settings)
+        self.client = connect(settings, identity.signer)
         mode = contract.enforcement
         self.publisher = Publisher(identity.module, settings=settings, client=self.client, enforcement=mode)
-        self._async_client = connect_async(settings)
+        self._async_client = connect_async(settings, identity.signer)
         self._on_loop = AsyncPublisher(identity.module, settings=settings, client=self._async_client, enforcement=mode)
         self.subscription = Subscription(identity.module, config.topics, settings, identity.instance, options)
         self.subscription.read_as(contract)

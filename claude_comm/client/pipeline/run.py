@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,10 +18,11 @@ from claude_comm.client.identity import micros
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
-from claude_comm.errors import ConfigurationError, EnvelopeError, ServerUnreachable
+from claude_comm.errors import EnvelopeError, ServerUnreachable
 from claude_comm.json_form import json_form, written
 from claude_comm.names import Keys
 from claude_comm.ops import follow, registry, sessions
+from claude_comm.ops.follow import Entries
 from claude_comm.pipeline import ids
 from claude_comm.pipeline.ids import Carries, Place
 from claude_comm.pipeline.plan import collector
@@ -35,6 +36,9 @@ from claude_comm.schema.validation.validator import Validator, compile_validator
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
+
+if TYPE_CHECKING:
+    from claude_comm.client.pipeline.signatures import Signatures
 
 # How many inputs are on their way at most, unless it is said otherwise: enough to keep every step busy.
 WINDOW = 1_000
@@ -62,13 +66,9 @@ class Run:
         window: int = WINDOW,
         ttl_s: float | None = None,
     ) -> None:
-        if settings.signing == "require":
-            raise ConfigurationError(
-                "a pipeline's inputs are sent in the name of a collector that has no key, and joins are made on the "
-                "server: run it with CLAUDE_COMM_SIGNING=warn."
-            )
         self._client, self._settings, self.session = client, settings, session
         self._keys = Keys(settings.namespace)
+        self._signatures = _signatures(settings)
         self._inputs, self._window, self._ttl_s = enumerate(inputs), window, ttl_s
         self.total = total
         self.tally = Tally(session)
@@ -134,6 +134,8 @@ class Run:
         return self.sent > begun
 
     def _deliver(self, posts: list[Post]) -> None:
+        if self._signatures is not None:
+            posts = self._signatures.sealed(posts)
         while posts:
             try:
                 raise_first(self._client.run(self._attempts.sending(posts)))
@@ -204,11 +206,16 @@ class Run:
         pages = self._client.run(follow.read(self._positions, count=_PAGE, block_ms=block_ms, reach=reach))
         results = self._keys.inbox(self.collector)
         for key, entries in pages.items():
-            for _, fields in entries:
+            for _, fields in self._believed(key, entries):
                 body = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"e", b"")
                 self._take(body, is_result=key == results)
             self._positions[key] = entries[-1][0].decode()
         return bool(pages)
+
+    def _believed(self, stream: str, entries: Entries) -> Entries:
+        if self._signatures is None:
+            return entries
+        return self._client.run(self._signatures.trusted(stream, entries, self._settings.max_envelope_bytes))
 
     def _take(self, body: bytes, *, is_result: bool) -> None:
         try:
@@ -245,6 +252,15 @@ class Run:
     def _complete(self) -> None:
         self._touch(state="complete")
         self._client.run(sessions.complete(self._keys, self.session))
+
+
+def _signatures(settings: Settings) -> Signatures | None:
+    """None where nothing is signed. Raises ConfigurationError."""
+    if settings.signing == "off":
+        return None
+    from claude_comm.client.pipeline.signatures import Signatures  # PyNaCl is an extra
+
+    return Signatures(settings)
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -93,7 +93,9 @@ class AsyncPublisher:
         check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
-        self.client = connect_async(used) if client is None else check_kind("client", client, AsyncClient)
+        self.client = (
+            connect_async(used, self.identity.signer) if client is None else check_kind("client", client, AsyncClient)
+        )
         sender = AsyncSender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = AsyncBatcher(sender, max_waiting_bytes, on_full)
         self._requests = AsyncRequests(self.identity, self.client, self._batcher)

@@ -58,7 +58,7 @@ class OutboxSender:
         self.outbox = Outbox(check_file("outbox", path))
         self._identity, self._max_bytes, self._on_full = identity, max_bytes, on_full
         self._log = get_logger(identity.settings.log_level, module=identity.module)
-        self._client = connect(identity.settings)
+        self._client = connect(identity.settings, identity.signer)
         self._believed = believed_positions(identity.settings)
         self._lock = threading.Lock()
         self._in_flight: set[int] = set()

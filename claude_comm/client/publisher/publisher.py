@@ -93,7 +93,7 @@ class Publisher:
         check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)
         self._owns_client = client is None
-        self.client = connect(used) if client is None else check_kind("client", client, Client)
+        self.client = connect(used, self.identity.signer) if client is None else check_kind("client", client, Client)
         sender = Sender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = Batcher(sender, max_waiting_bytes, on_full)
         self._requests = Requests(self.identity, self.client, self._batcher)

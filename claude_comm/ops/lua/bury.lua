@@ -14,18 +14,7 @@
 -- The ack is last: what stops half-way has not lost the message. A full server takes it all the same: a delivery that
 -- could not end would hold back the trimming that makes room.
 
--- A sealed envelope is 0xc1, key, signature, length of the place, place, envelope; see security/sealed.py.
-local function fields(text)
-  if string.byte(text, 1) ~= 0xc1 then
-    return 'e', text
-  end
-  local long = string.byte(text, 74) * 256 + string.byte(text, 75)
-  local body = string.sub(text, 76 + long)
-  if long == 0 then
-    return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73)
-  end
-  return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73), 'p', string.sub(text, 76, 75 + long)
-end
+-- include: entry_fields
 
 if KEYS[3] then
   local held = redis.call('XPENDING', KEYS[3], ARGV[2], ARGV[4], ARGV[4], 1, ARGV[3])
@@ -34,7 +23,7 @@ if KEYS[3] then
   end
 end
 redis.call('XADD', KEYS[1], '*', unpack(ARGV, 5))
-redis.call('XADD', KEYS[2], '*', fields(ARGV[1]))
+redis.call('XADD', KEYS[2], '*', entry_fields(ARGV[1]))
 if KEYS[3] then
   redis.call('XACK', KEYS[3], ARGV[2], ARGV[4])
 end

@@ -19,18 +19,7 @@
 -- Returns {how many moved, when the next one is due in ms as text, or '' where nothing waits}, and a third member, 1, where
 -- a delivery waits for who asks.
 
--- A sealed envelope is 0xc1, key, signature, length of the place, place, envelope; see security/sealed.py.
-local function fields(text)
-  if string.byte(text, 1) ~= 0xc1 then
-    return 'e', text
-  end
-  local long = string.byte(text, 74) * 256 + string.byte(text, 75)
-  local body = string.sub(text, 76 + long)
-  if long == 0 then
-    return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73)
-  end
-  return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73), 'p', string.sub(text, 76, 75 + long)
-end
+-- include: entry_fields
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(due) do
@@ -38,9 +27,9 @@ for _, member in ipairs(due) do
   if not attempts or #attempts > 9 then
     redis.call('XADD', KEYS[2], '*', 'e', member)
   elseif attempts == '0' then
-    redis.call('XADD', KEYS[2], '*', fields(envelope))
+    redis.call('XADD', KEYS[2], '*', entry_fields(envelope))
   else
-    local named = {fields(envelope)}
+    local named = {entry_fields(envelope)}
     named[#named + 1] = 'a'
     named[#named + 1] = attempts
     redis.call('XADD', KEYS[2], '*', unpack(named))

@@ -15,25 +15,15 @@
 -- ARGV[9]  group    the joining module
 -- ARGV[10] consumer who holds the delivery of the part
 -- ARGV[11] entry    id of the part's entry in the inbox
--- ARGV[12…] names   of all parts in their order, as MessagePack: the keys of the payload
+-- ARGV[12] whole    '' to write the whole as it is made here; 'seal' to have it first, and sealed once it is
+-- ARGV[13…] names   of all parts in their order, as MessagePack: the keys of the payload
 --
 -- Returns 'waits' or 'joined' when the part has ended; 'lost' when this consumer does not hold it any more. Else nothing
 -- has ended, and the caller ends it: 'failed' (all parts are known, and one failed), 'skipped' (none comes), 'large' (the
--- whole is over the limit). Doing it twice is the same as once: a part has its number, and a whole that was made is
+-- whole is over the limit); or {'whole', the message}: the caller seals it, for no key is here, and asks again. Doing it twice is the same as once: a part has its number, and a whole that was made is
 -- marked. A part that failed may come again as a value. A full server takes it all the same: what waits makes no room.
 
--- A sealed envelope is 0xc1, key, signature, length of the place, place, envelope; see security/sealed.py.
-local function fields(text)
-  if string.byte(text, 1) ~= 0xc1 then
-    return 'e', text
-  end
-  local long = string.byte(text, 74) * 256 + string.byte(text, 75)
-  local body = string.sub(text, 76 + long)
-  if long == 0 then
-    return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73)
-  end
-  return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73), 'p', string.sub(text, 76, 75 + long)
-end
+-- include: entry_fields
 
 local held = redis.call('XPENDING', KEYS[2], ARGV[9], ARGV[11], ARGV[11], 1, ARGV[10])
 if #held == 0 then
@@ -41,7 +31,7 @@ if #held == 0 then
 end
 
 local function ended(how)
-  redis.call('XADD', KEYS[3], '*', fields(ARGV[8]))
+  redis.call('XADD', KEYS[3], '*', entry_fields(ARGV[8]))
   redis.call('XACK', KEYS[2], ARGV[9], ARGV[11])
   return how
 end
@@ -89,15 +79,24 @@ local pieces = {ARGV[6], header}
 local bytes = #ARGV[6] + #header
 for i = 1, count do
   if string.sub(parts[i], 1, 1) == 'v' then
-    pieces[#pieces + 1] = ARGV[11 + i]
+    pieces[#pieces + 1] = ARGV[12 + i]
     pieces[#pieces + 1] = string.sub(parts[i], 2)
-    bytes = bytes + #ARGV[11 + i] + #parts[i] - 1
+    bytes = bytes + #ARGV[12 + i] + #parts[i] - 1
   end
 end
 if bytes > tonumber(ARGV[7]) then
   return 'large'
 end
-redis.call('XADD', KEYS[2], '*', 'e', table.concat(pieces))
+local whole = table.concat(pieces)
+if ARGV[12] == '' then
+  redis.call('XADD', KEYS[2], '*', 'e', whole)
+else
+  local named = {entry_fields(ARGV[12])}
+  if named[2] ~= whole then
+    return {'whole', whole}
+  end
+  redis.call('XADD', KEYS[2], '*', unpack(named))
+end
 redis.call('HSET', KEYS[1], ARGV[1], '1')
 redis.call('HDEL', KEYS[1], unpack(fields))
 return ended('joined')

@@ -7,18 +7,7 @@
 --
 -- Returns how many moved; an entry that is not there any more is passed over, so that none is moved twice.
 
--- A sealed envelope is 0xc1, key, signature, length of the place, place, envelope; see security/sealed.py.
-local function sealed(text)
-  if string.byte(text, 1) ~= 0xc1 then
-    return 'e', text
-  end
-  local long = string.byte(text, 74) * 256 + string.byte(text, 75)
-  local body = string.sub(text, 76 + long)
-  if long == 0 then
-    return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73)
-  end
-  return 'e', body, 'k', string.sub(text, 2, 9), 's', string.sub(text, 10, 73), 'p', string.sub(text, 76, 75 + long)
-end
+-- include: entry_fields
 
 -- The envelope, and the seal that it was sent under.
 local WITH_IT = {e = true, k = true, s = true, p = true}
@@ -39,7 +28,7 @@ for i = 1, #ARGV, 2 do
       redis.call('XADD', KEYS[2], '*', unpack(kept))
     end
     if ARGV[i + 1] ~= '' then
-      redis.call('XADD', KEYS[3], '*', sealed(ARGV[i + 1]))
+      redis.call('XADD', KEYS[3], '*', entry_fields(ARGV[i + 1]))
     end
     redis.call('XDEL', KEYS[1], ARGV[i])
     moved = moved + 1
