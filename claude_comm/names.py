@@ -11,7 +11,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{m:NAME}:dead` | stream | until purged or forgotten; of more than `CLAUDE_COMM_KEEP_DEAD` the oldest go, counted |
 | `ns:{m:NAME}:events` | stream | as an inbox |
 | `ns:{m:NAME}:seen` | sorted set, messages by when they were handled (ms) | as long as `dedup_s` says |
-| `ns:{m:NAME}:replies:INSTANCE` | stream, replies to that publisher's requests | a minute after the last one (TTL) |
+| `ns:{m:NAME}:replies:INSTANCE` | stream, replies to requests | a minute after the last (TTL); for a task a day |
 | `ns:{m:NAME}:join:SESSION` | hash, parts that the module joins | a day after the last (TTL); the janitor renews it |
 | `ns:{registry}:streams` | set of stream keys | for ever: what the projection follows |
 | `ns:{registry}:news` | stream of stream keys that are written to | the last 10,000 |
@@ -30,6 +30,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:stored:PROJECTION` | hash, stream key to the last entry stored, and the count | a day after reporting |
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until forgotten |
+| `ns:{registry}:task:ID` | hash, a task of an agent | a day (TTL) |
 | `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
 | `ns:{registry}:keyring` | string, the keys that may sign, signed by the admin | for ever |
 | `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
@@ -257,6 +258,10 @@ class Keys(msgspec.Struct, frozen=True):
     @property
     def keyring(self) -> str:
         return f"{self.namespace}:{{registry}}:keyring"
+
+    def task(self, task: str) -> str:
+        """The task of an agent with that id."""
+        return f"{self.namespace}:{{registry}}:task:{check_name(task, 'task')}"
 
     @property
     def sessions(self) -> str:

@@ -18,7 +18,15 @@ from tests.support.pipelines import document, module, results, step, up
 from tests.support.waiting import wait_until
 
 # Words that stand for one name each.
-GIVEN = {"module": "m", "topic": "t", "target": "m", "stream": "ns:{m:m}:inbox", "instance": "i", "session": "s"}
+GIVEN = {
+    "module": "m",
+    "topic": "t",
+    "target": "m",
+    "stream": "ns:{m:m}:inbox",
+    "instance": "i",
+    "session": "s",
+    "task": "t",
+}
 JOINED = document(
     step("split", after=[]),
     step("left", after="split"),

@@ -2,9 +2,9 @@
 
 Law: an answer of a module travels with the ack of its request and before it, so that a crash between the two repeats
 the handler. A stream of replies exists from its first answer until its reader deletes what it has read, and at the
-longest `TTL_MS` after the last one: nobody has to clean up after a publisher that died. What was read is deleted with
-the next read, so that every read begins at the stream's start: no position is kept that a flushed or restored server
-could make wrong.
+longest `TTL_MS` (`TASK_TTL_MS` for a task) after the last one: nobody has to clean up after a publisher that died. What
+was read is deleted with the next read, so that every read begins at the stream's start: no position is kept that a
+flushed or restored server could make wrong.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from claude_comm.ops.when_full import force_all
 from claude_comm.security import sealed
 
 TTL_MS = 60_000
+# Of the replies to a task of an agent, which any process may ask for, or none for a while: such an instance begins so.
+TASK_PREFIX, TASK_TTL_MS = "task-", 86_400_000
 # How many answers one read takes.
 COUNT = 500
 # A consumer without heartbeats that has not asked for messages for longer than this is not waited for.
@@ -92,7 +94,11 @@ def answering(answers: Sequence[EncodedAnswer], *, events: str) -> tuple[Command
         commands.append(Command(("XADD", answer.stream, "*", *sealed.fields(answer.body))))
         commands.append(Command(("XADD", events, "*", *sealed.fields(answer.recorded or answer.body))))
     expiring = {answer.stream: None for answer in answers}
-    return (*commands, *(Command(("PEXPIRE", stream, TTL_MS)) for stream in expiring))
+    return (*commands, *(Command(("PEXPIRE", stream, _ttl_ms(stream))) for stream in expiring))
+
+
+def _ttl_ms(stream: str) -> int:
+    return TASK_TTL_MS if stream.rpartition(":")[2].startswith(TASK_PREFIX) else TTL_MS
 
 
 def collect(key: str, read: Sequence[bytes], *, block_ms: int) -> Operation[Arrived]:

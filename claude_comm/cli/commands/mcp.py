@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from claude_comm.errors import ConfigurationError
-from claude_comm.mcp_server.desk.desk import Exposure
+from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.tools.toolbox import check_exposure
 from claude_comm.runtime.environment import settings_of_process
 
@@ -30,11 +30,25 @@ def command(
         list[str] | None, typer.Option("--bare", help="Name the tools of this module by their type alone.")
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Only tools that change nothing.")] = False,
+    http: Annotated[
+        str, typer.Option("--http", metavar="HOST:PORT", help="Serve over HTTP there, and not over stdin and stdout.")
+    ] = "",
+    legacy_logging: Annotated[
+        bool, typer.Option("--legacy-logging", help="Tell older clients what modules report as log messages, too.")
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", help="A name of this server in the header Host."),
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-origin", help="The origin of a web page that may ask."),
+    ] = None,
 ) -> None:
     """Serve the registered modules as tools to AI agents, by the Model Context Protocol.
 
-    Over standard input and output, as clients start it. Without --tools there are three tools: find, describe and call
-    modules.
+    Over standard input and output, as clients start it, or over HTTP at /mcp. Without --tools there are three tools:
+    find, describe and call modules.
     """
     exposure = Exposure(
         tools=tuple(name.strip() for name in tools.split(",")),
@@ -42,13 +56,27 @@ def command(
         deny=tuple(deny or ()),
         bare=tuple(bare or ()),
         read_only=read_only,
+        legacy_logging=legacy_logging,
     )
     check_exposure(exposure)
     settings = settings_of_process()
     try:
-        from claude_comm.mcp_server.protocol import stdio
+        from claude_comm.mcp_server.protocol import serving
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"`claude-comm mcp` needs the package {error.name}: pip install 'claude-comm[mcp]'."
         ) from None
-    asyncio.run(stdio.serve(settings, exposure))
+    if not http:
+        asyncio.run(serving.over_stdio(settings, exposure))
+        return
+    host, port = _address(http)
+    where = serving.Http(host=host, port=port, hosts=allowed_host or (), origins=allowed_origin or ())
+    asyncio.run(serving.over_http(settings, exposure, where))
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Raises ConfigurationError."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isdecimal() and int(port) < 65536):
+        raise ConfigurationError(f"--http {text!r}: it is HOST:PORT, such as 127.0.0.1:8765.")
+    return host.strip("[]"), int(port)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.effects import Operation
+from claude_comm.interchange.agent_answers import INPUT_PROPERTY, KEYWORD
 from claude_comm.mcp_server.desk.tool_names import tool_name
 from claude_comm.mcp_server.tool_schemas.forms import Form
 from claude_comm.mcp_server.tool_schemas.proved import Coverage, Partial, ProvedTools, Unknown, prove
@@ -19,11 +20,6 @@ from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.ops.registry import Standing
 from claude_comm.registry.contracts import Contract, Schema
-
-# The keyword of an accepted schema by which a module says how its messages appear to agents.
-AGENT_KEYWORD = "x-mcp"
-# The property by which a module is handed the answers to what it asked the user: no agent writes it.
-INPUT_PROPERTY = "mcp_input"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -49,6 +45,12 @@ class MessageTool(msgspec.Struct, frozen=True):
         return agent_words(self.contract.accepts[self.type])
 
     @property
+    def task(self) -> str:
+        """Whether a call becomes a task: `slow` (where it takes long), `optional`, `required` or `never`."""
+        word = self.hints.get("task")
+        return word if word in ("optional", "required", "never") else "slow"
+
+    @property
     def description(self) -> str:
         schema = self.contract.accepts[self.type]
         words = schema.get("description", "") if isinstance(schema, dict) else ""
@@ -63,11 +65,13 @@ class Catalogue(msgspec.Struct, frozen=True):
 
     modules: dict[str, Entry]
 
-    def messages(self) -> Iterable[tuple[Contract, str]]:
-        """Every accepted type of message, in order."""
+    def messages(self, kind: str = "tool") -> Iterable[tuple[Contract, str]]:
+        """The accepted types of message that appear as tools, prompts or resources, in order."""
         for name in sorted(self.modules):
             contract = self.modules[name].contract
-            yield from ((contract, type) for type in sorted(contract.accepts))
+            for type in sorted(contract.accepts):
+                if agent_words(contract.accepts[type]).get("as", "tool") == kind:
+                    yield contract, type
 
 
 def read(keys: Keys, *, now_ms: int) -> Operation[Catalogue]:
@@ -117,7 +121,7 @@ def takes_input(schema: Schema) -> bool:
 
 
 def agent_words(schema: Schema) -> dict[str, Any]:
-    words = schema.get(AGENT_KEYWORD) if isinstance(schema, dict) else None
+    words = schema.get(KEYWORD) if isinstance(schema, dict) else None
     return words if isinstance(words, dict) else {}
 
 

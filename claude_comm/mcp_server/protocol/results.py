@@ -6,7 +6,10 @@ from typing import Any
 
 import mcp_types as types
 
+from claude_comm.interchange.agent_answers import PromptAnswer
 from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.mcp_server.tools.prompts import ListedPrompt
+from claude_comm.mcp_server.tools.resources import Listed
 from claude_comm.mcp_server.tools.toolbox import ListedTool
 
 
@@ -36,3 +39,39 @@ def result(answer: Answer) -> types.CallToolResult:
     return types.CallToolResult.model_validate(
         {"content": content, "structuredContent": structured, "isError": answer.is_error}
     )
+
+
+def prompt(listed: ListedPrompt) -> types.Prompt:
+    return types.Prompt(
+        name=listed.name,
+        title=listed.title,
+        description=listed.description,
+        arguments=[
+            types.PromptArgument(name=one.name, description=one.description or None, required=one.required)
+            for one in listed.arguments
+        ],
+    )
+
+
+def prompt_result(answer: Any) -> Any:
+    """The messages of a prompt; what the protocol has itself stays as it is."""
+    if not isinstance(answer, PromptAnswer):
+        return answer
+    return types.GetPromptResult.model_validate(
+        {"messages": answer.messages, "description": answer.description or None}
+    )
+
+
+def resource(listed: Listed) -> types.Resource:
+    return types.Resource(uri=listed.uri, name=listed.name, description=listed.description, mime_type=listed.mime_type)
+
+
+def template(listed: Listed) -> types.ResourceTemplate:
+    return types.ResourceTemplate(
+        uri_template=listed.uri, name=listed.name, description=listed.description, mime_type=listed.mime_type
+    )
+
+
+def contents(read: Any) -> Any:
+    """The contents of a resource; what the protocol has itself stays as it is."""
+    return types.ReadResourceResult.model_validate({"contents": read}) if isinstance(read, list) else read

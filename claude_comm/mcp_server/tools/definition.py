@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from claude_comm.mcp_server.desk.answers import Answer
 from claude_comm.mcp_server.desk.call import Call
+from claude_comm.mcp_server.desk.modules import Outcome
 
-Function: TypeAlias = Callable[[Call, dict[str, Any]], Awaitable[Answer]]
+Function: TypeAlias = Callable[[Call, dict[str, Any]], Awaitable[Outcome]]
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from claude_comm.errors import UnknownModule
 from claude_comm.mcp_server.desk.answers import Answer, as_text, breaches, cut, example, marked, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import Catalogue, Entry, for_agents, proved_tools
-from claude_comm.mcp_server.desk.modules import TIMEOUT_S, call_module
+from claude_comm.mcp_server.desk.modules import TIMEOUT_S, Outcome, call_module
 from claude_comm.mcp_server.tool_schemas.proved import Partial, Unknown
 from claude_comm.mcp_server.tools.definition import (
     READS,
@@ -30,7 +30,7 @@ MAX_FOUND = 50
 
 async def find_modules(call: Call, arguments: dict[str, Any]) -> Answer:
     """Modules whose name, types or words have every word of the query, and that accept the sample, if one is given."""
-    catalogue = await call.desk.catalogue()
+    catalogue = await call.desk.catalogue(call.caller)
     words = arguments.get("query", "").casefold().split()
     rows = []
     for contract, type in catalogue.messages():
@@ -67,7 +67,7 @@ def _words(contract: Contract, type: str) -> str:
 
 async def describe_module(call: Call, arguments: dict[str, Any]) -> Answer:
     """What a module accepts, answers and sends, each type with a smallest message that it takes."""
-    catalogue = await call.desk.catalogue()
+    catalogue = await call.desk.catalogue(call.caller)
     try:
         entry = known(catalogue, arguments["module"])
     except UnknownModule as error:
@@ -114,9 +114,9 @@ def _accepted(contract: Contract, type: str) -> dict[str, Any]:
     return told
 
 
-async def call_any(call: Call, arguments: dict[str, Any]) -> Answer:
+async def call_any(call: Call, arguments: dict[str, Any]) -> Outcome:
     """Sends a message to a module and waits for its reply."""
-    catalogue = await call.desk.catalogue()
+    catalogue = await call.desk.catalogue(call.caller)
     try:
         entry = known(catalogue, arguments["module"])
     except UnknownModule as error:

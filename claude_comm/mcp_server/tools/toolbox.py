@@ -5,22 +5,28 @@ Law: a name that is not listed is not called; arguments are held to the schema t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.mcp_server.desk.answers import Answer, breaches, refused_arguments, refused_by
+from claude_comm.interchange.agent_answers import answers_agents
+from claude_comm.mcp_server.desk import tasks
+from claude_comm.mcp_server.desk.answers import breaches, refused_arguments, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import Catalogue, MessageTool, tools_of
-from claude_comm.mcp_server.desk.desk import Exposure
-from claude_comm.mcp_server.desk.modules import call_module
+from claude_comm.mcp_server.desk.exposure import Exposure
+from claude_comm.mcp_server.desk.modules import Fault, Outcome, call_module, unfit
+from claude_comm.mcp_server.desk.tasks import Task
 from claude_comm.mcp_server.tool_schemas.proved import result_schema
 from claude_comm.mcp_server.tools import discovery
 from claude_comm.mcp_server.tools.definition import SENDS, FixedTool, Hints
 
 SEARCH, ALL = "search", "all"
+# A call that takes longer than this becomes a task, where the client knows tasks.
+GRACE_S, _LOOK_S = 5.0, 0.05
 
 FIXED: Mapping[str, FixedTool] = {tool.name: tool for tool in discovery.TOOLS}
 FOUND_FIRST = tuple(tool.name for tool in discovery.TOOLS)
@@ -35,6 +41,16 @@ class ListedTool(msgspec.Struct, frozen=True, kw_only=True):
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None
     hints: Hints
+
+
+class NeedsTasks(msgspec.Struct, frozen=True):
+    """The tool is only for clients that know tasks."""
+
+    tool: str
+
+
+# None is for a name that is not listed.
+Called: TypeAlias = Outcome | Task | NeedsTasks | None
 
 
 def check_exposure(exposure: Exposure) -> None:
@@ -75,26 +91,47 @@ def messages(catalogue: Catalogue, exposure: Exposure) -> Iterator[MessageTool]:
         yield from bare
 
 
-async def call(call: Call, name: str, arguments: dict[str, Any]) -> Answer | None:
-    """The answer of a tool; None for a name that is not listed."""
+async def call(call: Call, name: str, arguments: dict[str, Any]) -> Called:
+    """What comes of calling a tool."""
     exposure = call.desk.exposure
     own = next((tool for tool in fixed(exposure) if tool.name == name), None)
     try:
         if own is not None:
             broken = breaches(own.schema, arguments)
             return refused_arguments(name, own.schema, broken, arguments) if broken else await own.run(call, arguments)
-        catalogue = await call.desk.catalogue()
+        catalogue = await call.desk.catalogue(call.caller)
         tool = next((tool for tool in messages(catalogue, exposure) if tool.name == name), None)
         return None if tool is None else await _send(call, tool, arguments)
     except ClaudeCommError as error:
         return refused_by(error)
 
 
-async def _send(call: Call, tool: MessageTool, arguments: dict[str, Any]) -> Answer:
+async def _send(call: Call, tool: MessageTool, arguments: dict[str, Any]) -> Called:
+    if tool.task == "required" and not call.knows_tasks:
+        return NeedsTasks(tool.name)
     if broken := breaches(tool.form.schema, arguments):
         return refused_arguments(tool.name, tool.form.schema, broken, arguments)
     payload = arguments["value"] if tool.form.wrapped else arguments
-    return await call_module(call, tool.contract, tool.type, payload)
+    asks_first = tool.hints.get("ask") == "first" and call.answers is None
+    if not call.knows_tasks or tool.task == "never" or asks_first:
+        return await call_module(call, tool.contract, tool.type, payload)
+    if refusal := unfit(call, tool.contract, tool.type, payload):
+        return refusal
+    task = await tasks.begin(call, tool.name, tool.contract, tool.type, payload)
+    return task if tool.task != "slow" else await _soon(call, task)
+
+
+async def _soon(call: Call, task: Task) -> Called:
+    """The outcome of a task that ends at once; the task itself where it does not."""
+    until = asyncio.get_running_loop().time() + GRACE_S
+    while asyncio.get_running_loop().time() < until:
+        standing = await tasks.find(call, task.id)
+        if standing is None or standing.status == "input_required":
+            return task
+        if standing.end is not None:
+            return standing.end.answer if standing.end.answer is not None else Fault(standing.end.error)
+        await asyncio.sleep(_LOOK_S)
+    return task
 
 
 def _own(tool: FixedTool) -> ListedTool:
@@ -110,7 +147,7 @@ def _own(tool: FixedTool) -> ListedTool:
 
 def _of_module(tool: MessageTool) -> ListedTool:
     declared = tool.contract.replies.get(tool.type)
-    shape = result_schema(declared) if declared is not None else None
+    shape = None if declared is None or answers_agents(declared) else result_schema(declared)
     said = tool.hints
     hints = Hints(
         read_only=said.get("readOnly") is True,

@@ -1,0 +1,48 @@
+"""What a server shows of the registry, and what a caller may do with it."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """What this server shows: `tools` as `--tools` has them; `allow` and `deny` are patterns of `MODULE` or
+    `MODULE.TYPE`; `bare` are modules whose tools are named by their type alone;
+    `legacy_logging` tells clients of older revisions what modules report as log messages, too."""
+
+    tools: Sequence[str] = ("search",)
+    allow: Sequence[str] = ()
+    deny: Sequence[str] = ()
+    bare: Sequence[str] = ()
+    read_only: bool = False
+    legacy_logging: bool = False
+
+    def shows(self, module: str, type: str = "") -> bool:
+        """Whether a module, or a type of its messages, may be seen and called."""
+        named = (module, f"{module}.{type}") if type else (module,)
+        if any(fnmatch.fnmatchcase(name, pattern) for name in named for pattern in self.deny):
+            return False
+        if not self.allow:
+            return True
+        if not type:
+            return any(fnmatch.fnmatchcase(module, pattern.partition(".")[0]) for pattern in self.allow)
+        return any(fnmatch.fnmatchcase(name, pattern) for name in named for pattern in self.allow)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks: `owner` owns the tasks that are begun, `module` is in whose name messages go out (empty: the server's).
+
+    `scopes` are what a token allows (`read:MODULE`, `send:MODULE`, with `*` for all, and `admin`); None: everything.
+    """
+
+    owner: str = "local"
+    module: str = ""
+    scopes: frozenset[str] | None = None
+
+    def may(self, what: str, module: str = "*") -> bool:
+        """Whether the caller may `read` or `send` to a module; `*` is everything at once."""
+        allowed = {"admin", f"{what}:*", f"{what}:{module}"}
+        return self.scopes is None or bool(allowed & self.scopes)
