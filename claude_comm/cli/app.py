@@ -93,6 +93,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Trust": (
         CommandEntry("keys", "List the keys that may sign in this namespace."),
         CommandEntry("module add", "Make a key and a token for a module, and let it sign."),
+        CommandEntry("audit", "Check the signature of every entry: who sent it, and that nobody changed it."),
         CommandEntry("acl", "Print, or set, the narrowest access rules with which a module or a worker works."),
         CommandEntry("module revoke", "Revoke a key: what it signs from now on counts for nothing."),
     ),
