@@ -21,6 +21,8 @@ T = TypeVar("T")
 WIRE_VERSION = 1
 DEFAULT_TYPE = "message"
 MSGPACK = "application/msgpack"
+# Of a message that names a large payload in its place; see `blobs.large`.
+BLOB = "application/vnd.claude-comm.blob"
 DEFAULT_MAX_BYTES = 1024 * 1024
 
 # SQLite integers and Redis scores are signed 64-bit: a foreign envelope may not smuggle in more.

@@ -18,6 +18,7 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_PROJECTION_MAX_BYTES` | `projection_max_bytes` | how much the projection's rows may take; 0: any |
 | `CLAUDE_COMM_PROJECTION_PAYLOAD_BYTES` | `projection_payload_bytes` | largest payload stored; else a digest |
 | `CLAUDE_COMM_BLOB_STORE` | `blob_store` | the folder for large payloads; empty: `blobs` in the home folder |
+| `CLAUDE_COMM_BLOB_ABOVE` | `blob_above` | larger payloads (bytes) travel as chunks; 0: none |
 | `CLAUDE_COMM_SIGNING` | `signing` | off, warn or require: how signatures of messages are treated |
 | `CLAUDE_COMM_KEY_FILE` | `key_file` | the private key to sign with; empty: the module's in the home folder |
 | `CLAUDE_COMM_ADMIN_PUBLIC_KEY` | `admin_public_key` | who signs the keyring; empty: the admin's key in the home |
@@ -57,6 +58,7 @@ _BOUNDS = (
     ("projection_keep_s", float, 0, 10**10),
     ("projection_max_bytes", int, 0, 2**60),
     ("projection_payload_bytes", int, 0, 2**31),
+    ("blob_above", int, 0, 2**31),
 )
 _NO_FOLDER = Path("")
 
@@ -93,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     projection_max_bytes: int = 0
     projection_payload_bytes: int = 1024 * 1024
     blob_store: str = ""
+    blob_above: int = 256 * 1024
     signing: Signing = "off"
     key_file: str = ""
     admin_public_key: str = ""
@@ -117,6 +120,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How much this module tells of what it handled."""
         levels = _levels(self.telemetry)
         return levels.get(module, levels[_EVERY_MODULE])
+
+    @property
+    def takes_out_above(self) -> int:
+        """Larger payloads are taken out of their messages (bytes); 0 for none. Only where readers have the same store:
+        the folder in the home that all share who use its private server, or one that is named."""
+        return self.blob_above if self.blob_store or not self.url else 0
 
     @property
     def runs_jobs(self) -> bool:

@@ -144,6 +144,7 @@ TWINS = (
                 "negotiate.settle(self.client, self.identity.settings, asked, because, before)"
             ),
             "await asyncio.to_thread(self._outbox.close)": "self._outbox.close()",
+            "await asyncio.to_thread(transfer.step)": "transfer.step()",
         },
     ),
 )

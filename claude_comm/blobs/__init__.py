@@ -8,8 +8,8 @@ and in the handler, whose payload has a field `document: Manifest`:
     blobs.open(payload.document).save("copy.pdf")
 """
 
-from claude_comm.blobs.files import BlobStore
+from claude_comm.blobs.files import BlobStore, open_blob
 from claude_comm.blobs.manifest import Manifest
 from claude_comm.blobs.transfer import Blob
 
-__all__ = ["Blob", "BlobStore", "Manifest"]
+__all__ = ["Blob", "BlobStore", "Manifest", "open_blob"]

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -43,10 +43,11 @@ class ChunkStore(Protocol):
         """The chunk, checked. Raises BlobMissing or BlobDamaged."""
         ...
 
-    def chunks(self) -> Iterator[Stored]: ...
+    def chunks(self) -> Iterable[Stored]: ...
 
-    def discard(self, digest: bytes) -> None:
-        """Puts a chunk aside; `empty_trash` removes it for good."""
+    def discard(self, digest: bytes, *, before: float | None = None) -> bool:
+        """Puts a chunk aside, unless it was put since that moment (seconds since the epoch); `empty_trash` removes it
+        for good. Whether it is aside."""
         ...
 
     def empty_trash(self, before: float) -> int:
@@ -111,16 +112,19 @@ class FolderStore:
                 status = path.stat()
                 yield Stored(digest, status.st_size, status.st_mtime)
 
-    def discard(self, digest: bytes) -> None:
+    def discard(self, digest: bytes, *, before: float | None = None) -> bool:
         path = self._path(digest)
         try:
+            if before is not None and path.stat().st_mtime >= before:
+                return False
             make_private_folders(self.folder / _TRASH)
             os.utime(path)
             path.replace(self._in_trash(digest))
         except FileNotFoundError:
-            return
+            return False
         except OSError as error:
             raise _unusable(self.folder, error) from None
+        return True
 
     def empty_trash(self, before: float) -> int:
         removed = 0

@@ -100,6 +100,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Large payloads": (
         CommandEntry("blobs list", "Say how many chunks of large payloads the store has, and how much they take."),
         CommandEntry("blobs verify", "Read every chunk of large payloads, and name those that were changed."),
+        CommandEntry("blobs collect", "Put chunks of large payloads aside that no message names any more."),
         CommandEntry(
             "blobs prune",
             "Put chunks of large payloads aside that were not stored lately; they are removed a day later.",

@@ -18,7 +18,7 @@ from claude_comm import envelope as envelopes
 from claude_comm.client.arguments import check_kind
 from claude_comm.delivery.burial import MAX_TEXT
 from claude_comm.effects import Post
-from claude_comm.envelope import DEFAULT_TYPE, Envelope
+from claude_comm.envelope import BLOB, DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, moment, tails
 from claude_comm.names import Keys, check_name
 from claude_comm.progress.events import EVENT_TYPE, Event
@@ -69,6 +69,30 @@ class Identity(msgspec.Struct, frozen=True):
 
     def encode(self, envelope: Envelope) -> bytes:
         return envelopes.encode(envelope, max_bytes=self.settings.max_envelope_bytes)
+
+    def taken_out(self, body: bytes) -> bytes:
+        """An encoded message without its payload, which is stored beside the streams. Raises StoreError or TooLarge."""
+        from claude_comm.blobs import large  # few programs send what is large
+        from claude_comm.blobs.files import store_of
+
+        return large.taken_out(body, store_of(self.settings), max_bytes=self.settings.max_envelope_bytes)
+
+    def encode_any(self, envelope: Envelope) -> bytes:
+        """As `encode`; a payload that is too large for a message travels as chunks."""
+        above = self.settings.takes_out_above
+        if not above:
+            return self.encode(envelope)
+        body = envelopes.encode(envelope, max_bytes=2**62)
+        return self.taken_out(body) if len(body) > above else body
+
+    def arrived(self, envelope: Envelope) -> Envelope:
+        """A message that was read, with its payload at hand where that was taken out."""
+        if envelope.content_type != BLOB:
+            return envelope
+        from claude_comm.blobs import large
+        from claude_comm.blobs.files import store_of
+
+        return large.arrived(envelope, store_of(self.settings))
 
     def event(self, event: Event | Done, session: str = "") -> bytes:
         """An event of this module, as the bytes of its envelope."""

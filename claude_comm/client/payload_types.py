@@ -7,13 +7,14 @@ are made in `schema/types`, and the tests hold the two together. A JSON Schema g
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from claude_comm import json_form
-from claude_comm.envelope import MSGPACK, UNREADABLE, Envelope, is_json
+from claude_comm.envelope import BLOB, MSGPACK, UNREADABLE, Envelope, is_json
 from claude_comm.errors import ConfigurationError, DecodeError, shown
 from claude_comm.json_form import UNFIT, is_pydantic, pydantic_validator
 from claude_comm.registry.contracts import Schema
@@ -24,12 +25,20 @@ __all__ = ["accepted", "bytes_of", "check_type", "payload_of", "produced", "read
 
 def accepted(shape: Any) -> Schema:
     """The schema of what a reader of this type takes, or the schema itself. Raises SchemaError for a type without."""
+    if is_blob(shape):
+        return True
     return _itself(shape) if is_schema(shape) else accepts(shape)
 
 
 def produced(shape: Any) -> Schema:
     """The schema of what is written of values of this type, or the schema itself. Raises SchemaError likewise."""
     return _itself(shape) if is_schema(shape) else produces(shape)
+
+
+def is_blob(shape: Any) -> bool:
+    """Whether a payload is to be given as a blob, to read from. A program that asks for one has imported it."""
+    transfer = sys.modules.get("claude_comm.blobs.transfer")
+    return transfer is not None and shape is transfer.Blob
 
 
 def check_type(name: str, shape: Any) -> None:
@@ -71,6 +80,10 @@ def reader_of(shape: Any) -> Callable[[Envelope], Any]:
     What nearly every message takes is one call from its bytes to the value. What that refuses is read as a payload
     first: there 1.0 is 1, and text is what MessagePack could have written as bytes.
     """
+    if is_blob(shape):
+        from claude_comm.blobs.large import blob_of
+
+        return blob_of
     own, agreed, json = _decoders(shape)
     value = value_reader_of(shape)
 
@@ -82,9 +95,20 @@ def reader_of(shape: Any) -> Callable[[Envelope], Any]:
                 return json(bytes_of(envelope))
         except (*UNFIT, DecodeError):
             pass
+        if envelope.content_type == BLOB:
+            return _large(envelope, shape, read)
         return value(payload_of(envelope, shape))
 
     return read
+
+
+def _large(envelope: Envelope, shape: Any, read: Callable[[Envelope], Any]) -> Any:
+    """The payload that was too large for its message."""
+    from claude_comm.blobs.large import whole
+
+    if shape is bytes:
+        return envelope.payload(bytes)
+    return read(whole(envelope))
 
 
 def value_reader_of(shape: Any) -> Callable[[Any], Any]:
@@ -118,6 +142,10 @@ _encode_json = msgspec.json.Encoder().encode
 
 def payload_of(envelope: Envelope, shape: Any) -> Any:
     """The payload decoded: of JSON, too, unless its bytes are what is wanted. Raises DecodeError."""
+    if envelope.content_type == BLOB:
+        from claude_comm.blobs.large import whole
+
+        envelope = whole(envelope)
     if not is_json(envelope.content_type) or shape is bytes:
         return envelope.payload()
     try:

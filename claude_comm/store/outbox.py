@@ -93,6 +93,10 @@ class Outbox:
         """What the server has not confirmed, in order."""
         return self._select("entry_id = ''", (limit,))
 
+    def naming_chunks(self, *, after: int, limit: int) -> list[Kept]:
+        """Those that may name chunks of large payloads, in order, from behind a number on."""
+        return self._select("number > ? AND instr(body, x'C420') > 0", (after, limit))
+
     def close(self) -> None:
         """Lets go of the file, whatever the disk says: what was not noted is sent once more, under the same id."""
         with self._mutex:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from builtins import type as type_
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from claude_comm.blobs.transfer import Blob
 from claude_comm.client.arguments import check_content, check_count, check_text
 from claude_comm.client.communicator.async_session import AsyncSession
 from claude_comm.client.communicator.async_tasks import AsyncTaskLoop, Meters, size_of
@@ -103,6 +105,24 @@ class AsyncModuleCommunicator:
         publisher = self._publisher(self.module_name)
         session = self.current_session
         return await publisher.request(target, content, type=type, timeout_s=timeout_s, session=session, as_=as_)
+
+    async def send_file(
+        self, target: str, path: str | Path, *, type: str = DEFAULT_TYPE, content_type: str = ""
+    ) -> str:
+        """Stores a file of any size, and sends a message that stands for it. As `Publisher.send_file`."""
+        publisher, session = self._publisher(self.module_name), self.current_session
+        return await publisher.send_file(target, path, type=type, session=session, content_type=content_type)
+
+    def open_blob(self, source: object) -> Blob:
+        """The large payload that a manifest stands for, or a message has: to read from, to save, or to open as a file.
+
+        `source` is a manifest, the mapping that it is in a payload, or an envelope. Nothing is read yet. Raises
+        DecodeError.
+        """
+        # Few programs read what is large.
+        from claude_comm.blobs.files import open_blob
+
+        return open_blob(source, self.identity.settings)
 
     async def get_messages(
         self, target: str, *, limit: int | None = DEFAULT_LIMIT, before: str = ""

@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from claude_comm import envelope as envelopes
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.in_flight import InFlight
@@ -24,7 +26,7 @@ from claude_comm.delivery.flow_control import Sizes
 from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
-from claude_comm.envelope import Envelope
+from claude_comm.envelope import BLOB, Envelope
 from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError, ServerRefused
 from claude_comm.names import check_name, check_session
 from claude_comm.ops import consume as ops
@@ -81,6 +83,8 @@ class Admission:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
         if self.trust is not None:
             deliveries = yield from self._believed(self.trust, deliveries)
+        if any(delivery.envelope.content_type == BLOB for delivery in deliveries):
+            deliveries = list(map(self._arrived, deliveries))
         if self.ways is not None:
             deliveries = yield from self._on_their_ways(self.ways, deliveries)
         self._sizes.saw(max(map(len, bodies)), len(entries))
@@ -128,6 +132,12 @@ class Admission:
             yield from self.report_lost(reader, (yield from pending.hand_over(reader, entries, other)))
         gone = {delivery for theirs in left.values() for delivery in theirs}
         return [delivery for delivery in deliveries if delivery not in gone] if gone else deliveries
+
+    def _arrived(self, delivery: Delivery) -> Delivery:
+        """With its payload at hand, where that was too large for the message."""
+        if delivery.envelope.content_type != BLOB:
+            return delivery
+        return msgspec.structs.replace(delivery, envelope=self._identity.arrived(delivery.envelope))
 
     def report_lost(self, reader: Reader, ids: Sequence[str]) -> Operation[None]:
         """Logs and records entries that were deleted while they were pending."""

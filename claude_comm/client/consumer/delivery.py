@@ -9,7 +9,7 @@ import msgspec
 
 from claude_comm.client.identity import micros
 from claude_comm.delivery.schedule import expired
-from claude_comm.envelope import UNREADABLE, Envelope
+from claude_comm.envelope import BLOB, UNREADABLE, Envelope
 from claude_comm.errors import ConfigurationError, shown
 from claude_comm.ops.consume import Entry, Reader
 from claude_comm.progress.events import Settled
@@ -33,7 +33,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def payload(self, type: Any = Any) -> Any:
         """The payload decoded, as `type` when one is given. Raises DecodeError."""
-        if type is Any:
+        if type is Any and self.envelope.content_type != BLOB:
             # What nearly every message takes, without the steps between.
             try:
                 return _decode_any(self.envelope.data)

@@ -183,7 +183,7 @@ class Passing:
             yield from force_all(*(Command(("XADD", stream, "*", *sealed.fields(body))) for stream, body in pairs))
 
     def _sealed(self, stream: str, message: Envelope) -> tuple[str, bytes]:
-        return stream, self._identity.seal(stream, self._identity.encode(message))
+        return stream, self._identity.seal(stream, self._identity.encode_any(message))
 
 
 class _Value:

@@ -23,6 +23,7 @@ from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.signatures import unrun
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
+from claude_comm.envelope import BLOB
 from claude_comm.errors import TransportError
 
 # These end the module; every other exception is a failure of the message.
@@ -92,7 +93,10 @@ class Handling:
             await self._handle_special_async(delivery, call)
             return
         try:
-            argument = handler.argument(envelope)
+            if envelope.content_type == BLOB:
+                argument = await asyncio.to_thread(handler.argument, envelope)
+            else:
+                argument = handler.argument(envelope)
         except Exception as error:  # noqa: BLE001
             await self._end_async(delivery, self._endings.refusing(delivery, error))
             return

@@ -11,7 +11,7 @@ import math
 import time
 from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -295,6 +295,25 @@ class AsyncPublisher:
     async def flush(self) -> None:
         """Returns when every message queued before is in the stream or has failed."""
         await self._batcher.flush()
+
+    async def send_file(
+        self, target: str, path: str | Path, *, type: str = DEFAULT_TYPE, session: str = "", content_type: str = ""
+    ) -> str:
+        """Stores a file, of any size, and sends a message that stands for it; returns the id of the message.
+
+        Its handler declares `Blob`, or `bytes`. Progress is reported as the task `send NAME`. A transfer that was
+        killed goes on where it was when it is made again. Raises ConfigurationError, StoreError, and as `publish` does.
+        """
+        # Few programs send files.
+        from claude_comm.client.publisher.file_transfer import FileTransfer
+
+        with closing(FileTransfer(self.identity.settings, path, content_type)) as transfer:
+            while (report := await asyncio.to_thread(transfer.step)) is not None:
+                await self.tell(report, session=session)
+            id_, post = self._outgoing.prepare_blob(target, transfer.manifest, type, session)
+        if self._backpressure.on and not self._backpressure.admits(target):
+            await self._wait_for_room(target, 1)
+        return await self._batcher.send(id_, post)
 
     async def tell(self, event: Event, *, session: str = "") -> None:
         """Records an event of this module."""

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from claude_comm.blobs.files import store_of
+from claude_comm.blobs.marking import digests_in
 from claude_comm.client.arguments import check_file
 from claude_comm.client.identity import Identity, micros, millis
 from claude_comm.client.publisher.attempts import put_back, unreached
@@ -45,6 +47,8 @@ DEFAULT_MAX_OUTBOX_BYTES = 1024 * 1024 * 1024
 SETTLE_S = 5.0
 # How often the reports of projections are read, and how often every kept message is looked for in its stream.
 REVIEW_S, AUDIT_S = 0.5, 30.0
+# How often the chunks of what waits are renewed: a small part of the time for which a collection leaves them alone.
+RENEW_CHUNKS_S = 3600.0
 _PAGE = 500
 _ROOM_S = 0.05
 
@@ -64,7 +68,7 @@ class OutboxSender:
         self._in_flight: set[int] = set()
         # What an earlier process left is looked at before anything new is sent.
         self._behind = self.outbox.held_bytes > 0
-        self._audit_at = 0.0
+        self._audit_at = self._renew_at = 0.0
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
@@ -179,6 +183,7 @@ class OutboxSender:
             self._examine(examined, reports)
         if audit:
             self._audit_at = time.monotonic() + AUDIT_S
+        self._renew_chunks()
 
     def _examine(self, rows: Sequence[Kept], reports: Sequence[Stored]) -> None:
         bodies = self._client.run(projection_progress.present([(row.stream, row.entry_id) for row in rows]))
@@ -191,6 +196,18 @@ class OutboxSender:
             self.outbox.landed((row.number, "") for row in lost)
             with self._lock:
                 self._behind = True
+
+    def _renew_chunks(self) -> None:
+        """What waits here keeps its chunks, however long the server is away: no collection removes what is renewed."""
+        if time.monotonic() < self._renew_at:
+            return
+        self._renew_at = time.monotonic() + RENEW_CHUNKS_S
+        after, store = 0, None
+        while rows := self.outbox.naming_chunks(after=after, limit=_PAGE):
+            after = rows[-1].number
+            store = store or store_of(self._identity.settings)
+            for digest in {digest for row in rows for digest in digests_in(row.body)}:
+                store.has(digest)
 
     def _catch_up(self) -> None:
         """Sends the messages that wait, in order, until none does."""

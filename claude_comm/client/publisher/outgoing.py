@@ -14,13 +14,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from claude_comm import envelope as envelopes
+from claude_comm.blobs.manifest import Manifest
 from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
 from claude_comm.client.identity import Identity, micros, new_id
 from claude_comm.client.publisher.backpressure import LEAST_S
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
-from claude_comm.envelope import DEFAULT_TYPE, MSGPACK, Envelope, Template
+from claude_comm.envelope import BLOB, DEFAULT_TYPE, MSGPACK, Envelope, Template
 from claude_comm.errors import ClaudeCommError, ConfigurationError, shown
 from claude_comm.ids import BATCH_ENTROPY_BYTES, MAX_BATCH, uuid7s
 from claude_comm.names import check_name, check_session, check_target
@@ -30,6 +31,8 @@ from claude_comm.registry.contracts import Enforcement as Mode
 
 # The stream of a kind of messages, and the forms that they share, by their agreement.
 _Kind: TypeAlias = tuple[str, dict[str, Template]]
+
+_ANY_SIZE = 2**62
 
 # Kinds of messages (target, type, session) that a publisher keeps forms for.
 _MAX_FORMS = 1_000
@@ -55,6 +58,9 @@ class Outgoing:
         self.identity = identity
         self.source = identity.module
         self._enforcement = Enforcement(identity, mode)
+        self._above = identity.settings.takes_out_above
+        # What is taken out of its message may have any size.
+        self._most = _ANY_SIZE if self._above else identity.settings.max_envelope_bytes
         self._kinds: dict[tuple[str, str, str], _Kind] = {}
         # And of requests, with the address that their replies go to.
         self._request_templates: dict[tuple[str, str, str, str], tuple[str, Template]] = {}
@@ -89,7 +95,7 @@ class Outgoing:
         time_us = micros()
         id_ = new_id(time_us)
         form = forms.get(agreement) or self._form(target, type, session, agreement)
-        return id_, Post(stream, form.fill(id_, time_us, data))
+        return id_, self._post(stream, form.fill(id_, time_us, data))
 
     def prepare(
         self,
@@ -127,7 +133,13 @@ class Outgoing:
             headers={} if attributes.headers is None else check_headers(attributes.headers),
             data=envelopes.pack(data),
         )
-        return id_, Post(stream, self.identity.encode(envelope))
+        body = envelopes.encode(envelope, max_bytes=self._most)
+        return id_, self._post(stream, body)
+
+    def prepare_blob(self, target: str, manifest: Manifest, type: str, session: str) -> tuple[str, Post]:
+        """The same for a payload that is stored already."""
+        id_, post = self.prepare(target, manifest, type, session, Attributes(content_type=BLOB))
+        return id_, post
 
     def prepare_many(
         self, target: str, payloads: Iterable[object], type: str, session: str, times: Times = ALWAYS
@@ -142,14 +154,19 @@ class Outgoing:
             judged = [self._enforcement.check(target, type, data) for data in datas]
             fills = [self._form(target, type, session, agreement, times).fill for agreement, _ in judged]
             return ids, [
-                Post(stream, fill(id_, time_us, data)) for fill, id_, (_, data) in zip(fills, ids, judged, strict=True)
+                self._post(stream, fill(id_, time_us, data))
+                for fill, id_, (_, data) in zip(fills, ids, judged, strict=True)
             ]
         if self.agreed(target, type):
             agreement, encode = self._enforcement.encoder(target, type)
             frame = self._form(target, type, session, agreement, times).frame
             # One by one: ten thousand forms at once cost the collector of cycles more than they cost to make.
-            return ids, [Post(stream, frame(id_, time_us, encode(data))) for id_, data in zip(ids, datas, strict=True)]
+            return ids, [
+                self._post(stream, frame(id_, time_us, encode(data))) for id_, data in zip(ids, datas, strict=True)
+            ]
         bodies = self._form(target, type, session, "", times).fill_all(ids, time_us, datas)
+        if self._above and max(map(len, bodies), default=0) > self._above:
+            return ids, [self._post(stream, body) for body in bodies]
         return ids, [Post(stream, body) for body in bodies]
 
     def event(self, event: Event, session: str) -> Post:
@@ -210,7 +227,8 @@ class Outgoing:
             form = self._request_templates[kind] = address, self._request_template(kind, address)
         time_us = micros()
         id_ = new_id(time_us)
-        return id_, Post(stream, form[1].fill_expiring(id_, time_us, time_us + int(timeout_s * 1_000_000), data))
+        body = form[1].fill_expiring(id_, time_us, time_us + int(timeout_s * 1_000_000), data)
+        return id_, self._post(stream, body)
 
     def _request_template(self, kind: tuple[str, str, str, str], address: str) -> Template:
         target, type, session, agreement = kind
@@ -226,7 +244,13 @@ class Outgoing:
             reply_to=check_text("reply_to", address),
             agreement=agreement,
         )
-        return Template(like, max_bytes=self.identity.settings.max_envelope_bytes, expiring=True)
+        return Template(like, max_bytes=self._most, expiring=True)
+
+    def _post(self, stream: str, body: bytes) -> Post:
+        """An encoded message; what is too large for one travels as chunks. Raises StoreError or TooLarge."""
+        if self._above and len(body) > self._above:
+            body = self.identity.taken_out(body)
+        return Post(stream, body)
 
     def _kind(self, target: str, type: str, session: str) -> _Kind:
         """The stream of messages of this kind, and their forms by agreement. Raises InvalidName."""
@@ -241,7 +265,6 @@ class Outgoing:
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """The form that messages of this kind share. Raises InvalidName."""
         check_name(type, "message type")
-        max_bytes = self.identity.settings.max_envelope_bytes
         like = Envelope(
             id="",
             source=self.source,
@@ -253,7 +276,7 @@ class Outgoing:
             not_before=times.not_before,
             expires=times.expires,
         )
-        form = Template(like, max_bytes=max_bytes)
+        form = Template(like, max_bytes=self._most)
         if times is ALWAYS:
             _, forms = self._kind(target, type, session)
             forms[agreement] = form

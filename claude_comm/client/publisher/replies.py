@@ -36,6 +36,7 @@ class Mailbox:
         self.address = str(ReplyAddress(identity.module, identity.instance))
         self.key = identity.keys.replies(identity.module, identity.instance)
         self.late = self.repeated = 0
+        self._identity = identity
         self._waiting: dict[str, Callable[[Envelope], None]] = {}
         self._expired: dict[str, None] = {}
         self._read: list[bytes] = []
@@ -80,7 +81,7 @@ class Mailbox:
 
     def _hand_over(self, body: bytes) -> None:
         try:
-            answer = envelopes.decode(body, max_bytes=self._max_bytes)
+            answer = self._identity.arrived(envelopes.decode(body, max_bytes=self._max_bytes))
         except EnvelopeError as error:
             self._log.warning("reply.unreadable", error=str(error))
             return
@@ -135,7 +136,7 @@ def _answer(identity: Identity, request: Envelope, data: object, type: str) -> o
         causation=request.id,
         data=envelopes.pack(data),
     )
-    stream, body = identity.keys.replies(to.module, to.instance), identity.encode(envelope)
+    stream, body = identity.keys.replies(to.module, to.instance), identity.encode_any(envelope)
     if identity.signer is None:
         return ops.EncodedAnswer(stream, body)
     return ops.EncodedAnswer(

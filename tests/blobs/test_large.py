@@ -1,0 +1,161 @@
+"""Payloads that are too large for a message: whatever a handler declares, it cannot tell how they travelled."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
+from claude_comm.blobs import Blob, open_blob
+from claude_comm.client.communicator.communicator import ModuleCommunicator
+from claude_comm.effects import Command
+from claude_comm.envelope import BLOB, decode
+from claude_comm.errors import BlobDamaged
+from claude_comm.names import Keys
+from claude_comm.store import queries
+from claude_comm.store.catch_up import caught_up
+from claude_comm.store.database import open_database
+from claude_comm.transport.driver import Client
+from tests.support.modules import running
+from tests.support.signed_namespace import signed
+from tests.support.streams import dead
+from tests.support.waiting import wait_until
+
+ABOVE = 10_000
+
+
+@pytest.fixture
+def sharing(settings: Settings, tmp_path: Path) -> Settings:
+    return msgspec.structs.replace(settings, blob_store=str(tmp_path / "blobs"), blob_above=ABOVE)
+
+
+class Scan(msgspec.Struct):
+    title: str
+    pages: list[str]
+
+
+def bodies(client: Client, keys: Keys, module: str = "b") -> list[bytes]:
+    rows = client.data.one(Command(("XRANGE", keys.inbox(module), "-", "+")))
+    return [fields[1] for _, fields in rows]
+
+
+@pytest.mark.parametrize("size", [10, ABOVE * 3])
+@pytest.mark.parametrize("signing", [False, True])
+def test_a_handler_is_given_what_it_declares_however_large_it_is(
+    size: int, signing: bool, sharing: Settings, client: Client, keys: Keys
+) -> None:
+    used = signed(sharing, client) if signing else sharing
+    module, seen = Module("b", settings=used), {}
+
+    @module.handles("typed")
+    def typed(payload: Scan) -> None:
+        seen["typed"] = payload
+
+    @module.handles("bytes")
+    def plain(payload: bytes) -> None:
+        seen["bytes"] = payload
+
+    @module.handles("any")
+    async def anything(payload: Any) -> None:
+        seen["any"] = payload
+
+    @module.handles("blob")
+    def blob(payload: Blob) -> None:
+        seen["blob"] = (payload.size, payload.read(2, 3), b"".join(payload.chunks()))
+
+    scan, data = Scan("t", ["x" * size]), bytes(range(256)) * (size // 256 + 1)
+    with running(module), Publisher("a", settings=used) as publisher:
+        publisher.publish("b", scan, type="typed")
+        publisher.publish_many("b", [data], type="bytes")
+        publisher.publish("b", {"x": "y" * size}, type="any", ttl_s=60)
+        publisher.publish_soon("b", data, type="blob").result()
+        wait_until(lambda: len(seen) == 4)
+    assert seen == {"typed": scan, "bytes": data, "any": {"x": "y" * size}, "blob": (len(data), data[2:5], data)}
+    large = [decode(body).content_type == BLOB for body in bodies(client, keys)]
+    assert large == [size > ABOVE] * 4
+    assert max(map(len, bodies(client, keys))) <= ABOVE + 1000
+
+
+def test_beyond_what_a_message_may_have_and_back_as_a_reply(sharing: Settings) -> None:
+    module = Module("b", settings=sharing)
+
+    @module.handles()
+    def double(payload: bytes) -> bytes:
+        return payload * 2
+
+    data = b"0123456789abcdef" * 200_000
+    with running(module), Publisher("a", settings=sharing) as publisher:
+        assert len(data) > sharing.max_envelope_bytes
+        assert publisher.request("b", data) == data * 2
+        assert publisher.request("b", data, as_=bytes) == data * 2
+
+
+def test_a_consumer_decodes_it_as_any_payload(sharing: Settings) -> None:
+    async def send() -> None:
+        async with AsyncPublisher("a", settings=sharing) as publisher:
+            await publisher.publish("b", ["x" * ABOVE] * 3)
+
+    asyncio.run(send())
+    with Consumer("b", settings=sharing) as consumer:
+        (delivery,) = consumer.read()
+        assert delivery.payload() == ["x" * ABOVE] * 3
+        assert delivery.payload(list[str]) == ["x" * ABOVE] * 3
+        assert open_blob(delivery.envelope, sharing).size > 3 * ABOVE
+
+
+def test_a_flipped_bit_reaches_no_handler(sharing: Settings, client: Client, keys: Keys) -> None:
+    module, seen = Module("b", settings=sharing), []
+    module.handles()(seen.append)
+    with Publisher("a", settings=sharing) as publisher:
+        publisher.publish("b", b"x" * ABOVE * 2)
+    (chunk,) = [path for path in Path(sharing.blob_store).glob("??/*") if path.is_file()]
+    damaged = bytearray(chunk.read_bytes())
+    damaged[7] ^= 1
+    chunk.write_bytes(damaged)
+    with running(module):
+        wait_until(lambda: bool(dead(client, keys, "b")))
+    assert seen == []
+    with Publisher("a", settings=sharing) as publisher, Consumer("c", settings=sharing) as consumer:
+        publisher.publish("c", b"x" * ABOVE * 2)
+        (delivery,) = consumer.read()
+        with pytest.raises(BlobDamaged):
+            delivery.payload()
+
+
+def test_where_no_store_is_shared_nothing_is_taken_out(settings: Settings, client: Client, keys: Keys) -> None:
+    assert settings.url
+    assert settings.takes_out_above == 0
+    with Publisher("a", settings=settings) as publisher:
+        publisher.publish("b", b"x" * 500_000)
+    assert len(bodies(client, keys)[0]) > 500_000
+    assert msgspec.structs.replace(settings, url="").takes_out_above == 256 * 1024
+
+
+def test_a_file_is_sent_with_progress_and_opened_where_it_arrives(
+    sharing: Settings, client: Client, tmp_path: Path
+) -> None:
+    file, saved = tmp_path / "scan.pdf", tmp_path / "copy.pdf"
+    file.write_bytes(hashlib.sha256(b"x").digest() * 300_000)
+    module, seen = Module("b", settings=sharing), []
+
+    @module.handles()
+    def convert(scan: Blob) -> None:
+        scan.save(saved)
+        seen.append((scan.name, scan.content_type, scan.size))
+
+    with running(module), ModuleCommunicator("a", settings=sharing) as communicator:
+        communicator.send_file("b", file)
+        wait_until(lambda: bool(seen))
+    assert seen == [("scan.pdf", "application/pdf", file.stat().st_size)]
+    assert saved.read_bytes() == file.read_bytes()
+    with open_database(sharing.database) as database:
+        caught_up(client, database, sharing)
+        (row,) = [row for row in queries.progress(database) if row.task == "send scan.pdf"]
+        assert (row.completed, row.total, row.state) == (file.stat().st_size, file.stat().st_size, "completed")
+        (message,) = [row for row in queries.messages(database) if row.source == "a"]
+        assert open_blob(message.payload(), sharing).size == file.stat().st_size
