@@ -30,7 +30,7 @@ FLOOR = {
     "errors": 0, "names": 0, "ids": 0, "settings": 0, "effects": 0, "escaping": 0, "version": 0,
     "json_form": 1, "envelope": 1, "cloudevents": 1, "delivery": 1, "documents": 1, "schema": 1, "registry": 1,
     "negotiation": 1, "interchange": 1, "pipeline": 1, "progress": 1, "security": 1, "charts": 1, "report": 1,
-    "impact": 1, "graph": 1,
+    "impact": 1, "graph": 1, "discovery": 1,
     "ops": 2,
     "transport": 3, "runtime": 3, "store": 3, "telemetry": 3, "blobs": 3,
     "client": 4, "testing": 4,

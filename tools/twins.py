@@ -60,6 +60,10 @@ TWINS = (
             "await asyncio.to_thread(self._projection.messages, target, limit, before)": (
                 "self._projection.messages(target, limit, before)"
             ),
+            "await asyncio.to_thread(self._finder.answer, query)": "self._finder.answer(query)",
+            "for change in await asyncio.to_thread(watch.changes):\n                yield change": (
+                "yield from watch.changes()"
+            ),
             "await asyncio.to_thread(self._projection.progress, task)": "self._projection.progress(task)",
             "Iterable[T] | AsyncIterable[T]": "Iterable[T]",
             "-> AsyncIterator[T]": "-> Iterator[T]",

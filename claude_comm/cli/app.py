@@ -39,6 +39,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     ),
     "Schemas": (
         CommandEntry("modules", "List the registered modules and what they declare."),
+        CommandEntry("find", "Find modules by what they accept, produce or can do, by proof."),
         CommandEntry("module show", "Show what a partner needs to know to write to a module."),
         CommandEntry("module register", "Register a contract from a file, or from a Module object of yours."),
         CommandEntry("module import", "Read OpenAPI, AsyncAPI or a list of MCP tools as a contract."),

@@ -79,10 +79,15 @@ def check_file(name: str, value: Any) -> str:
 
 
 def check_topics(topics: Any) -> tuple[str, ...]:
-    """Names of topics, given as a list: a text would be a list of letters."""
-    if isinstance(topics, str | bytes | Mapping) or not isinstance(topics, Iterable):
-        raise ConfigurationError(f"topics is {shown(topics)}: it is a list of names, such as ['news'].")
-    return tuple(check_name(topic, "topic") for topic in topics)
+    """Names of topics, given as a list."""
+    return check_names("topics", topics, "topic", example="news")
+
+
+def check_names(name: str, names: Any, what: str, *, example: str) -> tuple[str, ...]:
+    """Names, given as a list: a text would be a list of letters."""
+    if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
+        raise ConfigurationError(f"{name} is {shown(names)}: it is a list of names, such as [{example!r}].")
+    return tuple(check_name(item, what) for item in names)
 
 
 def check_ranges(name: str, ranges: Any) -> tuple[str, ...]:

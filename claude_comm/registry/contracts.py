@@ -2,7 +2,7 @@
 
 Law: pure. A contract crosses the wire as JSON and is addressed by its digest: the same contract written differently has
 the same one. What may differ between two registrations of one contract (when, how many may wait, the words for a
-reader) is no part of it.
+reader, what it can be found by) is no part of it.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     | `compatibility` | what the next version must keep |
     | `enforcement` | what becomes of a message that breaks an agreement, where this module sends or reads it |
     | `formats` | `assert`: each `format` in its schemas was written out as a pattern; `annotate`: it is a remark |
+    | `capabilities` | what the module can do, in names of its own (`pdf.extract`): others find it by them |
     | `max_lag` | how many messages may wait in its inbox (0: what the publisher's settings say) |
 
     `v` is the version of the record: fields that a newer release adds are passed over, and one whose meaning changes
@@ -85,6 +86,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     enforcement: Enforcement = "enforce"
     formats: Formats = "annotate"
     description: str = ""
+    capabilities: list[str] = []
     max_lag: int = 0
     registered_us: Micros = 0
     v: int = VERSION
@@ -147,6 +149,7 @@ def contract(
     enforcement: Enforcement = "enforce",
     formats: Formats = "annotate",
     description: str = "",
+    capabilities: Sequence[str] = (),
     max_lag: int = 0,
     registered_us: int = 0,
 ) -> Contract:
@@ -177,6 +180,7 @@ def contract(
         enforcement=enforcement,
         formats=formats,
         description=description,
+        capabilities=[check_name(capability, "capability") for capability in capabilities],
         max_lag=max_lag,
         registered_us=registered_us,
     )

@@ -11,7 +11,9 @@ from builtins import type as type_
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from msgspec import UNSET
 
 from claude_comm.blobs.transfer import Blob
 from claude_comm.client.arguments import check_content, check_count, check_text
@@ -36,6 +38,10 @@ from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 
+if TYPE_CHECKING:
+    from claude_comm.client.discovery.finder import Finder, PartnerChange
+    from claude_comm.discovery.query import Partners
+
 T = TypeVar("T")
 
 
@@ -52,6 +58,8 @@ class ModuleCommunicator:
         self._publishers: dict[str, Publisher] = {}
         self._meters = Meters()
         self._heart = SessionHeart(self.identity, self.client.run)
+        self._finder: Finder | None = None
+        self._closed = False
 
     @property
     def module_name(self) -> str:
@@ -167,6 +175,7 @@ class ModuleCommunicator:
         compatibility: Compatibility = "none",
         formats: Formats = "annotate",
         aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        capabilities: Sequence[str] = (),
     ) -> Contract:
         """Registers what this module accepts and produces: a schema or type, or a mapping of message types to such.
 
@@ -174,7 +183,7 @@ class ModuleCommunicator:
         accepted type to {property: former names}; `formats="assert"` holds messages to each `format` of the schemas.
         Raises ContractRefused or VersionTaken.
         """
-        declared = declare(self.module_name, accepts, produces, version, compatibility, aliases, formats)
+        declared = declare(self.module_name, accepts, produces, version, compatibility, aliases, formats, capabilities)
         self.client.run(registration.register(self.identity.keys, declared))
         return declared
 
@@ -194,8 +203,57 @@ class ModuleCommunicator:
         """
         return Session(name, self.identity, self._heart, self._tell)
 
+    def find_modules(
+        self,
+        *,
+        accepts: Any = UNSET,
+        produces: Any = UNSET,
+        fits: Contract | None = None,
+        type: str = "",
+        capability: str = "",
+        name: str = "",
+        live: bool = True,
+    ) -> Partners:
+        """The modules that every part given holds of: `.found`, and `.undecided`, of which it cannot be told.
+
+        `accepts` and `produces` are messages, `fits` is a contract with something that a module accepts or produces,
+        by proof; `name` may be a pattern. With `live=False` modules count of which no instance lives.
+        """
+        # The engine of schemas takes longer to import than a communicator that looks for nobody.
+        from claude_comm.client.discovery.finder import Finder
+        from claude_comm.client.discovery.query import query_of
+
+        query = query_of(accepts, produces, fits, type, capability, name, live)
+        self._finder = self._finder or Finder(self.identity.keys)
+        self.client.run(self._finder.refreshing())
+        return self._finder.answer(query)
+
+    def watch_modules(
+        self,
+        *,
+        accepts: Any = UNSET,
+        produces: Any = UNSET,
+        fits: Contract | None = None,
+        type: str = "",
+        capability: str = "",
+        name: str = "*",
+    ) -> Iterator[PartnerChange]:
+        """Partners as they come and go, for as long as it is iterated: those that live now come first.
+
+        The parts are those of `find_modules`; without any, all modules. Nothing is asked of a module: changes of the
+        registry and heartbeats say it.
+        """
+        from claude_comm.client.discovery.finder import PartnerWatch
+        from claude_comm.client.discovery.query import query_of
+
+        watch = PartnerWatch(self.identity.keys, query_of(accepts, produces, fits, type, capability, name, True))
+        while not self._closed:
+            self.client.run(watch.looking())
+            yield from watch.changes()
+
     def close(self) -> None:
         """Closes every connection."""
+        self._closed = True
         self._heart.close()
         for publisher in self._publishers.values():
             publisher.close()

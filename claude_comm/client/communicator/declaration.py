@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from claude_comm.client.arguments import check_names
 from claude_comm.client.identity import micros
 from claude_comm.client.payload_types import accepted, produced
 from claude_comm.registry.contracts import Compatibility, Contract, Formats, Produced, Schema, by_type, contract
@@ -20,6 +21,7 @@ def declare(
     compatibility: Compatibility = "none",
     aliases: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     formats: Formats = "annotate",
+    capabilities: Sequence[str] = (),
 ) -> Contract:
     """A contract from schemas, types, or mappings of message types to either."""
     sent = [Produced(type, schema) for type, schema in by_type(_schemas(produces, produced)).items()]
@@ -31,6 +33,7 @@ def declare(
         compatibility=compatibility,
         aliases=aliases,
         formats=formats,
+        capabilities=check_names("capabilities", capabilities, "capability", example="pdf.extract"),
     )
     return msgspec.structs.replace(made, registered_us=micros())
 

@@ -19,6 +19,7 @@ from claude_comm.client.arguments import (
     check_choice,
     check_count,
     check_kind,
+    check_names,
     check_ranges,
     check_seconds,
     check_topics,
@@ -94,6 +95,7 @@ class Module:
     | `drain_s` | how long handlers may take to end once a stop is requested (seconds) |
     | `dedup` | how many handled messages this instance remembers: a copy of one is acked and not handled |
     | `dedup_s` | for how long (seconds) all instances remember them, on the server |
+    | `capabilities` | what it can do, in names of its own (`pdf.extract`): `claude-comm find --capability` finds it |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
     | `prefers` | ranges of its versions (`^1.2`), in the order in which they are negotiated with; else newest first |
     | `compatibility` | what its contract keeps of earlier versions: `backward`, `forward`, `full`, or `none` |
@@ -128,9 +130,11 @@ class Module:
         enforcement: Enforcement = "enforce",
         formats: Formats = "annotate",
         hold: bool = False,
+        capabilities: Sequence[str] = (),
     ) -> None:
         self.name, self.version = check_name(name), check_version(version)
         self.prefers = check_ranges("prefers", prefers)
+        self.capabilities = check_names("capabilities", capabilities, "capability", example="pdf.extract")
         self.compatibility: Compatibility = check_choice("compatibility", compatibility, COMPATIBILITIES)
         self.enforcement: Enforcement = check_choice("enforcement", enforcement, ENFORCEMENTS)
         self.formats: Formats = check_choice("formats", formats, FORMATS)
@@ -227,6 +231,7 @@ class Module:
             passes={type: names for type, names in declared.passes.items() if type in accepts},
             topics=self._topics,
             prefers=self.prefers,
+            capabilities=self.capabilities,
             compatibility=self.compatibility,
             enforcement=self.enforcement,
             formats=self.formats,

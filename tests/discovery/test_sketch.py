@@ -1,0 +1,88 @@
+"""A sketch holds of every message that its schema allows: what the index leaves out is refused for certain."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claude_comm.discovery.renaming import may_lack
+from claude_comm.discovery.sketch import ANYTHING, KINDS, NOTHING, Sketch, kind_of, sketch
+from claude_comm.errors import SchemaError
+from claude_comm.schema.bounded import check
+from claude_comm.schema.types.samples import samples
+from claude_comm.schema.validation.validator import compile_validator
+from claude_comm.schema.verdict import Compatible, Policy
+from tests.support.schemas.schemas_at_random import SCHEMAS, VALUES
+
+OBJECT = frozenset({"object"})
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+
+def admits(of: Sketch, message: Any) -> bool:
+    return of.admits(kind_of(message), message if isinstance(message, dict) else ())
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "object", "required": ["a", "b"]}, Sketch(OBJECT, frozenset("ab"))),
+        ({"type": ["integer", "null"]}, Sketch(frozenset({"number", "null"}))),
+        ({"enum": ["x", 1]}, Sketch(frozenset({"string", "number"}))),
+        ({"const": None}, Sketch(frozenset({"null"}))),
+        (True, ANYTHING),
+        (False, NOTHING),
+        ({"allOf": [{"required": ["a"]}, {"required": ["b"]}]}, Sketch(KINDS, frozenset("ab"))),
+        ({"anyOf": [{"required": ["a", "b"]}, {"required": ["b", "c"]}]}, Sketch(KINDS, frozenset("b"))),
+        ({"oneOf": [{"type": "object", "required": ["a"]}, {"type": "string"}]},
+         Sketch(frozenset({"object", "string"}), frozenset("a"))),
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "object", "required": ["a"]}}}, Sketch(OBJECT, frozenset("a"))),
+        ({"$ref": "#"}, ANYTHING),
+        ({"$ref": "https://elsewhere.example/x"}, ANYTHING),
+        # In draft 7 nothing counts beside a reference; in draft 4 there is no `const`.
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/x", "required": ["b"],
+          "definitions": {"x": {"required": ["a"]}}}, Sketch(KINDS, frozenset("a"))),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "const": 1}, ANYTHING),
+        # References in a schema with an address of its own are meant from there.
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"$id": "https://y.example/", "$ref": "#/$defs/z"}}}, ANYTHING),
+        ({"not": {"required": ["a"]}}, ANYTHING),
+    ],
+)  # fmt: skip
+def test_what_is_read_off_a_schema(schema: Any, expected: Sketch) -> None:
+    assert sketch(schema) == expected
+
+
+@given(SCHEMAS, st.lists(VALUES, max_size=8), st.integers(0, 2**32))
+@settings(max_examples=120)
+def test_every_message_that_a_schema_allows_fits_its_sketch(schema: Any, values: list[Any], seed: int) -> None:
+    try:
+        validator = compile_validator(schema)
+    except SchemaError:
+        return
+    read = sketch(schema)
+    for message in [*values, *islice(samples(schema, random.Random(seed).randrange), 12)]:
+        assert admits(read, message) or not validator.accepts(message), message
+
+
+@given(SCHEMAS, SCHEMAS)
+@settings(max_examples=80)
+def test_nothing_is_proved_of_what_may_lack_a_name(sent: Any, taken: Any) -> None:
+    for policy in POLICIES:
+        if may_lack(sent, sketch(sent), sketch(taken).required):
+            try:
+                verdict = check(sent, taken, policy=policy, budget_ms=200)
+            except SchemaError:
+                return
+            assert not isinstance(verdict, Compatible) or verdict.vacuous
+
+
+def test_a_name_that_a_rule_about_names_may_ask_for_is_not_lacking() -> None:
+    forced = {"type": "object", "minProperties": 1, "propertyNames": {"pattern": "^abc$"}}
+    assert not may_lack(forced, sketch(forced), ["abc"])
+    plain = {"type": "object", "properties": {"x": {}}}
+    assert may_lack(plain, sketch(plain), ["abc"])
+    assert not may_lack(plain, sketch(plain), ["x"])
