@@ -53,8 +53,8 @@ FOREIGN = {
 # outside in it. `datetime` is here for its types (see NO_CLOCK), `pathlib` for the type of a setting.
 PURE = frozenset(
     "__future__ abc base64 bisect builtins collections contextlib contextvars copy dataclasses datetime decimal "
-    "difflib enum fnmatch fractions functools graphlib hashlib heapq hmac itertools json keyword math operator pathlib re "
-    "string struct textwrap tomllib types typing unicodedata urllib.parse weakref".split()
+    "difflib enum fnmatch fractions functools graphlib hashlib heapq hmac itertools json keyword math operator pathlib "
+    "re string struct textwrap tomllib types typing unicodedata urllib.parse weakref".split()
 )
 NO_CLOCK = frozenset({"now", "today", "utcnow", "fromtimestamp", "astimezone"})
 
