@@ -75,7 +75,8 @@ class _Reading:
     """Reads the schemas of one document."""
 
     def __init__(self, document: Json, dialect: Dialect) -> None:
-        self._document, self._dialect = document, dialect
+        self._document = document
+        self._dialect: Dialect = dialect
 
     def read(self, schema: Json, level: int) -> Sketch:
         if not isinstance(schema, dict):
