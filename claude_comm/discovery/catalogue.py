@@ -29,7 +29,8 @@ class Entry:
     __slots__ = ("_code", "_validator", "contract", "direction", "schema", "sketch", "target", "type")
 
     def __init__(self, contract: Contract, direction: Direction, type: str, schema: Schema, target: str = "") -> None:
-        self.contract, self.direction, self.type, self.schema, self.target = contract, direction, type, schema, target
+        self.direction: Direction = direction
+        self.contract, self.type, self.schema, self.target = contract, type, schema, target
         self.sketch: Sketch = sketch(schema)
         self._validator: Validator | None = None
         self._code: Code | Literal[False] | None = False
