@@ -13,7 +13,7 @@ import msgspec
 
 from claude_comm.demo.corpus import MAX_FILES
 from claude_comm.demo.index import Index
-from claude_comm.demo.stage import Progress
+from claude_comm.demo.stage import DemoProgress
 from claude_comm.errors import NegotiationRefused
 from claude_comm.escaping import clean
 from claude_comm.negotiation.agreement import Agreement
@@ -33,7 +33,7 @@ SEARCHES = ("streams", '"json schema"', "fast OR quick")
 _WIDTH = 100
 _MAX_UNREADABLE = 5
 
-ProgressDisplay = Callable[[Progress], None]
+ProgressDisplay = Callable[[DemoProgress], None]
 
 
 def opening(settings: Settings, files: int, folder: Path | None) -> None:
@@ -75,9 +75,9 @@ def fixed(version: str) -> None:
 def live(files: int) -> Iterator[ProgressDisplay]:
     """Bars on a terminal; in a pipe one line per change."""
     if not on_terminal():
-        before: list[Progress] = []
+        before: list[DemoProgress] = []
 
-        def line(progress: Progress) -> None:
+        def line(progress: DemoProgress) -> None:
             if before[-1:] != [progress]:
                 read, extracted, indexed = progress.read, progress.extracted, progress.indexed
                 emit(f"  read {read}/{files}  extracted {extracted}/{files}  indexed {indexed}/{files}")
@@ -91,7 +91,7 @@ def live(files: int) -> Iterator[ProgressDisplay]:
     with Bars(TextColumn("  {task.description:<10}"), BarColumn(), MofNCompleteColumn()) as bars:
         tasks = {name: bars.add_task(name, total=files) for name in ("read", "extracted", "indexed")}
 
-        def bar(progress: Progress) -> None:
+        def bar(progress: DemoProgress) -> None:
             for name, task in tasks.items():
                 bars.update(task, completed=getattr(progress, name))
 

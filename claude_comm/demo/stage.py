@@ -40,7 +40,7 @@ class DemoFailed(ClaudeCommError):
     """A part of the demo did not do what it should."""
 
 
-class Progress(msgspec.Struct, frozen=True):
+class DemoProgress(msgspec.Struct, frozen=True):
     """How far the run is, in files; `done` when everything that was sent on has been settled."""
 
     files: int
@@ -89,7 +89,7 @@ def modules(
             _await_end(process)
 
 
-def look(settings: Settings, client: Client, database: Database, session: str, files: int) -> Progress:
+def look(settings: Settings, client: Client, database: Database, session: str, files: int) -> DemoProgress:
     """How far the run is now."""
     caught_up(client, database, settings)
     tasks = {(row.module, row.task): row for row in queries.progress(database) if row.session == session}
@@ -98,7 +98,7 @@ def look(settings: Settings, client: Client, database: Database, session: str, f
     indexing = tasks.get((INDEXER, INDEXING))
     extracted, indexed = settled[EXTRACTOR], settled[INDEXER]
     ended = indexed.handled + indexed.failed + extracted.failed
-    return Progress(
+    return DemoProgress(
         files=files,
         read=int(reading.completed) if reading else 0,
         extracted=extracted.handled,

@@ -16,7 +16,7 @@ import msgspec
 
 from claude_comm.charts import style, svg
 from claude_comm.charts.bars import shortened
-from claude_comm.charts.sankey import Flow, layered
+from claude_comm.charts.sankey import Link, layered
 from claude_comm.graph.edges import STATES, Edge, Graph, Node, State
 from claude_comm.graph.written import about, joined, types
 from claude_comm.report.markup import page, table, tag
@@ -100,7 +100,7 @@ def drawn(graph: Graph, *before: str, href: Callable[[str], str] | None = None, 
 
 
 def _columns(graph: Graph) -> list[list[str]]:
-    flows = [Flow(*ends, 1.0) for ends in dict.fromkeys((edge.source, edge.target) for edge in graph.edges)]
+    flows = [Link(*ends, 1.0) for ends in dict.fromkeys((edge.source, edge.target) for edge in graph.edges)]
     flows = [flow for flow in flows if flow.source != flow.target]
     columns = layered(flows) if flows else []
     placed = {name for column in columns for name in column}

@@ -15,7 +15,7 @@ import msgspec
 
 from claude_comm.errors import ConfigurationError
 from claude_comm.interchange.gathering import Source, Translation
-from claude_comm.interchange.imported import Draft, Imported, Steps, name_of, version_of
+from claude_comm.interchange.imported import ContractDraft, Imported, Steps, name_of, version_of
 from claude_comm.interchange.translations import json_schema, openapi_3_0
 from claude_comm.names import TOPIC_PREFIX, check_target
 from claude_comm.registry.contracts import COMPATIBILITIES, ENFORCEMENTS, Produced, Schema
@@ -56,7 +56,7 @@ class _Reader:
     def __init__(self, document: dict[str, Any]) -> None:
         self.source = Source(document)
         self.info = self.source.mapping("info")
-        self.drafts: dict[tuple[str, str], Draft] = {}
+        self.drafts: dict[tuple[str, str], ContractDraft] = {}
 
     def operations(self) -> None:
         """The operations of AsyncAPI 3."""
@@ -86,13 +86,13 @@ class _Reader:
             for said in self._messages_of_2((*target[1], "subscribe"), name):
                 self._produce(draft, said)
 
-    def draft(self, operation: dict[str, Any]) -> Draft:
+    def draft(self, operation: dict[str, Any]) -> ContractDraft:
         """The contract that an operation is part of."""
         title = operation.get("x-module") or self.info.get("title")
         version = operation.get("x-version") or self.info.get("version")
         key = (name_of(title, "application"), str(version))
         if key not in self.drafts:
-            draft = Draft(key[0], version_of(version, self.source.notes, "#/info/version"))
+            draft = ContractDraft(key[0], version_of(version, self.source.notes, "#/info/version"))
             words = operation.get("description") if "x-module" in operation else self.info.get("description")
             draft.description = str(words or "")
             if operation.get("x-compatibility") in COMPATIBILITIES:
@@ -102,7 +102,7 @@ class _Reader:
             self.drafts[key] = draft
         return self.drafts[key]
 
-    def _receive(self, draft: Draft, operation: dict[str, Any], at: Steps) -> None:
+    def _receive(self, draft: ContractDraft, operation: dict[str, Any], at: Steps) -> None:
         for said in self._messages(at):
             self._accept(draft, said)
             topic = said.target.removeprefix(TOPIC_PREFIX)
@@ -115,21 +115,21 @@ class _Reader:
             if isinstance(operation.get("reply"), dict):
                 self._reply(draft, said.type, (*at, "reply"))
 
-    def _reply(self, draft: Draft, type: str, at: Steps) -> None:
+    def _reply(self, draft: ContractDraft, type: str, at: Steps) -> None:
         replies = list(self._messages(at))
         if len(replies) > 1:
             self.source.note((*at, "messages"), f"of {len(replies)} replies to {type!r} the first is taken.")
         if replies and (schema := self._schema(replies[0])) is not None:
             draft.replies[type] = schema
 
-    def _accept(self, draft: Draft, said: _Said) -> None:
+    def _accept(self, draft: ContractDraft, said: _Said) -> None:
         schema = self._schema(said)
         if schema is None:
             return
         if draft.accepts.setdefault(said.type, schema) != schema:
             self.source.note(said.payload, f"another schema of {said.type!r} came before: this one is left out.")
 
-    def _produce(self, draft: Draft, said: _Said) -> None:
+    def _produce(self, draft: ContractDraft, said: _Said) -> None:
         schema = self._schema(said)
         if schema is not None:
             produced = Produced(said.type, schema, said.target)

@@ -34,7 +34,7 @@ class Imported(msgspec.Struct, frozen=True):
     notes: list[Note]
 
 
-class Draft(msgspec.Struct):
+class ContractDraft(msgspec.Struct):
     """A contract while it is read."""
 
     module: str

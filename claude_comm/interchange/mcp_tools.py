@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from claude_comm.interchange.gathering import Source
-from claude_comm.interchange.imported import Draft, Imported, Steps, free_type, name_of
+from claude_comm.interchange.imported import ContractDraft, Imported, Steps, free_type, name_of
 from claude_comm.interchange.translations import json_schema
 from claude_comm.schema.verdict import Json
 
@@ -26,7 +26,7 @@ def tools_of(document: Json) -> Steps | None:
 
 def read(document: Json, at: Steps) -> Imported:
     """The contract of the tools at this place. Raises ConfigurationError where none of them can be used."""
-    source, draft = Source(document, alone=True), Draft("tools")
+    source, draft = Source(document, alone=True), ContractDraft("tools")
     translation = json_schema(source.note)
     listed: Any = source.at(at)
     for index, tool in enumerate(listed):

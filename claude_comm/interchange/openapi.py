@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from claude_comm.interchange.gathering import Source, Translation
-from claude_comm.interchange.imported import Draft, Imported, Steps, free_type, name_of, version_of
+from claude_comm.interchange.imported import ContractDraft, Imported, Steps, free_type, name_of, version_of
 from claude_comm.interchange.translations import Direction, json_schema, openapi_3_0
 from claude_comm.registry.contracts import Produced, Schema
 from claude_comm.schema.verdict import Json
@@ -24,7 +24,7 @@ def read(document: dict[str, Any]) -> Imported:
     """The contract of an OpenAPI document. Raises ConfigurationError for one without a usable operation."""
     reader = _Reader(document)
     info = reader.source.mapping("info")
-    draft = Draft(name_of(info.get("title"), "service"), description=str(info.get("description") or ""))
+    draft = ContractDraft(name_of(info.get("title"), "service"), description=str(info.get("description") or ""))
     draft.version = version_of(info.get("version"), reader.source.notes, "#/info/version")
     for at, name in reader.operations("paths"):
         reader.accept(draft, at, name)
@@ -51,7 +51,7 @@ class _Reader:
                     derived = name_of(f"{method}_{str(path).strip('/').replace('/', '_')}", "operation")
                     yield (*item[1], method), name_of(operation.get("operationId"), derived)
 
-    def accept(self, draft: Draft, at: Steps, name: str) -> None:
+    def accept(self, draft: ContractDraft, at: Steps, name: str) -> None:
         type = free_type(name, draft.accepts)
         operation = self.source.at(at)
         payload = self._payload(at)
@@ -63,7 +63,7 @@ class _Reader:
         if operation.get("callbacks"):
             self.source.note((*at, "callbacks"), "callbacks are not read: declare what is sent as `produces`.")
 
-    def produce(self, draft: Draft, at: Steps, name: str) -> None:
+    def produce(self, draft: ContractDraft, at: Steps, name: str) -> None:
         if (payload := self._payload(at)) is not None:
             draft.produces.append(Produced(name, payload))
 

@@ -19,7 +19,7 @@ from claude_comm.negotiation.agreement import Agreement, Question, UnreadableAgr
 from claude_comm.negotiation.pairs import Pair, Turn, name_of, turn_of
 from claude_comm.ops import changes, door
 from claude_comm.registry import changes as announced
-from claude_comm.registry.changes import Change
+from claude_comm.registry.changes import RegistryChange
 from claude_comm.security import signed_fields
 
 # Entries a scan asks the server for at a time.
@@ -70,7 +70,7 @@ def store(
     the current turn where it is binding."""
     turn = turn_of(agreement, at_us=at_us or agreement.decided_us, because=because)
     name = name_of(agreement.producer, agreement.consumer, agreement.type)
-    change = Change(
+    change = RegistryChange(
         kind="agreed" if agreement.fits else "refused",
         module=agreement.consumer,
         version=agreement.consumer_version,

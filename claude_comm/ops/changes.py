@@ -15,7 +15,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import door
 from claude_comm.ops.when_full import force_all
 from claude_comm.registry import changes
-from claude_comm.registry.changes import Change
+from claude_comm.registry.changes import RegistryChange
 
 MAX_CHANGES, MAX_HISTORY = 1_000, 10_000
 BEGINNING = "0-0"
@@ -26,7 +26,7 @@ PAGE = 500
 class ChangePage(msgspec.Struct, frozen=True):
     """What changed after a position, and the position to go on from. `whole` is False where some may be missing."""
 
-    changes: list[Change]
+    changes: list[RegistryChange]
     position: str
     whole: bool = True
 
@@ -47,13 +47,13 @@ def since(keys: Keys, after: str, *, wait_ms: int = 0, within_ms: int = REPLY_WI
     return ChangePage(_changes(rows), last, len(rows) < PAGE)
 
 
-def history(keys: Keys, module: str, *, limit: int = 100) -> Operation[list[Change]]:
+def history(keys: Keys, module: str, *, limit: int = 100) -> Operation[list[RegistryChange]]:
     """What changed at a module, the latest first."""
     rows = yield Command(("XREVRANGE", keys.history(module), "+", "-", "COUNT", limit), on="control")
     return _changes(rows)
 
 
-def announce(keys: Keys, *announced: Change) -> Operation[None]:
+def announce(keys: Keys, *announced: RegistryChange) -> Operation[None]:
     """Tells those who follow, and keeps it in the history of each change's module."""
     for change in announced:
         text = changes.encode(change)
@@ -63,7 +63,7 @@ def announce(keys: Keys, *announced: Change) -> Operation[None]:
         )
 
 
-def _changes(rows: Any) -> list[Change]:
+def _changes(rows: Any) -> list[RegistryChange]:
     decoded = (changes.decode(_field(fields)) for _id, fields in rows or [] if fields is not None)
     return [change for change in decoded if change is not None]
 

@@ -25,7 +25,7 @@ from claude_comm.ops import changes, door, heartbeats, partners, registry, regis
 from claude_comm.ops.partners import BrokenPartner
 from claude_comm.registry import changes as announced
 from claude_comm.registry import contracts, policies, releases
-from claude_comm.registry.changes import Change, Kind
+from claude_comm.registry.changes import Kind, RegistryChange
 from claude_comm.registry.contracts import NEWER, Contract, UnreadableContract
 from claude_comm.registry.policies import Break
 from claude_comm.registry.releases import ModuleRecord, Release, Running, release_of
@@ -174,7 +174,9 @@ def leave(keys: Keys, module: str, instance: str, *, now_us: int) -> Operation[N
     yield from heartbeats.forget_proof(keys, module, instance)
     if instance in running:
         ran = running[instance]
-        change = Change(kind="left", module=module, version=ran.version, digest=ran.digest, at_us=now_us, by=instance)
+        change = RegistryChange(
+            kind="left", module=module, version=ran.version, digest=ran.digest, at_us=now_us, by=instance
+        )
         yield from changes.announce(keys, change)
 
 
@@ -190,7 +192,7 @@ def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
     registered = (keys.running(module), keys.beats(module), keys.history(module), keys.edges(module))
     yield Command(("UNLINK", *registered), on="control")
     if removed:
-        text = announced.encode(Change(kind="forgotten", module=module, at_us=now_us))
+        text = announced.encode(RegistryChange(kind="forgotten", module=module, at_us=now_us))
         yield Command(("XADD", keys.changes, "MAXLEN", "~", changes.MAX_CHANGES, "*", "c", text), on="control")
     return bool(removed)
 
@@ -261,7 +263,7 @@ def _swap(
     keys: Keys,
     read: _Read,
     record: ModuleRecord,
-    notes: Sequence[Change],
+    notes: Sequence[RegistryChange],
     words: tuple[str | bytes | int, ...] = ("", "", "", "", ""),
 ) -> Operation[bool]:
     """Sets the record in the place of the one that was read; whether that still stood there."""
@@ -296,8 +298,8 @@ def _read(keys: Keys, module: str) -> Operation[_Read]:
         return _Read(text or b"", ModuleRecord(module=module, releases=[]))
 
 
-def _change(kind: Kind, module: str, release: Release, at_us: int, by: str, note: str = "") -> Change:
-    return Change(
+def _change(kind: Kind, module: str, release: Release, at_us: int, by: str, note: str = "") -> RegistryChange:
+    return RegistryChange(
         kind=kind,
         module=module,
         version=release.version,

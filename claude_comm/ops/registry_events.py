@@ -21,7 +21,7 @@ from claude_comm.negotiation.agreement import Agreement, Question
 from claude_comm.ops import consume
 from claude_comm.progress.events import EVENT_TYPE, ContractEvent, Event, NegotiationEvent
 from claude_comm.registry import changes
-from claude_comm.registry.changes import Change
+from claude_comm.registry.changes import RegistryChange
 
 # A contract that comes back is registered again. Instances that start and stop tell that themselves.
 _CONTRACTS: dict[str, Literal["registered", "held", "approved", "retired"]] = {
@@ -33,7 +33,7 @@ _CONTRACTS: dict[str, Literal["registered", "held", "approved", "retired"]] = {
 }
 
 
-def tell(keys: Keys, changed: Sequence[Change]) -> Operation[None]:
+def tell(keys: Keys, changed: Sequence[RegistryChange]) -> Operation[None]:
     """Tells those of these changes that are events."""
     for change in changed:
         if change.kind in _CONTRACTS:

@@ -22,7 +22,7 @@ from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
 # What changes nothing for a program.
-_WORDS = keywords.ANNOTATIONS - keywords.CONTENT - {"format", "default", "contentSchema"}
+_WORDS = keywords.NOTES - {"default"}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # A schema with one of these may be referred to in other ways than by the place of a definition.
 _NAMED = keywords.NAMED - {"$ref"}

@@ -25,7 +25,7 @@ RENEGOTIATED: frozenset[str] = frozenset(
 )
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RegistryChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change. `by` is the instance or the person, `partner` the other module and `type` the type of message where
     there is one; `topics` are those that the release reads; `note` is a sentence for a person."""
 
@@ -43,14 +43,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     v: int = VERSION
 
 
-def encode(change: Change) -> bytes:
+def encode(change: RegistryChange) -> bytes:
     return msgspec.json.encode(change)
 
 
-def decode(text: bytes | None) -> Change | None:
+def decode(text: bytes | None) -> RegistryChange | None:
     """None for what is no change, or one that a newer release wrote with another meaning."""
     try:
-        change = msgspec.json.decode(text or b"", type=Change)
+        change = msgspec.json.decode(text or b"", type=RegistryChange)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return change if change.v <= VERSION else None

@@ -48,7 +48,7 @@ class OutOfPart(Exception):
     """A part of a budget is used up. It never leaves the engine."""
 
 
-class Part(Budget):
+class BudgetShare(Budget):
     """The next `steps` of a budget, for an attempt that may be given up."""
 
     __slots__ = ("_whole",)

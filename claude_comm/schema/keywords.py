@@ -171,6 +171,8 @@ PATTERNS = frozenset(("pattern", "patternProperties"))
 NAMED = IDENTIFIERS | REFERENCES
 # What the characters of a text encode; no validator here asserts it.
 CONTENT = frozenset(names(lambda row: row.name.startswith("content") and row.holds == "data"))
+# What only tells people, and refuses nothing for any reader.
+NOTES = ANNOTATIONS - CONTENT - {"format", "contentSchema"}
 # Of each type that is bounded, the bounds that belong to the range; and the four of a number as Python's libraries call
 # them, without the one for steps.
 RANGES = {

@@ -14,7 +14,7 @@ from claude_comm.errors import AgreementBroken, NegotiationRefused
 from claude_comm.names import Keys
 from claude_comm.ops import registration, registry_events
 from claude_comm.progress.events import ContractEvent, NegotiationEvent, Refused, decode_event
-from claude_comm.registry.changes import Change
+from claude_comm.registry.changes import RegistryChange
 from claude_comm.settings import Settings
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
@@ -71,7 +71,7 @@ def test_a_negotiation_is_asked_and_decided_once(settings: Settings, told: Calla
 def test_a_change_that_is_told_twice_is_one_event(
     settings: Settings, client: Client, told: Callable[[str, str], list[object]]
 ) -> None:
-    change = Change(kind="registered", module="marker", version="1.0.0", digest="d", at_us=micros())
+    change = RegistryChange(kind="registered", module="marker", version="1.0.0", digest="d", at_us=micros())
     for _ in range(2):
         client.run(registry_events.tell(Keys(settings.namespace), [change]))
     assert len(told("marker", "contract")) == 1

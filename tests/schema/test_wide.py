@@ -13,7 +13,7 @@ from claude_comm.schema import check
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.solver.difference import Difference
+from claude_comm.schema.solver.difference import SchemaPair
 from tests.support.clocks import processor
 
 BUDGETS_MS = (200, 2_000) if os.environ.get("COMM_LONG") == "1" else (200,)
@@ -99,7 +99,7 @@ def test_the_nodes_of_a_proof_are_no_business_of_the_collector() -> None:
     one, other = (normalise(schema, DEFAULT) for schema in required(3_000))
     gc.collect()
     before = len(gc.get_objects())
-    question = Difference(one, other, Budget(10_000))
+    question = SchemaPair(one, other, Budget(10_000))
     question.ask()
     assert len(question.factory) > 1_000
     assert not any(gc.is_tracked(node) for table in question.factory._tables.values() for node in table.values())

@@ -22,7 +22,7 @@ from claude_comm.terminal.output import OutputFailed, emit, emit_json, say
 from claude_comm.transport.connect import connect
 
 
-class Format(StrEnum):
+class GraphFormat(StrEnum):
     TEXT = "text"
     MERMAID = "mermaid"
     DOT = "dot"
@@ -41,8 +41,9 @@ def command(
         ),
     ] = "",
     format: Annotated[
-        Format, typer.Option("--format", "-f", help="Lines, a diagram as text, JSON, or a picture that stands alone.")
-    ] = Format.TEXT,
+        GraphFormat,
+        typer.Option("--format", "-f", help="Lines, a diagram as text, JSON, or a picture that stands alone."),
+    ] = GraphFormat.TEXT,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,33 +59,33 @@ def command(
     if module and module not in {node.name for node in whole.nodes}:
         raise UnknownModule(module, [node.name for node in whole.nodes])
     shown = around(whole, module) if module else whole
-    form = Format.JSON if as_json else format
+    form = GraphFormat.JSON if as_json else format
     if output is not None:
         _write(output, _written(shown, form))
         say(f"wrote {output}: {shown.sentence}.")
-    elif form is Format.JSON:
+    elif form is GraphFormat.JSON:
         emit_json(shown)
-    elif form is Format.TEXT and not shown.nodes:
+    elif form is GraphFormat.TEXT and not shown.nodes:
         say("no module has registered yet.")
     else:
         emit(_written(shown, form).rstrip("\n"))
 
 
-def _written(graph: Graph, form: Format) -> str:
-    if form is Format.JSON:
+def _written(graph: Graph, form: GraphFormat) -> str:
+    if form is GraphFormat.JSON:
         import msgspec
 
         return msgspec.json.format(msgspec.json.encode(graph), indent=2).decode() + "\n"
     return _writer(form)(graph)
 
 
-def _writer(form: Format) -> Callable[[Graph], str]:
-    if form in (Format.SVG, Format.HTML):
+def _writer(form: GraphFormat) -> Callable[[Graph], str]:
+    if form in (GraphFormat.SVG, GraphFormat.HTML):
         # What draws takes longer to import than the rest of this command.
         from claude_comm.graph import picture
 
-        return picture.picture if form is Format.SVG else picture.html
-    return {Format.TEXT: written.text, Format.MERMAID: written.mermaid, Format.DOT: written.dot}[form]
+        return picture.picture if form is GraphFormat.SVG else picture.html
+    return {GraphFormat.TEXT: written.text, GraphFormat.MERMAID: written.mermaid, GraphFormat.DOT: written.dot}[form]
 
 
 def _write(path: Path, text: str) -> None:

@@ -36,7 +36,7 @@ _COLUMNS: Columns = [
 EXIT_CODES = {"safe": 0, "adapted": 0, "theoretical": 1, "broken": 1, "undecided": 4}
 
 
-class Format(StrEnum):
+class ImpactFormat(StrEnum):
     TABLE = "table"
     MARKDOWN = "md"
     JSON = "json"
@@ -59,7 +59,9 @@ def command(
     allow_theoretical: Annotated[
         bool, typer.Option("--allow-theoretical", help="Exit with 0 for what can break, and no known message does.")
     ] = False,
-    format: Annotated[Format, typer.Option(help="A table, Markdown for a pull request, or JSON.")] = Format.TABLE,
+    format: Annotated[
+        ImpactFormat, typer.Option(help="A table, Markdown for a pull request, or JSON.")
+    ] = ImpactFormat.TABLE,
     to_junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file as well.")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -76,13 +78,13 @@ def command(
     settings = settings_of_process()
     if against:
         settings = msgspec.structs.replace(settings, namespace=check_name(against, "namespace"))
-    form = Format.JSON if as_json else format
+    form = ImpactFormat.JSON if as_json else format
     impact = _assessed(settings, _read(module, contract), Scope(days=days, most=most))
     if to_junit is not None:
         _write(to_junit, junit(impact))
-    if form is Format.JSON:
+    if form is ImpactFormat.JSON:
         emit_json(impact)
-    elif form is Format.MARKDOWN:
+    elif form is ImpactFormat.MARKDOWN:
         emit(markdown(impact).rstrip("\n"))
     else:
         _show(impact)

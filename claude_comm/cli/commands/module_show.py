@@ -17,7 +17,7 @@ from claude_comm.escaping import clean
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import changes, registry
 from claude_comm.ops.registry import Standing
-from claude_comm.registry.changes import Change
+from claude_comm.registry.changes import RegistryChange
 from claude_comm.registry.contracts import Contract, Schema
 from claude_comm.registry.releases import Release
 from claude_comm.runtime.environment import settings_of_process
@@ -69,7 +69,7 @@ def command(
     emit_table(columns, [[at, c.kind, c.version, c.by, c.note] for at, c in zip(when, history, strict=True)])
 
 
-def _as_document(standing: Standing, contracts: dict[str, Contract], history: list[Change]) -> dict[str, Any]:
+def _as_document(standing: Standing, contracts: dict[str, Contract], history: list[RegistryChange]) -> dict[str, Any]:
     current = standing.current
     declared = contracts.get(current.digest) if current else None
     return {

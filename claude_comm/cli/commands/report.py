@@ -32,7 +32,7 @@ from claude_comm.version import __version__
 _MAX_WITNESS = 400
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     HTML = "html"
     MARKDOWN = "md"
     JSON = "json"
@@ -45,7 +45,9 @@ def command(
     since: Annotated[
         str, typer.Option(metavar="TIME", help="Only what was sent in this time up to now: 15m, 1h, 7d.")
     ] = "",
-    format: Annotated[Format, typer.Option(help="A page that works offline, Markdown, or JSON.")] = Format.HTML,
+    format: Annotated[
+        ReportFormat, typer.Option(help="A page that works offline, Markdown, or JSON.")
+    ] = ReportFormat.HTML,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
     rows: Annotated[int, typer.Option(min=0, max=10_000, help="List so many messages too, the newest.")] = 0,
     as_json: AsJson = False,
@@ -57,7 +59,7 @@ def command(
     """
     if session and since:
         raise typer.BadParameter("give --session or --since, not both.")
-    form = Format.JSON if as_json else format
+    form = ReportFormat.JSON if as_json else format
     settings = settings_of_process()
     now_us = time.time_ns() // 1000
     scope = Scope(session, now_us - int(durations.seconds(since) * 1e6) if since else 0, since)
@@ -65,7 +67,7 @@ def command(
     if session and not figures.summary.messages and not figures.tasks and not figures.files:
         raise UnknownSession(session)
     if output is None:
-        emit_json(figures) if form is Format.JSON else emit(_written(figures, form).rstrip("\n"))
+        emit_json(figures) if form is ReportFormat.JSON else emit(_written(figures, form).rstrip("\n"))
         return
     try:
         output.write_text(_written(figures, form), encoding="utf-8")
@@ -107,9 +109,9 @@ def _shown(witness: object) -> str:
     return text if len(text) <= _MAX_WITNESS else f"{text[:_MAX_WITNESS]}…"
 
 
-def _written(figures: Report, format: Format) -> str:
-    if format is Format.JSON:
+def _written(figures: Report, format: ReportFormat) -> str:
+    if format is ReportFormat.JSON:
         import msgspec
 
         return msgspec.json.format(msgspec.json.encode(figures)).decode() + "\n"
-    return html(figures) if format is Format.HTML else markdown(figures)
+    return html(figures) if format is ReportFormat.HTML else markdown(figures)

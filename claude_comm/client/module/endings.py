@@ -18,7 +18,7 @@ import msgspec
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import micros, millis
-from claude_comm.client.module.handlers import Handler, Refused, refused
+from claude_comm.client.module.handlers import Handler, PayloadRefused, refused
 from claude_comm.client.module.siblings import Siblings
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
@@ -150,7 +150,7 @@ class Endings:
     def _refusal(self, delivery: Delivery, error: Exception) -> Operation[None]:
         if isinstance(error, DoesNotFit):
             error = refused(error)
-        if isinstance(error, Refused):
+        if isinstance(error, PayloadRefused):
             return self.burying(delivery, str(error), error, path=error.path, schema_path=error.schema_path)
         reason = str(error) if isinstance(error, EnvelopeError) else f"its payload cannot be read: {one_line(error)}"
         trace = "".join(tracebacks.format_exception(error))

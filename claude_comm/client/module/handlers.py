@@ -30,7 +30,7 @@ from claude_comm.schema.validation.validator import Validator, compile_validator
 _PLACE = re.compile(r" - at `(?P<path>\$[^`]*)`")
 
 
-class Refused(ClaudeCommError):
+class PayloadRefused(ClaudeCommError):
     """A payload that does not have the accepted shape: it can never be handled.
 
     `path` is where in the payload, `schema_path` where in the schema; a type refuses without a schema.
@@ -44,7 +44,7 @@ class Refused(ClaudeCommError):
 class Handler(msgspec.Struct, frozen=True, kw_only=True):
     """A function for one type of message, `(payload)` or, where it `takes_context`, `(payload, context)`.
 
-    `argument` is from an envelope to the payload that the function is given; it raises Refused, DoesNotFit or
+    `argument` is from an envelope to the payload that the function is given; it raises PayloadRefused, DoesNotFit or
     DecodeError. `retry` is what happens when the function raises. With `most` its payload is a list of up to so many.
     `reply` is the schema of its results, where their type says it.
     """
@@ -130,20 +130,20 @@ def _validated(shape: Any, validator: Validator, breaches: Breaches | None) -> C
             if open_:
                 refuse_not_finite(bytes(envelope.data), form)
         except EncodeError as error:
-            raise Refused(str(error), "$") from None
+            raise PayloadRefused(str(error), "$") from None
         if not validator.accepts(form):
             for breach in validator.validate(form)[:1]:
                 if breaches is not None:
                     breaches.note(envelope, breach.path, breach.sentence)
                     break
-                raise Refused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
+                raise PayloadRefused(f"{breach.sentence} (at {breach.path})", breach.path, breach.schema_path)
         # From its bytes, as without a schema: from the decoded payload it takes four times as long.
         return read(envelope)
 
     return argument
 
 
-def refused(error: DoesNotFit) -> Refused:
+def refused(error: DoesNotFit) -> PayloadRefused:
     """The same of a payload that the handler's type does not take."""
     place = _PLACE.search(str(error))
-    return Refused(str(error), place["path"] if place else "$")
+    return PayloadRefused(str(error), place["path"] if place else "$")

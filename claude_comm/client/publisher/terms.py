@@ -14,7 +14,7 @@ from claude_comm.effects import Operation
 from claude_comm.errors import TransportError
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import changes
-from claude_comm.registry.changes import RENEGOTIATED, Change
+from claude_comm.registry.changes import RENEGOTIATED, RegistryChange
 
 LOOK_EVERY_S = 0.4
 # A follower that was away for longer than this takes everything for changed: the stream is short.
@@ -73,7 +73,7 @@ class Terms:
         """What was due could not be asked: next time everything is."""
         self._looked_at = float("-inf")
 
-    def _concerns(self, change: Change, target: str) -> bool:
+    def _concerns(self, change: RegistryChange, target: str) -> bool:
         if target.startswith(TOPIC_PREFIX):
             return target.removeprefix(TOPIC_PREFIX) in change.topics or change.kind in ("retired", "forgotten")
         return change.module == target

@@ -19,7 +19,6 @@ from claude_comm.schema.verdict import Json
 
 # More branches than these are one tool with a condition: a model reads every tool of a list.
 MAX_BRANCHES = 8
-_AT_ROOT = ("allOf", "anyOf", "oneOf")
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -68,7 +67,7 @@ def _flat(schema: dict[str, Any]) -> list[Form]:
         whole = _object(flattened(schema))
     except NotMerged:
         return []
-    return [] if any(word in whole for word in _AT_ROOT) else [Form(whole)]
+    return [] if any(word in whole for word in keywords.IN_PLACE_LISTS) else [Form(whole)]
 
 
 def _branches(schema: dict[str, Any]) -> list[Form]:
@@ -126,7 +125,7 @@ def _conditional(schema: dict[str, Any]) -> Form:
 def _property_names(schema: Json) -> Iterator[list[str]]:
     if isinstance(schema, dict):
         yield list(schema.get("properties", {}))
-        for word in _AT_ROOT:
+        for word in keywords.IN_PLACE_LISTS:
             for part in schema.get(word, ()):
                 yield from _property_names(part)
 
@@ -142,7 +141,7 @@ def _held(schema: Json, name: str) -> Iterator[Json]:
     if isinstance(schema, dict):
         if name in schema.get("properties", {}):
             yield schema["properties"][name]
-        for word in _AT_ROOT:
+        for word in keywords.IN_PLACE_LISTS:
             for part in schema.get(word, ()):
                 yield from _held(part, name)
 

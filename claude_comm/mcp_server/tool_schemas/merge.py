@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from claude_comm.schema.keywords import LOWER_BOUNDS, NOTES, TOGETHER, UPPER_BOUNDS
 from claude_comm.schema.verdict import Json
 
-_ANNOTATIONS = frozenset(("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"))
-_UPPER = frozenset(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"))
-_LOWER = frozenset(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"))
+# A count of what `contains` tests says nothing by itself.
+_UPPER = frozenset(UPPER_BOUNDS) - {*TOGETHER[1]}
+_LOWER = frozenset(LOWER_BOUNDS) - {*TOGETHER[1]}
 
 
 class NotMerged(Exception):
@@ -41,7 +42,7 @@ def flattened(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _both(word: str, first: Json, second: Json) -> Json:
-    if first == second or word in _ANNOTATIONS:
+    if first == second or word in NOTES:
         return first
     if word in _RULES:
         return _RULES[word](first, second)

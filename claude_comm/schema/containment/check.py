@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
+from claude_comm.schema.budget import Budget, BudgetShare, OutOfBudget, OutOfPart
 from claude_comm.schema.containment import canonical, confirm
 from claude_comm.schema.containment.alike import alike, bare
 from claude_comm.schema.containment.boundary_values import candidates, harvest
@@ -40,7 +40,7 @@ from claude_comm.schema.keywords import place_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.regex.language import watching
-from claude_comm.schema.solver.difference import Difference, refute
+from claude_comm.schema.solver.difference import SchemaPair, refute
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Compatible, Impossible, Incompatible, Json, Policy, Undecided, Verdict
@@ -174,7 +174,7 @@ def _searched(
         guided = _guided(left, right, written.document, unclosed, budget)
         if guided is not None:
             return guided
-    question = Difference(sent, right.document, budget)
+    question = SchemaPair(sent, right.document, budget)
     broken = _broken(left, right, question, budget)
     if broken is not None:
         return broken
@@ -198,10 +198,10 @@ def _searched(
 
 def _refuted_soon(sent: Document, taken: Document, budget: Budget) -> bool:
     """Whether it is proved in a few steps that no message is in the difference."""
-    part = Part(budget, WRITTEN_STEPS)
+    part = BudgetShare(budget, WRITTEN_STEPS)
     try:
         with watching(part.tick):
-            return isinstance(refute(Difference(sent, taken, part), part), Unsat)
+            return isinstance(refute(SchemaPair(sent, taken, part), part), Unsat)
     except (OutOfPart, RecursionError):
         return False
 
@@ -236,7 +236,7 @@ def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget)
     """The verdict where the residual leads to a message; None where it does not within its part of the budget."""
     if sent.dynamic or right.document.dynamic:
         return None
-    part, shown = Part(budget, GUIDED_STEPS), list[Json]()
+    part, shown = BudgetShare(budget, GUIDED_STEPS), list[Json]()
     candidates = GuidedSearch(sent, right.document, part).all(bare(sent.schema), bare(rest), PATIENCE)
     # What was found before the search ended is a witness all the same; without one, canonical forms take no step.
     with (
@@ -248,7 +248,7 @@ def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget)
     return _smallest(left, right, shown, budget)
 
 
-def _broken(left: Side, right: Side, question: Difference, budget: Budget) -> Verdict | None:
+def _broken(left: Side, right: Side, question: SchemaPair, budget: Budget) -> Verdict | None:
     """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
     shown: list[Json] = []
     try:

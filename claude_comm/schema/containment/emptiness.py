@@ -9,7 +9,7 @@ instance, checked by the first validator; the prover, asked for any message.
 
 from __future__ import annotations
 
-from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
+from claude_comm.schema.budget import Budget, BudgetShare, OutOfBudget, OutOfPart
 from claude_comm.schema.containment import confirm
 from claude_comm.schema.containment.alike import bare
 from claude_comm.schema.containment.confirm import Side
@@ -18,7 +18,7 @@ from claude_comm.schema.containment.room import Room
 from claude_comm.schema.normalform.closing import marks_what_is_asked
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.regex.language import watching
-from claude_comm.schema.solver.difference import Difference, refute
+from claude_comm.schema.solver.difference import SchemaPair, refute
 from claude_comm.schema.solver.result import Unsat
 from claude_comm.schema.verdict import Json
 
@@ -32,7 +32,9 @@ def is_empty(side: Side, budget: Budget, *, closed: bool = False, steps: int = S
     kept = "is_empty_closed" if closed else "is_empty"
     known = vars(side).get(kept)
     if known is None:
-        known = vars(side)[kept] = not _plainly_has_room(side, closed) and _is_empty(side, Part(budget, steps), closed)
+        known = vars(side)[kept] = not _plainly_has_room(side, closed) and _is_empty(
+            side, BudgetShare(budget, steps), closed
+        )
     return bool(known)
 
 
@@ -44,7 +46,7 @@ def _plainly_has_room(side: Side, closed: bool) -> bool:
         return False
 
 
-def _is_empty(side: Side, part: Part, closed: bool) -> bool:
+def _is_empty(side: Side, part: BudgetShare, closed: bool) -> bool:
     try:
         with watching(part.tick):
             if side.document.patterns and has_room(side, closed=closed):
@@ -52,7 +54,7 @@ def _is_empty(side: Side, part: Part, closed: bool) -> bool:
             side = side.closed if closed else side
             if _has_minimal_instance(side, part):
                 return False
-            return isinstance(refute(Difference(side.document, _NOTHING, part), part), Unsat)
+            return isinstance(refute(SchemaPair(side.document, _NOTHING, part), part), Unsat)
     except (OutOfPart, OutOfBudget, RecursionError):
         return False
 

@@ -14,7 +14,7 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
-from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart, Part
+from claude_comm.schema.budget import Budget, BudgetShare, OutOfBudget, OutOfPart
 from claude_comm.schema.containment.alike import bare
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.emptiness import is_empty
@@ -43,7 +43,7 @@ def empty_forms(side: Side, budget: Budget, *, accepted: bool, closed: bool = Fa
     kept = f"empty_forms_{closed}"
     forms = vars(side).get(kept)
     if forms is None:
-        forms = vars(side)[kept] = tuple(_found(side.document, Part(budget, STEPS), closed))
+        forms = vars(side)[kept] = tuple(_found(side.document, BudgetShare(budget, STEPS), closed))
     return tuple(
         EmptyForm(side="accepted" if accepted else "produced", schema_path=place, why=why) for place, why in forms
     )
@@ -58,7 +58,7 @@ class _Form(NamedTuple):
     at: int
 
 
-def _found(document: Document, part: Part, closed: bool) -> Iterator[tuple[str, str]]:
+def _found(document: Document, part: BudgetShare, closed: bool) -> Iterator[tuple[str, str]]:
     if document.opaque or document.dynamic or not _has_unions(document):
         return
     room = Room(document.definitions, closed=closed and marks_what_is_asked(document))
@@ -163,7 +163,7 @@ def _has_instance(form: _Form, document: Document) -> bool:
         return False
 
 
-def _why_empty(form: _Form, document: Document, part: Part, closed: bool) -> str:
+def _why_empty(form: _Form, document: Document, part: BudgetShare, closed: bool) -> str:
     """What keeps every message from this form; empty where nothing is proved."""
     forms = form.schema[form.keyword]
     narrowed = _with_part(form.schema, forms[form.at])
@@ -186,7 +186,7 @@ def _with_part(schema: dict[str, Any], part: Json) -> dict[str, Any]:
     return {**schema, "allOf": [*schema.get("allOf", ()), part]}
 
 
-def _is_empty(schema: Json, document: Document, part: Part, *, closed: bool) -> bool:
+def _is_empty(schema: Json, document: Document, part: BudgetShare, *, closed: bool) -> bool:
     definitions = needed(schema, document.definitions)
     whole = {**schema, "$defs": definitions} if definitions else schema
     asked = msgspec.structs.replace(document, schema=whole, size=None)

@@ -45,7 +45,7 @@ from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
-from claude_comm.schema.solver.difference import Difference
+from claude_comm.schema.solver.difference import SchemaPair
 from claude_comm.schema.solver.result import Candidates, Sat
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.values import ordered
@@ -287,8 +287,8 @@ class GuidedSearch:
 
         return shows
 
-    def question(self, produced: Json, rest: Json) -> Difference:
-        return Difference(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
+    def question(self, produced: Json, rest: Json) -> SchemaPair:
+        return SchemaPair(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
 
 
 def _placed(

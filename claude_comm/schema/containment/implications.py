@@ -17,7 +17,7 @@ from claude_comm.schema.values import exact, identity
 from claude_comm.schema.verdict import Json
 
 
-class Comparison(unions.Comparison, Protocol):
+class RuleComparison(unions.UnionComparison, Protocol):
     """What a rule asks of the comparison that it is part of: see `residual.Walk`."""
 
     # Whether it is only asked if anything remains: then the first thing that does is enough.
@@ -29,11 +29,11 @@ class Comparison(unions.Comparison, Protocol):
 
 Schema = dict[str, Any]
 # What remains of the keywords of one rule.
-Rule = Callable[[Comparison, Schema, Schema], Schema]
+Rule = Callable[[RuleComparison, Schema, Schema], Schema]
 NOTHING: Schema = {}
 
 
-def _type(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _type(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     ours, theirs = _kinds(left), _names(right["type"])
     # To draft 4 an integer is one that is written without a point, which a listed value may be or not.
     lexical = "$lexical" in right and "number" not in theirs and not ("$lexical" in left and "type" in left)
@@ -70,7 +70,7 @@ _KIND = {
 
 
 def _values(keyword: str) -> Rule:
-    def rule(walk: Comparison, left: Schema, right: Schema) -> Schema:
+    def rule(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
         ours, theirs = _listed(left), _listed({keyword: right[keyword]})
         if ours is None or theirs is None or not set(map(identity, ours)) <= set(map(identity, theirs)):
             return {keyword: right[keyword]}
@@ -85,7 +85,7 @@ def _bound(row: keywords.Keyword) -> Rule:
     stronger = keyword if row.exclusive or row.counts else "exclusive" + keyword.capitalize()
     idle = row.counts and row.bound > 0
 
-    def rule(walk: Comparison, left: Schema, right: Schema) -> Schema:
+    def rule(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
         wanted = right[keyword]
         # Everything is of at least no length.
         if idle and not wanted:
@@ -106,7 +106,7 @@ def _reaches(ours: float, wanted: float, sign: int) -> bool:
     return ours >= wanted if sign > 0 else ours <= wanted
 
 
-def _multiple_of(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _multiple_of(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     wanted = exact(right["multipleOf"])
     ours = left.get("multipleOf", 1 if _kinds(left) == ["integer"] else None)
     if ours is None or (exact(ours) / wanted).denominator != 1:
@@ -114,27 +114,27 @@ def _multiple_of(walk: Comparison, left: Schema, right: Schema) -> Schema:
     return NOTHING
 
 
-def _annotation(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _annotation(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     """A keyword that asserts nothing."""
     return NOTHING
 
 
-def _ref(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _ref(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     """A reference beside other keywords."""
     return NOTHING if walk.implied(left, walk.kept({"$ref": right["$ref"]})) else {"$ref": right["$ref"]}
 
 
-def _unique_items(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _unique_items(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     return {"uniqueItems": True} if right["uniqueItems"] and not left.get("uniqueItems") else NOTHING
 
 
-def _required(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _required(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     ours = set(left.get("required", ()))
     missing = [name for name in right["required"] if name not in ours]
     return {"required": missing} if missing else NOTHING
 
 
-def _properties(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _properties(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     """Further properties are all but those named here: while the one remains, so do the names of the other."""
     further = _further(walk, left, right)
     declared, undeclared = left.get("properties", {}), _undeclared(left)
@@ -158,7 +158,7 @@ def _undeclared(schema: Schema) -> Json:
     return True if "patternProperties" in schema else schema.get("additionalProperties", True)
 
 
-def _further(walk: Comparison, left: Schema, right: Schema) -> bool:
+def _further(walk: RuleComparison, left: Schema, right: Schema) -> bool:
     """Whether nothing remains of what the consumer says of further properties."""
     if right.get("additionalProperties", True) is True:
         return True
@@ -173,7 +173,7 @@ def _further(walk: Comparison, left: Schema, right: Schema) -> bool:
     )
 
 
-def _items(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _items(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     """Position by position; `items` begins where the positions end: while it remains, so do they."""
     ours, wanted = left.get("prefixItems", ()), right.get("prefixItems", ())
     after, further = left.get("items", True), right.get("items", True)
@@ -191,7 +191,7 @@ def _items(walk: Comparison, left: Schema, right: Schema) -> Schema:
 def _together(*group: str) -> Rule:
     """Keywords of which each changes what the others say: implied only by the same ones."""
 
-    def rule(walk: Comparison, left: Schema, right: Schema) -> Schema:
+    def rule(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
         if _both_same(walk, left, right, group):
             return NOTHING
         return {keyword: right[keyword] for keyword in group if keyword in right}
@@ -199,27 +199,27 @@ def _together(*group: str) -> Rule:
     return rule
 
 
-def _both_same(walk: Comparison, left: Schema, right: Schema, group: tuple[str, ...]) -> bool:
+def _both_same(walk: RuleComparison, left: Schema, right: Schema, group: tuple[str, ...]) -> bool:
     return all(
         (keyword in left) == (keyword in right) and (keyword not in left or walk.same(left[keyword], right[keyword]))
         for keyword in group
     )
 
 
-def _property_names(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _property_names(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     beyond = walk.beyond(left.get("propertyNames", True), right["propertyNames"])
     return NOTHING if beyond is True else {"propertyNames": beyond}
 
 
-def _any_of(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _any_of(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     return NOTHING if unions.any_of(walk, left, walk.forms(right["anyOf"])) else {"anyOf": right["anyOf"]}
 
 
-def _one_of(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _one_of(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     return NOTHING if unions.one_of(walk, left, walk.forms(right["oneOf"])) else {"oneOf": right["oneOf"]}
 
 
-def _all_of(walk: Comparison, left: Schema, right: Schema) -> Schema:
+def _all_of(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
     parts = [walk.beyond(left, part) for part in right["allOf"]]
     beyond = [part for part in parts if part is not True]
     return {"allOf": beyond} if beyond and not walk.same(left.get("allOf"), right["allOf"]) else NOTHING

@@ -21,7 +21,7 @@ LOOKS_A_COMPARISON = 8
 MAX_VALUES = 32
 
 
-class Comparison(Protocol):
+class UnionComparison(Protocol):
     """What a union asks of the comparison that it is part of: see `residual.Walk`."""
 
     sent: Outlines
@@ -37,7 +37,7 @@ class Comparison(Protocol):
 class AcceptedForms:
     """The forms of one union of the consumer, with what tells them apart."""
 
-    def __init__(self, walk: Comparison, forms: list[Json]) -> None:
+    def __init__(self, walk: UnionComparison, forms: list[Json]) -> None:
         self.walk, self.forms = walk, forms
         self.outlines = [walk.taken.of(form) for form in forms]
         self.by_text = {ordered(form): at for at, form in enumerate(forms)}
@@ -96,12 +96,12 @@ def _values(outline: Outline, tag: Member | None) -> frozenset[Key] | None:
     return outline.tags.get(tag) if kind in outline.kinds else None
 
 
-def any_of(walk: Comparison, left: dict[str, Any], forms: AcceptedForms) -> bool:
+def any_of(walk: UnionComparison, left: dict[str, Any], forms: AcceptedForms) -> bool:
     """Whether each value of `left` is in one form at least."""
     return _all_taken(walk, left, forms, exactly=False)
 
 
-def one_of(walk: Comparison, left: dict[str, Any], forms: AcceptedForms) -> bool:
+def one_of(walk: UnionComparison, left: dict[str, Any], forms: AcceptedForms) -> bool:
     """Whether each value of `left` is in exactly one form."""
     if "oneOf" in left and walk.same(left["oneOf"], forms.forms):
         return True
@@ -109,7 +109,7 @@ def one_of(walk: Comparison, left: dict[str, Any], forms: AcceptedForms) -> bool
 
 
 def _all_taken(
-    walk: Comparison, schema: Json, wanted: AcceptedForms, *, exactly: bool, siblings: Sequence[Json] = ()
+    walk: UnionComparison, schema: Json, wanted: AcceptedForms, *, exactly: bool, siblings: Sequence[Json] = ()
 ) -> bool:
     """Whether a schema is taken as a whole, or form by form; no value of it is one of `siblings`, its other forms."""
     if _taken(walk, schema, wanted, exactly=exactly, siblings=siblings):
@@ -124,7 +124,9 @@ def _all_taken(
     )
 
 
-def _taken(walk: Comparison, schema: Json, wanted: AcceptedForms, *, exactly: bool, siblings: Sequence[Json]) -> bool:
+def _taken(
+    walk: UnionComparison, schema: Json, wanted: AcceptedForms, *, exactly: bool, siblings: Sequence[Json]
+) -> bool:
     """Whether one form takes all of a schema, and no other that may have a value in common with it."""
     taken = wanted.taking(schema)
     if taken is None or not exactly:
@@ -133,13 +135,13 @@ def _taken(walk: Comparison, schema: Json, wanted: AcceptedForms, *, exactly: bo
     return all(at == taken or _excluded(walk, siblings, wanted.forms[at]) for at in near)
 
 
-def _excluded(walk: Comparison, siblings: Sequence[Json], form: Json) -> bool:
+def _excluded(walk: UnionComparison, siblings: Sequence[Json], form: Json) -> bool:
     """Whether a form of the consumer is one that no value of the schema is of."""
     walk.look(1 + len(siblings) // LOOKS_A_COMPARISON)
     return any(walk.same(sibling, form) for sibling in siblings)
 
 
-def _alternatives(walk: Comparison, schema: Json) -> Iterator[list[tuple[Json, list[Json]]]]:
+def _alternatives(walk: UnionComparison, schema: Json) -> Iterator[list[tuple[Json, list[Json]]]]:
     """Each way to take a schema apart: its forms, and for each the forms that its values are not in."""
     if not isinstance(schema, dict):
         return

@@ -28,7 +28,7 @@ from claude_comm.schema.verdict import Json
 MAX_VIOLATIONS = 60
 
 
-class Difference:
+class SchemaPair:
     """Two documents in one factory, with what has been found out about them so far."""
 
     def __init__(self, left: Document, right: Document, budget: Budget, reading: Reading = "runtime") -> None:
@@ -67,13 +67,13 @@ class Difference:
             return
 
 
-def refute(question: Difference, budget: Budget) -> Result:
+def refute(question: SchemaPair, budget: Budget) -> Result:
     """A message of the left side that the right refuses; `Unsat` proves that there is none. Raises `OutOfBudget`."""
     result = question.ask()
     left, right = question.documents
     if isinstance(result, Unsat) and (_ambiguous(left) or _ambiguous(right)):
         # A proof must hold whichever way a pattern is read.
-        result = Difference(left, right, budget, "ecma").ask()
+        result = SchemaPair(left, right, budget, "ecma").ask()
         if isinstance(result, Sat):
             return Unknown("a pattern that ECMA-262 and the validator at run time read differently", "pattern")
     return result

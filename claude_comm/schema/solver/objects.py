@@ -33,7 +33,7 @@ class Region(msgspec.Struct, frozen=True, eq=False):
     parts: tuple[Node, ...]
 
 
-class Slot(msgspec.Struct, frozen=True, eq=False):
+class PropertySlot(msgspec.Struct, frozen=True, eq=False):
     """A property that is to be there: a mentioned `name`, or a fresh one in `names`; its value is in all `parts`."""
 
     name: str | None
@@ -119,7 +119,9 @@ class ObjectSolver:
         """An object with as few properties as possible."""
         if self.high is not None and self.high < max(self.low, len(self.present)):
             return UNSAT
-        slots = [Slot(name, BOTTOM, (*self.constraints(name), *parts), None) for name, parts in self.present.items()]
+        slots = [
+            PropertySlot(name, BOTTOM, (*self.constraints(name), *parts), None) for name, parts in self.present.items()
+        ]
         for slot in slots:
             if isinstance(self.goals.goal(slot.parts), Unsat):
                 return UNSAT
@@ -134,7 +136,7 @@ class ObjectSolver:
                 return best
         return best
 
-    def _placements(self, slots: list[Slot], index: int) -> Iterator[list[Slot]]:
+    def _placements(self, slots: list[PropertySlot], index: int) -> Iterator[list[PropertySlot]]:
         """Every way to give each `some` a property: one that is there, one that is mentioned, or a fresh one."""
         self.resolver.tick()
         if index == len(self.some):
@@ -148,23 +150,25 @@ class ObjectSolver:
         for new in self._new(taken, names, node):
             yield from self._placements([*slots, new], index + 1)
 
-    def _grown(self, slot: Slot, names: Node, node: Node) -> Iterator[Slot]:
+    def _grown(self, slot: PropertySlot, names: Node, node: Node) -> Iterator[PropertySlot]:
         """A property that is present anyway, with one more constraint."""
         wanted = (*slot.wanted, node)
         if slot.name is not None:
             if self._may_be(names, slot.name):
-                yield from self._alive([Slot(slot.name, slot.names, wanted, None)])
+                yield from self._alive([PropertySlot(slot.name, slot.names, wanted, None)])
         else:
             conjunction = self.factory.conjunction([slot.names, names])
-            yield from self._alive(Slot(None, conjunction, wanted, region) for region in self.regions(conjunction))
+            yield from self._alive(
+                PropertySlot(None, conjunction, wanted, region) for region in self.regions(conjunction)
+            )
 
-    def _new(self, taken: set[str | None], names: Node, node: Node) -> Iterator[Slot]:
+    def _new(self, taken: set[str | None], names: Node, node: Node) -> Iterator[PropertySlot]:
         for name in self.mentioned():
             if name not in taken and self._may_be(names, name):
-                yield from self._alive([Slot(name, names, (*self.constraints(name), node), None)])
-        yield from self._alive(Slot(None, names, (node,), region) for region in self.regions(names))
+                yield from self._alive([PropertySlot(name, names, (*self.constraints(name), node), None)])
+        yield from self._alive(PropertySlot(None, names, (node,), region) for region in self.regions(names))
 
-    def _alive(self, slots: Iterable[Slot]) -> Iterator[Slot]:
+    def _alive(self, slots: Iterable[PropertySlot]) -> Iterator[PropertySlot]:
         for slot in slots:
             if not isinstance(self.goals.goal(slot.parts), Unsat):
                 yield slot
@@ -175,7 +179,7 @@ class ObjectSolver:
             self.sure = False
         return inside is not False
 
-    def _filled(self, slots: list[Slot]) -> Result:
+    def _filled(self, slots: list[PropertySlot]) -> Result:
         """The object of these slots: fresh names are chosen, and properties added up to the least number."""
         if self.high is not None and len(slots) > self.high:
             return UNSAT

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import NODEFAULT, inspect
 
 
-class Member(msgspec.Struct, frozen=True):
+class ClassField(msgspec.Struct, frozen=True):
     """One field. `needed`: by the decoder; `written`: always, by the encoder."""
 
     name: str
@@ -24,7 +24,7 @@ class Member(msgspec.Struct, frozen=True):
     default: Any = None
 
 
-def members_of(node: Any) -> list[Member]:
+def members_of(node: Any) -> list[ClassField]:
     omits = isinstance(node, inspect.StructType) and _origin(node.cls).__struct_config__.omit_defaults
     private = hasattr(_origin(node.cls), "__attrs_attrs__")
     unset = _unset_fields(_origin(node.cls))
@@ -41,12 +41,12 @@ def _unset_fields(cls: Any) -> frozenset[str]:
     return frozenset(field.name for field in fields if not field.init)
 
 
-def _member(field: inspect.Field, *, omits: bool, hidden: bool, partial: bool) -> Member:
+def _member(field: inspect.Field, *, omits: bool, hidden: bool, partial: bool) -> ClassField:
     defaulted = field.default is not NODEFAULT
     made = field.default_factory is not NODEFAULT
     # Neither required nor with a default: it may be UNSET, which is not written.
     may_be_unset = not field.required and not defaulted and not made
-    return Member(
+    return ClassField(
         name=field.encode_name,
         type=field.type,
         needed=field.required,

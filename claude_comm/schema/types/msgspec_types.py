@@ -17,7 +17,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types import pydantic_texts
-from claude_comm.schema.types.classes import Member, closed_by, code_of, hashable, joined, members_of, nodes, tagged
+from claude_comm.schema.types.classes import ClassField, closed_by, code_of, hashable, joined, members_of, nodes, tagged
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, of_64_bits, opaque
 from claude_comm.schema.types.numerals import between
@@ -237,7 +237,7 @@ def _described(walk: _TypeWalk, node: Any, tells: bool) -> Schema:
     return opaque(schema, code) if code else schema
 
 
-def _properties(walk: _TypeWalk, node: Any, members: list[Member], tells: bool) -> Schema:
+def _properties(walk: _TypeWalk, node: Any, members: list[ClassField], tells: bool) -> Schema:
     schema: Schema = {"title": _name(node.cls), "type": "object"}
     properties: Schema = {}
     tag = tagged(node)
@@ -258,7 +258,7 @@ def _properties(walk: _TypeWalk, node: Any, members: list[Member], tells: bool) 
     return schema
 
 
-def _positions(walk: _TypeWalk, node: Any, members: list[Member]) -> Schema:
+def _positions(walk: _TypeWalk, node: Any, members: list[ClassField]) -> Schema:
     items = [walk.schema(member.type) for member in members]
     least = sum(member.needed for member in members) if walk.accepts else len(members)
     tag = getattr(node, "tag", None)
@@ -274,7 +274,7 @@ def _positions(walk: _TypeWalk, node: Any, members: list[Member]) -> Schema:
     return schema
 
 
-def _with_default(walk: _TypeWalk, schema: Schema, member: Member) -> Schema:
+def _with_default(walk: _TypeWalk, schema: Schema, member: ClassField) -> Schema:
     """What an adapter may fill in where the member is missing."""
     if not walk.accepts or not member.defaulted:
         return schema
@@ -291,13 +291,11 @@ def _name(cls: Any) -> str:
 def _metadata(walk: _TypeWalk, node: inspect.Metadata) -> Schema:
     """What the author adds: notes beside the type's own words, and rules in addition to them."""
     schema, extra = walk.schema(node.type), node.extra_json_schema or {}
-    notes = {keyword: value for keyword, value in extra.items() if keyword in _NOTES}
-    rules = {keyword: value for keyword, value in extra.items() if keyword not in _NOTES}
+    notes = {keyword: value for keyword, value in extra.items() if keyword in keywords.NOTES}
+    rules = {keyword: value for keyword, value in extra.items() if keyword not in keywords.NOTES}
     noted = {**schema, **notes}
     return {**noted, "allOf": [*noted.get("allOf", ()), rules]} if rules else noted
 
-
-_NOTES = keywords.ANNOTATIONS - keywords.CONTENT - {"format", "contentSchema"}
 
 _BYTES = inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType
 _TEXT_KEYS = (

@@ -12,10 +12,10 @@ import msgspec
 from claude_comm.schema.types.direction import Schema, opaque
 from claude_comm.schema.types.pydantic_functions import is_own
 from claude_comm.schema.types.pydantic_scalars import Core, Mode, any_of
-from claude_comm.schema.types.pydantic_walk import Walk
+from claude_comm.schema.types.pydantic_walk import PydanticWalk
 
 
-def model(walk: Walk, node: Core, mode: Mode) -> Schema:
+def model(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     cls, config = node["cls"], node.get("config", {})
     inner = msgspec.structs.replace(mode, config=config, strict=config.get("strict", False))
 
@@ -38,7 +38,7 @@ def _code_of(node: Core) -> str | None:
     return (after if isinstance(after, str) else "__post_init__") if after else None
 
 
-def fields(walk: Walk, node: Core, mode: Mode) -> Schema:
+def fields(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     named = node["fields"]
     pairs = list(named.items()) if isinstance(named, Mapping) else [(field["name"], field) for field in named]
     further = node.get("extra_behavior") or mode.config.get("extra_fields_behavior", "ignore")
@@ -47,7 +47,7 @@ def fields(walk: Walk, node: Core, mode: Mode) -> Schema:
     return _written_fields(walk, pairs, node, mode, further)
 
 
-def _read_fields(walk: Walk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
+def _read_fields(walk: PydanticWalk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
     properties: Schema = {}
     required: list[str] = []
     either: list[Schema] = []
@@ -80,7 +80,7 @@ def _read_fields(walk: Walk, pairs: Iterable[tuple[str, Core]], node: Core, mode
     return opaque(whole, "an alias that is a path") if hidden else whole
 
 
-def _extras(walk: Walk, node: Core, mode: Mode, further: str) -> Schema | bool:
+def _extras(walk: PydanticWalk, node: Core, mode: Mode, further: str) -> Schema | bool:
     """What a member that no field takes must be."""
     if further == "allow" and "extras_schema" in node:
         return walk.schema(node["extras_schema"], mode)
@@ -127,7 +127,9 @@ def _with_default(field: Core, schema: Schema) -> Schema:
         return schema
 
 
-def _written_fields(walk: Walk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str) -> Schema:
+def _written_fields(
+    walk: PydanticWalk, pairs: Iterable[tuple[str, Core]], node: Core, mode: Mode, further: str
+) -> Schema:
     properties: Schema = {}
     required: list[str] = []
     for name, field in pairs:
@@ -150,7 +152,7 @@ def _written_fields(walk: Walk, pairs: Iterable[tuple[str, Core]], node: Core, m
     return schema
 
 
-def typed_dict(walk: Walk, node: Core, mode: Mode) -> Schema:
+def typed_dict(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     config = {**mode.config, **node.get("config", {})}
     inner = msgspec.structs.replace(mode, config=config, strict=config.get("strict", mode.strict))
     cls = node.get("cls")
@@ -159,7 +161,7 @@ def typed_dict(walk: Walk, node: Core, mode: Mode) -> Schema:
     return walk.definitions.refer((node.get("ref", cls), inner.strict), cls.__name__, lambda: fields(walk, node, inner))
 
 
-def named_tuple(walk: Walk, node: Core, mode: Mode) -> Schema:
+def named_tuple(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     """Read from an array or from an object, written as an array."""
     listed = node["fields"]
     items = [walk.schema(field["schema"], mode) for field in listed]

@@ -14,11 +14,11 @@ import msgspec
 from claude_comm.schema.types import pydantic_texts
 from claude_comm.schema.types.direction import Schema, opaque
 from claude_comm.schema.types.pydantic_scalars import Core, Mode, any_of
-from claude_comm.schema.types.pydantic_walk import Walk
+from claude_comm.schema.types.pydantic_walk import PydanticWalk
 from claude_comm.schema.types.texts import Text
 
 
-def serialized(walk: Walk, node: Core, mode: Mode) -> Schema:
+def serialized(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     """What a serialiser writes: as it declares, as a type of pydantic's own is known to, or anything."""
     how = node["serialization"]
     unserialized = {key: value for key, value in node.items() if key != "serialization"}
@@ -59,7 +59,7 @@ def _enumeration_in(node: Core) -> Core | None:
 _TAKES_VALUE = "operator.attrgetter('value')"
 
 
-def _any_subclass(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _any_subclass(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     """What is written of whatever stands there (`SerializeAsAny`): of a model the fields, and those of a subclass."""
     target = walk.referred.get(node["schema_ref"], {}) if node["type"] == "definition-ref" else node
     if target.get("type") != "model" or target.get("root_model") or target["schema"]["type"] != "model-fields":
@@ -82,13 +82,13 @@ def is_own(function: Any) -> bool:
 _HARMLESS = frozenset(("path_validator", "sequence_validator", "defaultdict_validator"))
 
 
-def before(walk: Walk, node: Core, mode: Mode) -> Schema:
+def before(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     if not mode.accepts:
         return walk.schema(node["schema"], mode)
     return opaque({}, getattr(node["function"]["function"], "__qualname__", "a validator"))
 
 
-def after(walk: Walk, node: Core, mode: Mode) -> Schema:
+def after(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     function = getattr(function, "func", function)
     name = getattr(function, "__qualname__", repr(function))
@@ -102,7 +102,7 @@ def after(walk: Walk, node: Core, mode: Mode) -> Schema:
     return opaque(walk.schema(node["schema"], mode), name)
 
 
-def wrap(walk: Walk, node: Core, mode: Mode) -> Schema:
+def wrap(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     name = getattr(getattr(function, "func", function), "__qualname__", repr(function))
     if not mode.accepts or (is_own(function) and name.rpartition(".")[2] in _HARMLESS):
@@ -110,7 +110,7 @@ def wrap(walk: Walk, node: Core, mode: Mode) -> Schema:
     return opaque({}, name)
 
 
-def plain(walk: Walk, node: Core, mode: Mode) -> Schema:
+def plain(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     if not mode.accepts:
         return {}

@@ -19,7 +19,7 @@ from claude_comm.schema.types.direction import Direction, Schema, opaque
 from claude_comm.schema.types.pydantic_fields import fields, model, named_tuple, typed_dict
 from claude_comm.schema.types.pydantic_functions import after, before, plain, serialized, wrap
 from claude_comm.schema.types.pydantic_scalars import SCALARS, Core, Mode, any_of
-from claude_comm.schema.types.pydantic_walk import Rule, Walk
+from claude_comm.schema.types.pydantic_walk import PydanticWalk, Rule
 from claude_comm.schema.types.texts import Text
 
 
@@ -55,20 +55,20 @@ class _CoreWalk:
         return opaque({}, f"a key that is a {node['type']}") if mode.accepts else {}
 
 
-def _nullable(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _nullable(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return any_of(walk.schema(node["schema"], mode), {"type": "null"})
 
 
-def _inner(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _inner(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["schema"], mode)
 
 
-def _union(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _union(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     choices = (choice[0] if isinstance(choice, tuple) else choice for choice in node["choices"])
     return any_of(*(walk.schema(choice, mode) for choice in choices))
 
 
-def _tagged(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _tagged(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     name = node["discriminator"]
     if not isinstance(name, str):
         schema = any_of(*(walk.schema(choice, mode) for choice in node["choices"].values()))
@@ -81,21 +81,21 @@ def _tagged(walk: Walk, node: Core, mode: Mode) -> Schema:
     return any_of(*options)
 
 
-def _chain(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _chain(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     first, *others = node["steps"]
     schema = walk.schema(first, mode)
     return opaque(schema, "a chain of validators") if mode.accepts and others else schema
 
 
-def _lax_or_strict(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _lax_or_strict(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["strict_schema" if mode.strict else "lax_schema"], mode)
 
 
-def _json_or_python(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _json_or_python(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["json_schema"], mode)
 
 
-def _never(_walk: Walk, _node: Core, mode: Mode) -> Schema:
+def _never(_walk: PydanticWalk, _node: Core, mode: Mode) -> Schema:
     """An instance of a class: no JSON is one."""
     return {"not": {}} if mode.accepts else {}
 
@@ -104,12 +104,12 @@ def _sizes(node: Core, of: str) -> Schema:
     return {f"{end}{of}": node[f"{end}_length"] for end in ("min", "max") if node.get(f"{end}_length") is not None}
 
 
-def _list(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _list(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     items = walk.schema(node["items_schema"], mode) if "items_schema" in node else {}
     return {"type": "array", "items": items, **_sizes(node, "Items")}
 
 
-def _set(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _set(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     schema = _list(walk, node, mode)
     if not mode.accepts:
         return {**schema, "uniqueItems": True}
@@ -129,7 +129,7 @@ def _set(walk: Walk, node: Core, mode: Mode) -> Schema:
     )
 
 
-def _apart(walk: Walk, node: Core, mode: Mode) -> Schema | None:
+def _apart(walk: PydanticWalk, node: Core, mode: Mode) -> Schema | None:
     """What is written of the items of a set, where two of them that differ are read as two; else None."""
     items = node["items_schema"]
     strips = {**mode.config, **items}.keys() & {"strip_whitespace", "str_strip_whitespace", "to_lower", "to_upper"}
@@ -139,7 +139,7 @@ def _apart(walk: Walk, node: Core, mode: Mode) -> Schema | None:
     return walk.schema(items, msgspec.structs.replace(mode, accepts=False))
 
 
-def _tuple(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _tuple(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     items = [walk.schema(item, mode) for item in node["items_schema"]]
     at = node.get("variadic_item_index")
     if at is None:
@@ -156,7 +156,7 @@ def _tuple(walk: Walk, node: Core, mode: Mode) -> Schema:
     return {"type": "array", **start, "items": items[at], **_sizes(node, "Items")}
 
 
-def _dict(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _dict(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     schema: Schema = {"type": "object"}
     names = walk.key(node["keys_schema"], mode) if "keys_schema" in node else {}
     if names not in ({}, {"type": "string"}):
@@ -166,12 +166,12 @@ def _dict(walk: Walk, node: Core, mode: Mode) -> Schema:
     return {**schema, **_sizes(node, "Properties")}
 
 
-def _definitions(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _definitions(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     walk.referred |= {definition["ref"]: definition for definition in node["definitions"]}
     return walk.schema(node["schema"], mode)
 
 
-def _reference(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _reference(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     target = walk.referred[node["schema_ref"]]
     if target["type"] in ("model", "dataclass", "typed-dict"):
         return walk.schema(target, mode)
@@ -180,7 +180,7 @@ def _reference(walk: Walk, node: Core, mode: Mode) -> Schema:
     return walk.definitions.refer(key, name, lambda: walk.schema(target, mode))
 
 
-def _url(_walk: Walk, _node: Core, mode: Mode) -> Schema:
+def _url(_walk: PydanticWalk, _node: Core, mode: Mode) -> Schema:
     return opaque({"type": "string"}, "pydantic's reading of a URL") if mode.accepts else {"type": "string"}
 
 
@@ -211,7 +211,7 @@ _RULES: dict[str, Rule] = {
 }
 
 
-def _as_scalar(walk: Walk, node: Core, mode: Mode) -> Schema:
+def _as_scalar(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node, mode)
 
 
@@ -220,7 +220,7 @@ def _text(text: Callable[[], Text]) -> Rule:
 
 
 def _number_key(text: Callable[[], Text]) -> Rule:
-    def rule(_walk: Walk, node: Core, _mode: Mode) -> Schema:
+    def rule(_walk: PydanticWalk, node: Core, _mode: Mode) -> Schema:
         bounded = any(node.get(name) is not None for name in ("ge", "gt", "le", "lt", "multiple_of"))
         return opaque(text().schema(), "a bound of a key") if bounded else text().schema()
 

@@ -10,7 +10,7 @@ from claude_comm.schema.types.direction import Schema
 from claude_comm.schema.types.pydantic_scalars import Core, Mode
 
 
-class Walk(Protocol):
+class PydanticWalk(Protocol):
     """A walk through one core schema. `referred` has its definitions by the `ref` of each."""
 
     definitions: Definitions
@@ -25,4 +25,4 @@ class Walk(Protocol):
         ...
 
 
-Rule: TypeAlias = Callable[[Walk, Core, Mode], Schema]
+Rule: TypeAlias = Callable[[PydanticWalk, Core, Mode], Schema]

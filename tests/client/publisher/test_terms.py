@@ -11,7 +11,7 @@ from claude_comm.client.publisher.terms import UNANSWERED_S, Terms
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.registry import changes
-from claude_comm.registry.changes import Change, Kind
+from claude_comm.registry.changes import Kind, RegistryChange
 
 
 def played(terms: Terms, reply: Any) -> list[tuple[str, str, str]]:
@@ -29,7 +29,7 @@ def played(terms: Terms, reply: Any) -> list[tuple[str, str, str]]:
 
 
 def news(kind: Kind, module: str, **more: Any) -> Any:
-    text = changes.encode(Change(kind=kind, module=module, **more))
+    text = changes.encode(RegistryChange(kind=kind, module=module, **more))
     return {b"changes": [[b"1-1", [b"c", text]]]}
 
 
@@ -56,6 +56,6 @@ def test_a_registry_that_does_not_answer_is_left_alone_and_then_asked_for_everyt
 def test_more_changes_than_one_look_takes_may_hide_some(many: int) -> None:
     terms = Terms(Keys("n"), "src")
     terms.agree("sink", "item", int)
-    text = changes.encode(Change(kind="agreed", module="other"))
+    text = changes.encode(RegistryChange(kind="agreed", module="other"))
     rows = [[b"%d-1" % number, [b"c", text]] for number in range(1, many + 1)]
     assert bool(played(terms, {b"changes": rows})) is (many == 500)
