@@ -59,7 +59,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     ChildFailed          runtime.prepared_child      the process that answers questions died, or took too long
     WorkerRuns           runtime.worker_processes    that worker runs already
     WorkerFailed         runtime.worker_processes    a worker that did not start
-    Refused              client.module.handlers      a payload that the handler's type does not accept
+    PayloadRefused       client.module.handlers      a payload that the handler's type does not accept
     OutputFailed         terminal.output             the data cannot be written: a full disk
     NotAdapted           cli.commands.schema_adapt   no proved adapter applies to the message
     DemoFailed           demo.stage                  a part of the demo did not do its work
