@@ -40,6 +40,10 @@ class Window:
         while len(self._handled) > self._size:
             self._handled.pop(next(iter(self._handled)), None)
 
+    def undone(self, identity: Identity) -> None:
+        """It was reported as handled, and was not."""
+        self._handled.pop(identity, None)
+
     def released(self, identity: Identity) -> None:
         self._open.discard(identity)
 

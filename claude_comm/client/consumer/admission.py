@@ -27,7 +27,7 @@ from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
 from claude_comm.envelope import BLOB, Envelope
-from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError, ServerRefused
+from claude_comm.errors import ConfigurationError, DecodeError, EnvelopeError, ServerRefused, TransportError
 from claude_comm.names import check_name, check_session
 from claude_comm.ops import consume as ops
 from claude_comm.ops import pending
@@ -241,14 +241,20 @@ class Admission:
 
     def _to_handle(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """Buries the deliveries that no handler may see; returns the rest without copies."""
-        kept = []
+        kept, parts = [], []
         for delivery in deliveries:
             reason = _hopeless(delivery)
             if reason:
                 yield from self._if_taken(delivery.entry, self.bury(delivery, Why(reason)))
                 self._in_flight.drop([delivery])
-            elif not delivery.envelope.route or (yield from self._is_whole(delivery)):
+            elif not delivery.envelope.route:
                 kept.append(delivery)
+            else:
+                whole = yield from self._is_whole(delivery)
+                if whole is not None:
+                    (kept if whole else parts).append(delivery)
+        if parts:
+            yield from self._join(parts)
         if self._in_flight.window is None:
             return kept
         if self._in_flight.seen_ms:
@@ -264,25 +270,30 @@ class Admission:
         except EnvelopeError:
             return delivery
 
-    def _is_whole(self, delivery: Delivery) -> Operation[bool]:
-        """Whether a message on a route is one for the handler; a part of one ends here, and a route that cannot be
-        read is buried."""
+    def _is_whole(self, delivery: Delivery) -> Operation[bool | None]:
+        """Whether a message on a route is one for the handler, or a part of one; None for a route that cannot be read,
+        which is buried."""
         try:
             is_part = self.passing.is_part(delivery.envelope)
         except EnvelopeError as error:
             yield from self.bury(delivery, Why(str(error)))
-            return False
-        if not is_part or not ops.own_inbox(self._identity.keys, delivery.reader):
-            return True
-        outcome = yield from self.passing.part(delivery)
-        if outcome == "ended":
-            self._in_flight.release(delivery)
-        elif outcome == "ack":
-            self._in_flight.ack(delivery)
-        else:
-            most = self._identity.settings.max_envelope_bytes
-            yield from self.bury(delivery, Why(f"what it is joined with has more than {most:,} bytes"))
-        return False
+            return None
+        return not is_part or not ops.own_inbox(self._identity.keys, delivery.reader)
+
+    def _join(self, parts: Sequence[Delivery]) -> Operation[None]:
+        """Keeps parts, all in one exchange: they are handled by that. Raises what refused one, after the others."""
+        refusal: TransportError | None = None
+        outcomes = yield from self.passing.parts(parts)
+        for delivery, outcome in zip(parts, outcomes, strict=True):
+            if isinstance(outcome, TransportError):
+                refusal = outcome
+            elif outcome == "large":
+                most = self._identity.settings.max_envelope_bytes
+                yield from self.bury(delivery, Why(f"what it is joined with has more than {most:,} bytes"))
+            else:
+                self._in_flight.ack(delivery, onward=outcome)
+        if refusal is not None:
+            raise refusal
 
     def _unseen(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """Acks copies of messages that any instance handled within the server's window; returns the rest."""

@@ -20,15 +20,16 @@ from msgspec.structs import replace
 from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.identity import Identity, micros
 from claude_comm.delivery.dedup import Window, member
+from claude_comm.effects import Post
 from claude_comm.ops.consume import Settlement
 from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Duplicates, Handled, Settled
 from claude_comm.progress.packed import Done, pack
 from claude_comm.settings import TelemetryLevel
 
-# A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, and the answer if it was a
-# request. A plain tuple: one is made for every message.
-Ack: TypeAlias = tuple[Delivery, int, bool, EncodedAnswer | None]
+# A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, the answer if it was a
+# request, and what is to be sent on along its route before. A plain tuple: one is made for every message.
+Ack: TypeAlias = tuple[Delivery, int, bool, EncodedAnswer | None, Sequence[Post]]
 
 # The most that an event holds of one ack, and beside its acks.
 _ACK_BYTES, _EVENT_BYTES = 400, 400
@@ -38,6 +39,7 @@ _PACKED = 32
 # Of ids that end in one of sixteen digits, one digit.
 _SAMPLE = "0"
 
+_NOTHING_ONWARD: Sequence[Post] = ()
 # In place of what is not in flight; `None`, which callers may give by mistake, is none of them.
 _NONE_HELD = object()
 
@@ -52,7 +54,7 @@ class InFlight:
         self._deliveries: dict[Delivery, None] = {}
         self._acks: deque[Ack] = deque()
         self._sending: list[list[Ack]] = []
-        # About how large the answers are that wait to be sent.
+        # About how large the answers are that wait to be sent, and what goes on along routes.
         self.answer_bytes = 0
         # Whether it has answered ever: most consumers never do, and need not look for answers.
         self._answers = False
@@ -85,13 +87,17 @@ class InFlight:
     def add(self, deliveries: Iterable[Delivery]) -> None:
         self._deliveries.update(zip(deliveries, repeat(None)))
 
-    def ack(self, delivery: Delivery, answer: EncodedAnswer | None = None) -> None:
+    def ack(
+        self, delivery: Delivery, answer: EncodedAnswer | None = None, onward: Sequence[Post] = _NOTHING_ONWARD
+    ) -> None:
         """Marks a delivery as handled; nothing for one that is not in flight. The next exchange carries the answer and
-        the ack."""
-        ack = (delivery, time.time_ns(), False, answer)
+        the ack; what goes `onward` goes before it."""
+        ack = (delivery, time.time_ns(), False, answer, onward)
         if answer is not None:
             self._answers = True
             self.answer_bytes += len(answer.body)
+        if onward:
+            self.answer_bytes += sum(len(post.body) for post in onward)
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
         try:
@@ -106,13 +112,18 @@ class InFlight:
 
     def ack_copy(self, delivery: Delivery) -> None:
         """Ends a delivery of a message that was handled before."""
-        self._acks.append((delivery, time.time_ns(), True, None))
+        self._acks.append((delivery, time.time_ns(), True, None, _NOTHING_ONWARD))
         self._deliveries.pop(delivery, None)
 
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: its lease is not renewed any more, and whoever claims it has it again."""
         if self._deliveries.pop(delivery, _NONE_HELD) is None and self.window is not None:
             self.window.released(delivery.identity)
+
+    def undo(self, ack: Ack) -> None:
+        """What was acked is not to be: it is handed out again when its lease is over, and is no copy then."""
+        if self.window is not None:
+            self.window.undone(ack[0].identity)
 
     def drop(self, deliveries: Iterable[Delivery]) -> None:
         """Drops deliveries about which nothing was decided yet."""
@@ -131,12 +142,16 @@ class InFlight:
         return all(ack[0].entry.deliveries == 1 for ack in list(self._acks))
 
     @contextmanager
-    def sending(self) -> Iterator[list[Ack]]:
+    def sending(self, *, staying: bool = False) -> Iterator[list[Ack]]:
         """The acks gathered first, the caller's to send, as many as one event may name; those left in the list at the
-        end are gathered again."""
+        end are gathered again. With `staying` only those for which nothing goes onward before them."""
         with self._moving:
             acks = list(starmap(self._acks.popleft, repeat((), min(len(self._acks), self._most))))
-            self.answer_bytes = 0
+            if staying and (onward := [ack for ack in acks if ack[4]]):
+                self._acks.extendleft(reversed(onward))
+                acks = [ack for ack in acks if not ack[4]]
+            else:
+                self.answer_bytes = 0
             self._sending.append(acks)
         try:
             yield acks
@@ -198,7 +213,7 @@ def _done(acks: Sequence[Ack], adapters: Mapping[str, str]) -> Done | Handled:
     if adapters or len(acks) > _PACKED:
         return Handled(_settled(acks, adapters))
     rows = []
-    for delivery, at_ns, _, _ in acks:
+    for delivery, at_ns, *_ in acks:
         entry, envelope = delivery.entry, delivery.envelope
         if entry.failures + entry.deliveries != 1:
             return Handled(_settled(acks, adapters))
@@ -210,11 +225,11 @@ def _settled(acks: Iterable[Ack], adapters: Mapping[str, str]) -> list[Settled]:
     if adapters:
         return [
             replace(delivery.settled(at_ns // 1000), adapter=adapters.get(delivery.envelope.agreement, ""))
-            for delivery, at_ns, _, _ in acks
+            for delivery, at_ns, *_ in acks
         ]
     return [
         Settled(
             (e := delivery.envelope).source, e.id, e.time, at_ns // 1000, (n := delivery.entry).failures + n.deliveries
         )
-        for delivery, at_ns, _, _ in acks
+        for delivery, at_ns, _, _, _ in acks
     ]

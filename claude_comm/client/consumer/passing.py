@@ -7,8 +7,6 @@ pipeline: the collector hears of a failure, and no join waits for what does not 
 
 from __future__ import annotations
 
-import math
-import time
 import traceback
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -17,28 +15,25 @@ import msgspec
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.consumer.forwarder import Forwarder
 from claude_comm.client.identity import Identity, micros
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.reply import FAILURE_TYPE
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import Operation, Post
 from claude_comm.envelope import MSGPACK, Envelope
-from claude_comm.errors import EnvelopeError
+from claude_comm.errors import EnvelopeError, TransportError
 from claude_comm.json_form import json_form, written
-from claude_comm.ops import consume, join
+from claude_comm.ops import join
 from claude_comm.ops.consume import Why
 from claude_comm.ops.join import Part
-from claude_comm.ops.news import TELL_EVERY_S
-from claude_comm.ops.when_full import force_all
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.ids import Carries
 from claude_comm.pipeline.notice import Notice
 from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
-from claude_comm.progress.events import Handled
 from claude_comm.schema.evolution.adapter import Adapter, apply
-from claude_comm.security import sealed
 
-# What became of a part: it has ended, or is to be acked, or buried as too large.
-Joined: TypeAlias = Literal["ended", "ack", "large"]
+# What became of a part: it is to be acked, after these were sent; or it is to be buried as too large, or was refused.
+Joined: TypeAlias = Literal["large"] | list[Post] | TransportError
 
 _TOKENS = {SKIPPED_TYPE: b"s", FAILED_TYPE: b"f"}
 
@@ -47,9 +42,7 @@ class Passing:
     """What one consumer passes on."""
 
     def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        # By when (monotonic seconds): announcing a stream again is news of it.
-        self._announced: dict[str, float] = {}
+        self._identity, self._forwarder = identity, Forwarder(identity)
 
     def adapted(self, delivery: Delivery) -> Delivery:
         """The delivery as its step is to have it: what was sent stays as it is on the server. Raises DecodeError."""
@@ -60,14 +53,21 @@ class Passing:
         form = apply(Adapter(here.adapter), json_form(envelope.payload()))
         return Delivery(msgspec.structs.replace(envelope, data=written(form)), delivery.entry, delivery.reader)
 
-    def result(self, envelope: Envelope, result: Any) -> Operation[None]:
-        """Sends what a step returned to those that follow. Raises EncodeError, TooLarge or DecodeError."""
+    def result(self, envelope: Envelope, result: Any) -> list[Post]:
+        """What a step returned, as it goes to those that follow. Raises EncodeError, TooLarge or DecodeError."""
         way = route.read(envelope.route)
         form = json_form(result)
         if way.here.carry:
             result = form = route.carried(way.here, json_form(envelope.payload()), form)
         value = _Value(result, form)
-        yield from self._send([self._message(envelope, leg, value) for leg in route.onward(way, form)])
+        return self._posts([self._message(envelope, leg, value) for leg in route.onward(way, form)])
+
+    def send(self, posts: Sequence[Post]) -> Operation[None]:
+        """Sends them now. Raises what refused one."""
+        refusals = (yield from self._forwarder.send(posts)) if posts else []
+        for refusal in refusals:
+            if refusal is not None:
+                raise refusal
 
     def failure(self, envelope: Envelope, why: Why, error: BaseException | None) -> Operation[None]:
         """Tells the collector that a step has given up, and the joins on the way; what an optional step cannot handle
@@ -78,47 +78,51 @@ class Passing:
             return
         if way.here.optional and not way.is_part:
             try:
-                yield from self.result(envelope, envelope.payload())
+                posts = self.result(envelope, envelope.payload())
             except EnvelopeError:
                 pass  # it cannot go on as it came, either
             else:
+                yield from self.send(posts)
                 return
         notice = self._notice(envelope, way, why, error)
         failures = [self._message(envelope, leg, _NOTHING) for leg in route.failed(way)]
-        yield from self._send([notice, *failures])
+        yield from self.send(self._posts([notice, *failures]))
 
     def is_part(self, envelope: Envelope) -> bool:
         """Whether a message is a part of what its step joins. Raises DecodeError for a route that cannot be read."""
         return route.read(envelope.route).is_part
 
-    def part(self, delivery: Delivery) -> Operation[Joined]:
-        """Adds what came to what its step waits for."""
-        identity, envelope, way = self._identity, delivery.envelope, route.read(delivery.envelope.route)
-        here = way.here
-        place = ids.read(envelope.id)
-        root = envelope.correlation or envelope.id
-        token = _TOKENS.get(envelope.type) or b"v" + bytes(envelope.data)
-        outcome = yield from join.add(
-            identity.keys,
-            delivery.reader,
-            delivery.entry,
-            Part(
-                session=envelope.session,
-                input=f"{here.step}/{place.input if place else root}/{here.turn}",
-                number=here.part,
-                token=token,
-                head=self._head(envelope, way),
-                names=here.after,
-            ),
-            max_bytes=identity.settings.max_envelope_bytes,
-            event=identity.event(Handled([delivery.settled(micros())])),
-            seal=identity.seal if identity.signer is not None else None,
+    def parts(self, deliveries: Sequence[Delivery]) -> Operation[list[Joined]]:
+        """Adds what came to what their steps wait for, in one exchange: each part is an atomic step of its own."""
+        outcomes = yield from join.add(
+            self._identity.keys,
+            [self._part(delivery) for delivery in deliveries],
+            max_bytes=self._identity.settings.max_envelope_bytes,
+            seal=self._identity.seal if self._identity.signer is not None else None,
         )
-        if outcome in ("failed", "skipped"):
-            onward = route.failed(way) if outcome == "failed" else route.skipped(way)
-            yield from self._send([self._message(envelope, leg, _NOTHING) for leg in onward])
-            return "ack"
-        return "large" if outcome == "large" else "ended"
+        return [self._joined(*pair) for pair in zip(deliveries, outcomes, strict=True)]
+
+    def _part(self, delivery: Delivery) -> Part:
+        envelope, way = delivery.envelope, route.read(delivery.envelope.route)
+        here, place = way.here, ids.read(envelope.id)
+        return Part(
+            module=delivery.reader.group,
+            session=envelope.session,
+            input=f"{here.step}/{place.input if place else envelope.correlation or envelope.id}/{here.turn}",
+            number=here.part,
+            token=_TOKENS.get(envelope.type) or b"v" + bytes(envelope.data),
+            head=self._head(envelope, way),
+            names=here.after,
+        )
+
+    def _joined(self, delivery: Delivery, outcome: join.JoinOutcome | TransportError) -> Joined:
+        if isinstance(outcome, TransportError) or outcome == "large":
+            return outcome
+        if outcome not in ("failed", "skipped"):
+            return []
+        way = route.read(delivery.envelope.route)
+        onward = route.failed(way) if outcome == "failed" else route.skipped(way)
+        return self._posts([self._message(delivery.envelope, leg, _NOTHING) for leg in onward])
 
     def _head(self, envelope: Envelope, way: Route) -> bytes:
         """The message that a complete join makes, up to its payload: that stands last."""
@@ -171,19 +175,13 @@ class Passing:
             content_type=MSGPACK,
         )
 
-    def _send(self, messages: Sequence[Envelope]) -> Operation[None]:
-        """A full server takes them too: what was handled must come to its end, and its room is free then."""
-        keys = self._identity.keys
-        pairs = [self._sealed(keys.inbox(message.target), message) for message in messages]
-        now = time.monotonic()
-        if new := {stream for stream, _ in pairs if self._announced.get(stream, -math.inf) <= now - TELL_EVERY_S}:
-            yield from consume.announce(keys, sorted(new))
-            self._announced.update(dict.fromkeys(new, now))
-        if pairs:
-            yield from force_all(*(Command(("XADD", stream, "*", *sealed.fields(body))) for stream, body in pairs))
-
-    def _sealed(self, stream: str, message: Envelope) -> tuple[str, bytes]:
-        return stream, self._identity.seal(stream, self._identity.encode_any(message))
+    def _posts(self, messages: Sequence[Envelope]) -> list[Post]:
+        identity = self._identity
+        streams = [identity.keys.inbox(message.target) for message in messages]
+        return [
+            Post(stream, identity.seal(stream, identity.encode_any(message)))
+            for stream, message in zip(streams, messages, strict=True)
+        ]
 
 
 class _Value:

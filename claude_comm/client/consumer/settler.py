@@ -1,7 +1,9 @@
 """Sending the acks that one consumer has gathered, with their answers and their event.
 
-Law: an ack whose sending failed is kept and sent again. On a cluster the answers go first: a request is acked once its
-answer is on the requester's node. Whoever writes events has told of it within `TELL_EVERY_S`.
+Law: an ack whose sending failed is kept and sent again. What goes on along the routes of pipelines goes first, all of
+it in one exchange, and is acked once the server has it: a process that dies between the two handles it again, and sends
+the same message under the same id. On a cluster the answers go first, too: a request is acked once its answer is on the
+requester's node. Whoever writes events has told of it within `TELL_EVERY_S`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import time
 
 import msgspec
 
+from claude_comm.client.consumer.forwarder import Forwarder
 from claude_comm.client.consumer.in_flight import Ack, InFlight
 from claude_comm.client.identity import Identity
 from claude_comm.effects import Operation
@@ -25,6 +28,7 @@ class Settler:
 
     def __init__(self, identity: Identity, in_flight: InFlight, *, on_cluster: bool) -> None:
         self._identity, self._in_flight, self._on_cluster = identity, in_flight, on_cluster
+        self._forwarder = Forwarder(identity)
         self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         self.refused = False
         # When to tell next that the events are written to, in seconds of the monotonic clock.
@@ -44,10 +48,13 @@ class Settler:
                     acks[:] = [ack for ack in acks if ack[0].reader != reader]
         self.refused = False
 
-    def settle_and_read(self, reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]:
-        """Sends the acks and reads new entries in one round trip. Refused acks are kept, and `settle` sends them first;
-        their refusal is raised where no entry came."""
-        with self._in_flight.sending() as acks:
+    def settle_and_read(
+        self, reader: Reader, *, count: int, block_ms: int, at_once: bool = False
+    ) -> Operation[list[Entry]]:
+        """Sends the acks and reads new entries in one round trip, in a second one before it what goes on along routes;
+        `at_once`: that waits, with its acks. Refused acks are kept, and `settle` sends them first; their refusal is
+        raised where no entry came."""
+        with self._in_flight.sending(staying=at_once) as acks:
             settled = yield from self._answered(acks)
             outcome, entries = yield from ops.settle_and_read(
                 reader, self._settlement(settled), count=count, block_ms=block_ms
@@ -73,14 +80,34 @@ class Settler:
         self.tell_at = time.monotonic() + news.TELL_EVERY_S
 
     def _answered(self, acks: list[Ack]) -> Operation[list[Ack]]:
-        """On a cluster answers go first, and what was not answered because the requester's node is away is not acked:
-        it is handed out again when its lease is over."""
+        """The acks that may be sent. On a cluster answers go first, and what was not answered because the requester's
+        node is away is not acked: it is handed out again when its lease is over."""
+        acks = yield from self._passed_on(acks)
         if not self._on_cluster or all(ack[3] is None for ack in acks):
             return acks
         outcome, over = yield from ops.answer_first(self._in_flight.settlement(acks))
         self._refusal(outcome)
         taken = iter(over)
-        return [ack for ack in acks if ack[3] is None or next(taken)]
+        return self._without(acks, [ack for ack in acks if ack[3] is not None and not next(taken)])
+
+    def _passed_on(self, acks: list[Ack]) -> Operation[list[Ack]]:
+        """The acks of what went on along its route; what was refused there is handed out again later."""
+        posts = [post for ack in acks for post in ack[4]]
+        if not posts:
+            return acks
+        refusals = iter((yield from self._forwarder.send(posts)))
+        refused = []
+        for ack in acks:
+            refusal = next(filter(None, [next(refusals) for _ in ack[4]]), None)
+            if refusal is not None:
+                self._log.warning("route.refused", id=ack[0].envelope.id, error=str(refusal))
+                refused.append(ack)
+        return self._without(acks, refused)
+
+    def _without(self, acks: list[Ack], dropped: list[Ack]) -> list[Ack]:
+        for ack in dropped:
+            self._in_flight.undo(ack)
+        return [ack for ack in acks if ack not in dropped] if dropped else acks
 
     def _settlement(self, acks: list[Ack]) -> Settlement:
         settlement = self._in_flight.settlement(acks)

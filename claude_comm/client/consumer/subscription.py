@@ -27,7 +27,7 @@ from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
 from claude_comm.delivery.flow_control import Sizes
-from claude_comm.effects import Operation
+from claude_comm.effects import Operation, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later, pending
@@ -107,7 +107,7 @@ class Subscription:
         """A read that counts against the bounds until it is over."""
         self.requested += count
         try:
-            return (yield from self._noting_failure(self._noting_unseen(self._settled_and_new(0, count))))
+            return (yield from self._noting_failure(self._noting_unseen(self._settled_and_new(0, count, at_once=True))))
         finally:
             self.requested -= count
 
@@ -146,15 +146,16 @@ class Subscription:
         TooLarge."""
         return replies.reply(self.identity, delivery.envelope, data)
 
-    def passing_on(self, delivery: Delivery, data: object) -> Operation[None]:
-        """Passes the result on along the route of a message that has one. Raises as `replying`."""
-        if delivery.envelope.route:
-            yield from self._admission.passing.result(delivery.envelope, data)
+    def onward(self, delivery: Delivery, data: object) -> list[Post]:
+        """The result as it goes on along the route of a message, to be sent with its ack; none for a message without
+        one. Raises as `replying`."""
+        return self._admission.passing.result(delivery.envelope, data) if delivery.envelope.route else []
 
     def replying(self, delivery: Delivery, data: object) -> Operation[None]:
         """Passes the result on along the route of a message, and replies to a request by itself; nothing for a message
         that is neither. Raises EncodeError, TooLarge, or DecodeError for a route that cannot be followed."""
-        yield from self.passing_on(delivery, data)
+        if posts := self.onward(delivery, data):
+            yield from self._admission.passing.send(posts)
         yield from replies.replying(self.identity, delivery.envelope, data)
 
     def burying(self, delivery: Delivery, why: Why, error: BaseException | None = None) -> Operation[None]:
@@ -289,10 +290,10 @@ class Subscription:
             lone and not self._handovers.has_expected() and not self._settler.refused and time.monotonic() < free_until
         )
 
-    def _settled_and_new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
+    def _settled_and_new(self, wait_ms: int, count: int, *, at_once: bool = False) -> Operation[list[Delivery]]:
         """The acks and the next read in one round trip."""
         (reader,) = self.readers
-        entries = yield from self._settler.settle_and_read(reader, count=count, block_ms=wait_ms)
+        entries = yield from self._settler.settle_and_read(reader, count=count, block_ms=wait_ms, at_once=at_once)
         self.filled = len(entries) == count
         return (yield from self._admission.admit(reader, entries))
 

@@ -10,7 +10,7 @@ import math
 import random
 import time
 import traceback as tracebacks
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.retry import Bury, after_failure
-from claude_comm.effects import Operation
+from claude_comm.effects import Operation, Post
 from claude_comm.errors import DoesNotFit, EnvelopeError, NoResponder, UnknownModule
 from claude_comm.ops import heartbeats
 from claude_comm.ops.consume import Why
@@ -69,28 +69,24 @@ class Endings:
 
     def answered(self, delivery: Delivery, result: Any) -> Operation[None] | None:
         """Ends a delivery whose handler returned; what is to be done for that at once, if anything is."""
-        return self._passed_on(delivery, result) if delivery.envelope.route else self._replied(delivery, result)
+        onward: Sequence[Post] = ()
+        if delivery.envelope.route:
+            try:
+                onward = self._means.subscription.onward(delivery, result)
+            except EnvelopeError as error:
+                return self.burying(delivery, f"its result cannot be passed on: {error}", error)
+        return self._replied(delivery, result, onward)
 
-    def _passed_on(self, delivery: Delivery, result: Any) -> Operation[None]:
-        """Sends the result on along the route before the delivery ends: a crash between the two repeats the handler."""
-        try:
-            yield from self._means.subscription.passing_on(delivery, result)
-        except EnvelopeError as error:
-            yield from self.burying(delivery, f"its result cannot be passed on: {error}", error)
-            return
-        if more := self._replied(delivery, result):
-            yield from more
-
-    def _replied(self, delivery: Delivery, result: Any) -> Operation[None] | None:
-        """Acks, with the result as the answer where the sender waits for one."""
+    def _replied(self, delivery: Delivery, result: Any, onward: Sequence[Post]) -> Operation[None] | None:
+        """Acks, with the result as the answer where the sender waits for one, and with what goes on along its route."""
         answer = None
         if delivery.envelope.reply_to:
             try:
                 answer = self._means.subscription.reply(delivery, result)
             except EnvelopeError as error:
                 return self.burying(delivery, f"its reply cannot be sent: {error}", error)
-        self._ack(delivery, answer)
-        if answer is not None:
+        self._ack(delivery, answer, onward)
+        if answer is not None or onward:
             if self._means.subscription.in_flight.answer_bytes > MAX_ANSWER_BYTES:
                 return self._means.subscription.settling()
             self._means.answered()

@@ -3,7 +3,6 @@
 --
 -- KEYS[1]  join     hash of the parts of a session
 -- KEYS[2]  inbox    of the joining module, where the part was read
--- KEYS[3]  events   events stream of the joining module
 -- ARGV[1]  input    which input of the session, at which step: what the fields of its parts begin with
 -- ARGV[2]  part     number of this part, from 0
 -- ARGV[3]  count    how many there are
@@ -11,33 +10,19 @@
 -- ARGV[5]  ttl      ms that the hash stays after the last part
 -- ARGV[6]  head     the whole message up to its payload, which is its last field
 -- ARGV[7]  most     bytes that the whole message may have
--- ARGV[8]  event    envelope of the `handled` event of this part
--- ARGV[9]  group    the joining module
--- ARGV[10] consumer who holds the delivery of the part
--- ARGV[11] entry    id of the part's entry in the inbox
--- ARGV[12] whole    '' to write the whole as it is made here; 'seal' to have it first, and sealed once it is
--- ARGV[13…] names   of all parts in their order, as MessagePack: the keys of the payload
+-- ARGV[8]  whole    '' to write the whole as it is made here; 'seal' to have it first, and sealed once it is
+-- ARGV[9…] names    of all parts in their order, as MessagePack: the keys of the payload
 --
--- Returns 'waits' or 'joined' when the part has ended; 'lost' when this consumer does not hold it any more. Else nothing
--- has ended, and the caller ends it: 'failed' (all parts are known, and one failed), 'skipped' (none comes), 'large' (the
--- whole is over the limit); or {'whole', the message}: the caller seals it, for no key is here, and asks again. Doing it twice is the same as once: a part has its number, and a whole that was made is
--- marked. A part that failed may come again as a value. A full server takes it all the same: what waits makes no room.
+-- Returns 'waits' or 'joined' when the part is kept: the caller acks it. Else all parts are known, and nothing is made of
+-- them: 'failed' (one failed), 'skipped' (none comes), 'large' (the whole is over the limit); or {'whole', the message}: the
+-- caller seals it, for no key is here, and asks again. Doing it twice is the same as once, and so the ack may follow later:
+-- a part has its number, and a whole that was made is marked. A part that failed may come again as a value. A full server
+-- takes it all the same: what waits makes no room.
 
 -- include: entry_fields
 
-local held = redis.call('XPENDING', KEYS[2], ARGV[9], ARGV[11], ARGV[11], 1, ARGV[10])
-if #held == 0 then
-  return 'lost'
-end
-
-local function ended(how)
-  redis.call('XADD', KEYS[3], '*', entry_fields(ARGV[8]))
-  redis.call('XACK', KEYS[2], ARGV[9], ARGV[11])
-  return how
-end
-
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
-  return ended('waits')
+  return 'waits'
 end
 local own = ARGV[1] .. '/' .. ARGV[2]
 local known = redis.call('HGET', KEYS[1], own)
@@ -55,7 +40,7 @@ local parts = redis.call('HMGET', KEYS[1], unpack(fields))
 local values, failed = 0, false
 for i = 1, count do
   if not parts[i] then
-    return ended('waits')
+    return 'waits'
   end
   local kind = string.sub(parts[i], 1, 1)
   failed = failed or kind == 'f'
@@ -79,19 +64,19 @@ local pieces = {ARGV[6], header}
 local bytes = #ARGV[6] + #header
 for i = 1, count do
   if string.sub(parts[i], 1, 1) == 'v' then
-    pieces[#pieces + 1] = ARGV[12 + i]
+    pieces[#pieces + 1] = ARGV[8 + i]
     pieces[#pieces + 1] = string.sub(parts[i], 2)
-    bytes = bytes + #ARGV[12 + i] + #parts[i] - 1
+    bytes = bytes + #ARGV[8 + i] + #parts[i] - 1
   end
 end
 if bytes > tonumber(ARGV[7]) then
   return 'large'
 end
 local whole = table.concat(pieces)
-if ARGV[12] == '' then
+if ARGV[8] == '' then
   redis.call('XADD', KEYS[2], '*', 'e', whole)
 else
-  local named = {entry_fields(ARGV[12])}
+  local named = {entry_fields(ARGV[8])}
   if named[2] ~= whole then
     return {'whole', whole}
   end
@@ -99,4 +84,4 @@ else
 end
 redis.call('HSET', KEYS[1], ARGV[1], '1')
 redis.call('HDEL', KEYS[1], unpack(fields))
-return ended('joined')
+return 'joined'
