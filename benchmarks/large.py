@@ -2,7 +2,7 @@
 
 `python -m benchmarks large [--messages 10000000] [--folder DIR]`: fills a database by SQL, in the schema that the
 projection writes and with the sums that it keeps, then runs `list` with every filter and pair of filters, matching and
-not, `show` and `communication-status` with nine pairs, against a server that is up and holds nothing. Each is run once
+not, `show`, `session show`, `status` and `communication-status` with nine pairs, against a server that is up and holds nothing. Each is run once
 after the database was dropped from the disk's cache, where that can be done, and then five times.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -107,25 +108,41 @@ def questions(folder: Path) -> dict[str, list[str]]:
     watched.write_bytes(
         msgspec.json.encode({"session_id": "session-0", "monitoring": {"metrics": ["messages", "latency"]}})
     )
+    for session in ("session-0", "session-77"):
+        asked[f"session show {session}"] = ["session", "show", session]
+    asked["sessions"], asked["status"] = ["sessions"], ["status"]
+    asked["trace"], asked["conversation"] = ["trace", "5000000"], ["conversation", "5000000"]
     asked["monitor-session (once)"] = ["monitor-session", str(watched), "--duration", "0"]
     return asked
 
 
-def measure(home: Path, words: Sequence[str]) -> tuple[float, float]:
-    """Milliseconds of the whole process: without the disk's cache of the database, and the median with it."""
+class Took(msgspec.Struct, frozen=True):
+    """Milliseconds of a whole process: by the clock, and of the processor, which a busy machine does not change."""
+
+    wall: float
+    processor: float
+
+
+def measure(home: Path, words: Sequence[str]) -> tuple[Took, Took]:
+    """Without the disk's cache of the database, and the medians with it."""
     _drop(home / "claude-comm.db")
     cold, *warm = [_run(home, words) for _ in range(ROUNDS + 1)]
-    return cold, statistics.median(warm)
+    return cold, Took(*(statistics.median(getattr(took, name) for took in warm) for name in Took.__struct_fields__))
 
 
-def _run(home: Path, words: Sequence[str]) -> float:
-    started = time.perf_counter()
+def _run(home: Path, words: Sequence[str]) -> Took:
+    started, before = time.perf_counter(), _of_children()
     environ = {**os.environ, "CLAUDE_COMM_HOME": str(home)}
     command = [sys.executable, "-m", "claude_comm", *words]
     done = subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.decode()}")
-    return (time.perf_counter() - started) * 1000
+    return Took((time.perf_counter() - started) * 1000, (_of_children() - before) * 1000)
+
+
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _drop(file: Path) -> None:
@@ -152,7 +169,8 @@ def main(words: list[str]) -> int:
         try:
             for name, asked in questions(home).items():
                 cold, warm = measure(home, asked)
-                print(f"{name:48} {warm:6.0f} ms  cold {cold:6.0f} ms", flush=True)
+                figures = f"{warm.wall:6.0f} ms, {warm.processor:6.0f} of the processor"
+                print(f"{name:48} {figures}  cold {cold.wall:6.0f}, {cold.processor:6.0f}", flush=True)
         finally:
             private_server.stop(home)
     return 0

@@ -114,12 +114,14 @@ class Identity(msgspec.Struct, frozen=True):
         return [Post(post.stream, sealed.join(post.body, seal)) for post, seal in zip(posts, seals, strict=True)]
 
 
-def identify(module: str, settings: Settings | None = None, instance: str | None = None) -> Identity:
-    """Raises InvalidName or ConfigurationError."""
+def identify(
+    module: str, settings: Settings | None = None, instance: str | None = None, *, signer: Signer | None = None
+) -> Identity:
+    """`signer` signs in place of the module's own. Raises InvalidName or ConfigurationError."""
     check_name(module)
     used = settings_of_process() if settings is None else check_kind("settings", settings, Settings)
     named = _instance() if instance is None else check_name(instance, "instance")
-    return Identity(module, named, used, Keys(used.namespace), _signer(module, used))
+    return Identity(module, named, used, Keys(used.namespace), signer or _signer(module, used))
 
 
 def _signer(module: str, settings: Settings) -> Signer | None:

@@ -41,7 +41,9 @@ def everything(keys: Keys) -> Operation[list[Session]]:
 def complete(keys: Keys, session: Session) -> Operation[None]:
     """Notes the end of a run: its results stay for a day."""
     yield from store(keys, session)
-    yield Command(("PEXPIRE", keys.inbox(collector(session.session)), KEPT_US // 1000))
+    name = collector(session.session)
+    for stream in (keys.inbox(name), keys.events(name)):
+        yield Command(("PEXPIRE", stream, KEPT_US // 1000))
 
 
 def is_gone(keys: Keys, session: Session) -> Operation[bool]:
@@ -63,7 +65,8 @@ def remove(keys: Keys, session: Session) -> Operation[None]:
     for leg in session.whole.legs.values():
         if leg.joined:
             yield Command(("UNLINK", keys.join(leg.target, session.session)))
-    results = keys.inbox(collector(session.session))
-    yield Command(("UNLINK", results))
-    yield Command(("SREM", keys.streams, results), on="control")
+    name = collector(session.session)
+    for stream in (keys.inbox(name), keys.events(name)):
+        yield Command(("UNLINK", stream))
+        yield Command(("SREM", keys.streams, stream), on="control")
     yield Command(("HDEL", keys.sessions, session.session), on="control")

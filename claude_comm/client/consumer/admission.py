@@ -241,7 +241,8 @@ class Admission:
 
     def _to_handle(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """Buries the deliveries that no handler may see; returns the rest without copies."""
-        kept, parts = [], []
+        kept: list[Delivery] = []
+        parts: list[Delivery] = []
         for delivery in deliveries:
             reason = _hopeless(delivery)
             if reason:

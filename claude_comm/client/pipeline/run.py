@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.identity import micros
+from claude_comm.client.pipeline.attendance import Attendance
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
-from claude_comm.errors import EnvelopeError, ServerUnreachable
+from claude_comm.errors import EnvelopeError, ServerUnreachable, TransportError
 from claude_comm.json_form import json_form, written
 from claude_comm.names import Keys
 from claude_comm.ops import follow, registry, sessions
@@ -74,6 +76,11 @@ class Run:
         self.tally = Tally(session)
         self._whole = session.whole
         self.collector = collector(session.session)
+        self._attendance = Attendance(
+            self.collector, session.session, settings, self._signatures.signer if self._signatures else None
+        )
+        # Results of which the projection has not been told.
+        self._untold: list[Envelope] = []
         self._attempts = Attempts(self._keys, lambda _limits: None, on_cluster=on_cluster(settings.url))
         self._outage = Outage(get_logger(settings.log_level, session=session.session))
         self._doors: dict[str, Validator] = {name: compile_validator(door) for name, door in session.door.items()}
@@ -85,8 +92,20 @@ class Run:
 
     def go(self, show: Callable[[Run], object], show_every_s: float) -> None:
         """Until every input has ended."""
-        show_at = time.monotonic()
         self._client.run(sessions.store(self._keys, self.session))
+        self._client.run(self._attendance.open())
+        try:
+            self._go(show, show_every_s)
+        except BaseException as error:
+            with suppress(TransportError):
+                self._client.run(self._attendance.end("failed", f"cut off by {type(error).__name__}"))
+            raise
+        failed = f"{self.tally.failed:,} of {self.total or 0:,} inputs failed" if self.tally.failed else ""
+        self._client.run(self._attendance.end("failed" if failed else "completed", failed))
+        show(self)
+
+    def _go(self, show: Callable[[Run], object], show_every_s: float) -> None:
+        show_at = time.monotonic()
         # What has ended before comes first: it is not sent again.
         while self._gather(0):
             pass
@@ -105,7 +124,6 @@ class Run:
             if not progress and self._client.data.reach == "cluster":
                 time.sleep(_POLL_S)
         self._complete()
-        show(self)
 
     @property
     def over(self) -> bool:
@@ -204,28 +222,26 @@ class Run:
         reach = self._client.data.reach
         block_ms = wait_ms if reach == "server" else 0
         pages = self._client.run(follow.read(self._positions, count=_PAGE, block_ms=block_ms, reach=reach))
-        results = self._keys.inbox(self.collector)
         for key, entries in pages.items():
             for _, fields in self._believed(key, entries):
                 body = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"e", b"")
-                self._take(body, is_result=key == results)
+                with suppress(EnvelopeError):  # bytes that somebody else wrote, or an event of a newer release
+                    envelope = envelopes.decode(body, max_bytes=self._settings.max_envelope_bytes)
+                    if key == self._keys.inbox(self.collector):
+                        self.tally.collected(envelope)
+                        self._untold.append(envelope)
+                    else:
+                        self.tally.happened(decode_event(envelope.data))
             self._positions[key] = entries[-1][0].decode()
+        if self._untold:
+            self._client.run(self._attendance.gathered(self._untold))
+            self._untold.clear()
         return bool(pages)
 
     def _believed(self, stream: str, entries: Entries) -> Entries:
         if self._signatures is None:
             return entries
         return self._client.run(self._signatures.trusted(stream, entries, self._settings.max_envelope_bytes))
-
-    def _take(self, body: bytes, *, is_result: bool) -> None:
-        try:
-            envelope = envelopes.decode(body, max_bytes=self._settings.max_envelope_bytes)
-            if is_result:
-                self.tally.collected(envelope)
-            else:
-                self.tally.happened(decode_event(envelope.data))
-        except EnvelopeError:
-            return  # bytes that somebody else wrote, or an event of a newer release
 
     def _keep_up(self) -> None:
         now = time.monotonic()
@@ -248,6 +264,7 @@ class Run:
             self.session, touched_us=micros(), sent=self.sent, total=total, **changes
         )
         self._client.run(sessions.store(self._keys, self.session))
+        self._client.run(self._attendance.beat())
 
     def _complete(self) -> None:
         self._touch(state="complete")

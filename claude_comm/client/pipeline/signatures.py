@@ -23,8 +23,8 @@ class Signatures:
 
     def __init__(self, settings: Settings) -> None:
         self._required = settings.signing == "require"
-        self._signer = service_signer(settings, OPERATOR)
-        if self._signer is None and self._required:
+        self.signer = service_signer(settings, OPERATOR)
+        if self.signer is None and self._required:
             raise ConfigurationError(
                 "the inputs of a pipeline are signed by the operator, who has no key in this home: "
                 f"run `claude-comm module add {OPERATOR} --service`."
@@ -33,9 +33,9 @@ class Signatures:
 
     def sealed(self, posts: Sequence[Post]) -> list[Post]:
         """Posts that are sent together."""
-        if self._signer is None:
+        if self.signer is None:
             return list(posts)
-        seals = self._signer.seal_all([(post.stream, post.body) for post in posts])
+        seals = self.signer.seal_all([(post.stream, post.body) for post in posts])
         return [Post(post.stream, sealed.join(post.body, seal)) for post, seal in zip(posts, seals, strict=True)]
 
     def trusted(self, stream: str, entries: Entries, max_bytes: int) -> Operation[Entries]:
