@@ -1,8 +1,8 @@
 """Joins: parts of one input, kept on the joining module's own hash tag until all have come.
 
 Law: a part is kept in one step, the last one in the step that makes the whole message, and each is acked after that.
-Keeping it twice is the same as once, so whoever is killed leaves no part counted twice, and none lost. Where messages are
-signed, the last step is asked for twice, since the server has no key: for the message, and with its seal.
+Keeping it twice is the same as once, so whoever is killed leaves no part counted twice, and none lost. Where messages
+are signed, the last step is asked for twice, since the server has no key: for the message, and with its seal.
 """
 
 from __future__ import annotations

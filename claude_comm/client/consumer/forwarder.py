@@ -23,14 +23,15 @@ class Forwarder:
     """What one consumer has announced."""
 
     def __init__(self, identity: Identity) -> None:
-        self._keys = identity.keys
+        self._identity, self._keys = identity, identity.keys
         # By when (monotonic seconds): announcing a stream again is news of it.
         self._announced: dict[str, float] = {}
 
     def send(self, posts: Sequence[Post]) -> Operation[list[TransportError | None]]:
         """What refused each, or None."""
         yield from self._announce({post.stream for post in posts})
-        commands = tuple(Command(("XADD", post.stream, "*", *sealed.fields(post.body))) for post in posts)
+        signed = self._identity.sealed(posts)
+        commands = tuple(Command(("XADD", post.stream, "*", *sealed.fields(post.body))) for post in signed)
         replies = yield Batch(commands)
         refusals: list[TransportError | None] = []
         for command, reply in zip(commands, replies, strict=True):

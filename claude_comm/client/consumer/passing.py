@@ -177,11 +177,7 @@ class Passing:
 
     def _posts(self, messages: Sequence[Envelope]) -> list[Post]:
         identity = self._identity
-        streams = [identity.keys.inbox(message.target) for message in messages]
-        return [
-            Post(stream, identity.seal(stream, identity.encode_any(message)))
-            for stream, message in zip(streams, messages, strict=True)
-        ]
+        return [Post(identity.keys.inbox(message.target), identity.encode_any(message)) for message in messages]
 
 
 class _Value:
