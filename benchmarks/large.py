@@ -2,8 +2,9 @@
 
 `python -m benchmarks large [--messages 10000000] [--folder DIR]`: fills a database by SQL, in the schema that the
 projection writes and with the sums that it keeps, then runs `list` with every filter and pair of filters, matching and
-not, `show`, `session show`, `status` and `communication-status` with nine pairs, against a server that is up and holds nothing. Each is run once
-after the database was dropped from the disk's cache, where that can be done, and then five times.
+not, `show`, `session show`, `status` and `communication-status` with nine pairs, against a server that is up and holds
+nothing. Each is run once after the database was dropped from the disk's cache, where that can be done, and then five
+times.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 
 from claude_comm.runtime import private_server
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.timestamps import iso
 from claude_comm.store.traffic import Traffic
 
 MODULES, SESSIONS, PAGE, ROUNDS = 50, 1_000, 500_000, 5
@@ -64,6 +66,10 @@ _LATENCIES = """
 INSERT INTO latencies (session, source, target, bucket, deliveries)
 SELECT 0, source, target, 300, handled FROM traffic WHERE session = 0
 """
+_SESSIONS = """
+INSERT INTO session_stats (session_id, modules_active, start_time, end_time)
+SELECT n.name, '["module-0","module-1"]', ?, ? FROM names AS n WHERE n.name GLOB 'session-*' ON CONFLICT DO NOTHING
+"""
 
 
 def fill(database: Database, messages: int) -> None:
@@ -84,6 +90,7 @@ def fill(database: Database, messages: int) -> None:
                 writer.execute(_SUMS.format(session=session, start=start, last=last))
     with database.write() as writer:
         writer.execute(_LATENCIES)
+        writer.execute(_SESSIONS, (iso(START_US), iso(START_US + messages * 1000)))
 
 
 def questions(folder: Path) -> dict[str, list[str]]:
