@@ -31,7 +31,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:settled:PROJECTION` | hash, stream key to the last entry id that may be trimmed | as `stored` |
 | `ns:{registry}:limits` | hash, module to the most that may wait in its inbox | until forgotten |
 | `ns:{registry}:task:ID` | hash, a task of an agent | a day (TTL) |
-| `ns:{registry}:agreements` | hash, digest to agreement | for ever: content-addressed |
+| `ns:{registry}:agreements` | hash, digest to agreement | a week, and while a version, a run or a message may use it |
 | `ns:{registry}:keyring` | string, the keys that may sign, signed by the admin | for ever |
 | `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
 | `ns:{registry}:session-members` | sorted set, who has a session open, by last heartbeat (ms) | pruned after a day |

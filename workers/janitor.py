@@ -26,6 +26,7 @@ from claude_comm.ops import (
     lag,
     later,
     news,
+    outdated,
     reap,
     registration,
     server,
@@ -55,6 +56,8 @@ LIST_EVERY_S, LISTED_PER_S = 1.0, 200
 SWEEP_TURNS, LEAST_SWEPT = 120, 50
 # The bound is far: that a module is beyond it for some minutes matters to nobody.
 DEAD_EVERY_S = 300.0
+# What is removed has been of no use for an hour.
+AGREEMENTS_EVERY_S = 1800.0
 # A log of the home, of a worker or of the private server, and one older part of it take twice that at the most.
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
@@ -83,6 +86,7 @@ class Janitor:
             (self._bound_dead, DEAD_EVERY_S),
             (self._rotate, ROTATE_EVERY_S),
             (self._look_after_sessions, SESSIONS_EVERY_S),
+            (self._forget_agreements, AGREEMENTS_EVERY_S),
         ]
         self._at = dict.fromkeys(range(len(self._duties)), 0.0)
         self._attention = Attention(AWAKE_S)
@@ -91,6 +95,7 @@ class Janitor:
         # When the next message beside a stream is due (ms), where any waits.
         self._due_ms: dict[str, int] = {}
         self._kept: Keep | None = None
+        self._unused_since: outdated.Unused = {}
         self._silent: dict[str, int] = {}
         # The silent ones behind which everything is cleared up.
         self._cleared: dict[str, int] = {}
@@ -269,6 +274,13 @@ class Janitor:
                 self._log.info("session.removed", session=session.session, pipeline=session.pipeline)
             else:
                 self._client.run(sessions.renew(self._keys, session))
+
+    def _forget_agreements(self) -> None:
+        """Removes agreements that no version of a contract and no message can use any more."""
+        ids = self._client.run(outdated.outdated(self._keys, self._unused_since, now_us=_now_ms() * 1000))
+        if ids:
+            removed = self._client.run(outdated.remove(self._keys, ids))
+            self._log.info("janitor.agreements_removed", agreements=removed)
 
     def _bound_dead(self) -> None:
         """Drops the oldest of what a module has buried beyond the bound, and says so."""
