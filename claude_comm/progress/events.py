@@ -66,6 +66,20 @@ class Duplicates(msgspec.Struct, frozen=True, tag="duplicates", tag_field="kind"
     deliveries: list[Settled]
 
 
+class Delivered(msgspec.Struct, frozen=True, tag="delivered", tag_field="kind"):
+    """Deliveries that this module has had for more than a second and that have not ended: `settled_us` is when that
+    was noticed. Each is told once an instance; what ends sooner is told by its end alone."""
+
+    deliveries: list[Settled]
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag="cancelled", tag_field="kind"):
+    """Deliveries whose handling was given up, and why: another instance has them when their lease is over."""
+
+    deliveries: list[Settled]
+    reason: str
+
+
 class Lost(msgspec.Struct, frozen=True, tag="lost", tag_field="kind"):
     """Entries of a stream that were handed out and then deleted before anybody had handled them."""
 
@@ -163,6 +177,8 @@ Event: TypeAlias = (
     | Retried
     | Buried
     | Duplicates
+    | Delivered
+    | Cancelled
     | Lost
     | TaskProgress
     | FileOperation

@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,7 @@ from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import ModuleStopped, TransportError
 from claude_comm.ops import consume, registration, registry
-from claude_comm.progress.events import Lifecycle
+from claude_comm.progress.events import Cancelled, Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.registry.releases import Release
 from claude_comm.runtime.outage import Outage, until_reached
@@ -157,7 +158,7 @@ class Runner:
         await self._on_loop.close()
         await self._async_client.close()
 
-    def _tell(self, event: Lifecycle) -> None:
+    def _tell(self, event: Lifecycle | Cancelled) -> None:
         identity = self.identity
         self.client.run(consume.record(identity.keys, identity.module, identity.event(event)))
 
@@ -207,9 +208,18 @@ class Runner:
             self.outage.met(error)
         done = self.executor.join(deadline)
         if not done:
-            for delivery in self.subscription.abandon():
-                self.log.error("delivery.abandoned", id=delivery.envelope.id, type=delivery.envelope.type)
+            self._abandon()
         return done
+
+    def _abandon(self) -> None:
+        """Handlers that outlived the deadline are left alone, and their messages are for another instance."""
+        abandoned = self.subscription.abandon()
+        for delivery in abandoned:
+            self.log.error("delivery.abandoned", id=delivery.envelope.id, type=delivery.envelope.type)
+        settled = [delivery.settled(micros()) for delivery in abandoned]
+        reason = f"its handler went on for more than {self.config.drain_s:g} s after the module was stopped"
+        with suppress(TransportError):
+            self._tell(Cancelled(settled, reason))
 
     def _leave(self) -> None:
         self.upkeep.stop()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import Identity
+from claude_comm.client.module.slow_deliveries import SlowDeliveries
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
 from claude_comm.ops import registry
@@ -52,6 +53,7 @@ class Upkeep:
         # When acks or answers are to be sent (monotonic seconds).
         self._due = math.inf
         self._maintain: Callable[[], None] = lambda: None
+        self._slow = SlowDeliveries(identity, subscription.in_flight)
         self._thread = threading.Thread(target=self._run, name="claude-comm upkeep", daemon=True)
 
     def start(self, maintain: Callable[[], None]) -> None:
@@ -96,6 +98,7 @@ class Upkeep:
                     renew_at = now + self._renew_every_s
                 self._client.run(self._subscription.settling())
                 self._maintain()
+                self._client.run(self._slow.telling())
                 if now >= look_at:
                     self._register_if_lost()
                     look_at = now + HEARTBEAT_MS / 1000
