@@ -107,6 +107,10 @@ class DeliveryRow(msgspec.Struct, frozen=True):
         return max(0, self.settled_us - self.sent_us) / 1000
 
 
+# How long a task that reports may say nothing: five minutes.
+SILENT_US = 300_000_000
+
+
 class ProgressRow(msgspec.Struct, frozen=True):
     """The progress of one task of a module; `rate` is in its units a second. `state` is running, completed, failed or
     stopped (given up before its end), `note` why it failed."""
@@ -127,6 +131,13 @@ class ProgressRow(msgspec.Struct, frozen=True):
     def eta_s(self) -> float | None:
         """How long the rest takes at the rate of the last reports; None where nobody knows."""
         return eta_s(self.completed, self.total, self.rate) if self.state == "running" else None
+
+    def shown(self, now_us: int) -> ProgressRow:
+        """As a view shows it at that moment: a task that was running and of which nothing was heard for `SILENT_US` is
+        `silent`, without a rate. Its process has died, or works on one unit for long: nobody knows."""
+        if self.state != "running" or now_us - self.time_us <= SILENT_US:
+            return self
+        return msgspec.structs.replace(self, state="silent", rate=0.0)
 
     @property
     def percentage(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -37,10 +38,12 @@ def command(
     """Show the progress that modules have reported, by task.
 
     `per second` is the rate of the last reports in the task's own units, `left` how long the rest takes at it. A task
-    that is a part of another stands behind its name.
+    that is a part of another stands behind its name. One that has said nothing for five minutes is `silent`: its
+    process has died, or is long at one unit.
     """
     with reading() as database:
-        rows = queries.progress(database, module=module)
+        now_us = time.time_ns() // 1000
+        rows = [row.shown(now_us) for row in queries.progress(database, module=module)]
     if as_json:
         emit_json([_as_json(row) for row in rows])
     elif rows:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from claude_comm.cli import completions, message_rows
@@ -14,6 +16,7 @@ from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable
 from claude_comm.errors import UnknownSession
 from claude_comm.store import session_list
+from claude_comm.store.records import ProgressRow
 from claude_comm.store.session_list import SessionDetail
 from claude_comm.store.timelines import TimelinePage, TimelineRow, timeline
 from claude_comm.store.timestamps import iso_micros
@@ -109,9 +112,20 @@ def _show(detail: SessionDetail) -> None:
                     f"{task.rate:.1f}" if task.rate else "",
                     "" if task.eta_s is None else formats.span(task.eta_s),
                 ]
-                for task in detail.tasks
+                for task in _tasks(detail)
             ],
         )
+
+
+def _tasks(detail: SessionDetail) -> list[ProgressRow]:
+    """As they are now: in a session that has ended nothing runs any more."""
+    now_us = time.time_ns() // 1000
+    if detail.summary.state in ("open", "unknown"):
+        return [task.shown(now_us) for task in detail.tasks]
+    return [
+        msgspec.structs.replace(task, state="stopped", rate=0.0) if task.state == "running" else task
+        for task in detail.tasks
+    ]
 
 
 def _show_messages(detail: SessionDetail, page: TimelinePage, *, failed: bool) -> None:
@@ -155,7 +169,7 @@ def _as_json(detail: SessionDetail, page: TimelinePage) -> dict[str, Any]:
     return {
         **{name: getattr(detail.summary, name) for name in detail.summary.__struct_fields__},
         "hops": detail.hops,
-        "tasks": detail.tasks,
+        "tasks": _tasks(detail),
         "members": detail.members,
         "timeline": [message_rows.as_document(row.message, row.deliveries) for row in page.rows],
         "more": page.more,

@@ -13,6 +13,7 @@ import pytest
 from claude_comm import ModuleCommunicator, Publisher
 from claude_comm.cli.commands import session_show
 from claude_comm.settings import Settings
+from claude_comm.store import records
 from claude_comm.store.database import open_database
 from claude_comm.store.timelines import TimelineRow, timeline
 from tests.support.command_line import Ran
@@ -142,3 +143,21 @@ def test_every_view_of_a_session_fits_the_terminal(
         with terminal([*COMM, *arguments], environ, columns=columns, lines=60) as screen:
             assert screen.end() == 0
             assert max(len(line.rstrip()) for line in screen.shown.splitlines()) <= columns
+
+
+def test_a_task_that_says_nothing_more_is_silent_and_one_of_an_ended_session_is_stopped(
+    run: Callable[..., Ran], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ModuleCommunicator("scanner", settings=settings) as scanner:
+        scanner.track_progress("alone", 1, 4)
+        with scanner.session("over"):
+            scanner.track_progress("within", 1, 4)
+    assert [(task["task"], task["state"]) for task in run("progress", "--json").json] == [
+        ("alone", "running"),
+        ("within", "running"),
+    ]
+    [within] = run("session", "show", "over", "--json").json["tasks"]
+    assert (within["state"], within["rate"]) == ("stopped", 0)
+    monkeypatch.setattr(records, "SILENT_US", -1)
+    assert {task["state"] for task in run("progress", "--json").json} == {"silent"}
+    assert "silent" in run("progress").out
