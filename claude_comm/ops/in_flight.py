@@ -20,7 +20,7 @@ from claude_comm.ops import agreements as stored
 from claude_comm.ops import door
 from claude_comm.ops import sessions as records
 from claude_comm.pipeline.in_flight import Pinned
-from claude_comm.pipeline.route import PART_TYPE
+from claude_comm.pipeline.route import PART_TYPE, input_of, read
 from claude_comm.pipeline.session import Session
 
 # Entries of one read, and members of one scan.
@@ -46,13 +46,17 @@ def through(keys: Keys, module: str, *, now_us: int, max_bytes: int) -> Operatio
     names = {session.session for session in running}
     modules = sorted({leg.target for session in running for leg in list(session.whole.legs.values())[1:-1]})
     envelopes: dict[tuple[str, str], Envelope] = {}
+    joining: set[tuple[str, str]] = set()
+    for session in running:
+        waiting = yield from _in_joins(keys, session)
+        joining |= {(session.session, envelope.id) for envelope in waiting}
+        envelopes |= {(envelope.source, envelope.id): envelope for envelope in waiting}
     for name in modules:
         for envelope in (yield from _of_module(keys, name, max_bytes)):
-            if envelope.session in names and envelope.route:
+            # A part that was kept stays in the inbox until its ack: it is on its way once.
+            is_ours = envelope.session in names and bool(envelope.route)
+            if is_ours and (envelope.session, _joined_as(envelope)) not in joining:
                 envelopes[envelope.source, envelope.id] = envelope
-    for session in running:
-        for envelope in (yield from _in_joins(keys, session)):
-            envelopes[envelope.source, envelope.id] = envelope
     agreed = yield from pinned(keys, running)
     return OnTheirWay(running, list(envelopes.values()), agreed)
 
@@ -127,7 +131,7 @@ def _in_joins(keys: Keys, session: Session) -> Operation[list[Envelope]]:
 
 def _part(session: Session, step: str, module: str, text: str) -> Envelope:
     return Envelope(
-        id=f"{text.replace('/', '-')}"[:70],
+        id=_as_id(text),
         source=module,
         target=module,
         type=PART_TYPE,
@@ -135,6 +139,19 @@ def _part(session: Session, step: str, module: str, text: str) -> Envelope:
         session=session.session,
         route=session.whole.to(step, part=0),
     )
+
+
+def _as_id(text: str) -> str:
+    return text.replace("/", "-")[:70]
+
+
+def _joined_as(envelope: Envelope) -> str:
+    """The id of what a part will be part of, as `_part` makes it; empty for what is no part."""
+    try:
+        here = read(envelope.route).here
+    except EnvelopeError:
+        return ""
+    return _as_id(input_of(envelope, here)) if here.part >= 0 else ""
 
 
 def pinned(keys: Keys, sessions: Sequence[Session]) -> Operation[dict[str, Pinned]]:

@@ -22,9 +22,10 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.envelope import DEFAULT_TYPE, UNREADABLE
+from claude_comm.envelope import DEFAULT_TYPE, UNREADABLE, Envelope
 from claude_comm.errors import DecodeError, InvalidName, SchemaError
 from claude_comm.names import check_name
+from claude_comm.pipeline import ids
 from claude_comm.pipeline.ids import Carries
 from claude_comm.schema.evolution.adapter import Step as AdapterStep
 from claude_comm.schema.validation.validator import Validator, compile_validator
@@ -179,6 +180,12 @@ def _to(route: Route, name: str, marks: tuple[tuple[str, int], ...]) -> tuple[st
 def _clean(leg: Leg) -> Leg:
     """The leg without what belongs to one message."""
     return leg if leg.part < 0 and not leg.turn else msgspec.structs.replace(leg, part=-1, turn=0)
+
+
+def input_of(envelope: Envelope, here: Leg) -> str:
+    """What the parts that a step joins for one input have in common."""
+    place = ids.read(envelope.id)
+    return f"{here.step}/{place.input if place else envelope.correlation or envelope.id}/{here.turn}"
 
 
 def onward(route: Route, form: Json) -> list[Onward]:

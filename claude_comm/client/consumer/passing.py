@@ -104,11 +104,11 @@ class Passing:
 
     def _part(self, delivery: Delivery) -> Part:
         envelope, way = delivery.envelope, route.read(delivery.envelope.route)
-        here, place = way.here, ids.read(envelope.id)
+        here = way.here
         return Part(
             module=delivery.reader.group,
             session=envelope.session,
-            input=f"{here.step}/{place.input if place else envelope.correlation or envelope.id}/{here.turn}",
+            input=route.input_of(envelope, here),
             number=here.part,
             token=_TOKENS.get(envelope.type) or b"v" + bytes(envelope.data),
             head=self._head(envelope, way),
