@@ -1,6 +1,7 @@
 """Contracts as JSON documents: what the command line reads from a file and the dashboard from a form.
 
-Law: every schema of a document can be used before the registry hears of it.
+Law: every schema of a document can be used before the registry hears of it. What `module show --json` prints is such a
+document: what it says beside the contract is passed over, so that it may be edited and registered.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ from claude_comm.errors import InvalidDocument
 from claude_comm.pipeline.faults import faults
 from claude_comm.registry.contracts import Contract, Produced, contract
 
+# What `module show` says of a module, and what the registry adds to a contract.
+_SHOWN = frozenset(("versions", "offered", "instances", "history"))
+_RECORDED = frozenset(("registered_us", "v"))
+
 
 def from_document(document: Any, origin: str) -> Contract:
     """A contract from a document of the form `contract`. Raises InvalidDocument with every problem."""
+    if isinstance(document, dict) and document.keys() >= _SHOWN:
+        document = {name: value for name, value in document.items() if name not in _SHOWN | _RECORDED}
     form.require("contract", document, origin)
     problems = list(_faults(document))
     if problems:

@@ -175,3 +175,13 @@ def test_a_message_that_was_adapted_is_shown_both_ways(run: Any, settings: Setti
     assert '"cost": 4' in shown
     assert "adapted for" in shown
     assert run("show", id_, "--json").json["adapters"].startswith("shop=")
+
+
+@pytest.mark.parametrize("more", [{}, {"formats": "assert", "topics": ["orders"], "max_lag": 7}])
+def test_what_show_prints_as_json_can_be_registered(run: Any, file: Callable[..., str], more: dict[str, Any]) -> None:
+    dated = {"type": "object", "properties": {"at": {"type": "string", "format": "date"}}}
+    run("module", "register", file({**DOCUMENT, **more, "accepts": {"count": WHOLE, "dated": dated}}))
+    shown = run("module", "show", "sink", "--json").json
+    assert run("module", "register", file(shown)).out.endswith("live, as it was\n")
+    again = run("module", "register", file({**shown, "version": "1.1.0"}))
+    assert (again.code, again.out.split()[-2:]) == (0, ["live,", "registered"])
