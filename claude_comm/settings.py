@@ -22,6 +22,12 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_SIGNING` | `signing` | off, warn or require: how signatures of messages are treated |
 | `CLAUDE_COMM_KEY_FILE` | `key_file` | the private key to sign with; empty: the module's in the home folder |
 | `CLAUDE_COMM_ADMIN_PUBLIC_KEY` | `admin_public_key` | who signs the keyring; empty: the admin's key in the home |
+| `CLAUDE_COMM_GATEWAY_HOST` | `gateway_host` | where the gateway listens |
+| `CLAUDE_COMM_GATEWAY_PORT` | `gateway_port` | at which port; 0: any free one |
+| `CLAUDE_COMM_GATEWAY_PUBLIC` | `gateway_public` | true: other machines may reach the gateway |
+| `CLAUDE_COMM_GATEWAY_ORIGINS` | `gateway_origins` | origins of pages elsewhere that may use it, after commas |
+| `CLAUDE_COMM_GATEWAY_GRANTS` | `gateway_grants` | HOLDER=SCOPE, after commas: admin, send:TARGET, read:TARGET |
+| `CLAUDE_COMM_GATEWAY_RATE` | `gateway_rate` | messages that a module may send to it in a second; 0: any number |
 | `CLAUDE_COMM_TELEMETRY` | `telemetry` | events of handled messages: full, sampled or off; MODULE=LEVEL, … for some |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
@@ -59,6 +65,8 @@ _BOUNDS = (
     ("projection_max_bytes", int, 0, 2**60),
     ("projection_payload_bytes", int, 0, 2**31),
     ("blob_above", int, 0, 2**31),
+    ("gateway_port", int, 0, 65_535),
+    ("gateway_rate", float, 0, 10**9),
 )
 _NO_FOLDER = Path("")
 
@@ -99,6 +107,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing: Signing = "off"
     key_file: str = ""
     admin_public_key: str = ""
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8765
+    gateway_public: bool = False
+    gateway_origins: str = ""
+    gateway_grants: str = ""
+    gateway_rate: float = 0.0
     telemetry: str = "full"
     log_level: LogLevel = "info"
 

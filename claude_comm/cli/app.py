@@ -117,6 +117,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),
         CommandEntry("forget", "Remove everything that the server keeps of a module."),
         CommandEntry("run", "Run a module of yours until SIGTERM or SIGINT."),
+        CommandEntry("gateway", "Serve modules in any language and browsers: HTTP, WebSocket and the dashboard."),
         CommandEntry("worker", "Run one worker in this process, until SIGTERM or SIGINT."),
     ),
     "Agents": (

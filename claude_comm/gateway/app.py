@@ -1,0 +1,85 @@
+"""The gateway as one ASGI application: the guard, the routes of HTTP, and beside them the WebSocket's own callable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from claude_comm.errors import ClaudeCommError
+from claude_comm.gateway.api import health, login
+from claude_comm.gateway.core.gateway import Gateway
+from claude_comm.gateway.core.guard import Guard, problem_response
+from claude_comm.gateway.core.problems import Problem, problem_of
+from claude_comm.gateway.dashboard.routes import routes as pages
+
+STATIC = Path(__file__).parent / "static"
+_TITLES = {404: ("not_found", "there is nothing here."), 405: ("wrong_method", "this takes another method.")}
+
+
+def create_app(gateway: Gateway) -> ASGIApp:
+    """The application; its lifespan starts and stops the gateway."""
+    application = Starlette(
+        routes=_routes(),
+        lifespan=_lifespan,
+        exception_handlers={ClaudeCommError: _refused, HTTPException: _not_served, Exception: _failed},
+    )
+    application.state.gateway = gateway
+    return Guard(_Application(application, gateway), gateway)
+
+
+class _Application:
+    """The router, and beside it what is too hot for one."""
+
+    def __init__(self, application: Starlette, gateway: Gateway) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/login", login.show, methods=["GET"]),
+        Route("/login", login.enter, methods=["POST"]),
+        Route("/logout", login.leave, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=STATIC)),
+        *pages(),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(application: Starlette) -> AsyncIterator[None]:
+    async with application.state.gateway:
+        yield
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ClaudeCommError)
+    return problem_response(problem_of(error))
+
+
+async def _not_served(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, detail = _TITLES.get(error.status_code, ("refused", str(error.detail)))
+    response = problem_response(Problem(error.status_code, code, detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has it, and the client is told nothing of its inside."""
+    request.app.state.gateway.log.error(
+        "gateway.failed", path=request.url.path, exc_info=(type(error), error, error.__traceback__)
+    )
+    return problem_response(Problem(500, "failed", "the gateway failed at this; its log says why."))

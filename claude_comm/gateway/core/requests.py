@@ -1,0 +1,117 @@
+"""What routes read from a request, and how they answer.
+
+Law: a body is decoded once, within its limits of size and depth, or refused with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from claude_comm.gateway.core.errors import forbidden, unauthorised, unusable
+from claude_comm.gateway.core.gateway import Gateway
+from claude_comm.gateway.core.principals import Principal
+from claude_comm.gateway.core.sessions import Session, same
+
+T = TypeVar("T")
+JSON = "application/json"
+
+
+def gateway_of(request: Request) -> Gateway:
+    return cast(Gateway, request.app.state.gateway)
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks. Raises GatewayRefusal where nobody is known."""
+    principal = request.scope.get("principal")
+    if not isinstance(principal, Principal):
+        raise unauthorised()
+    return principal
+
+
+def session_of(request: Request) -> Session | None:
+    """The browser's session; None for whoever shows a token."""
+    session = request.scope.get("session")
+    return session if isinstance(session, Session) else None
+
+
+def csrf_of(request: Request) -> str:
+    """What a form of this session carries in its field `csrf`; empty where no cookie is."""
+    session = session_of(request)
+    return session.csrf if session else ""
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form, its CSRF token checked. Raises GatewayRefusal."""
+    try:
+        fields = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=200))
+    except ValueError as error:
+        raise unusable(f"the form cannot be read: {error}.") from None
+    session = session_of(request)
+    if session is not None and not same(fields.pop("csrf", ""), session.csrf):
+        raise forbidden("this form is not of your session: load the page again.")
+    return fields
+
+
+async def json_of(request: Request) -> Any:
+    """The body as JSON. Raises GatewayRefusal."""
+    return decode_json(await request.body(), gateway_of(request).options.limits.json_depth)
+
+
+def decode_json(body: bytes, depth: int) -> Any:
+    """JSON that is nested no deeper than that. Raises GatewayRefusal."""
+    if depth_of(body) > depth:
+        raise unusable(f"the JSON is nested deeper than {depth} levels.")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
+        raise unusable(f"the body is no JSON: {error}.") from None
+
+
+def depth_of(body: bytes) -> int:
+    """How deep brackets nest, those within texts too: an upper bound that costs one pass."""
+    if body.count(b"[") + body.count(b"{") <= 32:
+        return 0
+    depth = deepest = 0
+    in_text = escaped = False
+    for byte in body:
+        if in_text:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_text = False
+        elif byte == 0x22:
+            in_text = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def convert(value: object, kind: type[T]) -> T:
+    """The value as that Struct. Raises GatewayRefusal."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise unusable(f"{error}.") from None
+
+
+def answer(value: object, status: int = 200, **headers: str) -> Response:
+    """The value as JSON."""
+    return Response(msgspec.json.encode(value), status, headers, JSON)
+
+
+def limit_of(request: Request, default: int = 100, most: int = 1_000) -> int:
+    """The `limit` in the address. Raises GatewayRefusal."""
+    text = request.query_params.get("limit", str(default))
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= most:
+        raise unusable(f"limit: from 1 to {most:,}.")
+    return int(text)

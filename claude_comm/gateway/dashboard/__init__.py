@@ -1,0 +1,1 @@
+"""The dashboard: pages that a browser shows, mounted by the gateway at `/`."""

@@ -1,0 +1,131 @@
+"""The guard: names, origins, tokens, cookies and headers, over a real socket."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from claude_comm.errors import ConfigurationError
+from claude_comm.gateway.core.options import GatewaySettings
+from claude_comm.gateway.core.principals import EVERYTHING, Principal
+from claude_comm.settings import Settings
+from tests.support.gateways import Served, serving_gateway, token_of
+
+ADMINISTRATOR = Principal("administrator", EVERYTHING, is_module=False)
+PAGE = "https://page.example"
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[Served]:
+    with serving_gateway(settings, GatewaySettings(port=0, origins=(PAGE,))) as running:
+        yield running
+
+
+def logged_in(served: Served) -> httpx.Client:
+    client = served.http()
+    code = served.gateway.sessions.new_code(ADMINISTRATOR)
+    answer = client.get("/login", params={"code": code})
+    assert answer.status_code == 303
+    return client
+
+
+def test_it_says_that_it_lives_and_can_serve_to_anybody(served: Served) -> None:
+    with served.http() as client:
+        assert client.get("/healthz").json() == {"status": "alive"}
+        assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_nobody_reads_anything_without_a_token_that_counts(served: Served) -> None:
+    with served.http() as client:
+        refused = client.get("/")
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthorised")
+        assert client.get("/", headers={"accept": "text/html"}).headers["location"] == "/login"
+        assert client.get("/", headers={"authorization": "Bearer ccm_guess"}).status_code == 401
+        assert client.get("/", headers={"authorization": "Basic Y2NtOg=="}).status_code == 401
+
+
+def test_a_token_in_the_address_counts_for_nothing(settings: Settings, served: Served) -> None:
+    token = token_of(settings, "ops", service=True)
+    with served.http() as client:
+        assert client.get("/", params={"token": token, "access_token": token}).status_code == 401
+
+
+def test_a_code_logs_a_browser_in_once(served: Served) -> None:
+    code = served.gateway.sessions.new_code(ADMINISTRATOR)
+    with served.http() as client:
+        first = client.get("/login", params={"code": code})
+        cookie = first.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert client.get("/").status_code == 200
+    with served.http() as other:
+        assert other.get("/login", params={"code": code}).status_code == 403
+        assert other.get("/").status_code == 401
+
+
+def test_a_cookie_alone_changes_nothing(served: Served) -> None:
+    with contextlib.closing(logged_in(served)) as client:
+        assert client.post("/logout").status_code == 403
+        assert client.post("/logout", data={"csrf": "guess"}).status_code == 403
+        session = served.gateway.sessions.find(client.cookies["claude_comm_session"])
+        assert session is not None
+        assert client.post("/logout", data={"csrf": session.csrf}).status_code == 303
+        assert client.get("/").status_code == 401
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", ""])
+def test_another_name_for_this_address_is_refused(served: Served, host: str) -> None:
+    with served.http() as client:
+        answer = client.get("/healthz", headers={"host": host})
+        assert answer.status_code in (400, 421)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1", "file://", f"{PAGE}.evil"])
+def test_a_page_of_another_origin_is_refused(served: Served, origin: str) -> None:
+    with served.http() as client:
+        assert client.get("/healthz", headers={"origin": origin}).status_code == 403
+
+
+def test_a_page_of_an_allowed_origin_may_ask(served: Served) -> None:
+    with served.http(origin=PAGE) as client:
+        assert client.get("/healthz").headers["access-control-allow-origin"] == PAGE
+        allowed = client.options("/v1/messages", headers={"access-control-request-method": "POST"})
+        assert allowed.status_code == 204
+        assert "authorization" in allowed.headers["access-control-allow-headers"]
+
+
+def test_every_answer_has_the_headers_that_bind_a_browser(served: Served) -> None:
+    with served.http() as client:
+        for path in ("/", "/login", "/healthz", "/static/gateway.css", "/nothing"):
+            headers = client.get(path).headers
+            assert "unsafe-inline" not in headers["content-security-policy"]
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../core/tokens.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "//etc/passwd", "/static/%00"]
+)
+def test_a_path_leads_to_nothing_outside(served: Served, path: str) -> None:
+    with served.http() as client:
+        assert client.get(path).status_code in (401, 404)
+
+
+def test_files_are_known_again_by_their_tag(served: Served) -> None:
+    with served.http() as client:
+        first = client.get("/static/gateway.css")
+        assert first.headers["content-type"].startswith("text/css")
+        again = client.get("/static/gateway.css", headers={"if-none-match": first.headers["etag"]})
+        assert again.status_code == 304
+
+
+def test_a_public_gateway_without_tokens_is_refused(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="--public"):
+        GatewaySettings(host="0.0.0.0")
+    with pytest.raises(ConfigurationError, match="without tokens is refused"):
+        GatewaySettings(public=True, anonymous=True)
