@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from claude_comm.client import keyholders
 from claude_comm.client.identity import millis
 from claude_comm.effects import Operation
 from claude_comm.errors import ConfigurationError
@@ -19,6 +18,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import keyring as ops
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import UnreadableContract
+from claude_comm.runtime import trusted_keys
 from claude_comm.security.access import targets_of
 from claude_comm.security.keyring import Key, Keyring, KeyringRefused
 from claude_comm.settings import Settings
@@ -39,7 +39,7 @@ class Tokens:
         self._mark, self._renew_at = b"", 0.0
         self._scopes: dict[str, tuple[frozenset[str], float]] = {}
         try:
-            self._admin = keyholders.admin_public(settings)
+            self._admin = trusted_keys.admin_public(settings)
         except ConfigurationError as error:
             self.why_none = str(error)
 
@@ -68,7 +68,7 @@ class Tokens:
         if mark != self._mark or not mark:
             stored = yield from ops.read(self._keys)
             try:
-                self._replace(keyholders.newest(stored, self._settings, self._admin))
+                self._replace(trusted_keys.newest(stored, self._settings, self._admin))
             except KeyringRefused as refusal:
                 self._log.error("keyring.refused", why=str(refusal))
         self._mark = mark
