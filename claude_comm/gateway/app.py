@@ -15,12 +15,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.api import health, login
+from claude_comm.gateway.api import health, login, messages
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.guard import Guard, problem_response
 from claude_comm.gateway.core.problems import Problem, problem_of
 from claude_comm.gateway.dashboard.routes import routes as pages
+from claude_comm.gateway.live.hub import Hub
+from claude_comm.gateway.live.socket import Socket
 
+SOCKET = "/v1/socket"
 STATIC = Path(__file__).parent / "static"
 _TITLES = {404: ("not_found", "there is nothing here."), 405: ("wrong_method", "this takes another method.")}
 
@@ -33,16 +36,20 @@ def create_app(gateway: Gateway) -> ASGIApp:
         exception_handlers={ClaudeCommError: _refused, HTTPException: _not_served, Exception: _failed},
     )
     application.state.gateway = gateway
-    return Guard(_Application(application, gateway), gateway)
+    application.state.hub = hub = Hub(gateway)
+    return Guard(_Application(application, hub), gateway)
 
 
 class _Application:
     """The router, and beside it what is too hot for one."""
 
-    def __init__(self, application: Starlette, gateway: Gateway) -> None:
-        self._application = application
+    def __init__(self, application: Starlette, hub: Hub) -> None:
+        self._application, self._hub = application, hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == SOCKET:
+            await Socket(self._hub, scope, receive, send).run()
+            return
         await self._application(scope, receive, send)
 
 
@@ -53,6 +60,8 @@ def _routes() -> list[BaseRoute]:
         Route("/login", login.show, methods=["GET"]),
         Route("/login", login.enter, methods=["POST"]),
         Route("/logout", login.leave, methods=["POST"]),
+        Route("/v1/messages", messages.send, methods=["POST"]),
+        Route("/v1/requests", messages.request_reply, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
         *pages(),
     ]

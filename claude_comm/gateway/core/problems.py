@@ -6,6 +6,7 @@ that it breaks and a witness, as the error has them. Nothing of the machine is i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,8 +50,8 @@ _REASONS = 20
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong. `path` is a JSON Pointer into the message, `rule` what it breaks there, `witness` a message, or
-    the part of it, that shows it."""
+    """What went wrong. `path` is the place in the message, such as `$.pages[3].text`, `rule` what it breaks there,
+    `witness` a message, or the part of it, that shows it."""
 
     status: int
     code: str
@@ -85,18 +86,26 @@ def problem_of(error: ClaudeCommError, payload: Any = msgspec.UNSET) -> Problem:
 _PUBLIC_WORDS = {503: "the server or the projection does not answer: ask again in a moment."}
 
 
-def at(payload: Any, pointer: str) -> Any:
-    """The part of a payload at this JSON Pointer; the whole where there is no such part."""
+def at(payload: Any, path: str) -> Any:
+    """The part of a payload at a path such as `$.pages[3].text`; the whole where there is no such part."""
     part = payload
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(part, dict) and name in part:
-            part = part[name]
-        elif isinstance(part, list) and name.isdigit() and int(name) < len(part):
-            part = part[int(name)]
-        else:
+    for name, index, quoted in _STEP.findall(path):
+        step: str | int = int(index) if index else _unquoted(quoted) if quoted else name
+        try:
+            part = part[step]
+        except (KeyError, IndexError, TypeError):
             return payload
     return part
+
+
+_STEP = re.compile(r"""\.([^.\[]+)|\[(\d{1,18})\]|\[("(?:[^"\\]|\\.)*"|'[^']*')\]""")
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return msgspec.json.decode(text, type=str) if text[0] == '"' else text[1:-1]
+    except msgspec.MsgspecError:
+        return text[1:-1]
 
 
 def _refusal(problem: Problem, refusal: object) -> Problem:

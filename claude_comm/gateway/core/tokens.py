@@ -25,6 +25,8 @@ from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 
 RENEW_S = 2.0
+# And how often an unknown token makes it look before that.
+AGAIN_S = 0.05
 
 
 class Tokens:
@@ -36,24 +38,25 @@ class Tokens:
         self.why_none = ""
         self._admin = b""
         self._keys_by_token: dict[bytes, Key] = {}
-        self._mark, self._renew_at = b"", 0.0
+        self._mark, self._renew_at, self._again_at = b"", 0.0, 0.0
         self._scopes: dict[str, tuple[frozenset[str], float]] = {}
-        try:
-            self._admin = trusted_keys.admin_public(settings)
-        except ConfigurationError as error:
-            self.why_none = str(error)
 
     def __len__(self) -> int:
         return len(self._keys_by_token)
 
     def principal(self, token: str) -> Operation[Principal | None]:
         """Whose token that is; None for a token that does not count. Raises TransportError."""
+        yield from self.renew()
         if not self._admin:
             return None
-        yield from self.renew()
         from claude_comm.runtime.key_files import token_hash  # PyNaCl is an extra
 
-        key = self._keys_by_token.get(token_hash(token))
+        hashed = token_hash(token)
+        if hashed not in self._keys_by_token and time.monotonic() >= self._again_at:
+            # It may have been made a moment ago. Guesses make it look no more often than this.
+            self._again_at, self._renew_at = time.monotonic() + AGAIN_S, 0.0
+            yield from self.renew()
+        key = self._keys_by_token.get(hashed)
         if key is None or not key.holds(millis()):
             return None
         if key.role == "service":
@@ -62,7 +65,7 @@ class Tokens:
 
     def renew(self) -> Operation[None]:
         """Reads the keyring, where it is another than before and the last look is long ago."""
-        if time.monotonic() < self._renew_at or not self._admin:
+        if time.monotonic() < self._renew_at or not self._knows_admin():
             return
         mark = yield from ops.mark(self._keys)
         if mark != self._mark or not mark:
@@ -73,6 +76,15 @@ class Tokens:
                 self._log.error("keyring.refused", why=str(refusal))
         self._mark = mark
         self._renew_at = time.monotonic() + RENEW_S
+
+    def _knows_admin(self) -> bool:
+        """The first token of a namespace may be made while the gateway runs, and the admin's key with it."""
+        if not self._admin:
+            try:
+                self._admin, self.why_none = trusted_keys.admin_public(self._settings), ""
+            except ConfigurationError as error:
+                self.why_none = str(error)
+        return bool(self._admin)
 
     def _replace(self, keyring: Keyring) -> None:
         self._keys_by_token = {key.token: key for key in keyring.keys if key.token and not key.revoked_ms}
