@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Hundreds of processes are started here: each would compile the sources anew where the caller forbids bytecode files.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-long chaos check bench install clean
+.PHONY: demo test test-long chaos check docs release bench install clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -45,6 +45,16 @@ check: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python tools/twins.py --check
+
+# The pages as a site that works from the folder, without a network: build/site/index.html.
+docs: $(STAMP)
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m sphinx -W -q -b html -d build/doctrees docs build/site
+	@echo "build/site/index.html"
+
+# A source distribution and a wheel in dist, tried in a clean environment without the sources. Nothing is published.
+release: $(STAMP)
+	@$(BIN)/python tools/release.py $(RELEASE)
 
 # The peers that the benchmarks measure beside; one that cannot be installed is skipped by name.
 bench: $(STAMP)

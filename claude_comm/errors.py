@@ -41,7 +41,8 @@
         ├── ServerUnreachable
         │   └── ServerNotReady                   it answers, and does not serve now: a replica, a full disk
         ├── ServerRefused                        it answered with an error
-        │   └── ServerFull                       its memory is full, and stayed so
+        │   ├── ServerFull                       its memory is full, and stayed so
+        │   └── ServerTooOld                     its version lacks what we rely on
         └── ServerNotInstalled                   there is no server binary to start
 
 Errors of one file alone are defined in it, each a direct child of ClaudeCommError with exit code 1:
@@ -455,6 +456,19 @@ class ServerFull(ServerRefused):
         )
 
 
+class ServerTooOld(ServerRefused):
+    """The server is of a version that lacks what we rely on; `version` is what it says of itself."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        super().__init__(version, code=TOO_OLD)
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        self.args = (
+            f"the server is of version {version}, which is too old: use Valkey 8 or later, or Redis {oldest} or later. "
+            "Without CLAUDE_COMM_URL a private server of the right version is started.",
+        )
+
+
 class ServerNotInstalled(TransportError):
     """There is no server binary on this machine."""
 
@@ -467,6 +481,10 @@ class ServerNotInstalled(TransportError):
 
 # The code of what is refused for want of memory.
 FULL = "OOM"
+
+# Our own code for a server older than this: groups tell their lag, and XAUTOCLAIM names deleted entries, from 7.0 on.
+TOO_OLD = "TOOOLD"
+OLDEST_SERVER = (7, 0)
 
 # The codes with which a server refuses because of its state, whatever the command is: it became a replica, cannot write
 # to its disk, runs a script that does not end, lacks replicas, or came back from a restart with other users.

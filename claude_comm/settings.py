@@ -2,6 +2,8 @@
 
 Law: settings are read once, at a face, from mappings handed in; an unknown setting is refused by name.
 
+`CLAUDE_COMM_URL_FILE` and `CLAUDE_COMM_CONTROL_URL_FILE` name files that hold the value, for addresses with a password.
+
 | environment | file | |
 | --- | --- | --- |
 | `CLAUDE_COMM_HOME` | `home` | folder of the private server, the database and the logs |
@@ -121,7 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "home", _folder(self.home))
         check_name(self.namespace, "namespace")
         for name in ("url", "control_url"):
-            _check_url(name, getattr(self, name))
+            check_url(name, getattr(self, name))
         if self.log_level not in get_args(LogLevel):
             raise ConfigurationError(f"log_level: {shown(self.log_level)} is none of {', '.join(get_args(LogLevel))}.")
         if self.signing not in get_args(Signing):
@@ -290,7 +292,7 @@ def _check_number(name: str, value: Any, kind: type, least: int, most: int) -> N
         raise ConfigurationError(f"{name}: from {least:,} to {most:,}.")
 
 
-def _check_url(name: str, url: Any) -> None:
+def check_url(name: str, url: Any) -> None:
     if not isinstance(url, str):
         raise ConfigurationError(f"{name}: {shown(url)} is not a server's address, such as redis://host:6379/0.")
     parts = _split(name, url)

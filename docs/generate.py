@@ -1,4 +1,4 @@
-"""Writes cli.md, api.md, keys.md and metrics.md here from the code: `python docs/generate.py`. A test checks them."""
+"""Writes the references here from the code: `python docs/generate.py`. A test checks that they are fresh."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
 
-from claude_comm import names
+from claude_comm import names, settings
 from claude_comm.cli.app import SECTIONS, CommandEntry, load
 from claude_comm.telemetry.metrics import METRICS, Metric
 
@@ -83,9 +84,21 @@ What a client records of its own messages.
 }
 
 
+SETTINGS_HEAD = """# Settings
+
+The environment comes first, then `claude-comm.toml` in the working folder (a line `keep_s = 60` there is
+`CLAUDE_COMM_KEEP_S=60`), then the default. `CLAUDE_COMM_URL_FILE` and `CLAUDE_COMM_CONTROL_URL_FILE` name files that
+hold the value: for addresses with a password, such as secrets of containers. A setting that nothing reads is refused by
+name. This page is written by `python docs/generate.py` from `claude_comm/settings.py`.
+
+| environment | file | default | |
+| --- | --- | --- | --- |
+"""
+
+
 def pages() -> dict[Path, str]:
     """Every written page by its file."""
-    written = {"cli": cli(), "api": api(), "keys": keys(), "metrics": metrics()}
+    written = {"cli": cli(), "api": api(), "keys": keys(), "metrics": metrics(), "settings": settings_()}
     return {FOLDER / f"{name}.md": page for name, page in written.items()}
 
 
@@ -135,6 +148,25 @@ def _metric(metric: Metric) -> str:
     name = metric.series[0].removesuffix("_bucket")
     labels = ", ".join(f"`{label}`" for label in metric.labels)
     return f"| `{metric.name}` | `{name}` | {metric.kind}, `{metric.unit}` | {labels} | {metric.meaning} |"
+
+
+def settings_() -> str:
+    """The table of `claude_comm.settings`, with the default of each."""
+    rows = [line for line in (settings.__doc__ or "").splitlines() if line.startswith("| `")]
+    fields = {field.name: field.default for field in msgspec.structs.fields(settings.Settings)}
+    lines = []
+    for row in rows:
+        variable, name, meaning = (cell.strip() for cell in row.strip("|").split("|"))
+        default = fields[name.strip("`")]
+        shown = (
+            "the platform's user data folder"
+            if default is msgspec.NODEFAULT
+            else f"`{default}`"
+            if default != ""
+            else ""
+        )
+        lines.append(f"| {variable} | {name} | {shown} | {meaning} |")
+    return SETTINGS_HEAD + "\n".join(lines) + "\n"
 
 
 def _command(entry: CommandEntry) -> Iterator[str]:

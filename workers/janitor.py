@@ -37,12 +37,13 @@ from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.position_trust import believed_positions
-from claude_comm.runtime.signals import stopped_by_signals
+from claude_comm.runtime.signals import DRAIN_S, stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from claude_comm.version import __version__
 from workers.program import program
 
 # A second's messages of one stream are a few thousand entries: little to trim at a time, and little memory to hold.
@@ -306,8 +307,8 @@ def run(settings: Settings, report: Report = unheard) -> int:
     identity = identify(JANITOR_WORKER, settings)
     instance = identity.instance
     stop = threading.Event()
-    with stopped_by_signals(stop), connect(settings, identity.signer) as client:
-        log.info("worker.started", instance=instance, pid=os.getpid())
+    with stopped_by_signals(stop, DRAIN_S), connect(settings, identity.signer) as client:
+        log.info("worker.started", instance=instance, pid=os.getpid(), version=__version__)
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{JANITOR_WORKER}/{instance}", log)
         with beating(heartbeat, log):
             Janitor(client, settings, stop, log, report).run()

@@ -24,6 +24,7 @@ from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import forward_logging, get_logger
 from claude_comm.transport.connect import connect, data_url
 from claude_comm.transport.driver import Client
+from claude_comm.version import __version__
 from workers.program import program
 
 
@@ -45,7 +46,7 @@ def _work(settings: Settings, report: Report) -> None:
     url = settings.control_url or data_url(settings)
     with connect(settings, identity.signer) as client:
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{NEGOTIATION_WORKER}/{instance}", log)
-        log.info("worker.started", instance=instance, pid=os.getpid())
+        log.info("worker.started", instance=instance, pid=os.getpid(), version=__version__)
         try:
             with beating(heartbeat, log):
                 jobs.serve(url, settings.namespace, instance, _decider(settings), log, heartbeat.beat, report)

@@ -18,7 +18,7 @@ from claude_comm.errors import StoreError, StoreNotReady, TransportError
 from claude_comm.names import PROGRESS_WORKER, Keys
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.outage import Outage
-from claude_comm.runtime.signals import stopped_by_signals
+from claude_comm.runtime.signals import DRAIN_S, stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.store import session_members
@@ -31,6 +31,7 @@ from claude_comm.store.watermarks import reporter_of
 from claude_comm.telemetry.logs import EventLog, get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from claude_comm.version import __version__
 from workers.following import Following
 from workers.program import program
 
@@ -190,8 +191,10 @@ def run(settings: Settings, report: Report = unheard) -> int:
     instance = identity.instance
     stop = threading.Event()
     _collect_garbage_seldom()
-    with stopped_by_signals(stop), connect(settings, identity.signer) as client:
-        log.info("worker.started", instance=instance, pid=os.getpid(), database=str(settings.database))
+    with stopped_by_signals(stop, DRAIN_S), connect(settings, identity.signer) as client:
+        log.info(
+            "worker.started", instance=instance, pid=os.getpid(), version=__version__, database=str(settings.database)
+        )
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{PROGRESS_WORKER}/{instance}", log)
         with beating(heartbeat, log):
             Follower(client, settings, stop, log, report).run()

@@ -96,6 +96,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("module add", "Make a key and a token for a module, and let it sign."),
         CommandEntry("audit", "Check the signature of every entry: who sent it, and that nobody changed it."),
         CommandEntry("acl", "Print, or set, the narrowest access rules with which a module or a worker works."),
+        CommandEntry(
+            "acl-file", "Write an ACL file for a server, and the address with a password for each of its users."
+        ),
         CommandEntry("module revoke", "Revoke a key: what it signs from now on counts for nothing."),
     ),
     "Large payloads": (
@@ -126,7 +129,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "About": (
         CommandEntry("demo", "Watch three modules negotiate, talk and build a search index."),
         CommandEntry("bench", "Measure publishing, consuming and latency on your server."),
-        CommandEntry("version", "Print the versions of claude-comm and of its main dependencies."),
+        CommandEntry(
+            "version", "Print the versions of claude-comm, of its main dependencies and of the server that it starts."
+        ),
     ),
 }
 

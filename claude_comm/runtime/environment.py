@@ -20,7 +20,7 @@ def settings_of_process(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises ConfigurationError, also for a file by which another user decides where this one's messages go.
     """
-    given = os.environ if environ is None else environ
+    given = _with_files(os.environ if environ is None else environ)
     file = Path(settings_.FILE_NAME)
     try:
         text = file.read_text(encoding="utf-8") if file.is_file() else None
@@ -31,6 +31,21 @@ def settings_of_process(environ: Mapping[str, str] | None = None) -> Settings:
     settings = settings_.load(given, text, default_home(given))
     require_private(settings.home)
     return settings
+
+
+def _with_files(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with the addresses that stand in files, as secrets of containers and services do."""
+    given = dict(environ)
+    for name in ("URL", "CONTROL_URL"):
+        variable = settings_.PREFIX + name
+        if path := given.pop(f"{variable}_FILE", ""):
+            if given.get(variable):
+                raise ConfigurationError(f"{variable} and {variable}_FILE are both set: use one of them.")
+            try:
+                given[variable] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"{variable}_FILE: {path} cannot be read: {error}.") from None
+    return given
 
 
 def url_from_file(settings: Settings) -> str:

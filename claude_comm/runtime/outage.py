@@ -26,12 +26,11 @@ SAY_AGAIN_S = 60.0
 class Outage:
     """What one process knows of it; any of its threads may notice it. `event` begins the names of its log lines.
 
-    `report` is given the error when it begins, and "" when it is over and at the first success of all.
+    `report` is given the error each time that it is met, and "" each time that something is answered.
     """
 
     def __init__(self, log: EventLog, event: str = "server", report: Callable[[str], object] = lambda _: None) -> None:
         self._log, self._event, self._report = log, event, report
-        self._well = False
         self._since: float | None = None
         self._wait_s = FIRST_WAIT_S
         # What was refused last, and when that was said: between refusals other commands may be answered.
@@ -45,8 +44,7 @@ class Outage:
             self._again = self._is_known(error)
             if not self._again:
                 self._log.warning(f"{self._event}.interrupted", error=str(error))
-            self._well = False
-            self._report(str(error))
+        self._report(str(error))
         wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, LAST_WAIT_S)
         return wait_s
 
@@ -56,9 +54,7 @@ class Outage:
             if not self._again:
                 self._log.info(f"{self._event}.resumed", after_s=round(time.monotonic() - self._since, 1))
             self._since, self._wait_s = None, FIRST_WAIT_S
-        if not self._well:
-            self._well = True
-            self._report("")
+        self._report("")
 
     def _is_known(self, error: ClaudeCommError) -> bool:
         """Whether it is the refusal that was said lately: a key of another type refuses one command in three."""

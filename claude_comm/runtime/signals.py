@@ -19,9 +19,18 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 
+# How long a worker may take to end when it is asked to: less than the 40 s after which `claude-comm down` gives up, and
+# the 45 s after which the supervisors in `deploy` kill.
+DRAIN_S = 30
+
+
 @contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first signal sets the event. The next one does what it does to any process: it ends it."""
+def stopped_by_signals(stop: threading.Event, drain_s: int = 0) -> Iterator[None]:
+    """The first signal sets the event. The next one does what it does to any process: it ends it.
+
+    With `drain_s`, SIGALRM ends the process so long after the first signal if the block lasts that long: a step that
+    hangs in a system call keeps nobody waiting.
+    """
 
     own = os.getpid()
 
@@ -32,11 +41,17 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
             os.kill(os.getpid(), asked)
             return
         stop.set()
+        if drain_s:
+            signal.alarm(drain_s)
         for number in STOPPING:
             signal.signal(number, signal.SIG_DFL)
 
     with _handled_by(ask):
-        yield
+        try:
+            yield
+        finally:
+            if drain_s and threading.current_thread() is threading.main_thread():
+                signal.alarm(0)
 
 
 @contextmanager

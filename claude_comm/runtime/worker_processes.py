@@ -24,6 +24,7 @@ from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
 from claude_comm.runtime.home import private_folder
 from claude_comm.runtime.private_server import tail
+from claude_comm.runtime.service_manager import ServiceManager
 from claude_comm.settings import PREFIX, Settings, public
 
 WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
@@ -44,7 +45,7 @@ _POLL_S = 0.01
 MAX_TROUBLE = 500
 
 
-# What a worker says about itself: "" that it does its work, else why it does not.
+# What a worker says about itself each time that it comes round: "" that it does its work, else why it does not.
 Report: TypeAlias = Callable[[str], None]
 
 
@@ -104,13 +105,27 @@ def claim(settings: Settings, name: str) -> Iterator[Report]:
         me = Service(name, os.getpid(), _host(), time.time_ns() // 1000, settings.namespace, public(settings.url))
         os.ftruncate(descriptor, 0)
         _write(descriptor, me)
-        yield lambda trouble: _write(
-            descriptor,
-            msgspec.structs.replace(me, state="waits" if trouble else "works", trouble=trouble[:MAX_TROUBLE]),
-        )
+        manager = ServiceManager(os.environ, me.pid)
+        yield _reporter(descriptor, me, manager)
+        manager.stopping()
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _reporter(descriptor: int, me: Service, manager: ServiceManager) -> Report:
+    """Writes down what is new, and lets a supervisor know that the worker goes on."""
+    written = me
+
+    def report(trouble: str) -> None:
+        nonlocal written
+        manager.state(trouble)
+        state: Literal["works", "waits"] = "waits" if trouble else "works"
+        if (state, trouble[:MAX_TROUBLE]) != (written.state, written.trouble):
+            written = msgspec.structs.replace(me, state=state, trouble=trouble[:MAX_TROUBLE])
+            _write(descriptor, written)
+
+    return report
 
 
 def running(home: Path, name: str) -> Service | None:

@@ -113,6 +113,19 @@ def user_words(rules_: Iterable[Rule], server: Server = "valkey9") -> list[str]:
     ]
 
 
+def file_users(keys: Keys, modules: Sequence[str], server: Server) -> dict[str, list[str]]:
+    """The words of each user that a deployment needs: the workers, an operator, an administrator, and these modules.
+
+    Whoever gives no password may ask whether the server answers, and nothing else: a health check has none.
+    """
+    users = {
+        "default": ["on", "nopass", "resetkeys", "resetchannels", "-@all", "+ping"],
+        "admin": ["on", "allkeys", "allchannels", "+@all"],
+    }
+    users |= {role: user_words(rules(keys, role, role), server) for role in ROLES.values() if role != "module"}
+    return users | {name: user_words(rules(keys, "module", name), server) for name in modules}
+
+
 def _module(keys: Keys, name: str, partners: Partners) -> list[Rule]:
     own = keys.inbox(name).removesuffix("inbox") + "*"
     streams = [keys.stream(target) for target in partners.targets if target != "*"]

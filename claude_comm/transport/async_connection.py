@@ -15,7 +15,7 @@ import hiredis
 import redis
 
 from claude_comm.transport.redis_py import translated
-from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, reader
+from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, ErrorReply, check_version, reader
 
 Done: TypeAlias = Callable[[list[Any] | Exception], None]
 
@@ -44,8 +44,14 @@ class AsyncConnection(asyncio.Protocol):
     async def _connect(self) -> None:
         try:
             await self._connection.connect()
+            # redis-py keeps no greeting here: it is asked for again.
+            await self._connection.send_command("HELLO")
+            check_version(await self._connection.read_response())
         except redis.RedisError as error:
             raise translated(error) from None
+        except ErrorReply:
+            await self._connection.disconnect(nowait=True)
+            raise
 
     def usable(self) -> bool:
         """Whether nothing came while nobody waited: neither the connection's end nor a stray reply."""

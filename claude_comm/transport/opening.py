@@ -8,14 +8,14 @@ opened by redis-py, which knows its options. Both send the same greeting, and no
 from __future__ import annotations
 
 import socket
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import hiredis
 
 from claude_comm.settings import DEFAULT_PORT
 from claude_comm.transport.connection import Opener
-from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, ErrorReply, reader
+from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, ErrorReply, check_version, reader
 
 _READ_BYTES = 1 << 12
 
@@ -42,7 +42,9 @@ class Endpoint(NamedTuple):
             raise Disconnected(_message(self, error)) from None
         try:
             opened.settimeout(step_s)
-            for command in self._greeting():
+            hello, *more = self._greeting()
+            check_version(_ask(opened, hello))
+            for command in more:
                 _ask(opened, command)
         except BaseException:
             opened.close()
@@ -105,7 +107,7 @@ def opener(url: str) -> Opener:
     return redis_opener(url)
 
 
-def _ask(opened: socket.socket, command: tuple[str | int, ...]) -> None:
+def _ask(opened: socket.socket, command: tuple[str | int, ...]) -> Any:
     """Sends one command of the greeting and takes its reply."""
     opened.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]
     replies = reader()
@@ -114,6 +116,7 @@ def _ask(opened: socket.socket, command: tuple[str | int, ...]) -> None:
             replies.feed(_received(opened))
     if isinstance(reply, ErrorReply):
         raise Disconnected(reply.text) if reply.text == "max number of clients reached" else reply
+    return reply
 
 
 def _received(opened: socket.socket) -> bytes:

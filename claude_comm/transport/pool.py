@@ -20,8 +20,10 @@ import hiredis
 from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
 from claude_comm.errors import (
     NOT_READY,
+    TOO_OLD,
     ServerNotReady,
     ServerRefused,
+    ServerTooOld,
     ServerUnreachable,
     TransportError,
 )
@@ -299,6 +301,10 @@ def outcomes(replies: list[Any], in_doubt: Callable[[], object]) -> list[Any]:
 def refused(error: ErrorReply) -> TransportError:
     """The server's own error, with its code kept (`OOM`, `BUSYGROUP`, `NOGROUP`, ...)."""
     code, text = error.code, error.text
+    if code == TOO_OLD:
+        return ServerTooOld(str(error).partition(" ")[2])
+    if text.lower().startswith("unknown command") and "hello" in text.lower():
+        return ServerTooOld("5 or earlier")
     return ServerNotReady(text, code=code) if code in NOT_READY else ServerRefused(text, code=code)
 
 

@@ -19,7 +19,7 @@ from redis.retry import Retry
 from claude_comm.errors import ConfigurationError
 from claude_comm.settings import public
 from claude_comm.transport.connection import Opener
-from claude_comm.transport.replies import Disconnected, ErrorReply
+from claude_comm.transport.replies import Disconnected, ErrorReply, check_version
 
 
 def connection_options(url: str) -> dict[str, Any]:
@@ -63,6 +63,11 @@ def redis_opener(url: str) -> Opener:
         )
         connection = kind(**{**options, **bounds})
         with_errors_of_ours(connection.connect)
+        try:
+            check_version(connection.handshake_metadata)
+        except ErrorReply:
+            connection.disconnect()
+            raise
         opened: socket.socket = connection._sock
         # From here on the socket is ours: the connection that opened it must not end it when it is collected.
         connection._sock = None

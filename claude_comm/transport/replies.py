@@ -6,9 +6,12 @@ reader from here, so an error looks the same however the server was reached.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import hiredis
+
+from claude_comm.errors import OLDEST_SERVER, TOO_OLD
 
 # What `gets` returns while a reply is not there whole; no reply can be this object.
 NOT_ENOUGH_DATA = object()
@@ -35,6 +38,14 @@ class ErrorReply(Exception):
 
 class Disconnected(Exception):
     """The connection ended, did not answer in time, or carried what is no reply."""
+
+
+def check_version(greeting: Any) -> None:
+    """Raises ErrorReply for the greeting of a server that is too old to serve; one that names no version is taken."""
+    version = greeting.get(b"version", b"") if isinstance(greeting, dict) else b""
+    numbers = [int(part) for part in re.findall(rb"\d+", version)[:2]]
+    if numbers and tuple(numbers) < OLDEST_SERVER:
+        raise ErrorReply(f"{TOO_OLD} {version.decode(errors='replace')}")
 
 
 def reader() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -66,3 +67,10 @@ def test_the_references_are_what_the_code_says() -> None:
     spec.loader.exec_module(generate)
     for path, page in generate.pages().items():
         assert path.read_text(encoding="utf-8") == page, "run `python docs/generate.py`"
+
+
+def test_every_page_is_listed_in_the_index() -> None:
+    docs = REPOSITORY / "docs"
+    listed = re.findall(r"^([\w-]+)$", (docs / "index.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pages = sorted(path.stem for path in docs.glob("*.md") if path.stem != "index")
+    assert sorted(listed) == pages, "list each page once in docs/index.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import redis.asyncio
 from redis.crc import key_slot
 
 from claude_comm.effects import Command
-from claude_comm.errors import ConfigurationError, TransportError
+from claude_comm.errors import ConfigurationError, ServerTooOld, TransportError
+from claude_comm.transport.async_connection import AsyncConnection
 from claude_comm.transport.opening import opener, plain_endpoint
 from claude_comm.transport.pool import ConnectionPool
 from claude_comm.transport.redis_py import redis_opener
+from claude_comm.transport.replies import ErrorReply
 from claude_comm.transport.slots import slot_of_key
 
 HELLO = b"%1\r\n$5\r\nproto\r\n:3\r\n"
@@ -137,3 +141,42 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_the_step() -
 @pytest.mark.parametrize("key", ["", "a", "{}", "{a}b", "x{a}b}c", "{", "a{b", "{{a}}", "{}{a}", "ns:{m:ä}:inbox"])
 def test_a_key_has_the_slot_that_redis_py_gives_it(key: str) -> None:
     assert slot_of_key(key) == key_slot(key.encode())
+
+
+OLD = b"%2\r\n$7\r\nversion\r\n$6\r\n6.2.14\r\n$5\r\nproto\r\n:3\r\n"
+NEW = OLD.replace(b"$6\r\n6.2.14", b"$5\r\n7.0.0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"), [(OLD, "6.2.14"), (b"-ERR unknown command `HELLO`, with args\r\n", "5 or earlier")]
+)
+def test_a_server_that_is_too_old_is_refused_with_what_to_use(answer: bytes, version: str) -> None:
+    server = Recorder([answer])
+    pool = ConnectionPool(f"redis://127.0.0.1:{server.port}")
+    try:
+        with pytest.raises(ServerTooOld, match=rf"version {version}, which is too old: use Valkey 8.*Redis 7\.0"):
+            pool.one(Command(("PING",)))
+    finally:
+        server.close()
+        pool.close()
+
+
+def test_redis_py_refuses_it_too_and_the_oldest_is_taken() -> None:
+    with pytest.raises(ErrorReply, match=r"6\.2\.14"), greeted("redis-py", "redis://127.0.0.1:PORT", [OLD]):
+        pass
+    with greeted("ours", "redis://127.0.0.1:PORT", [NEW]), greeted("redis-py", "redis://127.0.0.1:PORT", [NEW]):
+        pass
+
+
+def test_asyncio_refuses_a_server_that_is_too_old() -> None:
+    """redis-py has the greeting, and asks for it a second time on our behalf."""
+    server = Recorder([OLD, OLD])
+
+    async def opened() -> None:
+        await AsyncConnection(redis.asyncio.Connection(port=server.port, protocol=3, driver_info=None)).open()
+
+    try:
+        with pytest.raises(ErrorReply, match=r"6\.2\.14"):
+            asyncio.run(opened())
+    finally:
+        server.close()

@@ -77,6 +77,9 @@ def command(
         str,
         typer.Option("--check", metavar="NAME", help="Print nothing; exit with 0 if NAME (server or a worker) runs."),
     ] = "",
+    ready: Annotated[
+        bool, typer.Option("--ready", help="With --check: only where it does its work, and waits for nothing.")
+    ] = False,
     whole: Annotated[bool, typer.Option("--all", help="Show streams at rest as well, however many.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -86,11 +89,12 @@ def command(
     their time, `dead` what the module has buried; `held by` says what keeps older entries from being trimmed. `lag`
     counts what a group has not read yet, `pending` what it has read and not acked. `lost` counts messages that were
     deleted from their stream before the module had handled them, `duplicates` copies that it skipped; both as far as
-    the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor.
+    the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor: a worker
+    that waits for its server lives, and with --ready it is not ready.
     """
     settings = settings_of_process()
     if check:
-        return 0 if _runs(settings, check) else 1
+        return 0 if _runs(settings, check, ready=ready) else 1
     report = look(settings, whole=whole or as_json)
     if as_json:
         emit_json(report)
@@ -218,9 +222,10 @@ def _behind(client: Client, settings: Settings, keys: Keys) -> dict[str, int]:
         return lags(client, database, keys)
 
 
-def _runs(settings: Settings, name: str) -> bool:
+def _runs(settings: Settings, name: str, *, ready: bool) -> bool:
     if name in worker_processes.WORKERS:
-        return worker_processes.running(settings.home, name) is not None
+        service = worker_processes.running(settings.home, name)
+        return service is not None and (service.state == "works" or not ready)
     if name != SERVER:
         raise ConfigurationError(
             f"nothing is called {name!r}; there are: {SERVER}, {', '.join(worker_processes.WORKERS)}."

@@ -1,0 +1,58 @@
+"""The command `acl-file`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli.options import AsJson
+from claude_comm.errors import ConfigurationError
+from claude_comm.names import Keys, check_name
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.secret_files import write_secrets
+from claude_comm.security import access
+from claude_comm.settings import check_url
+from claude_comm.terminal.output import emit_fields, emit_json
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; made for you alone.")],
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST:PORT", help="The server's address, as modules and workers reach it.")
+    ] = "server:6379",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            "--cluster", metavar="HOST:PORT,…", help="Nodes of a cluster for messages; --host keeps the rest."
+        ),
+    ] = "",
+    module: Annotated[
+        list[str] | None, typer.Option("--module", help="A module that gets a user, too. As often as needed.")
+    ] = None,
+    server: Annotated[
+        str, typer.Option("--server", help=f"What the rules are for: {', '.join(access.SERVERS)}.")
+    ] = "valkey9",
+    as_json: AsJson = False,
+) -> None:
+    """Write an ACL file for a server, and the address with a password for each of its users.
+
+    FOLDER gets users.acl, in which each worker, an operator, an administrator and each --module is a user with the
+    narrowest rules, and for each of them NAME.url and NAME.control-url: what CLAUDE_COMM_URL_FILE and
+    CLAUDE_COMM_CONTROL_URL_FILE may name. A user that has a file keeps its password, so that the command may be run
+    again. Nobody without a password may do more than PING.
+    """
+    if server not in access.SERVERS:
+        raise ConfigurationError(f"{server!r} is no kind of server: {', '.join(access.SERVERS)}.")
+    modules = [check_name(name) for name in module or []]
+    check_url("--host", f"redis://{host}/0")
+    if cluster:
+        check_url("--cluster", f"redis+cluster://{cluster}")
+    keys = Keys(settings_of_process().namespace)
+    written = write_secrets(folder, access.file_users(keys, modules, access.SERVERS[server]), host, cluster)
+    facts = {"folder": str(folder), "users": sorted(written)}
+    if as_json:
+        emit_json(facts)
+    else:
+        emit_fields({"folder": str(folder), "users": ", ".join(sorted(written))})
