@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import runpy
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,7 @@ name. This page is written by `python docs/generate.py` from `claude_comm/settin
 def pages() -> dict[Path, str]:
     """Every written page by its file."""
     written = {"cli": cli(), "api": api(), "keys": keys(), "metrics": metrics(), "settings": settings_()}
-    return {FOLDER / f"{name}.md": page for name, page in written.items()}
+    return {**{FOLDER / f"{name}.md": page for name, page in written.items()}, FOLDER / "vectors.json": vectors()}
 
 
 def cli() -> str:
@@ -233,6 +234,11 @@ def _arguments(function: Any) -> str:
     if arguments.args and arguments.args[0].arg == "self":
         arguments.args = arguments.args[1:]
     return ast.unparse(arguments)
+
+
+def vectors() -> str:
+    """Those of `wire_vectors.py`, which lies beside this file."""
+    return str(runpy.run_path(str(FOLDER / "wire_vectors.py"))["vectors"]())
 
 
 if __name__ == "__main__":
