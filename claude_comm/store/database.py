@@ -22,6 +22,7 @@ from claude_comm.runtime.home import make_private_file, make_private_folders
 from claude_comm.store import repack
 from claude_comm.store.checkpoint_cache import CheckpointCache
 from claude_comm.store.name_table import NameTable
+from claude_comm.store.recent_messages import RecentMessages
 from claude_comm.store.statements import NO_DECODERS, Decoder, R, Row, Writer, records
 
 # As long as the longest batch of twenty writers in a row may take on a slow disk.
@@ -47,6 +48,7 @@ class Database:
         self.path, self._connection = path, connection
         self.max_payload_bytes = max_payload_bytes
         self.names, self.checkpoints = NameTable(), CheckpointCache()
+        self.recent = RecentMessages()
         self._file = _identity(path)
 
     def replaced(self) -> bool:
@@ -99,6 +101,7 @@ class Database:
         except BaseException:
             self.names.forget()
             self.checkpoints.forget()
+            self.recent.forget()
             raise
 
     def give_back(self, pages: int) -> None:

@@ -7,7 +7,7 @@ Every sum changes by the difference between what a row said and what it says now
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.progress.fold import Happened
 from claude_comm.store.name_table import NameTable
 from claude_comm.store.packing import pack_id
+from claude_comm.store.recent_messages import Identity, RecentMessages, StoredMessage
 from claude_comm.store.rows import NewMessages
 from claude_comm.store.statements import Row, Writer, insert_rows, select_with
 from claude_comm.store.traffic import BURIED, HANDLED, NOTHING, RETRYING, Traffic
@@ -24,8 +25,6 @@ from claude_comm.store.traffic import BURIED, HANDLED, NOTHING, RETRYING, Traffi
 # the message's number for the first two. Plain tuples: there may be one for each message.
 OutcomeRow: TypeAlias = tuple[str, int, int, int, int, int, int, int, str, str]
 _Stored: TypeAlias = tuple[Any, ...]
-# number, session, target
-_Message: TypeAlias = tuple[int, int, int]
 
 _OUTCOME = "message_id, source, consumer, status, attempts, settled_us, latency_us, burials, reason, path"
 _COLUMNS = "message, consumer, status, attempts, settled_us, latency_us, burials, reason, path"
@@ -75,29 +74,36 @@ class SettledIn(msgspec.Struct, frozen=True):
 
 
 def store(
-    writer: Writer, names: NameTable, happened: Sequence[Happened], new: NewMessages, traffic: Traffic
+    writer: Writer,
+    names: NameTable,
+    recent: RecentMessages,
+    happened: Sequence[Happened],
+    new: NewMessages,
+    traffic: Traffic,
 ) -> list[SettledIn]:
     """Stores the outcomes in new events and joins them to messages, and new messages to outcomes stored earlier. Adds
-    to `traffic`; returns what their sessions gain."""
+    to `traffic` and `recent`; returns what their sessions gain."""
     folding = _Folding({}, traffic)
     for *outcome, number, session, target in _early(writer, new.first):
         folding.fold(cast(OutcomeRow, outcome), number, session, target)
     outcomes = [*_outcomes(names.numbers(writer, _consumers(happened)), happened)]
-    messages = _messages(writer, outcomes, _of_batch(new) if outcomes else {})
+    recent.refresh(writer)
+    recent.add(_of_batch(new))
+    messages = _messages(writer, outcomes, recent)
     folding.load(writer, messages, new.first)
     return _settle(writer, outcomes, messages, folding)
 
 
 def settle(writer: Writer, outcomes: Sequence[OutcomeRow], traffic: Traffic) -> None:
     """Stores these outcomes of messages that are stored, or are not known; without their sessions' gains."""
-    messages = _messages(writer, outcomes, {})
+    messages = _messages(writer, outcomes, RecentMessages())
     folding = _Folding({}, traffic)
     folding.load(writer, messages, _NO_NUMBER)
     _settle(writer, outcomes, messages, folding)
 
 
 def _settle(
-    writer: Writer, outcomes: Sequence[OutcomeRow], messages: Sequence[_Message | None], folding: _Folding
+    writer: Writer, outcomes: Sequence[OutcomeRow], messages: Sequence[StoredMessage | None], folding: _Folding
 ) -> list[SettledIn]:
     """In their order: the last of a delivery is the one that stands."""
     for outcome, message in zip(outcomes, messages, strict=True):
@@ -124,7 +130,7 @@ class _Folding:
         self.changed: dict[tuple[int, int], _Stored] = {}
         self.gained: dict[tuple[int, int], int] = {}
 
-    def load(self, writer: Writer, messages: Iterable[_Message | None], first_new: int) -> None:
+    def load(self, writer: Writer, messages: Iterable[StoredMessage | None], first_new: int) -> None:
         """What is stored of these messages; of those numbered from `first_new` nothing can be."""
         self._stored |= _stored(writer, {message[0] for message in messages if message and message[0] < first_new})
 
@@ -177,7 +183,7 @@ def _early(writer: Writer, first_message: int) -> list[Row]:
 _SOURCE, _TARGET, _SESSION = 2, 3, 5
 
 
-def _of_batch(new: NewMessages) -> dict[tuple[str, int], _Message]:
+def _of_batch(new: NewMessages) -> dict[Identity, StoredMessage]:
     """The messages that are new, by id and source."""
     return {
         (fact.envelope.id, row[_SOURCE]): (row[0], row[_SESSION], row[_TARGET])
@@ -185,11 +191,10 @@ def _of_batch(new: NewMessages) -> dict[tuple[str, int], _Message]:
     }
 
 
-def _messages(
-    writer: Writer, outcomes: Sequence[OutcomeRow], of_batch: Mapping[tuple[str, int], _Message]
-) -> list[_Message | None]:
-    """The message of each outcome: often one of the same batch, else it is looked up."""
-    messages = [of_batch.get(outcome[:2]) for outcome in outcomes]
+def _messages(writer: Writer, outcomes: Sequence[OutcomeRow], recent: RecentMessages) -> list[StoredMessage | None]:
+    """The message of each outcome: often one that was stored lately, else it is looked up."""
+    find = recent.find
+    messages = [find(outcome[:2]) for outcome in outcomes]
     wanted = [
         (at, pack_id(outcome[0]), outcome[1])
         for at, (outcome, message) in enumerate(zip(outcomes, messages, strict=True))

@@ -69,7 +69,7 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
         by_kind[type(fact)].append(fact)
     new = rows.insert_messages(writer, names, by_kind[Sent], database.max_payload_bytes)
     happened = rows.insert_events(writer, names, by_kind[Happened])
-    settled = deliveries.store(writer, names, happened, new, traffic)
+    settled = deliveries.store(writer, names, database.recent, happened, new, traffic)
     traffic.write(writer, new.first)
     rows.insert_file_operations(writer, happened)
     rows.upsert_progress(writer, happened)
