@@ -65,13 +65,19 @@ class Terms:
         due = {}
         for change in news.changes:
             for target, type in self._agreed:
-                if change.kind in RENEGOTIATED and self._concerns(change, target):
+                if self._approved(change, target, type) or (
+                    change.kind in RENEGOTIATED and self._concerns(change, target)
+                ):
                     due[target, type] = f"{change.module} {change.version} {change.kind}"
         return [(target, type, because) for (target, type), because in due.items()]
 
     def look_again(self) -> None:
         """What was due could not be asked: next time everything is."""
         self._looked_at = float("-inf")
+
+    def _approved(self, change: RegistryChange, target: str, type: str) -> bool:
+        """Whether this pair has come to an agreement: somebody may have approved an adapter after a refusal."""
+        return change.kind == "agreed" and (change.partner, change.module, change.type) == (self._source, target, type)
 
     def _concerns(self, change: RegistryChange, target: str) -> bool:
         if target.startswith(TOPIC_PREFIX):

@@ -40,6 +40,9 @@ def test_only_what_concerns_an_agreement_is_negotiated_again() -> None:
     assert played(terms, news("registered", "sink", version="2.0.0")) == [("sink", "item", "sink 2.0.0 registered")]
     assert played(terms, news("registered", "other")) == []
     assert played(terms, news("agreed", "sink")) == []
+    assert played(terms, news("agreed", "sink", partner="other", type="item")) == []
+    assert played(terms, news("refused", "sink", partner="src", type="item")) == []
+    assert [due[:2] for due in played(terms, news("agreed", "sink", partner="src", type="item"))] == [("sink", "item")]
     assert [one[0] for one in played(terms, news("joined", "reader", topics=["prices"]))] == ["topic:prices"]
     assert played(terms, None) == []
 
