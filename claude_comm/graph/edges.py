@@ -2,7 +2,7 @@
 
 Law: pure. A way is never better than what its current agreements say: the worst of the versions that messages may come
 from counts, and an agreement with a version that is not meant any more is none, unless that version accepted the same.
-What is declared and was not negotiated is undecided.
+What is declared and was not negotiated is undecided (`NOT_YET`); whoever has the contracts at hand may prove it.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _agreed(pair: Pair, by_name: Mapping[str, Registered]) -> Edge:
     turns = [turn for turn in pair.current if not turn.producer_digest or turn.producer_digest in offered]
     judged = [(turn, *_of_turn(turn, pair, by_name)) for turn in turns or pair.current[-1:]]
     if not judged:
-        return Edge(source=pair.producer, target=pair.consumer, type=pair.type, state="undecided", why=_NOT_YET)
+        return Edge(source=pair.producer, target=pair.consumer, type=pair.type, state="undecided", why=NOT_YET)
     turn, state, why = min(judged, key=lambda one: STATES.index(one[1]))
     return Edge(
         source=pair.producer,
@@ -153,7 +153,7 @@ def _agreed(pair: Pair, by_name: Mapping[str, Registered]) -> Edge:
     )
 
 
-_NOT_YET = "declared, and not negotiated yet"
+NOT_YET = "declared, and not negotiated yet"
 
 
 def _of_turn(turn: Turn, pair: Pair, by_name: Mapping[str, Registered]) -> tuple[State, str]:
@@ -206,7 +206,7 @@ def _declared(by_name: Mapping[str, Registered]) -> Iterator[Edge]:
                 if sent.target and (sent.target, sent.type) not in seen:
                     seen.add((sent.target, sent.type))
                     known = sent.target.startswith(TOPIC_PREFIX) or sent.target in by_name
-                    why = _NOT_YET if known else f"{sent.target} is not registered"
+                    why = NOT_YET if known else f"{sent.target} is not registered"
                     yield Edge(source=module.name, target=sent.target, type=sent.type, state="undecided", why=why)
 
 

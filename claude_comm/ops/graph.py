@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
+
 from claude_comm.effects import Operation
 from claude_comm.graph.edges import Graph, Registered, graph
 from claude_comm.names import Keys
@@ -14,11 +16,19 @@ from claude_comm.ops import agreements, registry
 from claude_comm.ops.registry import Standing
 
 
-def read(keys: Keys, *, now_ms: int) -> Operation[Graph]:
+class SystemMap(msgspec.Struct, frozen=True):
+    """The map, and the modules on it by name."""
+
+    graph: Graph
+    modules: dict[str, Registered]
+
+
+def read(keys: Keys, *, now_ms: int) -> Operation[SystemMap]:
     """What cannot be read is left out: `claude-comm modules` names it."""
     directory = yield from registry.everyone(keys, now_ms=now_ms)
     pairs = yield from agreements.all_pairs(keys)
-    return graph([_registered(standing) for standing in directory.modules], pairs)
+    modules = [_registered(standing) for standing in directory.modules]
+    return SystemMap(graph(modules, pairs), {module.name: module for module in modules})
 
 
 def _registered(standing: Standing) -> Registered:

@@ -14,7 +14,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.client.identity import millis
 from claude_comm.errors import UnknownModule
 from claude_comm.graph import written
-from claude_comm.graph.edges import Graph, around
+from claude_comm.graph.edges import NOT_YET, Graph, around
 from claude_comm.names import Keys
 from claude_comm.ops import graph as maps
 from claude_comm.runtime.environment import settings_of_process
@@ -45,19 +45,30 @@ def command(
         typer.Option("--format", "-f", help="Lines, a diagram as text, JSON, or a picture that stands alone."),
     ] = GraphFormat.TEXT,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
+    within_s: Annotated[
+        float, typer.Option("--within", min=0, help="Prove what is declared only, for at most so many seconds.")
+    ] = 0.5,
     as_json: AsJson = False,
 ) -> None:
     """Show the map: which modules send what to whom, and whether it is proved to fit.
 
     A way is proved, adapted (proved, with an adapter), undecided, or broken, by what the versions that run have agreed
-    on. What is declared and was not negotiated yet is undecided: `claude-comm negotiate` decides it. Mermaid goes into
+    on. What is declared and was not negotiated yet is proved here, as far as `--within` reaches; the rest is undecided:
+    `claude-comm negotiate` decides it. Mermaid goes into
     Markdown, DOT to Graphviz; SVG and HTML follow the light or dark setting of their reader.
     """
     settings = settings_of_process()
     with connect(settings) as client:
-        whole = client.run(maps.read(Keys(settings.namespace), now_ms=millis()))
-    if module and module not in {node.name for node in whole.nodes}:
-        raise UnknownModule(module, [node.name for node in whole.nodes])
+        keys = Keys(settings.namespace)
+        known = client.run(maps.read(keys, now_ms=millis()))
+        whole = known.graph
+        if module and module not in {node.name for node in whole.nodes}:
+            raise UnknownModule(module, [node.name for node in whole.nodes])
+        if any(edge.why == NOT_YET for edge in whole.edges):
+            # The engine takes longer to import than the rest of this command.
+            from claude_comm.client.declared_edges import proved
+
+            whole = proved(client, keys, known, within_s)
     shown = around(whole, module) if module else whole
     form = GraphFormat.JSON if as_json else format
     if output is not None:
