@@ -126,7 +126,7 @@ def test_a_worker_waits_for_the_server_and_is_given_time_to_end(name: str) -> No
     assert seconds(service["stop_grace_period"]) > DRAIN_S
     assert service["user"] == said("USER")[0]
     assert (REPOSITORY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
-    assert service["command"][0] in ENTRIES
+    assert "command" not in service or service["command"][0] in ENTRIES
     homes = [place for place in (*service.get("volumes", []), *service["tmpfs"]) if "/data" in place]
     assert len(homes) == 1
 
@@ -219,6 +219,31 @@ def test_a_workers_command_and_its_health_check_do_what_they_say(name: str, stag
     events = [json.loads(line) for line in errors.splitlines()]
     assert {"worker.started", "worker.stopped"} <= {event["event"] for event in events}
     assert all(event["level"] in ("info", "debug") for event in events), events
+    assert not healthy()
+
+
+def test_the_gateway_serves_what_its_health_check_asks(stage: Stage, home: Path) -> None:
+    """At another port, since that one may be taken; and only after somebody was given a token."""
+    service, port = OURS["gateway"], str(free_port())
+    asked = service["environment"]["CLAUDE_COMM_GATEWAY_PORT"]
+    environ = stage.environ(service, home) | {"CLAUDE_COMM_GATEWAY_PORT": port}
+    program, *check = (word.replace(f":{asked}/", f":{port}/") for word in service["healthcheck"]["test"][1:])
+    assert program == "python"
+
+    def healthy() -> bool:
+        return subprocess.run([sys.executable, *check], env=environ, check=False, capture_output=True).returncode == 0
+
+    assert service["ports"] == [f"127.0.0.1:{asked}:{asked}"]
+    added = subprocess.run(["claude-comm", "module", "add", "page"], env=environ, check=False, capture_output=True)
+    assert added.returncode == 0, added.stderr
+    _, *command = service["entrypoint"]
+    with subprocess.Popen([sys.executable, *command], env=environ, stderr=subprocess.DEVNULL) as process:
+        wait_until(healthy)
+        with stage.admin() as admin:
+            assert [entry for entry in admin.acl_log() if entry["username"] == "operator"] == []
+        process.send_signal(signal.SIGTERM)
+        # uvicorn closes what is open, and then ends as the signal has it.
+        assert process.wait(PATIENCE_S) in (0, -signal.SIGTERM)
     assert not healthy()
 
 

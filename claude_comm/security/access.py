@@ -205,7 +205,8 @@ def _operator(keys: Keys) -> list[Rule]:
     """The command line: what the janitor may, and the keyring."""
     return [
         *_janitor(keys),
-        Rule(("get", "set"), [f"~{keys.keyring}"]),
+        # What changes the keyring is noted in the same step.
+        Rule((*_SCRIPTS, "get", "set", "xadd", "xrange", "xrevrange", "xlen"), [f"~{keys.keyring}", f"~{keys.audit}"]),
         Rule((*_READ_HASH, *_WRITE_HASH), [f"~{_positions(keys, kind)}" for kind in ("stored", "settled")]),
     ]
 
