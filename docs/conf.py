@@ -29,5 +29,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
+# Summaries of results are fetched, which a browser does not allow from a folder.
+html_show_search_summary = False
 # Highlighting a listing that is no code would warn.
 highlight_language = "none"
