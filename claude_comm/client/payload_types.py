@@ -27,11 +27,15 @@ def accepted(shape: Any) -> Schema:
     """The schema of what a reader of this type takes, or the schema itself. Raises SchemaError for a type without."""
     if is_blob(shape):
         return True
+    if content_type := content_type_of(shape):
+        return {"contentMediaType": content_type}
     return _itself(shape) if is_schema(shape) else accepts(shape)
 
 
 def produced(shape: Any) -> Schema:
     """The schema of what is written of values of this type, or the schema itself. Raises SchemaError likewise."""
+    if content_type := content_type_of(shape):
+        return {"contentMediaType": content_type}
     return _itself(shape) if is_schema(shape) else produces(shape)
 
 
@@ -39,6 +43,18 @@ def is_blob(shape: Any) -> bool:
     """Whether a payload is to be given as a blob, to read from. A program that asks for one has imported it."""
     transfer = sys.modules.get("claude_comm.blobs.transfer")
     return transfer is not None and shape is transfer.Blob
+
+
+def content_type_of(shape: Any) -> str:
+    """The content type of a type whose values are buffers, such as an array; empty for any other type."""
+    if getattr(shape, "__module__", "") not in _BUFFER_MODULES:
+        return ""
+    from claude_comm.client import buffers
+
+    return buffers.content_type_of(shape)
+
+
+_BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
 
 
 def check_type(name: str, shape: Any) -> None:
@@ -84,6 +100,10 @@ def reader_of(shape: Any) -> Callable[[Envelope], Any]:
         from claude_comm.blobs.large import blob_of
 
         return blob_of
+    if content_type_of(shape):
+        from claude_comm.client import buffers
+
+        return buffers.reader_of(shape)
     own, agreed, json = _decoders(shape)
     value = value_reader_of(shape)
 

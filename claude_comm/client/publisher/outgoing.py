@@ -33,6 +33,8 @@ from claude_comm.registry.contracts import Enforcement as Mode
 _Kind: TypeAlias = tuple[str, dict[str, Template]]
 
 _ANY_SIZE = 2**62
+# Of the classes of `client.buffers`, which is imported when one of them is sent.
+_BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
 
 # Kinds of messages (target, type, session) that a publisher keeps forms for.
 _MAX_FORMS = 1_000
@@ -85,6 +87,8 @@ class Outgoing:
     def plain(self, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
         """A new message: its id, and its encoded form for a stream. Nothing of it but id, time and payload is written
         anew."""
+        if data.__class__.__module__ in _BUFFER_MODULES:
+            return self.prepare(target, data, type, session)
         try:
             stream, forms = self._kinds[target, type, session]
         except (KeyError, TypeError):  # it is new, or not hashable
@@ -111,6 +115,8 @@ class Outgoing:
         check_name(type, "message type")
         if session != "":
             check_session(session)
+        if data.__class__.__module__ in _BUFFER_MODULES:
+            data, attributes = self._buffer(data, attributes)
         time_us = micros()
         id_ = new_id(time_us)
         agreement = ""
@@ -245,6 +251,23 @@ class Outgoing:
             agreement=agreement,
         )
         return Template(like, max_bytes=self._most, expiring=True)
+
+    def _buffer(self, data: object, attributes: Attributes) -> tuple[object, Attributes]:
+        """An array or a table as the bytes of its content type, or as their manifest where it is large."""
+        from claude_comm.client.buffers import encoded
+
+        buffer = encoded(data)
+        if buffer is None:
+            return data, attributes
+        if not (self._above and buffer.size > self._above):
+            return buffer.joined(), msgspec.structs.replace(attributes, content_type=buffer.content_type)
+        from claude_comm.blobs.files import store_of
+        from claude_comm.blobs.transfer import PieceWriter
+
+        writer = PieceWriter(store_of(self.identity.settings))
+        buffer.write(writer.write)
+        manifest = writer.end(content_type=buffer.content_type)
+        return manifest, msgspec.structs.replace(attributes, content_type=BLOB)
 
     def _post(self, stream: str, body: bytes) -> Post:
         """An encoded message; what is too large for one travels as chunks. Raises StoreError or TooLarge."""
