@@ -88,6 +88,14 @@ TelemetryLevel = Literal["full", "sampled", "off"]
 _EVERY_MODULE = ""
 
 
+def _shown(name: str, value: object) -> str:
+    is_address = name in _ADDRESSES and isinstance(value, str) and "://" in value
+    return repr(public(value)) if is_address and isinstance(value, str) else repr(value)
+
+
+_ADDRESSES = frozenset(("url", "control_url", "blob_store"))
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process runs with."""
 
@@ -131,6 +139,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _levels(self.telemetry)
         for name, kind, least, most in _BOUNDS:
             _check_number(name, getattr(self, name), kind, least, most)
+
+    def __repr__(self) -> str:
+        """Without what logs a user in: settings stand in tracebacks and logs."""
+        shown = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        fields = (f"{name}={_shown(name, value)}" for name, value in shown)
+        return f"Settings({', '.join(fields)})"
 
     def telemetry_of(self, module: str) -> TelemetryLevel:
         """How much this module tells of what it handled."""

@@ -124,7 +124,10 @@ def leave(key: str) -> Operation[None]:
 
 
 def _body(pairs: Sequence[Any]) -> bytes | None:
-    return dict(zip(pairs[::2], pairs[1::2], strict=True)).get(b"e")
+    """The envelope, with its seal before it where it has one."""
+    named = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    body, seal = named.get(b"e"), sealed.seal_of(named)
+    return body if body is None or seal is None or not seal.whole else sealed.join(body, seal)
 
 
 def _all(*commands: Command, within_ms: int) -> Operation[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +22,11 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import EnvelopeError, TransportError
 from claude_comm.ops import replies as ops
 from claude_comm.ops.consume import Why
+from claude_comm.security import sealed
 from claude_comm.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from claude_comm.runtime.trusted_keys import TrustedKeys
 
 # How long one read waits before its connection is checked again.
 _READ_WAIT_MS = 5_000
@@ -37,6 +42,7 @@ class Mailbox:
         self.key = identity.keys.replies(identity.module, identity.instance)
         self.late = self.repeated = 0
         self._identity = identity
+        self._trusted = _trusted(identity)
         self._waiting: dict[str, Callable[[Envelope], None]] = {}
         self._expired: dict[str, None] = {}
         self._read: list[bytes] = []
@@ -72,19 +78,27 @@ class Mailbox:
                 self._read = [id_ for id_, _ in more]
             arrived += more
         self._several = len(arrived) > 1
-        for _, body in arrived:
-            if body is not None:
-                self._hand_over(body)
+        if self._trusted is not None and arrived:
+            yield from self._trusted.renew()
+        for id_, text in arrived:
+            if text is not None:
+                self._hand_over(text, int(id_.partition(b"-")[0]))
 
     def unreachable(self, error: TransportError) -> None:
         self._log.warning("replies.unreachable", error=str(error))
 
-    def _hand_over(self, body: bytes) -> None:
+    def _hand_over(self, text: bytes, stored_ms: int) -> None:
+        body, seal = sealed.split(text)
         try:
             answer = self._identity.arrived(envelopes.decode(body, max_bytes=self._max_bytes))
         except EnvelopeError as error:
             self._log.warning("reply.unreadable", error=str(error))
             return
+        if self._trusted is not None:
+            doubt = self._trusted.verifier.doubt(self.key, body, seal, answer.source, stored_ms)
+            if doubt is not None:
+                self._log.warning("reply.doubted", id=answer.causation, source=answer.source, why=doubt.sentence)
+                return
         hand_over = self._waiting.pop(answer.causation, None)
         if hand_over is not None:
             hand_over(answer)
@@ -95,6 +109,15 @@ class Mailbox:
         else:
             self.repeated += 1
             self._log.info("reply.repeated", id=answer.causation, source=answer.source)
+
+
+def _trusted(identity: Identity) -> TrustedKeys | None:
+    """The keyring that answers are checked against, where that is demanded. Raises ConfigurationError."""
+    if identity.settings.signing != "require":
+        return None
+    from claude_comm.runtime.trusted_keys import TrustedKeys  # PyNaCl is an extra
+
+    return TrustedKeys(identity.settings)
 
 
 def reply(identity: Identity, request: Envelope, data: object) -> ops.EncodedAnswer | None:
