@@ -197,12 +197,13 @@ def forge_a_reply(world: World) -> bool:
 
     def ask(publisher: Publisher) -> None:
         with suppress(ClaudeCommError):
-            answered.append(publisher.request("b", 1, timeout_s=1.5))
+            answered.append(publisher.request("b", 1, timeout_s=60))
 
     module = Module("b", settings=world.settings)
-    module.handles()(lambda payload: stop.wait(3))
+    module.handles()(lambda payload: stop.wait())
     stop = Event()
     with running(module), Publisher("a", settings=world.settings) as publisher:
+        wait_until(lambda: bool(world.owner.run(heartbeats.instances_alive(world.keys, "b", now_ms=millis()))))
         asking = Thread(target=ask, args=(publisher,))
         asking.start()
         wait_until(lambda: not asking.is_alive() or world.owner.data.one(Command(("XLEN", inbox))) > 0)
@@ -213,8 +214,9 @@ def forge_a_reply(world: World) -> bool:
         assert to is not None
         with suppress(ClaudeCommError):
             world.add(world.keys.replies(to.module, to.instance), encode(lie))
-        asking.join()
+        # The lie stands before the true answer, which comes now.
         stop.set()
+        asking.join()
     return answered == ["lie"]
 
 
