@@ -47,6 +47,9 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("module retire", "Retire a version of a module's contract, or all."),
         CommandEntry("contract approve", "Approve a pending version of a contract, for a partner that it breaks."),
         CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
+        CommandEntry(
+            "fuzz", "Hand a module's handlers messages from its own contract, and report what they fail with."
+        ),
         CommandEntry("export asyncapi", "Write the registered modules as an AsyncAPI 3.1.0 document."),
         CommandEntry("export schemas", "Write the schemas of the registered contracts as one JSON Schema document."),
         CommandEntry("export agent-card", "Write a module as an A2A 1.0 agent card."),

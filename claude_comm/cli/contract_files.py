@@ -11,7 +11,7 @@ def read(source: str) -> Contract:
     """The contract in this JSON file (`-`: stdin), or of the Module at PACKAGE.FILE:MODULE. Raises ConfigurationError,
     NotFound or SchemaError."""
     if source.endswith(".py") or (":" in source and not source.endswith(".json")):
-        from claude_comm.cli.module_finder import find_module
+        from claude_comm.client.module.finder import find_module
 
         return find_module(source).contract()
     return from_document(documents.read(source), documents.origin(source))

@@ -11,24 +11,54 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from claude_comm.testing.assertions import assert_compatible, assert_contract
     from claude_comm.testing.bus import Bus, NotSeen, Outcome
+    from claude_comm.testing.fuzz import Fuzzed, fuzz, fuzz_refuse
+    from claude_comm.testing.given import HandlerFailed, assert_handles, given_messages
+    from claude_comm.testing.loading import load_module
+    from claude_comm.testing.recorder import AnswerNeeded, Sent
     from claude_comm.testing.running import RunningModule
+    from claude_comm.testing.strategies import messages
+    from claude_comm.testing.trial import Finding, Handled
 
 _HOMES = {
+    "AnswerNeeded": "recorder",
     "Bus": "bus",
+    "Finding": "trial",
+    "Fuzzed": "fuzz",
+    "Handled": "trial",
+    "HandlerFailed": "given",
     "NotSeen": "bus",
     "Outcome": "bus",
     "RunningModule": "running",
+    "Sent": "recorder",
     "assert_compatible": "assertions",
     "assert_contract": "assertions",
+    "assert_handles": "given",
+    "fuzz": "fuzz",
+    "fuzz_refuse": "fuzz",
+    "given_messages": "given",
+    "load_module": "loading",
+    "messages": "strategies",
 }
 
 __all__ = [
+    "AnswerNeeded",
     "Bus",
+    "Finding",
+    "Fuzzed",
+    "Handled",
+    "HandlerFailed",
     "NotSeen",
     "Outcome",
     "RunningModule",
+    "Sent",
     "assert_compatible",
     "assert_contract",
+    "assert_handles",
+    "fuzz",
+    "fuzz_refuse",
+    "given_messages",
+    "load_module",
+    "messages",
 ]
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from claude_comm.cli.module_finder import find_module
 from claude_comm.cli.options import AsJson
+from claude_comm.client.module.finder import find_module
 from claude_comm.client.module.self_check import SelfCheck, self_check
 from claude_comm.escaping import clean
 from claude_comm.terminal.output import emit, emit_json

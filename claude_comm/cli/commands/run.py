@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from claude_comm.cli.module_finder import find_module
+from claude_comm.client.module.finder import find_module
 
 
 def command(

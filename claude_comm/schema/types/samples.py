@@ -32,12 +32,12 @@ _ANYTHING: tuple[Json, ...] = (None, True, False, 0, 1.5, "", "a", [], [1], {}, 
 def samples(schema: Json, choose: Choose) -> Iterator[Json]:
     """Without end."""
     definitions = schema.get("$defs", {}) if isinstance(schema, dict) else {}
-    sampler = _Sampler(definitions, choose)
+    sampler = Sampler(definitions, choose)
     while True:
         yield sampler.value(schema, 0)
 
 
-class _Sampler:
+class Sampler:
     def __init__(self, definitions: dict[str, Json], choose: Choose) -> None:
         self.definitions, self.choose = definitions, choose
 
@@ -170,12 +170,12 @@ def _joined(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
 
 
 _STRUCTURE = (keywords.IN_PLACE | {"$ref", "$defs"}) - {"not", "dependentSchemas", "dependencies"}
-_KINDS: dict[str, Callable[[_Sampler, dict[str, Any], int], Json]] = {
+_KINDS: dict[str, Callable[[Sampler, dict[str, Any], int], Json]] = {
     "null": lambda _sampler, _schema, _depth: None,
     "boolean": lambda sampler, _schema, _depth: bool(sampler.choose(2)),
-    "number": _Sampler.number,
-    "integer": _Sampler.integer,
-    "string": _Sampler.string,
-    "array": _Sampler.array,
-    "object": _Sampler.object,
+    "number": Sampler.number,
+    "integer": Sampler.integer,
+    "string": Sampler.string,
+    "array": Sampler.array,
+    "object": Sampler.object,
 }
