@@ -79,6 +79,10 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("session show", "Show one session: its hops, its tasks, and its messages in order."),
         CommandEntry("trace", "Show everything that one message caused, as a tree with times."),
         CommandEntry("run-pipeline", "Send inputs through a pipeline, and gather what comes out."),
+        CommandEntry("record", "Write recorded deliveries as lines of JSON, for tests and for `replay`."),
+        CommandEntry(
+            "replay", "Hand recorded deliveries to another version of a module, and say what becomes different."
+        ),
         CommandEntry("conversation", "Show the messages that one message led to, as a thread."),
         CommandEntry("monitor-session", "Watch a session for some seconds."),
         CommandEntry("communication-status", "Show the traffic between pairs of modules."),

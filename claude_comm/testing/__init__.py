@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from claude_comm.testing.given import HandlerFailed, assert_handles, given_messages
     from claude_comm.testing.loading import load_module
     from claude_comm.testing.recorder import AnswerNeeded, Sent
+    from claude_comm.testing.recording import Recorded, RecordedSend, read_recording
+    from claude_comm.testing.replay import Change, Replayed, replay
     from claude_comm.testing.running import RunningModule
     from claude_comm.testing.strategies import messages
     from claude_comm.testing.trial import Finding, Handled
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnswerNeeded": "recorder",
     "Bus": "bus",
+    "Change": "replay",
     "Finding": "trial",
     "Fuzzed": "fuzz",
     "Handled": "trial",
     "HandlerFailed": "given",
     "NotSeen": "bus",
     "Outcome": "bus",
+    "Recorded": "recording",
+    "RecordedSend": "recording",
+    "Replayed": "replay",
     "RunningModule": "running",
     "Sent": "recorder",
     "assert_compatible": "assertions",
@@ -38,17 +44,23 @@ _HOMES = {
     "given_messages": "given",
     "load_module": "loading",
     "messages": "strategies",
+    "read_recording": "recording",
+    "replay": "replay",
 }
 
 __all__ = [
     "AnswerNeeded",
     "Bus",
+    "Change",
     "Finding",
     "Fuzzed",
     "Handled",
     "HandlerFailed",
     "NotSeen",
     "Outcome",
+    "Recorded",
+    "RecordedSend",
+    "Replayed",
     "RunningModule",
     "Sent",
     "assert_compatible",
@@ -59,6 +71,8 @@ __all__ = [
     "given_messages",
     "load_module",
     "messages",
+    "read_recording",
+    "replay",
 ]
 
 

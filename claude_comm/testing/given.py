@@ -90,9 +90,9 @@ def _check(trial: Trial, type: str, examples: int, body: Callable[[Handled], Non
     for message in edges(handler.schema):
         body(_smallest_or_handled(trial, handler.type, message))
 
-    @hypothesis.settings(
-        max_examples=examples, deadline=None, suppress_health_check=list(hypothesis.HealthCheck), database=None
-    )
+    unchecked: Any = list(hypothesis.HealthCheck)
+
+    @hypothesis.settings(max_examples=examples, deadline=None, suppress_health_check=unchecked, database=None)
     @hypothesis.given(messages(trial.module, handler.type))
     def drawn(message: Json) -> None:
         body(_required(trial.hand(handler.type, message)))

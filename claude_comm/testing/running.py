@@ -51,7 +51,7 @@ class RunningModule:
     def done(self, count: int = 1, *, timeout_s: float = PATIENCE_S) -> list[Outcome]:
         """How deliveries ended, as soon as `count` have: each handled or buried. Raises NotSeen."""
         return self.bus.wait(
-            self._ended, lambda seen: len(seen) >= count, what=f"{count} deliveries of {self.name!r} to end",
+            self.ended, lambda seen: len(seen) >= count, what=f"{count} deliveries of {self.name!r} to end",
             timeout_s=timeout_s, why=self._why,
         )  # fmt: skip
 
@@ -92,7 +92,8 @@ class RunningModule:
     def _until(self, holds: Any, what: str) -> None:
         self.bus.wait(holds, bool, what=f"{self.name!r} {what}")
 
-    def _ended(self) -> list[Outcome]:
+    def ended(self) -> list[Outcome]:
+        """How the deliveries that have ended did."""
         return [outcome for outcome in self.bus.outcomes(self.name) if outcome.result != "retried"]
 
     def _why(self) -> str:

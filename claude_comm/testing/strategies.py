@@ -70,9 +70,9 @@ class _Drawn(Sampler):
         super().__init__(definitions, lambda count: draw(st.integers(0, count - 1)))
         self.draw = draw
 
-    def string(self, schema: dict[str, Any], _depth: int) -> str:
+    def string(self, schema: dict[str, Any], depth: int) -> str:
         if isinstance(schema.get("pattern"), str):
-            return super().string(schema, _depth)
+            return super().string(schema, depth)
         least = int(schema.get("minLength", 0))
         most = int(schema.get("maxLength", max(_LONGEST, least)))
         text: str = self.draw(st.text(_CHARACTERS, min_size=least, max_size=max(most, least)))
@@ -93,7 +93,7 @@ class _Drawn(Sampler):
         low, high = _bounds(schema)
         return self.draw(st.floats(low, high, allow_nan=False, allow_infinity=False))
 
-    def integer(self, schema: dict[str, Any], _depth: int) -> Json:
+    def integer(self, schema: dict[str, Any], depth: int) -> Json:
         low, high = _bounds(schema)
         step = schema.get("multipleOf", 1)
         if not isinstance(step, int) or step <= 0:

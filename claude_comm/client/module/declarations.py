@@ -15,6 +15,9 @@ from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.signatures import is_async
 from claude_comm.registry.contracts import Aliases, Produced, Schema
 
+# No wait that a person would notice, however often it is made longer.
+_AT_ONCE_S = 0.001
+
 
 class Declarations(msgspec.Struct):
     """Handlers, aliases and passed properties by message type; the others in their order."""
@@ -32,6 +35,16 @@ class Declarations(msgspec.Struct):
     def replies(self) -> dict[str, Schema]:
         """The schema of the reply, by message type, where the handler is annotated with its result."""
         return {type: handler.reply for type, handler in self.handlers.items() if handler.reply is not None}
+
+    def at_once(self) -> Declarations:
+        """The same, with every message that failed tried again at once."""
+        handlers = {
+            type: msgspec.structs.replace(
+                handler, retry=msgspec.structs.replace(handler.retry, first_wait_s=_AT_ONCE_S)
+            )
+            for type, handler in self.handlers.items()
+        }
+        return msgspec.structs.replace(self, handlers=handlers)
 
     def needs_loop(self) -> bool:
         """Whether a handler or a start function is `async`."""

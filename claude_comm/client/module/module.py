@@ -9,6 +9,7 @@ is handled twice.
 from __future__ import annotations
 
 import asyncio
+import copy
 import sys
 import threading
 import warnings
@@ -237,6 +238,14 @@ class Module:
             formats=self.formats,
             max_lag=self.max_lag,
         )
+
+    def rehearsed(self, settings: Settings) -> Module:
+        """This module on another server, with the waits between attempts left out: for replays of recorded traffic."""
+        copied = copy.copy(self)
+        copied._settings = settings
+        copied._stop, copied._runner = threading.Event(), None
+        copied._declared = self._declared.at_once()
+        return copied
 
     def run(self) -> int:
         """Registers, then handles messages until SIGTERM, SIGINT, `context.stop()` or `stop()`; the exit code.
