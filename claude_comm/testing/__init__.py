@@ -11,31 +11,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from claude_comm.testing.assertions import assert_compatible, assert_contract
     from claude_comm.testing.bus import Bus, NotSeen, Outcome
+    from claude_comm.testing.chaos import Chaos
     from claude_comm.testing.fuzz import Fuzzed, fuzz, fuzz_refuse
     from claude_comm.testing.given import HandlerFailed, assert_handles, given_messages
     from claude_comm.testing.loading import load_module
-    from claude_comm.testing.recorder import AnswerNeeded, Sent
+    from claude_comm.testing.recorder import AnswerNeeded, SentMessage
     from claude_comm.testing.recording import Recorded, RecordedSend, read_recording
-    from claude_comm.testing.replay import Change, Replayed, replay
+    from claude_comm.testing.replay import ReplayChange, Replayed, replay
     from claude_comm.testing.running import RunningModule
     from claude_comm.testing.strategies import messages
-    from claude_comm.testing.trial import Finding, Handled
+    from claude_comm.testing.trial import Defect, HandledMessage
 
 _HOMES = {
     "AnswerNeeded": "recorder",
     "Bus": "bus",
-    "Change": "replay",
-    "Finding": "trial",
+    "Chaos": "chaos",
+    "Defect": "trial",
     "Fuzzed": "fuzz",
-    "Handled": "trial",
+    "HandledMessage": "trial",
     "HandlerFailed": "given",
     "NotSeen": "bus",
     "Outcome": "bus",
     "Recorded": "recording",
     "RecordedSend": "recording",
+    "ReplayChange": "replay",
     "Replayed": "replay",
     "RunningModule": "running",
-    "Sent": "recorder",
+    "SentMessage": "recorder",
     "assert_compatible": "assertions",
     "assert_contract": "assertions",
     "assert_handles": "given",
@@ -51,18 +53,19 @@ _HOMES = {
 __all__ = [
     "AnswerNeeded",
     "Bus",
-    "Change",
-    "Finding",
+    "Chaos",
+    "Defect",
     "Fuzzed",
-    "Handled",
+    "HandledMessage",
     "HandlerFailed",
     "NotSeen",
     "Outcome",
     "Recorded",
     "RecordedSend",
+    "ReplayChange",
     "Replayed",
     "RunningModule",
-    "Sent",
+    "SentMessage",
     "assert_compatible",
     "assert_contract",
     "assert_handles",

@@ -1,6 +1,6 @@
 """Fuzzing a module from its own contract: the messages that it says it accepts, handed to its handlers.
 
-Law: each message is one that the contract allows, so that each finding is a defect of the module or of what it
+Law: each message is one that the contract allows, so that each defect is a defect of the module or of what it
 declares. First come the edges of the contract, in a fixed order, then messages by chance from a seed. Each defect is
 reported once, with the smallest message that shows it: hypothesis shrinks what it can draw, and `smallest` ends it.
 """
@@ -21,7 +21,7 @@ from claude_comm.testing.edges import edges
 from claude_comm.testing.near import outside
 from claude_comm.testing.recorder import AnswerNeeded, Answers
 from claude_comm.testing.smallest import size, smallest
-from claude_comm.testing.trial import LIMIT_S, Finding, Trial
+from claude_comm.testing.trial import LIMIT_S, Defect, Trial
 
 EXAMPLES = 300
 # Different defects of one handler that are made smaller; the others would most likely be the same.
@@ -36,7 +36,7 @@ class Fuzzed(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str
     tried: int
-    findings: Sequence[Finding] = ()
+    defects: Sequence[Defect] = ()
     needs: str = ""
 
 
@@ -52,7 +52,7 @@ def fuzz(
 ) -> list[Fuzzed]:
     """Hands each handler messages that its contract allows: every edge, then `examples` by chance.
 
-    A finding is an exception that is not in `allow`, a reply or a message sent that is not what the module declares, a
+    A defect is an exception that is not in `allow`, a reply or a message sent that is not what the module declares, a
     message that is not decoded, or a handler that takes longer than `limit_s` seconds. `answers` are the replies to
     what handlers ask: by target, or by (target, type), a value or a function of the payload.
     """
@@ -61,7 +61,7 @@ def fuzz(
 
 
 def fuzz_refuse(module: Module, *, types: Sequence[str] = (), limit_s: float = LIMIT_S) -> list[Fuzzed]:
-    """Hands each handler messages just outside its contract; a finding is one that is let in. No handler is called."""
+    """Hands each handler messages just outside its contract; a defect is one that is let in. No handler is called."""
     with Trial(module, limit_s=limit_s) as trial:
         return [_refused(trial, handler) for handler in _chosen(module, types)]
 
@@ -73,14 +73,14 @@ def _chosen(module: Module, types: Sequence[str]) -> list[Handler]:
 
 
 def _fuzzed(trial: Trial, handler: Handler, examples: int, seed: int) -> Fuzzed:
-    found: dict[tuple[str, ...], Finding] = {}
+    found: dict[tuple[str, ...], Defect] = {}
     tried = 0
 
     def hand(message: Json) -> None:
         nonlocal tried
         tried += 1
         outcome = trial.hand(handler.type, message)
-        if isinstance(outcome, Finding):
+        if isinstance(outcome, Defect):
             known = found.get(outcome.failure)
             if known is None or size(message) < size(known.message):
                 found[outcome.failure] = outcome
@@ -89,10 +89,10 @@ def _fuzzed(trial: Trial, handler: Handler, examples: int, seed: int) -> Fuzzed:
         for message in edges(handler.schema):
             hand(message)
         _draw(handler, hand, examples, seed)
-        findings = [_shrunk(trial, handler, finding, seed) for finding in list(found.values())[:MAX_DEFECTS]]
+        defects = [_shrunk(trial, handler, defect, seed) for defect in list(found.values())[:MAX_DEFECTS]]
     except AnswerNeeded as needed:
         return Fuzzed(type=handler.type, tried=tried, needs=str(needed))
-    return Fuzzed(type=handler.type, tried=tried, findings=sorted(findings, key=lambda finding: size(finding.message)))
+    return Fuzzed(type=handler.type, tried=tried, defects=sorted(defects, key=lambda defect: size(defect.message)))
 
 
 def _draw(handler: Handler, hand: Callable[[Json], None], examples: int, seed: int) -> None:
@@ -125,7 +125,7 @@ def _quiet() -> dict[str, Any]:
     }
 
 
-def _shrunk(trial: Trial, handler: Handler, finding: Finding, seed: int) -> Finding:
+def _shrunk(trial: Trial, handler: Handler, defect: Defect, seed: int) -> Defect:
     """The same defect with the smallest message that shows it."""
     accepts = compile_validator(handler.schema).accepts
 
@@ -133,16 +133,16 @@ def _shrunk(trial: Trial, handler: Handler, finding: Finding, seed: int) -> Find
         if not accepts(message):
             return False
         outcome = trial.hand(handler.type, message)
-        return isinstance(outcome, Finding) and outcome.failure == finding.failure
+        return isinstance(outcome, Defect) and outcome.failure == defect.failure
 
-    if finding.kind == "hung":
+    if defect.kind == "hung":
         # Each try takes the whole limit.
-        return finding
+        return defect
     message = _hypothesis_smallest(handler, shows, seed)
-    if message is None or size(finding.message) < size(message[0]):
-        message = (finding.message,)
+    if message is None or size(defect.message) < size(message[0]):
+        message = (defect.message,)
     outcome = trial.hand(handler.type, smallest(message[0], shows))
-    return outcome if isinstance(outcome, Finding) else finding
+    return outcome if isinstance(outcome, Defect) else defect
 
 
 def _hypothesis_smallest(handler: Handler, shows: Callable[[Json], bool], seed: int) -> tuple[Json] | None:
@@ -162,7 +162,7 @@ def _hypothesis_smallest(handler: Handler, shows: Callable[[Json], bool], seed: 
 
 def _refused(trial: Trial, handler: Handler) -> Fuzzed:
     refuses = compile_validator(handler.schema)
-    found: dict[str, Finding] = {}
+    found: dict[str, Defect] = {}
     tried = 0
 
     def let_in(message: Json) -> bool:
@@ -174,9 +174,9 @@ def _refused(trial: Trial, handler: Handler) -> Fuzzed:
             breach = refuses.validate(message)[0]
             if breach.schema_path not in found and len(found) < MAX_DEFECTS:
                 found[breach.schema_path] = _admitted(refuses, handler, smallest(message, let_in))
-    return Fuzzed(type=handler.type, tried=tried, findings=list(found.values()))
+    return Fuzzed(type=handler.type, tried=tried, defects=list(found.values()))
 
 
-def _admitted(refuses: Any, handler: Handler, message: Json) -> Finding:
+def _admitted(refuses: Any, handler: Handler, message: Json) -> Defect:
     breach = refuses.validate(message)[0]
-    return Finding(type=handler.type, kind="let in", message=message, reason=breach.sentence, place=breach.path)
+    return Defect(type=handler.type, kind="let in", message=message, reason=breach.sentence, place=breach.path)

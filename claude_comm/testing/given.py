@@ -18,17 +18,17 @@ from claude_comm.testing.edges import edges
 from claude_comm.testing.recorder import Answers
 from claude_comm.testing.smallest import smallest
 from claude_comm.testing.strategies import handler_of, messages
-from claude_comm.testing.trial import LIMIT_S, Finding, Handled, Trial
+from claude_comm.testing.trial import LIMIT_S, Defect, HandledMessage, Trial
 
 _PARAMETER = "handled"
 
 
 class HandlerFailed(AssertionError):
-    """A handler failed with a message that its contract allows; `finding` says how, with that message."""
+    """A handler failed with a message that its contract allows; `defect` says how, with that message."""
 
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-        super().__init__(f"{finding}\n{finding.traceback}".rstrip())
+    def __init__(self, defect: Defect) -> None:
+        self.defect = defect
+        super().__init__(f"{defect}\n{defect.traceback}".rstrip())
 
 
 def given_messages(
@@ -43,8 +43,8 @@ def given_messages(
     """Runs a test for messages that the module accepts, of one `type` or of all: each is handed to its handler first.
 
     The test fails where the handler does, as `claude-comm fuzz` would say. Its parameter `handled`, if it has one, is a
-    `Handled`: the message, the reply, and what was sent; its other parameters are fixtures. `examples` messages of each
-    type are drawn by hypothesis after those at the edges; `answers`, `allow` and `limit_s` are those of `fuzz`.
+    `HandledMessage`: the message, the reply, and what was sent; its other parameters are fixtures. `examples` messages
+    of each type are drawn by hypothesis after those at the edges; `answers`, `allow` and `limit_s` are those of `fuzz`.
     """
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +55,7 @@ def given_messages(
         def run(*arguments: Any, **fixtures: Any) -> None:
             with Trial(module, answers=answers, allow=allow, limit_s=limit_s) as trial:
 
-                def body(handled: Handled) -> None:
+                def body(handled: HandledMessage) -> None:
                     test(*arguments, **fixtures, **({_PARAMETER: handled} if takes else {}))
 
                 for name in [type] if type else [handler.type for handler in module.handlers]:
@@ -73,7 +73,7 @@ def given_messages(
 
 def assert_handles(
     module: Module, type: str, message: Json, *, answers: Answers | None = None, limit_s: float = LIMIT_S
-) -> Handled:
+) -> HandledMessage:
     """Hands one message, in JSON form, to its handler without a server; returns the reply and what was sent.
 
     Fails with HandlerFailed where the handler raises or hangs, or where what it sends or returns is not what it
@@ -83,7 +83,7 @@ def assert_handles(
         return _required(trial.hand(handler_of(module, type).type, message))
 
 
-def _check(trial: Trial, type: str, examples: int, body: Callable[[Handled], None]) -> None:
+def _check(trial: Trial, type: str, examples: int, body: Callable[[HandledMessage], None]) -> None:
     import hypothesis
 
     handler = handler_of(trial.module, type)
@@ -100,29 +100,29 @@ def _check(trial: Trial, type: str, examples: int, body: Callable[[Handled], Non
     try:
         drawn()
     except HandlerFailed as failed:
-        finding = failed.finding
+        defect = failed.defect
     else:
         return
-    _smallest_or_handled(trial, handler.type, finding.message)
+    _smallest_or_handled(trial, handler.type, defect.message)
 
 
-def _smallest_or_handled(trial: Trial, type: str, message: Json) -> Handled:
+def _smallest_or_handled(trial: Trial, type: str, message: Json) -> HandledMessage:
     """What became of the message. Raises HandlerFailed with the smallest that fails alike."""
     outcome = trial.hand(type, message)
-    if isinstance(outcome, Handled):
+    if isinstance(outcome, HandledMessage):
         return outcome
     accepts = compile_validator(handler_of(trial.module, type).schema).accepts
 
     def shows(smaller: Json) -> bool:
         again = trial.hand(type, smaller) if accepts(smaller) else None
-        return isinstance(again, Finding) and again.failure == outcome.failure
+        return isinstance(again, Defect) and again.failure == outcome.failure
 
     least = message if outcome.kind == "hung" else smallest(message, shows)
     again = trial.hand(type, least)
-    raise HandlerFailed(again if isinstance(again, Finding) else outcome)
+    raise HandlerFailed(again if isinstance(again, Defect) else outcome)
 
 
-def _required(outcome: Handled | Finding) -> Handled:
-    if isinstance(outcome, Finding):
+def _required(outcome: HandledMessage | Defect) -> HandledMessage:
+    if isinstance(outcome, Defect):
         raise HandlerFailed(outcome)
     return outcome

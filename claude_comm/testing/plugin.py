@@ -7,6 +7,7 @@ that needs it.
 | --- | --- |
 | `comm` | a `Bus` on a real server: one for the whole run, a namespace for each test |
 | `fake_comm` | the same without a server, in this process; see docs/testing.md for what it does not show |
+| `chaos` | a `Chaos`: a server of this test alone, to be killed, frozen and cut off |
 | `module_runner` | runs modules within the test, on `fake_comm` where the test asks for that, else on `comm` |
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from claude_comm.client.module.module import Module
     from claude_comm.testing.bus import Bus
+    from claude_comm.testing.chaos import Chaos
     from claude_comm.testing.running import RunningModule
 
 _numbers = itertools.count()
@@ -66,6 +68,16 @@ def fake_comm(fake_comm_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
+def chaos(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chaos]:
+    """A `Chaos`: a `Bus` on a server of this test alone, which can be killed, frozen and cut off."""
+    from claude_comm.testing.chaos import Chaos
+
+    with Chaos() as failures:
+        _lead_to(failures.bus, monkeypatch)
+        yield failures
+
+
+@pytest.fixture
 def module_runner(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningModule]]:
     """`module_runner(module)` runs a module until the end of the test and returns a `RunningModule`.
 
@@ -92,8 +104,13 @@ def _bus(url: str, home: Path, monkeypatch: pytest.MonkeyPatch, *, fake: bool) -
 
     namespace = f"test-{os.getpid()}-{next(_numbers)}"
     bus = Bus(Settings(home=home, url=url, namespace=namespace, log_level="warning"), fake=fake)
+    _lead_to(bus, monkeypatch)
+    return bus
+
+
+def _lead_to(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process's environment lead there, and nothing of it elsewhere."""
     for name in [name for name in os.environ if name.startswith("CLAUDE_COMM_")]:
         monkeypatch.delenv(name)
     for name, value in bus.environ.items():
         monkeypatch.setenv(name, value)
-    return bus

@@ -23,7 +23,7 @@ from claude_comm.schema.verdict import Json
 Answers: TypeAlias = Mapping[Any, Any]
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message that a handler sent: to whom, of what type, its payload in JSON form, and whether it was a request."""
 
     target: str
@@ -50,7 +50,7 @@ class Recorder:
 
     def __init__(self, contract: Contract, answers: Answers) -> None:
         self._contract, self._answers = contract, answers
-        self.sent: list[Sent] = []
+        self.sent: list[SentMessage] = []
         self.refusals: list[AgreementBroken] = []
         self._validators: dict[tuple[str, str], list[Validator]] = {}
 
@@ -90,7 +90,7 @@ class Recorder:
             form = json_form.json_form(data)
             json_form.written(form)
             self._require(target, type, schema, form)
-        self.sent.append(Sent(target=target, type=type, data=form, request=request))
+        self.sent.append(SentMessage(target=target, type=type, data=form, request=request))
         return form
 
     def _require(self, target: str, type: str, schema: Schema, form: Json) -> None:

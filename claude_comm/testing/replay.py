@@ -33,7 +33,7 @@ Sameness: TypeAlias = Literal["same", "equal under the adapter", "changed"]
 DELIVERY_S = 30.0
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayChange(msgspec.Struct, frozen=True, kw_only=True):
     """One difference: in what (`outcome`, `reply`, or the message sent), at which path, before and after."""
 
     what: str
@@ -48,7 +48,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     type: str
     answer: Sameness
-    changes: Sequence[Change]
+    changes: Sequence[ReplayChange]
     before_ms: float
     took_ms: float
 
@@ -133,7 +133,7 @@ def _compared(delivery: Recorded, seen: _Seen, before: Contract | None, after: C
     )  # fmt: skip
 
 
-def _outcome_changes(delivery: Recorded, outcome: Outcome) -> Iterator[Change]:
+def _outcome_changes(delivery: Recorded, outcome: Outcome) -> Iterator[ReplayChange]:
     if delivery.status != outcome.result:
         yield _change(
             "outcome",
@@ -149,7 +149,7 @@ def _ending(status: str, reason: str) -> str:
     return f"{status}: {reason}" if reason else status
 
 
-def _count_changes(old: Sequence[RecordedSend], new: Sequence[Envelope]) -> Iterator[Change]:
+def _count_changes(old: Sequence[RecordedSend], new: Sequence[Envelope]) -> Iterator[ReplayChange]:
     for sent in old[len(new) :]:
         yield _change(f"{sent.type} to {sent.target}", "$", sent.data, None)
     for envelope in new[len(old) :]:
@@ -172,7 +172,7 @@ def _adapts(of: Schema, to: Schema, message: Json, wanted: Json) -> bool:
     )
 
 
-def _differences(what: str, path: str, before: Json, after: Json) -> Iterator[Change]:
+def _differences(what: str, path: str, before: Json, after: Json) -> Iterator[ReplayChange]:
     """Each place where two values differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys([*before, *after]):
@@ -184,5 +184,5 @@ def _differences(what: str, path: str, before: Json, after: Json) -> Iterator[Ch
         yield _change(what, path, before, after)
 
 
-def _change(what: str, path: str, before: Json, after: Json) -> Change:
-    return Change(what=what, path=path, before=before, after=after)
+def _change(what: str, path: str, before: Json, after: Json) -> ReplayChange:
+    return ReplayChange(what=what, path=path, before=before, after=after)

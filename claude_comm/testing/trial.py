@@ -20,7 +20,7 @@ import msgspec
 
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.context import Context
-from claude_comm.client.module.handlers import Handler, Refused, refused
+from claude_comm.client.module.handlers import Handler, PayloadRefused, refused
 from claude_comm.client.module.module import Module
 from claude_comm.client.module.signatures import unrun
 from claude_comm.envelope import Envelope
@@ -29,7 +29,7 @@ from claude_comm.json_form import json_form, written
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.validation.validator import Validator, compile_validator
 from claude_comm.schema.verdict import Json
-from claude_comm.testing.recorder import AnswerNeeded, Answers, AsyncRecorder, Recorder, Sent
+from claude_comm.testing.recorder import AnswerNeeded, Answers, AsyncRecorder, Recorder, SentMessage
 
 # What a handler may take for one message (seconds) before it counts as hanging.
 LIMIT_S = 5.0
@@ -38,7 +38,7 @@ LIMIT_S = 5.0
 Kind: TypeAlias = Literal["raised", "reply", "sent", "not decoded", "hung", "let in"]
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Defect(msgspec.Struct, frozen=True, kw_only=True):
     """A message that a handler fails with. `place` is where: a line of the program, or a path in a payload."""
 
     type: str
@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failure(self) -> tuple[str, str, str, str]:
-        """What two findings of the same defect share, whatever their messages are."""
+        """What two defects of the same defect share, whatever their messages are."""
         return self.type, self.kind, self.place, self.reason.partition(":")[0] if self.kind == "raised" else ""
 
     def __str__(self) -> str:
@@ -69,13 +69,13 @@ _HEADS: dict[Kind, str] = {
 }
 
 
-class Handled(msgspec.Struct, frozen=True, kw_only=True):
+class HandledMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message that a handler returned from: its reply, in JSON form, and what it sent."""
 
     type: str
     message: Json
     reply: Json = None
-    sent: Sequence[Sent] = ()
+    sent: Sequence[SentMessage] = ()
 
 
 class Hung(BaseException):
@@ -100,7 +100,7 @@ class Trial:
         self._replies: dict[str, Validator] = {}
         self._runner: asyncio.Runner | None = None
 
-    def hand(self, type: str, message: Json) -> Handled | Finding:
+    def hand(self, type: str, message: Json) -> HandledMessage | Defect:
         """What became of one message, given in JSON form. Raises AnswerNeeded."""
         handler = self._handlers[type]
         self._recorder.clear()
@@ -168,36 +168,36 @@ class Trial:
         await context.finish()
         return result
 
-    def _not_decoded(self, handler: Handler, message: Json, error: Exception) -> Handled | Finding:
+    def _not_decoded(self, handler: Handler, message: Json, error: Exception) -> HandledMessage | Defect:
         if code_in(handler.schema):
             # The contract promises nothing of what it leaves to code.
-            return Handled(type=handler.type, message=message)
+            return HandledMessage(type=handler.type, message=message)
         refusal = refused(error) if isinstance(error, DoesNotFit) else error
-        place = refusal.path if isinstance(refusal, Refused) else ""
-        return Finding(type=handler.type, kind="not decoded", message=message, reason=_said(refusal), place=place)
+        place = refusal.path if isinstance(refusal, PayloadRefused) else ""
+        return Defect(type=handler.type, kind="not decoded", message=message, reason=_said(refusal), place=place)
 
-    def _raised(self, handler: Handler, message: Json, error: BaseException) -> Handled | Finding:
+    def _raised(self, handler: Handler, message: Json, error: BaseException) -> HandledMessage | Defect:
         if isinstance(error, self._allowed):
-            return Handled(type=handler.type, message=message, sent=tuple(self._recorder.sent))
+            return HandledMessage(type=handler.type, message=message, sent=tuple(self._recorder.sent))
         if isinstance(error, Hung):
             reason = f"it takes longer than {self._limit_s:g} s"
-            return Finding(type=handler.type, kind="hung", message=message, reason=reason)
+            return Defect(type=handler.type, kind="hung", message=message, reason=reason)
         if broken := self._broken_send(handler, message):
             return broken
         trace = "".join(tracebacks.format_exception(error))
-        return Finding(
+        return Defect(
             type=handler.type, kind="raised", message=message, reason=_said(error), place=_line(error), traceback=trace
         )
 
-    def _broken_send(self, handler: Handler, message: Json) -> Finding | None:
+    def _broken_send(self, handler: Handler, message: Json) -> Defect | None:
         for refusal in self._recorder.refusals[:1]:
-            return Finding(
+            return Defect(
                 type=handler.type, kind="sent", message=message, reason=str(refusal),
                 place=f"{refusal.target} {refusal.type} {refusal.path}",
             )  # fmt: skip
         return None
 
-    def _replied(self, handler: Handler, message: Json, result: Any) -> Handled | Finding:
+    def _replied(self, handler: Handler, message: Json, result: Any) -> HandledMessage | Defect:
         schema = self._contract.replies.get(handler.type)
         if schema is None:
             reply = None
@@ -206,13 +206,13 @@ class Trial:
                 reply = json_form(result)
                 written(reply)
             except EncodeError as error:
-                return Finding(type=handler.type, kind="reply", message=message, reason=str(error))
+                return Defect(type=handler.type, kind="reply", message=message, reason=str(error))
             if handler.type not in self._replies:
                 self._replies[handler.type] = compile_validator(schema)
             for breach in self._replies[handler.type].validate(reply)[:1]:
                 reason = breach.sentence
-                return Finding(type=handler.type, kind="reply", message=message, reason=reason, place=breach.path)
-        return Handled(type=handler.type, message=message, reply=reply, sent=tuple(self._recorder.sent))
+                return Defect(type=handler.type, kind="reply", message=message, reason=reason, place=breach.path)
+        return HandledMessage(type=handler.type, message=message, reply=reply, sent=tuple(self._recorder.sent))
 
 
 def _nothing() -> None:
@@ -240,7 +240,7 @@ def _hung(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _said(error: BaseException) -> str:
     """An exception on one line."""
-    if isinstance(error, Refused):
+    if isinstance(error, PayloadRefused):
         return str(error)
     return " ".join("".join(tracebacks.format_exception_only(error)).split())
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from claude_comm import AsyncContext, ConfigurationError, Context, Module
-from claude_comm.testing import AnswerNeeded, Finding, Handled, HandlerFailed, assert_handles, fuzz, fuzz_refuse
+from claude_comm.testing import AnswerNeeded, Defect, HandledMessage, HandlerFailed, assert_handles, fuzz, fuzz_refuse
 from claude_comm.testing.edges import edges
 from claude_comm.testing.near import outside
 from claude_comm.testing.smallest import smallest
@@ -50,10 +50,10 @@ def handling(function: Callable[..., Any], shape: Any, reply: Any = None) -> Mod
     return module
 
 
-def only(module: Module) -> Finding:
+def only(module: Module) -> Defect:
     (result,) = fuzz(module, examples=20)
-    (finding,) = result.findings
-    return finding
+    (defect,) = result.defects
+    return defect
 
 
 def raises_at_zero(payload: Any) -> None:
@@ -92,17 +92,17 @@ def raises_at_a_branch(payload: Any) -> None:
 def test_a_handler_that_raises_is_found_with_the_smallest_message(
     handler: Callable[..., Any], shape: Any, reason: str, message: Any
 ) -> None:
-    finding = only(handling(handler, shape))
-    assert (finding.kind, finding.reason.partition(":")[0], finding.message) == ("raised", reason, message)
-    assert finding.place.startswith("test_fuzz.py:")
+    defect = only(handling(handler, shape))
+    assert (defect.kind, defect.reason.partition(":")[0], defect.message) == ("raised", reason, message)
+    assert defect.place.startswith("test_fuzz.py:")
 
 
 def test_a_reply_that_is_not_what_is_declared_is_found() -> None:
     def sums(payload: Any) -> Any:
         return Total(payload.count)
 
-    finding = only(handling(sums, Order, Total))
-    assert (finding.kind, finding.place, finding.message) == ("reply", "$.total", {"name": "", "count": 1_001})
+    defect = only(handling(sums, Order, Total))
+    assert (defect.kind, defect.place, defect.message) == ("reply", "$.total", {"name": "", "count": 1_001})
 
 
 def test_a_message_sent_that_is_not_what_is_declared_is_found_although_the_handler_hides_it() -> None:
@@ -112,9 +112,9 @@ def test_a_message_sent_that_is_not_what_is_declared_is_found_although_the_handl
         except Exception:  # noqa: BLE001
             return
 
-    finding = only(handling(sends, Order))
-    assert (finding.kind, finding.place) == ("sent", "books sold $.total")
-    assert finding.message == {"name": "", "count": 501}
+    defect = only(handling(sends, Order))
+    assert (defect.kind, defect.place) == ("sent", "books sold $.total")
+    assert defect.message == {"name": "", "count": 501}
 
 
 def test_a_handler_that_does_not_end_is_found() -> None:
@@ -124,8 +124,8 @@ def test_a_handler_that_does_not_end_is_found() -> None:
 
     module = handling(hangs, Order)
     (result,) = fuzz(module, examples=0, limit_s=0.05)
-    (finding,) = result.findings
-    assert (finding.kind, finding.message["note"]) == ("hung", "a")
+    (defect,) = result.defects
+    assert (defect.kind, defect.message["note"]) == ("hung", "a")
 
 
 def test_several_defects_of_one_handler_are_found_each_once() -> None:
@@ -135,7 +135,7 @@ def test_several_defects_of_one_handler_are_found_each_once() -> None:
         payload.name.encode("ascii")
 
     (result,) = fuzz(handling(two, Order), examples=0)
-    assert {finding.reason.partition(":")[0] for finding in result.findings} == {"KeyError", "UnicodeEncodeError"}
+    assert {defect.reason.partition(":")[0] for defect in result.defects} == {"KeyError", "UnicodeEncodeError"}
 
 
 def test_async_handlers_and_batches_are_called_as_they_are_at_run_time() -> None:
@@ -152,9 +152,9 @@ def test_async_handlers_and_batches_are_called_as_they_are_at_run_time() -> None
     def many(payloads: list[Order]) -> None:
         assert [order.count for order in payloads] != [100_000]
 
-    results = {result.type: result.findings for result in fuzz(module, examples=0)}
-    assert [finding.reason for finding in results["late"]] == []
-    assert [finding.message["count"] for finding in results["many"]] == [100_000]
+    results = {result.type: result.defects for result in fuzz(module, examples=0)}
+    assert [defect.reason for defect in results["late"]] == []
+    assert [defect.message["count"] for defect in results["many"]] == [100_000]
     handled = assert_handles(module, "late", {"name": "x", "count": 1})
     assert [(sent.target, sent.data) for sent in handled.sent] == [("books", "x")]
     with pytest.raises(HandlerFailed, match="seven"):
@@ -163,7 +163,7 @@ def test_async_handlers_and_batches_are_called_as_they_are_at_run_time() -> None
 
 def test_what_is_allowed_is_no_defect() -> None:
     (result,) = fuzz(handling(raises_at_zero, Order), examples=20, allow=[ZeroDivisionError])
-    assert result.findings == []
+    assert result.defects == []
 
 
 def test_a_request_is_answered_by_who_fuzzes() -> None:
@@ -178,9 +178,9 @@ def test_a_request_is_answered_by_who_fuzzes() -> None:
     with pytest.raises(AnswerNeeded):
         assert_handles(module, "order", {"name": "", "count": 1})
     (result,) = fuzz(module, examples=0, answers={"oracle": lambda count: 2 * count})
-    assert result.findings == []
+    assert result.defects == []
     assert isinstance(
-        assert_handles(module, "order", {"name": "", "count": 1}, answers={("oracle", "message"): 3}), Handled
+        assert_handles(module, "order", {"name": "", "count": 1}, answers={("oracle", "message"): 3}), HandledMessage
     )
     with pytest.raises(HandlerFailed, match="found"):
         assert_handles(module, "order", {"name": "", "count": 7}, answers={"oracle": lambda count: 2 * count})
@@ -218,7 +218,7 @@ def test_messages_just_outside_are_refused_at_the_door() -> None:
     module = handling(quiet, Order)
     (result,) = fuzz_refuse(module)
     assert result.tried > 100
-    assert result.findings == []
+    assert result.defects == []
     assert {"name": ""} in list(outside(module.handlers[0].schema))
 
 
@@ -230,9 +230,7 @@ def test_a_message_outside_that_is_let_in_is_found() -> None:
     def order(payload: dict[str, int]) -> None: ...
 
     (result,) = fuzz_refuse(module)
-    assert ("let in", "$.n", {"n": 4}) in [
-        (finding.kind, finding.place, finding.message) for finding in result.findings
-    ]
+    assert ("let in", "$.n", {"n": 4}) in [(defect.kind, defect.place, defect.message) for defect in result.defects]
 
 
 PLANTED = '''
@@ -273,7 +271,7 @@ def test_the_command_reports_and_saves_tests_that_fail(shop: Path, run: Callable
     ran = run("fuzz", "shop.py:module", "--examples", 0, "--save", "found", "--json")
     assert ran.code == 1
     (result,) = json.loads(ran.out)["types"]
-    assert [(finding["kind"], finding["message"]) for finding in result["findings"]] == [
+    assert [(defect["kind"], defect["message"]) for defect in result["defects"]] == [
         ("raised", {"count": 0}),
         ("reply", {"count": 1_001}),
         ("raised", {"count": 1, "note": "\n"}),

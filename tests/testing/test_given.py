@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from claude_comm import Context, Module
-from claude_comm.testing import Handled, HandlerFailed, given_messages, messages
+from claude_comm.testing import HandledMessage, HandlerFailed, given_messages, messages
 
 
 class Item(msgspec.Struct):
@@ -40,7 +40,7 @@ seen: list[int] = []
 
 
 @given_messages(doubler(), examples=10)
-def test_a_test_sees_the_message_the_reply_and_what_was_sent(handled: Handled, tmp_path: Path) -> None:
+def test_a_test_sees_the_message_the_reply_and_what_was_sent(handled: HandledMessage, tmp_path: Path) -> None:
     assert tmp_path.exists()
     assert handled.reply == {"double": 2 * handled.message["count"]}
     assert [sent.data for sent in handled.sent] == [handled.message["count"]]
@@ -61,12 +61,12 @@ def test_a_handler_that_fails_fails_the_test_with_the_smallest_message() -> None
 
     with pytest.raises(HandlerFailed, match="too large") as failed:
         check()
-    assert failed.value.finding.message == {"count": 321}
+    assert failed.value.defect.message == {"count": 321}
 
 
 def test_a_test_that_fails_itself_fails() -> None:
     @given_messages(doubler())
-    def check(handled: Handled) -> None:
+    def check(handled: HandledMessage) -> None:
         assert handled.reply["double"] < 1_500
 
     with pytest.raises(AssertionError):
@@ -75,7 +75,7 @@ def test_a_test_that_fails_itself_fails() -> None:
 
 def test_fixtures_alone_are_left_to_pytest() -> None:
     @given_messages(doubler())
-    def check(handled: Handled, tmp_path: Path) -> None: ...
+    def check(handled: HandledMessage, tmp_path: Path) -> None: ...
 
     assert list(inspect.signature(check).parameters) == ["tmp_path"]
 

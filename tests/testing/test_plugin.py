@@ -85,8 +85,9 @@ def test_a_wait_that_ends_says_what_is_missing(bus: Bus, runner: Callable[..., R
 
     asking = runner(module)
     asking.send(Page(1), type="page")
+    bus.wait(bus.awaited, bool, what="the message to wait for its target")
     with pytest.raises(NotSeen, match="'asker' waits for the contract of 'oracle'"):
-        asking.sent(timeout_s=0.5)
+        asking.sent(timeout_s=0.05)
 
 
 def test_partners_of_any_target_are_named(bus: Bus, runner: Callable[..., RunningModule]) -> None:

@@ -78,7 +78,7 @@ def command(
         )
     else:
         _show(results, saved)
-    return 1 if any(result.findings for result in results) else 2 if any(result.needs for result in results) else 0
+    return 1 if any(result.defects for result in results) else 2 if any(result.needs for result in results) else 0
 
 
 def _answers(given: Sequence[str]) -> dict[str, Any]:
@@ -107,13 +107,13 @@ def _exceptions(module: Module, names: Sequence[str]) -> list[type[BaseException
 
 
 def _save(folder: Path, module: str, target: str, results: Sequence[Fuzzed]) -> Path | None:
-    findings = [finding for result in results for finding in result.findings]
-    if not findings:
+    defects = [defect for result in results for defect in result.defects]
+    if not defects:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / file_name(module)
     before = file.read_text(encoding="utf-8") if file.exists() else ""
-    file.write_text(written_tests(module, target, findings, before), encoding="utf-8")
+    file.write_text(written_tests(module, target, defects, before), encoding="utf-8")
     return file
 
 
@@ -127,12 +127,12 @@ def _show(results: Sequence[Fuzzed], saved: Path | None) -> None:
         if result.needs:
             emit_styled(clean(f"{result.type}: could not be called: {result.needs}"), FAILED)
             continue
-        count = len(result.findings)
+        count = len(result.defects)
         verdict = "no defect" if not count else "1 defect" if count == 1 else f"{count} defects"
         emit_styled(clean(f"{result.type}: {result.tried} messages, {verdict}"), FAILED if count else GOOD)
-        for finding in result.findings:
-            where = f" (at {finding.place})" if finding.place else ""
-            emit(clean(f"  {finding.kind}: {finding.reason}{where}"))
-            emit(clean(f"    {msgspec.json.encode(finding.message).decode()}"))
+        for defect in result.defects:
+            where = f" (at {defect.place})" if defect.place else ""
+            emit(clean(f"  {defect.kind}: {defect.reason}{where}"))
+            emit(clean(f"    {msgspec.json.encode(defect.message).decode()}"))
     if saved is not None:
         emit(clean(f"saved as tests in {saved}"))
