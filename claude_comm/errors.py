@@ -61,7 +61,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     WorkerRuns           runtime.worker_processes    that worker runs already
     WorkerFailed         runtime.worker_processes    a worker that did not start
     PayloadRefused       client.module.handlers      a payload that the handler's type does not accept
-    AnswerNeeded         testing.recorder            a handler asks a module for which a trial has no answer (exit code 2)
+    AnswerNeeded         testing.recorder            a handler asks what nobody answers in a trial (exit code 2)
     UnreadableRecording  testing.recording           a file that is no recording (exit code 2)
     OutputFailed         terminal.output             the data cannot be written: a full disk
     NotAdapted           cli.commands.schema_adapt   no proved adapter applies to the message
