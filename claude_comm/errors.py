@@ -66,6 +66,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     OutputFailed         terminal.output             the data cannot be written: a full disk
     NotAdapted           cli.commands.schema_adapt   no proved adapter applies to the message
     GatewayRefusal       gateway.core.errors         a request that the gateway does not perform
+    UnknownAgreement     gateway.dashboard.views.agreements  nothing is stored under this id (exit code 3)
     DemoFailed           demo.stage                  a part of the demo did not do its work
 
 Law: a foreign error (redis, sqlite3, msgspec, jsonschema-rs) becomes one of these in the file that talks to the

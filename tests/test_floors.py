@@ -48,7 +48,7 @@ FOREIGN = {
     "pytest": 4, "hypothesis": 4, "fakeredis": 4, "lupa": 4,
     "typer": 5, "rich": 5, "yaml": 5,
     "mcp": 5, "mcp_types": 5,
-    "starlette": 5, "uvicorn": 5, "websockets": 5, "h11": 5, "jinja2": 5,
+    "starlette": 5, "uvicorn": 5, "websockets": 5, "h11": 5, "jinja2": 5, "markupsafe": 5,
 }  # fmt: skip
 
 # What floors 0 to 2 may use of the standard library: nothing that has a clock, chance, the environment or the

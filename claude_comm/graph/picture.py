@@ -78,11 +78,11 @@ def _versions(edge: Edge) -> str:
 
 def drawn(graph: Graph, *before: str, href: Callable[[str], str] | None = None, **attributes: str) -> str:
     """The picture for a page that has the style sheet; with `href` each box is a link to what it returns for a name."""
-    columns = _columns(graph)
-    tallest = max(map(len, columns), default=0)
-    width = 2 * _SIDE + len(columns) * _BOX + max(0, len(columns) - 1) * _ACROSS
+    placed = columns(graph)
+    tallest = max(map(len, placed), default=0)
+    width = 2 * _SIDE + len(placed) * _BOX + max(0, len(placed) - 1) * _ACROSS
     height = 2 * _SIDE + tallest * _TALL + max(0, tallest - 1) * _DOWN + _LEGEND
-    places = _placed(columns, height - _LEGEND)
+    places = _placed(placed, height - _LEGEND)
     arrows = [_arrow(source, target, state, edges, places) for source, target, state, edges in joined(graph)]
     boxes = [_linked(_box(node, places[node.name]), node.name, href) for node in graph.nodes]
     return svg.figure(
@@ -99,16 +99,17 @@ def drawn(graph: Graph, *before: str, href: Callable[[str], str] | None = None, 
     )
 
 
-def _columns(graph: Graph) -> list[list[str]]:
+def columns(graph: Graph) -> list[list[str]]:
+    """The names of each column, from left to right."""
     flows = [Link(*ends, 1.0) for ends in dict.fromkeys((edge.source, edge.target) for edge in graph.edges)]
     flows = [flow for flow in flows if flow.source != flow.target]
-    columns = layered(flows) if flows else []
-    placed = {name for column in columns for name in column}
+    ordered = layered(flows) if flows else []
+    placed = {name for column in ordered for name in column}
     alone = [node.name for node in graph.nodes if node.name not in placed]
     # Those that nobody talks to stand at the left, below the others.
-    if alone and columns:
-        columns[0] = [*columns[0], *alone]
-    return columns or ([alone] if alone else [])
+    if alone and ordered:
+        ordered[0] = [*ordered[0], *alone]
+    return ordered or ([alone] if alone else [])
 
 
 def _placed(columns: Sequence[Sequence[str]], height: float) -> dict[str, _Place]:

@@ -105,7 +105,7 @@ def test_every_answer_has_the_headers_that_bind_a_browser(served: Served) -> Non
             assert "default-src 'none'" in headers["content-security-policy"]
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["x-frame-options"] == "DENY"
-            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["referrer-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(

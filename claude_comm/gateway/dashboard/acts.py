@@ -1,0 +1,107 @@
+"""What a person changes from the dashboard: each act is checked, done once, and written into the audit.
+
+Law: an act takes a person who may act and a form of this gateway's own page; it is audited whether it succeeded or
+not, before the answer goes out. What the person saw before it is the dry run, and so the one question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from claude_comm.errors import ClaudeCommError
+from claude_comm.gateway.dashboard.query import PREFIX, Query, link
+from claude_comm.gateway.dashboard.system import System
+from claude_comm.gateway.dashboard.views import dead, send
+from claude_comm.names import check_name
+from claude_comm.ops import audit, registration
+from claude_comm.registry.audit import Act
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What came of an act, for the audit, and the page to go on with."""
+
+    outcome: str
+    href: str
+
+
+Doing: TypeAlias = Callable[[System, Query, str], Done]
+
+
+class Doer(msgspec.Struct, frozen=True):
+    """One act: where its form is sent, its verb, what it is done to, and how. `detail` tells what was chosen."""
+
+    path: str
+    verb: str
+    target: Callable[[Query], str]
+    detail: Callable[[Query], str]
+    do: Doing
+
+
+def perform(system: System, query: Query, doer: Doer, by: str) -> Done:
+    """Does it, and writes down that it was done or how it failed. Raises what the act raises."""
+    act = Act(act=doer.verb, target=doer.target(query), by=by, at_us=system.now_us, detail=doer.detail(query))
+    try:
+        done = doer.do(system, query, by)
+    except ClaudeCommError as error:
+        failed = msgspec.structs.replace(act, outcome=str(error), failed=True)
+        system.client.run(audit.write(system.keys, failed))
+        raise
+    system.client.run(audit.write(system.keys, msgspec.structs.replace(act, outcome=done.outcome)))
+    return done
+
+
+def _redrive(system: System, query: Query, _by: str) -> Done:
+    moved = dead.put_back(system, query)
+    return Done(f"{moved:,} put back", link("dead", query.part("module"), moved=moved or "0"))
+
+
+def _purge(system: System, query: Query, _by: str) -> Done:
+    gone = dead.purge(system, query)
+    return Done(f"{gone:,} deleted", link("dead", module=query.part("module")))
+
+
+def _send(system: System, query: Query, _by: str) -> Done:
+    id_ = send.send(system, query)
+    asked = {name: query.text(name) for name in ("target", "type", "source", "session")}
+    return Done(f"sent {id_}", link("send", **asked, sent=id_))
+
+
+def _approve(system: System, query: Query, by: str) -> Done:
+    module, partner = check_name(query.part("module")), check_name(query.text("partner"))
+    operation = registration.approve(system.keys, module, query.text("version"), partner, now_us=system.now_us, by=by)
+    release = system.client.run(operation)
+    return Done(f"{release.version} is {release.state}", link("contracts", module))
+
+
+def _retire(system: System, query: Query, by: str) -> Done:
+    module = check_name(query.part("module"))
+    operation = registration.retire(system.keys, module, query.text("version"), now_us=system.now_us, by=by)
+    retired = system.client.run(operation)
+    return Done(f"{len(retired)} retired", link("contracts", module))
+
+
+def _module(query: Query) -> str:
+    return query.part("module")
+
+
+def _burials(query: Query) -> str:
+    return dead.words(dead.where(query))
+
+
+def _version(query: Query) -> str:
+    return f"version {query.text('version')[:12]} {query.text('partner')}".strip()
+
+
+ACTS = (
+    Doer(f"{PREFIX}/dead/{{module}}/redrive", "redrive", _module, _burials, _redrive),
+    Doer(f"{PREFIX}/dead/{{module}}/purge", "purge", _module, _burials, _purge),
+    Doer(f"{PREFIX}/contracts/{{module}}/approve", "approve", _module, _version, _approve),
+    Doer(f"{PREFIX}/contracts/{{module}}/retire", "retire", _module, _version, _retire),
+    Doer(
+        f"{PREFIX}/send", "send", lambda query: query.text("target"),
+        lambda query: f"{query.text('type')} from {query.text('source')}", _send,
+    ),
+)  # fmt: skip

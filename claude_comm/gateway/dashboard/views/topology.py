@@ -1,0 +1,54 @@
+"""The map: modules and topics, and what is known of each way between them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from claude_comm.errors import UnknownModule
+from claude_comm.gateway.dashboard.query import Query, link
+from claude_comm.gateway.dashboard.system import System
+from claude_comm.graph import picture
+from claude_comm.graph.edges import STATES, Edge, Graph, around
+from claude_comm.ops import graph as maps
+
+# A map of more ways than this cannot be read: it is shown around one module at a time.
+MAX_DRAWN = 150
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """`drawn` is the picture, empty where the map is too large; ways stand the worst first."""
+
+    sentence: str
+    around: str
+    state: str
+    names: list[str]
+    counts: dict[str, int]
+    ways: list[Edge]
+    columns: int
+    drawn: str
+
+
+def view(system: System, query: Query) -> Topology:
+    """Raises UnknownModule for a name that the map does not have."""
+    whole = system.client.run(maps.read(system.keys, now_ms=system.now_ms)).graph
+    names = [node.name for node in whole.nodes]
+    name, state = query.text("around"), query.choice("state", ("", *STATES))
+    if name and name not in names:
+        raise UnknownModule(name, names)
+    shown = around(whole, name) if name else whole
+    counts: dict[str, int] = {known: shown.count(known) for known in reversed(STATES)}
+    if state:
+        shown = _of_state(shown, state)
+    ways = sorted(shown.edges, key=lambda edge: (STATES.index(edge.state), edge.source, edge.target, edge.type))
+    drawn = picture.drawn(shown, href=_of_node) if len(shown.edges) <= MAX_DRAWN else ""
+    return Topology(shown.sentence, name, state, names, counts, ways, len(picture.columns(shown)), drawn)
+
+
+def _of_state(graph: Graph, state: str) -> Graph:
+    edges = [edge for edge in graph.edges if edge.state == state]
+    ends = {name for edge in edges for name in (edge.source, edge.target)}
+    return Graph([node for node in graph.nodes if node.name in ends], edges)
+
+
+def _of_node(name: str) -> str:
+    return link("topology", around=name)
