@@ -56,7 +56,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     | `after` | the steps whose results it joins, in their order; empty where it joins none |
     | `next` | the steps that follow, each with the number of the edge to it |
     | `joined` | the number of the edge from a complete join to itself |
-    | `carry`, `optional`, `repeat` | see `pipeline.document` |
+    | `carry`, `passes`, `optional`, `repeat` | see `pipeline.document`; of `passes` those that have a name |
     | `part` | of the message alone that has it: which part of a join this is |
     | `turn` | of the message alone that has it: how often the loop that it is in was begun before |
     """
@@ -71,6 +71,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next: dict[str, int] = {}
     joined: int = 0
     carry: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
     optional: bool = False
     repeat: Repeat | None = None
     part: int = -1
@@ -272,3 +273,14 @@ def carried(leg: Leg, entered: Any, returned: Any) -> Any:
     if not leg.carry or not isinstance(entered, dict) or not isinstance(returned, dict):
         return returned
     return {**{name: entered[name] for name in leg.carry if name in entered}, **returned}
+
+
+def not_passed(leg: Leg, entered: Any, returned: Any) -> str:
+    """The first property that a step was to hand on unchanged, and did not; empty where it kept its word."""
+    if not leg.passes or not isinstance(entered, dict):
+        return ""
+    given = returned if isinstance(returned, dict) else {}
+    return next((name for name in leg.passes if name in entered and given.get(name, _ABSENT) != entered[name]), "")
+
+
+_ABSENT = object()

@@ -21,7 +21,7 @@ from claude_comm.delivery.burial import brief
 from claude_comm.delivery.reply import FAILURE_TYPE
 from claude_comm.effects import Operation, Post
 from claude_comm.envelope import MSGPACK, Envelope
-from claude_comm.errors import EnvelopeError, TransportError
+from claude_comm.errors import EncodeError, EnvelopeError, TransportError
 from claude_comm.json_form import json_form, written
 from claude_comm.ops import join
 from claude_comm.ops.consume import Why
@@ -57,8 +57,12 @@ class Passing:
         """What a step returned, as it goes to those that follow. Raises EncodeError, TooLarge or DecodeError."""
         way = route.read(envelope.route)
         form = json_form(result)
-        if way.here.carry:
-            result = form = route.carried(way.here, json_form(envelope.payload()), form)
+        if way.here.carry or way.here.passes:
+            entered = json_form(envelope.payload())
+            if name := route.not_passed(way.here, entered, form):
+                raise EncodeError(f"it does not hand on {name!r} unchanged, which the step declares (`passes`)")
+            if way.here.carry:
+                result = form = route.carried(way.here, entered, form)
         value = _Value(result, form)
         return self._posts([self._message(envelope, leg, value) for leg in route.onward(way, form)])
 
