@@ -56,7 +56,7 @@ INSERT INTO traffic (session, source, target, messages_handled, messages_failed,
 SELECT {session}, m.source, m.target, sum(d.status = 1), sum(d.status = 3), sum(d.status = 1), sum(d.status = 3),
     sum((d.status = 1) * d.latency_us)
 FROM packed_deliveries AS d JOIN packed_messages AS m ON m.number = d.message
-WHERE d.message BETWEEN {start} AND {last} GROUP BY 1, 2, 3
+WHERE d.message BETWEEN {start} AND {last} {where} GROUP BY 1, 2, 3
 ON CONFLICT (session, source, target) DO UPDATE SET
     messages_handled = messages_handled + excluded.messages_handled,
     messages_failed = messages_failed + excluded.messages_failed, handled = handled + excluded.handled,
@@ -86,8 +86,8 @@ def fill(database: Database, messages: int) -> None:
             writer.execute(_MESSAGES.format(**given))
             writer.execute(_DELIVERIES.format(**given))
             Traffic().write(writer, start)
-            for session in ("0", "m.session"):
-                writer.execute(_SUMS.format(session=session, start=start, last=last))
+            for session, where in (("0", ""), ("m.session", "AND m.session != 0")):
+                writer.execute(_SUMS.format(session=session, where=where, start=start, last=last))
     with database.write() as writer:
         writer.execute(_LATENCIES)
         writer.execute(_SESSIONS, (iso(START_US), iso(START_US + messages * 1000)))
