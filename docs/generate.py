@@ -200,6 +200,10 @@ def _name(name: str, value: Any) -> Iterator[str]:
         yield from members
         if members:
             yield ""
+    elif inspect.ismodule(value):
+        # Not as Python shows it: that says where the file is on this machine.
+        yield f"### `{name}`\n"
+        yield f"The module `{value.__name__}`. {(inspect.getdoc(value) or '').splitlines()[0]}\n"
     else:
         yield f"### `{name}`\n"
         yield f"`{str(value).replace('claude_comm.schema.verdict.', '')}`\n"
