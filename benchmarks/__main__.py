@@ -18,7 +18,7 @@ NAMES = (
     *("schema_check", "instances", "idle", "impact", "signed", "pipeline"),
 )
 # What takes many minutes and its own words, and is run alone.
-ALONE = ("endurance", "large")
+ALONE = ("endurance", "gateway", "large")
 
 
 def main(wanted: list[str]) -> int:

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.api import health, login, messages
+from claude_comm.gateway.api import health, login, messages, system
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.guard import Guard, problem_response
 from claude_comm.gateway.core.problems import Problem, problem_of
@@ -62,6 +62,15 @@ def _routes() -> list[BaseRoute]:
         Route("/logout", login.leave, methods=["POST"]),
         Route("/v1/messages", messages.send, methods=["POST"]),
         Route("/v1/requests", messages.request_reply, methods=["POST"]),
+        Route("/v1/modules", system.modules),
+        Route("/v1/modules/{module}/contract", system.contract, methods=["GET"]),
+        Route("/v1/modules/{module}/contract", system.register, methods=["PUT"]),
+        Route("/v1/modules/{module}/dead", system.dead),
+        Route("/v1/modules/{module}/dead/redrive", system.redrive, methods=["POST"]),
+        Route("/v1/agreements", system.agreed),
+        Route("/v1/check", system.verdict, methods=["POST"]),
+        Route("/v1/sessions", system.sessions),
+        Route("/v1/sessions/{session}", system.session),
         Mount("/static", StaticFiles(directory=STATIC)),
         *pages(),
     ]
