@@ -132,6 +132,11 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     ),
     "Agents": (
         CommandEntry("mcp", "Serve the registered modules as tools to AI agents, by the Model Context Protocol."),
+        CommandEntry(
+            "mcp install",
+            "Print the configuration with which common clients start `claude-comm mcp`.",
+        ),
+        CommandEntry("mcp adopt", "Run the tools of another MCP server as a module, until SIGTERM or SIGINT."),
     ),
     "About": (
         CommandEntry("demo", "Watch three modules negotiate, talk and build a search index."),
@@ -181,6 +186,10 @@ class Commands(FastGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, known, rest = super().resolve_command(ctx, args)
+        # A command may have commands below it, as `mcp` has `mcp adopt`.
+        below = ENTRIES.get(" ".join((self.prefix + args[0], *args[1:2])))
+        if args[0] in ENTRIES and below is not None and below.name != args[0]:
+            return below.name, load(below), args[2:]
         entry = ENTRIES.get(self.prefix + args[0])
         return name, load(entry) if known and entry else known, rest
 

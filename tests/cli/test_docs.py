@@ -38,7 +38,7 @@ def test_every_argument_and_option_has_help(entry: CommandEntry) -> None:
 
 @pytest.mark.parametrize("entry", COMMANDS)
 def test_every_command_that_shows_something_has_json(entry: CommandEntry) -> None:
-    silent = {"down", "worker", "run", "demo", "projection export", "mcp"}
+    silent = {"down", "worker", "run", "demo", "projection export", "mcp", "mcp adopt"}
     # What they write is JSON, whoever reads it.
     silent |= {"record", *(name for name in ENTRIES if name.startswith("export "))}
     assert any("--json" in param.opts for param in load(entry).params) is (entry.name not in silent)

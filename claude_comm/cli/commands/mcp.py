@@ -12,6 +12,8 @@ from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.tools.toolbox import check_exposure
 from claude_comm.runtime.environment import settings_of_process
 
+NEEDS = "`claude-comm mcp` needs the package {}: pip install 'claude-comm[mcp]'."
+
 
 def command(
     tools: Annotated[
@@ -63,9 +65,7 @@ def command(
     try:
         from claude_comm.mcp_server.protocol import serving
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"`claude-comm mcp` needs the package {error.name}: pip install 'claude-comm[mcp]'."
-        ) from None
+        raise ConfigurationError(NEEDS.format(error.name)) from None
     if not http:
         asyncio.run(serving.over_stdio(settings, exposure))
         return

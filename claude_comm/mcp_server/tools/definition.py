@@ -28,14 +28,13 @@ CHANGES = Hints(read_only=False, destructive=False, idempotent=True, open_world=
 
 
 class FixedTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool of the server itself; `scope` is what a token needs for it."""
+    """A tool of the server itself."""
 
     name: str
     title: str
     description: str
     schema: dict[str, Any]
     hints: Hints
-    scope: str
     run: Function
 
 

@@ -142,7 +142,6 @@ TOOLS = (
             limit=integer("How many are listed.", 1, MAX_FOUND, 20),
         ),
         hints=READS,
-        scope="read",
         run=find_modules,
     ),
     FixedTool(
@@ -156,7 +155,6 @@ TOOLS = (
             offset=integer("Where to read on in a long description.", 0, 10_000_000, 0),
         ),
         hints=READS,
-        scope="read",
         run=describe_module,
     ),
     FixedTool(
@@ -174,7 +172,6 @@ TOOLS = (
             timeout_s={"type": "number", "description": "Seconds to wait.", "minimum": 0.1, "maximum": 600},
         ),
         hints=SENDS,
-        scope="send",
         run=call_any,
     ),
 )

@@ -21,14 +21,16 @@ from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.desk.modules import Fault, Outcome, call_module, unfit
 from claude_comm.mcp_server.desk.tasks import Task
 from claude_comm.mcp_server.tool_schemas.proved import result_schema
-from claude_comm.mcp_server.tools import discovery
+from claude_comm.mcp_server.tools import discovery, proofs, work
+from claude_comm.mcp_server.tools import messages as messaging
 from claude_comm.mcp_server.tools.definition import SENDS, FixedTool, Hints
 
 SEARCH, ALL = "search", "all"
 # A call that takes longer than this becomes a task, where the client knows tasks.
 GRACE_S, _LOOK_S = 5.0, 0.05
 
-FIXED: Mapping[str, FixedTool] = {tool.name: tool for tool in discovery.TOOLS}
+_EVERY = (*discovery.TOOLS, *messaging.TOOLS, *proofs.TOOLS, *work.TOOLS)
+FIXED: Mapping[str, FixedTool] = {tool.name: tool for tool in _EVERY}
 FOUND_FIRST = tuple(tool.name for tool in discovery.TOOLS)
 
 

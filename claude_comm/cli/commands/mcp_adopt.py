@@ -1,0 +1,37 @@
+"""The command `mcp adopt`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from claude_comm.cli.commands.mcp import NEEDS
+from claude_comm.errors import ConfigurationError
+from claude_comm.escaping import clean
+from claude_comm.names import check_name
+from claude_comm.runtime.environment import settings_of_process
+from claude_comm.terminal.output import say
+
+
+def command(
+    source: Annotated[
+        str, typer.Argument(metavar="COMMAND|URL", help="What starts the server, in quotes, or its http address.")
+    ],
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="The name of the module that it becomes.")],
+) -> None:
+    """Run the tools of another MCP server as a module, until SIGTERM or SIGINT.
+
+    Each tool is a type of message, held to the tool's own schema; what it returns is the reply. So pipelines, proofs
+    and `impact` cover it. A changed list of tools waits until each partner that it would break has approved it.
+    """
+    check_name(name)
+    settings = settings_of_process()
+    try:
+        from claude_comm.mcp_server.adopted.serving import adopt
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(NEEDS.format(error.name)) from None
+    with suppress(KeyboardInterrupt):
+        asyncio.run(adopt(settings, name, source, lambda words: say(clean(words))))

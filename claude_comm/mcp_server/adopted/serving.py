@@ -1,0 +1,168 @@
+"""An adopted server as a running module: calls become requests to its tools, and its list is watched.
+
+Law: a changed list of tools is let in only where it breaks no agreement in force. Until each partner that it would
+break has approved it (`claude-comm contract approve`), the module runs by the contract of before. A tool's own error
+is a failure of the message, and is not tried again: nobody knows what it has done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters
+from mcp.shared.exceptions import MCPError
+
+from claude_comm.client.identity import micros, millis
+from claude_comm.client.module.module import Module
+from claude_comm.delivery.retry import RetryPolicy
+from claude_comm.errors import ClaudeCommError
+from claude_comm.mcp_server.adopted.listing import Adoption, adoption, following
+from claude_comm.names import Keys
+from claude_comm.ops import registration, registry
+from claude_comm.registry.contracts import Contract
+from claude_comm.settings import Settings
+from claude_comm.telemetry.logs import get_logger
+from claude_comm.transport.connect import connect
+
+# How often the list is asked for again, whether or not the server told of a change; and the wait for one that is away.
+LOOK_S, AWAY_S = 5.0, 1.0
+CONCURRENCY = 16
+
+
+class ToolFailed(ClaudeCommError):
+    """An adopted tool answered with an error."""
+
+    def __init__(self, tool: str, words: str) -> None:
+        super().__init__(f"the tool {tool!r} answered with an error: {words}")
+
+
+class AdoptedModule(Module):
+    """A module whose contract is that of a list of tools."""
+
+    def __init__(self, declared: Contract, settings: Settings) -> None:
+        super().__init__(
+            declared.module,
+            version=declared.version,
+            settings=settings,
+            retry=RetryPolicy(attempts=1),
+            concurrency=CONCURRENCY,
+            hold=True,
+        )
+        self._declared_contract = declared
+
+    def contract(self) -> Contract:
+        return msgspec.structs.replace(self._declared_contract, registered_us=micros())
+
+
+async def adopt(settings: Settings, name: str, source: str, say: Callable[[str], None]) -> None:
+    """Runs until it is cancelled. A server that ends or is away is started, or asked, again."""
+    log = get_logger(settings.log_level, module=name)
+    while True:
+        try:
+            async with Client(server_of(source), cache=None) as client:
+                await _Adopted(settings, name, client, say).run()
+        except (OSError, MCPError, ExceptionGroup) as error:
+            log.warning("adopted.away", source=source, error=str(error))
+            await asyncio.sleep(AWAY_S)
+
+
+def server_of(source: str) -> Any:
+    """What the SDK connects to: an address, or a command to start."""
+    if source.startswith(("http://", "https://")):
+        return source
+    command, *arguments = shlex.split(source)
+    return StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
+
+
+class _Adopted:
+    def __init__(self, settings: Settings, name: str, client: Client, say: Callable[[str], None]) -> None:
+        self._settings, self._name, self._client, self._say = settings, name, client, say
+        self._keys = Keys(settings.namespace)
+
+    async def run(self) -> None:
+        """Runs the module by one list after another."""
+        while True:
+            listed = await self._tools()
+            chosen = await asyncio.to_thread(self._let_in, listed)
+            module = self._module(chosen)
+            running = asyncio.create_task(module.serve())
+            try:
+                await self._changed(listed, running)
+            finally:
+                module.stop()
+                with suppress(asyncio.CancelledError):
+                    await running
+
+    async def _changed(self, listed: Sequence[Any], running: asyncio.Task[int]) -> None:
+        """Returns when the list is another one, or a version that waited was approved."""
+        current = await asyncio.to_thread(self._current)
+        while True:
+            done, _ = await asyncio.wait([running], timeout=LOOK_S)
+            if done:
+                return
+            if await self._tools() != listed or await asyncio.to_thread(self._current) != current:
+                return
+
+    async def _tools(self) -> list[Any]:
+        listed: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await self._client.list_tools(cursor=cursor)
+            listed += [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in page.tools]
+            cursor = page.next_cursor
+            if not cursor:
+                return listed
+
+    def _let_in(self, listed: Sequence[Any]) -> Adoption:
+        """What to run by: the new list, or the one before where the new one would break somebody."""
+        info = self._client.server_info
+        new = adoption(self._name, listed, description=info.name if info else "")
+        for note in new.notes:
+            self._say(f"Note: {note.path}: {note.sentence}")
+        with connect(self._settings) as client:
+            old = client.run(registry.find(self._keys, self._name))
+            if old is None:
+                return new
+            new = following(old, new)
+            declared = msgspec.structs.replace(new.contract, registered_us=micros())
+            made = client.run(registration.register(self._keys, declared, hold=True))
+        if not made.pending:
+            return new
+        waits = ", ".join(partner.partner for partner in made.broken)
+        self._say(
+            f"The tools have changed to version {declared.version}, which breaks {waits}: {old.version} runs on."
+            f" `claude-comm contract approve {self._name} {declared.version} --by PARTNER` lets it in."
+        )
+        return Adoption(old, {type: new.tools.get(type, type) for type in old.accepts}, [])
+
+    def _current(self) -> str:
+        with connect(self._settings) as client:
+            standing = client.run(registry.standing(self._keys, self._name, now_ms=millis()))
+            release = standing.current if standing else None
+            return release.digest if release else ""
+
+    def _module(self, chosen: Adoption) -> Module:
+        module = AdoptedModule(chosen.contract, self._settings)
+        for type, tool in chosen.tools.items():
+            module.handles(type, accepts=chosen.contract.accepts[type])(self._handler(chosen, type, tool))
+        return module
+
+    def _handler(self, chosen: Adoption, type: str, tool: str) -> Callable[[Any], Any]:
+        async def call(payload: Any) -> Any:
+            result = await self._client.call_tool(tool, payload if isinstance(payload, dict) else {})
+            content = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
+            if result.is_error:
+                raise ToolFailed(tool, " ".join(str(block.get("text", "")) for block in content).strip())
+            if chosen.answers_data(type):
+                return result.structured_content
+            answer = {"mcp": "answer", "content": content}
+            return answer if result.structured_content is None else {**answer, "structured": result.structured_content}
+
+        return call
