@@ -64,6 +64,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     AnswerNeeded         testing.recorder            a handler asks what nobody answers in a trial (exit code 2)
     UnreadableRecording  testing.recording           a file that is no recording (exit code 2)
     OutputFailed         terminal.output             the data cannot be written: a full disk
+    ToolFailed           mcp_server.adopted.serving  an adopted tool answered with an error
     NotAdapted           cli.commands.schema_adapt   no proved adapter applies to the message
     GatewayRefusal       gateway.core.errors         a request that the gateway does not perform
     UnknownAgreement     gateway.dashboard.views.agreements  nothing is stored under this id (exit code 3)
