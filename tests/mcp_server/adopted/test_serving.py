@@ -1,0 +1,116 @@
+"""An adopted server: its tools take part in a pipeline and in impact, and a changed list is weighed first."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claude_comm import Module, Publisher, RequestFailed, Settings
+from claude_comm.client.identity import micros, millis
+from claude_comm.client.impact.assessment import Scope, assess
+from claude_comm.names import Keys
+from claude_comm.ops import registration, registry, replies
+from claude_comm.registry.contracts import Contract
+from claude_comm.store.database import open_database
+from claude_comm.transport.driver import Client
+from tests.support.pipelines import results
+from tests.support.waiting import wait_until
+
+pytest.importorskip("mcp")
+
+from claude_comm.mcp_server.adopted import serving
+from claude_comm.mcp_server.adopted.listing import adoption
+from tests.mcp_server.echo_server import TOOLS
+
+SERVER = Path(__file__).parent.parent / "echo_server.py"
+PIPELINE = {
+    "pipeline_name": "count",
+    "modules": [{"name": "words", "version": ">=1", "type": "count_words", "after": []}],
+}
+
+
+@contextmanager
+def adopted(settings: Settings, client: Client, said: list[str]) -> Iterator[None]:
+    """The server as the module `words`, on a loop of its own thread."""
+    import threading
+
+    loop = asyncio.new_event_loop()
+    source = f"{sys.executable} {SERVER}"
+    running = loop.create_task(serving.adopt(settings, "words", source, said.append))
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(running)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        wait_until(lambda: client.run(replies.responds(Keys(settings.namespace), "words", millis())), what="the module")
+        yield
+    finally:
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def asking_for_more(tools: list[Any]) -> list[Any]:
+    changed = copy.deepcopy(tools)
+    changed[0]["inputSchema"]["properties"]["language"] = {"type": "string"}
+    changed[0]["inputSchema"]["required"].append("language")
+    return changed
+
+
+def current(client: Client, settings: Settings) -> Contract | None:
+    return client.run(registry.find(Keys(settings.namespace), "words"))
+
+
+def test_an_adopted_tool_runs_in_a_pipeline_counts_in_impact_and_is_weighed_before_it_changes(
+    settings: Settings, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    file = tmp_path / "tools.json"
+    monkeypatch.setenv("ECHO_TOOLS", str(file))
+    monkeypatch.setattr(serving, "LOOK_S", 0.1)
+    keys = Keys(settings.namespace)
+    writer = Module("writer", settings=settings)
+    writer.produces("count_words", TOOLS[0]["inputSchema"], target="words")
+    client.run(registration.register(keys, writer.contract()))
+    with adopted(settings, client, said), Publisher("writer", settings=settings) as publisher:
+        assert publisher.request("words", {"text": "to be or"}, type="count_words", timeout_s=60) == {"words": 3}
+        shouted = publisher.request("words", {"text": "hi"}, type="shout", timeout_s=60)
+        assert shouted == {"mcp": "answer", "content": [{"type": "text", "text": "HI"}]}
+        with pytest.raises(RequestFailed, match="it is told to fail"):
+            publisher.request("words", {"text": "fail"}, type="shout", timeout_s=60)
+        with pytest.raises(RequestFailed) as refused:
+            publisher.request("words", {"text": 1}, type="shout", timeout_s=60)
+        assert refused.value.path == "$.text"
+        assert [result.result for result in results(client, settings, PIPELINE, [{"text": "a b"}])] == [{"words": 2}]
+
+        publisher.negotiate("words", TOOLS[0]["inputSchema"], type="count_words")
+        changed = asking_for_more(TOOLS)
+        new = adoption("words", changed, version="2.0.0").contract
+        with open_database(settings.database) as database:
+            impact = assess(client, database, settings, new, Scope())
+        assert impact.status == "broken"
+        assert any(effect.partner == "writer" for effect in impact.effects)
+
+        file.write_text(json.dumps(changed))
+        wait_until(lambda: any("breaks writer" in words for words in said), what="the warning")
+        standing = current(client, settings)
+        assert standing is not None
+        assert standing.version == "1.0.0"
+        assert publisher.request("words", {"text": "still here"}, type="count_words", timeout_s=60) == {"words": 2}
+        client.run(registration.approve(keys, "words", "2.0.0", "writer", now_us=micros()))
+        wait_until(lambda: (now := current(client, settings)) is not None and now.version == "2.0.0", what="2.0.0")
