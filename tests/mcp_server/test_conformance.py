@@ -5,22 +5,17 @@ It needs npm, and fetches the suite and the Node that it wants: without npm, or 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from claude_comm import Settings
 from tests.mcp_server.conformance_module import conformance
+from tests.support.agent_servers import served
 from tests.support.modules import running
-from tests.support.waiting import wait_until
 
 pytest.importorskip("mcp")
 
@@ -50,34 +45,6 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     modules = folder / "node_modules"
     script = modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
     return [str(modules / ".bin" / "node"), str(script), "server"]
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
-
-
-@contextmanager
-def served(environ: dict[str, str], log: Path, *options: str) -> Iterator[str]:
-    """A server over HTTP as a process of its own; its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "claude_comm", "mcp", "--http", f"127.0.0.1:{port}", *options]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=out, stderr=out)
-    try:
-        wait_until(lambda: _listens(port) or process.poll() is not None, what="the server's start")
-        assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as trying:
-        return trying.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.long

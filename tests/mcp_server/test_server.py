@@ -26,6 +26,8 @@ from claude_comm.ops import registration, replies
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client as Connection
+from tests.support.agent_servers import served
+from tests.support.gateways import token_of
 from tests.support.modules import running
 from tests.support.waiting import wait_until
 
@@ -33,6 +35,7 @@ pytest.importorskip("mcp")
 
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from claude_comm.mcp_server.desk import tasks
@@ -40,7 +43,6 @@ from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.protocol.serving import serving
 from claude_comm.mcp_server.tools import toolbox
-from tests.mcp_server.test_conformance import served
 
 ERAS = ["legacy", "2026-07-28"]
 EVERYTHING, LOCAL = Exposure(tools=("all",)), Caller()
@@ -381,6 +383,40 @@ def test_over_http_foreign_names_and_guessed_sessions_are_refused(
         assert asked(origin="https://evil.example") == 403
         assert asked(mcp_session_id="0" * 32, mcp_protocol_version="2025-11-25") == 404
         assert asked(x_padding="x" * 200_000) in (400, 431)
+
+
+def test_over_http_a_token_says_who_asks_and_what_is_shown(
+    settings: Settings, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nacl")
+    import httpx2
+
+    admin = {"CLAUDE_COMM_HOME": str(settings.home)}
+    token = token_of(settings, "shop")
+    connect_ = Module("shop", settings=settings)
+    connect_.produces("order", {"type": "object"}, target="prices")
+    with connect(settings) as client:
+        client.run(registration.register(Keys(settings.namespace), connect_.contract()))
+
+    async def talk(url: str) -> None:
+        shown = {"authorization": f"Bearer {token}"}
+        async with (
+            httpx2.AsyncClient(headers=shown) as http,
+            Client(streamable_http_client(url, http_client=http), mode=ERAS[1]) as client,
+        ):
+            assert (await client.call_tool("prices__order", {"item": "a", "count": 2})).structured_content == {
+                "cents": 60
+            }
+            refused = await client.call_tool("read_messages", {})
+            assert refused.is_error
+            assert "scope read:*" in text_of(refused)
+
+    with up(settings), served({**environ, **admin}, tmp_path / "log", "--tools", "all", "--tokens") as url:
+        for wrong in ({}, {"authorization": "Bearer guessed"}):
+            headers = {"accept": "application/json, text/event-stream", **wrong}
+            hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+            assert httpx2.post(url, json=hello, headers=headers).status_code == 401
+        asyncio.run(talk(url))
 
 
 def test_a_tool_comes_and_goes_for_the_clients_of_every_process(

@@ -13,6 +13,7 @@ from claude_comm.mcp_server.tools.toolbox import check_exposure
 from claude_comm.runtime.environment import settings_of_process
 
 NEEDS = "`claude-comm mcp` needs the package {}: pip install 'claude-comm[mcp]'."
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def command(
@@ -35,6 +36,9 @@ def command(
     http: Annotated[
         str, typer.Option("--http", metavar="HOST:PORT", help="Serve over HTTP there, and not over stdin and stdout.")
     ] = "",
+    require_tokens: Annotated[
+        bool, typer.Option("--tokens", help="Over HTTP answer only holders of a token, by its scopes.")
+    ] = False,
     legacy_logging: Annotated[
         bool, typer.Option("--legacy-logging", help="Tell older clients what modules report as log messages, too.")
     ] = False,
@@ -70,7 +74,14 @@ def command(
         asyncio.run(serving.over_stdio(settings, exposure))
         return
     host, port = _address(http)
-    where = serving.Http(host=host, port=port, hosts=allowed_host or (), origins=allowed_origin or ())
+    if host not in _LOOPBACK and not require_tokens:
+        raise ConfigurationError(
+            f"--http {http}: on an address that other machines reach, agents need tokens. Add --tokens "
+            "(`claude-comm module add NAME` makes one), or listen on 127.0.0.1."
+        )
+    where = serving.Http(
+        host=host, port=port, hosts=allowed_host or (), origins=allowed_origin or (), tokens=require_tokens
+    )
     asyncio.run(serving.over_http(settings, exposure, where))
 
 

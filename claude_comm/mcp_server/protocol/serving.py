@@ -17,6 +17,7 @@ from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.protocol.changes import Changes
 from claude_comm.mcp_server.protocol.server import build
+from claude_comm.mcp_server.protocol.tokens import ModuleTokens, settings_of
 from claude_comm.settings import Settings
 
 PATH = "/mcp"
@@ -25,10 +26,11 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
     """Where to serve, and for which names: `hosts` are those of the header Host beside the local ones, `origins` those
-    of pages in a browser."""
+    of pages in a browser. With `tokens` only holders of a token are answered."""
 
     host: str
     port: int
+    tokens: bool = False
     hosts: Sequence[str] = ()
     origins: Sequence[str] = ()
 
@@ -36,14 +38,20 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def serving(settings: Settings, exposure: Exposure) -> AsyncIterator[Server[Any]]:
     """A server that follows the registry."""
-    async with Desk(settings, exposure) as desk:
-        changes = Changes(desk)
-        following = asyncio.create_task(changes.follow())
-        try:
-            yield build(desk, changes)
-        finally:
-            following.cancel()
-            await asyncio.wait([following])
+    async with Desk(settings, exposure) as desk, following(desk) as server:
+        yield server
+
+
+@asynccontextmanager
+async def following(desk: Desk) -> AsyncIterator[Server[Any]]:
+    """The server of a desk, while it follows the registry."""
+    changes = Changes(desk)
+    task = asyncio.create_task(changes.follow())
+    try:
+        yield build(desk, changes)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def over_stdio(settings: Settings, exposure: Exposure) -> None:
@@ -56,20 +64,22 @@ async def over_http(settings: Settings, exposure: Exposure, http: Http) -> None:
     """Returns when a signal asks for it."""
     import uvicorn
 
-    async with serving(settings, exposure) as server:
-        app = application(server, http)
+    async with Desk(settings, exposure) as desk, following(desk) as server:
+        app = application(server, http, ModuleTokens(desk) if http.tokens else None)
         config = uvicorn.Config(app, host=http.host, port=http.port, log_level="warning", access_log=False)
         await uvicorn.Server(config).serve()
 
 
-def application(server: Server[Any], http: Http) -> Any:
-    """The server as an ASGI application, for the names of `http` alone."""
+def application(server: Server[Any], http: Http, tokens: ModuleTokens | None = None) -> Any:
+    """The server as an ASGI application, for the names of `http` alone; with `tokens` for their holders."""
     # Older sessions learn what changes on a stream of their own, which only a session that is kept has.
     server.create_initialization_options = lambda *_, **__: _options(server)  # type: ignore[method-assign]
     names = [*_LOCAL, *http.hosts]
     return server.streamable_http_app(
         streamable_http_path=PATH,
         host=http.host,
+        auth=None if tokens is None else settings_of(f"http://{http.host}:{http.port}"),
+        token_verifier=tokens,
         transport_security=TransportSecuritySettings(
             enable_dns_rebinding_protection=True,
             allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
