@@ -31,6 +31,7 @@ def cloudevent(envelope: Envelope, time: str, **extensions: str | int) -> dict[s
         "replyto": envelope.reply_to,
         "agreement": envelope.agreement,
         "traceparent": envelope.traceparent,
+        "tracestate": envelope.tracestate,
         **extensions,
     }
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, overload
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import msgspec
 
@@ -57,6 +57,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     not_before: Micros = 0
     expires: Micros = 0
     traceparent: _Text = ""
+    tracestate: Annotated[str, msgspec.Meta(max_length=512)] = ""
     content_type: _Text = MSGPACK
     headers: dict[str, str] = {}
     data: msgspec.Raw = _NIL
@@ -173,27 +174,34 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
 
 
 class Template:
-    """Envelopes that differ in nothing but their id, time and payload, and where they are `expiring` in when: the rest
-    is encoded once.
+    """Envelopes that differ in nothing but their id, time and payload, and in one field that is `varying`: the rest is
+    encoded once.
 
     Each is, to the byte, what `encode` makes of the same Envelope. The payload stands last.
     """
 
     __slots__ = ("_end", "_last", "_max_bytes", "_middle", "_start")
 
-    def __init__(self, like: Envelope, *, max_bytes: int, expiring: bool = False) -> None:
+    def __init__(self, like: Envelope, *, max_bytes: int, varying: Literal["", "expires", "traceparent"] = "") -> None:
         whole = msgspec.structs.replace(like, id=_ANY_ID, time=_ANY_TIME, data=msgspec.Raw(_ONE_BYTE))
-        if expiring:
+        mark = _MARKS.get(varying, _NO_MARK)
+        if varying == "expires":
             whole = msgspec.structs.replace(whole, expires=_ANY_END)
+        elif varying == "traceparent":
+            whole = msgspec.structs.replace(whole, traceparent=_ANY_TRACE)
         sample = encode(whole, max_bytes=max_bytes)
         self._start, _, rest = sample.partition(_ANY_ID.encode())
         self._middle, _, rest = rest.partition(_ANY_TIME.to_bytes(8, "big"))
-        self._end, _, self._last = rest.removesuffix(_ONE_BYTE).partition(_ANY_END.to_bytes(8, "big"))
+        self._end, _, self._last = rest.removesuffix(_ONE_BYTE).partition(mark)
         self._max_bytes = max_bytes
 
     def fill_expiring(self, id_: str, time_us: int, expires_us: int, payload: object) -> bytes:
         """One of those that expire. Raises as `fill`."""
         return self.fill(id_, time_us, payload, expires_us.to_bytes(8, "big") + self._last)
+
+    def fill_traced(self, id_: str, time_us: int, traceparent: str, payload: object) -> bytes:
+        """One that carries a context, of 55 characters. Raises as `fill`."""
+        return self.fill(id_, time_us, payload, traceparent.encode() + self._last)
 
     def fill_all(self, ids: Sequence[str], time_us: int, payloads: Iterable[object]) -> list[bytes]:
         """`fill` for many of one time."""
@@ -229,6 +237,10 @@ class Template:
 
 _ANY_ID, _ANY_TIME = "-" * 36, 0xFEDC_BA98_7654_3210 >> 1
 _ANY_END = _ANY_TIME - 1
+_ANY_TRACE = "=" * 55
+_MARKS = {"expires": _ANY_END.to_bytes(8, "big"), "traceparent": _ANY_TRACE.encode()}
+# What no envelope has.
+_NO_MARK = b"\xc1" * 8
 _ONE_BYTE = b"\xc0"
 
 

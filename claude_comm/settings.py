@@ -31,6 +31,8 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 | `CLAUDE_COMM_GATEWAY_GRANTS` | `gateway_grants` | HOLDER=SCOPE, after commas: admin, send:TARGET, read:TARGET |
 | `CLAUDE_COMM_GATEWAY_RATE` | `gateway_rate` | messages that a module may send to it in a second; 0: any number |
 | `CLAUDE_COMM_TELEMETRY` | `telemetry` | events of handled messages: full, sampled or off; MODULE=LEVEL, … for some |
+| `CLAUDE_COMM_TRACING` | `tracing` | auto (spans where the program has set a provider of OpenTelemetry) or off |
+| `CLAUDE_COMM_METRICS` | `metrics` | auto (as for spans), prometheus, prometheus:PORT (modules serve it) or off |
 | `CLAUDE_COMM_LOG_LEVEL` | `log_level` | debug, info, warning or error; with `-json` or `-text` for the form |
 """
 
@@ -71,6 +73,10 @@ _BOUNDS = (
     ("gateway_rate", float, 0, 10**9),
 )
 _NO_FOLDER = Path("")
+
+# Whether messages are told of to OpenTelemetry, where the program has set a provider.
+Tracing = Literal["auto", "off"]
+_METRICS = re.compile(r"auto|off|prometheus(:[1-9][0-9]{0,4})?")
 
 # How signatures are treated: not looked at; reported and let through; demanded.
 Signing = Literal["off", "warn", "require"]
@@ -124,6 +130,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_grants: str = ""
     gateway_rate: float = 0.0
     telemetry: str = "full"
+    tracing: Tracing = "auto"
+    metrics: str = "auto"
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
@@ -136,6 +144,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"log_level: {shown(self.log_level)} is none of {', '.join(get_args(LogLevel))}.")
         if self.signing not in get_args(Signing):
             raise ConfigurationError(f"signing: {shown(self.signing)} is none of {', '.join(get_args(Signing))}.")
+        if self.tracing not in get_args(Tracing):
+            raise ConfigurationError(f"tracing: {shown(self.tracing)} is none of {', '.join(get_args(Tracing))}.")
+        if not _METRICS.fullmatch(str(self.metrics)):
+            raise ConfigurationError(
+                f"metrics: {shown(self.metrics)} is none of auto, off, prometheus, prometheus:PORT."
+            )
         _levels(self.telemetry)
         for name, kind, least, most in _BOUNDS:
             _check_number(name, getattr(self, name), kind, least, most)

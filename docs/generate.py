@@ -70,7 +70,8 @@ Every metric, its unit and its meaning. This page is written by `python docs/gen
 `claude_comm/telemetry/metrics.py`; a test holds it to what is exported.
 
 Labels have few values (modules, destinations, operations), never a session or an id. In Prometheus a name has `_` for
-`.`, its unit at the end, and `_total` for a counter.
+`.`, its unit at the end, and `_total` for a counter. `deploy/prometheus/rules.yml` has alerts on these metrics, and
+`deploy/grafana/claude-comm.json` a dashboard. [Tracing](tracing.md#metrics) says how to switch them on.
 """
 SCOPES = {
     "namespace": """## Of a whole namespace
@@ -80,7 +81,8 @@ What the server, the registry and the projection know of all modules at once: sc
 """,
     "process": """## Of each process
 
-What a client records of its own messages.
+What a client records of its own messages: through OpenTelemetry where the program has set a `MeterProvider`, and for
+Prometheus with `CLAUDE_COMM_METRICS=prometheus`.
 """,
 }
 

@@ -16,13 +16,13 @@ from claude_comm.client.communicator.async_communicator import AsyncModuleCommun
 from claude_comm.client.communicator.async_session import AsyncSession
 from claude_comm.client.communicator.projection_reader import ProjectionReader
 from claude_comm.client.communicator.tasks import Meters
-from claude_comm.client.current import InSession, current_session
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.burial import brief
 from claude_comm.errors import ConfigurationError, UnknownSession
 from claude_comm.progress.events import TaskState
 from claude_comm.settings import Settings
 from claude_comm.store.session_list import SessionDetail
+from claude_comm.telemetry.current import InSession, current_session
 
 DEFAULT_NAME = "progress-tracker"
 # The task that a session's own progress is, where none is named.

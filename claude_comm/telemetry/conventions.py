@@ -18,20 +18,26 @@ GROUP = "messaging.consumer.group.name"
 CLIENT = "messaging.client.id"
 MESSAGE_ID = "messaging.message.id"
 CONVERSATION = "messaging.message.conversation_id"
-BODY_SIZE = "messaging.message.body.size"
 BATCH_COUNT = "messaging.batch.message_count"
 ERROR_TYPE = "error.type"
 
 # Of ours, where the conventions have no name.
 MESSAGE_TYPE = "claude_comm.message.type"
 SESSION = "claude_comm.session"
-AGREEMENT = "claude_comm.agreement"
 ATTEMPT = "claude_comm.delivery.attempt"
-OUTCOME = "claude_comm.delivery.outcome"
 
 # What we call our operations, and the types that the conventions have for them.
-SEND, RECEIVE, PROCESS, ACK, RETRY, BURY = "send", "receive", "process", "ack", "retry", "bury"
-TYPES = {SEND: "send", RECEIVE: "receive", PROCESS: "process", ACK: "settle", RETRY: "settle", BURY: "settle"}
+CREATE, SEND, RECEIVE, PROCESS = "create", "send", "receive", "process"
+ACK, RETRY, BURY = "ack", "retry", "bury"
+TYPES = {
+    CREATE: "create",
+    SEND: "send",
+    RECEIVE: "receive",
+    PROCESS: "process",
+    ACK: "settle",
+    RETRY: "settle",
+    BURY: "settle",
+}
 
 OPERATION_DURATION = "messaging.client.operation.duration"
 SENT_MESSAGES = "messaging.client.sent.messages"
@@ -42,3 +48,11 @@ PROCESS_DURATION = "messaging.process.duration"
 def span_name(operation: str, destination: str) -> str:
     """Few for each module: neither a session nor an id is part of it."""
     return f"{operation} {destination}"
+
+
+def error_type(error: BaseException | None) -> str:
+    """The class of an error, as the conventions name it; empty for none."""
+    if error is None:
+        return ""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

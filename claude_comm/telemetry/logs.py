@@ -18,6 +18,7 @@ from typing import Any, TextIO, cast
 
 from claude_comm.delivery.burial import bounded
 from claude_comm.escaping import clean, clean_lines
+from claude_comm.telemetry.current import current_message, current_session
 
 NAME = "claude_comm"
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -47,7 +48,8 @@ class EventLog:
         """`exc_info` and `traceback` among the keys are written as text of several lines."""
         if level < self._level:
             return
-        fields = {name: _bounded(value) for name, value in {**self._context, **keys}.items() if name != "exc_info"}
+        told = {**self._context, **surroundings(), **keys}
+        fields = {name: _bounded(value) for name, value in told.items() if name != "exc_info"}
         if exc_info := keys.get("exc_info"):
             fields["exception"] = bounded(logging.Formatter().formatException(exc_info))
         if host := _host_structlog():
@@ -62,6 +64,23 @@ def get_logger(level: str = "info", **context: Any) -> EventLog:
     """A log with these keys on every line. `level` is the setting `log_level`: `info`, or `info-json`, `info-text`."""
     name, _, form = level.partition("-")
     return EventLog(name, form, context)
+
+
+def surroundings() -> dict[str, str]:
+    """What this thread or task works in: its session, the message that it handles, and the span that it is in."""
+    named = {"session": current_session.get(), "message": current_message.get()}
+    fields = {name: value for name, value in named.items() if value}
+    api = sys.modules.get("opentelemetry.trace")
+    context = api.get_current_span().get_span_context() if api is not None else None
+    if context is not None and context.is_valid:
+        fields |= {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+    return fields
+
+
+def message_context(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor for an application's structlog: its events say session, message, trace and span as ours do."""
+    event.update({name: value for name, value in surroundings().items() if name not in event})
+    return event
 
 
 def _bounded(value: Any) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from claude_comm.cli import completions, message_rows
+from claude_comm.cli.chrome_trace import trace_events
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable
@@ -17,6 +19,15 @@ from claude_comm.terminal.output import emit, emit_json, emit_table, say, shorte
 from claude_comm.terminal.tables import Column, Columns, numbers
 
 _PREVIEW_CHARACTERS = 160
+
+
+class TraceForm(StrEnum):
+    """How a trace is written."""
+
+    TREE = "tree"
+    CHROME = "chrome"
+
+
 _COLUMNS: Columns = [
     *numbers("number"),
     Column("after", "number"),
@@ -37,16 +48,23 @@ def command(
         ),
     ],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many messages.")] = DEFAULT_LIMIT,
+    form: Annotated[
+        TraceForm, typer.Option("--format", help="A tree, or JSON for the trace viewers of Chrome and Perfetto.")
+    ] = TraceForm.TREE,
     as_json: AsJson = False,
 ) -> None:
     """Show everything that one message caused, as a tree with times.
 
     Each message below the one that caused it: `after` counts from the first one's sending, `took` is from sending to
-    the end of handling. An unknown MESSAGE exits with 3; `conversation` shows what belongs together on both sides.
+    the end of handling. `--format chrome` writes a file for ui.perfetto.dev or chrome://tracing: a process for each
+    module, a slice for each delivery, arrows from causes. An unknown MESSAGE exits with 3; `conversation` shows what
+    belongs together on both sides.
     """
     with reading() as database:
         traced = trace(database, message, limit=limit)
-    if as_json:
+    if form is TraceForm.CHROME:
+        emit_json(trace_events(traced.steps))
+    elif as_json:
         emit_json([_as_json(step) for step in traced.steps])
     else:
         emit_table(_COLUMNS, _lines(traced.steps))

@@ -22,7 +22,6 @@ from claude_comm.client.communicator.async_tasks import AsyncTaskLoop, Meters, s
 from claude_comm.client.communicator.declaration import declare
 from claude_comm.client.communicator.projection_reader import DEFAULT_LIMIT, ProjectionReader
 from claude_comm.client.communicator.session_heart import AsyncSessionHeart
-from claude_comm.client.current import current_session, current_task
 from claude_comm.client.identity import identify
 from claude_comm.client.module.message_context import check_task
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
@@ -36,6 +35,7 @@ from claude_comm.progress.events import Event, TaskProgress
 from claude_comm.registry.contracts import Compatibility, Contract, Formats
 from claude_comm.schema.evolution.infer import infer
 from claude_comm.settings import Settings
+from claude_comm.telemetry.current import current_session, current_task
 from claude_comm.transport.connect_async import connect_async
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from claude_comm.client.communicator.session_heart import AsyncSessionHeart
-from claude_comm.client.current import current_session
 from claude_comm.client.identity import Identity, micros
 from claude_comm.delivery.burial import brief
 from claude_comm.errors import TransportError
 from claude_comm.names import check_session
 from claude_comm.progress.events import SessionEvent, SessionOutcome
+from claude_comm.telemetry.current import current_session
 
 AsyncTell: TypeAlias = Callable[[SessionEvent, str], Awaitable[None]]
 

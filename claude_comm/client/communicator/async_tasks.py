@@ -15,12 +15,12 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from claude_comm.client.arguments import check_number
-from claude_comm.client.current import current_task
 from claude_comm.client.identity import micros
 from claude_comm.client.module.message_context import task_progress
 from claude_comm.errors import ClaudeCommError
 from claude_comm.progress.events import TaskProgress, TaskState
 from claude_comm.progress.rate import Meter
+from claude_comm.telemetry.current import current_task
 
 T = TypeVar("T")
 AsyncReport: TypeAlias = Callable[[TaskProgress], Awaitable[None]]

@@ -33,12 +33,15 @@ from claude_comm.ops import consume as ops
 from claude_comm.ops import pending
 from claude_comm.ops.consume import Entry, Reader, Why
 from claude_comm.progress.events import Buried, Lost, Settled
+from claude_comm.telemetry.conventions import BURY
 from claude_comm.telemetry.logs import get_logger
+from claude_comm.telemetry.settlements import settling
 
 if TYPE_CHECKING:
     from claude_comm.client.consumer.passing import Passing
     from claude_comm.client.consumer.trust import Trust
     from claude_comm.client.consumer.ways import Ways
+    from claude_comm.telemetry.tracing import Telemetry
 
 # How many checked names are remembered.
 _MAX_NAMES = 10_000
@@ -60,6 +63,7 @@ class Admission:
         self.trust: Trust | None = None
         # Copies of messages that are being handled: they are handled too if that fails.
         self._parked: list[Delivery] = []
+        self.telemetry: Telemetry | None = None
         # Sources and sessions whose form was checked.
         self._sources: set[str] = set()
         self._sessions: set[str] = {""}
@@ -69,7 +73,7 @@ class Admission:
         """What handles messages of pipelines: it needs the validators, which take longer to import than a consumer."""
         from claude_comm.client.consumer.passing import Passing
 
-        return Passing(self._identity)
+        return Passing(self._identity, self.telemetry)
 
     def admit(self, reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
         """The deliveries to handle, which are in flight from now on."""
@@ -174,7 +178,8 @@ class Admission:
             yield from self.passing.failure(envelope, why, error)
         if envelope.reply_to and why.reason != EXPIRED:
             yield from replies.failing(self._identity, envelope, why, error)
-        yield from self._bury(delivery.reader, delivery.entry, delivery.settled(micros()), why, envelope.session)
+        burial = self._bury(delivery.reader, delivery.entry, delivery.settled(micros()), why, envelope.session)
+        yield from burial if self.telemetry is None else settling(self.telemetry, BURY, [envelope], burial)
         self._in_flight.release(delivery)
 
     def _bury(self, reader: Reader, entry: Entry, settled: Settled, why: Why, session: str = "") -> Operation[None]:

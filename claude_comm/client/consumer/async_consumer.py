@@ -68,6 +68,10 @@ class AsyncConsumer:
             if client is None
             else check_kind("client", client, AsyncClient)
         )
+        if self._subscription.telemetry is not None:
+            from claude_comm.client.consumer import traced
+
+            traced.wrap_async(self, self._subscription.telemetry)
         self._read_ahead = AsyncReadAhead(self.client, self._subscription)
         self._stopped = False
         self._unpaused = asyncio.Event()

@@ -69,6 +69,10 @@ class Consumer:
             if client is None
             else check_kind("client", client, Client)
         )
+        if self._subscription.telemetry is not None:
+            from claude_comm.client.consumer import traced
+
+            traced.wrap(self, self._subscription.telemetry)
         self._read_ahead = ReadAhead(self.client, self._subscription)
         self._stopped = False
         self._unpaused = threading.Event()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,9 @@ from claude_comm.pipeline.notice import Notice
 from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
 from claude_comm.schema.evolution.adapter import Adapter, apply
 
+if TYPE_CHECKING:
+    from claude_comm.telemetry.tracing import Telemetry
+
 # What became of a part: it is to be acked, after these were sent; or it is to be buried as too large, or was refused.
 Joined: TypeAlias = Literal["large"] | list[Post] | TransportError
 
@@ -41,8 +44,8 @@ _TOKENS = {SKIPPED_TYPE: b"s", FAILED_TYPE: b"f"}
 class Passing:
     """What one consumer passes on."""
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity, self._forwarder = identity, Forwarder(identity)
+    def __init__(self, identity: Identity, telemetry: Telemetry | None = None) -> None:
+        self._identity, self._forwarder, self._telemetry = identity, Forwarder(identity), telemetry
 
     def adapted(self, delivery: Delivery) -> Delivery:
         """The delivery as its step is to have it: what was sent stays as it is on the server. Raises DecodeError."""
@@ -176,11 +179,16 @@ class Passing:
             route=texts,
             expires=envelope.expires,
             traceparent=envelope.traceparent,
+            tracestate=envelope.tracestate,
             content_type=MSGPACK,
         )
 
     def _posts(self, messages: Sequence[Envelope]) -> list[Post]:
         identity = self._identity
+        if self._telemetry is not None:
+            from claude_comm.telemetry.onward import created
+
+            messages = [created(self._telemetry, message) for message in messages]
         return [Post(identity.keys.inbox(message.target), identity.encode_any(message)) for message in messages]
 
 

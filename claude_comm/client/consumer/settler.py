@@ -9,6 +9,7 @@ requester's node. Whoever writes events has told of it within `TELL_EVERY_S`.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -20,15 +21,24 @@ from claude_comm.errors import TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import news
 from claude_comm.ops.consume import Entry, Reader, Settlement, SettlementOutcome
+from claude_comm.telemetry.conventions import ACK
 from claude_comm.telemetry.logs import get_logger
+from claude_comm.telemetry.settlements import settling
+
+if TYPE_CHECKING:
+    from claude_comm.telemetry.tracing import Telemetry
+
+T = TypeVar("T")
 
 
 class Settler:
     """Sends the acks in `in_flight`. `refused`: whether the server refused the last ones, which are still there."""
 
-    def __init__(self, identity: Identity, in_flight: InFlight, *, on_cluster: bool) -> None:
+    def __init__(
+        self, identity: Identity, in_flight: InFlight, telemetry: Telemetry | None, *, on_cluster: bool
+    ) -> None:
         self._identity, self._in_flight, self._on_cluster = identity, in_flight, on_cluster
-        self._forwarder = Forwarder(identity)
+        self._forwarder, self._telemetry = Forwarder(identity), telemetry
         self._log = get_logger(identity.settings.log_level, module=identity.module, instance=identity.instance)
         self.refused = False
         # When to tell next that the events are written to, in seconds of the monotonic clock.
@@ -42,7 +52,8 @@ class Settler:
                 while acks:
                     reader = acks[0][0].reader
                     mine = yield from self._answered([ack for ack in acks if ack[0].reader == reader])
-                    refusal = self._refusal((yield from ops.settle(reader, self._settlement(mine)))) if mine else None
+                    settle = self._told(mine, ops.settle(reader, self._settlement(mine))) if mine else None
+                    refusal = self._refusal((yield from settle)) if settle is not None else None
                     if refusal is not None:
                         raise refusal
                     acks[:] = [ack for ack in acks if ack[0].reader != reader]
@@ -56,9 +67,8 @@ class Settler:
         raised where no entry came."""
         with self._in_flight.sending(staying=at_once) as acks:
             settled = yield from self._answered(acks)
-            outcome, entries = yield from ops.settle_and_read(
-                reader, self._settlement(settled), count=count, block_ms=block_ms
-            )
+            exchange = ops.settle_and_read(reader, self._settlement(settled), count=count, block_ms=block_ms)
+            outcome, entries = yield from self._told(settled, exchange)
             refusal = self._refusal(outcome)
             self.refused = refusal is not None
             if refusal is None:
@@ -78,6 +88,12 @@ class Settler:
     def announced(self) -> None:
         """That the events are written to has just been said."""
         self.tell_at = time.monotonic() + news.TELL_EVERY_S
+
+    def _told(self, acks: list[Ack], sending: Operation[T]) -> Operation[T]:
+        """The same, told of where this process tells of its messages."""
+        if self._telemetry is None or not acks:
+            return sending
+        return settling(self._telemetry, ACK, [ack[0].envelope for ack in acks], sending)
 
     def _answered(self, acks: list[Ack]) -> Operation[list[Ack]]:
         """The acks that may be sent. On a cluster answers go first, and what was not answered because the requester's

@@ -36,6 +36,9 @@ from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Retried
 from claude_comm.registry.contracts import Contract
 from claude_comm.settings import Settings, on_cluster
+from claude_comm.telemetry.conventions import RETRY
+from claude_comm.telemetry.settlements import settling
+from claude_comm.telemetry.switch import telemetry_of_process
 
 if TYPE_CHECKING:
     from claude_comm.client.consumer.ways import Ways
@@ -59,6 +62,9 @@ class Subscription:
         self.in_flight = InFlight(self.identity, window, int(options.dedup_s * 1000))
         self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
+        # None where this process tells nothing of its messages.
+        self.telemetry = telemetry_of_process(used, module, self.identity.instance)
+        self._admission.telemetry = self.telemetry
         if used.signing != "off":
             from claude_comm.client.consumer.trust import Trust  # PyNaCl is an extra
 
@@ -68,7 +74,7 @@ class Subscription:
             self._reclaimer.look_at_own()
         self._joined = False
         cluster = on_cluster(used.url)
-        self._settler = Settler(self.identity, self.in_flight, on_cluster=cluster)
+        self._settler = Settler(self.identity, self.in_flight, self.telemetry, on_cluster=cluster)
         self._handovers = Handovers(self.readers, self._admission, self.in_flight)
         self._due = DueMessages(self.identity, self.readers, self._handovers)
         self._several = SeveralStreams(self.readers, self._reclaimer.give_back, on_cluster=cluster)
@@ -169,7 +175,7 @@ class Subscription:
         due_us = now_us + int(wait_s * 1_000_000)
         yield from self._settler.tell()
         event = Retried(delivery.settled(now_us), brief(reason, self.identity.most_text), due_us)
-        yield from later.retry(
+        retry = later.retry(
             self.identity.keys,
             delivery.reader,
             delivery.entry,
@@ -177,6 +183,7 @@ class Subscription:
             attempts=delivery.attempts if counted else delivery.attempts - 1,
             event=self.identity.event(event, delivery.envelope.session),
         )
+        yield from retry if self.telemetry is None else settling(self.telemetry, RETRY, [delivery.envelope], retry)
         self.in_flight.release(delivery)
         self._due.expect(wait_s)
 
@@ -293,6 +300,10 @@ class Subscription:
     def _settled_and_new(self, wait_ms: int, count: int, *, at_once: bool = False) -> Operation[list[Delivery]]:
         """The acks and the next read in one round trip."""
         (reader,) = self.readers
+        if self.telemetry is not None and wait_ms:
+            # What an ack takes is told of: it must not wait for a message.
+            yield from self.settling()
+            return (yield from self._new(wait_ms, count))
         entries = yield from self._settler.settle_and_read(reader, count=count, block_ms=wait_ms, at_once=at_once)
         self.filled = len(entries) == count
         return (yield from self._admission.admit(reader, entries))

@@ -106,6 +106,7 @@ class Endings:
             attempt=delivery.attempts,
             error=text,
             traceback=trace,
+            **_traced(delivery),
         )
         if isinstance(outcome, Bury):
             yield from self.burying(delivery, outcome.reason, error, traceback=trace)
@@ -168,3 +169,10 @@ def _waits(delivery: Delivery) -> bool:
 def one_line(error: BaseException) -> str:
     """The exception on one line: its class and what it says, if it can say anything."""
     return brief(" ".join("".join(tracebacks.format_exception_only(error)).split()))
+
+
+def _traced(delivery: Delivery) -> dict[str, str]:
+    """The session of a message and the trace that it is part of, where it has them."""
+    envelope = delivery.envelope
+    told = {"session": envelope.session, "trace_id": envelope.traceparent[3:35]}
+    return {name: value for name, value in told.items() if value}

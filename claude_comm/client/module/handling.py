@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeAlias
 
 from claude_comm.client.consumer.delivery import Delivery
-from claude_comm.client.current import InSession
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.endings import Endings, Means, one_line
@@ -25,6 +25,7 @@ from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
 from claude_comm.envelope import BLOB
 from claude_comm.errors import TransportError
+from claude_comm.telemetry.current import InSession
 
 # These end the module; every other exception is a failure of the message.
 ENDING = (SystemExit, KeyboardInterrupt)
@@ -35,6 +36,8 @@ _PLAIN = frozenset({bool, int, float, str, bytes, dict, list, tuple})
 Prepared: TypeAlias = tuple[Handler, Sequence[Delivery], Any]
 # Awaits a handler of any kind, given as a function and its arguments.
 Call: TypeAlias = Callable[..., Awaitable[Any]]
+# The scope of a handler, given the session and the deliveries that it is called for.
+Scope: TypeAlias = Callable[..., AbstractContextManager[None]]
 # How deliveries end: each with the operation that says so to the server.
 Ended: TypeAlias = Sequence[tuple[Delivery, Operation[None]]]
 
@@ -49,6 +52,12 @@ class Handling:
         self.context = partial(Context, means.publisher, means.contract, means.end)
         self.async_context = partial(AsyncContext, means.on_loop, means.contract, means.end)
         self._endings = Endings(means)
+        # What a handler runs within: the session of its message, and its span where this process tells of it.
+        self._scope: Scope = InSession
+        if means.subscription.telemetry is not None:
+            from claude_comm.client.module.traced import InTrace
+
+            self._scope = partial(InTrace, means.subscription.telemetry)
 
     def handle(self, delivery: Delivery) -> None:
         """Brings one delivery to its end, and those handled together with it.
@@ -67,7 +76,7 @@ class Handling:
             self._end(delivery, self._endings.refusing(delivery, error))
             return
         try:
-            with InSession(envelope.session):
+            with self._scope(envelope.session, delivery):
                 if handler.takes_context:
                     result = handler.function(argument, self.context(envelope))
                 else:
@@ -101,7 +110,7 @@ class Handling:
             await self._end_async(delivery, self._endings.refusing(delivery, error))
             return
         try:
-            with InSession(envelope.session):
+            with self._scope(envelope.session, delivery):
                 if handler.takes_context:
                     context = self.async_context(envelope)
                     result = await handler.function(argument, context)
@@ -132,7 +141,7 @@ class Handling:
         handler, deliveries, payload = prepared
         context = [self.context(*_about(handler, deliveries))] if handler.takes_context else []
         try:
-            with InSession(_session_of(deliveries)):
+            with self._scope(_session_of(deliveries), *deliveries):
                 result = contextvars.copy_context().run(handler.function, payload, *context)
             if why := unrun(result) or _unpaired(handler, deliveries, result):
                 raise TypeError(why)
@@ -161,7 +170,7 @@ class Handling:
         handler, deliveries, payload = prepared
         about = _about(handler, deliveries)
         try:
-            with InSession(_session_of(deliveries)):
+            with self._scope(_session_of(deliveries), *deliveries):
                 if not handler.takes_context:
                     result = await call(handler, payload)
                 elif handler.is_async:

@@ -38,6 +38,7 @@ from claude_comm.progress.events import Cancelled, Lifecycle
 from claude_comm.registry.contracts import Contract
 from claude_comm.registry.releases import Release
 from claude_comm.runtime.outage import Outage, until_reached
+from claude_comm.telemetry.instruments import serve
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.connect_async import connect_async
@@ -107,6 +108,7 @@ class Runner:
 
         Raises the exception that ended a worker, or ModuleStopped when the run ended by itself.
         """
+        serve(self.identity.settings, self.log)
         with self.client, self.publisher:
             if not until_reached(self._come_up, self.outage, self.stop):
                 return 0

@@ -7,6 +7,7 @@ are on their way than the window has room for.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -37,10 +38,12 @@ from claude_comm.schema.evolution.adapter import Adapter, apply
 from claude_comm.schema.validation.validator import Validator, compile_validator
 from claude_comm.settings import Settings, on_cluster
 from claude_comm.telemetry.logs import get_logger
+from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.driver import Client
 
 if TYPE_CHECKING:
     from claude_comm.client.pipeline.signatures import Signatures
+    from claude_comm.telemetry.tracing import Sending
 
 # How many inputs are on their way at most, unless it is said otherwise: enough to keep every step busy.
 WINDOW = 1_000
@@ -81,6 +84,9 @@ class Run:
         )
         # Results of which the projection has not been told.
         self._untold: list[Envelope] = []
+        self._telemetry = telemetry_of_process(settings, self.collector, session.session)
+        # The sends of the next batch.
+        self._sendings: list[Sending] = []
         self._attempts = Attempts(self._keys, lambda _limits: None, on_cluster=on_cluster(settings.url))
         self._outage = Outage(get_logger(settings.log_level, session=session.session))
         self._doors: dict[str, Validator] = {name: compile_validator(door) for name, door in session.door.items()}
@@ -154,12 +160,17 @@ class Run:
     def _deliver(self, posts: list[Post]) -> None:
         if self._signatures is not None:
             posts = self._signatures.sealed(posts)
-        while posts:
-            try:
-                raise_first(self._client.run(self._attempts.sending(posts)))
-                return
-            except ServerUnreachable as error:
-                time.sleep(self._outage.met(error))
+        try:
+            while posts:
+                try:
+                    raise_first(self._client.run(self._attempts.sending(posts)))
+                    return
+                except ServerUnreachable as error:
+                    time.sleep(self._outage.met(error))
+        finally:
+            for sending in self._sendings:
+                sending.end(sys.exception())
+            self._sendings.clear()
 
     def _posts(self, number: int, value: Any) -> list[Post]:
         """The first messages of an input; none for one that its first steps do not accept."""
@@ -202,6 +213,11 @@ class Run:
             expires=micros() + int(self._ttl_s * 1e6) if self._ttl_s else 0,
             data=written(form) if first.carries is Carries.VALUE else envelopes.pack(None),
         )
+        if self._telemetry is not None:
+            from claude_comm.telemetry import onward as sends
+
+            self._sendings.append(sends.begun(self._telemetry, envelope))
+            envelope = sends.carrying(envelope, self._sendings[-1])
         body = envelopes.encode(envelope, max_bytes=self._settings.max_envelope_bytes)
         return Post(self._keys.inbox(first.leg.target), body)
 

@@ -37,7 +37,7 @@ _ANY_SIZE = 2**62
 _BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
 
 # Kinds of messages (target, type, session) that a publisher keeps forms for.
-_MAX_FORMS = 1_000
+MAX_FORMS = 1_000
 
 
 class Attributes(msgspec.Struct, frozen=True):
@@ -48,9 +48,11 @@ class Attributes(msgspec.Struct, frozen=True):
     reply_to: str = ""
     content_type: str = MSGPACK
     headers: Mapping[str, str] | None = None
+    traceparent: str = ""
+    tracestate: str = ""
 
 
-_NO_ATTRIBUTES = Attributes()
+NO_ATTRIBUTES = Attributes()
 
 
 class Outgoing:
@@ -107,7 +109,7 @@ class Outgoing:
         data: object,
         type: str,
         session: str,
-        attributes: Attributes = _NO_ATTRIBUTES,
+        attributes: Attributes = NO_ATTRIBUTES,
         times: Times = ALWAYS,
     ) -> tuple[str, Post]:
         """The same for one that says more."""
@@ -135,6 +137,8 @@ class Outgoing:
             agreement=agreement,
             not_before=times.not_before,
             expires=times.expires,
+            traceparent=attributes.traceparent,
+            tracestate=attributes.tracestate,
             content_type=check_text("content_type", attributes.content_type, least=1),
             headers={} if attributes.headers is None else check_headers(attributes.headers),
             data=envelopes.pack(data),
@@ -238,7 +242,7 @@ class Outgoing:
 
     def _request_template(self, kind: tuple[str, str, str, str], address: str) -> Template:
         target, type, session, agreement = kind
-        if len(self._request_templates) >= _MAX_FORMS:
+        if len(self._request_templates) >= MAX_FORMS:
             self._request_templates.clear()
         like = Envelope(
             id="",
@@ -250,7 +254,7 @@ class Outgoing:
             reply_to=check_text("reply_to", address),
             agreement=agreement,
         )
-        return Template(like, max_bytes=self._most, expiring=True)
+        return Template(like, max_bytes=self._most, varying="expires")
 
     def _buffer(self, data: object, attributes: Attributes) -> tuple[object, Attributes]:
         """An array or a table as the bytes of its content type, or as their manifest where it is large."""
@@ -281,14 +285,22 @@ class Outgoing:
         check_name(type, "message type")
         if session != "":
             check_session(session)
-        if len(self._kinds) >= _MAX_FORMS:
+        if len(self._kinds) >= MAX_FORMS:
             self._kinds.clear()
         return self._kinds.setdefault((target, type, session), (stream, {}))
 
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """The form that messages of this kind share. Raises InvalidName."""
         check_name(type, "message type")
-        like = Envelope(
+        like = self._like(target, type, session, agreement, times)
+        form = Template(like, max_bytes=self._most)
+        if times is ALWAYS:
+            _, forms = self._kind(target, type, session)
+            forms[agreement] = form
+        return form
+
+    def _like(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Envelope:
+        return Envelope(
             id="",
             source=self.source,
             target=target,
@@ -299,11 +311,6 @@ class Outgoing:
             not_before=times.not_before,
             expires=times.expires,
         )
-        form = Template(like, max_bytes=self._most)
-        if times is ALWAYS:
-            _, forms = self._kind(target, type, session)
-            forms[agreement] = form
-        return form
 
     def _ids(self, count: int) -> list[str]:
         ids: list[str] = []

@@ -49,6 +49,7 @@ from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
 from claude_comm.settings import Settings, on_cluster
+from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 
@@ -84,6 +85,12 @@ class Publisher:
         keys, used = self.identity.keys, self.identity.settings
         check_choice("enforcement", enforcement, ENFORCEMENTS)
         self._outgoing = Outgoing(self.identity, enforcement)
+        telemetry = telemetry_of_process(used, self.identity.module, self.identity.instance)
+        if telemetry is not None:
+            from claude_comm.client.publisher import traced
+
+            self._outgoing = traced.TracedOutgoing(self.identity, enforcement)
+            traced.wrap(self, telemetry)
         self._refusals = Refusals(self.identity.most_text)
         self._terms = Terms(keys, self.identity.module)
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)

@@ -10,6 +10,8 @@ from contextvars import ContextVar, Token
 
 # Empty for none.
 current_session: ContextVar[str] = ContextVar("claude_comm_session", default="")
+# The id of the message that is being handled, in a process that traces: what logs say of it.
+current_message: ContextVar[str] = ContextVar("claude_comm_message", default="")
 current_task: ContextVar[str] = ContextVar("claude_comm_task", default="")
 
 
@@ -19,7 +21,7 @@ class InSession:
 
     __slots__ = ("_name", "_token")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *_deliveries: object) -> None:
         self._name = name
         self._token: Token[str] | None = None
 

@@ -1,0 +1,159 @@
+"""The spans of messages by the conventions: their names, kinds, parents, links and attributes.
+
+Law: imported in a process that traces, and in no other. A single message's `process` span is the child of its `send`
+span and links to it; of a batch, links alone. Everything that is known of a span when it starts is given to it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import Token
+from itertools import islice
+from typing import Any
+
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+    set_span_in_context,
+)
+
+from claude_comm.envelope import Envelope
+from claude_comm.telemetry import conventions as names
+from claude_comm.telemetry.tracer import Tracer, read_context
+
+# Destinations whose names and attributes are kept ready, and messages whose context waits for what follows them.
+_MAX_KEPT = 1_000
+# What the SDK keeps by default. An ack of hundreds of messages that were sent one by one links to the first of them.
+MAX_LINKS = 128
+
+
+class Spans:
+    """The spans of one module's clients."""
+
+    def __init__(self, tracer: Tracer, module: str, instance: str) -> None:
+        self._tracer, self._module, self._instance = tracer, module, instance
+        self._prepared: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self._processed: dict[str, SpanContext] = {}
+
+    def send(self, operation: str, destination: str) -> Span:
+        """A send, or the creation of what is sent later, that begins below the current span."""
+        name, shared = self._ready(operation, destination)
+        # Its context is that of the messages, each of which it creates: so it is a producer, with a batch as well.
+        return self._tracer.start(name, SpanKind.PRODUCER, _current(), shared.copy())
+
+    def create(self, message: Envelope) -> Span:
+        """The creation of a message that follows another, and is sent later."""
+        name, shared = self._ready(names.CREATE, message.target)
+        # What a join lets go on was not handled here: what it carries is the nearest.
+        parent = self._processed.get(message.causation) or read_context(message.traceparent, message.tracestate)
+        return self._tracer.start(name, SpanKind.PRODUCER, parent, {**shared, **_about(message)})
+
+    def process(self, envelopes: Sequence[Envelope], attempt: int) -> Span:
+        """The handling of one message, or of several at once."""
+        first = envelopes[0]
+        name, shared = self._ready(names.PROCESS, first.target)
+        if len(envelopes) > 1:
+            several = {**shared, names.BATCH_COUNT: len(envelopes)}
+            return self._tracer.start(name, SpanKind.CONSUMER, None, several, links_to(envelopes))
+        attributes = {**shared, **_about(first)}
+        if attempt > 1:
+            attributes[names.ATTEMPT] = attempt
+        parent = read_context(first.traceparent, first.tracestate)
+        links = () if parent is None else (Link(parent, {}),)
+        return self._tracer.start(name, SpanKind.CONSUMER, parent, attributes, links)
+
+    def work(self, operation: str, envelopes: Sequence[Envelope], began_ns: int | None = None) -> Span:
+        """What a client does with messages, to each of which the span links."""
+        name, shared = self._ready(operation, envelopes[0].target)
+        own = _about(envelopes[0]) if len(envelopes) == 1 else {names.BATCH_COUNT: len(envelopes)}
+        links = links_to(envelopes)
+        return self._tracer.start(name, SpanKind.CLIENT, _current(), {**shared, **own}, links, began_ns)
+
+    def keep(self, message: str, span: Span) -> None:
+        """Keeps the context of a message that something is to follow."""
+        if len(self._processed) >= _MAX_KEPT:
+            self._processed.clear()
+        self._processed[message] = span.get_span_context()
+
+    def _ready(self, operation: str, destination: str) -> tuple[str, dict[str, Any]]:
+        """The name of a span, and the attributes that all such spans share."""
+        known = self._prepared.get((operation, destination))
+        if known is None:
+            if len(self._prepared) >= _MAX_KEPT:
+                self._prepared.clear()
+            shared = {
+                names.SYSTEM: names.SYSTEM_NAME,
+                names.OPERATION_NAME: operation,
+                names.OPERATION_TYPE: names.TYPES[operation],
+                names.DESTINATION: destination,
+                names.CLIENT: self._instance,
+            }
+            if operation not in (names.SEND, names.CREATE):
+                shared[names.GROUP] = self._module
+            known = self._prepared[operation, destination] = names.span_name(operation, destination), shared
+        return known
+
+
+def enter(span: Span) -> Token[Context]:
+    """Makes it the current span of this thread or task."""
+    return attach(set_span_in_context(span))
+
+
+def leave(token: Token[Context]) -> None:
+    detach(token)
+
+
+def finish(span: Span, error: BaseException | None) -> None:
+    """Ends a span, as failed where there was an error."""
+    if error is not None:
+        span.set_attribute(names.ERROR_TYPE, names.error_type(error))
+        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        span.record_exception(error)
+    span.end()
+
+
+def describe(span: Span, id_: str, type: str, session: str, correlation: str) -> None:
+    """Says which message a span is about, once that has an id."""
+    attributes = {names.MESSAGE_ID: id_, names.MESSAGE_TYPE: type}
+    if correlation:
+        attributes[names.CONVERSATION] = correlation
+    if session:
+        attributes[names.SESSION] = session
+    note(span, attributes)
+
+
+def note(span: Span, attributes: dict[str, Any]) -> None:
+    """Attributes of ours. A light span takes them as they are."""
+    quick = getattr(span, "note", None)
+    if quick is not None:
+        quick(attributes)
+    else:
+        span.set_attributes(attributes)
+
+
+def links_to(envelopes: Sequence[Envelope]) -> list[Link]:
+    """A link to the context of each of these, once (those that were sent together share one), as far as there is room
+    for links."""
+    carried = dict.fromkeys([(envelope.traceparent, envelope.tracestate) for envelope in envelopes])
+    contexts = (read_context(parent, state) for parent, state in islice(carried, MAX_LINKS))
+    return [Link(context, {}) for context in contexts if context is not None]
+
+
+def _about(envelope: Envelope) -> dict[str, Any]:
+    attributes = {names.MESSAGE_ID: envelope.id, names.MESSAGE_TYPE: envelope.type}
+    if envelope.correlation:
+        attributes[names.CONVERSATION] = envelope.correlation
+    if envelope.session:
+        attributes[names.SESSION] = envelope.session
+    return attributes
+
+
+def _current() -> SpanContext | None:
+    context = get_current_span().get_span_context()
+    return context if context.is_valid else None

@@ -1,0 +1,162 @@
+"""What a client tells of its messages while they are sent, handled and settled: as spans, as metrics, or as both.
+
+Law: one decision, when a client is made: without spans and without instruments there is no `Telemetry`, and no line of
+this file runs. A message has no span of receiving before it is handed over.
+
+Theory of operation. A client that has a `Telemetry` gets its methods wrapped once, in its constructor. Sending runs
+within a `Sending`, which holds the span; the publisher's `TracedOutgoing` finds it there (a context variable) and
+writes its context into the envelope. Handling runs within a `Processing`, whose span is the current one of its thread
+or task: so spans of the handler's own, and those of the messages that it sends, are its children. What is passed on
+along a route after the handler returned finds the context of its span under the id of the message.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+from claude_comm.envelope import Envelope
+from claude_comm.telemetry import conventions as names
+from claude_comm.telemetry.current import current_message
+from claude_comm.telemetry.instruments import Instruments
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from claude_comm.telemetry.spans import Spans
+
+
+class Telemetry:
+    """What the clients of one module tell. `spans` or `instruments` may be None, not both."""
+
+    def __init__(self, module: str, spans: Spans | None, instruments: Instruments | None) -> None:
+        self.module, self.spans, self.instruments = module, spans, instruments
+        if spans is not None:
+            # What these need is installed and imported by now, and imported by a process without spans never.
+            from claude_comm.telemetry import spans as functions
+            from claude_comm.telemetry.tracer import traceparent, tracestate
+
+            self.finish, self.enter, self.leave = functions.finish, functions.enter, functions.leave
+            self.describe, self.note = functions.describe, functions.note
+            self.traceparent, self.tracestate = traceparent, tracestate
+
+
+class Sending:
+    """One send, of one message or of a batch; or the creation of one that is queued, and sent with others. A context
+    manager, one for each."""
+
+    __slots__ = (
+        "_begun", "_count", "_destination", "_operation", "_span", "_telemetry", "_token", "traceparent", "tracestate",
+    )  # fmt: skip
+
+    def __init__(self, telemetry: Telemetry, destination: str, operation: str = names.SEND) -> None:
+        self._telemetry, self._destination, self._count = telemetry, destination, 0
+        self._operation = operation
+        self._span: Span | None = None
+        # What its messages carry: empty without spans.
+        self.traceparent = self.tracestate = ""
+
+    def begin(self) -> None:
+        """It begins, below the current span."""
+        telemetry = self._telemetry
+        self._begun = time.perf_counter()
+        if telemetry.spans is not None:
+            self._span = telemetry.spans.send(self._operation, self._destination)
+            context = self._span.get_span_context()
+            self.traceparent = telemetry.traceparent(context)
+            if context.trace_state:
+                self.tracestate = telemetry.tracestate(context)
+
+    def message(self, id_: str, type: str, session: str, correlation: str = "") -> None:
+        """Says which message it is."""
+        if self._span is not None:
+            self._telemetry.describe(self._span, id_, type, session, correlation)
+
+    def batch(self, count: int) -> None:
+        """Says how many messages it is."""
+        self._count = count
+        if self._span is not None:
+            self._telemetry.note(self._span, {names.BATCH_COUNT: count})
+
+    def end(self, error: BaseException | None = None) -> None:
+        telemetry = self._telemetry
+        if self._span is not None:
+            telemetry.finish(self._span, error)
+        if telemetry.instruments is not None:
+            # What creating takes is not what an operation on the server takes.
+            seconds = time.perf_counter() - self._begun if self._operation == names.SEND else None
+            failed = names.error_type(error)
+            telemetry.instruments.sent(self._operation, self._destination, self._count or 1, seconds, failed)
+
+    def __enter__(self) -> Sending:
+        self.begin()
+        self._token = current_sending.set(self)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        current_sending.reset(self._token)
+        self.end(error)
+
+
+# The send that this thread or task is at.
+current_sending: ContextVar[Sending | None] = ContextVar("claude_comm_sending", default=None)
+
+
+class Processing:
+    """The handling of one message, or of several at once. A context manager, one for each."""
+
+    __slots__ = ("_attached", "_begun", "_envelopes", "_message", "_span", "_telemetry")
+
+    def __init__(self, telemetry: Telemetry, envelopes: Sequence[Envelope], attempt: int) -> None:
+        self._telemetry, self._envelopes = telemetry, envelopes
+        self._span = None if telemetry.spans is None else telemetry.spans.process(envelopes, attempt)
+        self._attached: Token[Any] | None = None
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+        self._message = current_message.set(self._envelopes[0].id)
+        if self._span is not None:
+            self._attached = self._telemetry.enter(self._span)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        telemetry = self._telemetry
+        if self._span is not None and self._attached is not None and telemetry.spans is not None:
+            telemetry.leave(self._attached)
+            for envelope in self._envelopes:
+                if envelope.route:
+                    telemetry.spans.keep(envelope.id, self._span)
+            telemetry.finish(self._span, error)
+        current_message.reset(self._message)
+        if telemetry.instruments is not None:
+            seconds, failed = time.perf_counter() - self._begun, names.error_type(error)
+            target, count = self._envelopes[0].target, len(self._envelopes)
+            telemetry.instruments.processed(target, telemetry.module, count, seconds, failed)
+
+
+class Settling:
+    """The ack of several deliveries, the retry or the burial of one. A context manager, one for each."""
+
+    __slots__ = ("_begun", "_destination", "_operation", "_span", "_telemetry")
+
+    def __init__(self, telemetry: Telemetry, operation: str, envelopes: Sequence[Envelope]) -> None:
+        self._telemetry, self._operation, self._destination = telemetry, operation, envelopes[0].target
+        self._begun = time.perf_counter()
+        self._span = None if telemetry.spans is None else telemetry.spans.work(operation, envelopes)
+
+    def __enter__(self) -> None:
+        """It began when it was made."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._span is not None:
+            self._telemetry.finish(self._span, error)
+        if (instruments := self._telemetry.instruments) is not None:
+            seconds, failed = time.perf_counter() - self._begun, names.error_type(error)
+            instruments.settled(self._operation, self._destination, seconds, failed)
+
+
+def received(telemetry: Telemetry, envelopes: Sequence[Envelope], began_ns: int) -> None:
+    """A span for messages that are handed over now to who reads them; it began when they were asked for."""
+    if telemetry.spans is not None and envelopes:
+        telemetry.spans.work(names.RECEIVE, envelopes, began_ns).end()

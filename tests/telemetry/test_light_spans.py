@@ -1,0 +1,150 @@
+"""A light span is, to whoever reads it, the span that the SDK would have made."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON, ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+from claude_comm.telemetry.light_spans import LightSpan, light_tracer
+from claude_comm.telemetry.tracer import AnyTracer, Tracer, read_context, traceparent, tracestate
+
+PARENT = SpanContext(2**100 + 7, 2**60 + 9, True, TraceFlags(3), TraceState([("vendor", "x")]))
+UNSAMPLED = SpanContext(2**100 + 7, 2**60 + 9, True, TraceFlags(0))
+
+
+def provider(exporter: InMemorySpanExporter, **options: Any) -> TracerProvider:
+    made = TracerProvider(shutdown_on_exit=False, **options)
+    made.add_span_processor(SimpleSpanProcessor(exporter))
+    return made
+
+
+def plain(span: Any) -> None:
+    span.end()
+
+
+def added_to(span: Any) -> None:
+    span.set_attribute("own", 1)
+    span.set_attributes({"list": ["a", "b"], "messaging.system": "other"})
+    span.add_event("looked", {"at": "x"})
+    span.add_link(UNSAMPLED, {"why": "y"})
+    span.update_name("renamed")
+    span.end()
+    span.end()
+    span.set_attribute("late", 1)
+
+
+def failed(span: Any) -> None:
+    try:
+        raise LookupError("no such page")
+    except LookupError as error:
+        span.record_exception(error)
+    span.set_status(Status(StatusCode.ERROR, "no such page"))
+    span.end()
+
+
+def timed(span: Any) -> None:
+    span.end(end_time=span.start_time + 5_000)
+
+
+def limited(span: Any) -> None:
+    for number in range(30):
+        span.set_attribute(f"a{number}", "long" * 99)
+    span.end()
+
+
+def shown(span: ReadableSpan) -> dict[str, Any]:
+    """All that an exporter reads, without what is another each time."""
+    document = json.loads(span.to_json())
+    del document["context"]["span_id"], document["start_time"], document["end_time"]
+    if document["parent_id"] is None:
+        del document["context"]["trace_id"]
+    for event in document["events"]:
+        del event["timestamp"]
+    dropped = span.dropped_attributes, span.dropped_events, span.dropped_links
+    return document | {"dropped": dropped, "kind": span.kind, "scope": span.instrumentation_scope}
+
+
+@pytest.mark.parametrize("parent", [None, PARENT])
+@pytest.mark.parametrize("use", [plain, added_to, failed, timed, limited])
+def test_an_exporter_reads_the_same(use: Any, parent: SpanContext | None) -> None:
+    exporter = InMemorySpanExporter()
+    made = provider(exporter, span_limits=SpanLimits(max_span_attributes=16, max_span_attribute_length=256))
+    light = light_tracer(made)
+    assert light is not None
+    for tracer in (light, AnyTracer(made)):
+        links = [Link(PARENT, {})] if parent else []
+        span = tracer.start("send x", SpanKind.PRODUCER, parent, {"messaging.system": "c", "n": 3}, links)
+        assert isinstance(span, Span)
+        assert isinstance(span, LightSpan) is (tracer is light)
+        assert span.is_recording()
+        use(span)
+        assert not span.is_recording()
+    first, second = exporter.get_finished_spans()
+    assert shown(first) == shown(second)
+    assert first.context is not None
+    assert second.context is not None
+    assert first.context.trace_flags == second.context.trace_flags
+    assert first.context.trace_state == second.context.trace_state
+    assert first.resource is second.resource
+    assert (first.end_time or 0) >= (first.start_time or 0) > 0
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, DEFAULT_ON])
+@pytest.mark.parametrize("parent", [None, PARENT, UNSAMPLED])
+def test_it_is_sampled_as_the_sdk_samples(sampler: Any, parent: SpanContext | None) -> None:
+    made = provider(InMemorySpanExporter(), sampler=sampler)
+    light = light_tracer(made)
+    assert light is not None
+    tracers: list[Tracer] = [light, AnyTracer(made)]
+    ours, theirs = (tracer.start("x", SpanKind.CLIENT, parent, {}) for tracer in tracers)
+    assert ours.is_recording() == theirs.is_recording()
+    assert ours.get_span_context().trace_flags == theirs.get_span_context().trace_flags
+
+
+class Watching(SpanProcessor):
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        self.started.append(span.name)
+
+
+def test_the_sdk_makes_the_spans_where_somebody_could_tell() -> None:
+    for sampler in (DEFAULT_OFF, ParentBased(TraceIdRatioBased(0.5))):
+        assert light_tracer(TracerProvider(sampler=sampler, shutdown_on_exit=False)) is None
+    made, watching = provider(InMemorySpanExporter()), Watching()
+    light = light_tracer(made)
+    assert light is not None
+    for limits in (SpanLimits(max_span_attributes=5), SpanLimits(max_span_attribute_length=9)):
+        assert light_tracer(TracerProvider(span_limits=limits, shutdown_on_exit=False)) is None
+    # A processor that is added later counts from the next span on.
+    made.add_span_processor(watching)
+    light.start("x", SpanKind.CLIENT, None, {}).end()
+    assert watching.started == ["x"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "00-0-0-01", f"00-{0:032x}-{5:016x}-01", f"00-{5:032x}-{0:016x}-01", f"ff-{5:032x}-{5:016x}-01",
+     f"00-{5:032x}-{5:016x}-01-more", f"00-{5:032x}-{5:016x}-1", f"00-{5:032X}-{5:016x}-0G"],
+)  # fmt: skip
+def test_what_is_no_context_is_none(text: str) -> None:
+    assert read_context(text) is None
+
+
+def test_a_context_comes_back_as_it_was_written() -> None:
+    back = read_context(traceparent(PARENT), tracestate(PARENT))
+    assert back == PARENT
+    assert back is not None
+    assert back.is_remote
+    # What a later version writes after the parts that are known is passed over.
+    later = read_context(f"01-{5:032x}-{6:016x}-01-more", "not a state")
+    assert later is not None
+    assert (later.trace_id, later.span_id) == (5, 6)
