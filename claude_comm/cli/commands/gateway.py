@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Annotated
 
-import msgspec
 import typer
 
 from claude_comm.cli.options import AsJson
@@ -48,7 +47,7 @@ def command(
     try:
         from claude_comm.gateway import serving
         from claude_comm.gateway.core.gateway import Gateway
-        from claude_comm.gateway.core.options import grants_of, options_of
+        from claude_comm.gateway.core.options import amended, grants_of, options_of
         from claude_comm.gateway.core.principals import EVERYTHING, Principal
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -56,7 +55,7 @@ def command(
         ) from None
     settings = settings_of_process()
     given = options_of(settings)
-    options = msgspec.structs.replace(
+    options = amended(
         given,
         host=host or ("0.0.0.0" if public and not settings.gateway_public else given.host),
         port=given.port if port < 0 else port,

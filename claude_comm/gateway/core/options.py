@@ -5,6 +5,7 @@ Law: checked when it is made; an option that cannot be used is refused here, wit
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -104,6 +105,11 @@ def options_of(settings: Settings) -> GatewaySettings:
         grants=grants_of(_parts(settings.gateway_grants)),
         limits=Limits(rate=settings.gateway_rate),
     )
+
+
+def amended(options: GatewaySettings, **changes: Any) -> GatewaySettings:
+    """The options with these changes, checked as a whole. Raises ConfigurationError."""
+    return GatewaySettings(**{**msgspec.structs.asdict(options), **changes})
 
 
 def grants_of(texts: list[str]) -> dict[str, tuple[str, ...]]:
