@@ -62,6 +62,12 @@ Each key that claude-comm leaves on the server. This page is written by `python 
 in capitals stand for names. Nothing grows for ever: each key has a time to live (TTL), or what bounds it is said here.
 *Until forgotten* is until `claude-comm forget NAME`; `claude-comm status` says which names nobody has, which modules
 nobody runs, and what was dropped.
+
+Anybody who reaches the server can write anything there. What cannot be read is passed over, and stops nothing;
+`claude-comm status` has a line `unreadable` for each kind of key with such a value: which key, why, and a command that
+removes it, to be typed into `valkey-cli` or `redis-cli`, connected to the address that `status` shows.
+`claude-comm status --json` has a command for each value found. It looks at no more than 200 keys of a kind and some 500
+of their values: remove what it found, and ask again.
 """
 
 METRICS_HEAD = """# Metrics

@@ -59,7 +59,13 @@ def consumer(facts: Any) -> tuple[str, int]:
 
 
 def scored(reply: Any) -> list[tuple[str, int]]:
-    """The members of a sorted set and when each was written (ms): pairs in RESP3, one flat list in RESP2."""
-    rows = reply if not reply or isinstance(reply[0], list) else list(zip(reply[::2], reply[1::2], strict=True))
-    moments = ((name(member), moment(score)) for member, score in rows)
+    """The members of a sorted set and when each was written (ms)."""
+    moments = ((name(member), moment(score)) for member, score in pairs(reply))
     return [(member, at) for member, at in moments if at is not None]
+
+
+def pairs(reply: Any) -> list[tuple[bytes, object]]:
+    """The members of a sorted set with their scores: pairs in RESP3, one flat list in RESP2."""
+    if not reply or isinstance(reply[0], list):
+        return [(member, score) for member, score in reply]
+    return list(zip(reply[::2], reply[1::2], strict=True))

@@ -45,6 +45,7 @@ _SCRIPTS = ("eval", "evalsha")
 _READ_HASH = (
     "hget hmget hgetall hkeys hexists hscan hlen smembers scard exists get getrange zrangebyscore zmscore zcard".split()
 )
+_LOOK = "scan type hscan sscan zrange xrevrange lrange getrange".split()
 _WRITE_HASH = "hset hdel hincrby sadd srem zadd zrem zremrangebyscore pexpire unlink del".split()
 _OWN = (
     *_SCRIPTS,
@@ -208,6 +209,8 @@ def _operator(keys: Keys) -> list[Rule]:
         # What changes the keyring is noted in the same step.
         Rule((*_SCRIPTS, "get", "set", "xadd", "xrange", "xrevrange", "xlen"), [f"~{keys.keyring}", f"~{keys.audit}"]),
         Rule((*_READ_HASH, *_WRITE_HASH), [f"~{_positions(keys, kind)}" for kind in ("stored", "settled")]),
+        # What `status` looks at, to name what others wrote there.
+        Rule(_LOOK, [f"%R~{keys.namespace}:*", "%R~rq:*"]),
     ]
 
 

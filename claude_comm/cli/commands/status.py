@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Annotated
 
 import msgspec
@@ -12,9 +13,10 @@ import typer
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.names import COLLECTOR, Keys, Stream
-from claude_comm.ops import dead, follow, heartbeats, registry
+from claude_comm.ops import dead, follow, heartbeats, registry, unreadable
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
+from claude_comm.ops.unreadable import UnreadableKey
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.worker_processes import Service
@@ -52,7 +54,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for; `dropped`
     counts by module the buried messages that went because there were too many; `unknown` are the inboxes of names that
     nobody has, with their messages; `retired` are the modules of which every version was retired, with how many
-    contracts each keeps; `at_rest` is how many streams are left out, in which nothing goes on."""
+    contracts each keeps; `unreadable` are the keys in which others wrote what cannot be read, and what removes it;
+    `at_rest` is how many streams are left out, in which nothing goes on."""
 
     home: str
     namespace: str
@@ -69,6 +72,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     unknown: dict[str, int]
     retired: dict[str, int]
+    unreadable: list[UnreadableKey]
     at_rest: int = 0
 
 
@@ -89,8 +93,9 @@ def command(
     their time, `dead` what the module has buried; `held by` says what keeps older entries from being trimmed. `lag`
     counts what a group has not read yet, `pending` what it has read and not acked. `lost` counts messages that were
     deleted from their stream before the module had handled them, `duplicates` copies that it skipped; both as far as
-    the projection knows. Starts nothing. With --check it is a health check, for a container or a supervisor: a worker
-    that waits for its server lives, and with --ready it is not ready.
+    the projection knows. `unreadable` names each kind of key in which others wrote what is none of ours, why it is
+    not, and the command for the server that removes it (docs/keys.md). Starts nothing. With --check it is a health
+    check, for a container or a supervisor: a worker that waits for its server lives, and with --ready it is not ready.
     """
     settings = settings_of_process()
     if check:
@@ -115,6 +120,7 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
     dropped: dict[str, int] = {}
     unknown: dict[str, int] = {}
     retired: dict[str, int] = {}
+    unreadable_keys: list[UnreadableKey] = []
     at_rest = 0
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
         with connect(settings) as client:
@@ -135,6 +141,7 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
             unknown = _unknown(client, keys, streams)
             retired = _retired(client, keys)
             awaited = client.run(heartbeats.waiting(keys, now_ms=time.time_ns() // 1_000_000))
+            unreadable_keys = _unreadable(client, keys, announced)
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,
@@ -151,6 +158,7 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
         dropped=dropped,
         unknown=unknown,
         retired=retired,
+        unreadable=unreadable_keys,
         at_rest=at_rest,
     )
 
@@ -179,6 +187,15 @@ def _retired(client: Client, keys: Keys) -> dict[str, int]:
         for standing in directory.modules
         if all(release.state == "retired" for release in standing.record.releases)
     }
+
+
+def _unreadable(client: Client, keys: Keys, announced: list[Stream]) -> list[UnreadableKey]:
+    """The keys of all servers in which something stands that is none of ours."""
+    names = unreadable.known(keys, announced)
+    names.update(*client.run_on_each(lambda: unreadable.scan(keys, "data")))
+    if client.control is not client.data:
+        names.update(client.run(unreadable.scan(keys, "control")))
+    return client.run(unreadable.look(keys, names))
 
 
 def _counters(settings: Settings, kind: str) -> dict[str, int]:
@@ -283,12 +300,22 @@ def _facts(report: Status) -> Iterator[tuple[str, str]]:
         )
     if report.retired:
         yield "retired", f"contracts of {_some(report.retired)}; `claude-comm forget NAME` removes them with the module"
+    for kind, rows in groupby(report.unreadable, lambda row: row.kind):
+        yield "unreadable", _nobodys(kind, list(rows))
 
 
 def _some(counts: Mapping[str, int]) -> str:
     """The first of these names, with their counts, and how many more there are."""
     more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
     return ", ".join(f"{name} ({count})" for name, count in list(counts.items())[:SHOWN]) + more
+
+
+def _nobodys(kind: str, rows: list[UnreadableKey]) -> str:
+    """What stands in keys of one kind, and the command that removes the first of it."""
+    first, values = rows[0], sum(row.values for row in rows)
+    where = first.key if len(rows) == 1 else f"{first.key} and {len(rows) - 1} more keys"
+    more = " the first; status --json has all commands" if values > 1 else " it"
+    return f"{kind}: {values} in {where} ({first.why}); on the server, `{first.remove[0]}` removes{more}"
 
 
 def _show_held(report: Status, labels: Mapping[str, str]) -> None:
