@@ -13,7 +13,7 @@ import msgspec
 
 from claude_comm.delivery.burial import Burial, Where, read
 from claude_comm.effects import Batch, Command, Operation, Script
-from claude_comm.names import Keys
+from claude_comm.names import Keys, is_name
 from claude_comm.ops import door, follow, news
 from claude_comm.ops.when_full import force
 
@@ -60,7 +60,8 @@ def drop_oldest(keys: Keys, module: str, keep: int) -> Operation[int]:
 def dropped(keys: Keys) -> Operation[dict[str, int]]:
     """How many each module has lost so."""
     counts = door.fields((yield Command(("HGETALL", keys.dropped), on="control")))
-    return {door.name(name): number for name, text in sorted(counts.items()) if (number := door.number(text))}
+    numbers = {door.name(name): door.number(text) for name, text in sorted(counts.items())}
+    return {name: number for name, number in numbers.items() if number and is_name(name)}
 
 
 def begin(keys: Keys, module: str) -> Operation[Place]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from claude_comm.effects import Believe, Command, Operation, Sign
-from claude_comm.names import Keys, beats_beside
+from claude_comm.names import TOPIC_PREFIX, Keys, beats_beside, is_name
 from claude_comm.ops import door
 from claude_comm.ops.when_full import force_all
 
@@ -59,7 +59,8 @@ def waiting(keys: Keys, *, now_ms: int) -> Operation[dict[str, list[str]]]:
     awaited: dict[str, list[str]] = {}
     for member in sorted(map(door.name, members)):
         module, _, name = member.partition("/")
-        awaited.setdefault(module, []).append(name)
+        if is_name(module) and is_name(name.removeprefix(TOPIC_PREFIX)):
+            awaited.setdefault(module, []).append(name)
     return awaited
 
 

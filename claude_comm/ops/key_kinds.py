@@ -33,7 +33,8 @@ Fault: TypeAlias = Callable[[Keys, bytes, Any], str]
 _ANY_SIZE = 1 << 40
 _JOB_STATES = frozenset(b"queued deferred scheduled created started finished failed stopped canceled".split())
 _TASK_FIELDS = re.compile(rb"record|end|durable|(?:question|sent|answer):.*", re.DOTALL)
-_PLAIN_ID = re.compile(rb"[\x21-\x7e]{1,200}")
+_JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
+_RQ_KEY = re.compile(rb"rq:[\x21-\x7e]{1,200}")
 _SEEN = re.compile(rb"([0-9]{1,4}):(.*)", re.DOTALL)
 _PART = re.compile(rb".+/[0-9]{1,9}", re.DOTALL)
 
@@ -126,7 +127,7 @@ def _record(_keys: Keys, module: bytes, text: bytes) -> str:
 
 
 def _contract(_keys: Keys, digest: bytes, text: bytes) -> str:
-    return _refusal(lambda: contracts.addressed("", door.name(digest), text))
+    return _refusal(lambda: contracts.addressed("?", door.name(digest), text))
 
 
 def _agreement(_keys: Keys, _id: bytes, text: bytes) -> str:
@@ -223,11 +224,11 @@ def _rq_worker(_keys: Keys, field: bytes, _: bytes) -> str:
 
 
 def _rq_name(_keys: Keys, name: bytes, _: object) -> str:
-    return "" if name.startswith(b"rq:") and _PLAIN_ID.fullmatch(name) else "it is no key of RQ"
+    return "" if _RQ_KEY.fullmatch(name) else "it is no key of RQ"
 
 
 def _rq_job(_keys: Keys, id_: bytes, _: object) -> str:
-    return "" if _PLAIN_ID.fullmatch(id_) else "it is not the id of a job"
+    return "" if _JOB_ID.fullmatch(id_) else "it is not the id of a job"
 
 
 _ROWS: Sequence[tuple[str, str, str, Fault]] = (

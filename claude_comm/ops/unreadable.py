@@ -21,7 +21,7 @@ from claude_comm.ops.key_kinds import KINDS, Kind, kind_of
 # Keys that the scan of a server passes over: some milliseconds of it.
 _SCANNED, _STEP = 20_000, 2_000
 # Of each kind: how many keys are looked at, and how many values of all of them together; of a key at least so many.
-_KEYS, _VALUES, _LEAST = 200, 500, 5
+_KEYS, _VALUES, _LEAST = 200, 500, 6
 # The largest string that is looked at, and how much of a reason or a value is shown.
 _STRING_BYTES, _WHY = 1 << 20, 160
 _PLAIN = re.compile(rb"[A-Za-z0-9_:{}./@-]+")
@@ -113,14 +113,14 @@ def _asked(commands: Sequence[Command], on: Place) -> Operation[list[Any]]:
 
 
 def _sample(kind: Kind, key: str, siblings: int, on: Place) -> list[Command]:
-    """What brings some of the values: the newest of a stream, both ends of what is sorted."""
+    """What brings some of the values: both ends of what has an order."""
     count = max(_VALUES // siblings, _LEAST)
     half = count // 2
     words: dict[str, list[tuple[str | int, ...]]] = {
         "hash": [("HSCAN", key, 0, "COUNT", count)],
         "set": [("SSCAN", key, 0, "COUNT", count)],
         "zset": [("ZRANGE", key, 0, half, "WITHSCORES"), ("ZRANGE", key, -half, -1, "WITHSCORES")],
-        "stream": [("XREVRANGE", key, "+", "-", "COUNT", count)],
+        "stream": [("XRANGE", key, "-", "+", "COUNT", half), ("XREVRANGE", key, "+", "-", "COUNT", half)],
         "list": [("LRANGE", key, 0, count)],
         "string": [("GETRANGE", key, 0, _STRING_BYTES)],
     }

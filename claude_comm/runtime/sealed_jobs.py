@@ -3,7 +3,7 @@
 Law: a job can do one thing: answer one question, given as JSON text. RQ's own serialisers do not make it safe, since
 any importable function that a job names would run; and RQ reads every field of a job's hash, every id in its lists and
 every remote command, one odd byte of which ends its worker. So only the question is taken from a job, bounded before
-it is decompressed; an id that is no plain text is passed over; remote commands are not heard; and the maintenance
+it is decompressed; an id that RQ would not read is passed over; remote commands are not heard; and the maintenance
 looks at no more than the keys of this one queue, as bytes.
 """
 
@@ -48,7 +48,8 @@ WORKER_TTL_S = 45
 # Of the two minutes and more that RQ takes a worker for alive without a word.
 _BEAT_EVERY_S = 15.0
 
-_PLAIN_ID = re.compile(rb"[\x21-\x7e]{1,200}")
+# As RQ reads ids: any other ends its loop.
+_PLAIN_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _REGISTRIES = ("wip", "finished", "failed", "deferred", "ready", "scheduled", "canceled")
 
 Decide = Callable[[Question], Agreement]
@@ -106,7 +107,7 @@ class SealedQueue(Queue):
 
     @classmethod
     def lmove(cls, connection: redis.Redis, queue_key: str, timeout: int | None) -> Any:
-        """The next id; one that is no plain text is taken off and passed over."""
+        """The next id; one that RQ would not read is taken off and passed over."""
         while (moved := super().lmove(connection, queue_key, timeout)) is not None:
             if _PLAIN_ID.fullmatch(moved[1]):
                 return moved

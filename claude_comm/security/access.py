@@ -45,7 +45,7 @@ _SCRIPTS = ("eval", "evalsha")
 _READ_HASH = (
     "hget hmget hgetall hkeys hexists hscan hlen smembers scard exists get getrange zrangebyscore zmscore zcard".split()
 )
-_LOOK = "scan type hscan sscan zrange xrevrange lrange getrange".split()
+_LOOK = "scan type hscan sscan zrange xrange xrevrange lrange getrange".split()
 _WRITE_HASH = "hset hdel hincrby sadd srem zadd zrem zremrangebyscore pexpire unlink del".split()
 _OWN = (
     *_SCRIPTS,
