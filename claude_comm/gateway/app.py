@@ -10,12 +10,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.api import health, login, messages, system
+from claude_comm.gateway.api import asyncapi, openapi
+from claude_comm.gateway.api.routes import ROUTES
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.guard import Guard, problem_response
 from claude_comm.gateway.core.problems import Problem, problem_of
@@ -37,6 +38,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
     )
     application.state.gateway = gateway
     application.state.hub = hub = Hub(gateway)
+    application.state.openapi = openapi.document(ROUTES, pages())
+    application.state.asyncapi = asyncapi.document(SOCKET)
     return Guard(_Application(application, hub), gateway)
 
 
@@ -54,26 +57,7 @@ class _Application:
 
 
 def _routes() -> list[BaseRoute]:
-    return [
-        Route("/healthz", health.alive),
-        Route("/readyz", health.ready),
-        Route("/login", login.show, methods=["GET"]),
-        Route("/login", login.enter, methods=["POST"]),
-        Route("/logout", login.leave, methods=["POST"]),
-        Route("/v1/messages", messages.send, methods=["POST"]),
-        Route("/v1/requests", messages.request_reply, methods=["POST"]),
-        Route("/v1/modules", system.modules),
-        Route("/v1/modules/{module}/contract", system.contract, methods=["GET"]),
-        Route("/v1/modules/{module}/contract", system.register, methods=["PUT"]),
-        Route("/v1/modules/{module}/dead", system.dead),
-        Route("/v1/modules/{module}/dead/redrive", system.redrive, methods=["POST"]),
-        Route("/v1/agreements", system.agreed),
-        Route("/v1/check", system.verdict, methods=["POST"]),
-        Route("/v1/sessions", system.sessions),
-        Route("/v1/sessions/{session}", system.session),
-        Mount("/static", StaticFiles(directory=STATIC)),
-        *pages(),
-    ]
+    return [*(route.mounted() for route in ROUTES), Mount("/static", StaticFiles(directory=STATIC)), *pages()]
 
 
 @asynccontextmanager
