@@ -1,7 +1,9 @@
 """Fan-out of the gateway to many WebSocket clients, beside a bare `websockets` server: `python -m benchmarks gateway`.
 
-Both serve from a process of their own, and the clients, on one more, only read frames. One message at a time is a frame
-for each client; a batch leaves as a frame of many. Memory is what the server's process grew by, for each connection.
+Each server has a process of its own, and so have the clients, which are raw sockets and read nothing but the headers of
+frames. Messages are sent without waiting for anybody. Beside the rate stands the processor time that the server took
+for a delivery, which other work on the machine does not change much; memory is what its process grew by for each
+connection.
 """
 
 from __future__ import annotations
@@ -12,22 +14,29 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
-from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast, serve
 
+from benchmarks.gateway_clients import MARK
 from claude_comm import AsyncPublisher
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 
-PAYLOAD = "x" * 200
-ALONE, BATCHED = 20, 2_000
-_READY_S = 120.0
+PAYLOAD = MARK + "x" * (200 - len(MARK))
+# How many messages each client is sent: in a stream, a message a frame and many a frame; and each by itself, at a pace at
+# which none waits for the one before.
+ALONE, BATCHED, APART = 600, 4_000, 50
+PACE_S = 0.1
+# Messages in a frame of the bare server, and in one call of the publisher.
+FRAME, CALL = 20, 500
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+Send: TypeAlias = Callable[[int], Coroutine[Any, Any, None]]
 
 
 def rss_kib(pid: int) -> int:
@@ -36,114 +45,125 @@ def rss_kib(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
+def processor_s(pid: int) -> float:
+    """Processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 class Clients:
-    """Many connections; `messages` counts what all of them were handed."""
+    """A process of clients; `grown_kib` is what the server grew by for each."""
 
-    def __init__(self) -> None:
-        self.messages = self.ready = 0
-        self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+    def __init__(self, pid: int, address: str, path: str, protocol: str, first: list[str], count: int) -> None:
+        self._pid, self._count = pid, count
+        before = rss_kib(pid)
+        asked = {"port": urlsplit(address).port, "path": path, "protocol": protocol, "first": first, "count": count}
+        command = [sys.executable, "-m", "benchmarks.gateway_clients", json.dumps(asked)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._hear()
+        self.grown_kib = (rss_kib(pid) - before) / count
 
-    async def add(self, address: str, protocol: str, first: list[str]) -> None:
-        subprotocols: Any = [protocol] if protocol else None
-        connecting = connect(address, subprotocols=subprotocols, compression=None, proxy=None)
-        socket = await self._stack.enter_async_context(connecting)
-        for frame in first:
-            await socket.send(frame)
-        self._tasks.append(asyncio.create_task(self._read(socket)))
+    async def count(self, messages: int, send: Send) -> dict[str, float]:
+        """Sends so many messages to all clients but those that are stalled, until each has them."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{messages}\n")
+        self._process.stdin.flush()
+        before = processor_s(self._pid)
+        sending = asyncio.create_task(send(messages))
+        read = await asyncio.to_thread(self._hear)
+        await sending
+        deliveries = read["messages"]
+        return {
+            "a second": round(deliveries / read["seconds"]),
+            "processor, µs": round((processor_s(self._pid) - before) / deliveries * 1e6, 2),
+            "messages a frame": round(deliveries / read["frames"], 1),
+        }
 
-    async def _read(self, socket: Any) -> None:
-        async for frame in socket:
-            if PAYLOAD in frame:
-                self.messages += frame.count(PAYLOAD)
-            elif '"subscribed"' in frame:
-                self.ready += 1
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
-    async def wait(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + _READY_S
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.messages} messages, {self.ready} ready")
-            await asyncio.sleep(0.005)
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await self._stack.aclose()
-
-
-async def measure(
-    pid: int, address: str, protocol: str, first: list[str], count: int, send: Callable[[int], Awaitable[None]]
-) -> dict[str, float]:
-    """`send` sends that many messages to all."""
-    clients = Clients()
-    before = rss_kib(pid)
-    for start in range(0, count, 50):
-        await asyncio.gather(*(clients.add(address, protocol, first) for _ in range(min(50, count - start))))
-    if protocol:
-        await clients.wait(lambda: clients.ready == count)
-    grown = rss_kib(pid) - before
-    began = time.perf_counter()
-    for number in range(1, ALONE + 1):
-        await send(1)
-        await clients.wait(lambda number=number: clients.messages >= number * count)  # type: ignore[misc]
-    alone_s = time.perf_counter() - began
-    clients.messages = 0
-    began = time.perf_counter()
-    await send(BATCHED)
-    await clients.wait(lambda: clients.messages >= BATCHED * count)
-    batched_s = time.perf_counter() - began
-    await clients.close()
-    return {
-        "KiB a connection": round(grown / count, 1),
-        "deliveries/s, one a frame": round(ALONE * count / alone_s),
-        "messages/s, batched": round(BATCHED * count / batched_s),
-    }
+    def _hear(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
 
 
-async def of_gateway(count: int) -> dict[str, float]:
+@contextmanager
+def gateway() -> Iterator[tuple[int, str, Settings]]:
+    """A gateway in a process of its own: its pid, its address, the settings of its system."""
     with tempfile.TemporaryDirectory(prefix="cc-") as folder:
-        settings = Settings(home=Path(folder))
         environ = {**os.environ, "CLAUDE_COMM_HOME": folder}
         command = [sys.executable, "-m", "claude_comm", "gateway", "--json", "--anonymous", "--port", "0"]
         process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
-            first = [json.dumps({"kind": "hello"}), json.dumps({"kind": "subscribe", "sub": "b", "topic": "bench"})]
-            async with AsyncPublisher("bench", settings=settings) as publisher:
-
-                async def send(messages: int) -> None:
-                    await publisher.publish_many("topic:bench", [PAYLOAD] * messages)
-
-                address = said["address"].replace("http", "ws", 1) + "/v1/socket"
-                return await measure(process.pid, address, "claude-comm.v1", first, count, send)
+            yield process.pid, said["address"], Settings(home=Path(folder))
         finally:
             process.terminate()
             process.wait()
             private_server.stop(Path(folder))
 
 
-async def of_bare(count: int) -> dict[str, float]:
+async def of_gateway(count: int, stalled: int = 0) -> dict[str, Any]:
+    """`cloudevents.json` is a message a frame; `claude-comm.v1` as many as are there."""
+    subscribe = [json.dumps({"kind": "hello"}), json.dumps({"kind": "subscribe", "sub": "b", "topic": "bench"})]
+    figures: dict[str, Any] = {}
+    ways: tuple[tuple[str, str, str, list[str], int, float], ...] = (
+        ("one at a time", "/v1/socket?topic=bench", "cloudevents.json", [], APART, PACE_S),
+        ("one a frame", "/v1/socket?topic=bench", "cloudevents.json", [], ALONE, 0.0),
+        ("batched", "/v1/socket", "claude-comm.v1", subscribe, BATCHED, 0.0),
+    )
+    for name, path, protocol, first, messages, pace_s in ways:
+        with gateway() as (pid, address, settings):
+            async with AsyncPublisher("bench", settings=settings) as publisher:
+
+                async def send(left: int, publisher: AsyncPublisher = publisher, pace_s: float = pace_s) -> None:
+                    call = 1 if pace_s else CALL
+                    while left > 0:
+                        await publisher.publish_many("topic:bench", [PAYLOAD] * min(left, call))
+                        left -= call
+                        await asyncio.sleep(pace_s)
+
+                clients = Clients(pid, address, path, protocol, first, count)
+                stuck = Clients(pid, address, path, protocol, first, -stalled) if stalled else None
+                figures[name] = await clients.count(messages, send)
+                figures["KiB a connection"] = round(clients.grown_kib, 1)
+                for process in (clients, stuck):
+                    if process is not None:
+                        process.close()
+    return figures
+
+
+async def of_bare(count: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.gateway", "bare"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdin is not None
         address, lines = process.stdout.readline().strip(), process.stdin
+        clients = Clients(process.pid, address, "/", "", [], count)
 
-        async def send(messages: int) -> None:
-            lines.write(f"{messages}\n")
-            lines.flush()
+        def sender(frame: int, pace_s: float = 0.0) -> Send:
+            async def send(messages: int) -> None:
+                lines.write(f"{messages} {frame} {pace_s}\n")
+                lines.flush()
 
-        return await measure(process.pid, address, "", [], count, send)
+            return send
+
+        figures: dict[str, Any] = {"one at a time": await clients.count(APART, sender(1, PACE_S))}
+        figures["one a frame"] = await clients.count(ALONE, sender(1))
+        figures["KiB a connection"] = round(clients.grown_kib, 1)
+        figures["batched"] = await clients.count(BATCHED, sender(FRAME))
+        clients.close()
+        return figures
     finally:
         process.kill()
         process.wait()
 
 
 async def bare() -> None:
-    """The bare server: sends as many messages as a line of stdin says, in frames of at most 20."""
+    """The bare server: a line of stdin says how many messages it sends, how many of them in a frame, at which pace."""
 
     async def handle(socket: Any) -> None:
         await socket.wait_closed()
@@ -152,11 +172,11 @@ async def bare() -> None:
         port = next(iter(server.sockets)).getsockname()[1]
         print(f"ws://127.0.0.1:{port}", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            left = int(line)
+            left, frame, pace_s = (float(word) for word in line.split())
             while left > 0:
-                broadcast(server.connections, ",".join([PAYLOAD] * min(left, 20)))
-                left -= 20
-                await asyncio.sleep(0)
+                broadcast(server.connections, ",".join([PAYLOAD] * int(min(left, frame))))
+                left -= frame
+                await asyncio.sleep(pace_s)
 
 
 def main(words: list[str]) -> int:
@@ -165,8 +185,9 @@ def main(words: list[str]) -> int:
         asyncio.run(bare())
         return 0
     count = int(words[0]) if words else 1_000
-    for name, way in (("the gateway", of_gateway), ("bare websockets", of_bare)):
-        print(name, json.dumps(asyncio.run(way(count))), flush=True)
+    print("bare websockets", json.dumps(asyncio.run(of_bare(count)), ensure_ascii=False), flush=True)
+    for name, stalled in (("the gateway", 0), ("the gateway, one client stalled", 1)):
+        print(name, json.dumps(asyncio.run(of_gateway(count, stalled)), ensure_ascii=False), flush=True)
     return 0
 
 

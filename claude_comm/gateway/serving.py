@@ -14,11 +14,11 @@ from typing import Any
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from claude_comm.errors import ConfigurationError
 from claude_comm.gateway.app import create_app
 from claude_comm.gateway.core.gateway import Gateway
+from claude_comm.gateway.live.wire import Wire
 
 # Beyond what clients of ours send in headers: what is longer is refused before it is kept.
 MAX_HEADER_BYTES = 32 * 1024
@@ -53,7 +53,7 @@ async def serve(
     config = uvicorn.Config(
         create_app(gateway),
         http=_protocol(limits.header_s, limits.connections),
-        ws=WebSocketsSansIOProtocol,
+        ws=Wire,
         ws_max_size=limits.frame_bytes,
         ws_per_message_deflate=False,
         ws_ping_interval=limits.ping_s,

@@ -12,9 +12,10 @@ from typing import Any
 from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live import positions
+from claude_comm.gateway.live.batches import Batch, envelope_of
 from claude_comm.gateway.live.outbox import Outbox
 from claude_comm.gateway.live.positions import Position
-from claude_comm.gateway.live.tails import Follower, Item, Tails, envelope_of
+from claude_comm.gateway.live.tails import Follower, Tails
 from claude_comm.ops import follow
 
 # How often streams are looked for that nobody follows yet.
@@ -73,10 +74,8 @@ class Feed:
             except TransportError:
                 await asyncio.sleep(LIST_S)
 
-    def _take(self, items: list[Item]) -> None:
-        if self._session:
-            items = [item for item in items if item.envelope is not None and item.envelope.session == self._session]
-        self._outbox.put_items(self._sub, items)
+    def _take(self, batch: Batch) -> None:
+        self._outbox.put_batch(self._sub, batch.of_session(self._session) if self._session else batch)
 
     async def _announced(self) -> list[str]:
         announced = await self._gateway.client.run(follow.announced(self._gateway.keys))

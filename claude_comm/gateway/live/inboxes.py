@@ -19,8 +19,8 @@ from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
 from claude_comm.gateway.core.errors import unusable
 from claude_comm.gateway.core.gateway import Gateway
+from claude_comm.gateway.live.batches import event_of
 from claude_comm.gateway.live.outbox import Outbox
-from claude_comm.gateway.live.tails import event_of
 from claude_comm.ops import heartbeats
 from claude_comm.ops.heartbeats import HEARTBEAT_MS
 
@@ -100,6 +100,7 @@ class Inbox:
 
     async def _read(self) -> None:
         while True:
+            await self._outbox.room()
             room = self._credit - len(self._held)
             if room <= 0:
                 self._room.clear()

@@ -1,153 +1,153 @@
-"""What waits for one client: a bounded queue, and the one task that empties it.
+"""What waits for one client: a bounded queue, written as far as the client reads.
 
-Law: whoever puts something in never waits. What waits leaves as one frame. A client that does not keep up by count or
-by bytes gets an error frame with the positions to resume from, and is closed with 4008.
+Law: whoever puts something in never waits. A client that reads is written to at once, with the bytes that all others
+get; what waits for one that does not leaves as one frame when it reads again. A client that does not keep up by count
+or by bytes gets an error frame with the positions to resume from, and is closed with 4008.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections import deque
+from typing import Any, Protocol
 
 import msgspec
 
 from claude_comm.gateway.core.options import Limits
 from claude_comm.gateway.core.problems import Problem
-from claude_comm.gateway.live.tails import Item
+from claude_comm.gateway.live.batches import FRAME_BYTES, Batch, Form, merged, packed
+from claude_comm.gateway.live.wire import Room, frame
 
-Send: TypeAlias = Callable[[Any], Awaitable[None]]
+# Close codes of our own (4000 to 4999): too slow; taken over by another; the gateway ends; no token in time;
+# a fault of ours.
+TOO_SLOW, TAKEN_OVER, GOING_AWAY, UNAUTHORISED, FAILED = 4008, 4009, 1001, 4001, 1011
+# Answers that wait: while there are more bytes of them, no further frame of their client is read.
+ANSWER_BYTES = 256 * 1024
 
-# Close codes of our own (4000 to 4999): too slow; taken over by another; the gateway ends; no token in time.
-TOO_SLOW, TAKEN_OVER, GOING_AWAY, UNAUTHORISED = 4008, 4009, 1001, 4001
-# How much one frame carries at most: what is beyond waits for the next.
-FRAME_BYTES = 256 * 1024
 
+class Wire(Protocol):
+    """What an outbox needs of a connection: see `wire.Wire`."""
 
-class Entry(msgspec.Struct, gc=False):
-    """Something that waits: an item of a subscription, or a whole frame where there is no subscription."""
+    on_room: Room | None
 
-    sub: str
-    item: Item | None
-    frame: Any = None
+    @property
+    def writable_now(self) -> bool: ...
+    def write(self, frames: bytes) -> None: ...
+    def end(self, code: int, reason: str) -> None: ...
 
 
 class Outbox:
-    """One client's. `packs` says that its frames are MessagePack; `plain`, that each item is a frame by itself."""
+    """One client's. `form` says how its frames are written."""
 
-    def __init__(self, send: Send, limits: Limits, *, plain: bool = False) -> None:
-        self._send, self._limits, self.plain = send, limits, plain
-        self.packs = False
-        self._waiting: list[Entry] = []
-        self._bytes = 0
-        self._ready = asyncio.Event()
+    __slots__ = ("_answers", "_bytes", "_closing", "_limits", "_messages", "_room", "_waiting", "_wire", "form", "sent")
+
+    def __init__(self, wire: Wire, limits: Limits, form: Form = "json") -> None:
+        self._wire, self._limits, self.form = wire, limits, form
+        wire.on_room = self._flush
+        # Batches with their subscription, and frames that are whole.
+        self._waiting: deque[tuple[str, Batch] | bytes] | None = None
+        self._messages = self._bytes = self._answers = 0
         self._closing: tuple[int, str] | None = None
+        self._room: asyncio.Event | None = None
         # By subscription and stream, what has left.
         self.sent: dict[str, dict[str, str]] = {}
 
-    def put_items(self, sub: str, items: list[Item]) -> None:
+    def put_batch(self, sub: str, batch: Batch) -> None:
+        """Messages of a subscription."""
+        if self._closing is not None or not batch.items:
+            return
+        if self._waiting is None and self._wire.writable_now:
+            self._write(sub, batch)
+            return
+        self._keep((sub, batch))
+        self._messages += len(batch.items)
+        self._bytes += batch.size
+        if self._messages > self._limits.queue_messages or self._bytes > self._limits.queue_bytes:
+            self._overflow()
+
+    def put(self, frame_: dict[str, Any]) -> None:
+        """A frame by itself."""
         if self._closing is not None:
             return
-        for item in items:
-            if item.envelope is not None:
-                self._waiting.append(Entry(sub, item))
-                self._bytes += len(item.envelope.data) + 300
-        if len(self._waiting) > self._limits.queue_messages or self._bytes > self._limits.queue_bytes:
-            self._overflow()
-        self._ready.set()
+        packs = self.form == "msgpack"
+        content = msgspec.msgpack.encode(packed(frame_)) if packs else msgspec.json.encode(frame_)
+        written = frame(content, text=not packs)
+        if self._waiting is None and self._wire.writable_now:
+            self._wire.write(written)
+            return
+        self._keep(written)
+        self._answers += len(written)
 
-    def put(self, frame: dict[str, Any]) -> None:
-        """A whole frame."""
-        if self._closing is None:
-            self._waiting.append(Entry("", None, frame))
-            self._ready.set()
+    async def room(self) -> None:
+        """Until the client has read its answers, or is closed: whoever makes more of them for it waits here."""
+        while self._answers > ANSWER_BYTES and self._closing is None:
+            if self._room is None:
+                self._room = asyncio.Event()
+            self._room.clear()
+            await self._room.wait()
 
     def close(self, code: int, reason: str) -> None:
         """Closes the connection once what waits has left."""
-        self._closing = self._closing or (code, reason)
-        self._ready.set()
+        if self._closing is None:
+            self._closing = code, reason
+            self._tell_room()
+            if self._waiting is None:
+                self._wire.end(code, reason)
 
-    async def run(self) -> None:
-        """Sends until the connection is closed."""
-        while True:
-            if not self._waiting:
-                if self._closing is not None:
-                    code, reason = self._closing
-                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
-                    return
-                self._ready.clear()
-                await self._ready.wait()
+    def _keep(self, entry: tuple[str, Batch] | bytes) -> None:
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(entry)
+
+    def _flush(self) -> None:
+        """Writes what waits, as long as the client reads."""
+        waiting = self._waiting
+        while waiting and self._wire.writable_now:
+            entry = waiting.popleft()
+            if isinstance(entry, bytes):
+                self._answers -= len(entry)
+                self._wire.write(entry)
                 continue
-            waiting, self._waiting, self._bytes = self._waiting, [], 0
-            at = 0
-            while at < len(waiting):
-                if self._closing is not None and self._closing[0] == TOO_SLOW and waiting[at].item is not None:
-                    at += 1
-                    continue
-                at = await self._frame(waiting, at)
+            sub, batch = entry
+            batches = [batch]
+            size = batch.size
+            while waiting and size < FRAME_BYTES and _continues(waiting[0], sub, batch.stream):
+                following = waiting.popleft()
+                assert not isinstance(following, bytes)
+                batches.append(following[1])
+                size += following[1].size
+            self._messages -= sum(len(part.items) for part in batches)
+            self._bytes -= size
+            self._write(sub, merged(batches))
+        self._tell_room()
+        if waiting is not None and not waiting:
+            self._waiting = None
+            if self._closing is not None:
+                self._wire.end(*self._closing)
 
-    async def _frame(self, waiting: list[Entry], at: int) -> int:
-        """Sends what stands at that place, and what may go with it; where the rest begins."""
-        first = waiting[at]
-        if first.item is None:
-            await self._write(first.frame)
-            return at + 1
-        if self.plain:
-            await self._send({"type": "websocket.send", "text": first.item.json.decode()})
-            return at + 1
-        items, size = [], 0
-        positions: dict[str, str] = {}
-        while at < len(waiting) and size < FRAME_BYTES:
-            entry = waiting[at]
-            if entry.item is None or entry.sub != first.sub:
-                break
-            items.append(entry.item)
-            assert entry.item.envelope is not None
-            size += len(entry.item.envelope.data) + 300
-            at += 1
-        for item in items:
-            positions[item.stream] = item.position.text()
-        await self._write_items(first.sub, items, positions)
-        self.sent.setdefault(first.sub, {}).update(positions)
-        return at
-
-    async def _write_items(self, sub: str, items: list[Item], positions: dict[str, str]) -> None:
-        if self.packs:
-            frame = {"kind": "deliver", "sub": sub, "messages": [item.event for item in items], "positions": positions}
-            await self._write(frame)
-            return
-        text = b"".join(
-            (
-                b'{"kind":"deliver","sub":',
-                msgspec.json.encode(sub),
-                b',"messages":[',
-                b",".join([item.json for item in items]),
-                b'],"positions":',
-                msgspec.json.encode(positions),
-                b"}",
-            )
-        )
-        await self._send({"type": "websocket.send", "text": text.decode()})
-
-    async def _write(self, frame: dict[str, Any]) -> None:
-        if self.packs:
-            await self._send({"type": "websocket.send", "bytes": msgspec.msgpack.encode(plain(frame))})
-        else:
-            await self._send({"type": "websocket.send", "text": msgspec.json.encode(frame).decode()})
+    def _write(self, sub: str, batch: Batch) -> None:
+        self._wire.write(batch.written(self.form, sub))
+        self.sent.setdefault(sub, {})[batch.stream] = batch.position
 
     def _overflow(self) -> None:
-        """Drops what waits: the client reads it again from the positions that it is told."""
-        self._waiting = [entry for entry in self._waiting if entry.item is None]
-        self._bytes = 0
+        """Drops what waits: the client reads it again from the positions that it is told. The end does not wait for
+        it to read."""
+        for entry in self._waiting or ():
+            if isinstance(entry, bytes):
+                self._wire.write(entry)
+        self._waiting, self._messages, self._bytes, self._answers = None, 0, 0, 0
         problem = Problem(429, "too_slow", "you read more slowly than messages come: connect again, and resume.")
-        self.put({"kind": "error", **msgspec.to_builtins(problem), "resume": self.sent})
+        told = msgspec.to_builtins(problem)
+        content = {"kind": "error", **told, "resume": self.sent}
+        packs = self.form == "msgpack"
+        encoded = msgspec.msgpack.encode(content) if packs else msgspec.json.encode(content)
+        self._wire.write(frame(encoded, text=not packs))
         self.close(TOO_SLOW, "too slow: resume from the positions in the last frame")
 
+    def _tell_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
 
-def plain(value: Any) -> Any:
-    """JSON text within a frame as the values that it says, for MessagePack."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    if isinstance(value, dict):
-        return {name: plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, list) else value
+
+def _continues(entry: tuple[str, Batch] | bytes, sub: str, stream: str) -> bool:
+    return not isinstance(entry, bytes) and entry[0] == sub and entry[1].stream == stream

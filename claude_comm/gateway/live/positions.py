@@ -33,6 +33,11 @@ class Position(msgspec.Struct, frozen=True):
     def text(self) -> str:
         return f"{self.entry}/{self.added}/{self.epoch}"
 
+    @property
+    def order(self) -> tuple[int, int]:
+        """By which places of one stream are compared."""
+        return ordered(self.entry)
+
 
 class Resumed(msgspec.Struct, frozen=True):
     """Where to go on. `missing` is how many entries are gone between there and the position that was asked for; None

@@ -25,7 +25,8 @@ from claude_comm.gateway.live.feeds import Feed
 from claude_comm.gateway.live.frames import Frame
 from claude_comm.gateway.live.hub import Hub
 from claude_comm.gateway.live.inboxes import Inbox
-from claude_comm.gateway.live.outbox import UNAUTHORISED, Outbox
+from claude_comm.gateway.live.outbox import FAILED, UNAUTHORISED, Outbox
+from claude_comm.gateway.live.wire import EXTENSION
 
 OURS, CLOUDEVENTS = "claude-comm.v1", "cloudevents.json"
 # Requests of one client that wait for their replies at once.
@@ -51,22 +52,22 @@ class Socket:
             await deny(self._send, problem_of(self._why_not(chosen)))
             return
         await self._send({"type": "websocket.accept", "subprotocol": chosen})
-        self._outbox = Outbox(self._send, self._limits, plain=chosen == CLOUDEVENTS)
+        wire = self._scope["extensions"][EXTENSION]
+        wire.forget_handshake()
+        self._plain = chosen == CLOUDEVENTS
+        self._outbox = Outbox(wire, self._limits, "events" if self._plain else "json")
         self._hub.outboxes.add(self._outbox)
-        pump = asyncio.create_task(self._outbox.run())
-        reading = asyncio.create_task(self._read())
         try:
-            await asyncio.wait((pump, reading), return_when=asyncio.FIRST_COMPLETED)
+            await self._read()
+        except Exception as error:  # noqa: BLE001  (a fault of ours ends this connection, and no other)
+            self._hub.gateway.log.error("gateway.socket_failed", error=repr(error))
+            self._outbox.close(FAILED, "the gateway failed at this; its log says why")
         finally:
             self._hub.outboxes.discard(self._outbox)
-            for task in (pump, reading, *self._requests):
+            for task in self._requests:
                 task.cancel()
-            await asyncio.wait((pump, reading))
             for subscription in self._subscriptions.values():
                 await self._end(subscription)
-        for task in (pump, reading):
-            if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, OSError):
-                self._hub.gateway.log.error("gateway.socket_failed", error=repr(error))
 
     def _why_not(self, chosen: str | None) -> ClaudeCommError:
         if chosen is None:
@@ -74,7 +75,7 @@ class Socket:
         return unauthorised()
 
     async def _read(self) -> None:
-        if self._outbox.plain:
+        if self._plain:
             await self._feed_of_address()
         elif not await self._greeted():
             return
@@ -83,6 +84,7 @@ class Socket:
             if message["type"] == "websocket.disconnect":
                 return
             await self._answered(message.get("text"), message.get("bytes"))
+            await self._outbox.room()
 
     async def _greeted(self) -> bool:
         """The first frame, which says who this is. False where it did not."""
@@ -99,21 +101,20 @@ class Socket:
             if self._principal is None:
                 raise unauthorised("this token does not count: `claude-comm module add NAME` makes another.")
         except TimeoutError:
-            await self._closed_early(unauthorised("no hello came in time."))
+            self._closed_early(unauthorised("no hello came in time."))
             return False
         except ClaudeCommError as error:
-            await self._closed_early(error)
+            self._closed_early(error)
             return False
-        self._outbox.packs = frame.format == "msgpack"
+        self._outbox.form = frame.format  # type: ignore[assignment]
         limits = {"frame_bytes": self._limits.frame_bytes, "batch_messages": self._limits.batch_messages}
         known = {"module": self._principal.name, "scopes": sorted(self._principal.scopes), "limits": limits}
         self._outbox.put({"kind": "welcome", "ref": frame.ref, **known})
         return True
 
-    async def _closed_early(self, error: ClaudeCommError) -> None:
+    def _closed_early(self, error: ClaudeCommError) -> None:
         self._outbox.put({"kind": "error", **msgspec.to_builtins(problem_of(error))})
         self._outbox.close(UNAUTHORISED, "nobody is known")
-        await asyncio.sleep(self._limits.hello_s)  # the pump ends this
 
     async def _feed_of_address(self) -> None:
         """What a client of `cloudevents.json` follows, it says in the address."""
@@ -128,7 +129,7 @@ class Socket:
         try:
             if len(text or packed or b"") > self._limits.frame_bytes:
                 raise too_large("the frame", self._limits.frame_bytes)
-            if self._outbox.plain:
+            if self._plain:
                 assert self._principal is not None
                 await self._hub.sender.publish(self._principal, from_structured((text or "").encode(), self._limits))
                 return
@@ -136,7 +137,7 @@ class Socket:
             ref = frame.ref
             await self._answer(frame)
         except ClaudeCommError as error:
-            payload = _payload(frame) if not self._outbox.plain and "frame" in locals() else msgspec.UNSET
+            payload = _payload(frame) if not self._plain and "frame" in locals() else msgspec.UNSET
             self._outbox.put({"kind": "error", "ref": ref, **msgspec.to_builtins(problem_of(error, payload))})
 
     async def _answer(self, frame: Frame) -> None:

@@ -1,81 +1,35 @@
 """Tails of streams: one reader for all clients of this gateway, whatever they follow.
 
-Law: an entry is read, decoded and written as JSON once, for however many follow its stream, and nobody who follows is
-waited for: a follower's `take` returns at once. A follower reads what it missed by itself, and joins the others where
-they are: none before, none twice.
+Law: an entry is read, decoded and written once, for however many follow its stream, and nobody who follows is waited
+for: a follower's `take` returns at once. A follower reads what it missed by itself, and joins the others where they
+are: none before, none twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
-
-from claude_comm.cloudevents import cloudevent
-from claude_comm.envelope import Envelope, decode
-from claude_comm.errors import EnvelopeError, TransportError
+from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
-from claude_comm.gateway.live.positions import Position, epoch_of
-from claude_comm.ids import position as ordered
+from claude_comm.gateway.live.batches import Batch, read_batches
+from claude_comm.gateway.live.positions import Position
 from claude_comm.ops import follow
 
 PAGE = 500
 # How long a read waits: a stream that is followed anew is read after that at the latest.
 WAIT_MS = 200
 _AWAY_S = 0.5
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Item:
-    """One entry, for all who follow."""
-
-    def __init__(self, stream: str, position: Position, envelope: Envelope | None) -> None:
-        self.stream, self.position, self.envelope = stream, position, envelope
-
-    @cached_property
-    def event(self) -> dict[str, Any]:
-        assert self.envelope is not None
-        return event_of(self.envelope, stream=self.stream, entry=self.position.entry)
-
-    @cached_property
-    def json(self) -> bytes:
-        return msgspec.json.encode(self.event)
-
-
-def event_of(envelope: Envelope, **extensions: str | int) -> dict[str, Any]:
-    """The message as a CloudEvent, its payload under `data`."""
-    at = (_EPOCH + timedelta(microseconds=min(envelope.time, 253_402_300_799_000_000))).isoformat()
-    return cloudevent(envelope, at.replace("+00:00", "Z"), **extensions)
-
-
-def read_items(stream: str, entries: Iterable[tuple[bytes, Any]], after: Position, max_bytes: int) -> list[Item]:
-    """Entries as they are handed to followers; one that is no message has no envelope."""
-    items, added = [], after.added
-    for id_, fields in entries:
-        added += 1
-        envelope = envelope_of(fields, max_bytes)
-        epoch = epoch_of(envelope.id) if envelope else ""
-        items.append(Item(stream, Position(id_.decode(), added, epoch), envelope))
-    return items
-
-
-def envelope_of(fields: Any, max_bytes: int) -> Envelope | None:
-    """The envelope in the fields of an entry; None for what is none."""
-    body = dict(zip(fields[::2], fields[1::2], strict=False)).get(b"e", b"")
-    try:
-        return decode(body, max_bytes=max_bytes)
-    except EnvelopeError:
-        return None
+# So many followers are handed a batch in one go: then others of this process have their turn.
+_AT_ONCE = 100
 
 
 class Follower:
-    """Who follows some streams: `take` is given items, and never waits."""
+    """Who follows some streams: `take` is given messages, and never waits."""
 
-    def __init__(self, take: Callable[[list[Item]], None], positions: dict[str, Position]) -> None:
+    __slots__ = ("positions", "take")
+
+    def __init__(self, take: Callable[[Batch], None], positions: dict[str, Position]) -> None:
         self.take, self.positions = take, positions
 
 
@@ -94,11 +48,12 @@ class Tails:
         while True:
             mine = follower.positions[stream]
             shared = self._at.get(stream)
-            if shared is not None and ordered(shared.entry) <= ordered(mine.entry):
+            if shared is not None and shared.order <= mine.order:
                 break
             page = (await self._gateway.client.run(follow.read({stream: mine.entry}, count=PAGE))).get(stream, ())
             if page:
-                self._hand(follower, stream, read_items(stream, page, mine, self._max_bytes))
+                for batch in read_batches(stream, page, mine, self._max_bytes):
+                    _hand(follower, batch)
                 await asyncio.sleep(0)
             elif stream not in self._at:
                 self._at[stream] = mine
@@ -141,17 +96,28 @@ class Tails:
                 at = self._at.get(stream)
                 if at is None or at.entry != after[stream]:
                     continue  # nobody follows it any more, or somebody anew
-                items = read_items(stream, entries, at, self._max_bytes)
-                self._at[stream] = items[-1].position
-                self.read += len(items)
-                for follower in tuple(self._followers.get(stream, ())):
-                    self._hand(follower, stream, items)
+                for batch in read_batches(stream, entries, at, self._max_bytes):
+                    if stream not in self._at:
+                        break
+                    self._at[stream] = batch.end
+                    self.read += len(batch.items)
+                    await self._spread(batch)
             await asyncio.sleep(0.02 if on_cluster and not pages else 0)
 
-    def _hand(self, follower: Follower, stream: str, items: list[Item]) -> None:
-        mine = ordered(follower.positions[stream].entry)
-        if ordered(items[0].position.entry) <= mine:
-            items = [item for item in items if ordered(item.position.entry) > mine]
-        if items:
-            follower.positions[stream] = items[-1].position
-            follower.take(items)
+    async def _spread(self, batch: Batch) -> None:
+        """Hands a batch to all who follow its stream now; who joins meanwhile has read it by itself."""
+        followers = self._followers.get(batch.stream, set())
+        for number, follower in enumerate(tuple(followers), 1):
+            if follower in followers:
+                _hand(follower, batch)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def _hand(follower: Follower, batch: Batch) -> None:
+    mine = follower.positions[batch.stream].order
+    if batch.items and batch.items[0].position.order <= mine:
+        batch = batch.after(mine)
+    if batch.end.order > mine:
+        follower.positions[batch.stream] = batch.end
+        follower.take(batch)
