@@ -7,6 +7,7 @@ chosen before the connection is accepted: `claude-comm.v1`, or `cloudevents.json
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -59,15 +60,19 @@ class Socket:
         self._hub.outboxes.add(self._outbox)
         try:
             await self._read()
-        except Exception as error:  # noqa: BLE001  (a fault of ours ends this connection, and no other)
-            self._hub.gateway.log.error("gateway.socket_failed", error=repr(error))
-            self._outbox.close(FAILED, "the gateway failed at this; its log says why")
         finally:
+            self._log_fault(sys.exc_info()[1])
             self._hub.outboxes.discard(self._outbox)
             for task in self._requests:
                 task.cancel()
             for subscription in self._subscriptions.values():
                 await self._end(subscription)
+
+    def _log_fault(self, error: BaseException | None) -> None:
+        """A fault of ours ends this connection and no other, and is not uvicorn's to log."""
+        if error is not None and not isinstance(error, OSError | asyncio.CancelledError):
+            self._hub.gateway.log.error("gateway.socket_failed", error=repr(error))
+            self._outbox.close(FAILED, "the gateway failed at this; its log says why")
 
     def _why_not(self, chosen: str | None) -> ClaudeCommError:
         if chosen is None:
