@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import jsonschema_rs
-
 from claude_comm.errors import SchemaError
 from claude_comm.schema.verdict import Json
 
@@ -23,14 +21,6 @@ _BY_URI: dict[str, Dialect] = {
     "json-schema.org/draft-07/schema": "draft7",
     "json-schema.org/draft-06/schema": "draft6",
     "json-schema.org/draft-04/schema": "draft4",
-}
-
-NUMBER: dict[Dialect, int] = {
-    "draft2020-12": jsonschema_rs.Draft202012,
-    "draft2019-09": jsonschema_rs.Draft201909,
-    "draft7": jsonschema_rs.Draft7,
-    "draft6": jsonschema_rs.Draft6,
-    "draft4": jsonschema_rs.Draft4,
 }
 
 URI: dict[Dialect, str] = {

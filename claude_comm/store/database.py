@@ -19,7 +19,6 @@ from urllib.parse import quote
 from claude_comm.envelope import DEFAULT_MAX_BYTES
 from claude_comm.errors import StoreError, StoreNotReady
 from claude_comm.runtime.home import make_private_file, make_private_folders
-from claude_comm.store import repack
 from claude_comm.store.checkpoint_cache import CheckpointCache
 from claude_comm.store.name_table import NameTable
 from claude_comm.store.recent_messages import RecentMessages
@@ -29,8 +28,8 @@ from claude_comm.store.statements import NO_DECODERS, Decoder, R, Row, Writer, r
 BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 16 * 1024
 _MIGRATIONS = Path(__file__).parent / "migrations"
-# Scripts after which rows are moved by a function, in the same transaction.
-_MOVES = {"0006_packed.sql": repack.move}
+# The script after which rows are moved by a function, in the same transaction.
+_PACKS = "0006_packed.sql"
 # A log that grew with one large batch is cut down to this when it begins anew.
 _LOG_BYTES = 64 * 1024 * 1024
 # A copy lets writers in between so many pages.
@@ -233,9 +232,10 @@ def _migrate(connection: sqlite3.Connection, file: Path, scripts: Sequence[Path]
     for number, script in enumerate(scripts[version:], start=version + 1):
         for statement in _statements(script.read_text(encoding="utf-8")):
             connection.execute(statement)
-        move = _MOVES.get(script.name)
-        if move:
-            move(connection)
+        if script.name == _PACKS:
+            from claude_comm.store import repack  # four files that a database of today does not need
+
+            repack.move(connection)
         connection.execute(f"PRAGMA user_version = {number}")
 
 

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from claude_comm.blobs.files import store_of
-from claude_comm.blobs.marking import digests_in
 from claude_comm.client.arguments import check_file
 from claude_comm.client.identity import Identity, micros, millis
 from claude_comm.client.publisher.attempts import put_back, unreached
@@ -202,12 +200,18 @@ class OutboxSender:
         if time.monotonic() < self._renew_at:
             return
         self._renew_at = time.monotonic() + RENEW_CHUNKS_S
-        after, store = 0, None
+        after = 0
         while rows := self.outbox.naming_chunks(after=after, limit=_PAGE):
             after = rows[-1].number
-            store = store or store_of(self._identity.settings)
-            for digest in {digest for row in rows for digest in digests_in(row.body)}:
-                store.has(digest)
+            self._renew_named(rows)
+
+    def _renew_named(self, rows: Sequence[Kept]) -> None:
+        from claude_comm.blobs.files import store_of  # few programs send what is large
+        from claude_comm.blobs.marking import digests_in
+
+        store = store_of(self._identity.settings)
+        for digest in {digest for row in rows for digest in digests_in(row.body)}:
+            store.has(digest)
 
     def _catch_up(self) -> None:
         """Sends the messages that wait, in order, until none does."""

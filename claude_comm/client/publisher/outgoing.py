@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from claude_comm import envelope as envelopes
-from claude_comm.blobs.manifest import Manifest
 from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
 from claude_comm.client.identity import Identity, micros, new_id
 from claude_comm.client.publisher.backpressure import LEAST_S
@@ -28,6 +27,9 @@ from claude_comm.names import check_name, check_session, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import Enforcement as Mode
+
+if TYPE_CHECKING:
+    from claude_comm.blobs.manifest import Manifest
 
 # The stream of a kind of messages, and the forms that they share, by their agreement.
 _Kind: TypeAlias = tuple[str, dict[str, Template]]

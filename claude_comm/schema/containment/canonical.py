@@ -11,7 +11,8 @@ import jsonschema_rs
 
 from claude_comm.schema import keywords
 from claude_comm.schema.cost.pattern_cost import has_lookaround
-from claude_comm.schema.dialect import DEFAULT, NUMBER
+from claude_comm.schema.dialect import DEFAULT
+from claude_comm.schema.dialect_number import NUMBER
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.verdict import Json
 

@@ -35,7 +35,8 @@ import jsonschema_rs
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
-from claude_comm.schema.dialect import DEFAULT, NUMBER, Dialect, dialect_of
+from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
+from claude_comm.schema.dialect_number import NUMBER
 from claude_comm.schema.limits import Measure
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.validator_dialect import ADDRESSES, addressed
