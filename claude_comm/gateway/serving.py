@@ -19,6 +19,7 @@ from claude_comm.errors import ConfigurationError
 from claude_comm.gateway.app import create_app
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.wire import Wire
+from claude_comm.gateway.core.stopping import StoppedBySignal
 
 # Beyond what clients of ours send in headers: what is longer is refused before it is kept.
 MAX_HEADER_BYTES = 32 * 1024
@@ -74,7 +75,7 @@ async def serve(
         await server.serve(sockets=[listening])
 
 
-class Server(uvicorn.Server):
+class Server(StoppedBySignal):
     """Tells the clients before it closes their sockets."""
 
     def __init__(self, config: uvicorn.Config, gateway: Gateway, started: Callable[[], None]) -> None:

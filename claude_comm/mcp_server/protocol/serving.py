@@ -64,10 +64,12 @@ async def over_http(settings: Settings, exposure: Exposure, http: Http) -> None:
     """Returns when a signal asks for it."""
     import uvicorn
 
+    from claude_comm.gateway.core.stopping import StoppedBySignal
+
     async with Desk(settings, exposure) as desk, following(desk) as server:
         app = application(server, http, ModuleTokens(desk) if http.tokens else None)
         config = uvicorn.Config(app, host=http.host, port=http.port, log_level="warning", access_log=False)
-        await uvicorn.Server(config).serve()
+        await StoppedBySignal(config).serve()
 
 
 def application(server: Server[Any], http: Http, tokens: ModuleTokens | None = None) -> Any:
