@@ -8,11 +8,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from claude_comm.client import keyholders
 from claude_comm.errors import ConfigurationError
 from claude_comm.gateway.core.options import GatewaySettings
 from claude_comm.gateway.core.principals import EVERYTHING, Principal
 from claude_comm.settings import Settings
+from claude_comm.transport.connect import connect
 from tests.support.gateways import Served, serving_gateway, token_of
+from tests.support.waiting import wait_until
 
 ADMINISTRATOR = Principal("administrator", EVERYTHING, is_module=False)
 PAGE = "https://page.example"
@@ -74,6 +77,30 @@ def test_a_cookie_alone_changes_nothing(served: Served) -> None:
         assert session is not None
         assert client.post("/logout", data={"csrf": session.csrf}).status_code == 303
         assert client.get("/").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/modules/a/dead/redrive", "/v1/check"])
+def test_json_that_calls_itself_a_form_takes_the_token_of_the_session_too(served: Served, path: str) -> None:
+    with contextlib.closing(logged_in(served)) as client:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        refused = client.post(path, content='{"target": "a", "data": 1}', headers=kind)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+def test_a_session_ends_with_the_token_that_it_began_with(settings: Settings, served: Served) -> None:
+    token = token_of(settings, "ops", service=True)
+    with served.http() as client:
+        assert client.post("/login", data={"token": token}).status_code == 303
+        assert client.get("/").status_code == 200
+        with connect(settings) as control:
+            keyholders.revoke(control, settings, "ops")
+        wait_until(lambda: client.get("/").status_code == 401)
+
+
+@pytest.mark.parametrize(("limit", "status"), [("1", 200), ("0", 400), ("0000001000000", 400), ("x", 400)])
+def test_a_limit_is_a_limit(served: Served, limit: str, status: int) -> None:
+    with contextlib.closing(logged_in(served)) as client:
+        assert client.get("/v1/agreements", params={"limit": limit}).status_code == status
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", ""])

@@ -69,6 +69,7 @@ class Gateway:
         except TransportError as error:
             # It starts in any order: what is away now is met by who asks for it.
             self.log.warning("gateway.server_away", error=str(error))
+            return
         if self.options.public and not len(self.tokens):
             await self.stop()
             raise ConfigurationError(
@@ -99,6 +100,10 @@ class Gateway:
     async def holder_of(self, token: str) -> Principal | None:
         """Whose token that is. Raises TransportError."""
         return await self._client.run(self.tokens.principal(token))
+
+    async def still(self, principal: Principal) -> Principal | None:
+        """Whoever showed a token before, as of now; None where it counts no more. Raises TransportError."""
+        return await self._client.run(self.tokens.still(principal))
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= MOST_WAITING:

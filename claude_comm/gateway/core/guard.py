@@ -45,7 +45,8 @@ CSRF_HEADER = "x-csrf-token"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 # What anybody may see: whether it works, how to log in, and files that are in every copy of this package.
 OPEN_PATHS = re.compile(r"/(healthz|readyz|login|openapi\.json|asyncapi\.json|static/.*)")
-# Where a form's own token is checked by its route: the body is not read here.
+# Forms carry their token in a field, which their routes check: bodies are not read here. No other route takes forms.
+FORM_PATHS = re.compile(r"/(login|logout|ui/.*)")
 FORM_TYPE = "application/x-www-form-urlencoded"
 _IP = re.compile(r"\[[0-9a-f:.]+\]|\d{1,3}(\.\d{1,3}){3}")
 
@@ -126,8 +127,10 @@ class Guard:
             raise unauthorised()
         if session is None or scope["method"] in SAFE_METHODS:
             return
-        shown = connection.headers.get(CSRF_HEADER, "")
-        if not same(shown, session.csrf) and not connection.headers.get("content-type", "").startswith(FORM_TYPE):
+        is_form = connection.headers.get("content-type", "").startswith(FORM_TYPE)
+        if is_form and FORM_PATHS.fullmatch(scope["path"]):
+            return
+        if not same(connection.headers.get(CSRF_HEADER, ""), session.csrf):
             raise forbidden(f"a browser's request that changes something carries the session's {CSRF_HEADER}.")
 
     async def _known(self, connection: HTTPConnection) -> tuple[Principal | None, Session | None]:
@@ -137,9 +140,12 @@ class Guard:
             if principal is None:
                 raise unauthorised("this token does not count: `claude-comm module add NAME` makes another.")
             return principal, None
-        session = self._gateway.sessions.find(cookie_of(connection.headers.get("cookie", "")))
-        if session is not None:
-            return session.principal, session
+        cookie = cookie_of(connection.headers.get("cookie", ""))
+        if (session := self._gateway.sessions.find(cookie)) is not None:
+            # It began with a token, which may have been revoked since.
+            if (holder := await self._gateway.still(session.principal)) is not None:
+                return holder, session
+            self._gateway.sessions.end(cookie)
         return (ANYBODY if self._gateway.options.anonymous else None), None
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, error: ClaudeCommError) -> None:

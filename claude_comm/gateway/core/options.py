@@ -20,6 +20,8 @@ LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 # What a grant may say; `send:` and `read:` are followed by a module, `topic:NAME` or `*`.
 ADMIN, SEND, READ = "admin", "send:", "read:"
 ANY = "*"
+# JSON with no more brackets than that is not looked at for its depth.
+LEAST_DEPTH = 32
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +52,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         """Raises ConfigurationError."""
         for name in ("body_bytes", "frame_bytes", "queue_bytes"):
             check_count(name, getattr(self, name), least=1024)
-        for name in ("batch_messages", "json_depth", "queue_messages", "subscriptions", "connections"):
+        for name in ("batch_messages", "queue_messages", "subscriptions", "connections"):
             check_count(name, getattr(self, name), least=1)
+        check_count("json_depth", self.json_depth, least=LEAST_DEPTH)
         for name in ("header_s", "hello_s", "body_s", "ping_s", "lease_s", "budget_ms"):
             check_seconds(name, getattr(self, name), least=0.01)
         check_seconds("rate", self.rate)

@@ -21,6 +21,8 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
     # Whether it speaks in the name of a module: its own.
     is_module: bool = True
+    # The hash of the token that was shown; empty where none was.
+    token: bytes = b""
 
     @property
     def admin(self) -> bool:

@@ -5,6 +5,8 @@ Law: a body is decoded once, within its limits of size and depth, or refused wit
 
 from __future__ import annotations
 
+import re
+from itertools import accumulate
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -14,11 +16,13 @@ from starlette.responses import Response
 
 from claude_comm.gateway.core.errors import forbidden, unauthorised, unusable
 from claude_comm.gateway.core.gateway import Gateway
+from claude_comm.gateway.core.options import LEAST_DEPTH
 from claude_comm.gateway.core.principals import Principal
 from claude_comm.gateway.core.sessions import Session, same
 
 T = TypeVar("T")
 JSON = "application/json"
+MAX_DIGITS = 9
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -73,27 +77,17 @@ def decode_json(body: bytes, depth: int) -> Any:
 
 
 def depth_of(body: bytes) -> int:
-    """How deep brackets nest, those within texts too: an upper bound that costs one pass."""
-    if body.count(b"[") + body.count(b"{") <= 32:
+    """How deep brackets nest; 0 where there are so few that no limit can be met."""
+    if body.count(b"[") + body.count(b"{") <= LEAST_DEPTH:
         return 0
-    depth = deepest = 0
-    in_text = escaped = False
-    for byte in body:
-        if in_text:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_text = False
-        elif byte == 0x22:
-            in_text = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+    brackets = _TEXT.sub(b"", body).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+# A text, also one that does not end.
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEP)
 
 
 def convert(value: object, kind: type[T]) -> T:
@@ -112,6 +106,6 @@ def answer(value: object, status: int = 200, **headers: str) -> Response:
 def limit_of(request: Request, default: int = 100, most: int = 1_000) -> int:
     """The `limit` in the address. Raises GatewayRefusal."""
     text = request.query_params.get("limit", str(default))
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= most:
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS) or not 1 <= int(text) <= most:
         raise unusable(f"limit: from 1 to {most:,}.")
     return int(text)

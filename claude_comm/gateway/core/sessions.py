@@ -1,7 +1,8 @@
 """Login codes, and the sessions of browsers that were exchanged for them.
 
 Law: a code works once and for ten minutes. A session is known by a random cookie, of which only the hash is kept, in
-the memory of this process. Each session has a CSRF token that its forms carry.
+the memory of this process, and ends with the token that it began with. Each session has a CSRF token that its forms
+carry.
 """
 
 from __future__ import annotations

@@ -56,12 +56,24 @@ class Tokens:
             # It may have been made a moment ago. Guesses make it look no more often than this.
             self._again_at, self._renew_at = time.monotonic() + AGAIN_S, 0.0
             yield from self.renew()
+        return (yield from self._holder(hashed))
+
+    def still(self, principal: Principal) -> Operation[Principal | None]:
+        """Whoever showed a token before, with the scopes of now; None where it counts no more. Raises
+        TransportError."""
+        if not principal.token:
+            return principal
+        yield from self.renew()
+        return (yield from self._holder(principal.token))
+
+    def _holder(self, hashed: bytes) -> Operation[Principal | None]:
         key = self._keys_by_token.get(hashed)
         if key is None or not key.holds(millis()):
             return None
         if key.role == "service":
-            return Principal(key.holder, frozenset((READ + ANY, *self._grants.get(key.holder, ()))), is_module=False)
-        return Principal(key.holder, (yield from self._scopes_of(key.holder)))
+            scopes = frozenset((READ + ANY, *self._grants.get(key.holder, ())))
+            return Principal(key.holder, scopes, is_module=False, token=hashed)
+        return Principal(key.holder, (yield from self._scopes_of(key.holder)), token=hashed)
 
     def renew(self) -> Operation[None]:
         """Reads the keyring, where it is another than before and the last look is long ago."""
