@@ -18,8 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from claude_comm.errors import ConfigurationError
 from claude_comm.gateway.app import create_app
 from claude_comm.gateway.core.gateway import Gateway
-from claude_comm.gateway.live.wire import Wire
 from claude_comm.gateway.core.stopping import StoppedBySignal
+from claude_comm.gateway.live.wire import Wire
 
 # Beyond what clients of ours send in headers: what is longer is refused before it is kept.
 MAX_HEADER_BYTES = 32 * 1024
