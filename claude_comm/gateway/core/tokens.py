@@ -77,7 +77,7 @@ class Tokens:
 
     def renew(self) -> Operation[None]:
         """Reads the keyring, where it is another than before and the last look is long ago."""
-        if time.monotonic() < self._renew_at or not self._knows_admin():
+        if time.monotonic() < self._renew_at or not self.knows_admin():
             return
         mark = yield from ops.mark(self._keys)
         if mark != self._mark or not mark:
@@ -89,8 +89,9 @@ class Tokens:
         self._mark = mark
         self._renew_at = time.monotonic() + RENEW_S
 
-    def _knows_admin(self) -> bool:
-        """The first token of a namespace may be made while the gateway runs, and the admin's key with it."""
+    def knows_admin(self) -> bool:
+        """Whether signatures of the keyring can be checked; else `why_none` says why not. The first token of a
+        namespace may be made while the gateway runs, and the admin's key with it."""
         if not self._admin:
             try:
                 self._admin, self.why_none = trusted_keys.admin_public(self._settings), ""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 
 from claude_comm.errors import ConfigurationError
+from claude_comm.runtime.home import private_folder
 from claude_comm.settings import Settings
 
 FILE = "mcp-request-state.key"
@@ -30,16 +32,23 @@ def boundary(settings: Settings, audience: str) -> RequestStateBoundary:
 
 def _key(path: Path) -> bytes:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return _read(path)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
+        if not path.exists():
+            _make(path)
         return _read(path)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be used: {error.strerror}.") from None
+
+
+def _make(path: Path) -> None:
+    """Whole or not at all: another server may read it at once. The first of two that make it wins. Raises OSError."""
+    part = private_folder(path.parent) / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes:

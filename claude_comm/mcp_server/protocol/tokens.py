@@ -15,11 +15,11 @@ from claude_comm.mcp_server.desk.desk import Desk
 
 
 class ModuleTokens(TokenVerifier):
-    """Asks the keyring of the namespace. Raises ConfigurationError where there is none."""
+    """Asks the keyring of the namespace. Raises ConfigurationError where the admin's public key is not known."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk, self._tokens = desk, Tokens(desk.settings, {})
-        if self._tokens.why_none:
+        if not self._tokens.knows_admin():
             raise ConfigurationError(f"no token can be checked: {self._tokens.why_none}")
 
     async def verify_token(self, token: str) -> AccessToken | None:
