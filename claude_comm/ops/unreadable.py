@@ -7,7 +7,7 @@ of a kind. What lies beyond is found once what was found before is removed. A us
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,8 @@ from claude_comm.ops.key_kinds import KINDS, Kind, kind_of
 _SCANNED, _STEP = 20_000, 2_000
 # Of each kind: how many keys are looked at, and how many values of all of them together; of a key at least so many.
 _KEYS, _VALUES, _LEAST = 200, 500, 6
+# How many moments between the ends of a stream are looked at.
+_SLICES = 8
 # The largest string that is looked at, and how much of a reason or a value is shown.
 _STRING_BYTES, _WHY = 1 << 20, 160
 _PLAIN = re.compile(rb"[A-Za-z0-9_:{}./@-]+")
@@ -64,8 +66,11 @@ def scan(keys: Keys, on: Place) -> Operation[list[str]]:
     return found
 
 
-def look(keys: Keys, names: Iterable[str]) -> Operation[list[UnreadableKey]]:
-    """Which of these keys hold what cannot be read; by kind, in the order of docs/keys.md."""
+def look(
+    keys: Keys, names: Iterable[str], suspected: Mapping[str, Sequence[str]] | None = None
+) -> Operation[list[UnreadableKey]]:
+    """Which of these keys hold what cannot be read; by kind, in the order of docs/keys.md. `suspected` are ids of
+    entries by stream that could not be read once: those that are still there are looked at as well."""
     by_kind = _by_kind(keys, names)
     found: list[UnreadableKey] = []
     for on in ("data", "control"):
@@ -80,10 +85,15 @@ def look(keys: Keys, names: Iterable[str]) -> Operation[list[UnreadableKey]]:
                 found.append(UnreadableKey(key, kind.name, 1, why, [_line("UNLINK", key)]))
             else:
                 sound.append((kind, key))
-        samples = [_sample(kind, key, len(by_kind[kind]), on) for kind, key in sound]
-        replies = iter((yield from _asked([command for sample in samples for command in sample], on)))
-        for (kind, key), sample in zip(sound, samples, strict=True):
-            found += _faults(keys, kind, key, [next(replies) for _ in sample])
+        samples = [
+            [*_sample(kind, key, len(by_kind[kind]), on), *_entries(key, (suspected or {}).get(key, ()))]
+            for kind, key in sound
+        ]
+        looked = yield from _asked_each(samples, on)
+        slices = [_slices(kind, key, replies, on) for (kind, key), replies in zip(sound, looked, strict=True)]
+        between = yield from _asked_each(slices, on)
+        for (kind, key), replies, more in zip(sound, looked, between, strict=True):
+            found += _faults(keys, kind, key, [*replies, *more])
     order = {kind.name: at for at, kind in enumerate(by_kind)}
     return sorted(found, key=lambda row: (order[row.kind], row.key))
 
@@ -112,6 +122,12 @@ def _asked(commands: Sequence[Command], on: Place) -> Operation[list[Any]]:
     return replies
 
 
+def _asked_each(groups: Sequence[Sequence[Command]], on: Place) -> Operation[list[list[Any]]]:
+    """The replies to each group of commands, which travel together."""
+    replies = iter((yield from _asked([command for group in groups for command in group], on)))
+    return [[next(replies) for _ in group] for group in groups]
+
+
 def _sample(kind: Kind, key: str, siblings: int, on: Place) -> list[Command]:
     """What brings some of the values: both ends of what has an order."""
     count = max(_VALUES // siblings, _LEAST)
@@ -125,6 +141,25 @@ def _sample(kind: Kind, key: str, siblings: int, on: Place) -> list[Command]:
         "string": [("GETRANGE", key, 0, _STRING_BYTES)],
     }
     return [Command(part, on=on) for part in words[kind.type]]
+
+
+def _slices(kind: Kind, key: str, ends: Sequence[Any], on: Place) -> list[Command]:
+    """Of a stream that is longer than its two ends: some entries at moments in between, evenly spread."""
+    if kind.type != "stream" or not all(isinstance(reply, list) and reply for reply in ends[:2]):
+        return []
+    if ends[0][-1][0] == ends[1][0][0]:
+        return []
+    first, last = (_millis(reply[0][0]) for reply in ends[:2])
+    moments = [first + (last - first) * place // (_SLICES + 1) for place in range(1, _SLICES + 1)]
+    return [Command(("XRANGE", key, ms, "+", "COUNT", len(ends[0]) // len(moments) or 1), on=on) for ms in moments]
+
+
+def _millis(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[0])
+
+
+def _entries(stream: str, ids: Iterable[str]) -> list[Command]:
+    return [Command(("XRANGE", stream, id_, id_)) for id_ in ids]
 
 
 def _faults(keys: Keys, kind: Kind, key: str, replies: Sequence[Any]) -> Iterator[UnreadableKey]:

@@ -200,6 +200,13 @@ def unreadable(database: Database, *, limit: int | None = None) -> list[Unreadab
     )
 
 
+def unreadable_entries(database: Database, streams: Sequence[str], *, most: int) -> dict[str, list[str]]:
+    """The ids of the newest of them, so many of each of these streams; streams with none are left out."""
+    newest = "SELECT entry_id FROM unreadable WHERE stream = ? ORDER BY number DESC LIMIT ?"
+    by_stream = {stream: [str(id_) for (id_,) in database.rows(newest, (stream, most))] for stream in streams}
+    return {stream: ids for stream, ids in by_stream.items() if ids}
+
+
 def counts(database: Database) -> Counts:
     columns = ", ".join(
         f"(SELECT count(*) FROM {_TABLES.get(name, name)}) AS {name}" for name in Counts.__struct_fields__

@@ -10,20 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
+from claude_comm import AsyncPublisher, Consumer, Module, Publisher, RetryPolicy, Settings
 from claude_comm.blobs import Blob, open_blob
 from claude_comm.client.communicator.communicator import ModuleCommunicator
 from claude_comm.effects import Command
 from claude_comm.envelope import BLOB, decode
 from claude_comm.errors import BlobDamaged
 from claude_comm.names import Keys
+from claude_comm.progress.events import Retried
 from claude_comm.store import queries
 from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
 from tests.support.signed_namespace import signed
-from tests.support.streams import dead
+from tests.support.streams import dead, events
 from tests.support.waiting import wait_until
 
 ABOVE = 10_000
@@ -125,6 +126,40 @@ def test_a_flipped_bit_reaches_no_handler(sharing: Settings, client: Client, key
         (delivery,) = consumer.read()
         with pytest.raises(BlobDamaged):
             delivery.payload()
+
+
+@pytest.mark.parametrize("kind", ["plain", "async", "batch"])
+def test_a_message_waits_for_a_store_that_cannot_be_reached(
+    kind: str, sharing: Settings, client: Client, keys: Keys
+) -> None:
+    """Though its module tries nothing twice: it was no attempt."""
+    module, seen, folder = Module("b", settings=sharing, retry=RetryPolicy(attempts=1)), [], Path(sharing.blob_store)
+
+    def handle(payload: bytes) -> None:
+        seen.append(payload)
+
+    async def handle_async(payload: bytes) -> None:
+        seen.append(payload)
+
+    def handle_batch(payloads: list[bytes]) -> None:
+        seen.extend(payloads)
+
+    {
+        "plain": lambda: module.handles()(handle),
+        "async": lambda: module.handles()(handle_async),
+        "batch": lambda: module.handles_batch()(handle_batch),
+    }[kind]()
+    with Publisher("a", settings=sharing) as publisher:
+        publisher.publish("b", b"x" * ABOVE * 2)
+    folder.rename(folder.with_name("away"))
+    folder.write_text("no folder: nothing in it can be opened")
+    with running(module):
+        wait_until(lambda: any(isinstance(event, Retried) for event in events(client, keys, "b")))
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+        wait_until(lambda: bool(seen))
+    assert seen == [b"x" * ABOVE * 2]
+    assert dead(client, keys, "b") == []
 
 
 def test_where_no_store_is_shared_nothing_is_taken_out(settings: Settings, client: Client, keys: Keys) -> None:

@@ -53,7 +53,8 @@ class Stage:
     """A home in which everything lives."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.settings = home, Settings(home=home)
+        # More than the garbage that the module will bury: what lay there before is to be seen.
+        self.home, self.settings = home, Settings(home=home, keep_dead=1_000_000)
         self.keys = Keys(self.settings.namespace)
         self.outbox = home / "src.outbox"
         self.server = redis.Redis(unix_socket_path=str(private_server.ensure(home)))

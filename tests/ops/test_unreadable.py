@@ -14,11 +14,14 @@ from claude_comm.ops import unreadable
 from claude_comm.ops.key_kinds import KINDS, Kind
 from claude_comm.ops.unreadable import UnreadableKey
 from claude_comm.runtime import private_server
+from claude_comm.store import queries
+from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support import garbage
 from tests.support.command_line import Ran
 from tests.support.key_page import PAGE
+from tests.support.streams import project, publish
 
 BAD = b'\xff \n"\\x'
 
@@ -95,6 +98,37 @@ def test_no_value_by_chance_stops_the_look_and_its_cost_is_bounded(
     rows = found(client, keys)
     assert {row.kind for row in rows} == {kind.name for kind in OWN}
     assert max(row.values for row in rows) <= 2 * unreadable._VALUES
+
+
+def test_entries_in_the_middle_of_a_stream_are_named_where_they_were_met_before(
+    client: Client, settings: Settings, keys: Keys, server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unreadable, "_SLICES", 0)
+    for part in range(2):
+        publish(settings, "a", *range(unreadable._VALUES))
+        if part == 0:
+            middle = server.xadd(keys.inbox("a"), {"e": BAD}).decode()
+    assert found(client, keys) == []
+    project(settings, client, keys)
+    with open_database(settings.database) as database:
+        suspected = queries.unreadable_entries(database, [keys.inbox("a"), keys.inbox("b")], most=5)
+    assert suspected == {keys.inbox("a"): [middle]}
+    (row,) = client.run(unreadable.look(keys, suspected, suspected))
+    assert row.remove == [f"XDEL {row.key} {middle}"]
+    inline(server, row.remove[0])
+    assert client.run(unreadable.look(keys, suspected, suspected)) == []
+
+
+def test_of_a_long_stream_moments_between_its_ends_are_looked_at(
+    client: Client, keys: Keys, server: redis.Redis
+) -> None:
+    with server.pipeline(transaction=False) as pipe:
+        for ms in range(1, 4_001):
+            pipe.xadd(keys.dead("a"), {"x" if 1_500 < ms < 2_500 else "reason": "r"}, id=f"{ms}-1")
+        pipe.execute()
+    (row,) = found(client, keys)
+    assert 0 < row.values < 1_000
+    assert (row.key, row.why) == (keys.dead("a"), "the entry has no field `reason`")
 
 
 def test_keys_of_the_registry_are_looked_at_however_many_others_there_are(keys: Keys) -> None:

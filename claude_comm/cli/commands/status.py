@@ -21,7 +21,7 @@ from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.worker_processes import Service
 from claude_comm.settings import Settings, public
-from claude_comm.store import newer
+from claude_comm.store import newer, queries
 from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters
 from claude_comm.store.database import open_database
@@ -36,6 +36,8 @@ SERVER = "server"
 SHOWN = 5
 # Beyond so many streams those at rest are counted, and not shown.
 ALL_SHOWN = 100
+# Of how many streams, and how many entries of each, status sees again what the projection could not read.
+SUSPECTED_STREAMS, SUSPECTED = 200, 20
 _NAME_CHARACTERS = 11
 _STREAM_COLUMNS = [
     Column("stream", least=20),
@@ -141,7 +143,7 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
             unknown = _unknown(client, keys, streams)
             retired = _retired(client, keys)
             awaited = client.run(heartbeats.waiting(keys, now_ms=time.time_ns() // 1_000_000))
-            unreadable_keys = _unreadable(client, keys, announced)
+            unreadable_keys = _unreadable(client, settings, keys, announced)
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,
@@ -189,13 +191,19 @@ def _retired(client: Client, keys: Keys) -> dict[str, int]:
     }
 
 
-def _unreadable(client: Client, keys: Keys, announced: list[Stream]) -> list[UnreadableKey]:
-    """The keys of all servers in which something stands that is none of ours."""
+def _unreadable(client: Client, settings: Settings, keys: Keys, announced: list[Stream]) -> list[UnreadableKey]:
+    """The keys of all servers in which something stands that is none of ours: also in the middle of a stream, as far as
+    the projection knows."""
     names = unreadable.known(keys, announced)
     names.update(*client.run_on_each(lambda: unreadable.scan(keys, "data")))
     if client.control is not client.data:
         names.update(client.run(unreadable.scan(keys, "control")))
-    return client.run(unreadable.look(keys, names))
+    suspected: dict[str, list[str]] = {}
+    if settings.database.exists():
+        streams = [stream.key for stream in announced[:SUSPECTED_STREAMS]]
+        with open_database(settings.database) as database:
+            suspected = queries.unreadable_entries(database, streams, most=SUSPECTED)
+    return client.run(unreadable.look(keys, names, suspected))
 
 
 def _counters(settings: Settings, kind: str) -> dict[str, int]:

@@ -25,7 +25,15 @@ from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.retry import Bury, after_failure
 from claude_comm.effects import Operation, Post
-from claude_comm.errors import DoesNotFit, EnvelopeError, NoResponder, UnknownModule
+from claude_comm.errors import (
+    BlobDamaged,
+    BlobMissing,
+    DoesNotFit,
+    EnvelopeError,
+    NoResponder,
+    StoreError,
+    UnknownModule,
+)
 from claude_comm.ops import heartbeats
 from claude_comm.ops.consume import Why
 from claude_comm.ops.heartbeats import HEARTBEAT_MS
@@ -34,9 +42,11 @@ from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog
 from claude_comm.transport.driver import Client
 
-# How long a message waits for the contract of a module that its handler sends to, and how often that is looked for.
-CONTRACT_WAIT_S = 3600.0
+# How long a message waits for what its handler needs: the contract of a module that it sends to, or the store of large
+# payloads; and how often each is looked for.
+LONGEST_WAIT_S = 3600.0
 CONTRACT_LOOK_S = 1.0
+STORE_LOOK_S = 1.0
 # How large the answers may become that wait for the acks of their requests to be sent.
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -126,6 +136,18 @@ class Endings:
             yield from heartbeats.beat(identity.keys.awaited, member, now_ms=millis())
         yield from self._means.subscription.retrying(delivery, CONTRACT_LOOK_S, one_line(error), counted=False)
 
+    def unread(self, handler: Handler, delivery: Delivery, error: Exception) -> Operation[None]:
+        """Ends a delivery whose payload could not be read. Where that is the fault of the place of large payloads (a
+        folder that is not mounted, a service that does not answer), it waits and this was no attempt; else no other
+        reading would help."""
+        if not isinstance(error, StoreError) or isinstance(error, BlobMissing | BlobDamaged):
+            return self.refusing(delivery, error)
+        if not _waits(delivery):
+            return self.failing(handler, delivery, error)
+        text = one_line(error)
+        self._means.log.warning("payload.awaited", id=delivery.envelope.id, type=delivery.envelope.type, error=text)
+        return self._means.subscription.retrying(delivery, STORE_LOOK_S, text, counted=False)
+
     def refusing(self, delivery: Delivery, error: Exception) -> Operation[None]:
         """Ends a delivery that this version can never handle: another that runs has it, or it is buried."""
         return self._left_or(delivery, self._refusal(delivery, error))
@@ -162,8 +184,8 @@ class Endings:
 
 
 def _waits(delivery: Delivery) -> bool:
-    """Whether a message may still wait for the contract of a module that its handler sends to."""
-    return micros() - delivery.envelope.time < CONTRACT_WAIT_S * 1e6
+    """Whether a message may still wait for what its handler needs: another module, or the store of its payload."""
+    return micros() - delivery.envelope.time < LONGEST_WAIT_S * 1e6
 
 
 def one_line(error: BaseException) -> str:

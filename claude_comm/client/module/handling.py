@@ -2,8 +2,8 @@
 
 Law: a delivery is acked after its handler returned, and after what the handler began has ended. Whatever else leaves a
 handler is a failure of its message, cancellation included; only SystemExit and KeyboardInterrupt end the module. A
-payload that cannot be read is buried at once, whatever reading it raised. A delivery whose end (`endings`) the server
-does not confirm is released: it comes back when its lease is over.
+payload that cannot be read is buried at once, whatever reading it raised; one in a store that cannot be reached waits.
+A delivery whose end (`endings`) the server does not confirm is released: it comes back when its lease is over.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Handling:
         try:
             argument = handler.argument(envelope)
         except Exception as error:  # noqa: BLE001  (reading runs the user's types: this file is the place around them)
-            self._end(delivery, self._endings.refusing(delivery, error))
+            self._end(delivery, self._endings.unread(handler, delivery, error))
             return
         try:
             with self._scope(envelope.session, delivery):
@@ -107,7 +107,7 @@ class Handling:
             else:
                 argument = handler.argument(envelope)
         except Exception as error:  # noqa: BLE001
-            await self._end_async(delivery, self._endings.refusing(delivery, error))
+            await self._end_async(delivery, self._endings.unread(handler, delivery, error))
             return
         try:
             with self._scope(envelope.session, delivery):
@@ -230,7 +230,7 @@ class Handling:
                 payloads.append(handler.argument(delivery.envelope))
                 deliveries.append(delivery)
             except Exception as error:  # noqa: BLE001
-                ended.append((delivery, self._endings.refusing(delivery, error)))
+                ended.append((delivery, self._endings.unread(handler, delivery, error)))
         return deliveries, payloads, ended
 
     def _note_batch(self, handler: Handler, deliveries: Sequence[Delivery], error: BaseException) -> None:
