@@ -6,6 +6,7 @@ the block, it does after it.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -40,11 +41,13 @@ def stopped_by_signals(stop: threading.Event, drain_s: int = 0) -> Iterator[None
             signal.signal(asked, signal.SIG_DFL)
             os.kill(os.getpid(), asked)
             return
-        stop.set()
         if drain_s:
             signal.alarm(drain_s)
         for number in STOPPING:
             signal.signal(number, signal.SIG_DFL)
+        # Never here: a main thread that is just within `stop.wait` holds the lock of the event, and would wait for
+        # itself for ever.
+        _thread.start_new_thread(stop.set, ())
 
     with _handled_by(ask):
         try:

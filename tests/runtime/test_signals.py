@@ -12,6 +12,7 @@ import pytest
 
 from claude_comm.runtime.signals import STOPPING, deferred_signals, ended_by_signals, stopped_by_signals
 from tests.support.homes import child_environ
+from tests.support.waiting import PATIENCE_S
 
 TWICE = """
 import os, signal, threading
@@ -19,10 +20,21 @@ from claude_comm.runtime.signals import stopped_by_signals
 stop = threading.Event()
 with stopped_by_signals(stop):
     os.kill(os.getpid(), signal.SIGTERM)
-    assert stop.is_set()
+    assert stop.wait(60)
     print("first", flush=True)
     os.kill(os.getpid(), signal.SIGINT)
     print("not here", flush=True)
+"""
+
+WITHIN = """
+import os, signal, threading
+from claude_comm.runtime.signals import stopped_by_signals
+stop = threading.Event()
+with stopped_by_signals(stop):
+    with stop._cond:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.wait(60)
+    print("set", flush=True)
 """
 
 
@@ -41,6 +53,14 @@ def test_the_second_signal_ends_the_process() -> None:
         [sys.executable, "-c", TWICE], env=child_environ(), capture_output=True, text=True, check=False
     )
     assert (ended.stdout, ended.returncode) == ("first\n", -signal.SIGINT)
+
+
+def test_a_signal_within_a_wait_for_the_event_does_not_wait_for_itself() -> None:
+    """The wait holds the lock of the event for a moment: a janitor that a signal met then never ended."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHIN], env=child_environ(), timeout=PATIENCE_S, capture_output=True, check=False
+    )
+    assert (ended.stdout, ended.returncode) == (b"set\n", 0)
 
 
 def test_a_signal_leaves_the_block_with_code_0() -> None:
