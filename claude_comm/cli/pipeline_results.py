@@ -9,10 +9,9 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from claude_comm.cloudevents import shown
-from claude_comm.envelope import pack
+from claude_comm.client.pipeline.results import as_json
 from claude_comm.errors import ConfigurationError
-from claude_comm.pipeline.tally import Done, Ended
+from claude_comm.pipeline.tally import Ended
 from claude_comm.terminal.output import OutputFailed, emit_json
 
 
@@ -25,7 +24,7 @@ class ResultWriter:
         self._file: BinaryIO | None = None
 
     def write(self, ended: Iterable[Ended]) -> None:
-        for item in map(_shown, ended):
+        for item in map(as_json, ended):
             if self.gathered is not None:
                 self.gathered.append(item)
             elif self._file is None:
@@ -53,8 +52,3 @@ class ResultWriter:
             file.flush()
         except OSError as error:
             raise OutputFailed(f"{self._output} cannot be written: {error.strerror}.") from None
-
-
-def _shown(ended: Ended) -> Ended:
-    """With a result that JSON has: bytes, and numbers that are none, as the other commands show them."""
-    return msgspec.structs.replace(ended, result=shown(pack(ended.result))) if isinstance(ended, Done) else ended

@@ -30,8 +30,13 @@ def token_of(settings: Settings, name: str, *, service: bool = False) -> str:
 class Served:
     """A gateway that serves on a thread."""
 
-    def __init__(self, gateway: Gateway, address: str) -> None:
-        self.gateway, self.address = gateway, address
+    def __init__(self, gateway: Gateway, address: str, servers: list[serving.Server]) -> None:
+        self.gateway, self.address, self._servers = gateway, address, servers
+
+    def stop(self) -> None:
+        """Lets it end, as a signal does."""
+        for server in self._servers:
+            server.should_exit = True
 
     @property
     def socket_address(self) -> str:
@@ -65,7 +70,7 @@ def serving_gateway(settings: Settings, options: GatewaySettings | None = None, 
     assert started.wait(PATIENCE_S)
     assert not ended.is_set()
     try:
-        yield Served(gateway, address)
+        yield Served(gateway, address, server)
     finally:
         for running in server:
             running.should_exit = True

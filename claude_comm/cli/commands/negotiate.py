@@ -9,20 +9,15 @@ import typer
 
 from claude_comm.cli import completions, documents, verdicts
 from claude_comm.cli.options import AsJson
-from claude_comm.client.identity import millis
-from claude_comm.client.publisher import negotiate, rounds
-from claude_comm.errors import ConfigurationError, NotFound, UnknownModule
+from claude_comm.client.publisher.declared import countered, negotiated
+from claude_comm.errors import ConfigurationError
 from claude_comm.escaping import clean
-from claude_comm.names import Keys, check_name, check_target
+from claude_comm.names import check_name, check_target
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.negotiation.dialogue import Counter
-from claude_comm.ops import registry
-from claude_comm.registry.contracts import Contract
 from claude_comm.runtime.environment import settings_of_process
-from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
-from claude_comm.transport.driver import Client
 
 
 def command(
@@ -57,9 +52,9 @@ def command(
     check_name(producer)
     check_target(consumer)
     with connect(settings) as client:
-        outcomes = _negotiate(client, settings, producer, consumer, type_)
+        outcomes = negotiated(client, settings, producer, consumer, type_)
         if counter:
-            outcomes = [[_answered(client, settings, outcomes, counter)]]
+            outcomes = [[countered(client, settings, outcomes, _counter(counter))]]
     if as_json:
         emit_json([agreement for agreements in outcomes for agreement in agreements])
     else:
@@ -74,45 +69,11 @@ def command(
     return verdicts.worst({agreement.verdict.answer for agreement in chosen})
 
 
-def _negotiate(client: Client, settings: Settings, producer: str, consumer: str, type: str) -> list[list[Agreement]]:
-    """For each version and type of the producer, the answers of the versions of the consumer. Raises NotFound."""
-    keys = Keys(settings.namespace)
-    outcomes = []
-    for contract in _offered(client, keys, producer):
-        for produced in contract.produces:
-            if produced.target in ("", consumer) and type in ("", produced.type):
-                asked = client.run(negotiate.questions(keys, producer, consumer, produced.type, produced.schema))
-                outcomes += [
-                    [negotiate.ask(client, settings, question) for question in about]
-                    for about in asked.readers.values()
-                ]
-    if not outcomes:
-        what = f"{type!r} messages" if type else "messages"
-        raise NotFound(
-            f"{producer!r} declares no {what} for {consumer!r}; `claude-comm module show {producer}` says what."
-        )
-    return outcomes
-
-
-def _answered(client: Client, settings: Settings, outcomes: list[list[Agreement]], file: str) -> Agreement:
-    """The outcome of a round after the only refusal among them. Raises ConfigurationError."""
-    refusals = [agreements for agreements in outcomes if not any(agreement.fits for agreement in agreements)]
-    if len(refusals) != 1:
-        raise ConfigurationError(
-            f"a counter-proposal answers one refusal, and there are {len(refusals)}: name the message with --type."
-        )
+def _counter(file: str) -> Counter:
     try:
-        counter = msgspec.convert(documents.read(file), Counter)
+        return msgspec.convert(documents.read(file), Counter)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{documents.origin(file)} is no counter-proposal: {error}.") from None
-    return rounds.answer(client, Keys(settings.namespace), refusals[0][0], counter)
-
-
-def _offered(client: Client, keys: Keys, module: str) -> list[Contract]:
-    contracts: list[Contract] = client.run(registry.offered(keys, module, now_ms=millis()))
-    if not contracts:
-        raise UnknownModule(module, client.run(registry.names(keys)))
-    return contracts
 
 
 def _show(agreement: Agreement) -> None:

@@ -12,24 +12,19 @@ import typer
 from claude_comm.cli import completions, durations
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import refresh
+from claude_comm.client.reports import negotiated
 from claude_comm.errors import UnknownSession
 from claude_comm.names import Keys
-from claude_comm.negotiation.agreement import Agreement, why
-from claude_comm.ops import agreements
-from claude_comm.report.figures import Negotiated, Report
+from claude_comm.report.figures import Report
 from claude_comm.report.html import html
 from claude_comm.report.markdown import markdown
 from claude_comm.runtime.environment import settings_of_process
-from claude_comm.schema.verdict import Incompatible
 from claude_comm.settings import Settings
 from claude_comm.store.database import open_database
 from claude_comm.store.report_figures import Scope, report
 from claude_comm.terminal.output import OutputFailed, emit, emit_json, say
 from claude_comm.transport.connect import connect
 from claude_comm.version import __version__
-
-# A witness of many kilobytes says no more than its beginning.
-_MAX_WITNESS = 400
 
 
 class ReportFormat(StrEnum):
@@ -79,34 +74,9 @@ def command(
 def _gathered(settings: Settings, scope: Scope, now_us: int, rows: int) -> Report:
     with open_database(settings.database) as database:
         refresh(settings, database)
-        negotiated = _agreements(settings)
-        return report(database, scope, now_us=now_us, version=__version__, agreements=negotiated, lines=rows)
-
-
-def _agreements(settings: Settings) -> list[Negotiated]:
-    with connect(settings) as client:
-        stored = client.run(agreements.everything(Keys(settings.namespace))).agreements
-    return [_negotiated(agreement) for agreement in stored]
-
-
-def _negotiated(agreement: Agreement) -> Negotiated:
-    verdict = agreement.verdict
-    witness = _shown(verdict.witness) if isinstance(verdict, Incompatible) else ""
-    reason = "" if agreement.fits else why(verdict)
-    return Negotiated(
-        producer=agreement.producer,
-        consumer=agreement.consumer,
-        answer=verdict.answer,
-        witness=witness,
-        reason=reason,
-    )
-
-
-def _shown(witness: object) -> str:
-    import msgspec
-
-    text = msgspec.json.encode(witness).decode()
-    return text if len(text) <= _MAX_WITNESS else f"{text[:_MAX_WITNESS]}…"
+        with connect(settings) as client:
+            decided = negotiated(client, Keys(settings.namespace))
+        return report(database, scope, now_us=now_us, version=__version__, agreements=decided, lines=rows)
 
 
 def _written(figures: Report, format: ReportFormat) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-import time
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +11,7 @@ from claude_comm.cli.options import DEFAULT_BUDGET_MS, AllowUndeclared, AsJson, 
 from claude_comm.cli.pipeline_display import headline, say_failures, shown
 from claude_comm.cli.pipeline_report import asked, show_hop, show_problems
 from claude_comm.cli.pipeline_results import ResultWriter
-from claude_comm.client.pipeline.preparation import PipelineRefused, prepare, resumed
+from claude_comm.client.pipeline.preparation import PipelineRefused, prepare, resumed, run_name
 from claude_comm.client.pipeline.run import WINDOW, Run
 from claude_comm.names import Keys
 from claude_comm.pipeline.session import Session
@@ -98,7 +95,7 @@ def command(
 def _begun(client: Client, keys: Keys, document: Any, origin: str, session: str, ask: Ask, **how: Any) -> Session:
     """The record of a new run; a pipeline that is refused is shown with every hop and problem."""
     try:
-        return prepare(client, keys, document, origin, session or _name(document), ask, **how)
+        return prepare(client, keys, document, origin, session or run_name(document), ask, **how)
     except PipelineRefused as refused:
         show_problems(refused.report)
         for hop in refused.report.hops:
@@ -140,10 +137,3 @@ def _ended(run: Run, results: ResultWriter, as_json: bool) -> int:
             }
         )
     return 1 if failures else 0
-
-
-def _name(document: Any) -> str:
-    """A name for a run, after its pipeline and the moment."""
-    named = document.get("pipeline_name", "") if isinstance(document, dict) else ""
-    short = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(named))[:40].strip("-") or "pipeline"
-    return f"{short}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

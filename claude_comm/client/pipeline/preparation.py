@@ -6,6 +6,9 @@ stored as an agreement and pinned: a run keeps its agreements and adapters, what
 
 from __future__ import annotations
 
+import re
+import secrets
+import time
 from typing import Any
 
 import msgspec
@@ -114,6 +117,13 @@ def resumed(client: Client, keys: Keys, document: Any, session: str, *, inputs: 
     if record.inputs != inputs:
         raise ConfigurationError(f"the session {session!r} was given other inputs: go on with the same file.")
     return msgspec.structs.replace(record, state="running")
+
+
+def run_name(document: Any) -> str:
+    """A name for a run, after its pipeline and the moment."""
+    named = document.get("pipeline_name", "") if isinstance(document, dict) else ""
+    short = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(named))[:40].strip("-") or "pipeline"
+    return f"{short}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def _agree(client: Client, keys: Keys, checked: Checked, step: Step, session: str) -> str:

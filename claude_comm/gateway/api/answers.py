@@ -10,7 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from claude_comm.delivery.burial import DeadGroup
+from claude_comm.gateway.api.pipelines import RunRecord
 from claude_comm.gateway.core.problems import Problem
+from claude_comm.gateway.core.runs import Running
 from claude_comm.gateway.live.sender import Message
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.partners import BrokenPartner
@@ -67,6 +69,17 @@ class Registered(msgspec.Struct, frozen=True):
 
 class Agreements(msgspec.Struct, frozen=True):
     agreements: list[Agreement]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run; `here` is null where another gateway or program runs it."""
+
+    run: RunRecord
+    here: Running | None
+
+
+class Runs(msgspec.Struct, frozen=True):
+    runs: list[RunRecord]
 
 
 class Sessions(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ def document(routes: Iterable[ApiRoute], pages: Iterable[Route] = ()) -> dict[st
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, schemas)
     for page in pages:
         for method in sorted((page.methods or set()) - {"HEAD"}):
-            paths.setdefault(_PLACE.sub(r"{\1}", page.path), {})[method.lower()] = _page(page, method)
+            paths.setdefault(_PLACE.sub(r"{\1}", page.path), {})[method.lower()] = _page(page, method, schemas)
     return {
         "openapi": VERSION,
         "jsonSchemaDialect": DIALECT,
@@ -107,22 +107,23 @@ def _operation(row: ApiRoute, schemas: Schemas) -> dict[str, Any]:
 def _responses(row: ApiRoute, schemas: Schemas) -> dict[str, Any]:
     known = (401, 403) if row.scope != OPEN else ()
     refusals = {*_COMMON, *(_BODY if row.takes else ()), *known, *row.refusals}
-    responses = {str(status): _problem(status) for status in sorted(refusals)}
+    responses = {str(status): _problem(status, schemas) for status in sorted(refusals)}
     for status, type_ in row.answers.items():
         media = type_.types if isinstance(type_, Media) else (JSON,)
         answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if media:
             schema = {"type": "string"} if isinstance(type_, Media) else schemas.of(type_)
             answer["content"] = {name: {"schema": schema} for name in media}
+            answer["content"].update({name: {"schema": {"type": "string"}} for name in row.files})
         if status in refusals and media:
-            answer["content"][PROBLEM] = _problem(status)["content"][PROBLEM]
+            answer["content"][PROBLEM] = _problem(status, schemas)["content"][PROBLEM]
         responses[str(status)] = answer
-    return {**responses, "default": _problem(None)}
+    return {**responses, "default": _problem(None, schemas)}
 
 
-def _problem(status: int | None) -> dict[str, Any]:
+def _problem(status: int | None, schemas: Schemas) -> dict[str, Any]:
     phrase = HTTPStatus(status).phrase if status is not None else "Another refusal"
-    return {"description": phrase, "content": {PROBLEM: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}}
+    return {"description": phrase, "content": {PROBLEM: {"schema": schemas.of(Problem)}}}
 
 
 def _in_path(path: str) -> list[dict[str, Any]]:
@@ -144,7 +145,7 @@ def _parameters(row: ApiRoute, schemas: Schemas) -> list[dict[str, Any]]:
     ]
 
 
-def _page(page: Route, method: str) -> dict[str, Any]:
+def _page(page: Route, method: str, schemas: Schemas) -> dict[str, Any]:
     place = re.sub(r"\W+", "_", page.path).strip("_") or "overview"
     html = {HTML: {"schema": {"type": "string"}}}
     return {
@@ -156,6 +157,6 @@ def _page(page: Route, method: str) -> dict[str, Any]:
         "responses": {
             "200": {"description": "OK", "content": html},
             "303": {"description": "See Other"},
-            "default": {"description": "Another refusal", "content": {**html, **_problem(None)["content"]}},
+            "default": {"description": "Another refusal", "content": {**html, **_problem(None, schemas)["content"]}},
         },
     }

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from claude_comm.gateway.api import documents, health, login, messages, system
+from claude_comm.gateway.api import decisions, documents, feeds, health, login, messages, pipelines, system
 from claude_comm.gateway.api.answers import (
     Agreements,
     Asking,
@@ -27,22 +27,30 @@ from claude_comm.gateway.api.answers import (
     Redriven,
     Registered,
     Replied,
+    Run,
+    Runs,
     Sent,
     Sessions,
 )
 from claude_comm.gateway.live.cloudevents_in import BATCH, STRUCTURED
+from claude_comm.gateway.live.events import MEDIA
 from claude_comm.gateway.live.sender import Message
+from claude_comm.impact.effects import Impact
+from claude_comm.pipeline.check import PipelineReport
 from claude_comm.registry.contracts import Contract
+from claude_comm.report.figures import Report
 from claude_comm.schema.verdict import Verdict
 from claude_comm.store.session_list import SessionDetail
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+MARKDOWN = "text/markdown"
 JSON, FORM, HTML, TEXT = "application/json", "application/x-www-form-urlencoded", "text/html", "text/plain"
 OPENMETRICS = "application/openmetrics-text"
 # Who may: anybody; whoever shows a token; and the scopes of docs/gateway.md.
-OPEN, TOKEN, OWN, READ_ALL, READ_MODULE, ADMIN, SEND = (
-    "", "token", "the module itself, or admin", "read:*", "read:{module}", "admin", "send:{target}",
+OPEN, TOKEN, OWN, SIDE, READ_ALL, READ_MODULE, READ_TOPIC, ADMIN, SEND = (
+    "", "token", "the module itself, or admin", "a module of the pair, or admin", "read:*", "read:{module}",
+    "read:topic:{topic}, or read:*", "admin", "send:{target}",
 )  # fmt: skip
 
 
@@ -74,6 +82,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     takes: Mapping[str, Any] = {}
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[int, ...] = ()
+    # Other forms of the answer, as files.
+    files: tuple[str, ...] = ()
 
     def mounted(self) -> Route:
         return Route(self.path, self.endpoint, methods=[self.method])
@@ -81,6 +91,15 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 _LIMIT = Parameter("limit", Annotated[int, msgspec.Meta(ge=1, le=1_000)], "At most so many; 100 unless it is said.")
 _AFTER = Parameter("after", str, "The last session of the page before.")
+_SESSION = Parameter("session", str, "One session alone.")
+_SINCE = Parameter(
+    "since_s", Annotated[int, msgspec.Meta(ge=0, le=10**9)], "What was sent in so many seconds up to now."
+)
+_FORMAT = Parameter("format", Literal["json", "md", "html"], "JSON unless it is said.")
+_ROWS = Parameter("rows", Annotated[int, msgspec.Meta(ge=0, le=decisions.MOST_ROWS)], "List so many messages too.")
+_TOPIC = Parameter("topic", str, "One topic alone.")
+_START = Parameter("start", Literal["new", "oldest"], "Where to begin without a Last-Event-ID.")
+_RESUME = Parameter("Last-Event-ID", str, "Go on after this event.", "header")
 _CODE = Parameter("code", str, "The one-time code of `claude-comm gateway --open`.")
 _SENDING = {JSON: Message, STRUCTURED: CloudEvent, BATCH: list[CloudEvent]}
 
@@ -147,6 +166,39 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(
         method="POST", path="/v1/check", endpoint=system.verdict, scope=TOKEN, takes={JSON: system.Asked},
         answers={200: Verdict}, refusals=(422,),
+    ),
+    ApiRoute(
+        method="POST", path="/v1/negotiate", endpoint=decisions.negotiate, scope=SIDE,
+        takes={JSON: decisions.Negotiation}, answers={200: Agreements}, refusals=(404, 409, 422),
+    ),
+    ApiRoute(
+        method="POST", path="/v1/modules/{module}/impact", endpoint=decisions.impact, scope=READ_ALL,
+        takes={JSON: decisions.Change}, answers={200: Impact}, refusals=(404, 422),
+    ),
+    ApiRoute(
+        method="GET", path="/v1/report", endpoint=decisions.report, scope=READ_ALL,
+        parameters=(_SESSION, _SINCE, _FORMAT, _ROWS), answers={200: Report}, refusals=(404,),
+        files=(HTML, MARKDOWN),
+    ),
+    ApiRoute(
+        method="POST", path="/v1/pipelines/check", endpoint=pipelines.check, scope=TOKEN,
+        takes={JSON: pipelines.Checking}, answers={200: PipelineReport}, refusals=(422,),
+    ),
+    ApiRoute(
+        method="GET", path="/v1/pipelines", endpoint=pipelines.runs, scope=READ_ALL, parameters=(_LIMIT,),
+        answers={200: Runs},
+    ),
+    ApiRoute(
+        method="POST", path="/v1/pipelines", endpoint=pipelines.start, scope=ADMIN,
+        takes={JSON: pipelines.Starting}, answers={202: Run}, refusals=(404, 409, 422),
+    ),
+    ApiRoute(
+        method="GET", path="/v1/pipelines/{session}", endpoint=pipelines.run, scope=READ_ALL,
+        answers={200: Run}, refusals=(404,),
+    ),
+    ApiRoute(
+        method="GET", path="/v1/feed", endpoint=feeds.feed, scope=READ_TOPIC,
+        parameters=(_TOPIC, _SESSION, _START, _RESUME), answers={200: Media((MEDIA,))},
     ),
     ApiRoute(
         method="GET", path="/v1/sessions", endpoint=system.sessions, scope=READ_ALL, parameters=(_LIMIT, _AFTER),

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from claude_comm import errors
+from claude_comm.client.pipeline.preparation import PipelineRefused
 from claude_comm.errors import ClaudeCommError
 from claude_comm.gateway.core.errors import GatewayRefusal
 from claude_comm.negotiation.agreement import Agreement
@@ -25,6 +26,7 @@ _STATUS: tuple[tuple[type[ClaudeCommError], int, str], ...] = (
     (errors.NegotiationRefused, 409, "negotiation_refused"),
     (errors.ContractRefused, 409, "contract_refused"),
     (errors.VersionTaken, 409, "version_taken"),
+    (PipelineRefused, 409, "pipeline_refused"),
     (errors.StillRuns, 409, "still_runs"),
     (errors.TooLarge, 413, "too_large"),
     (errors.EnvelopeError, 422, "unusable_message"),
@@ -78,6 +80,8 @@ def problem_of(error: ClaudeCommError, payload: Any = msgspec.UNSET) -> Problem:
         return msgspec.structs.replace(problem, path=error.path, rule=error.reason)
     if isinstance(error, errors.SchemaError):
         return msgspec.structs.replace(problem, path=error.path)
+    if isinstance(error, PipelineRefused):
+        return msgspec.structs.replace(problem, reasons=msgspec.to_builtins(error.report.problems[:_REASONS]))
     if isinstance(error, errors.NegotiationRefused):
         return _refusal(problem, error.refusal)
     return problem

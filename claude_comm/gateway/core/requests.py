@@ -105,7 +105,12 @@ def answer(value: object, status: int = 200, **headers: str) -> Response:
 
 def limit_of(request: Request, default: int = 100, most: int = 1_000) -> int:
     """The `limit` in the address. Raises GatewayRefusal."""
-    text = request.query_params.get("limit", str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS) or not 1 <= int(text) <= most:
-        raise unusable(f"limit: from 1 to {most:,}.")
+    return number_of(request, "limit", 1, most, default)
+
+
+def number_of(request: Request, name: str, least: int, most: int, default: int | None = None) -> int:
+    """A whole number in the address; without a default the least. Raises GatewayRefusal."""
+    text = request.query_params.get(name, str(least if default is None else default))
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS) or not least <= int(text) <= most:
+        raise unusable(f"{name}: from {least:,} to {most:,}.")
     return int(text)
