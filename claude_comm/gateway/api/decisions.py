@@ -108,7 +108,7 @@ async def report(request: Request) -> Response:
     require_reading(principal_of(request))
     gateway, asked = gateway_of(request), request.query_params
     session, form = asked.get("session", ""), asked.get("format", "json")
-    since_s, rows = number_of(request, "since_s", 0, 10**9), number_of(request, "rows", 0, MOST_ROWS)
+    since_s, rows = number_of(request, "since_s", 0, 10**9 - 1), number_of(request, "rows", 0, MOST_ROWS)
     if form not in ("json", "md", "html") or (session and since_s):
         raise unusable("format: json, md or html; and session or since_s, not both.")
     now_us = micros()

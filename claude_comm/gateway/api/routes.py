@@ -93,7 +93,7 @@ _LIMIT = Parameter("limit", Annotated[int, msgspec.Meta(ge=1, le=1_000)], "At mo
 _AFTER = Parameter("after", str, "The last session of the page before.")
 _SESSION = Parameter("session", str, "One session alone.")
 _SINCE = Parameter(
-    "since_s", Annotated[int, msgspec.Meta(ge=0, le=10**9)], "What was sent in so many seconds up to now."
+    "since_s", Annotated[int, msgspec.Meta(ge=0, le=10**9 - 1)], "What was sent in so many seconds up to now."
 )
 _FORMAT = Parameter("format", Literal["json", "md", "html"], "JSON unless it is said.")
 _ROWS = Parameter("rows", Annotated[int, msgspec.Meta(ge=0, le=decisions.MOST_ROWS)], "List so many messages too.")

@@ -19,12 +19,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from claude_comm.gateway.core.errors import GatewayRefusal, unusable
+from claude_comm.gateway.core.options import Limits
+from claude_comm.gateway.core.problems import Problem
 from claude_comm.gateway.live import positions
+from claude_comm.gateway.live.batches import Batch
 from claude_comm.gateway.live.feeds import Feed
 from claude_comm.gateway.live.hub import Hub
-from claude_comm.gateway.live.outbox import Outbox
 from claude_comm.gateway.live.positions import Position
-from claude_comm.gateway.live.tails import Item
 
 MEDIA = "text/event-stream"
 RETRY_MS = 500
@@ -48,23 +49,71 @@ def places_of(id_: str) -> dict[str, Position]:
     return {stream: positions.parse(text) for stream, text in places.items()}
 
 
-class EventOutbox(Outbox):
+class EventOutbox:
     """What waits for a client of server-sent events."""
 
-    async def _write_items(self, sub: str, items: list[Item], places: dict[str, str]) -> None:
-        id_ = event_id({**self.sent.get(sub, {}), **places})
-        parts = [b"data: %b\n\n" % item.json for item in items]
-        parts[-1] = b"id: %b\n%b" % (id_.encode(), parts[-1])
-        await self._body(b"".join(parts))
+    def __init__(self, send: Send, limits: Limits) -> None:
+        self._send, self._limits = send, limits
+        self._waiting: list[Batch | dict[str, Any]] = []
+        self._messages = self._bytes = 0
+        self._closing = False
+        self._ready = asyncio.Event()
+        # By subscription and stream, what has left.
+        self.sent: dict[str, dict[str, str]] = {}
 
-    async def _write(self, frame: dict[str, Any]) -> None:
-        fields = {name: value for name, value in frame.items() if name != "kind"}
-        if not fields:
-            await self._body(b":\n\n")
+    def put_batch(self, sub: str, batch: Batch) -> None:
+        """Messages of the feed."""
+        if self._closing or not batch.items:
             return
-        id_ = event_id(self.sent.get(_SUB, {})).encode()
-        event = frame["kind"].encode()
-        await self._body(b"event: %b\nid: %b\ndata: %b\n\n" % (event, id_, msgspec.json.encode(fields)))
+        self._waiting.append(batch)
+        self._messages += len(batch.items)
+        self._bytes += batch.size
+        if self._messages > self._limits.queue_messages or self._bytes > self._limits.queue_bytes:
+            self._waiting = [entry for entry in self._waiting if not isinstance(entry, Batch)]
+            problem = Problem(429, "too_slow", "you read more slowly than messages come: connect again, and resume.")
+            self.put({"kind": "error", **msgspec.to_builtins(problem)})
+            self.close(0, "")
+        self._ready.set()
+
+    def put(self, frame_: dict[str, Any]) -> None:
+        """An event by itself, named by its `kind`; one that says nothing keeps the connection open."""
+        if not self._closing:
+            self._waiting.append(frame_)
+            self._ready.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends the answer once what waits has left."""
+        self._closing = True
+        self._ready.set()
+
+    async def run(self) -> None:
+        """Sends until the answer is ended."""
+        while self._waiting or not self._closing:
+            if not self._waiting:
+                self._ready.clear()
+                await self._ready.wait()
+                continue
+            waiting, self._waiting, self._messages, self._bytes = self._waiting, [], 0, 0
+            for entry in waiting:
+                if isinstance(entry, Batch):
+                    await self._body(self._messages_of(entry))
+                else:
+                    await self._body(self._event_of(entry))
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _messages_of(self, batch: Batch) -> bytes:
+        places = self.sent.setdefault(_SUB, {})
+        places[batch.stream] = batch.position
+        parts = [b"data: %b\n\n" % item.json for item in batch.items]
+        parts[-1] = b"id: %b\n%b" % (event_id(places).encode(), parts[-1])
+        return b"".join(parts)
+
+    def _event_of(self, frame_: dict[str, Any]) -> bytes:
+        fields = {name: value for name, value in frame_.items() if name != "kind"}
+        if not fields:
+            return b":\n\n"
+        id_, kind = event_id(self.sent.get(_SUB, {})).encode(), frame_["kind"].encode()
+        return b"event: %b\nid: %b\ndata: %b\n\n" % (kind, id_, msgspec.json.encode(fields))
 
     async def _body(self, body: bytes) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
@@ -82,13 +131,7 @@ class EventStream(Response):
         gateway = self._hub.gateway
         if gateway.draining:
             raise GatewayRefusal(503, "draining", "this gateway ends: ask again in a moment.", retry_s=1.0)
-
-        async def out(message: dict[str, Any]) -> None:
-            if message["type"] == "websocket.close":
-                message = {"type": "http.response.body", "body": b"", "more_body": False}
-            await send(message)
-
-        outbox = EventOutbox(out, gateway.options.limits)
+        outbox = EventOutbox(send, gateway.options.limits)
         feed = Feed(self._hub.tails, gateway, outbox, _SUB, session=self._session)
         streams = [gateway.keys.topic(self._topic)] if self._topic else None
         begun = await feed.begin(streams, self._after, oldest=self._oldest)
@@ -124,7 +167,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _beating(outbox: Outbox) -> None:
+async def _beating(outbox: EventOutbox) -> None:
     while True:
         await asyncio.sleep(BEAT_S)
         outbox.put({"kind": "beat"})

@@ -13,7 +13,7 @@ from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live import positions
 from claude_comm.gateway.live.batches import Batch, envelope_of
-from claude_comm.gateway.live.outbox import Outbox
+from claude_comm.gateway.live.outbox import Outlet
 from claude_comm.gateway.live.positions import Position
 from claude_comm.gateway.live.tails import Follower, Tails
 from claude_comm.ops import follow
@@ -25,7 +25,7 @@ LIST_S = 1.0
 class Feed:
     """One subscription; `session` lets through what belongs to it."""
 
-    def __init__(self, tails: Tails, gateway: Gateway, outbox: Outbox, sub: str, *, session: str = "") -> None:
+    def __init__(self, tails: Tails, gateway: Gateway, outbox: Outlet, sub: str, *, session: str = "") -> None:
         self._tails, self._gateway, self._outbox, self._sub, self._session = tails, gateway, outbox, sub, session
         self._follower = Follower(self._take, {})
         self._whole = False

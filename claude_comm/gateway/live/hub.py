@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.inboxes import Inbox
-from claude_comm.gateway.live.outbox import GOING_AWAY, TAKEN_OVER, Outbox
+from claude_comm.gateway.live.outbox import GOING_AWAY, TAKEN_OVER, Outbox, Outlet
 from claude_comm.gateway.live.sender import Sender
 from claude_comm.gateway.live.tails import Tails
 
@@ -23,7 +23,7 @@ class Hub:
         self.gateway = gateway
         self.sender = Sender(gateway)
         self.tails = Tails(gateway)
-        self.outboxes: set[Outbox] = set()
+        self.outboxes: set[Outlet] = set()
         self._holders: dict[tuple[str, str], tuple[Inbox, Callable[[], Awaitable[None]]]] = {}
         gateway.on_drain.append(self.drain)
 

@@ -36,6 +36,16 @@ class Wire(Protocol):
     def end(self, code: int, reason: str) -> None: ...
 
 
+class Outlet(Protocol):
+    """What a feed and the end of a gateway need of what waits for a client, over WebSocket or HTTP."""
+
+    sent: dict[str, dict[str, str]]
+
+    def put_batch(self, sub: str, batch: Batch) -> None: ...
+    def put(self, frame_: dict[str, Any]) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+
+
 class Outbox:
     """One client's. `form` says how its frames are written."""
 
