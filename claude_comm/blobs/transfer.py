@@ -124,9 +124,21 @@ class Blob:
         return self.manifest.root.hex()
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes in order, a chunk at a time. Raises BlobMissing, BlobDamaged or StoreError."""
-        for digest in self.manifest.digests:
-            yield self._store.get(digest)
+        """The bytes in order, a chunk at a time. Raises as `chunk` does."""
+        for index in range(len(self.manifest.digests)):
+            yield self.chunk(index)
+
+    def chunk(self, index: int) -> bytes:
+        """The chunk at that place. Raises BlobMissing, BlobDamaged, StoreError, or DecodeError for one that has another
+        length than the manifest says."""
+        digest = self.manifest.digests[index]
+        chunk = self._store.get(digest)
+        # A message may name a chunk that is whole, in a place where another length belongs.
+        if len(chunk) != self.manifest.length(index):
+            raise DecodeError(
+                f"the manifest of a large payload gives the chunk {digest.hex()} a length that it has not."
+            )
+        return chunk
 
     def read(self, start: int = 0, length: int | None = None) -> bytes:
         """These bytes, or all of them; only the chunks that hold them are read."""
@@ -136,13 +148,13 @@ class Blob:
         if start == 0 and wanted >= self.size:
             return b"".join(self.chunks())
         parts = self.manifest.parts(start, wanted)
-        return b"".join(self._store.get(self.manifest.digests[index])[at:until] for index, at, until in parts)
+        return b"".join(self.chunk(index)[at:until] for index, at, until in parts)
 
     def read_into(self, buffer: memoryview, start: int = 0) -> None:
         """Fills a buffer with the bytes from `start` on, a chunk at a time; it is no longer than what is there."""
         filled = 0
         for index, at, until in self.manifest.parts(start, len(buffer)):
-            buffer[filled : filled + until - at] = memoryview(self._store.get(self.manifest.digests[index]))[at:until]
+            buffer[filled : filled + until - at] = memoryview(self.chunk(index))[at:until]
             filled += until - at
 
     def open(self) -> BinaryIO:
@@ -170,7 +182,7 @@ class Blob:
             file.seek(index * self.manifest.chunk)
             if digest_of(file.read(self.manifest.length(index))) != digest:
                 file.seek(index * self.manifest.chunk)
-                file.write(self._store.get(digest))
+                file.write(self.chunk(index))
             if progress is not None:
                 progress(min((index + 1) * self.manifest.chunk, self.size), self.size)
 
@@ -200,8 +212,7 @@ class _Reading(io.RawIOBase):
             return 0
         index, offset = divmod(self._at, self._blob.manifest.chunk)
         if index != self._index:
-            digest = self._blob.manifest.digests[index]
-            self._index, self._chunk = index, self._blob._store.get(digest)
+            self._index, self._chunk = index, self._blob.chunk(index)
         count = min(len(buffer), len(self._chunk) - offset)
         buffer[:count] = self._chunk[offset : offset + count]
         self._at += count

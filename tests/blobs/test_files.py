@@ -12,7 +12,7 @@ import pytest
 
 from claude_comm import Module, Publisher, Settings
 from claude_comm.blobs import BlobStore, Manifest
-from claude_comm.errors import ConfigurationError
+from claude_comm.errors import ConfigurationError, DecodeError
 from tests.support.modules import running
 from tests.support.waiting import wait_until
 
@@ -82,3 +82,15 @@ def test_the_store_is_listed_verified_and_pruned(settings: Settings, run: Any, m
     path.write_bytes(b"bent")
     verified = run("blobs", "verify", "--json")
     assert (verified.code, verified.json["damaged"]) == (1, [kept.digests[0].hex()])
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_manifest_that_gives_a_chunk_another_length_is_refused(settings: Settings, tmp_path: Path, size: int) -> None:
+    """A manifest comes in a message: its chunks may be real, and its sizes not."""
+    blobs = BlobStore(settings)
+    blob = blobs.open(msgspec.structs.replace(blobs.put(b"four"), size=size))
+    readings = (blob.read, lambda: blob.read(1, 1), lambda: blob.open().read(), lambda: blob.save(tmp_path / "copy"))
+    for reading in (*readings, lambda: blob.read_into(memoryview(bytearray(size)))):
+        with pytest.raises(DecodeError, match="length"):
+            reading()
+    assert not (tmp_path / "copy").exists()
