@@ -27,13 +27,14 @@ from claude_comm.mcp_server.adopted.listing import Adoption, adoption, following
 from claude_comm.names import Keys
 from claude_comm.ops import registration, registry
 from claude_comm.registry.contracts import Contract
-from claude_comm.settings import Settings
+from claude_comm.settings import Settings, public
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 
 # How often the list is asked for again, whether or not the server told of a change; and the wait for one that is away.
 LOOK_S, AWAY_S = 5.0, 1.0
 CONCURRENCY = 16
+_ADDRESSES = ("http://", "https://")
 
 
 class ToolFailed(ClaudeCommError):
@@ -69,16 +70,23 @@ async def adopt(settings: Settings, name: str, source: str, say: Callable[[str],
             async with Client(server_of(source), cache=None) as client:
                 await _Adopted(settings, name, client, say).run()
         except (OSError, MCPError, ExceptionGroup) as error:
-            log.warning("adopted.away", source=source, error=str(error))
+            log.warning("adopted.away", source=shown(source), error=str(error))
             await asyncio.sleep(AWAY_S)
 
 
 def server_of(source: str) -> Any:
     """What the SDK connects to: an address, or a command to start."""
-    if source.startswith(("http://", "https://")):
+    if source.startswith(_ADDRESSES):
         return source
     command, *arguments = shlex.split(source)
     return StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
+
+
+def shown(source: str) -> str:
+    """The server as logs name it: an address without what logs in, or the program without its arguments."""
+    if source.startswith(_ADDRESSES):
+        return public(source.partition("?")[0])
+    return shlex.split(source)[0]
 
 
 class _Adopted:

@@ -114,3 +114,16 @@ def test_an_adopted_tool_runs_in_a_pipeline_counts_in_impact_and_is_weighed_befo
         assert publisher.request("words", {"text": "still here"}, type="count_words", timeout_s=60) == {"words": 2}
         client.run(registration.approve(keys, "words", "2.0.0", "writer", now_us=micros()))
         wait_until(lambda: (now := current(client, settings)) is not None and now.version == "2.0.0", what="2.0.0")
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("https://me:secret@tools.example/mcp?key=secret", "tools.example/mcp"),
+        ("npx server --api-key secret", "npx"),
+        ("'/opt/my tools/serve' secret", "/opt/my tools/serve"),
+    ],
+)
+def test_a_log_names_a_server_without_its_secrets(source: str, named: str) -> None:
+    assert named in serving.shown(source)
+    assert "secret" not in serving.shown(source)
