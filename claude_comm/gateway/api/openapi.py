@@ -148,6 +148,7 @@ def _parameters(row: ApiRoute, schemas: Schemas) -> list[dict[str, Any]]:
 def _page(page: Route, method: str, schemas: Schemas) -> dict[str, Any]:
     place = re.sub(r"\W+", "_", page.path).strip("_") or "overview"
     html = {HTML: {"schema": {"type": "string"}}}
+    shown = html if not page.path.endswith(".css") else {"text/css": {"schema": {"type": "string"}}}
     return {
         "operationId": f"dashboard.{method.lower()}_{place}",
         "summary": "A page of the dashboard." if method == "GET" else "What a form of the dashboard does.",
@@ -155,7 +156,7 @@ def _page(page: Route, method: str, schemas: Schemas) -> dict[str, Any]:
         "x-scope": "read:*" if method == "GET" else "admin",
         "parameters": _in_path(page.path),
         "responses": {
-            "200": {"description": "OK", "content": html},
+            "200": {"description": "OK", "content": shown},
             "303": {"description": "See Other"},
             "default": {"description": "Another refusal", "content": {**html, **_problem(None, schemas)["content"]}},
         },
