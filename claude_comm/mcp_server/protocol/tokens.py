@@ -10,6 +10,7 @@ from mcp.server.auth.settings import AuthSettings
 from pydantic import AnyHttpUrl
 
 from claude_comm.errors import ClaudeCommError, ConfigurationError
+from claude_comm.gateway.core.options import options_of
 from claude_comm.gateway.core.tokens import Tokens
 from claude_comm.mcp_server.desk.desk import Desk
 
@@ -18,7 +19,7 @@ class ModuleTokens(TokenVerifier):
     """Asks the keyring of the namespace. Raises ConfigurationError where the admin's public key is not known."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk, self._tokens = desk, Tokens(desk.settings, {})
+        self._desk, self._tokens = desk, Tokens(desk.settings, options_of(desk.settings).grants)
         if not self._tokens.knows_admin():
             raise ConfigurationError(f"no token can be checked: {self._tokens.why_none}")
 

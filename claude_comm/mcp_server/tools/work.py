@@ -128,8 +128,8 @@ def _start(step: Step) -> str:
 async def redrive(call: Call, arguments: dict[str, Any]) -> Answer:
     """Puts buried messages back into the inbox of their module; without `confirm` only counts them."""
     module = arguments["module"]
-    if not call.caller.may("send", module):
-        return refused(f"messages of {module} are sent again with the scope send:{module}, which your token lacks.")
+    if not call.caller.may("admin"):
+        return refused(f"messages of {module} are sent again with the scope admin, which your token lacks.")
     if not call.desk.exposure.shows(module):
         return refused(f"{module} is not shown by this server.")
     where = Where(**{name: arguments[name] for name in ("reason", "type", "path", "source") if name in arguments})

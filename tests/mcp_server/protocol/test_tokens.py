@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 pytest.importorskip("mcp", reason="the MCP server is an extra")
 
 from claude_comm.errors import ConfigurationError
+from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
-from claude_comm.mcp_server.desk.exposure import Exposure
+from claude_comm.mcp_server.desk.exposure import Caller, Exposure
 from claude_comm.mcp_server.protocol.tokens import ModuleTokens
+from claude_comm.mcp_server.tools import work
 from claude_comm.settings import Settings
 from tests.support.gateways import token_of
 
@@ -25,3 +29,18 @@ def test_a_server_that_could_check_no_token_does_not_start(settings: Settings) -
     with pytest.raises(ConfigurationError, match="no token can be checked"):
         asyncio.run(holder("ccm_guess"))
     assert asyncio.run(holder(token_of(settings, "web"))) == "web"
+
+
+def test_a_module_may_not_redrive_what_others_buried_and_an_administrator_may(settings: Settings) -> None:
+    granted = msgspec.structs.replace(settings, gateway_grants="ops=admin")
+    tokens = {name: token_of(settings, name, service=name == "ops") for name in ("web", "ops")}
+
+    async def redriven(name: str) -> Answer:
+        async with Desk(granted, Exposure()) as desk:
+            known = await ModuleTokens(desk).verify_token(tokens[name])
+            assert known is not None
+            caller = Caller(owner=name, scopes=frozenset(known.scopes))
+            return await work.redrive(Call(desk, caller), {"module": "web"})
+
+    assert "scope admin" in asyncio.run(redriven("web")).text
+    assert "scope admin" not in asyncio.run(redriven("ops")).text
