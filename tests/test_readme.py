@@ -54,9 +54,9 @@ def test_the_targets_that_it_names_are_in_the_makefile() -> None:
 
 
 def test_every_setting_is_in_its_table() -> None:
-    assert set(re.findall(rf"^\| `({PREFIX}\w+)`", README, flags=re.MULTILINE)) == {
+    assert sorted(re.findall(rf"^\| `({PREFIX}\w+)`", README, flags=re.MULTILINE)) == sorted(
         PREFIX + name.upper() for name in Settings.__struct_fields__
-    }
+    )
 
 
 PAGES = [

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from claude_comm.testing.assertions import assert_compatible, assert_contract
     from claude_comm.testing.bus import Bus, NotSeen, Outcome
     from claude_comm.testing.chaos import Chaos
-    from claude_comm.testing.fuzz import Fuzzed, fuzz, fuzz_refuse
+    from claude_comm.testing.fuzzing import Fuzzed, fuzz, fuzz_refuse
     from claude_comm.testing.given import HandlerFailed, assert_handles, given_messages
     from claude_comm.testing.loading import load_module
     from claude_comm.testing.recorder import AnswerNeeded, SentMessage
     from claude_comm.testing.recording import Recorded, RecordedSend, read_recording
-    from claude_comm.testing.replay import ReplayChange, Replayed, replay
+    from claude_comm.testing.replaying import ReplayChange, Replayed, replay
     from claude_comm.testing.running import RunningModule
     from claude_comm.testing.strategies import messages
     from claude_comm.testing.trial import Defect, HandledMessage
@@ -27,27 +27,27 @@ _HOMES = {
     "Bus": "bus",
     "Chaos": "chaos",
     "Defect": "trial",
-    "Fuzzed": "fuzz",
+    "Fuzzed": "fuzzing",
     "HandledMessage": "trial",
     "HandlerFailed": "given",
     "NotSeen": "bus",
     "Outcome": "bus",
     "Recorded": "recording",
     "RecordedSend": "recording",
-    "ReplayChange": "replay",
-    "Replayed": "replay",
+    "ReplayChange": "replaying",
+    "Replayed": "replaying",
     "RunningModule": "running",
     "SentMessage": "recorder",
     "assert_compatible": "assertions",
     "assert_contract": "assertions",
     "assert_handles": "given",
-    "fuzz": "fuzz",
-    "fuzz_refuse": "fuzz",
+    "fuzz": "fuzzing",
+    "fuzz_refuse": "fuzzing",
     "given_messages": "given",
     "load_module": "loading",
     "messages": "strategies",
     "read_recording": "recording",
-    "replay": "replay",
+    "replay": "replaying",
 }
 
 __all__ = [

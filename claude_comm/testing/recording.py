@@ -57,7 +57,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UnreadableRecording(ClaudeCommError):
-    """A file that is no recording."""
+    """A file that cannot be read, or is no recording."""
 
     exit_code = 2
 
@@ -132,9 +132,18 @@ def write(recording: Sequence[Recorded]) -> str:
 
 
 def read_recording(file: str | Path) -> list[Recorded]:
-    """The deliveries in a file of `claude-comm record`. Raises UnreadableRecording, or OSError."""
+    """The deliveries in a file of `claude-comm record`. Raises UnreadableRecording."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UnreadableRecording(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise UnreadableRecording(
+            f"{file} is not UTF-8 text (byte {error.start}). `claude-comm record -o FILE` writes such files."
+        ) from None
     deliveries = []
-    for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), 1):
+    # Lines end at line feeds alone: JSON may hold U+2028 and its like as they are.
+    for number, line in enumerate(text.rstrip("\n").split("\n") if text else (), 1):
         try:
             deliveries.append(msgspec.json.decode(line, type=Recorded))
         except UNREADABLE as error:

@@ -37,6 +37,15 @@ def test_every_argument_and_option_has_help(entry: CommandEntry) -> None:
 
 
 @pytest.mark.parametrize("entry", COMMANDS)
+def test_no_default_is_refused_where_it_is_given(entry: CommandEntry) -> None:
+    """A default outside of the bounds stands in the help as if it could be typed."""
+    for param in load(entry).params:
+        least = getattr(param, "min", None)
+        if least is not None and isinstance(param.default, (int, float)):
+            assert param.default >= least, f"{entry.name}: {param.name}"
+
+
+@pytest.mark.parametrize("entry", COMMANDS)
 def test_every_command_that_shows_something_has_json(entry: CommandEntry) -> None:
     silent = {"down", "worker", "run", "demo", "projection export", "mcp", "mcp adopt"}
     # What they write is JSON, whoever reads it.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pydantic
 import pytest
 
-from claude_comm import Context, Module
+from claude_comm import Context, Module, testing
 from claude_comm.client.module.self_check import ContractNotKept
 from claude_comm.registry.contracts import contract
 from claude_comm.testing import assert_compatible, assert_contract
@@ -130,3 +131,8 @@ def test_what_a_module_can_never_send_fails() -> None:
     module.produces("found", {"type": "integer", "minimum": 3, "maximum": 2})
     with pytest.raises(AssertionError, match="'found' message that it declares to send cannot exist"):
         assert_contract(module)
+
+
+def test_no_public_name_is_that_of_a_file_beside_it() -> None:
+    """Importing the file would put it in the place of the name."""
+    assert not {path.stem for path in Path(testing.__file__).parent.glob("*.py")} & set(testing.__all__)

@@ -15,9 +15,9 @@ from claude_comm.client.module.finder import find_module
 from claude_comm.client.module.module import Module
 from claude_comm.errors import ConfigurationError
 from claude_comm.escaping import clean
-from claude_comm.terminal.output import emit, emit_json, emit_styled
+from claude_comm.terminal.output import OutputFailed, emit, emit_json, emit_styled
 from claude_comm.terminal.styles import FAILED, GOOD
-from claude_comm.testing.fuzz import EXAMPLES, Fuzzed, fuzz, fuzz_refuse
+from claude_comm.testing.fuzzing import EXAMPLES, Fuzzed, fuzz, fuzz_refuse
 from claude_comm.testing.saved import file_name, written_tests
 from claude_comm.testing.trial import LIMIT_S
 
@@ -110,10 +110,13 @@ def _save(folder: Path, module: str, target: str, results: Sequence[Fuzzed]) -> 
     defects = [defect for result in results for defect in result.defects]
     if not defects:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / file_name(module)
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
-    file.write_text(written_tests(module, target, defects, before), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        file.write_text(written_tests(module, target, defects, before), encoding="utf-8")
+    except OSError as error:
+        raise OutputFailed(f"{file} cannot be written: {error.strerror}.") from None
     return file
 
 

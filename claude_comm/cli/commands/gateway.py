@@ -16,7 +16,9 @@ from claude_comm.terminal.output import emit, emit_json, say
 
 def command(
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "",
-    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="At which port; 0: any free one.")] = -1,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="At which port; 0: any free one.")
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Print an address that logs a browser in, once.")] = False,
     public: Annotated[
         bool, typer.Option("--public", help="Listen for other machines as well; refused while there is no token.")
@@ -58,7 +60,7 @@ def command(
     options = amended(
         given,
         host=host or ("0.0.0.0" if public and not settings.gateway_public else given.host),
-        port=given.port if port < 0 else port,
+        port=given.port if port is None else port,
         public=public or given.public,
         anonymous=anonymous,
         origins=(*given.origins, *(origin or ())),

@@ -10,7 +10,7 @@ import typer
 
 from claude_comm.cli.projection import reading
 from claude_comm.errors import NotFound
-from claude_comm.terminal.output import say
+from claude_comm.terminal.output import OutputFailed, say
 from claude_comm.testing import recording
 
 
@@ -42,5 +42,8 @@ def command(
     if output is None:
         sys.stdout.write(text)
         return
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputFailed(f"{output} cannot be written: {error.strerror}.") from None
     say(f"{len(deliveries)} deliveries in {output}")

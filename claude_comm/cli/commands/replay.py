@@ -22,7 +22,7 @@ from claude_comm.terminal.output import emit, emit_json, emit_styled
 from claude_comm.terminal.styles import FAILED, GOOD
 from claude_comm.testing import recording
 from claude_comm.testing.recording import Recorded
-from claude_comm.testing.replay import Replayed, replay
+from claude_comm.testing.replaying import Replayed, replay
 from claude_comm.transport.connect import connect
 
 

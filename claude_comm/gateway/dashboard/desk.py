@@ -11,9 +11,9 @@ host, and it carries the token of its session.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -86,7 +86,7 @@ class _Desk:
             refused = _refused(request, source, visitor, form)
             if refused is not None:
                 return refused
-            query = Query(request.url.path, {**request.query_params, **form}, request.path_params)
+            query = _query(request, form)
             return await run_in_threadpool(_done, source, doer, query, visitor)
 
         return endpoint
@@ -97,7 +97,7 @@ class _Desk:
 
         async def endpoint(request: Request) -> Response:
             visitor, source = self._visit(request), self._sources(request)
-            query = Query(request.url.path, await _form(request))
+            query = Query(_path(request), await _form(request))
             return await run_in_threadpool(_shown, source, asked, query, visitor, what_if.answer)
 
         return endpoint
@@ -170,8 +170,13 @@ async def _found(request: Request) -> Response:
     return RedirectResponse(link("messages", reference) if reference else link("messages"), 303, headers=HEADERS)
 
 
-def _query(request: Request) -> Query:
-    return Query(request.url.path, dict(request.query_params), request.path_params)
+def _query(request: Request, form: Mapping[str, str] | None = None) -> Query:
+    return Query(_path(request), {**request.query_params, **(form or {})}, request.path_params)
+
+
+def _path(request: Request) -> str:
+    # The scope's, for that of `request.url` ends at a `?` within a name.
+    return quote(request.scope["path"])
 
 
 def _is_own(request: Request) -> bool:

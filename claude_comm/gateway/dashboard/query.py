@@ -16,7 +16,7 @@ PREFIX = "/ui"
 
 
 class Query:
-    """One address: its path and what follows it."""
+    """One address: its path, quoted, and what follows it."""
 
     def __init__(self, path: str, given: Mapping[str, str], parts: Mapping[str, str] | None = None) -> None:
         self.path = path
@@ -45,8 +45,8 @@ class Query:
         return given if given in choices else choices[0]
 
     def range_s(self, default: str = "") -> int:
-        """The range of time that is asked for; 0 for all time."""
-        return RANGES.get(self.text("range", default), 0)
+        """The range of time that is asked for, else that of `default`; 0 for all time."""
+        return RANGES.get(self.text("range")) or RANGES.get(default, 0)
 
     def has(self, *names: str) -> bool:
         return any(name in self._given for name in names)

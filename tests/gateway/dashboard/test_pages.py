@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from claude_comm import Settings
+from claude_comm import Publisher, Settings
 from claude_comm.gateway.dashboard.pages import PAGES
+from claude_comm.gateway.dashboard.query import link
 from claude_comm.gateway.dashboard.render import Visitor
+from claude_comm.names import Keys
 from claude_comm.runtime import private_server
+from claude_comm.store.catch_up import catch_up
+from claude_comm.store.database import open_database
+from claude_comm.transport.connect import connect
 from tests.support.dashboard import HOSTILE, TOKEN, dashboard, populated
 
 PLAIN = [page.path for page in PAGES if "{" not in page.path]
@@ -208,6 +213,22 @@ def test_what_is_not_there_is_a_page_that_says_so(browser: TestClient) -> None:
     assert "no agreement has the id" in read(browser, "/ui/agreements/00", 404).words
     assert read(browser, "/ui/sessions/none", 404)
     assert browser.get("/ui/find?reference=7").headers["location"] == "/ui/messages/7"
+
+
+def test_an_address_of_chance_is_no_fault(browser: TestClient) -> None:
+    for value in ("soon", "0", "-1", "<b>", "\0"):
+        assert browser.get("/", params={"range": value}).status_code == 200
+
+
+def test_links_of_a_page_keep_an_odd_name(shop: Settings, browser: TestClient) -> None:
+    name = "a b?c#d/e<f>"
+    with Publisher("web", settings=shop) as web:
+        web.publish("nobody", {}, type="odd", session=name)
+    with open_database(shop.database) as database, connect(shop) as client:
+        catch_up(client, database, Keys(shop.namespace), max_bytes=shop.max_envelope_bytes)
+    page = read(browser, link("sessions", name))
+    (only_failed,) = {reference for reference in page.links if reference.endswith("failed=1")}
+    assert name in read(browser, only_failed).words
 
 
 def test_every_answer_has_the_policy(browser: TestClient) -> None:

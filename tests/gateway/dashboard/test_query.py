@@ -9,6 +9,7 @@ def test_what_cannot_be_read_counts_as_not_given() -> None:
     query = Query("/ui/x", {"after": "-1", "big": "9" * 40, "odd": "١٢", "range": "1y", "sort": "up", "flag": "yes"})
     assert [query.number(name) for name in ("after", "big", "odd", "none")] == [0, 0, 0, 0]
     assert (query.range_s(), query.choice("sort", ("name", "age")), query.flag("flag")) == (0, "name", False)
+    assert query.range_s("1h") == 3_600, "a range that is none is the default"
 
 
 def test_an_address_keeps_the_other_filters() -> None:

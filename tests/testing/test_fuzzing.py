@@ -94,7 +94,7 @@ def test_a_handler_that_raises_is_found_with_the_smallest_message(
 ) -> None:
     defect = only(handling(handler, shape))
     assert (defect.kind, defect.reason.partition(":")[0], defect.message) == ("raised", reason, message)
-    assert defect.place.startswith("test_fuzz.py:")
+    assert defect.place.startswith("test_fuzzing.py:")
 
 
 def test_a_reply_that_is_not_what_is_declared_is_found() -> None:
@@ -282,6 +282,11 @@ def test_the_command_reports_and_saves_tests_that_fail(shop: Path, run: Callable
     again = run("fuzz", "shop.py:module", "--examples", 0, "--save", "found")
     assert "saved as tests in found/test_shop_fuzz.py" in again.out
     assert (shop / "found" / "test_shop_fuzz.py").read_text().count("def test_") == 3
+
+
+def test_a_folder_that_is_a_file_is_said(shop: Path, run: Callable[..., Ran]) -> None:
+    ran = run("fuzz", "shop.py:module", "--examples", 0, "--save", "shop.py")
+    assert (ran.code, ran.err) == (1, "Error: shop.py/test_shop_fuzz.py cannot be written: File exists.\n")
 
 
 def test_the_command_says_that_there_is_none(shop: Path, run: Callable[..., Ran]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from claude_comm.errors import ConfigurationError
 from claude_comm.testing import Bus, RunningModule, load_module, read_recording, replay
-from claude_comm.testing.recording import UnreadableRecording, marks_of_paths, redacted
+from claude_comm.testing.recording import Recorded, UnreadableRecording, marks_of_paths, redacted, write
 from tests.support.command_line import Ran
 
 VERSION = """
@@ -132,6 +132,26 @@ def test_a_file_that_is_no_recording_is_refused_with_its_line(tmp_path: Path) ->
     (tmp_path / "traffic.jsonl").write_text('{"id": 1}\n')
     with pytest.raises(UnreadableRecording, match="line 1"):
         read_recording(tmp_path / "traffic.jsonl")
+
+
+def test_a_file_that_cannot_be_read_is_named(versions: Path, run: Callable[..., Ran]) -> None:
+    (versions / "bytes").write_bytes(b"\xff\xfe\0")
+    for file, why in (("none", "No such file"), (".", "Is a directory"), ("bytes", "is not UTF-8 text (byte 0)")):
+        ran = run("replay", "--file", file, "--against", "first.py:module")
+        assert (ran.code, file in ran.err, why in ran.err) == (2, True, True)
+
+
+def test_a_recording_that_cannot_be_written_is_said(versions: Path, run: Callable[..., Ran]) -> None:
+    ran = run("record", "--session", "s1", "-o", "none/traffic.jsonl")
+    assert (ran.code, ran.err) == (1, "Error: none/traffic.jsonl cannot be written: No such file or directory.\n")
+
+
+def test_a_line_of_a_recording_ends_at_its_line_feed_alone(tmp_path: Path) -> None:
+    line = write(
+        [Recorded(id="1", source="a", consumer="b", type="t", data="x\u2028y\x85z", status="handled", took_ms=1.0)]
+    )
+    (tmp_path / "traffic.jsonl").write_text(line * 2, encoding="utf-8")
+    assert [delivery.data for delivery in read_recording(tmp_path / "traffic.jsonl")] == ["x\u2028y\x85z"] * 2
 
 
 def test_a_redacted_value_keeps_its_type_and_length() -> None:
