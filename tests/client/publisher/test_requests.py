@@ -120,7 +120,7 @@ def test_what_can_never_be_handled_is_answered_at_once_with_its_reason_and_place
     with running(adder(settings)), asking(settings) as publisher:
         with pytest.raises(RequestFailed) as caught:
             publisher.request("adder", {"a": 1, "b": "two"})
-        assert (caught.value.path, caught.value.error) == ("$.b", "Refused")
+        assert (caught.value.path, caught.value.error) == ("$.b", "PayloadRefused")
         with pytest.raises(RequestFailed, match="no handler for 'unknown'"):
             publisher.request("adder", 1, type="unknown")
         with pytest.raises(RequestFailed, match="its reply cannot be sent") as caught:
