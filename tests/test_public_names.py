@@ -51,6 +51,13 @@ def test_all_is_what_is_public(door: str) -> None:
     assert set(done.stdout.split()) - helpers - submodules | (submodules & public) == public
 
 
+@pytest.mark.parametrize("door", [door for door in DOORS if not door.endswith("queries")])
+def test_no_file_is_called_like_a_public_name(door: str) -> None:
+    """Once that file is imported, its package shows it instead of what the door names."""
+    names = importlib.import_module(door).__all__
+    assert [name for name in names if importlib.util.find_spec(f"{door}.{name}")] == []
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_the_reference_documents_exactly_the_public_names(door: str) -> None:
     module = importlib.import_module(door)

@@ -78,7 +78,10 @@ def played() -> Iterator[Played]:
         text=True,
     )
     wait_until(lambda: worker_processes.running(home, "demo") is not None)
+    # It waits, however long the second takes to start.
+    first.send_signal(signal.SIGSTOP)
     second = comm(home, "demo")
+    first.send_signal(signal.SIGCONT)
     out, err = first.communicate(timeout=PATIENCE_S)
     yield Played(home, first.returncode, out, err, nothing_runs(home), second)
     remove_home(home)
@@ -102,10 +105,10 @@ def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(played: Playe
     assert "0 messages failed, 0 waiting" in ran.stdout
     assert ran.stdout.count("…") >= 6
 
-    # The commands that it tells to type work as they are, in the same home.
-    told = re.findall(r"^  \S+ -m claude_comm (.+)$", ran.stdout, re.MULTILINE)
-    assert len(told) == 5
-    for arguments in told:
+    # The commands that it tells to type work as they are, in the same home; the last one runs until it is stopped.
+    *commands, page = re.findall(r"^  \S+ -m claude_comm (.+)$", ran.stdout, re.MULTILINE)
+    assert (len(commands), page.split()[:2]) == (5, ["gateway", "--open"])
+    for arguments in commands:
         typed = comm(home, *arguments.split())
         assert (typed.returncode, typed.stderr) == (0, ""), arguments
         assert typed.stdout.strip()
