@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 RUN = ("sh", "python", "console", "setup")
 PARSED = ("json", "toml", "yaml")
-LISTED = ("text",)
+# Only shown: what is printed, and JavaScript, which the tests of the gateway run in Node and in a browser.
+LISTED = ("text", "js")
 # Directives of the site: no code.
 DIRECTIVES = ("{toctree}", "{image}", "{include}", "{figure}")
 _BLOCK = re.compile(
