@@ -62,7 +62,7 @@ def test_the_defect_is_found_and_saved_as_it_is_shown(repository: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", script], cwd=repository, capture_output=True, text=True, check=False, env=child_environ()
     )
-    shown = PAGE.split("```\norder:")[1].split("```")[0]
+    shown = PAGE.split("```text\norder:")[1].split("```")[0]
     for line in f"order:{shown}".splitlines():
         assert re.sub(r"\d+ messages", "", line) in re.sub(r"\d+ messages", "", done.stdout), done.stdout + done.stderr
     saved = pytest_in(repository, "tests")
