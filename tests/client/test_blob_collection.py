@@ -26,6 +26,12 @@ DAY_S = 24 * 3600.0
 
 
 @pytest.fixture
+def settings(home: Path) -> Settings:
+    """A server of its own: a collection looks through all that is on one."""
+    return Settings(home=home)
+
+
+@pytest.fixture
 def sharing(settings: Settings, tmp_path: Path) -> Settings:
     return msgspec.structs.replace(settings, blob_store=str(tmp_path / "blobs"))
 
