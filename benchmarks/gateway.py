@@ -30,7 +30,7 @@ from claude_comm.settings import Settings
 PAYLOAD = MARK + "x" * (200 - len(MARK))
 # How many messages each client is sent: in a stream, a message a frame and many a frame; and each by itself, at a pace
 # at which none waits for the one before.
-ALONE, BATCHED, APART = 600, 4_000, 50
+ALONE, BATCHED, APART = 300, 4_000, 50
 PACE_S = 0.1
 # Messages in a frame of the bare server, and in one call of the publisher.
 FRAME, CALL = 20, 500

@@ -17,6 +17,7 @@ from typing import Any
 # What each message has once, and nothing else has.
 MARK = "!bench!"
 _MARK = MARK.encode()
+_PING, _PONG = 0x89, b"\x8a"
 _RECEIVE_BYTES = 256 * 1024
 _PATIENCE_S = 150.0
 
@@ -26,6 +27,8 @@ class Reader:
 
     def __init__(self) -> None:
         self.frames = self.messages = 0
+        # What pings had in them, to be answered.
+        self.pings: list[bytes] = []
         self._left = 0
         self._head = b""
         self._tail = b""
@@ -51,9 +54,13 @@ class Reader:
             self._head = head
             return len(data)
         self._head = b""
-        self.frames += 1
         self._left = head[1] if size == 2 else int.from_bytes(head[2:size], "big")
-        return at + size - begun
+        at += size - begun
+        if head[0] == _PING:
+            self.pings.append(data[at : at + self._left])
+        else:
+            self.frames += 1
+        return at
 
 
 def masked(text: str) -> bytes:
@@ -111,6 +118,9 @@ def count(clients: dict[socket.socket, Reader], each: int) -> dict[str, float]:
             seen -= key.data.messages
             key.data.feed(data)
             seen += key.data.messages
+            while key.data.pings:
+                payload = key.data.pings.pop()
+                key.fileobj.send(_PONG + bytes((0x80 | len(payload),)) + bytes(4) + payload)  # type: ignore[union-attr]
         if time.monotonic() > until:
             raise TimeoutError(f"{seen} of {wanted} messages came")
     seconds = time.perf_counter() - began

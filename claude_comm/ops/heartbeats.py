@@ -42,6 +42,12 @@ def stop_beating(key: str, member: str) -> Operation[None]:
         yield Command(("HDEL", proofs, field), on="control")
 
 
+def last_beat(key: str, member: str) -> Operation[int | None]:
+    """When that member's last heartbeat was, whoever wrote it; None where there is none."""
+    score = yield Command(("ZSCORE", key, member), on="control")
+    return None if score is None else int(float(score))
+
+
 def forget_proof(keys: Keys, module: str, instance: str) -> Operation[None]:
     """What an instance that died has left of its heartbeats."""
     proofs, field = _proof(keys.instances, f"{module}/{instance}")

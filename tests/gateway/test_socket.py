@@ -199,6 +199,32 @@ def test_what_a_client_left_undone_is_handed_to_the_next_of_its_name(
         assert closed.value.rcvd.code == 4009
 
 
+def test_a_subscription_is_taken_over_on_another_gateway(settings: Settings, served: Served, token: str) -> None:
+    first = Talk(served, token)
+    first.say("subscribe", sub="in", inbox="web", name="main")
+    first.hear("subscribed")
+    with serving_gateway(settings) as elsewhere, Publisher("asker", settings=settings) as publisher:
+        publisher.publish("web", {"n": 1})
+        assert first.hear("deliver")["messages"][0]["attempts"] == 1
+        with Talk(elsewhere, token) as second:
+            second.say("subscribe", sub="in", inbox="web", name="main")
+            (message,) = second.hear("deliver")["messages"]
+            assert (message["data"], message["attempts"]) == ({"n": 1}, 2)
+            assert first.hear("error")["code"] == "taken_over"
+            with pytest.raises(ConnectionClosed) as closed:
+                first.hear("error")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4009
+            # What comes now is the second one's alone, once, and it stays the holder.
+            seen = []
+            for number in range(2, 5):
+                publisher.publish("web", {"n": number})
+                (message,) = second.hear("deliver")["messages"]
+                second.say("ack", sub="in", deliveries=[message["delivery"]])
+                seen.append((message["data"]["n"], message["attempts"]))
+            assert seen == [(2, 1), (3, 1), (4, 1)]
+
+
 def news(settings: Settings, *numbers: int) -> None:
     with Publisher("paper", settings=settings) as publisher:
         publisher.publish_many("topic:news", [{"n": number} for number in numbers])

@@ -1,7 +1,7 @@
 """What all connections of one gateway share: the sender, the tails, and who holds which subscription.
 
-Law: a subscription has one holder on a gateway: whoever takes it over by its name is handed what the other had not
-ended, and the other is told.
+Law: a subscription has one holder: whoever takes it over by its name is handed what the other had not ended, and the
+other is told, on this gateway at once, on another at its next heartbeat.
 """
 
 from __future__ import annotations
@@ -25,24 +25,30 @@ class Hub:
         self.tails = Tails(gateway)
         self.outboxes: set[Outlet] = set()
         self._holders: dict[tuple[str, str], tuple[Inbox, Callable[[], Awaitable[None]]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         gateway.on_drain.append(self.drain)
 
     async def take(self, inbox: Inbox, outbox: Outbox) -> None:
-        """Makes this the only holder of its subscription here, and starts it."""
+        """Makes this the only holder of its subscription, and starts it."""
+
+        async def give_up() -> None:
+            outbox.put({"kind": "error", "status": 409, "code": "taken_over", "sub": inbox.sub,
+                        "detail": f"another client took the subscription {inbox.name!r} over."})  # fmt: skip
+            outbox.close(TAKEN_OVER, "taken over")
+            await inbox.close()
+
+        def taken() -> None:
+            task = asyncio.create_task(give_up())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
         if inbox.name:
             place = inbox.module, inbox.name
             before = self._holders.get(place)
-
-            async def give_up() -> None:
-                outbox.put({"kind": "error", "status": 409, "code": "taken_over", "sub": inbox.sub,
-                            "detail": f"another client took the subscription {inbox.name!r} over."})  # fmt: skip
-                outbox.close(TAKEN_OVER, "taken over")
-                await inbox.close()
-
             self._holders[place] = inbox, give_up
             if before is not None:
                 await before[1]()
-        inbox.start()
+        inbox.start(taken)
 
     async def release(self, inbox: Inbox) -> None:
         await inbox.close()

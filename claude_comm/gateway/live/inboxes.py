@@ -2,14 +2,15 @@
 
 Law: as for a module in Python: a delivery that is not acked comes back, at once when the client leaves, after the lease
 when this gateway dies. The name of a subscription is that of the instance: whoever takes it over is handed its
-unfinished messages first, on this gateway or on another.
+unfinished messages first, on this gateway or on another. Its heartbeats tell who holds it: a holder that finds one
+which it did not write was followed by another, and gives up what it has; the other waits for that before it reads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from claude_comm.client.consumer.async_consumer import AsyncConsumer
@@ -22,10 +23,16 @@ from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.batches import event_of
 from claude_comm.gateway.live.outbox import Outbox
 from claude_comm.ops import heartbeats
-from claude_comm.ops.heartbeats import HEARTBEAT_MS
+from claude_comm.ops.heartbeats import ALIVE_MS, HEARTBEAT_MS
 
 DEFAULT_CREDIT, MOST_CREDIT = 100, 10_000
 _AWAY_S = 0.5
+# A holder beats so often, looks first whether another has, and is waited for a little longer than two beats.
+_BEAT_S = HEARTBEAT_MS / 2000
+_GIVE_UP_S = 2.5 * _BEAT_S
+_LOOK_S = 0.05
+# The first beats of a new holder are not compared: one of the old holder may have crossed them.
+_FIRST_BEATS = 2
 
 
 class Inbox:
@@ -50,10 +57,30 @@ class Inbox:
         self._room.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._member = f"{module}/{instance}"
+        self._beats: tuple[int, int] = (0, 0)
         self.closed = False
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._live())]
+    def start(self, taken: Callable[[], None]) -> None:
+        """Reads from now on; `taken` is called when another gateway has taken the subscription over."""
+        self._tasks = [asyncio.create_task(self._run(taken))]
+
+    async def _run(self, taken: Callable[[], None]) -> None:
+        if self.name:
+            with suppress(TransportError):
+                await self._alone()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read())
+            group.create_task(self._live(taken))
+
+    async def _alone(self) -> None:
+        """Until the holder on another gateway, if one lives, has given back what it has."""
+        last = await self._last_beat()
+        if last is None or last < millis() - ALIVE_MS:
+            return
+        await self._beat()
+        until = asyncio.get_running_loop().time() + _GIVE_UP_S
+        while await self._last_beat() is not None and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(_LOOK_S)
 
     async def ack(self, ids: Sequence[str]) -> None:
         """Ends these; what is not with this client is left out: it was ended, or handed to another."""
@@ -120,15 +147,29 @@ class Inbox:
             if messages:
                 self._outbox.put({"kind": "deliver", "sub": self.sub, "messages": messages})
 
-    async def _live(self) -> None:
+    async def _live(self, taken: Callable[[], None]) -> None:
         """Says that this instance lives, and renews its leases."""
-        every_s = min(HEARTBEAT_MS / 1000, self._gateway.options.limits.lease_s * RENEW_FRACTION)
-        keys = self._gateway.keys
+        every_s = min(_BEAT_S, self._gateway.options.limits.lease_s * RENEW_FRACTION)
+        beats = 0
         while True:
             with suppress(TransportError):
-                await self._gateway.client.run(heartbeats.beat(keys.instances, self._member, now_ms=millis()))
+                if self.name and beats >= _FIRST_BEATS and await self._last_beat() not in (None, *self._beats):
+                    taken()
+                    return
+                await self._beat()
+                beats += 1
                 await self._consumer.renew()
             await asyncio.sleep(every_s)
+
+    async def _beat(self) -> None:
+        # Kept before it is written: a write whose answer is lost may have been done.
+        self._beats = self._beats[1], millis()
+        await self._gateway.client.run(
+            heartbeats.beat(self._gateway.keys.instances, self._member, now_ms=self._beats[1])
+        )
+
+    async def _last_beat(self) -> int | None:
+        return await self._gateway.client.run(heartbeats.last_beat(self._gateway.keys.instances, self._member))
 
 
 def check_credit(count: int) -> int:
