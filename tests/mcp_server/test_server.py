@@ -160,8 +160,11 @@ async def use_every_tool(client: Client) -> None:
     assert ran.structured_content["done"] == 1
     await call("show_session", session=ran.structured_content["session"])
     failed = await call("prices__order", fails=True, item="nothing", count=1)
-    explained = await call("explain_failure", message=failed.structured_content["message"])
-    assert "dead redrive prices" in text_of(explained)
+    async with asyncio.timeout(60):  # until the burial is in the projection
+        while "dead redrive prices" not in text_of(
+            await call("explain_failure", message=failed.structured_content["message"])
+        ):
+            await asyncio.sleep(0.05)
     counted = await call("redrive", module="prices", type="order")
     assert counted.structured_content["would_redrive"] >= 1
     assert used | {"prices__large", "prices__ask"} == set(tools)
