@@ -29,7 +29,7 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-long: $(STAMP)
-	@TEST_EXAMPLES=all $(BIN)/python -m pytest -n 2 --dist loadfile -m 'long or by_chance'
+	@TEST_EXAMPLES=all $(BIN)/python -m pytest -n 3 --dist loadfile -m 'long or by_chance'
 
 # Everything killed, stopped and cut off at random; the same faults for the same seed. FSYNC is the server's.
 SECONDS ?= 60

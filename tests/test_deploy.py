@@ -193,6 +193,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         process.terminate()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", worker_processes.WORKERS)
 def test_a_workers_command_and_its_health_check_do_what_they_say(name: str, stage: Stage, home: Path) -> None:
     """As in the container: unhealthy before, healthy while it runs, ended by SIGTERM, unhealthy after; as its own user,

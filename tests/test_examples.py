@@ -18,7 +18,14 @@ def test_there_are_examples() -> None:
     assert EXAMPLES
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "example",
+    [
+        # It imports the SDK of MCP in two processes.
+        pytest.param(path, id=path.name, marks=pytest.mark.long if path.name == "agent.py" else ())
+        for path in EXAMPLES
+    ],
+)
 def test_an_example_runs(example: Path, home: Path) -> None:
     assert f"python examples/{example.name}" in example.read_text(encoding="utf-8")
     done = subprocess.run(

@@ -126,6 +126,7 @@ def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(played: Playe
     assert modules_of(home) == []
 
 
+@pytest.mark.long
 def test_files_that_are_no_text_are_told_and_counted(home: Path, tmp_path: Path) -> None:
     (tmp_path / "bytes.bin").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "text\x1b[31m.txt").write_text("# A title\nwords words streams https://example.org/\n")
@@ -193,6 +194,7 @@ def test_a_page_that_comes_twice_is_in_the_index_once(tmp_path: Path) -> None:
     index.close()
 
 
+@pytest.mark.long
 def test_a_relative_folder_is_read_whatever_its_names_are_and_no_link_is_followed_out(
     home: Path, tmp_path: Path
 ) -> None:

@@ -53,7 +53,13 @@ def run_page() -> Iterator[RunPage]:
     answers.close()
 
 
-@pytest.mark.parametrize("page", TYPED)
+# Those that start most processes are typed in the long run.
+SLOW = {"tutorial.md", "impact.md", "discovery.md"}
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.long) if page in SLOW else page for page in TYPED]
+)
 def test_a_page_does_what_it_shows(page: str, run_page: RunPage, home: Path, tmp_path: Path) -> None:
     if differs := run_page(DOCS / page, tmp_path, child_environ(CLAUDE_COMM_HOME=str(home))):
         pytest.fail(differs)

@@ -422,6 +422,7 @@ def test_over_http_a_token_says_who_asks_and_what_is_shown(
         asyncio.run(talk(url))
 
 
+@pytest.mark.long
 def test_a_tool_comes_and_goes_for_the_clients_of_every_process(
     settings: Settings, environ: dict[str, str], tmp_path: Path
 ) -> None:

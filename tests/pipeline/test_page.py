@@ -83,6 +83,7 @@ def test_every_command_of_the_page_does_what_it_shows(folder: Path, environ: dic
             assert any(matches(expected, line) for line in written), (command, expected, written)
 
 
+@pytest.mark.long
 def test_the_mended_chain_has_worked_on_real_files(folder: Path, environ: dict[str, str]) -> None:
     done = subprocess.run(
         ["claude-comm", "run-pipeline", "mended.yaml", "--input", "papers.jsonl", "--output", "out.jsonl"],

@@ -70,6 +70,7 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_the_page_is_drawn_in_light_and_in_dark_and_nothing_in_it_is_refused(page: Path, tmp_path: Path) -> None:
     light, dark = (browse(page, tmp_path, scheme) for scheme in ("light", "dark"))
     assert min(light.corner) > 200

@@ -44,6 +44,7 @@ def test_each_block_of_python_is_a_file() -> None:
     assert set(files()) == {"shop.py", "test_shop.py", "test_contract.py", "test_given.py", "test_chaos.py"}
 
 
+@pytest.mark.long
 def test_the_repository_tests_itself_both_ways(repository: Path) -> None:
     """As it stands all passes; with a module that breaks each promise, the tests say so."""
     whole = pytest_in(repository)
@@ -57,6 +58,7 @@ def test_the_repository_tests_itself_both_ways(repository: Path) -> None:
     assert "test_what_is_sold_is_what_was_ordered" in broken.stdout
 
 
+@pytest.mark.long
 def test_the_defect_is_found_and_saved_as_it_is_shown(repository: Path) -> None:
     (script,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     done = subprocess.run(

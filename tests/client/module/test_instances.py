@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmarks.fleet import Fleet, fleet
 from claude_comm import Publisher, Settings
 from claude_comm.effects import Command
@@ -28,6 +30,7 @@ def done(found: Fleet) -> int:
     return len(found.handled().times)
 
 
+@pytest.mark.long
 def test_every_message_is_handled_while_instances_come_and_are_killed_and_none_twice_on_a_planned_drain(
     settings: Settings, environ: dict[str, str], client: Client, tmp_path: Path, record_property: Any, capsys: Any
 ) -> None:

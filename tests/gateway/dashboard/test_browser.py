@@ -22,7 +22,8 @@ from tests.support.waiting import wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+# A browser for each: in the long run. What the pages show is tried without one beside this.
+pytestmark = [pytest.mark.long, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")]
 
 AXE = Path(os.environ.get("AXE_CORE", ""))
 PATHS = [
