@@ -16,7 +16,8 @@ import jsonschema_rs
 import pytest
 from packaging.requirements import Requirement
 
-from claude_comm.schema.dialect import NUMBER, Dialect
+from claude_comm.schema.dialect import Dialect
+from claude_comm.schema.dialect_number import NUMBER
 from claude_comm.schema.validation.validator import PATTERN_BYTES
 from tests.support.homes import REPOSITORY
 
