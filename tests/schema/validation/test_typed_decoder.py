@@ -18,7 +18,7 @@ from claude_comm.json_form import json_form, typed_form
 from claude_comm.schema.validation.enforced import under
 from claude_comm.schema.validation.typed_decoder import typed_decoder
 from claude_comm.schema.validation.validator import compile_validator
-from tests.support.examples import examples
+from tests.support.examples import ALL, examples
 
 _NAMES = st.sampled_from(["a", "b", "c d"])
 _BOUNDS = st.sampled_from([-2, -0.5, 0, 1, 1.0, 2.5, 3, 2**53, 2**63, 2**64])
@@ -98,8 +98,8 @@ def test_what_is_decoded_is_allowed(schema: Any, definition: Any, messages: list
 
 
 def test_the_schemas_above_were_decoded_in_earnest() -> None:
-    assert _RUNS["typed"] > examples(700) // 14
-    assert _RUNS["decoded"] > examples(700) // 14
+    assert _RUNS["typed"] > (50 if ALL else 3)
+    assert _RUNS["decoded"] > (50 if ALL else 3)
 
 
 LINE = {"type": "object", "properties": {"article": {"type": "string"}}, "required": ["article"]}
