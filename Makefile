@@ -23,10 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/claude-comm demo
 
-# Four processes, of which two or so wait for something; each has servers of its own. A file stays whole, so that what
+# Five processes, of which two or three wait for something; each has servers of its own. A file stays whole, so that what
 # its tests share is made once; the longest begin first (tests/support/order.py).
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 test-long: $(STAMP)
 	@TEST_EXAMPLES=all $(BIN)/python -m pytest -n 3 --dist loadfile -m 'long or by_chance'
