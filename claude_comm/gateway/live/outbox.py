@@ -52,7 +52,8 @@ class Outbox:
     __slots__ = ("_answers", "_bytes", "_closing", "_limits", "_messages", "_room", "_waiting", "_wire", "form", "sent")
 
     def __init__(self, wire: Wire, limits: Limits, form: Form = "json") -> None:
-        self._wire, self._limits, self.form = wire, limits, form
+        self._wire, self._limits = wire, limits
+        self.form: Form = form
         wire.on_room = self._flush
         # Batches with their subscription, and frames that are whole.
         self._waiting: deque[tuple[str, Batch] | bytes] | None = None

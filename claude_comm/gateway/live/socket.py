@@ -142,7 +142,7 @@ class Socket:
             ref = frame.ref
             await self._answer(frame)
         except ClaudeCommError as error:
-            payload = _payload(frame) if not self._plain and "frame" in locals() else msgspec.UNSET
+            payload = _payload(frame) if not self._plain and "frame" in locals() else msgspec.UNSET  # pyright: ignore[reportPossiblyUnboundVariable]
             self._outbox.put({"kind": "error", "ref": ref, **msgspec.to_builtins(problem_of(error, payload))})
 
     async def _answer(self, frame: Frame) -> None:

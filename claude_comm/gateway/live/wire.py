@@ -37,7 +37,7 @@ class Wire(WebSocketsSansIOProtocol):
     on_room: Room | None = None
 
     async def run_asgi(self) -> None:
-        extensions: dict[str, Any] = self.scope["extensions"]
+        extensions: dict[str, Any] = self.scope["extensions"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
         extensions[EXTENSION] = self
         await super().run_asgi()
 
