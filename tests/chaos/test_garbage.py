@@ -152,8 +152,6 @@ def test_everything_lives_on_beside_garbage_in_each_kind_of_key(stage: Stage) ->
 
 @pytest.mark.long
 @pytest.mark.skipif(os.environ.get("GARBAGE") != "all", reason="GARBAGE=all: status may miss a kind among so many")
-    os.environ.get("GARBAGE") != "all", reason="GARBAGE=all: a busy `status` may miss a kind among so many"
-)
 def test_everything_lives_on_beside_ten_thousand_values_in_each_kind_of_key(stage: Stage) -> None:
     """The outbox is emptied, and the demo runs beside it all."""
     live_through(stage, 10_000)
