@@ -62,6 +62,12 @@ def redrive(client: Client, settings: Settings, module: str, chosen: Where, *, l
     return client.run(operation)
 
 
+def purge(client: Client, settings: Settings, module: str, chosen: Where) -> int:
+    """Deletes the chosen burials for good; how many."""
+    keys = Keys(settings.namespace)
+    return client.run(dead.purge(keys, check_name(module), chosen, max_bytes=settings.max_envelope_bytes))
+
+
 def _event(identity: Identity, burial: Burial) -> bytes:
     """The event that the message is on its way again; none for bytes that are no message."""
     if burial.envelope is None:

@@ -64,6 +64,12 @@ class Where(msgspec.Struct, frozen=True):
             and (not self.source or (sent is not None and sent.source == self.source))
         )
 
+    @property
+    def words(self) -> str:
+        """The conditions in words."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__}
+        return ", ".join(f"{name} {value!r}" for name, value in given.items() if value) or "all"
+
 
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Burials of one module that failed alike, with the id of the latest as an example."""

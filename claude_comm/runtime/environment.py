@@ -5,6 +5,7 @@ A file of its own beside `connect`: a command that only reads the database need 
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,14 @@ def _with_files(environ: Mapping[str, str]) -> Mapping[str, str]:
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigurationError(f"{variable}_FILE: {path} cannot be read: {error}.") from None
     return given
+
+
+def user_of_process() -> str:
+    """Who runs this process, by the name that the system has for them; for the audit."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may know no name for its user
+        return f"uid {os.getuid()}"
 
 
 def url_from_file(settings: Settings) -> str:

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from claude_comm import Publisher
+from claude_comm.client import keyholders
 from claude_comm.gateway.core.options import GatewaySettings
 from claude_comm.settings import Settings
+from claude_comm.transport.driver import Client
 from tests.support.gateways import Served, serving_gateway, token_of
 
 
@@ -106,3 +108,11 @@ def test_the_gateway_says_goodbye_with_the_place_to_go_on_from(settings: Setting
             assert goodbye["event"] == "goodbye"
             assert goodbye["id"] == begun["id"]
             assert next(came, None) is None
+
+
+def test_a_token_that_is_revoked_ends_its_feed(settings: Settings, client: Client, reader: httpx.Client) -> None:
+    with reader.stream("GET", "/v1/feed", params={"topic": "news"}) as response:
+        came = events(response)
+        next(came)
+        keyholders.revoke(client, settings, "watcher")
+        assert [event["event"] for event in came] == ["error"]

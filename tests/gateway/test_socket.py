@@ -14,8 +14,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from claude_comm import Consumer, Module, Publisher
+from claude_comm.client import keyholders
 from claude_comm.effects import Command
 from claude_comm.gateway.core.options import GatewaySettings, Limits
+from claude_comm.gateway.live.outbox import UNAUTHORISED
 from claude_comm.names import Keys
 from claude_comm.ops import registration
 from claude_comm.registry.contracts import Produced, contract
@@ -371,3 +373,17 @@ def test_one_event_a_text_frame_in_the_binding_of_cloudevents(settings: Settings
         socket.send(json.dumps(event))
         heard = json.loads(socket.recv(PATIENCE_S))
         assert (heard["specversion"], heard["source"], heard["data"]) == ("1.0", "web", 5)
+
+
+def test_a_token_that_is_revoked_ends_what_it_opened(
+    settings: Settings, client: Client, served: Served, token: str
+) -> None:
+    with Talk(served, token) as revoked, Talk(served, token_of(settings, "ops", service=True)) as other:
+        keyholders.revoke(client, settings, "web")
+        assert revoked.hear("error")["status"] == 401
+        with pytest.raises(ConnectionClosed) as closed:
+            revoked.hear("nothing")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == UNAUTHORISED
+        other.say("publish", messages=[], ref=1)
+        assert other.hear("published")["ref"] == 1

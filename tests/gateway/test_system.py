@@ -8,7 +8,10 @@ import pytest
 
 from claude_comm import Consumer, Publisher
 from claude_comm.gateway.core.options import GatewaySettings, Limits
+from claude_comm.names import Keys
+from claude_comm.ops import audit
 from claude_comm.settings import Settings
+from claude_comm.transport.driver import Client
 from tests.support.gateways import Served, serving_gateway, token_of
 
 PAGE = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
@@ -68,7 +71,9 @@ def test_sessions_come_from_the_projection(settings: Settings, served: Served) -
         assert http.get("/v1/sessions", params={"limit": "-1"}).status_code == 400
 
 
-def test_buried_messages_are_shown_and_put_back_by_an_administrator(settings: Settings, served: Served) -> None:
+def test_buried_messages_are_shown_and_put_back_by_an_administrator(
+    settings: Settings, client: Client, served: Served
+) -> None:
     ops, sink = token_of(settings, "ops", service=True), token_of(settings, "sink")
     with served.http(sink) as http:
         http.put("/v1/modules/sink/contract", json={"version": "1.0.0", "accepts": {}})
@@ -84,5 +89,7 @@ def test_buried_messages_are_shown_and_put_back_by_an_administrator(settings: Se
     with served.http(ops) as http:
         assert http.post("/v1/modules/sink/dead/redrive", json={"dry_run": True}).json()["would_redrive"] == 1
         assert http.post("/v1/modules/sink/dead/redrive", json={}).json()["redriven"] == 1
+        (act,) = client.run(audit.page(Keys(settings.namespace), limit=9)).acts
+        assert (act.act, act.target, act.by, act.outcome) == ("redrive", "sink", "ops", "1 put back")
     with Consumer("sink", settings=settings) as consumer:
         assert consumer.read(wait_s=5)[0].payload() == 1

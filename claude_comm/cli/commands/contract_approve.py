@@ -8,11 +8,12 @@ import typer
 
 from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.acts import act, recorded
 from claude_comm.client.identity import micros
 from claude_comm.escaping import clean
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import registration
-from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.environment import settings_of_process, user_of_process
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
 
@@ -33,11 +34,17 @@ def command(
     approved; who did stands in the history of the module (`module show`).
     """
     settings = settings_of_process()
-    operation = registration.approve(
-        Keys(settings.namespace), check_name(module), version, check_name(partner), now_us=micros(), by=by
-    )
+    keys = Keys(settings.namespace)
+    check_name(module)
+    check_name(partner)
     with connect(settings) as client:
-        release = client.run(operation)
+        release = recorded(
+            client,
+            keys,
+            act("approve", module, by or user_of_process(), f"version {version} {partner}"),
+            lambda: client.run(registration.approve(keys, module, version, partner, now_us=micros(), by=by)),
+            lambda approved: f"{approved.version} is {approved.state}",
+        )
     if as_json:
         emit_json(release)
         return

@@ -8,12 +8,12 @@ import typer
 
 from claude_comm.cli.dead_letters import BuryingModule, Conditions
 from claude_comm.cli.options import AsJson
-from claude_comm.client.dead_letters import walk
+from claude_comm.client.acts import act, recorded
+from claude_comm.client.dead_letters import purge, walk
 from claude_comm.delivery import burial as burials
 from claude_comm.errors import ConfigurationError
-from claude_comm.names import Keys, check_name
-from claude_comm.ops import dead
-from claude_comm.runtime.environment import settings_of_process
+from claude_comm.names import Keys
+from claude_comm.runtime.environment import settings_of_process, user_of_process
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
 
@@ -33,8 +33,13 @@ def command(
         if not yes:
             count = sum(1 for _ in walk(client, settings, module, chosen))
             raise ConfigurationError(f"{count} would be deleted for good: say so with --yes.")
-        keys = Keys(settings.namespace)
-        purged = client.run(dead.purge(keys, check_name(module), chosen, max_bytes=settings.max_envelope_bytes))
+        purged = recorded(
+            client,
+            Keys(settings.namespace),
+            act("purge", module, user_of_process(), chosen.words),
+            lambda: purge(client, settings, module, chosen),
+            "{:,} deleted".format,
+        )
     if as_json:
         emit_json({"module": module, "purged": purged})
     else:

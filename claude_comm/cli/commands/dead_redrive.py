@@ -8,9 +8,11 @@ import typer
 
 from claude_comm.cli.dead_letters import BuryingModule, Conditions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.acts import act, recorded
 from claude_comm.client.dead_letters import redrive, walk
 from claude_comm.delivery import burial as burials
-from claude_comm.runtime.environment import settings_of_process
+from claude_comm.names import Keys
+from claude_comm.runtime.environment import settings_of_process, user_of_process
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
 
@@ -35,7 +37,13 @@ def command(
             matching = sum(1 for _ in walk(client, settings, module, chosen))
             moved = min(matching, limit or matching)
         else:
-            moved = redrive(client, settings, module, chosen, limit=limit or None)
+            moved = recorded(
+                client,
+                Keys(settings.namespace),
+                act("redrive", module, user_of_process(), chosen.words),
+                lambda: redrive(client, settings, module, chosen, limit=limit or None),
+                "{:,} put back".format,
+            )
     if as_json:
         emit_json({"module": module, "redriven": 0 if dry_run else moved, "would_redrive": moved if dry_run else 0})
     else:

@@ -8,11 +8,12 @@ import typer
 
 from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.acts import act, recorded
 from claude_comm.client.identity import micros
 from claude_comm.escaping import clean
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import registration
-from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.environment import settings_of_process, user_of_process
 from claude_comm.terminal.output import emit, emit_json
 from claude_comm.transport.connect import connect
 
@@ -32,9 +33,16 @@ def command(
     instance runs is refused (exit code 1). `forget` removes a module altogether.
     """
     settings = settings_of_process()
+    keys = Keys(settings.namespace)
     check_name(module)
     with connect(settings) as client:
-        retired = client.run(registration.retire(Keys(settings.namespace), module, version, now_us=micros(), by=by))
+        retired = recorded(
+            client,
+            keys,
+            act("retire", module, by or user_of_process(), f"version {version or 'any'}"),
+            lambda: client.run(registration.retire(keys, module, version, now_us=micros(), by=by)),
+            lambda releases: f"{len(releases)} retired",
+        )
     if as_json:
         emit_json(retired)
         return

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claude_comm.client import dead_letters
+from claude_comm.client.acts import act, recorded
 from claude_comm.client.contract_documents import from_document
 from claude_comm.client.identity import micros, millis
 from claude_comm.delivery.burial import Where, groups
@@ -140,8 +141,14 @@ async def redrive(request: Request) -> Response:
             lambda client: sum(1 for _ in dead_letters.walk(client, gateway.settings, name, chosen))
         )
         return answer({"module": name, "redriven": 0, "would_redrive": min(count, asked.limit or count)})
+    begun = act("redrive", name, principal.name, chosen.words)
     moved = await gateway.blocking(
-        lambda client: dead_letters.redrive(client, gateway.settings, name, chosen, limit=asked.limit or None)
+        lambda client: recorded(
+            client,
+            gateway.keys,
+            begun,
+            lambda: dead_letters.redrive(client, gateway.settings, name, chosen, limit=asked.limit or None),
+            "{:,} put back".format,
+        )
     )
-    gateway.log.info("gateway.redriven", module=name, count=moved, by=principal.name)
     return answer({"module": name, "redriven": moved, "would_redrive": 0})

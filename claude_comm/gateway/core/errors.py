@@ -25,6 +25,11 @@ def unauthorised(sentence: str = "") -> GatewayRefusal:
     )
 
 
+def no_more() -> GatewayRefusal:
+    """Somebody was known, and the token was revoked or ran out since."""
+    return unauthorised("this token does not count any more: `claude-comm module add NAME` makes another.")
+
+
 def forbidden(sentence: str) -> GatewayRefusal:
     return GatewayRefusal(403, "forbidden", sentence)
 

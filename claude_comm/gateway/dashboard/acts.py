@@ -11,13 +11,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from claude_comm.errors import ClaudeCommError
+from claude_comm.client.acts import act, recorded
 from claude_comm.gateway.dashboard.query import PREFIX, Query, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views import dead, send
 from claude_comm.names import check_name
-from claude_comm.ops import audit, registration
-from claude_comm.registry.audit import Act
+from claude_comm.ops import registration
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -42,15 +41,8 @@ class Doer(msgspec.Struct, frozen=True):
 
 def perform(system: System, query: Query, doer: Doer, by: str) -> Done:
     """Does it, and writes down that it was done or how it failed. Raises what the act raises."""
-    act = Act(act=doer.verb, target=doer.target(query), by=by, at_us=system.now_us, detail=doer.detail(query))
-    try:
-        done = doer.do(system, query, by)
-    except ClaudeCommError as error:
-        failed = msgspec.structs.replace(act, outcome=str(error), failed=True)
-        system.client.run(audit.write(system.keys, failed))
-        raise
-    system.client.run(audit.write(system.keys, msgspec.structs.replace(act, outcome=done.outcome)))
-    return done
+    begun = act(doer.verb, doer.target(query), by, doer.detail(query))
+    return recorded(system.client, system.keys, begun, lambda: doer.do(system, query, by), lambda done: done.outcome)
 
 
 def _redrive(system: System, query: Query, _by: str) -> Done:
@@ -88,7 +80,7 @@ def _module(query: Query) -> str:
 
 
 def _burials(query: Query) -> str:
-    return dead.words(dead.where(query))
+    return dead.where(query).words
 
 
 def _version(query: Query) -> str:

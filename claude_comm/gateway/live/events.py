@@ -18,9 +18,11 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from claude_comm.gateway.core.errors import GatewayRefusal, unusable
+from claude_comm.gateway.core.errors import GatewayRefusal, no_more, unusable
+from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.options import Limits
-from claude_comm.gateway.core.problems import Problem
+from claude_comm.gateway.core.principals import Principal
+from claude_comm.gateway.core.problems import Problem, problem_of
 from claude_comm.gateway.live import positions
 from claude_comm.gateway.live.batches import Batch
 from claude_comm.gateway.live.feeds import Feed
@@ -142,16 +144,19 @@ class EventStream(Response):
             return
         await send({"type": "http.response.body", "body": b"retry: %d\n" % RETRY_MS, "more_body": True})
         outbox.put({"kind": "subscribed", **begun})
-        await self._until_it_ends(feed, outbox, receive)
+        await self._until_it_ends(feed, outbox, receive, scope["principal"])
 
-    async def _until_it_ends(self, feed: Feed, outbox: EventOutbox, receive: Receive) -> None:
+    async def _until_it_ends(self, feed: Feed, outbox: EventOutbox, receive: Receive, principal: Principal) -> None:
+        reader = _Reader(self._hub.gateway, principal, outbox)
         self._hub.outboxes.add(outbox)
+        self._hub.join(reader)
         feed.start()
         tasks = [asyncio.create_task(work) for work in (outbox.run(), _left(receive), _beating(outbox))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.outboxes.discard(outbox)
+            self._hub.leave(reader)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -160,6 +165,18 @@ class EventStream(Response):
             if not task.cancelled():
                 with suppress(OSError):
                     task.result()
+
+
+class _Reader:
+    """Who follows a feed, for as long as the token counts."""
+
+    def __init__(self, gateway: Gateway, principal: Principal, outbox: EventOutbox) -> None:
+        self._gateway, self._principal, self._outbox = gateway, principal, outbox
+
+    async def recheck(self) -> None:
+        if await self._gateway.still(self._principal) is None:
+            self._outbox.put({"kind": "error", **msgspec.to_builtins(problem_of(no_more()))})
+            self._outbox.close(0, "")
 
 
 async def _left(receive: Receive) -> None:

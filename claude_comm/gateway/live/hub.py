@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
 
+from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.inboxes import Inbox
 from claude_comm.gateway.live.outbox import GOING_AWAY, TAKEN_OVER, Outbox, Outlet
 from claude_comm.gateway.live.sender import Sender
 from claude_comm.gateway.live.tails import Tails
+
+# How long a token that was revoked may keep a connection that it opened.
+RECHECK_S = 2.0
+
+
+class Member(Protocol):
+    """A connection that lasts."""
+
+    async def recheck(self) -> None:
+        """Asks again who this is, and ends where nobody is known any more. Raises TransportError."""
 
 
 class Hub:
@@ -26,7 +39,26 @@ class Hub:
         self.outboxes: set[Outlet] = set()
         self._holders: dict[tuple[str, str], tuple[Inbox, Callable[[], Awaitable[None]]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._members: set[Member] = set()
+        self._watching: asyncio.Task[None] | None = None
         gateway.on_drain.append(self.drain)
+
+    def join(self, socket: Member) -> None:
+        """Of a connection that lasts: from now on its token is looked at again and again."""
+        self._members.add(socket)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    def leave(self, socket: Member) -> None:
+        self._members.discard(socket)
+
+    async def _watch(self) -> None:
+        """One look at all connections, so that none pays for it with its frames."""
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            for member in tuple(self._members):
+                with suppress(TransportError):  # nobody loses a connection because the server is away
+                    await member.recheck()
 
     async def take(self, inbox: Inbox, outbox: Outbox) -> None:
         """Makes this the only holder of its subscription, and starts it."""
@@ -64,5 +96,7 @@ class Hub:
         until = asyncio.get_running_loop().time() + self.gateway.options.limits.drain_s
         while self.outboxes and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.02)
+        if self._watching is not None:
+            self._watching.cancel()
         await self.tails.close()
         await self.sender.close()

@@ -16,7 +16,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.core.errors import forbidden, too_large, unauthorised, unusable
+from claude_comm.gateway.core.errors import forbidden, no_more, too_large, unauthorised, unusable
 from claude_comm.gateway.core.guard import deny
 from claude_comm.gateway.core.principals import Principal, require_reading
 from claude_comm.gateway.core.problems import problem_of
@@ -63,6 +63,7 @@ class Socket:
         finally:
             self._log_fault(sys.exc_info()[1])
             self._hub.outboxes.discard(self._outbox)
+            self._hub.leave(self)
             for task in self._requests:
                 task.cancel()
             for subscription in self._subscriptions.values():
@@ -79,11 +80,21 @@ class Socket:
             return unusable(f"offer one of the subprotocols {OURS} and {CLOUDEVENTS}.")
         return unauthorised()
 
+    async def recheck(self) -> None:
+        """A token that was revoked ends what it opened; scopes are those of now."""
+        assert self._principal is not None
+        principal = await self._hub.gateway.still(self._principal)
+        if principal is not None:
+            self._principal = principal
+        else:
+            self._closed_early(no_more())
+
     async def _read(self) -> None:
         if self._plain:
             await self._feed_of_address()
         elif not await self._greeted():
             return
+        self._hub.join(self)
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from claude_comm.client import dead_letters
+from claude_comm.client.acts import act, recorded
 from claude_comm.client.pipeline.preparation import PipelineRefused, prepare
 from claude_comm.client.pipeline.run import Run
 from claude_comm.delivery.burial import Where
@@ -22,7 +24,7 @@ from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.desk.projection import asked
 from claude_comm.mcp_server.tools.definition import READS, SENDS, FixedTool, integer, object_schema, text
 from claude_comm.mcp_server.tools.proofs import ask, pipeline_report
-from claude_comm.names import check_name
+from claude_comm.names import Keys, check_name
 from claude_comm.ops import agreements
 from claude_comm.store import session_list, timelines, traces
 from claude_comm.store.traces import Step
@@ -136,7 +138,8 @@ async def redrive(call: Call, arguments: dict[str, Any]) -> Answer:
     limit, confirmed = arguments.get("limit", 0), arguments.get("confirm", False)
     try:
         check_name(module)
-        count = await asyncio.to_thread(_redrive if confirmed else _count, call.desk, module, where, limit)
+        work = partial(_redrive, by=call.caller.module or call.caller.owner) if confirmed else _count
+        count = await asyncio.to_thread(work, call.desk, module, where, limit)
     except ClaudeCommError as error:
         return refused_by(error)
     words = "were put back" if confirmed else "would be put back: call redrive again with confirm true"
@@ -144,9 +147,15 @@ async def redrive(call: Call, arguments: dict[str, Any]) -> Answer:
     return Answer(f"{count} messages {words}.", told)
 
 
-def _redrive(desk: Desk, module: str, where: Where, limit: int) -> int:
+def _redrive(desk: Desk, module: str, where: Where, limit: int, *, by: str) -> int:
     with connect(desk.settings) as client:
-        return dead_letters.redrive(client, desk.settings, module, where, limit=limit or None)
+        return recorded(
+            client,
+            Keys(desk.settings.namespace),
+            act("redrive", module, f"an agent of {by}", where.words),
+            lambda: dead_letters.redrive(client, desk.settings, module, where, limit=limit or None),
+            "{:,} put back".format,
+        )
 
 
 def _count(desk: Desk, module: str, where: Where, limit: int) -> int:

@@ -152,7 +152,7 @@ def test_hostile_text_is_text_on_every_page(pages: dict[str, _Page], browser: Te
         ("/ui/sessions/sales", ("shop: orders", "Timeline", "web", "shop", "carrier")),
         ("/ui/workers", ("append-only file", "negotiation", "up")),
         ("/ui/send?target=shop&type=order", ("number required", "customer required", "paid")),
-        ("/ui/audit", ("Nothing has been changed from here",)),
+        ("/ui/audit", ("Nothing has been changed yet",)),
     ],
 )  # fmt: skip
 def test_a_view_says_what_it_is_for(browser: TestClient, path: str, words: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 
 import msgspec
 
+from claude_comm.client import dead_letters
 from claude_comm.client.dead_letters import judged, redrive, walk
 from claude_comm.cloudevents import shown
 from claude_comm.delivery.burial import Burial, DeadGroup, Where, groups, pattern
@@ -143,14 +144,7 @@ def put_back(system: System, query: Query) -> int:
 def purge(system: System, query: Query) -> int:
     """Deletes them for good; how many."""
     module = check_name(query.part("module"))
-    operation = dead.purge(system.keys, module, where(query), max_bytes=system.settings.max_envelope_bytes)
-    return system.client.run(operation)
-
-
-def words(chosen: Where) -> str:
-    """The conditions, for the audit."""
-    given = {name: getattr(chosen, name) for name in Where.__struct_fields__}
-    return ", ".join(f"{name} {value!r}" for name, value in given.items() if value) or "all"
+    return dead_letters.purge(system.client, system.settings, module, where(query))
 
 
 def where(query: Query) -> Where:
