@@ -130,11 +130,13 @@ class Bus:
 
     def outcomes(self, module: str) -> list[Outcome]:
         """How the deliveries of a module went, in order; one that was retried stands there more than once."""
-        rows: list[Outcome] = []
-        for envelope in self._envelopes(self.keys.events(module)):
-            if envelope.type == EVENT_TYPE:
-                rows += _outcomes(decode_event(envelope.data))
-        return rows
+        # An event whose reply was lost is written again, under the id that it had.
+        events = {
+            (envelope.source, envelope.id): envelope
+            for envelope in self._envelopes(self.keys.events(module))
+            if envelope.type == EVENT_TYPE
+        }
+        return [outcome for envelope in events.values() for outcome in _outcomes(decode_event(envelope.data))]
 
     def buried(self, module: str) -> list[Burial]:
         """The messages that a module gave up on, with the reasons."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
 from claude_comm import Module, ServerUnreachable
-from claude_comm.testing import Chaos, RunningModule
+from claude_comm.effects import Command
+from claude_comm.testing import Bus, Chaos, RunningModule
 
 COUNTER = """
     import os
@@ -79,7 +81,27 @@ def test_a_module_goes_on_after_its_link_was_cut(chaos: Chaos) -> None:
 
 
 def test_a_frozen_server_delays_and_loses_nothing(chaos: Chaos) -> None:
-    chaos.bus.send("counter", 1, type="count")
+    sending = threading.Thread(target=chaos.bus.send, args=("counter", 1), kwargs={"type": "count"})
     with chaos.frozen_server():
-        pass
+        sending.start()
+        sending.join(0.2)
+        assert sending.is_alive(), "nobody answers, so the send waits"
+    sending.join()
     assert [envelope.payload() for envelope in chaos.bus.messages()] == [1]
+
+
+def test_a_delivery_whose_event_was_written_twice_ended_once(comm: Bus) -> None:
+    """As after a lost reply: what was written is written again as it was."""
+    module = Module("counter", settings=comm.settings)
+
+    @module.handles("count")
+    def count(number: int) -> None: ...
+
+    running = RunningModule(comm, module)
+    running.send(1, type="count")
+    (once,) = running.done(1)
+    running.stop()
+    stream = comm.keys.events("counter")
+    for _id, pairs in comm.client.data.one(Command(("XRANGE", stream, "-", "+"))):
+        comm.client.data.one(Command(("XADD", stream, "*", *pairs)))
+    assert running.ended() == [once]
