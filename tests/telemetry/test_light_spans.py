@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from claude_comm.telemetry import light_spans
 from claude_comm.telemetry.light_spans import LightSpan, light_tracer
 from claude_comm.telemetry.tracer import AnyTracer, Tracer, read_context, traceparent, tracestate
 
@@ -148,3 +149,9 @@ def test_a_context_comes_back_as_it_was_written() -> None:
     later = read_context(f"01-{5:032x}-{6:016x}-01-more", "not a state")
     assert later is not None
     assert (later.trace_id, later.span_id) == (5, 6)
+
+
+def test_another_release_of_the_sdk_makes_its_spans_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert light_tracer(TracerProvider(shutdown_on_exit=False)) is not None, "raise light_spans.RELEASE on purpose"
+    monkeypatch.setattr(light_spans, "sdk_version", "1.450.0")
+    assert light_tracer(TracerProvider(shutdown_on_exit=False)) is None

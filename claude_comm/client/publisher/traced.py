@@ -7,7 +7,7 @@ raises and returns is what it would without. What is queued is created within it
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -34,13 +34,7 @@ def wrap(publisher: Any, telemetry: Telemetry) -> None:
 
         return traced
 
-    own = vars(publisher)
-    own.update(
-        publish=within(publisher.publish),
-        publish_many=within(publisher.publish_many),
-        request=within(publisher.request),
-        publish_soon=within(publisher.publish_soon, CREATE),
-    )
+    _replace_calls(publisher, within)
 
 
 def wrap_async(publisher: Any, telemetry: Telemetry) -> None:
@@ -54,8 +48,12 @@ def wrap_async(publisher: Any, telemetry: Telemetry) -> None:
 
         return traced
 
-    own = vars(publisher)
-    own.update(
+    _replace_calls(publisher, within)
+
+
+def _replace_calls(publisher: Any, within: Callable[..., Any]) -> None:
+    """What is queued is created within its call, and sent later."""
+    vars(publisher).update(
         publish=within(publisher.publish),
         publish_many=within(publisher.publish_many),
         request=within(publisher.request),
