@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from claude_comm.client.acts import act, recorded
+from claude_comm.errors import ConfigurationError
 from claude_comm.gateway.dashboard.query import PREFIX, Query, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views import dead, send
@@ -69,8 +70,10 @@ def _approve(system: System, query: Query, by: str) -> Done:
 
 
 def _retire(system: System, query: Query, by: str) -> Done:
-    module = check_name(query.part("module"))
-    operation = registration.retire(system.keys, module, query.text("version"), now_us=system.now_us, by=by)
+    module, version = check_name(query.part("module")), query.text("version")
+    if not version:  # without one the operation retires all, which no page here offers
+        raise ConfigurationError("say which version is retired.")
+    operation = registration.retire(system.keys, module, version, now_us=system.now_us, by=by)
     retired = system.client.run(operation)
     return Done(f"{len(retired)} retired", link("contracts", module))
 

@@ -108,8 +108,9 @@ def test_a_message_is_sent_by_the_form_and_refused_with_the_place(shop: Settings
     assert "customer" in as_json.text
 
 
-def test_an_act_that_fails_is_in_the_audit(shop: Settings, browser: TestClient) -> None:
-    answer = browser.post("/ui/contracts/shop/retire", data={"csrf": TOKEN, "version": "9.9.9"})
+@pytest.mark.parametrize("version", [{"version": "9.9.9"}, {}])
+def test_an_act_that_fails_is_in_the_audit(shop: Settings, browser: TestClient, version: dict[str, str]) -> None:
+    answer = browser.post("/ui/contracts/shop/retire", data={"csrf": TOKEN, **version})
     assert answer.status_code >= 400
     act = acts(shop)[0]
     assert (act.act, act.failed) == ("retire", True)
