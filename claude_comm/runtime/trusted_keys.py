@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from claude_comm.effects import Operation
+from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
 from claude_comm.ops import keyring as ops
 from claude_comm.runtime import key_files
@@ -77,6 +78,11 @@ def admin_public(settings: Settings) -> bytes:
     ConfigurationError."""
     if settings.admin_public_key:
         return key_files.parse_public(settings.admin_public_key)
+    if not key_files.path_of(settings.home, key_files.ADMIN).exists():
+        raise ConfigurationError(
+            "the admin's public key is not known here: set CLAUDE_COMM_ADMIN_PUBLIC_KEY (`audit --file` takes --admin "
+            "KEY), or make the first keys with `claude-comm module add`."
+        )
     return admin_pair(settings).public
 
 

@@ -89,3 +89,8 @@ def test_the_command_ends_with_1_where_an_entry_is_doubtful(
     assert "it has no signature." in ran.out
     assert run("audit", "--file", str(file)).code == 0
     assert run("audit", "nobody").code == 3
+
+
+def test_who_knows_no_admin_is_told_what_to_give(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--admin KEY"):
+        audits.audit_file(tmp_path / "saved.jsonl", settings)
