@@ -20,6 +20,8 @@ from claude_comm.blobs.transfer import Blob, put_bytes
 from claude_comm.envelope import BLOB, MSGPACK, UNREADABLE, Envelope
 from claude_comm.errors import BlobMissing, DecodeError
 
+# What a handler that does not declare `Blob` is given at most.
+MAX_WHOLE_BYTES = 1024**3
 # How MessagePack begins bytes, and how many bytes say their length.
 _BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 
@@ -32,7 +34,7 @@ class LargeEnvelope(Envelope, frozen=True, kw_only=True):
     def payload(self, type: Any = Any) -> Any:
         """The payload, read and checked. Raises DecodeError, BlobMissing, BlobDamaged or StoreError."""
         if type is bytes and self.blob is not None and self.blob.content_type == OCTETS:
-            return self.blob.read()
+            return _read(self.blob)
         return whole(self).payload(type)
 
 
@@ -72,10 +74,20 @@ def whole(envelope: Envelope) -> Envelope:
         raise DecodeError(f"the payload of {envelope.id} is no manifest of a large payload.")
     own: dict[str, Any] = {name: getattr(envelope, name) for name in Envelope.__struct_fields__}
     if blob.content_type == OCTETS:
-        own.update(content_type=MSGPACK, data=envelopes.pack(blob.read()))
+        own.update(content_type=MSGPACK, data=envelopes.pack(_read(blob)))
     else:
-        own.update(content_type=blob.content_type, data=msgspec.Raw(blob.read()))
+        own.update(content_type=blob.content_type, data=msgspec.Raw(_read(blob)))
     return Envelope(**own)
+
+
+def _read(blob: Blob) -> bytes:
+    """All of it. A manifest comes from a message: it may name one small chunk a million times."""
+    if blob.size > MAX_WHOLE_BYTES:
+        raise DecodeError(
+            f"the payload has {blob.size:,} bytes, and {MAX_WHOLE_BYTES:,} are read at once: declare `Blob`, which is read "
+            "in pieces."
+        )
+    return blob.read()
 
 
 def blob_of(envelope: Envelope) -> Blob:

@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Module, Publisher, RetryPolicy, Settings
-from claude_comm.blobs import Blob, open_blob
+from claude_comm.blobs import Blob, large, open_blob
+from claude_comm.blobs.manifest import OCTETS, Manifest
+from claude_comm.blobs.transfer import put_bytes
 from claude_comm.client.communicator.communicator import ModuleCommunicator
 from claude_comm.effects import Command
-from claude_comm.envelope import BLOB, decode
-from claude_comm.errors import BlobDamaged
+from claude_comm.envelope import BLOB, Envelope, decode, pack
+from claude_comm.errors import BlobDamaged, DecodeError
 from claude_comm.names import Keys
 from claude_comm.progress.events import Retried
 from claude_comm.store import queries
@@ -107,6 +109,18 @@ def test_a_consumer_decodes_it_as_any_payload(sharing: Settings) -> None:
         assert delivery.payload() == ["x" * ABOVE] * 3
         assert delivery.payload(list[str]) == ["x" * ABOVE] * 3
         assert open_blob(delivery.envelope, sharing).size > 3 * ABOVE
+
+
+@pytest.mark.parametrize("content_type", [OCTETS, "application/json"])
+def test_one_small_chunk_named_a_million_times_fills_no_memory(content_type: str) -> None:
+    store = large.MemoryStore()
+    chunk = put_bytes(store, b"x").digests[0]
+    lie = Manifest(size=2**31, chunk=1024, digests=(chunk,) * 2**21, content_type=content_type)
+    message = Envelope(id="1", source="a", target="b", time=1, data=pack(1))
+    arrived = large.arrived(large.named(message, lie), store)
+    for wanted in (bytes, Any):
+        with pytest.raises(DecodeError, match="declare `Blob`"):
+            arrived.payload(wanted)
 
 
 def test_a_flipped_bit_reaches_no_handler(sharing: Settings, client: Client, keys: Keys) -> None:
