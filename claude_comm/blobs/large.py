@@ -84,8 +84,8 @@ def _read(blob: Blob) -> bytes:
     """All of it. A manifest comes from a message: it may name one small chunk a million times."""
     if blob.size > MAX_WHOLE_BYTES:
         raise DecodeError(
-            f"the payload has {blob.size:,} bytes, and {MAX_WHOLE_BYTES:,} are read at once: declare `Blob`, which is read "
-            "in pieces."
+            f"the payload has {blob.size:,} bytes, and {MAX_WHOLE_BYTES:,} are read at once: declare `Blob`, which is "
+            "read in pieces."
         )
     return blob.read()
 
