@@ -143,7 +143,7 @@ def closing(session: str, number: int) -> None:
         "progress",
     ):
         emit(clean(f"  {program} {arguments}"))
-    emit(clean(f"  {program} gateway --open    (all of it in a browser)"))
+    emit(clean(f"  {program} gateway --open    (the dashboard, in a browser)"))
 
 
 def _program() -> str:
