@@ -69,7 +69,8 @@ def scan(keys: Keys, on: Place) -> Operation[list[str]]:
 def look(
     keys: Keys, names: Iterable[str], suspected: Mapping[str, Sequence[str]] | None = None
 ) -> Operation[list[UnreadableKey]]:
-    """Which of these keys hold what cannot be read; by kind, in the order of docs/keys.md. `suspected` are ids of
+    """Which of these keys hold what cannot be read; by kind, in the order of docs/keys.md. Of very many those that are
+    named first are looked at: name what is there before what may be. `suspected` are ids of
     entries by stream that could not be read once: those that are still there are looked at as well."""
     by_kind = _by_kind(keys, names)
     found: list[UnreadableKey] = []
@@ -100,7 +101,7 @@ def look(
 
 def _by_kind(keys: Keys, names: Iterable[str]) -> dict[Kind, list[str]]:
     members: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
-    for name in sorted(set(names)):
+    for name in dict.fromkeys(names):
         kind = kind_of(keys, name)
         if kind is not None and len(members[kind]) < _KEYS:
             members[kind].append(name)

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from claude_comm import Settings
+from claude_comm.effects import Command
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import unreadable
 from claude_comm.ops.key_kinds import KINDS, Kind
@@ -134,6 +135,19 @@ def test_of_a_long_stream_moments_between_its_ends_are_looked_at(
 def test_keys_of_the_registry_are_looked_at_however_many_others_there_are(keys: Keys) -> None:
     names = unreadable.known(keys, [Stream(keys.inbox("a"), "inbox", "a"), Stream(keys.topic("t"), "topic", "t")])
     assert {keys.agreements, keys.keyring, keys.dead("a"), keys.later("a"), keys.later("topic:t")} <= names
+
+
+def test_streams_that_are_made_up_hide_none_that_is_there(
+    settings: Settings, client: Client, keys: Keys, environ: dict[str, str], run: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name in ("CLAUDE_COMM_HOME", "CLAUDE_COMM_URL", "CLAUDE_COMM_NAMESPACE"):
+        monkeypatch.setenv(name, environ[name])
+    client.data.one(Command(("XADD", keys.dead("sink"), "*", "x", "y")))
+    for number in range(unreadable._KEYS + 1):
+        client.control.one(Command(("SADD", keys.streams, keys.inbox(f"a{number}")), on="control"))
+    rows = run("status", "--json").json["unreadable"]
+    assert "dead" in {row["kind"] for row in rows}
 
 
 def test_status_names_each_kind_and_has_every_command_in_json(

@@ -194,10 +194,11 @@ def _retired(client: Client, keys: Keys) -> dict[str, int]:
 def _unreadable(client: Client, settings: Settings, keys: Keys, announced: list[Stream]) -> list[UnreadableKey]:
     """The keys of all servers in which something stands that is none of ours: also in the middle of a stream, as far as
     the projection knows."""
-    names = unreadable.known(keys, announced)
-    names.update(*client.run_on_each(lambda: unreadable.scan(keys, "data")))
+    names = [name for part in client.run_on_each(lambda: unreadable.scan(keys, "data")) for name in sorted(part)]
     if client.control is not client.data:
-        names.update(client.run(unreadable.scan(keys, "control")))
+        names += sorted(client.run(unreadable.scan(keys, "control")))
+    # After those: who writes into the registry can make up any number of streams.
+    names += sorted(unreadable.known(keys, announced))
     suspected: dict[str, list[str]] = {}
     if settings.database.exists():
         streams = [stream.key for stream in announced[:SUSPECTED_STREAMS]]
