@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 
 from claude_comm.client.identity import millis
-from claude_comm.effects import Operation
+from claude_comm.effects import Operation, Pause
 from claude_comm.errors import ConfigurationError
 from claude_comm.gateway.core.options import ANY, READ
 from claude_comm.gateway.core.principals import Principal, scopes_of_module
@@ -25,7 +25,7 @@ from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 
 RENEW_S = 2.0
-# And how often an unknown token makes it look before that.
+# And how often unknown tokens make it look before that.
 AGAIN_S = 0.05
 
 
@@ -39,6 +39,8 @@ class Tokens:
         self._admin = b""
         self._keys_by_token: dict[bytes, Key] = {}
         self._mark, self._renew_at, self._again_at = b"", 0.0, 0.0
+        # When the last look that ended had begun.
+        self._seen_s = 0.0
         self._scopes: dict[str, tuple[frozenset[str], float]] = {}
 
     def __len__(self) -> int:
@@ -52,10 +54,8 @@ class Tokens:
         from claude_comm.runtime.key_files import token_hash  # PyNaCl is an extra
 
         hashed = token_hash(token)
-        if hashed not in self._keys_by_token and time.monotonic() >= self._again_at:
-            # It may have been made a moment ago. Guesses make it look no more often than this.
-            self._again_at, self._renew_at = time.monotonic() + AGAIN_S, 0.0
-            yield from self.renew()
+        if hashed not in self._keys_by_token:
+            yield from self._look_since(time.monotonic())
         return (yield from self._holder(hashed))
 
     def still(self, principal: Principal) -> Operation[Principal | None]:
@@ -65,6 +65,18 @@ class Tokens:
             return principal
         yield from self.renew()
         return (yield from self._holder(principal.token))
+
+    def _look_since(self, asked_s: float) -> Operation[None]:
+        """Returns after a look at the keyring that began after this moment: an unknown token may have been made just
+        before. All that are unknown share a look, so that guesses make no more than one each AGAIN_S."""
+        while self._seen_s < asked_s:
+            if (wait_s := self._again_at - time.monotonic()) > 0:
+                yield Pause(wait_s)
+                continue
+            begun_s = time.monotonic()
+            self._again_at, self._renew_at = begun_s + AGAIN_S, 0.0
+            yield from self.renew()
+            self._seen_s = max(self._seen_s, begun_s)
 
     def _holder(self, hashed: bytes) -> Operation[Principal | None]:
         key = self._keys_by_token.get(hashed)
