@@ -20,7 +20,7 @@ from benchmarks.place import Place, place
 from benchmarks.side_by_side import Result, rates, rounds, times
 from claude_comm import Publisher
 from claude_comm.client.impact import past, streams
-from claude_comm.client.impact.past import Window
+from claude_comm.client.impact.past import PastWindow
 from claude_comm.envelope import Envelope
 from claude_comm.impact.replay import Replay
 from claude_comm.impact.sensitive import NOTHING
@@ -79,5 +79,5 @@ def _bare(where: Place) -> None:
 
 def _weigh(database: Any, keys: Keys, new: Contract) -> None:
     flows = shapes.of_target(database, "sink", keys.inbox("sink"))
-    found = past.weigh(flows, new, Replay(new, new), database, Window(0, COUNT))
+    found = past.weigh(flows, new, Replay(new, new), database, PastWindow(0, COUNT))
     assert (found.messages, found.unknown, found.replayed) == (COUNT, 0, 0)

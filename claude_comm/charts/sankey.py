@@ -25,7 +25,7 @@ _NODE, _GAP, _SIDE, _TOP = 12.0, 14.0, 4.0, 8.0
 _MIN_BAND, _MIN_HEIGHT, _ROW = 1.0, 160.0, 46.0
 
 
-class Link(msgspec.Struct, frozen=True):
+class FlowLink(msgspec.Struct, frozen=True):
     """So much went from one to another."""
 
     source: str
@@ -42,7 +42,7 @@ class _Node(msgspec.Struct, frozen=True):
     height: float
 
 
-def sankey(flows: Sequence[Link], *, label: str, unit: axes.Label = axes.count_label) -> str:
+def sankey(flows: Sequence[FlowLink], *, label: str, unit: axes.Label = axes.count_label) -> str:
     """Each pair once; a flow of a module to itself is left out (its table has it)."""
     drawn = [flow for flow in flows if flow.source != flow.target and flow.value > 0]
     if not drawn:
@@ -63,7 +63,7 @@ def sankey(flows: Sequence[Link], *, label: str, unit: axes.Label = axes.count_l
     return svg.figure(*bands, *marks, width=frame.WIDTH, height=height, label=label, kind="sankey")
 
 
-def columns_of(flows: Sequence[Link]) -> list[list[str]]:
+def columns_of(flows: Sequence[FlowLink]) -> list[list[str]]:
     """The modules of each column, from left to right."""
     order = _sequence(flows)
     place = {name: index for index, name in enumerate(order)}
@@ -77,12 +77,12 @@ def columns_of(flows: Sequence[Link]) -> list[list[str]]:
     return columns
 
 
-def layered(flows: Sequence[Link]) -> list[list[str]]:
+def layered(flows: Sequence[FlowLink]) -> list[list[str]]:
     """The columns, each in the order in which little crosses."""
     return _ordered(columns_of(flows), flows)
 
 
-def _sequence(flows: Sequence[Link]) -> list[str]:
+def _sequence(flows: Sequence[FlowLink]) -> list[str]:
     """The modules in an order in which little flows backwards."""
     left = list(dict.fromkeys(name for flow in flows for name in (flow.source, flow.target)))
     first: list[str] = []
@@ -104,7 +104,7 @@ def _sequence(flows: Sequence[Link]) -> list[str]:
     return first + last[::-1]
 
 
-def _ordered(columns: list[list[str]], flows: Sequence[Link]) -> list[list[str]]:
+def _ordered(columns: list[list[str]], flows: Sequence[FlowLink]) -> list[list[str]]:
     """Each column by the mean place of what its modules receive from."""
     sources: dict[str, list[str]] = {}
     for flow in flows:
@@ -122,7 +122,7 @@ def _ordered(columns: list[list[str]], flows: Sequence[Link]) -> list[list[str]]
     return ordered
 
 
-def _weights(flows: Sequence[Link]) -> dict[str, float]:
+def _weights(flows: Sequence[FlowLink]) -> dict[str, float]:
     """The larger of what goes into a module and what comes out of it."""
     out, into = defaultdict[str, float](float), defaultdict[str, float](float)
     for flow in flows:
@@ -131,14 +131,14 @@ def _weights(flows: Sequence[Link]) -> dict[str, float]:
     return {name: max(out[name], into[name]) for name in {*out, *into}}
 
 
-def _scale(columns: Sequence[Sequence[str]], flows: Sequence[Link], height: float) -> float:
+def _scale(columns: Sequence[Sequence[str]], flows: Sequence[FlowLink], height: float) -> float:
     weights = _weights(flows)
     return min(
         (height - _TOP * 2 - _GAP * (len(column) - 1)) / sum(weights[name] for name in column) for column in columns
     )
 
 
-def _placed(columns: Sequence[Sequence[str]], flows: Sequence[Link], height: float) -> dict[str, _Node]:
+def _placed(columns: Sequence[Sequence[str]], flows: Sequence[FlowLink], height: float) -> dict[str, _Node]:
     weights, scale = _weights(flows), _scale(columns, flows, height)
     step = (frame.WIDTH - 2 * _SIDE - _NODE) / max(1, len(columns) - 1)
     nodes: dict[str, _Node] = {}
@@ -152,7 +152,9 @@ def _placed(columns: Sequence[Sequence[str]], flows: Sequence[Link], height: flo
     return nodes
 
 
-def _band(flow: Link, nodes: Mapping[str, _Node], start: float, end: float, thickness: float, unit: axes.Label) -> str:
+def _band(
+    flow: FlowLink, nodes: Mapping[str, _Node], start: float, end: float, thickness: float, unit: axes.Label
+) -> str:
     source, target = nodes[flow.source], nodes[flow.target]
     left, right = source.left + _NODE, target.left
     # Against the direction the band swings out on both sides.
@@ -163,7 +165,7 @@ def _band(flow: Link, nodes: Mapping[str, _Node], start: float, end: float, thic
     return svg.element("g", line, class_=style.series(source.index))
 
 
-def _bar(node: _Node, flows: Sequence[Link], unit: axes.Label) -> list[str]:
+def _bar(node: _Node, flows: Sequence[FlowLink], unit: axes.Label) -> list[str]:
     out = sum(flow.value for flow in flows if flow.source == node.name)
     into = sum(flow.value for flow in flows if flow.target == node.name)
     said = svg.title(f"{node.name}: {unit(into)} in, {unit(out)} out")

@@ -21,7 +21,7 @@ from claude_comm.schema.verdict import Json, Policy, Verdict, at_a_gate
 UNUSABLE = "unusable"
 
 
-class Question(msgspec.Struct, frozen=True):
+class BatchQuestion(msgspec.Struct, frozen=True):
     """The question on one line: is every message of `sub` one of `sup`? `dialect` is for schemas without `$schema`.
 
     `documents` are the schemas that both may refer to.
@@ -69,7 +69,7 @@ def _id(request: Json) -> str | int | float | None:
     return id_ if isinstance(id_, str | int | float) else None
 
 
-def _pair(request: Json) -> Question:
+def _pair(request: Json) -> BatchQuestion:
     if not isinstance(request, dict):
         raise ConfigurationError("an object with `id`, `dialect`, `sub` and `sup` is expected.")
     if missing := [f"`{name}`" for name in ("id", "sub", "sup") if name not in request]:
@@ -82,7 +82,7 @@ def _pair(request: Json) -> Question:
     at_hand = request.get("documents", {})
     if not isinstance(at_hand, dict):
         raise ConfigurationError("`documents` is no object of schemas by their addresses.")
-    return Question(request["sub"], request["sup"], dialect, at_hand)
+    return BatchQuestion(request["sub"], request["sup"], dialect, at_hand)
 
 
 def _on_line(line: JsonLine, error: ClaudeCommError) -> str:

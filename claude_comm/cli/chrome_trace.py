@@ -11,13 +11,13 @@ from typing import Any
 
 from claude_comm.escaping import clean
 from claude_comm.store.records import DeliveryRow, MessageRow
-from claude_comm.store.traces import Step
+from claude_comm.store.traces import TraceStep
 
 # A message that nobody has settled yet is drawn this long (microseconds), so that it is seen.
 _OPEN_US = 1
 
 
-def trace_events(steps: Sequence[Step]) -> dict[str, Any]:
+def trace_events(steps: Sequence[TraceStep]) -> dict[str, Any]:
     """The document: `ts` and `dur` are microseconds, as the format has it."""
     places = _Places()
     slices = [event for step in steps for event in _slices(step, places)]
@@ -45,7 +45,7 @@ class _Places:
         return pid, lane + 1
 
 
-def _slices(step: Step, places: _Places) -> Iterator[dict[str, Any]]:
+def _slices(step: TraceStep, places: _Places) -> Iterator[dict[str, Any]]:
     """A slice for each consumer of a message; one of its target, while no consumer has settled it."""
     row = step.message
     deliveries: Sequence[DeliveryRow | None] = step.deliveries or (None,)

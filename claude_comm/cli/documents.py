@@ -54,7 +54,7 @@ def read_schema(name: str, referenced: Mapping[str, Json] = MappingProxyType({})
         measure(schema)
         compile_side(schema, dialect_of(schema))
     except SchemaError as error:
-        form.raise_invalid(origin(name), faults(schema, ()) or [form.Problem("$", str(error))])
+        form.raise_invalid(origin(name), faults(schema, ()) or [form.DocumentProblem("$", str(error))])
     return schema
 
 

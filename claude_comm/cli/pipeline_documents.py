@@ -15,7 +15,7 @@ import msgspec
 
 from claude_comm.cli import documents
 from claude_comm.documents import form
-from claude_comm.documents.form import Problem
+from claude_comm.documents.form import DocumentProblem
 from claude_comm.errors import ConfigurationError
 from claude_comm.schema.validation.phrases import place
 from claude_comm.schema.verdict import Json
@@ -63,7 +63,7 @@ def _as_json(value: Any, name: str) -> Json:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def _foreign(root: Any, name: str) -> Iterator[Problem]:
+def _foreign(root: Any, name: str) -> Iterator[DocumentProblem]:
     ahead: list[tuple[Any, tuple[str | int, ...]]] = [(root, ())]
     seen = 0
     while ahead:
@@ -78,9 +78,9 @@ def _foreign(root: Any, name: str) -> Iterator[Problem]:
                 if isinstance(key, str):
                     ahead.append((item, (*at, key)))
                 else:
-                    yield Problem(place(at), f"the key {key!r} is a {type(key).__name__}: put it into quotes.")
+                    yield DocumentProblem(place(at), f"the key {key!r} is a {type(key).__name__}: put it into quotes.")
         elif isinstance(value, list):
             ahead += [(item, (*at, index)) for index, item in enumerate(value)]
         elif value is not None and not isinstance(value, bool | int | float | str):
             kind = type(value).__name__
-            yield Problem(place(at), f"{value} is a {kind}, which JSON does not have: put it into quotes.")
+            yield DocumentProblem(place(at), f"{value} is a {kind}, which JSON does not have: put it into quotes.")

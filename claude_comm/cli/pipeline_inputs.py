@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_comm.cli import documents
-from claude_comm.client.pipeline.run import Unreadable
+from claude_comm.client.pipeline.run import UnreadableInput
 from claude_comm.errors import ConfigurationError
 
 
@@ -18,7 +18,7 @@ def values(name: str) -> Iterator[Any]:
         try:
             yield line.value()
         except ConfigurationError as error:
-            yield Unreadable(str(error))
+            yield UnreadableInput(str(error))
 
 
 def digest(name: str) -> str:

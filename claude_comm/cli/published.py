@@ -11,7 +11,7 @@ import typer
 from claude_comm.cli import completions
 from claude_comm.client.identity import millis
 from claude_comm.errors import ConfigurationError, UnknownModule
-from claude_comm.interchange.asyncapi import Published
+from claude_comm.interchange.asyncapi import ReleaseEntry
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import registry
 from claude_comm.ops.registry import Standing
@@ -29,7 +29,7 @@ SomeModule = Annotated[
 ]
 
 
-def read(settings: Settings, module: str = "") -> tuple[list[Published], str]:
+def read(settings: Settings, module: str = "") -> tuple[list[ReleaseEntry], str]:
     """The live releases of one module, or of all, by name, the newest first; and the server's address, without a login.
     Raises UnknownModule."""
     if module:
@@ -44,7 +44,7 @@ def read(settings: Settings, module: str = "") -> tuple[list[Published], str]:
         offered = {release.digest for release in standing.offered()}
         for release in standing.record.live():
             if release.digest in contracts:
-                published.append(Published(release, contracts[release.digest], release.digest in offered))
+                published.append(ReleaseEntry(release, contracts[release.digest], release.digest in offered))
             else:
                 say(f"Note: the contract of {standing.module} {release.version} cannot be read, and is left out.")
     return published, public(settings.url)

@@ -16,7 +16,7 @@ from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
 from claude_comm.ops.follow import Entries, Tail
 from claude_comm.progress.events import Buried, Handled, Retried
-from claude_comm.progress.fold import Happened, Sent, fold_page
+from claude_comm.progress.fold import Happened, SentEntry, fold_page
 from claude_comm.settings import Settings
 from claude_comm.terminal.output import shorten
 from claude_comm.transport.driver import Client
@@ -30,7 +30,7 @@ _PREVIEW_CHARACTERS = 240
 _REMEMBERED = 20_000
 
 
-class Passed(msgspec.Struct, frozen=True, kw_only=True):
+class PassedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Something that passed. `kind` is `sent` for a message, else what a consumer made of it: `handled`, `retried` or
     `buried`, `took_ms` after it was sent. A message that is only known by its outcome has no target, type or data."""
 
@@ -51,12 +51,12 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
 class Glimpse(msgspec.Struct, frozen=True):
     """One refresh: what was read, how many entries were passed over, and how many messages there were in all."""
 
-    passed: list[Passed]
+    passed: list[PassedMessage]
     passed_over: int
     messages: int
 
 
-class Filter(msgspec.Struct, frozen=True):
+class WatchFilter(msgspec.Struct, frozen=True):
     """Which messages are shown; an empty field matches all. `failed` shows only outcomes: retried or buried."""
 
     source: str = ""
@@ -65,7 +65,7 @@ class Filter(msgspec.Struct, frozen=True):
     session: str = ""
     failed: bool = False
 
-    def lets(self, passed: Passed) -> bool:
+    def lets(self, passed: PassedMessage) -> bool:
         if passed.kind != "sent":
             return self.source in ("", passed.source) and self.target in ("", passed.consumer)
         return (
@@ -101,7 +101,7 @@ class StreamWatch:
         crowded = [key for key, entries in pages.items() if len(entries) >= count]
         tails = self._client.run(follow.tails(crowded)) if crowded else {}
         newest = self._client.run(follow.newest(crowded, count=count)) if crowded else {}
-        passed: list[Passed] = []
+        passed: list[PassedMessage] = []
         over = messages = 0
         for key, entries in pages.items():
             shown, new = self._moved(key, entries, tails.get(key), newest.get(key))
@@ -133,17 +133,17 @@ class StreamWatch:
                 self._after[stream.key] = "0-0" if from_start else tail.last_id
                 self._added[stream.key] = tail.added - tail.length if from_start else tail.added
 
-    def _read(self, stream: Stream, entries: Entries) -> Iterable[Passed]:
+    def _read(self, stream: Stream, entries: Entries) -> Iterable[PassedMessage]:
         for fact in fold_page(stream, entries, max_bytes=self._max_bytes):
-            if isinstance(fact, Sent):
+            if isinstance(fact, SentEntry):
                 yield _message(fact)
             elif isinstance(fact, Happened):
                 yield from _outcomes(fact)
 
 
-def _message(fact: Sent) -> Passed:
+def _message(fact: SentEntry) -> PassedMessage:
     envelope = fact.envelope
-    return Passed(
+    return PassedMessage(
         kind="sent",
         at_us=envelope.time,
         id=envelope.id,
@@ -155,7 +155,7 @@ def _message(fact: Sent) -> Passed:
     )
 
 
-def _outcomes(fact: Happened) -> Iterable[Passed]:
+def _outcomes(fact: Happened) -> Iterable[PassedMessage]:
     event = fact.event
     kind, deliveries, reason = "", [], ""
     if isinstance(event, Handled):
@@ -163,7 +163,7 @@ def _outcomes(fact: Happened) -> Iterable[Passed]:
     elif isinstance(event, Retried | Buried):
         kind, deliveries, reason = "retried" if isinstance(event, Retried) else "buried", [event.delivery], event.reason
     for delivery in deliveries:
-        yield Passed(
+        yield PassedMessage(
             kind=kind,
             at_us=delivery.settled_us,
             id=delivery.id,
@@ -179,11 +179,11 @@ class Matching:
     """What of a flow a filter lets through. An outcome does not say of which type or session its message is: where
     those are asked for, it is one of a message that was let through before."""
 
-    def __init__(self, chosen: Filter) -> None:
+    def __init__(self, chosen: WatchFilter) -> None:
         self._chosen = chosen
         self._ids: dict[str, None] = {}
 
-    def of(self, passed: Sequence[Passed]) -> Iterator[Passed]:
+    def of(self, passed: Sequence[PassedMessage]) -> Iterator[PassedMessage]:
         chosen = self._chosen
         by_message = bool(chosen.type or chosen.session)
         for row in passed:
@@ -203,11 +203,11 @@ class Matching:
 class Recent:
     """The newest messages of a view, each with what became of it."""
 
-    def __init__(self, chosen: Filter, most: int) -> None:
+    def __init__(self, chosen: WatchFilter, most: int) -> None:
         self._matching, self._most = Matching(chosen), most
-        self._rows: dict[str, tuple[Passed, Passed | None]] = {}
+        self._rows: dict[str, tuple[PassedMessage, PassedMessage | None]] = {}
 
-    def add(self, passed: Sequence[Passed]) -> None:
+    def add(self, passed: Sequence[PassedMessage]) -> None:
         for row in self._matching.of(passed):
             if row.kind == "sent":
                 self._rows[row.id] = row, None
@@ -218,6 +218,6 @@ class Recent:
         for id_ in list(self._rows)[: -self._most]:
             del self._rows[id_]
 
-    def rows(self, count: int) -> list[tuple[Passed, Passed | None]]:
+    def rows(self, count: int) -> list[tuple[PassedMessage, PassedMessage | None]]:
         """The newest last."""
         return list(self._rows.values())[-count:] if count > 0 else []

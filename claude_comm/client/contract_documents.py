@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from claude_comm.documents import form
-from claude_comm.documents.form import Problem
+from claude_comm.documents.form import DocumentProblem
 from claude_comm.errors import InvalidDocument
 from claude_comm.pipeline.faults import faults
 from claude_comm.registry.contracts import Contract, Produced, contract
@@ -36,7 +36,7 @@ def from_document(document: Any, origin: str) -> Contract:
         raise InvalidDocument(origin, [("$", f"it is no contract: {error}.")]) from None
 
 
-def _faults(document: Mapping[str, Any]) -> Iterator[Problem]:
+def _faults(document: Mapping[str, Any]) -> Iterator[DocumentProblem]:
     """What keeps the schemas of a document from being used."""
     for part in ("accepts", "replies"):
         schemas = document.get(part, {})

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from claude_comm.errors import SchemaError
-from claude_comm.graph.edges import NOT_YET, Edge, Graph, State
+from claude_comm.graph.edges import NOT_YET, Edge, ModuleMap, State
 from claude_comm.names import Keys
 from claude_comm.negotiation.agreement import Answer, Question, why
 from claude_comm.negotiation.weigh import weigh
@@ -28,7 +28,7 @@ _MOST = 300
 _PROVED = "proved here, and not negotiated yet"
 
 
-def proved(client: Client, keys: Keys, known: SystemMap, within_s: float) -> Graph:
+def proved(client: Client, keys: Keys, known: SystemMap, within_s: float) -> ModuleMap:
     """The map with what could be proved within that time."""
     open_ = [edge for edge in known.graph.edges if edge.why == NOT_YET and edge.target in known.modules][:_MOST]
     if not open_ or within_s <= 0:

@@ -22,7 +22,7 @@ from claude_comm.envelope import BLOB, DEFAULT_TYPE, Envelope
 from claude_comm.ids import ENTROPY_BYTES, moment, tails
 from claude_comm.names import Keys, check_name
 from claude_comm.progress.events import EVENT_TYPE, Event
-from claude_comm.progress.packed import Done
+from claude_comm.progress.packed import PackedDeliveries
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.security import sealed
 from claude_comm.security.signing import Signer
@@ -94,7 +94,7 @@ class Identity(msgspec.Struct, frozen=True):
 
         return large.arrived(envelope, store_of(self.settings))
 
-    def event(self, event: Event | Done, session: str = "") -> bytes:
+    def event(self, event: Event | PackedDeliveries, session: str = "") -> bytes:
         """An event of this module, as the bytes of its envelope."""
         body = self.encode(self.envelope(self.module, event, type=EVENT_TYPE, session=session))
         return self.seal(self.keys.events(self.module), body)

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from claude_comm.discovery.catalogue import Catalogue, Entry, entries
-from claude_comm.discovery.query import Answer, Direction, Partner, Partners, Query, Way
+from claude_comm.discovery.catalogue import Catalogue, SchemaEntry, entries
+from claude_comm.discovery.query import Answer, Candidates, Direction, Partner, Query, Way
 from claude_comm.discovery.renaming import may_lack
 from claude_comm.errors import SchemaError
 from claude_comm.names import TOPIC_PREFIX
@@ -27,7 +27,7 @@ from claude_comm.schema.verdict import Json, Policy, Undecided, passes
 _Ways = dict[str, list[Way]]
 
 
-def answer(catalogue: Catalogue, query: Query, instances: Mapping[str, int]) -> Partners:
+def answer(catalogue: Catalogue, query: Query, instances: Mapping[str, int]) -> Candidates:
     """The releases that fit; `instances` are those to look at, by digest, with how many instances of each live."""
     named = {digest: catalogue.contracts[digest] for digest in instances if digest in catalogue.contracts}
     named = {digest: contract for digest, contract in named.items() if _named(contract, query)}
@@ -40,7 +40,7 @@ def answer(catalogue: Catalogue, query: Query, instances: Mapping[str, int]) -> 
             partner = _partner(digest, contract, instances[digest], [way for part in ways for way in part])
             sure = all(any(way.answer == "yes" for way in part) for part in ways)
             (found if sure else undecided).append(partner)
-    return Partners(found, undecided)
+    return Candidates(found, undecided)
 
 
 def _named(contract: Contract, query: Query) -> bool:
@@ -76,7 +76,7 @@ def _ways_of_message(
     return ways
 
 
-def _allowed(entry: Entry, message: Json, *, closed: bool) -> Way | None:
+def _allowed(entry: SchemaEntry, message: Json, *, closed: bool) -> Way | None:
     """Whether the schema allows the message; None where it refuses it. With `closed` its declared properties alone are
     sent."""
     try:
@@ -93,7 +93,7 @@ def _allowed(entry: Entry, message: Json, *, closed: bool) -> Way | None:
     return Way(entry.direction, entry.type, "yes")
 
 
-def _sent(entry: Entry, message: Json) -> bool | None:
+def _sent(entry: SchemaEntry, message: Json) -> bool | None:
     if not entry.validator().accepts(message):
         return False
     return confirmed(side_of(entry.schema, DEFAULT, _no_look).closed, message, _no_look)
@@ -103,7 +103,7 @@ def _no_look() -> None:
     """A message has no budget: the engine estimates what it costs before it looks."""
 
 
-def _fitting(contract: Contract, theirs: Iterable[Entry], query: Query) -> Iterator[Way]:
+def _fitting(contract: Contract, theirs: Iterable[SchemaEntry], query: Query) -> Iterator[Way]:
     """The ways between a contract and a registered one, of messages of one type."""
     ours = list(entries(contract))
     for entry in theirs:
@@ -115,7 +115,7 @@ def _fitting(contract: Contract, theirs: Iterable[Entry], query: Query) -> Itera
                 yield way
 
 
-def _reaches(sent: Entry, reader: Contract) -> bool:
+def _reaches(sent: SchemaEntry, reader: Contract) -> bool:
     """Whether what is sent may arrive there at all: a declared target is the module, or a topic that it reads."""
     if not sent.target:
         return True
@@ -123,7 +123,7 @@ def _reaches(sent: Entry, reader: Contract) -> bool:
     return topic in reader.topics if sent.target.startswith(TOPIC_PREFIX) else sent.target == reader.module
 
 
-def _proved(sent: Entry, taken: Entry, query: Query, direction: Direction) -> Way | None:
+def _proved(sent: SchemaEntry, taken: SchemaEntry, query: Query, direction: Direction) -> Way | None:
     """The way, where it is proved that every message is accepted, or where that cannot be told."""
     if not sent.sketch.kinds & taken.sketch.kinds or may_lack(sent.schema, sent.sketch, taken.sketch.required):
         return None

@@ -23,7 +23,7 @@ from claude_comm.schema.verdict import Json
 _NO_NAME = ""
 
 
-class Entry:
+class SchemaEntry:
     """One schema of a contract, with its sketch. `target` is to whom a produced type goes, where that is declared."""
 
     __slots__ = ("_code", "_validator", "contract", "direction", "schema", "sketch", "target", "type")
@@ -51,7 +51,7 @@ class Entry:
 class Catalogue:
     """Contracts by digest, and the index of their schemas. It never changes: `updated` makes another one."""
 
-    def __init__(self, contracts: Mapping[str, Contract], known: Mapping[str, list[Entry]] | None = None) -> None:
+    def __init__(self, contracts: Mapping[str, Contract], known: Mapping[str, list[SchemaEntry]] | None = None) -> None:
         self.contracts, kept = dict(contracts), known or {}
         self._entries = {digest: kept.get(digest) or list(entries(c)) for digest, c in self.contracts.items()}
         self._shelves: dict[Direction, _Shelf] | None = None
@@ -66,11 +66,11 @@ class Catalogue:
         known = {digest: own for digest, own in self._entries.items() if contracts.get(digest) is own_contract(own)}
         return Catalogue(contracts, known)
 
-    def of(self, digest: str) -> list[Entry]:
+    def of(self, digest: str) -> list[SchemaEntry]:
         """The schemas of one contract."""
         return self._entries[digest]
 
-    def candidates(self, direction: Direction, message: Json) -> list[Entry]:
+    def candidates(self, direction: Direction, message: Json) -> list[SchemaEntry]:
         """The schemas that may allow this message: all that do, and few others."""
         if self._shelves is None:
             listed = [entry for of_contract in self._entries.values() for entry in of_contract]
@@ -78,28 +78,28 @@ class Catalogue:
         return list(self._shelves[direction].candidates(message))
 
 
-def own_contract(listed: list[Entry]) -> Contract | None:
+def own_contract(listed: list[SchemaEntry]) -> Contract | None:
     return listed[0].contract if listed else None
 
 
 _DIRECTIONS: tuple[Direction, ...] = ("accepts", "produces")
 
 
-def entries(contract: Contract) -> Iterator[Entry]:
+def entries(contract: Contract) -> Iterator[SchemaEntry]:
     """Every schema of a contract, with what it is for."""
     for type, schema in contract.accepts.items():
-        yield Entry(contract, "accepts", type, schema)
+        yield SchemaEntry(contract, "accepts", type, schema)
     for produced in contract.produces:
-        yield Entry(contract, "produces", produced.type, produced.schema, produced.target)
+        yield SchemaEntry(contract, "produces", produced.type, produced.schema, produced.target)
 
 
 class _Shelf:
     """The schemas of one direction, by kind; those for objects by one name that they require."""
 
-    def __init__(self, listed: list[Entry]) -> None:
+    def __init__(self, listed: list[SchemaEntry]) -> None:
         frequency = Counter(name for entry in listed for name in entry.sketch.required)
-        self._objects: dict[str, list[Entry]] = {}
-        self._others: dict[str, list[Entry]] = {}
+        self._objects: dict[str, list[SchemaEntry]] = {}
+        self._others: dict[str, list[SchemaEntry]] = {}
         for entry in listed:
             for kind in entry.sketch.kinds - {"object"}:
                 self._others.setdefault(kind, []).append(entry)
@@ -107,7 +107,7 @@ class _Shelf:
                 name = min(entry.sketch.required, key=lambda name: (frequency[name], name), default=_NO_NAME)
                 self._objects.setdefault(name, []).append(entry)
 
-    def candidates(self, message: Json) -> Iterator[Entry]:
+    def candidates(self, message: Json) -> Iterator[SchemaEntry]:
         kind = kind_of(message)
         if not isinstance(message, Mapping):
             yield from self._others.get(kind, ())

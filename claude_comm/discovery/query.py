@@ -74,7 +74,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     ways: list[Way] = []
 
 
-class Partners(msgspec.Struct, frozen=True):
+class Candidates(msgspec.Struct, frozen=True):
     """Those that fit, and those of which it cannot be told; both by name. `unreadable` are modules whose record or
     contract another program wrote: they were not looked at."""
 

@@ -29,7 +29,7 @@ _INNER = frozenset(("properties", "items", "patternProperties"))
 _SILENT = frozenset(("$schema", "title", "description"))
 
 
-class Problem(msgspec.Struct, frozen=True):
+class DocumentProblem(msgspec.Struct, frozen=True):
     """One thing that is wrong: where in the document (`$` is the whole of it), and what."""
 
     path: str
@@ -42,15 +42,15 @@ def require(kind: DocumentKind, document: object, origin: str) -> None:
         raise_invalid(origin, listed)
 
 
-def raise_invalid(origin: str, listed: list[Problem]) -> NoReturn:
+def raise_invalid(origin: str, listed: list[DocumentProblem]) -> NoReturn:
     raise InvalidDocument(origin, [(problem.path, problem.sentence) for problem in listed])
 
 
-def problems(kind: DocumentKind, document: object) -> list[Problem]:
+def problems(kind: DocumentKind, document: object) -> list[DocumentProblem]:
     """Everything that keeps the document from having this form, in the document's order; empty when it has."""
     if _refusal(_compiled(kind), document) is None:
         return []
-    return [Problem(place(path), sentence) for path, sentence in _walk(schema_of(kind), document, ())]
+    return [DocumentProblem(place(path), sentence) for path, sentence in _walk(schema_of(kind), document, ())]
 
 
 @functools.cache

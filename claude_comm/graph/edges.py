@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from claude_comm.names import TOPIC_PREFIX
-from claude_comm.negotiation.pairs import Pair, Turn
+from claude_comm.negotiation.pairs import Pair, RecordedOutcome
 from claude_comm.registry.releases import Release
 
 State: TypeAlias = Literal["broken", "undecided", "adapted", "proved"]
@@ -28,7 +28,7 @@ _STATE_OF: dict[str, State] = {
 }
 
 
-class Registered(msgspec.Struct, frozen=True):
+class RegisteredModule(msgspec.Struct, frozen=True):
     """A module as the registry has it: its releases that messages may be meant for, the preferred one first, all of
     its releases, and how many instances are `up`, `late` and `gone`."""
 
@@ -38,7 +38,7 @@ class Registered(msgspec.Struct, frozen=True):
     instances: Mapping[str, int] = {}
 
 
-class Node(msgspec.Struct, frozen=True, omit_defaults=True):
+class MapNode(msgspec.Struct, frozen=True, omit_defaults=True):
     """A module, a topic, or a name that somebody sends to and nobody has registered."""
 
     name: str
@@ -60,10 +60,10 @@ class Edge(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     consumer_version: str = ""
 
 
-class Graph(msgspec.Struct, frozen=True):
+class ModuleMap(msgspec.Struct, frozen=True):
     """The whole map, by name."""
 
-    nodes: list[Node]
+    nodes: list[MapNode]
     edges: list[Edge]
 
     def count(self, state: State) -> int:
@@ -83,7 +83,7 @@ def worst(states: Iterable[State]) -> State:
     return "undecided"
 
 
-def graph(modules: Sequence[Registered], pairs: Sequence[Pair]) -> Graph:
+def graph(modules: Sequence[RegisteredModule], pairs: Sequence[Pair]) -> ModuleMap:
     """The map of these modules and what was negotiated between them."""
     by_name = {module.name: module for module in modules}
     by_way = {(pair.producer, pair.consumer, pair.type): pair for pair in pairs if pair.producer != pair.consumer}
@@ -93,20 +93,20 @@ def graph(modules: Sequence[Registered], pairs: Sequence[Pair]) -> Graph:
     known = {(edge.source, edge.target, edge.type) for edge in edges}
     edges += [edge for edge in _declared(by_name) if (edge.source, edge.target, edge.type) not in known]
     edges.sort(key=lambda edge: (edge.source, edge.target, edge.type))
-    return Graph(_nodes_of(by_name, edges), edges)
+    return ModuleMap(_nodes_of(by_name, edges), edges)
 
 
-def around(whole: Graph, name: str) -> Graph:
+def around(whole: ModuleMap, name: str) -> ModuleMap:
     """The part of the map next to one module or topic."""
     edges = [edge for edge in whole.edges if name in (edge.source, edge.target)]
     near = {name, *(edge.source for edge in edges), *(edge.target for edge in edges)}
-    return Graph([node for node in whole.nodes if node.name in near], edges)
+    return ModuleMap([node for node in whole.nodes if node.name in near], edges)
 
 
 _Way: TypeAlias = tuple[str, str, str]
 
 
-def _through_topics(by_name: Mapping[str, Registered], by_way: Mapping[_Way, Pair]) -> dict[_Way, str]:
+def _through_topics(by_name: Mapping[str, RegisteredModule], by_way: Mapping[_Way, Pair]) -> dict[_Way, str]:
     """Agreements with readers of a topic that a producer sends to, each with the topic."""
     readers: dict[str, list[str]] = {}
     for module in by_name.values():
@@ -120,11 +120,11 @@ def _through_topics(by_name: Mapping[str, Registered], by_way: Mapping[_Way, Pai
     }
 
 
-def _topics(module: Registered) -> list[str]:
+def _topics(module: RegisteredModule) -> list[str]:
     return list(dict.fromkeys(f"{TOPIC_PREFIX}{topic}" for release in module.offered for topic in release.topics))
 
 
-def _is_direct(way: _Way, by_name: Mapping[str, Registered]) -> bool:
+def _is_direct(way: _Way, by_name: Mapping[str, RegisteredModule]) -> bool:
     """Whether the producer declares to send that to the module itself, not by way of a topic alone."""
     producer, consumer, type = way
     module = by_name.get(producer)
@@ -133,7 +133,7 @@ def _is_direct(way: _Way, by_name: Mapping[str, Registered]) -> bool:
     )
 
 
-def _agreed(pair: Pair, by_name: Mapping[str, Registered]) -> Edge:
+def _agreed(pair: Pair, by_name: Mapping[str, RegisteredModule]) -> Edge:
     producer = by_name.get(pair.producer)
     offered = {release.digest for release in producer.offered} if producer else set()
     turns = [turn for turn in pair.current if not turn.producer_digest or turn.producer_digest in offered]
@@ -156,7 +156,7 @@ def _agreed(pair: Pair, by_name: Mapping[str, Registered]) -> Edge:
 NOT_YET = "declared, and not negotiated yet"
 
 
-def _of_turn(turn: Turn, pair: Pair, by_name: Mapping[str, Registered]) -> tuple[State, str]:
+def _of_turn(turn: RecordedOutcome, pair: Pair, by_name: Mapping[str, RegisteredModule]) -> tuple[State, str]:
     state = _STATE_OF.get(turn.answer, "undecided")
     if pair.consumer.startswith(TOPIC_PREFIX) or not turn.consumer_digest:
         return state, "it could not be decided" if state == "undecided" else ""
@@ -169,7 +169,7 @@ def _of_turn(turn: Turn, pair: Pair, by_name: Mapping[str, Registered]) -> tuple
     return state, "it could not be decided" if state == "undecided" else ""
 
 
-def _is_meant(turn: Turn, type: str, consumer: Registered) -> bool:
+def _is_meant(turn: RecordedOutcome, type: str, consumer: RegisteredModule) -> bool:
     """Whether a version that is offered is the one that was agreed with, or accepts the type as that did."""
     if any(release.digest == turn.consumer_digest for release in consumer.offered):
         return True
@@ -179,7 +179,7 @@ def _is_meant(turn: Turn, type: str, consumer: Registered) -> bool:
 
 
 def _of_topics(
-    by_name: Mapping[str, Registered], by_way: Mapping[_Way, Pair], through: Mapping[_Way, str]
+    by_name: Mapping[str, RegisteredModule], by_way: Mapping[_Way, Pair], through: Mapping[_Way, str]
 ) -> Iterator[Edge]:
     """From topics to those who read them: the worst of what was agreed with each who publishes."""
     arriving: dict[tuple[str, str], list[Edge]] = {}
@@ -197,7 +197,7 @@ def _of_topics(
                 yield Edge(source=topic, target=module.name, type=type, state=state, why=why)
 
 
-def _declared(by_name: Mapping[str, Registered]) -> Iterator[Edge]:
+def _declared(by_name: Mapping[str, RegisteredModule]) -> Iterator[Edge]:
     """What the preferred releases declare to send, and to whom."""
     for module in by_name.values():
         seen: set[tuple[str, str]] = set()
@@ -210,13 +210,13 @@ def _declared(by_name: Mapping[str, Registered]) -> Iterator[Edge]:
                     yield Edge(source=module.name, target=sent.target, type=sent.type, state="undecided", why=why)
 
 
-def _nodes_of(by_name: Mapping[str, Registered], edges: Sequence[Edge]) -> list[Node]:
+def _nodes_of(by_name: Mapping[str, RegisteredModule], edges: Sequence[Edge]) -> list[MapNode]:
     names = {*by_name, *(edge.source for edge in edges), *(edge.target for edge in edges)}
     return [_node(name, by_name.get(name)) for name in sorted(names)]
 
 
-def _node(name: str, module: Registered | None) -> Node:
+def _node(name: str, module: RegisteredModule | None) -> MapNode:
     if module is None:
-        return Node(name, "topic" if name.startswith(TOPIC_PREFIX) else "unknown")
+        return MapNode(name, "topic" if name.startswith(TOPIC_PREFIX) else "unknown")
     instances = {state: count for state, count in module.instances.items() if count}
-    return Node(name, "module", tuple(release.version for release in module.offered), instances)
+    return MapNode(name, "module", tuple(release.version for release in module.offered), instances)

@@ -16,8 +16,8 @@ import msgspec
 
 from claude_comm.charts import style, svg
 from claude_comm.charts.bars import shortened
-from claude_comm.charts.sankey import Link, layered
-from claude_comm.graph.edges import STATES, Edge, Graph, Node, State
+from claude_comm.charts.sankey import FlowLink, layered
+from claude_comm.graph.edges import STATES, Edge, MapNode, ModuleMap, State
 from claude_comm.graph.written import about, joined, types
 from claude_comm.report.markup import page, table, tag
 
@@ -48,14 +48,14 @@ class _Place(msgspec.Struct, frozen=True):
     top: float
 
 
-def picture(graph: Graph) -> str:
+def picture(graph: ModuleMap) -> str:
     """One SVG document."""
     sheet = svg.element("style", f"{_VARIABLES}{CSS}")
     ground = svg.element("rect", width="100%", height="100%", fill="var(--ground)")
     return drawn(graph, sheet, ground, xmlns="http://www.w3.org/2000/svg") + "\n"
 
 
-def html(graph: Graph) -> str:
+def html(graph: ModuleMap) -> str:
     """A page: the picture, and every way in a table."""
     heads = ("from", "to", "type", "state", "versions", "why")
     rows = [
@@ -76,7 +76,7 @@ def _versions(edge: Edge) -> str:
     return f"{edge.producer_version or '-'} → {edge.consumer_version or '-'}"
 
 
-def drawn(graph: Graph, *before: str, href: Callable[[str], str] | None = None, **attributes: str) -> str:
+def drawn(graph: ModuleMap, *before: str, href: Callable[[str], str] | None = None, **attributes: str) -> str:
     """The picture for a page that has the style sheet; with `href` each box is a link to what it returns for a name."""
     placed = columns(graph)
     tallest = max(map(len, placed), default=0)
@@ -99,9 +99,9 @@ def drawn(graph: Graph, *before: str, href: Callable[[str], str] | None = None, 
     )
 
 
-def columns(graph: Graph) -> list[list[str]]:
+def columns(graph: ModuleMap) -> list[list[str]]:
     """The names of each column, from left to right."""
-    flows = [Link(*ends, 1.0) for ends in dict.fromkeys((edge.source, edge.target) for edge in graph.edges)]
+    flows = [FlowLink(*ends, 1.0) for ends in dict.fromkeys((edge.source, edge.target) for edge in graph.edges)]
     flows = [flow for flow in flows if flow.source != flow.target]
     ordered = layered(flows) if flows else []
     placed = {name for column in ordered for name in column}
@@ -127,7 +127,7 @@ def _linked(box: str, name: str, href: Callable[[str], str] | None) -> str:
     return svg.element("a", box, href=href(name)) if href else box
 
 
-def _box(node: Node, place: _Place) -> str:
+def _box(node: MapNode, place: _Place) -> str:
     said = svg.title(f"{node.name} {about(node)}".strip())
     round_ = _TALL / 2 if node.kind == "topic" else 5
     rect = svg.element(

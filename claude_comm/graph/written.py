@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from claude_comm.escaping import clean
-from claude_comm.graph.edges import Edge, Graph, Node, State
+from claude_comm.graph.edges import Edge, MapNode, ModuleMap, State
 
 COLOURS: dict[State, str] = {"proved": "#2da44e", "adapted": "#bf8700", "undecided": "#8a63d2", "broken": "#e5534b"}
 _MARKS: dict[State, str] = {"proved": "─▶", "adapted": "~▶", "undecided": "·?", "broken": "─✗"}
@@ -17,7 +17,7 @@ _MERMAID: dict[State, str] = {"proved": "-->", "adapted": "==>", "undecided": "-
 _DOT: dict[State, str] = {"proved": "solid", "adapted": "bold", "undecided": "dashed", "broken": "solid"}
 
 
-def joined(graph: Graph) -> list[tuple[str, str, State, list[Edge]]]:
+def joined(graph: ModuleMap) -> list[tuple[str, str, State, list[Edge]]]:
     """The edges between two nodes that are of one state, together: one arrow in a picture."""
     arrows: dict[tuple[str, str, State], list[Edge]] = {}
     for edge in graph.edges:
@@ -31,7 +31,7 @@ def types(edges: list[Edge], most: int = 3) -> str:
     return named + (f" +{len(edges) - most}" if len(edges) > most else "")
 
 
-def about(node: Node) -> str:
+def about(node: MapNode) -> str:
     """What is known of a node: versions, and instances by their state."""
     if node.kind != "module":
         return "" if node.kind == "topic" else "not registered"
@@ -39,12 +39,12 @@ def about(node: Node) -> str:
     return f"{', '.join(node.versions) or 'retired'} ({running})"
 
 
-def text(graph: Graph) -> str:
+def text(graph: ModuleMap) -> str:
     """A block for each sender, a line for each type that it sends."""
     return "\n".join(_text(graph)) + "\n"
 
 
-def _text(graph: Graph) -> Iterator[str]:
+def _text(graph: ModuleMap) -> Iterator[str]:
     leaving: dict[str, list[Edge]] = {}
     for edge in graph.edges:
         leaving.setdefault(edge.source, []).append(edge)
@@ -60,12 +60,12 @@ def _text(graph: Graph) -> Iterator[str]:
     yield graph.sentence
 
 
-def mermaid(graph: Graph) -> str:
+def mermaid(graph: ModuleMap) -> str:
     """A flowchart. Ways are told apart by their line too: thick is adapted, dotted undecided, and a cross broken."""
     return "\n".join(_mermaid(graph)) + "\n"
 
 
-def _mermaid(graph: Graph) -> Iterator[str]:
+def _mermaid(graph: ModuleMap) -> Iterator[str]:
     number = {node.name: f"n{index}" for index, node in enumerate(graph.nodes)}
     yield "flowchart LR"
     for node in graph.nodes:
@@ -86,12 +86,12 @@ def _label(name: str) -> str:
     return "".join(char if char.isalnum() or char in " ._-:,+*" else f"#{ord(char)};" for char in clean(name))
 
 
-def dot(graph: Graph) -> str:
+def dot(graph: ModuleMap) -> str:
     """A digraph for Graphviz."""
     return "\n".join(_dot(graph)) + "\n"
 
 
-def _dot(graph: Graph) -> Iterator[str]:
+def _dot(graph: ModuleMap) -> Iterator[str]:
     yield "digraph modules {"
     yield '  graph [rankdir=LR, bgcolor="transparent"];'
     yield '  node [shape=box, style=rounded, fontname="sans-serif", color="#768390", fontcolor="#768390"];'

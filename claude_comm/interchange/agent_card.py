@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.interchange.asyncapi import Published
+from claude_comm.interchange.asyncapi import ReleaseEntry
 from claude_comm.names import Keys
 from claude_comm.registry.canonical import schema_digest
 from claude_comm.registry.contracts import Contract, Schema
@@ -34,7 +34,7 @@ class Interface(msgspec.Struct, frozen=True):
     binding: str = STREAM_BINDING
 
 
-def agent_card(keys: Keys, published: Published, interfaces: list[Interface]) -> dict[str, Any]:
+def agent_card(keys: Keys, published: ReleaseEntry, interfaces: list[Interface]) -> dict[str, Any]:
     """The card of one release of a module, whose interfaces are named with the preferred one first."""
     contract = published.contract
     return {
@@ -79,7 +79,7 @@ def _skills(contract: Contract) -> Iterator[dict[str, Any]]:
         }
 
 
-def _params(keys: Keys, published: Published) -> dict[str, Any]:
+def _params(keys: Keys, published: ReleaseEntry) -> dict[str, Any]:
     contract = published.contract
     return {
         "contract": {"module": contract.module, "version": contract.version, "digest": published.release.digest},

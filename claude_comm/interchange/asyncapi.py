@@ -41,7 +41,7 @@ _FORMATS: dict[Dialect, str] = {
 }
 
 
-class Published(msgspec.Struct, frozen=True):
+class ReleaseEntry(msgspec.Struct, frozen=True):
     """One release to write down; `offered` where messages may be meant for it now."""
 
     release: Release
@@ -49,7 +49,7 @@ class Published(msgspec.Struct, frozen=True):
     offered: bool = True
 
 
-def document(keys: Keys, published: Sequence[Published], *, url: str = "", version: str = "1.0.0") -> dict[str, Any]:
+def document(keys: Keys, published: Sequence[ReleaseEntry], *, url: str = "", version: str = "1.0.0") -> dict[str, Any]:
     """The AsyncAPI document of these releases. `url` is the server's address without a login (empty: not said)."""
     writer = _Writer(keys)
     for release in published:
@@ -83,7 +83,7 @@ class _Writer:
         self.messages: dict[str, Any] = {}
         self.schemas: dict[str, Any] = {}
 
-    def receives(self, published: Published) -> None:
+    def receives(self, published: ReleaseEntry) -> None:
         """What a release accepts, in its inbox and in each topic that it reads, and what it answers."""
         contract = published.contract
         inbox = self._channel(contract.module)
@@ -107,7 +107,7 @@ class _Writer:
             if contract.module not in readers:
                 readers.append(contract.module)
 
-    def sends(self, published: Published) -> None:
+    def sends(self, published: ReleaseEntry) -> None:
         """What a release declares to send."""
         contract = published.contract
         for sent in contract.produces:
@@ -186,7 +186,7 @@ class _Writer:
         }
 
 
-def _about(published: Published) -> dict[str, Any]:
+def _about(published: ReleaseEntry) -> dict[str, Any]:
     contract, release = published.contract, published.release
     return {
         **({"description": contract.description} if contract.description else {}),

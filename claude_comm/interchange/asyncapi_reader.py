@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import ConfigurationError
-from claude_comm.interchange.gathering import Source, Translation
+from claude_comm.interchange.gathering import SchemaSource, Translation
 from claude_comm.interchange.imported import ContractDraft, Imported, Steps, name_of, version_of
 from claude_comm.interchange.translations import json_schema, openapi_3_0
 from claude_comm.names import TOPIC_PREFIX, check_target
@@ -54,7 +54,7 @@ def read(document: dict[str, Any]) -> list[Imported]:
 
 class _Reader:
     def __init__(self, document: dict[str, Any]) -> None:
-        self.source = Source(document)
+        self.source = SchemaSource(document)
         self.info = self.source.mapping("info")
         self.drafts: dict[tuple[str, str], ContractDraft] = {}
 

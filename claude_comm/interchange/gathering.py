@@ -32,7 +32,7 @@ class _Unreadable(Exception):
     """A part of the schema cannot be read, so the schema cannot be used."""
 
 
-class Source:
+class SchemaSource:
     """A document that schemas are taken out of, and the notes about it. With `alone`, each schema is a document of its
     own, from whose root its references are meant."""
 
@@ -112,7 +112,7 @@ class Source:
 class _Gathering:
     """One schema with its definitions. `root` is the place of its root, which references may lead back to."""
 
-    def __init__(self, source: Source, translate: Translation, dialect: Dialect, root: Steps | None) -> None:
+    def __init__(self, source: SchemaSource, translate: Translation, dialect: Dialect, root: Steps | None) -> None:
         self.source, self.translate, self.root = source, translate, root
         self.dialect: Dialect = dialect
         self.word = "$defs" if keywords.known("$defs", dialect) else "definitions"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from claude_comm.interchange.gathering import Source
+from claude_comm.interchange.gathering import SchemaSource
 from claude_comm.interchange.imported import ContractDraft, Imported, Steps, free_type, name_of
 from claude_comm.interchange.translations import json_schema
 from claude_comm.schema.verdict import Json
@@ -19,14 +19,14 @@ def tools_of(document: Json) -> Steps | None:
     if isinstance(document, list):
         return () if all(isinstance(tool, dict) and "inputSchema" in tool for tool in document) else None
     for place in (("tools",), ("result", "tools")):
-        if isinstance(Source(document).at(place), list):
+        if isinstance(SchemaSource(document).at(place), list):
             return place
     return None
 
 
 def read(document: Json, at: Steps) -> Imported:
     """The contract of the tools at this place. Raises ConfigurationError where none of them can be used."""
-    source, draft = Source(document, alone=True), ContractDraft("tools")
+    source, draft = SchemaSource(document, alone=True), ContractDraft("tools")
     translation = json_schema(source.note)
     listed: Any = source.at(at)
     for index, tool in enumerate(listed):

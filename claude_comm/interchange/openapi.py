@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from claude_comm.interchange.gathering import Source, Translation
+from claude_comm.interchange.gathering import SchemaSource, Translation
 from claude_comm.interchange.imported import ContractDraft, Imported, Steps, free_type, name_of, version_of
 from claude_comm.interchange.translations import Direction, json_schema, openapi_3_0
 from claude_comm.registry.contracts import Produced, Schema
@@ -35,7 +35,7 @@ def read(document: dict[str, Any]) -> Imported:
 
 class _Reader:
     def __init__(self, document: dict[str, Any]) -> None:
-        self.source = Source(document)
+        self.source = SchemaSource(document)
         self.is_3_0 = str(document.get("openapi", "")).startswith("3.0")
 
     def operations(self, part: str) -> Iterator[tuple[Steps, str]]:

@@ -28,7 +28,7 @@ class NegotiationDocument(msgspec.Struct, frozen=True, kw_only=True):
     type: str = ""
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class DeclaredProduct(msgspec.Struct, frozen=True, kw_only=True):
     """What a module declared to produce, held to the document: `produced` must fit `stated`."""
 
     module: str
@@ -72,7 +72,9 @@ def questions(
     return there, back
 
 
-def claims(document: NegotiationDocument, type_: str, source: Contract | None, target: Contract | None) -> list[Claim]:
+def claims(
+    document: NegotiationDocument, type_: str, source: Contract | None, target: Contract | None
+) -> list[DeclaredProduct]:
     """What the modules have declared to produce for each other, where they have."""
     claimed = []
     for contract, other, part, stated in (
@@ -81,7 +83,7 @@ def claims(document: NegotiationDocument, type_: str, source: Contract | None, t
     ):
         produced = contract.sends(other, type_) if contract else None
         if contract is not None and produced is not None:
-            claimed.append(Claim(module=contract.module, part=part, produced=produced, stated=stated))
+            claimed.append(DeclaredProduct(module=contract.module, part=part, produced=produced, stated=stated))
     return claimed
 
 

@@ -16,7 +16,7 @@ VERSION = 1
 MAX_HISTORY, MAX_CURRENT, MAX_ROUNDS = 50, 8, 10
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecordedOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One outcome: which agreement, between which versions, `answer` in a word, by whom and when. `because` says what
     made it be asked."""
 
@@ -38,20 +38,20 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     producer: str
     consumer: str
     type: str
-    current: list[Turn] = []
-    history: list[Turn] = []
-    rounds: list[Turn] = []
+    current: list[RecordedOutcome] = []
+    history: list[RecordedOutcome] = []
+    rounds: list[RecordedOutcome] = []
     v: int = VERSION
 
     @property
-    def latest(self) -> Turn | None:
+    def latest(self) -> RecordedOutcome | None:
         return self.current[-1] if self.current else None
 
-    def holds(self, turn: Turn) -> bool:
+    def holds(self, turn: RecordedOutcome) -> bool:
         """Whether that is the current turn of its producer's contract already."""
         return any(held.agreement == turn.agreement for held in self.current)
 
-    def with_turn(self, turn: Turn) -> Pair:
+    def with_turn(self, turn: RecordedOutcome) -> Pair:
         others = [held for held in self.current if held.producer_digest != turn.producer_digest]
         goes_on = bool(self.rounds) and _versions(self.rounds[-1]) == _versions(turn)
         return msgspec.structs.replace(
@@ -61,14 +61,14 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
             rounds=self.rounds if goes_on else [],
         )
 
-    def with_round(self, turn: Turn, *, is_binding: bool) -> Pair:
+    def with_round(self, turn: RecordedOutcome, *, is_binding: bool) -> Pair:
         """The pair after a round of its dialogue; one that binds is the current turn as well."""
         after = self.with_turn(turn) if is_binding else self
         history = after.history if is_binding else [*after.history, turn][-MAX_HISTORY:]
         return msgspec.structs.replace(after, history=history, rounds=[*self.rounds, turn][-MAX_ROUNDS:])
 
 
-def _versions(turn: Turn) -> tuple[str, str]:
+def _versions(turn: RecordedOutcome) -> tuple[str, str]:
     return turn.producer_version, turn.consumer_version
 
 
@@ -82,8 +82,8 @@ def name_of(producer: str, consumer: str, type: str) -> str:
     return f"{producer}/{consumer}/{type}"
 
 
-def turn_of(agreement: Agreement, *, at_us: int, because: str = "") -> Turn:
-    return Turn(
+def turn_of(agreement: Agreement, *, at_us: int, because: str = "") -> RecordedOutcome:
+    return RecordedOutcome(
         agreement=agreement.id,
         answer=agreement.answer,
         producer_version=agreement.producer_version,

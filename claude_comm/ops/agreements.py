@@ -16,7 +16,7 @@ from claude_comm.names import Keys
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation import pairs as pairs_
 from claude_comm.negotiation.agreement import Agreement, Question, UnreadableAgreement
-from claude_comm.negotiation.pairs import Pair, Turn, name_of, turn_of
+from claude_comm.negotiation.pairs import Pair, RecordedOutcome, name_of, turn_of
 from claude_comm.ops import changes, door
 from claude_comm.registry import changes as announced
 from claude_comm.registry.changes import RegistryChange
@@ -167,5 +167,5 @@ def _signed(keys: Keys, agreement: Agreement) -> Operation[bytes]:
 
 def is_current(pair: Pair | None, agreement: Agreement) -> bool:
     """Whether the pair goes by this agreement already."""
-    turn: Turn = turn_of(agreement, at_us=0)
+    turn: RecordedOutcome = turn_of(agreement, at_us=0)
     return pair is not None and pair.holds(turn)

@@ -10,7 +10,7 @@ from collections import Counter
 import msgspec
 
 from claude_comm.effects import Operation
-from claude_comm.graph.edges import Graph, Registered, graph
+from claude_comm.graph.edges import ModuleMap, RegisteredModule, graph
 from claude_comm.names import Keys
 from claude_comm.ops import agreements, registry
 from claude_comm.ops.registry import Standing
@@ -19,8 +19,8 @@ from claude_comm.ops.registry import Standing
 class SystemMap(msgspec.Struct, frozen=True):
     """The map, and the modules on it by name."""
 
-    graph: Graph
-    modules: dict[str, Registered]
+    graph: ModuleMap
+    modules: dict[str, RegisteredModule]
 
 
 def read(keys: Keys, *, now_ms: int) -> Operation[SystemMap]:
@@ -31,6 +31,6 @@ def read(keys: Keys, *, now_ms: int) -> Operation[SystemMap]:
     return SystemMap(graph(modules, pairs), {module.name: module for module in modules})
 
 
-def _registered(standing: Standing) -> Registered:
+def _registered(standing: Standing) -> RegisteredModule:
     states = Counter[str](instance.state for instance in standing.instances)
-    return Registered(standing.module, standing.offered(), standing.record.releases, states)
+    return RegisteredModule(standing.module, standing.offered(), standing.record.releases, states)

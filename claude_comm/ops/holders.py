@@ -22,7 +22,7 @@ class Holder(msgspec.Struct, frozen=True):
     pending: int
 
 
-class Held(msgspec.Struct, frozen=True):
+class GroupHold(msgspec.Struct, frozen=True):
     """One group of a stream: its lag (None where the server cannot tell), what is pending and with whom, the most
     first; and of the delivery that came first its entry, who holds it, for how long since it was handed out (ms), and
     how often it was."""
@@ -43,14 +43,14 @@ class Held(msgspec.Struct, frozen=True):
         return int(self.entry.partition("-")[0]) if self.entry else None
 
 
-def held(streams: Sequence[str]) -> Operation[list[Held]]:
+def held(streams: Sequence[str]) -> Operation[list[GroupHold]]:
     """Every group of these streams."""
     by_stream = yield from lag.groups(streams)
     groups = [(stream, group) for stream, groups in by_stream.items() for group in groups]
     busy = [(stream, group.name) for stream, group in groups if group.pending]
     facts = yield from _pending(busy)
     return [
-        Held(stream, group.name, group.lag, group.pending, *facts.get((stream, group.name), ([],)))
+        GroupHold(stream, group.name, group.lag, group.pending, *facts.get((stream, group.name), ([],)))
         for stream, group in groups
     ]
 

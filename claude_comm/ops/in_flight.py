@@ -21,7 +21,7 @@ from claude_comm.ops import door
 from claude_comm.ops import sessions as records
 from claude_comm.pipeline.in_flight import Pinned
 from claude_comm.pipeline.route import PART_TYPE, input_of, read
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.session import RunSession
 
 # Entries of one read, and members of one scan.
 _PAGE = 500
@@ -30,7 +30,7 @@ _PAGE = 500
 class OnTheirWay(msgspec.Struct, frozen=True):
     """Messages of sessions, and the agreements that their routes name."""
 
-    sessions: list[Session]
+    sessions: list[RunSession]
     messages: list[Envelope]
     pinned: dict[str, Pinned]
 
@@ -61,7 +61,7 @@ def through(keys: Keys, module: str, *, now_us: int, max_bytes: int) -> Operatio
     return OnTheirWay(running, list(envelopes.values()), agreed)
 
 
-def _has_step(session: Session, module: str) -> bool:
+def _has_step(session: RunSession, module: str) -> bool:
     return any(leg.target == module for leg in list(session.whole.legs.values())[1:-1])
 
 
@@ -117,7 +117,7 @@ def group(stream: str, name: str) -> Operation[tuple[str, set[str]]]:
         after = f"({rows[-1][0].decode()}"
 
 
-def _in_joins(keys: Keys, session: Session) -> Operation[list[Envelope]]:
+def _in_joins(keys: Keys, session: RunSession) -> Operation[list[Envelope]]:
     """The parts that wait for others: as the messages that they will be part of, without a payload."""
     waiting = []
     for leg in session.whole.legs.values():
@@ -129,7 +129,7 @@ def _in_joins(keys: Keys, session: Session) -> Operation[list[Envelope]]:
     return waiting
 
 
-def _part(session: Session, step: str, module: str, text: str) -> Envelope:
+def _part(session: RunSession, step: str, module: str, text: str) -> Envelope:
     return Envelope(
         id=_as_id(text),
         source=module,
@@ -154,7 +154,7 @@ def _joined_as(envelope: Envelope) -> str:
     return _as_id(input_of(envelope, here)) if here.part >= 0 else ""
 
 
-def pinned(keys: Keys, sessions: Sequence[Session]) -> Operation[dict[str, Pinned]]:
+def pinned(keys: Keys, sessions: Sequence[RunSession]) -> Operation[dict[str, Pinned]]:
     """The agreements that the routes of these sessions name, by id."""
     wanted = {leg.agreement for session in sessions for leg in session.whole.legs.values() if leg.agreement}
     agreed = {}

@@ -20,7 +20,7 @@ from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation import pairs
 from claude_comm.ops import door
 from claude_comm.pipeline import session as sessions
-from claude_comm.progress.fold import Unreadable, fold
+from claude_comm.progress.fold import UnreadableEntry, fold
 from claude_comm.registry import audit, changes, contracts, releases
 from claude_comm.security import sealed, signed_fields
 from claude_comm.security.keyring import SignedKeyring
@@ -64,7 +64,7 @@ def _spelled(spelling: str, namespace: str) -> re.Pattern[str]:
 def _in_stream(kind: Literal["inbox", "topic", "events"]) -> Fault:
     def fault(_keys: Keys, id_: bytes, fields: Mapping[bytes, bytes]) -> str:
         fact = fold(Stream("", kind, ""), id_.decode(), fields, max_bytes=_ANY_SIZE)
-        return fact.reason if isinstance(fact, Unreadable) else ""
+        return fact.reason if isinstance(fact, UnreadableEntry) else ""
 
     return fault
 

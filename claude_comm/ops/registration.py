@@ -28,7 +28,7 @@ from claude_comm.registry import contracts, policies, releases
 from claude_comm.registry.changes import Kind, RegistryChange
 from claude_comm.registry.contracts import NEWER, Contract, UnreadableContract
 from claude_comm.registry.policies import Break
-from claude_comm.registry.releases import ModuleRecord, Release, Running, release_of
+from claude_comm.registry.releases import ModuleRecord, Release, RunningInstance, release_of
 from claude_comm.registry.versions import precedence
 from claude_comm.security import sealed
 
@@ -254,7 +254,7 @@ def _write(keys: Keys, read: _Read, planned: Registration, declared: Contract, i
     if planned.change is not None:
         note = " ".join(breach.sentence for breach in planned.broken or planned.lost)
         notes = [_change(planned.change, record.module, release, declared.registered_us, instance, note)]
-    running = Running(version=release.version, digest=release.digest, since_us=declared.registered_us)
+    running = RunningInstance(version=release.version, digest=release.digest, since_us=declared.registered_us)
     words = (release.digest, contracts.encode(declared), instance, msgspec.json.encode(running), declared.max_lag)
     return (yield from _swap(keys, read, record, notes, words))
 

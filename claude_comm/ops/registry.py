@@ -19,7 +19,7 @@ from claude_comm.ops import door
 from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
 from claude_comm.registry import contracts, releases
 from claude_comm.registry.contracts import Contract, UnreadableContract
-from claude_comm.registry.releases import ModuleRecord, Release, Running, decode_running
+from claude_comm.registry.releases import ModuleRecord, Release, RunningInstance, decode_running
 
 # Contracts that one command asks for: each may be large.
 _PAGE = 100
@@ -198,7 +198,7 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
     return directory
 
 
-def _running(keys: Keys, modules: Sequence[str]) -> Operation[dict[str, dict[str, Running]]]:
+def _running(keys: Keys, modules: Sequence[str]) -> Operation[dict[str, dict[str, RunningInstance]]]:
     if not modules:
         return {}
     replies = yield Batch(
@@ -210,13 +210,13 @@ def _running(keys: Keys, modules: Sequence[str]) -> Operation[dict[str, dict[str
     }
 
 
-def _instances(running: Mapping[str, Running], beats: Mapping[str, int], now_ms: int) -> list[Instance]:
+def _instances(running: Mapping[str, RunningInstance], beats: Mapping[str, int], now_ms: int) -> list[Instance]:
     """Those that registered what they run, and those that only send heartbeats."""
     names: Iterable[str] = dict.fromkeys((*running, *beats))
     return [_instance(name, running.get(name), beats.get(name), now_ms) for name in names]
 
 
-def _instance(name: str, running: Running | None, beat_ms: int | None, now_ms: int) -> Instance:
+def _instance(name: str, running: RunningInstance | None, beat_ms: int | None, now_ms: int) -> Instance:
     # One that has just registered has sent no heartbeat yet.
     last_ms = beat_ms if beat_ms is not None else (running.since_us // 1000 if running else 0)
     state: InstanceState = "up" if last_ms >= now_ms - ALIVE_MS else "late" if last_ms >= now_ms - GONE_MS else "gone"

@@ -13,20 +13,20 @@ from claude_comm.ops.join import TTL_MS
 from claude_comm.ops.when_full import force
 from claude_comm.pipeline import session as records
 from claude_comm.pipeline.plan import collector
-from claude_comm.pipeline.session import KEPT_US, Session, UnreadableSession
+from claude_comm.pipeline.session import KEPT_US, RunSession, UnreadableSession
 
 
-def store(keys: Keys, session: Session) -> Operation[None]:
+def store(keys: Keys, session: RunSession) -> Operation[None]:
     yield from force(Command(("HSET", keys.sessions, session.session, records.encode(session)), on="control"))
 
 
-def find(keys: Keys, session: str) -> Operation[Session | None]:
+def find(keys: Keys, session: str) -> Operation[RunSession | None]:
     """Raises UnreadableSession."""
     text = yield Command(("HGET", keys.sessions, session), on="control")
     return None if text is None else records.decode(text)
 
 
-def everything(keys: Keys) -> Operation[list[Session]]:
+def everything(keys: Keys) -> Operation[list[RunSession]]:
     """All that can be read, the latest first."""
     reply = yield Command(("HGETALL", keys.sessions), on="control")
     readable = []
@@ -38,7 +38,7 @@ def everything(keys: Keys) -> Operation[list[Session]]:
     return sorted(readable, key=lambda session: (-session.started_ms, session.session))
 
 
-def complete(keys: Keys, session: Session) -> Operation[None]:
+def complete(keys: Keys, session: RunSession) -> Operation[None]:
     """Notes the end of a run: its results stay for a day."""
     yield from store(keys, session)
     name = collector(session.session)
@@ -46,21 +46,21 @@ def complete(keys: Keys, session: Session) -> Operation[None]:
         yield Command(("PEXPIRE", stream, KEPT_US // 1000))
 
 
-def is_gone(keys: Keys, session: Session) -> Operation[bool]:
+def is_gone(keys: Keys, session: RunSession) -> Operation[bool]:
     """Whether a run has ended and its results are not kept any more."""
     if session.state != "complete":
         return False
     return not (yield Command(("EXISTS", keys.inbox(collector(session.session)))))
 
 
-def renew(keys: Keys, session: Session) -> Operation[None]:
+def renew(keys: Keys, session: RunSession) -> Operation[None]:
     """Keeps the parts that wait in the joins of a session that lives."""
     for leg in session.whole.legs.values():
         if leg.joined:
             yield Command(("PEXPIRE", keys.join(leg.target, session.session), TTL_MS))
 
 
-def remove(keys: Keys, session: Session) -> Operation[None]:
+def remove(keys: Keys, session: RunSession) -> Operation[None]:
     """Removes what is left of a session that is over."""
     for leg in session.whole.legs.values():
         if leg.joined:

@@ -18,12 +18,12 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from claude_comm.documents.form import Problem
+from claude_comm.documents.form import DocumentProblem
 from claude_comm.errors import SchemaError
 from claude_comm.pipeline import mending, shapes
 from claude_comm.pipeline.document import START, Pipeline, Step, malformed, read
 from claude_comm.pipeline.facts import Facts, declared
-from claude_comm.pipeline.graph import Graph, graph
+from claude_comm.pipeline.graph import StepGraph, graph
 from claude_comm.pipeline.mending import Mend
 from claude_comm.pipeline.sources import INPUT, Missing, missing
 from claude_comm.pipeline.weighing import Ask, weigh
@@ -54,7 +54,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mends: tuple[Mend, ...] = ()
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
+class ProvedHop(msgspec.Struct, frozen=True, kw_only=True):
     """What was proved of one hop: `produced` is what reaches the module, after the adapter."""
 
     step: str
@@ -67,7 +67,7 @@ class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything found in one pipeline document."""
 
     pipeline_name: str
-    problems: list[Problem]
+    problems: list[DocumentProblem]
     hops: list[Hop]
     allow_undeclared: bool = False
 
@@ -87,9 +87,9 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     report: PipelineReport
     pipeline: Pipeline | None
-    graph: Graph | None
+    graph: StepGraph | None
     facts: Mapping[str, Facts]
-    edges: list[Edge]
+    edges: list[ProvedHop]
 
     def adapter(self, step: str) -> Adapter | None:
         """What is done to all that enters a step: as it is written, or as its aliases ask for."""
@@ -119,7 +119,7 @@ def check_pipeline(
     document: object,
     ask: Ask,
     *,
-    resolve: Callable[[Step], tuple[Facts, list[Problem]]] = declared,
+    resolve: Callable[[Step], tuple[Facts, list[DocumentProblem]]] = declared,
     allow_undeclared: bool = False,
 ) -> Checked:
     """The same, with what a run needs. `resolve` says what is known of the module of a step, from the document alone or
@@ -132,7 +132,7 @@ def check_pipeline(
     for step in pipeline.steps if pipeline else ():
         facts[step.name], wrong = resolve(step)
         problems += wrong
-    edges: list[Edge] = []
+    edges: list[ProvedHop] = []
     if pipeline is not None and made is not None:
         unusable = frozenset(malformed(document))
         edges = list(_Walk(pipeline, made, facts, unusable, ask).edges())
@@ -165,7 +165,7 @@ class _Walk:
     def __init__(
         self,
         pipeline: Pipeline,
-        graph: Graph,
+        graph: StepGraph,
         facts: Mapping[str, Facts],
         unusable: frozenset[tuple[int, str]],
         ask: Ask,
@@ -179,7 +179,7 @@ class _Walk:
         # Steps that may be left out altogether, because a branch was not taken.
         self.skipped: set[str] = set()
 
-    def edges(self) -> Iterator[Edge]:
+    def edges(self) -> Iterator[ProvedHop]:
         for name, step in self.graph.steps.items():
             branches = any(self.graph.forks(other) for other in step.after)
             absent = self.facts[name].absent
@@ -207,7 +207,7 @@ class _Walk:
         optional = frozenset(name for name in step.after if name in self.skipped)
         return [_Way(source=" and ".join(step.after), schema=shapes.joined(parts, optional), at=f"{step.place}.after")]
 
-    def _edge(self, step: Step, way: _Way) -> Edge | None:
+    def _edge(self, step: Step, way: _Way) -> ProvedHop | None:
         """None for a first step when nothing is said about the inputs: each is held to its contract when it is sent."""
         if way.source == START and way.schema is None:
             return None
@@ -221,11 +221,11 @@ class _Walk:
         )
         if self._is_malformed(way, step):
             hop = msgspec.structs.replace(hop, state="undecided", note="not checked: a schema is malformed.")
-            return Edge(step=step.name, hop=hop, produced=True, accepted=True)
+            return ProvedHop(step=step.name, hop=hop, produced=True, accepted=True)
         if way.schema is None or accepted is None:
             lacking = hop.produced_at if way.schema is None else hop.accepted_at
             hop = msgspec.structs.replace(hop, note=f"nothing to check: no schema at {lacking}.")
-            return Edge(step=step.name, hop=hop, produced=True, accepted=True if accepted is None else accepted)
+            return ProvedHop(step=step.name, hop=hop, produced=True, accepted=True if accepted is None else accepted)
         return self._weighed(step, hop, way.schema, accepted)
 
     def _is_malformed(self, way: _Way, step: Step) -> bool:
@@ -234,7 +234,7 @@ class _Walk:
             sides |= {(self._number[way.source], "output_schema"), (self._number[way.source], "while")}
         return bool(sides & self._unusable)
 
-    def _weighed(self, step: Step, hop: Hop, schema: Schema, accepted: Schema) -> Edge:
+    def _weighed(self, step: Step, hop: Hop, schema: Schema, accepted: Schema) -> ProvedHop:
         produced, adapter = schema, step.adapter
         try:
             produced = shapes.narrowed(schema, step.when)
@@ -247,9 +247,9 @@ class _Walk:
         state: State = "adapted" if adapter is not None and passes(verdict) else _state(verdict)
         lacking = self._missing(step, produced, accepted) if state == "incompatible" else ()
         hop = msgspec.structs.replace(hop, state=state, verdict=verdict, adapter=adapter, missing=lacking)
-        return Edge(step=step.name, hop=hop, produced=produced, accepted=accepted)
+        return ProvedHop(step=step.name, hop=hop, produced=produced, accepted=accepted)
 
-    def _mended(self, step: Step, hop: Hop, produced: Schema, accepted: Schema, verdict: Verdict) -> Edge:
+    def _mended(self, step: Step, hop: Hop, produced: Schema, accepted: Schema, verdict: Verdict) -> ProvedHop:
         """A hop that does not fit as it is: with what its aliases are declared for, or with what would mend it."""
         aliases = self.facts[step.name].aliases
         found = mending.proposals(produced, accepted, aliases, self.ask)
@@ -257,16 +257,16 @@ class _Walk:
         if safe is not None:
             after, _ = weigh(produced, accepted, self.ask, safe.adapter)
             hop = msgspec.structs.replace(hop, state="adapted", verdict=safe.verdict, adapter=safe.adapter)
-            return Edge(step=step.name, hop=hop, produced=after, accepted=accepted)
+            return ProvedHop(step=step.name, hop=hop, produced=after, accepted=accepted)
         lacking = self._missing(step, produced, accepted)
         listed = mending.mends(step.name, produced, accepted, aliases, lacking, found, self.ask)
         hop = msgspec.structs.replace(hop, state="incompatible", verdict=verdict, missing=lacking, mends=tuple(listed))
-        return Edge(step=step.name, hop=hop, produced=produced, accepted=accepted)
+        return ProvedHop(step=step.name, hop=hop, produced=produced, accepted=accepted)
 
     def _missing(self, step: Step, produced: Schema, accepted: Schema) -> tuple[Missing, ...]:
         return tuple(missing(self.graph, step.name, produced, accepted, self.leaving))
 
-    def _leave(self, step: Step, ways: list[_Way], edges: list[Edge], *, past: bool) -> Iterator[Edge]:
+    def _leave(self, step: Step, ways: list[_Way], edges: list[ProvedHop], *, past: bool) -> Iterator[ProvedHop]:
         """Notes what may leave the step; the hop back to where it is done again from."""
         facts, name = self.facts[step.name], step.name
         entered = self._either([edge.produced for edge in edges]) if edges else facts.accepts

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from claude_comm.documents import form
-from claude_comm.documents.form import Problem
+from claude_comm.documents.form import DocumentProblem
 from claude_comm.envelope import DEFAULT_TYPE
 from claude_comm.errors import ConfigurationError
 from claude_comm.pipeline.faults import faults
@@ -29,7 +29,7 @@ START = ""
 _SCHEMAS = ("input_schema", "output_schema", "when")
 
 
-class Repeat(msgspec.Struct, frozen=True, rename={"start": "from", "condition": "while"}, omit_defaults=True):
+class RepeatClause(msgspec.Struct, frozen=True, rename={"start": "from", "condition": "while"}, omit_defaults=True):
     """After this step its result goes back to the step `start` while it fits `condition`, so that each step between
     is done `most` times at the most."""
 
@@ -69,7 +69,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     carry: tuple[str, ...] = ()
     aliases: dict[str, list[str]] = {}
     adapter: Adapter | None = None
-    repeat: Repeat | None = None
+    repeat: RepeatClause | None = None
 
     @property
     def joins(self) -> bool:
@@ -96,7 +96,7 @@ class Read(msgspec.Struct, frozen=True):
     """What a document says, as far as it can be read, and all that is wrong with its form and its schemas."""
 
     pipeline: Pipeline | None
-    problems: list[Problem]
+    problems: list[DocumentProblem]
 
 
 def read(document: object) -> Read:
@@ -120,11 +120,11 @@ def read(document: object) -> Read:
     )
 
 
-def malformed(document: object) -> dict[tuple[int, str], list[Problem]]:
+def malformed(document: object) -> dict[tuple[int, str], list[DocumentProblem]]:
     """The faults of each schema that cannot be used, by the number of its step and what it is there (step -1: the
     pipeline itself). A schema of another type than an object or a boolean is a fault of the document's form, and named
     there."""
-    found: dict[tuple[int, str], list[Problem]] = {}
+    found: dict[tuple[int, str], list[DocumentProblem]] = {}
     modules = document.get("modules") if isinstance(document, dict) else None
     owners: list[tuple[int, Any]] = list(enumerate(modules)) if isinstance(modules, list) else []
     for index, owner in [(-1, document), *owners]:
@@ -140,11 +140,11 @@ def malformed(document: object) -> dict[tuple[int, str], list[Problem]]:
     return found
 
 
-def _schema_problems(document: object) -> list[Problem]:
+def _schema_problems(document: object) -> list[DocumentProblem]:
     return [problem for listed in malformed(document).values() for problem in listed]
 
 
-def _step(module: dict[str, Any], index: int, modules: list[Any], problems: list[Problem]) -> Step:
+def _step(module: dict[str, Any], index: int, modules: list[Any], problems: list[DocumentProblem]) -> Step:
     def here(*more: str | int) -> str:
         return place(("modules", index, *more))
 
@@ -154,14 +154,14 @@ def _step(module: dict[str, Any], index: int, modules: list[Any], problems: list
         try:
             return msgspec.convert(module[name], kind)
         except msgspec.ValidationError as error:
-            problems.append(Problem(here(name), _sentence(error)))
+            problems.append(DocumentProblem(here(name), _sentence(error)))
             return otherwise
 
     version, name = given("version", str, "*"), given("name", str, f"modules[{index}]")
     try:
         within("1.0.0", version)
     except ConfigurationError as error:
-        problems.append(Problem(here("version"), str(error)))
+        problems.append(DocumentProblem(here("version"), str(error)))
         version = "*"
     adapter = given("adapter", tuple[AdapterStep, ...], None)
     return Step(
@@ -179,7 +179,7 @@ def _step(module: dict[str, Any], index: int, modules: list[Any], problems: list
         carry=given("carry", tuple[str, ...], ()),
         aliases=given("aliases", dict[str, list[str]], {}),
         adapter=None if adapter is None else Adapter(adapter),
-        repeat=given("repeat", Repeat, None),
+        repeat=given("repeat", RepeatClause, None),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from claude_comm.documents.form import Problem
+from claude_comm.documents.form import DocumentProblem
 from claude_comm.errors import UnknownModule
 from claude_comm.pipeline.document import Step
 from claude_comm.registry.contracts import Contract, Schema
@@ -31,7 +31,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     absent: bool = False
 
 
-def declared(step: Step) -> tuple[Facts, list[Problem]]:
+def declared(step: Step) -> tuple[Facts, list[DocumentProblem]]:
     """By the document alone."""
     return (
         Facts(
@@ -49,25 +49,28 @@ def declared(step: Step) -> tuple[Facts, list[Problem]]:
 
 def registered(
     contracts: Mapping[str, Sequence[Contract]], known: Collection[str]
-) -> Callable[[Step], tuple[Facts, list[Problem]]]:
+) -> Callable[[Step], tuple[Facts, list[DocumentProblem]]]:
     """By what is registered, else by the document. `contracts` are those that messages may be meant for, by module, the
     preferred one first: the first in the range of the step is taken. `known` are the names of all modules."""
 
-    def resolve(step: Step) -> tuple[Facts, list[Problem]]:
+    def resolve(step: Step) -> tuple[Facts, list[DocumentProblem]]:
         said, problems = declared(step)
         offered = contracts.get(step.module, ())
         if not offered:
             if step.optional:
                 return msgspec.structs.replace(said, absent=True), problems
-            return said, [*problems, Problem(f"{step.place}.module", str(UnknownModule(step.module, sorted(known))))]
+            return said, [
+                *problems,
+                DocumentProblem(f"{step.place}.module", str(UnknownModule(step.module, sorted(known)))),
+            ]
         contract = next((candidate for candidate in offered if within(candidate.version, step.version)), None)
         if contract is None:
             there = " and ".join(candidate.version for candidate in offered)
             sentence = f"{step.module!r} is registered as version {there}, which is not {step.version!r}."
-            return said, [*problems, Problem(f"{step.place}.version", sentence)]
+            return said, [*problems, DocumentProblem(f"{step.place}.version", sentence)]
         type_, wrong = _type(step, contract)
         if wrong:
-            problems = [*problems, Problem(f"{step.place}.type", wrong)]
+            problems = [*problems, DocumentProblem(f"{step.place}.type", wrong)]
         return _of_contract(step, said, contract, type_), problems
 
     return resolve

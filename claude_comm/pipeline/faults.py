@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from claude_comm.documents.form import Problem, Steps
+from claude_comm.documents.form import DocumentProblem, Steps
 from claude_comm.errors import SchemaError
 from claude_comm.schema.dialect import URI, Dialect, dialect_of
 from claude_comm.schema.validation.phrases import place
@@ -12,23 +12,23 @@ from claude_comm.schema.validation.validator import Validator, compile_validator
 from claude_comm.schema.verdict import Json
 
 
-def faults(schema: Json, at: Steps) -> list[Problem]:
+def faults(schema: Json, at: Steps) -> list[DocumentProblem]:
     """The faults of `schema`, which stands at `at`; empty for a well-formed one."""
     try:
         well_formed(schema)
     except SchemaError as error:
-        return _all_faults(schema, at) or [Problem(place((*at, *_steps(schema, error.path))), error.sentence)]
+        return _all_faults(schema, at) or [DocumentProblem(place((*at, *_steps(schema, error.path))), error.sentence)]
     return []
 
 
-def _all_faults(schema: Json, at: Steps) -> list[Problem]:
+def _all_faults(schema: Json, at: Steps) -> list[DocumentProblem]:
     """What its meta-schema refuses; nothing where the fault is another (a cap, a reference, the dialect)."""
     try:
         breaches = _meta(dialect_of(schema)).validate(schema)
     except SchemaError:
         return []
     here = place(at)
-    return [Problem(here + breach.path[1:], f"not a schema: {breach.sentence}.") for breach in breaches]
+    return [DocumentProblem(here + breach.path[1:], f"not a schema: {breach.sentence}.") for breach in breaches]
 
 
 @functools.cache

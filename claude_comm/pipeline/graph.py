@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from claude_comm.documents.form import Problem
+from claude_comm.documents.form import DocumentProblem
 from claude_comm.pipeline.document import START, Pipeline, Step
 
 
-class Graph(msgspec.Struct, frozen=True):
+class StepGraph(msgspec.Struct, frozen=True):
     """The steps by name, in an order in which each comes after those that it is given something by; and what follows
     each, `START` included."""
 
@@ -54,7 +54,7 @@ class Graph(msgspec.Struct, frozen=True):
         return [] if self.steps[chain[0]].joins and len(chain) > 1 else chain
 
 
-def graph(pipeline: Pipeline) -> tuple[Graph | None, list[Problem]]:
+def graph(pipeline: Pipeline) -> tuple[StepGraph | None, list[DocumentProblem]]:
     """The graph, or what is wrong with it."""
     problems = [*_names(pipeline), *_conditions(pipeline)]
     if problems:
@@ -66,7 +66,7 @@ def graph(pipeline: Pipeline) -> tuple[Graph | None, list[Problem]]:
         circle = list(reversed(error.args[1]))
         text = " -> ".join(circle)
         return None, [
-            Problem(
+            DocumentProblem(
                 f"{by_name[circle[0]].place}.after",
                 f"the steps go round in a circle: {text}. Do it again with `repeat`, which has a bound.",
             )
@@ -81,39 +81,41 @@ def graph(pipeline: Pipeline) -> tuple[Graph | None, list[Problem]]:
     followers = {
         name: tuple(other.name for other in pipeline.steps if name in other.after) for name in (START, *by_name)
     }
-    made = Graph({name: by_name[name] for name in names}, followers)
+    made = StepGraph({name: by_name[name] for name in names}, followers)
     problems = list(_loops(made))
     return (None if problems else made), problems
 
 
-def _names(pipeline: Pipeline) -> Iterator[Problem]:
+def _names(pipeline: Pipeline) -> Iterator[DocumentProblem]:
     known = [step.name for step in pipeline.steps]
     for number, step in enumerate(pipeline.steps):
         if step.name in known[:number]:
             sentence = (
                 f"a step is called {step.name!r} already: give it another name, and name its module with `module`."
             )
-            yield Problem(f"{step.place}.name", sentence)
+            yield DocumentProblem(f"{step.place}.name", sentence)
         for name in (*step.after, *([step.repeat.start] if step.repeat else [])):
             at = "after" if name in step.after else "repeat.from"
             if name not in known and name != START:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known)}."
-                yield Problem(f"{step.place}.{at}", f"no step is called {name!r}.{hint}")
+                yield DocumentProblem(f"{step.place}.{at}", f"no step is called {name!r}.{hint}")
         if len(set(step.after)) < len(step.after):
-            yield Problem(f"{step.place}.after", "a step is named twice.")
+            yield DocumentProblem(f"{step.place}.after", "a step is named twice.")
 
 
-def _conditions(pipeline: Pipeline) -> Iterator[Problem]:
+def _conditions(pipeline: Pipeline) -> Iterator[DocumentProblem]:
     for step in pipeline.steps:
         if step.joins and step.when is not True:
             sentence = "a step that joins others has no condition: put it on the steps before, or on the one after."
-            yield Problem(f"{step.place}.when", sentence)
+            yield DocumentProblem(f"{step.place}.when", sentence)
         if step.joins and step.carry:
-            yield Problem(f"{step.place}.carry", "a step that joins others carries nothing: its parts have names.")
+            yield DocumentProblem(
+                f"{step.place}.carry", "a step that joins others carries nothing: its parts have names."
+            )
 
 
-def _loops(graph: Graph) -> Iterator[Problem]:
+def _loops(graph: StepGraph) -> Iterator[DocumentProblem]:
     for step in graph.steps.values():
         if step.repeat is None:
             continue
@@ -124,9 +126,9 @@ def _loops(graph: Graph) -> Iterator[Problem]:
                 sentence = (
                     "a step that is done again is not `optional`, `passes` and `carry`s nothing, and repeats once."
                 )
-                yield Problem(other.place, sentence)
+                yield DocumentProblem(other.place, sentence)
         if not chain:
-            yield Problem(
+            yield DocumentProblem(
                 f"{step.place}.repeat",
                 f"from {step.repeat.start!r} to {step.name!r} there is no chain of steps without branches: only "
                 "a chain can be done again.",

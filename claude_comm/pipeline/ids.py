@@ -43,7 +43,7 @@ class Carries(IntEnum):
 _CARRIES = tuple(Carries)
 
 
-class Place(msgspec.Struct, frozen=True):
+class MessagePlace(msgspec.Struct, frozen=True):
     """Which message of a session this is."""
 
     started_ms: int
@@ -59,20 +59,20 @@ def tag(session: str) -> int:
     return int.from_bytes(hashlib.sha256(session.encode()).digest()[:3], "big") >> 2
 
 
-def write(place: Place) -> str:
+def write(place: MessagePlace) -> str:
     tail = place.tag << 40 | place.carries << 38 | place.turn << 32 | place.input
     number = place.started_ms << 80 | _VERSION << 76 | place.edge << 64 | _VARIANT << 62 | tail
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def read(id_: str) -> Place | None:
+def read(id_: str) -> MessagePlace | None:
     """The place that an id says, of whichever session; None for what is no id of this kind."""
     if not _UUID7.fullmatch(id_):
         return None
     number = int(id_.replace("-", ""), 16)
     tail = number & (1 << 62) - 1
-    return Place(
+    return MessagePlace(
         started_ms=number >> 80,
         tag=tail >> 40,
         edge=number >> 64 & 0xFFF,
@@ -87,6 +87,6 @@ def following(id_: str, edge: int, turn: int, carries: Carries) -> str:
     place = read(id_)
     if place is None:
         digest = hashlib.sha256(f"{id_}/{edge}/{turn}/{carries}".encode()).digest()
-        place = Place(int.from_bytes(digest[:6], "big"), int.from_bytes(digest[6:9], "big") >> 2, edge, 0)
+        place = MessagePlace(int.from_bytes(digest[:6], "big"), int.from_bytes(digest[6:9], "big") >> 2, edge, 0)
         place = msgspec.structs.replace(place, input=int.from_bytes(digest[9:13], "big"))
     return write(msgspec.structs.replace(place, edge=edge, turn=turn, carries=carries))

@@ -43,7 +43,7 @@ class Pinned(msgspec.Struct, frozen=True):
     accepted: Schema
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EndangeredMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message that is not safe: which input of which session it is, at which step that shows, and why. `path` is
     where in its payload."""
 
@@ -56,14 +56,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str = ""
 
 
-class InFlight(msgspec.Struct, frozen=True, kw_only=True):
+class RemainingRoutes(msgspec.Struct, frozen=True, kw_only=True):
     """The messages on their way, the worst findings first."""
 
     module: str
     messages: int
     sessions: int
     safe: int
-    findings: list[Finding]
+    findings: list[EndangeredMessage]
 
     @property
     def passes(self) -> bool:
@@ -82,11 +82,11 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(parts)
 
 
-def in_flight(messages: Iterable[Envelope], new: Contract, pinned: Mapping[str, Pinned], ask: Ask) -> InFlight:
+def in_flight(messages: Iterable[Envelope], new: Contract, pinned: Mapping[str, Pinned], ask: Ask) -> RemainingRoutes:
     """What becomes of these messages when `new` takes the place of its module's contract; `pinned` are the agreements
     that their routes name, by id."""
     prover = _Prover(new, pinned, ask)
-    findings: list[Finding] = []
+    findings: list[EndangeredMessage] = []
     sessions: set[str] = set()
     count = 0
     for envelope in messages:
@@ -98,7 +98,7 @@ def in_flight(messages: Iterable[Envelope], new: Contract, pinned: Mapping[str, 
         if worst.status != "safe":
             findings.append(worst)
     findings.sort(key=lambda finding: (_ORDER.index(finding.status), finding.session, finding.input))
-    return InFlight(
+    return RemainingRoutes(
         module=new.module,
         messages=count,
         sessions=len(sessions),
@@ -138,7 +138,7 @@ class _Prover:
         self._ahead: dict[tuple[str, ...], list[Outlook]] = {}
         self._validators: dict[str, Validator] = {}
 
-    def worst(self, envelope: Envelope) -> Finding | None:
+    def worst(self, envelope: Envelope) -> EndangeredMessage | None:
         """None for a message that does not come to the module any more."""
         try:
             way = route.read(envelope.route)
@@ -149,7 +149,7 @@ class _Prover:
             return None
         worst = min(outlooks, key=lambda outlook: _ORDER.index(outlook.status))
         place = ids.read(envelope.id)
-        return Finding(
+        return EndangeredMessage(
             status=worst.status,
             session=envelope.session,
             input=place.input if place else -1,

@@ -11,7 +11,7 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import DecodeError
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FailureNotice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which step gave up on which message, and why; `path` is where in its payload, `error` the exception."""
 
     step: str
@@ -22,8 +22,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
 
-def read(envelope: Envelope) -> Notice:
+def read(envelope: Envelope) -> FailureNotice:
     try:
-        return envelope.payload(Notice)
+        return envelope.payload(FailureNotice)
     except DecodeError as error:
-        return Notice(step=envelope.source, module=envelope.source, message=envelope.causation, reason=str(error))
+        return FailureNotice(
+            step=envelope.source, module=envelope.source, message=envelope.causation, reason=str(error)
+        )

@@ -16,7 +16,7 @@ from claude_comm.names import COLLECTOR
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.check import Checked
 from claude_comm.pipeline.document import START
-from claude_comm.pipeline.route import Leg, Repeat, Route
+from claude_comm.pipeline.route import Leg, Route, RouteLoop
 
 _START = "start."
 
@@ -41,7 +41,7 @@ def plan(checked: Checked, session: str, agreements: Mapping[str, str]) -> tuple
         facts, adapter = checked.facts[name], checked.adapter(name)
         more: dict[str, Any] = {}
         if step.repeat is not None:
-            more["repeat"] = Repeat(step.repeat.start, step.repeat.most, next(numbers), step.repeat.condition)
+            more["repeat"] = RouteLoop(step.repeat.start, step.repeat.most, next(numbers), step.repeat.condition)
         legs.append(
             Leg(
                 step=name,

@@ -35,7 +35,7 @@ from claude_comm.schema.verdict import Json
 PART_TYPE, SKIPPED_TYPE, FAILED_TYPE = "comm.part", "comm.part.skipped", "comm.part.failed"
 
 
-class Repeat(msgspec.Struct, frozen=True, omit_defaults=True):
+class RouteLoop(msgspec.Struct, frozen=True, omit_defaults=True):
     """The step to go back to while a result fits `condition`, and how often the loop may be gone through in all."""
 
     back: str
@@ -73,7 +73,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     carry: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
     optional: bool = False
-    repeat: Repeat | None = None
+    repeat: RouteLoop | None = None
     part: int = -1
     turn: int = 0
 

@@ -29,7 +29,7 @@ class UnreadableSession(ClaudeCommError):
     """What stands in the registry is not the record of a session."""
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One run. `pipeline` is the name, `digest` that of the document; `door` are the schemas of the first steps, to
     which inputs are held before they are sent; `sent` is how many were sent, `total` how many there are, -1 while that
     is not known; `inputs` is the digest of the file that they are in, if they are in one."""
@@ -55,7 +55,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def whole(self) -> Route:
         return route.read(self.route)
 
-    def owns(self, place: ids.Place) -> bool:
+    def owns(self, place: ids.MessagePlace) -> bool:
         """Whether a message is of this session, by its id."""
         return place.started_ms == self.started_ms and place.tag == self.tag
 
@@ -69,15 +69,15 @@ def digest(document: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
 
 
-def encode(session: Session) -> bytes:
+def encode(session: RunSession) -> bytes:
     return msgspec.json.encode(session)
 
 
-def decode(text: bytes) -> Session:
+def decode(text: bytes) -> RunSession:
     """Raises UnreadableSession: another program may have written there."""
     try:
         if msgspec.json.decode(text, type=Versioned).v <= VERSION:
-            session = msgspec.json.decode(text, type=Session)
+            session = msgspec.json.decode(text, type=RunSession)
             route.read(session.route)
             return session
     except (*UNREADABLE, ClaudeCommError) as error:

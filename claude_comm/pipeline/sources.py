@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from claude_comm.pipeline.document import START
-from claude_comm.pipeline.graph import Graph
+from claude_comm.pipeline.graph import StepGraph
 from claude_comm.pipeline.shapes import fields
 from claude_comm.registry.contracts import Schema
 
@@ -29,7 +29,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def missing(
-    graph: Graph, step: str, produced: Schema, accepted: Schema, leaving: Mapping[str, Schema | None]
+    graph: StepGraph, step: str, produced: Schema, accepted: Schema, leaving: Mapping[str, Schema | None]
 ) -> list[Missing]:
     """The fields that `accepted` requires and `produced` does not have, or not always. `leaving` is what each step
     returns, and what is put into the pipeline under `START`."""
@@ -46,7 +46,7 @@ def missing(
     return found
 
 
-def _absent(graph: Graph, step: str, name: str, produced: Schema, leaving: Mapping[str, Schema | None]) -> Missing:
+def _absent(graph: StepGraph, step: str, name: str, produced: Schema, leaving: Mapping[str, Schema | None]) -> Missing:
     before = [*graph.before(step), START]
     had_by = [other for other in before if name in fields(leaving.get(other) or True).properties]
     if not had_by:
@@ -63,7 +63,9 @@ def _absent(graph: Graph, step: str, name: str, produced: Schema, leaving: Mappi
     return Missing(field=name, sentence=sentence, had_by=tuple(had_by), dropped_by=tuple(dropped))
 
 
-def _between(graph: Graph, source: str, step: str, name: str, leaving: Mapping[str, Schema | None]) -> Sequence[str]:
+def _between(
+    graph: StepGraph, source: str, step: str, name: str, leaving: Mapping[str, Schema | None]
+) -> Sequence[str]:
     """The steps from `source` to `step`, both left out, that return the field no more; the first of them first."""
     after_source = {other for other in graph.steps if source == START or source in graph.before(other)}
     way = [other for other in graph.before(step) if other in after_source]

@@ -17,17 +17,17 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import DecodeError
 from claude_comm.pipeline import ids, notice, route
 from claude_comm.pipeline.ids import Carries
-from claude_comm.pipeline.notice import Notice
+from claude_comm.pipeline.notice import FailureNotice
 from claude_comm.pipeline.plan import steps_by_edge
 from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.session import RunSession
 from claude_comm.progress.events import Buried, Event, Handled, Retried, Settled
 
 # Over how many seconds the rate is taken from which the time that is left is estimated.
 RATE_S = 20.0
 
 
-class Done(msgspec.Struct, frozen=True, tag="done", tag_field="status", kw_only=True):
+class Finished(msgspec.Struct, frozen=True, tag="done", tag_field="status", kw_only=True):
     """An input whose way is over, and what came out: of several ends an object with what each has returned."""
 
     input: int
@@ -46,13 +46,13 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field="status", kw_o
     message: str = ""
 
 
-class Passed(msgspec.Struct, frozen=True, tag="skipped", tag_field="status", kw_only=True):
+class Untaken(msgspec.Struct, frozen=True, tag="skipped", tag_field="status", kw_only=True):
     """An input for which no branch was taken: nothing came out."""
 
     input: int
 
 
-Ended: TypeAlias = Done | Failed | Passed
+Ended: TypeAlias = Finished | Failed | Untaken
 
 
 class StepCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +78,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[StepCount]
 
 
-class Tally:
+class RunTally:
     """The fold of one run."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RunSession) -> None:
         whole = session.whole
         self._session, self._ends = session, whole.collector.after
         self._steps = steps_by_edge(whole)
@@ -117,9 +117,9 @@ class Tally:
         elif self._ends:
             self._part(place.input, envelope)
         elif envelope.type == SKIPPED_TYPE:
-            self._end(Passed(input=place.input))
+            self._end(Untaken(input=place.input))
         else:
-            self._end(Done(input=place.input, result=_payload(envelope)))
+            self._end(Finished(input=place.input, result=_payload(envelope)))
 
     def happened(self, event: Event) -> None:
         """An event of one of the modules; what it says of messages of others is passed over."""
@@ -173,7 +173,7 @@ class Tally:
             return
         self._counts[step][what] += 1
 
-    def _is_new(self, place: ids.Place) -> bool:
+    def _is_new(self, place: ids.MessagePlace) -> bool:
         """Whether this was not counted yet: a handler may be done twice."""
         seen = self._handled.setdefault(place.edge << 6 | place.turn, bytearray())
         if len(seen) <= place.input:
@@ -195,10 +195,10 @@ class Tally:
             return
         result = {name: parts[at] for at, name in enumerate(self._ends) if parts[at] is not _SKIPPED}
         del self._parts[number]
-        self._end(Done(input=number, result=result) if result else Passed(input=number))
+        self._end(Finished(input=number, result=result) if result else Untaken(input=number))
 
-    def _fail(self, number: int, said: Notice) -> None:
-        if not isinstance(self._ended.get(number), Done | Passed):
+    def _fail(self, number: int, said: FailureNotice) -> None:
+        if not isinstance(self._ended.get(number), Finished | Untaken):
             self._end(
                 Failed(
                     input=number,
@@ -214,13 +214,13 @@ class Tally:
     def _given(self, number: int) -> Ended:
         """The outcome of an input; its result is not kept once it was given out."""
         ended = self._ended[number]
-        if isinstance(ended, Done):
-            self._ended[number] = Passed(input=number)
+        if isinstance(ended, Finished):
+            self._ended[number] = Untaken(input=number)
         return ended
 
     def _end(self, ended: Ended) -> None:
         before = self._ended.get(ended.input)
-        if isinstance(before, Done | Passed):
+        if isinstance(before, Finished | Untaken):
             return
         self.failed += isinstance(ended, Failed) - isinstance(before, Failed)
         self.done += not isinstance(ended, Failed)

@@ -13,7 +13,7 @@ import msgspec
 
 from claude_comm.envelope import UNREADABLE, Micros
 from claude_comm.errors import DecodeError, NewerFormat
-from claude_comm.progress.packed import Done, unpack
+from claude_comm.progress.packed import PackedDeliveries, unpack
 
 EVENT_TYPE = "comm.event"
 
@@ -39,7 +39,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Handled(msgspec.Struct, frozen=True, tag="handled", tag_field="kind"):
     """Deliveries whose handler returned; one event per batch, so that an ack costs no message of its own. A few
-    travel packed, as `Done`."""
+    travel packed, as `PackedDeliveries`."""
 
     deliveries: list[Settled]
 
@@ -191,7 +191,7 @@ Event: TypeAlias = (
 )
 
 # The kinds that this release knows, as they are tagged.
-KINDS = frozenset(str(kind.__struct_config__.tag) for kind in (*get_args(Event), Done))
+KINDS = frozenset(str(kind.__struct_config__.tag) for kind in (*get_args(Event), PackedDeliveries))
 
 
 class _Kind(msgspec.Struct):
@@ -199,14 +199,14 @@ class _Kind(msgspec.Struct):
 
 
 _kind_decoder = msgspec.msgpack.Decoder(_Kind)
-_decoder: msgspec.msgpack.Decoder[Event | Done] = msgspec.msgpack.Decoder(Event | Done)
+_decoder: msgspec.msgpack.Decoder[Event | PackedDeliveries] = msgspec.msgpack.Decoder(Event | PackedDeliveries)
 
 
 def decode_event(data: bytes | msgspec.Raw) -> Event:
     """The event in an envelope's payload. Raises DecodeError; NewerFormat for a kind unknown to this release."""
     try:
         event = _decoder.decode(data)
-        if isinstance(event, Done):
+        if isinstance(event, PackedDeliveries):
             return Handled([Settled(*row) for row in unpack(event)])
         return event
     except UNREADABLE as error:

@@ -1,9 +1,9 @@
 """From an entry of a stream to a fact that the projection can store.
 
 Law: `fold` is total. Whatever bytes an entry holds, it becomes one fact, and none is an error: what cannot be read
-is `Unreadable`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type `comm.event` is
-an event on an events stream only, and it speaks for the module whose stream it lies in; anywhere else it is a message
-like any other.
+is `UnreadableEntry`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type `comm.event`
+is an event on an events stream only, and it speaks for the module whose stream it lies in; anywhere else it is a
+message like any other.
 
 Counted into a session: files and bytes from the file operations that succeeded (the sizes of messages are in
 `messages.size_bytes`), an error for every file operation that failed and for every burial of one of its messages.
@@ -32,7 +32,7 @@ SERVICE = "*"
 StreamEntry: TypeAlias = tuple[bytes, Sequence[bytes]]
 
 
-class Sent(msgspec.Struct, frozen=True, gc=False):
+class SentEntry(msgspec.Struct, frozen=True, gc=False):
     """A message lies in an inbox or a topic."""
 
     stream: str
@@ -52,7 +52,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
     details: str = "{}"
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class UnreadableEntry(msgspec.Struct, frozen=True):
     """An entry that is no envelope, or an event that cannot be understood; `prefix` is how it begins."""
 
     stream: str
@@ -74,7 +74,7 @@ class Newer(msgspec.Struct, frozen=True):
     holder: str = ""
 
 
-class Doubtful(msgspec.Struct, frozen=True):
+class UntrustedEntry(msgspec.Struct, frozen=True):
     """A message or an event that is not trusted, whom it names as its source, and why; `key` is the id of the key that
     it names, in hexadecimal. `refused`: it is nothing but this; else it was stored all the same."""
 
@@ -89,7 +89,7 @@ class Doubtful(msgspec.Struct, frozen=True):
     prefix: bytes
 
 
-Fact: TypeAlias = Sent | Happened | Unreadable | Newer | Doubtful
+Fact: TypeAlias = SentEntry | Happened | UnreadableEntry | Newer | UntrustedEntry
 
 
 class SessionChange(msgspec.Struct):
@@ -108,17 +108,17 @@ def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_by
     body = fields.get(b"e")
     if body is None:
         flat = b" ".join(name + b"=" + value for name, value in fields.items())
-        return Unreadable(stream.key, entry_id, "the entry has no field `e`.", len(flat), flat[:PREFIX_BYTES])
+        return UnreadableEntry(stream.key, entry_id, "the entry has no field `e`.", len(flat), flat[:PREFIX_BYTES])
     try:
         envelope = decode(body, max_bytes=max_bytes)
         if stream.kind != "events" or envelope.type != EVENT_TYPE:
-            return Sent(stream.key, entry_id, len(body), envelope)
+            return SentEntry(stream.key, entry_id, len(body), envelope)
         event = decode_event(envelope.data)
         details = _json(event.details) if isinstance(event, FileOperation) else "{}"
     except NewerFormat as error:
         return Newer(stream.key, entry_id, error.needs, hashlib.sha256(body).hexdigest(), body)
     except (DecodeError, TooLarge) as error:
-        return Unreadable(stream.key, entry_id, str(error), len(body), body[:PREFIX_BYTES])
+        return UnreadableEntry(stream.key, entry_id, str(error), len(body), body[:PREFIX_BYTES])
     return Happened(stream.key, entry_id, stream.name, envelope, event, details)
 
 
@@ -130,7 +130,7 @@ def fold_page(stream: Stream, entries: Sequence[StreamEntry], *, max_bytes: int 
         if envelopes is not None:
             key = stream.key
             return [
-                Sent(key, entry[0].decode(), len(body), envelope)
+                SentEntry(key, entry[0].decode(), len(body), envelope)
                 for entry, body, envelope in zip(entries, bodies, envelopes, strict=True)
             ]
     return [
@@ -139,7 +139,7 @@ def fold_page(stream: Stream, entries: Sequence[StreamEntry], *, max_bytes: int 
     ]
 
 
-def session_changes(sent: Sequence[Sent], happened: Sequence[Happened]) -> dict[str, SessionChange]:
+def session_changes(sent: Sequence[SentEntry], happened: Sequence[Happened]) -> dict[str, SessionChange]:
     """What these facts, each new to the projection, add to their sessions. Burials are added by the store, which
     alone knows the session of a buried message."""
     changes: dict[str, SessionChange] = {}

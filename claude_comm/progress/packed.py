@@ -35,13 +35,13 @@ class Group(msgspec.Struct, frozen=True, array_like=True, gc=False):
     took: list[int]
 
 
-class Done(msgspec.Struct, frozen=True, tag="done", tag_field="kind"):
+class PackedDeliveries(msgspec.Struct, frozen=True, tag="done", tag_field="kind"):
     """Deliveries whose handler returned, by source."""
 
     groups: list[Group]
 
 
-def pack(rows: Sequence[Row]) -> Done | None:
+def pack(rows: Sequence[Row]) -> PackedDeliveries | None:
     """None where one of these has no place here."""
     sources = dict.fromkeys([row[0] for row in rows])
     groups = []
@@ -53,7 +53,7 @@ def pack(rows: Sequence[Row]) -> Done | None:
         sent = [row[2] for row in mine]
         steps = [sent[0], *[b - a for a, b in pairwise(sent)]]
         groups.append(Group(source, ids, steps, [row[3] - row[2] for row in mine]))
-    return Done(groups)
+    return PackedDeliveries(groups)
 
 
 def _bytes(ids: Sequence[str]) -> bytes | None:
@@ -71,7 +71,7 @@ def _bytes(ids: Sequence[str]) -> bytes | None:
     return packed if len(packed) == _ID_BYTES * count else None
 
 
-def unpack(done: Done) -> list[Row]:
+def unpack(done: PackedDeliveries) -> list[Row]:
     """Raises ValueError for what nobody packed."""
     rows: list[Row] = []
     for group in done.groups:

@@ -22,7 +22,7 @@ VERSION = 2
 State: TypeAlias = Literal["live", "pending", "retired"]
 
 
-class Sent(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProducedType(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a release produces: the type, the digest of its schema, and to whom."""
 
     type: str
@@ -40,7 +40,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str
     digest: str
     accepts: dict[str, str] = {}
-    produces: list[Sent] = []
+    produces: list[ProducedType] = []
     topics: list[str] = []
     compatibility: Compatibility = "none"
     prefers: list[str] = []
@@ -109,7 +109,7 @@ def release_of(contract: Contract, *, state: State = "live", awaits: Collection[
         version=contract.version,
         digest=contract.digest,
         accepts={type: schema_digest(schema) for type, schema in contract.accepts.items()},
-        produces=[Sent(sent.type, schema_digest(sent.schema), sent.target) for sent in contract.produces],
+        produces=[ProducedType(sent.type, schema_digest(sent.schema), sent.target) for sent in contract.produces],
         topics=list(contract.topics),
         compatibility=contract.compatibility,
         prefers=list(contract.prefers),
@@ -138,7 +138,7 @@ def decode(module: str, text: bytes) -> ModuleRecord:
     raise UnreadableContract(module, NEWER)
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunningInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an instance says of itself when it starts: the release that it runs, and since when."""
 
     version: str
@@ -147,12 +147,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     v: int = 1
 
 
-def decode_running(texts: Mapping[str, bytes]) -> dict[str, Running]:
+def decode_running(texts: Mapping[str, bytes]) -> dict[str, RunningInstance]:
     """What instances (`module/instance`) said; what cannot be read is left out."""
     running = {}
     for member, text in texts.items():
         try:
-            running[member] = msgspec.json.decode(text, type=Running)
+            running[member] = msgspec.json.decode(text, type=RunningInstance)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
     return running

@@ -46,7 +46,7 @@ class Bucket(msgspec.Struct, frozen=True):
     latency: Percentiles | None
 
 
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
+class HopFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The messages from one module to another; those to a topic count for each module that settled them."""
 
     source: str
@@ -79,7 +79,7 @@ class SlowMessage(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class TaskFigures(msgspec.Struct, frozen=True, kw_only=True):
     module: str
     task: str
     completed: float
@@ -135,10 +135,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     bucket_us: int = 1
     buckets: Sequence[Bucket] = ()
-    hops: Sequence[Hop] = ()
+    hops: Sequence[HopFigures] = ()
     burials: Sequence[BurialKind] = ()
     slowest: Sequence[SlowMessage] = ()
-    tasks: Sequence[Task] = ()
+    tasks: Sequence[TaskFigures] = ()
     files: Sequence[FileKind] = ()
     agreements: Sequence[Negotiated] | None = None
     lines: Sequence[MessageLine] = ()

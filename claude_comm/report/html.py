@@ -12,7 +12,7 @@ from claude_comm.charts import axes, style
 from claude_comm.charts.bars import Bar, bars
 from claude_comm.charts.heat import heat_strip
 from claude_comm.charts.over_time import Series, lines, stacked
-from claude_comm.charts.sankey import Link, sankey
+from claude_comm.charts.sankey import FlowLink, sankey
 from claude_comm.charts.svg import escape
 from claude_comm.report import text
 from claude_comm.report.figures import Bucket, Report, class_names
@@ -122,7 +122,7 @@ def _flow(report: Report) -> str:
     if not report.hops:
         return ""
     chart = sankey(
-        [Link(hop.source, hop.target, hop.messages, "messages") for hop in report.hops[:40]],
+        [FlowLink(hop.source, hop.target, hop.messages, "messages") for hop in report.hops[:40]],
         label="Messages from module to module",
     )
     return _section("From module to module", chart, _table(text.hops(report)))

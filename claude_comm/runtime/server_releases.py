@@ -28,7 +28,7 @@ SECURITY_RELEASES = {
 _VERSION = re.compile(r"(\w+) server v=(\d+(?:\.\d+)*)")
 
 
-class Release(msgspec.Struct, frozen=True):
+class ServerRelease(msgspec.Struct, frozen=True):
     """A server program (`valkey` or `redis`) and its version."""
 
     program: str
@@ -43,14 +43,14 @@ class Release(msgspec.Struct, frozen=True):
         return f"{self.program} {self.version} is behind the security release {known[0]} ({known[1]}): upgrade it."
 
 
-def release_of(binary: Path) -> Release | None:
+def release_of(binary: Path) -> ServerRelease | None:
     """What the program says of itself; None where it cannot be run."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = _VERSION.search(done.stdout)
-    return Release(found[1].lower(), found[2]) if found else None
+    return ServerRelease(found[1].lower(), found[2]) if found else None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ _LAST_NUMBER = 2**62
 Matches = Callable[[MessageRow], bool]
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages; what is empty lets all through. Times are microseconds since the epoch; `failed` are those that
     a consumer has buried, or will try again."""
 
@@ -71,7 +71,7 @@ WHERE status = ? AND status != 1 AND message < ? ORDER BY message DESC LIMIT ?
 
 def browse(
     database: Database,
-    chosen: Filter,
+    chosen: MessageFilter,
     *,
     limit: int,
     after: int = 0,
@@ -100,7 +100,7 @@ def browse(
     return BrowsePage(page, searched, whole, last if more else 0, took_ms)
 
 
-def _candidates(database: Database, chosen: Filter, after: int, stride: int) -> Iterator[MessageRow]:
+def _candidates(database: Database, chosen: MessageFilter, after: int, stride: int) -> Iterator[MessageRow]:
     """The messages after that one which an index chooses, the newest first."""
     while True:
         rows = _stride(database, chosen, after, stride)
@@ -113,7 +113,7 @@ def _candidates(database: Database, chosen: Filter, after: int, stride: int) -> 
         after = rows[-1].number
 
 
-def _stride(database: Database, chosen: Filter, after: int, count: int) -> list[MessageRow]:
+def _stride(database: Database, chosen: MessageFilter, after: int, count: int) -> list[MessageRow]:
     """The next messages after that one, older ones last."""
     if chosen.failed:
         numbers = _failed(database, after or _LAST_NUMBER, count)
@@ -137,7 +137,7 @@ def _failed(database: Database, before: int, count: int) -> list[int]:
     return sorted(numbers, reverse=True)[:count]
 
 
-def _fits(row: MessageRow, chosen: Filter) -> bool:
+def _fits(row: MessageRow, chosen: MessageFilter) -> bool:
     return (
         chosen.type in ("", row.type)
         and chosen.source in ("", row.source)
@@ -148,7 +148,7 @@ def _fits(row: MessageRow, chosen: Filter) -> bool:
     )
 
 
-def _count(database: Database, chosen: Filter) -> int:
+def _count(database: Database, chosen: MessageFilter) -> int:
     """How many messages the indexed part of the filter chooses, from the sums; those that were pruned are taken off
     where all are meant."""
     given = {"source": chosen.source, "target": chosen.target}

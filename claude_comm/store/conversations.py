@@ -18,7 +18,7 @@ from claude_comm.store.records import DeliveryRow, MessageRow
 MAX_MESSAGES = 10_000
 
 
-class Turn(msgspec.Struct, frozen=True):
+class ConversationTurn(msgspec.Struct, frozen=True):
     """One message of a thread, how deep below the first it stands, and what became of it."""
 
     message: MessageRow
@@ -30,7 +30,7 @@ class Thread(msgspec.Struct, frozen=True):
     """A conversation in the order in which it is read: each message below the one that caused it. `left_out` is whether
     there are more than are shown."""
 
-    turns: list[Turn]
+    turns: list[ConversationTurn]
     left_out: bool
 
 
@@ -40,7 +40,8 @@ def conversation(database: Database, reference: str, *, limit: int = MAX_MESSAGE
     rows = _related(database, start, limit + 1)
     ordered = _threaded(rows[:limit])
     return Thread(
-        [Turn(row, depth, queries.deliveries(database, row)) for row, depth in ordered], left_out=len(rows) > limit
+        [ConversationTurn(row, depth, queries.deliveries(database, row)) for row, depth in ordered],
+        left_out=len(rows) > limit,
     )
 
 

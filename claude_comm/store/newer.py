@@ -12,7 +12,7 @@ import msgspec
 from claude_comm.envelope import WIRE_VERSION
 from claude_comm.names import Keys
 from claude_comm.progress.events import KINDS
-from claude_comm.progress.fold import SERVICE, Fact, Happened, Sent, fold
+from claude_comm.progress.fold import SERVICE, Fact, Happened, SentEntry, fold
 from claude_comm.store.database import Database
 from claude_comm.store.project import Projected, store
 from claude_comm.store.statements import Writer, records
@@ -71,7 +71,7 @@ def _folded(keys: Keys, entry: _Kept) -> Fact | None:
     if stream is None:
         return None
     fact = fold(stream, entry.entry_id, {b"e": entry.body}, max_bytes=len(entry.body))
-    if not entry.holder or not isinstance(fact, Sent | Happened):
+    if not entry.holder or not isinstance(fact, SentEntry | Happened):
         return fact
     of_service = entry.holder == SERVICE and stream.kind == "events"
     return fact if of_service or fact.envelope.source == entry.holder else None

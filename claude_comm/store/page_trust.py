@@ -13,7 +13,16 @@ import msgspec
 
 from claude_comm.effects import Operation
 from claude_comm.names import TOPIC_PREFIX, Keys, Stream
-from claude_comm.progress.fold import PREFIX_BYTES, SERVICE, Doubtful, Fact, Happened, Newer, Sent, StreamEntry
+from claude_comm.progress.fold import (
+    PREFIX_BYTES,
+    SERVICE,
+    Fact,
+    Happened,
+    Newer,
+    SentEntry,
+    StreamEntry,
+    UntrustedEntry,
+)
 from claude_comm.runtime.trusted_keys import TrustedKeys
 from claude_comm.security.checking import Claim, Doubted
 from claude_comm.security.sealed import seal_of
@@ -36,7 +45,7 @@ class PageTrust:
 
     def weighed(
         self, stream: Stream, entries: Sequence[StreamEntry], facts: Sequence[Fact]
-    ) -> tuple[list[Fact], list[Doubtful]]:
+    ) -> tuple[list[Fact], list[UntrustedEntry]]:
         """The facts of a page as they are to be stored, one for each entry, and what is to be said of them besides."""
         claims = [_claim(entry, fact) for entry, fact in zip(entries, facts, strict=True)]
         spoken = [place for place, claim in enumerate(claims) if claim is not None]
@@ -58,7 +67,7 @@ class PageTrust:
 
     def _of_topic(self, stream: Stream, fact: Fact, claim: Claim | None, doubt: Doubted) -> bool:
         """A message of a topic that failed comes back in the inbox of the module that reads the topic."""
-        target = fact.envelope.target if isinstance(fact, Sent) else ""
+        target = fact.envelope.target if isinstance(fact, SentEntry) else ""
         if claim is None or stream.kind != "inbox" or doubt.reason != "wrong signature":
             return False
         if not target.startswith(TOPIC_PREFIX):
@@ -78,7 +87,7 @@ class PageTrust:
 
 def _claim(entry: StreamEntry, fact: Fact) -> Claim | None:
     """What an entry says of who sent it; None where nobody can read it."""
-    if not isinstance(fact, Sent | Happened):
+    if not isinstance(fact, SentEntry | Happened):
         return None
     fields = entry[1]
     names = fields[::2]
@@ -107,10 +116,10 @@ def _ms(entry: StreamEntry) -> int:
     return int(entry[0].partition(b"-")[0])
 
 
-def _doubtful(fact: Fact, entry: StreamEntry, doubt: Doubted, *, refused: bool) -> Doubtful:
-    envelope = fact.envelope if isinstance(fact, Sent | Happened) else None
+def _doubtful(fact: Fact, entry: StreamEntry, doubt: Doubted, *, refused: bool) -> UntrustedEntry:
+    envelope = fact.envelope if isinstance(fact, SentEntry | Happened) else None
     body = _named(entry[1]).get(b"e", b"")
-    return Doubtful(
+    return UntrustedEntry(
         stream=fact.stream,
         entry_id=fact.entry_id,
         message_id=envelope.id if envelope else "",

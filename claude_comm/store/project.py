@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.progress.fold import Doubtful, Fact, Happened, Newer, Sent, Unreadable, session_changes
+from claude_comm.progress.fold import Fact, Happened, Newer, SentEntry, UnreadableEntry, UntrustedEntry, session_changes
 from claude_comm.store import adaptations, counters, deliveries, rows, session_members, session_totals
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database
@@ -29,7 +29,7 @@ class FactPage(msgspec.Struct, frozen=True):
     stream: str
     epoch: int
     facts: Sequence[Fact]
-    doubts: Sequence[Doubtful] = ()
+    doubts: Sequence[UntrustedEntry] = ()
 
 
 class Projected(msgspec.Struct, frozen=True):
@@ -64,10 +64,16 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
 def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projected:
     """Stores what is new of these facts, within the caller's transaction."""
     names, traffic = database.names, Traffic()
-    by_kind: dict[type[Fact], list[Any]] = {Sent: [], Happened: [], Unreadable: [], Newer: [], Doubtful: []}
+    by_kind: dict[type[Fact], list[Any]] = {
+        SentEntry: [],
+        Happened: [],
+        UnreadableEntry: [],
+        Newer: [],
+        UntrustedEntry: [],
+    }
     for fact in facts:
         by_kind[type(fact)].append(fact)
-    new = rows.insert_messages(writer, names, by_kind[Sent], database.max_payload_bytes)
+    new = rows.insert_messages(writer, names, by_kind[SentEntry], database.max_payload_bytes)
     happened = rows.insert_events(writer, names, by_kind[Happened])
     settled = deliveries.store(writer, names, database.recent, happened, new, traffic)
     traffic.write(writer, new.first)
@@ -77,9 +83,9 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     counters.add(writer, happened)
     session_members.add(writer, happened)
     session_totals.add(writer, names, session_changes(new.sent, happened), settled)
-    unreadable = rows.insert_unreadable(writer, by_kind[Unreadable])
+    unreadable = rows.insert_unreadable(writer, by_kind[UnreadableEntry])
     newer = rows.insert_newer(writer, by_kind[Newer])
-    doubtful = rows.insert_doubtful(writer, by_kind[Doubtful])
+    doubtful = rows.insert_doubtful(writer, by_kind[UntrustedEntry])
     return Projected(len(facts), len(new.sent), len(happened), unreadable, newer, doubtful)
 
 
@@ -105,4 +111,4 @@ def _beyond_checkpoints(
 def _not_pruned(writer: Writer, facts: Sequence[Fact]) -> list[Fact]:
     """A stream that is read again from its start: what retention has removed is known, though there is no row of it."""
     ((before_us,),) = writer.execute("SELECT before_us FROM pruned").fetchall()
-    return [fact for fact in facts if not isinstance(fact, Sent | Happened) or fact.envelope.time >= before_us]
+    return [fact for fact in facts if not isinstance(fact, SentEntry | Happened) or fact.envelope.time >= before_us]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.envelope import Envelope
-from claude_comm.progress.fold import Sent
+from claude_comm.progress.fold import SentEntry
 from claude_comm.store import deliveries, rows
 from claude_comm.store.deliveries import OutcomeRow
 from claude_comm.store.name_table import NameTable
@@ -81,7 +81,7 @@ def _messages(writer: Writer, names: NameTable, page: Sequence[Mapping[str, Any]
     Traffic().write(writer, page[0]["number"])
 
 
-def _sent(row: Mapping[str, Any]) -> Sent:
+def _sent(row: Mapping[str, Any]) -> SentEntry:
     envelope = Envelope(
         id=row["message_id"],
         source=row["source"],
@@ -98,7 +98,7 @@ def _sent(row: Mapping[str, Any]) -> Sent:
         headers=msgspec.json.decode(row["headers"], type=dict[str, str]),
         data=msgspec.Raw(row["data"]),
     )
-    return Sent(row["stream"], row["entry_id"], row["size_bytes"], envelope)
+    return SentEntry(row["stream"], row["entry_id"], row["size_bytes"], envelope)
 
 
 def _events(writer: Writer, names: NameTable, page: Sequence[Mapping[str, Any]]) -> None:

@@ -15,13 +15,13 @@ from claude_comm.report.figures import (
     Bucket,
     BurialKind,
     FileKind,
-    Hop,
+    HopFigures,
     MessageLine,
     Negotiated,
     Report,
     SlowMessage,
     Summary,
-    Task,
+    TaskFigures,
 )
 from claude_comm.store import queries
 from claude_comm.store.database import Database
@@ -34,7 +34,7 @@ _BURIALS, _HOPS = 50, 200
 _STATUS = {0: "sent", HANDLED: "handled", 2: "retrying", BURIED: "buried"}
 
 
-class Scope(msgspec.Struct, frozen=True):
+class ReportScope(msgspec.Struct, frozen=True):
     """Which messages a report is of: those of a session, those sent since a moment (`since` is how a person put it), or
     all."""
 
@@ -98,7 +98,7 @@ class _Detail(msgspec.Struct, frozen=True):
 
 def report(
     database: Database,
-    scope: Scope,
+    scope: ReportScope,
     *,
     now_us: int,
     version: str,
@@ -170,10 +170,10 @@ def _buckets(tally: Tally, names: Mapping[int, str]) -> list[Bucket]:
     ]
 
 
-def _hops(tally: Tally, names: Mapping[int, str]) -> list[Hop]:
+def _hops(tally: Tally, names: Mapping[int, str]) -> list[HopFigures]:
     """The busiest first."""
     hops = [
-        Hop(
+        HopFigures(
             source=names[source],
             target=names[target],
             messages=pair.messages,
@@ -240,15 +240,15 @@ def _lines(database: Database, numbers: Sequence[int]) -> list[MessageLine]:
     return lines
 
 
-def _tasks(database: Database, scope: Scope) -> list[Task]:
+def _tasks(database: Database, scope: ReportScope) -> list[TaskFigures]:
     return [
-        Task(module=row.module, task=row.task, completed=row.completed, total=row.total, updated_us=row.time_us)
+        TaskFigures(module=row.module, task=row.task, completed=row.completed, total=row.total, updated_us=row.time_us)
         for row in queries.progress(database)
         if (row.session == scope.session if scope.session else row.time_us >= scope.since_us)
     ]
 
 
-def _files(database: Database, scope: Scope) -> list[FileKind]:
+def _files(database: Database, scope: ReportScope) -> list[FileKind]:
     since = "julianday(created_at) >= 2440587.5 + ? / 86400e6"
     where, value = ("session_id = ?", scope.session) if scope.session else (since, scope.since_us)
     return [
@@ -266,7 +266,7 @@ def _concerning(agreements: Sequence[Negotiated] | None, modules: Sequence[str])
     return sorted(chosen, key=lambda item: (item.answer == "compatible", item.producer, item.consumer))
 
 
-def _kept_from(database: Database, scope: Scope, start_us: int) -> int | None:
+def _kept_from(database: Database, scope: ReportScope, start_us: int) -> int | None:
     pruned = database.rows(_KEPT_FROM)
     return pruned[0][0] if pruned and max(scope.since_us, 0) < pruned[0][0] <= max(start_us, pruned[0][0]) else None
 

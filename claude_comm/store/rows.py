@@ -15,7 +15,7 @@ import msgspec
 
 from claude_comm.envelope import Envelope
 from claude_comm.progress.events import FileOperation, Handled, TaskProgress
-from claude_comm.progress.fold import Doubtful, Happened, Newer, Sent, Unreadable
+from claude_comm.progress.fold import Happened, Newer, SentEntry, UnreadableEntry, UntrustedEntry
 from claude_comm.store.name_table import NameTable
 from claude_comm.store.packing import pack_entry, pack_id
 from claude_comm.store.statements import Row, Writer, insert_into, insert_rows
@@ -62,8 +62,8 @@ _astuple = msgspec.structs.astuple
 _INSERT_FILE_OPERATION = insert_into("file_operations", _FileOperation)
 # In the order of the module's events stream: the last one read is the latest, whatever its clock said.
 _UPSERT_PROGRESS = insert_into("progress", _Progress).replace("INSERT", "INSERT OR REPLACE", 1)
-_INSERT_UNREADABLE = f"{insert_into('unreadable', Unreadable)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
-_INSERT_DOUBTFUL = f"{insert_into('doubtful', Doubtful)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
+_INSERT_UNREADABLE = f"{insert_into('unreadable', UnreadableEntry)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
+_INSERT_DOUBTFUL = f"{insert_into('doubtful', UntrustedEntry)} ON CONFLICT (stream, entry_id, prefix) DO NOTHING"
 _INSERT_NEWER = """
 INSERT INTO newer (stream, entry_id, needs, digest, body) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (stream, entry_id, digest) DO NOTHING
@@ -75,11 +75,11 @@ class NewMessages(msgspec.Struct, frozen=True):
     """The messages of a batch that were new, each with its row; `first` is the least number that one may have."""
 
     first: int
-    sent: Sequence[Sent]
+    sent: Sequence[SentEntry]
     rows: Sequence[Row]
 
 
-def insert_messages(writer: Writer, names: NameTable, sent: Sequence[Sent], max_payload_bytes: int) -> NewMessages:
+def insert_messages(writer: Writer, names: NameTable, sent: Sequence[SentEntry], max_payload_bytes: int) -> NewMessages:
     """Inserts those that are new."""
     first = 1 + _last(writer, "SELECT seq FROM sqlite_sequence WHERE name = 'packed_messages'")
     rows = message_rows(writer, names, sent, range(first, first + len(sent)), max_payload_bytes)
@@ -124,14 +124,14 @@ def upsert_progress(writer: Writer, happened: Sequence[Happened]) -> None:
         writer.executemany(_UPSERT_PROGRESS, map(_astuple, rows))
 
 
-def insert_unreadable(writer: Writer, unreadable: Sequence[Unreadable]) -> int:
+def insert_unreadable(writer: Writer, unreadable: Sequence[UnreadableEntry]) -> int:
     """How many were new."""
     before = writer.total_changes
     writer.executemany(_INSERT_UNREADABLE, map(_astuple, unreadable))
     return writer.total_changes - before
 
 
-def insert_doubtful(writer: Writer, doubtful: Sequence[Doubtful]) -> int:
+def insert_doubtful(writer: Writer, doubtful: Sequence[UntrustedEntry]) -> int:
     """How many were new."""
     if not doubtful:
         return 0
@@ -166,7 +166,7 @@ def kind(fact: Happened) -> str:
 
 
 def message_rows(
-    writer: Writer, names: NameTable, sent: Sequence[Sent], numbers: Iterable[int], max_payload_bytes: int
+    writer: Writer, names: NameTable, sent: Sequence[SentEntry], numbers: Iterable[int], max_payload_bytes: int
 ) -> list[Row]:
     """A row for each message, with its number: of the plain columns, and of the others where it has any of them."""
     # What many messages of a batch have in common is looked up once.
@@ -192,7 +192,7 @@ def _heading(stream: str, envelope: Envelope) -> tuple[str, ...]:
     )
 
 
-def _message(number: int, fact: Sent, heading: tuple[int, ...], max_payload_bytes: int) -> Row:
+def _message(number: int, fact: SentEntry, heading: tuple[int, ...], max_payload_bytes: int) -> Row:
     envelope = fact.envelope
     data, more = bytearray(envelope.data), _more(envelope)
     if len(data) > max_payload_bytes:

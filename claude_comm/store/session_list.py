@@ -38,7 +38,7 @@ class SessionSummary(msgspec.Struct, frozen=True):
     errors: int
 
 
-class Member(msgspec.Struct, frozen=True):
+class SessionMember(msgspec.Struct, frozen=True):
     """One use of a session: which instance opened it and when, and how it ended for it."""
 
     module: str
@@ -55,7 +55,7 @@ class SessionDetail(msgspec.Struct, frozen=True):
     summary: SessionSummary
     hops: list[HopActivity]
     tasks: list[ProgressRow]
-    members: list[Member]
+    members: list[SessionMember]
 
 
 _ACTIVE = "coalesce(end_time, start_time, created_at)"
@@ -97,7 +97,7 @@ def session(database: Database, name: str) -> SessionDetail | None:
     rows = database.rows(_ONE, (name,))
     if not rows:
         return None
-    members = [Member(*row) for row in database.rows(_MEMBERS, (name,))]
+    members = [SessionMember(*row) for row in database.rows(_MEMBERS, (name,))]
     return SessionDetail(_summary(database, rows[0]), hops(database, name), progress(database, session=name), members)
 
 

@@ -43,7 +43,7 @@ class Histogram:
         return Percentiles(p50, p95, p99, self.longest_us / 1000)
 
 
-class PairSums:
+class PairTotals:
     """What went from one module to another."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Tally:
         self.start_us, self.bucket_us = start_us, bucket_us
         self.messages = self.size_bytes = self.retried = 0
         self.outcomes: Counter[int] = Counter()
-        self.pairs: defaultdict[tuple[int, int], PairSums] = defaultdict(PairSums)
+        self.pairs: defaultdict[tuple[int, int], PairTotals] = defaultdict(PairTotals)
         self.slices: defaultdict[int, Slice] = defaultdict(Slice)
         self.latency = Histogram()
         self.slowest: list[tuple[int, int, int]] = []
@@ -94,7 +94,7 @@ class Tally:
             elif status == BURIED:
                 pair.buried += 1
 
-    def _handled(self, pair: PairSums, part: Slice, number: int, attempts: int, latency_us: int) -> None:
+    def _handled(self, pair: PairTotals, part: Slice, number: int, attempts: int, latency_us: int) -> None:
         pair.handled += 1
         for histogram in (pair.latency, part.latency, self.latency):
             histogram.add(latency_us)

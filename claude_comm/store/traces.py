@@ -19,7 +19,7 @@ from claude_comm.store.records import DeliveryRow, MessageRow
 DEFAULT_LIMIT = 500
 
 
-class Step(msgspec.Struct, frozen=True):
+class TraceStep(msgspec.Struct, frozen=True):
     """One message of a trace: how deep it lies, whether it is the last one below its cause, and what became of it."""
 
     message: MessageRow
@@ -31,7 +31,7 @@ class Step(msgspec.Struct, frozen=True):
 class Trace(msgspec.Struct, frozen=True):
     """The messages in the order of a tree, each below its cause. `left_out` is whether there are more."""
 
-    steps: list[Step]
+    steps: list[TraceStep]
     left_out: bool
 
 
@@ -50,7 +50,7 @@ def trace(database: Database, reference: str, *, limit: int = DEFAULT_LIMIT) -> 
             level = [child for row in level for child in _caused(database, row, children, seen, limit)]
         ordered = _ordered(root, children)[:limit]
         deliveries = deliveries_of(database, [row.number for row, _, _ in ordered])
-    steps = [Step(row, depth, last, deliveries[row.number]) for row, depth, last in ordered]
+    steps = [TraceStep(row, depth, last, deliveries[row.number]) for row, depth, last in ordered]
     return Trace(steps, len(seen) > limit)
 
 

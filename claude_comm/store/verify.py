@@ -15,7 +15,7 @@ import msgspec
 from claude_comm.envelope import Envelope
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import follow
-from claude_comm.progress.fold import Fact, Happened, Sent, fold_page
+from claude_comm.progress.fold import Fact, Happened, SentEntry, fold_page
 from claude_comm.store import checkpoints, queries, rows
 from claude_comm.store.database import Database
 from claude_comm.store.packing import pack_id
@@ -111,7 +111,7 @@ def _check(database: Database, key: str, facts: Iterator[Fact]) -> StreamCheck:
         entries += 1
         state, compared = _state(database, fact)
         digest.update(compared)
-        if state == "missing" and isinstance(fact, Sent | Happened) and fact.envelope.time < before_us:
+        if state == "missing" and isinstance(fact, SentEntry | Happened) and fact.envelope.time < before_us:
             gone += 1
         elif state != "stored" and _refused(database, fact):
             continue
@@ -122,7 +122,7 @@ def _check(database: Database, key: str, facts: Iterator[Fact]) -> StreamCheck:
 
 def _state(database: Database, fact: Fact) -> tuple[str, bytes]:
     """Whether the row of this fact is `stored`, `missing` or `differing`; and what was compared, as bytes."""
-    if isinstance(fact, Sent):
+    if isinstance(fact, SentEntry):
         return _message_state(database, fact)
     if isinstance(fact, Happened):
         stored = database.rows(_EVENT, (pack_id(fact.envelope.id), fact.envelope.source))
@@ -139,7 +139,7 @@ def _refused(database: Database, fact: Fact) -> bool:
     return bool(database.rows("SELECT 1 FROM doubtful WHERE stream = ? AND entry_id = ? AND refused", place))
 
 
-def _message_state(database: Database, fact: Sent) -> tuple[str, bytes]:
+def _message_state(database: Database, fact: SentEntry) -> tuple[str, bytes]:
     envelope = fact.envelope
     expected = msgspec.msgpack.encode(_compared(envelope, bytes(envelope.data)))
     numbers = database.rows(_NUMBER, (pack_id(envelope.id), envelope.source))

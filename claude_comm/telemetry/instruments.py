@@ -24,7 +24,7 @@ from claude_comm.version import __version__
 _PROCESS = tuple(metric for metric in METRICS if metric.scope == "process")
 
 
-class Recorder(Protocol):
+class ValueRecorder(Protocol):
     """Where values go: a counter is added to, a histogram records."""
 
     def record(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None: ...
@@ -33,7 +33,7 @@ class Recorder(Protocol):
 class Instruments:
     """What a client records of its own messages."""
 
-    def __init__(self, recorders: list[Recorder]) -> None:
+    def __init__(self, recorders: list[ValueRecorder]) -> None:
         self._recorders = recorders
 
     def sent(self, operation: str, destination: str, count: int, seconds: float | None, error: str) -> None:
@@ -64,7 +64,7 @@ def _labels(operation: str, destination: str, error: str) -> dict[str, str]:
 def instruments_of_process(settings: Settings) -> Instruments | None:
     """What a client records into; None where nobody asked for metrics. Raises ConfigurationError."""
     form, _, _ = settings.metrics.partition(":")
-    recorders: list[Recorder] = []
+    recorders: list[ValueRecorder] = []
     if form != "off" and (provider := _meter_provider()) is not None:
         recorders.append(_through_opentelemetry(provider))
     if form == "prometheus":
@@ -142,12 +142,12 @@ class _Prometheus:
 
 
 @functools.lru_cache(maxsize=4)
-def _through_opentelemetry(provider: Any) -> Recorder:
+def _through_opentelemetry(provider: Any) -> ValueRecorder:
     return _OpenTelemetry(provider)
 
 
 @functools.lru_cache(maxsize=1)
-def _into_prometheus() -> Recorder:
+def _into_prometheus() -> ValueRecorder:
     """Metrics of the default registry of `prometheus-client`, which has each name once."""
     try:
         return _Prometheus()

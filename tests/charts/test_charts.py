@@ -14,7 +14,7 @@ from claude_comm.charts import style
 from claude_comm.charts.bars import Bar, bars, shortened
 from claude_comm.charts.heat import heat_strip, level
 from claude_comm.charts.over_time import Series, lines, stacked
-from claude_comm.charts.sankey import Link, columns_of, sankey
+from claude_comm.charts.sankey import FlowLink, columns_of, sankey
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 START_US = 1_790_000_000_000_000
@@ -39,7 +39,9 @@ def drawings() -> dict[str, str]:
         "heat": heat_strip(
             [[0, 1, 4], [9, 9, 0]], rows=["1 ms", "2 ms"], start_us=START_US, end_us=START_US + 9e6, label="Latency"
         ),
-        "sankey": sankey([Link("a", "b", 9), Link("b", "c", 8), Link("c", "a", 1), Link("a", "c", 2)], label="Flow"),
+        "sankey": sankey(
+            [FlowLink("a", "b", 9), FlowLink("b", "c", 8), FlowLink("c", "a", 1), FlowLink("a", "c", 2)], label="Flow"
+        ),
     }
 
 
@@ -65,7 +67,7 @@ def test_no_text_of_a_message_becomes_markup() -> None:
         stacked([series(HOSTILE, 1, 2)], label=HOSTILE),
         bars([Bar(HOSTILE, 1, HOSTILE)], label=HOSTILE),
         heat_strip([[1]], rows=[HOSTILE], start_us=0, end_us=1, label=HOSTILE),
-        sankey([Link(HOSTILE, "b", 1, HOSTILE)], label=HOSTILE),
+        sankey([FlowLink(HOSTILE, "b", 1, HOSTILE)], label=HOSTILE),
     ]
     for chart in charts:
         root = parsed(chart)
@@ -104,10 +106,10 @@ def test_rare_values_stay_visible_beside_frequent_ones() -> None:
 
 def test_modules_stand_in_the_direction_of_most_of_the_flow() -> None:
     chain = [
-        Link("sparta", "marker", 10),
-        Link("marker", "store", 9),
-        Link("store", "sparta", 1),
-        Link("web", "store", 3),
+        FlowLink("sparta", "marker", 10),
+        FlowLink("marker", "store", 9),
+        FlowLink("store", "sparta", 1),
+        FlowLink("web", "store", 3),
     ]
     for order in itertools.permutations(chain):
         columns = columns_of(order)
@@ -118,7 +120,9 @@ def test_modules_stand_in_the_direction_of_most_of_the_flow() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef"), st.integers(1, 9)), max_size=20))
 def test_any_flows_are_drawn_with_every_module_once(pairs: list[tuple[str, str, int]]) -> None:
-    flows = [Link(*pair) for pair in {(source, target): (source, target, n) for source, target, n in pairs}.values()]
+    flows = [
+        FlowLink(*pair) for pair in {(source, target): (source, target, n) for source, target, n in pairs}.values()
+    ]
     names = {name for flow in flows if flow.source != flow.target for name in (flow.source, flow.target)}
     root = parsed(sankey(flows, label="x"))
     assert len(list(root.iter("rect"))) == len(names)

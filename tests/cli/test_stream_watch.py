@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from claude_comm import Publisher
-from claude_comm.cli.stream_watch import MOST_ENTRIES, Filter, Matching, Passed, Recent, StreamWatch
+from claude_comm.cli.stream_watch import MOST_ENTRIES, Matching, PassedMessage, Recent, StreamWatch, WatchFilter
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 
 
-def message(id_: str, **fields: str) -> Passed:
+def message(id_: str, **fields: str) -> PassedMessage:
     given = {"source": "a", "target": "b", "type": "page", **fields}
-    return Passed(kind="sent", at_us=1, id=id_, **given)  # type: ignore[arg-type]
+    return PassedMessage(kind="sent", at_us=1, id=id_, **given)  # type: ignore[arg-type]
 
 
-def outcome(id_: str, kind: str, consumer: str = "b", source: str = "a") -> Passed:
-    return Passed(kind=kind, at_us=2, id=id_, source=source, consumer=consumer, took_ms=1.0)
+def outcome(id_: str, kind: str, consumer: str = "b", source: str = "a") -> PassedMessage:
+    return PassedMessage(kind=kind, at_us=2, id=id_, source=source, consumer=consumer, took_ms=1.0)
 
 
 def test_of_a_flood_what_is_not_shown_is_counted_to_the_message(client: Client, settings: Settings) -> None:
@@ -49,22 +49,22 @@ def test_a_filter_by_session_lets_the_outcomes_of_its_messages_through() -> None
         outcome("2", "handled"),
         outcome("1", "buried"),
     ]
-    assert [row.kind for row in Matching(Filter(session="s")).of(flow)] == ["sent", "handled", "buried"]
-    assert [row.kind for row in Matching(Filter(session="s", failed=True)).of(flow)] == ["buried"]
+    assert [row.kind for row in Matching(WatchFilter(session="s")).of(flow)] == ["sent", "handled", "buried"]
+    assert [row.kind for row in Matching(WatchFilter(session="s", failed=True)).of(flow)] == ["buried"]
 
 
 def test_a_filter_by_target_lets_the_outcomes_of_that_module_through() -> None:
     flow = [message("1"), outcome("1", "retried"), outcome("1", "retried", consumer="c")]
-    assert [row.consumer for row in Matching(Filter(target="b")).of(flow)] == ["", "b"]
+    assert [row.consumer for row in Matching(WatchFilter(target="b")).of(flow)] == ["", "b"]
 
 
 def test_the_newest_messages_stay_each_with_its_last_outcome() -> None:
-    recent = Recent(Filter(), most=2)
+    recent = Recent(WatchFilter(), most=2)
     recent.add([message("1"), message("2"), message("3"), outcome("2", "retried"), outcome("2", "handled")])
     assert [(row.id, end and end.kind) for row, end in recent.rows(9)] == [("2", "handled"), ("3", None)]
 
 
 def test_failures_alone_are_shown_though_their_messages_were_not_seen() -> None:
-    recent = Recent(Filter(failed=True), most=9)
+    recent = Recent(WatchFilter(failed=True), most=9)
     recent.add([message("1"), outcome("1", "handled"), outcome("0", "buried")])
     assert [row.id for row, _ in recent.rows(9)] == ["0"]

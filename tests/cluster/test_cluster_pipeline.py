@@ -6,7 +6,7 @@ from typing import Any
 
 from claude_comm import Settings
 from claude_comm.names import Keys
-from claude_comm.pipeline.tally import Done, Failed
+from claude_comm.pipeline.tally import Failed, Finished
 from claude_comm.transport.driver import Client
 from tests.support.masters import Masters, modules_on_all
 from tests.support.pipelines import document, module, results, step, up
@@ -30,6 +30,6 @@ def test_a_fan_out_over_all_masters_is_joined(masters: Masters, settings: Settin
     with up(client, settings, *(module(settings, name, function) for name, function in functions.items())):
         ended = results(client, settings, pipeline, range(30))
     assert [each.input for each in ended if isinstance(each, Failed)] == [7]
-    assert [each for each in ended if isinstance(each, Done)] == [
-        Done(input=n, result={b: n, c: n * 10}) for n in range(30) if n != 7
+    assert [each for each in ended if isinstance(each, Finished)] == [
+        Finished(input=n, result={b: n, c: n * 10}) for n in range(30) if n != 7
     ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from claude_comm.discovery.answer import answer
 from claude_comm.discovery.catalogue import Catalogue
-from claude_comm.discovery.query import Partners, Query
+from claude_comm.discovery.query import Candidates, Query
 from claude_comm.errors import ConfigurationError, SchemaError
 from claude_comm.registry.contracts import Contract, Produced, contract
 from claude_comm.schema.bounded import check
@@ -34,11 +34,11 @@ def catalogue(*contracts: Contract) -> Catalogue:
     return Catalogue({declared.module: declared for declared in contracts})
 
 
-def asked(held: Catalogue, **parts: Any) -> Partners:
+def asked(held: Catalogue, **parts: Any) -> Candidates:
     return answer(held, Query(**parts).check(), dict.fromkeys(held.contracts, 1))
 
 
-def names(partners: Partners) -> tuple[list[str], list[str]]:
+def names(partners: Candidates) -> tuple[list[str], list[str]]:
     return [p.module for p in partners.found], [p.module for p in partners.undecided]
 
 

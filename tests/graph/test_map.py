@@ -6,13 +6,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 from claude_comm.graph import picture, written
-from claude_comm.graph.edges import Edge, Graph, Node, Registered, around, graph
-from claude_comm.negotiation.pairs import Pair, Turn
-from claude_comm.registry.releases import Release, Sent
+from claude_comm.graph.edges import Edge, MapNode, ModuleMap, RegisteredModule, around, graph
+from claude_comm.negotiation.pairs import Pair, RecordedOutcome
+from claude_comm.registry.releases import ProducedType, Release
 
 
-def module(name: str, *releases: Release, old: tuple[Release, ...] = ()) -> Registered:
-    return Registered(name, releases, (*old, *releases), {"up": 1})
+def module(name: str, *releases: Release, old: tuple[Release, ...] = ()) -> RegisteredModule:
+    return RegisteredModule(name, releases, (*old, *releases), {"up": 1})
 
 
 def release(version: str = "1.0.0", **fields: Any) -> Release:
@@ -20,11 +20,13 @@ def release(version: str = "1.0.0", **fields: Any) -> Release:
 
 
 def pair(producer: str, consumer: str, answer: str, *, type: str = "a", to: str = "d1.0.0", by: str = "d1.0.0") -> Pair:
-    turn = Turn(agreement="id", answer=answer, producer_digest=by, consumer_digest=to, consumer_version=to[1:])
+    turn = RecordedOutcome(
+        agreement="id", answer=answer, producer_digest=by, consumer_digest=to, consumer_version=to[1:]
+    )
     return Pair(producer=producer, consumer=consumer, type=type, current=[turn])
 
 
-def states(made: Graph) -> dict[tuple[str, str, str], str]:
+def states(made: ModuleMap) -> dict[tuple[str, str, str], str]:
     return {(edge.source, edge.target, edge.type): edge.state for edge in made.edges}
 
 
@@ -52,8 +54,8 @@ def test_an_agreement_with_a_version_that_is_gone_proves_nothing_unless_the_type
 
 def test_the_worst_of_the_versions_that_messages_come_from_counts() -> None:
     turns = [
-        Turn(agreement="1", answer="incompatible", producer_digest="d1.0.0"),
-        Turn(agreement="2", answer="compatible", producer_digest="d2.0.0"),
+        RecordedOutcome(agreement="1", answer="incompatible", producer_digest="d1.0.0"),
+        RecordedOutcome(agreement="2", answer="compatible", producer_digest="d2.0.0"),
     ]
     both = Pair(producer="p", consumer="c", type="a", current=turns)
     consumer = module("c", release(accepts={"a": "s"}))
@@ -64,7 +66,7 @@ def test_the_worst_of_the_versions_that_messages_come_from_counts() -> None:
 
 
 def test_what_is_declared_and_not_negotiated_is_undecided() -> None:
-    made = graph([module("p", release(produces=[Sent("a", "s", "nobody"), Sent("b", "s")]))], [])
+    made = graph([module("p", release(produces=[ProducedType("a", "s", "nobody"), ProducedType("b", "s")]))], [])
     [edge] = made.edges
     assert (edge.target, edge.state, edge.why) == ("nobody", "undecided", "nobody is not registered")
     assert [(node.name, node.kind) for node in made.nodes] == [("nobody", "unknown"), ("p", "module")]
@@ -72,7 +74,7 @@ def test_what_is_declared_and_not_negotiated_is_undecided() -> None:
 
 def test_a_topic_stands_between_those_who_publish_and_those_who_read() -> None:
     modules = [
-        module("p", release(produces=[Sent("a", "s", "topic:news")])),
+        module("p", release(produces=[ProducedType("a", "s", "topic:news")])),
         module("r", release(topics=["news"], accepts={"a": "s"})),
         module("silent", release(topics=["quiet"])),
     ]
@@ -91,8 +93,8 @@ def test_around_shows_the_neighbours_alone() -> None:
 
 
 HOSTILE = 'x"]; click "y\\" <script>alert(1)</script> \x1b[31m & #'
-NASTY = Graph(
-    [Node(HOSTILE, "unknown"), Node("m", "module", ("1.0.0",), {"up": 2})],
+NASTY = ModuleMap(
+    [MapNode(HOSTILE, "unknown"), MapNode("m", "module", ("1.0.0",), {"up": 2})],
     [Edge(source="m", target=HOSTILE, type=HOSTILE, state="broken", why=HOSTILE)],
 )
 
@@ -124,5 +126,5 @@ def test_an_empty_map_is_one_too() -> None:
 
 def test_a_circle_and_a_way_to_itself_are_drawn() -> None:
     edges = [Edge(source=a, target=b, type="t", state="proved") for a, b in ("ab", "ba", "aa")]
-    made = Graph([Node("a", "module"), Node("b", "module")], edges)
+    made = ModuleMap([MapNode("a", "module"), MapNode("b", "module")], edges)
     assert picture.picture(made).count('class="way"') == 3 + 4

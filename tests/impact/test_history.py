@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 
 from claude_comm.client.impact import past
-from claude_comm.client.impact.past import Window
+from claude_comm.client.impact.past import PastWindow
 from claude_comm.envelope import Envelope
 from claude_comm.impact import history
 from claude_comm.impact.replay import Replay
@@ -73,7 +73,7 @@ def stored(
 def weighed(database: Database, schema: Any, *, since_us: int = 0, most: int = 1_000) -> past.Remembered:
     new = contract("b", accepts={"message": schema})
     flows = shapes.of_target(database, "b", inbox("b").key, since_us=since_us)
-    return past.weigh(flows, new, Replay(new, OLD), database, Window(since_us, most))
+    return past.weigh(flows, new, Replay(new, OLD), database, PastWindow(since_us, most))
 
 
 def failing(found: past.Remembered) -> list[str]:

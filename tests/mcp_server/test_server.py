@@ -19,7 +19,7 @@ import pytest
 
 from claude_comm import Context, Module, RetryPolicy, Settings
 from claude_comm.client.identity import micros, millis
-from claude_comm.interchange.agent_answers import AgentInput, Question
+from claude_comm.interchange.agent_answers import AgentInput, ClientQuestion
 from claude_comm.mcp_server.desk.exposure import Caller, Exposure
 from claude_comm.names import Keys
 from claude_comm.ops import registration, replies
@@ -82,11 +82,13 @@ def prices(settings: Settings) -> Module:
         return "x" * payload.size
 
     @module.handles("ask", accepts={"type": "object", "x-mcp": {"task": "optional"}})
-    def ask(payload: Asking, context: Context) -> Price | Question:
+    def ask(payload: Asking, context: Context) -> Price | ClientQuestion:
         context.progress("asking", 1, 2)
         said = payload.mcp_input.answers.get("sure") if payload.mcp_input else None
         form = {"message": "Sure?", "requestedSchema": {"type": "object", "properties": {}}}
-        return Price(1) if said else Question({"sure": {"method": "elicitation/create", "params": form}}, state="s")
+        return (
+            Price(1) if said else ClientQuestion({"sure": {"method": "elicitation/create", "params": form}}, state="s")
+        )
 
     return module
 
@@ -313,7 +315,7 @@ def test_a_task_is_answered_by_another_process_and_to_its_owner_alone(settings: 
         mine, other = Caller(owner="token:mine"), Caller(owner="token:other")
         async with calling(settings, mine, knows_tasks=True) as call:
             begun = await toolbox.call(call, "prices__ask", {"what": "it"})
-            assert isinstance(begun, tasks.Task)
+            assert isinstance(begun, tasks.TaskState)
             assert len(begun.id) == 48
         async with calling(settings, other) as call:
             assert await tasks.find(call, begun.id) is None

@@ -15,7 +15,7 @@ from claude_comm.client.identity import micros
 from claude_comm.client.pipeline.run import Run
 from claude_comm.names import Keys
 from claude_comm.ops import in_flight as ops
-from claude_comm.pipeline.in_flight import InFlight, in_flight
+from claude_comm.pipeline.in_flight import RemainingRoutes, in_flight
 from claude_comm.registry.contracts import Contract, contract
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import ASK, document, module, prepared, step, up
@@ -76,7 +76,7 @@ def held_up(client: Client, settings: Settings) -> Iterator[None]:
         yield
 
 
-def found(client: Client, settings: Settings, new: Contract) -> InFlight:
+def found(client: Client, settings: Settings, new: Contract) -> RemainingRoutes:
     keys, most = Keys(settings.namespace), settings.max_envelope_bytes
     way = client.run(ops.through(keys, new.module, now_us=micros(), max_bytes=most))
     return in_flight(way.messages, new, way.pinned, ASK)

@@ -19,7 +19,7 @@ from claude_comm.envelope import decode
 from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.pipeline.plan import collector
-from claude_comm.pipeline.tally import Done
+from claude_comm.pipeline.tally import Finished
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, prepared, step, up
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -104,7 +104,7 @@ def survives(settings: Settings, client: Client, environ: dict[str, str], count:
             whole = Run(client, settings, resumed(client, keys, PIPELINE, "s", inputs=""), iter(inputs), window=200)
             whole.go(lambda _run: None, 1.0)
             results = list(whole.tally.results())
-    assert results == [Done(input=n, result=5 * n) for n in range(count)]
+    assert results == [Finished(input=n, result=5 * n) for n in range(count)]
     assert_each_once(client, keys, count)
     assert whole.session.state == "complete"
 

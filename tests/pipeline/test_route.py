@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from claude_comm.errors import DecodeError
 from claude_comm.pipeline import ids, route
-from claude_comm.pipeline.ids import Carries, Place
-from claude_comm.pipeline.route import Leg, Onward, Repeat
+from claude_comm.pipeline.ids import Carries, MessagePlace
+from claude_comm.pipeline.route import Leg, Onward, RouteLoop
 from claude_comm.schema.evolution.adapter import Rename
 
 LARGE = {"properties": {"n": {"minimum": 10}}}
@@ -51,7 +51,7 @@ def test_all_that_a_leg_says_comes_back() -> None:
         when=LARGE,
         carry=("x",),
         optional=True,
-        repeat=Repeat("s", 3, 9, LARGE),
+        repeat=RouteLoop("s", 3, 9, LARGE),
         turn=2,
     )
     assert route.read((route.write(leg),)).here == leg
@@ -89,9 +89,9 @@ def test_a_loop_counts_its_turns_and_forgets_them_when_it_is_left() -> None:
     whole = routed(
         Leg(step="a", next={"b": 1}),
         Leg(step="b", next={"c": 2}),
-        Leg(step="c", next={"d": 3}, repeat=Repeat("b", 3, 9)),
+        Leg(step="c", next={"d": 3}, repeat=RouteLoop("b", 3, 9)),
         Leg(step="d", next={"e": 4}),
-        Leg(step="e", next={"end": 5}, repeat=Repeat("d", 2, 10)),
+        Leg(step="e", next={"end": 5}, repeat=RouteLoop("d", 2, 10)),
         Leg(step="end"),
     )
     path, here = [], whole
@@ -143,7 +143,7 @@ def test_what_is_carried_stands_beside_the_result_and_never_over_it(entered: Any
 
 
 PLACES = st.builds(
-    Place,
+    MessagePlace,
     started_ms=st.integers(0, 2**48 - 1),
     tag=st.integers(0, 2**22 - 1),
     edge=st.integers(0, ids.MAX_EDGES),
@@ -154,7 +154,7 @@ PLACES = st.builds(
 
 
 @given(PLACES)
-def test_an_id_says_its_place(place: Place) -> None:
+def test_an_id_says_its_place(place: MessagePlace) -> None:
     import uuid
 
     text = ids.write(place)

@@ -17,7 +17,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import dead as burials
 from claude_comm.ops import registration
 from claude_comm.pipeline.plan import collector
-from claude_comm.pipeline.tally import Done, Failed, Passed
+from claude_comm.pipeline.tally import Failed, Finished, Untaken
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, prepared, results, run, step, up
@@ -57,7 +57,7 @@ def test_what_a_handler_returns_goes_to_the_next_step(settings: Settings, client
         ended = results(
             client, settings, document(step("one"), step("two"), step("three")), [{"n": n} for n in range(50)]
         )
-    assert ended == [Done(input=n, result={"text": f"{n + 1}:{2 * n + 2}"}) for n in range(50)]
+    assert ended == [Finished(input=n, result={"text": f"{n + 1}:{2 * n + 2}"}) for n in range(50)]
 
 
 def test_messages_carry_the_steps_that_are_still_to_come(settings: Settings, client: Client) -> None:
@@ -92,7 +92,7 @@ def test_a_fan_out_is_joined_by_the_names_of_its_branches(settings: Settings, cl
     ]
     with up(client, settings, *modules):
         ended = results(client, settings, pipeline, [{"n": n} for n in range(40)])
-    assert ended == [Done(input=n, result=(n + 2) * 100 + 2 * (n + 1)) for n in range(40)]
+    assert ended == [Finished(input=n, result=(n + 2) * 100 + 2 * (n + 1)) for n in range(40)]
 
 
 def test_several_ends_make_one_result_with_a_property_for_each(settings: Settings, client: Client) -> None:
@@ -100,8 +100,8 @@ def test_several_ends_make_one_result_with_a_property_for_each(settings: Setting
     with up(client, settings, *(module(settings, name, add_one) for name in "abc")):
         ended = results(client, settings, pipeline, [{"n": 0}, {"n": 10}])
     assert ended == [
-        Done(input=0, result={"b": {"n": 2}, "c": {"n": 2}}),
-        Done(input=1, result={"b": {"n": 12}, "c": {"n": 12}}),
+        Finished(input=0, result={"b": {"n": 2}, "c": {"n": 2}}),
+        Finished(input=1, result={"b": {"n": 12}, "c": {"n": 12}}),
     ]
 
 
@@ -121,12 +121,12 @@ def test_a_condition_passes_a_step_by_and_a_branch_out(settings: Settings, clien
     modules = [*(module(settings, name, add_one) for name in "abc"), module(settings, "join", names)]
     with up(client, settings, *modules):
         assert results(client, settings, chain, [{"n": 0}, {"n": 10}]) == [
-            Done(input=0, result={"n": 2}),
-            Done(input=1, result={"n": 13}),
+            Finished(input=0, result={"n": 2}),
+            Finished(input=1, result={"n": 13}),
         ]
         session = prepared(client, settings, fork, "forked")
         ended = list(run(client, settings, session, [{"n": 0}, {"n": 10}]).tally.results())
-    assert ended == [Done(input=0, result=["c"]), Done(input=1, result=["b"])]
+    assert ended == [Finished(input=0, result=["c"]), Finished(input=1, result=["b"])]
 
 
 def test_an_input_for_which_no_branch_is_taken_has_an_end(settings: Settings, client: Client) -> None:
@@ -138,7 +138,7 @@ def test_an_input_for_which_no_branch_is_taken_has_an_end(settings: Settings, cl
         step("d", after=["b", "c"]),
     )
     with up(client, settings, *(module(settings, name, add_one) for name in "abcd")):
-        assert results(client, settings, pipeline, [{"n": 0}]) == [Passed(input=0)]
+        assert results(client, settings, pipeline, [{"n": 0}]) == [Untaken(input=0)]
 
 
 def test_a_failure_has_its_place_and_stops_no_other_input(settings: Settings, client: Client) -> None:
@@ -149,7 +149,7 @@ def test_a_failure_has_its_place_and_stops_no_other_input(settings: Settings, cl
 
     with up(client, settings, module(settings, "a", add_one), module(settings, "b", picky)):
         ended = results(client, settings, document(step("a"), step("b")), [{"n": n} for n in range(4)] + [{"n": "x"}])
-    assert [each.input for each in ended if isinstance(each, Done)] == [0, 1, 3]
+    assert [each.input for each in ended if isinstance(each, Finished)] == [0, 1, 3]
     failed, refused = (each for each in ended if isinstance(each, Failed))
     assert (failed.input, failed.step, failed.module) == (2, "b", "b")
     assert "three is too many" in failed.error
@@ -202,7 +202,7 @@ def test_what_an_optional_step_cannot_handle_goes_on_as_it_came(settings: Settin
         client, settings, module(settings, "a", add_one), module(settings, "b", picky), module(settings, "c", add_one)
     ):
         ended = results(client, settings, pipeline, [{"n": 1}, {"n": 9}])
-    assert ended == [Done(input=0, result={"n": -1}), Done(input=1, result={"n": 11})]
+    assert ended == [Finished(input=0, result={"n": -1}), Finished(input=1, result={"n": 11})]
 
 
 def test_a_loop_ends_by_its_condition_or_its_bound(settings: Settings, client: Client) -> None:
@@ -211,7 +211,11 @@ def test_a_loop_ends_by_its_condition_or_its_bound(settings: Settings, client: C
     with up(client, settings, *(module(settings, name, add_one) for name in "abcd")):
         ended = results(client, settings, pipeline, [{"n": 0}, {"n": 5}, {"n": 20}])
     # a, then b and c four times at the most, then d.
-    assert ended == [Done(input=0, result={"n": 10}), Done(input=1, result={"n": 11}), Done(input=2, result={"n": 24})]
+    assert ended == [
+        Finished(input=0, result={"n": 10}),
+        Finished(input=1, result={"n": 11}),
+        Finished(input=2, result={"n": 24}),
+    ]
 
 
 def test_one_module_may_do_several_steps(settings: Settings, client: Client) -> None:
@@ -223,7 +227,7 @@ def test_one_module_may_do_several_steps(settings: Settings, client: Client) -> 
     )
     with up(client, settings, module(settings, "m", add_one), module(settings, "join", lambda payload: payload)):
         ended = results(client, settings, pipeline, [{"n": 0}])
-    assert ended == [Done(input=0, result={"left": {"n": 2}, "right": {"n": 2}})]
+    assert ended == [Finished(input=0, result={"left": {"n": 2}, "right": {"n": 2}})]
 
 
 def test_a_batch_handler_returns_a_result_for_each(settings: Settings, client: Client) -> None:
@@ -235,7 +239,7 @@ def test_a_batch_handler_returns_a_result_for_each(settings: Settings, client: C
 
     with up(client, settings, made):
         ended = results(client, settings, document(step("batch")), [{"n": n} for n in range(60)])
-    assert ended == [Done(input=n, result=n * 10) for n in range(60)]
+    assert ended == [Finished(input=n, result=n * 10) for n in range(60)]
 
 
 def test_an_adapter_is_applied_by_the_step_and_what_was_sent_is_kept(settings: Settings, client: Client) -> None:
@@ -253,7 +257,7 @@ def test_an_adapter_is_applied_by_the_step_and_what_was_sent_is_kept(settings: S
         module(settings, "c", marked),
     ):
         ended = results(client, settings, pipeline, [{"n": 1}])
-    assert ended == [Done(input=0, result={"m": 2, "x": 1})]
+    assert ended == [Finished(input=0, result={"m": 2, "x": 1})]
     assert sent(client, settings, "b")[0].payload() == {"n": 2}
 
 
@@ -336,7 +340,7 @@ def test_a_bare_consumer_passes_on_with_its_reply(settings: Settings, client: Cl
     try:
         with up(client, settings, module(settings, "a", add_one)):
             assert results(client, settings, document(step("bare"), step("a")), [{"n": 1}]) == [
-                Done(input=0, result={"n": 11})
+                Finished(input=0, result={"n": 11})
             ]
     finally:
         done.set()
@@ -369,7 +373,7 @@ def test_a_buried_message_that_is_redriven_goes_on_along_its_route(settings: Set
         # Beside the notice of the failure there is a result now.
         wait_until(lambda: len(sent(client, settings, collector("s"))) == 2, what="the result")
         ended = list(run(client, settings, session, [{"n": 0}]).tally.results())
-    assert ended == [Done(input=0, result={"b": {"n": 1}, "c": {"n": 2}})]
+    assert ended == [Finished(input=0, result={"b": {"n": 1}, "c": {"n": 2}})]
 
 
 def test_an_input_that_has_ended_is_not_sent_again(settings: Settings, client: Client) -> None:
@@ -385,7 +389,7 @@ def test_an_input_that_has_ended_is_not_sent_again(settings: Settings, client: C
         ids = [message.id for message in sent(client, settings, "a")]
         second = list(run(client, settings, session, inputs).tally.results())
     assert second[:2] == first
-    assert second[2] == Done(input=2, result={"n": 2})
+    assert second[2] == Finished(input=2, result={"n": 2})
     assert [message.id for message in sent(client, settings, "a")][:2] == ids
     assert len(sent(client, settings, "a")) == 3
 
@@ -399,7 +403,7 @@ def test_what_somebody_else_puts_into_the_collector_is_passed_over(settings: Set
             publisher.publish(end, {"reason": "no"}, type="comm.failure", session="s")
         client.data.one(Command(("XADD", Keys(settings.namespace).inbox(end), "*", "e", b"\xff")))
         client.data.one(Command(("XADD", Keys(settings.namespace).inbox(end), "*", "x", b"y")))
-        assert list(run(client, settings, session, [{"n": 1}]).tally.results()) == [Done(input=0, result={"n": 2})]
+        assert list(run(client, settings, session, [{"n": 1}]).tally.results()) == [Finished(input=0, result={"n": 2})]
 
 
 def test_a_route_that_cannot_be_read_is_buried_with_the_reason(settings: Settings, client: Client) -> None:
@@ -423,7 +427,7 @@ def test_a_step_that_breaks_what_it_declares_to_pass_is_named(settings: Settings
     inputs = [{"n": n, "price": 7} for n in range(3)]
     with up(client, settings, module(settings, "one", wrong), module(settings, "two", lambda payload: payload)):
         ended = results(client, settings, document(step("one", passes=["price"]), step("two")), inputs)
-    assert ended[0] == Done(input=0, result={"n": 0, "price": 7})
+    assert ended[0] == Finished(input=0, result={"n": 0, "price": 7})
     for failed in ended[1:]:
         assert isinstance(failed, Failed)
         assert (failed.step, "'price'" in failed.reason) == ("one", True)

@@ -15,7 +15,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import sessions
 from claude_comm.pipeline import session as records
 from claude_comm.pipeline.plan import collector
-from claude_comm.pipeline.session import FORGOTTEN_US, KEPT_US, Session, UnreadableSession
+from claude_comm.pipeline.session import FORGOTTEN_US, KEPT_US, RunSession, UnreadableSession
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, prepared, run, step, up
@@ -27,7 +27,7 @@ def ask(client: Client, *words: Any) -> Any:
 
 
 @pytest.fixture
-def ended(client: Client, settings: Settings) -> Session:
+def ended(client: Client, settings: Settings) -> RunSession:
     """A run of two branches that has ended."""
     pipeline = document(step("a", after=[]), step("b", after="a"), step("c", after="a"), step("d", after=["b", "c"]))
 
@@ -46,14 +46,14 @@ def test_a_record_that_somebody_else_wrote_is_none(client: Client, keys: Keys, t
         client.run(sessions.find(keys, "s"))
 
 
-def test_a_record_comes_back_as_it_was_stored(client: Client, keys: Keys, ended: Session) -> None:
+def test_a_record_comes_back_as_it_was_stored(client: Client, keys: Keys, ended: RunSession) -> None:
     assert client.run(sessions.find(keys, "s")) == ended
     assert (ended.state, ended.sent, ended.total) == ("complete", 2, 2)
     assert records.decode(records.encode(ended)) == ended
 
 
 def test_the_janitor_keeps_what_lives_and_removes_what_is_over(
-    client: Client, settings: Settings, keys: Keys, ended: Session
+    client: Client, settings: Settings, keys: Keys, ended: RunSession
 ) -> None:
     janitor = Janitor(client, settings, threading.Event(), get_logger("error"))
     results, parts = keys.inbox(collector("s")), keys.join("d", "s")
@@ -73,6 +73,6 @@ def test_the_janitor_keeps_what_lives_and_removes_what_is_over(
     assert not ask(client, "SISMEMBER", keys.streams, results)
 
 
-def test_results_are_kept_for_a_day_after_the_end(client: Client, keys: Keys, ended: Session) -> None:
+def test_results_are_kept_for_a_day_after_the_end(client: Client, keys: Keys, ended: RunSession) -> None:
     left_ms = int(ask(client, "PTTL", keys.inbox(collector(ended.session))))
     assert KEPT_US / 1000 - 60_000 < left_ms <= KEPT_US / 1000

@@ -14,7 +14,7 @@ from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
 from claude_comm.ops.publish import announce
 from claude_comm.pipeline.plan import collector
-from claude_comm.pipeline.tally import Done
+from claude_comm.pipeline.tally import Finished
 from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
@@ -49,7 +49,7 @@ def test_a_fan_out_and_its_join_run_where_signatures_are_demanded(
         forge(client, keys.inbox(collector("s")), encode(lie))
         with up(trusting, signing, *modules, module(signing, "total", total)):
             ended = results(trusting, signing, pipeline, [{"n": n} for n in range(20)])
-    assert ended == [Done(input=n, result=2 * n + 4) for n in range(20)]
+    assert ended == [Finished(input=n, result=2 * n + 4) for n in range(20)]
     with open_database(settings.database) as database:
         caught_up(client, database, signing)
         assert database.rows("SELECT source, message_id FROM doubtful") == [("total", "x")]

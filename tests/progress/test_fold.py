@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from claude_comm.envelope import encode
 from claude_comm.names import Keys
 from claude_comm.progress.events import TaskProgress
-from claude_comm.progress.fold import PREFIX_BYTES, Happened, Sent, Unreadable, fold, fold_page
+from claude_comm.progress.fold import PREFIX_BYTES, Happened, SentEntry, UnreadableEntry, fold, fold_page
 from claude_comm.store.database import open_database
 from claude_comm.store.project import project
 from tests.support.facts import entry, envelope, events, happened, inbox, page, put, raw
@@ -25,7 +25,7 @@ def test_a_message_keeps_its_payload_as_bytes() -> None:
     """Folding never decodes a payload."""
     message = envelope(data={"n": 1})
     fact = fold_page(inbox("b"), [entry(1, message)])[0]
-    assert isinstance(fact, Sent)
+    assert isinstance(fact, SentEntry)
     assert bytes(fact.envelope.data) == raw({"n": 1})
     assert fact.size_bytes == len(encode(message))
 
@@ -33,7 +33,7 @@ def test_a_message_keeps_its_payload_as_bytes() -> None:
 def test_an_event_counts_only_on_an_events_stream() -> None:
     """Anybody may send a message of that type to an inbox; it stays a message."""
     event = happened("a", TaskProgress("t", 1, 2))
-    assert isinstance(fold_page(inbox("b"), [entry(1, event)])[0], Sent)
+    assert isinstance(fold_page(inbox("b"), [entry(1, event)])[0], SentEntry)
     assert isinstance(fold_page(events("a"), [entry(1, event)])[0], Happened)
 
 
@@ -62,7 +62,7 @@ def test_an_event_speaks_for_the_module_whose_stream_it_lies_in() -> None:
 def test_what_cannot_be_read_becomes_a_fact_with_its_reason(fields: dict[bytes, bytes], reason: str) -> None:
     """Nothing is lost in silence, and the start of the entry is kept."""
     fact = fold(inbox("b"), "7-0", fields)
-    assert isinstance(fact, Unreadable)
+    assert isinstance(fact, UnreadableEntry)
     assert reason in fact.reason
     assert len(fact.prefix) <= PREFIX_BYTES
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_read_becomes_a_fact_with_its_reason(fields: dict[bytes, 
 )  # fmt: skip
 def test_an_event_that_the_store_could_not_hold_is_unreadable(event: dict[str, object]) -> None:
     """A NaN or an integer of 64 bits would stop the whole batch, and every batch after it."""
-    assert isinstance(fold_page(events("a"), [entry(1, envelope(type="comm.event", data=event))])[0], Unreadable)
+    assert isinstance(fold_page(events("a"), [entry(1, envelope(type="comm.event", data=event))])[0], UnreadableEntry)
 
 
 def test_a_stream_key_of_another_form_is_no_stream() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claude_comm.errors import DecodeError
 from claude_comm.progress.events import Handled, Settled, decode_event
-from claude_comm.progress.packed import Done, Group, Row, pack, unpack
+from claude_comm.progress.packed import Group, PackedDeliveries, Row, pack, unpack
 
 _ID = "01a2218f-197b-7883-8000-dc7a510dd2ab"
 _moments = st.integers(0, 2**63 - 1)
@@ -65,4 +65,4 @@ def test_many_take_less_than_half_of_what_they_take_written_out() -> None:
 )
 def test_what_nobody_packed_is_unreadable(group: Group) -> None:
     with pytest.raises(DecodeError):
-        decode_event(msgspec.msgpack.encode(Done([group])))
+        decode_event(msgspec.msgpack.encode(PackedDeliveries([group])))

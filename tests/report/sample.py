@@ -9,14 +9,14 @@ from claude_comm.report.figures import (
     Bucket,
     BurialKind,
     FileKind,
-    Hop,
+    HopFigures,
     MessageLine,
     Negotiated,
     Percentiles,
     Report,
     SlowMessage,
     Summary,
-    Task,
+    TaskFigures,
 )
 
 START_US = 1_790_000_000_000_000
@@ -46,7 +46,7 @@ def report(*, buckets: int = 120, lines: int = 50, name: str = "marker") -> Repo
         ),
         buckets=[bucket(at, name) for at in range(buckets)],
         hops=[
-            Hop(
+            HopFigures(
                 source="sparta",
                 target=name,
                 messages=40_000,
@@ -55,7 +55,7 @@ def report(*, buckets: int = 120, lines: int = 50, name: str = "marker") -> Repo
                 size_bytes=9_000_000,
                 latency=latency,
             ),
-            Hop(
+            HopFigures(
                 source=name,
                 target="arangodb",
                 messages=39_800,
@@ -64,7 +64,7 @@ def report(*, buckets: int = 120, lines: int = 50, name: str = "marker") -> Repo
                 size_bytes=20_000_000,
                 latency=latency,
             ),
-            Hop(
+            HopFigures(
                 source="arangodb",
                 target="unsloth",
                 messages=20_000,
@@ -73,7 +73,7 @@ def report(*, buckets: int = 120, lines: int = 50, name: str = "marker") -> Repo
                 size_bytes=2_000_000,
                 latency=latency,
             ),
-            Hop(source="unsloth", target="sparta", messages=200, handled=200, buried=0, size_bytes=20_000),
+            HopFigures(source="unsloth", target="sparta", messages=200, handled=200, buried=0, size_bytes=20_000),
         ],
         burials=[
             BurialKind(
@@ -106,8 +106,8 @@ def report(*, buckets: int = 120, lines: int = 50, name: str = "marker") -> Repo
             for at in range(10)
         ],
         tasks=[
-            Task(module=name, task="convert", completed=812, total=1_000, updated_us=START_US),
-            Task(module="unsloth", task="train", completed=3, total=3, updated_us=START_US),
+            TaskFigures(module=name, task="convert", completed=812, total=1_000, updated_us=START_US),
+            TaskFigures(module="unsloth", task="train", completed=3, total=3, updated_us=START_US),
         ],
         files=[FileKind(operation="read", succeeded=812, failed=3, last_failed="papers/broken.pdf")],
         agreements=[

@@ -9,7 +9,7 @@ import pytest
 
 from claude_comm.__main__ import main
 from claude_comm.runtime import private_server
-from claude_comm.runtime.server_releases import SECURITY_RELEASES, Release, release_of
+from claude_comm.runtime.server_releases import SECURITY_RELEASES, ServerRelease, release_of
 from claude_comm.transport.replies import OLDEST_SERVER
 
 
@@ -25,8 +25,8 @@ from claude_comm.transport.replies import OLDEST_SERVER
     ],
 )
 def test_a_version_is_held_to_its_series(program: str, version: str, says: str) -> None:
-    assert Release(program, version).behind().endswith(says)
-    assert bool(Release(program, version).behind()) is bool(says)
+    assert ServerRelease(program, version).behind().endswith(says)
+    assert bool(ServerRelease(program, version).behind()) is bool(says)
 
 
 def test_the_release_that_is_embedded_is_not_behind() -> None:

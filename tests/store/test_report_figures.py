@@ -10,9 +10,9 @@ import pytest
 
 from claude_comm.envelope import Envelope
 from claude_comm.progress.events import FileOperation, TaskProgress
-from claude_comm.report.figures import Hop, Negotiated, Report
+from claude_comm.report.figures import HopFigures, Negotiated, Report
 from claude_comm.store.database import Database, open_database
-from claude_comm.store.report_figures import Scope, report
+from claude_comm.store.report_figures import ReportScope, report
 from tests.support.facts import KEYS as KEYS_OF_FACTS
 from tests.support.facts import START_US, buried, envelope, events, handled, happened, inbox, page, put, retried, stream
 
@@ -25,7 +25,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield opened
 
 
-def figures(database: Database, scope: Scope, **more: object) -> Report:
+def figures(database: Database, scope: ReportScope, **more: object) -> Report:
     return report(database, scope, now_us=START_US + 60 * MINUTE_US, version="1", **more)  # type: ignore[arg-type]
 
 
@@ -48,30 +48,30 @@ def test_a_session_is_counted_by_what_became_of_its_messages(database: Database)
             handled("b", other),
         ),
     )
-    summary = figures(database, Scope("s")).summary
+    summary = figures(database, ReportScope("s")).summary
     assert (summary.messages, summary.handled, summary.buried, summary.pending) == (10, 7, 1, 2)
     assert summary.retried == 2  # the one that waits for its next attempt, and the one that was buried after three
     assert summary.latency is not None
     assert (round(summary.latency.p50_ms), summary.latency.max_ms) == (2, 900)
-    assert figures(database, Scope()).summary.messages == 11
+    assert figures(database, ReportScope()).summary.messages == 11
 
 
 def test_the_hops_and_their_latency_are_of_each_pair(database: Database) -> None:
     there, back = [at(0, data="x" * 50) for _ in range(4)], at(1, source="b", target="a")
     put(database, page(inbox("b"), *there), page(inbox("a"), back))
     put(database, page(events("b"), handled("b", *there, after_us=3_000)))
-    first, second = figures(database, Scope("s")).hops
+    first, second = figures(database, ReportScope("s")).hops
     assert (first.source, first.target, first.messages, first.handled, first.buried) == ("a", "b", 4, 4, 0)
     assert first.latency is not None
     assert first.latency.max_ms == 3
-    assert second == Hop(source="b", target="a", messages=1, handled=0, buried=0, size_bytes=second.size_bytes)
+    assert second == HopFigures(source="b", target="a", messages=1, handled=0, buried=0, size_bytes=second.size_bytes)
 
 
 def test_a_topic_is_one_message_and_a_hop_to_each_reader(database: Database) -> None:
     news = at(0, target="topic:news")
     put(database, page(stream(KEYS_OF_FACTS.topic("news")), news))
     put(database, page(events("b"), handled("b", news)), page(events("c"), buried("c", news)))
-    made = figures(database, Scope("s"))
+    made = figures(database, ReportScope("s"))
     assert (made.summary.messages, made.summary.handled, made.summary.buried) == (1, 0, 1)
     assert [(hop.source, hop.target) for hop in made.hops] == [("a", "b"), ("a", "c")]
     assert sum(sum(bucket.sent.values()) for bucket in made.buckets) == 1
@@ -80,7 +80,7 @@ def test_a_topic_is_one_message_and_a_hop_to_each_reader(database: Database) -> 
 def test_the_parts_of_the_time_hold_every_message_and_leave_no_gap(database: Database) -> None:
     sent = [at(minute) for minute in (0, 0.4, 7, 7.1, 30)]
     put(database, page(inbox("b"), *sent))
-    made = figures(database, Scope("s"))
+    made = figures(database, ReportScope("s"))
     assert sum(sum(bucket.sent.values()) for bucket in made.buckets) == 5
     assert len(made.buckets) <= 122
     starts = [bucket.start_us for bucket in made.buckets]
@@ -91,7 +91,7 @@ def test_the_parts_of_the_time_hold_every_message_and_leave_no_gap(database: Dat
 
 def test_only_what_was_sent_since_is_counted(database: Database) -> None:
     put(database, page(inbox("b"), *(at(minute) for minute in range(10))))
-    made = figures(database, Scope(since_us=START_US + 7 * MINUTE_US, since="3m"))
+    made = figures(database, ReportScope(since_us=START_US + 7 * MINUTE_US, since="3m"))
     assert (made.summary.messages, made.subject) == (3, "the last 3m")
 
 
@@ -99,7 +99,7 @@ def test_burials_are_grouped_and_name_a_message(database: Database) -> None:
     sent = [at(0) for _ in range(5)]
     put(database, page(inbox("b"), *sent))
     put(database, page(events("b"), *(buried("b", message, "is a text") for message in sent[:4]), buried("b", sent[4])))
-    kinds = figures(database, Scope("s")).burials
+    kinds = figures(database, ReportScope("s")).burials
     assert [(kind.consumer, kind.reason, kind.path, kind.count) for kind in kinds] == [
         ("b", "is a text", "/n", 4), ("b", "no", "/n", 1),
     ]  # fmt: skip
@@ -110,7 +110,7 @@ def test_the_slowest_come_first_with_what_finds_them(database: Database) -> None
     sent = [at(0) for _ in range(30)]
     put(database, page(inbox("b"), *sent))
     put(database, page(events("b"), *(handled("b", message, after_us=1_000 * n) for n, message in enumerate(sent))))
-    slowest = figures(database, Scope("s")).slowest
+    slowest = figures(database, ReportScope("s")).slowest
     assert [round(row.latency_ms) for row in slowest] == list(range(29, 9, -1))
     assert slowest[0].id == sent[-1].id
 
@@ -121,18 +121,18 @@ def test_tasks_and_files_are_those_of_the_scope(database: Database) -> None:
     read = happened("m", FileOperation("read", "/in/a.pdf", "success", 10), session="s")
     other = happened("m", TaskProgress("else", 1, 4), session="t")
     put(database, page(events("m"), done, read, failed, other))
-    made = figures(database, Scope("s"))
+    made = figures(database, ReportScope("s"))
     assert [(task.task, task.completed, task.is_done) for task in made.tasks] == [("convert", 3, False)]
     assert [(kind.operation, kind.succeeded, kind.failed, kind.last_failed) for kind in made.files] == [
         ("read", 1, 1, "/in/b.pdf")
     ]
-    assert len(figures(database, Scope()).tasks) == 2
+    assert len(figures(database, ReportScope()).tasks) == 2
 
 
 def test_the_newest_messages_are_listed_and_the_others_counted(database: Database) -> None:
     sent = [at(minute) for minute in range(6)]
     put(database, page(inbox("b"), *sent), page(events("b"), handled("b", sent[5])))
-    made = figures(database, Scope("s"), lines=2)
+    made = figures(database, ReportScope("s"), lines=2)
     assert [(line.id, line.status) for line in made.lines] == [(sent[5].id, "handled"), (sent[4].id, "sent")]
     assert made.lines_left_out == 4
 
@@ -144,11 +144,11 @@ def test_negotiations_between_modules_of_the_report_are_shown_refusals_first(dat
         Negotiated(producer="a", consumer="b", answer="incompatible", witness="5"),
         Negotiated(producer="a", consumer="elsewhere", answer="incompatible"),
     ]
-    made = figures(database, Scope("s"), agreements=given)
+    made = figures(database, ReportScope("s"), agreements=given)
     assert [item.answer for item in made.agreements or ()] == ["incompatible", "compatible"]
 
 
 def test_a_report_of_nothing_is_one_too(database: Database) -> None:
-    made = figures(database, Scope("nobody"))
+    made = figures(database, ReportScope("nobody"))
     assert (made.summary.messages, made.buckets, made.hops) == (0, [], [])
     assert msgspec.json.decode(msgspec.json.encode(made), type=Report).subject == "session nobody"

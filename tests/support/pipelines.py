@@ -11,7 +11,7 @@ from claude_comm.client.pipeline.preparation import prepare
 from claude_comm.client.pipeline.run import Run
 from claude_comm.names import Keys
 from claude_comm.ops import registry
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.tally import Ended
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.transport.driver import Client
@@ -49,12 +49,12 @@ def up(client: Client, settings: Settings, *modules: Module) -> Iterator[None]:
         yield
 
 
-def prepared(client: Client, settings: Settings, pipeline: Any, session: str = "s", **options: Any) -> Session:
+def prepared(client: Client, settings: Settings, pipeline: Any, session: str = "s", **options: Any) -> RunSession:
     keys = Keys(settings.namespace)
     return prepare(client, keys, pipeline, "the pipeline", session, ASK, **{"allow_undeclared": True, **options})
 
 
-def run(client: Client, settings: Settings, session: Session, inputs: Iterable[Any], **options: Any) -> Run:
+def run(client: Client, settings: Settings, session: RunSession, inputs: Iterable[Any], **options: Any) -> Run:
     """Runs it to its end."""
     made = Run(client, settings, session, iter(inputs), **options)
     made.go(lambda _run: None, 1.0)

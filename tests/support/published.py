@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from claude_comm.interchange.asyncapi import Published
+from claude_comm.interchange.asyncapi import ReleaseEntry
 from claude_comm.registry.contracts import Contract, Produced, contract
 from claude_comm.registry.releases import release_of
 
@@ -62,9 +62,9 @@ def awkward(version: str = "1.0.0+build.7", tag: str = "string") -> Contract:
     )
 
 
-def published(*contracts: Contract) -> list[Published]:
+def published(*contracts: Contract) -> list[ReleaseEntry]:
     """The contracts as live releases, of which the first is offered."""
-    return [Published(release_of(declared), declared, at == 0) for at, declared in enumerate(contracts)]
+    return [ReleaseEntry(release_of(declared), declared, at == 0) for at, declared in enumerate(contracts)]
 
 
 def npm(directory: Path, package: str) -> Path:

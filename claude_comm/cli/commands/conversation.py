@@ -11,7 +11,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable, shown
 from claude_comm.escaping import clean
-from claude_comm.store.conversations import Thread, Turn, conversation
+from claude_comm.store.conversations import ConversationTurn, Thread, conversation
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_styled, emit_table, on_terminal, say, shorten, terminal_width
 from claude_comm.terminal.styles import style_of
@@ -59,7 +59,7 @@ def _show(thread: Thread) -> None:
     emit_table([*numbers("number"), "after", "status", "thread"], [_cells(thread, turn) for turn in thread.turns])
 
 
-def _cells(thread: Thread, turn: Turn) -> list[object]:
+def _cells(thread: Thread, turn: ConversationTurn) -> list[object]:
     row = turn.message
     after_ms = (row.time_us - thread.turns[0].message.time_us) / 1000
     way = f"{'  ' * turn.depth}{row.source} -> {row.target} ({row.type})"
@@ -67,12 +67,12 @@ def _cells(thread: Thread, turn: Turn) -> list[object]:
     return [row.number, formats.milliseconds(after_ms), row.status, "; ".join([text, *_reasons(turn)])]
 
 
-def _title(turn: Turn) -> str:
+def _title(turn: ConversationTurn) -> str:
     row = turn.message
     return f"{row.number}  {row.source} -> {row.target} ({row.type}) {row.status}"
 
 
-def _reasons(turn: Turn) -> list[str]:
+def _reasons(turn: ConversationTurn) -> list[str]:
     return [
         f"{delivery.consumer}: {delivery.reason}{f' (at {delivery.path})' if delivery.path else ''}"
         for delivery in turn.deliveries
@@ -80,7 +80,7 @@ def _reasons(turn: Turn) -> list[str]:
     ]
 
 
-def _as_json(turn: Turn) -> dict[str, Any]:
+def _as_json(turn: ConversationTurn) -> dict[str, Any]:
     row = turn.message
     return {
         "number": row.number,

@@ -14,7 +14,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.client.identity import millis
 from claude_comm.errors import UnknownModule
 from claude_comm.graph import written
-from claude_comm.graph.edges import NOT_YET, Graph, around
+from claude_comm.graph.edges import NOT_YET, ModuleMap, around
 from claude_comm.names import Keys
 from claude_comm.ops import graph as maps
 from claude_comm.runtime.environment import settings_of_process
@@ -82,7 +82,7 @@ def command(
         emit(_written(shown, form).rstrip("\n"))
 
 
-def _written(graph: Graph, form: GraphFormat) -> str:
+def _written(graph: ModuleMap, form: GraphFormat) -> str:
     if form is GraphFormat.JSON:
         import msgspec
 
@@ -90,7 +90,7 @@ def _written(graph: Graph, form: GraphFormat) -> str:
     return _writer(form)(graph)
 
 
-def _writer(form: GraphFormat) -> Callable[[Graph], str]:
+def _writer(form: GraphFormat) -> Callable[[ModuleMap], str]:
     if form in (GraphFormat.SVG, GraphFormat.HTML):
         # What draws takes longer to import than the rest of this command.
         from claude_comm.graph import picture

@@ -12,7 +12,7 @@ import typer
 from claude_comm.cli import completions, contract_files, documents, projection
 from claude_comm.cli.options import AsJson
 from claude_comm.client import contract_documents
-from claude_comm.client.impact.assessment import Scope, assess
+from claude_comm.client.impact.assessment import ImpactScope, assess
 from claude_comm.errors import ConfigurationError
 from claude_comm.escaping import clean
 from claude_comm.impact.documents import ids, junit, markdown, way, witness
@@ -79,7 +79,7 @@ def command(
     if against:
         settings = msgspec.structs.replace(settings, namespace=check_name(against, "namespace"))
     form = ImpactFormat.JSON if as_json else format
-    impact = _assessed(settings, _read(module, contract), Scope(days=days, most=most))
+    impact = _assessed(settings, _read(module, contract), ImpactScope(days=days, most=most))
     if to_junit is not None:
         _write(to_junit, junit(impact))
     if form is ImpactFormat.JSON:
@@ -107,7 +107,7 @@ def _read(module: str, source: str) -> Contract:
     return declared
 
 
-def _assessed(settings: Settings, new: Contract, scope: Scope) -> Impact:
+def _assessed(settings: Settings, new: Contract, scope: ImpactScope) -> Impact:
     with connect(settings) as client, projection.opened(settings) as database:
         return assess(client, database, settings, new, scope)
 

@@ -10,7 +10,7 @@ from claude_comm.documents import form
 from claude_comm.names import Keys
 from claude_comm.negotiation import declared
 from claude_comm.negotiation.agreement import Agreement, Question
-from claude_comm.negotiation.declared import Claim, NegotiationDocument
+from claude_comm.negotiation.declared import DeclaredProduct, NegotiationDocument
 from claude_comm.ops import registry
 from claude_comm.pipeline.faults import faults
 from claude_comm.registry.contracts import Contract
@@ -54,7 +54,7 @@ def _read(file: str) -> NegotiationDocument:
 
 def _negotiate(
     client: Client, settings: Settings, negotiation: NegotiationDocument
-) -> tuple[list[Agreement], list[tuple[Claim, Verdict]]]:
+) -> tuple[list[Agreement], list[tuple[DeclaredProduct, Verdict]]]:
     keys = Keys(settings.namespace)
     sources = _offered(client, keys, negotiation.source_module)
     targets = _offered(client, keys, negotiation.target_module)
@@ -86,7 +86,7 @@ def _first_that_fits(
     return refusals, asked[0][1]
 
 
-def _show(agreements: list[Agreement], claimed: list[tuple[Claim, Verdict]]) -> None:
+def _show(agreements: list[Agreement], claimed: list[tuple[DeclaredProduct, Verdict]]) -> None:
     for agreement in agreements:
         verdicts.show(agreement.verdict, f"{agreement.producer} -> {agreement.consumer} ({agreement.type})")
         emit(f"  agreement {agreement.id}, decided by the {agreement.decided_by}")

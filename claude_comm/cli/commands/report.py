@@ -21,7 +21,7 @@ from claude_comm.report.markdown import markdown
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from claude_comm.store.database import open_database
-from claude_comm.store.report_figures import Scope, report
+from claude_comm.store.report_figures import ReportScope, report
 from claude_comm.terminal.output import OutputFailed, emit, emit_json, say
 from claude_comm.transport.connect import connect
 from claude_comm.version import __version__
@@ -57,7 +57,7 @@ def command(
     form = ReportFormat.JSON if as_json else format
     settings = settings_of_process()
     now_us = time.time_ns() // 1000
-    scope = Scope(session, now_us - int(durations.seconds(since) * 1e6) if since else 0, since)
+    scope = ReportScope(session, now_us - int(durations.seconds(since) * 1e6) if since else 0, since)
     figures = _gathered(settings, scope, now_us, rows)
     if session and not figures.summary.messages and not figures.tasks and not figures.files:
         raise UnknownSession(session)
@@ -71,7 +71,7 @@ def command(
     say(f"wrote {output}: {figures.summary.messages:,} messages.")
 
 
-def _gathered(settings: Settings, scope: Scope, now_us: int, rows: int) -> Report:
+def _gathered(settings: Settings, scope: ReportScope, now_us: int, rows: int) -> Report:
     with open_database(settings.database) as database:
         refresh(settings, database)
         with connect(settings) as client:

@@ -14,7 +14,7 @@ from claude_comm.cli.pipeline_results import ResultWriter
 from claude_comm.client.pipeline.preparation import PipelineRefused, prepare, resumed, run_name
 from claude_comm.client.pipeline.run import WINDOW, Run
 from claude_comm.names import Keys
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import emit_json, say
@@ -92,7 +92,7 @@ def command(
     return _ended(run, results, as_json)
 
 
-def _begun(client: Client, keys: Keys, document: Any, origin: str, session: str, ask: Ask, **how: Any) -> Session:
+def _begun(client: Client, keys: Keys, document: Any, origin: str, session: str, ask: Ask, **how: Any) -> RunSession:
     """The record of a new run; a pipeline that is refused is shown with every hop and problem."""
     try:
         return prepare(client, keys, document, origin, session or run_name(document), ask, **how)

@@ -13,7 +13,7 @@ from claude_comm.cli.chrome_trace import trace_events
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable
-from claude_comm.store.traces import DEFAULT_LIMIT, Step, trace
+from claude_comm.store.traces import DEFAULT_LIMIT, TraceStep, trace
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_json, emit_table, say, shorten
 from claude_comm.terminal.tables import Column, Columns, numbers
@@ -74,7 +74,7 @@ def command(
         say(f"there are more: these are the first {len(traced.steps):,} (--limit).")
 
 
-def _lines(steps: Sequence[Step]) -> Iterator[list[object]]:
+def _lines(steps: Sequence[TraceStep]) -> Iterator[list[object]]:
     start_us = steps[0].message.time_us
     # By depth, whether the cause there has more to come: the line down to it goes on.
     open_below: list[bool] = []
@@ -91,14 +91,14 @@ def _lines(steps: Sequence[Step]) -> Iterator[list[object]]:
         ]
 
 
-def _branches(open_below: Sequence[bool], step: Step) -> str:
+def _branches(open_below: Sequence[bool], step: TraceStep) -> str:
     if not step.depth:
         return ""
     above = "".join("│ " if more else "  " for more in open_below[: step.depth - 1])
     return above + ("└ " if step.last else "├ ")
 
 
-def _summary(steps: Sequence[Step]) -> str:
+def _summary(steps: Sequence[TraceStep]) -> str:
     failed = sum(step.message.status == "failed" for step in steps)
     start_us = steps[0].message.time_us
     ends_us = [delivery.settled_us for step in steps for delivery in step.deliveries]
@@ -107,5 +107,5 @@ def _summary(steps: Sequence[Step]) -> str:
     return f"{counts}; the last one ended {lasted} after the first was sent"
 
 
-def _as_json(step: Step) -> dict[str, Any]:
+def _as_json(step: TraceStep) -> dict[str, Any]:
     return message_rows.as_document(step.message, step.deliveries, depth=step.depth, causation=step.message.causation)

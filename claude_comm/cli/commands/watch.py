@@ -10,7 +10,7 @@ import typer
 
 from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
-from claude_comm.cli.stream_watch import Filter, Glimpse, Matching, Passed, Recent, StreamWatch
+from claude_comm.cli.stream_watch import Glimpse, Matching, PassedMessage, Recent, StreamWatch, WatchFilter
 from claude_comm.escaping import clean
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal import formats
@@ -71,7 +71,7 @@ def command(
     failure, or with --json one JSON object each, outcomes included. What is too much to show is passed over, counted
     and said: in a pipe on stderr, with --json as {"passed_over": N}.
     """
-    chosen = Filter(source, target, type_, session, failed)
+    chosen = WatchFilter(source, target, type_, session, failed)
     ends_s = time.monotonic() + duration if duration else float("inf")
     settings = settings_of_process()
     with connect(settings) as client:
@@ -83,7 +83,7 @@ def command(
             _lines(watch, chosen, ends_s, as_json=as_json)
 
 
-def _lines(watch: StreamWatch, chosen: Filter, ends_s: float, *, as_json: bool) -> None:
+def _lines(watch: StreamWatch, chosen: WatchFilter, ends_s: float, *, as_json: bool) -> None:
     matching = Matching(chosen)
     while not reader_gone():
         glimpse = watch.refresh()
@@ -101,7 +101,7 @@ def _lines(watch: StreamWatch, chosen: Filter, ends_s: float, *, as_json: bool) 
         time.sleep(REFRESH_S)
 
 
-def _line(passed: Passed) -> str:
+def _line(passed: PassedMessage) -> str:
     at = formats.moment(passed.at_us)
     if passed.kind == "sent":
         session = f" [{passed.session}]" if passed.session else ""
@@ -109,7 +109,7 @@ def _line(passed: Passed) -> str:
     return clean(f"{at}  {passed.kind} by {passed.consumer}: {passed.id} of {passed.source}: {passed.reason}")
 
 
-def _live(screen: Screen, watch: StreamWatch, chosen: Filter, ends_s: float) -> None:
+def _live(screen: Screen, watch: StreamWatch, chosen: WatchFilter, ends_s: float) -> None:
     recent, held, over = Recent(chosen, _KEPT), False, 0
     rate = _Rate()
     while True:
@@ -129,7 +129,7 @@ def _live(screen: Screen, watch: StreamWatch, chosen: Filter, ends_s: float) -> 
             recent = Recent(chosen, _KEPT)
 
 
-def _draw(screen: Screen, recent: Recent, chosen: Filter, rate: str, over: int, *, held: bool) -> None:
+def _draw(screen: Screen, recent: Recent, chosen: WatchFilter, rate: str, over: int, *, held: bool) -> None:
     rows = recent.rows(screen.height - _OTHER_LINES)
     limits = [f"{name} {value}" for name, value in msgspec.structs.asdict(chosen).items() if value and name != "failed"]
     what = "failures" if chosen.failed else "messages"
@@ -142,13 +142,13 @@ def _draw(screen: Screen, recent: Recent, chosen: Filter, rate: str, over: int, 
     screen.draw(parts, _HELP)
 
 
-def _failure_cells(message: Passed, outcome: Passed | None) -> list[object]:
+def _failure_cells(message: PassedMessage, outcome: PassedMessage | None) -> list[object]:
     known = outcome or message
     at = formats.moment(known.at_us)[11:19]
     return [at, known.source, known.consumer, _STATUS.get(known.kind, known.kind), known.attempts, known.reason]
 
 
-def _cells(message: Passed, outcome: Passed | None) -> list[object]:
+def _cells(message: PassedMessage, outcome: PassedMessage | None) -> list[object]:
     known = outcome or message
     took = "" if known.took_ms is None else formats.milliseconds(known.took_ms)
     status = _STATUS.get(known.kind, known.kind)

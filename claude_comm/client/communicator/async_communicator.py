@@ -40,7 +40,7 @@ from claude_comm.transport.connect_async import connect_async
 
 if TYPE_CHECKING:
     from claude_comm.client.discovery.finder import Finder, PartnerChange
-    from claude_comm.discovery.query import Partners
+    from claude_comm.discovery.query import Candidates
 
 T = TypeVar("T")
 
@@ -219,7 +219,7 @@ class AsyncModuleCommunicator:
         capability: str = "",
         name: str = "",
         live: bool = True,
-    ) -> Partners:
+    ) -> Candidates:
         """The modules that every part given holds of: `.found`, and `.undecided`, of which it cannot be told.
 
         `accepts` and `produces` are messages, `fits` is a contract with something that a module accepts or produces,

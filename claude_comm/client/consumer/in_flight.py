@@ -24,7 +24,7 @@ from claude_comm.effects import Post
 from claude_comm.ops.consume import Settlement
 from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Duplicates, Handled, Settled
-from claude_comm.progress.packed import Done, pack
+from claude_comm.progress.packed import PackedDeliveries, pack
 from claude_comm.settings import TelemetryLevel
 
 # A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, the answer if it was a
@@ -191,7 +191,7 @@ class InFlight:
             seen_ms=self.seen_ms,
         )
 
-    def _event(self, event: Done | Handled | Duplicates) -> bytes:
+    def _event(self, event: PackedDeliveries | Handled | Duplicates) -> bytes:
         return self._identity.event(event)
 
 
@@ -208,7 +208,7 @@ def _reported(acks: Sequence[Ack], level: TelemetryLevel) -> list[Ack]:
     ]
 
 
-def _done(acks: Sequence[Ack], adapters: Mapping[str, str]) -> Done | Handled:
+def _done(acks: Sequence[Ack], adapters: Mapping[str, str]) -> PackedDeliveries | Handled:
     """Packed, if they are few, all of them ended at the first attempt, and none was adapted."""
     if adapters or len(acks) > _PACKED:
         return Handled(_settled(acks, adapters))

@@ -28,7 +28,7 @@ from claude_comm.ops.consume import Why
 from claude_comm.ops.join import Part
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.ids import Carries
-from claude_comm.pipeline.notice import Notice
+from claude_comm.pipeline.notice import FailureNotice
 from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
 from claude_comm.schema.evolution.adapter import Adapter, apply
 
@@ -152,7 +152,7 @@ class Passing:
     def _notice(self, envelope: Envelope, way: Route, why: Why, error: BaseException | None) -> Envelope:
         place = ids.read(envelope.id)
         most = self._identity.most_text // 2
-        said = Notice(
+        said = FailureNotice(
             step=way.here.step,
             module=self._identity.module,
             message=envelope.id,

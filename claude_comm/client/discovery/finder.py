@@ -13,7 +13,7 @@ import msgspec
 from claude_comm.client.discovery.directory import Directory
 from claude_comm.client.identity import millis
 from claude_comm.discovery.answer import answer
-from claude_comm.discovery.query import Partner, Partners, Query
+from claude_comm.discovery.query import Candidates, Partner, Query
 from claude_comm.effects import Operation, Pause
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
@@ -47,7 +47,7 @@ class Finder:
         """Brings the directory up to date."""
         return self._directory.refreshing(now_ms=millis(), wait_ms=wait_ms)
 
-    def answer(self, query: Query) -> Partners:
+    def answer(self, query: Query) -> Candidates:
         """What fits, as far as the directory was brought up to date."""
         directory, now_ms = self._directory, millis()
         instances = directory.live(now_ms=now_ms) if query.live else directory.all(now_ms=now_ms)

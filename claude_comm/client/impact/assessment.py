@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from claude_comm.client.impact import past, routes, streams
-from claude_comm.client.impact.past import Window
+from claude_comm.client.impact.past import PastWindow
 from claude_comm.errors import SchemaError, UnknownModule
 from claude_comm.impact import weigh
 from claude_comm.impact.effects import Coverage, Effect, Impact, Source, order, worst
@@ -35,14 +35,14 @@ from claude_comm.transport.driver import Client
 _DAY_S = 86_400
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class ImpactScope(msgspec.Struct, frozen=True, kw_only=True):
     """How far to look: the traffic of so many days, and at most so many messages of a flow one by one."""
 
     days: int = 30
     most: int = 1_000_000
 
 
-def assess(client: Client, database: Database, settings: Settings, new: Contract, scope: Scope) -> Impact:
+def assess(client: Client, database: Database, settings: Settings, new: Contract, scope: ImpactScope) -> Impact:
     """The namespace of the settings is the one that the contract is weighed against. Raises UnknownModule for one that
     nobody has registered and nobody sends to, SchemaError, StoreError, TransportError."""
     return _Assessment(client, database, settings, new, scope).run()
@@ -51,7 +51,9 @@ def assess(client: Client, database: Database, settings: Settings, new: Contract
 class _Assessment:
     """One question, source by source."""
 
-    def __init__(self, client: Client, database: Database, settings: Settings, new: Contract, scope: Scope) -> None:
+    def __init__(
+        self, client: Client, database: Database, settings: Settings, new: Contract, scope: ImpactScope
+    ) -> None:
         self._client, self._database, self._settings, self._new, self._scope = client, database, settings, new, scope
         self._keys = Keys(settings.namespace)
         self._now_us = time.time_ns() // 1000
@@ -118,7 +120,7 @@ class _Assessment:
             for flow in shapes.of_target(self._database, target, self._keys.stream(target), since_us=self._since_us)
         ]
         self._learn({flow.flow.agreement for flow in flows})
-        window = Window(self._since_us, self._scope.most)
+        window = PastWindow(self._since_us, self._scope.most)
         weighed = past.weigh(flows, self._new, self._replay, self._database, window)
         self._covered("history", weighed.messages - weighed.unknown, weighed.messages, weighed.sentence, began)
         return weighed.evidence

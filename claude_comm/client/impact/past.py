@@ -34,7 +34,7 @@ class Remembered(msgspec.Struct):
         return words + (f"; {self.unknown:,} could not be looked at" if self.unknown else "")
 
 
-class Window(msgspec.Struct, frozen=True):
+class PastWindow(msgspec.Struct, frozen=True):
     """Since when, and how many messages of one flow may be replayed."""
 
     since_us: int
@@ -46,7 +46,9 @@ class Window(msgspec.Struct, frozen=True):
         return self.since_us // DAY_US
 
 
-def weigh(flows: Sequence[FlowShapes], new: Contract, replay: Replay, database: Database, window: Window) -> Remembered:
+def weigh(
+    flows: Sequence[FlowShapes], new: Contract, replay: Replay, database: Database, window: PastWindow
+) -> Remembered:
     """Raises StoreError."""
     remembered = Remembered()
     for flow in flows:
@@ -57,7 +59,7 @@ def weigh(flows: Sequence[FlowShapes], new: Contract, replay: Replay, database: 
 
 
 def _flow(
-    flow: FlowShapes, new: Contract, replay: Replay, database: Database, window: Window, remembered: Remembered
+    flow: FlowShapes, new: Contract, replay: Replay, database: Database, window: PastWindow, remembered: Remembered
 ) -> None:
     of = flow.flow
     weighed = history.weigh(flow.shapes, new.accepts.get(of.type), replay.adapter(of.agreement))
@@ -82,5 +84,5 @@ def _flow(
     remembered.unknown += evidence.unknown
 
 
-def _count(shapes: Iterable[Shape], window: Window) -> int:
+def _count(shapes: Iterable[Shape], window: PastWindow) -> int:
     return sum(shape.since(window.day) for shape in shapes)

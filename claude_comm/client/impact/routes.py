@@ -13,8 +13,8 @@ from claude_comm.names import Keys
 from claude_comm.ops import in_flight as ops
 from claude_comm.ops import sessions as records
 from claude_comm.pipeline import in_flight as pipeline
-from claude_comm.pipeline.in_flight import Finding, Outlook
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.in_flight import EndangeredMessage, Outlook
+from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.registry.contracts import Contract
 from claude_comm.settings import Settings
@@ -51,7 +51,7 @@ def sessions(
     if not way.sessions:
         return Routes(0, "no session is on its way through a pipeline with this module", [])
     by_session = {session.session: session for session in way.sessions}
-    findings: dict[str, list[Finding]] = {}
+    findings: dict[str, list[EndangeredMessage]] = {}
     for finding in standing.findings:
         findings.setdefault(finding.session, []).append(finding)
     seen = any(of.messages for of in evidence.values()) and not any(of.failing for of in evidence.values())
@@ -67,7 +67,7 @@ def sessions(
 def pipelines(client: Client, keys: Keys, new: Contract) -> Routes:
     """One effect for each step of each pipeline that was run lately, or runs, and has to do with the module."""
     effects: list[Effect] = []
-    known: dict[tuple[str, tuple[str, ...]], Session] = {}
+    known: dict[tuple[str, tuple[str, ...]], RunSession] = {}
     for session in client.run(records.everything(keys)):
         if any(leg.target == new.module for leg in session.whole.legs.values()):
             known.setdefault((session.pipeline, session.route), session)
@@ -80,7 +80,7 @@ def pipelines(client: Client, keys: Keys, new: Contract) -> Routes:
     return Routes(len(effects), words, effects)
 
 
-def _session(session: Session, findings: list[Finding], new: Contract, seen: bool) -> Effect:
+def _session(session: RunSession, findings: list[EndangeredMessage], new: Contract, seen: bool) -> Effect:
     breaking = [finding for finding in findings if finding.status == "breaks"]
     statuses: list[Status] = [_status(session, finding, new, seen) for finding in findings]
     failing = [
@@ -105,7 +105,7 @@ def _session(session: Session, findings: list[Finding], new: Contract, seen: boo
     )
 
 
-def _status(session: Session, finding: Finding, new: Contract, seen: bool) -> Status:
+def _status(session: RunSession, finding: EndangeredMessage, new: Contract, seen: bool) -> Status:
     """What may still come to the module has a witness; whether the like was ever seen, its traffic says."""
     if finding.status == "may break":
         leg = session.whole.legs.get(finding.step)
@@ -114,7 +114,7 @@ def _status(session: Session, finding: Finding, new: Contract, seen: bool) -> St
     return "broken" if finding.status == "breaks" else finding.status
 
 
-def _step(session: Session, step: str, outlooks: list[Outlook]) -> Effect:
+def _step(session: RunSession, step: str, outlooks: list[Outlook]) -> Effect:
     statuses: list[Status] = [_OF_STEP[outlook.status] for outlook in outlooks]
     leg = session.whole.legs[step]
     status = worst(statuses)
@@ -128,6 +128,6 @@ def _step(session: Session, step: str, outlooks: list[Outlook]) -> Effect:
     )  # fmt: skip
 
 
-def _type(session: Session, step: str) -> str:
+def _type(session: RunSession, step: str) -> str:
     leg = session.whole.legs.get(step)
     return leg.type if leg is not None else "*"

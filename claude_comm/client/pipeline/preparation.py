@@ -21,11 +21,11 @@ from claude_comm.negotiation.agreement import Answer, Question
 from claude_comm.ops import agreements as stored
 from claude_comm.ops import registry, sessions
 from claude_comm.pipeline import shapes
-from claude_comm.pipeline.check import Checked, Edge, PipelineReport, check_pipeline
+from claude_comm.pipeline.check import Checked, PipelineReport, ProvedHop, check_pipeline
 from claude_comm.pipeline.document import START, Step, read
 from claude_comm.pipeline.facts import registered
 from claude_comm.pipeline.plan import collector, plan
-from claude_comm.pipeline.session import Session, digest
+from claude_comm.pipeline.session import RunSession, digest
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.registry.contracts import Contract
 from claude_comm.schema.verdict import passes
@@ -78,7 +78,7 @@ def prepare(
     inputs: str = "",
     allow_undeclared: bool = False,
     unchecked: bool = False,
-) -> Session:
+) -> RunSession:
     """The record of a new run. Raises PipelineRefused or ConfigurationError."""
     if client.run(sessions.find(keys, check_session(session))) is not None:
         raise ConfigurationError(
@@ -90,7 +90,7 @@ def prepare(
     pinned = {name: _agree(client, keys, checked, step, session) for name, step in checked.graph.steps.items()}
     doors = {name: checked.facts[name].accepts for name in checked.graph.followers[START]}
     now_us = micros()
-    return Session(
+    return RunSession(
         session=session,
         pipeline=checked.report.pipeline_name,
         digest=digest(document),
@@ -102,9 +102,9 @@ def prepare(
     )
 
 
-def resumed(client: Client, keys: Keys, document: Any, session: str, *, inputs: str) -> Session:
+def resumed(client: Client, keys: Keys, document: Any, session: str, *, inputs: str) -> RunSession:
     """The record of a run to go on with, as it was pinned. Raises NotFound or ConfigurationError."""
-    record: Session | None = client.run(sessions.find(keys, check_session(session)))
+    record: RunSession | None = client.run(sessions.find(keys, check_session(session)))
     if record is None or client.run(sessions.is_gone(keys, record)):
         raise NotFound(
             f"there is no session {session!r} to go on with: it never was, or its results were removed a day after its "
@@ -144,7 +144,7 @@ def _agree(client: Client, keys: Keys, checked: Checked, step: Step, session: st
     return id_
 
 
-def _question(checked: Checked, step: Step, edges: list[Edge], session: str) -> Question:
+def _question(checked: Checked, step: Step, edges: list[ProvedHop], session: str) -> Question:
     assert checked.pipeline is not None
     if step.joins:
         producer = step.module

@@ -27,11 +27,11 @@ from claude_comm.names import Keys
 from claude_comm.ops import follow, registry, sessions
 from claude_comm.ops.follow import Entries
 from claude_comm.pipeline import ids
-from claude_comm.pipeline.ids import Carries, Place
+from claude_comm.pipeline.ids import Carries, MessagePlace
 from claude_comm.pipeline.plan import collector
 from claude_comm.pipeline.route import Leg, Onward, onward
-from claude_comm.pipeline.session import Session
-from claude_comm.pipeline.tally import Progress, Tally
+from claude_comm.pipeline.session import RunSession
+from claude_comm.pipeline.tally import Progress, RunTally
 from claude_comm.progress.events import decode_event
 from claude_comm.runtime.outage import Outage
 from claude_comm.schema.evolution.adapter import Adapter, apply
@@ -64,7 +64,7 @@ class Run:
         self,
         client: Client,
         settings: Settings,
-        session: Session,
+        session: RunSession,
         inputs: Iterator[Any],
         *,
         total: int | None = None,
@@ -76,7 +76,7 @@ class Run:
         self._signatures = _signatures(settings)
         self._inputs, self._window, self._ttl_s = enumerate(inputs), window, ttl_s
         self.total = total
-        self.tally = Tally(session)
+        self.tally = RunTally(session)
         self._whole = session.whole
         self.collector = collector(session.session)
         self._attendance = Attendance(
@@ -174,7 +174,7 @@ class Run:
 
     def _posts(self, number: int, value: Any) -> list[Post]:
         """The first messages of an input; none for one that its first steps do not accept."""
-        if isinstance(value, Unreadable):
+        if isinstance(value, UnreadableInput):
             self.tally.refused(number, "", value.reason, "")
             return []
         try:
@@ -199,7 +199,7 @@ class Run:
 
     def _post(self, number: int, first: Onward, form: Any) -> Post:
         session = self.session
-        place = Place(session.started_ms, session.tag, first.edge, number, carries=first.carries)
+        place = MessagePlace(session.started_ms, session.tag, first.edge, number, carries=first.carries)
         envelope = Envelope(
             id=ids.write(place),
             source=self.collector,
@@ -296,7 +296,7 @@ def _signatures(settings: Settings) -> Signatures | None:
     return Signatures(settings)
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class UnreadableInput(msgspec.Struct, frozen=True):
     """An input that cannot be read, and why: it fails alone."""
 
     reason: str

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from claude_comm.client.contract_documents import from_document
 from claude_comm.client.identity import micros
-from claude_comm.client.impact.assessment import Scope, assess
+from claude_comm.client.impact.assessment import ImpactScope, assess
 from claude_comm.client.publisher.declared import countered, negotiated
 from claude_comm.client.reports import negotiated as decided
 from claude_comm.errors import UnknownSession
@@ -93,7 +93,7 @@ async def impact(request: Request) -> Response:
     if asked.contract.get("module", name) != name:
         raise unusable(f"contract: it is that of {name}.")
     new = from_document({**asked.contract, "module": name}, "contract")
-    scope = Scope(days=asked.days, most=asked.most)
+    scope = ImpactScope(days=asked.days, most=asked.most)
     settings = gateway.settings
 
     def work(client: Client) -> Impact:
@@ -112,7 +112,7 @@ async def report(request: Request) -> Response:
     if form not in ("json", "md", "html") or (session and since_s):
         raise unusable("format: json, md or html; and session or since_s, not both.")
     now_us = micros()
-    scope = report_figures.Scope(
+    scope = report_figures.ReportScope(
         session, now_us - since_s * 1_000_000 if since_s else 0, f"{since_s:,} s" if since_s else ""
     )
     rounds = await gateway.blocking(lambda client: decided(client, gateway.keys))

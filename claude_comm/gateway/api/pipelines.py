@@ -22,7 +22,7 @@ from claude_comm.gateway.core.runs import Runs
 from claude_comm.names import check_session
 from claude_comm.ops import sessions
 from claude_comm.pipeline.check import PipelineReport, inspect
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.transport.driver import Client
 
@@ -116,7 +116,7 @@ async def start(request: Request) -> Response:
     running.require_room(session)
     ask, inputs = _ask(request, asked), hashlib.sha256(msgspec.json.encode(asked.inputs)).hexdigest()
 
-    def work(client: Client) -> Session:
+    def work(client: Client) -> RunSession:
         if asked.resume:
             return resumed(client, gateway.keys, asked.pipeline, session, inputs=inputs)
         return prepare(
@@ -143,7 +143,7 @@ def _ask(request: Request, asked: Checking | Starting) -> Ask:
     return Ask(policy="strict" if asked.strict else "closed-producer", budget_ms=budget_ms, clock=time.monotonic)
 
 
-def _record(record: Session) -> RunRecord:
+def _record(record: RunSession) -> RunRecord:
     return RunRecord(
         session=record.session,
         pipeline=record.pipeline,

@@ -18,7 +18,7 @@ from claude_comm.client.pipeline.run import Run
 from claude_comm.errors import ClaudeCommError
 from claude_comm.gateway.core.errors import GatewayRefusal
 from claude_comm.gateway.core.gateway import Gateway
-from claude_comm.pipeline.session import Session
+from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.tally import Ended, Progress
 from claude_comm.transport.connect import connect
 
@@ -62,7 +62,7 @@ class Runs:
         if len(alive) >= MOST or self._stopping.is_set():
             raise GatewayRefusal(503, "busy", f"{MOST} runs are under way here: ask again in a while.", retry_s=5.0)
 
-    def start(self, record: Session, inputs: list[Any]) -> Running:
+    def start(self, record: RunSession, inputs: list[Any]) -> Running:
         """Begins a run, or goes on with one."""
         self._forget()
         running = self._runs[record.session] = Running(record.session)
@@ -77,7 +77,7 @@ class Runs:
         for thread in self._threads.values():
             await asyncio.to_thread(thread.join)
 
-    def _run(self, record: Session, inputs: list[Any], running: Running) -> None:
+    def _run(self, record: RunSession, inputs: list[Any], running: Running) -> None:
         try:
             with connect(self._gateway.settings) as client:
                 run = Run(client, self._gateway.settings, record, iter(inputs), total=len(inputs))

@@ -43,7 +43,7 @@ class Page(msgspec.Struct, frozen=True):
     every_ms: int = 0
 
 
-class Entry(msgspec.Struct, frozen=True):
+class NavigationEntry(msgspec.Struct, frozen=True):
     """One entry of the navigation."""
 
     path: str
@@ -78,4 +78,6 @@ PAGES = (
     *(Page(PREFIX + row[0], row[1], row[2], row[3], row[4], row[5]) for row in _ROWS),
 )
 # One entry a section: its first page.
-NAVIGATION = list({page.section: Entry(page.path, page.title, page.section) for page in reversed(PAGES)}.values())[::-1]
+NAVIGATION = list(
+    {page.section: NavigationEntry(page.path, page.title, page.section) for page in reversed(PAGES)}.values()
+)[::-1]

@@ -21,7 +21,7 @@ class _Sent(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True, forbid_
     ref: str | int = ""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class FrameLimits(msgspec.Struct, frozen=True):
     """What the gateway takes in one frame."""
 
     frame_bytes: int
@@ -33,7 +33,7 @@ class Welcome(_Sent, tag="welcome", frozen=True, kw_only=True):
 
     module: str
     scopes: list[str]
-    limits: Limits
+    limits: FrameLimits
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Form: TypeAlias = Literal["json", "msgpack", "events"]
 
 
-class Item:
+class BatchItem:
     """One message, and its place in the stream."""
 
     def __init__(self, stream: str, position: Position, envelope: Envelope) -> None:
@@ -52,14 +52,14 @@ class Item:
         return msgspec.json.encode(self.event)
 
 
-class Batch:
+class StreamBatch:
     """Messages of one stream. `end` is the last place that was read, which may have been no message."""
 
-    def __init__(self, stream: str, items: list[Item], end: Position) -> None:
+    def __init__(self, stream: str, items: list[BatchItem], end: Position) -> None:
         self.stream, self.items, self.end = stream, items, end
         self.size = sum(item.size for item in items)
         self._written: dict[tuple[Form, str], bytes] = {}
-        self._sessions: dict[str, Batch] = {}
+        self._sessions: dict[str, StreamBatch] = {}
 
     @cached_property
     def position(self) -> str:
@@ -76,17 +76,17 @@ class Batch:
             frames = self._written[key] = self._frames(form, sub)
         return frames
 
-    def of_session(self, session: str) -> Batch:
+    def of_session(self, session: str) -> StreamBatch:
         """Those that belong to a session."""
         batch = self._sessions.get(session)
         if batch is None:
             items = [item for item in self.items if item.envelope.session == session]
-            batch = self._sessions[session] = Batch(self.stream, items, self.end)
+            batch = self._sessions[session] = StreamBatch(self.stream, items, self.end)
         return batch
 
-    def after(self, entry: tuple[int, int]) -> Batch:
+    def after(self, entry: tuple[int, int]) -> StreamBatch:
         """Those that come later than an entry."""
-        return Batch(self.stream, [item for item in self.items if item.position.order > entry], self.end)
+        return StreamBatch(self.stream, [item for item in self.items if item.position.order > entry], self.end)
 
     def _frames(self, form: Form, sub: str) -> bytes:
         if form == "events":
@@ -101,29 +101,31 @@ class Batch:
         return frame(head + b",".join([item.json for item in self.items]) + b'],"positions":' + places + b"}")
 
 
-def merged(batches: list[Batch]) -> Batch:
+def merged(batches: list[StreamBatch]) -> StreamBatch:
     """Batches of one stream that follow each other, as one."""
     if len(batches) == 1:
         return batches[0]
-    return Batch(batches[0].stream, [item for batch in batches for item in batch.items], batches[-1].end)
+    return StreamBatch(batches[0].stream, [item for batch in batches for item in batch.items], batches[-1].end)
 
 
-def read_batches(stream: str, entries: Iterable[tuple[bytes, Any]], after: Position, max_bytes: int) -> Iterator[Batch]:
+def read_batches(
+    stream: str, entries: Iterable[tuple[bytes, Any]], after: Position, max_bytes: int
+) -> Iterator[StreamBatch]:
     """Entries as followers are handed them; one that is no message is passed over."""
-    items: list[Item] = []
+    items: list[BatchItem] = []
     size, position = 0, after
     for number, (id_, fields) in enumerate(entries, after.added + 1):
         envelope = envelope_of(fields, max_bytes)
         position = Position(id_.decode(), number, epoch_of(envelope.id) if envelope else "")
         if envelope is None:
             continue
-        items.append(Item(stream, position, envelope))
+        items.append(BatchItem(stream, position, envelope))
         size += items[-1].size
         if size >= FRAME_BYTES:
-            yield Batch(stream, items, position)
+            yield StreamBatch(stream, items, position)
             items, size = [], 0
     if items or position is not after:
-        yield Batch(stream, items, position)
+        yield StreamBatch(stream, items, position)
 
 
 def event_of(envelope: Envelope, **extensions: str | int) -> dict[str, Any]:

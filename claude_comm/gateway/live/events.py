@@ -24,7 +24,7 @@ from claude_comm.gateway.core.options import Limits
 from claude_comm.gateway.core.principals import Principal
 from claude_comm.gateway.core.problems import Problem, problem_of
 from claude_comm.gateway.live import positions
-from claude_comm.gateway.live.batches import Batch
+from claude_comm.gateway.live.batches import StreamBatch
 from claude_comm.gateway.live.feeds import Feed
 from claude_comm.gateway.live.hub import Hub
 from claude_comm.gateway.live.positions import Position
@@ -56,14 +56,14 @@ class EventOutbox:
 
     def __init__(self, send: Send, limits: Limits) -> None:
         self._send, self._limits = send, limits
-        self._waiting: list[Batch | dict[str, Any]] = []
+        self._waiting: list[StreamBatch | dict[str, Any]] = []
         self._messages = self._bytes = 0
         self._closing = False
         self._ready = asyncio.Event()
         # By subscription and stream, what has left.
         self.sent: dict[str, dict[str, str]] = {}
 
-    def put_batch(self, sub: str, batch: Batch) -> None:
+    def put_batch(self, sub: str, batch: StreamBatch) -> None:
         """Messages of the feed."""
         if self._closing or not batch.items:
             return
@@ -71,7 +71,7 @@ class EventOutbox:
         self._messages += len(batch.items)
         self._bytes += batch.size
         if self._messages > self._limits.queue_messages or self._bytes > self._limits.queue_bytes:
-            self._waiting = [entry for entry in self._waiting if not isinstance(entry, Batch)]
+            self._waiting = [entry for entry in self._waiting if not isinstance(entry, StreamBatch)]
             problem = Problem(429, "too_slow", "you read more slowly than messages come: connect again, and resume.")
             self.put({"kind": "error", **msgspec.to_builtins(problem)})
             self.close(0, "")
@@ -97,13 +97,13 @@ class EventOutbox:
                 continue
             waiting, self._waiting, self._messages, self._bytes = self._waiting, [], 0, 0
             for entry in waiting:
-                if isinstance(entry, Batch):
+                if isinstance(entry, StreamBatch):
                     await self._body(self._messages_of(entry))
                 else:
                     await self._body(self._event_of(entry))
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _messages_of(self, batch: Batch) -> bytes:
+    def _messages_of(self, batch: StreamBatch) -> bytes:
         places = self.sent.setdefault(_SUB, {})
         places[batch.stream] = batch.position
         parts = [b"data: %b\n\n" % item.json for item in batch.items]

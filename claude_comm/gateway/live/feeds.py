@@ -12,7 +12,7 @@ from typing import Any
 from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live import positions
-from claude_comm.gateway.live.batches import Batch, envelope_of
+from claude_comm.gateway.live.batches import StreamBatch, envelope_of
 from claude_comm.gateway.live.outbox import Outlet
 from claude_comm.gateway.live.positions import Position
 from claude_comm.gateway.live.tails import Follower, Tails
@@ -74,7 +74,7 @@ class Feed:
             except TransportError:
                 await asyncio.sleep(LIST_S)
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: StreamBatch) -> None:
         self._outbox.put_batch(self._sub, batch.of_session(self._session) if self._session else batch)
 
     async def _announced(self) -> list[str]:

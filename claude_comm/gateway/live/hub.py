@@ -14,7 +14,7 @@ from typing import Protocol
 from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.inboxes import Inbox
-from claude_comm.gateway.live.outbox import GOING_AWAY, TAKEN_OVER, Outbox, Outlet
+from claude_comm.gateway.live.outbox import GOING_AWAY, TAKEN_OVER, ClientOutbox, Outlet
 from claude_comm.gateway.live.sender import Sender
 from claude_comm.gateway.live.tails import Tails
 
@@ -60,7 +60,7 @@ class Hub:
                 with suppress(TransportError):  # nobody loses a connection because the server is away
                     await member.recheck()
 
-    async def take(self, inbox: Inbox, outbox: Outbox) -> None:
+    async def take(self, inbox: Inbox, outbox: ClientOutbox) -> None:
         """Makes this the only holder of its subscription, and starts it."""
 
         async def give_up() -> None:

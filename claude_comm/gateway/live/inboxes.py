@@ -21,7 +21,7 @@ from claude_comm.errors import TransportError
 from claude_comm.gateway.core.errors import unusable
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.batches import event_of
-from claude_comm.gateway.live.outbox import Outbox
+from claude_comm.gateway.live.outbox import ClientOutbox
 from claude_comm.ops import heartbeats
 from claude_comm.ops.heartbeats import ALIVE_MS, HEARTBEAT_MS
 
@@ -39,7 +39,14 @@ class Inbox:
     """One subscription. At most `credit` deliveries are with the client at once."""
 
     def __init__(
-        self, gateway: Gateway, outbox: Outbox, sub: str, module: str, topics: Sequence[str], name: str, credit: int
+        self,
+        gateway: Gateway,
+        outbox: ClientOutbox,
+        sub: str,
+        module: str,
+        topics: Sequence[str],
+        name: str,
+        credit: int,
     ) -> None:
         self._gateway, self._outbox, self.sub, self.module, self.name = gateway, outbox, sub, module, name
         self._credit = check_credit(credit)

@@ -15,7 +15,7 @@ import msgspec
 
 from claude_comm.gateway.core.options import Limits
 from claude_comm.gateway.core.problems import Problem
-from claude_comm.gateway.live.batches import FRAME_BYTES, Batch, Form, merged, packed
+from claude_comm.gateway.live.batches import FRAME_BYTES, Form, StreamBatch, merged, packed
 from claude_comm.gateway.live.wire import Room, frame
 
 # Close codes of our own (4000 to 4999): too slow; taken over by another; the gateway ends; no token in time;
@@ -25,7 +25,7 @@ TOO_SLOW, TAKEN_OVER, GOING_AWAY, UNAUTHORISED, FAILED = 4008, 4009, 1001, 4001,
 ANSWER_BYTES = 256 * 1024
 
 
-class Wire(Protocol):
+class OutgoingWire(Protocol):
     """What an outbox needs of a connection: see `wire.Wire`."""
 
     on_room: Room | None
@@ -41,29 +41,29 @@ class Outlet(Protocol):
 
     sent: dict[str, dict[str, str]]
 
-    def put_batch(self, sub: str, batch: Batch) -> None: ...
+    def put_batch(self, sub: str, batch: StreamBatch) -> None: ...
     def put(self, frame_: dict[str, Any]) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
 
 
-class Outbox:
+class ClientOutbox:
     """One client's. `form` says how its frames are written."""
 
     __slots__ = ("_answers", "_bytes", "_closing", "_limits", "_messages", "_room", "_waiting", "_wire", "form", "sent")
 
-    def __init__(self, wire: Wire, limits: Limits, form: Form = "json") -> None:
+    def __init__(self, wire: OutgoingWire, limits: Limits, form: Form = "json") -> None:
         self._wire, self._limits = wire, limits
         self.form: Form = form
         wire.on_room = self._flush
         # Batches with their subscription, and frames that are whole.
-        self._waiting: deque[tuple[str, Batch] | bytes] | None = None
+        self._waiting: deque[tuple[str, StreamBatch] | bytes] | None = None
         self._messages = self._bytes = self._answers = 0
         self._closing: tuple[int, str] | None = None
         self._room: asyncio.Event | None = None
         # By subscription and stream, what has left.
         self.sent: dict[str, dict[str, str]] = {}
 
-    def put_batch(self, sub: str, batch: Batch) -> None:
+    def put_batch(self, sub: str, batch: StreamBatch) -> None:
         """Messages of a subscription."""
         if self._closing is not None or not batch.items:
             return
@@ -105,7 +105,7 @@ class Outbox:
             if self._waiting is None:
                 self._wire.end(code, reason)
 
-    def _keep(self, entry: tuple[str, Batch] | bytes) -> None:
+    def _keep(self, entry: tuple[str, StreamBatch] | bytes) -> None:
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(entry)
@@ -136,7 +136,7 @@ class Outbox:
             if self._closing is not None:
                 self._wire.end(*self._closing)
 
-    def _write(self, sub: str, batch: Batch) -> None:
+    def _write(self, sub: str, batch: StreamBatch) -> None:
         self._wire.write(batch.written(self.form, sub))
         self.sent.setdefault(sub, {})[batch.stream] = batch.position
 
@@ -160,5 +160,5 @@ class Outbox:
             self._room.set()
 
 
-def _continues(entry: tuple[str, Batch] | bytes, sub: str, stream: str) -> bool:
+def _continues(entry: tuple[str, StreamBatch] | bytes, sub: str, stream: str) -> bool:
     return not isinstance(entry, bytes) and entry[0] == sub and entry[1].stream == stream

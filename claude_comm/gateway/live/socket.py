@@ -26,7 +26,7 @@ from claude_comm.gateway.live.feeds import Feed
 from claude_comm.gateway.live.frames import Frame
 from claude_comm.gateway.live.hub import Hub
 from claude_comm.gateway.live.inboxes import Inbox
-from claude_comm.gateway.live.outbox import FAILED, UNAUTHORISED, Outbox
+from claude_comm.gateway.live.outbox import FAILED, UNAUTHORISED, ClientOutbox
 from claude_comm.gateway.live.wire import EXTENSION
 
 OURS, CLOUDEVENTS = "claude-comm.v1", "cloudevents.json"
@@ -56,7 +56,7 @@ class Socket:
         wire = self._scope["extensions"][EXTENSION]
         wire.forget_handshake()
         self._plain = chosen == CLOUDEVENTS
-        self._outbox = Outbox(wire, self._limits, "events" if self._plain else "json")
+        self._outbox = ClientOutbox(wire, self._limits, "events" if self._plain else "json")
         self._hub.outboxes.add(self._outbox)
         try:
             await self._read()

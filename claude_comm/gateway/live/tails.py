@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
-from claude_comm.gateway.live.batches import Batch, read_batches
+from claude_comm.gateway.live.batches import StreamBatch, read_batches
 from claude_comm.gateway.live.positions import Position
 from claude_comm.ops import follow
 
@@ -29,7 +29,7 @@ class Follower:
 
     __slots__ = ("positions", "take")
 
-    def __init__(self, take: Callable[[Batch], None], positions: dict[str, Position]) -> None:
+    def __init__(self, take: Callable[[StreamBatch], None], positions: dict[str, Position]) -> None:
         self.take, self.positions = take, positions
 
 
@@ -104,7 +104,7 @@ class Tails:
                     await self._spread(batch)
             await asyncio.sleep(0.02 if on_cluster and not pages else 0)
 
-    async def _spread(self, batch: Batch) -> None:
+    async def _spread(self, batch: StreamBatch) -> None:
         """Hands a batch to all who follow its stream now; who joins meanwhile has read it by itself."""
         followers = self._followers.get(batch.stream, set())
         for number, follower in enumerate(tuple(followers), 1):
@@ -114,7 +114,7 @@ class Tails:
                 await asyncio.sleep(0)
 
 
-def _hand(follower: Follower, batch: Batch) -> None:
+def _hand(follower: Follower, batch: StreamBatch) -> None:
     mine = follower.positions[batch.stream].order
     if batch.items and batch.items[0].position.order <= mine:
         batch = batch.after(mine)

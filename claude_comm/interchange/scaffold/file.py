@@ -14,7 +14,7 @@ import msgspec
 from claude_comm.interchange.imported import Note
 from claude_comm.interchange.scaffold.layout import (
     WIDTH,
-    Call,
+    CallExpression,
     Expression,
     laid_out,
     literal,
@@ -80,7 +80,7 @@ class _Writer:
             options: list[tuple[str, Expression]] = [("", quoted(sent.type)), ("", shape)]
             if sent.target:
                 options.append(("target=", quoted(sent.target)))
-            calls.append(laid_out(Call("module.produces", tuple(options), "()")))
+            calls.append(laid_out(CallExpression("module.produces", tuple(options), "()")))
         if calls:
             yield "\n".join(calls)
 
@@ -106,12 +106,12 @@ class _Writer:
         self, type: str, options: list[tuple[str, Expression]], payload: Expression, reply: Expression | None
     ) -> str:
         name = self._free(f"handle_{_snake(type)}")
-        decorator = laid_out(Call("@module.handles", tuple(options), "()"))
+        decorator = laid_out(CallExpression("@module.handles", tuple(options), "()"))
         # `-> None` says of a handler that its result is nothing; a reply that is null is said by its type.
         said_null = subscript("Literal", "None") if reply == "None" else reply
         result = "object" if said_null is None or said_null == "Any" else said_null
         after = len(f" -> {laid_out(result)}:")
-        parameters = Call(f"def {name}", (("payload: ", payload), ("context: ", "Context")), "()")
+        parameters = CallExpression(f"def {name}", (("payload: ", payload), ("context: ", "Context")), "()")
         opened = laid_out(parameters, after=after)
         last = opened.rpartition("\n")[2]
         answer = laid_out(result, before=len(last) + 4, after=1)
@@ -154,7 +154,7 @@ def _head(contract: Contract, body: str) -> str:
     title = f"The module {contract.module} {contract.version}{words}"
     blocks = [f'"""{title[: WIDTH - 7]}"""', "from __future__ import annotations", "\n".join(imports)]
     blocks += ["\n".join(sorted([*outside, own], key=_import_order))]
-    blocks += [laid_out(Call("module = Module", tuple(options), "()"))]
+    blocks += [laid_out(CallExpression("module = Module", tuple(options), "()"))]
     return "\n\n".join(block for block in blocks if block)
 
 

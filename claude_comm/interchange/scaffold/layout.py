@@ -19,7 +19,7 @@ WIDTH = 88
 _INDENT = "    "
 
 
-class Call(msgspec.Struct, frozen=True):
+class CallExpression(msgspec.Struct, frozen=True):
     """Something with arguments in brackets: `list[int]`, `Meta(ge=0)`, `{"a": 1}`. Each may have words before it.
 
     A `Union` is written with bars where it fits its line.
@@ -30,15 +30,15 @@ class Call(msgspec.Struct, frozen=True):
     brackets: str = "[]"
 
 
-Expression = str | Call
+Expression = str | CallExpression
 
 
-def subscript(head: str, *arguments: Expression) -> Call:
-    return Call(head, tuple(("", argument) for argument in arguments))
+def subscript(head: str, *arguments: Expression) -> CallExpression:
+    return CallExpression(head, tuple(("", argument) for argument in arguments))
 
 
-def call(head: str, **named: Expression) -> Call:
-    return Call(head, tuple((f"{name}=", argument) for name, argument in named.items()), "()")
+def call(head: str, **named: Expression) -> CallExpression:
+    return CallExpression(head, tuple((f"{name}=", argument) for name, argument in named.items()), "()")
 
 
 def laid_out(expression: Expression, *, indent: int = 0, before: int = 0, after: int = 0) -> str:
@@ -58,9 +58,9 @@ def laid_out(expression: Expression, *, indent: int = 0, before: int = 0, after:
 def literal(value: Json) -> Expression:
     """A JSON value in Python."""
     if isinstance(value, dict):
-        return Call("", tuple((f"{quoted(name)}: ", literal(item)) for name, item in value.items()), "{}")
+        return CallExpression("", tuple((f"{quoted(name)}: ", literal(item)) for name, item in value.items()), "{}")
     if isinstance(value, list | tuple):
-        return Call("", tuple(("", literal(item)) for item in value))
+        return CallExpression("", tuple(("", literal(item)) for item in value))
     if isinstance(value, str):
         return quoted(value)
     # A formatter writes no plus sign into an exponent.

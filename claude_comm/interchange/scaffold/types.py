@@ -31,7 +31,7 @@ from claude_comm.interchange.scaffold.fields import (
     kind_of,
 )
 from claude_comm.interchange.scaffold.layout import (
-    Call,
+    CallExpression,
     Expression,
     call,
     laid_out,
@@ -226,7 +226,7 @@ class _Reader:
         ]
         words = paragraph(schema["description"]) if isinstance(schema.get("description"), str) else ""
         body = [*([f'    """{words}"""'] if words else []), *(["", *fields] if words and fields else fields)]
-        head = laid_out(Call(f"class {called}", tuple(("", option) for option in options), "()"), after=1)
+        head = laid_out(CallExpression(f"class {called}", tuple(("", option) for option in options), "()"), after=1)
         self.types.classes.append(f"{head}:\n" + ("\n".join(body) or "    pass"))
         return called
 

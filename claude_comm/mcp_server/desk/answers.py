@@ -25,7 +25,7 @@ MAX_CHARACTERS = 20_000
 MAX_BREACHES = 5
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ToolReply(msgspec.Struct, frozen=True):
     """The text for the model and the structured result beside it; `content` are blocks as MCP has them, in place of the
     text, where a module answers with such."""
 
@@ -60,13 +60,13 @@ def as_text(value: Json) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=1).decode(errors="replace")
 
 
-def refused(sentence: str, mends: Iterable[str] = (), **facts: Any) -> Answer:
+def refused(sentence: str, mends: Iterable[str] = (), **facts: Any) -> ToolReply:
     """An answer that says no, and what would help."""
     lines = [sentence, *(f"- {mend}" for mend in mends)]
-    return Answer("\n".join(lines), {"refused": sentence, "mends": list(mends), **facts}, is_error=True)
+    return ToolReply("\n".join(lines), {"refused": sentence, "mends": list(mends), **facts}, is_error=True)
 
 
-def refused_by(error: ClaudeCommError) -> Answer:
+def refused_by(error: ClaudeCommError) -> ToolReply:
     """An error of ours as an answer; errors name the next step themselves."""
     facts: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, ContractBroken):
@@ -81,7 +81,7 @@ def breaches(schema: Json, value: Json) -> list[Breach]:
     return compile_validator(schema).validate(value)
 
 
-def refused_arguments(tool: str, schema: Json, broken: list[Breach], value: Json) -> Answer:
+def refused_arguments(tool: str, schema: Json, broken: list[Breach], value: Json) -> ToolReply:
     """Arguments that a schema refuses: each breach with its path and rule, and a smallest example that fits."""
     named = [
         {"path": breach.path, "rule": breach.rule, "schema_path": breach.schema_path, "sentence": breach.sentence}
@@ -93,7 +93,7 @@ def refused_arguments(tool: str, schema: Json, broken: list[Breach], value: Json
     if mend is not None:
         lines.append(f"For example, this would be taken: {msgspec.json.encode(mend).decode()}")
     facts = {"refused": lines[0], "breaches": named, "witness": value, "mend": mend}
-    return Answer("\n".join(lines), facts, is_error=True)
+    return ToolReply("\n".join(lines), facts, is_error=True)
 
 
 def example(schema: Json) -> Json:

@@ -14,15 +14,15 @@ import msgspec
 from claude_comm.effects import Operation
 from claude_comm.interchange.agent_answers import INPUT_PROPERTY, KEYWORD
 from claude_comm.mcp_server.desk.tool_names import tool_name
-from claude_comm.mcp_server.tool_schemas.forms import Form
-from claude_comm.mcp_server.tool_schemas.proved import Coverage, Partial, ProvedTools, Unknown, prove
+from claude_comm.mcp_server.tool_schemas.forms import ToolForm
+from claude_comm.mcp_server.tool_schemas.proved import Coverage, Partial, ProvedTools, UnknownCoverage, prove
 from claude_comm.names import Keys
 from claude_comm.ops import registry
 from claude_comm.ops.registry import Standing
 from claude_comm.registry.contracts import Contract, Schema
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ModuleEntry(msgspec.Struct, frozen=True):
     """A module as it stands: its contract in force, and how many of its instances run."""
 
     contract: Contract
@@ -35,7 +35,7 @@ class MessageTool(msgspec.Struct, frozen=True):
     name: str
     module: str
     type: str
-    form: Form
+    form: ToolForm
     contract: Contract
     coverage: Coverage | None
 
@@ -60,10 +60,10 @@ class MessageTool(msgspec.Struct, frozen=True):
         return f"{said} ({self.module}.{self.type}, held to its contract {self.contract.version}.{_left_out(self)})"
 
 
-class Catalogue(msgspec.Struct, frozen=True):
+class ModuleCatalogue(msgspec.Struct, frozen=True):
     """The modules by name."""
 
-    modules: dict[str, Entry]
+    modules: dict[str, ModuleEntry]
 
     def messages(self, kind: str = "tool") -> Iterable[tuple[Contract, str]]:
         """The accepted types of message that appear as tools, prompts or resources, in order."""
@@ -74,15 +74,15 @@ class Catalogue(msgspec.Struct, frozen=True):
                     yield contract, type
 
 
-def read(keys: Keys, *, now_ms: int) -> Operation[Catalogue]:
+def read(keys: Keys, *, now_ms: int) -> Operation[ModuleCatalogue]:
     """The catalogue as the registry stands: of each module the release that messages are best meant for."""
     directory = yield from registry.everyone(keys, now_ms=now_ms)
     chosen = {standing.module: offered[0] for standing in directory.modules if (offered := standing.offered())}
     contracts = yield from registry.contracts_of(keys, [(name, release.digest) for name, release in chosen.items()])
     alive = {standing.module: _alive(standing) for standing in directory.modules}
-    return Catalogue(
+    return ModuleCatalogue(
         {
-            name: Entry(contracts[release.digest], alive[name])
+            name: ModuleEntry(contracts[release.digest], alive[name])
             for name, release in chosen.items()
             if release.digest in contracts
         }
@@ -130,6 +130,6 @@ def _left_out(tool: MessageTool) -> str:
     if isinstance(tool.coverage, Partial):
         witness = msgspec.json.encode(tool.coverage.witness).decode()
         return f" It says less than the contract: not {witness[:200]}"
-    if isinstance(tool.coverage, Unknown):
+    if isinstance(tool.coverage, UnknownCoverage):
         return " Whether it says all of the contract could not be decided"
     return ""

@@ -14,7 +14,7 @@ from claude_comm.client.identity import Identity, identify, millis
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.effects import Operation
 from claude_comm.mcp_server.desk import catalogue as catalogues
-from claude_comm.mcp_server.desk.catalogue import Catalogue, Entry
+from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, ModuleEntry
 from claude_comm.mcp_server.desk.exposure import Caller, Exposure
 from claude_comm.names import Keys
 from claude_comm.settings import Settings
@@ -53,13 +53,13 @@ class Desk:
             self._publishers[name] = AsyncPublisher(name, settings=self.settings, client=self.client)
         return self._publishers[name]
 
-    async def catalogue(self, caller: Caller) -> Catalogue:
+    async def catalogue(self, caller: Caller) -> ModuleCatalogue:
         """The modules that this caller may see, as the registry stands now."""
         whole = await self.run(catalogues.read(self.keys, now_ms=millis()))
         seen = [name for name in whole.modules if self.exposure.shows(name) and _sees(caller, name)]
-        return Catalogue({name: self._visible(whole.modules[name]) for name in seen})
+        return ModuleCatalogue({name: self._visible(whole.modules[name]) for name in seen})
 
-    def _visible(self, entry: Entry) -> Entry:
+    def _visible(self, entry: ModuleEntry) -> ModuleEntry:
         """The module with those types alone that may be seen."""
         contract = entry.contract
         accepts = {
@@ -67,7 +67,7 @@ class Desk:
         }
         if len(accepts) == len(contract.accepts):
             return entry
-        return Entry(msgspec.structs.replace(contract, accepts=accepts), entry.instances)
+        return ModuleEntry(msgspec.structs.replace(contract, accepts=accepts), entry.instances)
 
     async def close(self) -> None:
         for publisher in reversed(self._publishers.values()):

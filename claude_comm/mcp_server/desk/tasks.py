@@ -20,8 +20,8 @@ from claude_comm.client.identity import micros
 from claude_comm.delivery.reply import result
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ClaudeCommError, EnvelopeError, RequestFailed
-from claude_comm.interchange.agent_answers import INPUT_PROPERTY, AgentInput, Question
-from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.interchange.agent_answers import INPUT_PROPERTY, AgentInput, ClientQuestion
+from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import SOURCE
 from claude_comm.mcp_server.desk.modules import NO_RESULT, Fault, Outcome, failed, replied, with_input
@@ -59,11 +59,11 @@ class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     status: Status
     at_us: int
-    answer: Answer | None = None
+    answer: ToolReply | None = None
     error: str = ""
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it stands."""
 
     id: str
@@ -75,7 +75,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     requests: dict[str, dict[str, Any]] = {}
 
 
-async def begin(call: Call, tool: str, contract: Contract, type: str, payload: Json) -> Task:
+async def begin(call: Call, tool: str, contract: Contract, type: str, payload: Json) -> TaskState:
     """Sends the message of a task, which is durable when this returns. Raises ClaudeCommError."""
     id_ = secrets.token_hex(_ID_BYTES)
     source = call.caller.module or SOURCE
@@ -93,10 +93,10 @@ async def begin(call: Call, tool: str, contract: Contract, type: str, payload: J
     desk = call.desk
     await desk.run(agent_tasks.begin(desk.keys, id_, msgspec.json.encode(record), TTL_MS))
     await desk.run(agent_tasks.durable(desk.keys, id_))
-    return Task(id=id_, record=record, status="working", updated_us=record.created_us)
+    return TaskState(id=id_, record=record, status="working", updated_us=record.created_us)
 
 
-async def find(call: Call, id_: str) -> Task | None:
+async def find(call: Call, id_: str) -> TaskState | None:
     """The task as it stands now; None for an unknown one and for that of another owner. Raises ClaudeCommError."""
     if not is_name(id_):
         return None
@@ -110,7 +110,7 @@ async def find(call: Call, id_: str) -> Task | None:
     return await _Standing(call, id_, record, fields).task()
 
 
-async def respond(call: Call, task: Task, answers: dict[str, Json]) -> None:
+async def respond(call: Call, task: TaskState, answers: dict[str, Json]) -> None:
     """Takes answers to what is asked; other keys are passed over. Raises ClaudeCommError."""
     keys = call.desk.keys
     for key in task.requests.keys() & answers.keys():
@@ -118,7 +118,7 @@ async def respond(call: Call, task: Task, answers: dict[str, Json]) -> None:
     await find(call, task.id)
 
 
-async def cancel(call: Call, task: Task) -> None:
+async def cancel(call: Call, task: TaskState) -> None:
     """Gives a task up; one that has ended stays as it ended. Raises ClaudeCommError."""
     if task.end is not None:
         return
@@ -150,7 +150,7 @@ class _Standing:
         self._call, self._id, self._record, self._fields = call, id_, record, fields
         self._desk = call.desk
 
-    async def task(self) -> Task:
+    async def task(self) -> TaskState:
         if "end" in self._fields:
             return self._ended(msgspec.json.decode(self._fields["end"], type=End))
         replies = await self._replies()
@@ -160,7 +160,7 @@ class _Standing:
             if reply is None:
                 return await self._working()
             outcome = await self._outcome(reply)
-            if not isinstance(outcome, Question):
+            if not isinstance(outcome, ClientQuestion):
                 return await self._finish(outcome)
             pending, answers = self._asked(round_, outcome)
             if pending:
@@ -168,7 +168,7 @@ class _Standing:
             round_ += 1
             message = await self._sent(round_, AgentInput(answers, outcome.state))
 
-    def _asked(self, round_: int, question: Question) -> tuple[dict[str, dict[str, Any]], dict[str, Json]]:
+    def _asked(self, round_: int, question: ClientQuestion) -> tuple[dict[str, dict[str, Any]], dict[str, Json]]:
         """What is still to be answered, under keys that no other round has, and what was answered, under the module's
         own."""
         pending, answers = {}, {}
@@ -216,8 +216,8 @@ class _Standing:
             return Fault(str(error))
         return replied(contract or Contract(module=record.module), record.type, value)
 
-    async def _finish(self, outcome: Outcome) -> Task:
-        if isinstance(outcome, Answer):
+    async def _finish(self, outcome: Outcome) -> TaskState:
+        if isinstance(outcome, ToolReply):
             end = End(status="completed", at_us=micros(), answer=outcome)
         else:
             sentence = outcome.sentence if isinstance(outcome, Fault) else NO_RESULT
@@ -228,7 +228,7 @@ class _Standing:
         fields = await self._desk.run(agent_tasks.read(keys, self._id))
         return self._ended(msgspec.json.decode(fields["end"], type=End))
 
-    async def _working(self) -> Task:
+    async def _working(self) -> TaskState:
         """The task with what the module has reported last."""
         stream = self._desk.keys.events(self._record.module)
         most = self._desk.settings.max_envelope_bytes
@@ -238,11 +238,11 @@ class _Standing:
                 return self._task("working", words=f"{report.task}: {report.completed:g} of {report.total:g}")
         return self._task("working")
 
-    def _ended(self, end: End) -> Task:
-        return Task(id=self._id, record=self._record, status=end.status, updated_us=end.at_us, end=end)
+    def _ended(self, end: End) -> TaskState:
+        return TaskState(id=self._id, record=self._record, status=end.status, updated_us=end.at_us, end=end)
 
-    def _task(self, status: Status, words: str = "", requests: dict[str, dict[str, Any]] | None = None) -> Task:
-        return Task(
+    def _task(self, status: Status, words: str = "", requests: dict[str, dict[str, Any]] | None = None) -> TaskState:
+        return TaskState(
             id=self._id,
             record=self._record,
             status=status,

@@ -7,9 +7,9 @@ from typing import Any
 import mcp_types as types
 
 from claude_comm.interchange.agent_answers import PromptAnswer
-from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.tools.prompts import ListedPrompt
-from claude_comm.mcp_server.tools.resources import Listed
+from claude_comm.mcp_server.tools.resources import ListedResource
 from claude_comm.mcp_server.tools.toolbox import ListedTool
 
 
@@ -31,7 +31,7 @@ def tool(listed: ListedTool) -> types.Tool:
     )
 
 
-def result(answer: Answer) -> types.CallToolResult:
+def result(answer: ToolReply) -> types.CallToolResult:
     structured: Any = answer.structured
     if structured is not None and not isinstance(structured, dict):
         structured = {"value": structured}
@@ -62,11 +62,11 @@ def prompt_result(answer: Any) -> Any:
     )
 
 
-def resource(listed: Listed) -> types.Resource:
+def resource(listed: ListedResource) -> types.Resource:
     return types.Resource(uri=listed.uri, name=listed.name, description=listed.description, mime_type=listed.mime_type)
 
 
-def template(listed: Listed) -> types.ResourceTemplate:
+def template(listed: ListedResource) -> types.ResourceTemplate:
     return types.ResourceTemplate(
         uri_template=listed.uri, name=listed.name, description=listed.description, mime_type=listed.mime_type
     )

@@ -16,12 +16,12 @@ from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.interchange.agent_answers import Question
-from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.interchange.agent_answers import ClientQuestion
+from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.desk.modules import NO_RESULT, Fault
-from claude_comm.mcp_server.desk.tasks import Task
+from claude_comm.mcp_server.desk.tasks import TaskState
 from claude_comm.mcp_server.protocol import questions, results, tasks
 from claude_comm.mcp_server.protocol.changes import Changes
 from claude_comm.mcp_server.protocol.context import Context, call_of, caller
@@ -101,12 +101,12 @@ class _Handlers:
             return outcome
         if isinstance(outcome, NeedsTasks):
             raise tasks.missing()
-        if isinstance(outcome, Task):
+        if isinstance(outcome, TaskState):
             return tasks.created(outcome)
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, ToolReply):
             return results.result(outcome)
         sentence = outcome.sentence if isinstance(outcome, Fault) else NO_RESULT
-        return results.result(Answer(sentence, {"refused": sentence}, is_error=True))
+        return results.result(ToolReply(sentence, {"refused": sentence}, is_error=True))
 
     async def list_prompts(self, _: Context, __: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=[results.prompt(prompt) for prompt in await self._prompts()])
@@ -178,7 +178,7 @@ class _Handlers:
         answers, state = questions.given(params), params.request_state or ""
         for _ in range(questions.MAX_ROUNDS):
             outcome = await called(call_of(self._desk, context, answers, state))
-            if not isinstance(outcome, Question):
+            if not isinstance(outcome, ClientQuestion):
                 return outcome
             if questions.is_modern(context):
                 return questions.as_result(context, outcome)

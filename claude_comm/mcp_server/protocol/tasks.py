@@ -17,7 +17,7 @@ from claude_comm.errors import ClaudeCommError
 from claude_comm.mcp_server.desk import tasks
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
-from claude_comm.mcp_server.desk.tasks import Task
+from claude_comm.mcp_server.desk.tasks import TaskState
 from claude_comm.mcp_server.protocol import results
 from claude_comm.mcp_server.protocol.context import TASKS, Context, call_of, knows_tasks
 
@@ -68,12 +68,12 @@ def missing() -> MCPError:
     )
 
 
-def created(task: Task) -> dict[str, Any]:
+def created(task: TaskState) -> dict[str, Any]:
     """A task as the result of the call that began it."""
     return {**_basic(task), "resultType": "task"}
 
 
-def described(task: Task) -> dict[str, Any]:
+def described(task: TaskState) -> dict[str, Any]:
     """A task with what it asks, or how it ended."""
     told = _basic(task)
     if task.requests:
@@ -85,7 +85,7 @@ def described(task: Task) -> dict[str, Any]:
     return told
 
 
-def _basic(task: Task) -> dict[str, Any]:
+def _basic(task: TaskState) -> dict[str, Any]:
     words = {"statusMessage": task.words} if task.words else {}
     return {
         "taskId": task.id,
@@ -102,7 +102,7 @@ def _moment(time_us: int) -> str:
     return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def _known(desk: Desk, context: Context, params: TaskParams) -> tuple[Call, Task]:
+async def _known(desk: Desk, context: Context, params: TaskParams) -> tuple[Call, TaskState]:
     """Raises MCPError for a client, or a task, that is not meant."""
     if not knows_tasks(context):
         raise missing()

@@ -21,7 +21,7 @@ from claude_comm.schema.verdict import Json
 MAX_BRANCHES = 8
 
 
-class Form(msgspec.Struct, frozen=True):
+class ToolForm(msgspec.Struct, frozen=True):
     """One tool's input: `branch` is the value that tells it from the other forms, empty where there is one form.
 
     `wrapped` says that the message is the member `value` of the arguments, since it is no object by itself.
@@ -32,21 +32,21 @@ class Form(msgspec.Struct, frozen=True):
     wrapped: bool = False
 
 
-def forms(schema: Json) -> list[list[Form]]:
+def forms(schema: Json) -> list[list[ToolForm]]:
     """Ways to write a schema without references, the best first; each is a list of forms that together are one way."""
     if schema is False:
         return []
     if not isinstance(schema, dict) or not schema:
-        return [[Form({"type": "object"})]] if schema is True or schema == {} else []
+        return [[ToolForm({"type": "object"})]] if schema is True or schema == {} else []
     if not _may_be_object(schema):
         return [[_wrapped(schema)]]
     ways = [_branches(schema), _flat(schema), [_conditional(schema)]]
     return [way for way in ways if way]
 
 
-def _wrapped(schema: Json) -> Form:
+def _wrapped(schema: Json) -> ToolForm:
     whole = {"type": "object", "properties": {"value": schema}, "required": ["value"], "additionalProperties": False}
-    return Form(whole, wrapped=True)
+    return ToolForm(whole, wrapped=True)
 
 
 def _may_be_object(schema: dict[str, Any]) -> bool:
@@ -62,15 +62,15 @@ def _may_be_object(schema: dict[str, Any]) -> bool:
     return all(_may_be_object(part) for part in schema.get("allOf", ()) if isinstance(part, dict))
 
 
-def _flat(schema: dict[str, Any]) -> list[Form]:
+def _flat(schema: dict[str, Any]) -> list[ToolForm]:
     try:
         whole = _object(flattened(schema))
     except NotMerged:
         return []
-    return [] if any(word in whole for word in keywords.IN_PLACE_LISTS) else [Form(whole)]
+    return [] if any(word in whole for word in keywords.IN_PLACE_LISTS) else [ToolForm(whole)]
 
 
-def _branches(schema: dict[str, Any]) -> list[Form]:
+def _branches(schema: dict[str, Any]) -> list[ToolForm]:
     """One form a branch of a tagged union."""
     try:
         whole = flattened(schema)
@@ -80,7 +80,7 @@ def _branches(schema: dict[str, Any]) -> list[Form]:
         return []
     if tag is None or not 1 < len(parts) <= MAX_BRANCHES:
         return []
-    return [Form(_object(part), branch=str(_tag_value(part, tag))) for part in parts]
+    return [ToolForm(_object(part), branch=str(_tag_value(part, tag))) for part in parts]
 
 
 def _parts(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -114,12 +114,12 @@ def _tag_value(part: dict[str, Any], name: str) -> Any:
     return values[0] if len(values) == 1 and isinstance(values[0], str | int) else None
 
 
-def _conditional(schema: dict[str, Any]) -> Form:
+def _conditional(schema: dict[str, Any]) -> ToolForm:
     """The schema below a condition that every object meets; its properties are named above it, for the reader."""
     whole: dict[str, Any] = {word: schema[word] for word in ("title", "description") if word in schema}
     named = dict.fromkeys(itertools.chain.from_iterable(_property_names(schema)))
     hints = {name: _hint(schema, name) for name in named}
-    return Form({**whole, "type": "object", "properties": hints, "if": {"type": "object"}, "then": schema})
+    return ToolForm({**whole, "type": "object", "properties": hints, "if": {"type": "object"}, "then": schema})
 
 
 def _property_names(schema: Json) -> Iterator[list[str]]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from claude_comm.errors import SchemaError
-from claude_comm.mcp_server.tool_schemas.forms import Form, forms
+from claude_comm.mcp_server.tool_schemas.forms import ToolForm, forms
 from claude_comm.mcp_server.tool_schemas.inline import NotInlined, inlined
 from claude_comm.mcp_server.tool_schemas.simplify import simplified
 from claude_comm.schema.bounded import check
@@ -38,19 +38,19 @@ class Partial(msgspec.Struct, frozen=True, tag="partial"):
     witness: Json
 
 
-class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+class UnknownCoverage(msgspec.Struct, frozen=True, tag="unknown"):
     """Whether the tools say all of the contract could not be decided."""
 
     why: str
 
 
-Coverage: TypeAlias = Whole | Partial | Unknown
+Coverage: TypeAlias = Whole | Partial | UnknownCoverage
 
 
 class ProvedTools(msgspec.Struct, frozen=True):
     """The forms of one type of message; none, with the reason, where none could be proved."""
 
-    forms: list[Form]
+    forms: list[ToolForm]
     coverage: Coverage | None = None
     why_none: str = ""
 
@@ -79,7 +79,7 @@ def _prove(text: bytes) -> ProvedTools:
     return ProvedTools([], why_none=why)
 
 
-def _refuted(way: list[Form], schema: Json) -> str:
+def _refuted(way: list[ToolForm], schema: Json) -> str:
     """Why one of these forms is no tool; empty where all are proved."""
     for form in way:
         if len(msgspec.json.encode(form.schema)) > MAX_SCHEMA_BYTES:
@@ -93,12 +93,12 @@ def _refuted(way: list[Form], schema: Json) -> str:
     return ""
 
 
-def said(form: Form) -> Json:
+def said(form: ToolForm) -> Json:
     """The schema of the messages that a form can say."""
     return form.schema["properties"]["value"] if form.wrapped else form.schema
 
 
-def _coverage(way: list[Form], schema: Json) -> Coverage:
+def _coverage(way: list[ToolForm], schema: Json) -> Coverage:
     """Whether the forms together say all that a sender of the contract would."""
     parts = [said(form) for form in way]
     verdict = check(schema, parts[0] if len(parts) == 1 else {"anyOf": parts}, budget_ms=BUDGET_MS)
@@ -106,7 +106,7 @@ def _coverage(way: list[Form], schema: Json) -> Coverage:
         return Whole()
     if isinstance(verdict, Incompatible):
         return Partial(verdict.witness)
-    return Unknown(getattr(verdict, "why", ""))
+    return UnknownCoverage(getattr(verdict, "why", ""))
 
 
 def _in_dialect(schema: dict[str, Any], dialect: Any) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import UnknownModule
-from claude_comm.mcp_server.desk.answers import Answer, as_text, breaches, cut, example, marked, refused_by
+from claude_comm.mcp_server.desk.answers import ToolReply, as_text, breaches, cut, example, marked, refused_by
 from claude_comm.mcp_server.desk.call import Call
-from claude_comm.mcp_server.desk.catalogue import Catalogue, Entry, for_agents, proved_tools
+from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, ModuleEntry, for_agents, proved_tools
 from claude_comm.mcp_server.desk.modules import TIMEOUT_S, Outcome, call_module
-from claude_comm.mcp_server.tool_schemas.proved import Partial, Unknown
+from claude_comm.mcp_server.tool_schemas.proved import Partial, UnknownCoverage
 from claude_comm.mcp_server.tools.definition import (
     READS,
     SENDS,
@@ -28,7 +28,7 @@ from claude_comm.registry.contracts import Contract
 MAX_FOUND = 50
 
 
-async def find_modules(call: Call, arguments: dict[str, Any]) -> Answer:
+async def find_modules(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Modules whose name, types or words have every word of the query, and that accept the sample, if one is given."""
     catalogue = await call.desk.catalogue(call.caller)
     words = arguments.get("query", "").casefold().split()
@@ -41,14 +41,14 @@ async def find_modules(call: Call, arguments: dict[str, Any]) -> Answer:
     more = f"\n{len(rows) - len(shown)} more: narrow the query or raise limit." if len(rows) > len(shown) else ""
     listed = [f"- {row['module']} {row['type']} ({row['instances']} running): {row['description']}" for row in shown]
     found = marked("\n".join(listed), "the registry") if shown else "No module matches."
-    return Answer(f"{found}{more}\nNext: describe_module, then call_module.", {"found": shown, "of": len(rows)})
+    return ToolReply(f"{found}{more}\nNext: describe_module, then call_module.", {"found": shown, "of": len(rows)})
 
 
 def _takes(contract: Contract, type: str, arguments: dict[str, Any]) -> bool:
     return "accepts" not in arguments or not breaches(for_agents(contract.accepts[type]), arguments["accepts"])
 
 
-def _row(entry: Entry, type: str) -> dict[str, Any]:
+def _row(entry: ModuleEntry, type: str) -> dict[str, Any]:
     contract = entry.contract
     return {
         "module": contract.module,
@@ -65,7 +65,7 @@ def _words(contract: Contract, type: str) -> str:
     return str(words)
 
 
-async def describe_module(call: Call, arguments: dict[str, Any]) -> Answer:
+async def describe_module(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """What a module accepts, answers and sends, each type with a smallest message that it takes."""
     catalogue = await call.desk.catalogue(call.caller)
     try:
@@ -75,17 +75,17 @@ async def describe_module(call: Call, arguments: dict[str, Any]) -> Answer:
     described = description(entry, arguments.get("type", ""))
     part, rest = cut(as_text(described), arguments.get("offset", 0), "Call describe_module again")
     whole = described if not rest and not arguments.get("offset") else {"module": entry.contract.module, "cut": True}
-    return Answer(f"{marked(part, f'the contract of {entry.contract.module}')}\n{rest}".rstrip(), whole)
+    return ToolReply(f"{marked(part, f'the contract of {entry.contract.module}')}\n{rest}".rstrip(), whole)
 
 
-def known(catalogue: Catalogue, module: str) -> Entry:
+def known(catalogue: ModuleCatalogue, module: str) -> ModuleEntry:
     """Raises UnknownModule."""
     if module not in catalogue.modules:
         raise UnknownModule(module, list(catalogue.modules))
     return catalogue.modules[module]
 
 
-def description(entry: Entry, type: str = "") -> dict[str, Any]:
+def description(entry: ModuleEntry, type: str = "") -> dict[str, Any]:
     """A module as a document for agents."""
     contract = entry.contract
     types = [name for name in sorted(contract.accepts) if type in ("", name)]
@@ -107,7 +107,7 @@ def _accepted(contract: Contract, type: str) -> dict[str, Any]:
         told["answers"] = contract.replies[type]
     if isinstance(proved.coverage, Partial):
         told["tool_leaves_out"] = proved.coverage.witness
-    elif isinstance(proved.coverage, Unknown):
+    elif isinstance(proved.coverage, UnknownCoverage):
         told["tool_leaves_out"] = f"could not be decided: {proved.coverage.why}"
     elif proved.why_none:
         told["no_tool_of_its_own"] = proved.why_none

@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_comm.cloudevents import readable
 from claude_comm.errors import ClaudeCommError
-from claude_comm.mcp_server.desk.answers import Answer, cut, marked, refused, refused_by
+from claude_comm.mcp_server.desk.answers import ToolReply, cut, marked, refused, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.modules import unfit
 from claude_comm.mcp_server.desk.projection import asked
@@ -24,7 +24,7 @@ MAX_MESSAGES = 100
 _PREVIEW = 300
 
 
-async def send_message(call: Call, arguments: dict[str, Any]) -> Answer:
+async def send_message(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Puts a message into the inbox of a module; it is handled when an instance runs."""
     module, type, message = arguments["module"], arguments["type"], arguments["message"]
     try:
@@ -36,10 +36,10 @@ async def send_message(call: Call, arguments: dict[str, Any]) -> Answer:
     except ClaudeCommError as error:
         return refused_by(error)
     waits = "" if entry.instances else f" No instance of {module} runs now: it waits until one does."
-    return Answer(f"Sent; its id is {id_}.{waits} read_messages tells what became of it.", {"id": id_})
+    return ToolReply(f"Sent; its id is {id_}.{waits} read_messages tells what became of it.", {"id": id_})
 
 
-async def read_messages(call: Call, arguments: dict[str, Any]) -> Answer:
+async def read_messages(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Messages with what became of them, the newest first; or one whole, by its id."""
     if not call.caller.may("read"):
         return refused("messages of all modules are read with the scope read:*, which your token lacks.")
@@ -61,16 +61,18 @@ async def read_messages(call: Call, arguments: dict[str, Any]) -> Answer:
     more = f"\nFor older ones call read_messages with before {rows[-1][0].id!r}." if len(rows) == limit else ""
     shown, rest = cut("\n".join(lines), 0, "Call read_messages with a smaller limit; it has no reading on")
     found_text = marked(shown, "the messages") if rows else "There are no such messages."
-    return Answer(f"{found_text}\n{rest}{more}".rstrip(), {"messages": whole})
+    return ToolReply(f"{found_text}\n{rest}{more}".rstrip(), {"messages": whole})
 
 
-async def _whole(call: Call, id_: str, offset: int) -> Answer:
+async def _whole(call: Call, id_: str, offset: int) -> ToolReply:
     try:
         row = await asked(call.desk.settings, lambda database: queries.message(database, id_))
     except ClaudeCommError as error:
         return refused_by(error)
     part, rest = cut(readable(row.data, indent=1), offset, f"Call read_messages with id {row.id!r}")
-    return Answer(f"{marked(part, f'a message of {row.source}')}\n{rest}".rstrip(), {**_facts(row, ""), "part": part})
+    return ToolReply(
+        f"{marked(part, f'a message of {row.source}')}\n{rest}".rstrip(), {**_facts(row, ""), "part": part}
+    )
 
 
 def _facts(row: MessageRow, reason: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.interchange.agent_answers import PromptAnswer, Question
-from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.interchange.agent_answers import ClientQuestion, PromptAnswer
+from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
-from claude_comm.mcp_server.desk.catalogue import Catalogue, agent_words, for_agents
+from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, agent_words, for_agents
 from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.desk.modules import Fault, call_module
 from claude_comm.mcp_server.desk.tool_names import tool_name
@@ -40,7 +40,7 @@ class ListedPrompt(msgspec.Struct, frozen=True):
     type: str
 
 
-def listed(catalogue: Catalogue, exposure: Exposure) -> list[ListedPrompt]:
+def listed(catalogue: ModuleCatalogue, exposure: Exposure) -> list[ListedPrompt]:
     """The prompts of modules by name. A name that two would have is the fuller one."""
     taken: set[str] = set()
     prompts = []
@@ -52,14 +52,14 @@ def listed(catalogue: Catalogue, exposure: Exposure) -> list[ListedPrompt]:
     return sorted(prompts, key=lambda prompt: prompt.name)
 
 
-async def get(call: Call, prompt: ListedPrompt, arguments: dict[str, str]) -> PromptAnswer | Question | str:
+async def get(call: Call, prompt: ListedPrompt, arguments: dict[str, str]) -> PromptAnswer | ClientQuestion | str:
     """The messages of a prompt, or why there are none."""
     outcome = await call_module(call, prompt.contract, prompt.type, dict(arguments))
-    if isinstance(outcome, PromptAnswer | Question):
+    if isinstance(outcome, PromptAnswer | ClientQuestion):
         return outcome
     if isinstance(outcome, Fault):
         return outcome.sentence
-    return outcome.text if isinstance(outcome, Answer) and outcome.is_error else "it answered with what is no prompt"
+    return outcome.text if isinstance(outcome, ToolReply) and outcome.is_error else "it answered with what is no prompt"
 
 
 def suggested(prompts: list[ListedPrompt], name: str, argument: str, typed: str) -> list[str]:

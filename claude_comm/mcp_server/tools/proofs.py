@@ -11,7 +11,7 @@ import msgspec
 from claude_comm.client.pipeline.preparation import check_live
 from claude_comm.client.publisher import negotiate as negotiations
 from claude_comm.errors import ClaudeCommError
-from claude_comm.mcp_server.desk.answers import Answer, as_text, cut, marked, refused, refused_by
+from claude_comm.mcp_server.desk.answers import ToolReply, as_text, cut, marked, refused, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.tools.definition import CHANGES, READS, FixedTool, object_schema, text
@@ -27,7 +27,7 @@ from claude_comm.transport.connect import connect
 BUDGET_MS = 2_000.0
 
 
-async def check_schemas(_: Call, arguments: dict[str, Any]) -> Answer:
+async def check_schemas(_: Call, arguments: dict[str, Any]) -> ToolReply:
     """The verdict on whether every message of the one schema is accepted by the other."""
     policy: Policy = "strict" if arguments.get("strict") else "closed-producer"
     try:
@@ -37,12 +37,12 @@ async def check_schemas(_: Call, arguments: dict[str, Any]) -> Answer:
     return _verdict(verdict)
 
 
-def _verdict(verdict: Verdict) -> Answer:
+def _verdict(verdict: Verdict) -> ToolReply:
     told = msgspec.to_builtins(verdict)
-    return Answer(f"The answer is {verdict.answer}.\n{as_text(told)}", told)
+    return ToolReply(f"The answer is {verdict.answer}.\n{as_text(told)}", told)
 
 
-async def negotiate(call: Call, arguments: dict[str, Any]) -> Answer:
+async def negotiate(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """The agreements of what one registered module declares for another."""
     producer, consumer = arguments["producer"], arguments["consumer"]
     if not call.caller.may("read"):
@@ -60,7 +60,7 @@ async def negotiate(call: Call, arguments: dict[str, Any]) -> Answer:
     told = [msgspec.to_builtins(agreement) for agreement in agreements]
     lines = [f"{told_.producer} -> {told_.consumer} ({told_.type}): {told_.verdict.answer}" for told_ in agreements]
     part, rest = cut(as_text(told), 0, "Read the resource claude-comm://agreements/ID")
-    return Answer("\n".join([*lines, marked(part, "the contracts"), rest]).rstrip(), {"agreements": told})
+    return ToolReply("\n".join([*lines, marked(part, "the contracts"), rest]).rstrip(), {"agreements": told})
 
 
 def _negotiated(desk: Desk, producer: str, consumer: str, type: str) -> list[Agreement]:
@@ -78,7 +78,7 @@ def _negotiated(desk: Desk, producer: str, consumer: str, type: str) -> list[Agr
         return outcomes
 
 
-async def validate_pipeline(call: Call, arguments: dict[str, Any]) -> Answer:
+async def validate_pipeline(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """The proof of a whole pipeline against the contracts that are registered."""
     try:
         report = await asyncio.to_thread(_checked, call.desk, arguments["pipeline"])
@@ -96,7 +96,7 @@ def ask() -> Ask:
     return Ask(policy="closed-producer", budget_ms=BUDGET_MS, clock=time.monotonic)
 
 
-def pipeline_report(report: PipelineReport) -> Answer:
+def pipeline_report(report: PipelineReport) -> ToolReply:
     """A report in words and as data; what is not proved is an error, so that nothing is run on it."""
     told = {
         "answer": report.answer,
@@ -109,7 +109,7 @@ def pipeline_report(report: PipelineReport) -> Answer:
         lines.append(f"- {hop.producer} -> {hop.consumer}: {hop.state}")
         lines += [f"  mend at step {mend.step!r}: {mend.sentence}" for mend in hop.mends]
     text_, rest = cut("\n".join(lines), 0, "The structured result has all of it; nothing is read on")
-    return Answer(f"{marked(text_, 'the pipeline')}\n{rest}".rstrip(), told, is_error=report.answer != "yes")
+    return ToolReply(f"{marked(text_, 'the pipeline')}\n{rest}".rstrip(), told, is_error=report.answer != "yes")
 
 
 _SCHEMA = {"type": ["object", "boolean"]}

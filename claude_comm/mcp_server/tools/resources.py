@@ -13,10 +13,10 @@ import msgspec
 
 from claude_comm.client.identity import micros
 from claude_comm.errors import NotFound, UnknownModule
-from claude_comm.interchange.agent_answers import Question, ResourceAnswer
+from claude_comm.interchange.agent_answers import ClientQuestion, ResourceAnswer
 from claude_comm.mcp_server.desk.answers import as_text
 from claude_comm.mcp_server.desk.call import Call
-from claude_comm.mcp_server.desk.catalogue import Catalogue, agent_words
+from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, agent_words
 from claude_comm.mcp_server.desk.modules import Outcome, call_module
 from claude_comm.mcp_server.desk.projection import asked
 from claude_comm.mcp_server.tools.discovery import description, known
@@ -24,14 +24,14 @@ from claude_comm.ops import agreements
 from claude_comm.registry.contracts import Contract
 from claude_comm.report.markdown import markdown
 from claude_comm.store import session_list
-from claude_comm.store.report_figures import Scope, report
+from claude_comm.store.report_figures import ReportScope, report
 from claude_comm.version import __version__
 
 SCHEME = "claude-comm://"
 JSON, MARKDOWN = "application/json", "text/markdown"
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedResource(msgspec.Struct, frozen=True):
     """A resource, or a template of addresses where `uri` has names in braces."""
 
     uri: str
@@ -53,29 +53,31 @@ class Content(msgspec.Struct, frozen=True):
 
 
 _OWN = (
-    Listed(f"{SCHEME}modules", "modules", "The registered modules and what they accept.", JSON),
-    Listed(f"{SCHEME}modules/{{module}}", "module", "A module: contract, examples, instances.", JSON),
-    Listed(f"{SCHEME}contracts/{{module}}", "contract", "The contract of a module as it is registered.", JSON),
-    Listed(f"{SCHEME}agreements/{{id}}", "agreement", "An agreement or a refusal, with its verdict.", JSON),
-    Listed(f"{SCHEME}sessions/{{session}}", "session", "A session: hops, tasks, members.", JSON),
-    Listed(f"{SCHEME}reports/{{session}}", "report", "The report of a session.", MARKDOWN),
+    ListedResource(f"{SCHEME}modules", "modules", "The registered modules and what they accept.", JSON),
+    ListedResource(f"{SCHEME}modules/{{module}}", "module", "A module: contract, examples, instances.", JSON),
+    ListedResource(f"{SCHEME}contracts/{{module}}", "contract", "The contract of a module as it is registered.", JSON),
+    ListedResource(f"{SCHEME}agreements/{{id}}", "agreement", "An agreement or a refusal, with its verdict.", JSON),
+    ListedResource(f"{SCHEME}sessions/{{session}}", "session", "A session: hops, tasks, members.", JSON),
+    ListedResource(f"{SCHEME}reports/{{session}}", "report", "The report of a session.", MARKDOWN),
 )
 
 
-def listed(catalogue: Catalogue) -> list[Listed]:
+def listed(catalogue: ModuleCatalogue) -> list[ListedResource]:
     """All resources and templates, the server's own first."""
     return [*_OWN, *(_of_module(contract, type) for contract, type in catalogue.messages("resource"))]
 
 
-def _of_module(contract: Contract, type: str) -> Listed:
+def _of_module(contract: Contract, type: str) -> ListedResource:
     words = agent_words(contract.accepts[type])
     schema = contract.accepts[type]
     said = schema.get("description", "") if isinstance(schema, dict) else ""
     uri = str(words.get("uriTemplate") or words.get("uri") or f"{SCHEME}of/{contract.module}/{type}")
-    return Listed(uri, f"{contract.module}.{type}", said or f"Of {contract.module}.", str(words.get("mimeType", JSON)))
+    return ListedResource(
+        uri, f"{contract.module}.{type}", said or f"Of {contract.module}.", str(words.get("mimeType", JSON))
+    )
 
 
-async def read(call: Call, uri: str) -> list[dict[str, Any]] | Question | None:
+async def read(call: Call, uri: str) -> list[dict[str, Any]] | ClientQuestion | None:
     """The contents at an address; None where it leads nowhere. Raises ClaudeCommError."""
     catalogue = await call.desk.catalogue(call.caller)
     own = [(_names(resource.uri, uri), resource) for resource in _OWN]
@@ -90,10 +92,10 @@ async def read(call: Call, uri: str) -> list[dict[str, Any]] | Question | None:
     return None
 
 
-def _contents(outcome: Outcome) -> list[dict[str, Any]] | Question | None:
+def _contents(outcome: Outcome) -> list[dict[str, Any]] | ClientQuestion | None:
     if isinstance(outcome, ResourceAnswer):
         return outcome.contents
-    return outcome if isinstance(outcome, Question) else None
+    return outcome if isinstance(outcome, ClientQuestion) else None
 
 
 def _names(template: str, uri: str) -> dict[str, str] | None:
@@ -104,7 +106,7 @@ def _names(template: str, uri: str) -> dict[str, str] | None:
     return None if match is None else {name: unquote(value) for name, value in match.groupdict().items()}
 
 
-async def _own_text(call: Call, catalogue: Catalogue, name: str, names: dict[str, str]) -> str | None:
+async def _own_text(call: Call, catalogue: ModuleCatalogue, name: str, names: dict[str, str]) -> str | None:
     try:
         if name == "modules":
             return as_text([_summary(catalogue, module) for module in sorted(catalogue.modules)])
@@ -132,7 +134,7 @@ async def _recorded(call: Call, name: str, names: dict[str, str]) -> str | None:
             return None
         if name == "session":
             return as_text(msgspec.to_builtins(detail))
-        scope, now_us = Scope(session), micros()
+        scope, now_us = ReportScope(session), micros()
         return await asked(
             settings, lambda database: markdown(report(database, scope, now_us=now_us, version=__version__))
         )
@@ -140,7 +142,7 @@ async def _recorded(call: Call, name: str, names: dict[str, str]) -> str | None:
         return None
 
 
-def _summary(catalogue: Catalogue, module: str) -> dict[str, Any]:
+def _summary(catalogue: ModuleCatalogue, module: str) -> dict[str, Any]:
     entry = catalogue.modules[module]
     return {
         "module": module,

@@ -16,10 +16,10 @@ from claude_comm.interchange.agent_answers import answers_agents
 from claude_comm.mcp_server.desk import tasks
 from claude_comm.mcp_server.desk.answers import breaches, refused_arguments, refused_by
 from claude_comm.mcp_server.desk.call import Call
-from claude_comm.mcp_server.desk.catalogue import Catalogue, MessageTool, tools_of
+from claude_comm.mcp_server.desk.catalogue import MessageTool, ModuleCatalogue, tools_of
 from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.desk.modules import Fault, Outcome, call_module, unfit
-from claude_comm.mcp_server.desk.tasks import Task
+from claude_comm.mcp_server.desk.tasks import TaskState
 from claude_comm.mcp_server.tool_schemas.proved import result_schema
 from claude_comm.mcp_server.tools import discovery, proofs, work
 from claude_comm.mcp_server.tools import messages as messaging
@@ -52,7 +52,7 @@ class NeedsTasks(msgspec.Struct, frozen=True):
 
 
 # None is for a name that is not listed.
-Called: TypeAlias = Outcome | Task | NeedsTasks | None
+Called: TypeAlias = Outcome | TaskState | NeedsTasks | None
 
 
 def check_exposure(exposure: Exposure) -> None:
@@ -64,7 +64,7 @@ def check_exposure(exposure: Exposure) -> None:
             )
 
 
-def listed(catalogue: Catalogue, exposure: Exposure) -> list[ListedTool]:
+def listed(catalogue: ModuleCatalogue, exposure: Exposure) -> list[ListedTool]:
     """The tools that a client is shown, in a stable order: the server's own, then those of modules by name."""
     own = [_own(tool) for tool in fixed(exposure)]
     return own + [_of_module(tool) for tool in sorted(messages(catalogue, exposure), key=lambda tool: tool.name)]
@@ -78,7 +78,7 @@ def fixed(exposure: Exposure) -> Iterator[FixedTool]:
             yield tool
 
 
-def messages(catalogue: Catalogue, exposure: Exposure) -> Iterator[MessageTool]:
+def messages(catalogue: ModuleCatalogue, exposure: Exposure) -> Iterator[MessageTool]:
     """The tools of modules by the options. A name that two would have, or that the server has, is the fuller one."""
     if exposure.read_only:
         return
@@ -123,7 +123,7 @@ async def _send(call: Call, tool: MessageTool, arguments: dict[str, Any]) -> Cal
     return task if tool.task != "slow" else await _soon(call, task)
 
 
-async def _soon(call: Call, task: Task) -> Called:
+async def _soon(call: Call, task: TaskState) -> Called:
     """The outcome of a task that ends at once; the task itself where it does not."""
     until = asyncio.get_running_loop().time() + GRACE_S
     while asyncio.get_running_loop().time() < until:

@@ -18,7 +18,7 @@ from claude_comm.client.pipeline.preparation import PipelineRefused, prepare
 from claude_comm.client.pipeline.run import Run
 from claude_comm.delivery.burial import Where
 from claude_comm.errors import ClaudeCommError, UnknownMessage, UnknownSession
-from claude_comm.mcp_server.desk.answers import Answer, as_text, cut, marked, refused, refused_by
+from claude_comm.mcp_server.desk.answers import ToolReply, as_text, cut, marked, refused, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.desk.projection import asked
@@ -27,7 +27,7 @@ from claude_comm.mcp_server.tools.proofs import ask, pipeline_report
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import agreements
 from claude_comm.store import session_list, timelines, traces
-from claude_comm.store.traces import Step
+from claude_comm.store.traces import TraceStep
 from claude_comm.transport.connect import connect
 
 MAX_INPUTS = 100
@@ -35,7 +35,7 @@ MAX_INPUTS = 100
 INPUT_TTL_S = 60.0
 
 
-async def run_pipeline(call: Call, arguments: dict[str, Any]) -> Answer:
+async def run_pipeline(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Sends inputs through a pipeline that is proved first, and gathers what comes out."""
     if not call.caller.may("send", "*"):
         return refused("a pipeline is run with the scope send:*, which your token lacks.")
@@ -47,7 +47,7 @@ async def run_pipeline(call: Call, arguments: dict[str, Any]) -> Answer:
         return refused_by(error)
     part, rest = cut(as_text(told["results"]), 0, f"Call show_session with session {told['session']!r}")
     words = f"Session {told['session']}: {told['done']} done, {told['failed']} failed."
-    return Answer(f"{words}\n{marked(part, 'the pipeline')}\n{rest}".rstrip(), told, is_error=bool(told["failed"]))
+    return ToolReply(f"{words}\n{marked(part, 'the pipeline')}\n{rest}".rstrip(), told, is_error=bool(told["failed"]))
 
 
 def _run(desk: Desk, document: Any, inputs: list[Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _run(desk: Desk, document: Any, inputs: list[Any]) -> dict[str, Any]:
     return {"session": session, "done": progress.done, "failed": progress.failed, "results": results}
 
 
-async def show_session(call: Call, arguments: dict[str, Any]) -> Answer:
+async def show_session(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """One session: hops, tasks, and a page of its messages in order."""
     if refusal := _unread(call):
         return refusal
@@ -77,10 +77,10 @@ async def show_session(call: Call, arguments: dict[str, Any]) -> Answer:
     told = {"session": msgspec.to_builtins(detail), "messages": msgspec.to_builtins(page)}
     part, rest = cut(as_text(told), 0, "Call show_session with a smaller limit; it has no reading on")
     more = f"\nFor more call show_session with after {page.after}." if page.more else ""
-    return Answer(f"{marked(part, 'the session')}\n{rest}{more}".rstrip(), told)
+    return ToolReply(f"{marked(part, 'the session')}\n{rest}{more}".rstrip(), told)
 
 
-async def explain_failure(call: Call, arguments: dict[str, Any]) -> Answer:
+async def explain_failure(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Why a message did not arrive: its trace, the agreement it went under, and the command that would help."""
     if refusal := _unread(call):
         return refusal
@@ -99,10 +99,10 @@ async def explain_failure(call: Call, arguments: dict[str, Any]) -> Answer:
     }
     found = f"{len(failed)} of {len(trace.steps)} messages failed, {len(waits)} wait."
     part, rest = cut(as_text(told), 0, "Call read_messages with the id of one message; nothing is read on")
-    return Answer("\n".join([found, *told["help"], marked(part, "the messages"), rest]).rstrip(), told)
+    return ToolReply("\n".join([found, *told["help"], marked(part, "the messages"), rest]).rstrip(), told)
 
 
-def _told(step: Step) -> dict[str, Any]:
+def _told(step: TraceStep) -> dict[str, Any]:
     row = step.message
     facts = {name: getattr(row, name) for name in ("id", "source", "target", "type", "status", "timestamp")}
     deliveries = [msgspec.to_builtins(delivery) for delivery in step.deliveries]
@@ -114,7 +114,7 @@ async def _agreement(call: Call, id_: str) -> Any:
     return None if agreement is None else msgspec.to_builtins(agreement)
 
 
-def _help(step: Step) -> str:
+def _help(step: TraceStep) -> str:
     module, type = step.message.target, step.message.type
     return (
         f"To send it again once {module} is mended: call redrive with module {module!r} and type {type!r}, which is a "
@@ -122,12 +122,12 @@ def _help(step: Step) -> str:
     )
 
 
-def _start(step: Step) -> str:
+def _start(step: TraceStep) -> str:
     module = step.message.target
     return f"{module} has not taken it: does an instance run? (claude-comm modules; claude-comm run FILE:MODULE)"
 
 
-async def redrive(call: Call, arguments: dict[str, Any]) -> Answer:
+async def redrive(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Puts buried messages back into the inbox of their module; without `confirm` only counts them."""
     module = arguments["module"]
     if not call.caller.may("admin"):
@@ -144,7 +144,7 @@ async def redrive(call: Call, arguments: dict[str, Any]) -> Answer:
         return refused_by(error)
     words = "were put back" if confirmed else "would be put back: call redrive again with confirm true"
     told = {"redriven": count} if confirmed else {"would_redrive": count}
-    return Answer(f"{count} messages {words}.", told)
+    return ToolReply(f"{count} messages {words}.", told)
 
 
 def _redrive(desk: Desk, module: str, where: Where, limit: int, *, by: str) -> int:
@@ -164,7 +164,7 @@ def _count(desk: Desk, module: str, where: Where, limit: int) -> int:
     return min(count, limit or count)
 
 
-def _unread(call: Call) -> Answer | None:
+def _unread(call: Call) -> ToolReply | None:
     if call.caller.may("read"):
         return None
     return refused("messages of all modules are read with the scope read:*, which your token lacks.")

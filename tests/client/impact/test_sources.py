@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from claude_comm import Consumer, Publisher, Settings
-from claude_comm.client.impact.assessment import Scope, assess
+from claude_comm.client.impact.assessment import ImpactScope, assess
 from claude_comm.impact.effects import Effect, Impact
 from claude_comm.names import Keys
 from claude_comm.ops import registration
@@ -34,7 +34,7 @@ def judged(client: Client, settings: Settings, tmp_path: Path) -> Any:
 
     def judge(new: Contract, *, days: int = 30, against: Settings | None = None) -> Impact:
         with open_database(tmp_path / "projection.db") as database:
-            return assess(client, database, against or settings, new, Scope(days=days))
+            return assess(client, database, against or settings, new, ImpactScope(days=days))
 
     return judge
 

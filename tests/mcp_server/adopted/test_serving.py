@@ -15,7 +15,7 @@ import pytest
 
 from claude_comm import Module, Publisher, RequestFailed, Settings
 from claude_comm.client.identity import micros, millis
-from claude_comm.client.impact.assessment import Scope, assess
+from claude_comm.client.impact.assessment import ImpactScope, assess
 from claude_comm.names import Keys
 from claude_comm.ops import registration, registry, replies
 from claude_comm.registry.contracts import Contract
@@ -102,7 +102,7 @@ def test_an_adopted_tool_runs_in_a_pipeline_counts_in_impact_and_is_weighed_befo
         changed = asking_for_more(TOOLS)
         new = adoption("words", changed, version="2.0.0").contract
         with open_database(settings.database) as database:
-            impact = assess(client, database, settings, new, Scope())
+            impact = assess(client, database, settings, new, ImpactScope())
         assert impact.status == "broken"
         assert any(effect.partner == "writer" for effect in impact.effects)
 

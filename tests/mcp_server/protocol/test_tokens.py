@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("mcp", reason="the MCP server is an extra")
 
 from claude_comm.errors import ConfigurationError
-from claude_comm.mcp_server.desk.answers import Answer
+from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.desk.exposure import Caller, Exposure
@@ -35,7 +35,7 @@ def test_a_module_may_not_redrive_what_others_buried_and_an_administrator_may(se
     granted = msgspec.structs.replace(settings, gateway_grants="ops=admin")
     tokens = {name: token_of(settings, name, service=name == "ops") for name in ("web", "ops")}
 
-    async def redriven(name: str) -> Answer:
+    async def redriven(name: str) -> ToolReply:
         async with Desk(granted, Exposure()) as desk:
             known = await ModuleTokens(desk).verify_token(tokens[name])
             assert known is not None

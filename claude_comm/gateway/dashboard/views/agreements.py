@@ -10,7 +10,7 @@ from claude_comm.errors import NotFound
 from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.negotiation.agreement import Agreement, why
-from claude_comm.negotiation.pairs import Pair, Turn
+from claude_comm.negotiation.pairs import Pair, RecordedOutcome
 from claude_comm.ops import agreements
 from claude_comm.schema.verdict import Incompatible, Reason, Verdict
 
@@ -31,7 +31,7 @@ class Row(msgspec.Struct, frozen=True):
     producer: str
     consumer: str
     type: str
-    turn: Turn
+    turn: RecordedOutcome
     turns: int
 
 

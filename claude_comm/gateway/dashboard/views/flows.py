@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from claude_comm.charts.sankey import Link, sankey
+from claude_comm.charts.sankey import FlowLink, sankey
 from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.store.statistics import PairStatistics, pair_statistics
@@ -14,7 +14,7 @@ PAIRS = 100
 _DRAWN = 40
 
 
-class Hop(msgspec.Struct, frozen=True):
+class FlowRow(msgspec.Struct, frozen=True):
     """One sender and receiver: all that was ever stored of it, and what it does now."""
 
     statistics: PairStatistics
@@ -28,7 +28,7 @@ class Hop(msgspec.Struct, frozen=True):
 
 class Flows(msgspec.Struct, frozen=True):
     sort: str
-    hops: list[Hop]
+    hops: list[FlowRow]
     more: int
     chart: str
 
@@ -40,14 +40,14 @@ def view(system: System, query: Query) -> Flows:
     sort = query.choice("sort", SORTS)
     loads = system.load.hops
     chosen = sorted(loads, key=lambda hop: -(hop.mean_ms or 0))[:PAIRS]
-    hops = [Hop(pair_statistics(system.database, hop.source, hop.target), hop.per_s, hop.mean_ms) for hop in chosen]
+    hops = [FlowRow(pair_statistics(system.database, hop.source, hop.target), hop.per_s, hop.mean_ms) for hop in chosen]
     orders = {
         "slow": lambda hop: (-hop.p95_ms, hop.statistics.source),
         "busy": lambda hop: (-hop.statistics.count, hop.statistics.source),
         "failed": lambda hop: (-hop.statistics.failed, hop.statistics.source),
     }
     hops.sort(key=orders[sort])
-    flows = [Link(hop.statistics.source, hop.statistics.target, hop.statistics.count, "messages") for hop in hops]
+    flows = [FlowLink(hop.statistics.source, hop.statistics.target, hop.statistics.count, "messages") for hop in hops]
     busiest = sorted(flows, key=lambda flow: -flow.value)[:_DRAWN]
     chart = sankey(busiest, label="Messages from module to module") if busiest else ""
     return Flows(sort, hops, len(loads) - len(hops), chart)

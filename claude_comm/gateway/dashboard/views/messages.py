@@ -14,8 +14,8 @@ from claude_comm.gateway.dashboard.payload_search import search
 from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.store import queries
-from claude_comm.store.browse import BrowsePage, Filter, browse
-from claude_comm.store.conversations import Turn, conversation
+from claude_comm.store.browse import BrowsePage, MessageFilter, browse
+from claude_comm.store.conversations import ConversationTurn, conversation
 from claude_comm.store.records import DeliveryRow, MessageRow
 
 PAGE = 50
@@ -38,7 +38,7 @@ class Line(msgspec.Struct, frozen=True):
 class Messages(msgspec.Struct, frozen=True):
     """The filters as they were given, a page, and how much was looked at; `trouble` is why a search cannot be read."""
 
-    chosen: Filter
+    chosen: MessageFilter
     range: str
     where: str
     text: str
@@ -60,7 +60,7 @@ class MessagePage(msgspec.Struct, frozen=True):
     trouble: str
     stages: list[Stage]
     deliveries: list[DeliveryRow]
-    turns: list[Turn]
+    turns: list[ConversationTurn]
     left_out: bool
 
 
@@ -76,7 +76,7 @@ def listed(system: System, query: Query) -> Messages:
     return _messages(query, chosen, page, is_search)
 
 
-def _messages(query: Query, chosen: Filter, page: BrowsePage, is_search: bool, trouble: str = "") -> Messages:
+def _messages(query: Query, chosen: MessageFilter, page: BrowsePage, is_search: bool, trouble: str = "") -> Messages:
     lines = [line(row.message, row.deliveries) for row in page.rows]
     return Messages(
         chosen,
@@ -111,9 +111,9 @@ def one(system: System, query: Query) -> MessagePage:
     )
 
 
-def _filter(query: Query, now_us: int) -> Filter:
+def _filter(query: Query, now_us: int) -> MessageFilter:
     range_s = query.range_s()
-    return Filter(
+    return MessageFilter(
         source=query.text("source"),
         target=query.text("target"),
         session=query.text("session"),

@@ -13,7 +13,7 @@ from claude_comm.errors import ServerUnreachable
 from claude_comm.gateway.dashboard.query import RANGES, Query, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.ops import dead, follow, heartbeats, registry, server
-from claude_comm.ops.holders import Held, held
+from claude_comm.ops.holders import GroupHold, held
 from claude_comm.ops.registry import Standing
 from claude_comm.ops.server import ServerFacts
 from claude_comm.progress.load import ModuleLoad
@@ -45,7 +45,7 @@ class Notice(msgspec.Struct, frozen=True):
     href: str
 
 
-class Question(msgspec.Struct, frozen=True):
+class DashboardQuestion(msgspec.Struct, frozen=True):
     """A question that a person has, and the page that answers it."""
 
     text: str
@@ -56,7 +56,7 @@ class Question(msgspec.Struct, frozen=True):
 class Overview(msgspec.Struct, frozen=True):
     tiles: list[Tile]
     notices: list[Notice]
-    questions: list[Question]
+    questions: list[DashboardQuestion]
     chart: str
     range: str
     modules: list[ModuleLoad]
@@ -65,22 +65,26 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 QUESTIONS = [
-    Question("Who breaks if this changes?", "Paste a contract: every partner, with a witness.", link("what-if")),
-    Question(
+    DashboardQuestion(
+        "Who breaks if this changes?", "Paste a contract: every partner, with a witness.", link("what-if")
+    ),
+    DashboardQuestion(
         "Why did this message not arrive?",
         "Every step of one message, and where it stands.",
         link("messages", failed=True),
     ),
-    Question("What is slow?", "Every hop with its median and 95 %, the slowest first.", link("flows", sort="slow")),
-    Question(
+    DashboardQuestion(
+        "What is slow?", "Every hop with its median and 95 %, the slowest first.", link("flows", sort="slow")
+    ),
+    DashboardQuestion(
         "What is piling up, and who holds it?",
         "Lag, pending and the oldest, by holder.",
         link("streams", sort="waiting"),
     ),
-    Question(
+    DashboardQuestion(
         "What failed, and would it pass now?", "Buried messages, held to today's contract.", link("dead", check=True)
     ),
-    Question("Who talks to whom?", "The live map: proved, adapted, undecided, broken.", link("topology")),
+    DashboardQuestion("Who talks to whom?", "The live map: proved, adapted, undecided, broken.", link("topology")),
 ]
 
 
@@ -115,7 +119,7 @@ def _facts(system: System) -> list[ServerFacts]:
         return []
 
 
-def _tiles(system: System, groups: list[Held], buried: int, servers: list[ServerFacts]) -> Iterator[Tile]:
+def _tiles(system: System, groups: list[GroupHold], buried: int, servers: list[ServerFacts]) -> Iterator[Tile]:
     loads = system.load.modules
     up = sum(1 for load in loads if load.backlog.instances)
     yield Tile(str(up), "modules running" if up != 1 else "module running", link("workers"), "plain" if up else "warn")

@@ -13,7 +13,7 @@ from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views.messages import Line, line
 from claude_comm.ops import sessions as records
-from claude_comm.pipeline.session import Session, UnreadableSession
+from claude_comm.pipeline.session import RunSession, UnreadableSession
 from claude_comm.store import session_list
 from claude_comm.store.session_list import SessionDetail, SessionSummary
 from claude_comm.store.timelines import TimelineRow, timeline
@@ -27,7 +27,7 @@ class Listed(msgspec.Struct, frozen=True):
     """One session, with its pipeline where it runs one."""
 
     summary: SessionSummary
-    run: Session | None
+    run: RunSession | None
 
     @property
     def share(self) -> float | None:
@@ -58,7 +58,7 @@ class SessionPage(msgspec.Struct, frozen=True):
     """One session; `after` is the number of the message after which the next page of the timeline begins."""
 
     detail: SessionDetail
-    run: Session | None
+    run: RunSession | None
     steps: list[Step]
     failed: bool
     lines: list[Line]
@@ -97,14 +97,14 @@ def one(system: System, query: Query) -> SessionPage:
     )
 
 
-def _run(system: System, name: str) -> Session | None:
+def _run(system: System, name: str) -> RunSession | None:
     try:
         return system.client.run(records.find(system.keys, name))
     except UnreadableSession:
         return None
 
 
-def _steps(run: Session) -> list[Step]:
+def _steps(run: RunSession) -> list[Step]:
     return [
         Step(leg.step, leg.module or leg.step, leg.type, list(leg.next), leg.optional)
         for leg in run.whole.legs.values()

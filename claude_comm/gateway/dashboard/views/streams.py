@@ -8,7 +8,7 @@ from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.names import Stream
 from claude_comm.ops import follow, server
-from claude_comm.ops.holders import Held, held
+from claude_comm.ops.holders import GroupHold, held
 from claude_comm.ops.server import StreamFacts
 from claude_comm.store.catch_up import lags
 
@@ -25,7 +25,7 @@ class StreamRow(msgspec.Struct, frozen=True):
     stream: Stream
     facts: StreamFacts
     behind: int
-    groups: list[Held]
+    groups: list[GroupHold]
 
     @property
     def waiting(self) -> int:
@@ -89,7 +89,7 @@ def _rows(system: System, streams: list[Stream]) -> list[StreamRow]:
     facts = client.run(
         server.streams(keys, streams, projection_wait_s=system.settings.projection_wait_s, now_ms=system.now_ms)
     )
-    groups: dict[str, list[Held]] = {}
+    groups: dict[str, list[GroupHold]] = {}
     for group in client.run(held([stream.key for stream in streams])):
         groups.setdefault(group.stream, []).append(group)
     behind = lags(client, system.database, keys)

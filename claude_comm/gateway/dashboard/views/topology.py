@@ -8,14 +8,14 @@ from claude_comm.errors import UnknownModule
 from claude_comm.gateway.dashboard.query import Query, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.graph import picture
-from claude_comm.graph.edges import STATES, Edge, Graph, around
+from claude_comm.graph.edges import STATES, Edge, ModuleMap, around
 from claude_comm.ops import graph as maps
 
 # A map of more ways than this cannot be read: it is shown around one module at a time.
 MAX_DRAWN = 150
 
 
-class Topology(msgspec.Struct, frozen=True):
+class TopologyView(msgspec.Struct, frozen=True):
     """`drawn` is the picture, empty where the map is too large; ways stand the worst first."""
 
     sentence: str
@@ -28,7 +28,7 @@ class Topology(msgspec.Struct, frozen=True):
     drawn: str
 
 
-def view(system: System, query: Query) -> Topology:
+def view(system: System, query: Query) -> TopologyView:
     """Raises UnknownModule for a name that the map does not have."""
     whole = system.client.run(maps.read(system.keys, now_ms=system.now_ms)).graph
     names = [node.name for node in whole.nodes]
@@ -41,13 +41,13 @@ def view(system: System, query: Query) -> Topology:
         shown = _of_state(shown, state)
     ways = sorted(shown.edges, key=lambda edge: (STATES.index(edge.state), edge.source, edge.target, edge.type))
     drawn = picture.drawn(shown, href=_of_node) if len(shown.edges) <= MAX_DRAWN else ""
-    return Topology(shown.sentence, name, state, names, counts, ways, len(picture.columns(shown)), drawn)
+    return TopologyView(shown.sentence, name, state, names, counts, ways, len(picture.columns(shown)), drawn)
 
 
-def _of_state(graph: Graph, state: str) -> Graph:
+def _of_state(graph: ModuleMap, state: str) -> ModuleMap:
     edges = [edge for edge in graph.edges if edge.state == state]
     ends = {name for edge in edges for name in (edge.source, edge.target)}
-    return Graph([node for node in graph.nodes if node.name in ends], edges)
+    return ModuleMap([node for node in graph.nodes if node.name in ends], edges)
 
 
 def _of_node(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from claude_comm.client import contract_documents
-from claude_comm.client.impact.assessment import Scope, assess
+from claude_comm.client.impact.assessment import ImpactScope, assess
 from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
@@ -58,7 +58,7 @@ def answer(system: System, query: Query) -> WhatIf:
     )
     try:
         contract = _read(asked)
-        scope = Scope(days=asked.days, most=_MOST)
+        scope = ImpactScope(days=asked.days, most=_MOST)
         impact = assess(system.client, system.database, system.settings, contract, scope)
     except ClaudeCommError as error:
         return msgspec.structs.replace(asked, trouble=str(error))
