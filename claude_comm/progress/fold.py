@@ -1,9 +1,9 @@
 """From an entry of a stream to a fact that the projection can store.
 
 Law: `fold` is total. Whatever bytes an entry holds, it becomes one fact, and none is an error: what cannot be read
-is `UnreadableEntry`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type `comm.event`
-is an event on an events stream only, and it speaks for the module whose stream it lies in; anywhere else it is a
-message like any other.
+is `UnreadableEntry`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type
+`comm.event` is an event on an events stream only, and it speaks for the module whose stream it lies in; anywhere else
+it is a message like any other.
 
 Counted into a session: files and bytes from the file operations that succeeded (the sizes of messages are in
 `messages.size_bytes`), an error for every file operation that failed and for every burial of one of its messages.
