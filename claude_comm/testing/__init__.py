@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from claude_comm.testing.given import HandlerFailed, assert_handles, given_messages
     from claude_comm.testing.loading import load_module
     from claude_comm.testing.recorder import AnswerNeeded, SentMessage
-    from claude_comm.testing.recording import Recorded, RecordedSend, read_recording
+    from claude_comm.testing.recording import Recorded, RecordedSend, read_contracts, read_recording
     from claude_comm.testing.replaying import ReplayChange, Replayed, replay
     from claude_comm.testing.running import RunningModule
     from claude_comm.testing.strategies import messages
@@ -46,6 +46,7 @@ _HOMES = {
     "given_messages": "given",
     "load_module": "loading",
     "messages": "strategies",
+    "read_contracts": "recording",
     "read_recording": "recording",
     "replay": "replaying",
 }
@@ -74,6 +75,7 @@ __all__ = [
     "given_messages",
     "load_module",
     "messages",
+    "read_contracts",
     "read_recording",
     "replay",
 ]

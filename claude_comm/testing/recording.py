@@ -1,35 +1,39 @@
 """Recorded traffic: the deliveries of a module in the past, out of the projection, as lines of JSON.
 
 Law: what is recorded is what the projection knows: the message, how its delivery ended, the reply, and what the module
-sent because of it. What is redacted keeps its type and its length, so that a replay still reads it; a pattern or a
-format may refuse it then, which the replay says.
+sent because of it. Ahead of the deliveries stand the contracts of the modules that took them, as they were then: a
+replay from the file finds adapters as one from the projection does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE
 from claude_comm.envelope import UNREADABLE
-from claude_comm.errors import ClaudeCommError, ConfigurationError, DecodeError, EncodeError
-from claude_comm.impact.sensitive import Marks
+from claude_comm.errors import ClaudeCommError, DecodeError, EncodeError
 from claude_comm.json_form import json_form
+from claude_comm.registry.contracts import Contract
 from claude_comm.schema.verdict import Json
 from claude_comm.store import queries
 from claude_comm.store.database import Database
 from claude_comm.store.records import DeliveryRow, MessageRow
 
+# How the line of a contract begins; that of a delivery begins with its id.
+_CONTRACT_LINE = '{"contract":'
+
 
 class RecordedSend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message that a handler sent. Of a request, `reply` is what it was answered."""
+    """A message that a handler sent, under which agreement (empty: none). Of a request, `reply` is what it was
+    answered."""
 
     target: str
     type: str
     data: Json
+    agreement: str = ""
     request: bool = False
     reply: Json = None
 
@@ -47,6 +51,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     took_ms: float
     target: str = ""
     session: str = ""
+    agreement: str = ""
     time_us: int = 0
     reason: str = ""
     path: str = ""
@@ -54,6 +59,12 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request: bool = False
     reply: Json = None
     sent: list[RecordedSend] = []
+
+
+class RecordedContract(msgspec.Struct, frozen=True):
+    """The contract of a module whose deliveries follow, as it was when they were recorded."""
+
+    contract: Contract
 
 
 class UnreadableRecording(ClaudeCommError):
@@ -86,6 +97,7 @@ def _recorded(database: Database, row: MessageRow, delivery: DeliveryRow, form: 
         took_ms=delivery.latency_ms,
         target=row.target,
         session=row.session,
+        agreement=row.agreement,
         time_us=row.time_us,
         reason=delivery.reason,
         path=delivery.path,
@@ -110,7 +122,12 @@ def _sent(database: Database, row: MessageRow) -> RecordedSend:
         answers = queries.related(database, row.id, limit=100)
         reply = next((other for other in answers if other.causation == row.id and other.type == REPLY_TYPE), None)
     return RecordedSend(
-        target=row.target, type=row.type, data=_payload(row), request=bool(row.reply_to), reply=_payload(reply)
+        target=row.target,
+        type=row.type,
+        data=_payload(row),
+        agreement=row.agreement,
+        request=bool(row.reply_to),
+        reply=_payload(reply),
     )
 
 
@@ -126,13 +143,23 @@ def _form(row: MessageRow) -> tuple[Json] | None:
         return None
 
 
-def write(recording: Sequence[Recorded]) -> str:
-    """One line of JSON for each delivery."""
-    return "".join(msgspec.json.encode(delivery).decode() + "\n" for delivery in recording)
+def write(recording: Sequence[Recorded], contracts: Iterable[Contract] = ()) -> str:
+    """One line of JSON for each contract and each delivery."""
+    lines: list[RecordedContract | Recorded] = [*map(RecordedContract, contracts), *recording]
+    return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 
 def read_recording(file: str | Path) -> list[Recorded]:
     """The deliveries in a file of `claude-comm record`. Raises UnreadableRecording."""
+    return [line for line in _lines(file) if isinstance(line, Recorded)]
+
+
+def read_contracts(file: str | Path) -> dict[str, Contract]:
+    """The contracts in a file of `claude-comm record`, by module. Raises UnreadableRecording."""
+    return {line.contract.module: line.contract for line in _lines(file) if isinstance(line, RecordedContract)}
+
+
+def _lines(file: str | Path) -> Iterator[RecordedContract | Recorded]:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except OSError as error:
@@ -141,63 +168,12 @@ def read_recording(file: str | Path) -> list[Recorded]:
         raise UnreadableRecording(
             f"{file} is not UTF-8 text (byte {error.start}). `claude-comm record -o FILE` writes such files."
         ) from None
-    deliveries = []
     # Lines end at line feeds alone: JSON may hold U+2028 and its like as they are.
     for number, line in enumerate(text.rstrip("\n").split("\n") if text else (), 1):
+        kind: type[RecordedContract | Recorded] = RecordedContract if line.startswith(_CONTRACT_LINE) else Recorded
         try:
-            deliveries.append(msgspec.json.decode(line, type=Recorded))
+            yield msgspec.json.decode(line, type=kind)
         except UNREADABLE as error:
             raise UnreadableRecording(
                 f"{file}, line {number}: {error}. `claude-comm record -o FILE` writes such files."
             ) from None
-    return deliveries
-
-
-def marks_of_paths(paths: Sequence[str]) -> Marks:
-    """What is to be redacted: paths as `$.user.email`, `$.items[].price` and `$.*.token`. Raises ConfigurationError."""
-    return Marks(frozenset(_steps(path) for path in paths))
-
-
-def _steps(path: str) -> tuple[str, ...]:
-    if path != "$" and not path.startswith(("$.", "$[]")):
-        raise ConfigurationError(f"{path!r} is no path: write it as $.user.email, $.items[].price or $.*.token.")
-    return tuple(step for step in path[1:].replace("[]", ".[]").split(".") if step)
-
-
-def redacted(delivery: Recorded, hidden: Marks) -> Recorded:
-    """The same delivery with what is hidden replaced, in its payload, its reply and what was sent."""
-    return msgspec.structs.replace(
-        delivery,
-        data=_hide(delivery.data, hidden, ()),
-        reply=_hide(delivery.reply, hidden, ()),
-        sent=[
-            msgspec.structs.replace(sent, data=_hide(sent.data, hidden, ()), reply=_hide(sent.reply, hidden, ()))
-            for sent in delivery.sent
-        ],
-    )
-
-
-def _hide(value: Json, hidden: Marks, at: tuple[str, ...]) -> Json:
-    if hidden.hides(at):
-        return _blank(value)
-    if isinstance(value, dict):
-        return {name: _hide(item, hidden, (*at, name)) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_hide(item, hidden, (*at, "[]")) for item in value]
-    return value
-
-
-def _blank(value: Any) -> Json:
-    """A value of the same type and length that says nothing."""
-    match value:
-        case bool():
-            return False
-        case int() | float():
-            return type(value)(0)
-        case str():
-            return "x" * len(value)
-        case list():
-            return [_blank(item) for item in value]
-        case dict():
-            return {name: _blank(item) for name, item in value.items()}
-    return value

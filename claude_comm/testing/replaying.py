@@ -8,6 +8,7 @@ difference.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, Literal, TypeAlias
@@ -19,8 +20,8 @@ from claude_comm.envelope import Envelope
 from claude_comm.errors import RequestFailed
 from claude_comm.json_form import json_form
 from claude_comm.registry.contracts import Contract, Schema
-from claude_comm.schema.bounded import adapt
-from claude_comm.schema.evolution.adapter import apply
+from claude_comm.schema.evolution.adapt import adapt
+from claude_comm.schema.evolution.adapter import Adapter, apply
 from claude_comm.schema.verdict import Json, passes
 from claude_comm.settings import Settings
 from claude_comm.testing.bus import Bus, Outcome
@@ -166,10 +167,15 @@ def _fits_adapted(old: RecordedSend, form: Json, before: Contract | None, after:
 
 
 def _adapts(of: Schema, to: Schema, message: Json, wanted: Json) -> bool:
-    return any(
-        proposal.applicable and passes(proposal.verdict) and apply(proposal.adapter, message) == wanted
-        for proposal in adapt(of, to)
-    )
+    adapters = _adapters(msgspec.json.encode(of), msgspec.json.encode(to))
+    return any(apply(adapter, message) == wanted for adapter in adapters)
+
+
+@functools.lru_cache(maxsize=256)
+def _adapters(of: bytes, to: bytes) -> list[Adapter]:
+    """The proved adapters without a guess. The proofs count steps: how busy the machine is changes no answer."""
+    proposals = adapt(msgspec.json.decode(of), msgspec.json.decode(to))
+    return [proposal.adapter for proposal in proposals if proposal.applicable and passes(proposal.verdict)]
 
 
 def _differences(what: str, path: str, before: Json, after: Json) -> Iterator[ReplayChange]:

@@ -41,7 +41,7 @@ def _installed() -> bool:
 
 def test_each_block_of_python_is_a_file() -> None:
     assert len(files()) == PAGE.count("```python")
-    assert set(files()) == {"shop.py", "test_shop.py", "test_contract.py", "test_given.py", "test_chaos.py"}
+    assert set(files()) == {"shop.py", "test_shop.py", "test_contract.py", "test_given.py", "test_chaos.py", "ward.py"}
 
 
 @pytest.mark.long

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from claude_comm.errors import ConfigurationError
 from claude_comm.testing import Bus, RunningModule, load_module, read_recording, replay
-from claude_comm.testing.recording import Recorded, UnreadableRecording, marks_of_paths, redacted, write
+from claude_comm.testing.recording import Recorded, UnreadableRecording, read_contracts, write
 from tests.support.command_line import Ran
 
 VERSION = """
@@ -123,6 +122,17 @@ def test_a_recording_is_a_file_for_tests_and_redacted_on_demand(versions: Path, 
     assert run("replay", "--file", "traffic.jsonl", "--against", "first.py:module").code == 0
 
 
+def test_a_recording_finds_the_adapter_as_the_projection_does(versions: Path, run: Callable[..., Ran]) -> None:
+    """The file has the contract of the version that was recorded."""
+    text = textwrap.dedent(VERSION).replace("double: int", "double: list[int]").replace("-> Found", "-> None")
+    text = text.replace("Found(page.number * 2 + extra)", "Found([page.number * 2 + extra])").replace("return ", "")
+    (versions / "second.py").write_text(text)
+    assert run("record", "--session", "other", "--module", "doubler", "-o", "other.jsonl").code == 0
+    assert list(read_contracts("other.jsonl")) == ["doubler"]
+    ran = run("replay", "--file", "other.jsonl", "--against", "second.py:module", "--json")
+    assert [row["answer"] for row in json.loads(ran.out)] == ["equal under the adapter"]
+
+
 def test_nothing_recorded_is_not_found(versions: Path, run: Callable[..., Ran]) -> None:
     assert run("record", "--session", "nowhere").code == 3
     assert run("replay", "--session", "nowhere", "--against", "first.py:module").code == 3
@@ -152,18 +162,3 @@ def test_a_line_of_a_recording_ends_at_its_line_feed_alone(tmp_path: Path) -> No
     )
     (tmp_path / "traffic.jsonl").write_text(line * 2, encoding="utf-8")
     assert [delivery.data for delivery in read_recording(tmp_path / "traffic.jsonl")] == ["x\u2028y\x85z"] * 2
-
-
-def test_a_redacted_value_keeps_its_type_and_length() -> None:
-    from claude_comm.testing import Recorded, RecordedSend
-
-    delivery = Recorded(
-        id="1", source="a", consumer="b", type="t", status="handled", took_ms=1.0,
-        data={"user": {"mail": "a@b", "age": 7, "tags": ["x", True, 1.5, None]}, "items": [{"price": 3}]},
-        sent=[RecordedSend(target="c", type="t", data={"user": "secret"})],
-    )  # fmt: skip
-    hidden = redacted(delivery, marks_of_paths(["$.user", "$.items[].price"]))
-    assert hidden.data == {"user": {"mail": "xxx", "age": 0, "tags": ["x", False, 0.0, None]}, "items": [{"price": 0}]}
-    assert hidden.sent[0].data == {"user": "xxxxxx"}
-    with pytest.raises(ConfigurationError, match="is no path"):
-        marks_of_paths(["user"])

@@ -10,8 +10,12 @@ import typer
 
 from claude_comm.cli.projection import reading
 from claude_comm.errors import NotFound
+from claude_comm.names import Keys
+from claude_comm.runtime.environment import settings_of_process
 from claude_comm.terminal.output import OutputFailed, say
 from claude_comm.testing import recording
+from claude_comm.testing.redaction import MarkedInContracts, marks_of_paths
+from claude_comm.transport.connect import connect
 
 
 def command(
@@ -27,18 +31,23 @@ def command(
 ) -> None:
     """Write recorded deliveries as lines of JSON, for tests and for `replay`.
 
-    Each line has a message, how its delivery ended, the reply, and what the module sent because of it. A redacted value
-    keeps its type and its length. Exits with 3 if nothing was recorded.
+    Each line has a message, how its delivery ended, the reply, and what the module sent because of it. The contracts of
+    the modules stand ahead. What a contract marks with `x-sensitive: true` is hidden, and so is what --redact names: a
+    hidden value keeps its type and its length. Exits with 3 if nothing was recorded.
     """
-    hidden = recording.marks_of_paths(redact or ())
-    with reading() as database:
+    paths = marks_of_paths(redact or ())
+    settings = settings_of_process()
+    with reading(settings) as database, connect(settings) as client:
+        marked = MarkedInContracts(client, Keys(settings.namespace))
         deliveries = [
-            recording.redacted(delivery, hidden)
+            marked.redacted(delivery, paths)
             for delivery in recording.recorded(database, module=module, session=session)
         ]
+        names = sorted({delivery.consumer for delivery in deliveries})
+        contracts = [contract for name in names if (contract := marked.contract(name)) is not None]
     if not deliveries:
         raise NotFound("no delivery was recorded there; `claude-comm list` and `claude-comm sessions` show what was.")
-    text = recording.write(deliveries)
+    text = recording.write(deliveries, contracts)
     if output is None:
         sys.stdout.write(text)
         return

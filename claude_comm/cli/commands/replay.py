@@ -42,10 +42,13 @@ def command(
     something did, and 3 if nothing was recorded for the module.
     """
     module = find_module(against)
-    deliveries = recording.read_recording(file) if file is not None else _recorded(session, module.name)
+    if file is not None:
+        deliveries, before = recording.read_recording(file), recording.read_contracts(file).get(module.name)
+    else:
+        deliveries, before = _recorded(session, module.name), _contract(module.name)
     if not any(delivery.consumer == module.name for delivery in deliveries):
         raise NotFound(f"no delivery to {module.name!r} was recorded there; `claude-comm list` shows what was.")
-    results = replay(deliveries, module, None if file is not None else _contract(module.name))
+    results = replay(deliveries, module, before)
     if as_json:
         emit_json(results)
     else:
