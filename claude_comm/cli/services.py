@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from claude_comm.errors import TransportError
+from claude_comm.errors import ConfigurationError, TransportError
 from claude_comm.ops import server
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import Service
@@ -18,12 +18,29 @@ SERVER = "server"
 
 
 def start(settings: Settings) -> list[Service]:
-    """Starts what does not run; the workers that this configuration has."""
+    """Starts what does not run; the workers that this configuration has. Raises ConfigurationError where signing is
+    required and one of them cannot sign."""
+    workers = worker_processes.able(settings)
     # The private server is started; an address that cannot be used is refused before any worker fails at it.
-    connect(settings).close()
+    with connect(settings) as client:
+        if settings.signing == "require":
+            _require_keys(client, settings, workers)
     if not settings.runs_jobs:
         say(f"Note: {worker_processes.NO_JOBS}")
-    return worker_processes.start(settings, *worker_processes.able(settings))
+    return worker_processes.start(settings, *workers)
+
+
+def _require_keys(client: Client, settings: Settings, workers: Sequence[str]) -> None:
+    """Raises ConfigurationError where a worker has no key with which it would be believed."""
+    from claude_comm.client import keyholders  # PyNaCl is an extra
+
+    if unable := keyholders.unable(client, settings, workers):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in unable.items())
+        commands = "".join(f"\n  claude-comm module add {name} --service" for name in unable)
+        raise ConfigurationError(
+            f"signing is required, and these workers cannot sign ({reasons}). No worker was started. Make the keys in "
+            f"the home of the workers:{commands}"
+        )
 
 
 def warn_of_eviction(settings: Settings) -> None:

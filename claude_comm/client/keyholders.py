@@ -6,7 +6,8 @@ The admin's private key is only in the admin's home; a module needs its own priv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -89,6 +90,32 @@ def revoke(client: Client, settings: Settings, named: str) -> list[Key]:
 
     _change(client, settings, admin_pair(settings), without)
     return revoked
+
+
+def unable(client: Client, settings: Settings, services: Sequence[str]) -> dict[str, str]:
+    """The services that cannot sign in this home, each with the reason: nobody would believe what they write.
+
+    Raises ConfigurationError or KeyringRefused.
+    """
+    paths = {name: Path(settings.key_file or key_files.path_of(settings.home, name)) for name in services}
+    if not any(path.exists() for path in paths.values()):
+        # Then nobody may have made the admin's key either, which the first `module add` does.
+        return {name: f"there is no key in {path}" for name, path in paths.items()}
+    known, now_ms = current(client, settings).by_id(), client.run(clock())
+    reasons = {name: _unable(path, known, now_ms) for name, path in paths.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _unable(path: Path, known: Mapping[bytes, Key], now_ms: int) -> str:
+    """Why a service cannot sign with the key in that file; "" where it can."""
+    if not path.exists():
+        return f"there is no key in {path}"
+    key = known.get(key_files.load(path).signer().key_id)
+    if key is None:
+        return f"the keyring does not have the key in {path}"
+    if key.role != "service":
+        return f"the key in {path} is one of a module, made without --service"
+    return "" if key.holds(now_ms) else f"the key in {path} was revoked, or is over"
 
 
 def _ending(key: Key, end_ms: int) -> Key:

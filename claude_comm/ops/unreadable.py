@@ -7,6 +7,7 @@ of a kind. What lies beyond is found once what was found before is removed. A us
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,9 @@ from claude_comm.ops.key_kinds import KINDS, Kind, kind_of
 _SCANNED, _STEP = 20_000, 2_000
 # Of each kind: how many keys are looked at, and how many values of all of them together; of a key at least so many.
 _KEYS, _VALUES, _LEAST = 200, 500, 6
-# How many moments between the ends of a stream are looked at.
-_SLICES = 8
+# Of a stream a quarter of that at each end, at least so many, and the rest one by one at moments in between: at 250 of
+# them a burst is met that lasted a 250th of the stream's time, however few entries that is of all.
+_END, _MOMENTS = 3, 8
 # The largest string that is looked at, and how much of a reason or a value is shown.
 _STRING_BYTES, _WHY = 1 << 20, 160
 _PLAIN = re.compile(rb"[A-Za-z0-9_:{}./@-]+")
@@ -86,13 +88,18 @@ def look(
                 found.append(UnreadableKey(key, kind.name, 1, why, [_line("UNLINK", key)]))
             else:
                 sound.append((kind, key))
+        siblings = Counter(kind.name for kind, _ in sound)
+        counts = [max(_VALUES // siblings[kind.name], _LEAST) for kind, _ in sound]
         samples = [
-            [*_sample(kind, key, len(by_kind[kind]), on), *_entries(key, (suspected or {}).get(key, ()))]
-            for kind, key in sound
+            [*_sample(kind, key, count, on), *_entries(key, (suspected or {}).get(key, ()))]
+            for (kind, key), count in zip(sound, counts, strict=True)
         ]
         looked = yield from _asked_each(samples, on)
-        slices = [_slices(kind, key, replies, on) for (kind, key), replies in zip(sound, looked, strict=True)]
-        between = yield from _asked_each(slices, on)
+        inner = [
+            _between(kind, key, count, replies, on)
+            for (kind, key), count, replies in zip(sound, counts, looked, strict=True)
+        ]
+        between = yield from _asked_each(inner, on)
         for (kind, key), replies, more in zip(sound, looked, between, strict=True):
             found += _faults(keys, kind, key, [*replies, *more])
     order = {kind.name: at for at, kind in enumerate(by_kind)}
@@ -129,30 +136,31 @@ def _asked_each(groups: Sequence[Sequence[Command]], on: Place) -> Operation[lis
     return [[next(replies) for _ in group] for group in groups]
 
 
-def _sample(kind: Kind, key: str, siblings: int, on: Place) -> list[Command]:
+def _sample(kind: Kind, key: str, count: int, on: Place) -> list[Command]:
     """What brings some of the values: both ends of what has an order."""
-    count = max(_VALUES // siblings, _LEAST)
-    half = count // 2
+    half, end = count // 2, max(count // 4, _END)
     words: dict[str, list[tuple[str | int, ...]]] = {
         "hash": [("HSCAN", key, 0, "COUNT", count)],
         "set": [("SSCAN", key, 0, "COUNT", count)],
         "zset": [("ZRANGE", key, 0, half, "WITHSCORES"), ("ZRANGE", key, -half, -1, "WITHSCORES")],
-        "stream": [("XRANGE", key, "-", "+", "COUNT", half), ("XREVRANGE", key, "+", "-", "COUNT", half)],
+        "stream": [("XRANGE", key, "-", "+", "COUNT", end), ("XREVRANGE", key, "+", "-", "COUNT", end)],
         "list": [("LRANGE", key, 0, count)],
         "string": [("GETRANGE", key, 0, _STRING_BYTES)],
     }
     return [Command(part, on=on) for part in words[kind.type]]
 
 
-def _slices(kind: Kind, key: str, ends: Sequence[Any], on: Place) -> list[Command]:
-    """Of a stream that is longer than its two ends: some entries at moments in between, evenly spread."""
+def _between(kind: Kind, key: str, count: int, ends: Sequence[Any], on: Place) -> list[Command]:
+    """Of a stream that is longer than its two ends: the entries at moments in between, evenly spread."""
     if kind.type != "stream" or not all(isinstance(reply, list) and reply for reply in ends[:2]):
         return []
-    if ends[0][-1][0] == ends[1][0][0]:
+    (first, _), (last, _) = ends[0][-1], ends[1][-1]
+    start, span = _millis(first), _millis(last) - _millis(first)
+    if span <= 0:
         return []
-    first, last = (_millis(reply[0][0]) for reply in ends[:2])
-    moments = [first + (last - first) * place // (_SLICES + 1) for place in range(1, _SLICES + 1)]
-    return [Command(("XRANGE", key, ms, "+", "COUNT", len(ends[0]) // len(moments) or 1), on=on) for ms in moments]
+    moments = max(count // 2, _MOMENTS)
+    places = (start + span * place // (moments + 1) for place in range(1, moments + 1))
+    return [Command(("XRANGE", key, ms, "+", "COUNT", 1), on=on) for ms in dict.fromkeys(places)]
 
 
 def _millis(entry_id: bytes) -> int:

@@ -12,7 +12,7 @@ import pytest
 from claude_comm import Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.runtime import key_files
+from claude_comm.runtime import key_files, worker_processes
 from claude_comm.transport.driver import Client
 from tests.support.terminals import terminal
 
@@ -110,3 +110,30 @@ def test_a_private_key_that_others_can_read_is_refused_and_never_shown(run: Any,
     refused = run("module", "add", "b")
     assert refused.code == 2
     assert secret.split()[-1] not in refused.err
+
+
+def test_workers_without_a_key_that_counts_are_not_started_where_signing_is_required(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_COMM_SIGNING", "require")
+    first = run("up")
+    assert (first.code, first.out) == (2, "")
+    for name in worker_processes.WORKERS:
+        assert f"\n  claude-comm module add {name} --service" in first.err
+    run("module", "add", "progress")
+    run("module", "add", "janitor", "--service")
+    run("module", "add", "negotiation", "--service")
+    run("module", "revoke", "negotiation")
+    told = run("up").err
+    assert "is one of a module, made without --service" in told
+    assert "was revoked, or is over" in told
+    assert re.findall(r"module add (\w+)", told) == ["negotiation", "progress"]
+
+
+def test_workers_start_once_the_commands_that_up_names_were_run(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAUDE_COMM_SIGNING", "require")
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(worker_processes, "start", lambda _settings, *names: started.append(names) or [])
+    for name in re.findall(r"module add (\w+ --service)", run("up").err):
+        run("module", "add", *name.split())
+    assert (run("up").code, started) == (0, [worker_processes.WORKERS])
