@@ -38,7 +38,7 @@ class ToolAnswer(msgspec.Struct, frozen=True, tag="answer", tag_field=MARK, omit
     is_error: bool = False
 
 
-class ClientQuestion(msgspec.Struct, frozen=True, tag="question", tag_field=MARK, omit_defaults=True):
+class Question(msgspec.Struct, frozen=True, tag="question", tag_field=MARK, omit_defaults=True):
     """What the client is to ask before the module can go on: requests by name, each with `method` and `params`. `state`
     comes back unchanged with the answers."""
 
@@ -66,7 +66,7 @@ class AgentInput(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str = ""
 
 
-AgentAnswer: TypeAlias = ToolAnswer | ClientQuestion | PromptAnswer | ResourceAnswer
+AgentAnswer: TypeAlias = ToolAnswer | Question | PromptAnswer | ResourceAnswer
 
 
 def agent_answer(reply: Json) -> AgentAnswer | None:

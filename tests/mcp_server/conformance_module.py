@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_comm import Context, Module, RetryPolicy, Settings
-from claude_comm.interchange.agent_answers import AgentInput, ClientQuestion, PromptAnswer, ResourceAnswer, ToolAnswer
+from claude_comm.interchange.agent_answers import AgentInput, PromptAnswer, Question, ResourceAnswer, ToolAnswer
 
 PIXEL = base64.b64encode(
     bytes.fromhex(
@@ -163,87 +163,87 @@ def _fixed(module: Module, name: str, whole: ToolAnswer) -> None:
 
 def questions(module: Module) -> None:
     @module.handles("test_input_required_result_elicitation")
-    def elicit(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def elicit(payload: Nothing) -> ToolAnswer | Question:
         name = given(payload, "user_name")
         if name is None or "content" not in name:
-            return ClientQuestion(NAME)
+            return Question(NAME)
         return answer(text(f"Hello, {name['content']['name']}!"))
 
     @module.handles("test_streaming_elicitation")
-    def streaming(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def streaming(payload: Nothing) -> ToolAnswer | Question:
         return elicit(payload)
 
     @module.handles("test_input_required_result_sampling")
-    def sample(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def sample(payload: Nothing) -> ToolAnswer | Question:
         said = given(payload, "capital_question")
         return (
-            ClientQuestion({"capital_question": sampling("What is the capital of France?")})
+            Question({"capital_question": sampling("What is the capital of France?")})
             if said is None
             else answer(text(json.dumps(said["content"])))
         )
 
     @module.handles("test_input_required_result_list_roots")
-    def roots(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def roots(payload: Nothing) -> ToolAnswer | Question:
         said = given(payload, "client_roots")
-        return ClientQuestion({"client_roots": ROOTS}) if said is None else answer(text(json.dumps(said["roots"])))
+        return Question({"client_roots": ROOTS}) if said is None else answer(text(json.dumps(said["roots"])))
 
-    def stateful(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def stateful(payload: Nothing) -> ToolAnswer | Question:
         if given(payload, "confirm") is None or payload.mcp_input is None:
-            return ClientQuestion({"confirm": form("Please confirm", ok=FLAG)}, state="asked")
+            return Question({"confirm": form("Please confirm", ok=FLAG)}, state="asked")
         return answer(text("state-ok" if payload.mcp_input.state == "asked" else "state-lost"))
 
     module.handles("test_input_required_result_request_state")(stateful)
     module.handles("test_input_required_result_tampered_state")(stateful)
 
     @module.handles("test_input_required_result_multiple_inputs")
-    def several(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def several(payload: Nothing) -> ToolAnswer | Question:
         asked = {**NAME, "greeting": sampling("Generate a greeting", 50), "client_roots": ROOTS}
         if any(given(payload, key) is None for key in asked):
-            return ClientQuestion(asked, state="several")
+            return Question(asked, state="several")
         return answer(text("all answered"))
 
     @module.handles("test_input_required_result_multi_round")
-    def rounds(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def rounds(payload: Nothing) -> ToolAnswer | Question:
         state = payload.mcp_input.state if payload.mcp_input else ""
         if state == "" or (state == "one" and given(payload, "step1") is None):
-            return ClientQuestion({"step1": form("Step 1: What is your name?", name=TEXT)}, state="one")
+            return Question({"step1": form("Step 1: What is your name?", name=TEXT)}, state="one")
         if state == "one" or given(payload, "step2") is None:
-            return ClientQuestion({"step2": form("Step 2: What is your favorite color?", color=TEXT)}, state="two")
+            return Question({"step2": form("Step 2: What is your favorite color?", color=TEXT)}, state="two")
         return answer(text("done"))
 
     @module.handles("test_input_required_result_capabilities")
-    def capable(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def capable(payload: Nothing) -> ToolAnswer | Question:
         if payload.mcp_input is None:
-            return ClientQuestion({**NAME, "greeting": sampling("Generate a greeting")})
+            return Question({**NAME, "greeting": sampling("Generate a greeting")})
         return answer(text("done"))
 
     @module.handles("test_missing_capability")
-    def missing(payload: Nothing) -> ToolAnswer | ClientQuestion:
-        return ClientQuestion({"greeting": sampling("Hello")}) if payload.mcp_input is None else answer(text("done"))
+    def missing(payload: Nothing) -> ToolAnswer | Question:
+        return Question({"greeting": sampling("Hello")}) if payload.mcp_input is None else answer(text("done"))
 
 
 def elicitations(module: Module) -> None:
     @module.handles("test_sampling")
-    def sample(payload: Prompt) -> ToolAnswer | ClientQuestion:
+    def sample(payload: Prompt) -> ToolAnswer | Question:
         said = given(payload, "reply")
         return (
-            ClientQuestion({"reply": sampling(payload.prompt)})
+            Question({"reply": sampling(payload.prompt)})
             if said is None
             else answer(text(f"LLM response: {said['content']['text']}"))
         )
 
     @module.handles("test_elicitation")
-    def elicit(payload: Message) -> ToolAnswer | ClientQuestion:
+    def elicit(payload: Message) -> ToolAnswer | Question:
         said = given(payload, "user")
         asked = form(payload.message, username=TEXT, email=TEXT)
-        return ClientQuestion({"user": asked}) if said is None else answer(text(f"User response: {json.dumps(said)}"))
+        return Question({"user": asked}) if said is None else answer(text(f"User response: {json.dumps(said)}"))
 
     def asking(tool: str, **properties: Any) -> None:
         @module.handles(tool)
-        def elicit(payload: Nothing) -> ToolAnswer | ClientQuestion:
+        def elicit(payload: Nothing) -> ToolAnswer | Question:
             said = given(payload, "form")
             if said is None:
-                return ClientQuestion({"form": form("Please choose", **properties)})
+                return Question({"form": form("Please choose", **properties)})
             return answer(text(f"Elicitation completed: action={said['action']}, content={json.dumps(said)}"))
 
     asking(
@@ -302,10 +302,10 @@ def prompts(module: Module) -> None:
     asking = {"type": "object", "properties": {"mcp_input": {}}}
 
     @module.handles("test_input_required_result_prompt", accepts={**asking, **prompt})
-    def asks(payload: Nothing) -> PromptAnswer | ClientQuestion:
+    def asks(payload: Nothing) -> PromptAnswer | Question:
         said = given(payload, "user_context")
         if said is None:
-            return ClientQuestion({"user_context": form("What context should the prompt use?", context=TEXT)})
+            return Question({"user_context": form("What context should the prompt use?", context=TEXT)})
         return PromptAnswer([message(text(f"Context: {said['content']['context']}"))])
 
 
@@ -370,19 +370,19 @@ def jobs(module: Module) -> None:
     filename = {"type": "object", "properties": {"filename": TEXT, "mcp_input": {}}, "required": ["filename"]}
 
     @module.handles("confirm_delete", accepts={**filename, **says(task="optional")})
-    def confirm(payload: File) -> ToolAnswer | ClientQuestion:
+    def confirm(payload: File) -> ToolAnswer | Question:
         if given(payload, "confirm") is None:
-            return ClientQuestion({"confirm": form(f"Delete {payload.filename}?", confirm=FLAG)})
+            return Question({"confirm": form(f"Delete {payload.filename}?", confirm=FLAG)})
         return answer(text("deleted"))
 
     asking = {"type": "object", "properties": {"mcp_input": {}}}
 
     @module.handles("multi_input", accepts={**asking, **says(task="optional")})
-    def multi(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def multi(payload: Nothing) -> ToolAnswer | Question:
         asked = {"first": form("First?", name=TEXT), "second": form("Second?", name=TEXT)}
-        return ClientQuestion(asked) if any(given(payload, key) is None for key in asked) else answer(text("both"))
+        return Question(asked) if any(given(payload, key) is None for key in asked) else answer(text("both"))
 
     @module.handles("test_tool_with_task", accepts={**asking, **says(task="required", ask="first")})
-    def with_task(payload: Nothing) -> ToolAnswer | ClientQuestion:
+    def with_task(payload: Nothing) -> ToolAnswer | Question:
         name = given(payload, "user_name")
-        return ClientQuestion(NAME) if name is None else answer(text(f"Hello, {name['content']['name']}!"))
+        return Question(NAME) if name is None else answer(text(f"Hello, {name['content']['name']}!"))

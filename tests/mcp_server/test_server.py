@@ -19,7 +19,7 @@ import pytest
 
 from claude_comm import Context, Module, RetryPolicy, Settings
 from claude_comm.client.identity import micros, millis
-from claude_comm.interchange.agent_answers import AgentInput, ClientQuestion
+from claude_comm.interchange.agent_answers import AgentInput, Question
 from claude_comm.mcp_server.desk.exposure import Caller, Exposure
 from claude_comm.names import Keys
 from claude_comm.ops import registration, replies
@@ -82,13 +82,11 @@ def prices(settings: Settings) -> Module:
         return "x" * payload.size
 
     @module.handles("ask", accepts={"type": "object", "x-mcp": {"task": "optional"}})
-    def ask(payload: Asking, context: Context) -> Price | ClientQuestion:
+    def ask(payload: Asking, context: Context) -> Price | Question:
         context.progress("asking", 1, 2)
         said = payload.mcp_input.answers.get("sure") if payload.mcp_input else None
         form = {"message": "Sure?", "requestedSchema": {"type": "object", "properties": {}}}
-        return (
-            Price(1) if said else ClientQuestion({"sure": {"method": "elicitation/create", "params": form}}, state="s")
-        )
+        return Price(1) if said else Question({"sure": {"method": "elicitation/create", "params": form}}, state="s")
 
     return module
 

@@ -15,8 +15,8 @@ from claude_comm.errors import ClaudeCommError, RequestFailed
 from claude_comm.interchange.agent_answers import (
     INPUT_PROPERTY,
     AgentInput,
-    ClientQuestion,
     PromptAnswer,
+    Question,
     ResourceAnswer,
     agent_answer,
 )
@@ -47,7 +47,7 @@ class Fault(msgspec.Struct, frozen=True):
     sentence: str
 
 
-Outcome: TypeAlias = ToolReply | ClientQuestion | Fault | PromptAnswer | ResourceAnswer
+Outcome: TypeAlias = ToolReply | Question | Fault | PromptAnswer | ResourceAnswer
 
 
 async def call_module(
@@ -106,7 +106,7 @@ def replied(contract: Contract, type: str, reply: Json) -> Outcome:
             f"{contract.module} answered what its contract does not allow, at {broken[0].path}: {broken[0].sentence}"
         )
     special = agent_answer(reply)
-    if isinstance(special, ClientQuestion | PromptAnswer | ResourceAnswer):
+    if isinstance(special, Question | PromptAnswer | ResourceAnswer):
         return special
     if special is not None:
         note = {"type": "text", "text": _note(contract.module, len(special.content))}

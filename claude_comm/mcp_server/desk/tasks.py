@@ -20,7 +20,7 @@ from claude_comm.client.identity import micros
 from claude_comm.delivery.reply import result
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ClaudeCommError, EnvelopeError, RequestFailed
-from claude_comm.interchange.agent_answers import INPUT_PROPERTY, AgentInput, ClientQuestion
+from claude_comm.interchange.agent_answers import INPUT_PROPERTY, AgentInput, Question
 from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import SOURCE
@@ -160,7 +160,7 @@ class _Standing:
             if reply is None:
                 return await self._working()
             outcome = await self._outcome(reply)
-            if not isinstance(outcome, ClientQuestion):
+            if not isinstance(outcome, Question):
                 return await self._finish(outcome)
             pending, answers = self._asked(round_, outcome)
             if pending:
@@ -168,7 +168,7 @@ class _Standing:
             round_ += 1
             message = await self._sent(round_, AgentInput(answers, outcome.state))
 
-    def _asked(self, round_: int, question: ClientQuestion) -> tuple[dict[str, dict[str, Any]], dict[str, Json]]:
+    def _asked(self, round_: int, question: Question) -> tuple[dict[str, dict[str, Any]], dict[str, Json]]:
         """What is still to be answered, under keys that no other round has, and what was answered, under the module's
         own."""
         pending, answers = {}, {}

@@ -14,7 +14,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from claude_comm.interchange.agent_answers import ClientQuestion
+from claude_comm.interchange.agent_answers import Question
 from claude_comm.mcp_server.protocol.context import Context, capabilities
 
 # What a client declares for each kind of request, and how its answer is read.
@@ -32,7 +32,7 @@ def is_modern(context: Context) -> bool:
     return context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
-def askable(context: Context, question: ClientQuestion) -> dict[str, Any]:
+def askable(context: Context, question: Question) -> dict[str, Any]:
     """The parts of a question that this client can answer. Raises MCPError where it can answer none."""
     declared = capabilities(context)
     wanted = {key: _CAPABILITY.get(str(request.get("method"))) for key, request in question.requests.items()}
@@ -47,7 +47,7 @@ def askable(context: Context, question: ClientQuestion) -> dict[str, Any]:
     return chosen
 
 
-def as_result(context: Context, question: ClientQuestion) -> types.InputRequiredResult:
+def as_result(context: Context, question: Question) -> types.InputRequiredResult:
     """The question as a result of the revision of 2026-07-28. Raises MCPError."""
     requests = askable(context, question)
     try:
@@ -58,7 +58,7 @@ def as_result(context: Context, question: ClientQuestion) -> types.InputRequired
         raise MCPError(types.INTERNAL_ERROR, "the module asked what the protocol does not have") from None
 
 
-async def ask(context: Context, question: ClientQuestion) -> dict[str, Any]:
+async def ask(context: Context, question: Question) -> dict[str, Any]:
     """The answers of an older session's client. Raises MCPError."""
     answers: dict[str, Any] = {}
     related = ServerMessageMetadata(related_request_id=context.request_id)

@@ -16,7 +16,7 @@ from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.interchange.agent_answers import ClientQuestion
+from claude_comm.interchange.agent_answers import Question
 from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
@@ -178,7 +178,7 @@ class _Handlers:
         answers, state = questions.given(params), params.request_state or ""
         for _ in range(questions.MAX_ROUNDS):
             outcome = await called(call_of(self._desk, context, answers, state))
-            if not isinstance(outcome, ClientQuestion):
+            if not isinstance(outcome, Question):
                 return outcome
             if questions.is_modern(context):
                 return questions.as_result(context, outcome)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.interchange.agent_answers import ClientQuestion, PromptAnswer
+from claude_comm.interchange.agent_answers import PromptAnswer, Question
 from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, agent_words, for_agents
@@ -52,10 +52,10 @@ def listed(catalogue: ModuleCatalogue, exposure: Exposure) -> list[ListedPrompt]
     return sorted(prompts, key=lambda prompt: prompt.name)
 
 
-async def get(call: Call, prompt: ListedPrompt, arguments: dict[str, str]) -> PromptAnswer | ClientQuestion | str:
+async def get(call: Call, prompt: ListedPrompt, arguments: dict[str, str]) -> PromptAnswer | Question | str:
     """The messages of a prompt, or why there are none."""
     outcome = await call_module(call, prompt.contract, prompt.type, dict(arguments))
-    if isinstance(outcome, PromptAnswer | ClientQuestion):
+    if isinstance(outcome, PromptAnswer | Question):
         return outcome
     if isinstance(outcome, Fault):
         return outcome.sentence

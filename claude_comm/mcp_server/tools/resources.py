@@ -13,7 +13,7 @@ import msgspec
 
 from claude_comm.client.identity import micros
 from claude_comm.errors import NotFound, UnknownModule
-from claude_comm.interchange.agent_answers import ClientQuestion, ResourceAnswer
+from claude_comm.interchange.agent_answers import Question, ResourceAnswer
 from claude_comm.mcp_server.desk.answers import as_text
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, agent_words
@@ -77,7 +77,7 @@ def _of_module(contract: Contract, type: str) -> ListedResource:
     )
 
 
-async def read(call: Call, uri: str) -> list[dict[str, Any]] | ClientQuestion | None:
+async def read(call: Call, uri: str) -> list[dict[str, Any]] | Question | None:
     """The contents at an address; None where it leads nowhere. Raises ClaudeCommError."""
     catalogue = await call.desk.catalogue(call.caller)
     own = [(_names(resource.uri, uri), resource) for resource in _OWN]
@@ -92,10 +92,10 @@ async def read(call: Call, uri: str) -> list[dict[str, Any]] | ClientQuestion | 
     return None
 
 
-def _contents(outcome: Outcome) -> list[dict[str, Any]] | ClientQuestion | None:
+def _contents(outcome: Outcome) -> list[dict[str, Any]] | Question | None:
     if isinstance(outcome, ResourceAnswer):
         return outcome.contents
-    return outcome if isinstance(outcome, ClientQuestion) else None
+    return outcome if isinstance(outcome, Question) else None
 
 
 def _names(template: str, uri: str) -> dict[str, str] | None:
