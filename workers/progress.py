@@ -21,7 +21,7 @@ from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.signals import DRAIN_S, stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
-from claude_comm.store import session_members
+from claude_comm.store import session_members, task_ends
 from claude_comm.store.catch_up import CatchUpStep, first_count, step, trust_of
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.retention import Pruned, prune_step
@@ -163,7 +163,7 @@ class Follower:
             self._idle_s = min(self._idle_s * 2, LAST_IDLE_S)
 
     def _end_sessions(self, database: Database) -> None:
-        """Tells the end of sessions whose processes died, if it is time to look for them."""
+        """Tells the end of sessions and tasks whose processes died, if it is time to look for them."""
         now_s = time.monotonic()
         if now_s < self._sessions_at:
             return
@@ -171,6 +171,8 @@ class Follower:
         now_us, limit = time.time_ns() // 1000, self._settings.max_envelope_bytes
         if ended := session_members.end_dead(self._client, database, self._keys, now_us, max_bytes=limit):
             self._log.info("projection.sessions_died", sessions=ended)
+        if left := task_ends.end_left(self._client, database, self._keys, now_us, max_bytes=limit):
+            self._log.info("projection.tasks_left", tasks=left)
 
     def _report(self, done: CatchUpStep) -> None:
         added = done.projected

@@ -24,6 +24,7 @@ from claude_comm.store.outcomes import deliveries_of
 from claude_comm.store.records import DeliveryRow, FileOperationRow, MessageRow, ProgressRow
 from claude_comm.store.session_list import SessionDetail, SessionSummary
 from claude_comm.store.statistics import PairStatistics, pair_statistics, pairs
+from claude_comm.store.tasks import tasks as stored_tasks
 from claude_comm.store.timelines import TimelinePage
 from claude_comm.store.traces import Trace
 
@@ -92,7 +93,7 @@ class Queries:
 
     def tasks(self, *, module: str = "", task: str = "", session: str = "") -> list[ProgressRow]:
         """The latest report on each task, with its rate and `eta_s`; by module and task."""
-        return self._ask(lambda database: queries.progress(database, module=module, task=task, session=session))
+        return self._ask(lambda database: stored_tasks(database, module=module, task=task, session=session))
 
     def hops(self) -> list[PairStatistics]:
         """Every pair of modules that has spoken, with counts and latencies over all that was ever stored."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from claude_comm.client.communicator.communicator import ModuleCommunicator
 from claude_comm.client.identity import micros
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.demo import corpus, show, stage
@@ -24,6 +25,7 @@ from claude_comm.runtime.signals import deferred_signals
 from claude_comm.settings import Settings
 from claude_comm.store import queries
 from claude_comm.store.activity import hops
+from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.statistics import session_snapshot
 from claude_comm.transport.connect import connect
@@ -49,6 +51,7 @@ def play(settings: Settings, folder: Path | None) -> None:
         _negotiate(settings, client)
         check()
         elapsed_s = _run(settings, client, database, session, paths, check)
+        caught_up(client, database, settings)
         show.summary(session_snapshot(database, session), hops(database, session), elapsed_s)
         tried = queries.file_operations(database, session=session)
         show.unreadable([file for file in tried if file.status == "failed"])
@@ -87,10 +90,14 @@ def _run(
     index = Index(path_in(settings.home))
     index.clear()
     index.close()
-    with stage.modules(settings, client, check) as processes, show.live(len(paths)) as display:
-        with Publisher("demo", settings=settings, client=client) as publisher:
-            started_us = micros()
-            publisher.publish(READER, Scan([corpus.uri(path) for path in paths]), type=SCAN, session=session)
+    with (
+        ModuleCommunicator("demo", settings=settings) as communicator,
+        stage.modules(settings, client, check) as processes,
+        show.live(len(paths)) as display,
+        communicator.session(session),
+    ):
+        started_us = micros()
+        communicator.send_message("demo", READER, Scan([corpus.uri(path) for path in paths]), type=SCAN)
         deadline = time.monotonic() + RUN_TIMEOUT_S
         while True:
             check()

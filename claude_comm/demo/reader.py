@@ -20,24 +20,29 @@ module.produces(PAGE, Page, target=EXTRACTOR)
 @module.handles(SCAN)
 def scan(request: Scan, context: Context) -> None:
     """Reports every file, read or not; sends on only text."""
-    sent = 0
+    readable = []
     for number, uri in enumerate(request.files, start=1):
-        sent += _send(path_of(uri), len(request.files), context)
+        path = path_of(uri)
+        if _reads(path, context):
+            readable.append(path)
         if number % _REPORT_EVERY == 0 or number == len(request.files):
             context.progress(READING, number, len(request.files))
-    context.progress(SENT, sent, sent)
+    # Read again rather than kept: a page says how many there are, and all of them may be more than fits into memory.
+    for path in readable:
+        text = path.read_text("utf-8", "replace")[:MAX_CHARACTERS]
+        context.send(EXTRACTOR, Page(_name(path), text, len(readable)), type=PAGE)
+    context.progress(SENT, len(readable), len(readable))
 
 
-def _send(path: Path, pages: int, context: Context) -> bool:
+def _reads(path: Path, context: Context) -> bool:
     try:
         raw = path.read_bytes()
-        text = raw.decode()
+        raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
         context.file("read", _name(path), "failed", reason=why)
         return False
     context.file("read", _name(path), size_bytes=len(raw))
-    context.send(EXTRACTOR, Page(_name(path), text[:MAX_CHARACTERS], pages), type=PAGE)
     return True
 
 

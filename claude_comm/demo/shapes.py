@@ -21,7 +21,7 @@ class Scan(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """The text of one file; `pages` is the number of files in the scan."""
+    """The text of one file; `pages` is how many of them the scan has."""
 
     path: str
     text: str

@@ -138,6 +138,7 @@ def closing(session: str, number: int) -> None:
     for arguments in (
         f"list --session {session} --limit 5",
         f"show {number}",
+        f"session show {session} --limit 5",
         "agreements",
         "modules",
         "progress",

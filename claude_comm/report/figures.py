@@ -85,10 +85,7 @@ class TaskFigures(msgspec.Struct, frozen=True, kw_only=True):
     completed: float
     total: float
     updated_us: int
-
-    @property
-    def is_done(self) -> bool:
-        return self.completed >= self.total
+    state: str = "running"
 
 
 class FileKind(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ from claude_comm.report.markup import folded, page, table, tag
 # More senders than there are colours are drawn as one.
 _MAX_SERIES = style.COLOURS - 1
 OTHERS = "others"
+# What still runs has the first colour of a series.
+_TASK_TONES = {"completed": "good", "failed": "bad", "stopped": "warn", "silent": "warn"}
 _FOLDER = Path(__file__).parent
 
 
@@ -148,7 +150,7 @@ def _tasks(report: Report) -> str:
     if not report.tasks:
         return ""
     rows = [
-        Bar(f"{task.module}: {task.task}", 100 * task.completed / task.total, "%", "good" if task.is_done else "s0")
+        Bar(f"{task.module}: {task.task}", 100 * task.completed / task.total, "%", _TASK_TONES.get(task.state, "s0"))
         for task in report.tasks[:30]
         if task.total > 0
     ]

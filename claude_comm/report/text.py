@@ -122,10 +122,10 @@ def slowest(report: Report) -> Table:
 
 def tasks(report: Report) -> Table:
     rows = [
-        (task.module, task.task, f"{task.completed:g} of {task.total:g}", moment(task.updated_us))
+        (task.module, task.task, task.state, f"{task.completed:g} of {task.total:g}", moment(task.updated_us))
         for task in report.tasks
     ]
-    return Table("Tasks", ["module", "task", "done", "last heard"], rows, [2])
+    return Table("Tasks", ["module", "task", "state", "done", "last heard"], rows, [3])
 
 
 def file_kinds(report: Report) -> Table:

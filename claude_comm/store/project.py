@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.progress.fold import Fact, Happened, Newer, SentEntry, UnreadableEntry, UntrustedEntry, session_changes
-from claude_comm.store import adaptations, counters, deliveries, rows, session_members, session_totals
+from claude_comm.store import adaptations, counters, deliveries, rows, session_members, session_totals, task_ends
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database
 from claude_comm.store.statements import Writer
@@ -82,6 +82,7 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     adaptations.add(writer, happened)
     counters.add(writer, happened)
     session_members.add(writer, happened)
+    task_ends.add_lives(writer, happened)
     session_totals.add(writer, names, session_changes(new.sent, happened), settled)
     unreadable = rows.insert_unreadable(writer, by_kind[UnreadableEntry])
     newer = rows.insert_newer(writer, by_kind[Newer])

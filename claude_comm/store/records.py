@@ -132,12 +132,26 @@ class ProgressRow(msgspec.Struct, frozen=True):
         """How long the rest takes at the rate of the last reports; None where nobody knows."""
         return eta_s(self.completed, self.total, self.rate) if self.state == "running" else None
 
-    def shown(self, now_us: int) -> ProgressRow:
-        """As a view shows it at that moment: a task that was running and of which nothing was heard for `SILENT_US` is
-        `silent`, without a rate. Its process has died, or works on one unit for long: nobody knows."""
-        if self.state != "running" or now_us - self.time_us <= SILENT_US:
+    @property
+    def runs(self) -> bool:
+        """Whether there is something left to do, as far as it has reported."""
+        return self.state == "running" and not 0 < self.total <= self.completed
+
+    def shown(self, now_us: int, *, session_over: bool = False) -> ProgressRow:
+        """As a view shows it at that moment, without a rate where it does not run. A task that was running has
+        `completed` when it has reached its total, and `stopped` when its session is over. One of which nothing was
+        heard for `SILENT_US` is `silent`: its process has died, or works on one unit for long, and nobody knows."""
+        if self.state != "running":
             return self
-        return msgspec.structs.replace(self, state="silent", rate=0.0)
+        if not self.runs:
+            state = "completed"
+        elif session_over:
+            state = "stopped"
+        elif now_us - self.time_us > SILENT_US:
+            state = "silent"
+        else:
+            return self
+        return msgspec.structs.replace(self, state=state, rate=0.0)
 
     @property
     def percentage(self) -> float:

@@ -23,10 +23,10 @@ from claude_comm.report.figures import (
     Summary,
     TaskFigures,
 )
-from claude_comm.store import queries
 from claude_comm.store.database import Database
 from claude_comm.store.packing import unpack_id
 from claude_comm.store.tally import BURIED, HANDLED, Slice, Tally
+from claude_comm.store.tasks import tasks
 
 # How finely a chart divides the time.
 _BUCKETS = 120
@@ -242,8 +242,15 @@ def _lines(database: Database, numbers: Sequence[int]) -> list[MessageLine]:
 
 def _tasks(database: Database, scope: ReportScope) -> list[TaskFigures]:
     return [
-        TaskFigures(module=row.module, task=row.task, completed=row.completed, total=row.total, updated_us=row.time_us)
-        for row in queries.progress(database)
+        TaskFigures(
+            module=row.module,
+            task=row.task,
+            completed=row.completed,
+            total=row.total,
+            updated_us=row.time_us,
+            state=row.state,
+        )
+        for row in tasks(database)
         if (row.session == scope.session if scope.session else row.time_us >= scope.since_us)
     ]
 

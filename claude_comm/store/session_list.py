@@ -11,13 +11,14 @@ import msgspec
 
 from claude_comm.store.activity import HopActivity, hops
 from claude_comm.store.database import Database
-from claude_comm.store.queries import progress
 from claude_comm.store.records import ProgressRow
 from claude_comm.store.session_totals import modules
 from claude_comm.store.statements import Row
+from claude_comm.store.tasks import tasks
 
-# `unknown`: nobody opened it, its messages only name it.
-SessionState: TypeAlias = Literal["open", "completed", "failed", "died", "unknown"]
+# The last three: nobody opened it. Messages name it, of which some are `pending` or all are `settled`; or not even
+# that.
+SessionState: TypeAlias = Literal["open", "completed", "failed", "died", "pending", "settled", "unknown"]
 
 
 class SessionSummary(msgspec.Struct, frozen=True):
@@ -98,7 +99,7 @@ def session(database: Database, name: str) -> SessionDetail | None:
     if not rows:
         return None
     members = [SessionMember(*row) for row in database.rows(_MEMBERS, (name,))]
-    return SessionDetail(_summary(database, rows[0]), hops(database, name), progress(database, session=name), members)
+    return SessionDetail(_summary(database, rows[0]), hops(database, name), tasks(database, session=name), members)
 
 
 def _summary(database: Database, row: Row) -> SessionSummary:
@@ -106,7 +107,7 @@ def _summary(database: Database, row: Row) -> SessionSummary:
     messages, handled, failed, size_bytes = (number or 0 for number in database.rows(_SUMS, (name,))[0])
     return SessionSummary(
         session=name,
-        state=_state(database, name),
+        state=_state(database, name, messages, messages - handled - failed),
         started=started,
         active=active,
         messages=messages,
@@ -120,9 +121,11 @@ def _summary(database: Database, row: Row) -> SessionSummary:
     )
 
 
-def _state(database: Database, name: str) -> SessionState:
+def _state(database: Database, name: str, messages: int, pending: int) -> SessionState:
     """How it ended last, where nobody has it open."""
     members, still_open, outcome = database.rows(_STATE, (name,))[0]
     if still_open:
         return "open"
-    return cast(SessionState, outcome) if members else "unknown"
+    if members:
+        return cast(SessionState, outcome)
+    return ("pending" if pending else "settled") if messages else "unknown"

@@ -17,6 +17,7 @@ from claude_comm.store import queries
 from claude_comm.store.database import Database
 from claude_comm.store.records import ProgressRow, SessionRow
 from claude_comm.store.statements import Row
+from claude_comm.store.tasks import tasks
 from claude_comm.store.traffic import middle_us
 
 
@@ -110,7 +111,7 @@ def session_snapshot(database: Database, session_id: str) -> SessionSnapshot:
         files = database.rows(
             "SELECT status, count(*) FROM file_operations WHERE session_id = ? GROUP BY 1", (session_id,)
         )
-        progress = queries.progress(database, session=session_id) if session_id else []
+        progress = tasks(database, session=session_id) if session_id else []
         known = queries.session(database, session_id)
     return SessionSnapshot(
         session_id=session_id,

@@ -107,15 +107,24 @@ def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(played: Playe
 
     # The commands that it tells to type work as they are, in the same home; the last one runs until it is stopped.
     *commands, page = re.findall(r"^  \S+ -m claude_comm (.+)$", ran.stdout, re.MULTILINE)
-    assert (len(commands), page.split()[:2]) == (5, ["gateway", "--open"])
+    assert (len(commands), page.split()[:2]) == (6, ["gateway", "--open"])
     for arguments in commands:
         typed = comm(home, *arguments.split())
-        assert (typed.returncode, typed.stderr) == (0, ""), arguments
+        words = [line for line in typed.stderr.splitlines() if not line.startswith("more: claude-comm session show")]
+        assert (typed.returncode, words) == (0, []), arguments
         assert typed.stdout.strip()
     session = re.search(r"session (\S+)", ran.stdout)[1]  # type: ignore[index]
     listed = json.loads(comm(home, "list", "--session", session, "--limit", 1000, "--json").stdout)
     assert len(listed) == 2 * files + 1
     assert {row["status"] for row in listed} == {"handled"}
+    [ended] = json.loads(comm(home, "sessions", "--json").stdout)
+    assert (ended["session"], ended["state"], ended["pending"]) == (session, "completed", 0)
+    tasks = json.loads(comm(home, "progress", "--json").stdout)
+    assert {(task["task"], task["state"]) for task in tasks} == {
+        ("reading", "completed"),
+        ("pages sent", "completed"),
+        ("indexing", "completed"),
+    }
 
     # Again, with everything running: that is left running, and only the new pages are in the index.
     assert comm(home, "up").returncode == 0

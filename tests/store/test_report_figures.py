@@ -122,7 +122,7 @@ def test_tasks_and_files_are_those_of_the_scope(database: Database) -> None:
     other = happened("m", TaskProgress("else", 1, 4), session="t")
     put(database, page(events("m"), done, read, failed, other))
     made = figures(database, ReportScope("s"))
-    assert [(task.task, task.completed, task.is_done) for task in made.tasks] == [("convert", 3, False)]
+    assert [(task.task, task.completed, task.state) for task in made.tasks] == [("convert", 3, "silent")]
     assert [(kind.operation, kind.succeeded, kind.failed, kind.last_failed) for kind in made.files] == [
         ("read", 1, 1, "/in/b.pdf")
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import msgspec
@@ -11,8 +10,8 @@ import typer
 from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
-from claude_comm.store import queries
 from claude_comm.store.records import ProgressRow
+from claude_comm.store.tasks import tasks
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit_json, emit_table, say
 from claude_comm.terminal.tables import Column, Columns, numbers
@@ -38,12 +37,12 @@ def command(
     """Show the progress that modules have reported, by task.
 
     `per second` is the rate of the last reports in the task's own units, `left` how long the rest takes at it. A task
-    that is a part of another stands behind its name. One that has said nothing for five minutes is `silent`: its
-    process has died, or is long at one unit.
+    that is a part of another stands behind its name. One that has reached its total is `completed`; one is `stopped`
+    when its loop was left, or its session or its module has ended before. One that has said nothing for five minutes is
+    `silent`: its process has died, or is long at one unit.
     """
     with reading() as database:
-        now_us = time.time_ns() // 1000
-        rows = [row.shown(now_us) for row in queries.progress(database, module=module)]
+        rows = tasks(database, module=module)
     if as_json:
         emit_json([_as_json(row) for row in rows])
     elif rows:

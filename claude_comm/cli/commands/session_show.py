@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from claude_comm.cli import completions, message_rows
@@ -16,7 +14,6 @@ from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable
 from claude_comm.errors import UnknownSession
 from claude_comm.store import session_list
-from claude_comm.store.records import ProgressRow
 from claude_comm.store.session_list import SessionDetail
 from claude_comm.store.timelines import TimelinePage, TimelineRow, timeline
 from claude_comm.store.timestamps import iso_micros
@@ -112,20 +109,9 @@ def _show(detail: SessionDetail) -> None:
                     f"{task.rate:.1f}" if task.rate else "",
                     "" if task.eta_s is None else formats.span(task.eta_s),
                 ]
-                for task in _tasks(detail)
+                for task in detail.tasks
             ],
         )
-
-
-def _tasks(detail: SessionDetail) -> list[ProgressRow]:
-    """As they are now: in a session that has ended nothing runs any more."""
-    now_us = time.time_ns() // 1000
-    if detail.summary.state in ("open", "unknown"):
-        return [task.shown(now_us) for task in detail.tasks]
-    return [
-        msgspec.structs.replace(task, state="stopped", rate=0.0) if task.state == "running" else task
-        for task in detail.tasks
-    ]
 
 
 def _show_messages(detail: SessionDetail, page: TimelinePage, *, failed: bool) -> None:
@@ -169,7 +155,7 @@ def _as_json(detail: SessionDetail, page: TimelinePage) -> dict[str, Any]:
     return {
         **{name: getattr(detail.summary, name) for name in detail.summary.__struct_fields__},
         "hops": detail.hops,
-        "tasks": _tasks(detail),
+        "tasks": detail.tasks,
         "members": detail.members,
         "timeline": [message_rows.as_document(row.message, row.deliveries) for row in page.rows],
         "more": page.more,

@@ -36,8 +36,9 @@ def command(
 ) -> None:
     """List sessions, the one that was active last first.
 
-    A session is `open` while a process has it open, then `completed`, `failed`, or `died` when that process did. It is
-    `unknown` where nobody opened it, and messages only name it.
+    A session is `open` while a process has it open, then `completed`, `failed`, or `died` when that process did. Where
+    nobody opened it and messages only name it, it is `pending` until all of them have been handled or buried, and then
+    `settled`.
     """
     with reading() as database:
         rows = session_list.sessions(database, limit=limit, after=after)

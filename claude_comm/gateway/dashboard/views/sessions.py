@@ -66,7 +66,7 @@ class SessionPage(msgspec.Struct, frozen=True):
     chart: str
 
 
-STATES = ("", "open", "completed", "failed", "died", "unknown")
+STATES = ("", "open", "completed", "failed", "died", "pending", "settled", "unknown")
 
 
 def listed(system: System, query: Query) -> Sessions:
