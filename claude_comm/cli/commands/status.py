@@ -114,7 +114,26 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
     """The state of the server, workers and streams; of many streams only the active ones, unless `whole`.
 
     Raises ServerUnreachable when a configured server does not answer."""
-    facts: ServerFacts | None = None
+    seen = _Seen()
+    if settings.url or private_server.answers(private_server.socket_path(settings.home)):
+        with connect(settings) as client:
+            seen = _see(client, settings, whole=whole)
+    return Status(
+        home=str(settings.home),
+        namespace=settings.namespace,
+        address=public(settings.url) or f"unix://{private_server.socket_path(settings.home)}",
+        workers={name: worker_processes.running(settings.home, name) for name in worker_processes.WORKERS},
+        lost=_counters(settings, LOST),
+        duplicates=_counters(settings, DUPLICATES),
+        newer=_newer(settings),
+        **msgspec.structs.asdict(seen),
+    )
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """What the servers say; nothing where none is asked."""
+
+    server: ServerFacts | None = None
     masters: dict[str, ServerFacts | None] = {}
     streams: list[StreamFacts] = []
     behind: dict[str, int] = {}
@@ -122,46 +141,28 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
     dropped: dict[str, int] = {}
     unknown: dict[str, int] = {}
     retired: dict[str, int] = {}
-    unreadable_keys: list[UnreadableKey] = []
-    at_rest = 0
-    if settings.url or private_server.answers(private_server.socket_path(settings.home)):
-        with connect(settings) as client:
-            keys = Keys(settings.namespace)
-            if client.data.reach == "cluster":
-                masters = _masters(client)
-            else:
-                facts = client.run(ops.facts())
-            wait_s = settings.projection_wait_s
-            announced = client.run(follow.announced(keys)).streams
-            behind = _behind(client, settings, keys)
-            shown = announced if whole else _active(client, keys, announced, behind)
-            at_rest = len(announced) - len(shown)
-            now_ms = time.time_ns() // 1_000_000
-            streams = client.run(ops.streams(keys, shown, projection_wait_s=wait_s, now_ms=now_ms))
-            behind = behind or {stream.key: stream.entries for stream in streams}
-            dropped = client.run(dead.dropped(keys))
-            unknown = _unknown(client, keys, streams)
-            retired = _retired(client, keys)
-            awaited = client.run(heartbeats.waiting(keys, now_ms=time.time_ns() // 1_000_000))
-            unreadable_keys = _unreadable(client, settings, keys, announced)
-    return Status(
-        home=str(settings.home),
-        namespace=settings.namespace,
-        address=public(settings.url) or f"unix://{private_server.socket_path(settings.home)}",
-        server=facts,
-        masters=masters,
-        workers={name: worker_processes.running(settings.home, name) for name in worker_processes.WORKERS},
+    unreadable: list[UnreadableKey] = []
+    at_rest: int = 0
+
+
+def _see(client: Client, settings: Settings, *, whole: bool) -> _Seen:
+    keys, now_ms = Keys(settings.namespace), time.time_ns() // 1_000_000
+    in_cluster = client.data.reach == "cluster"
+    announced = client.run(follow.announced(keys)).streams
+    behind = _behind(client, settings, keys)
+    shown = announced if whole else _active(client, keys, announced, behind)
+    streams = client.run(ops.streams(keys, shown, projection_wait_s=settings.projection_wait_s, now_ms=now_ms))
+    return _Seen(
+        server=None if in_cluster else client.run(ops.facts()),
+        masters=_masters(client) if in_cluster else {},
         streams=streams,
-        behind=behind,
-        lost=_counters(settings, LOST),
-        duplicates=_counters(settings, DUPLICATES),
-        newer=_newer(settings),
-        awaited=awaited,
-        dropped=dropped,
-        unknown=unknown,
-        retired=retired,
-        unreadable=unreadable_keys,
-        at_rest=at_rest,
+        behind=behind or {stream.key: stream.entries for stream in streams},
+        awaited=client.run(heartbeats.waiting(keys, now_ms=now_ms)),
+        dropped=client.run(dead.dropped(keys)),
+        unknown=_unknown(client, keys, streams),
+        retired=_retired(client, keys),
+        unreadable=_unreadable(client, settings, keys, announced),
+        at_rest=len(announced) - len(shown),
     )
 
 
