@@ -225,7 +225,11 @@ class Template:
             data = _encode(payload)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise unsendable(payload, error) from None
-        return self.frame(id_, time_us, data, last)
+        # As `frame`, written out: this runs for every message.
+        body = b"".join((self._start, id_.encode(), self._middle, time_us.to_bytes(8, "big"), self._end, last, data))
+        if len(body) > self._max_bytes:
+            raise TooLarge("this message", len(body), self._max_bytes)
+        return body
 
     def frame(self, id_: str, time_us: int, data: bytes, last: bytes = b"") -> bytes:
         """One whose payload is MessagePack already. Raises TooLarge."""

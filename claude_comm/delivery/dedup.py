@@ -6,18 +6,24 @@ failed, was buried or given back may come again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
 from typing import Literal, TypeAlias
 
 Identity: TypeAlias = tuple[str, str]
 Standing: TypeAlias = Literal["new", "open", "copy"]
 
 
+# Of a large window an eighth is forgotten at once: a dict that is emptied from its front is searched from there.
+_SLACK = 8
+
+
 class Window:
-    """The last `size` messages handled, the longest ago first, and those that are out. One thread may ask while
-    others report: each step is one operation on a dict or a set."""
+    """The last `size` messages handled and up to an eighth more, the longest ago first, and those that are out. One
+    thread may ask while others report: each step is one operation on a dict or a set."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self._size, self._most = size, size + size // _SLACK
         self._handled: dict[Identity, None] = {}
         self._open: set[Identity] = set()
 
@@ -31,14 +37,28 @@ class Window:
         self._open.add(identity)
         return "new"
 
+    def all_new(self, identities: Collection[Identity]) -> bool:
+        """Whether all of these may be handled, and no two are the same: then all are open. Else nothing has changed."""
+        new = set(identities)
+        # In the order of `standing`.
+        if len(new) < len(identities) or not self._open.isdisjoint(new) or not self._handled.keys().isdisjoint(new):
+            return False
+        self._open.update(new)
+        return True
+
     def is_open(self, identity: Identity) -> bool:
         return identity in self._open
 
     def handled(self, identity: Identity) -> None:
         self._handled[identity] = None
         self._open.discard(identity)
-        while len(self._handled) > self._size:
-            self._handled.pop(next(iter(self._handled)), None)
+        if len(self._handled) > self._most:
+            self._forget()
+
+    def _forget(self) -> None:
+        # A copy, made in one step: another thread may report meanwhile.
+        for identity in islice(list(self._handled), len(self._handled) - self._size):
+            self._handled.pop(identity, None)
 
     def undone(self, identity: Identity) -> None:
         """It was reported as handled, and was not."""

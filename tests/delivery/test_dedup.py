@@ -24,6 +24,25 @@ def test_the_window_forgets_what_was_handled_longest_ago() -> None:
     assert [window.standing(("a", str(number))) for number in range(3)] == ["new", "copy", "copy"]
 
 
+def test_of_a_large_window_an_eighth_more_is_remembered_at_most() -> None:
+    window = Window(80)
+    for number in range(1_000):
+        window.handled(("a", str(number)))
+        assert window.standing(("a", str(max(number - 79, 0)))) == "copy"
+    assert window.standing(("a", str(1_000 - 91))) == "new"
+
+
+def test_many_are_new_together_or_nothing_has_changed() -> None:
+    window = Window(10)
+    window.handled(("a", "handled"))
+    assert window.standing(("a", "open")) == "new"
+    for copy in ("handled", "open", "1"):
+        assert not window.all_new([("a", "1"), ("a", copy)])
+        assert not window.is_open(("a", "1"))
+    assert window.all_new([("a", "1"), ("a", "2")])
+    assert [window.standing(("a", name)) for name in ("1", "2")] == ["open", "open"]
+
+
 @given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
 def test_no_two_messages_are_one_member(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert (member(one) == member(other)) == (one == other)

@@ -99,7 +99,7 @@ class Admission:
         if not special and self._in_flight.window is None:
             return deliveries
         try:
-            return (yield from self._to_handle(deliveries))
+            return (yield from (self._to_handle(deliveries) if special else self._fresh(deliveries)))
         except BaseException:
             # Held by nobody's hands, they would be renewed for ever.
             self._in_flight.drop(deliveries)
@@ -261,11 +261,15 @@ class Admission:
                     (kept if whole else parts).append(delivery)
         if parts:
             yield from self._join(parts)
+        return (yield from self._fresh(kept))
+
+    def _fresh(self, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
+        """Those that are no copies of messages handled before, where these are remembered."""
         if self._in_flight.window is None:
-            return kept
+            return deliveries
         if self._in_flight.seen_ms:
-            kept = yield from self._unseen(kept)
-        return self._without_copies(kept)
+            deliveries = yield from self._unseen(deliveries)
+        return self._without_copies(deliveries)
 
     def _adapted(self, delivery: Delivery) -> Delivery:
         """As its step is to have it; one that cannot be adapted as it was sent: its handler refuses it."""
@@ -315,9 +319,12 @@ class Admission:
 
     def _without_copies(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Acks copies of messages that this instance handled, and parks those of messages being handled."""
+        window = self._in_flight.window
+        if window is None or window.all_new([(e.source, e.id) for e in [delivery.envelope for delivery in deliveries]]):
+            return deliveries
         fresh = []
         for delivery in deliveries:
-            standing = self._in_flight.window.standing(delivery.identity) if self._in_flight.window else "new"
+            standing = window.standing(delivery.identity)
             if standing == "new":
                 fresh.append(delivery)
             elif standing == "copy":

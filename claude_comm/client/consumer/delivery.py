@@ -33,13 +33,14 @@ class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def payload(self, type: Any = Any) -> Any:
         """The payload decoded, as `type` when one is given. Raises DecodeError."""
-        if type is Any and self.envelope.content_type != BLOB:
+        envelope = self.envelope
+        if type is Any and envelope.content_type != BLOB:
             # What nearly every message takes, without the steps between.
             try:
-                return _decode_any(self.envelope.data)
+                return _decode_any(envelope.data)
             except UNREADABLE:
                 pass  # said properly below
-        return self.envelope.payload(type)
+        return envelope.payload(type)
 
     @property
     def attempts(self) -> int:

@@ -8,11 +8,11 @@ deliveries while another reads and a third sends acks.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat, starmap
+from time import time_ns
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -92,7 +92,7 @@ class InFlight:
     ) -> None:
         """Marks a delivery as handled; nothing for one that is not in flight. The next exchange carries the answer and
         the ack; what goes `onward` goes before it."""
-        ack = (delivery, time.time_ns(), False, answer, onward)
+        ack = (delivery, time_ns(), False, answer, onward)
         if answer is not None:
             self._answers = True
             self.answer_bytes += len(answer.body)
@@ -103,7 +103,8 @@ class InFlight:
         try:
             if self._deliveries.pop(delivery, _NONE_HELD) is None:
                 if self.window is not None:
-                    self.window.handled(delivery.identity)
+                    envelope = delivery.envelope
+                    self.window.handled((envelope.source, envelope.id))
                 return
         except TypeError:  # it is not hashable
             pass
@@ -112,7 +113,7 @@ class InFlight:
 
     def ack_copy(self, delivery: Delivery) -> None:
         """Ends a delivery of a message that was handled before."""
-        self._acks.append((delivery, time.time_ns(), True, None, _NOTHING_ONWARD))
+        self._acks.append((delivery, time_ns(), True, None, _NOTHING_ONWARD))
         self._deliveries.pop(delivery, None)
 
     def release(self, delivery: Delivery) -> None:

@@ -128,6 +128,12 @@ class AsyncContext(MessageContext):
         return self._begin(self._publisher.tell(event, session=self.session))
 
     # asyncio only
+    @property
+    def busy(self) -> bool:
+        """Whether anything was begun that nobody has waited for."""
+        return bool(self._tasks)
+
+    # asyncio only
     async def finish(self) -> None:
         """Returns when everything that was begun has ended. Raises the first error that nobody awaited."""
         while self._tasks:

@@ -19,12 +19,13 @@ from claude_comm.client.module.breaches import Breaches
 from claude_comm.client.module.signatures import signature_of
 from claude_comm.client.payload_types import accepted, payload_of, produced, reader_of
 from claude_comm.delivery.retry import RetryPolicy
-from claude_comm.envelope import Envelope
+from claude_comm.envelope import MSGPACK, Envelope
 from claude_comm.errors import ClaudeCommError, ConfigurationError, DoesNotFit, EncodeError, SchemaError
-from claude_comm.json_form import json_form, refuse_not_finite
+from claude_comm.json_form import UNFIT, json_form, may_hold_not_finite, refuse_not_finite
 from claude_comm.registry.contracts import Enforcement, Schema
 from claude_comm.schema.types.exact import beside
 from claude_comm.schema.validation.enforced import may_take_null
+from claude_comm.schema.validation.typed_decoder import Decoder, typed_decoder
 from claude_comm.schema.validation.validator import Validator, compile_validator
 
 _PLACE = re.compile(r" - at `(?P<path>\$[^`]*)`")
@@ -120,10 +121,21 @@ def _element(shape: Any, name: str) -> Any:
 
 
 def _validated(shape: Any, validator: Validator, breaches: Breaches | None) -> Callable[[Envelope], Any]:
-    """Reads what the schema accepts; with `breaches`, what it refuses as well, noted."""
-    read, open_ = reader_of(shape), may_take_null(validator.schema)
+    """Reads what the schema accepts; with `breaches`, what it refuses as well, noted.
+
+    Nearly every message is accepted, and has no more properties than the schema names: to know that takes one pass
+    over its bytes.
+    """
+    read, open_, typed = (
+        reader_of(shape),
+        may_take_null(validator.schema),
+        typed_decoder(validator.schema, closed=False),
+    )
 
     def argument(envelope: Envelope) -> Any:
+        return read(envelope) if typed is not None and _decodes(typed, envelope) else looked_at(envelope)
+
+    def looked_at(envelope: Envelope) -> Any:
         payload = payload_of(envelope, shape)
         try:
             form = json_form(payload)
@@ -141,6 +153,16 @@ def _validated(shape: Any, validator: Validator, breaches: Breaches | None) -> C
         return read(envelope)
 
     return argument
+
+
+def _decodes(typed: Decoder, envelope: Envelope) -> bool:
+    if envelope.content_type != MSGPACK:
+        return False
+    try:
+        typed.decode(envelope.data)
+    except UNFIT:
+        return False
+    return not (typed.floats and may_hold_not_finite(bytes(envelope.data)))
 
 
 def refused(error: DoesNotFit) -> PayloadRefused:

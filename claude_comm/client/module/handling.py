@@ -23,7 +23,7 @@ from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.signatures import unrun
 from claude_comm.delivery.schedule import EXPIRED
 from claude_comm.effects import Operation
-from claude_comm.envelope import BLOB
+from claude_comm.envelope import BLOB, Envelope
 from claude_comm.errors import TransportError
 from claude_comm.telemetry.current import InSession
 
@@ -54,6 +54,8 @@ class Handling:
         self._endings = Endings(means)
         # What a handler runs within: the session of its message, and its span where this process tells of it.
         self._scope: Scope = InSession
+        # Whether a message without a session has a scope, too.
+        self._traced = means.subscription.telemetry is not None
         if means.subscription.telemetry is not None:
             from claude_comm.client.module.traced import InTrace
 
@@ -76,11 +78,12 @@ class Handling:
             self._end(delivery, self._endings.unread(handler, delivery, error))
             return
         try:
-            with self._scope(envelope.session, delivery):
-                if handler.takes_context:
-                    result = handler.function(argument, self.context(envelope))
-                else:
-                    result = handler.function(argument)
+            arguments = (argument, self.context(envelope)) if handler.takes_context else (argument,)
+            if envelope.session or self._traced:
+                with self._scope(envelope.session, delivery):
+                    result = handler.function(*arguments)
+            else:
+                result = handler.function(*arguments)
             if result is not None and result.__class__ not in _PLAIN and (why := unrun(result)):
                 raise TypeError(why)
         except ENDING:
@@ -110,13 +113,16 @@ class Handling:
             await self._end_async(delivery, self._endings.unread(handler, delivery, error))
             return
         try:
-            with self._scope(envelope.session, delivery):
-                if handler.takes_context:
-                    context = self.async_context(envelope)
-                    result = await handler.function(argument, context)
+            if envelope.session or self._traced:
+                with self._scope(envelope.session, delivery):
+                    result = await self._awaited(handler, argument, envelope)
+            elif handler.takes_context:
+                context = self.async_context(envelope)
+                result = await handler.function(argument, context)
+                if context.busy:
                     await context.finish()
-                else:
-                    result = await handler.function(argument)
+            else:
+                result = await handler.function(argument)
             if result is not None and result.__class__ not in _PLAIN and (why := unrun(result)):
                 raise TypeError(why)
         except ENDING:
@@ -130,6 +136,15 @@ class Handling:
                     await self._end_async(delivery, ending)
             else:
                 self._ack(delivery)
+
+    async def _awaited(self, handler: Handler, argument: Any, envelope: Envelope) -> Any:
+        """The result of an `async` handler, once what it began has ended."""
+        if not handler.takes_context:
+            return await handler.function(argument)
+        context = self.async_context(envelope)
+        result = await handler.function(argument, context)
+        await context.finish()
+        return result
 
     def _handle_special(self, delivery: Delivery, alone: bool = False) -> None:
         """The same for any delivery."""

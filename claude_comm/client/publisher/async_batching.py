@@ -108,7 +108,9 @@ class AsyncBatcher:
             self._loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = self._loop.create_future()
         queue = self._queue
-        queue.put((id_, post, future))
+        # As `put`, written out: this runs for every message.
+        queue.messages.append((id_, post, future))
+        queue.waiting_bytes += len(post.body)
         # Most messages come when `_end_turn` is to look at the queue anyway.
         if not self._gathering or len(queue.messages) >= LARGE_BATCH:
             self._consider_batch()

@@ -115,7 +115,7 @@ class Batcher:
 
     def __init__(self, sender: Sender, max_bytes: int, on_full: OnFull) -> None:
         self._sender = sender
-        self._queue: Queue[Future[str]] = Queue(max_bytes, on_full)
+        self._queue: Queue[Promise] = Queue(max_bytes, on_full)
         self._closed = False
         self._open()
         _batchers.add(self)
@@ -178,13 +178,17 @@ class Batcher:
             else:
                 with self._lock:
                     queue.make_room()
-        future = self._put(id_, post)
+        promise = Promise()
+        # As `put`, written out: this runs for every message.
+        with self._lock:
+            queue.messages.append((id_, post, promise))
+            queue.waiting_bytes += len(post.body)
         if self._thread is None:
             self._start()
         # The thread looks at the queue after it has cleared this, so one that is set still means this message too.
         if not self._wake.is_set():
             self._wake.set()
-        return future
+        return promise
 
     def flush(self, *, until_below: int = 1) -> None:
         """Returns when fewer than that many bytes are queued: by default, when every message is sent or refused."""
@@ -227,12 +231,6 @@ class Batcher:
             raise outcome
         return id_
 
-    def _put(self, id_: str, post: Post) -> Future[str]:
-        future = Promise()
-        with self._lock:
-            self._queue.put((id_, post, future))
-        return future
-
     def _send_batch(self) -> None:
         """Sends one batch; the caller holds the send lock."""
         with self._lock:
@@ -253,7 +251,10 @@ class Batcher:
             for message in batch:
                 fail(message, error)
         else:
-            settle(batch, outcomes)
+            if set(map(type, outcomes)) == {bytes}:
+                Promise.resolve([(id_, promise) for id_, _, promise in batch])
+            else:
+                settle(batch, outcomes)
 
     def _start(self) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -100,10 +101,11 @@ class Outgoing:
         agreement = ""
         if self._enforcement.on:
             agreement, data = self._enforcement.check(target, type, data)
-        time_us = micros()
+        time_us = time_ns() // 1000
         id_ = new_id(time_us)
         form = forms.get(agreement) or self._form(target, type, session, agreement)
-        return id_, self._post(stream, form.fill(id_, time_us, data))
+        body = form.fill(id_, time_us, data)
+        return id_, self._post(stream, body) if self._above and len(body) > self._above else Post(stream, body)
 
     def prepare(
         self,

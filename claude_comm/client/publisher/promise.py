@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 _OVER = (FINISHED, CANCELLED, CANCELLED_AND_NOTIFIED)
 
@@ -30,8 +31,9 @@ class Promise(Future[str]):
     _waiters: list[Any]
     _done_callbacks: list[Any]
 
-    def __init__(self) -> None:
-        """Not that of the class above, which makes all of it."""
+    # Not that of the class above, which makes all of it; and none in Python, which would be called for every message.
+    if not TYPE_CHECKING:
+        __init__ = object.__init__
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]
@@ -57,6 +59,20 @@ class Promise(Future[str]):
                 self._result, self._state = result, FINISHED
                 return
         super().set_result(result)
+
+    @classmethod
+    def resolve(cls, promises: Iterable[tuple[str, Promise]]) -> None:
+        """`set_result` of many, each with its id: nothing for one that is over."""
+        looked_at = []
+        with cls._making:
+            for id_, promise in promises:
+                if promise._made is None and promise._state == PENDING:
+                    promise._result, promise._state = id_, FINISHED
+                else:
+                    looked_at.append((id_, promise))
+        for id_, promise in looked_at:
+            if not promise.done():
+                promise.set_result(id_)
 
 
 def _after_fork() -> None:

@@ -51,9 +51,13 @@ class Decoder(msgspec.Struct, frozen=True):
     floats: bool
 
 
-def typed_decoder(schema: Json) -> Decoder | None:
-    """The decoder of a schema of the default dialect; None where it has none."""
-    types = _Types(schema)
+def typed_decoder(schema: Json, *, closed: bool = True) -> Decoder | None:
+    """The decoder of a schema of the default dialect; None where it has none.
+
+    Without `closed` an object that the schema leaves open has one, too: for messages that have no more properties than
+    are declared, as producers send them.
+    """
+    types = _Types(schema, closed=closed)
     try:
         shape = types.whole()
         return Decoder(msgspec.msgpack.Decoder(shape).decode, types.floats)
@@ -77,9 +81,9 @@ class _Shape(msgspec.Struct, frozen=True):
 class _Types:
     """The types of the parts of one schema."""
 
-    def __init__(self, root: Json) -> None:
+    def __init__(self, root: Json, *, closed: bool) -> None:
         self.floats = False
-        self._root, self._made = root, 0
+        self._root, self._made, self._closed = root, 0, closed
         self._defined: dict[str, _Shape] = {}
         # Definitions that are being made: one that comes back to itself has messages of any depth, which are bounded
         # elsewhere.
@@ -182,6 +186,8 @@ class _Types:
 
     def _object(self, says: Mapping[str, Json]) -> _Shape:
         further = says.get("additionalProperties")
+        if not self._closed and further in (None, True) and "properties" in says:
+            further = False
         if further is not False:
             return self._map(says, further)
         if not says.keys() <= _OBJECT:

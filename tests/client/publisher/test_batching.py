@@ -14,6 +14,7 @@ from claude_comm import AsyncPublisher, Publisher, Settings
 from claude_comm.client.publisher.async_batching import LARGE_BATCH, MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
 from claude_comm.client.publisher.batching import MAX_BATCH, Batcher
 from claude_comm.client.publisher.outbox_sender import OnFull
+from claude_comm.client.publisher.promise import Promise
 from claude_comm.effects import Command, Post
 from claude_comm.errors import (
     EncodeError,
@@ -403,7 +404,8 @@ def test_an_interrupt_of_one_thread_is_not_raised_in_another() -> None:
             return server.deliver(posts)
 
     batcher = Batcher(Interrupted(), 10_000, "wait")
-    other = batcher._put("other", post(b"other"))
+    other = Promise()
+    batcher._queue.put(("other", post(b"other"), other))
     with pytest.raises(KeyboardInterrupt):
         batcher.send("mine", post(b"mine"))
     batcher.flush()

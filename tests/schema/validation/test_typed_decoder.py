@@ -46,13 +46,16 @@ _SCALARS = st.one_of(
 )
 
 
+_FURTHER = st.sampled_from([False, False, True])
+
+
 def _composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     objects = st.dictionaries(_NAMES, inner, max_size=3).flatmap(
         lambda properties: st.fixed_dictionaries(
             {
                 "type": st.just("object"),
                 "properties": st.just(properties),
-                "additionalProperties": st.just(False),
+                "additionalProperties": _FURTHER,
                 "required": st.lists(st.sampled_from(sorted(properties) or ["a"]), unique=True, max_size=2),
             }
         )
@@ -81,10 +84,10 @@ _RUNS = {"typed": 0, "decoded": 0}
 
 
 @settings(max_examples=examples(700))
-@given(_SCHEMAS, _SCALARS, st.lists(_VALUES, min_size=1, max_size=12))
-def test_what_is_decoded_is_allowed(schema: Any, definition: Any, messages: list[Any]) -> None:
+@given(_SCHEMAS, _SCALARS, st.lists(_VALUES, min_size=1, max_size=12), st.booleans())
+def test_what_is_decoded_is_allowed(schema: Any, definition: Any, messages: list[Any], closed: bool) -> None:
     whole = {**schema, "$defs": {"d": definition}}
-    decoder = typed_decoder(whole)
+    decoder = typed_decoder(whole, closed=closed)
     if decoder is None:
         return
     validator = compile_validator(whole)
