@@ -63,6 +63,12 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(index * step, 12) for index in range(first, last + 1)]
 
 
+def tick_above(low: float, high: float, count: int) -> float:
+    """The first of the ticks of that range that is not below its end."""
+    step = _round_step((high - low) / max(1, count - 1))
+    return round(math.ceil(high / step - 1e-9) * step, 12)
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """The powers of ten from low to high."""
     first, last = math.ceil(math.log10(max(low, 1e-9)) - 1e-9), math.floor(math.log10(max(high, 1e-9)) + 1e-9)

@@ -10,9 +10,11 @@ from claude_comm.charts import axes, style, svg
 
 WIDTH, HEIGHT = 720.0, 220.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 12.0, 26.0, 24.0
+# Lines of the grid, at most.
+_ROWS = 5
 # Labels of a time axis need this much room each.
 _TICK_WIDTH = 95.0
-_SWATCH, _LEGEND_GAP, _LETTER_WIDTH = 9.0, 16.0, 6.2
+_SWATCH, _LEGEND_GAP, _LETTER_WIDTH = 9.0, 16.0, 7.2
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -26,10 +28,13 @@ class Frame(msgspec.Struct, frozen=True):
 def time_frame(
     times_us: Sequence[float], values: Sequence[float], *, label: axes.Label = axes.count_label, log: bool = False
 ) -> Frame:
-    """The scales for these times and values; values start at nought, on a logarithmic axis at the lowest above it."""
+    """The scales for these times and values; values start at nought, on a logarithmic axis at the lowest above it. A
+    linear axis ends at a tick, so that nothing is drawn above the topmost line of the grid."""
     low, high = axes.extent(times_us)
     positive = [value for value in values if value > 0]
     bottom, top = axes.extent(positive) if log else axes.extent(values, floor=0.0)
+    if not log:
+        top = axes.tick_above(bottom, top, _ROWS)
     x = axes.Scale(low, high, _LEFT, WIDTH - _RIGHT)
     return Frame(x, axes.Scale(bottom, top, HEIGHT - _BOTTOM, _TOP, log), label)
 
@@ -37,7 +42,7 @@ def time_frame(
 def drawn(frame: Frame) -> list[str]:
     """Grid lines and tick labels of both axes."""
     x, y = frame.x, frame.y
-    rows = axes.log_ticks(y.low, y.high) if y.log else axes.ticks(y.low, y.high, 5)
+    rows = axes.log_ticks(y.low, y.high) if y.log else axes.ticks(y.low, y.high, _ROWS)
     count = int((x.end - x.start) / _TICK_WIDTH)
     written = axes.time_label(x.low, x.high)
     marks = []

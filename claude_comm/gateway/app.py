@@ -19,7 +19,9 @@ from claude_comm.gateway.api import asyncapi, openapi
 from claude_comm.gateway.api.routes import ROUTES
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.guard import Guard, problem_response
+from claude_comm.gateway.core.plain_page import not_shown, wants_page
 from claude_comm.gateway.core.problems import Problem, problem_of
+from claude_comm.gateway.core.requests import csrf_of
 from claude_comm.gateway.core.runs import Runs
 from claude_comm.gateway.dashboard.routes import routes as pages
 from claude_comm.gateway.live.hub import Hub
@@ -70,12 +72,17 @@ async def _lifespan(application: Starlette) -> AsyncIterator[None]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ClaudeCommError)
-    return problem_response(problem_of(error))
+    problem = problem_of(error)
+    if wants_page(request.headers, request.method):
+        return not_shown("That is not shown", problem.detail, problem.status, csrf_of(request))
+    return problem_response(problem)
 
 
 async def _not_served(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, detail = _TITLES.get(error.status_code, ("refused", str(error.detail)))
+    if wants_page(request.headers, request.method):
+        return not_shown("Not found", f"there is nothing at {request.scope['path']}.", error.status_code)
     response = problem_response(Problem(error.status_code, code, detail))
     response.headers.update(error.headers or {})
     return response

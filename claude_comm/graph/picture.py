@@ -22,8 +22,8 @@ from claude_comm.graph.written import about, joined, types
 from claude_comm.report.markup import page, table, tag
 
 _BOX, _TALL, _ACROSS, _DOWN, _SIDE = 150.0, 34.0, 110.0, 20.0, 16.0
-_LEGEND = 28.0
-_NAME, _TYPES = 22, 20
+_LEGEND, _LEGEND_STEP = 28.0, 118.0
+_NAME, _TYPES = 20, 20
 
 CSS = (
     ".map .box{fill:var(--raised);stroke:var(--line)}.map .topic{stroke-dasharray:2 2}.map .unknown{stroke:var(--bad)}"
@@ -156,6 +156,6 @@ def _arrow(source: str, target: str, state: State, edges: list[Edge], places: Ma
 
 def _legend(height: float) -> Iterator[str]:
     for index, state in enumerate(reversed(STATES)):
-        left, top = _SIDE + index * 100, height - 14
+        left, top = _SIDE + index * _LEGEND_STEP, height - 14
         line = svg.element("path", d=svg.path([("M", left, top), ("L", left + 24, top)]), class_="way")
         yield svg.element("g", line, class_=state) + svg.text(state, left + 30, top + 4)

@@ -6,6 +6,7 @@ be read, or was decided under other rules counts as nothing, and is decided anew
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -39,6 +40,19 @@ def find(keys: Keys, id_: str) -> Operation[Agreement | None]:
     """None also for one that cannot be read, or that answers another question: it is decided anew."""
     text = yield Command(("HGET", keys.agreements, id_), on="control")
     return (yield from _believed(keys, id_, text))
+
+
+def several(keys: Keys, ids: Sequence[str]) -> Operation[dict[str, Agreement]]:
+    """Those of these agreements that can be read and believed, by id."""
+    known_: dict[str, Agreement] = {}
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        texts: list[bytes | None] = yield Command(("HMGET", keys.agreements, *page), on="control")
+        for id_, text in zip(page, texts, strict=True):
+            agreement = yield from _believed(keys, id_, text)
+            if agreement is not None:
+                known_[id_] = agreement
+    return known_
 
 
 def known(keys: Keys, question: Question) -> Operation[tuple[Agreement | None, Pair | None]]:

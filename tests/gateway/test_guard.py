@@ -56,6 +56,69 @@ def test_a_token_in_the_address_counts_for_nothing(settings: Settings, served: S
         assert client.get("/", params={"token": token, "access_token": token}).status_code == 401
 
 
+HTML = {"accept": "text/html,*/*;q=0.8"}
+
+
+def test_a_browser_that_nobody_knows_logs_in_and_goes_on_where_it_was(settings: Settings, served: Served) -> None:
+    token = token_of(settings, "ops", service=True)
+    with served.http() as client:
+        sent = client.get("/ui/messages?failed=1&target=a%20b", headers=HTML)
+        assert sent.status_code == 303
+        form = client.get(sent.headers["location"], headers=HTML)
+        assert 'name="next" value="/ui/messages?failed=1&amp;target=a%20b"' in form.text
+        assert "login is over" not in form.text
+        onward = {"token": token, "next": "/ui/messages?failed=1&target=a%20b"}
+        assert client.post("/login", data=onward | {"token": "wrong"}).status_code == 403
+        assert client.post("/login", data=onward).headers["location"] == onward["next"]
+        again = client.get("/login?next=/ui/audit", headers=HTML)
+        assert again.headers["location"] == "/ui/audit", "who is logged in goes on at once"
+
+
+def test_a_login_that_is_over_is_said_and_a_form_leads_back_to_its_page(served: Served) -> None:
+    with contextlib.closing(logged_in(served)) as client:
+        served.gateway.sessions.end(client.cookies["claude_comm_session"])
+        sent = client.get("/ui/audit", headers=HTML).headers["location"]
+        assert "login is over" in client.get(sent).text
+        form = {
+            **HTML,
+            "content-type": "application/x-www-form-urlencoded",
+            "referer": f"{served.address}/ui/dead/a?x=1",
+        }
+        sent = client.post("/ui/dead/a/redrive", content=b"", headers=form).headers["location"]
+        assert sent == "/login?next=%2Fui%2Fdead%2Fa%3Fx%3D1&over=1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["//evil.example", "https://evil.example/ui/", "/\\evil.example", "/login", "/ui/\r\nx: y", "javascript:alert(1)",
+     "/ui/" + "x" * 5_000, "\\\\evil", "http:/ui/audit", "/v1/modules"],
+)  # fmt: skip
+def test_a_login_leads_to_pages_of_the_dashboard_alone(settings: Settings, served: Served, address: str) -> None:
+    with contextlib.closing(logged_in(served)) as client:
+        assert client.get("/login", params={"next": address}).headers["location"] == "/"
+
+
+def test_a_link_on_another_site_finds_the_login_of_the_browser(served: Served) -> None:
+    """A cookie of SameSite=Strict does not come with such a step: the page takes it again, from this site."""
+    with served.http() as client:
+        page = client.get("/ui/audit", headers={**HTML, "sec-fetch-site": "cross-site"})
+        assert page.status_code == 200
+        assert '<meta http-equiv="refresh" content="0">' in page.text
+        assert client.get("/ui/audit", headers={**HTML, "sec-fetch-site": "same-origin"}).status_code == 303
+
+
+def test_whoever_may_not_look_is_told_on_a_page_and_may_log_out(settings: Settings, served: Served) -> None:
+    with served.http() as client:
+        client.post("/login", data={"token": token_of(settings, "web")})
+        page = client.get("/ui/audit", headers=HTML)
+        assert page.status_code == 403
+        assert "it takes the scope read:*" in page.text
+        assert 'action="/logout"' in page.text
+        page = client.get("/nothing", headers=HTML)
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert client.get("/nothing").json()["code"] == "not_found"
+
+
 def test_a_code_logs_a_browser_in_once(served: Served) -> None:
     code = served.gateway.sessions.new_code(ADMINISTRATOR)
     with served.http() as client:

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.core.errors import unusable
+from claude_comm.gateway.core.errors import GatewayRefusal, unusable
 from claude_comm.gateway.core.guard import problem_response
 from claude_comm.gateway.core.problems import problem_of
-from claude_comm.gateway.core.requests import answer, convert, gateway_of, json_of, principal_of
+from claude_comm.gateway.core.requests import answer, check_charset, convert, gateway_of, json_of, principal_of
 from claude_comm.gateway.live.cloudevents_in import BATCH, STRUCTURED, from_batch, from_binary, from_structured
 from claude_comm.gateway.live.hub import Hub
 from claude_comm.gateway.live.sender import Message
@@ -34,6 +34,9 @@ async def send(request: Request) -> Response:
             return problem_response(problem_of(error, messages.data))
     results: list[dict[str, Any]] = []
     for message in messages:
+        if isinstance(message, GatewayRefusal):
+            results.append({"error": msgspec.to_builtins(problem_of(message))})
+            continue
         try:
             results.append({"id": await sender.publish(principal, message)})
         except ClaudeCommError as error:
@@ -58,9 +61,11 @@ async def request_reply(request: Request) -> Response:
     return answer({"reply": reply})
 
 
-async def _messages(request: Request) -> Message | list[Message]:
+async def _messages(request: Request) -> Message | list[Message | GatewayRefusal]:
     limits = gateway_of(request).options.limits
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in (STRUCTURED, BATCH):
+        check_charset(request)
     if kind == STRUCTURED:
         return from_structured(await request.body(), limits)
     if kind == BATCH:

@@ -24,7 +24,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PROBLEM = "application/problem+json"
 _REFERENCE = "#/components/schemas/{name}"
 # What any route may refuse with: a parameter or a body, a name of the gateway, a server that is away.
-_COMMON = (400, 421, 503)
+_COMMON = (400, 415, 421, 503)
 _BODY = (408, 413)
 _PLACE = re.compile(r"{(\w+)(?::\w+)?}")
 
@@ -36,7 +36,7 @@ def document(routes: Iterable[ApiRoute], pages: Iterable[Route] = ()) -> dict[st
     paths: dict[str, dict[str, Any]] = {}
     for row in rows:
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, schemas)
-    for page in pages:
+    for page in (page for page in pages if page.include_in_schema):
         for method in sorted((page.methods or set()) - {"HEAD"}):
             paths.setdefault(_PLACE.sub(r"{\1}", page.path), {})[method.lower()] = _page(page, method, schemas)
     return {

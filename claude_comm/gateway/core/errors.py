@@ -39,5 +39,10 @@ def unusable(sentence: str) -> GatewayRefusal:
     return GatewayRefusal(400, "unusable", sentence)
 
 
+def unsupported(sentence: str) -> GatewayRefusal:
+    """The body is written in a way that is not read here."""
+    return GatewayRefusal(415, "unsupported_media", sentence)
+
+
 def too_large(what: str, limit_bytes: int) -> GatewayRefusal:
     return GatewayRefusal(413, "too_large", f"{what} is over the limit of {limit_bytes:,} bytes: split it.")

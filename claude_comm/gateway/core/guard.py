@@ -12,7 +12,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from starlette.datastructures import Headers
@@ -21,9 +21,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.core.errors import GatewayRefusal, forbidden, too_large, unauthorised
+from claude_comm.gateway.core.errors import GatewayRefusal, forbidden, too_large, unauthorised, unsupported
 from claude_comm.gateway.core.gateway import ANYBODY, Gateway
 from claude_comm.gateway.core.options import LOOPBACK
+from claude_comm.gateway.core.plain_page import again, login_address, wants_page
 from claude_comm.gateway.core.principals import Principal
 from claude_comm.gateway.core.problems import Problem, problem_of
 from claude_comm.gateway.core.sessions import Session, cookie_of, same
@@ -76,6 +77,7 @@ class Guard:
             if foreign and scope["type"] == "http" and scope["method"] == "OPTIONS":
                 await _preflight(origin)(scope, receive, send)
                 return
+            _check_coding(connection.headers)
             await self._identify(scope, connection)
         except ClaudeCommError as error:
             await self._refuse(scope, receive, send, error)
@@ -154,10 +156,31 @@ class Guard:
         if scope["type"] == "websocket":
             await deny(send, problem)
             return
-        response: Response = problem_response(problem)
-        if problem.status == 401 and "text/html" in headers.get("accept", "") and scope["method"] in SAFE_METHODS:
-            response = RedirectResponse("/login", 303)
+        response = _to_login(scope, headers) if problem.status == 401 else None
+        if response is None:
+            response = problem_response(problem)
         await response(scope, receive, _with_headers(send, "", scope["path"]))
+
+
+def _check_coding(headers: Headers) -> None:
+    """Bodies are read as they come: one that is compressed could be any size. Raises GatewayRefusal."""
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise unsupported("a body is sent as it is, without content-encoding: send it uncompressed.")
+
+
+def _to_login(scope: Scope, headers: Headers) -> Response | None:
+    """To the login, and back from there, for a person whom nobody knows; None for a program."""
+    over = bool(cookie_of(headers.get("cookie", "")))
+    if wants_page(headers, scope["method"]):
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return again()
+        query = scope["query_string"].decode("latin-1")
+        return RedirectResponse(login_address(quote(scope["path"]) + (f"?{query}" if query else ""), over=over), 303)
+    if "text/html" in headers.get("accept", "") and FORM_PATHS.fullmatch(scope["path"]):
+        page = urlsplit(headers.get("referer", ""))  # where the form stands
+        return RedirectResponse(login_address(page._replace(scheme="", netloc="").geturl(), over=over), 303)
+    return None
 
 
 class _Bounded:

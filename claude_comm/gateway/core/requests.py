@@ -14,7 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from claude_comm.gateway.core.errors import forbidden, unauthorised, unusable
+from claude_comm.gateway.core.errors import forbidden, unauthorised, unsupported, unusable
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.options import LEAST_DEPTH
 from claude_comm.gateway.core.principals import Principal
@@ -51,6 +51,7 @@ def csrf_of(request: Request) -> str:
 
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form, its CSRF token checked. Raises GatewayRefusal."""
+    check_charset(request)
     try:
         fields = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=200))
     except ValueError as error:
@@ -63,7 +64,19 @@ async def form_of(request: Request) -> dict[str, str]:
 
 async def json_of(request: Request) -> Any:
     """The body as JSON. Raises GatewayRefusal."""
+    check_charset(request)
     return decode_json(await request.body(), gateway_of(request).options.limits.json_depth)
+
+
+def check_charset(request: Request) -> None:
+    """JSON and forms are UTF-8. Raises GatewayRefusal for a body that says that it is in another encoding."""
+    match = _CHARSET.search(request.headers.get("content-type", ""))
+    if match is not None and match[1].lower() not in _UTF8:
+        raise unsupported(f"charset {match[1]!r} is not read: send the body as UTF-8.")
+
+
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s";]*)', re.IGNORECASE)
+_UTF8 = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
 def decode_json(body: bytes, depth: int) -> Any:
@@ -82,6 +95,19 @@ def depth_of(body: bytes) -> int:
         return 0
     brackets = _TEXT.sub(b"", body).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+
+
+def check_depth(value: object, depth: int) -> None:
+    """Raises GatewayRefusal for a value that is nested deeper than that; level by level, so that it is never this
+    program's stack that decides."""
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(depth):
+        if not level:
+            return
+        parts = (held.values() if isinstance(held, dict) else held for held in level)
+        level = [item for part in parts for item in part if isinstance(item, dict | list)]
+    if level:
+        raise unusable(f"the data is nested deeper than {depth} levels.")
 
 
 # A text, also one that does not end.

@@ -63,6 +63,7 @@ def routes(sources: Sources, visit: Visit) -> list[Route]:
         Route(f"{PREFIX}/what-if", desk.weighed(), methods=["POST"]),
         *done,
         *shown,
+        Route(f"{PREFIX}/{{rest:path}}", desk.nowhere, methods=["GET"], include_in_schema=False),
     ]
 
 
@@ -79,10 +80,23 @@ class _Desk:
 
         return endpoint
 
+    async def nowhere(self, request: Request) -> Response:
+        """An address below the pages that is none of them; one with a slash too many leads to its page."""
+        visitor, source = self._visit(request), self._sources(request)
+        path = _path(request)
+        if path.endswith("/"):
+            return RedirectResponse(path.rstrip("/") if path.strip("/") != PREFIX.strip("/") else "/", 307)
+        text = f"there is no page {request.scope['path']}: the views stand in the navigation."
+        html = render.refusal("Not found", text, visitor, namespace=source.settings.namespace)
+        return HTMLResponse(html, 404, headers=HEADERS)
+
     def act(self, doer: Doer) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             visitor, source = self._visit(request), self._sources(request)
-            form = await _form(request)
+            try:
+                form = await _form(request)
+            except ConfigurationError as error:
+                return _sorry(source, error, visitor)
             refused = _refused(request, source, visitor, form)
             if refused is not None:
                 return refused
@@ -97,7 +111,10 @@ class _Desk:
 
         async def endpoint(request: Request) -> Response:
             visitor, source = self._visit(request), self._sources(request)
-            query = Query(_path(request), await _form(request))
+            try:
+                query = Query(_path(request), await _form(request))
+            except ConfigurationError as error:
+                return _sorry(source, error, visitor)
             return await run_in_threadpool(_shown, source, asked, query, visitor, what_if.answer)
 
         return endpoint
@@ -141,13 +158,13 @@ def _refused(request: Request, source: Source, visitor: Visitor, form: dict[str,
         why = f"{visitor.name} may look, and change nothing: that takes the scope admin."
     else:
         return None
-    html = render.refusal("Refused", why, "", visitor, namespace=source.settings.namespace)
+    html = render.refusal("Refused", why, visitor, namespace=source.settings.namespace)
     return HTMLResponse(html, 403, headers=HEADERS)
 
 
 def _sorry(source: Source, error: ClaudeCommError, visitor: Visitor) -> Response:
     status, title = _status(error)
-    html = render.refusal(title, str(error), "", visitor, namespace=source.settings.namespace)
+    html = render.refusal(title, str(error), visitor, namespace=source.settings.namespace)
     return HTMLResponse(html, status, headers=HEADERS)
 
 
@@ -189,13 +206,17 @@ def _is_own(request: Request) -> bool:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form; the last of those of one name. Empty for one that is too large."""
+    """The fields of a form; the last of those of one name. Raises ConfigurationError for one that is too large, or is
+    none."""
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MAX_FORM_BYTES:
-            return {}
+            raise ConfigurationError(f"the form is over the limit of {MAX_FORM_BYTES:,} bytes: nothing was done.")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
-    except ValueError:
-        return {}
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the form cannot be read ({error}; at most {MAX_FIELDS} fields of UTF-8 are taken): nothing was done. A "
+            "message of more fields is written as JSON."
+        ) from None

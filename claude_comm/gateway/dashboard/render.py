@@ -53,13 +53,12 @@ def page(page: Page, query: Query, view: msgspec.Struct, visitor: Visitor, *, na
     )
 
 
-def refusal(title: str, text: str, hint: str, visitor: Visitor, *, namespace: str) -> str:
+def refusal(title: str, text: str, visitor: Visitor, *, namespace: str) -> str:
     """The page that says why there is none."""
     return _render(
         "refusal",
         title=title,
         text=text,
-        hint=hint,
         visitor=visitor,
         section="",
         every_ms=0,
@@ -109,8 +108,18 @@ def _exact(time_us: int | float) -> str:
 
 
 def _ago(time_us: int | float, now_us: int | float) -> str:
-    passed_ms = (now_us - time_us) / 1000
-    return "now" if abs(passed_ms) < 1000 else f"{axes.duration_label(passed_ms)} ago" if passed_ms > 0 else "ahead"
+    """How long ago, in whole units: 4 min, not 4.73."""
+    passed_s = (now_us - time_us) / 1_000_000
+    if abs(passed_s) < 1:
+        return "now"
+    if passed_s < 0:
+        return "ahead"
+    _, unit_s, unit = next(age for age in _AGES if passed_s >= age[0])
+    return f"{passed_s / unit_s:.0f} {unit} ago"
+
+
+# From twice a unit on, an age is written in it: 90 s, 2 min.
+_AGES = ((2 * 86_400, 86_400, "d"), (2 * 3_600, 3_600, "h"), (120, 60, "min"), (0, 1, "s"))
 
 
 def _size(count: float) -> str:

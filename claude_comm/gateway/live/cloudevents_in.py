@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
-from claude_comm.gateway.core.errors import unusable
+from claude_comm.gateway.core.errors import GatewayRefusal, unusable
 from claude_comm.gateway.core.options import Limits
 from claude_comm.gateway.core.requests import decode_json
 from claude_comm.gateway.live.sender import Message
@@ -27,12 +27,19 @@ def from_structured(body: bytes, limits: Limits) -> Message:
     return _event(decode_json(body, limits.json_depth))
 
 
-def from_batch(body: bytes, limits: Limits) -> list[Message]:
-    """Raises GatewayRefusal."""
+def from_batch(body: bytes, limits: Limits) -> list[Message | GatewayRefusal]:
+    """Each event as a message, or why it is none. Raises GatewayRefusal for what is no batch at all."""
     events = decode_json(body, limits.json_depth)
     if not isinstance(events, list) or len(events) > limits.batch_messages:
         raise unusable(f"a batch is an array of at most {limits.batch_messages} events.")
-    return [_event(event) for event in events]
+    return [_read(event) for event in events]
+
+
+def _read(event: Any) -> Message | GatewayRefusal:
+    try:
+        return _event(event)
+    except GatewayRefusal as refusal:
+        return refusal
 
 
 def from_binary(headers: Mapping[str, str], body: bytes, limits: Limits) -> Message:

@@ -11,7 +11,7 @@ import msgspec
 
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.gateway.core.errors import unusable
-from claude_comm.gateway.core.requests import depth_of
+from claude_comm.gateway.core.requests import check_depth, depth_of
 from claude_comm.gateway.live.sender import Message
 
 
@@ -102,6 +102,16 @@ def decode(text: str | None, packed: bytes | None, depth: int) -> Frame:
             if depth_of(text.encode()) > depth:
                 raise unusable(f"the JSON is nested deeper than {depth} levels.")
             return _from_json.decode(text)
-        return _from_msgpack.decode(packed or b"")
+        frame = _from_msgpack.decode(packed or b"")
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
         raise unusable(f"this is no frame of claude-comm.v1: {error}.") from None
+    for data in _data_of(frame):
+        check_depth(data, depth)
+    return frame
+
+
+def _data_of(frame: Frame) -> list[Any]:
+    """What a frame carries of the client's own."""
+    if isinstance(frame, Publish):
+        return [message.data for message in frame.messages]
+    return [frame.message.data] if isinstance(frame, Request) else [frame.data] if isinstance(frame, Reply) else []

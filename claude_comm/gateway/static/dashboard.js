@@ -44,13 +44,25 @@ function writing() {
   return active instanceof HTMLElement && active.matches("main input, main textarea, main select");
 }
 
+/** Tells that the login has ended: nothing that stands on the page is lost before the person goes on. */
+function over() {
+  const back = document.createElement("a");
+  back.href = `/login?${new URLSearchParams({ next: location.pathname + location.search, over: "1" })}`;
+  back.textContent = "log in again";
+  tell("your login is over: ", "lost", true);
+  words.append(back);
+  paused = true;
+  pause.hidden = true;
+}
+
 async function look() {
   if (running) return;
   running = true;
   const began = performance.now();
   try {
     if (!writing()) {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect") return over();
       if (!answer.ok) throw new Error(`the gateway answers ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("main");

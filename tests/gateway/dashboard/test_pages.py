@@ -145,7 +145,7 @@ def test_hostile_text_is_text_on_every_page(pages: dict[str, _Page], browser: Te
         ("/ui/contracts/shop", ("1.0.0", "A smallest message", "customer", "required", "agreed")),
         ("/ui/contracts/web", ("web has not registered",)),
         ("/ui/agreements", ("adapted", "incompatible", "old-web")),
-        ("/ui/streams?sort=waiting", ("shop inbox", "nobody inbox", "nobody reads it", "topic:news")),
+        ("/ui/streams?sort=waiting", ("shop inbox", "nobody inbox", "no module has ever read it", "topic:news")),
         ("/ui/messages?failed=1", ("failed", "shop")),
         ("/ui/dead?check=1", ("would pass now", "no such customer", "of 1")),
         ("/ui/sessions", ("sales", "messages")),
@@ -206,12 +206,22 @@ def test_what_if_names_who_breaks_with_a_witness(browser: TestClient) -> None:
     assert "the contract is no JSON" in trouble.words
 
 
+def test_a_way_that_is_broken_says_why_and_leads_to_both_ends(browser: TestClient) -> None:
+    """`wrong` has negotiated and was refused: it never registered, and sent nothing."""
+    page = read(browser, "/ui/topology?state=broken")
+    assert "the consumer needs a boolean (at $.paid)" in page.words
+    assert "wrong has not registered" in read(browser, "/ui/contracts/wrong").words
+
+
 def test_what_is_not_there_is_a_page_that_says_so(browser: TestClient) -> None:
     page = read(browser, "/ui/contracts/shopp", 404)
     assert "Did you mean 'shop'?" in page.words
     assert "no message" in read(browser, "/ui/messages/999999", 404).words.lower()
     assert "no agreement has the id" in read(browser, "/ui/agreements/00", 404).words
     assert read(browser, "/ui/sessions/none", 404)
+    assert "no page /ui/nothing" in read(browser, "/ui/nothing", 404).words
+    assert "nothing is not on the map" in read(browser, "/ui/topology?around=nothing").words
+    assert browser.get("/ui/topology/", follow_redirects=False).headers["location"] == "/ui/topology"
     assert browser.get("/ui/find?reference=7").headers["location"] == "/ui/messages/7"
 
 

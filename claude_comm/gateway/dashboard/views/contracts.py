@@ -108,11 +108,12 @@ def _row(standing: Standing) -> ModuleRow:
 
 
 def module(system: System, query: Query) -> ModulePage:
-    """Raises UnknownModule for a name that nobody has heard of."""
+    """Raises UnknownModule for a name that nobody has sent to, spoken as or negotiated with."""
     name, client, keys = check_name(query.part("module")), system.client, system.keys
     standing = client.run(registry.standing(keys, name, now_ms=system.now_ms))
+    pairs = client.run(agreements.pairs(keys, name))
     if standing is None:
-        if not system.database.rows("SELECT 1 FROM names WHERE name = ?", (name,)):
+        if not pairs and not system.database.rows("SELECT 1 FROM names WHERE name = ?", (name,)):
             raise UnknownModule(name, client.run(registry.names(keys)))
         # It has sent or was sent something, and has declared nothing.
         standing = Standing(ModuleRecord(module=name, releases=[]), [])
@@ -131,9 +132,7 @@ def module(system: System, query: Query) -> ModulePage:
         accepted=[_accepted(contract, type) for type in contract.accepts] if contract else [],
         older=older,
         differences=_differences(before, contract) if before and contract else [],
-        pairs=sorted(
-            client.run(agreements.pairs(keys, name)), key=lambda pair: (pair.producer, pair.consumer, pair.type)
-        ),
+        pairs=sorted(pairs, key=lambda pair: (pair.producer, pair.consumer, pair.type)),
         history=client.run(changes.history(keys, name, limit=HISTORY)),
         instances=sorted(standing.instances, key=lambda instance: (instance.state != "up", instance.name)),
     )

@@ -12,6 +12,7 @@ from claude_comm.charts.over_time import Series, lines
 from claude_comm.errors import ServerUnreachable
 from claude_comm.gateway.dashboard.query import RANGES, Query, link
 from claude_comm.gateway.dashboard.system import System
+from claude_comm.names import Stream
 from claude_comm.ops import dead, follow, heartbeats, registry, server
 from claude_comm.ops.holders import GroupHold, held
 from claude_comm.ops.registry import Standing
@@ -97,7 +98,7 @@ def view(system: System, query: Query) -> Overview:
     modules = sorted(system.load.modules, key=_busiest)
     return Overview(
         tiles=list(_tiles(system, groups, sum(buried.values()), facts)),
-        notices=list(_notices(system, buried, facts)),
+        notices=list(_notices(system, buried, facts)) + list(_unread(announced, groups)),
         questions=QUESTIONS,
         chart=_chart(system, range_s),
         range=query.text("range") if query.text("range") in RANGES else "15m",
@@ -174,6 +175,16 @@ def _notices(system: System, buried: dict[str, int], servers: list[ServerFacts])
         yield Notice("bad", server.EVICTS, link("workers"))
 
 
+def _unread(announced: list[Stream], groups: list[Held]) -> Iterator[Notice]:
+    """Inboxes that somebody has sent to and no module has ever read."""
+    read = {group.stream for group in groups}
+    names = [stream.name for stream in announced if stream.kind == "inbox" and stream.key not in read]
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        text = f"no module has ever read the inbox of {', '.join(names[:_NAMED])}{more}"
+        yield Notice("warn", text, link("streams", sort="waiting", find=names[0] if len(names) == 1 else ""))
+
+
 def _is_gone(standing: Standing) -> bool:
     """Whether it ran not long ago, and no instance of it does now."""
     return bool(standing.instances) and all(instance.state != "up" for instance in standing.instances)
@@ -190,9 +201,9 @@ def _chart(system: System, range_s: int) -> str:
     # The last part is not over yet: its rate would always fall.
     series = [
         Series(
-            "messages a second",
+            "messages",
             [(part.start_us, None if part.messages is None else part.messages * scale) for part in parts[:-1]],
         ),
-        Series("failed a second", [(part.start_us, part.failed * scale) for part in parts[:-1]]),
+        Series("failed", [(part.start_us, part.failed * scale) for part in parts[:-1]]),
     ]
     return lines(series, label="Messages a second over time, and those of them that failed", suffix=" /s")

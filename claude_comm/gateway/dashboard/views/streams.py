@@ -28,8 +28,14 @@ class StreamRow(msgspec.Struct, frozen=True):
     groups: list[GroupHold]
 
     @property
+    def unread(self) -> bool:
+        """Whether it is an inbox with messages that no module has ever read."""
+        return self.stream.kind == "inbox" and not self.groups and self.facts.entries > 0
+
+    @property
     def waiting(self) -> int:
-        return sum((group.lag or 0) + group.pending for group in self.groups) + self.facts.later
+        first = self.facts.entries if self.unread else 0
+        return first + sum((group.lag or 0) + group.pending for group in self.groups) + self.facts.later
 
     @property
     def oldest_pending_ms(self) -> int:
