@@ -175,7 +175,7 @@ def _notices(system: System, buried: dict[str, int], servers: list[ServerFacts])
         yield Notice("bad", server.EVICTS, link("workers"))
 
 
-def _unread(announced: list[Stream], groups: list[Held]) -> Iterator[Notice]:
+def _unread(announced: list[Stream], groups: list[GroupHold]) -> Iterator[Notice]:
     """Inboxes that somebody has sent to and no module has ever read."""
     read = {group.stream for group in groups}
     names = [stream.name for stream in announced if stream.kind == "inbox" and stream.key not in read]
