@@ -70,9 +70,13 @@ def tick_above(low: float, high: float, count: int) -> float:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """The powers of ten from low to high."""
-    first, last = math.ceil(math.log10(max(low, 1e-9)) - 1e-9), math.floor(math.log10(max(high, 1e-9)) + 1e-9)
-    return [10.0**power for power in range(first, last + 1)]
+    """The powers of ten from low to high; twice and five times as much as well, where there are less than three."""
+    low, high = max(low, 1e-9), max(high, 1e-9)
+    powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    within = [power for power in powers if low * (1 - 1e-9) <= power <= high * (1 + 1e-9)]
+    if len(within) > 2:
+        return within
+    return [step * power for power in powers for step in (1, 2, 5) if low <= step * power <= high]
 
 
 def time_ticks(low_us: float, high_us: float, count: int = 6) -> list[float]:

@@ -11,7 +11,7 @@ from claude_comm.charts import axes, frame, svg
 _ROW, _BAR, _PAD = 24.0, 14.0, 6.0
 _NAMES, _VALUES = 240.0, 130.0
 # Longer names are cut in the middle: their beginnings and ends tell them apart.
-_MAX_NAME = 36
+MOST_CHARACTERS = 36
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ def bars(rows: Sequence[Bar], *, label: str, unit: axes.Label = axes.count_label
     return svg.figure(*marks, width=frame.WIDTH, height=height, label=label, kind="bars")
 
 
-def shortened(name: str, limit: int = _MAX_NAME) -> str:
+def shortened(name: str, limit: int = MOST_CHARACTERS) -> str:
     """The name with its middle left out where it is longer than `limit` characters."""
     half = (limit - 1) // 2
     return name if len(name) <= limit else f"{name[:half]}…{name[-half:]}"

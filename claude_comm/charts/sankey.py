@@ -23,6 +23,8 @@ from claude_comm.charts.bars import shortened
 
 _NODE, _GAP, _SIDE, _TOP = 12.0, 14.0, 4.0, 8.0
 _MIN_BAND, _MIN_HEIGHT, _ROW = 1.0, 160.0, 46.0
+# Between a bar and its name; the width of a letter; and what a name is cut to at most.
+_PAD, _CHARACTER, _LEAST_CHARACTERS = 5.0, 5.9, 9
 
 
 class FlowLink(msgspec.Struct, frozen=True):
@@ -35,11 +37,14 @@ class FlowLink(msgspec.Struct, frozen=True):
 
 
 class _Node(msgspec.Struct, frozen=True):
+    """One module; `room` is the width that its name may take."""
+
     name: str
     index: int
     left: float
     top: float
     height: float
+    room: float
 
 
 def sankey(flows: Sequence[FlowLink], *, label: str, unit: axes.Label = axes.count_label) -> str:
@@ -141,13 +146,16 @@ def _scale(columns: Sequence[Sequence[str]], flows: Sequence[FlowLink], height: 
 def _placed(columns: Sequence[Sequence[str]], flows: Sequence[FlowLink], height: float) -> dict[str, _Node]:
     weights, scale = _weights(flows), _scale(columns, flows, height)
     step = (frame.WIDTH - 2 * _SIDE - _NODE) / max(1, len(columns) - 1)
+    # Between the last column that has its names on the right and the first that has them on the left, two must fit.
+    middle = sum(not _turned(_SIDE + index * step) for index in range(len(columns)))
     nodes: dict[str, _Node] = {}
     for index, column in enumerate(columns):
         used = sum(weights[name] * scale for name in column) + _GAP * (len(column) - 1)
         top = (height - used) / 2
+        room = (step - _NODE) / 2 if index in (middle - 1, middle) else step - _NODE
         for name in column:
             tall = weights[name] * scale
-            nodes[name] = _Node(name, len(nodes), _SIDE + index * step, top, max(2.0, tall))
+            nodes[name] = _Node(name, len(nodes), _SIDE + index * step, top, max(2.0, tall), room - 2 * _PAD)
             top += tall + _GAP
     return nodes
 
@@ -165,15 +173,20 @@ def _band(
     return svg.element("g", line, class_=style.series(source.index))
 
 
+def _turned(left: float) -> bool:
+    """The names of the right half stand left of their bars, so that none leaves the picture."""
+    return left > frame.WIDTH / 2
+
+
 def _bar(node: _Node, flows: Sequence[FlowLink], unit: axes.Label) -> list[str]:
     out = sum(flow.value for flow in flows if flow.source == node.name)
     into = sum(flow.value for flow in flows if flow.target == node.name)
     said = svg.title(f"{node.name}: {unit(into)} in, {unit(out)} out")
     bar = svg.element("rect", said, x=node.left, y=node.top, width=_NODE, height=node.height, rx=2, class_="mark")
-    # The names of the right half stand left of their bars, so that none leaves the picture.
-    rightmost = node.left > frame.WIDTH / 2
-    at = node.left - 5 if rightmost else node.left + _NODE + 5
+    turned = _turned(node.left)
+    at = node.left - _PAD if turned else node.left + _NODE + _PAD
+    characters = max(_LEAST_CHARACTERS, int(node.room / _CHARACTER))
     name = svg.text(
-        shortened(node.name, 26), at, node.top + node.height / 2 + 4, text_anchor="end" if rightmost else None
+        shortened(node.name, characters), at, node.top + node.height / 2 + 4, text_anchor="end" if turned else None
     )
     return [svg.element("g", bar, class_=style.series(node.index)), name]

@@ -67,8 +67,9 @@ class Duplicates(msgspec.Struct, frozen=True, tag="duplicates", tag_field="kind"
 
 
 class Delivered(msgspec.Struct, frozen=True, tag="delivered", tag_field="kind"):
-    """Deliveries that this module has had for more than a second and that have not ended: `settled_us` is when that
-    was noticed. Each is told once an instance; what ends sooner is told by its end alone."""
+    """Deliveries that this module has had for more than a second and that have not ended: `settled_us` is since when it
+    is known to have them, a second after their reading at most. Each is told once an instance; what ends sooner is told
+    by its end alone."""
 
     deliveries: list[Settled]
 

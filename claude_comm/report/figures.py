@@ -77,6 +77,7 @@ class SlowMessage(msgspec.Struct, frozen=True, kw_only=True):
     sent_us: int
     latency_ms: float
     attempts: int
+    waited_ms: float | None = None
 
 
 class TaskFigures(msgspec.Struct, frozen=True, kw_only=True):

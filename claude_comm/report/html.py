@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from claude_comm.charts import axes, style
-from claude_comm.charts.bars import Bar, bars
+from claude_comm.charts.bars import MOST_CHARACTERS, Bar, bars
 from claude_comm.charts.heat import heat_strip
 from claude_comm.charts.over_time import Series, lines, stacked
 from claude_comm.charts.sankey import FlowLink, sankey
@@ -50,7 +50,7 @@ def _head(report: Report) -> Iterator[str]:
         (axes.count_label(summary.pending), "pending", "warn" if summary.pending else ""),
         (axes.count_label(summary.buried), "buried", "bad" if summary.buried else ""),
         (axes.count_label(summary.retried), "tried again", ""),
-        (text.size(summary.size_bytes), "of payloads and envelopes", ""),
+        (text.size(summary.size_bytes), "sent", ""),
         (str(len(summary.modules)), "modules", ""),
     ]
     if summary.latency:
@@ -89,7 +89,9 @@ def _throughput(report: Report) -> str:
     rows = [(text.moment(bucket.start_us), sum(bucket.sent.values())) for bucket in report.buckets]
     values = table(["from", "messages"], rows, numbers=[1], caption="Messages over time")
     chart = stacked(series, label="Messages a second by sender, over time")
-    return _section("Messages a second, by sender", chart, folded(f"Values, {text.every(report.bucket_us)}", values))
+    return _section(
+        "Messages a second, by sender", _plots(chart), folded(f"Values, {text.every(report.bucket_us)}", values)
+    )
 
 
 def _latency(report: Report) -> str:
@@ -117,7 +119,7 @@ def _latency(report: Report) -> str:
         "From sending to the return of the handler; the stronger the colour of a field, the more deliveries.",
         class_="note",
     )
-    return _section("Latency", chart, strip, note, folded(f"Values, {text.every(report.bucket_us)}", values))
+    return _section("Latency", _plots(chart, strip), note, folded(f"Values, {text.every(report.bucket_us)}", values))
 
 
 def _flow(report: Report) -> str:
@@ -127,15 +129,15 @@ def _flow(report: Report) -> str:
         [FlowLink(hop.source, hop.target, hop.messages, "messages") for hop in report.hops[:40]],
         label="Messages from module to module",
     )
-    return _section("From module to module", chart, _table(text.hops(report)))
+    return _section("From module to module", _plots(chart), _table(text.hops(report)))
 
 
 def _burials(report: Report) -> str:
     if not report.burials:
         return ""
-    rows = [Bar(text.where(kind), kind.count, kind.consumer, "bad") for kind in report.burials[:12]]
+    rows = [Bar(text.where(kind, MOST_CHARACTERS), kind.count, kind.consumer, "bad") for kind in report.burials[:12]]
     chart = bars(rows, label="Buried messages by reason")
-    return _section("Buried messages, by reason and place", chart, _table(text.burials(report)))
+    return _section("Buried messages, by reason and place", _plots(chart), _table(text.burials(report)))
 
 
 def _agreements(report: Report) -> str:
@@ -154,7 +156,7 @@ def _tasks(report: Report) -> str:
         for task in report.tasks[:30]
         if task.total > 0
     ]
-    chart = bars(rows, label="Progress of tasks") if rows else ""
+    chart = _plots(bars(rows, label="Progress of tasks")) if rows else ""
     return _section("Tasks", chart, _table(text.tasks(report)))
 
 
@@ -168,6 +170,11 @@ def _lines(report: Report) -> str:
     left_out = f" The {report.lines_left_out:,} older ones are left out." if report.lines_left_out else ""
     note = tag("p", escape(f"The newest {len(report.lines):,} messages.{left_out}"), class_="note")
     return _section("Messages", note, _table(text.message_lines(report)))
+
+
+def _plots(*charts: str) -> str:
+    """Charts that a narrow screen scrolls sideways, as it does tables: shrunk to it nobody could read their labels."""
+    return tag("div", *charts, class_="plots", tabindex="0", role="region", aria_label="Charts")
 
 
 def _table(content: text.Table) -> str:

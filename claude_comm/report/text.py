@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import msgspec
 
 from claude_comm.charts import axes
-from claude_comm.report.figures import BurialKind, Percentiles, Report
+from claude_comm.report.figures import BurialKind, Percentiles, Report, SlowMessage
 
 PERCENTILES = ("median", "95 %", "99 %", "longest")
+# How a module begins to say why it gave up; numbers are left out of reasons.
+_LAST_WITH = "failed # times, last with "
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -80,9 +82,11 @@ def percentiles(latency: Percentiles | None) -> tuple[str, str, str, str]:
     return first, second, third, fourth
 
 
-def where(kind: BurialKind) -> str:
-    """A reason with its place."""
-    return f"{kind.path}: {kind.reason}" if kind.path and kind.path not in kind.reason else kind.reason
+def where(kind: BurialKind, most: int) -> str:
+    """A reason with its place, in so many characters at most: without how often it was tried, which all have."""
+    reason = kind.reason.partition(_LAST_WITH)[2] or kind.reason
+    told = f"{kind.path}: {reason}" if kind.path and kind.path not in reason else reason
+    return told if len(told) <= most else f"{told[: most - 1]}…"
 
 
 def hops(report: Report) -> Table:
@@ -113,11 +117,20 @@ def agreements(report: Report) -> Table:
 
 def slowest(report: Report) -> Table:
     rows = [
-        (axes.duration_label(row.latency_ms), row.source, row.target, row.type, row.attempts,
+        (axes.duration_label(row.latency_ms), _waited(row), row.source, row.target, row.type, row.attempts,
          exact_moment(row.sent_us), row.id)
         for row in report.slowest
     ]  # fmt: skip
-    return Table("The slowest messages", ["took", "from", "to", "type", "attempts", "sent", "id"], rows, [0, 4])
+    return Table(
+        "The slowest messages",
+        ["took", "of it waiting", "from", "to", "type", "attempts", "sent", "id"],
+        rows,
+        [0, 1, 5],
+    )
+
+
+def _waited(row: SlowMessage) -> str:
+    return "-" if row.waited_ms is None else axes.duration_label(row.waited_ms)
 
 
 def tasks(report: Report) -> Table:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.progress.fold import Fact, Happened, Newer, SentEntry, UnreadableEntry, UntrustedEntry, session_changes
-from claude_comm.store import adaptations, counters, deliveries, rows, session_members, session_totals, task_ends
+from claude_comm.store import adaptations, counters, deliveries, held, rows, session_members, session_totals, task_ends
 from claude_comm.store.checkpoints import Checkpoint, load_in, position, save_in
 from claude_comm.store.database import Database
 from claude_comm.store.statements import Writer
@@ -81,6 +81,7 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     rows.upsert_progress(writer, happened)
     adaptations.add(writer, happened)
     counters.add(writer, happened)
+    held.add(writer, names, happened)
     session_members.add(writer, happened)
     task_ends.add_lives(writer, happened)
     session_totals.add(writer, names, session_changes(new.sent, happened), settled)

@@ -17,6 +17,8 @@ from claude_comm.store.timestamps import iso
 # By the numbers that the store keeps.
 MESSAGE_STATUSES = ("sent", "handled", "retrying", "failed")
 DELIVERY_STATUSES = ("", "handled", "retrying", "buried")
+# Of a delivery that has not ended, where it is known that its consumer has it.
+HANDLING = "handling"
 
 
 class MessageRow(msgspec.Struct, frozen=True):
@@ -92,7 +94,9 @@ class MessageRow(msgspec.Struct, frozen=True):
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
-    """One consumer's delivery of a message: handled, buried, or retrying since it failed at `settled_us`."""
+    """One consumer's delivery of a message: handled, buried, or retrying since it failed at `settled_us`. `handling`:
+    its consumer has had it since `settled_us`, without attempts. `held_us` is since when its consumer had it for the
+    last time, where that was for longer than a second; else 0."""
 
     consumer: str
     status: str
@@ -101,6 +105,12 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     settled_us: int
     reason: str
     path: str
+    held_us: int = 0
+
+    @property
+    def waited_ms(self) -> float | None:
+        """How long it waited before its consumer had it; None where nobody knows."""
+        return max(0, self.held_us - self.sent_us) / 1000 if self.held_us else None
 
     @property
     def latency_ms(self) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from claude_comm.charts.axes import time_step
+from claude_comm.delivery.burial import pattern
 from claude_comm.report.figures import (
     Bucket,
     BurialKind,
@@ -24,6 +25,7 @@ from claude_comm.report.figures import (
     TaskFigures,
 )
 from claude_comm.store.database import Database
+from claude_comm.store.outcomes import deliveries_of
 from claude_comm.store.packing import unpack_id
 from claude_comm.store.tally import BURIED, HANDLED, Slice, Tally
 from claude_comm.store.tasks import tasks
@@ -64,7 +66,7 @@ _NAMES = "SELECT id, name FROM names WHERE id IN (SELECT value FROM json_each(?)
 _BURIED_BY = """
 SELECT c.name, d.reason, d.path, count(*), max(d.settled_us), max(d.message)
 FROM packed_deliveries AS d JOIN packed_messages AS m ON m.number = d.message JOIN names AS c ON c.id = d.consumer
-WHERE d.status = 3 AND {} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 DESC LIMIT ?
+WHERE d.status = 3 AND {} GROUP BY 1, 2, 3 ORDER BY 5
 """
 _DETAIL = """
 SELECT m.number AS number, m.message_id AS id, s.name AS source, t.name AS target, y.name AS type, m.time_us AS sent_us
@@ -188,8 +190,14 @@ def _hops(tally: Tally, names: Mapping[int, str]) -> list[HopFigures]:
 
 
 def _burials(database: Database, where: str, values: tuple[object, ...]) -> list[BurialKind]:
-    rows = database.rows(_BURIED_BY.format(where), (*values, _BURIALS))
-    details = _details(database, [row[5] for row in rows])
+    """By consumer, reason without its numbers, and path; the most frequent first."""
+    kinds: dict[tuple[str, str, str], tuple[int, int, int]] = {}
+    # The latest come last: theirs are the example and the time.
+    for consumer, reason, path, count, last_us, number in database.rows(_BURIED_BY.format(where), values):
+        kind = (consumer, pattern(reason), path)
+        kinds[kind] = (kinds.get(kind, (0, 0, 0))[0] + count, last_us, number)
+    shown = sorted(kinds.items(), key=lambda item: item[1], reverse=True)[:_BURIALS]
+    details = _details(database, [number for _, (_, _, number) in shown])
     return [
         BurialKind(
             consumer=consumer,
@@ -199,13 +207,14 @@ def _burials(database: Database, where: str, values: tuple[object, ...]) -> list
             example=unpack_id(details[number].id),
             last_us=last_us,
         )
-        for consumer, reason, path, count, last_us, number in rows
+        for (consumer, reason, path), (count, last_us, number) in shown
     ]
 
 
 def _slowest(database: Database, tally: Tally) -> list[SlowMessage]:
     ordered = sorted(tally.slowest, reverse=True)
-    details = _details(database, [number for _, number, _ in ordered])
+    numbers = [number for _, number, _ in ordered]
+    details, deliveries = _details(database, numbers), deliveries_of(database, numbers)
     return [
         SlowMessage(
             id=unpack_id(details[number].id),
@@ -215,6 +224,7 @@ def _slowest(database: Database, tally: Tally) -> list[SlowMessage]:
             sent_us=details[number].sent_us,
             latency_ms=latency_us / 1000,
             attempts=attempts,
+            waited_ms=next((row.waited_ms for row in deliveries[number] if row.held_us), None),
         )
         for latency_us, number, attempts in ordered
     ]

@@ -86,6 +86,7 @@ def _remove(database: Database, before_us: int) -> Pruned:
         writer.execute(f"DELETE FROM packed_messages WHERE number IN ({numbers})")
         events = _remove_events(writer, before_us)
         writer.execute("DELETE FROM early_deliveries WHERE settled_us < ?", (before_us,))
+        writer.execute("DELETE FROM held WHERE since_us < ?", (before_us,))
         last_us = max((time_us + 1 for _, time_us in messages), default=before_us)
         writer.execute(_COUNT, (len(messages), deliveries, events, last_us))
     return Pruned(len(messages), deliveries, events)

@@ -68,6 +68,7 @@ SELECT {_COLUMNS} FROM session_stats INDEXED BY sessions_by_activity
 WHERE {_ACTIVE} <= ?1 AND ({_ACTIVE} < ?1 OR session_id < ?2) ORDER BY {_ACTIVE} DESC, session_id DESC LIMIT ?3
 """
 _ONE = f"SELECT {_COLUMNS} FROM session_stats WHERE session_id = ?"
+_BEGINNING = "SELECT session_id FROM session_stats WHERE session_id BETWEEN ? AND ? LIMIT 2"
 _PLACE = f"SELECT {_ACTIVE}, session_id FROM session_stats WHERE session_id = ?"
 _SUMS = """
 SELECT sum(messages), sum(messages_handled), sum(messages_failed), sum(size_bytes) FROM traffic
@@ -91,6 +92,12 @@ def sessions(database: Database, *, limit: int, after: str = "") -> list[Session
     with database.snapshot():
         place = (database.rows(_PLACE, (after,)) if after else []) or [(_END, "")]
         return [_summary(database, row) for row in database.rows(_PAGE, (*place[0], limit))]
+
+
+def whole_name(database: Database, start: str) -> str:
+    """The only session whose name begins so; what was given, where it is one, or begins none or several."""
+    rows = database.rows(_BEGINNING, (start, start + _END))
+    return rows[0][0] if len(rows) == 1 and start else start
 
 
 def session(database: Database, name: str) -> SessionDetail | None:

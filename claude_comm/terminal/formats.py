@@ -57,8 +57,8 @@ def size(count: float) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A latency; '-' where there is none."""
-    return "-" if value is None else f"{value:.1f} ms"
+    """A latency, from a second on in seconds; '-' where there is none."""
+    return took(value) or "-"
 
 
 def offset(microseconds: int) -> str:

@@ -111,19 +111,32 @@ def emit_pair(name: str, value: str, name_characters: int) -> None:
     """A name and its value; what is wider than a terminal goes on below the value."""
     lines = [clean(value)]
     if on_terminal():
-        lines = textwrap.wrap(lines[0], max(terminal_width() - name_characters - 2, 20)) or lines
+        lines = _wrapped(lines[0], terminal_width() - name_characters - 2)
     for label, line in zip([name, *[""] * len(lines)], lines, strict=False):
         emit(f"{label.ljust(name_characters)}  {line}".rstrip())
 
 
 def emit_fields(fields: Mapping[str, object]) -> None:
-    """Names and values, one pair per line; a value of several lines is indented below its name."""
+    """Names and values, one pair per line; a value of several lines is indented below its name. A list is written with
+    commas, and on a terminal goes on below where it is too long."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        first, *more = str(value).splitlines() or [""]
+        first, *more = _lines(value, terminal_width() - width - 2 if on_terminal() else None)
         style = style_of(name, first)
         for label, line in ((name, first), *(("", line) for line in more)):
             emit_styled(f"{label.ljust(width)}  {clean(line)}".rstrip(), style)
+
+
+def _lines(value: object, room: int | None) -> list[str]:
+    if not isinstance(value, list):
+        return str(value).splitlines() or [""]
+    whole = ", ".join(map(str, value))
+    return [whole] if room is None else _wrapped(whole, room)
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """In lines that break between words alone: names have hyphens."""
+    return textwrap.wrap(text, max(room, 20), break_on_hyphens=False) or [text]
 
 
 def on_terminal() -> bool:

@@ -1,12 +1,14 @@
 """Tables that fit a terminal: one line a row, whatever its width.
 
 Law: a row is never broken into lines, except in a column that is asked to wrap. Where the width is short, first the
-columns go that may go, the least important first; then texts are cut, the longest first, and end in an ellipsis. A
-column that is `whole`, or holds numbers, is shown whole: an id that is cut is of no use.
+columns go that may go, the least important first; then texts are cut, the longest first, and end in an ellipsis;
+names that would look alike then are cut in the middle. A column that is `whole`, or holds numbers, is shown whole: an
+id that is cut is of no use.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -15,6 +17,8 @@ from claude_comm.terminal.styles import style_of
 GAP = 2
 # What a text is cut to at most, where there is room for no more: enough to tell names apart.
 LEAST_CHARACTERS = 8
+# A module, a topic, a session; nothing is said of an empty one.
+_NAME = re.compile(r"[\w.:-]*")
 
 
 class Column(NamedTuple):
@@ -92,7 +96,7 @@ def table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int)
     from rich.table import Table
     from rich.text import Text
 
-    texts = zip(*cells, strict=True) if cells else [()] * len(columns)
+    texts = [*zip(*cells, strict=True)] if cells else [()] * len(columns)
     sizes = [max(map(cell_len, column), default=0) for column in texts]
     longest = [max(size, len(column.name)) if size else 0 for column, size in zip(columns, sizes, strict=True)]
     fitted = fit(columns, longest, width)
@@ -107,6 +111,20 @@ def table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int)
             no_wrap=not wraps,
             overflow="fold" if wraps else "ellipsis",
         )
-    for row in cells:
-        made.add_row(*(Text(row[place], style_of(columns[place].name, row[place])) for place in fitted.places))
+    shown = {
+        place: cut_names(texts[place], column_width) if columns[place].kind == "text" and cells else texts[place]
+        for place, column_width in zip(fitted.places, fitted.widths, strict=True)
+    }
+    for at, row in enumerate(cells):
+        made.add_row(*(Text(shown[place][at], style_of(columns[place].name, row[place])) for place in fitted.places))
     return made
+
+
+def cut_names(texts: Sequence[str], width: int) -> Sequence[str]:
+    """The names of a column in the middle cut to this width, where two of them would look alike with their ends cut;
+    else as they are."""
+    distinct = set(texts)
+    if len({text[: width - 1] for text in distinct}) == len(distinct) or not all(map(_NAME.fullmatch, distinct)):
+        return texts
+    head = width // 2
+    return [text if len(text) <= width else f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}" for text in texts]

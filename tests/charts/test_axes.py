@@ -32,6 +32,7 @@ def test_ticks_are_round() -> None:
     assert axes.ticks(0, 1_240, 5) == [0, 500, 1_000]
     assert axes.ticks(0.13, 0.47, 5) == [0.2, 0.3, 0.4]
     assert axes.log_ticks(3, 2_000) == [10, 100, 1_000]
+    assert axes.log_ticks(8, 120) == [10, 20, 50, 100]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def report(*, buckets: int = 120, lines: int = 50, name: str = "marker") -> Repo
                 sent_us=START_US + at,
                 latency_ms=2_210 - at,
                 attempts=1 + at % 3,
+                waited_ms=1_000 if at else None,
             )
             for at in range(10)
         ],

@@ -56,6 +56,18 @@ def test_a_session_is_counted_by_what_became_of_its_messages(database: Database)
     assert figures(database, ReportScope()).summary.messages == 11
 
 
+def test_burials_that_differ_in_numbers_alone_are_one_kind(database: Database) -> None:
+    sent = [at(number) for number in range(4)]
+    put(database, page(inbox("b"), *sent))
+    reasons = ["page 3 is torn", "page 41 is torn", "page 5 is torn", "no page"]
+    put(database, page(events("b"), *map(buried, "bbbb", sent, reasons)))
+    kinds = figures(database, ReportScope("s")).burials
+    assert [(kind.reason, kind.count, kind.example) for kind in kinds] == [
+        ("page # is torn", 3, sent[2].id),
+        ("no page", 1, sent[3].id),
+    ]
+
+
 def test_the_hops_and_their_latency_are_of_each_pair(database: Database) -> None:
     there, back = [at(0, data="x" * 50) for _ in range(4)], at(1, source="b", target="a")
     put(database, page(inbox("b"), *there), page(inbox("a"), back))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from claude_comm.errors import UnknownMessage
-from claude_comm.progress.events import SessionEvent
+from claude_comm.progress.events import Cancelled, Delivered, SessionEvent, Settled
 from claude_comm.store import outcomes, session_list, session_members, timelines, traces
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.session_list import session, sessions
@@ -157,3 +157,31 @@ def test_a_session_that_is_cleaned_up_leaves_no_member(database: Database) -> No
     assert cleanup_old_sessions(database.path, days_to_keep=0) == 1
     assert database.rows("SELECT count(*) FROM session_members") == [(0,)]
     assert session(database, "s") is None
+
+
+def test_what_takes_long_is_being_handled_and_then_says_how_long_it_waited(database: Database) -> None:
+    """Whichever is stored first, the message or the event."""
+    slow, quick = envelope("a", "b", session="s"), envelope("a", "b", session="s")
+    held = Delivered([Settled("a", slow.id, slow.time, slow.time + 3_000_000)])
+    put(database, page(events("b"), happened("b", held)))
+    put(database, page(inbox("b"), slow, quick))
+    [delivery] = outcomes.deliveries_of(database, [1, 2])[1]
+    assert (delivery.consumer, delivery.status, delivery.waited_ms) == ("b", "handling", 3_000)
+    assert outcomes.deliveries_of(database, [2]) == {2: []}
+    put(database, page(events("b"), handled("b", slow, quick, after_us=5_000_000), first=2))
+    first, second = (rows[0] for rows in outcomes.deliveries_of(database, [1, 2]).values())
+    assert (first.status, first.latency_ms, first.waited_ms) == ("handled", 5_000, 3_000)
+    assert (second.status, second.waited_ms) == ("handled", None)
+
+
+def test_what_was_given_up_is_held_by_nobody_and_a_later_attempt_is_held_again(database: Database) -> None:
+    message = envelope("a", "b")
+    row = Settled("a", message.id, message.time, message.time + 2_000_000)
+    again = Settled("a", message.id, message.time, message.time + 9_000_000, 2)
+    put(database, page(inbox("b"), message))
+    put(database, page(events("b"), happened("b", Delivered([row])), happened("b", Cancelled([row], "stopped"))))
+    assert outcomes.deliveries_of(database, [1]) == {1: []}
+    put(database, page(events("b"), happened("b", Delivered([row])), retried("b", message), first=3))
+    put(database, page(events("b"), happened("b", Delivered([again])), first=5))
+    [delivery] = outcomes.deliveries_of(database, [1])[1]
+    assert (delivery.status, delivery.waited_ms) == ("handling", 9_000)

@@ -74,3 +74,11 @@ def test_whatever_the_columns_none_is_wider_than_it_needs_or_than_there_is_room(
     assert not gone or min(gone) >= max(kept) or 0 not in gone
     if len(fitted.widths) * (GAP + 1) <= width:
         assert sum(fitted.widths) + GAP * (len(fitted.widths) - 1) <= width
+
+
+def test_names_that_would_look_alike_are_cut_in_the_middle() -> None:
+    names = ["customer-notification-mailer", "customer-notification-archiver", "ledger"]
+    lines = shown([Column("module"), Column("id", "whole")], [[name, ID] for name in names], 28)[1:]
+    assert [line.split()[0] for line in lines] == ["custome…-mailer", "custome…rchiver", "ledger"]
+    lines = shown([Column("module"), Column("id", "whole")], [[name, ID] for name in names[1:]], 28)[1:]
+    assert lines[0].split()[0] == "customer-notif…"

@@ -33,6 +33,7 @@ _TIMELINE: Columns = [
     Column("type", rank=2),
     Column("status", "whole"),
     *numbers("took"),
+    *numbers("waited", rank=3),
     Column("data", rank=1, least=24),
 ]
 _FAILED: Columns = [
@@ -42,13 +43,18 @@ _FAILED: Columns = [
     Column("to", rank=1, least=14),
     Column("type", rank=4),
     Column("status", "whole"),
-    Column("took", "number", rank=5),
+    *numbers("took", "waited", rank=5),
     Column("reason", "wrap", least=36),
 ]
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A session.", autocompletion=completions.sessions)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A session, or the start of its name.", autocompletion=completions.sessions
+        ),
+    ],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many messages.")] = 20,
     after: Annotated[int, typer.Option("--after", min=0, help="The number of the last message shown before.")] = 0,
     last: Annotated[bool, typer.Option("--last", help="The last messages, not the first.")] = False,
@@ -61,6 +67,7 @@ def command(
     command for the next one is said at the end. An unknown session exits with 3.
     """
     with reading() as database:
+        name = session_list.whole_name(database, name)
         detail = session_list.session(database, name)
         page = timeline(database, name, limit=limit, after=after, failed=failed, last=last)
     if detail is None:
@@ -89,7 +96,7 @@ def _show(detail: SessionDetail) -> None:
             "last active": formats.moment(iso_micros(summary.active)),
             "messages": f"{counts}, {formats.size(summary.size_bytes)}",
             "files": f"{summary.files:,}, {summary.errors:,} errors",
-            "modules": ", ".join(summary.modules),
+            "modules": summary.modules,
         }
     )
     if detail.hops:
@@ -129,7 +136,7 @@ def _lines(rows: Sequence[TimelineRow], start_us: int, *, fold: bool) -> Iterato
         message = row.message
         idle_us = message.time_us - before_us
         if fold and idle_us >= IDLE_US:
-            yield ["", "", f"· · · {formats.span(idle_us / 1e6)} idle", "", "", "", "", ""]
+            yield ["", "", f"· · · {formats.span(idle_us / 1e6)} idle", "", "", "", "", "", ""]
         before_us = message.time_us
         yield [
             message.number,
@@ -137,8 +144,9 @@ def _lines(rows: Sequence[TimelineRow], start_us: int, *, fold: bool) -> Iterato
             message.source,
             message.target,
             message.type,
-            message.status,
+            message_rows.status(message, row.deliveries),
             formats.took(message_rows.took_ms(row.deliveries)),
+            formats.took(message_rows.waited_ms(row.deliveries)),
             message_rows.reasons(row.deliveries) or shorten(readable(message.data), _PREVIEW_CHARACTERS),
         ]
 

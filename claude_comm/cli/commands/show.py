@@ -15,10 +15,18 @@ from claude_comm.json_form import json_form
 from claude_comm.schema.evolution.adapter import apply, read
 from claude_comm.store import adaptations, queries
 from claude_comm.store.adaptations import Adaptation
-from claude_comm.store.records import DeliveryRow, MessageRow
+from claude_comm.store.outcomes import deliveries_of
+from claude_comm.store.records import HANDLING, DeliveryRow, MessageRow
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_fields, emit_json, emit_table
-from claude_comm.terminal.tables import Column, numbers
+from claude_comm.terminal.tables import Column, Columns, numbers
+
+_DELIVERIES: Columns = [
+    "consumer",
+    "status",
+    *numbers("attempts", "latency", "waited"),
+    Column("reason", "wrap"),
+]
 
 
 def command(
@@ -37,7 +45,7 @@ def command(
     """
     with reading() as database:
         row = queries.message(database, message)
-        deliveries = queries.deliveries(database, row)
+        deliveries = deliveries_of(database, [row.number])[row.number]
         adapted = adaptations.of_message(database, row.id, row.source)
     if as_json:
         applied = " ".join(f"{adaptation.consumer}={adaptation.adapter}" for adaptation in adapted)
@@ -46,9 +54,7 @@ def command(
     emit_fields(_fields(row))
     if deliveries:
         emit("")
-        emit_table(
-            ["consumer", "status", *numbers("attempts", "latency"), Column("reason", "wrap")], map(_cells, deliveries)
-        )
+        emit_table(_DELIVERIES, map(_cells, deliveries))
     for adaptation in adapted:
         emit("")
         emit_fields(_adapted(row, adaptation))
@@ -89,4 +95,7 @@ def _adapted(row: MessageRow, adaptation: Adaptation) -> dict[str, object]:
 def _cells(delivery: DeliveryRow) -> list[object]:
     reason = f"{delivery.reason} (at {delivery.path})" if delivery.path else delivery.reason
     latency = formats.milliseconds(delivery.latency_ms)
-    return [delivery.consumer, delivery.status, delivery.attempts, latency, reason]
+    if delivery.status == HANDLING:
+        return [delivery.consumer, delivery.status, "", "", latency, f"since {formats.moment(delivery.held_us)}"]
+    waited = formats.took(delivery.waited_ms)
+    return [delivery.consumer, delivery.status, delivery.attempts, latency, waited, reason]

@@ -13,6 +13,7 @@ from claude_comm.cli.chrome_trace import trace_events
 from claude_comm.cli.options import AsJson
 from claude_comm.cli.projection import reading
 from claude_comm.cloudevents import readable
+from claude_comm.store.records import HANDLING
 from claude_comm.store.traces import DEFAULT_LIMIT, TraceStep, trace
 from claude_comm.terminal import formats
 from claude_comm.terminal.output import emit, emit_json, emit_table, say, shorten
@@ -34,6 +35,7 @@ _COLUMNS: Columns = [
     Column("message", least=30),
     Column("status", "whole"),
     *numbers("took"),
+    *numbers("waited", rank=2),
     Column("data", rank=1, least=20),
 ]
 
@@ -56,9 +58,10 @@ def command(
     """Show everything that one message caused, as a tree with times.
 
     Each message below the one that caused it: `after` counts from the first one's sending, `took` is from sending to
-    the end of handling. `--format chrome` writes a file for ui.perfetto.dev or chrome://tracing: a process for each
-    module, a slice for each delivery, arrows from causes. An unknown MESSAGE exits with 3; `conversation` shows what
-    belongs together on both sides.
+    the end of handling. One that its module has had for more than a second is `handling`, and says later how long of
+    that it `waited` before, to a second. `--format chrome` writes a file for ui.perfetto.dev or chrome://tracing: a
+    process for each module, a slice for each delivery, arrows from causes. An unknown MESSAGE exits with 3;
+    `conversation` shows what belongs together on both sides.
     """
     with reading() as database:
         traced = trace(database, message, limit=limit)
@@ -85,8 +88,9 @@ def _lines(steps: Sequence[TraceStep]) -> Iterator[list[object]]:
             row.number,
             formats.offset(row.time_us - start_us) if step.depth else "",
             f"{_branches(open_below, step)}{row.source} → {row.target} ({row.type})",
-            row.status,
+            message_rows.status(row, step.deliveries),
             formats.took(message_rows.took_ms(step.deliveries)),
+            formats.took(message_rows.waited_ms(step.deliveries)),
             message_rows.reasons(step.deliveries) or shorten(readable(row.data), _PREVIEW_CHARACTERS),
         ]
 
@@ -101,7 +105,7 @@ def _branches(open_below: Sequence[bool], step: TraceStep) -> str:
 def _summary(steps: Sequence[TraceStep]) -> str:
     failed = sum(step.message.status == "failed" for step in steps)
     start_us = steps[0].message.time_us
-    ends_us = [delivery.settled_us for step in steps for delivery in step.deliveries]
+    ends_us = [delivery.settled_us for step in steps for delivery in step.deliveries if delivery.status != HANDLING]
     lasted = formats.took(max(max(ends_us, default=start_us) - start_us, 0) / 1000)
     counts = f"{len(steps):,} message{'s' if len(steps) != 1 else ''}, {failed:,} failed"
     return f"{counts}; the last one ended {lasted} after the first was sent"

@@ -26,7 +26,8 @@ class SlowDeliveries:
     def __init__(self, identity: Identity, in_flight: InFlight) -> None:
         self._identity, self._in_flight = identity, in_flight
         self._on = identity.settings.telemetry_of(identity.module) == "full"
-        self._held: set[Delivery] = set()
+        # Since when each is known to be there, in microseconds.
+        self._held: dict[Delivery, int] = {}
         self._told: set[Delivery] = set()
         self._look_at = 0.0
 
@@ -36,11 +37,10 @@ class SlowDeliveries:
         if not self._on or now_s < self._look_at:
             return
         self._look_at = now_s + SLOW_S
-        held = self._in_flight.deliveries()
+        held, identity, now_us = self._in_flight.deliveries(), self._identity, micros()
         slow = [delivery for delivery in held if delivery in self._held and delivery not in self._told]
-        self._held = set(held)
+        self._held = {delivery: self._held.get(delivery, now_us) for delivery in held}
         self._told = self._told.intersection(self._held).union(slow)
-        identity, now_us = self._identity, micros()
         for start in range(0, len(slow), _MOST):
-            part = [delivery.settled(now_us) for delivery in slow[start : start + _MOST]]
+            part = [delivery.settled(self._held[delivery]) for delivery in slow[start : start + _MOST]]
             yield from consume.tell(identity.keys.events(identity.module), identity.event(Delivered(part)))
