@@ -15,7 +15,7 @@ from benchmarks.side_by_side import Result
 
 NAMES = (
     *("publish", "consume", "latency", "request", "negotiate", "materialise", "cluster", "startup", "depth"),
-    *("schema_check", "instances", "idle", "impact", "signed", "pipeline"),
+    *("schema_check", "instances", "idle", "impact", "signed", "traced", "pipeline"),
 )
 # What takes many minutes and its own words, and is run alone.
 ALONE = ("endurance", "gateway", "large")

@@ -1,33 +1,52 @@
-"""Spans of the SDK that cost a quarter: what a message's span does not need is made when it is asked for.
+"""Spans of the SDK that cost a fifth: what a message's span does not need is made when it is asked for.
 
 Law: whoever reads one sees what the SDK would have made; a test compares the two. It is used only where nobody could
 tell the difference: with a provider of the SDK whose processors do nothing when a span starts (all of the SDK's own),
-with its default samplers, and of the release that the test compares: it rests on that release's inner names. Otherwise
+with its own samplers, and of the release that the test compares: it rests on that release's inner names. Otherwise
 the SDK makes the span itself.
 
-A span of the SDK guards its attributes, events and links with bounds and copies, and copies itself when it ends: 30 to
-50 microseconds on the machine where this was measured, of which a message needs 9. One that its handler adds something
-to becomes a whole one at that moment (`_unfold`).
+Theory of operation. A span of the SDK guards its attributes, events and links with bounds and copies, and copies itself
+when it ends: 30 to 50 microseconds on the machine where this was measured. A light span keeps what its maker gave: the
+attributes that all spans of its kind share, four texts of its message, and a function that makes its links. Attributes
+and links stand in no field until a reader asks for one that is missing (`__getattr__`), which an exporter does in its
+own thread. One that is asked before it has ended, or that a handler adds something to, becomes a whole one at that
+moment (`_unfold`). What all spans of one tracer have in common are fields of a class made for that tracer.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    ReadableSpan,
+    SpanProcessor,
+    SynchronousMultiSpanProcessor,
+    TracerProvider,
+)
 from opentelemetry.sdk.trace import Span as SdkSpan
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags
 
 from claude_comm.telemetry.conventions import SCHEMA_URL
-from claude_comm.telemetry.tracer import FLAGS, NAME, AnyTracer
+from claude_comm.telemetry.sampling import sampling_of
+from claude_comm.telemetry.tracer import (
+    MAX_LINKS,
+    NAME,
+    NO_STATE,
+    AnyTracer,
+    Links,
+    Message,
+    about,
+    context_of,
+    no_links,
+)
 from claude_comm.version import __version__
 
 # The minor release of the SDK whose spans these are. Raised on purpose, once the test that compares them passes.
@@ -38,65 +57,104 @@ _SAMPLED, _RANDOM = TraceFlags.SAMPLED, 2
 _MOST_NOTES, _LONGEST = 16, 256
 _SILENT_STARTS = (SpanProcessor.on_start, BatchSpanProcessor.on_start, SimpleSpanProcessor.on_start)
 
+_SILENT_ENDINGS = (SpanProcessor._on_ending, BatchSpanProcessor._on_ending, SimpleSpanProcessor._on_ending)
+
+_new = object.__new__
+
 
 def light_tracer(provider: TracerProvider) -> LightTracer | None:
     """A tracer for this provider; None where its spans have to be made by the SDK."""
     if not sdk_version.startswith(f"{RELEASE}."):
         return None
     tracer = LightTracer(provider)
-    return tracer if tracer.fits() else None
+    return tracer if tracer.fits else None
 
 
 class LightTracer:
     """Starts light spans for one provider, and the SDK's own where one of its processors was added that needs them."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        self.provider = provider
-        self.processor = provider._active_span_processor
-        self._processors = self.processor._span_processors
+        self._provider = provider
+        self._processor = provider._active_span_processor
         self._random = _makes_random_ids(provider)
-        self.scope = InstrumentationScope(NAME, __version__, SCHEMA_URL)
+        self._trace_id, self._span_id = provider.id_generator.generate_trace_id, provider.id_generator.generate_span_id
         self._others = AnyTracer(provider)
-        self._light = self.fits()
+        common = {
+            "_tracer": self,
+            "_resource": provider.resource,
+            "_limits": provider._span_limits,
+            "_instrumentation_scope": InstrumentationScope(NAME, __version__, SCHEMA_URL),
+            "_span_processor": self._processor,
+        }
+        self._span: type[LightSpan] = type("LightSpan", (LightSpan,), common)
+        self._fit()
 
-    def fits(self) -> bool:
-        """Whether nobody could tell a light span from the SDK's."""
-        self._processors = self.processor._span_processors
-        limits = self.provider._span_limits
-        silent = all(type(processor).on_start in _SILENT_STARTS for processor in self._processors)
-        wide = _holds(limits.max_span_attributes, _MOST_NOTES) and _holds(limits.max_span_attribute_length, _LONGEST)
-        known = self.provider.sampler in (ALWAYS_ON, DEFAULT_ON) and not self.provider._disabled
-        return silent and wide and known
+    def _fit(self) -> None:
+        """Sees whether nobody could tell a light span from the SDK's, and who is told of its end."""
+        self.processors = self._processor._span_processors
+        self._sampler = self._provider.sampler
+        sampling, limits = sampling_of(self._sampler), self._provider._span_limits
+        self._sampled = sampling or _no
+        self.fits = (
+            sampling is not None
+            and all(_silent(processor) for processor in self.processors)
+            and _holds(limits.max_span_attributes, _MOST_NOTES)
+            and _holds(limits.max_span_attribute_length, _LONGEST)
+            and _holds(limits.max_links, MAX_LINKS)
+            and not self._provider._disabled
+        )
+        # One after another, as that class does; another one tells them in its own way.
+        synchronous = type(self._processor) is SynchronousMultiSpanProcessor
+        self.ends = tuple(map(_end_of, self.processors)) if synchronous else (self._processor.on_end,)
 
     def start(
         self,
         name: str,
         kind: SpanKind,
         parent: SpanContext | None,
-        attributes: dict[str, Any],
-        links: Sequence[Link] = (),
+        shared: Mapping[str, Any],
+        message: Message | None = None,
+        links: Links = no_links,
         began_ns: int | None = None,
     ) -> Span:
-        provider = self.provider
-        if self.processor._span_processors is not self._processors:
-            self._light = self.fits()
-        if not self._light or not _holds(provider._span_limits.max_links, len(links)):
-            return self._others.start(name, kind, parent, attributes, links, began_ns)
-        ids = provider.id_generator
+        provider = self._provider
+        if self._processor._span_processors is not self.processors or provider.sampler is not self._sampler:
+            self._fit()
+        if not self.fits:
+            return self._others.start(name, kind, parent, shared, message, links, began_ns)
         if parent is None:
-            flags = _SAMPLED | self._random
-            context = SpanContext(ids.generate_trace_id(), ids.generate_span_id(), False, FLAGS[flags])
+            trace_id, random, state = self._trace_id(), self._random, NO_STATE
         else:
-            sampled = provider.sampler is ALWAYS_ON or parent.trace_flags & _SAMPLED
-            flags = (_SAMPLED if sampled else 0) | (parent.trace_flags & _RANDOM)
-            context = SpanContext(parent.trace_id, ids.generate_span_id(), False, FLAGS[flags], parent.trace_state)
-        if not flags & _SAMPLED:
+            trace_id, _, _, flags, state, _ = parent
+            random = flags & _RANDOM
+        sampled = self._sampled(parent, trace_id)
+        context = context_of(trace_id, self._span_id(), False, random | (_SAMPLED if sampled else 0), state)
+        if not sampled:
             return NonRecordingSpan(context)
-        return LightSpan(self, name, context, parent, kind, attributes, links, began_ns)
+        # Not by calling its class: the SDK's `__new__` takes as long as all that is done here.
+        span = _new(self._span)
+        span.begin(name, context, parent, kind, shared, message, links, began_ns)
+        return span
+
+
+def _no(_parent: SpanContext | None, _trace_id: int) -> bool:
+    return False
 
 
 def _holds(limit: int | None, count: int) -> bool:
     return limit is None or limit >= count
+
+
+def _silent(processor: SpanProcessor) -> bool:
+    """Whether it does nothing before a span has ended."""
+    return type(processor).on_start in _SILENT_STARTS and type(processor)._on_ending in _SILENT_ENDINGS
+
+
+def _end_of(processor: SpanProcessor) -> Callable[[ReadableSpan], None]:
+    """What tells a processor that a span has ended, which is sampled."""
+    if type(processor).on_end is BatchSpanProcessor.on_end and isinstance(processor, BatchSpanProcessor):
+        return processor._batch_processor.emit
+    return processor.on_end
 
 
 def _makes_random_ids(provider: TracerProvider) -> int:
@@ -106,7 +164,7 @@ def _makes_random_ids(provider: TracerProvider) -> int:
 
 
 class LightSpan(SdkSpan):
-    """A span as the SDK's, with plain attributes until somebody adds to it."""
+    """A span as the SDK's, without attributes and links until somebody asks for them or adds to them."""
 
     _sampler = None
     _trace_config = None
@@ -115,32 +173,45 @@ class LightSpan(SdkSpan):
     _set_status_on_exception = True
     _record_end_metrics = None
 
-    def __init__(
+    # What most spans have when they end.
+    _events = ()
+    _status = _UNSET
+    _end_time = None
+    # Whether it is as the SDK would have made it.
+    _whole = False
+    # Of the class that each tracer makes.
+    _tracer: LightTracer
+    _span_processor: SynchronousMultiSpanProcessor | ConcurrentMultiSpanProcessor
+
+    def begin(
         self,
-        tracer: LightTracer,
         name: str,
         context: SpanContext,
         parent: SpanContext | None,
         kind: SpanKind,
-        attributes: dict[str, Any],
-        links: Sequence[Link],
+        shared: Mapping[str, Any],
+        message: Message | None,
+        links: Links,
         began_ns: int | None,
     ) -> None:
         self._name, self._context, self._parent, self._kind = name, context, parent, kind
-        self._attributes, self._events, self._links = attributes, (), links
-        self._status, self._end_time = _UNSET, None
-        self._resource, self._limits = tracer.provider.resource, tracer.provider._span_limits
-        self._instrumentation_scope, self._span_processor = tracer.scope, tracer.processor
+        self._shared, self._message, self._linking = shared, message, links
         self._lock = threading.Lock()
-        self._plain: dict[str, Any] | None = attributes
         self._start_time = time_ns() if began_ns is None else began_ns
 
-    def note(self, attributes: dict[str, Any]) -> None:
-        """Attributes that its maker adds: names of the conventions, plain values."""
-        if self._plain is not None:
-            self._plain.update(attributes)
+    def describe(self, message: Message) -> None:
+        """Says which message it is about."""
+        if self._whole:
+            super().set_attributes(about(message))
         else:
+            self._message = message
+
+    def note(self, attributes: Mapping[str, Any]) -> None:
+        """Attributes that its maker adds: names of the conventions, plain values."""
+        if self._whole:
             super().set_attributes(attributes)
+        else:
+            self._shared = {**self._shared, **attributes}
 
     def set_attribute(self, key: str, value: Any) -> None:
         self.set_attributes({key: value})
@@ -159,25 +230,40 @@ class LightSpan(SdkSpan):
 
     def end(self, end_time: int | None = None) -> None:
         with self._lock:
-            light = self._plain is not None and self._end_time is None
+            light = not self._whole and self._end_time is None
             if light:
                 self._end_time = time_ns() if end_time is None else end_time
-        if light:
-            self._span_processor.on_end(self)
-        else:
+        if not light:
             super().end(end_time)
+        elif self._span_processor._span_processors is self._tracer.processors:
+            for tell in self._tracer.ends:
+                tell(self)
+        else:
+            self._span_processor.on_end(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Of what is made when it is asked for."""
+        if name not in ("_attributes", "_links"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._end_time is None:
+            self._unfold()
+        with self._lock:
+            if not self._whole:
+                self._attributes = {**self._shared, **about(self._message)}
+                self._links = self._linking(self._parent)
+        return self.__dict__[name]
 
     def _unfold(self) -> None:
         """Makes it whole, before something is added."""
         with self._lock:
-            if self._plain is not None and self._end_time is None:
+            if not self._whole and self._end_time is None:
                 limits = self._limits
                 self._attributes = BoundedAttributes(
                     limits.max_span_attributes,
-                    self._plain,
+                    {**self._shared, **about(self._message)},
                     immutable=False,
                     max_value_len=limits.max_span_attribute_length,
                 )
-                self._plain = None
                 self._events = self._new_events()  # type: ignore[no-untyped-call]
-                self._links = self._new_links(self._links)
+                self._links = self._new_links(self._linking(self._parent))
+                self._whole = True

@@ -22,15 +22,13 @@ def created(telemetry: Telemetry, message: Envelope) -> Envelope:
     span = telemetry.spans.create(message)
     context = span.get_span_context()
     span.end()
-    return msgspec.structs.replace(
-        message, traceparent=telemetry.traceparent(context), tracestate=telemetry.tracestate(context)
-    )
+    traceparent, tracestate = telemetry.headers(context)
+    return msgspec.structs.replace(message, traceparent=traceparent, tracestate=tracestate)
 
 
 def begun(telemetry: Telemetry, message: Envelope) -> Sending:
     """The send of one message that is about to be made."""
     sending = Sending(telemetry, message.target)
-    sending.begin()
     sending.message(message.id, message.type, message.session, message.correlation)
     return sending
 

@@ -6,13 +6,15 @@ span and links to it; of a batch, links alone. Everything that is known of a spa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Token
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import (
+    INVALID_SPAN,
     Link,
     Span,
     SpanContext,
@@ -25,12 +27,17 @@ from opentelemetry.trace import (
 
 from claude_comm.envelope import Envelope
 from claude_comm.telemetry import conventions as names
-from claude_comm.telemetry.tracer import Tracer, read_context
+from claude_comm.telemetry.tracer import (
+    MAX_LINKS,
+    Message,
+    Tracer,
+    about,
+    link_to_parent,
+    read_context,
+)
 
 # Destinations whose names and attributes are kept ready, and messages whose context waits for what follows them.
 _MAX_KEPT = 1_000
-# What the SDK keeps by default. An ack of hundreds of messages that were sent one by one links to the first of them.
-MAX_LINKS = 128
 
 
 class Spans:
@@ -38,42 +45,47 @@ class Spans:
 
     def __init__(self, tracer: Tracer, module: str, instance: str) -> None:
         self._tracer, self._module, self._instance = tracer, module, instance
-        self._prepared: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self._prepared: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
         self._processed: dict[str, SpanContext] = {}
+
+    def knows(self, operation: str, destination: str) -> bool:
+        """Whether such a span was made before: then its destination is a name."""
+        return (operation, destination) in self._prepared
 
     def send(self, operation: str, destination: str) -> Span:
         """A send, or the creation of what is sent later, that begins below the current span."""
-        name, shared = self._ready(operation, destination)
+        name, shared = self._prepared.get((operation, destination)) or self._prepare(operation, destination)
         # Its context is that of the messages, each of which it creates: so it is a producer, with a batch as well.
-        return self._tracer.start(name, SpanKind.PRODUCER, _current(), shared.copy())
+        return self._tracer.start(name, SpanKind.PRODUCER, _current(), shared)
 
     def create(self, message: Envelope) -> Span:
         """The creation of a message that follows another, and is sent later."""
-        name, shared = self._ready(names.CREATE, message.target)
+        name, shared = self._prepare(names.CREATE, message.target)
         # What a join lets go on was not handled here: what it carries is the nearest.
         parent = self._processed.get(message.causation) or read_context(message.traceparent, message.tracestate)
-        return self._tracer.start(name, SpanKind.PRODUCER, parent, {**shared, **_about(message)})
+        return self._tracer.start(name, SpanKind.PRODUCER, parent, shared, _message(message))
 
     def process(self, envelopes: Sequence[Envelope], attempt: int) -> Span:
         """The handling of one message, or of several at once."""
         first = envelopes[0]
-        name, shared = self._ready(names.PROCESS, first.target)
+        kind = (names.PROCESS, first.target)
+        name, shared = self._prepared.get(kind) or self._prepare(*kind)
         if len(envelopes) > 1:
             several = {**shared, names.BATCH_COUNT: len(envelopes)}
-            return self._tracer.start(name, SpanKind.CONSUMER, None, several, links_to(envelopes))
-        attributes = {**shared, **_about(first)}
+            return self._tracer.start(name, SpanKind.CONSUMER, None, several, None, _links_to(envelopes))
         if attempt > 1:
-            attributes[names.ATTEMPT] = attempt
+            shared = {**shared, names.ATTEMPT: attempt}
         parent = read_context(first.traceparent, first.tracestate)
-        links = () if parent is None else (Link(parent, {}),)
-        return self._tracer.start(name, SpanKind.CONSUMER, parent, attributes, links)
+        return self._tracer.start(name, SpanKind.CONSUMER, parent, shared, _message(first), link_to_parent)
 
     def work(self, operation: str, envelopes: Sequence[Envelope], began_ns: int | None = None) -> Span:
         """What a client does with messages, to each of which the span links."""
-        name, shared = self._ready(operation, envelopes[0].target)
-        own = _about(envelopes[0]) if len(envelopes) == 1 else {names.BATCH_COUNT: len(envelopes)}
-        links = links_to(envelopes)
-        return self._tracer.start(name, SpanKind.CLIENT, _current(), {**shared, **own}, links, began_ns)
+        name, shared = self._prepare(operation, envelopes[0].target)
+        message = _message(envelopes[0]) if len(envelopes) == 1 else None
+        if message is None:
+            shared = {**shared, names.BATCH_COUNT: len(envelopes)}
+        links = _links_to(envelopes)
+        return self._tracer.start(name, SpanKind.CLIENT, _current(), shared, message, links, began_ns)
 
     def keep(self, message: str, span: Span) -> None:
         """Keeps the context of a message that something is to follow."""
@@ -81,7 +93,7 @@ class Spans:
             self._processed.clear()
         self._processed[message] = span.get_span_context()
 
-    def _ready(self, operation: str, destination: str) -> tuple[str, dict[str, Any]]:
+    def _prepare(self, operation: str, destination: str) -> tuple[str, Mapping[str, Any]]:
         """The name of a span, and the attributes that all such spans share."""
         known = self._prepared.get((operation, destination))
         if known is None:
@@ -102,7 +114,8 @@ class Spans:
 
 def enter(span: Span) -> Token[Context]:
     """Makes it the current span of this thread or task."""
-    return attach(set_span_in_context(span))
+    current = get_current()
+    return attach(set_span_in_context(span, current) if current else Context({_SPAN_KEY: span}))
 
 
 def leave(token: Token[Context]) -> None:
@@ -118,14 +131,13 @@ def finish(span: Span, error: BaseException | None) -> None:
     span.end()
 
 
-def describe(span: Span, id_: str, type: str, session: str, correlation: str) -> None:
-    """Says which message a span is about, once that has an id."""
-    attributes = {names.MESSAGE_ID: id_, names.MESSAGE_TYPE: type}
-    if correlation:
-        attributes[names.CONVERSATION] = correlation
-    if session:
-        attributes[names.SESSION] = session
-    note(span, attributes)
+def describe(span: Span, message: Message) -> None:
+    """Says which message a span is about, once that has an id. A light span takes it as it is."""
+    quick = getattr(span, "describe", None)
+    if quick is not None:
+        quick(message)
+    else:
+        span.set_attributes(about(message))
 
 
 def note(span: Span, attributes: dict[str, Any]) -> None:
@@ -137,23 +149,30 @@ def note(span: Span, attributes: dict[str, Any]) -> None:
         span.set_attributes(attributes)
 
 
-def links_to(envelopes: Sequence[Envelope]) -> list[Link]:
-    """A link to the context of each of these, once (those that were sent together share one), as far as there is room
-    for links."""
-    carried = dict.fromkeys([(envelope.traceparent, envelope.tracestate) for envelope in envelopes])
-    contexts = (read_context(parent, state) for parent, state in islice(carried, MAX_LINKS))
+def links_to(carried: Iterable[tuple[str, str]], _parent: SpanContext | None = None) -> list[Link]:
+    """A link to each of these contexts in W3C headers that can be read."""
+    contexts = (read_context(parent, state) for parent, state in carried)
     return [Link(context, {}) for context in contexts if context is not None]
 
 
-def _about(envelope: Envelope) -> dict[str, Any]:
-    attributes = {names.MESSAGE_ID: envelope.id, names.MESSAGE_TYPE: envelope.type}
-    if envelope.correlation:
-        attributes[names.CONVERSATION] = envelope.correlation
-    if envelope.session:
-        attributes[names.SESSION] = envelope.session
-    return attributes
+def _links_to(envelopes: Sequence[Envelope]) -> partial[list[Link]]:
+    """Links to the context of each of these, once (those that were sent together share one), as far as there is room
+    for links."""
+    carried = dict.fromkeys([(envelope.traceparent, envelope.tracestate) for envelope in envelopes])
+    return partial(links_to, list(islice(carried, MAX_LINKS)))
+
+
+def _message(envelope: Envelope) -> Message:
+    return envelope.id, envelope.type, envelope.correlation, envelope.session
+
+
+# Under which name the API keeps the current span.
+(_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
 
 
 def _current() -> SpanContext | None:
-    context = get_current_span().get_span_context()
+    current = get_current()
+    if _SPAN_KEY not in current:
+        return None
+    context = get_current_span(current).get_span_context()
     return context if context.is_valid else None

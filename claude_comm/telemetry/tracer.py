@@ -6,8 +6,8 @@ Law: what cannot be read there is no context, and never an error. Imported in a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -21,27 +21,48 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from claude_comm.telemetry.conventions import SCHEMA_URL
+from claude_comm.telemetry import conventions as names
 from claude_comm.version import __version__
 
 NAME = "claude_comm"
 # Version 00, and whatever a later version has after these four parts.
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?").fullmatch
 # Sampled, random, both, neither: made once, as each costs as much as a context.
 FLAGS = tuple(TraceFlags(flags) for flags in range(4))
-_NO_STATE = TraceState()
+_FLAG_TEXTS = ("00", "01", "02", "03")
+NO_STATE = TraceState()
+# A context is a tuple of these. Made as one it costs a third; an API in which it is something else makes its own.
+_CONTEXTS_ARE_TUPLES = isinstance(SpanContext(1, 2, True, FLAGS[1], NO_STATE), tuple) and tuple(
+    SpanContext(1, 2, True, FLAGS[1], NO_STATE)
+) == (1, 2, True, FLAGS[1], NO_STATE, True)
+
+# What the SDK keeps by default. An ack of hundreds of messages that were sent one by one links to the first of them.
+MAX_LINKS = 128
+# The message that a span is about: its id, type, correlation and session. Texts, so that no span keeps a payload.
+Message: TypeAlias = tuple[str, str, str, str]
+# The links of a span, given its parent: made when somebody asks for them.
+Links: TypeAlias = Callable[[SpanContext | None], Sequence[Link]]
+
+
+def no_links(_parent: SpanContext | None) -> Sequence[Link]:
+    return ()
+
+
+def link_to_parent(parent: SpanContext | None) -> Sequence[Link]:
+    return () if parent is None else (Link(parent, {}),)
 
 
 class Tracer(Protocol):
-    """Starts spans."""
+    """Starts spans. `shared` are attributes that other spans have as well: they are not changed."""
 
     def start(
         self,
         name: str,
         kind: SpanKind,
         parent: SpanContext | None,
-        attributes: dict[str, Any],
-        links: Sequence[Link] = (),
+        shared: Mapping[str, Any],
+        message: Message | None = None,
+        links: Links = no_links,
         began_ns: int | None = None,
     ) -> Span: ...
 
@@ -50,41 +71,78 @@ class AnyTracer:
     """Spans of whatever implements OpenTelemetry."""
 
     def __init__(self, provider: Any) -> None:
-        self._tracer = provider.get_tracer(NAME, __version__, schema_url=SCHEMA_URL)
+        self._tracer = provider.get_tracer(NAME, __version__, schema_url=names.SCHEMA_URL)
 
     def start(
         self,
         name: str,
         kind: SpanKind,
         parent: SpanContext | None,
-        attributes: Mapping[str, Any],
-        links: Sequence[Link] = (),
+        shared: Mapping[str, Any],
+        message: Message | None = None,
+        links: Links = no_links,
         began_ns: int | None = None,
     ) -> Span:
         context = Context() if parent is None else set_span_in_context(NonRecordingSpan(parent), Context())
-        span: Span = self._tracer.start_span(name, context, kind, attributes, links, began_ns)
+        attributes = {**shared, **about(message)}
+        span: Span = self._tracer.start_span(name, context, kind, attributes, links(parent), began_ns)
         return span
 
 
-def traceparent(context: SpanContext) -> str:
-    """The context as a W3C header."""
+def about(message: Message | None) -> dict[str, Any]:
+    """A message as attributes."""
+    if message is None:
+        return {}
+    id_, type, correlation, session = message
+    attributes = {names.MESSAGE_ID: id_, names.MESSAGE_TYPE: type}
+    if correlation:
+        attributes[names.CONVERSATION] = correlation
+    if session:
+        attributes[names.SESSION] = session
+    return attributes
+
+
+def context_of(trace_id: int, span_id: int, remote: bool, flags: int, state: TraceState) -> SpanContext:
+    """A context with these ids, neither of which is 0; `flags` is a number below 4."""
+    if _CONTEXTS_ARE_TUPLES:
+        return tuple.__new__(SpanContext, (trace_id, span_id, remote, FLAGS[flags], state, True))
+    return SpanContext(trace_id, span_id, remote, FLAGS[flags], state)
+
+
+def headers(context: SpanContext) -> tuple[str, str]:
+    """The context as W3C headers: `traceparent` and `tracestate`."""
     # As the tuple that it is: each property would be a call.
-    trace_id, span_id, _, flags, *_ = context
-    return f"00-{trace_id:032x}-{span_id:016x}-{flags & 3:02x}"
-
-
-def tracestate(context: SpanContext) -> str:
-    return context.trace_state.to_header() if context.trace_state else ""
+    trace_id, span_id, _, flags, state, *_ = context
+    # Quicker than a formatted string, for numbers as long as these.
+    parent = "00-%032x-%016x-%s" % (trace_id, span_id, _FLAG_TEXTS[flags & 3])  # noqa: UP031
+    return parent, state.to_header() if state is not NO_STATE and state else ""
 
 
 def read_context(parent: str, state: str = "") -> SpanContext | None:
     """The context in these W3C headers; None where there is none, or none that can be read."""
-    match = _TRACEPARENT.fullmatch(parent) if parent else None
+    global _last_read  # noqa: PLW0603  (the pair is replaced whole: what another thread reads is one of them)
+    if not parent:
+        return None
+    headers, context = _last_read
+    # Messages that were sent together carry one context, and are read one after another.
+    if headers != (parent, state):
+        context = _parsed(parent, state)
+        _last_read = (parent, state), context
+    return context
+
+
+def _parsed(parent: str, state: str) -> SpanContext | None:
+    match = _TRACEPARENT(parent)
     if match is None:
         return None
-    version, trace_id, span_id, flags, more = match.groups()
+    version, trace_text, span_text, flags, more = match.groups()
     if version == "ff" or (version == "00" and more):
         return None
-    states = TraceState.from_header([state]) if state else _NO_STATE
-    context = SpanContext(int(trace_id, 16), int(span_id, 16), True, FLAGS[int(flags, 16) & 3], states)
-    return context if context.is_valid else None
+    trace_id, span_id = int(trace_text, 16), int(span_text, 16)
+    if not (trace_id and span_id):
+        return None
+    states = TraceState.from_header([state]) if state else NO_STATE
+    return context_of(trace_id, span_id, True, int(flags, 16) & 3, states)
+
+
+_last_read: tuple[tuple[str, str], SpanContext | None] = ("", ""), None

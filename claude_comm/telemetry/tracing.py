@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_comm.envelope import Envelope
 from claude_comm.telemetry import conventions as names
-from claude_comm.telemetry.current import current_message
+from claude_comm.telemetry.current import current_message, current_session
 from claude_comm.telemetry.instruments import Instruments
 
 if TYPE_CHECKING:
@@ -36,43 +36,37 @@ class Telemetry:
         if spans is not None:
             # What these need is installed and imported by now, and imported by a process without spans never.
             from claude_comm.telemetry import spans as functions
-            from claude_comm.telemetry.tracer import traceparent, tracestate
+            from claude_comm.telemetry.tracer import headers
 
             self.finish, self.enter, self.leave = functions.finish, functions.enter, functions.leave
             self.describe, self.note = functions.describe, functions.note
-            self.traceparent, self.tracestate = traceparent, tracestate
+            self.headers = headers
 
 
 class Sending:
-    """One send, of one message or of a batch; or the creation of one that is queued, and sent with others. A context
-    manager, one for each."""
+    """One send, of one message or of a batch; or the creation of one that is queued, and sent with others. It begins
+    when it is made, below the current span. A context manager, one for each: written out, because each message goes
+    through one."""
 
     __slots__ = (
         "_begun", "_count", "_destination", "_operation", "_span", "_telemetry", "_token", "traceparent", "tracestate",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, destination: str, operation: str = names.SEND) -> None:
-        self._telemetry, self._destination, self._count = telemetry, destination, 0
-        self._operation = operation
-        self._span: Span | None = None
-        # What its messages carry: empty without spans.
-        self.traceparent = self.tracestate = ""
-
-    def begin(self) -> None:
-        """It begins, below the current span."""
-        telemetry = self._telemetry
-        self._begun = time.perf_counter()
+        self._telemetry, self._destination, self._operation, self._count = telemetry, destination, operation, 0
+        if telemetry.instruments is not None:
+            self._begun = time.perf_counter()
         if telemetry.spans is not None:
-            self._span = telemetry.spans.send(self._operation, self._destination)
-            context = self._span.get_span_context()
-            self.traceparent = telemetry.traceparent(context)
-            if context.trace_state:
-                self.tracestate = telemetry.tracestate(context)
+            self._span: Span | None = telemetry.spans.send(operation, destination)
+            # What its messages carry: empty without spans.
+            self.traceparent, self.tracestate = telemetry.headers(self._span.get_span_context())
+        else:
+            self._span, self.traceparent, self.tracestate = None, "", ""
 
     def message(self, id_: str, type: str, session: str, correlation: str = "") -> None:
         """Says which message it is."""
         if self._span is not None:
-            self._telemetry.describe(self._span, id_, type, session, correlation)
+            self._telemetry.describe(self._span, (id_, type, correlation, session))
 
     def batch(self, count: int) -> None:
         """Says how many messages it is."""
@@ -83,7 +77,10 @@ class Sending:
     def end(self, error: BaseException | None = None) -> None:
         telemetry = self._telemetry
         if self._span is not None:
-            telemetry.finish(self._span, error)
+            if error is None:
+                self._span.end()
+            else:
+                telemetry.finish(self._span, error)
         if telemetry.instruments is not None:
             # What creating takes is not what an operation on the server takes.
             seconds = time.perf_counter() - self._begun if self._operation == names.SEND else None
@@ -91,7 +88,6 @@ class Sending:
             telemetry.instruments.sent(self._operation, self._destination, self._count or 1, seconds, failed)
 
     def __enter__(self) -> Sending:
-        self.begin()
         self._token = current_sending.set(self)
         return self
 
@@ -105,20 +101,25 @@ current_sending: ContextVar[Sending | None] = ContextVar("claude_comm_sending", 
 
 
 class Processing:
-    """The handling of one message, or of several at once. A context manager, one for each."""
+    """The handling of one message, or of several at once, in their session. A context manager, one for each: written
+    out, because each message goes through one."""
 
-    __slots__ = ("_attached", "_begun", "_envelopes", "_message", "_span", "_telemetry")
+    __slots__ = ("_attached", "_begun", "_envelopes", "_in_session", "_message", "_session", "_span", "_telemetry")
 
-    def __init__(self, telemetry: Telemetry, envelopes: Sequence[Envelope], attempt: int) -> None:
-        self._telemetry, self._envelopes = telemetry, envelopes
+    def __init__(self, telemetry: Telemetry, envelopes: Sequence[Envelope], attempt: int, session: str = "") -> None:
+        self._telemetry, self._envelopes, self._session = telemetry, envelopes, session
         self._span = None if telemetry.spans is None else telemetry.spans.process(envelopes, attempt)
         self._attached: Token[Any] | None = None
 
     def __enter__(self) -> None:
-        self._begun = time.perf_counter()
+        telemetry = self._telemetry
+        if telemetry.instruments is not None:
+            self._begun = time.perf_counter()
+        if self._session:
+            self._in_session = current_session.set(self._session)
         self._message = current_message.set(self._envelopes[0].id)
         if self._span is not None:
-            self._attached = self._telemetry.enter(self._span)
+            self._attached = telemetry.enter(self._span)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         telemetry = self._telemetry
@@ -127,8 +128,13 @@ class Processing:
             for envelope in self._envelopes:
                 if envelope.route:
                     telemetry.spans.keep(envelope.id, self._span)
-            telemetry.finish(self._span, error)
+            if error is None:
+                self._span.end()
+            else:
+                telemetry.finish(self._span, error)
         current_message.reset(self._message)
+        if self._session:
+            current_session.reset(self._in_session)
         if telemetry.instruments is not None:
             seconds, failed = time.perf_counter() - self._begun, names.error_type(error)
             target, count = self._envelopes[0].target, len(self._envelopes)

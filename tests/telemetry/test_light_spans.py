@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON, ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    DEFAULT_OFF,
+    DEFAULT_ON,
+    Decision,
+    ParentBased,
+    StaticSampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from claude_comm.telemetry import light_spans
 from claude_comm.telemetry.light_spans import LightSpan, light_tracer
-from claude_comm.telemetry.tracer import AnyTracer, Tracer, read_context, traceparent, tracestate
+from claude_comm.telemetry.tracer import AnyTracer, Tracer, headers, link_to_parent, read_context
 
 PARENT = SpanContext(2**100 + 7, 2**60 + 9, True, TraceFlags(3), TraceState([("vendor", "x")]))
+MESSAGE = ("id-1", "page", "", "s")
 UNSAMPLED = SpanContext(2**100 + 7, 2**60 + 9, True, TraceFlags(0))
 
 
@@ -80,8 +91,8 @@ def test_an_exporter_reads_the_same(use: Any, parent: SpanContext | None) -> Non
     light = light_tracer(made)
     assert light is not None
     for tracer in (light, AnyTracer(made)):
-        links = [Link(PARENT, {})] if parent else []
-        span = tracer.start("send x", SpanKind.PRODUCER, parent, {"messaging.system": "c", "n": 3}, links)
+        shared = {"messaging.system": "c", "n": 3}
+        span = tracer.start("send x", SpanKind.PRODUCER, parent, shared, MESSAGE, link_to_parent)
         assert isinstance(span, Span)
         assert isinstance(span, LightSpan) is (tracer is light)
         assert span.is_recording()
@@ -97,16 +108,45 @@ def test_an_exporter_reads_the_same(use: Any, parent: SpanContext | None) -> Non
     assert (first.end_time or 0) >= (first.start_time or 0) > 0
 
 
-@pytest.mark.parametrize("sampler", [ALWAYS_ON, DEFAULT_ON])
-@pytest.mark.parametrize("parent", [None, PARENT, UNSAMPLED])
+class Choosy(StaticSampler):
+    """One that somebody wrote: it may look at anything."""
+
+
+LOCAL = SpanContext(2**100 + 7, 2**60 + 9, False, TraceFlags(1))
+SAMPLERS = [
+    ALWAYS_ON, ALWAYS_OFF, DEFAULT_ON, DEFAULT_OFF, TraceIdRatioBased(0), TraceIdRatioBased(1), TraceIdRatioBased(0.5),
+    ParentBased(TraceIdRatioBased(0.5)), ParentBased(ALWAYS_OFF, local_parent_sampled=ALWAYS_OFF),
+    ParentBased(ALWAYS_ON, remote_parent_sampled=TraceIdRatioBased(0), remote_parent_not_sampled=ALWAYS_ON),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("parent", [None, PARENT, UNSAMPLED, LOCAL])
 def test_it_is_sampled_as_the_sdk_samples(sampler: Any, parent: SpanContext | None) -> None:
     made = provider(InMemorySpanExporter(), sampler=sampler)
     light = light_tracer(made)
     assert light is not None
     tracers: list[Tracer] = [light, AnyTracer(made)]
-    ours, theirs = (tracer.start("x", SpanKind.CLIENT, parent, {}) for tracer in tracers)
-    assert ours.is_recording() == theirs.is_recording()
-    assert ours.get_span_context().trace_flags == theirs.get_span_context().trace_flags
+    for seed in range(20):
+        spans = []
+        for tracer in tracers:
+            random.seed(seed)
+            spans.append(tracer.start("x", SpanKind.CLIENT, parent, {}))
+        ours, theirs = spans
+        assert ours.is_recording() == theirs.is_recording()
+        assert ours.get_span_context() == theirs.get_span_context()
+
+
+def test_a_span_that_is_read_before_its_end_reads_the_same_after_it() -> None:
+    light = light_tracer(provider(InMemorySpanExporter()))
+    assert light is not None
+    span: Any = light.start("x", SpanKind.CLIENT, PARENT, {"n": 3}, None, link_to_parent)
+    assert (dict(span.attributes), len(span.links)) == ({"n": 3}, 1)
+    span.describe(MESSAGE)
+    span.note({"more": 1})
+    span.end()
+    told = {"n": 3, "more": 1, "messaging.message.id": "id-1", "claude_comm.message.type": "page"}
+    assert dict(span.attributes) == told | {"claude_comm.session": "s"}
 
 
 class Watching(SpanProcessor):
@@ -118,7 +158,8 @@ class Watching(SpanProcessor):
 
 
 def test_the_sdk_makes_the_spans_where_somebody_could_tell() -> None:
-    for sampler in (DEFAULT_OFF, ParentBased(TraceIdRatioBased(0.5))):
+    recording = StaticSampler(Decision.RECORD_ONLY)
+    for sampler in (Choosy(Decision.DROP), ParentBased(Choosy(Decision.DROP)), recording):
         assert light_tracer(TracerProvider(sampler=sampler, shutdown_on_exit=False)) is None
     made, watching = provider(InMemorySpanExporter()), Watching()
     light = light_tracer(made)
@@ -141,7 +182,7 @@ def test_what_is_no_context_is_none(text: str) -> None:
 
 
 def test_a_context_comes_back_as_it_was_written() -> None:
-    back = read_context(traceparent(PARENT), tracestate(PARENT))
+    back = read_context(*headers(PARENT))
     assert back == PARENT
     assert back is not None
     assert back.is_remote

@@ -100,6 +100,18 @@ def test_the_messages_of_a_batch_share_the_context_of_its_send_and_a_batch_handl
     assert len({envelope.traceparent for envelope in sent(client, settings, "marker")}) == 2
 
 
+def test_an_array_travels_with_a_context_as_it_does_without(settings: Settings, client: Client) -> None:
+    array = pytest.importorskip("numpy").arange(4)
+    with Publisher("reader", settings=settings) as publisher:
+        publisher.publish("marker", array)
+    with tracing() as spans, Publisher("reader", settings=settings) as publisher:
+        publisher.publish("marker", array)
+        send = spans.one("send marker")
+    plain, traced = sent(client, settings, "marker")
+    assert (traced.content_type, traced.data) == (plain.content_type, plain.data)
+    assert traced.traceparent.split("-")[2] == f"{id_of(send):016x}"
+
+
 def test_nothing_is_received_before_it_is_handed_over(settings: Settings) -> None:
     with tracing() as spans:
         with Publisher("reader", settings=settings) as publisher:

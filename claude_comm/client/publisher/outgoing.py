@@ -37,7 +37,7 @@ _Kind: TypeAlias = tuple[str, dict[str, Template]]
 
 _ANY_SIZE = 2**62
 # Of the classes of `client.buffers`, which is imported when one of them is sent.
-_BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
+BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
 
 # Kinds of messages (target, type, session) that a publisher keeps forms for.
 MAX_FORMS = 1_000
@@ -92,7 +92,7 @@ class Outgoing:
     def plain(self, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
         """A new message: its id, and its encoded form for a stream. Nothing of it but id, time and payload is written
         anew."""
-        if data.__class__.__module__ in _BUFFER_MODULES:
+        if data.__class__.__module__ in BUFFER_MODULES:
             return self.prepare(target, data, type, session)
         try:
             stream, forms = self._kinds[target, type, session]
@@ -121,7 +121,7 @@ class Outgoing:
         check_name(type, "message type")
         if session != "":
             check_session(session)
-        if data.__class__.__module__ in _BUFFER_MODULES:
+        if data.__class__.__module__ in BUFFER_MODULES:
             data, attributes = self._buffer(data, attributes)
         time_us = micros()
         id_ = new_id(time_us)

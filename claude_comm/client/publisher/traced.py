@@ -14,7 +14,7 @@ import msgspec
 
 from claude_comm.client.arguments import check_payloads, check_text
 from claude_comm.client.identity import micros, new_id
-from claude_comm.client.publisher.outgoing import MAX_FORMS, NO_ATTRIBUTES, Attributes, Outgoing
+from claude_comm.client.publisher.outgoing import BUFFER_MODULES, MAX_FORMS, NO_ATTRIBUTES, Attributes, Outgoing
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
 from claude_comm.envelope import Template
@@ -29,7 +29,7 @@ def wrap(publisher: Any, telemetry: Telemetry) -> None:
     def within(call: Any, operation: str = SEND) -> Any:
         @functools.wraps(call)
         def traced(target: Any, data: Any, **rest: Any) -> Any:
-            with Sending(telemetry, check_target(target), operation):
+            with Sending(telemetry, _checked(telemetry, operation, target), operation):
                 return call(target, data, **rest)
 
         return traced
@@ -43,7 +43,7 @@ def wrap_async(publisher: Any, telemetry: Telemetry) -> None:
     def within(call: Any, operation: str = SEND) -> Any:
         @functools.wraps(call)
         async def traced(target: Any, data: Any, **rest: Any) -> Any:
-            with Sending(telemetry, check_target(target), operation):
+            with Sending(telemetry, _checked(telemetry, operation, target), operation):
                 return await call(target, data, **rest)
 
         return traced
@@ -61,52 +61,62 @@ def _replace_calls(publisher: Any, within: Callable[..., Any]) -> None:
     )
 
 
+def _checked(telemetry: Telemetry, operation: str, target: Any) -> str:
+    """A target that no call has refused. Raises InvalidName."""
+    if target.__class__ is str and telemetry.spans is not None and telemetry.spans.knows(operation, target):
+        return str(target)
+    return check_target(target)
+
+
 class TracedOutgoing(Outgoing):
     """Messages that carry the context of the send that they are part of."""
 
     @functools.cached_property
-    def _templates(self) -> dict[tuple[str, str, str, str], Template]:
+    def _traced_kinds(self) -> dict[tuple[str, str, str], tuple[str, dict[str, Template]]]:
+        """As `_kinds`: with forms that leave room for a context."""
         return {}
 
     def plain(self, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
+        """As that of an `Outgoing`: nothing is written anew but id, time, context and payload."""
         sending = current_sending.get()
         if sending is None or not sending.traceparent or sending.tracestate:
-            id_, post = self._carrying(sending, target, data, type, session)
-        else:
-            id_, post = self._quick(sending, target, data, type, session)
-        if sending is not None:
-            sending.message(id_, type, session)
-        return id_, post
-
-    def _quick(self, sending: Sending, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
-        """As that of an `Outgoing`: nothing is written anew but id, time, context and payload."""
+            return self._unusual(sending, target, data, type, session)
         try:
-            stream, _ = self._kinds[target, type, session]
+            stream, forms = self._traced_kinds[target, type, session]
         except (KeyError, TypeError):
-            stream, _ = self._kind(target, type, session)
+            stream, forms = self._traced_kind(target, type, session)
+        if data.__class__.__module__ in BUFFER_MODULES:
+            return self._unusual(sending, target, data, type, session)
         agreement = ""
         if self._enforcement.on:
             agreement, data = self._enforcement.check(target, type, data)
         time_us = micros()
         id_ = new_id(time_us)
-        kind = (target, type, session, agreement)
-        form = self._templates.get(kind) or self._template(kind)
-        return id_, self._post(stream, form.fill_traced(id_, time_us, sending.traceparent, data))
+        form = forms.get(agreement) or self._traced_form(forms, target, type, session, agreement)
+        post = self._post(stream, form.fill_traced(id_, time_us, sending.traceparent, data))
+        sending.message(id_, type, session)
+        return id_, post
 
-    def _carrying(
-        self, sending: Sending | None, target: str, data: object, type: str, session: str
-    ) -> tuple[str, Post]:
+    def _unusual(self, sending: Sending | None, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
         if sending is None or not sending.traceparent:
-            return super().plain(target, data, type, session)
-        return super().prepare(target, data, type, session, _carried(NO_ATTRIBUTES, sending))
+            id_, post = super().plain(target, data, type, session)
+        else:
+            id_, post = super().prepare(target, data, type, session, _carried(NO_ATTRIBUTES, sending))
+        if sending is not None:
+            sending.message(id_, type, session)
+        return id_, post
 
-    def _template(self, kind: tuple[str, str, str, str]) -> Template:
-        if len(self._templates) >= MAX_FORMS:
-            self._templates.clear()
-        target, type, session, agreement = kind
+    def _traced_kind(self, target: str, type: str, session: str) -> tuple[str, dict[str, Template]]:
+        stream, _ = self._kind(target, type, session)
+        if len(self._traced_kinds) >= MAX_FORMS:
+            self._traced_kinds.clear()
+        return self._traced_kinds.setdefault((target, type, session), (stream, {}))
+
+    def _traced_form(
+        self, forms: dict[str, Template], target: str, type: str, session: str, agreement: str
+    ) -> Template:
         like = self._like(target, type, session, agreement)
-        form = Template(like, max_bytes=self._most, varying="traceparent")
-        return self._templates.setdefault(kind, form)
+        return forms.setdefault(agreement, Template(like, max_bytes=self._most, varying="traceparent"))
 
     def prepare(
         self,
