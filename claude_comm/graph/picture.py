@@ -22,7 +22,7 @@ from claude_comm.graph.written import about, joined, types
 from claude_comm.report.markup import page, table, tag
 
 _BOX, _TALL, _ACROSS, _DOWN, _SIDE = 150.0, 34.0, 110.0, 20.0, 16.0
-_LEGEND, _LEGEND_STEP = 28.0, 118.0
+_LEGEND, _LEGEND_STEP = 28.0, 108.0
 _NAME, _TYPES = 20, 20
 
 CSS = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
+from claude_comm.envelope import BLOB
 from claude_comm.gateway.core.options import GatewaySettings, Limits
 from claude_comm.settings import Settings
 from tests.support.gateways import Served, serving_gateway, token_of
@@ -47,8 +50,9 @@ def test_headers_that_do_not_end_are_not_waited_for(served: Served) -> None:
     assert answer(served, "GET /healthz HTTP/1.1\r\nX-Slow: ") == ""
 
 
-def test_handshakes_that_stay_half_open_are_closed_and_others_served(served: Served) -> None:
-    halves = [raw(served) for _ in range(100)]
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.long)])
+def test_handshakes_that_stay_half_open_are_closed_and_others_served(served: Served, count: int) -> None:
+    halves = [raw(served) for _ in range(count)]
     with served.http() as http:
         assert http.get("/healthz").status_code == 200
     for half in halves:
@@ -101,6 +105,24 @@ def test_what_a_client_says_does_not_come_back_in_headers(served: Served) -> Non
         assert said.status_code == 403
         assert "set-cookie" not in said.headers
         assert http.get("/static/x%0d%0aset-cookie:a=b").headers.get("set-cookie") is None
+
+
+def test_a_digest_that_was_guessed_brings_nobody_the_data_of_others(settings: Settings, served: Served) -> None:
+    """A manifest of the chunks that another message has: in each way in which a client may write one."""
+    manifest = {"digest": "0" * 64, "size": 5, "chunks": ["0" * 64], "content_type": "text/plain"}
+    packed = base64.b64encode(msgspec.msgpack.encode(manifest)).decode()
+    event = {"specversion": "1.0", "id": "1", "source": "thief", "type": "page", "target": "sink"}
+    written: list[tuple[dict[str, object], str]] = [
+        ({"target": "sink", "data": manifest, "content_type": BLOB}, "application/json"),
+        ({"target": "sink", "data": manifest, "content_type": f" {BLOB.upper()};v=1"}, "application/json"),
+        ({**event, "datacontenttype": BLOB, "data_base64": packed}, "application/cloudevents+json"),
+    ]
+    with served.http(token_of(settings, "thief")) as http:
+        for body, kind in written:
+            said = http.post("/v1/messages", content=json.dumps(body), headers={"content-type": kind})
+            assert (said.status_code, "send the data itself" in said.text) == (400, True)
+        binary = {f"ce-{name}": value for name, value in event.items()} | {"content-type": BLOB}
+        assert http.post("/v1/messages", content=base64.b64decode(packed), headers=binary).status_code == 400
 
 
 def test_a_module_that_floods_is_slowed_down_and_others_are_not(settings: Settings, served: Served) -> None:

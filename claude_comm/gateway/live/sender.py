@@ -15,7 +15,7 @@ from claude_comm.client.identity import millis
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.delivery.acceptance import require_accepted
-from claude_comm.envelope import DEFAULT_TYPE, MSGPACK
+from claude_comm.envelope import BLOB, DEFAULT_TYPE, MSGPACK
 from claude_comm.errors import ContractBroken
 from claude_comm.gateway.core.errors import GatewayRefusal, unusable
 from claude_comm.gateway.core.gateway import Gateway
@@ -98,6 +98,7 @@ class Sender:
         check_target(message.target)
         check_name(message.type, "message type")
         require_sending(principal, source, message.target)
+        _refuse_manifest(message)
         self._limit(principal.name)
         own = await self._offered(source)
         publisher = await self._publisher(source, own[0].digest if own else "")
@@ -166,3 +167,10 @@ def _declared(contracts: list[Contract], target: str, type: str) -> Any:
             if produced.type == type and produced.target in ("", target):
                 return produced.schema
     return None
+
+
+def _refuse_manifest(message: Message) -> None:
+    """A manifest names chunks in the store of whoever reads it: written by a stranger, it would be a guess at data of
+    others, which the reader then takes for that of the message. Raises GatewayRefusal."""
+    if message.content_type.partition(";")[0].strip().casefold() == BLOB:
+        raise unusable(f"content_type: {BLOB} is made by a publisher that stores the data: send the data itself.")
