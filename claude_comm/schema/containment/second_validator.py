@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
 from claude_comm.schema import keywords
+from claude_comm.schema.containment.rules_alone import RulesAlone, bare
 from claude_comm.schema.dialect import Dialect
 from claude_comm.schema.regex.errors import LanguageError
 from claude_comm.schema.regex.python_source import python_source
@@ -40,22 +41,9 @@ class SecondValidator:
         return any(self._accepts(candidate, reading) is expected for reading in READINGS)
 
     def _accepts(self, candidate: Json, reading: Reading) -> bool | None:
-        # Imported here: it costs tens of milliseconds, and only an incompatible pair needs it.
-        import jsonschema.exceptions
-        import referencing.exceptions
-
         try:
             return bool(self._in(reading).is_valid(candidate))
-        except (
-            RecursionError,
-            re.error,
-            ArithmeticError,
-            # A boolean `items` of 2019-09 beside `unevaluatedItems`, which `jsonschema` asks for its length.
-            TypeError,
-            jsonschema.exceptions.UndefinedTypeCheck,
-            referencing.exceptions.Unresolvable,
-            _NoSuchReading,
-        ):
+        except _unanswered():
             return None
 
     def _in(self, reading: Reading) -> Any:
@@ -65,16 +53,30 @@ class SecondValidator:
         return self._compiled[reading]
 
 
-def _made(schema: Json, dialect: Dialect, exactly: bool) -> Any:
-    # Where nothing has a name, and so nothing refers, a validator differs from another one in its schema alone.
-    if b'"$' not in text(schema) and b'"id"' not in text(schema):
-        return _nameless(dialect, exactly).evolve(schema=schema)
-    return _class(dialect, exactly)(schema, registry=_registry())
-
-
 @functools.cache
-def _nameless(dialect: Dialect, exactly: bool) -> Any:
-    return _class(dialect, exactly)({}, registry=_registry())
+def _unanswered() -> tuple[type[Exception], ...]:
+    """What `jsonschema` raises where it has no answer."""
+    # Imported here: it costs tens of milliseconds, and only an incompatible pair needs it.
+    import jsonschema.exceptions
+    import referencing.exceptions
+
+    return (
+        RecursionError,
+        re.error,
+        ArithmeticError,
+        # A boolean `items` of 2019-09 beside `unevaluatedItems`, which `jsonschema` asks for its length.
+        TypeError,
+        jsonschema.exceptions.UndefinedTypeCheck,
+        referencing.exceptions.Unresolvable,
+        _NoSuchReading,
+    )
+
+
+def _made(schema: Json, dialect: Dialect, exactly: bool) -> Any:
+    kind = _class(dialect, exactly)
+    if bare(schema, text(schema), dialect):
+        return RulesAlone(schema, kind.VALIDATORS, kind.TYPE_CHECKER.is_type)
+    return kind(schema, registry=_registry())
 
 
 def _registry() -> Any:
