@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 import msgspec
 
 from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
-from claude_comm.json_form import UNFIT, foreign, is_pydantic, read, unsendable
+from claude_comm.json_form import UNFIT, foreign, is_pydantic, read, spelled, unsendable
 from claude_comm.names import check_name, check_session, check_target
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ def with_payload(envelope: Envelope, payload: object) -> Envelope:
 def pack(payload: object) -> msgspec.Raw:
     """The payload as MessagePack: anything msgspec can write, and bytes. Raises EncodeError."""
     try:
-        return msgspec.Raw(_encode(payload))
+        return msgspec.Raw(_encode(spelled(payload)))
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise unsendable(payload, error) from None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+import sys
 import typing
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -40,6 +41,33 @@ def foreign(value: Any) -> Any:
     return dump(value, mode="json", by_alias=True)
 
 
+def spelled(payload: Any) -> Any:
+    """The payload with each object of a pydantic dataclass as pydantic writes it, by its aliases, as it writes a model.
+
+    msgspec takes it for any other dataclass, and would write it by the names of its attributes, by which pydantic does
+    not read it. What stands in a Struct or a plain dataclass is read by msgspec as well, and stays as it is.
+    """
+    # Without pydantic's dataclasses there is none: most programs pay for one look.
+    return payload if "pydantic.dataclasses" not in sys.modules else _spelled(payload)
+
+
+def _spelled(value: Any) -> Any:
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if isinstance(value, dict):
+        members = {name: _spelled(item) for name, item in value.items()}
+        return members if any(members[name] is not item for name, item in value.items()) else value
+    if kind in (list, tuple, set, frozenset):
+        items = [_spelled(item) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    serializer = getattr(kind, "__pydantic_serializer__", None)
+    if serializer is None or not hasattr(kind, "__dataclass_fields__"):
+        return value
+    return serializer.to_python(value, mode="json", by_alias=True)
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None), bytes))
 _decode = msgspec.msgpack.Decoder().decode
 _encode = msgspec.msgpack.Encoder(enc_hook=foreign).encode
 
@@ -50,7 +78,7 @@ def json_form(payload: object) -> Any:
     Raises EncodeError for what has no such form; a float that is not finite is found when it is written.
     """
     try:
-        return msgspec.to_builtins(payload, str_keys=True, enc_hook=foreign)
+        return msgspec.to_builtins(spelled(payload), str_keys=True, enc_hook=foreign)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise EncodeError(f"a {type(payload).__name__} payload has no JSON form: {error}.") from None
 
@@ -76,7 +104,7 @@ def typed_encoder(
 
     def encode(payload: object) -> bytes | Encoded:
         try:
-            data = _encode(payload)
+            data = _encode(spelled(payload))
             decode(data)
         except UNFIT:
             return otherwise(payload)

@@ -15,13 +15,14 @@ from claude_comm.schema.verdict import Policy
 
 # A day.
 MAX_BUDGET_MS = 86_400_000.0
+_POLICIES, _DIALECTS = get_args(Policy), get_args(Dialect)
 
 
 def check_options(policy: Any, budget_ms: Any, default_dialect: Any, documents: Any) -> None:
     """Raises ConfigurationError."""
     for name, value, choices in (
-        ("policy", policy, get_args(Policy)),
-        ("default_dialect", default_dialect, get_args(Dialect)),
+        ("policy", policy, _POLICIES),
+        ("default_dialect", default_dialect, _DIALECTS),
     ):
         if value not in choices:
             raise ConfigurationError(f"{name} is {shown(value)}: it is {' or '.join(map(repr, choices))}.")

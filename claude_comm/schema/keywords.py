@@ -169,6 +169,8 @@ UPPER_BOUNDS = names(lambda row: row.bound < 0)
 PATTERNS = frozenset(("pattern", "patternProperties"))
 # What gives a schema a name, or refers to one by it.
 NAMED = IDENTIFIERS | REFERENCES
+# What makes a schema depend on where it stands, since 2019-09; a reference to a place in the same document does not.
+STATEFUL = (NAMED | UNEVALUATED | {"$schema"}) - {"id", "$ref"}
 # What the characters of a text encode; no validator here asserts it.
 CONTENT = frozenset(names(lambda row: row.name.startswith("content") and row.holds == "data"))
 # What only tells people, and refuses nothing for any reader.

@@ -284,6 +284,13 @@ class PPlain:
     b: dt.timedelta = dt.timedelta(0)
 
 
+@pydantic.dataclasses.dataclass
+class PAliased:
+    a: int = pydantic.Field(alias="A")
+    b: bytes = b""
+    c: PPlain | None = None
+
+
 class PPrivate(BaseModel):
     a: int
     m: dict[float, int] = {}
@@ -414,6 +421,9 @@ VALUES: list[tuple[Any, list[Any]]] = [
     (PForms, _ten(PForms(), PForms(a=dt.timedelta(days=-400), b=bytes(range(200, 256))))),
     (Annotated[float, Field(gt=0)], _ten(0.5, 3.0)),
     (PPlain, _ten(PPlain(a=1), PPlain(a=2, b=dt.timedelta(1)))),
+    (PAliased, _ten(PAliased(A=1), PAliased(A=2, b=b"x", c=PPlain(a=1)))),
+    (dict[str, PAliased], _ten({}, {"k": PAliased(A=1, c=PPlain(a=2, b=dt.timedelta(1)))})),
+    (list[PPlain], _ten([], [PPlain(a=1, b=dt.timedelta(2))])),
     (list[POrder], _ten([], [POrder(id=1, name="a", at=MOMENT)])),
     (POrder | None, _ten(None, POrder(id=1, name="a", at=MOMENT))),
     (Annotated[str, Field(min_length=2)], _ten("ab", "abc")),

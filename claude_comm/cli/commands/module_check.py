@@ -40,6 +40,8 @@ def _told(checked: SelfCheck) -> dict[str, Any]:
 
 def _show(checked: SelfCheck) -> None:
     emit(clean(f"{checked.type}: {checked.taken} of {checked.taken + checked.refused} messages decoded"))
+    if checked.cut_short:
+        emit("  the time was up before all messages were tried: the schema allows very large ones")
     if checked.code:
         emit(clean(f"  left to code: {checked.code}"))
     for broken in checked.examples:

@@ -33,7 +33,7 @@ from claude_comm.client.module.context import Context
 from claude_comm.client.module.declarations import Declarations
 from claude_comm.client.module.handlers import Handler, make_handler
 from claude_comm.client.module.runner import RunConfig, Runner
-from claude_comm.client.module.self_check import unkept, warning
+from claude_comm.client.module.self_check import complaint
 from claude_comm.client.module.signatures import check_starter
 from claude_comm.client.module.upkeep import GATHER
 from claude_comm.client.payload_types import accepted, produced
@@ -332,9 +332,9 @@ class Module:
                 breaches=self._breaches,
             )
             self._declared.handlers[type] = made
-            broken = unkept(made)
-            if broken is not None:
-                warnings.warn(warning(self.name, type, broken), stacklevel=2)
+            told = complaint(self.name, made)
+            if told is not None:
+                warnings.warn(told, stacklevel=2)
             return function
 
         return register

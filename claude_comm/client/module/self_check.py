@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -26,11 +27,18 @@ from claude_comm.schema.values import ordered
 # A registration takes one to four milliseconds more, most of them to compile the schema.
 QUICK_ATTEMPTS = 40
 THOROUGH_ATTEMPTS = 2_000
+# Seconds of processor time after which the rest of the attempts are left out: a schema of twelve levels that double may
+# have samples of many thousand values.
+QUICK_S, THOROUGH_S = 0.5, 30.0
 MAX_NAMED = 5
 
 
 class ContractNotKept(UserWarning):
     """A module accepts, by its contract, a message that its handler's type refuses."""
+
+
+class ContractNotTried(UserWarning):
+    """A module's contract takes so long to try that a registration tried only a part of its few messages."""
 
 
 class Unkept(msgspec.Struct, frozen=True):
@@ -41,43 +49,74 @@ class Unkept(msgspec.Struct, frozen=True):
 
 
 class SelfCheck(msgspec.Struct, frozen=True):
-    """What became of the messages that were tried. `code` is what the schema leaves to code, empty where nothing."""
+    """What became of the messages that were tried.
+
+    `code` is what the schema leaves to code, empty where nothing; `cut_short`: the time was up before all were tried.
+    """
 
     type: str
     taken: int
     refused: int
     examples: list[Unkept]
     code: str = ""
+    cut_short: bool = False
 
     @property
     def kept(self) -> bool:
         return not self.refused or bool(self.code)
 
 
-def self_check(handler: Handler, attempts: int = THOROUGH_ATTEMPTS) -> SelfCheck:
-    """Puts sampled messages to a handler's decoding; the handler itself is not called."""
+def self_check(handler: Handler, attempts: int = THOROUGH_ATTEMPTS, seconds: float = THOROUGH_S) -> SelfCheck:
+    """Puts sampled messages to a handler's decoding, for so many seconds of processor time; no handler is called."""
     if isinstance(handler.schema, dict) and handler.schema.keys() == {"contentMediaType"}:
         # An array or a table: its schema says what it travels as, and nothing that could be sampled.
         return SelfCheck(handler.type, 0, 0, [])
-    code, taken = code_in(handler.schema), 0
+    code, taken, cut_short = code_in(handler.schema), 0, False
     refused: dict[str, Unkept] = {}
-    for message, envelope in _messages(handler, attempts):
-        try:
-            handler.argument(envelope)
-            taken += 1
-        except Exception as error:  # noqa: BLE001  (reading runs the user's types, as in `handling`)
-            refused.setdefault(ordered(message), Unkept(message, str(error)))
+    try:
+        for message, envelope in _messages(handler, attempts, _deadline(seconds)):
+            try:
+                handler.argument(envelope)
+                taken += 1
+            except Exception as error:  # noqa: BLE001  (reading runs the user's types, as in `handling`)
+                refused.setdefault(ordered(message), Unkept(message, str(error)))
+    except _OutOfTime:
+        cut_short = True
     examples = [refused[text] for text in sorted(refused, key=len)[:MAX_NAMED]]
-    return SelfCheck(handler.type, taken, len(refused), examples, code.reason if code else "")
+    return SelfCheck(handler.type, taken, len(refused), examples, code.reason if code else "", cut_short)
 
 
-def unkept(handler: Handler) -> Unkept | None:
-    """The first message, of a few, that breaks the contract; None, too, where code decides."""
-    checked = self_check(handler, QUICK_ATTEMPTS)
-    return None if checked.kept else checked.examples[0]
+def complaint(module: str, handler: Handler) -> UserWarning | None:
+    """What a registration has to tell of a handler's contract, after a few messages; nothing where code decides."""
+    checked = self_check(handler, QUICK_ATTEMPTS, QUICK_S)
+    if not checked.kept:
+        return _not_kept(module, handler.type, checked.examples[0])
+    if checked.cut_short:
+        return ContractNotTried(
+            f"{module!r}: {QUICK_S:g} s of processor time were enough for {checked.taken} of the {QUICK_ATTEMPTS} "
+            f"messages that registering puts to the {handler.type!r} handler: its schema allows very large ones. "
+            "`claude-comm module check PACKAGE.FILE:MODULE` takes longer; bounds in the schema (`maxItems`, fewer "
+            "levels) mend it."
+        )
+    return None
 
 
-def warning(module: str, type: str, broken: Unkept) -> ContractNotKept:
+class _OutOfTime(Exception):
+    """The processor time of a check is used up."""
+
+
+def _deadline(seconds: float) -> Callable[[], None]:
+    """What raises `_OutOfTime` when it is called after so many seconds of processor time."""
+    end = time.thread_time() + seconds
+
+    def tick() -> None:
+        if time.thread_time() > end:
+            raise _OutOfTime
+
+    return tick
+
+
+def _not_kept(module: str, type: str, broken: Unkept) -> ContractNotKept:
     message = msgspec.json.encode(broken.message).decode()
     shown = message if len(message) <= 200 else message[:197] + "..."
     return ContractNotKept(
@@ -86,9 +125,9 @@ def warning(module: str, type: str, broken: Unkept) -> ContractNotKept:
     )
 
 
-def _messages(handler: Handler, attempts: int) -> Iterator[tuple[Any, Envelope]]:
+def _messages(handler: Handler, attempts: int, tick: Callable[[], None]) -> Iterator[tuple[Any, Envelope]]:
     validator = compile_validator(handler.schema)
-    for message in itertools.islice(samples(handler.schema, random.Random(0).randrange), attempts):
+    for message in itertools.islice(samples(handler.schema, random.Random(0).randrange, tick), attempts):
         if not validator.accepts(message):
             continue
         try:

@@ -22,7 +22,12 @@ def bare(schema: Json) -> Json:
 
 def alike(left: Json, right: Json) -> bool:
     """Whether two schemas say the same word for word, in any order of keys; in Python 1 equals true, as text not."""
+    if isinstance(right, _WORDS):
+        return type(left) is type(right) and bool(left == right)
     return bool(left == right) and ordered(left) == ordered(right)
+
+
+_WORDS = (str, bool, int)
 
 
 def alike_definitions(produced: Mapping[str, Json], accepted: Mapping[str, Json]) -> frozenset[str]:

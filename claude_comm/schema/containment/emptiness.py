@@ -41,7 +41,7 @@ def is_empty(side: Side, budget: Budget, *, closed: bool = False, steps: int = S
 def _plainly_has_room(side: Side, closed: bool) -> bool:
     """The same as `has_room`, asked at once where no pattern has to be read, which takes steps."""
     try:
-        return not side.document.patterns and has_room(side, closed=closed)
+        return not side.document.may_have_patterns and has_room(side, closed=closed)
     except RecursionError:
         return False
 
@@ -49,7 +49,7 @@ def _plainly_has_room(side: Side, closed: bool) -> bool:
 def _is_empty(side: Side, part: BudgetShare, closed: bool) -> bool:
     try:
         with watching(part.tick):
-            if side.document.patterns and has_room(side, closed=closed):
+            if side.document.may_have_patterns and has_room(side, closed=closed):
                 return False
             side = side.closed if closed else side
             if _has_minimal_instance(side, part):

@@ -111,6 +111,8 @@ class Walk:
     def same(self, left: Json, right: Json) -> bool:
         if not alike(left, right):
             return False
+        if not isinstance(right, _NESTED):
+            return True
         written = text(right)
         if b'"$opaque"' in written:
             return False
@@ -252,6 +254,7 @@ def _is_reference(schema: Json) -> bool:
 # A definition of the producer by its name, or any other schema by its id; and a definition of the consumer.
 _Pair = tuple[str | int, str]
 _ANYTHING: Schema = {}
+_NESTED = (dict, list)
 
 # What these say depends on what stands beside them, or on which of it has looked at a value.
 _LINKED = keywords.UNEVALUATED | {"$opaque", "$defs"}

@@ -42,6 +42,8 @@ class Room:
         self._steps -= 1
         if not isinstance(schema, dict) or level > MAX_LEVELS or self._steps < 0:
             return schema is True
+        if len(schema) == 1 and "type" in schema:
+            return bool(schema["type"])
         if "$ref" in schema or "allOf" in schema:
             return self.composed(schema, level)
         if "anyOf" in schema or "oneOf" in schema:

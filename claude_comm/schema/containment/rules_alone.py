@@ -21,12 +21,7 @@ from claude_comm.schema.verdict import Json
 Rule = Callable[[Any, Json, Json, Json], Iterable[Exception] | None]
 # Until 2019-09 what stands beside a reference is not looked at.
 _MODERN: frozenset[Dialect] = frozenset(("draft2019-09", "draft2020-12"))
-# Members that name a schema, say its dialect, or are rules that ask a validator for the address where it stands.
-_STATEFUL = tuple(
-    f'"{name}"'.encode()
-    for name in sorted((keywords.IDENTIFIERS | keywords.REFERENCES | keywords.UNEVALUATED | {"$schema"}) - {"id"})
-    if name != "$ref"
-)
+_STATEFUL = tuple(f'"{name}"'.encode() for name in sorted(keywords.STATEFUL))
 _REFERENCE = re.compile(rb'"\$ref"')
 _LOCAL = re.compile(rb'"\$ref": ?"#/\$defs/([A-Za-z0-9_-]+)"')
 

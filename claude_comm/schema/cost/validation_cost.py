@@ -141,6 +141,8 @@ _ANY_MEMBER = {
 
 def circular(document: Document) -> str | None:
     """A definition whose references lead back to itself without consuming anything, if there is one."""
+    if not document.definitions:
+        return None
     edges = {name: set(references_in_place(item)) for name, item in document.definitions.items()}
     state: dict[str, bool] = {}
     for start, first in edges.items():

@@ -46,10 +46,17 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What a reference stands for."""
         return self.definitions[definition_name(reference)]
 
+    @property
+    def may_have_patterns(self) -> bool:
+        """Whether it has regular expressions, or members that are called like their keywords."""
+        if self.size is not None:
+            return not keywords.PATTERNS.isdisjoint(self.size.names)
+        return bool(self.patterns)
+
     @functools.cached_property
     def patterns(self) -> tuple[str, ...]:
         """The regular expressions in it."""
-        if self.size is not None and keywords.PATTERNS.isdisjoint(self.size.names):
+        if self.size is not None and not self.may_have_patterns:
             return ()
         return tuple(_patterns(self.schema))
 

@@ -6,7 +6,6 @@ tests, pair by pair. A JSON Schema that is given as a mapping stands for itself,
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +58,6 @@ def reads_forms(shape: Any) -> bool:
 
 
 def _of(shape: Any, direction: Direction) -> Schema:
-    # A dataclass of pydantic is read by pydantic, and written as any other dataclass is.
-    if is_pydantic(shape) and not (direction == "produces" and dataclasses.is_dataclass(shape)):
+    if is_pydantic(shape):
         return pydantic_types.pydantic_schema(pydantic_types.core_schema(shape), direction)
     return {} if shape is object else msgspec_types.msgspec_schema(shape, direction)

@@ -29,22 +29,23 @@ _NUMBERS = (0, 1, -1, 2, 7, 0.5, -2.5, 100, 1e3, 255, 2**31, 2**53, -(2**63), 2*
 _ANYTHING: tuple[Json, ...] = (None, True, False, 0, 1.5, "", "a", [], [1], {}, {"a": 1})
 
 
-def samples(schema: Json, choose: Choose) -> Iterator[Json]:
-    """Without end."""
+def samples(schema: Json, choose: Choose, tick: Callable[[], None] = lambda: None) -> Iterator[Json]:
+    """Without end. `tick` is called for each value in a sample, of which there may be very many, and may raise."""
     definitions = schema.get("$defs", {}) if isinstance(schema, dict) else {}
-    sampler = Sampler(definitions, choose)
+    sampler = Sampler(definitions, choose, tick)
     while True:
         yield sampler.value(schema, 0)
 
 
 class Sampler:
-    def __init__(self, definitions: dict[str, Json], choose: Choose) -> None:
-        self.definitions, self.choose = definitions, choose
+    def __init__(self, definitions: dict[str, Json], choose: Choose, tick: Callable[[], None] = lambda: None) -> None:
+        self.definitions, self.choose, self.tick = definitions, choose, tick
 
     def one(self, options: Any) -> Any:
         return options[self.choose(len(options))]
 
     def value(self, schema: Json, depth: int) -> Json:
+        self.tick()
         if not isinstance(schema, dict):
             return self.one(_ANYTHING)
         if depth > _HOPELESS_DEPTH:
@@ -59,6 +60,7 @@ class Sampler:
 
     def flat(self, schema: dict[str, Any], level: int) -> dict[str, Any]:
         """One schema of a schema, its references and `allOf`, and of one of its alternatives."""
+        self.tick()
         parts: list[Json] = list(schema.get("allOf", ()))
         if "$ref" in schema:
             parts.append(self.definitions.get(definition_name(schema["$ref"]), {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pydantic
 import pytest
 
 from claude_comm import Module, Settings
-from claude_comm.client.module.self_check import ContractNotKept, self_check
+from claude_comm.client.module.self_check import ContractNotKept, ContractNotTried, complaint, self_check
 from claude_comm.client.payload_types import produced
 from claude_comm.schema import Compatible, Incompatible, check
 from tests.support.typed_values import VALUES, name_of
@@ -89,3 +90,44 @@ def test_every_type_keeps_its_own_contract(settings: Settings, shape: Any) -> No
     checked = self_check(module.handlers[0], 300)
     assert checked.code or not checked.refused, checked.examples
     assert checked.taken
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """Messages of this schema have two values for each one of the level above."""
+    names = [f"level_{index}" for index in range(levels)]
+    definitions: dict[str, Any] = {
+        name: {
+            "type": "object",
+            "properties": {side: {"$ref": f"#/$defs/{below}"} for side in ("left", "right")},
+            "required": ["left", "right"],
+        }
+        for name, below in zip(names, [*names[1:], "leaf"], strict=True)
+    }
+    return {"$ref": f"#/$defs/{names[0]}", "$defs": {**definitions, "leaf": {"type": "integer"}}}
+
+
+def test_a_contract_of_very_large_messages_takes_a_bounded_time_and_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each reading of the clock is a tenth of a second later: what would take hours has its end after five.
+    readings = itertools.count()
+    monkeypatch.setattr("claude_comm.client.module.self_check.time.thread_time", lambda: next(readings) / 10)
+    module = Module("sink", settings=settings)
+    with pytest.warns(ContractNotTried, match="claude-comm module check"):
+
+        @module.handles("event", accepts=doubling(30))
+        def event(payload: Any) -> None: ...
+
+    checked = self_check(module.handlers[0], seconds=0.5)
+    assert checked.cut_short
+    assert not checked.taken
+
+
+def test_a_contract_of_ordinary_messages_is_tried_whole(settings: Settings) -> None:
+    module = Module("sink", settings=settings)
+
+    @module.handles("event", accepts=doubling(2))
+    def event(payload: Any) -> None: ...
+
+    assert complaint("sink", module.handlers[0]) is None
+    assert not self_check(module.handlers[0], 100).cut_short
