@@ -28,6 +28,8 @@ _CHUNKS, _TRASH = "chunks", "trash"
 # Half of the day for which a collection keeps what was put.
 _RENEW_S = 12 * 3600.0
 _LISTED = 1_000
+# A bucket that is not there is a file that is not found.
+_UNUSABLE = (BaseError, OSError)
 
 
 class UrlStore:
@@ -46,7 +48,7 @@ class UrlStore:
             facts = obstore.head(self._store, _path(digest))
         except (NotFoundError, FileNotFoundError):
             return self._recovered(digest)
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         if time.time() - facts["last_modified"].timestamp() > _RENEW_S:
             self._renew(digest)
@@ -59,7 +61,7 @@ class UrlStore:
             obstore.put(self._store, _path(digest), bytes(chunk), mode="create", use_multipart=False)
         except (AlreadyExistsError, FileExistsError):
             return
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         if self._size(digest) != len(chunk):
             raise StoreError(f"{self._url} did not keep what was put into it.")
@@ -71,7 +73,7 @@ class UrlStore:
             if not self._recovered(digest):
                 raise BlobMissing(digest.hex()) from None
             return self.get(digest)
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         if digest_of(chunk) != digest:
             raise BlobDamaged(digest.hex())
@@ -91,7 +93,7 @@ class UrlStore:
             obstore.delete(self._store, _path(digest))
         except (NotFoundError, FileNotFoundError):
             return False
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         return True
 
@@ -100,7 +102,7 @@ class UrlStore:
         try:
             for start in range(0, len(old), _LISTED):
                 obstore.delete(self._store, old[start : start + _LISTED])
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         return len(old)
 
@@ -108,7 +110,7 @@ class UrlStore:
         try:
             for page in obstore.list(self._store, folder, chunk_size=_LISTED):
                 yield from page
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
 
     def _put_at(self, digest: bytes) -> float:
@@ -117,7 +119,7 @@ class UrlStore:
     def _size(self, digest: bytes) -> int:
         try:
             return int(obstore.head(self._store, _path(digest))["size"])
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
 
     def _renew(self, digest: bytes) -> None:
@@ -125,7 +127,7 @@ class UrlStore:
         try:
             obstore.copy(self._store, _path(digest), _in_trash(digest))
             obstore.copy(self._store, _in_trash(digest), _path(digest))
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
 
     def _recovered(self, digest: bytes) -> bool:
@@ -134,7 +136,7 @@ class UrlStore:
             obstore.copy(self._store, _in_trash(digest), _path(digest))
         except (NotFoundError, FileNotFoundError):
             return False
-        except BaseError as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         return True
 

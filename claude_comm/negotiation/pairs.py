@@ -44,6 +44,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     v: int = VERSION
 
     @property
+    def name(self) -> str:
+        return name_of(self.producer, self.consumer, self.type)
+
+    @property
     def latest(self) -> RecordedOutcome | None:
         return self.current[-1] if self.current else None
 

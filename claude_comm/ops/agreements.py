@@ -116,6 +116,14 @@ def pair(keys: Keys, producer: str, consumer: str, type: str) -> Operation[Pair 
     return pairs_.decode((yield Command(("HGET", keys.pairs, name_of(producer, consumer, type)), on="control")))
 
 
+def of_turn(keys: Keys, pair: Pair, turn: RecordedOutcome) -> Operation[Agreement | None]:
+    """The agreement that a turn names; None also where it is about others: nobody signs a pair."""
+    agreement = yield from find(keys, turn.agreement)
+    if agreement is None or name_of(agreement.producer, agreement.consumer, agreement.type) != pair.name:
+        return None
+    return agreement
+
+
 def pairs(keys: Keys, target: str) -> Operation[list[Pair]]:
     """The pairs that a module, or `topic:NAME`, is part of."""
     members: set[bytes] = yield Command(("SMEMBERS", keys.edges(target)), on="control")

@@ -47,7 +47,7 @@ def _negotiated(keys: Keys, new: Contract, read: dict[str, Agreement]) -> Operat
                 # What was declared for the module itself, by itself, it changes as a whole.
                 continue
             for turn in pair.current:
-                agreement = read.get(turn.agreement) or (yield from agreements.find(keys, turn.agreement))
+                agreement = read.get(turn.agreement) or (yield from agreements.of_turn(keys, pair, turn))
                 if agreement is None:
                     continue
                 read[agreement.id] = agreement

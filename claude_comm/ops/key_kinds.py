@@ -135,7 +135,7 @@ def _agreement(_keys: Keys, _id: bytes, text: bytes) -> str:
 
 
 def _session(_keys: Keys, _session: bytes, text: bytes) -> str:
-    return _refusal(lambda: sessions.decode(text))
+    return _refusal(lambda: sessions.decode(signed_fields.plain(text)))
 
 
 def _refusal(read: Callable[[], object]) -> str:
@@ -159,6 +159,10 @@ def _awaited(_keys: Keys, member: bytes, at: object) -> str:
 
 def _number(_keys: Keys, name: bytes, text: bytes) -> str:
     return "" if is_name(door.name(name)) and door.number(text) is not None else "it is no count of a module"
+
+
+def _limit(keys: Keys, name: bytes, text: bytes) -> str:
+    return _number(keys, name, signed_fields.plain(text))
 
 
 def _beat(_keys: Keys, _instance: bytes, text: bytes) -> str:
@@ -257,7 +261,7 @@ _ROWS: Sequence[tuple[str, str, str, Fault]] = (
     ("projections", "ns:{registry}:projections", "zset", _projection),
     ("stored", "ns:{registry}:stored:PROJECTION", "hash", _position),
     ("settled", "ns:{registry}:settled:PROJECTION", "hash", _position),
-    ("limits", "ns:{registry}:limits", "hash", _number),
+    ("limits", "ns:{registry}:limits", "hash", _limit),
     ("task", "ns:{registry}:task:ID", "hash", _task),
     ("agreements", "ns:{registry}:agreements", "hash", _agreement),
     ("keyring", "ns:{registry}:keyring", "string", _keyring),

@@ -42,7 +42,7 @@ def broken(keys: Keys, declared: Contract) -> Operation[list[BrokenPartner]]:
         # What was declared for the module itself, by itself, it changes as a whole.
         if pair.producer != pair.consumer:
             for turn in pair.current:
-                agreement = yield from agreements.find(keys, turn.agreement)
+                agreement = yield from agreements.of_turn(keys, pair, turn)
                 if agreement is not None and agreement.fits and not agreement.readers:
                     partners += _weighed(pair, agreement, declared)
     return partners
@@ -54,7 +54,7 @@ def unread(keys: Keys, declared: Contract, topics: Collection[str] | None = None
     for topic in declared.topics if topics is None else topics:
         for pair in (yield from agreements.pairs(keys, f"{TOPIC_PREFIX}{topic}")):
             for turn in pair.current:
-                agreement = yield from agreements.find(keys, turn.agreement)
+                agreement = yield from agreements.of_turn(keys, pair, turn)
                 if agreement is not None and agreement.fits:
                     verdict = weigh(reading(agreement, declared)).verdict
                     if not passes(verdict):

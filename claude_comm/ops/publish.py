@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from claude_comm.effects import Append, Batch, Command, Operation, Post
+from claude_comm.effects import Append, Batch, Believe, Command, Operation, Post
 from claude_comm.errors import FULL, ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door, news
@@ -28,7 +28,12 @@ def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
     if isinstance(added, TransportError):
         raise added
     declared = limits[0] if limits and isinstance(limits[0], list) else []
-    return {module: _limit(text) for module, text in zip(modules, declared, strict=False)}
+    known: dict[str, int] = {}
+    for module, text in zip(modules, declared, strict=False):
+        # Whoever could set another module's limit to nothing would keep all messages from it.
+        (believed,) = yield Believe(keys.limits, ((module, text),), (module,))
+        known[module] = _limit(believed)
+    return known
 
 
 def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:

@@ -255,7 +255,10 @@ def _write(keys: Keys, read: _Read, planned: Registration, declared: Contract, i
         note = " ".join(breach.sentence for breach in planned.broken or planned.lost)
         notes = [_change(planned.change, record.module, release, declared.registered_us, instance, note)]
     running = RunningInstance(version=release.version, digest=release.digest, since_us=declared.registered_us)
-    words = (release.digest, contracts.encode(declared), instance, msgspec.json.encode(running), declared.max_lag)
+    limit: bytes | int = declared.max_lag
+    if limit and (signed := (yield Sign(keys.limits, ((declared.module, str(limit).encode()),)))):
+        limit = signed[0]
+    words = (release.digest, contracts.encode(declared), instance, msgspec.json.encode(running), limit)
     return (yield from _swap(keys, read, record, notes, words))
 
 

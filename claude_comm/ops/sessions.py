@@ -1,12 +1,14 @@
 """The records of pipeline runs: on the control server, a hash by session.
 
-Law: a record that cannot be read is none. What a session leaves behind is removed when it is over: its collector, the
-parts that its joins still hold, and last its record, so that whoever is killed in between finds it again.
+Law: a record that cannot be read is none, and where signatures are demanded, one that no service signed: what is
+removed for a run that is over is named by its record. What a session leaves behind is removed when it is over: its
+collector, the parts that its joins still hold, and last its record, so that whoever is killed in between finds it
+again.
 """
 
 from __future__ import annotations
 
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import Believe, Command, Operation, Sign
 from claude_comm.names import Keys
 from claude_comm.ops import door
 from claude_comm.ops.join import TTL_MS
@@ -17,22 +19,28 @@ from claude_comm.pipeline.session import KEPT_US, RunSession, UnreadableSession
 
 
 def store(keys: Keys, session: RunSession) -> Operation[None]:
-    yield from force(Command(("HSET", keys.sessions, session.session, records.encode(session)), on="control"))
+    body = records.encode(session)
+    signed = yield Sign(keys.sessions, ((session.session, body),))
+    text = signed[0] if signed else body
+    yield from force(Command(("HSET", keys.sessions, session.session, text), on="control"))
 
 
 def find(keys: Keys, session: str) -> Operation[RunSession | None]:
     """Raises UnreadableSession."""
     text = yield Command(("HGET", keys.sessions, session), on="control")
-    return None if text is None else records.decode(text)
+    (believed,) = yield Believe(keys.sessions, ((session, text),))
+    return None if believed is None else records.decode(believed)
 
 
 def everything(keys: Keys) -> Operation[list[RunSession]]:
-    """All that can be read, the latest first."""
+    """All that can be read and believed, the latest first."""
     reply = yield Command(("HGETALL", keys.sessions), on="control")
+    stored = tuple((door.name(name), text) for name, text in door.fields(reply).items())
     readable = []
-    for text in door.fields(reply).values():
+    for text in (yield Believe(keys.sessions, stored)):
         try:
-            readable.append(records.decode(text))
+            if text is not None:
+                readable.append(records.decode(text))
         except UnreadableSession:
             continue
     return sorted(readable, key=lambda session: (-session.started_ms, session.session))

@@ -19,13 +19,28 @@ from claude_comm import Consumer, Module, Publisher, Settings
 from claude_comm.cli.commands.trim import trimmed
 from claude_comm.client.identity import identify, millis
 from claude_comm.client.publisher import negotiate
+from claude_comm.delivery import dedup
 from claude_comm.delivery.reply import REPLY_TYPE, address
 from claude_comm.effects import Command
 from claude_comm.envelope import Envelope, decode, encode, pack
 from claude_comm.errors import ClaudeCommError, ServerRefused
 from claude_comm.names import Keys
+from claude_comm.negotiation import pairs
 from claude_comm.negotiation.agreement import Question
-from claude_comm.ops import agreements, heartbeats, projection_progress, registration, registry
+from claude_comm.negotiation.pairs import Pair
+from claude_comm.ops import (
+    agent_tasks,
+    agreements,
+    heartbeats,
+    partners,
+    projection_progress,
+    publish,
+    registration,
+    registry,
+    sessions,
+)
+from claude_comm.pipeline.plan import collector
+from claude_comm.pipeline.session import RunSession
 from claude_comm.progress.events import EVENT_TYPE, TaskProgress
 from claude_comm.registry.contracts import contract
 from claude_comm.runtime import key_files
@@ -35,12 +50,14 @@ from claude_comm.security.keyring import Key, Keyring, seal
 from claude_comm.store import queries
 from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import open_database
+from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.homes import REPOSITORY
 from tests.support.modules import running
 from tests.support.signed_namespace import signed
 from tests.support.waiting import wait_until
+from workers.janitor import Janitor
 
 TIERS = ("private, shared", "access users alone", "signatures alone", "zoned: both")
 EVIL = "evil"
@@ -126,6 +143,25 @@ def delete_a_stream(world: World) -> bool:
     with Publisher("a", settings=world.settings) as publisher:
         publisher.publish("c", 1)
     return bool(world.attacker.data.one(Command(("DEL", world.keys.inbox("c")))))
+
+
+def wipe_by_sending(world: World) -> bool:
+    """To an inbox that it may send to: what waits there goes as its own entry comes."""
+    with Publisher("a", settings=world.settings) as publisher:
+        publisher.publish("b", "wanted")
+    world.attacker.data.one(Command(("XADD", world.keys.inbox("b"), "MAXLEN", 0, "*", "e", b"x")))
+    return "wanted" not in world.handled()
+
+
+def brick_by_sending(world: World) -> bool:
+    """The last id that there can be: nothing comes after it."""
+    world.attacker.data.one(Command(("XADD", world.keys.inbox("b"), f"{2**64 - 1}-{2**64 - 1}", "e", b"x")))
+    with Publisher("a", settings=world.settings) as publisher:
+        try:
+            publisher.publish("b", "wanted")
+        except ServerRefused:
+            return True
+    return False
 
 
 def send_to_another(world: World) -> bool:
@@ -220,6 +256,65 @@ def forge_a_reply(world: World) -> bool:
     return answered == ["lie"]
 
 
+def end_a_run(world: World) -> bool:
+    """A run that goes on, in a record that says that it was over long ago: the janitor removes its results."""
+    run = RunSession(
+        session="s", pipeline="p", digest="0", route=("b {}",), started_ms=millis(), touched_us=millis() * 1000
+    )
+    results = world.keys.inbox(collector("s"))
+    world.owner.run(sessions.store(world.keys, run))
+    world.owner.data.one(Command(("XADD", results, "*", "e", "result")))
+    world.attacker.run(sessions.store(world.keys, msgspec.structs.replace(run, touched_us=1)))
+    Janitor(world.owner, world.settings, Event(), get_logger("error"))._look_after_sessions()
+    return not world.owner.data.one(Command(("EXISTS", results)))
+
+
+def limit_another(world: World) -> bool:
+    """One message may wait at `b`, says who is not `b`."""
+    world.attacker.control.one(Command(("HSET", world.keys.limits, "b", "1")))
+    return world.owner.run(publish.announce(world.keys, [world.keys.inbox("b")])) == {"b": 1}
+
+
+def hold_up_a_contract(world: World) -> bool:
+    """A pair of two others, that names an agreement of its own or a forged one: the new contract would break it."""
+    shape = {"type": "integer"}
+    own, forged = (
+        negotiate.decide(
+            world.attacker,
+            world.keys,
+            Question(producer=producer, consumer="b", produced=shape, accepted=shape),
+            decided_by="caller",
+        )
+        for producer in (EVIL, "a")
+    )
+    assert world.owner.run(agreements.find(world.keys, own.id)) == own
+    for agreement in (own, forged):
+        pair = Pair(producer="a", consumer="b", type=own.type).with_turn(pairs.turn_of(agreement, at_us=1))
+        world.attacker.control.one(Command(("HSET", world.keys.pairs, pair.name, pairs.encode(pair))))
+        world.attacker.control.one(Command(("SADD", world.keys.edges("b"), pair.name)))
+        broken = world.owner.run(partners.broken(world.keys, contract("b", accepts={"type": "object"})))
+        if "a" in {partner.partner for partner in broken}:
+            return True
+    return False
+
+
+def change_what_another_keeps(world: World) -> bool:
+    """`b` is told that it has handled what it has not: the message is taken for a copy."""
+    with Publisher("a", settings=world.settings) as publisher:
+        id_ = publisher.publish("b", "wanted")
+    world.attacker.data.one(Command(("ZADD", world.keys.seen("b"), millis(), dedup.member(("a", id_)))))
+    return "wanted" not in world.handled()
+
+
+def end_a_task(world: World) -> bool:
+    return bool(world.attacker.run(agent_tasks.end(world.keys, "t", b"{}")))
+
+
+def write_an_act(world: World) -> bool:
+    """Into the record of what administrators did."""
+    return bool(world.attacker.control.one(Command(("XADD", world.keys.audit, "*", "a", b"{}"))))
+
+
 def fill_the_memory(world: World) -> bool:
     with Publisher(EVIL, settings=world.evil) as publisher:
         publisher.publish_many("b", ["x" * 1000] * 1000)
@@ -233,6 +328,8 @@ ATTACKS: dict[str, Callable[[World], bool]] = {
     "answer a request in another module's name": forge_a_reply,
     "read another module's inbox, buried messages or replies": read_an_inbox,
     "delete or trim another module's stream": delete_a_stream,
+    "wipe a stream that it may send to, by an entry that trims (`MAXLEN`)": wipe_by_sending,
+    "brick a stream that it may send to, by an entry with the last id": brick_by_sending,
     "send to a module that the contract does not name": send_to_another,
     "write another module's events": write_an_event,
     "report a projection's position, so that the janitor trims": report_a_position,
@@ -240,6 +337,12 @@ ATTACKS: dict[str, Callable[[World], bool]] = {
     "register a contract in another module's name": register_for_another,
     "store an agreement between two others": agree_for_others,
     "write a heartbeat in another module's name, so that it counts as running": beat_for_another,
+    "end another's pipeline run by a record in its name, so that its results are removed": end_a_run,
+    "keep messages from another module by a limit in its name": limit_another,
+    "hold up another module's contract by a pair of two others": hold_up_a_contract,
+    "change what another module keeps for itself: what it handled, parts of a join": change_what_another_keeps,
+    "end an agent's task": end_a_task,
+    "write into the record of administrators' acts": write_an_act,
     "fill the server's memory by sending much": fill_the_memory,
 }
 # Attacks that need no tier to be refused, each with the tests that make them.

@@ -10,11 +10,12 @@ import typer
 
 from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.acts import act, recorded
 from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys, check_name, check_target
 from claude_comm.ops import registry
-from claude_comm.runtime.environment import settings_of_process
+from claude_comm.runtime.environment import settings_of_process, user_of_process
 from claude_comm.security import access
 from claude_comm.security.access import Partners, Server
 from claude_comm.terminal.output import emit, emit_json, say
@@ -64,7 +65,8 @@ def command(
         words = access.user_words(access.rules(keys, chosen, user, partners), _server(client, server))
         password = secrets.token_urlsafe(_PASSWORD_BYTES) if apply else ""
         if apply:
-            _set(client, user, [*words, f">{password}"])
+            made = act("acl", user, user_of_process(), f"role {chosen}")
+            recorded(client, keys, made, lambda: _set(client, user, [*words, f">{password}"]), lambda _: "set")
     if as_json:
         given = {"password": password} if apply else {}
         lists = {"targets": partners.targets, "topics": partners.topics, "rules": words}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from claude_comm.cli import completions
 from claude_comm.cli.options import AsJson
+from claude_comm.client.acts import act, recorded
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import subscriptions
-from claude_comm.runtime.environment import settings_of_process
+from claude_comm.ops.subscriptions import Left
+from claude_comm.runtime.environment import settings_of_process, user_of_process
 from claude_comm.terminal.output import emit_json, say
 from claude_comm.transport.connect import connect
 
@@ -42,10 +45,20 @@ def command(
     check_name(module)
     check_name(topic, "topic")
     with connect(settings) as client:
-        left = client.run(subscriptions.unsubscribe(keys, module, topic, now_ms=now_ms, dry_run=dry_run))
+        leaving = subscriptions.unsubscribe(keys, module, topic, now_ms=now_ms, dry_run=dry_run)
+        work = partial(client.run, leaving)
+        left = (
+            work()
+            if dry_run
+            else recorded(client, keys, act("unsubscribe", module, user_of_process(), topic), work, _unread)
+        )
     if as_json:
         emit_json({"module": module, "topic": topic, "unread": left.unread, "pending": left.pending})
         return
-    count = f"{left.unread.entries:,}" if left.unread.exact else f"at least {left.unread.entries:,}"
     done = f"{module} would leave topic {topic}" if dry_run else f"{module} has left topic {topic}"
-    say(f"{done}: not read {count}, read and not finished {left.pending:,}.")
+    say(f"{done}: {_unread(left)}.")
+
+
+def _unread(left: Left) -> str:
+    count = f"{left.unread.entries:,}" if left.unread.exact else f"at least {left.unread.entries:,}"
+    return f"not read {count}, read and not finished {left.pending:,}"

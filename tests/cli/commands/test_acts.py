@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from claude_comm.effects import Command
 from claude_comm.names import Keys
-from claude_comm.ops import audit, registration
+from claude_comm.ops import audit, publish, registration
 from claude_comm.registry.contracts import contract
 from claude_comm.runtime.environment import user_of_process
 from claude_comm.settings import Settings
@@ -27,6 +28,8 @@ def this_namespace(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
         (("dead", "redrive", "sink"), "redrive", "0 put back"),
         (("dead", "purge", "sink", "--yes"), "purge", "0 deleted"),
         (("module", "retire", "sink"), "retire", "1 retired"),
+        (("unsubscribe", "sink", "news"), "unsubscribe", "not read 0, read and not finished 0"),
+        (("forget", "sink"), "forget", "0 messages in its inbox, 0 that wait, 0 buried, 0 events"),
     ],
 )
 def test_an_act_is_in_the_audit(
@@ -34,6 +37,8 @@ def test_an_act_is_in_the_audit(
 ) -> None:
     keys = Keys(settings.namespace)
     client.run(registration.register(keys, contract("sink", accepts={"x": {}})))
+    client.data.one(Command(("XGROUP", "CREATE", keys.topic("news"), "sink", "0", "MKSTREAM")))
+    client.run(publish.announce(keys, [keys.topic("news")]))
     ran = run(*command)
     assert ran.code == 0, ran.err
     (written,) = client.run(audit.page(keys, limit=9)).acts

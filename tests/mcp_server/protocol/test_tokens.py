@@ -16,7 +16,11 @@ from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.desk.exposure import Caller, Exposure
 from claude_comm.mcp_server.protocol.tokens import ModuleTokens
 from claude_comm.mcp_server.tools import work
+from claude_comm.names import Keys
+from claude_comm.ops import audit, registration
+from claude_comm.registry.contracts import contract
 from claude_comm.settings import Settings
+from claude_comm.transport.driver import Client
 from tests.support.gateways import token_of
 
 
@@ -29,6 +33,23 @@ def test_a_server_that_could_check_no_token_does_not_start(settings: Settings) -
     with pytest.raises(ConfigurationError, match="no token can be checked"):
         asyncio.run(holder("ccm_guess"))
     assert asyncio.run(holder(token_of(settings, "web"))) == "web"
+
+
+def test_what_an_agent_changes_is_in_the_audit_with_whose_it_is_and_what_it_counts_is_not(
+    settings: Settings, client: Client
+) -> None:
+    keys, ops = Keys(settings.namespace), Caller(owner="ops", scopes=frozenset(("admin",)))
+    client.run(registration.register(keys, contract("web", accepts={})))
+
+    async def redriven(module: str, **more: bool) -> ToolReply:
+        async with Desk(settings, Exposure()) as desk:
+            return await work.redrive(Call(desk, ops), {"module": module, **more})
+
+    assert "would be put back" in asyncio.run(redriven("web")).text
+    assert client.run(audit.page(keys, limit=9)).acts == []
+    assert "were put back" in asyncio.run(redriven("web", confirm=True)).text
+    (act,) = client.run(audit.page(keys, limit=9)).acts
+    assert (act.act, act.target, act.by, act.outcome) == ("redrive", "web", "an agent of ops", "0 put back")
 
 
 def test_a_module_may_not_redrive_what_others_buried_and_an_administrator_may(settings: Settings) -> None:
