@@ -46,6 +46,7 @@ _READ_HASH = (
     "hget hmget hgetall hkeys hexists hscan hlen smembers scard exists get getrange zrangebyscore zmscore zcard".split()
 )
 _LOOK = "scan type hscan sscan zrange xrange xrevrange lrange getrange".split()
+_TASK = "hset hsetnx hget hgetall pexpire waitaof".split()
 _WRITE_HASH = "hset hdel hincrby sadd srem zadd zrem zremrangebyscore pexpire unlink del".split()
 _OWN = (
     *_SCRIPTS,
@@ -209,6 +210,10 @@ def _operator(keys: Keys) -> list[Rule]:
         # What changes the keyring is noted in the same step.
         Rule((*_SCRIPTS, "get", "set", "xadd", "xrange", "xrevrange", "xlen"), [f"~{keys.keyring}", f"~{keys.audit}"]),
         Rule((*_READ_HASH, *_WRITE_HASH), [f"~{_positions(keys, kind)}" for kind in ("stored", "settled")]),
+        # `forget` removes in one command what the registry has of a module.
+        Rule(("unlink",), [f"~{key('*')}" for key in (keys.running, keys.beats, keys.history, keys.edges)]),
+        # Tasks of agents: the MCP server is an operator's.
+        Rule(_TASK, [f"~{keys.namespace}:{{registry}}:task:*"]),
         # What `status` looks at, to name what others wrote there.
         Rule(_LOOK, [f"%R~{keys.namespace}:*", "%R~rq:*"]),
     ]

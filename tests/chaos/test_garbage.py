@@ -61,6 +61,7 @@ class Stage:
         self.server = redis.Redis(unix_socket_path=str(private_server.ensure(home)))
         self.workers = {service.pid for service in worker_processes.start(self.settings, *worker_processes.WORKERS)}
         self.module, self.publisher = self._child(MODULE), self._child(PUBLISHER, str(self.outbox))
+        wait_until(lambda: self.server.zcard(self.keys.instances) > 0, what="the module runs")
 
     def _child(self, program: str, *words: str) -> subprocess.Popen[str]:
         with (self.home / "children.err").open("a") as errors:

@@ -29,7 +29,11 @@ def this_namespace(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
         (("dead", "purge", "sink", "--yes"), "purge", "0 deleted"),
         (("module", "retire", "sink"), "retire", "1 retired"),
         (("unsubscribe", "sink", "news"), "unsubscribe", "not read 0, read and not finished 0"),
-        (("forget", "sink"), "forget", "0 messages in its inbox, 0 that wait, 0 buried, 0 events"),
+        (
+            ("forget", "sink"),
+            "forget",
+            "0 messages in its inbox, 0 that wait, 0 buried, 1 events, subscriptions to news",
+        ),
     ],
 )
 def test_an_act_is_in_the_audit(
