@@ -114,7 +114,10 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LoginForm(msgspec.Struct, frozen=True):
+    """`next` is the page of the dashboard to go on with."""
+
     token: str
+    next: str = "/"
 
 
 class LogoutForm(msgspec.Struct, frozen=True):

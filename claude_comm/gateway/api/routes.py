@@ -101,6 +101,8 @@ _TOPIC = Parameter("topic", str, "One topic alone.")
 _START = Parameter("start", Literal["new", "oldest"], "Where to begin without a Last-Event-ID.")
 _RESUME = Parameter("Last-Event-ID", str, "Go on after this event.", "header")
 _CODE = Parameter("code", str, "The one-time code of `claude-comm gateway --open`.")
+_NEXT = Parameter("next", str, "The page of the dashboard to go on with.")
+_OVER = Parameter("over", str, "Given where a login has ended: the page says so.")
 _SENDING = {JSON: Message, STRUCTURED: CloudEvent, BATCH: list[CloudEvent]}
 
 ROUTES: tuple[ApiRoute, ...] = (
@@ -121,7 +123,7 @@ ROUTES: tuple[ApiRoute, ...] = (
         method="GET", path="/asyncapi.json", endpoint=documents.asyncapi, scope=OPEN, answers={200: dict[str, Any]},
     ),
     ApiRoute(
-        method="GET", path="/login", endpoint=login.show, scope=OPEN, parameters=(_CODE,),
+        method="GET", path="/login", endpoint=login.show, scope=OPEN, parameters=(_CODE, _NEXT, _OVER),
         answers={200: Media((HTML,)), 303: Media(), 403: Media((HTML,))},
     ),
     ApiRoute(

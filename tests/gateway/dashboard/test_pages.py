@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -204,6 +205,22 @@ def test_what_if_names_who_breaks_with_a_witness(browser: TestClient) -> None:
     assert "`vat` may be missing" in answer.words
     trouble = _Page(browser.post("/ui/what-if", data={"module": "shop", "contract": "{no json"}).text)
     assert "the contract is no JSON" in trouble.words
+
+
+def test_six_questions_are_answered_one_click_from_the_overview(browser: TestClient) -> None:
+    answers = {
+        "Who breaks if this changes?": "Who breaks?",
+        "Why did this message not arrive?": "no such customer",
+        "What is slow?": "Slowest first",
+        "What is piling up, and who holds it?": "group, and who holds what",
+        "What failed, and would it pass now?": "would pass now",
+        "Who talks to whom?": "adapted",
+    }
+    overview = browser.get("/").text
+    for question, answer in answers.items():
+        href = re.search(rf'<li><a href="([^"]+)"><b>{re.escape(question)}</b>', overview)
+        assert href is not None, question
+        assert answer in read(browser, unescape(href[1])).words, question
 
 
 def test_a_way_that_is_broken_says_why_and_leads_to_both_ends(browser: TestClient) -> None:
