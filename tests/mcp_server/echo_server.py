@@ -1,6 +1,7 @@
 """A small MCP server, as another project would write one: a process of its own, over stdin and stdout.
 
-The file named by ECHO_TOOLS, where there is one, has the list of tools; else there is the one below.
+The file named by ECHO_TOOLS, where there is one, has the list of tools; else there is the one below. A call
+with the text "wait" makes the file named by ECHO_WAITS, and lasts until that is gone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ async def list_tools(_: Any, __: Any) -> types.ListToolsResult:
 
 async def call_tool(_: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
     text = (params.arguments or {}).get("text", "")
+    if text == "wait":
+        waits = Path(os.environ["ECHO_WAITS"])
+        waits.write_text(str(os.getpid()))
+        while waits.exists():
+            await asyncio.sleep(0.02)
     if text == "fail":
         return types.CallToolResult(content=[types.TextContent(text="it is told to fail")], is_error=True)
     if params.name == "count_words":

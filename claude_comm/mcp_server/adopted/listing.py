@@ -76,6 +76,12 @@ def following(old: Contract, new: Adoption) -> Adoption:
     return msgspec.structs.replace(new, contract=msgspec.structs.replace(declared, version=version))
 
 
+def may_repeat(schema: Schema) -> bool:
+    """Whether a tool says that it only reads, or that calling it again changes nothing more."""
+    hints = schema.get(KEYWORD, {}) if isinstance(schema, dict) else {}
+    return hints.get("readOnly") is True or hints.get("idempotent") is True
+
+
 def _keeps(old: Contract, new: Contract) -> bool:
     """Whether whoever sent by the old contract may go on, and reads nothing new: proved for every type of message."""
     return all(

@@ -2,7 +2,9 @@
 
 Law: a changed list of tools is let in only where it breaks no agreement in force. Until each partner that it would
 break has approved it (`claude-comm contract approve`), the module runs by the contract of before. A tool's own error
-is a failure of the message, and is not tried again: nobody knows what it has done.
+is a failure of the message, and is not tried again: nobody knows what it has done. Neither is a call during which the
+server ended, unless the tool says that it reads or may be repeated; calls that had not begun wait until it is back.
+Whoever cancels `adopt` waits for the calls under way.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ import msgspec
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED, CallToolResult
 
 from claude_comm.client.identity import micros, millis
 from claude_comm.client.module.module import Module
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.errors import ClaudeCommError
-from claude_comm.mcp_server.adopted.listing import Adoption, adoption, following
+from claude_comm.mcp_server.adopted.listing import Adoption, adoption, following, may_repeat
 from claude_comm.names import Keys
 from claude_comm.ops import registration, registry
 from claude_comm.registry.contracts import Contract
@@ -34,6 +37,8 @@ from claude_comm.transport.connect import connect
 # How often the list is asked for again, whether or not the server told of a change; and the wait for one that is away.
 LOOK_S, AWAY_S = 5.0, 1.0
 CONCURRENCY = 16
+# For calls to a server that has gone: by the next attempt it is back, or the module has stopped until it is.
+_RETRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S = 20, 0.5, 10.0
 _ADDRESSES = ("http://", "https://")
 
 
@@ -44,6 +49,23 @@ class ToolFailed(ClaudeCommError):
         super().__init__(f"the tool {tool!r} answered with an error: {words}")
 
 
+class CallLost(ClaudeCommError):
+    """The server ended during a call."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"the server of the tool {tool!r} ended during the call, which may have done its work or not. See what it"
+            " did; `claude-comm dead redrive` calls it again."
+        )
+
+
+class ServerAway(ClaudeCommError):
+    """The server has gone, and the call may be made when it is back."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"the server of the tool {tool!r} is away; the call is made again.")
+
+
 class AdoptedModule(Module):
     """A module whose contract is that of a list of tools."""
 
@@ -52,7 +74,9 @@ class AdoptedModule(Module):
             declared.module,
             version=declared.version,
             settings=settings,
-            retry=RetryPolicy(attempts=1),
+            retry=RetryPolicy(
+                attempts=_RETRIES, first_wait_s=_FIRST_WAIT_S, longest_wait_s=_LONGEST_WAIT_S, retried=(ServerAway,)
+            ),
             concurrency=CONCURRENCY,
             hold=True,
         )
@@ -63,7 +87,8 @@ class AdoptedModule(Module):
 
 
 async def adopt(settings: Settings, name: str, source: str, say: Callable[[str], None]) -> None:
-    """Runs until it is cancelled. A server that ends or is away is started, or asked, again."""
+    """Runs until it is cancelled, and ends when the calls under way have ended. A server that ends or is away is
+    started, or asked, again."""
     log = get_logger(settings.log_level, module=name)
     while True:
         try:
@@ -93,6 +118,8 @@ class _Adopted:
     def __init__(self, settings: Settings, name: str, client: Client, say: Callable[[str], None]) -> None:
         self._settings, self._name, self._client, self._say = settings, name, client, say
         self._keys = Keys(settings.namespace)
+        # Set by the first call that finds the server gone: those after it wait.
+        self._lost = asyncio.Event()
 
     async def run(self) -> None:
         """Runs the module by one list after another."""
@@ -109,14 +136,19 @@ class _Adopted:
                     await running
 
     async def _changed(self, listed: Sequence[Any], running: asyncio.Task[int]) -> None:
-        """Returns when the list is another one, or a version that waited was approved."""
+        """Returns when the list is another one, a version that waited was approved, or the server has gone."""
         current = await asyncio.to_thread(self._current)
-        while True:
-            done, _ = await asyncio.wait([running], timeout=LOOK_S)
-            if done:
-                return
-            if await self._tools() != listed or await asyncio.to_thread(self._current) != current:
-                return
+        lost = asyncio.create_task(self._lost.wait())
+        try:
+            while True:
+                done, _ = await asyncio.wait([running, lost], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                if done or await self._is_other(listed, current):
+                    return
+        finally:
+            lost.cancel()
+
+    async def _is_other(self, listed: Sequence[Any], current: str) -> bool:
+        return await self._tools() != listed or await asyncio.to_thread(self._current) != current
 
     async def _tools(self) -> list[Any]:
         listed: list[Any] = []
@@ -163,8 +195,10 @@ class _Adopted:
         return module
 
     def _handler(self, chosen: Adoption, type: str, tool: str) -> Callable[[Any], Any]:
+        repeatable = may_repeat(chosen.contract.accepts[type])
+
         async def call(payload: Any) -> Any:
-            result = await self._client.call_tool(tool, payload if isinstance(payload, dict) else {})
+            result = await self._called(tool, payload if isinstance(payload, dict) else {}, repeatable=repeatable)
             content = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
             if result.is_error:
                 raise ToolFailed(tool, " ".join(str(block.get("text", "")) for block in content).strip())
@@ -174,3 +208,15 @@ class _Adopted:
             return answer if result.structured_content is None else {**answer, "structured": result.structured_content}
 
         return call
+
+    async def _called(self, tool: str, arguments: dict[str, Any], *, repeatable: bool) -> CallToolResult:
+        """Raises ServerAway where the call may be made later, and CallLost where nobody knows what it did."""
+        if self._lost.is_set():
+            raise ServerAway(tool)
+        try:
+            return await self._client.call_tool(tool, arguments)
+        except MCPError as error:
+            if error.code != CONNECTION_CLOSED:
+                raise
+            self._lost.set()
+            raise (ServerAway(tool) if repeatable else CallLost(tool)) from None

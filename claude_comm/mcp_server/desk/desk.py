@@ -16,6 +16,7 @@ from claude_comm.effects import Operation
 from claude_comm.mcp_server.desk import catalogue as catalogues
 from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, ModuleEntry
 from claude_comm.mcp_server.desk.exposure import Caller, Exposure
+from claude_comm.mcp_server.desk.index import SampleIndex
 from claude_comm.names import Keys
 from claude_comm.settings import Settings
 from claude_comm.transport.async_driver import AsyncClient
@@ -33,6 +34,7 @@ class Desk:
         self.settings, self.exposure = settings, exposure
         self.identity: Identity = identify(SOURCE, settings)
         self.publisher = AsyncPublisher(SOURCE, settings=settings)
+        self.index = SampleIndex()
         self._publishers = {SOURCE: self.publisher}
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import UnknownModule
-from claude_comm.mcp_server.desk.answers import ToolReply, as_text, breaches, cut, example, marked, refused_by
+from claude_comm.mcp_server.desk.answers import ToolReply, as_text, cut, example, marked, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, ModuleEntry, for_agents, proved_tools
 from claude_comm.mcp_server.desk.modules import TIMEOUT_S, Outcome, call_module
@@ -32,20 +32,19 @@ async def find_modules(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Modules whose name, types or words have every word of the query, and that accept the sample, if one is given."""
     catalogue = await call.desk.catalogue(call.caller)
     words = arguments.get("query", "").casefold().split()
+    fitting = call.desk.index.taking(catalogue, arguments["accepts"]) if "accepts" in arguments else None
     rows = []
     for contract, type in catalogue.messages():
+        if fitting is not None and (contract.module, type) not in fitting:
+            continue
         told = " ".join((contract.module, type, contract.description, _words(contract, type))).casefold()
-        if all(word in told for word in words) and _takes(contract, type, arguments):
+        if all(word in told for word in words):
             rows.append(_row(catalogue.modules[contract.module], type))
     shown = rows[: arguments.get("limit", 20)]
     more = f"\n{len(rows) - len(shown)} more: narrow the query or raise limit." if len(rows) > len(shown) else ""
     listed = [f"- {row['module']} {row['type']} ({row['instances']} running): {row['description']}" for row in shown]
     found = marked("\n".join(listed), "the registry") if shown else "No module matches."
     return ToolReply(f"{found}{more}\nNext: describe_module, then call_module.", {"found": shown, "of": len(rows)})
-
-
-def _takes(contract: Contract, type: str, arguments: dict[str, Any]) -> bool:
-    return "accepts" not in arguments or not breaches(for_agents(contract.accepts[type]), arguments["accepts"])
 
 
 def _row(entry: ModuleEntry, type: str) -> dict[str, Any]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,6 +118,62 @@ def test_an_adopted_tool_runs_in_a_pipeline_counts_in_impact_and_is_weighed_befo
         assert publisher.request("words", {"text": "still here"}, type="count_words", timeout_s=60) == {"words": 2}
         client.run(registration.approve(keys, "words", "2.0.0", "writer", now_us=micros()))
         wait_until(lambda: (now := current(client, settings)) is not None and now.version == "2.0.0", what="2.0.0")
+
+
+def serve_words(environ: dict[str, str], waits: Path) -> subprocess.Popen[bytes]:
+    """The command, whose words go to the file `said` beside `waits`."""
+    command = [sys.executable, "-m", "claude_comm", "mcp", "adopt", f"{sys.executable} {SERVER}", "--as", "words"]
+    with waits.with_name("said").open("wb") as said:
+        return subprocess.Popen(command, env={**os.environ, **environ, "ECHO_WAITS": str(waits)}, stderr=said)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_call_under_way_end(
+    settings: Settings, client: Client, environ: dict[str, str], tmp_path: Path, asked: signal.Signals
+) -> None:
+    waits, keys = tmp_path / "waits", Keys(settings.namespace)
+    process = serve_words(environ, waits)
+    with Publisher("writer", settings=settings) as publisher, ThreadPoolExecutor(1) as pool:
+        try:
+            wait_until(lambda: client.run(replies.responds(keys, "words", millis())), what="the module")
+            reply = pool.submit(publisher.request, "words", {"text": "wait"}, type="shout", timeout_s=60)
+            wait_until(waits.exists, what="the call")
+            process.send_signal(asked)
+            wait_until(lambda: "under way" in (tmp_path / "said").read_text(), what="the drain")
+            assert process.poll() is None
+            waits.unlink()
+            assert reply.result(60)["content"] == [{"type": "text", "text": "WAIT"}]
+            assert process.wait(60) == 0
+        finally:
+            waits.unlink(missing_ok=True)
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.long
+def test_calls_wait_for_a_server_that_ended_and_what_it_was_at_is_not_done_twice(
+    settings: Settings, client: Client, environ: dict[str, str], tmp_path: Path
+) -> None:
+    waits, keys = tmp_path / "waits", Keys(settings.namespace)
+    process = serve_words(environ, waits)
+    with Publisher("writer", settings=settings) as publisher, ThreadPoolExecutor(4) as pool:
+        try:
+            wait_until(lambda: client.run(replies.responds(keys, "words", millis())), what="the module")
+            under_way = pool.submit(publisher.request, "words", {"text": "wait"}, type="shout", timeout_s=60)
+            wait_until(waits.exists, what="the call")
+            os.kill(int(waits.read_text()), signal.SIGKILL)
+            with pytest.raises(RequestFailed, match="may have done its work or not"):
+                under_way.result(60)
+            waits.unlink()
+            later = [
+                pool.submit(publisher.request, "words", {"text": str(number)}, type="shout", timeout_s=60)
+                for number in range(8)
+            ]
+            assert [reply.result(60)["content"][0]["text"] for reply in later] == [str(number) for number in range(8)]
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize(
