@@ -18,6 +18,7 @@ from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.protocol.changes import Changes
 from claude_comm.mcp_server.protocol.server import build
 from claude_comm.mcp_server.protocol.tokens import ModuleTokens, settings_of
+from claude_comm.mcp_server.protocol.unreadable import AnsweringStream
 from claude_comm.settings import Settings
 
 PATH = "/mcp"
@@ -57,7 +58,7 @@ async def following(desk: Desk) -> AsyncIterator[Server[Any]]:
 async def over_stdio(settings: Settings, exposure: Exposure) -> None:
     """Returns when the client has gone."""
     async with serving(settings, exposure) as server, stdio_server() as (reading, writing):
-        await server.run(reading, writing, _options(server))
+        await server.run(AnsweringStream(reading, writing), writing, _options(server))
 
 
 async def over_http(settings: Settings, exposure: Exposure, http: Http) -> None:
