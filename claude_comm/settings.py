@@ -43,20 +43,15 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
+from claude_comm.addresses import check_url, on_cluster, public
 from claude_comm.errors import ConfigurationError, UnknownSetting, shown
 from claude_comm.names import check_name
 
 PREFIX = "CLAUDE_COMM_"
 FILE_NAME = "claude-comm.toml"
-SCHEMES = ("redis", "rediss", "unix")
-# Several nodes of a cluster, and the scheme in which each of them is reached.
-CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
-DEFAULT_PORT = 6379
-
 # The registry itself forgets a projection that has not reported for a day.
 _BOUNDS = (
     ("max_envelope_bytes", int, 1024, 2**31),
@@ -214,76 +209,6 @@ def load(environ: Mapping[str, str], file_text: str | None, default_home: Path) 
     return _checked(given)
 
 
-def public(url: str) -> str:
-    """The address without what logs a user in, for messages, logs and files; whatever its form, no password is left."""
-    address, question, query = url.partition("?")
-    options = "&".join(map(_public_option, query.split("&")))
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        # Not an address of ours: shown only where no part of it can be a login.
-        return url if _HOST_ALONE.fullmatch(url) else "..."
-    shown = rest.rpartition("@")[2]
-    if "@" in query or not _HOSTS.fullmatch(shown):
-        # A `?` or a `/` in the password has moved what belongs together.
-        return f"{scheme}://..."
-    return scheme + separator + shown + question + options
-
-
-# Host and port, several of them for a cluster, then a path.
-_HOSTS = re.compile(r"((\[[^\]/@]*\]|[^:/@,\[\]]*)(:\d*)?)(,(\[[^\]/@]*\]|[^:/@,\[\]]*)(:\d*)?)*(/.*)?", re.DOTALL)
-_HOST_ALONE = re.compile(r"[\w.-]*(:\d+)?(/\d*)?")
-_LOGINS = frozenset(("password", "username"))
-
-
-def _public_option(option: str) -> str:
-    name, equals, value = option.partition("=")
-    return f"{name}=***" if unquote(name).strip().lower() in _LOGINS else name + equals + value
-
-
-def on_cluster(url: str) -> bool:
-    """Whether that address names a cluster."""
-    return url.partition("://")[0] in CLUSTER_SCHEMES
-
-
-class ClusterUrl(msgspec.Struct, frozen=True):
-    """`redis+cluster://user:password@host:port,host:port/?option=value`, parsed: some nodes to begin with, and what
-    is common to all nodes."""
-
-    scheme: str
-    login: str
-    seeds: list[tuple[str, int]]
-    query: str
-
-    def node(self, address: object) -> str:
-        """The address of one node, as for a single server."""
-        query = f"?{self.query}" if self.query else ""
-        return f"{self.scheme}://{self.login}{address}/0{query}"
-
-
-def parse_cluster(url: str) -> ClusterUrl:
-    """Raises ConfigurationError."""
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    databases = [parts.path.strip("/"), *parse_qs(parts.query).get("db", [])]
-    if any(database not in ("", "0") for database in databases):
-        raise ConfigurationError(f"a cluster has no database but 0: {public(url)!r} names another.")
-    seeds = [_seed(place, url) for place in hosts.split(",")]
-    return ClusterUrl(CLUSTER_SCHEMES[parts.scheme], login + at, seeds, parts.query)
-
-
-def _seed(place: str, url: str) -> tuple[str, int]:
-    try:
-        address = urlsplit(f"//{place}")
-        host, port = address.hostname, address.port or DEFAULT_PORT
-    except ValueError:
-        host, port = None, 0
-    if not host:
-        raise ConfigurationError(
-            f"{place!r} in {public(url)!r} is not a node's host:port; write redis+cluster://host:port,host:port."
-        )
-    return host, port
-
-
 def parse_file(text: str) -> dict[str, object]:
     """The table in a `claude-comm.toml`. Raises ConfigurationError."""
     try:
@@ -318,51 +243,6 @@ def _check_number(name: str, value: Any, kind: type, least: int, most: int) -> N
         raise ConfigurationError(f"{name}: {shown(value)} is not a {'whole ' if kind is int else ''}number.")
     if not least <= value <= most:
         raise ConfigurationError(f"{name}: from {least:,} to {most:,}.")
-
-
-def check_url(name: str, url: Any) -> None:
-    if not isinstance(url, str):
-        raise ConfigurationError(f"{name}: {shown(url)} is not a server's address, such as redis://host:6379/0.")
-    parts = _split(name, url)
-    scheme = parts.scheme
-    if not url:
-        return
-    if scheme in SCHEMES:
-        _check_database(name, url, parts)
-        return
-    if scheme in CLUSTER_SCHEMES and name == "control_url":
-        raise ConfigurationError("control_url: jobs do not run on a cluster; name one server, redis://host:port.")
-    if scheme in CLUSTER_SCHEMES:
-        parse_cluster(url)
-        return
-    if scheme.endswith("+sentinel"):
-        raise ConfigurationError(f"{name}: Sentinel is not served yet; name the primary itself, redis://host:port.")
-    allowed = ", ".join(f"{known}://" for known in (*SCHEMES, *(CLUSTER_SCHEMES if name == "url" else ())))
-    raise ConfigurationError(f"{name}: {public(url)!r} is not a server's address; it starts with one of {allowed}.")
-
-
-def _split(name: str, url: str) -> SplitResult:
-    """Raises ConfigurationError for a host or a port that cannot be one."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("redis", "rediss"):
-            parts.port  # noqa: B018  (reading it checks it)
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {public(url)!r} is not a server's address: {error}.") from None
-    return parts
-
-
-def _check_database(name: str, url: str, parts: SplitResult) -> None:
-    """A database that is no number would be taken for 0, and messages would go where nobody reads them."""
-    databases = parse_qs(parts.query, keep_blank_values=True).get("db", [])
-    if parts.scheme != "unix":
-        databases.append(parts.path.strip("/"))
-    for database in databases:
-        if database and not (database.isascii() and database.isdigit()):
-            raise ConfigurationError(
-                f"{name}: {public(url)!r} names the database {database[:40]!r}; a database is a number, as in "
-                "redis://host:6379/0."
-            )
 
 
 def _path(kind: type, value: object) -> Path:

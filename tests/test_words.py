@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import claude_comm
-from claude_comm import errors, settings
+from claude_comm import addresses, errors, settings
 from claude_comm.errors import ClaudeCommError, ConfigurationError, InvalidName, UnknownModule, UnknownSetting
 from claude_comm.ids import ENTROPY_BYTES, uuid7
 from claude_comm.names import Keys, check_name, check_session, check_target
@@ -83,7 +83,9 @@ def test_a_setting_that_nobody_reads_is_refused_by_name_with_the_near_one() -> N
     ("environ", "says"),
     [
         ({"CLAUDE_COMM_URL": "http://x"}, r"redis\+cluster://"),
-        ({"CLAUDE_COMM_URL": "redis+sentinel://x:26379/0"}, "Sentinel is not served yet"),
+        ({"CLAUDE_COMM_URL": "redis+sentinel://x:26379"}, "does not name the service that the Sentinels watch"),
+        ({"CLAUDE_COMM_URL": "redis+sentinel://x:26379/main/db"}, "does not name the service"),
+        ({"CLAUDE_COMM_CONTROL_URL": "redis+sentinel://x:seven/main"}, "'x:seven'"),
         ({"CLAUDE_COMM_URL": "redis+cluster://x:1/3"}, "no database but 0"),
         ({"CLAUDE_COMM_URL": "redis+cluster://x:1?db=3"}, "no database but 0"),
         ({"CLAUDE_COMM_URL": "redis+cluster://x:1,,y:2"}, "host:port"),
@@ -123,8 +125,17 @@ def test_a_setting_with_an_unusable_value_says_what_it_takes(environ: dict[str, 
 )  # fmt: skip
 def test_a_cluster_is_named_by_some_of_its_nodes(url: str, seeds: list[tuple[str, int]], node: str) -> None:
     assert settings.load({"CLAUDE_COMM_URL": url}, None, Path("/d")).url == url
-    found = settings.parse_cluster(url)
+    found = addresses.parse_cluster(url)
     assert (found.seeds, found.node("N")) == (seeds, node)
+
+
+def test_sentinels_and_the_servers_that_they_name_have_logins_of_their_own() -> None:
+    url = "rediss+sentinel://me:a%40b@one,two:7/main/3?ssl_ca_certs=x&sentinel_password=s%2Ft"
+    found = addresses.parse_sentinel(url)
+    assert (found.service, found.sentinels) == ("main", [("one", 26379), ("two", 7)])
+    assert found.server("10.0.0.1", 6380) == "rediss://me:a%40b@10.0.0.1:6380/3?ssl_ca_certs=x"
+    assert found.sentinel("::1", 7) == "rediss://:s%2Ft@[::1]:7/0?ssl_ca_certs=x"
+    assert addresses.public(url) == "rediss+sentinel://one,two:7/main/3?ssl_ca_certs=x&sentinel_password=***"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,7 @@ def test_a_cluster_is_named_by_some_of_its_nodes(url: str, seeds: list[tuple[str
     ],
 )
 def test_an_address_is_shown_without_its_password_however_it_is_written(url: str, shown: str) -> None:
-    assert settings.public(url) == shown
+    assert addresses.public(url) == shown
     with pytest.raises(ConfigurationError) as refused:
         settings.load({"CLAUDE_COMM_URL": url, "CLAUDE_COMM_KEEP_S": "x"}, None, Path("/d"))
     assert "secret" not in str(refused.value)

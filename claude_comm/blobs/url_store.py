@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from claude_comm.addresses import public
 from claude_comm.blobs.manifest import DIGEST_BYTES, digest_of
 from claude_comm.blobs.store import Stored
 from claude_comm.errors import BlobDamaged, BlobMissing, ConfigurationError, StoreError
-from claude_comm.settings import public
 
 try:
     import obstore

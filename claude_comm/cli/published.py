@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from claude_comm.addresses import public
 from claude_comm.cli import completions
 from claude_comm.client.identity import millis
 from claude_comm.errors import ConfigurationError, UnknownModule
@@ -15,7 +16,7 @@ from claude_comm.interchange.asyncapi import ReleaseEntry
 from claude_comm.names import Keys, check_name
 from claude_comm.ops import registry
 from claude_comm.ops.registry import Standing
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit_json, say
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client

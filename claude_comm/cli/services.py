@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
+from claude_comm.addresses import public
 from claude_comm.errors import ConfigurationError, TransportError
 from claude_comm.ops import server
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import Service
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.terminal.output import say
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client

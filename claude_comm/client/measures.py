@@ -10,12 +10,13 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from claude_comm.addresses import public
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER, TOPIC_PREFIX, Keys
 from claude_comm.ops import dead, follow, heartbeats, registry
 from claude_comm.ops import server as ops
 from claude_comm.ops.server import StreamFacts
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters
 from claude_comm.store.database import Database, open_database

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from claude_comm.addresses import public
 from claude_comm.demo.corpus import MAX_FILES
 from claude_comm.demo.index import Index
 from claude_comm.demo.stage import DemoProgress
@@ -19,7 +20,7 @@ from claude_comm.escaping import clean
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.runtime import private_server
 from claude_comm.schema.verdict import Incompatible
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.store.activity import HopActivity
 from claude_comm.store.records import FileOperationRow
 from claude_comm.store.statistics import SessionSnapshot

@@ -16,8 +16,10 @@ from typing import Any
 
 import msgspec
 import redis
+import redis.sentinel
 from rq.exceptions import StopRequested
 
+from claude_comm.addresses import on_sentinel, parse_sentinel, public
 from claude_comm.effects import REPLY_WITHIN_MS
 from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.names import NEGOTIATION_WORKER
@@ -35,7 +37,6 @@ from claude_comm.runtime.sealed_jobs import (
     worker,
 )
 from claude_comm.runtime.signals import ended_by_signals
-from claude_comm.settings import public
 from claude_comm.telemetry.logs import EventLog
 
 # How long a caller waits before it does the work itself: for the job to begin, and for its end.
@@ -56,7 +57,26 @@ _unanswered: dict[tuple[str, str], float] = {}
 
 def connection(url: str) -> redis.Redis:
     """RQ's own connection: it expects redis-py's defaults, but for the time that it may wait."""
-    return redis.Redis.from_url(url, socket_timeout=REPLY_WITHIN_MS / 1000, socket_connect_timeout=_CONNECT_TIMEOUT_S)
+    bounds: dict[str, Any] = {
+        "socket_timeout": REPLY_WITHIN_MS / 1000,
+        "socket_connect_timeout": _CONNECT_TIMEOUT_S,
+    }
+    if not on_sentinel(url):
+        return redis.Redis.from_url(url, **bounds)
+    places = parse_sentinel(url)
+    of_sentinels, of_server = (
+        {**redis.connection.parse_url(address), **bounds}
+        for address in (places.sentinel("localhost", 0), places.server("localhost", 0))
+    )
+    for options in (of_sentinels, of_server):
+        tls = options.pop("connection_class", None) is redis.connection.SSLConnection
+        options.update({"ssl": True} if tls else {})
+        # The Sentinels say where.
+        for place in ("host", "port"):
+            options.pop(place, None)
+    sentinels = redis.sentinel.Sentinel(places.sentinels, sentinel_kwargs=of_sentinels)
+    client: redis.Redis = sentinels.master_for(places.service, **of_server)
+    return client
 
 
 @functools.lru_cache(maxsize=8)

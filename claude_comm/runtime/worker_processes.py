@@ -20,12 +20,13 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from claude_comm.addresses import public
 from claude_comm.errors import ClaudeCommError, ConfigurationError
 from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER
 from claude_comm.runtime.home import private_folder
 from claude_comm.runtime.private_server import tail
 from claude_comm.runtime.service_manager import ServiceManager
-from claude_comm.settings import PREFIX, Settings, public
+from claude_comm.settings import PREFIX, Settings
 
 WORKERS = (NEGOTIATION_WORKER, PROGRESS_WORKER, JANITOR_WORKER)
 # Shown wherever a cluster has no negotiation worker.

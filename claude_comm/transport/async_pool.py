@@ -16,6 +16,7 @@ from redis.asyncio import connection as redis_connections
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from claude_comm.addresses import on_sentinel, parse_sentinel
 from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.transport.async_connection import AsyncConnection
@@ -41,6 +42,14 @@ _TWINS: dict[str, type[redis_connections.Connection] | type[redis_connections.Un
 }
 
 
+def _connections_to(url: str) -> Callable[..., Any]:
+    """What makes connections of redis-py to this server, not opened yet. Raises ConfigurationError."""
+    options = connection_options(url)
+    options["retry"] = Retry(NoBackoff(), 0)
+    kind = options.pop("connection_class", None)
+    return partial(_TWINS[kind.__name__] if kind is not None else redis_connections.Connection, **options)
+
+
 class AsyncConnectionPool:
     """Asyncio connections to one server, as many as are used at once, for one event loop."""
 
@@ -48,11 +57,8 @@ class AsyncConnectionPool:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        options = connection_options(url)
-        options["retry"] = Retry(NoBackoff(), 0)
-        kind = options.pop("connection_class", None)
-        opened = _TWINS[kind.__name__] if kind is not None else redis_connections.Connection
-        self._open = partial(opened, **options)
+        self._places = parse_sentinel(url) if on_sentinel(url) else None
+        self._unopened = _connections_to(url if self._places is None else self._places.server("localhost", 0))
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[AsyncConnection] = []
         self._connections: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
@@ -151,12 +157,28 @@ class AsyncConnectionPool:
                 return connection
             connection.close()
         step_s, connect_s = min(within_s, REPLY_TIMEOUT_S), min(within_s, CONNECT_TIMEOUT_S)
-        connection = AsyncConnection(self._open(socket_timeout=step_s, socket_connect_timeout=connect_s))
         try:
-            await connection.open()
+            connection = await self._opened(connect_s, step_s)
         except (Disconnected, ErrorReply, OSError) as error:
             translate(error, self.url)
         self._connections.add(connection)
+        return connection
+
+    async def _opened(self, connect_s: float, step_s: float) -> AsyncConnection:
+        unopened, places = self._unopened, self._places
+        if places is not None:
+            from claude_comm.transport.sentinel import check_role, primary_url
+
+            unopened = _connections_to(await asyncio.to_thread(primary_url, places, connect_s, step_s))
+        connection = AsyncConnection(unopened(socket_timeout=step_s, socket_connect_timeout=connect_s))
+        await connection.open()
+        if places is not None:
+            try:
+                connection.send(pack(("ROLE",)))
+                check_role((await connection.read(1, step_s))[0], places)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def give_back(self, connection: AsyncConnection) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
+from claude_comm.addresses import parse_cluster
 from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
-from claude_comm.settings import parse_cluster
 from claude_comm.transport.node_protocol import SLOTS, Packer, commands_packer, not_a_cluster, posts_packer
 from claude_comm.transport.pool import ConnectionPool, PendingReplies
 from claude_comm.transport.routing import Refresh, Routing, Step, Topology, Wave, route

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from claude_comm.addresses import on_cluster
 from claude_comm.runtime import private_server
 from claude_comm.runtime.notary import notary_of
 from claude_comm.security.signing import Signer
-from claude_comm.settings import Settings, on_cluster
+from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client, Transport
 from claude_comm.transport.pool import ConnectionPool
 

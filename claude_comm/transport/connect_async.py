@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from claude_comm.addresses import on_cluster
 from claude_comm.runtime.notary import notary_of
 from claude_comm.security.signing import Signer
-from claude_comm.settings import Settings, on_cluster
+from claude_comm.settings import Settings
 from claude_comm.transport.async_cluster import AsyncClusterTransport
 from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.async_pool import AsyncConnectionPool

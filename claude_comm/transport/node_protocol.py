@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from claude_comm.addresses import public
 from claude_comm.effects import Command, Post
 from claude_comm.errors import ConfigurationError, ServerRefused, TransportError
-from claude_comm.settings import public
 from claude_comm.transport.pool import APPEND_PART, pack, packed
 
 SLOTS = Command(("CLUSTER", "SLOTS"))

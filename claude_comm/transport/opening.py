@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
-from claude_comm.settings import DEFAULT_PORT
+from claude_comm.addresses import DEFAULT_PORT
 from claude_comm.transport.connection import Opener
 from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, ErrorReply, check_version, reader
 
@@ -43,9 +43,9 @@ class Endpoint(NamedTuple):
         try:
             opened.settimeout(step_s)
             hello, *more = self._greeting()
-            check_version(_ask(opened, hello))
+            check_version(ask(opened, hello))
             for command in more:
-                _ask(opened, command)
+                ask(opened, command)
         except BaseException:
             opened.close()
             raise
@@ -107,7 +107,7 @@ def opener(url: str) -> Opener:
     return redis_opener(url)
 
 
-def _ask(opened: socket.socket, command: tuple[str | int, ...]) -> Any:
+def ask(opened: socket.socket, command: tuple[str | int, ...]) -> Any:
     """Sends one command of the greeting and takes its reply."""
     opened.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]
     replies = reader()

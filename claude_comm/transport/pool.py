@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import hiredis
 
+from claude_comm.addresses import on_sentinel, public
 from claude_comm.effects import REPLY_WITHIN_MS, Argument, Command, Post, Reach
 from claude_comm.errors import (
     NOT_READY,
@@ -28,8 +29,7 @@ from claude_comm.errors import (
     TransportError,
 )
 from claude_comm.security import sealed
-from claude_comm.settings import public
-from claude_comm.transport.connection import Connection
+from claude_comm.transport.connection import Connection, Opener
 from claude_comm.transport.opening import opener
 from claude_comm.transport.replies import Disconnected, ErrorReply
 
@@ -51,7 +51,7 @@ class ConnectionPool:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._open = opener(url)
+        self._open = _opener(url)
         self._pid = os.getpid()
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[Connection] = []
@@ -162,6 +162,15 @@ class ConnectionPool:
                 unread = count
             replies += connection.read(unread)
         return replies
+
+
+def _opener(url: str) -> Opener:
+    if not on_sentinel(url):
+        return opener(url)
+    # A command on one server does not need it.
+    from claude_comm.transport.sentinel import primary_opener
+
+    return primary_opener(url)
 
 
 class Borrowed:

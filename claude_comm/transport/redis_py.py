@@ -16,8 +16,8 @@ import redis.connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from claude_comm.addresses import public
 from claude_comm.errors import ConfigurationError
-from claude_comm.settings import public
 from claude_comm.transport.connection import Opener
 from claude_comm.transport.replies import Disconnected, ErrorReply, check_version
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.addresses import check_url
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys, check_name
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.secret_files import write_secrets
 from claude_comm.security import access
-from claude_comm.settings import check_url
 from claude_comm.terminal.output import emit_fields, emit_json
 
 

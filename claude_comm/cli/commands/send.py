@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from claude_comm.addresses import public
 from claude_comm.cli import completions
 from claude_comm.cli.message_argument import message_text, payload
 from claude_comm.cli.options import AsJson
@@ -23,7 +24,7 @@ from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import registry
 from claude_comm.registry.contracts import UnreadableContract
 from claude_comm.runtime.environment import settings_of_process, url_from_file
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit, emit_json, say
 from claude_comm.transport.driver import Client
 

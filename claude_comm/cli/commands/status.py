@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from claude_comm.addresses import public
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.names import COLLECTOR, Keys, Stream
@@ -20,7 +21,7 @@ from claude_comm.ops.unreadable import UnreadableKey
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.worker_processes import Service
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.store import newer, queries
 from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters

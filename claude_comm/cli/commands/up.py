@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from claude_comm.addresses import public
 from claude_comm.cli import services
 from claude_comm.cli.options import AsJson
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.signals import deferred_signals
 from claude_comm.runtime.worker_processes import Service
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.terminal.output import emit_fields, emit_json, say
 
 _WATCH_S = 0.2

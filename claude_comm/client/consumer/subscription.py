@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from claude_comm.addresses import on_cluster
 from claude_comm.client.arguments import check_topics
 from claude_comm.client.consumer.admission import Admission
 from claude_comm.client.consumer.delivery import Delivery
@@ -35,7 +36,7 @@ from claude_comm.ops.consume import Reader, Why
 from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Retried
 from claude_comm.registry.contracts import Contract
-from claude_comm.settings import Settings, on_cluster
+from claude_comm.settings import Settings
 from claude_comm.telemetry.conventions import RETRY
 from claude_comm.telemetry.settlements import settling
 from claude_comm.telemetry.switch import telemetry_of_process

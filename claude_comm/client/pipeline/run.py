@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from claude_comm import envelope as envelopes
+from claude_comm.addresses import on_cluster
 from claude_comm.client.identity import micros
 from claude_comm.client.pipeline.attendance import Attendance
 from claude_comm.client.publisher.attempts import Attempts, raise_first
@@ -36,7 +37,7 @@ from claude_comm.progress.events import decode_event
 from claude_comm.runtime.outage import Outage
 from claude_comm.schema.evolution.adapter import Adapter, apply
 from claude_comm.schema.validation.validator import Validator, compile_validator
-from claude_comm.settings import Settings, on_cluster
+from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.driver import Client

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from claude_comm.addresses import on_cluster
 from claude_comm.client.arguments import check_choice, check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.async_batching import AsyncBatcher
@@ -48,7 +49,7 @@ from claude_comm.errors import (
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
-from claude_comm.settings import Settings, on_cluster
+from claude_comm.settings import Settings
 from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.connect_async import connect_async

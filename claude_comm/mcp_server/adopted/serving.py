@@ -22,6 +22,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, CallToolResult
 
+from claude_comm.addresses import public
 from claude_comm.client.identity import micros, millis
 from claude_comm.client.module.module import Module
 from claude_comm.delivery.retry import RetryPolicy
@@ -30,7 +31,7 @@ from claude_comm.mcp_server.adopted.listing import Adoption, adoption, following
 from claude_comm.names import Keys
 from claude_comm.ops import registration, registry
 from claude_comm.registry.contracts import Contract
-from claude_comm.settings import Settings, public
+from claude_comm.settings import Settings
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from claude_comm.addresses import public
 from claude_comm.errors import ServerUnreachable
 from claude_comm.gateway.dashboard.query import Query
 from claude_comm.gateway.dashboard.system import System
@@ -12,7 +13,6 @@ from claude_comm.ops.registry import Instance
 from claude_comm.ops.server import ServerFacts
 from claude_comm.runtime import worker_processes
 from claude_comm.runtime.worker_processes import Service
-from claude_comm.settings import public
 from claude_comm.store import newer, queries
 from claude_comm.store.catch_up import lags
 from claude_comm.store.counters import DUPLICATES, LOST, counters
