@@ -108,7 +108,12 @@ name. This page is written by `python docs/generate.py` from `claude_comm/settin
 def pages() -> dict[Path, str]:
     """Every written page by its file."""
     written = {"cli": cli(), "api": api(), "keys": keys(), "metrics": metrics(), "settings": settings_()}
-    return {**{FOLDER / f"{name}.md": page for name, page in written.items()}, FOLDER / "vectors.json": vectors()}
+    pictures: dict[str, str] = runpy.run_path(str(FOLDER / "diagrams.py"))["pictures"]()
+    return {
+        **{FOLDER / f"{name}.md": page for name, page in written.items()},
+        **{FOLDER / "diagrams" / f"{name}.svg": picture for name, picture in pictures.items()},
+        FOLDER / "vectors.json": vectors(),
+    }
 
 
 def cli() -> str:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -238,13 +239,32 @@ def test_the_gateway_serves_what_its_health_check_asks(stage: Stage, home: Path)
     added = subprocess.run(["claude-comm", "module", "add", "page"], env=environ, check=False, capture_output=True)
     assert added.returncode == 0, added.stderr
     _, *command = service["entrypoint"]
+    added = subprocess.run(
+        ["claude-comm", "module", "add", "prometheus", "--service", "--json"],
+        env=environ,
+        check=True,
+        capture_output=True,
+    )
     with subprocess.Popen([sys.executable, *command], env=environ, stderr=subprocess.DEVNULL) as process:
         wait_until(healthy)
+        assert b"claude_comm_" in _scraped(port, json.loads(added.stdout)["token"])
         with stage.admin() as admin:
             assert [entry for entry in admin.acl_log() if entry["username"] == "operator"] == []
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
     assert not healthy()
+
+
+def _scraped(port: str, token: str) -> bytes:
+    """What Prometheus is answered, asked as its configuration says."""
+    (job,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["gateway:8765"]}]
+    assert job["authorization"]["credentials_file"] == f"/run/secrets/{SERVICES['prometheus']['secrets'][0]['target']}"
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}{job['metrics_path']}", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
+        return bytes(answer.read())
 
 
 def test_a_worker_that_waits_lives_and_is_not_ready(stage: Stage, home: Path) -> None:
@@ -310,7 +330,8 @@ def test_secrets_stay_when_they_are_written_again_and_a_cluster_has_two_addresse
     assert second["progress.url"] == f"redis+cluster://progress:{first['progress.password']}@a:1,b:2"
     assert second["progress.control-url"] == first["progress.url"]
     assert first["progress.password"] not in first["users.acl"]
-    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} <= set(first)
+    # The gateway makes the token of Prometheus.
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} - {"prometheus.token"} <= set(first)
     assert (tmp_path / "s").stat().st_mode & 0o077 == 0
 
 
