@@ -39,7 +39,6 @@ Law: settings are read once, at a face, from mappings handed in; an unknown sett
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -211,6 +210,8 @@ def load(environ: Mapping[str, str], file_text: str | None, default_home: Path) 
 
 def parse_file(text: str) -> dict[str, object]:
     """The table in a `claude-comm.toml`. Raises ConfigurationError."""
+    import tomllib  # 5 ms of every command, for a file that most homes do not have
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -6,16 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from claude_comm.errors import TransportError
-from claude_comm.impact.sensitive import EVERYTHING
 from claude_comm.names import Keys
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.settings import Settings
 from claude_comm.store import session_members
 from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import Database, open_database
-from claude_comm.store.shape_marks import marks_of
-from claude_comm.store.shapes import Folder
 from claude_comm.terminal.output import say
 from claude_comm.transport.connect import connect
 
@@ -45,15 +41,6 @@ def refresh(settings: Settings, database: Database) -> int:
         if session_members.end_dead(client, database, keys, time.time_ns() // 1000, max_bytes=limit):
             stored += caught_up(client, database, settings)
         return stored
-
-
-def fold_shapes(settings: Settings, database: Database) -> None:
-    """Folds stored messages into shapes. Without a server nobody knows what is sensitive: then everything is."""
-    try:
-        with connect(settings) as client:
-            Folder(database, marks_of(client, Keys(settings.namespace))).all()
-    except TransportError:
-        Folder(database, lambda _flow: EVERYTHING).all()
 
 
 def catch_up_lines(clock: Callable[[], float]) -> Callable[[int, int], None]:

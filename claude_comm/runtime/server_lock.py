@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,8 @@ from claude_comm.runtime.home import private_folder
 def outside(home: Path, kind: str) -> Path:
     """A short path by the name of this home, in a folder of this user alone that is not in the home."""
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    import tempfile  # 10 ms of every command
+
     return private_folder(Path(tempfile.gettempdir()) / f"claude-comm-{os.getuid()}") / f"{digest}.{kind}"
 
 
