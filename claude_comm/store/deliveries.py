@@ -15,7 +15,7 @@ import msgspec
 from claude_comm.progress.events import Buried, Handled, Retried, Settled
 from claude_comm.progress.fold import Happened
 from claude_comm.store.name_table import NameTable
-from claude_comm.store.packing import pack_id
+from claude_comm.store.packing import pack_id, pack_ids
 from claude_comm.store.recent_messages import Identity, RecentMessages, StoredMessage
 from claude_comm.store.rows import NewMessages
 from claude_comm.store.statements import Row, Writer, insert_rows, select_with
@@ -195,11 +195,9 @@ def _messages(writer: Writer, outcomes: Sequence[OutcomeRow], recent: RecentMess
     """The message of each outcome: often one that was stored lately, else it is looked up."""
     find = recent.find
     messages = [find(outcome[:2]) for outcome in outcomes]
-    wanted = [
-        (at, pack_id(outcome[0]), outcome[1])
-        for at, (outcome, message) in enumerate(zip(outcomes, messages, strict=True))
-        if message is None
-    ]
+    places = [at for at, message in enumerate(messages) if message is None]
+    ids = pack_ids([outcomes[at][0] for at in places])
+    wanted = [(at, id_, outcomes[at][1]) for at, id_ in zip(places, ids, strict=True)]
     for at, *message in select_with(writer, "wanted", "position, message_id, source", wanted, _MESSAGES_OF):
         messages[at] = tuple(message)
     return messages

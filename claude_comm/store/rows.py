@@ -17,7 +17,7 @@ from claude_comm.envelope import Envelope
 from claude_comm.progress.events import FileOperation, Handled, TaskProgress
 from claude_comm.progress.fold import Happened, Newer, SentEntry, UnreadableEntry, UntrustedEntry
 from claude_comm.store.name_table import NameTable
-from claude_comm.store.packing import pack_entry, pack_id
+from claude_comm.store.packing import PackedId, pack_entry, pack_id, pack_ids
 from claude_comm.store.statements import Row, Writer, insert_into, insert_rows
 from claude_comm.store.timestamps import iso
 
@@ -174,9 +174,10 @@ def message_rows(
     distinct = set(headings)
     number_of = names.numbers(writer, chain.from_iterable(distinct))
     packed = {heading: tuple(number_of[name] for name in heading) for heading in distinct}
+    ids = pack_ids([fact.envelope.id for fact in sent])
     return [
-        _message(number, fact, packed[heading], max_payload_bytes)
-        for number, fact, heading in zip(numbers, sent, headings, strict=True)
+        _message(number, fact, id_, packed[heading], max_payload_bytes)
+        for number, fact, id_, heading in zip(numbers, sent, ids, headings, strict=True)
     ]
 
 
@@ -192,7 +193,7 @@ def _heading(stream: str, envelope: Envelope) -> tuple[str, ...]:
     )
 
 
-def _message(number: int, fact: SentEntry, heading: tuple[int, ...], max_payload_bytes: int) -> Row:
+def _message(number: int, fact: SentEntry, id_: PackedId, heading: tuple[int, ...], max_payload_bytes: int) -> Row:
     envelope = fact.envelope
     data, more = bytearray(envelope.data), _more(envelope)
     if len(data) > max_payload_bytes:
@@ -200,7 +201,7 @@ def _message(number: int, fact: SentEntry, heading: tuple[int, ...], max_payload
         data = bytearray()
     plain = (
         number,
-        pack_id(envelope.id),
+        id_,
         *heading,
         envelope.time,
         pack_entry(fact.entry_id),

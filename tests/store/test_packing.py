@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.store.packing import id_range, pack_entry, pack_id, unpack_entry, unpack_id
+from claude_comm.store.packing import id_range, pack_entry, pack_id, pack_ids, unpack_entry, unpack_id
 
 UUID = "0199c82c-c00c-74ed-8000-0000000030ff"
 ODD = ["", UUID.upper(), UUID.replace("-", ""), UUID[:-1] + "g", UUID.replace("-", " "), "-" * 36, UUID + "-", " " * 36]
@@ -28,6 +28,11 @@ def test_what_is_written_in_any_other_way_stays_text(text: str) -> None:
 )
 def test_every_id_comes_back(text: str) -> None:
     assert unpack_id(pack_id(text)) == text
+
+
+@given(st.lists(st.one_of(st.uuids().map(str), st.sampled_from([UUID, *ODD])), max_size=6))
+def test_many_ids_are_packed_as_each_alone(texts: list[str]) -> None:
+    assert pack_ids(texts) == [pack_id(text) for text in texts]
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
