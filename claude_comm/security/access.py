@@ -10,7 +10,7 @@ outside, behind the gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -29,8 +29,8 @@ ROLES: dict[str, Role] = {
 # What the rules are written for: a server refuses a rule that names a command which it does not have.
 Server: TypeAlias = Literal["valkey9", "redis8", "redis7"]
 SERVERS: dict[str, Server] = {"valkey9": "valkey9", "redis8": "redis8", "redis7": "redis7"}
-# Came with Redis 7.2; clients that send it elsewhere take a refusal.
-_UNKNOWN: dict[Server, tuple[str, ...]] = {"redis7": ("client|setinfo",)}
+# Came with Redis 7.2; whoever sends them elsewhere takes a refusal.
+_UNKNOWN: dict[Server, tuple[str, ...]] = {"redis7": ("client|setinfo", "waitaof")}
 
 _CONNECT = (
     "hello auth ping select reset quit client|id client|setname client|setinfo client|no-evict time info "
@@ -79,8 +79,9 @@ class Rule(msgspec.Struct, frozen=True):
     commands: Sequence[str]
     keys: Sequence[str]
 
-    def words(self) -> list[str]:
-        return [*self.keys, *(f"+{command}" for command in self.commands)]
+    def words(self, unknown: Collection[str] = ()) -> list[str]:
+        """The words of a selector, without the commands that the server does not know."""
+        return [*self.keys, *(f"+{command}" for command in self.commands if command not in unknown)]
 
 
 class Partners(msgspec.Struct, frozen=True):
@@ -102,8 +103,9 @@ def rules(keys: Keys, role: Role, name: str = "", partners: Partners = ANYBODY) 
 
 def user_words(rules_: Iterable[Rule], server: Server = "valkey9") -> list[str]:
     """The words after `ACL SETUSER NAME`, without the password: what the user may do, and nothing else."""
-    connect = [word for word in _CONNECT if word not in _UNKNOWN.get(server, ())]
-    selectors = [f"({' '.join(rule.words())})" for rule in rules_]
+    unknown = _UNKNOWN.get(server, ())
+    connect = [word for word in _CONNECT if word not in unknown]
+    selectors = [f"({' '.join(rule.words(unknown))})" for rule in rules_]
     return [
         "on",
         "resetkeys",

@@ -75,6 +75,7 @@ def test_an_operator_keeps_the_tasks_of_agents(operator: Settings, settings: Set
         connected.run(agent_tasks.answer(keys, "t", "1", b"!"))
         assert connected.run(agent_tasks.take_round(keys, "t", "1", "m")) == "m"
         assert connected.run(agent_tasks.end(keys, "t", b"{}"))
-        assert connected.run(agent_tasks.read(keys, "t"))["durable"] == b"1"
+        assert {"record", "durable", "end"} <= connected.run(agent_tasks.read(keys, "t")).keys()
         assert connected.run(agent_tasks.replies(keys, "a", "t")) == []
-    assert denials(client, settings) == []
+    # Redis 7.0 has no WAITAOF, which no user may send there.
+    assert {name for name, _ in denials(client, settings)} <= {b"waitaof"}
