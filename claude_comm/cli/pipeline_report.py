@@ -60,6 +60,8 @@ def show_hop(hop: Hop) -> None:
         emit(clean(f"{title}: adapted, and compatible after {steps}"))
     else:
         verdicts.show(hop.verdict, title)
+        if hop.note:
+            emit(clean(f"  {hop.note}"))
     for missing in hop.missing:
         emit(clean(f"  {missing.sentence}"))
     for mend in hop.mends:

@@ -1,4 +1,5 @@
-"""Joins: parts of one input, kept on the joining module's own hash tag until all have come.
+"""Joins: parts of one input, kept on the joining module's own hash tag until all have come: one from each of several
+steps, which become an object, or the items of a list that was split, which become a list again.
 
 Law: a part is kept in one step, the last one in the step that makes the whole message, and each is acked after that.
 Keeping it twice is the same as once, so whoever is killed leaves no part counted twice, and none lost. Where messages
@@ -26,7 +27,7 @@ JoinOutcome: TypeAlias = Literal["waits", "joined", "failed", "skipped", "large"
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One part of what `module` joins: `input` names the input and the step, `token` is a value or why there is none
     (see `lua/join.lua`); `head` is the whole message up to its payload, `names` are those of all parts in their
-    order."""
+    order, and `items` says of how many items of a list this is one, 0 where it is none."""
 
     module: str
     session: str
@@ -35,6 +36,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     token: bytes
     head: bytes
     names: tuple[str, ...]
+    items: int = 0
 
 
 # Seals a message that goes to that stream.
@@ -66,9 +68,10 @@ def add(
 
 
 def _script(keys: Keys, part: Part, max_bytes: int, whole: bytes) -> Script:
-    own: tuple[Argument, ...] = (part.input, part.number, len(part.names), part.token, TTL_MS, part.head)
+    count = part.items or len(part.names)
+    own: tuple[Argument, ...] = (part.input, part.number, count, part.token, TTL_MS, part.head, max_bytes, whole)
     touched = (keys.join(part.module, part.session), keys.inbox(part.module))
-    return Script("join", touched, (*own, max_bytes, whole, *_packed(part.names)))
+    return Script("gather", touched, own) if part.items else Script("join", touched, (*own, *_packed(part.names)))
 
 
 @lru_cache(maxsize=1024)

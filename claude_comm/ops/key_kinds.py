@@ -37,6 +37,8 @@ _JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _RQ_KEY = re.compile(rb"rq:[\x21-\x7e]{1,200}")
 _SEEN = re.compile(rb"([0-9]{1,4}):(.*)", re.DOTALL)
 _PART = re.compile(rb".+/[0-9]{1,9}", re.DOTALL)
+# How many items of a list have come.
+_COUNTER = re.compile(rb".+/n", re.DOTALL)
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -108,6 +110,7 @@ def _reply(_keys: Keys, _id: bytes, fields: Mapping[bytes, bytes]) -> str:
 
 def _joined(_keys: Keys, field: bytes, value: bytes) -> str:
     sound = value == b"1" or (value[:1] in (b"v", b"s", b"f") and _PART.fullmatch(field))
+    sound = sound or (value.isdigit() and _COUNTER.fullmatch(field))
     return "" if sound else "it is no part of an input"
 
 

@@ -31,6 +31,7 @@ from claude_comm.registry.contracts import Schema
 from claude_comm.schema.evolution.adapter import Adapter
 from claude_comm.schema.verdict import Incompatible, Policy, Undecided, Verdict, passes
 
+_NO_LIST = "what is split is to be a list."
 Answer: TypeAlias = Literal["yes", "no", "undecided", "undeclared"]
 State: TypeAlias = Literal["compatible", "adapted", "incompatible", "impossible", "undecided", "undeclared"]
 
@@ -176,6 +177,8 @@ class _Walk:
         accepts = None if (-1, "input_schema") in unusable else pipeline.accepts
         self.ways: dict[str, list[_Way]] = {START: [_Way(source=START, schema=accepts, at="$.input_schema")]}
         self.leaving: dict[str, Schema | None] = {START: accepts}
+        # Of steps that split a list, what they return, and whether that is one; None where no schema says it.
+        self._lists: dict[str, tuple[Schema, Verdict] | None] = {}
         # Steps that may be left out altogether, because a branch was not taken.
         self.skipped: set[str] = set()
 
@@ -197,6 +200,8 @@ class _Walk:
             yield from self._leave(step, ways, edges, past=conditional and not branches)
 
     def _joined(self, step: Step) -> list[_Way]:
+        if step.gather:
+            return [self._gathered(step)]
         parts: dict[str, Schema] = {}
         for name in step.after:
             alternatives = [way.schema for way in self.ways[name]]
@@ -206,6 +211,16 @@ class _Walk:
             parts[name] = shapes.either(schema for schema in alternatives if schema is not None)
         optional = frozenset(name for name in step.after if name in self.skipped)
         return [_Way(source=" and ".join(step.after), schema=shapes.joined(parts, optional), at=f"{step.place}.after")]
+
+    def _gathered(self, step: Step) -> _Way:
+        """What the items of a list have become, in a list as long as that one was."""
+        ways, split = self.ways[step.after[0]], self._lists[step.gather]
+        lacking = next((way for way in ways if way.schema is None), None)
+        if lacking is not None:
+            return _Way(source=step.after[0], schema=None, at=lacking.at)
+        item = shapes.either(way.schema for way in ways if way.schema is not None)
+        schema = shapes.listed(item, split[0] if split else None)
+        return _Way(source=step.after[0], schema=schema, at=f"{step.place}.gather")
 
     def _edge(self, step: Step, way: _Way) -> ProvedHop | None:
         """None for a first step when nothing is said about the inputs: each is held to its contract when it is sent."""
@@ -226,6 +241,10 @@ class _Walk:
             lacking = hop.produced_at if way.schema is None else hop.accepted_at
             hop = msgspec.structs.replace(hop, note=f"nothing to check: no schema at {lacking}.")
             return ProvedHop(step=step.name, hop=hop, produced=True, accepted=True if accepted is None else accepted)
+        split = self._lists.get(way.source)
+        if split is not None and not passes(split[1]):
+            hop = msgspec.structs.replace(hop, state=_state(split[1]), verdict=split[1], note=_NO_LIST)
+            return ProvedHop(step=step.name, hop=hop, produced=way.schema, accepted=accepted)
         return self._weighed(step, hop, way.schema, accepted)
 
     def _is_malformed(self, way: _Way, step: Step) -> bool:
@@ -275,6 +294,8 @@ class _Walk:
             # Of mixed dialects a property less is known, so that nothing is proved by it.
             with contextlib.suppress(shapes.Mixed):
                 returned = shapes.with_fields(returned, entered, (*facts.passes, *step.carry))
+        if step.split:
+            returned = self._split(name, returned)
         self.leaving[name] = returned
         self.ways[name] = [_Way(source=name, schema=returned, at=facts.returns_at)]
         if step.repeat is not None:
@@ -287,6 +308,20 @@ class _Walk:
             self.ways[name].append(_Way(source=name, schema=entered, at=facts.accepts_at, past=(name,)))
         if past:
             self.ways[name] += [_past(way, step) for way in ways]
+
+    def _split(self, name: str, returned: Schema | None) -> Schema | None:
+        """What each item of the list may be that the step returns."""
+        self._lists[name] = None
+        if returned is None:
+            return None
+        try:
+            _, verdict = weigh(returned, {"type": "array"}, self.ask)
+        except SchemaError as error:
+            verdict = _undecided(error)
+        self._lists[name] = (returned, verdict)
+        with contextlib.suppress(shapes.Mixed):
+            return shapes.items(returned)
+        return True
 
     def _either(self, schemas: list[Schema]) -> Schema:
         try:

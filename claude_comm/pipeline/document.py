@@ -47,6 +47,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     | `type` | the type of the messages to it; empty: the one that its module accepts |
     | `accepts`, `returns` | the schemas of what enters and of what leaves it; None where the document says none |
     | `after` | the steps whose results it is given: several are joined into an object with a property for each |
+    | `split` | what it returns is a list, and each item goes on by itself |
+    | `gather` | the step whose items it joins into a list again, when they have come to it |
     | `when` | a message that does not fit this schema does not enter the step |
     | `optional` | what it cannot handle goes on as it came |
     | `passes` | properties that its module hands on unchanged; `*`: also those that no schema names |
@@ -63,6 +65,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     accepts: Schema | None = None
     returns: Schema | None = None
     after: tuple[str, ...] = ()
+    split: bool = False
+    gather: str = ""
     when: Schema = True
     optional: bool = False
     passes: tuple[str, ...] = ()
@@ -73,8 +77,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def joins(self) -> bool:
-        """Whether it is given what several steps make of one input."""
-        return len(self.after) > 1
+        """Whether it is given what several messages make of one input."""
+        return len(self.after) > 1 or bool(self.gather)
 
     @property
     def wanted_type(self) -> str:
@@ -173,6 +177,8 @@ def _step(module: dict[str, Any], index: int, modules: list[Any], problems: list
         accepts=given("input_schema", Schema | None, None),
         returns=given("output_schema", Schema | None, None),
         after=_after(module, index, modules),
+        split=given("split", bool, False),
+        gather=given("gather", str, ""),
         when=given("when", Schema, True),
         optional=given("optional", bool, False),
         passes=given("passes", tuple[str, ...], ()),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from claude_comm.documents.form import DocumentProblem
+from claude_comm.pipeline import lists
 from claude_comm.pipeline.document import START, Pipeline, Step
 
 
@@ -82,7 +83,7 @@ def graph(pipeline: Pipeline) -> tuple[StepGraph | None, list[DocumentProblem]]:
         name: tuple(other.name for other in pipeline.steps if name in other.after) for name in (START, *by_name)
     }
     made = StepGraph({name: by_name[name] for name in names}, followers)
-    problems = list(_loops(made))
+    problems = [*_loops(made), *lists.problems(made.steps, made.followers)]
     return (None if problems else made), problems
 
 
@@ -122,9 +123,11 @@ def _loops(graph: StepGraph) -> Iterator[DocumentProblem]:
         chain = graph.loop(step)
         for name in chain:
             other = graph.steps[name]
-            if other.optional or other.passes or other.carry or (other.repeat and other is not step):
+            listed = other.split or other.gather
+            if other.optional or other.passes or other.carry or listed or (other.repeat and other is not step):
                 sentence = (
-                    "a step that is done again is not `optional`, `passes` and `carry`s nothing, and repeats once."
+                    "a step that is done again is not `optional`, `passes` and `carry`s nothing, neither splits nor "
+                    "gathers a list, and repeats once."
                 )
                 yield DocumentProblem(other.place, sentence)
         if not chain:

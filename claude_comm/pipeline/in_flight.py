@@ -226,12 +226,13 @@ class _Prover:
             why = f"the contract does not say what is returned to the step {following.step!r} any more."
             yield Outlook("undecided", following.step, why)
             return
-        if following.after:
-            accepted = shapes.fields(agreed.accepted).properties.get(leg.step, True)
-            if accepted is True:
-                return
-            whole = shapes.part_of(agreed.accepted, leg.step)
-            yield self._outlook(following, returned, whole, self._ask)
+        if leg.split:
+            yield self._outlook(following, returned, {"type": "array"}, self._ask)
+            returned = shapes.items(returned)
+        if following.joins:
+            whole = shapes.part_of(agreed.accepted, leg.step) if following.after else shapes.items(agreed.accepted)
+            if whole is not True:
+                yield self._outlook(following, returned, whole, self._ask)
             return
         entered = self._pinned.get(leg.agreement)
         if leg.carry and entered is not None:

@@ -50,7 +50,9 @@ def plan(checked: Checked, session: str, agreements: Mapping[str, str]) -> tuple
                 agreement=agreements.get(name, ""),
                 adapter=adapter.steps if adapter else (),
                 when=False if facts.absent else step.when,
-                after=step.after if step.joins else (),
+                after=step.after if step.joins and not step.gather else (),
+                split=step.split,
+                gather=step.gather,
                 next=edges[name],
                 joined=next(numbers) if step.joins else 0,
                 carry=step.carry,
@@ -70,7 +72,7 @@ def steps_by_edge(whole: Route) -> dict[int, str]:
     join is none: the step is done for what the parts make."""
     found: dict[int, str] = {}
     for leg in whole.legs.values():
-        found |= {edge: name for name, edge in leg.next.items() if not whole.legs[name].after}
+        found |= {edge: name for name, edge in leg.next.items() if not whole.legs[name].joins}
         if leg.joined:
             found[leg.joined] = leg.step
         if leg.repeat is not None:

@@ -54,6 +54,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     | `adapter` | what is done to a message for it, by whoever reads it |
     | `when` | a message that does not fit this schema does not enter |
     | `after` | the steps whose results it joins, in their order; empty where it joins none |
+    | `split` | what it returns is a list, and each item goes on by itself |
+    | `gather` | the step that split the list whose items it joins again; empty where it joins none |
     | `next` | the steps that follow, each with the number of the edge to it |
     | `joined` | the number of the edge from a complete join to itself |
     | `carry`, `passes`, `optional`, `repeat` | see `pipeline.document`; of `passes` those that have a name |
@@ -68,6 +70,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     adapter: tuple[AdapterStep, ...] = ()
     when: Json = True
     after: tuple[str, ...] = ()
+    split: bool = False
+    gather: str = ""
     next: dict[str, int] = {}
     joined: int = 0
     carry: tuple[str, ...] = ()
@@ -80,6 +84,11 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def target(self) -> str:
         return self.module or self.step
+
+    @property
+    def joins(self) -> bool:
+        """Whether what comes to it are parts."""
+        return bool(self.after or self.gather)
 
 
 class _Beside(Leg, frozen=True, kw_only=True, omit_defaults=True):
@@ -126,7 +135,7 @@ class Onward(msgspec.Struct, frozen=True, kw_only=True):
             return SKIPPED_TYPE
         if self.carries is Carries.FAILED:
             return FAILED_TYPE
-        return PART_TYPE if self.leg.after else self.leg.type
+        return PART_TYPE if self.leg.joins else self.leg.type
 
 
 def write(leg: Leg) -> str:
@@ -224,21 +233,31 @@ def _past(route: Route, leg: Leg, turn: int, form: Json) -> Iterator[Onward]:
 
 
 def _instead(route: Route, leg: Leg, carries: Carries) -> Iterator[Onward]:
-    """No value goes on from this step: the next joins are told, on each way."""
+    """No value goes on from this step: the next joins are told, on each way. Where a list would have been split there
+    is no item to tell of: what follows its gathering is told."""
+    leg = gathering(route, leg) if leg.split else leg
     for name, edge in leg.next.items():
         following = route.legs[name]
         is_end = following is route.collector
-        if following.after or (is_end and carries is Carries.SKIPPED):
+        if following.joins or (is_end and carries is Carries.SKIPPED):
             yield _message(route, leg, following, edge, 0, carries)
         elif not is_end:
             yield from _instead(route, following, carries)
 
 
 def _message(route: Route, origin: Leg, leg: Leg, edge: int, turn: int, carries: Carries) -> Onward:
-    marks = {"part": leg.after.index(origin.step)} if leg.after else {}
+    marks = {"part": leg.after.index(origin.step) if leg.after else 0} if leg.joins else {}
     if turn:
         marks["turn"] = turn
     return Onward(leg=leg, route=route.to(leg.step, **marks), edge=edge, turn=turn, carries=carries)
+
+
+def gathering(route: Route, leg: Leg) -> Leg:
+    """The step that gathers what this one splits. Raises DecodeError where there is none: others may write routes."""
+    for other in route.legs.values():
+        if other.gather == leg.step:
+            return other
+    raise DecodeError(f"its route cannot be read: nothing gathers what {leg.step!r} splits.")
 
 
 def _in_loop(route: Route, leg: Leg) -> bool:

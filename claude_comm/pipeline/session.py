@@ -57,7 +57,7 @@ class RunSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def owns(self, place: ids.MessagePlace) -> bool:
         """Whether a message is of this session, by its id."""
-        return place.started_ms == self.started_ms and place.tag == self.tag
+        return 0 <= place.started_ms - self.started_ms < ids.MAX_ITEMS and place.tag == self.tag
 
     def is_over(self, now_us: int) -> bool:
         """Whether nothing of it is needed any more."""

@@ -46,6 +46,34 @@ def joined(parts: Mapping[str, Schema], optional: frozenset[str]) -> Schema:
     return _of_dialect(schema, parts.values())
 
 
+def items(schema: Schema) -> Schema:
+    """What the items of a list may be; everything where that cannot be read off its schema."""
+    root = _inlined(schema) if isinstance(schema, dict) else {}
+    if any(keyword in root for keyword in ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "enum", "const")):
+        return True
+    first, rest = root.get("prefixItems", []), root.get("items", True)
+    if isinstance(rest, list):
+        # As it was written before 2020-12.
+        first, rest = rest, root.get("additionalItems", True)
+    named = [_item(schema, inner, at) for at, inner in enumerate([*first, rest])]
+    return either(named)
+
+
+def _item(schema: Schema, inner: Json, at: int) -> Schema:
+    part = _part(schema, inner, f"item-{at}")
+    if isinstance(part, dict):
+        return _of_dialect(part, (schema,))
+    return part if isinstance(part, bool) else True
+
+
+def listed(item: Schema, source: Schema | None = None) -> Schema:
+    """A list of such items, as long as those of `source` are."""
+    bounds = source if isinstance(source, dict) else {}
+    schema: dict[str, Any] = {"type": "array", "items": _embedded(item, "item")}
+    schema |= {keyword: bounds[keyword] for keyword in ("minItems", "maxItems") if keyword in bounds}
+    return _of_dialect(schema, (item,))
+
+
 def narrowed(schema: Schema, condition: Schema, *, holds: bool = True) -> Schema:
     """What of `schema` fits the condition, or does not."""
     if isinstance(condition, bool):

@@ -89,7 +89,7 @@ class RunTally:
         self._modules = {leg.step: leg.target for leg in middle}
         self._ended: dict[int, Ended] = {}
         self._parts: dict[int, dict[int, Any]] = {}
-        self._handled: dict[int, bytearray] = {}
+        self._handled: dict[tuple[int, int, int], bytearray] = {}
         self._counts = {leg.step: {"handled": 0, "retried": 0, "failed": 0} for leg in middle}
         self._given_out = 0
         self._moments: deque[tuple[float, int]] = deque()
@@ -175,7 +175,8 @@ class RunTally:
 
     def _is_new(self, place: ids.MessagePlace) -> bool:
         """Whether this was not counted yet: a handler may be done twice."""
-        seen = self._handled.setdefault(place.edge << 6 | place.turn, bytearray())
+        item = place.started_ms - self._session.started_ms
+        seen = self._handled.setdefault((place.edge, place.turn, item), bytearray())
         if len(seen) <= place.input:
             seen.extend(bytes(place.input + 1 - len(seen)))
         if seen[place.input]:

@@ -21,13 +21,14 @@ from claude_comm.delivery.burial import brief
 from claude_comm.delivery.reply import FAILURE_TYPE
 from claude_comm.effects import Operation, Post
 from claude_comm.envelope import MSGPACK, Envelope
-from claude_comm.errors import EncodeError, EnvelopeError, TransportError
+from claude_comm.errors import DecodeError, EncodeError, EnvelopeError, TransportError
 from claude_comm.json_form import json_form, written
 from claude_comm.ops import join
 from claude_comm.ops.consume import Why
 from claude_comm.ops.join import Part
-from claude_comm.pipeline import ids, route
-from claude_comm.pipeline.ids import Carries
+from claude_comm.pipeline import fork, ids, route
+from claude_comm.pipeline.fork import Fork
+from claude_comm.pipeline.ids import MAX_ITEMS, Carries
 from claude_comm.pipeline.notice import FailureNotice
 from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
 from claude_comm.schema.evolution.adapter import Adapter, apply
@@ -58,8 +59,10 @@ class Passing:
 
     def result(self, envelope: Envelope, result: Any) -> list[Post]:
         """What a step returned, as it goes to those that follow. Raises EncodeError, TooLarge or DecodeError."""
-        way = route.read(envelope.route)
+        way, stamp = route.read(envelope.route), fork.read(envelope)
         form = json_form(result)
+        if way.here.split:
+            return self._posts(self._items(envelope, way, result, form))
         if way.here.carry or way.here.passes:
             entered = json_form(envelope.payload())
             if name := route.not_passed(way.here, entered, form):
@@ -67,7 +70,26 @@ class Passing:
             if way.here.carry:
                 result = form = route.carried(way.here, entered, form)
         value = _Value(result, form)
-        return self._posts([self._message(envelope, leg, value) for leg in route.onward(way, form)])
+        return self._posts([self._message(envelope, leg, value, stamp) for leg in route.onward(way, form)])
+
+    def _items(self, envelope: Envelope, way: Route, result: Any, form: Any) -> list[Envelope]:
+        """Each item of a list as a message; of an empty one what its gathering would make."""
+        if not isinstance(form, list):
+            raise EncodeError("it does not return a list, which the step declares (`split`)")
+        if len(form) > MAX_ITEMS:
+            raise EncodeError(f"it returns {len(form):,} items; at most {MAX_ITEMS:,} are split")
+        if not form:
+            leg = route.gathering(way, way.here)
+            whole = self._following(envelope, leg, way.to(leg.step))
+            id_ = ids.following(envelope.id, leg.joined, 0, Carries.VALUE)
+            return [msgspec.structs.replace(whole, id=id_, data=envelopes.pack([]))]
+        own = result if isinstance(result, list | tuple) else form
+        messages = []
+        for item, (value, its_form) in enumerate(zip(own, form, strict=True)):
+            stamp, written_once = Fork(envelope.id, item, len(form)), _Value(value, its_form)
+            onward = route.onward(way, its_form)
+            messages += [self._message(envelope, leg, written_once, stamp, shift=item) for leg in onward]
+        return messages
 
     def send(self, posts: Sequence[Post]) -> Operation[None]:
         """Sends them now. Raises what refused one."""
@@ -80,7 +102,8 @@ class Passing:
         """Tells the collector that a step has given up, and the joins on the way; what an optional step cannot handle
         goes on as it came."""
         try:
-            way = route.read(envelope.route)
+            way, stamp = route.read(envelope.route), _leaving(envelope)
+            onward = route.failed(way)
         except EnvelopeError:
             return
         if way.here.optional and not way.is_part:
@@ -92,12 +115,16 @@ class Passing:
                 yield from self.send(posts)
                 return
         notice = self._notice(envelope, way, why, error)
-        failures = [self._message(envelope, leg, _NOTHING) for leg in route.failed(way)]
+        failures = [self._message(envelope, leg, _NOTHING, *stamp) for leg in onward]
         yield from self.send(self._posts([notice, *failures]))
 
     def is_part(self, envelope: Envelope) -> bool:
-        """Whether a message is a part of what its step joins. Raises DecodeError for a route that cannot be read."""
-        return route.read(envelope.route).is_part
+        """Whether a message is a part of what its step joins. Raises DecodeError for a route that cannot be read, and
+        for an item of a list that does not say which."""
+        way = route.read(envelope.route)
+        if way.is_part and way.here.gather and fork.read(envelope) is None:
+            raise DecodeError(f"it has no header {fork.HEADER!r}, which says which item of a list it is.")
+        return way.is_part
 
     def parts(self, deliveries: Sequence[Delivery]) -> Operation[list[Joined]]:
         """Adds what came to what their steps wait for, in one exchange: each part is an atomic step of its own."""
@@ -111,12 +138,13 @@ class Passing:
 
     def _part(self, delivery: Delivery) -> Part:
         envelope, way = delivery.envelope, route.read(delivery.envelope.route)
-        here = way.here
+        here, stamp = way.here, fork.read(delivery.envelope) if way.here.gather else None
         return Part(
             module=delivery.reader.group,
             session=envelope.session,
             input=route.input_of(envelope, here),
-            number=here.part,
+            number=stamp.item if stamp else here.part,
+            items=stamp.count if stamp else 0,
             token=_TOKENS.get(envelope.type) or b"v" + bytes(envelope.data),
             head=self._head(envelope, way),
             names=here.after,
@@ -129,24 +157,28 @@ class Passing:
             return []
         way = route.read(delivery.envelope.route)
         onward = route.failed(way) if outcome == "failed" else route.skipped(way)
-        return self._posts([self._message(delivery.envelope, leg, _NOTHING) for leg in onward])
+        stamp = _leaving(delivery.envelope)
+        return self._posts([self._message(delivery.envelope, leg, _NOTHING, *stamp) for leg in onward])
 
     def _head(self, envelope: Envelope, way: Route) -> bytes:
         """The message that a complete join makes, up to its payload: that stands last."""
         here = way.here
         whole = self._following(envelope, here, way.to(here.step, **({"turn": here.turn} if here.turn else {})))
-        whole = msgspec.structs.replace(
-            whole, id=ids.following(envelope.id, here.joined, here.turn, Carries.VALUE), data=msgspec.Raw(_ONE_BYTE)
-        )
+        _, shift = _leaving(envelope)
+        id_ = ids.following(envelope.id, here.joined, here.turn, Carries.VALUE, shift=shift)
+        whole = msgspec.structs.replace(whole, id=id_, data=msgspec.Raw(_ONE_BYTE))
         return self._identity.encode(whole).removesuffix(_ONE_BYTE)
 
-    def _message(self, envelope: Envelope, onward: Onward, value: _Value) -> Envelope:
+    def _message(
+        self, envelope: Envelope, onward: Onward, value: _Value, stamp: Fork | None, shift: int = 0
+    ) -> Envelope:
         data = value.data(agreed=bool(onward.leg.agreement)) if onward.carries is Carries.VALUE else _NIL
         return msgspec.structs.replace(
             self._following(envelope, onward.leg, onward.route),
-            id=ids.following(envelope.id, onward.edge, onward.turn, onward.carries),
+            id=ids.following(envelope.id, onward.edge, onward.turn, onward.carries, shift=shift),
             type=onward.type,
             data=data,
+            headers=stamp.headers if stamp else {},
         )
 
     def _notice(self, envelope: Envelope, way: Route, why: Why, error: BaseException | None) -> Envelope:
@@ -207,6 +239,15 @@ class _Value:
             return self._agreed
         self._own = envelopes.pack(self._result) if self._own is None else self._own
         return self._own
+
+
+def _leaving(envelope: Envelope) -> tuple[Fork | None, int]:
+    """The stamp of what follows where no value goes on, and by how much its id shifts: none, and back to the id of the
+    whole, after the step that gathers. Raises DecodeError."""
+    stamp, here = fork.read(envelope), route.read(envelope.route).here
+    if stamp is not None and here.gather:
+        return None, -stamp.item
+    return stamp, 0
 
 
 _NOTHING = _Value(None, None)
