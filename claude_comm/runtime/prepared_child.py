@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from claude_comm.errors import ClaudeCommError
+from claude_comm.runtime.signals import postponed_signals
 
 _HEAD = struct.Struct(">IB")
 _DONE, _FAILED = 0, 1
@@ -40,10 +41,11 @@ class PreparedChild:
         if self._socket is not None:
             return
         ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            _live(theirs, self._work)
+        with postponed_signals():
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                _live(theirs, self._work)
         theirs.close()
         self._socket, self.pid = ours, pid
 

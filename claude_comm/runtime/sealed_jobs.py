@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import redis
 from rq import Queue, Worker
-from rq.exceptions import DequeueTimeout, DeserializationError, NoSuchJobError
+from rq.exceptions import DequeueTimeout, DeserializationError, NoSuchJobError, StopRequested
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
@@ -180,6 +180,9 @@ class DeafWorker(Worker):
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         self.child.kill()
 
+    def subscribe(self) -> None:
+        """Not done: remote commands are not heard, and a lost connection ends the thread that would wait for them."""
+
     def handle_payload(self, message: Any) -> None:
         """Ignored: whoever can publish on the server could stop the worker."""
 
@@ -188,6 +191,9 @@ class DeafWorker(Worker):
         log each attempt."""
         self._state = WorkerStatus.IDLE
         while True:
+            if self.asked_to_end:
+                # What the signal raised was swallowed by whoever was at work then.
+                raise StopRequested
             self.heartbeat()
             if self.should_run_maintenance_tasks:
                 self.run_maintenance_tasks()

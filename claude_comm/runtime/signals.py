@@ -92,6 +92,17 @@ def deferred_signals() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
+def postponed_signals() -> Iterator[None]:
+    """A signal does what it does to this process, after the block: in the callbacks of a fork Python swallows what a
+    handler raises, and whoever was asked to end would never know."""
+    noted: list[int] = []
+    with _handled_by(lambda number, _frame: noted.append(number)):
+        yield
+    for number in noted:
+        signal.raise_signal(number)
+
+
+@contextmanager
 def _handled_by(handler: Handler) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield

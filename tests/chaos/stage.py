@@ -243,6 +243,9 @@ class Stage:
             if waiting := client.zcard(self.keys.later_of(stream)):
                 return f"{waiting} messages wait beside {stream}"
             last = client.xinfo_stream(stream)["last-generated-id"]
+            names = [told["name"] for told in client.xinfo_groups(stream)]
+            if group.encode() not in names and client.xlen(stream):
+                return f"{group} has not come back to {stream} since the server was emptied"
             for told in client.xinfo_groups(stream):
                 if told["name"] == group.encode() and (told["pending"] or told["last-delivered-id"] != last):
                     return f"{group} has {told['pending']} pending, and read to {told['last-delivered-id']} of {last}"

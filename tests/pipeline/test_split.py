@@ -15,7 +15,7 @@ from claude_comm.names import Keys
 from claude_comm.pipeline import fork
 from claude_comm.pipeline.check import PipelineReport, inspect
 from claude_comm.pipeline.fork import Fork
-from claude_comm.pipeline.tally import Done, Failed
+from claude_comm.pipeline.tally import Finished, Failed
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, results, step, up
 from tests.support.streams import sent
@@ -59,7 +59,7 @@ def test_items_of_any_number_are_gathered_in_their_order(settings: Settings, cli
     with up(client, settings, *modules(settings)):
         ended = results(client, settings, PIPELINE, inputs)
     wanted = [" ".join(f"w{number}" for number in range(given["pages"])) for given in inputs]
-    assert ended == [Done(input=number, result=result) for number, result in enumerate(wanted)]
+    assert ended == [Finished(input=number, result=result) for number, result in enumerate(wanted)]
     stamped = [fork.read(envelope) for envelope in sent(client, settings, "text")]
     first = sent(client, settings, "pages")[0].id
     assert [stamp for stamp in stamped if stamp and stamp.origin == first] == [Fork(first, at, 3) for at in range(3)]
@@ -78,7 +78,7 @@ def test_thousands_of_items_are_gathered(settings: Settings, client: Client) -> 
     made = [module(settings, "a", lambda payload: list(range(payload))), module(settings, "b", count)]
     pipeline = document(step("a", split=True), step("b", gather="a"))
     with up(client, settings, *made):
-        assert results(client, settings, pipeline, [2500]) == [Done(input=0, result=[2500, True])]
+        assert results(client, settings, pipeline, [2500]) == [Finished(input=0, result=[2500, True])]
 
 
 def test_an_item_that_is_buried_fails_its_input_and_nothing_waits(settings: Settings, client: Client) -> None:
@@ -87,7 +87,7 @@ def test_an_item_that_is_buried_fails_its_input_and_nothing_waits(settings: Sett
         ended = results(client, settings, chain, [{"pages": 20}, {"pages": 2}])
     assert isinstance(ended[0], Failed)
     assert (ended[0].step, "torn" in ended[0].error) == ("text", True)
-    assert ended[1] == Done(input=1, result="w0 w1")
+    assert ended[1] == Finished(input=1, result="w0 w1")
 
 
 def test_an_item_may_pass_a_step_by(settings: Settings, client: Client) -> None:
@@ -107,7 +107,7 @@ def test_an_item_may_pass_a_step_by(settings: Settings, client: Client) -> None:
         module(settings, "d", lambda numbers: numbers),
     ]
     with up(client, settings, *made):
-        assert results(client, settings, pipeline, [5]) == [Done(input=0, result=[1, 2, 21, 3, 41])]
+        assert results(client, settings, pipeline, [5]) == [Finished(input=0, result=[1, 2, 21, 3, 41])]
 
 
 def total(numbers: list[int]) -> int:
@@ -118,7 +118,7 @@ def test_what_is_split_is_a_list(settings: Settings, client: Client) -> None:
     made = [module(settings, "a", lambda payload: payload), module(settings, "b", total)]
     with up(client, settings, *made):
         ended = results(client, settings, document(step("a", split=True), step("b", gather="a")), [[1, 2], {"n": 1}])
-    assert ended[0] == Done(input=0, result=3)
+    assert ended[0] == Finished(input=0, result=3)
     assert isinstance(ended[1], Failed)
     assert "does not return a list" in ended[1].reason
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -34,6 +36,25 @@ def child() -> Iterator[PreparedChild]:
 def ask(child: PreparedChild, text: str, timeout_s: float = 30.0) -> str:
     child.begin(text)
     return child.end(timeout_s)
+
+
+SIGNALLED = """
+import os, signal
+from claude_comm.runtime.prepared_child import PreparedChild
+from claude_comm.runtime.signals import ended_by_signals
+
+# As one of the locks that are taken up again after a fork, while the signal comes.
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+with ended_by_signals():
+    PreparedChild(str).prepare()
+    print("nobody has heard of the signal")
+"""
+
+
+def test_a_signal_that_comes_during_the_fork_is_heard() -> None:
+    """Python swallows what its handler raises there: a worker that was asked to end went on for ever."""
+    ended = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "")
 
 
 def test_one_process_answers_all(child: PreparedChild) -> None:
