@@ -15,7 +15,7 @@ from claude_comm.names import Keys
 from claude_comm.pipeline import fork
 from claude_comm.pipeline.check import PipelineReport, inspect
 from claude_comm.pipeline.fork import Fork
-from claude_comm.pipeline.tally import Finished, Failed
+from claude_comm.pipeline.tally import Failed, Finished
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import document, module, results, step, up
 from tests.support.streams import sent
