@@ -84,13 +84,15 @@ class PipelineReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """A report, and what a run needs beside it; without a graph there is nothing to run."""
+    """A report, and what a run needs beside it; without a graph there is nothing to run. `passed` are the properties
+    that each step was taken to hand on unchanged: it is held to them."""
 
     report: PipelineReport
     pipeline: Pipeline | None
     graph: StepGraph | None
     facts: Mapping[str, Facts]
     edges: list[ProvedHop]
+    passed: Mapping[str, tuple[str, ...]] = {}
 
     def adapter(self, step: str) -> Adapter | None:
         """What is done to all that enters a step: as it is written, or as its aliases ask for."""
@@ -134,16 +136,17 @@ def check_pipeline(
         facts[step.name], wrong = resolve(step)
         problems += wrong
     edges: list[ProvedHop] = []
+    passed: Mapping[str, tuple[str, ...]] = {}
     if pipeline is not None and made is not None:
-        unusable = frozenset(malformed(document))
-        edges = list(_Walk(pipeline, made, facts, unusable, ask).edges())
+        walk = _Walk(pipeline, made, facts, frozenset(malformed(document)), ask)
+        edges, passed = list(walk.edges()), walk.passed
     report = PipelineReport(
         pipeline_name=pipeline.name if pipeline else "",
         problems=problems,
         hops=[edge.hop for edge in edges],
         allow_undeclared=allow_undeclared,
     )
-    return Checked(report=report, pipeline=pipeline, graph=made, facts=facts, edges=edges)
+    return Checked(report=report, pipeline=pipeline, graph=made, facts=facts, edges=edges, passed=passed)
 
 
 class _Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +180,8 @@ class _Walk:
         accepts = None if (-1, "input_schema") in unusable else pipeline.accepts
         self.ways: dict[str, list[_Way]] = {START: [_Way(source=START, schema=accepts, at="$.input_schema")]}
         self.leaving: dict[str, Schema | None] = {START: accepts}
+        # What each step hands on unchanged, by name.
+        self.passed: dict[str, tuple[str, ...]] = {name: _named(own.passes) for name, own in facts.items()}
         # Of steps that split a list, what they return, and whether that is one; None where no schema says it.
         self._lists: dict[str, tuple[Schema, Verdict] | None] = {}
         # Steps that may be left out altogether, because a branch was not taken.
@@ -293,7 +298,8 @@ class _Walk:
         if returned is not None and entered is not None:
             # Of mixed dialects a property less is known, so that nothing is proved by it.
             with contextlib.suppress(shapes.Mixed):
-                returned = shapes.with_fields(returned, entered, (*facts.passes, *step.carry))
+                self.passed[name] = shapes.passed(returned, entered, facts.passes)
+                returned = shapes.with_fields(returned, entered, (*self.passed[name], *step.carry))
         if step.split:
             returned = self._split(name, returned)
         self.leaving[name] = returned
@@ -339,6 +345,10 @@ def _past(way: _Way, step: Step) -> _Way:
         except shapes.Mixed:
             schema = None
     return msgspec.structs.replace(way, schema=schema, past=(*way.past, step.name))
+
+
+def _named(passes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in passes if name != "*")
 
 
 def _state(verdict: Verdict) -> State:

@@ -56,7 +56,7 @@ def plan(checked: Checked, session: str, agreements: Mapping[str, str]) -> tuple
                 next=edges[name],
                 joined=next(numbers) if step.joins else 0,
                 carry=step.carry,
-                passes=tuple(name for name in facts.passes if name != "*"),
+                passes=checked.passed.get(name, ()),
                 optional=step.optional,
                 **more,
             )

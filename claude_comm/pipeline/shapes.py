@@ -93,10 +93,20 @@ def either(schemas: Iterable[Schema]) -> Schema:
     return _of_dialect({"anyOf": [_embedded(schema, str(at)) for at, schema in enumerate(some)]}, some)
 
 
+def passed(schema: Schema, source: Schema, names: Iterable[str]) -> tuple[str, ...]:
+    """The names of what is handed on: for `*` all that `source` names and an object of `schema` does not."""
+    named = dict.fromkeys(names)
+    if "*" in named:
+        own = fields(schema).properties
+        del named["*"]
+        named |= dict.fromkeys(name for name in fields(source).properties if name not in own)
+    return tuple(named)
+
+
 def with_fields(schema: Schema, source: Schema, names: Iterable[str]) -> Schema:
-    """An object of `schema` that has, beside its own, these properties of `source`; `*` are all that it names."""
+    """An object of `schema` that has, beside its own, these properties of `source`."""
     own, theirs = fields(schema), fields(source)
-    wanted = list(theirs.properties) if "*" in (listed := list(names)) else listed
+    wanted = list(names)
     added = {name: theirs.properties[name] for name in wanted if name in theirs.properties}
     added = {name: inner for name, inner in added.items() if name not in own.properties}
     if not added or not isinstance(schema, dict):

@@ -416,18 +416,3 @@ def test_a_route_that_cannot_be_read_is_buried_with_the_reason(settings: Setting
         wait_until(lambda: len(dead(client, keys, "a")) == 1)
     assert b"its route cannot be read" in dead(client, keys, "a")[0][b"reason"]
     assert seen == []
-
-
-def test_a_step_that_breaks_what_it_declares_to_pass_is_named(settings: Settings, client: Client) -> None:
-    """What was proved with it would not hold: the input fails there, and not at a later step that needs it."""
-
-    def wrong(payload: Any) -> Any:
-        return {**payload, "price": payload["price"] if payload["n"] == 0 else 0} if payload["n"] < 2 else {"n": 2}
-
-    inputs = [{"n": n, "price": 7} for n in range(3)]
-    with up(client, settings, module(settings, "one", wrong), module(settings, "two", lambda payload: payload)):
-        ended = results(client, settings, document(step("one", passes=["price"]), step("two")), inputs)
-    assert ended[0] == Finished(input=0, result={"n": 0, "price": 7})
-    for failed in ended[1:]:
-        assert isinstance(failed, Failed)
-        assert (failed.step, "'price'" in failed.reason) == ("one", True)

@@ -56,6 +56,12 @@ def command(
     most: Annotated[
         int, typer.Option(min=0, help="Replay at most so many stored messages of one sender and type, the newest.")
     ] = 1_000_000,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pipeline", metavar="PIPE.json", help="Weigh this pipeline as well, run or not. May be given again."
+        ),
+    ] = None,
     allow_theoretical: Annotated[
         bool, typer.Option("--allow-theoretical", help="Exit with 0 for what can break, and no known message does.")
     ] = False,
@@ -69,7 +75,8 @@ def command(
 
     It is weighed against five sources: what partners have agreed on or declared (proofs, both ways); the messages
     that lie in streams, pending, delayed and dead ones too (replayed); the traffic of the last days (by its shapes);
-    the sessions on their way through pipelines; and the pipelines. How far each was looked through is said.
+    the sessions on their way through pipelines; and the pipelines that run or ran lately, or are given by
+    `--pipeline`. How far each was looked through is said.
 
     Each way is `safe` (proved), `adapted` (proved, with an adapter), `theoretical` (it can break; no message that is
     known does), `broken` (with a witness, or the ids of messages) or `undecided`. Exits with 0 when all are safe or
@@ -79,7 +86,9 @@ def command(
     if against:
         settings = msgspec.structs.replace(settings, namespace=check_name(against, "namespace"))
     form = ImpactFormat.JSON if as_json else format
-    impact = _assessed(settings, _read(module, contract), ImpactScope(days=days, most=most))
+    documents.one_stdin(contract, *(pipeline or []))
+    pipelines = tuple((documents.origin(name), documents.read(name)) for name in pipeline or [])
+    impact = _assessed(settings, _read(module, contract), ImpactScope(days=days, most=most, pipelines=pipelines))
     if to_junit is not None:
         _write(to_junit, junit(impact))
     if form is ImpactFormat.JSON:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -36,10 +37,12 @@ _DAY_S = 86_400
 
 
 class ImpactScope(msgspec.Struct, frozen=True, kw_only=True):
-    """How far to look: the traffic of so many days, and at most so many messages of a flow one by one."""
+    """How far to look: the traffic of so many days, at most so many messages of a flow one by one, and pipelines by
+    name and document of which nothing has to run."""
 
     days: int = 30
     most: int = 1_000_000
+    pipelines: tuple[tuple[str, Any], ...] = ()
 
 
 def assess(client: Client, database: Database, settings: Settings, new: Contract, scope: ImpactScope) -> Impact:
@@ -131,8 +134,11 @@ class _Assessment:
         self._covered("sessions", sessions.looked_at, sessions.looked_at, sessions.sentence, began)
         began = time.perf_counter()
         pipelines = routes.pipelines(self._client, self._keys, self._new)
-        self._covered("pipelines", pipelines.looked_at, pipelines.looked_at, pipelines.sentence, began)
-        return [*sessions.effects, *pipelines.effects]
+        written = routes.documents(self._client, self._keys, self._new, self._scope.pipelines)
+        count = pipelines.looked_at + written.looked_at
+        words = f"{pipelines.sentence}; {written.sentence}" if self._scope.pipelines else pipelines.sentence
+        self._covered("pipelines", count, count, words, began)
+        return [*sessions.effects, *pipelines.effects, *written.effects]
 
     def _learn(self, met: Iterable[str]) -> None:
         """How messages are adapted that go under agreements that no pair has any more."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
+from claude_comm.client.pipeline.preparation import check_live
 from claude_comm.impact.effects import Effect, FailingMessage, Status, worst
 from claude_comm.impact.replay import Evidence
 from claude_comm.names import Keys
 from claude_comm.ops import in_flight as ops
 from claude_comm.ops import sessions as records
 from claude_comm.pipeline import in_flight as pipeline
+from claude_comm.pipeline.check import Checked, Hop, State
 from claude_comm.pipeline.in_flight import EndangeredMessage, Outlook
 from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.weighing import Ask
 from claude_comm.registry.contracts import Contract
+from claude_comm.schema.verdict import Incompatible
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 
@@ -26,6 +30,15 @@ _OF_STEP: dict[pipeline.Status, Status] = {
     "may break": "broken",
     "undecided": "undecided",
     "safe": "safe",
+}
+# Of a pipeline that is only written down.
+_OF_HOP: dict[State, Status] = {
+    "compatible": "safe",
+    "adapted": "adapted",
+    "incompatible": "broken",
+    "impossible": "broken",
+    "undecided": "undecided",
+    "undeclared": "undecided",
 }
 
 
@@ -78,6 +91,63 @@ def pipelines(client: Client, keys: Keys, new: Contract) -> Routes:
         effects += [_step(session, step, of) for step, of in steps.items()]
     words = f"{len(known):,} pipeline(s) that run or ran lately, {len(effects):,} of their steps weighed"
     return Routes(len(effects), words, effects)
+
+
+def documents(client: Client, keys: Keys, new: Contract, written: Iterable[tuple[str, Any]]) -> Routes:
+    """One effect for each hop of these pipelines, given by name and document, that the new contract stands at an end of
+    or changes, and for each problem that comes with it."""
+    effects: list[Effect] = []
+    count = 0
+    for name, document in written:
+        before = check_live(client, keys, document, Ask(clock=time.monotonic))
+        after = check_live(client, keys, document, Ask(clock=time.monotonic), instead=new)
+        effects += _document(name, before, after, new)
+        count += 1
+    words = f"{count:,} pipeline(s) given as a document, {len(effects):,} of their hops and problems"
+    return Routes(len(effects), words, effects)
+
+
+def _document(name: str, before: Checked, after: Checked, new: Contract) -> list[Effect]:
+    partner = f"pipeline {after.report.pipeline_name or name}"
+    known = {problem.path for problem in before.report.problems}
+    effects = [
+        Effect(
+            partner=partner,
+            direction="pipeline",
+            type="*",
+            status="broken",
+            why=f"{problem.path}: {problem.sentence}" + (" (today as well)" if problem.path in known else ""),
+        )
+        for problem in after.report.problems
+    ]
+    states = {(hop.producer, hop.consumer): hop.state for hop in before.report.hops}
+    modules = {step.name: step.module for step in after.pipeline.steps} if after.pipeline else {}
+    for hop in after.report.hops:
+        own = new.module in (modules.get(hop.consumer), *map(modules.get, hop.producer.split()))
+        if own or states.get((hop.producer, hop.consumer)) != hop.state:
+            type_ = after.facts[hop.consumer].type
+            effects.append(_hop(partner, type_, hop, states.get((hop.producer, hop.consumer))))
+    return effects
+
+
+def _hop(partner: str, type_: str, hop: Hop, before: State | None) -> Effect:
+    status = _OF_HOP[hop.state]
+    words = {
+        "safe": "every message fits, proved.",
+        "adapted": "every message fits after its adapter, proved.",
+        "broken": "the producer may send what the consumer refuses.",
+        "undecided": hop.note or "it could not be decided.",
+    }[status]
+    lacking = " ".join(missing.sentence for missing in hop.missing)
+    today = " (today as well)" if status in ("broken", "undecided") and before == hop.state else ""
+    return Effect(
+        partner=partner,
+        direction="pipeline",
+        type=type_,
+        status=status,
+        why=f"{hop.producer} -> {hop.consumer}: {lacking or words}{today}",
+        witness=hop.verdict.witness if isinstance(hop.verdict, Incompatible) else msgspec.UNSET,
+    )
 
 
 def _session(session: RunSession, findings: list[EndangeredMessage], new: Contract, seen: bool) -> Effect:

@@ -50,12 +50,22 @@ class PipelineRefused(ClaudeCommError):
         )
 
 
-def check_live(client: Client, keys: Keys, document: Any, ask: Ask, *, allow_undeclared: bool = False) -> Checked:
-    """The check against what is registered now."""
+def check_live(
+    client: Client,
+    keys: Keys,
+    document: Any,
+    ask: Ask,
+    *,
+    allow_undeclared: bool = False,
+    instead: Contract | None = None,
+) -> Checked:
+    """The check against what is registered now; of the module of `instead`, against that contract."""
     pipeline = read(document).pipeline
     modules = sorted({step.module for step in pipeline.steps}) if pipeline else []
     contracts = {module: _offered(client, keys, module) for module in modules}
     known = client.run(registry.names(keys))
+    if instead is not None:
+        contracts[instead.module] = [instead]
     return check_pipeline(document, ask, resolve=registered(contracts, known), allow_undeclared=allow_undeclared)
 
 

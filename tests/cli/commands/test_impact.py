@@ -124,3 +124,22 @@ def test_documents_for_a_pull_request_and_a_build_server(
 def test_a_module_that_nobody_knows_is_not_found(run: Run, file: Any) -> None:
     result = run("impact", "nobody", file({"accepts": {"a": number()}}))
     assert result.code == 3
+
+
+def test_a_pipeline_is_weighed_before_it_runs(run: Run, file: Any, register: Any) -> None:
+    register("source", accepts={"x": number()}, replies={"x": number()})
+    register("sink", accepts={"a": number()}, replies={"a": number()})
+    steps = [{"name": "source", "version": "*"}, {"name": "sink", "version": "^1.0"}]
+    pipe = file({"pipeline_name": "later", "modules": steps})
+    wider = {"version": "1.1.0", "accepts": {"a": number()}, "replies": {"a": number()}}
+    result = run("impact", "sink", file(wider), "--pipeline", pipe, "--json")
+    [effect] = [effect for effect in result.json["effects"] if effect["partner"] == "pipeline later"]
+    assert (effect["status"], effect["why"]) == ("safe", "source -> sink: every message fits, proved.")
+    narrower = {**wider, "accepts": {"a": number(maximum=3)}}
+    result = run("impact", "sink", file(narrower), "--pipeline", pipe, "--json")
+    [effect] = [effect for effect in result.json["effects"] if effect["partner"] == "pipeline later"]
+    assert (result.code, effect["status"], effect["witness"]["n"] > 3) == (1, "broken", True)
+    result = run("impact", "sink", file({**wider, "version": "2.0.0"}), "--pipeline", pipe, "--json")
+    [effect] = [effect for effect in result.json["effects"] if effect["status"] == "broken"]
+    assert "not '^1.0'" in effect["why"]
+    assert "1 pipeline(s) given as a document" in result.json["coverage"][-1]["sentence"]
