@@ -325,11 +325,12 @@ class NoResponder(NotFound):
 
 
 class UnknownVersion(NotFound):
-    """The module has no such version of its contract; `known` says which it has."""
+    """The module has no such version of its contract in one of these states; `known` says which it has."""
 
-    def __init__(self, module: str, version: str, known: Sequence[str]) -> None:
+    def __init__(self, module: str, version: str, known: Sequence[str], states: Sequence[str] = ()) -> None:
         self.module, self.version, self.known = module, version, tuple(known)
-        super().__init__(f"{module!r} has no such version as {version!r}; it has {', '.join(known) or 'none'}.")
+        wanted = f"no {' or '.join(states)} version {version}".rstrip()
+        super().__init__(f"{module!r} has {wanted}; it has {', '.join(known) or 'none'}.")
 
 
 class UnknownReader(NotFound):

@@ -162,7 +162,7 @@ def named(record: ModuleRecord, version: str, states: Sequence[str]) -> list[Rel
     ]
     if not chosen:
         known = [f"{release.version} ({release.state}, {release.digest[:12]})" for release in record.releases]
-        raise UnknownVersion(record.module, version, known)
+        raise UnknownVersion(record.module, version, known, states)
     return chosen
 
 

@@ -66,7 +66,8 @@ def registered(
         contract = next((candidate for candidate in offered if within(candidate.version, step.version)), None)
         if contract is None:
             there = " and ".join(candidate.version for candidate in offered)
-            sentence = f"{step.module!r} is registered as version {there}, which is not {step.version!r}."
+            hint = _pre_release(offered, step.version)
+            sentence = f"{step.module!r} is registered as version {there}, which is not {step.version!r}.{hint}"
             return said, [*problems, DocumentProblem(f"{step.place}.version", sentence)]
         type_, wrong = _type(step, contract)
         if wrong:
@@ -74,6 +75,15 @@ def registered(
         return _of_contract(step, said, contract, type_), problems
 
     return resolve
+
+
+def _pre_release(offered: Sequence[Contract], wanted: str) -> str:
+    """What to write where a version is outside of a range only because it comes before its release."""
+    for candidate in offered:
+        release, dash, _ = candidate.version.partition("-")
+        if dash and within(release, wanted):
+            return f" {candidate.version} comes before {release}: write '>={candidate.version}', or the version itself."
+    return ""
 
 
 def _of_contract(step: Step, said: Facts, contract: Contract, type_: str) -> Facts:

@@ -8,7 +8,9 @@ import pytest
 
 from claude_comm.pipeline.check import PipelineReport, check_pipeline, inspect
 from claude_comm.pipeline.document import read
+from claude_comm.pipeline.facts import registered
 from claude_comm.pipeline.graph import graph
+from claude_comm.registry.contracts import contract
 from tests.support.pipelines import ASK, document, step
 
 TEXT, INT = {"type": "string"}, {"type": "integer"}
@@ -250,3 +252,14 @@ def test_a_vacuous_producer_is_impossible() -> None:
     checked = check_pipeline(document(takes("a", True, False), takes("b", obj(n=INT))), ASK)
     assert [hop.state for hop in checked.report.hops] == ["impossible"]
     assert checked.report.answer == "no"
+
+
+def test_a_pre_release_that_its_range_leaves_out_says_what_to_write() -> None:
+    resolve = registered({"b": [contract("b", version="2.0.0-beta.3", accepts=True)]}, ["b"])
+    report = check_pipeline(document(step("b", version="^2.0")), ASK, resolve=resolve).report
+    assert [problem.sentence for problem in report.problems] == [
+        "'b' is registered as version 2.0.0-beta.3, which is not '^2.0'. 2.0.0-beta.3 comes before 2.0.0: "
+        "write '>=2.0.0-beta.3', or the version itself."
+    ]
+    wider = check_pipeline(document(step("b", version=">=2.0.0-beta.3")), ASK, resolve=resolve).report
+    assert wider.problems == []

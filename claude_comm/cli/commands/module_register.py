@@ -51,4 +51,5 @@ def command(
 
 
 def _told(done: Registration) -> str:
-    return f"{done.release.state}, {done.change}" if done.change else f"{done.release.state}, as it was"
+    state, change = done.release.state, done.change or "as it was"
+    return state if change == state else f"{state}, {change}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,8 @@ from claude_comm.transport.connect import connect
 
 # Enough of a decoder's words to see what is wrong.
 _WHY_CHARACTERS = 80
+# Of one version: a module with two hundred types would make each line of the table as wide.
+_MOST_NAMES = 8
 _COLUMNS: Columns = [
     Column("module", least=12),
     *("version", "state"),
@@ -98,8 +100,15 @@ def _cells(module: Standing, release: Release, now_ms: int) -> list[object]:
         module.module,
         release.version,
         release.state,
-        ", ".join(sorted(release.accepts)),
-        ", ".join(sorted(f"{sent.type} -> {sent.target or 'any'}" for sent in release.produces)),
+        _listed(release.accepts),
+        _listed(f"{sent.type} -> {sent.target or 'any'}" for sent in release.produces),
         counted([instance.state for instance in own]),
         "-" if latest is None else f"{formats.span(max(0, now_ms - latest) / 1000)} ago",
     ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first of them, and how many there are beside: `module show` has all."""
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join(ordered if more <= 1 else [*ordered[:_MOST_NAMES], f"and {more} more"])
