@@ -7,6 +7,7 @@ reader, what it can be found by) is no part of it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -220,7 +221,11 @@ def decode(module: str, text: bytes) -> Contract:
 
 def addressed(module: str, digest: str, text: bytes) -> Contract:
     """The contract of that digest, which is computed again: anybody may have written there. Raises
-    UnreadableContract."""
+    UnreadableContract. It is shared by all who read the same text in this process."""
+    return _verified(module, digest, text) if len(text) <= _SHARED_BYTES else _verify(module, digest, text)
+
+
+def _verify(module: str, digest: str, text: bytes) -> Contract:
     declared = decode(module, text)
     try:
         if declared.digest == digest:
@@ -228,6 +233,11 @@ def addressed(module: str, digest: str, text: bytes) -> Contract:
     except SchemaError as error:
         raise UnreadableContract(module, str(error)) from None
     raise UnreadableContract(module, f"it is not the contract of the digest {digest[:12]}")
+
+
+# To compute a digest takes longer than to read a contract. Some of the latest are kept, 16 MiB of texts at the most.
+_SHARED_BYTES = 64 * 1024
+_verified = functools.lru_cache(maxsize=256)(_verify)
 
 
 def _checked(produced: Produced) -> Produced:

@@ -54,6 +54,10 @@ class Enforcement:
         from claude_comm.schema.validation.validator import compile_validator
 
         require(agreement)
+        held = self._held.get((agreement.consumer, agreement.type))
+        if isinstance(held, Held) and _same_promise(held.agreement, agreement):
+            self._held[agreement.consumer, agreement.type] = msgspec.structs.replace(held, agreement=agreement)
+            return agreement
         schemas = under(agreement.policy, agreement.produced) if self._mode != "off" else []
         validators = [compile_validator(schema) for schema in schemas]
         typed = typed_decoder(schemas[0]) if len(schemas) == 1 else None
@@ -155,3 +159,8 @@ def _foreign(payload: object, content_type: str) -> Any:
         return msgspec.json.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EncodeError(f"the payload is no JSON, as its content type has it: {error}.") from None
+
+
+def _same_promise(held: Agreement, agreement: Agreement) -> bool:
+    """Whether payloads are held to the same under both: who asks again need not make the validators again."""
+    return held.policy == agreement.policy and held.produced == agreement.produced
