@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -130,3 +130,28 @@ def test_ten_thousand_inputs_survive_a_killed_step_and_a_killed_run(
     settings: Settings, client: Client, environ: dict[str, str]
 ) -> None:
     survives(settings, client, environ, 10_000)
+
+
+@pytest.mark.long
+def test_items_of_lists_survive_a_killed_step(settings: Settings, client: Client, environ: dict[str, str]) -> None:
+    """Each item is in its list once, whichever life of the step between did it."""
+    keys, count = Keys(settings.namespace), 1_000
+    pipeline = document(step("pages", split=True), step("left"), step("join", gather="pages"))
+    modules = [
+        module(settings, "pages", lambda n: [{"n": item} for item in range(1 + n % 7)]),
+        module(settings, "join", lambda items: [item["n"] for item in items]),
+    ]
+    with up(client, settings, *modules), child(environ) as first, ExitStack() as later:
+        wait_until(lambda: "left" in client.run(registry.names(keys)), what="the registration")
+
+        def kill(run: Run) -> None:
+            if run.tally.done > count // 3 and first.poll() is None:
+                first.kill()
+                first.wait(PATIENCE_S)
+                later.enter_context(child(environ))
+
+        whole = Run(client, settings, prepared(client, settings, pipeline), iter(range(count)), window=100)
+        whole.go(kill, 0.0)
+        results = list(whole.tally.results())
+    assert results == [Finished(input=n, result=[2 * item for item in range(1 + n % 7)]) for n in range(count)]
+    assert_each_once(client, keys, count)
