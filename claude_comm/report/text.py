@@ -116,17 +116,15 @@ def agreements(report: Report) -> Table:
 
 
 def slowest(report: Report) -> Table:
+    """How long of it a message waited is known of those that were handled for more than a second."""
+    known = any(row.waited_ms is not None for row in report.slowest)
     rows = [
-        (axes.duration_label(row.latency_ms), _waited(row), row.source, row.target, row.type, row.attempts,
-         exact_moment(row.sent_us), row.id)
+        (axes.duration_label(row.latency_ms), *([_waited(row)] if known else []), row.source, row.target, row.type,
+         row.attempts, exact_moment(row.sent_us), row.id)
         for row in report.slowest
     ]  # fmt: skip
-    return Table(
-        "The slowest messages",
-        ["took", "of it waiting", "from", "to", "type", "attempts", "sent", "id"],
-        rows,
-        [0, 1, 5],
-    )
+    heads = ["took", *(["of it waiting"] if known else []), "from", "to", "type", "attempts", "sent", "id"]
+    return Table("The slowest messages", heads, rows, [0, 1, 5] if known else [0, 4])
 
 
 def _waited(row: SlowMessage) -> str:

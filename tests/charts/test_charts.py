@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -80,6 +81,19 @@ def test_any_text_and_values_make_well_formed_charts(name: str, values: list[flo
     parsed(lines([series(name, *values)], label=name))
     parsed(stacked([series(name, *values)], label=name, unit=str))
     parsed(bars([Bar(name, value or 0.0) for value in values], label=name))
+
+
+def test_the_names_of_a_flow_do_not_touch() -> None:
+    """Two that stand between the same bars share the room, which six units a letter fill at most."""
+    names = ["document-scanner", "invoice-extractor-of-november", "general-ledger-writer", "mailer"]
+    root = parsed(sankey([FlowLink(a, b, 9) for a, b in pairwise(names)], label="x"))
+    drawn = [element for element in root.iter() if element.tag.endswith("text")]
+    ends = []
+    for element in drawn:
+        at, width = float(element.get("x", "0")), 6.0 * len(element.text or "")
+        ends.append((at - width, at) if element.get("text-anchor") == "end" else (at, at + width))
+    assert len(ends) == len(names)
+    assert all(left[1] < right[0] for left, right in pairwise(sorted(ends)))
 
 
 def test_a_line_is_broken_where_nothing_was_measured() -> None:

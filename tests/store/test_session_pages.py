@@ -185,3 +185,15 @@ def test_what_was_given_up_is_held_by_nobody_and_a_later_attempt_is_held_again(d
     put(database, page(events("b"), happened("b", Delivered([again])), first=5))
     [delivery] = outcomes.deliveries_of(database, [1])[1]
     assert (delivery.status, delivery.waited_ms) == ("handling", 9_000)
+
+
+def test_the_start_of_a_name_is_enough_where_one_session_alone_begins_so(database: Database) -> None:
+    names = ["night-1", "night-12", "noon"]
+    put(database, page(inbox("b"), *(envelope("a", "b", session=name) for name in names)))
+    starts = ["no", "night-12", "night-1", "night", "evening", ""]
+    assert [session_list.whole_name(database, start) for start in starts] == [
+        "noon",
+        "night-12",
+        "night-1",
+        *starts[3:],
+    ]
