@@ -25,6 +25,7 @@ from claude_comm.progress.events import EVENT_TYPE, Event
 from claude_comm.progress.packed import PackedDeliveries
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.security import sealed
+from claude_comm.security.sealing import Sealing
 from claude_comm.security.signing import Signer
 from claude_comm.settings import Settings
 
@@ -110,6 +111,9 @@ class Identity(msgspec.Struct, frozen=True):
         """Posts that are sent together, sealed where this module signs: those for one stream under one root."""
         if self.signer is None or not posts or posts[0].body[:1] == sealed.MARK:
             return posts
+        streams = {post.stream for post in posts}
+        if len(streams) == 1:
+            return Sealing(self.signer, streams.pop(), posts)
         seals = self.signer.seal_all([(post.stream, post.body) for post in posts])
         return [Post(post.stream, sealed.join(post.body, seal)) for post, seal in zip(posts, seals, strict=True)]
 

@@ -308,9 +308,11 @@ def _entries(reader: Reader, reply: Any) -> list[Entry]:
         return []
     stream = reader.stream
     return [
-        # In line for what nearly every entry is: one field, the envelope.
+        # In line for what nearly every entry is: one field, the envelope, or that and the three of its seal.
         Entry(stream, id_.decode(), pairs[1])
         if len(pairs) == 2 and pairs[0] == b"e"
+        else Entry(stream, id_.decode(), pairs[1], seal=Seal(pairs[3], pairs[5], pairs[7]))
+        if len(pairs) == 8 and pairs[::2] == _SEALED[0]
         else entry_of(stream, (id_, pairs))
         for id_, pairs in reply[stream.encode()]
     ]

@@ -67,7 +67,7 @@ class StreamAuditor:
             except (DecodeError, TooLarge):
                 self._doubt(id_, "", b"", UNREADABLE)
                 continue
-            claims.append(Claim(fields[b"e"], seal_of(fields), envelope.source, int(id_.partition(b"-")[0])))
+            claims.append(Claim(fields[b"e"], seal_of(fields), envelope.source, id_.decode()))
             places.append(place)
             targets.append(envelope.target)
         doubts = self._verifier.doubts(self._stream.key, claims)
@@ -90,7 +90,7 @@ class StreamAuditor:
         """A message of a topic that failed comes back in the inbox of the module that reads the topic."""
         if self._stream.kind != "inbox" or not target.startswith(TOPIC_PREFIX):
             return False
-        return self._verifier.doubt(self._keys.stream(target), *claim) is None
+        return self._verifier.judge(self._keys.stream(target), claim) is None
 
     def _doubt(self, id_: bytes, source: str, key: bytes, reason: str) -> None:
         self._doubts[reason] += 1

@@ -43,13 +43,22 @@ UNSIGNED = Doubted("unsigned")
 
 
 class Claim(NamedTuple):
-    """An envelope as it stands in a stream: its bytes, its seal, whom it names as its source, and when it was stored
-    (ms)."""
+    """An envelope as it stands in a stream: its bytes, its seal, whom it names as its source, and the id of its entry,
+    which says when it was stored."""
 
     body: bytes
     seal: Seal | None
     source: str
-    stored_ms: int
+    entry: str
+
+    @property
+    def stored_ms(self) -> int:
+        return stored_ms(self.entry)
+
+
+def stored_ms(entry: str) -> int:
+    """When an entry of that id was stored."""
+    return int(entry.partition("-")[0])
 
 
 class EntryVerifier:
@@ -79,7 +88,7 @@ class EntryVerifier:
         for places in batches.values():
             if not self._believed(stream, [claims[place] for place in places]):
                 for place in places:
-                    if doubt := self.doubt(stream, *claims[place]):
+                    if doubt := self.judge(stream, claims[place]):
                         doubted[place] = doubt
         return doubted
 
@@ -91,9 +100,13 @@ class EntryVerifier:
         # Ids rise, so the moments of all lie between those of the first and the last.
         if key is None or not (key.holds(first.stored_ms) and key.holds(last.stored_ms)):
             return False
-        if not may_speak(key, stream, first.source) or any(claim.source != first.source for claim in claims):
+        if not may_speak(key, stream, first.source) or {claim.source for claim in claims} != {first.source}:
             return False
         return self._batches.all_fit(key.public, stream, [claim.body for claim in claims], seals)
+
+    def judge(self, stream: str, claim: Claim) -> Doubted | None:
+        """`doubt` of one claim."""
+        return self.doubt(stream, claim.body, claim.seal, claim.source, claim.stored_ms)
 
     def doubt(self, stream: str, body: bytes, seal: Seal | None, source: str, stored_ms: int) -> Doubted | None:
         """Why an envelope of that source, stored in that stream at that moment, is not trusted; None: it is.

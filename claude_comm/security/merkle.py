@@ -26,6 +26,10 @@ def leaf_hash(message: bytes) -> bytes:
     return sha256(_LEAF + message).digest()
 
 
+def leaf_hashes(messages: Sequence[bytes]) -> list[bytes]:
+    return [sha256(_LEAF + message).digest() for message in messages]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(_NODE + left + right).digest()
 
@@ -33,7 +37,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def tree(messages: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     """The root over these messages, of which there is at least one, and the path of each: the hashes beside its way up,
     from the leaf on, end to end."""
-    level = [sha256(_LEAF + message).digest() for message in messages]
+    level = leaf_hashes(messages)
     levels = [level]
     while len(level) > 1:
         above = [sha256(_NODE + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
@@ -53,15 +57,38 @@ def tree(messages: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     return levels[-1][0], paths
 
 
-def root(messages: Sequence[bytes]) -> bytes:
-    """The root over these messages, of which there is at least one."""
-    level = [sha256(_LEAF + message).digest() for message in messages]
-    while len(level) > 1:
+def run_root(leaves: Sequence[bytes], first: int, size: int, first_path: bytes, last_path: bytes) -> bytes:
+    """The root of a tree of that size over leaves (hashes, at least one) that stand one after another in it, from the
+    place `first` on; the two paths are those of the first and of the last of them.
+
+    A whole tree needs neither path: they are looked at where the run has an end within the tree. Raises ValueError
+    where such a path is too short.
+    """
+    level, low, last, left_at, right_at = list(leaves), first, size - 1, 0, 0
+    while last:
+        high = low + len(level) - 1
+        # Each end has a sibling in its path at each level but where it is the odd last one.
+        if low & 1 or low < last:
+            if low & 1:
+                level.insert(0, _sibling(first_path, left_at))
+                low -= 1
+            left_at += HASH_BYTES
+        if high & 1 or high < last:
+            if not high & 1:
+                level.append(_sibling(last_path, right_at))
+            right_at += HASH_BYTES
         above = [sha256(_NODE + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
         if len(level) & 1:
             above.append(level[-1])
-        level = above
+        level, low, last = above, low >> 1, last >> 1
     return level[0]
+
+
+def _sibling(path: bytes, at: int) -> bytes:
+    sibling = path[at : at + HASH_BYTES]
+    if len(sibling) < HASH_BYTES:
+        raise ValueError("the path is too short for its tree")
+    return sibling
 
 
 def climb(leaf: bytes, index: int, size: int, path: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -72,15 +72,15 @@ class PageTrust:
             return False
         if not target.startswith(TOPIC_PREFIX):
             return False
-        return self._trusted.verifier.doubt(self._keys.stream(target), *claim) is None
+        return self._trusted.verifier.judge(self._keys.stream(target), claim) is None
 
     def _newer(self, stream: Stream, entry: StreamEntry, fact: Newer) -> Fact:
         """Whom an entry names as its source cannot be read yet: whose key signed it is kept with it."""
         seal = _seal(entry[1])
         key = self._trusted.verifier.keyring.by_id().get(seal.key) if seal is not None else None
         source = key.holder if key is not None else ""
-        claim = Claim(fact.body, seal, source, int(fact.entry_id.partition("-")[0]))
-        if doubt := self._trusted.verifier.doubt(stream.key, *claim):
+        claim = Claim(fact.body, seal, source, fact.entry_id)
+        if doubt := self._trusted.verifier.judge(stream.key, claim):
             return _doubtful(fact, entry, doubt, refused=True)
         return msgspec.structs.replace(fact, holder=SERVICE if key is not None and key.role == "service" else source)
 
@@ -97,7 +97,9 @@ def _claim(entry: StreamEntry, fact: Fact) -> Claim | None:
         seal = Seal(fields[3], fields[5])
     else:
         seal = _seal(fields) if names != _ENVELOPE else None
-    return Claim(_named(fields)[b"e"] if fields[0] != b"e" else fields[1], seal, fact.envelope.source, _ms(entry))
+    return Claim(
+        _named(fields)[b"e"] if fields[0] != b"e" else fields[1], seal, fact.envelope.source, entry[0].decode()
+    )
 
 
 def _seal(fields: Sequence[bytes]) -> Seal | None:
@@ -110,10 +112,6 @@ def _named(fields: Sequence[bytes]) -> Mapping[bytes, bytes]:
 
 def _pairs(fields: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     return zip(fields[::2], fields[1::2], strict=True)
-
-
-def _ms(entry: StreamEntry) -> int:
-    return int(entry[0].partition(b"-")[0])
 
 
 def _doubtful(fact: Fact, entry: StreamEntry, doubt: Doubted, *, refused: bool) -> UntrustedEntry:

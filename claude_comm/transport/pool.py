@@ -249,20 +249,29 @@ _KEY_FIELD, _SIGNATURE_FIELD, _PLACE_FIELD = (
 )
 
 
+# Where key and signature end in a sealed envelope: the length of its place follows.
+_SEAL_END = sealed.HEAD - 2
+
+
 def _packed_sealed(posts: Sequence[Post]) -> bytes:
     """`packed`, of posts that are sealed."""
-    stream, lone, placed = "", b"", b""
+    stream, lone, placed, seal, beside = "", b"", b"", b"", b""
     pieces: list[bytes] = []
     for post in posts:
         text = post.body
         if post.stream is not stream:
             stream, key = post.stream, post.stream.encode()
             lone, placed = (_XADD.replace(b"*5", count) % (len(key), key) for count in (b"*9", b"*11"))
-        end = sealed.HEAD + int.from_bytes(text[sealed.HEAD - 2 : sealed.HEAD], "big")
-        pieces += (placed if end > sealed.HEAD else lone, b"%d\r\n" % (len(text) - end), text[end:])
-        pieces += (_KEY_FIELD, text[1:9], _SIGNATURE_FIELD, text[9:73])
+        # Of those that were sealed together only the place differs.
+        if text[1:_SEAL_END] != seal:
+            seal = text[1:_SEAL_END]
+            beside = b"".join((_KEY_FIELD, seal[:8], _SIGNATURE_FIELD, seal[8:]))
+        end = sealed.HEAD + int.from_bytes(text[_SEAL_END : sealed.HEAD], "big")
         if end > sealed.HEAD:
-            pieces += (_PLACE_FIELD % (end - sealed.HEAD), text[sealed.HEAD : end])
+            place = _PLACE_FIELD % (end - sealed.HEAD)
+            pieces += (placed, b"%d\r\n" % (len(text) - end), text[end:], beside, place, text[sealed.HEAD : end])
+        else:
+            pieces += (lone, b"%d\r\n" % (len(text) - end), text[end:], beside)
         pieces.append(b"\r\n")
     return b"".join(pieces)
 

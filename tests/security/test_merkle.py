@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.security.merkle import HASH_BYTES, climb, leaf_hash, node_hash, tree
+from claude_comm.security.merkle import HASH_BYTES, climb, leaf_hash, leaf_hashes, node_hash, run_root, tree
 
 MESSAGES = st.lists(st.binary(max_size=40), min_size=1, max_size=70)
 
@@ -34,6 +34,20 @@ def test_every_path_leads_from_its_message_to_the_root(messages: list[bytes]) ->
     for index, (message, path) in enumerate(zip(messages, paths, strict=True)):
         way = list(climb(leaf_hash(message), index, len(messages), path))
         assert (way[-1][1] if way else leaf_hash(message)) == root
+
+
+@given(MESSAGES, st.data())
+def test_a_run_of_messages_leads_to_the_root_with_the_paths_of_its_ends(
+    messages: list[bytes], data: st.DataObject
+) -> None:
+    root, paths = tree(messages)
+    last = data.draw(st.integers(0, len(messages) - 1))
+    first = data.draw(st.integers(0, last))
+    leaves = leaf_hashes(messages[first : last + 1])
+    assert run_root(leaves, first, len(messages), paths[first], paths[last]) == root
+    if len(leaves) < len(messages):
+        with pytest.raises(ValueError):
+            run_root(leaves, first, len(messages), b"", b"")
 
 
 @given(MESSAGES, st.data())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.identity import Identity
@@ -18,6 +19,7 @@ from claude_comm.runtime.trusted_keys import TrustedKeys
 from claude_comm.security.checking import Claim, Doubted
 from claude_comm.telemetry.logs import get_logger
 
+_STREAM = attrgetter("entry.stream")
 # Different doubts that are said once each.
 _MOST_WARNINGS = 1_000
 
@@ -35,7 +37,7 @@ class Trust:
         """Those that are not to be handled, and why; with `warn` there are none. Raises TransportError."""
         yield from self._keys.renew()
         doubts: list[tuple[Delivery, Doubted]] = []
-        for stream, group in groupby(deliveries, key=lambda delivery: delivery.entry.stream):
+        for stream, group in groupby(deliveries, key=_STREAM):
             of_stream = list(group)
             claims = [_claim(delivery) for delivery in of_stream]
             for place, doubt in self._keys.verifier.doubts(stream, claims).items():
@@ -48,7 +50,7 @@ class Trust:
     def _of_topic(self, stream: str, claim: Claim) -> bool:
         """A message of a topic that failed waits, and comes back, in the inbox of the module that reads the topic."""
         inbox, *topics = self._streams
-        return stream == inbox and any(self._keys.verifier.doubt(topic, *claim) is None for topic in topics)
+        return stream == inbox and any(self._keys.verifier.judge(topic, claim) is None for topic in topics)
 
     def _say(self, delivery: Delivery, doubt: Doubted) -> None:
         known = delivery.envelope.source, doubt.reason
@@ -61,4 +63,4 @@ class Trust:
 
 def _claim(delivery: Delivery) -> Claim:
     entry = delivery.entry
-    return Claim(entry.body or b"", entry.seal, delivery.envelope.source, int(entry.id.partition("-")[0]))
+    return Claim(entry.body or b"", entry.seal, delivery.envelope.source, entry.id)

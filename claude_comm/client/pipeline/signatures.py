@@ -50,7 +50,7 @@ class Signatures:
                 source = envelopes.decode(named.get(b"e", b""), max_bytes=max_bytes).source
             except EnvelopeError:
                 continue
-            claims.append(Claim(named[b"e"], sealed.seal_of(named), source, int(entry[0].partition(b"-")[0])))
+            claims.append(Claim(named[b"e"], sealed.seal_of(named), source, entry[0].decode()))
             readable.append(entry)
         doubts = self._keys.verifier.doubts(stream, claims)
         return [entry for place, entry in enumerate(readable) if place not in doubts]

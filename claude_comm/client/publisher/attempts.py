@@ -22,6 +22,7 @@ from claude_comm.ops import publish as ops
 from claude_comm.ops.news import TELL_EVERY_S
 from claude_comm.ops.patience import patiently
 from claude_comm.ops.publish import Outcomes, is_full, without_room
+from claude_comm.security.sealing import streams_of
 
 # Announcing a stream again is news of it, and repairs a registry that was emptied under a living publisher.
 ANNOUNCE_EVERY_S = TELL_EVERY_S
@@ -86,7 +87,7 @@ class Attempts:
         return outcomes
 
     def _append(self, posts: Sequence[Post]) -> Operation[Outcomes]:
-        unannounced = self.unannounced({post.stream for post in posts})
+        unannounced = self.unannounced(streams_of(posts))
         if unannounced:
             self._learn((yield from ops.announce(self._keys, unannounced)))
         outcomes = yield from ops.publish(self._keys, posts, ())
@@ -100,7 +101,7 @@ class Attempts:
         self._note_announced(unannounced)
 
     def _request(self, posts: Sequence[Post], until: float) -> Operation[Outcomes]:
-        unannounced = self.unannounced({post.stream for post in posts})
+        unannounced = self.unannounced(streams_of(posts))
         within_ms = max(int((until - time.monotonic()) * 1000), 1)
         outcomes = yield from replies.ask(self._keys, posts, unannounced, within_ms=min(within_ms, REPLY_WITHIN_MS))
         self._note_announced(unannounced)
