@@ -15,9 +15,9 @@ the seal stands beside the envelope, in fields of its own, so that a reader of e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from claude_comm.security.signing import KEY_ID_BYTES, SIGNATURE_BYTES, Seal, Signer
+from claude_comm.security.signing import KEY_ID_BYTES, SIGNATURE_BYTES, Seal
 
 MARK = b"\xc1"
 _KEY_END = 1 + KEY_ID_BYTES
@@ -28,18 +28,6 @@ HEAD = _SIGNATURE_END + 2
 
 def join(body: bytes, seal: Seal) -> bytes:
     return b"".join((MARK, seal.key, seal.signature, len(seal.place).to_bytes(2, "big"), seal.place, body))
-
-
-def join_all(signer: Signer, stream: str, bodies: Sequence[bytes]) -> list[bytes]:
-    """Envelopes that go to one stream together, each with its seal."""
-    texts: list[bytes] = []
-    at = 0
-    for seal, places in signer.heads(stream, bodies):
-        start = MARK + seal.key + seal.signature
-        for place in places:
-            texts.append(b"".join((start, len(place).to_bytes(2, "big"), place, bodies[at])))
-            at += 1
-    return texts
 
 
 def split(text: bytes) -> tuple[bytes, Seal | None]:

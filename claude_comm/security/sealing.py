@@ -1,20 +1,25 @@
 """Posts for one stream that are sealed when somebody takes them: while the server works on those before.
 
-Law: to whoever has it, it is the posts with their seals. What was sealed stays as it is, so that a post that is sent
-again carries the same seal.
+Law: to whoever has it, it is the posts with their seals, each in one piece. What was sealed stays as it is, so that a
+post that is sent again carries the same seal. Who writes them to a stream takes them as `trees`, and copies nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import overload
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 from claude_comm.effects import Post
 from claude_comm.security import sealed
-from claude_comm.security.signing import MAX_LEAVES, Signer
+from claude_comm.security.signing import MAX_LEAVES, Seal, Signer
 
-# About as many as travel together, in whole trees.
-_AT_ONCE = 4 * MAX_LEAVES
+
+class Tree(NamedTuple):
+    """Envelopes that were signed together: their seal without a place, and the place of each."""
+
+    bodies: Sequence[bytes]
+    seal: Seal
+    places: Sequence[bytes]
 
 
 class Sealing(Sequence[Post]):
@@ -22,7 +27,11 @@ class Sealing(Sequence[Post]):
 
     def __init__(self, signer: Signer, stream: str, posts: Sequence[Post]) -> None:
         self._signer, self.stream, self._posts = signer, stream, posts
-        self._sealed: list[Post] = []
+        self._trees: list[Tree] = []
+
+    def trees(self) -> Iterator[Tree]:
+        """All of them in their order, each sealed when it is asked for."""
+        return map(self._tree, range((len(self._posts) + MAX_LEAVES - 1) // MAX_LEAVES))
 
     def __len__(self) -> int:
         return len(self._posts)
@@ -34,19 +43,22 @@ class Sealing(Sequence[Post]):
     def __getitem__(self, place: slice) -> list[Post]: ...
 
     def __getitem__(self, place: int | slice) -> Post | list[Post]:
-        if isinstance(place, slice):
-            _, end, step = place.indices(len(self._posts))
-            self._seal(end if step > 0 else len(self._posts))
-        else:
-            self._seal(place + 1 if place >= 0 else len(self._posts))
-        return self._sealed[place]
+        places = range(len(self._posts))[place]
+        return self._post(places) if isinstance(places, int) else list(map(self._post, places))
 
-    def _seal(self, end: int) -> None:
-        """Seals those before that place."""
-        while len(self._sealed) < min(end, len(self._posts)):
-            start = len(self._sealed)
-            bodies = [post.body for post in self._posts[start : start + _AT_ONCE]]
-            self._sealed += [Post(self.stream, text) for text in sealed.join_all(self._signer, self.stream, bodies)]
+    def _post(self, place: int) -> Post:
+        number, at = divmod(place, MAX_LEAVES)
+        tree = self._tree(number)
+        whole = Seal(tree.seal.key, tree.seal.signature, tree.places[at])
+        return Post(self.stream, sealed.join(tree.bodies[at], whole))
+
+    def _tree(self, number: int) -> Tree:
+        while len(self._trees) <= number:
+            start = len(self._trees) * MAX_LEAVES
+            bodies = [post.body for post in self._posts[start : start + MAX_LEAVES]]
+            ((seal, places),) = self._signer.heads(self.stream, bodies)
+            self._trees.append(Tree(bodies, seal, places))
+        return self._trees[number]
 
 
 def streams_of(posts: Sequence[Post]) -> set[str]:

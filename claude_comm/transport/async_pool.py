@@ -23,10 +23,9 @@ from claude_comm.transport.async_connection import AsyncConnection
 from claude_comm.transport.pool import (
     CONNECT_TIMEOUT_S,
     REPLY_TIMEOUT_S,
+    flights,
     outcomes,
     pack,
-    packed,
-    parts,
     translate,
     translated,
 )
@@ -91,7 +90,7 @@ class AsyncConnectionPool:
 
     async def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
-        replies = await self._exchange(((packed(part), len(part)) for part in parts(posts)), within_ms / 1000)
+        replies = await self._exchange(flights(posts), within_ms / 1000)
         return outcomes(replies, self.close_idle)
 
     def begin(self, posts: Sequence[Post], done: Landed) -> bool:
@@ -110,7 +109,7 @@ class AsyncConnectionPool:
                 return False
             self._stream, self._aloft = connection, 0
         self._aloft += 1
-        connection.send(packed(posts))
+        connection.send(b"".join([together for together, _ in flights(posts)]))
         connection.expect(len(posts), REPLY_TIMEOUT_S, partial(self._land, connection, done))
         return True
 

@@ -29,6 +29,7 @@ from claude_comm.errors import (
     TransportError,
 )
 from claude_comm.security import sealed
+from claude_comm.security.sealing import Sealing
 from claude_comm.transport.connection import Connection, Opener
 from claude_comm.transport.opening import opener
 from claude_comm.transport.replies import Disconnected, ErrorReply
@@ -88,7 +89,7 @@ class ConnectionPool:
 
     def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
-        replies = self._exchange(((packed(part), len(part)) for part in parts(posts)), within_ms / 1000)
+        replies = self._exchange(flights(posts), within_ms / 1000)
         return outcomes(replies, self.close_idle)
 
     def pools(self) -> list[ConnectionPool]:
@@ -274,6 +275,34 @@ def _packed_sealed(posts: Sequence[Post]) -> bytes:
             pieces += (lone, b"%d\r\n" % (len(text) - end), text[end:], beside)
         pieces.append(b"\r\n")
     return b"".join(pieces)
+
+
+def _trees_packed(posts: Sealing) -> Iterator[tuple[bytes, int]]:
+    """`flights`, of posts that are sealed meanwhile."""
+    key = posts.stream.encode()
+    lone, placed = (_XADD.replace(b"*5", count) % (len(key), key) for count in (b"*9", b"*11"))
+    pieces: list[bytes] = []
+    count = size = 0
+    for tree in posts.trees():
+        beside = b"".join((_KEY_FIELD, tree.seal.key, _SIGNATURE_FIELD, tree.seal.signature))
+        for body, place in zip(tree.bodies, tree.places, strict=True):
+            if place:
+                pieces += (placed, b"%d\r\n" % len(body), body, beside, _PLACE_FIELD % len(place), place, b"\r\n")
+            else:
+                pieces += (lone, b"%d\r\n" % len(body), body, beside, b"\r\n")
+            count, size = count + 1, size + len(body)
+            if count == APPEND_PART or size >= APPEND_BYTES:
+                yield b"".join(pieces), count
+                pieces, count, size = [], 0, 0
+    if count:
+        yield b"".join(pieces), count
+
+
+def flights(posts: Sequence[Post]) -> Iterator[tuple[bytes, int]]:
+    """The XADD commands of posts in the parts that travel together, each with the number of its commands."""
+    if isinstance(posts, Sealing):
+        return _trees_packed(posts)
+    return ((packed(part), len(part)) for part in parts(posts))
 
 
 def packed(posts: Sequence[Post]) -> bytes:

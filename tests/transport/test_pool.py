@@ -6,9 +6,12 @@ import hiredis
 import pytest
 
 from claude_comm.effects import Post
-from claude_comm.transport.pool import APPEND_BYTES, APPEND_PART, packed, parts
+from claude_comm.runtime.key_files import make_pair
+from claude_comm.security.sealing import Sealing
+from claude_comm.transport.pool import APPEND_BYTES, APPEND_PART, flights, packed, parts
 
 KIB = 1024
+SIGNER = make_pair().signer()
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,15 @@ def test_posts_are_packed_as_commands_whatever_their_streams_and_sizes() -> None
     posts = [Post(stream, b"x" * size) for stream in ("s", "é", "s") for size in (0, 1, 1, 70_000, 1)]
     commands = [("XADD", post.stream, "*", "e", post.body) for post in posts]
     assert packed(posts) == b"".join(hiredis.pack_command(command) for command in commands)  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1], [300] * (2 * APPEND_PART + 1), [50 * KIB] * 23, [1, APPEND_BYTES, *[1] * 200], [1] * 129]
+)
+def test_posts_that_are_sealed_on_their_way_are_written_as_those_that_were_sealed_before(sizes: list[int]) -> None:
+    posts = [Post("s", b"%d-" % number + b"x" * size) for number, size in enumerate(sizes)]
+    flown = list(flights(Sealing(SIGNER, "s", posts)))
+    assert b"".join(together for together, _ in flown) == packed(list(Sealing(SIGNER, "s", posts)))
+    assert sum(count for _, count in flown) == len(posts)
+    assert all(1 <= count <= APPEND_PART for _, count in flown)
+    assert len(flown) <= 2 + len(posts) // APPEND_PART + 2 * sum(sizes) // APPEND_BYTES
