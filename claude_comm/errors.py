@@ -65,6 +65,8 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     UnreadableRecording  testing.recording           a file that is no recording (exit code 2)
     OutputFailed         terminal.output             the data cannot be written: a full disk
     ToolFailed           mcp_server.adopted.serving  an adopted tool answered with an error
+    CallLost             mcp_server.adopted.serving  an adopted server ended during a call
+    ServerAway           mcp_server.adopted.serving  an adopted server has gone, and may come back
     NotAdapted           cli.commands.schema_adapt   no proved adapter applies to the message
     GatewayRefusal       gateway.core.errors         a request that the gateway does not perform
     UnknownAgreement     gateway.dashboard.views.agreements  nothing is stored under this id (exit code 3)
