@@ -15,8 +15,9 @@ moment (`_unfold`). What all spans of one tracer have in common are fields of a 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
+from random import getrandbits
+from threading import Lock
 from time import time_ns
 from typing import Any
 
@@ -30,6 +31,7 @@ from opentelemetry.sdk.trace import (
 )
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags
@@ -78,6 +80,8 @@ class LightTracer:
         self._processor = provider._active_span_processor
         self._random = _makes_random_ids(provider)
         self._trace_id, self._span_id = provider.id_generator.generate_trace_id, provider.id_generator.generate_span_id
+        if type(provider.id_generator) is RandomIdGenerator:
+            self._span_id = _random_span_id
         self._others = AnyTracer(provider)
         common = {
             "_tracer": self,
@@ -133,8 +137,16 @@ class LightTracer:
             return NonRecordingSpan(context)
         # Not by calling its class: the SDK's `__new__` takes as long as all that is done here.
         span = _new(self._span)
-        span.begin(name, context, parent, kind, shared, message, links, began_ns)
+        span._name, span._context, span._parent, span._kind = name, context, parent, kind
+        span._shared, span._message, span._linking = shared, message, links
+        span._lock = Lock()
+        span._start_time = time_ns() if began_ns is None else began_ns
         return span
+
+
+def _random_span_id() -> int:
+    """As the SDK's generator makes them, in one call."""
+    return getrandbits(64) or _random_span_id()
 
 
 def _no(_parent: SpanContext | None, _trace_id: int) -> bool:
@@ -183,21 +195,10 @@ class LightSpan(SdkSpan):
     _tracer: LightTracer
     _span_processor: SynchronousMultiSpanProcessor | ConcurrentMultiSpanProcessor
 
-    def begin(
-        self,
-        name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
-        kind: SpanKind,
-        shared: Mapping[str, Any],
-        message: Message | None,
-        links: Links,
-        began_ns: int | None,
-    ) -> None:
-        self._name, self._context, self._parent, self._kind = name, context, parent, kind
-        self._shared, self._message, self._linking = shared, message, links
-        self._lock = threading.Lock()
-        self._start_time = time_ns() if began_ns is None else began_ns
+    # Of its own, set by the tracer: what its maker gave.
+    _shared: Mapping[str, Any]
+    _message: Message | None
+    _linking: Links
 
     def describe(self, message: Message) -> None:
         """Says which message it is about."""

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
     StaticSampler,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, TraceFlags
 
 # Whether a span is recorded and sampled, given its parent and the id of its trace.
 Sampling: TypeAlias = Callable[[SpanContext | None, int], bool]
@@ -63,7 +63,8 @@ def _parent_based(sampler: ParentBased) -> Sampling | None:
 
 
 def _as_parent(parent: SpanContext | None, _trace_id: int) -> bool:
-    return parent is None or parent.trace_flags.sampled
+    # As the tuple that it is: each property would be a call.
+    return parent is None or bool(parent[3] & TraceFlags.SAMPLED)
 
 
 def _of_parents(sampled: Sampler, not_sampled: Sampler) -> Sampling | None:

@@ -167,6 +167,9 @@ async def use_every_tool(client: Client) -> None:
             await asyncio.sleep(0.05)
     counted = await call("redrive", module="prices", type="order")
     assert counted.structured_content["would_redrive"] >= 1
+    assert "confirm true" in text_of(counted)
+    assert "Did you mean 'prices'?" in text_of(await call("redrive", fails=True, module="price"))
+    assert "leave out a filter" in text_of(await call("redrive", module="prices", type="large"))
     assert used | {"prices__large", "prices__ask"} == set(tools)
     listed_resources = await client.list_resources()
     assert "claude-comm://modules" in [resource.uri for resource in listed_resources.resources]

@@ -17,7 +17,7 @@ from claude_comm.client.acts import act, recorded
 from claude_comm.client.pipeline.preparation import PipelineRefused, prepare
 from claude_comm.client.pipeline.run import Run
 from claude_comm.delivery.burial import Where
-from claude_comm.errors import ClaudeCommError, UnknownMessage, UnknownSession
+from claude_comm.errors import ClaudeCommError, UnknownMessage, UnknownModule, UnknownSession
 from claude_comm.mcp_server.desk.answers import ToolReply, as_text, cut, marked, refused, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
@@ -142,9 +142,32 @@ async def redrive(call: Call, arguments: dict[str, Any]) -> ToolReply:
         count = await asyncio.to_thread(work, call.desk, module, where, limit)
     except ClaudeCommError as error:
         return refused_by(error)
-    words = "were put back" if confirmed else "would be put back: call redrive again with confirm true"
     told = {"redriven": count} if confirmed else {"would_redrive": count}
-    return ToolReply(f"{count} messages {words}.", told)
+    if not count:
+        return await _nothing_buried(call, module, told, filtered=where != Where())
+    messages = "1 message" if count == 1 else f"{count:,} messages"
+    if confirmed:
+        return ToolReply(
+            f"{messages} put back into the inbox of {module}; read_messages tells what becomes of them.", told
+        )
+    return ToolReply(
+        f"{messages} would be put back. Nothing is done yet: call redrive again with the same and confirm true.",
+        told,
+    )
+
+
+async def _nothing_buried(call: Call, module: str, told: dict[str, int], *, filtered: bool) -> ToolReply:
+    """Why nothing was found: there is no such module, nothing that fits, or nothing at all."""
+    catalogue = await call.desk.catalogue(call.caller)
+    if module not in catalogue.modules:
+        return refused_by(UnknownModule(module, list(catalogue.modules)))
+    if filtered:
+        words = f"No buried message of {module} has all of that: leave out a filter. Nothing was put back."
+    else:
+        words = (
+            f"{module} has no buried messages: there is nothing to put back. explain_failure says where a message is."
+        )
+    return ToolReply(words, told)
 
 
 def _redrive(desk: Desk, module: str, where: Where, limit: int, *, by: str) -> int:
