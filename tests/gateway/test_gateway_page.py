@@ -67,8 +67,12 @@ def test_every_line_does_what_the_page_says(settings: Settings, environ: dict[st
         for line in lines()
         if "/v1/feed" not in line
     ]
-    assert [sorted(answer) for answer in answers] == [["id"], ["id"], ["reply"]]
-    assert answers[-1] == {"reply": 42}
+    *taken, refused = answers
+    assert [sorted(answer) for answer in taken] == [["id"], ["id"], ["reply"]]
+    assert taken[-1] == {"reply": 42}
+    page = PAGE.read_text(encoding="utf-8")
+    (shown,) = [json.loads(line) for line in page.splitlines() if line.startswith('{"status": 422')]
+    assert {name: refused[name] for name in shown} == shown
     (feed,) = [line for line in lines() if "/v1/feed" in line]
     with typed(feed, environ) as following, Publisher("web", settings=settings) as publisher:
         assert following.stdout is not None
