@@ -146,7 +146,7 @@ def _done(source: Source, doer: Doer, query: Query, visitor: Visitor) -> Respons
                 html = render.page(page, query, form, visitor, namespace=namespace, now_us=system.now_us)
                 return HTMLResponse(html, 422, headers=HEADERS)
     except ClaudeCommError as error:
-        return _sorry(source, error, visitor)
+        return _sorry(source, error, visitor, "That was not done")
     return RedirectResponse(done.href, 303, headers=HEADERS)
 
 
@@ -162,18 +162,21 @@ def _refused(request: Request, source: Source, visitor: Visitor, form: dict[str,
     return HTMLResponse(html, 403, headers=HEADERS)
 
 
-def _sorry(source: Source, error: ClaudeCommError, visitor: Visitor) -> Response:
-    status, title = _status(error)
+def _sorry(
+    source: Source, error: ClaudeCommError, visitor: Visitor, otherwise: str = "That cannot be shown"
+) -> Response:
+    """The page that says why not; `otherwise` is its title where the kind of error has none."""
+    status, title = _status(error, otherwise)
     html = render.refusal(title, str(error), visitor, namespace=source.settings.namespace)
     return HTMLResponse(html, status, headers=HEADERS)
 
 
-def _status(error: ClaudeCommError) -> tuple[int, str]:
+def _status(error: ClaudeCommError, otherwise: str) -> tuple[int, str]:
     if isinstance(error, NotFound):
         return 404, "Not found"
     if isinstance(error, ServerUnreachable | StoreNotReady):
         return 503, "Not available now"
-    return (400 if isinstance(error, ConfigurationError) else 409), "That cannot be shown"
+    return (400 if isinstance(error, ConfigurationError) else 409), otherwise
 
 
 async def _charts(_request: Request) -> Response:

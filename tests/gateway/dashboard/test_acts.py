@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from claude_comm import Settings
+from claude_comm.client.identity import micros
 from claude_comm.gateway.dashboard.render import Visitor
 from claude_comm.names import Keys
-from claude_comm.ops import audit
+from claude_comm.ops import audit, registration, registry
 from claude_comm.registry.audit import Act
 from claude_comm.runtime import private_server
 from claude_comm.transport.connect import connect
@@ -124,3 +126,31 @@ def test_a_form_that_is_too_large_is_refused(browser: TestClient) -> None:
     answer = browser.post("/ui/send", data={"csrf": TOKEN, **{f"field.{number}": "1" for number in range(600)}})
     assert answer.status_code == 400
     assert "at most 500 fields" in answer.text
+
+
+def test_a_version_that_waits_is_approved_and_retired_and_one_that_runs_is_not(
+    shop: Settings, browser: TestClient
+) -> None:
+    keys = Keys(shop.namespace)
+    with connect(shop) as client:
+        standing = client.run(registry.standing(keys, "shop", now_ms=micros() // 1000))
+        assert standing is not None
+        assert standing.current is not None
+        (contract,) = client.run(registry.contracts_of(keys, [("shop", standing.current.digest)])).values()
+        order = {**contract.accepts["order"], "required": ["number", "customer", "vat"]}
+        order["properties"] = {**order["properties"], "vat": {"type": "string"}}
+        next_one = msgspec.structs.replace(contract, version="2.0.0", accepts={"order": order}, registered_us=micros())
+        release = client.run(registration.register(keys, next_one, hold=True)).release
+    assert release.awaits
+    for partner in release.awaits:
+        assert f"<option>{partner}</option>" in browser.get(f"/ui/contracts/shop?version={release.digest[:12]}").text
+        form = {"csrf": TOKEN, "version": release.digest, "partner": partner}
+        assert browser.post("/ui/contracts/shop/approve", data=form).status_code == 303
+        assert (acts(shop)[0].act, acts(shop)[0].by, acts(shop)[0].failed) == ("approve", "ann", False)
+    assert acts(shop)[0].outcome == "2.0.0 is live"
+    refused = browser.post("/ui/contracts/shop/retire", data={"csrf": TOKEN, "version": standing.current.digest})
+    assert refused.status_code == 409, "an instance runs it"
+    assert "That was not done" in refused.text
+    assert browser.post("/ui/contracts/shop/retire", data={"csrf": TOKEN, "version": release.digest}).status_code == 303
+    assert (acts(shop)[0].act, acts(shop)[0].outcome) == ("retire", "1 retired")
+    assert "retired" in browser.get("/ui/contracts/shop").text
