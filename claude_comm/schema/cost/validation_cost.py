@@ -71,6 +71,8 @@ def size_of(value: Json, limit: int = SMALL) -> int:
                 below += item.values()
             elif isinstance(item, list):
                 below += item
+            else:
+                continue
             if total + len(below) > limit:
                 return limit + 1
         layer = below

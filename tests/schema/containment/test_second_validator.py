@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
+import jsonschema
 import pytest
 
 from claude_comm.schema import Incompatible, Undecided, check
@@ -83,3 +85,27 @@ def test_references_into_the_names_of_patterns_leave_the_schema_as_it_is() -> No
     }
     assert SecondValidator(schema, DIALECT).says({"a": "no"}, False)
     assert not isinstance(check(schema, {"properties": {"a": {"type": "integer"}}}), Undecided)
+
+
+@pytest.mark.parametrize(
+    ("produced", "accepted"),
+    [
+        ({"type": "string"}, {"pattern": "^.*$"}),
+        ({"type": "string", "pattern": "^[a\\n]+$"}, {"pattern": "^a*$"}),
+        ({"properties": {"k": {"type": "array", "items": {"type": "string"}}}}, {"$ref": "#/$defs/lines"}),
+    ],
+)
+def test_a_witness_ends_in_a_line_feed_only_where_no_other_breaks_the_consumer(produced: Any, accepted: Any) -> None:
+    """Python finds `$` before a last line feed as well, so that to its readers such a message may fit."""
+    if "$ref" in accepted:
+        lines = {"properties": {"k": {"items": {"pattern": "^.*$"}}}}
+        accepted = {**accepted, "$defs": {"lines": lines}}
+    verdict = check(produced, accepted, policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert not jsonschema.Draft202012Validator(accepted).is_valid(verdict.witness)
+
+
+def test_a_witness_ends_in_a_line_feed_where_there_is_no_other() -> None:
+    verdict = check({"type": "string", "pattern": "^a\\n?$"}, {"pattern": "^a$"}, policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == "a\n"
