@@ -143,7 +143,9 @@ def names_each_kind(stage: Stage) -> None:
     ran = stage.comm("status", "--json")
     assert ran.returncode == 0, ran.stderr
     rows = json.loads(ran.stdout)["unreadable"]
-    assert {row["kind"] for row in rows} >= KEPT
+    # What the module is to remember of what it handled may have reached the end of its life meanwhile.
+    gone = set() if stage.server.exists(stage.keys.seen("sink")) else {"seen"}
+    assert {row["kind"] for row in rows} >= KEPT - gone
     assert all(row["why"] and row["remove"] for row in rows)
 
 
