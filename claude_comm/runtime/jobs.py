@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import redis
 import redis.sentinel
+from redis.connection import SSLConnection, parse_url
 from rq.exceptions import StopRequested
 
 from claude_comm.addresses import on_sentinel, parse_sentinel, public
@@ -65,11 +66,11 @@ def connection(url: str) -> redis.Redis:
         return redis.Redis.from_url(url, **bounds)
     places = parse_sentinel(url)
     of_sentinels, of_server = (
-        {**redis.connection.parse_url(address), **bounds}
+        {**parse_url(address), **bounds}
         for address in (places.sentinel("localhost", 0), places.server("localhost", 0))
     )
     for options in (of_sentinels, of_server):
-        tls = options.pop("connection_class", None) is redis.connection.SSLConnection
+        tls = options.pop("connection_class", None) is SSLConnection
         options.update({"ssl": True} if tls else {})
         # The Sentinels say where.
         for place in ("host", "port"):

@@ -16,7 +16,7 @@ from redis.asyncio import connection as redis_connections
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from claude_comm.addresses import on_sentinel, parse_sentinel
+from claude_comm.addresses import SentinelUrl, on_sentinel, parse_sentinel
 from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.transport.async_connection import AsyncConnection
@@ -164,20 +164,24 @@ class AsyncConnectionPool:
         return connection
 
     async def _opened(self, connect_s: float, step_s: float) -> AsyncConnection:
-        unopened, places = self._unopened, self._places
-        if places is not None:
-            from claude_comm.transport.sentinel import check_role, primary_url
+        if self._places is not None:
+            return await self._opened_primary(self._places, connect_s, step_s)
+        connection = AsyncConnection(self._unopened(socket_timeout=step_s, socket_connect_timeout=connect_s))
+        await connection.open()
+        return connection
 
-            unopened = _connections_to(await asyncio.to_thread(primary_url, places, connect_s, step_s))
+    async def _opened_primary(self, places: SentinelUrl, connect_s: float, step_s: float) -> AsyncConnection:
+        from claude_comm.transport.sentinel import check_role, primary_url
+
+        unopened = _connections_to(await asyncio.to_thread(primary_url, places, connect_s, step_s))
         connection = AsyncConnection(unopened(socket_timeout=step_s, socket_connect_timeout=connect_s))
         await connection.open()
-        if places is not None:
-            try:
-                connection.send(pack(("ROLE",)))
-                check_role((await connection.read(1, step_s))[0], places)
-            except BaseException:
-                connection.close()
-                raise
+        try:
+            connection.send(pack(("ROLE",)))
+            check_role((await connection.read(1, step_s))[0], places)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def give_back(self, connection: AsyncConnection) -> None:

@@ -120,7 +120,7 @@ def _document(name: str, before: Checked, after: Checked, new: Contract) -> list
         )
         for problem in after.report.problems
     ]
-    states = {(hop.producer, hop.consumer): hop.state for hop in before.report.hops}
+    states: dict[tuple[str, str], State] = {(hop.producer, hop.consumer): hop.state for hop in before.report.hops}
     modules = {step.name: step.module for step in after.pipeline.steps} if after.pipeline else {}
     for hop in after.report.hops:
         own = new.module in (modules.get(hop.consumer), *map(modules.get, hop.producer.split()))

@@ -6,7 +6,8 @@ Law: the SDK only logs them, so whoever sent one would wait for ever. An answer 
 from __future__ import annotations
 
 from contextvars import Context
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import anyio
 from mcp.shared.message import SessionMessage
@@ -36,7 +37,7 @@ class AnsweringStream:
     async def aclose(self) -> None:
         await self._reading.aclose()
 
-    def __aiter__(self) -> AnsweringStream:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> SessionMessage:
@@ -45,10 +46,12 @@ class AnsweringStream:
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    async def __aenter__(self) -> AnsweringStream:
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
         await self.aclose()
 
 
