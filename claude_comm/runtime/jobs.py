@@ -66,8 +66,7 @@ def connection(url: str) -> redis.Redis:
         return redis.Redis.from_url(url, **bounds)
     places = parse_sentinel(url)
     of_sentinels, of_server = (
-        {**parse_url(address), **bounds}
-        for address in (places.sentinel("localhost", 0), places.server("localhost", 0))
+        {**parse_url(address), **bounds} for address in (places.sentinel("localhost", 0), places.server("localhost", 0))
     )
     for options in (of_sentinels, of_server):
         tls = options.pop("connection_class", None) is SSLConnection
