@@ -18,12 +18,11 @@ import functools
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from tests.support.homes import PACKAGE, REPOSITORY
 
 # Each file and package directly below `claude_comm`.
 FLOOR = {
@@ -47,7 +46,7 @@ FOREIGN = {
     "opentelemetry": 3, "prometheus_client": 3,
     "pytest": 4, "hypothesis": 4, "fakeredis": 4, "lupa": 4,
     "typer": 5, "rich": 5, "yaml": 5,
-    "mcp": 5, "mcp_types": 5,
+    "mcp": 5, "mcp_types": 5, "anyio": 5,
     "starlette": 5, "uvicorn": 5, "websockets": 5, "h11": 5, "jinja2": 5, "markupsafe": 5,
 }  # fmt: skip
 
@@ -92,8 +91,8 @@ def sources() -> dict[str, ast.Module]:
 
 
 def _sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted([*REPOSITORY.glob("claude_comm/**/*.py"), *REPOSITORY.glob("workers/**/*.py")]):
-        name = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted([*PACKAGE.glob("**/*.py"), *(PACKAGE.parent / "workers").glob("**/*.py")]):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -172,7 +171,7 @@ def package_of(name: str) -> str:
         return root
     if parts[0] == "client" and len(parts) > 1:
         return ".".join(parts[:2])
-    folder = REPOSITORY.joinpath("claude_comm", *parts[:2])
+    folder = PACKAGE.joinpath(*parts[:2])
     return ".".join(parts[:2]) if len(parts) > 1 and folder.is_dir() else parts[0]
 
 

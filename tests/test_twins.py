@@ -21,6 +21,8 @@ def _twins() -> ModuleType:
     return module
 
 
+if not (REPOSITORY / "claude_comm").is_dir():
+    pytest.skip("the sources are not here: they are rewritten in place", allow_module_level=True)
 twins = _twins()
 SOURCE = """class AsyncThing:
     async def __aenter__(self): return await self.hold_async(AsyncOther)

@@ -136,7 +136,10 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
             "mcp install",
             "Print the configuration with which common clients start `claude-comm mcp`.",
         ),
-        CommandEntry("mcp adopt", "Run the tools of another MCP server as a module, until SIGTERM or SIGINT."),
+        CommandEntry(
+            "mcp adopt",
+            "Run the tools of another MCP server as a module, until a signal, after the calls under way.",
+        ),
     ),
     "About": (
         CommandEntry("demo", "Watch three modules negotiate, talk and build a search index."),

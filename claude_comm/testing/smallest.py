@@ -1,7 +1,8 @@
 """Making a message that shows a failure smaller, step by step, while it still shows it.
 
 Law: pure. Each step makes the message smaller by `size`, so that it ends; what comes out can be made no smaller by any
-single step: no property and no item can go, no text and no number be shorter or nearer to zero.
+single step: no property and no item can go, no text and no number be shorter or nearer to zero. Where two numbers hold
+each other up (a sum or a product that has to be large), a step makes the one larger and the other smaller.
 
 hypothesis shrinks what it has drawn itself; a message that came from elsewhere, an edge of the contract or recorded
 traffic, has no draws, and is made smaller here.
@@ -9,6 +10,7 @@ traffic, has no draws, and is made smaller here.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +23,9 @@ MAX_TRIES = 3_000
 _PLAIN_CHARACTERS = "a0 é"
 # Numbers with a fraction are tried by tenths up to here.
 _MOST_TENTHS = 1e12
+# Pairs are tried among so many whole numbers of a message.
+_MOST_TRADED = 16
+_FACTORS = (2, 3, 5, 10)
 _PLAINEST: tuple[Json, ...] = (None, False, 0, "", [], {})
 
 
@@ -30,7 +35,7 @@ def smallest(message: Json, shows: Callable[[Json], bool], max_tries: int = MAX_
     better = True
     while better:
         better = False
-        for smaller in _smaller(message):
+        for smaller in itertools.chain(_smaller(message), _traded(message)):
             if size(smaller) >= size(message):
                 continue
             if left <= 0:
@@ -128,3 +133,42 @@ def _barer(members: dict[str, Any]) -> Iterator[Json]:
     yield from members.values()
     for name, value in members.items():
         yield from ({**members, name: smaller} for smaller in _smaller(value))
+
+
+def _traded(message: Json) -> Iterator[Json]:
+    """The message with one whole number larger and another one smaller: by the same amount, or by a factor."""
+    places = list(itertools.islice(_whole_numbers(message, ()), _MOST_TRADED))
+    for (raised, more), (lowered, less) in itertools.permutations(places, 2):
+        for new_more, new_less in _trades(more, less):
+            yield _put(_put(message, raised, new_more), lowered, new_less)
+
+
+def _trades(more: int, less: int) -> Iterator[tuple[int, int]]:
+    # The largest number that is as long: longer ones make the message longer.
+    full = 10 ** len(str(more)) - 1 - more
+    amounts = [full] if 0 < full <= less else []
+    step = less
+    while step:
+        amounts.append(step)
+        step //= 2
+    yield from ((more + amount, less - amount) for amount in amounts)
+    yield from ((more * factor, -(-less // factor)) for factor in _FACTORS if more and less)
+
+
+def _whole_numbers(value: Json, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    """The places of the numbers above zero, and those at zero, which may be raised."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        yield at, value
+    elif isinstance(value, list | dict):
+        items = enumerate(value) if isinstance(value, list) else value.items()
+        for name, item in items:
+            yield from _whole_numbers(item, (*at, name))
+
+
+def _put(value: Any, at: tuple[str | int, ...], new: int) -> Json:
+    """A copy with that number at that place."""
+    if not at:
+        return new
+    copied: Any = list(value) if isinstance(value, list) else dict(value)
+    copied[at[0]] = _put(copied[at[0]], at[1:], new)
+    return copied

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from claude_comm.cli.app import ENTRIES, SECTIONS, CommandEntry, group, load
-from tests.support.homes import REPOSITORY
+from tests.support.homes import PACKAGE, REPOSITORY
 
 COMMANDS = [pytest.param(entry, id=entry.name) for entry in ENTRIES.values()]
 
@@ -54,7 +54,7 @@ def test_every_command_that_shows_something_has_json(entry: CommandEntry) -> Non
 
 
 def test_every_file_of_commands_is_the_command_of_its_name() -> None:
-    files = {path.stem for path in (REPOSITORY / "claude_comm/cli/commands").glob("*.py")} - {"__init__"}
+    files = {path.stem for path in (PACKAGE / "cli/commands").glob("*.py")} - {"__init__"}
     assert files == {entry.module.rpartition(".")[2] for entry in ENTRIES.values()}
 
 

@@ -13,7 +13,7 @@ from claude_comm.client.consumer.admission import _hopeless
 from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.delivery.retention import Floor, Hold, Projection, words
 from claude_comm.errors import ClaudeCommError
-from tests.support.homes import REPOSITORY
+from tests.support.homes import PACKAGE, REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "playbook.md").read_text(encoding="utf-8")
 FIRST_CELLS = [line.split("|")[1].strip() for line in PAGE.splitlines() if line.startswith("| ")]
@@ -40,7 +40,7 @@ def test_every_exit_code_has_a_row() -> None:
 
 
 def test_everything_that_may_hold_a_stream_has_a_row() -> None:
-    script = (REPOSITORY / "claude_comm" / "ops" / "lua" / "trim.lua").read_text(encoding="utf-8")
+    script = (PACKAGE / "ops" / "lua" / "trim.lua").read_text(encoding="utf-8")
     named = set(re.findall(r"'(pending|undelivered|unread|moved|projection|empty)'", script))
 
     def projection(stored: str, *, unreadable: bool = False) -> Floor:

@@ -8,11 +8,9 @@ understands, which it writes, in which words it speaks of them. A new table is a
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 from claude_comm.schema.keywords import TABLE
-
-PACKAGE = Path(__file__).parents[2] / "claude_comm"
+from tests.support.homes import PACKAGE
 
 UNDERSTOOD = (
     "the part of the language that this algorithm understands: with any other keyword it hands over or gives up"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,46 +16,17 @@ from claude_comm.errors import RequestFailed, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import heartbeats, projection_progress, registration, registry
 from claude_comm.registry.contracts import contract
-from claude_comm.security.access import ANYBODY, Partners, Role, rules, server_of, targets_of, user_words
+from claude_comm.security.access import Partners, targets_of
 from claude_comm.store.database import open_database
 from claude_comm.store.queries import messages
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.access import NewUser, denials
 from tests.support.homes import REPOSITORY, child_environ
 from tests.support.modules import running
 from tests.support.waiting import wait_until
 
 QUICK = RetryPolicy(attempts=2, first_wait_s=0.01)
-
-NewUser = Callable[..., Settings]
-
-
-@pytest.fixture
-def new_user(settings: Settings, client: Client) -> Iterator[NewUser]:
-    """Makes the user of a role on the shared server, and gives the settings with which it connects."""
-    made: list[str] = []
-    server = server_of(client.data.one(Command(("INFO", "server"))))
-
-    def new_user_(role: Role, name: str = "", partners: Partners = ANYBODY) -> Settings:
-        user = f"{settings.namespace}-{name or role}"
-        words = user_words(rules(Keys(settings.namespace), role, name, partners), server)
-        client.data.one(Command(("ACL", "SETUSER", user, *words, ">secret")))
-        made.append(user)
-        home = settings.home / user
-        home.mkdir(mode=0o700)
-        path = settings.url.removeprefix("unix://")
-        return Settings(home=home, url=f"unix://{user}:secret@{path}", namespace=settings.namespace)
-
-    yield new_user_
-    for user in made:
-        client.data.one(Command(("ACL", "DELUSER", user)))
-
-
-def denials(client: Client, settings: Settings) -> list[tuple[bytes, bytes]]:
-    """What users of this test were refused: the command or key, and why."""
-    rows = client.data.one(Command(("ACL", "LOG", 128)))
-    mine = [row for row in rows if row[b"username"].decode().startswith(settings.namespace)]
-    return [(row[b"object"], row[b"client-info"].rpartition(b" cmd=")[2].split()[0]) for row in mine]
 
 
 def worker(name: str, as_user: Settings) -> subprocess.Popen[bytes]:

@@ -14,10 +14,8 @@ from claude_comm.ops import agent_tasks, registration
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
-from tests.security.test_access import NewUser, denials, new_user
+from tests.support.access import NewUser, denials
 from tests.support.command_line import Ran
-
-__all__ = ["new_user"]
 
 CONTRACT = {"module": "c", "version": "1.0.0", "accepts": {"message": {"type": "integer"}}, "topics": ["news"]}
 # Each with the exit code that says that it did its work; in this order, for some remove what others look at.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
@@ -25,13 +24,14 @@ from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
+from tests.support.homes import PACKAGE
 from tests.support.modules import running
 from tests.support.waiting import wait_until
 
 TOKEN = "a-token-of-this-session"
 # What must never run, in all the places where text of others is shown.
 HOSTILE = '<script>window.owned=1</script><img src=x onerror="window.owned=1">\u202e\x1b]0;owned\x07'
-STATIC = Path(__file__).parent.parent.parent / "claude_comm" / "gateway" / "static"
+STATIC = PACKAGE / "gateway" / "static"
 
 
 class Order(msgspec.Struct):

@@ -8,9 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import claude_comm
 from claude_comm.runtime import private_server, worker_processes
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
+# The package under test: in the repository, or installed from a wheel (`tools/release.py` takes the sources away).
+PACKAGE = Path(claude_comm.__file__).resolve().parent
 
 
 def new_home() -> Path:

@@ -24,7 +24,7 @@ def command(
     ],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="The name of the module that it becomes.")],
 ) -> None:
-    """Run the tools of another MCP server as a module, until SIGTERM or SIGINT, after the calls under way.
+    """Run the tools of another MCP server as a module, until a signal, after the calls under way.
 
     Each tool is a type of message, held to the tool's own schema; what it returns is the reply. So pipelines, proofs
     and `impact` cover it. A changed list of tools waits until each partner that it would break has approved it.
