@@ -7,7 +7,8 @@ other goes to typer's own converter, so errors and conversions stay typer's.
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeGuard
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -23,8 +24,11 @@ class _FastConverter:
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         if value is None or type(value) is self._kind:
             return value
-        if self._kind is int and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-            number = int(value)
+        if issubclass(self._kind, StrEnum) and value in self._kind.__members__.values():
+            return self._kind(value)
+        plain = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
+        if self._kind in (int, float) and plain:
+            number = self._kind(value)
             if (param.min is None or number >= param.min) and (param.max is None or number <= param.max):
                 return number
         param._runtime_param = None
@@ -52,10 +56,14 @@ class FastGroup(TyperGroup):
         return [_fast(param) for param in super().get_params(ctx)]
 
 
+def _is_plain(kind: Any) -> TypeGuard[type]:
+    return kind in (str, int, float, bool) or (isinstance(kind, type) and issubclass(kind, StrEnum))
+
+
 def _fast(param: Any) -> Any:
     """The same parameter with our converter in front. If typer looks for it elsewhere, it is only slower."""
     kind = param.type_descriptor.annotation if hasattr(param, "type_descriptor") else None
     single = param.nargs == 1 and not getattr(param, "multiple", False)
-    if single and kind in (str, int, float, bool) and vars(param).get("_runtime_param") is None:
+    if single and _is_plain(kind) and vars(param).get("_runtime_param") is None:
         vars(param)["_runtime_param"] = _FastConverter(kind)
     return param
