@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,13 +15,14 @@ from claude_comm.delivery.burial import (
     Burial,
     Where,
     bounded,
+    brief,
     groups,
     pattern,
     read,
     where,
 )
 from claude_comm.delivery.recheck import Judge, Rejection
-from claude_comm.envelope import encode
+from claude_comm.envelope import encode, pack
 from claude_comm.errors import ConfigurationError
 from claude_comm.registry.contracts import contract
 from tests.support.facts import envelope
@@ -112,3 +114,28 @@ def test_a_burial_is_judged_as_the_door_judges_a_message() -> None:
     refused = judge.refusal(burial(type="order", data={"n": "one"}))
     assert refused is not None
     assert refused.path == "$.n"
+
+
+def test_a_payload_that_cannot_be_read_is_refused_at_its_root() -> None:
+    judge = Judge(contract("m", accepts={"order": {}}), now_us=100)
+    for data in (b"\xc1", pack(float("nan"))):
+        torn = msgspec.structs.replace(envelope("a", "m", type="order"), data=msgspec.Raw(data))
+        refused = judge.refusal(Burial(module="m", id="1-0", envelope=torn, size_bytes=2, reason=""))
+        assert refused is not None
+        assert refused.path == "$"
+
+
+def test_the_conditions_are_said_in_words() -> None:
+    assert Where().words == "all"
+    assert where(["type=order", "reason=KeyError"]).words == "reason 'KeyError', type 'order'"
+
+
+def test_a_text_is_cut_to_what_it_may_be_long_and_ends_in_an_ellipsis() -> None:
+    assert [brief("abcd", 4), brief("abcde", 4)] == ["abcd", "abc…"]
+    assert brief("a\udc80") == "a\\udc80"
+
+
+def test_a_traceback_that_is_just_short_enough_stays_whole() -> None:
+    whole = "x" * (TRACEBACK_HEAD + TRACEBACK_TAIL)
+    assert bounded(whole) == whole
+    assert "[1 characters left out]" in bounded(whole + "x")

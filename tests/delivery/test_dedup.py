@@ -43,6 +43,14 @@ def test_many_are_new_together_or_nothing_has_changed() -> None:
     assert [window.standing(("a", name)) for name in ("1", "2")] == ["open", "open"]
 
 
+def test_what_was_reported_and_not_done_is_new_again() -> None:
+    window, one = Window(10), ("a", "1")
+    window.handled(one)
+    window.undone(one)
+    window.undone(("a", "never seen"))
+    assert window.standing(one) == "new"
+
+
 @given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
 def test_no_two_messages_are_one_member(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert (member(one) == member(other)) == (one == other)

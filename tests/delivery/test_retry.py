@@ -66,8 +66,36 @@ def test_the_class_of_an_exception_decides_whether_it_is_tried_again(
         {"longest_wait_s": float("inf")},
         {"factor": 0.5},
         {"jitter": 1.5},
+        {"jitter": -0.1},
+        {"attempts": True},
+        {"attempts": 2.5},
+        {"factor": "4"},
+        {"factor": float("inf")},
+        {"first_wait_s": 366 * 86_400},
+        {"longest_wait_s": -1},
+        {"never": (KeyError, "ValueError")},
+        {"retried": int},
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused_when_it_is_written(wrong: dict[str, float]) -> None:
+def test_a_policy_that_makes_no_sense_is_refused_when_it_is_written(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         RetryPolicy(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_bounds_of_a_policy_themselves_are_allowed() -> None:
+    year_s = 365 * 86_400
+    for policy in (
+        RetryPolicy(attempts=1, first_wait_s=0, factor=1, longest_wait_s=0, jitter=0),
+        RetryPolicy(first_wait_s=year_s, longest_wait_s=year_s, jitter=1),
+    ):
+        assert isinstance(after_failure(1, ValueError(), "x", policy, chance=1), Bury | Retry)
+
+
+def test_one_class_or_several_in_whatever_holds_them_are_a_tuple() -> None:
+    assert RetryPolicy(never=KeyError).never == (KeyError,)  # type: ignore[arg-type]
+    assert RetryPolicy(retried=[KeyError, OSError]).retried == (KeyError, OSError)  # type: ignore[arg-type]
+
+
+def test_a_cancellation_is_tried_again_where_every_exception_is() -> None:
+    assert isinstance(after_failure(1, KeyboardInterrupt(), "x", RetryPolicy(), chance=0), Retry)
+    assert isinstance(after_failure(1, KeyboardInterrupt(), "x", RetryPolicy(retried=(OSError,)), chance=0), Bury)

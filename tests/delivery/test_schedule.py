@@ -42,11 +42,21 @@ def test_a_moment_that_has_passed_is_no_delay(past: dict[str, Any]) -> None:
         ({"ttl_s": float("inf")}, "ttl_s"),
         ({"at": datetime(2030, 1, 1)}, "time zone"),
         ({"at": datetime(2030, 1, 1, tzinfo=UTC), "delay_s": 1}, "not both"),
+        ({"at": "2030-01-01T00:00:00Z"}, "datetime with its time zone"),
+        ({"delay_s": True}, "delay_s"),
+        ({"ttl_s": "5"}, "ttl_s"),
+        ({"ttl_s": 10 * 365 * 86_400 + 1}, "ten years"),
     ],
 )
 def test_what_is_no_time_is_refused(wrong: dict[str, Any], word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
         asked(**wrong)
+
+
+def test_a_span_may_be_ten_years_and_no_time_at_all() -> None:
+    longest_s = 10 * 365 * 86_400
+    assert asked(delay_s=longest_s) == Times(NOW + longest_s * 1_000_000, 0)
+    assert asked(ttl_s=0) == Times(0, NOW)
 
 
 def test_a_message_is_expired_from_its_moment_on_and_without_one_never() -> None:
