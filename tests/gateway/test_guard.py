@@ -86,12 +86,15 @@ def test_a_login_that_is_over_is_said_and_a_form_leads_back_to_its_page(served: 
         }
         sent = client.post("/ui/dead/a/redrive", content=b"", headers=form).headers["location"]
         assert sent == "/login?next=%2Fui%2Fdead%2Fa%3Fx%3D1&over=1"
+        nowhere = client.post("/ui/dead/a/redrive", content=b"", headers={**form, "referer": "http://[/ui/"})
+        assert nowhere.headers["location"] == "/login?over=1"
 
 
 @pytest.mark.parametrize(
     "address",
     ["//evil.example", "https://evil.example/ui/", "/\\evil.example", "/login", "/ui/\r\nx: y", "javascript:alert(1)",
-     "/ui/" + "x" * 5_000, "\\\\evil", "http:/ui/audit", "/v1/modules"],
+     "/ui/" + "x" * 5_000, "\\\\evil", "http:/ui/audit", "/v1/modules",
+     "///ui/audit", "///", "//[", "//[/ui/"],
 )  # fmt: skip
 def test_a_login_leads_to_pages_of_the_dashboard_alone(settings: Settings, served: Served, address: str) -> None:
     with contextlib.closing(logged_in(served)) as client:

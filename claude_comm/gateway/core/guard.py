@@ -178,9 +178,16 @@ def _to_login(scope: Scope, headers: Headers) -> Response | None:
         query = scope["query_string"].decode("latin-1")
         return RedirectResponse(login_address(quote(scope["path"]) + (f"?{query}" if query else ""), over=over), 303)
     if "text/html" in headers.get("accept", "") and FORM_PATHS.fullmatch(scope["path"]):
-        page = urlsplit(headers.get("referer", ""))  # where the form stands
-        return RedirectResponse(login_address(page._replace(scheme="", netloc="").geturl(), over=over), 303)
+        return RedirectResponse(login_address(_page_of(headers.get("referer", "")), over=over), 303)
     return None
+
+
+def _page_of(referer: str) -> str:
+    """Where a form stands, from what its browser says; nowhere for what is no address."""
+    try:
+        return urlsplit(referer)._replace(scheme="", netloc="").geturl()
+    except ValueError:
+        return ""
 
 
 class _Bounded:

@@ -6,8 +6,9 @@ another site.
 
 from __future__ import annotations
 
+import re
 from html import escape
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
@@ -16,6 +17,8 @@ from claude_comm.escaping import clean
 
 OVERVIEW, LOGIN = "/", "/login"
 _MAX_ADDRESS = 4_000
+# One slash alone, or a page below `/ui/`. After two slashes a browser reads a host, however many more there are.
+_OWN = re.compile(r"/(ui/|[?#]|\Z)")
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -77,8 +80,5 @@ def login_address(address: str, *, over: bool) -> str:
 
 def own_address(address: str) -> str:
     """The address, where it is one of a page of the dashboard; else that of the overview."""
-    if len(address) > _MAX_ADDRESS or not address.isprintable() or "\\" in address or not address.startswith("/"):
-        return OVERVIEW
-    parts = urlsplit(address)
-    own = not parts.netloc and (parts.path == OVERVIEW or parts.path.startswith("/ui/"))
-    return address if own else OVERVIEW
+    plain = len(address) <= _MAX_ADDRESS and address.isprintable() and "\\" not in address
+    return address if plain and _OWN.match(address) else OVERVIEW
