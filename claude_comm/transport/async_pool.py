@@ -171,13 +171,13 @@ class AsyncConnectionPool:
         return connection
 
     async def _opened_primary(self, places: SentinelUrl, connect_s: float, step_s: float) -> AsyncConnection:
-        from claude_comm.transport.sentinel import check_role, primary_url
+        from claude_comm.transport.sentinel import ASK_ROLE, check_role, primary_url
 
         unopened = _connections_to(await asyncio.to_thread(primary_url, places, connect_s, step_s))
         connection = AsyncConnection(unopened(socket_timeout=step_s, socket_connect_timeout=connect_s))
         await connection.open()
         try:
-            connection.send(pack(("ROLE",)))
+            connection.send(pack(ASK_ROLE))
             check_role((await connection.read(1, step_s))[0], places)
         except BaseException:
             connection.close()

@@ -17,6 +17,8 @@ from claude_comm.transport.connection import Opener
 from claude_comm.transport.opening import ask, opener
 from claude_comm.transport.replies import Disconnected, ErrorReply
 
+# What a server says its role to: a greeting, which every user may send, where ROLE is one command more to be allowed.
+ASK_ROLE = ("HELLO",)
 # How long one Sentinel may take (seconds): it answers from memory, and the next one knows the same.
 SENTINEL_S = 1.0
 
@@ -28,7 +30,7 @@ def primary_opener(url: str) -> Opener:
     def open_primary(connect_s: float, step_s: float) -> socket.socket:
         opened = opener(primary_url(places, connect_s, step_s))(connect_s, step_s)
         try:
-            check_role(ask(opened, ("ROLE",)), places)
+            check_role(ask(opened, ASK_ROLE), places)
         except BaseException:
             opened.close()
             raise
@@ -58,7 +60,9 @@ def primary_url(places: SentinelUrl, connect_s: float, step_s: float) -> str:
     raise Disconnected(f"no Sentinel names the primary of {places.service!r}: {'; '.join(whys)}")
 
 
-def check_role(role: Any, places: SentinelUrl) -> None:
-    """Raises Disconnected for the answer to ROLE of a server that is no primary."""
-    if not (isinstance(role, list) and role and role[0] == b"master"):
+def check_role(greeting: Any, places: SentinelUrl) -> None:
+    """Raises Disconnected for the greeting of a server that is no primary, or what it refused the greeting with."""
+    if isinstance(greeting, ErrorReply):
+        raise greeting
+    if not (isinstance(greeting, dict) and greeting.get(b"role") == b"master"):
         raise Disconnected(f"the server that the Sentinels name as the primary of {places.service!r} is a replica")

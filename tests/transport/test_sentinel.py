@@ -16,7 +16,9 @@ import pytest
 from claude_comm import AsyncPublisher, Module, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import ServerNotReady, ServerUnreachable, TransportError
+from claude_comm.names import Keys
 from claude_comm.runtime import jobs, private_server
+from claude_comm.security.access import rules, user_words
 from claude_comm.transport.pool import ConnectionPool
 from tests.support.homes import new_home
 from tests.support.masters import free_port
@@ -151,9 +153,9 @@ def test_modules_and_publishers_follow_a_failover_by_themselves(tmp_path: Path) 
         thread.join()
 
 
-async def _published(settings: Settings, number: int) -> None:
+async def _published(settings: Settings, number: int, target: str = "reader") -> None:
     async with AsyncPublisher("writer", settings=settings) as publisher:
-        await publisher.publish("reader", number, type="number")
+        await publisher.publish(target, number, type="number")
 
 
 @pytest.mark.long
@@ -173,6 +175,20 @@ def test_a_replica_is_never_taken_for_the_primary(tmp_path: Path) -> None:
         with pytest.raises(ServerUnreachable, match="is a replica"):
             asyncio.run(_published(settings, 1))
         assert primary.ask("DBSIZE") == 0
+
+
+@pytest.mark.long
+def test_a_user_with_the_rights_of_a_module_alone_is_served(tmp_path: Path) -> None:
+    """What `claude-comm acl` writes allows no ROLE."""
+    with watched(sentinel_count=1) as place:
+        may = user_words(rules(Keys("watched"), "module", "writer"))
+        assert place.servers[0].ask("ACL", "SETUSER", "writer", *may, ">secret") == b"OK"
+        limited = place.url.replace("://", "://writer:secret@")
+        settings = Settings(home=tmp_path, url=limited, namespace="watched", log_level="error")
+        with Publisher("writer", settings=settings) as publisher:
+            publisher.publish("writer", 1)
+        asyncio.run(_published(settings, 2, "writer"))
+        assert place.servers[0].ask("XLEN", Keys("watched").inbox("writer")) == 2
 
 
 @pytest.mark.long
