@@ -179,3 +179,19 @@ def test_a_form_holds_its_messages_to_the_limit_and_to_what_can_be_written() -> 
         form.fill_all(["i" * 36], 2**40, ["x" * 1_000])
     with pytest.raises(EncodeError):
         form.fill_all(["i" * 36] * 2, 2**40, ["fine", object()])
+
+
+def test_a_header_that_cannot_be_written_is_an_encode_error() -> None:
+    for field in ({"time": 2**70}, {"session": "\ud800"}):
+        with pytest.raises(EncodeError, match="0198-1 cannot be written"):
+            encode(msgspec.structs.replace(message(), **field))
+
+
+def test_a_template_that_carries_a_context_writes_what_the_encoder_writes() -> None:
+    traceparent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    template = Template(message(), max_bytes=200, varying="traceparent")
+    id_ = "0" * 36
+    sent = decode(template.fill_traced(id_, 9, traceparent, {"n": 1}))
+    assert (sent.id, sent.time, sent.traceparent, sent.payload()) == (id_, 9, traceparent, {"n": 1})
+    with pytest.raises(TooLarge):
+        Template(message(), max_bytes=200).frame(id_, 9, bytes(200))

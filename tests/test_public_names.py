@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 
 import pytest
+from packaging.version import Version
 
 from tests.support.homes import REPOSITORY, child_environ
 
@@ -68,3 +70,18 @@ def test_the_reference_documents_exactly_the_public_names(door: str) -> None:
 def test_a_name_that_is_not_public_is_an_attribute_error(door: str) -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nonesuch'"):
         _ = importlib.import_module(door).Nonesuch
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_lists_its_names_before_any_is_asked_for_and_no_other(door: str) -> None:
+    module = importlib.import_module(door)
+    opened = runpy.run_path(str(module.__file__), run_name=door)
+    assert set(module.__all__) <= set(opened["__dir__"]())
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        opened["__getattr__"]("nothing")
+
+
+def test_the_version_is_one_that_a_build_can_be_called_by() -> None:
+    written = runpy.run_path(str(REPOSITORY / "claude_comm" / "version.py"))
+    assert Version(written["__version__"]).release >= (0, 1, 0)
+    assert written["REVISION"] == ""

@@ -121,7 +121,7 @@ class Changer(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Types are nothing that a test could notice; a constant is a figure that somebody chose."""
+        """Types and the options of a class are for type checkers; a constant is a figure that somebody chose."""
         match node:
             case ast.Assign(targets=[ast.Name(name) | ast.Tuple([ast.Name(name), *_])]) if name.isupper():
                 pass
@@ -130,6 +130,8 @@ class Changer(ast.NodeTransformer):
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 node.returns = None
                 super().generic_visit(node)
+            case ast.ClassDef():
+                node.body = [self.visit(statement) for statement in node.body]
             case ast.arg() | ast.AnnAssign():
                 pass
             case _:
@@ -191,7 +193,7 @@ def in_child(work: Callable[[], int], most_s: float) -> int | None:
     return None
 
 
-def run_tests(tests: Sequence[str], mutant: Mutant | None) -> int:
+def run_tests(tests: Sequence[str], left_out: Sequence[str], mutant: Mutant | None) -> int:
     """pytest's exit code."""
     import pytest
 
@@ -200,16 +202,16 @@ def run_tests(tests: Sequence[str], mutant: Mutant | None) -> int:
         sys.meta_path.insert(0, finder)
         # Before pytest, whose own finder would come first.
         importlib.import_module(finder.name)
-    return int(pytest.main([*OPTIONS, *tests]))
+    return int(pytest.main([*OPTIONS, *tests, *(f"--deselect={test}" for test in left_out)]))
 
 
-def notice(tests: Sequence[str], mutant: Mutant) -> int:
+def notice(tests: Sequence[str], left_out: Sequence[str], mutant: Mutant) -> int:
     """pytest's exit code: of the test file that mirrors the changed one, where there is one, then of all tests."""
     name = f"test_{mutant.file.stem}.py"
     for mirror in (path for folder in tests for path in Path(folder).rglob(name)):
-        if code := run_tests([str(mirror)], mutant):
+        if code := run_tests([str(mirror)], left_out, mutant):
             return code
-    return run_tests(tests, mutant)
+    return run_tests(tests, left_out, mutant)
 
 
 def mutants_of(sources: Sequence[str]) -> list[Mutant]:
@@ -220,7 +222,10 @@ def mutants_of(sources: Sequence[str]) -> list[Mutant]:
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", help="files and folders to change")
-    parser.add_argument("--tests", nargs="+", required=True, help="what has to notice: files, folders, pytest options")
+    parser.add_argument("--tests", nargs="+", required=True, help="what has to notice: files and folders")
+    parser.add_argument(
+        "--deselect", nargs="*", default=[], help="tests to leave out, by their ids: those that take long"
+    )
     parser.add_argument("--sample", type=int, help="try so many, chosen at random, instead of all")
     parser.add_argument("--seed", type=int, default=1, help="for the sample")
     parser.add_argument("--within", type=float, default=float("inf"), help="begin no mutant after so many seconds")
@@ -236,17 +241,18 @@ def main(given: Sequence[str] | None = None) -> int:
     import pytest  # noqa: F401
 
     begun = time.monotonic()
-    if in_child(lambda: run_tests(asked.tests, None), 600) != 0:
+    if in_child(lambda: run_tests(asked.tests, asked.deselect, None), 600) != 0:
         print("the tests fail without any change", file=sys.stderr)
         return 2
     most_s = (time.monotonic() - begun) * TIMES + SECONDS
     every = mutants_of(asked.sources)
-    chosen = random.Random(asked.seed).sample(every, min(asked.sample or len(every), len(every)))
+    # In the order of chance: where the time is short, what was tried is still a sample of all.
+    chosen = random.Random(asked.seed).sample(every, min(asked.sample, len(every))) if asked.sample else every
     counts, survivors = {"killed": 0, "timed out": 0, "survived": 0}, []
-    for mutant in sorted(chosen):
+    for mutant in chosen:
         if time.monotonic() - begun > asked.within:
             break
-        code = in_child(lambda mutant=mutant: notice(asked.tests, mutant), most_s)
+        code = in_child(lambda mutant=mutant: notice(asked.tests, asked.deselect, mutant), most_s)
         fate = "timed out" if code is None else "survived" if code == 0 else "killed"
         counts[fate] += 1
         if fate == "survived":

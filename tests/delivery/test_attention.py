@@ -83,3 +83,19 @@ def test_all_are_due_when_nothing_is_known_of_what_happened() -> None:
         made.looked(key, 0.0, chance=1.0)
     made.all_due()
     assert due(made, 0.1) == [A, B]
+
+
+def test_chance_spreads_looks_over_the_second_half_of_a_round() -> None:
+    made = attention(A)
+    made.looked(A, 0.0, chance=0.5)
+    assert due(made, LEAST_ROUND_S * 0.75 - 0.1) == []
+    assert due(made, LEAST_ROUND_S * 0.75) == [A]
+
+
+def test_what_is_awake_is_so_until_its_time_is_over_and_not_at_that_moment() -> None:
+    made = attention(A)
+    made.news({A: stream(A)}, 0.0)
+    assert [len(made.awake(now)) for now in (9.9, 10.0)] == [1, 0]
+    made.looked(A, 0.0, chance=1.0, moved=True)
+    made.looked(A, 10.0, chance=1.0)
+    assert due(made, 10.0 + LEAST_ROUND_S - 0.1) == []

@@ -116,6 +116,12 @@ def test_a_burial_is_judged_as_the_door_judges_a_message() -> None:
     assert refused.path == "$.n"
 
 
+@pytest.mark.parametrize("text", [b"", b"-1", b"one", b"1" * 16])
+def test_a_number_of_attempts_that_is_none_is_0(text: bytes) -> None:
+    assert read("m", "5-1", {b"attempts": text}, max_bytes=9).attempts == 0
+    assert Burial(module="m", id="5-1", envelope=None, size_bytes=0, reason="").attempts == 0
+
+
 def test_a_payload_that_cannot_be_read_is_refused_at_its_root() -> None:
     judge = Judge(contract("m", accepts={"order": {}}), now_us=100)
     for data in (b"\xc1", pack(float("nan"))):

@@ -17,9 +17,10 @@ from claude_comm.negotiation.agreement import (
     digest,
     encode,
     require,
+    require_one,
     why,
 )
-from claude_comm.schema import Compatible, Incompatible, Reason, Undecided
+from claude_comm.schema import Compatible, Impossible, Incompatible, Reason, Undecided
 
 QUESTION = Question(producer="a", consumer="b", produced={"type": "integer"}, accepted={"type": "number"})
 REASON = Reason(path="$.x", schema_path="/properties/x", rule="minimum", sentence="`x` may be negative")
@@ -72,3 +73,30 @@ def test_a_refusal_shows_its_witness_and_its_reason() -> None:
 def test_what_is_no_agreement_says_so(text: bytes) -> None:
     with pytest.raises(UnreadableAgreement, match="negotiate again"):
         decode(text)
+
+
+def test_each_version_that_refuses_says_why() -> None:
+    refused = [
+        conclude(
+            msgspec.structs.replace(QUESTION, consumer_version=version),
+            Answer(verdict=verdict),
+            decided_by="caller",
+            decided_us=7,
+        )
+        for version, verdict in (("2.0.0", REFUSAL), ("1.0.0", Undecided(place="", why="it is too deep")))
+    ]
+    with pytest.raises(NegotiationRefused, match="in no version that is offered") as raised:
+        require_one(refused)
+    assert "\n  2.0.0: for example the message" in str(raised.value)
+    assert "\n  1.0.0: it could not be decided" in str(raised.value)
+    fitting = conclude(QUESTION, Answer(verdict=Compatible()), decided_by="caller", decided_us=7)
+    assert require_one([*refused, fitting]) is fitting
+
+
+def test_every_verdict_has_a_sentence() -> None:
+    assert why(Compatible(proof="p")) == "every message fits."
+    assert why(Compatible(vacuous="nothing is sent")) == "nothing is sent."
+    assert why(Impossible(why="nothing is accepted", proof="p")) == "nothing is accepted."
+    assert why(Undecided(place="", why="w")) == "it could not be decided whether every message fits: w (at the root)."
+    long = why(Incompatible(witness="x" * 500, reasons=(REASON,)))
+    assert f'"{"x" * 196}...' in long

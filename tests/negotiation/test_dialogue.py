@@ -88,3 +88,15 @@ def test_rounds_are_bounded_recorded_and_over_when_a_version_changes() -> None:
     later = msgspec.structs.replace(refused, producer_version="2.0.0")
     assert pair.with_turn(turn_of(refused, at_us=9)).rounds == pair.rounds
     assert pair.with_turn(turn_of(later, at_us=9)).rounds == []
+
+
+def test_an_approval_of_what_fits_already_is_the_proof_itself_and_of_a_guess_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fits = Question(producer="src", consumer="sink", produced=TAKEN, accepted=TAKEN)
+    assert answered(Counter(by="consumer", approve=1), fits).verdict == weigh(fits).verdict
+    guesses = weigh(QUESTION)
+    unproved = [msgspec.structs.replace(proposal, proved=False) for proposal in guesses.proposals]
+    monkeypatch.setattr(dialogue, "weigh", lambda _: msgspec.structs.replace(guesses, proposals=unproved))
+    with pytest.raises(ConfigurationError, match="proposal 1 is not proved"):
+        answered(Counter(by="consumer", approve=1))

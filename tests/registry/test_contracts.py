@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from claude_comm.errors import ConfigurationError, InvalidName, SchemaError
@@ -81,3 +83,27 @@ def test_a_contract_asserts_all_of_its_formats_or_is_refused() -> None:
         contract("a", accepts={"page": schema}, formats="assert")
     with pytest.raises(ConfigurationError, match="annotate or assert"):
         contract("a", formats="maybe")  # type: ignore[arg-type]
+
+
+ORDER = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def test_a_default_is_written_into_the_schema_that_describes_it() -> None:
+    made = contract("m", accepts={"order": ORDER, "other": {}}, defaults={"order": {"n": 3}})
+    assert made.accepts["order"]["properties"]["n"] == {"type": "integer", "default": 3}
+    assert ORDER["properties"] == {"n": {"type": "integer"}}
+    assert made.accepts["other"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"max_lag": -1}, "max_lag is -1"),
+        ({"defaults": {"order": {"m": 1}}}, "a default is given for 'm'"),
+        ({"defaults": {"refund": {"n": 1}}}, "'refund' messages, which 'm' does not accept"),
+        ({"accepts": {"order": True}, "defaults": {"order": {"n": 1}}}, "a default is given for 'n'"),
+    ],
+)
+def test_what_a_contract_cannot_mean_is_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        contract("m", **{"accepts": {"order": ORDER}, **given})
