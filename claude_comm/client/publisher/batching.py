@@ -40,7 +40,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
@@ -104,10 +104,9 @@ class Queue(Generic[AnyFuture]):
         if self.on_full == "refuse":
             raise PublisherFull("this message was not taken", self.max_bytes)
         while self.full() and self.messages:
-            _, post, future = self.messages.popleft()
-            self.waiting_bytes -= len(post.body)
-            if not future.done():
-                future.set_exception(PublisherFull("this message was dropped for newer ones", self.max_bytes))
+            message = self.messages.popleft()
+            self.waiting_bytes -= len(message[1].body)
+            fail(message, PublisherFull("this message was dropped for newer ones", self.max_bytes))
 
 
 class Batcher:
@@ -312,17 +311,24 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def settle(batch: Sequence[Queued[AnyFuture]], outcomes: Outcomes) -> None:
-    """Resolves the futures of a batch."""
+    """Resolves the futures of a batch, but those that are over."""
     for message, outcome in zip(batch, outcomes, strict=True):
         if outcome.__class__ is not bytes and isinstance(outcome, TransportError):
             fail(message, outcome)
         else:
             id_, _, future = message
-            if not future.done():
-                future.set_result(id_)
+            try:
+                if not future.done():
+                    future.set_result(id_)
+            except InvalidStateError:
+                pass  # another thread has cancelled it since
 
 
 def fail(message: Queued[AnyFuture], error: BaseException) -> None:
+    """As `settle`, of one that was not sent."""
     _, _, future = message
-    if not future.done():
-        future.set_exception(error)
+    try:
+        if not future.done():
+            future.set_exception(error)
+    except InvalidStateError:
+        pass

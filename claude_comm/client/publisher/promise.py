@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -71,8 +71,11 @@ class Promise(Future[str]):
                 else:
                     looked_at.append((id_, promise))
         for id_, promise in looked_at:
-            if not promise.done():
-                promise.set_result(id_)
+            try:
+                if not promise.done():
+                    promise.set_result(id_)
+            except InvalidStateError:
+                pass  # another thread has cancelled it since
 
 
 def _after_fork() -> None:

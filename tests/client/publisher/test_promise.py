@@ -7,7 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, InvalidStateErro
 
 import pytest
 
+from claude_comm.client.publisher.batching import fail, settle
 from claude_comm.client.publisher.promise import Promise
+from claude_comm.effects import Post
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -86,3 +88,28 @@ def test_a_race_between_who_keeps_it_and_who_waits_wakes_everybody() -> None:
         promise.set_result("id")
         thread.join(PATIENCE_S)
         assert got == ["id"]
+
+
+class _CancelledMeanwhile(Promise):
+    """Another thread cancels it after somebody has looked, and before it is kept."""
+
+    def done(self) -> bool:
+        before = super().done()
+        self.cancel()
+        return before
+
+
+def test_one_that_is_cancelled_meanwhile_keeps_none_of_the_others_waiting() -> None:
+    """A message that is given up while its batch is confirmed: the sender goes on, and so do the rest of its batch."""
+    given_up, waited_for = _CancelledMeanwhile(), Promise()
+    called: list[str] = []
+    waited_for.add_done_callback(lambda done: called.append(done.result()))
+    Promise.resolve([("1", given_up), ("2", waited_for)])
+    assert called == ["2"]
+
+
+def test_one_that_is_cancelled_meanwhile_ends_no_sender_when_it_fails() -> None:
+    given_up = _CancelledMeanwhile()
+    fail(("1", Post("stream", b""), given_up), ValueError())
+    settle([("1", Post("stream", b""), _CancelledMeanwhile())], [b"1-0"])
+    assert given_up.cancelled()
