@@ -211,7 +211,7 @@ class Template:
             buffer[id_at] = id_.encode()
             # The payload is written where it belongs: written by itself and copied it would be allocated twice.
             try:
-                _encode_into(payload, buffer, size)
+                _encode_into(spelled(payload), buffer, size)
             except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
                 raise unsendable(payload, error) from None
             if len(buffer) > self._max_bytes:
@@ -222,7 +222,7 @@ class Template:
     def fill(self, id_: str, time_us: int, payload: object, last: bytes = b"") -> bytes:
         """One of them. The id has 36 characters, the time is after 1970-01-01T01:12. Raises EncodeError or TooLarge."""
         try:
-            data = _encode(payload)
+            data = _encode(spelled(payload))
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
             raise unsendable(payload, error) from None
         # As `frame`, written out: this runs for every message.

@@ -56,9 +56,13 @@ def _spelled(value: Any) -> Any:
     if kind in _SCALARS:
         return value
     if isinstance(value, dict):
+        if _SCALARS.issuperset(map(type, value.values())):
+            return value
         members = {name: _spelled(item) for name, item in value.items()}
         return members if any(members[name] is not item for name, item in value.items()) else value
     if kind in (list, tuple, set, frozenset):
+        if _SCALARS.issuperset(map(type, value)):
+            return value
         items = [_spelled(item) for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     serializer = getattr(kind, "__pydantic_serializer__", None)

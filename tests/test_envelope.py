@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import msgspec
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,6 +168,22 @@ def test_a_form_writes_what_the_encoder_writes(
         form.fill_all([other, id_, id_], time_us, ["longer than the next" * 20, payload, payload])[1:]
         == [encode(whole)] * 2
     )
+
+
+def test_a_template_writes_objects_of_pydantic_dataclasses_as_an_envelope_does() -> None:
+    """By their aliases: pydantic does not read the names of attributes."""
+
+    @pydantic.dataclasses.dataclass
+    class Aliased:
+        name: str = pydantic.Field(alias="Name")
+
+    form = Template(Envelope(id="x", source="a", target="b", time=1), max_bytes=1_000)
+    time_us, id_ = 1_700_000_000_000_000, str(uuid.uuid4())
+    for payload in (Aliased(Name="ada"), [Aliased(Name="ada")]):
+        written = msgspec.msgpack.decode(pack(payload))
+        assert "Name" in str(written)
+        assert decode(form.fill(id_, time_us, payload)).payload() == written
+        assert [decode(body).payload() for body in form.fill_all([id_], time_us, [payload])] == [written]
 
 
 def test_a_form_holds_its_messages_to_the_limit_and_to_what_can_be_written() -> None:
