@@ -40,7 +40,8 @@ class Enforcement:
     """The agreements of one publisher, by (target, type)."""
 
     def __init__(self, identity: Identity | None = None, mode: Mode = "enforce") -> None:
-        self._held: dict[tuple[str, str], Held | ClaudeCommError] = {}
+        # A bare agreement is one under which nothing was sent yet.
+        self._held: dict[tuple[str, str], Held | Agreement | ClaudeCommError] = {}
         # Whether anything was negotiated at all: what publishing looks at before anything else.
         self.on = False
         self._identity, self._mode = identity, mode
@@ -48,21 +49,13 @@ class Enforcement:
 
     def hold(self, agreement: Agreement) -> Agreement:
         """From now on, messages of this type to this consumer go under it. Raises NegotiationRefused."""
-        # The validators take longer to import than a publisher without agreements.
-        from claude_comm.schema.validation.enforced import may_take_null, under
-        from claude_comm.schema.validation.typed_decoder import typed_decoder
-        from claude_comm.schema.validation.validator import compile_validator
-
         require(agreement)
-        held = self._held.get((agreement.consumer, agreement.type))
+        key = agreement.consumer, agreement.type
+        held = self._held.get(key)
         if isinstance(held, Held) and _same_promise(held.agreement, agreement):
-            self._held[agreement.consumer, agreement.type] = msgspec.structs.replace(held, agreement=agreement)
-            return agreement
-        schemas = under(agreement.policy, agreement.produced) if self._mode != "off" else []
-        validators = [compile_validator(schema) for schema in schemas]
-        typed = typed_decoder(schemas[0]) if len(schemas) == 1 else None
-        held = Held(agreement, validators, any(map(may_take_null, schemas or [agreement.produced])), typed)
-        self._held[agreement.consumer, agreement.type] = held
+            self._held[key] = msgspec.structs.replace(held, agreement=agreement)
+        else:
+            self._held[key] = agreement
         self.on = True
         return agreement
 
@@ -74,6 +67,8 @@ class Enforcement:
     def agreement(self, target: str, type: str) -> Agreement | None:
         """The agreement that such messages go under; None for none, and for one that does not stand any more."""
         held = self._held.get((target, type))
+        if isinstance(held, Agreement):
+            return held
         return held.agreement if isinstance(held, Held) else None
 
     def holds(self, target: str, type: str) -> bool:
@@ -97,6 +92,8 @@ class Enforcement:
         held = self._held.get((target, type))
         if held is None:
             return "", payload
+        if isinstance(held, Agreement):
+            held = self._prepare(held)
         if isinstance(held, ClaudeCommError):
             if self._mode == "enforce":
                 raise held
@@ -108,6 +105,8 @@ class Enforcement:
         """The same for many payloads of one kind that is not `judged_singly`: the id, and what encodes each in its
         form."""
         held = self._held[target, type]
+        if isinstance(held, Agreement):
+            held = self._prepare(held)
         if isinstance(held, ClaudeCommError):
             return "", lambda payload: bytes(pack(self.check(target, type, payload)[1]))
         slowly: Callable[[object], bytes] = lambda payload: bytes(  # noqa: E731
@@ -117,6 +116,23 @@ class Enforcement:
         if typed is None:
             return held.agreement.id, slowly
         return held.agreement.id, typed_encoder(typed.decode, floats=typed.floats, otherwise=slowly)
+
+    def _prepare(self, agreement: Agreement) -> Held:
+        """Makes what enforces an agreement, when the first payload goes under it: whoever negotiates with many
+        partners waits for none that it never sends to. Raises SchemaError."""
+        # The validators take longer to import than a publisher without agreements.
+        from claude_comm.schema.validation.enforced import may_take_null, under
+        from claude_comm.schema.validation.typed_decoder import typed_decoder
+        from claude_comm.schema.validation.validator import compile_validator
+
+        schemas = under(agreement.policy, agreement.produced) if self._mode != "off" else []
+        validators = [compile_validator(schema) for schema in schemas]
+        typed = typed_decoder(schemas[0]) if len(schemas) == 1 else None
+        held = Held(agreement, validators, any(map(may_take_null, schemas or [agreement.produced])), typed)
+        key = agreement.consumer, agreement.type
+        if self._held.get(key) is agreement:  # another thread may hold a newer one by now
+            self._held[key] = held
+        return held
 
     def _checked(self, held: Held, target: str, type: str, payload: object, content_type: str) -> tuple[str, object]:
         if content_type == MSGPACK:
