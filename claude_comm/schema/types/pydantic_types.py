@@ -257,7 +257,8 @@ def core_schema(shape: Any) -> Core:
     import pydantic
 
     try:
-        core: Core = pydantic.TypeAdapter(shape).core_schema
+        # A copy: where a name that a model waits for is not there, pydantic says so only when it is read.
+        core: Core = {**pydantic.TypeAdapter(shape).core_schema}
     except (pydantic.errors.PydanticUserError, NameError) as error:
         raise SchemaError(f"pydantic makes no schema of {shape!r}: {str(error).splitlines()[0]}") from None
     return core
