@@ -23,7 +23,7 @@ from claude_comm.json_form import json_form
 from claude_comm.schema.verdict import Json
 
 # Shapes of one flow, names of one object, levels of a payload: beyond, they fold.
-MAX_SHAPES, MAX_NAMES, MAX_DEPTH = 256, 128, 40
+MAX_SHAPES, MAX_NAMES, MAX_DEPTH = 512, 128, 40
 # How large an example may be, in bytes.
 MAX_EXAMPLE = 4_096
 DAY_US = 86_400_000_000
