@@ -145,3 +145,10 @@ def test_a_traceback_that_is_just_short_enough_stays_whole() -> None:
     whole = "x" * (TRACEBACK_HEAD + TRACEBACK_TAIL)
     assert bounded(whole) == whole
     assert "[1 characters left out]" in bounded(whole + "x")
+
+
+def test_of_two_in_one_millisecond_the_later_is_the_example_and_earlier_ones_change_nothing() -> None:
+    (group,) = groups([burial(5), burial(5), burial(7), burial(3)])
+    assert (group.count, group.first_ms, group.last_ms, group.example) == (4, 3, 7, "7-0")
+    tied = [msgspec.structs.replace(burial(5), id=f"5-{number}") for number in (0, 1)]
+    assert groups(tied)[0].example == "5-1"

@@ -79,3 +79,76 @@ def test_a_read_that_brought_less_than_was_asked_for_tells_nothing() -> None:
 def test_every_hand_may_have_one_and_the_next_but_no_more_than_the_bound() -> None:
     assert Ahead(1000, hands=50).limit == 200
     assert Ahead(3, hands=2).limit == 3
+
+
+def test_where_less_than_one_fits_one_is_asked_for_at_a_time() -> None:
+    sizes = Sizes(1_000, 10_000)
+    counts = []
+    for _ in range(2):
+        counts.append(sizes.fitting(0))
+        sizes.saw(10, counts[-1])
+    assert counts == [1, 4]
+    sampled = Sizes(1_000, 100)
+    sampled.expect(10_000)
+    assert sampled.fitting(0) == 1
+    sampled.saw(10, 1)
+    assert sampled.fitting(0) == 4
+
+
+def test_a_sample_counts_only_where_there_is_one_and_before_the_first_read() -> None:
+    sizes = Sizes(1_000, 100)
+    sizes.expect(0)
+    assert sizes.fitting(0) == 10
+    sizes.expect(50)
+    sizes.saw(100, 5)
+    sizes.expect(10)
+    assert (sizes.fitting(0), sizes.peak) == (10, 100)
+    sizes.saw(40, 5)
+    assert sizes.peak == 100
+
+
+def test_a_large_entry_is_forgotten_by_a_quarter_with_each_read() -> None:
+    sizes = Sizes(1_000, 100)
+    sizes.saw(100, 100)
+    asked = []
+    for _ in range(3):
+        sizes.saw(1, 1)
+        asked.append(sizes.fitting(0))
+    assert asked == [13, 17, 23]
+
+
+def test_empty_entries_are_of_one_byte_and_nothing_is_remembered_of_what_was_only_expected() -> None:
+    sizes = Sizes(100, 10)
+    sizes.saw(0, 100)
+    assert sizes.fitting(0) == 100
+    assert sizes.fitting(99) == 1
+
+
+def test_what_stands_around_an_entry_counts_in_a_read_ahead() -> None:
+    sizes = Sizes(64 * 1024 * 1024, 1024)
+    sizes.saw(976, 10)
+    assert sizes.ahead() == 96
+
+
+def test_between_half_a_second_and_a_whole_one_nothing_changes_and_a_look_is_measured_from_its_read() -> None:
+    for took_s, limit in (
+        (HORIZON_S - 0.01, 64),
+        (HORIZON_S, 16),
+        (2 * HORIZON_S, 16),
+        (2 * HORIZON_S + 0.25, 8),
+    ):
+        ahead = Ahead(1000, hands=2)
+        ahead.read(100.0)
+        ahead.read(100.25)
+        ahead.ran_low(100.0 + took_s)
+        assert ahead.limit == limit
+        ahead.ran_low(100.0 + took_s)
+        assert ahead.limit == limit
+
+
+def test_slow_handlers_have_two_for_each_hand_all_the_same() -> None:
+    ahead = Ahead(1000, hands=3)
+    for start_s in range(0, 100, 10):
+        ahead.read(start_s)
+        ahead.ran_low(start_s + 9.0)
+    assert ahead.limit == 6

@@ -71,3 +71,9 @@ def test_a_projection_that_keeps_a_stream_is_named_with_its_age(slowest: Project
     below = floor(S, [slowest])
     assert f"projection {says}" in words(Hold("projection"), S, below, now_ms=NOW_MS)
     assert "no projection stores it" not in words(Hold("projection"), S, below, now_ms=NOW_MS)
+
+
+def test_milliseconds_are_a_thousandth_of_a_second() -> None:
+    for silent_ms, says in ((999, "0 s ago"), (1000, "1 s ago"), (5_000_000, "5000 s ago")):
+        below = floor(S, [projection(reported_ms=10**7 - silent_ms)])
+        assert says in words(Hold("projection"), S, below, now_ms=10**7)

@@ -99,3 +99,12 @@ def test_one_class_or_several_in_whatever_holds_them_are_a_tuple() -> None:
 def test_a_cancellation_is_tried_again_where_every_exception_is() -> None:
     assert isinstance(after_failure(1, KeyboardInterrupt(), "x", RetryPolicy(), chance=0), Retry)
     assert isinstance(after_failure(1, KeyboardInterrupt(), "x", RetryPolicy(retried=(OSError,)), chance=0), Bury)
+
+
+def test_without_a_word_a_message_is_handed_out_three_times_within_a_few_seconds() -> None:
+    waits = [after_failure(attempt, ValueError(), "x", RetryPolicy(), chance=0) for attempt in (1, 2, 3)]
+    assert waits[:2] == [Retry(0.5, 2), Retry(2.0, 3)]
+    assert isinstance(waits[2], Bury)
+    policy = RetryPolicy(attempts=99)
+    assert after_failure(50, ValueError(), "x", policy, chance=0) == Retry(60.0, 51)
+    assert after_failure(1, ValueError(), "x", policy, chance=1) == Retry(0.375, 2)
