@@ -7,8 +7,11 @@ value, gives the same reason. Where it cannot be found out what is sensitive, ev
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
+from operator import eq
 from typing import Any
 
 import msgspec
@@ -26,6 +29,8 @@ from claude_comm.transport.driver import Client
 
 # Within a longer word of a reason, a shorter text than this is most likely no quotation.
 _WITHIN_WORDS = 4
+# A quotation that was cut short is known by so many characters.
+_BEGINNING = 8
 
 
 def marks_of_paths(paths: Sequence[str]) -> Marks:
@@ -159,7 +164,32 @@ def _unquoted(reason: str, texts: Iterator[str | int | float]) -> str:
     for value in sorted(set(texts), key=lambda value: len(str(value)), reverse=True):
         text, blank = str(value), str(_blank(value))
         if isinstance(value, str) and len(text) >= _WITHIN_WORDS:
-            reason = reason.replace(text, blank)
+            spellings = _spellings(text)
+            for spelling in spellings:
+                reason = reason.replace(spelling, blank)
+            reason = _without_beginnings(reason, spellings)
         else:
             reason = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", blank, reason)
     return reason
+
+
+def _spellings(text: str) -> list[str]:
+    """A text as it stands in a sentence, in one of JSON, and where Python shows it."""
+    quoted = (text, json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1], ascii(text)[1:-1])
+    return list(dict.fromkeys(quoted))
+
+
+def _without_beginnings(reason: str, spellings: Sequence[str]) -> str:
+    """A reason without the beginnings of these texts: sentences quote a long text up to some length."""
+    for beginning in {spelling[:_BEGINNING] for spelling in spellings if len(spelling) > _BEGINNING}:
+        at = reason.find(beginning)
+        while at >= 0:
+            length = max(_common(spelling, reason[at:]) for spelling in spellings)
+            reason = reason[:at] + "x" * length + reason[at + length :]
+            at = reason.find(beginning, at + length)
+    return reason
+
+
+def _common(left: str, right: str) -> int:
+    """How many characters two texts begin with."""
+    return sum(takewhile(bool, map(eq, left, right)))

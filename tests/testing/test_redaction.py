@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from claude_comm.errors import ConfigurationError
+from claude_comm.schema.validation.validator import compile_validator
 from claude_comm.testing import Bus, Recorded, RecordedSend, RunningModule, load_module, read_recording
 from claude_comm.testing.redaction import marks_of_paths, redacted
 from tests.support.command_line import Ran
@@ -82,3 +83,22 @@ def test_a_redacted_value_keeps_its_type_and_length() -> None:
     assert hidden.sent[0].data == {"user": "xxxxxx"}
     with pytest.raises(ConfigurationError, match="is no path"):
         marks_of_paths(["user"])
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["token-" + "5f4dcc3b" * 20, 'a "quoted"\nsecret', "l'été est là: secret\\", "secret\x00\t\u2028 of lines"],
+)
+def test_a_reason_quotes_a_hidden_text_neither_cut_short_nor_in_another_spelling(secret: str) -> None:
+    """The sentences of this package quote the beginning of a long text, as JSON; Python shows a text in its own way."""
+    (breach,) = compile_validator({"properties": {"code": {"pattern": "^[0-9]+$"}}}).validate({"code": secret})
+    shown = [breach.sentence, repr(ValueError(secret)), f"no code: {secret[:12]}…", ascii(secret), secret]
+    for reason in shown:
+        delivery = Recorded(
+            id="1", source="a", consumer="b", type="t", status="buried", took_ms=1.0, data={"code": secret},
+            reason=reason,
+        )  # fmt: skip
+        assert "x" * 8 in (hidden := redacted(delivery, marks_of_paths(["$.code"])).reason)
+        for start in range(0, len(secret) - 6):
+            assert secret[start : start + 6] not in hidden
+    assert redacted(delivery, marks_of_paths(["$.other"])).reason == secret
