@@ -10,6 +10,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided, check, explain
 from claude_comm.schema.containment import canonical
 from claude_comm.schema.containment.check import check as pure_check
+from claude_comm.schema.opaque import OPAQUE
 from claude_comm.schema.verdict import Policy, contained
 from tests.support.schemas.pairs import Maker
 
@@ -189,3 +190,9 @@ def test_where_two_provers_differ_nothing_is_told(monkeypatch: pytest.MonkeyPatc
     assert isinstance(verdict, Undecided)
     assert verdict.place == "/pattern"
     assert verdict.why == "'pattern' is read in two ways: by one there is no message that breaks it."
+
+
+def test_what_code_may_refuse_is_not_proved_by_looking_at_every_message() -> None:
+    few, by_code = {"enum": ["a", 1]}, {"enum": ["a", 1, 2], OPAQUE: "a validator"}
+    assert isinstance(check(few, {"enum": ["a", 1, 2]}), Compatible)
+    assert isinstance(check(few, by_code), Undecided)

@@ -124,3 +124,8 @@ def test_a_diff_names_definitions_as_they_were_written() -> None:
     told = repr(difference)
     assert "defs/new:" not in told
     assert "#/definitions/never" in told
+
+
+def test_a_message_without_an_empty_name_is_the_very_same() -> None:
+    for message in ({"a": [{"b": 1}]}, [{"a": 1}], {}, [], "", 7):
+        assert renamed(message) is message
