@@ -7,7 +7,6 @@ failed, was buried or given back may come again.
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import islice
 from typing import Literal, TypeAlias
 
 Identity: TypeAlias = tuple[str, str]
@@ -56,8 +55,9 @@ class Window:
             self._forget()
 
     def _forget(self) -> None:
-        # A copy, made in one step: another thread may report meanwhile.
-        for identity in islice(list(self._handled), len(self._handled) - self._size):
+        # A copy, made in one step: other threads may report, forget or take back meanwhile.
+        remembered = list(self._handled)
+        for identity in remembered[: max(0, len(remembered) - self._size)]:
             self._handled.pop(identity, None)
 
     def undone(self, identity: Identity) -> None:

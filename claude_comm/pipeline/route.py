@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import msgspec
@@ -33,6 +34,11 @@ from claude_comm.schema.verdict import Json
 
 # Types of messages that are no values for a handler.
 PART_TYPE, SKIPPED_TYPE, FAILED_TYPE = "comm.part", "comm.part.skipped", "comm.part.failed"
+
+
+# Before what stands beside the name of a step that splits or gathers. A release that knows no lists would hand one on
+# in one piece, and leave these words out of the routes that it writes: it cannot read this, and buries the message.
+_LISTS = "lists "
 
 
 class RouteLoop(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -141,7 +147,9 @@ class Onward(msgspec.Struct, frozen=True, kw_only=True):
 def write(leg: Leg) -> str:
     beside = msgspec.structs.replace(leg, step="")
     rest = msgspec.json.encode(_Beside(**msgspec.structs.asdict(beside)))
-    return leg.step if rest == b"{}" else f"{leg.step} {rest.decode()}"
+    if rest == b"{}":
+        return leg.step
+    return f"{leg.step} {_LISTS if leg.split or leg.gather else ''}{rest.decode()}"
 
 
 @lru_cache(maxsize=2048)
@@ -151,7 +159,7 @@ def read(texts: tuple[str, ...]) -> Route:
     for text in texts:
         name, _, rest = text.partition(" ")
         try:
-            leg = _decode(rest) if rest else Leg(step=check_name(name, "step"))
+            leg = _decode(rest.removeprefix(_LISTS)) if rest else Leg(step=check_name(name, "step"))
             legs[check_name(name, "step")] = _named(leg, name)
             check_name(leg.module or name)
         except (*UNREADABLE, InvalidName) as error:
@@ -161,6 +169,12 @@ def read(texts: tuple[str, ...]) -> Route:
             raise DecodeError(f"its route cannot be read: what follows {leg.step!r} is not in it.")
     if not legs:
         raise DecodeError("its route cannot be read: it is empty.")
+    if len(legs) < len(texts):
+        raise DecodeError("its route cannot be read: a step is in it twice.")
+    try:
+        TopologicalSorter({name: leg.next for name, leg in legs.items()}).prepare()
+    except CycleError:
+        raise DecodeError("its route cannot be read: its steps go round in a circle.") from None
     return Route(legs, dict(zip(legs, texts, strict=True)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +32,20 @@ def test_of_a_large_window_an_eighth_more_is_remembered_at_most() -> None:
         window.handled(("a", str(number)))
         assert window.standing(("a", str(max(number - 79, 0)))) == "copy"
     assert window.standing(("a", str(1_000 - 91))) == "new"
+
+
+def test_threads_that_forget_at_once_fail_nobody() -> None:
+    """While one thread has copied what it looks at, another forgets, and a third gives some back."""
+
+    class Shrinking(dict[tuple[str, str], None]):
+        def __iter__(self) -> Iterator[tuple[str, str]]:
+            copied = list(super().__iter__())
+            self.clear()
+            return iter(copied)
+
+    window = Window(2)
+    window._handled = Shrinking({("a", str(number)): None for number in range(2)})
+    window.handled(("a", "last"))
 
 
 def test_many_are_new_together_or_nothing_has_changed() -> None:
