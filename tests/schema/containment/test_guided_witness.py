@@ -8,6 +8,7 @@ import pytest
 
 from claude_comm.schema import Incompatible, Undecided
 from claude_comm.schema.containment.check import check
+from claude_comm.schema.containment.guided_witness import needed
 from claude_comm.schema.verdict import Policy
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -144,3 +145,9 @@ def test_a_tagged_union_is_told_form_by_form_in_few_steps(
     verdict = check(produced, accepted, policy=policy, budget_ms=15)
     assert isinstance(verdict, Incompatible)
     assert path in {reason.path for reason in verdict.reasons}
+
+
+def test_a_schema_takes_along_what_it_refers_to_by_way_of_others() -> None:
+    definitions = {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"$ref": "#/$defs/a"}, "c": {"type": "string"}}
+    kept = needed({"$ref": "#/$defs/a"}, definitions)
+    assert kept == {"a": definitions["a"], "b": definitions["b"]}
