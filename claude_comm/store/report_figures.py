@@ -193,7 +193,7 @@ def _burials(database: Database, where: str, values: tuple[object, ...]) -> list
     """By consumer, reason without its numbers, and path; the most frequent first."""
     kinds: dict[tuple[str, str, str], tuple[int, int, int]] = {}
     # The latest come last: theirs are the example and the time.
-    for consumer, reason, path, count, last_us, number in database.rows(_BURIED_BY.format(where), values):
+    for consumer, reason, path, count, last_us, number in database.stream(_BURIED_BY.format(where), values):
         kind = (consumer, pattern(reason), path)
         kinds[kind] = (kinds.get(kind, (0, 0, 0))[0] + count, last_us, number)
     shown = sorted(kinds.items(), key=lambda item: item[1], reverse=True)[:_BURIALS]
