@@ -101,11 +101,13 @@ async def adopt(settings: Settings, name: str, source: str, say: Callable[[str],
 
 
 def server_of(source: str) -> Any:
-    """What the SDK connects to: an address, or a command to start."""
+    """What the SDK connects to: an address, or a command to start. The command is given this environment without our
+    settings: a program that others wrote has no business with the server's password."""
     if source.startswith(_ADDRESSES):
         return source
     command, *arguments = shlex.split(source)
-    return StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAUDE_COMM_")}
+    return StdioServerParameters(command=command, args=arguments, env=environment)
 
 
 def shown(source: str) -> str:

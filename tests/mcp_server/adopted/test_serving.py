@@ -187,3 +187,11 @@ def test_calls_wait_for_a_server_that_ended_and_what_it_was_at_is_not_done_twice
 def test_a_log_names_a_server_without_its_secrets(source: str, named: str) -> None:
     assert named in serving.shown(source)
     assert "secret" not in serving.shown(source)
+
+
+def test_an_adopted_program_is_not_given_our_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAUDE_COMM_URL", "redis://:planted-secret@127.0.0.1:1")
+    monkeypatch.setenv("FORGE_TOKEN", "its own")
+    environment = serving.server_of("words --quick").env
+    assert environment["FORGE_TOKEN"] == "its own"
+    assert not [name for name in environment if name.startswith("CLAUDE_COMM_")]
