@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="the MCP server is an extra")
 
+from claude_comm import Consumer
 from claude_comm.errors import ConfigurationError
 from claude_comm.mcp_server.desk.answers import ToolReply
 from claude_comm.mcp_server.desk.call import Call
@@ -22,6 +23,7 @@ from claude_comm.registry.contracts import contract
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 from tests.support.gateways import token_of
+from tests.support.streams import publish
 
 
 def test_a_server_that_could_check_no_token_does_not_start(settings: Settings) -> None:
@@ -40,6 +42,10 @@ def test_what_an_agent_changes_is_in_the_audit_with_whose_it_is_and_what_it_coun
 ) -> None:
     keys, ops = Keys(settings.namespace), Caller(owner="ops", scopes=frozenset(("admin",)))
     client.run(registration.register(keys, contract("web", accepts={})))
+    publish(settings, "web", 1)
+    with Consumer("web", settings=settings) as consumer:
+        (delivery,) = consumer.read()
+        consumer.fail(delivery, "no")
 
     async def redriven(module: str, **more: bool) -> ToolReply:
         async with Desk(settings, Exposure()) as desk:
@@ -47,9 +53,9 @@ def test_what_an_agent_changes_is_in_the_audit_with_whose_it_is_and_what_it_coun
 
     assert "would be put back" in asyncio.run(redriven("web")).text
     assert client.run(audit.page(keys, limit=9)).acts == []
-    assert "were put back" in asyncio.run(redriven("web", confirm=True)).text
+    assert "1 message put back" in asyncio.run(redriven("web", confirm=True)).text
     (act,) = client.run(audit.page(keys, limit=9)).acts
-    assert (act.act, act.target, act.by, act.outcome) == ("redrive", "web", "an agent of ops", "0 put back")
+    assert (act.act, act.target, act.by, act.outcome) == ("redrive", "web", "an agent of ops", "1 put back")
 
 
 def test_a_module_may_not_redrive_what_others_buried_and_an_administrator_may(settings: Settings) -> None:

@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from io import BytesIO, TextIOWrapper
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,15 +27,20 @@ LINES = ["{not json", '{"id": 1}', "[]", "\u0000", json.dumps(PING)]
 
 
 def answered(lines: list[str]) -> list[dict[str, Any]]:
-    """What a server of the SDK writes for these lines."""
+    """What a server of the SDK writes for these lines, from a client that waits for an answer to each."""
     written = BytesIO()
     out = TextIOWrapper(written, write_through=True)
 
+    async def stdin() -> AsyncIterator[str]:
+        for line in lines:
+            yield line + "\n"
+        while written.getvalue().count(b"\n") < len(lines):
+            await anyio.sleep(0.01)
+
     async def serve() -> None:
-        stdin = anyio.wrap_file(TextIOWrapper(BytesIO("\n".join(lines).encode() + b"\n")))
         stdout = anyio.wrap_file(out)
         server: Server[Any] = Server("t")
-        async with stdio_server(stdin, stdout) as (reading, writing):
+        async with stdio_server(cast(Any, stdin()), stdout) as (reading, writing):
             await server.run(AnsweringStream(reading, writing), writing, server.create_initialization_options())
 
     asyncio.run(serve())
