@@ -23,13 +23,13 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/claude-comm demo
 
-# Five processes, of which two or three wait for something; each has servers of its own. A file stays whole, so that what
+# Six processes, of which three or four wait for something; each has servers of its own. A file stays whole, so that what
 # its tests share is made once; the longest begin first (tests/support/order.py).
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 test-long: $(STAMP)
-	@TEST_EXAMPLES=all $(BIN)/python -m pytest -n 3 --dist loadfile -m 'long or by_chance'
+	@TEST_EXAMPLES=all $(BIN)/python -m pytest -n 4 --dist loadfile -m 'long or by_chance'
 
 # The tests, with each line and branch that they run counted in their own processes, and what floors 0 to 2 have left.
 coverage: $(STAMP)

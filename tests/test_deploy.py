@@ -224,6 +224,7 @@ def test_a_workers_command_and_its_health_check_do_what_they_say(name: str, stag
     assert not healthy()
 
 
+@pytest.mark.long
 def test_the_gateway_serves_what_its_health_check_asks(stage: Stage, home: Path) -> None:
     """At another port, since that one may be taken; and only after somebody was given a token."""
     service, port = OURS["gateway"], str(free_port())

@@ -70,6 +70,7 @@ def fill(publisher: Publisher) -> list[str]:
     return ids
 
 
+@pytest.mark.long
 def test_publishers_are_refused_and_go_on_when_the_consumer_has_made_room(full: Settings, workers: None) -> None:
     """The consumer starts only then: it registers, joins, handles, acks, retries and buries on the full server."""
     seen: list[str] = []

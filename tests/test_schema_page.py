@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.homes import REPOSITORY, child_environ
 from tests.support.waiting import PATIENCE_S
 
@@ -25,6 +27,7 @@ def ran(language: str, text: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_every_example_prints_what_stands_below_it_in_this_order(tmp_path: Path) -> None:
     assert len(EXAMPLES) == len(re.findall(r"^```(?:sh|python)$", PAGE, flags=re.MULTILINE)) == 9
     for language, typed, printed in EXAMPLES:

@@ -58,6 +58,7 @@ def test_the_harness_goes_red_for(folder: Path, control: str) -> None:
     assert any(found.startswith(breach) for found in findings.breaches), findings
 
 
+@pytest.mark.long
 def test_the_same_without_a_defect_leaves_it_green(folder: Path) -> None:
     """With processes that die where those die that have the defect."""
     dies = {"solo-0": "XACK:after:2", "projection-0": "COMMIT:after:4"}

@@ -149,6 +149,7 @@ def names_each_kind(stage: Stage) -> None:
     assert all(row["why"] and row["remove"] for row in rows)
 
 
+@pytest.mark.long
 def test_everything_lives_on_beside_garbage_in_each_kind_of_key(stage: Stage) -> None:
     live_through(stage, 100)
 

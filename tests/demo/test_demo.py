@@ -87,6 +87,7 @@ def played() -> Iterator[Played]:
     remove_home(home)
 
 
+@pytest.mark.long
 def test_two_demos_at_once_do_not_mix(played: Played) -> None:
     assert (played.second.returncode, "demo runs already" in played.second.stderr) == (1, True)
     assert (played.code, played.left_nothing) == (0, True), played.stderr

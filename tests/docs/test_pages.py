@@ -54,7 +54,7 @@ def run_page() -> Iterator[RunPage]:
 
 
 # Those that start most processes are typed in the long run.
-SLOW = {"tutorial.md", "impact.md", "discovery.md"}
+SLOW = {"agents.md", "tutorial.md", "impact.md", "discovery.md"}
 
 
 @pytest.mark.parametrize(

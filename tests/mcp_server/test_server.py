@@ -370,6 +370,7 @@ def test_a_state_that_was_tampered_with_is_refused(settings: Settings) -> None:
     assert len(key.read_bytes()) == 32
 
 
+@pytest.mark.long
 def test_over_http_foreign_names_and_guessed_sessions_are_refused(
     environ: dict[str, str], settings: Settings, tmp_path: Path
 ) -> None:
@@ -391,6 +392,7 @@ def test_over_http_foreign_names_and_guessed_sessions_are_refused(
         assert asked(x_padding="x" * 200_000) in (400, 431)
 
 
+@pytest.mark.long
 def test_over_http_a_token_says_who_asks_and_what_is_shown(
     settings: Settings, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def matches(shown: str, line: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, shown.split("…"))), line) is not None
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_does_what_it_shows(folder: Path, environ: dict[str, str]) -> None:
     commands = list(typed())
     assert len(commands) > 6

@@ -152,6 +152,7 @@ def test_who_catches_up_once_settles_nothing_and_takes_nothing_back(settings: Se
     assert settled(client, settings) == {"s": "1-1"}
 
 
+@pytest.mark.long
 def test_an_outbox_sends_nothing_twice_although_all_is_trimmed_at_once(
     settings: Settings, client: Client, tmp_path: Path, environ: dict[str, str]
 ) -> None:

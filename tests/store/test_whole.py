@@ -72,6 +72,7 @@ def dies_at(settings: Settings, path: Path, number: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == DIED
 
 
+@pytest.mark.long
 def test_a_process_that_dies_at_any_statement_leaves_it_whole(
     settings: Settings, client: Client, keys: Keys, tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def consumers(client: Client, keys: Keys) -> dict[str, int]:
     return {one[b"name"].decode(): one[b"pending"] for one in found}
 
 
+@pytest.mark.long
 def test_what_a_dead_instance_held_is_claimable_at_once_and_the_living_keep_theirs(
     settings: Settings, client: Client, keys: Keys, start: Start
 ) -> None:
@@ -179,6 +180,7 @@ def _pending(client: Client, stream: str) -> list[bytes]:
     return [row[0] for row in found]
 
 
+@pytest.mark.long
 def test_several_at_once_killed_at_random_lose_nothing(
     settings: Settings, client: Client, keys: Keys, start: Start
 ) -> None:

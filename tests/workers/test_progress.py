@@ -272,6 +272,7 @@ def problems(database: Database, messages: int) -> list[str]:
     return wrong
 
 
+@pytest.mark.long
 @pytest.mark.by_chance
 def test_kills_while_thousands_of_messages_are_published(settings: Settings, start: Start) -> None:
     """Each message is in the projection once, and each sum is what it would be without a kill."""

@@ -42,6 +42,7 @@ def live(environ: dict[str, str], out: str, *, poison: int, how: str = "SIGKILL"
     subprocess.run([sys.executable, "-c", script], env=environ, timeout=PATIENCE_S, check=False, capture_output=True)
 
 
+@pytest.mark.long
 def test_innocent_messages_beside_one_that_kills_are_not_buried_with_it(
     settings: Settings, environ: dict[str, str], client: Client, tmp_path: Any
 ) -> None:

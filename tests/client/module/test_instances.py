@@ -67,6 +67,7 @@ def claimable(client: Client, keys: Keys) -> int:
     return len(rows(client, keys, "sink"))
 
 
+@pytest.mark.long
 def test_others_take_over_at_once_after_a_drain_and_after_the_lease_when_one_is_killed(
     settings: Settings, environ: dict[str, str], client: Client, tmp_path: Path, record_property: Any, capsys: Any
 ) -> None:
