@@ -76,6 +76,7 @@ def test_no_text_of_a_message_becomes_markup() -> None:
         assert not {"\x00", "\x1b", "\u202e"} & set(chart)
 
 
+@pytest.mark.long
 @given(st.text(max_size=40), st.lists(st.one_of(st.none(), st.floats(0, 1e15)), min_size=1, max_size=12))
 def test_any_text_and_values_make_well_formed_charts(name: str, values: list[float | None]) -> None:
     parsed(lines([series(name, *values)], label=name))

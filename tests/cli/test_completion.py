@@ -45,6 +45,7 @@ def sent(settings: Settings) -> str:
     return id_
 
 
+@pytest.mark.long
 def test_commands_modules_sessions_and_messages_are_proposed(environ: dict[str, str], sent: str) -> None:
     assert proposed(environ, "li") == ["list"]
     assert "redrive" in proposed(environ, "dead", "")

@@ -178,6 +178,7 @@ async def use_every_tool(client: Client) -> None:
     assert report.contents[0].mime_type == "text/markdown"
 
 
+@pytest.mark.long
 def test_every_tool_runs_over_http_in_both_eras(settings: Settings, environ: dict[str, str], tmp_path: Path) -> None:
     async def talk(url: str) -> None:
         for era in ERAS:

@@ -37,6 +37,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canonical, "proves", lambda produced, accepted: None)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("alone")
 def test_every_compatible_survives_and_every_witness_breaks() -> None:
     undecided = 0

@@ -25,6 +25,7 @@ LAST_LOOKS = 3
 STEP_MS = 100
 
 
+@pytest.mark.long
 def test_hostile_schemas_are_answered_in_time_and_memory() -> None:
     resource = pytest.importorskip("resource")
     for name, (produced, accepted) in hostile(COUNT, SEED):

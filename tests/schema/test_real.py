@@ -19,7 +19,7 @@ BUDGET_MS = 2_000
 SLACK_MS = 300
 # One in so many pairs, unless all the time in the world is given.
 EVERY = 1 if LONG else 9 if ALL else 27
-pytestmark = pytest.mark.by_chance
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

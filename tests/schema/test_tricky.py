@@ -63,6 +63,7 @@ def test_the_formula_of_a_schema_says_what_the_validator_says() -> None:
     assert said > 5 * COUNT
 
 
+@pytest.mark.long
 def test_verdicts_on_tricky_pairs_survive() -> None:
     for chance, produced, dialect in usable(SEED + 1, COUNT):
         accepted = tricky.edited(chance, produced, dialect) if chance.random() < 0.75 else tricky.schema(chance)[0]

@@ -47,6 +47,7 @@ def test_it_logs_ahead_and_does_not_wait_for_the_disk_at_every_commit(tmp_path: 
         assert database.rows("PRAGMA synchronous") == [(1,)]
 
 
+@pytest.mark.long
 def test_twenty_processes_that_open_the_same_new_file_all_succeed(tmp_path: Path) -> None:
     """One of them migrates; the others wait for it."""
     program = (

@@ -174,6 +174,7 @@ def test_a_retried_delivery_is_open_until_it_is_settled(database: Database) -> N
     assert told() == ("handled", 1, 1, "handled", 1)
 
 
+@pytest.mark.long
 def test_whatever_the_order_and_the_batches_the_tables_are_the_same(tmp_path: Path) -> None:
     """Messages and what became of them travel on different streams; a hundred interleavings agree."""
     sent = [envelope(target=("b", "topic:x")[n % 3 == 0], session=("s", "r", "")[n % 3]) for n in range(12)]

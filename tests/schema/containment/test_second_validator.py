@@ -19,6 +19,7 @@ from tests.support.schemas.patterns_at_random import pattern, text
 DIALECT = "draft2020-12"
 
 
+@pytest.mark.long
 def test_a_pattern_written_for_python_finds_what_ecma_262_finds() -> None:
     compared = 0
     for index in range(1_500):

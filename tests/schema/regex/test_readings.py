@@ -21,6 +21,7 @@ SEED = int(os.environ.get("COMM_SEED", "11"))
 LINEAR = jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES)
 
 
+@pytest.mark.long
 def test_what_the_engine_takes_it_reads_as_both_engines_of_the_validator_do() -> None:
     """Random patterns, dense in escapes, classes, flags and bounds that some dialect has."""
     compared = 0
