@@ -20,7 +20,7 @@ from redis.retry import Retry
 from claude_comm.runtime import private_server
 from tests.support.homes import REPOSITORY, child_environ
 from tests.support.masters import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 DEPLOY = REPOSITORY / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
@@ -53,7 +53,8 @@ def test_the_joining_script_makes_one_cluster_of_the_three_masters_and_runs_twic
     tool = shutil.which("valkey-cli") or shutil.which("redis-cli")
     if tool is None or sys.platform != "linux":
         pytest.skip("needs valkey-cli or redis-cli, and several loopback addresses")
-    secrets, port = tmp_path / "secrets", free_port()
+    # The masters talk to each other on a port that is 10,000 higher.
+    secrets, port = tmp_path / "secrets", next(port for port in iter(free_port, 0) if port < 55_000)
     made = ["claude-comm", "acl-file", str(secrets), "--cluster", f"node-1:{port}"]
     subprocess.run(made, env=child_environ(), check=True, capture_output=True)
     where = {
@@ -83,6 +84,8 @@ def test_the_joining_script_makes_one_cluster_of_the_three_masters_and_runs_twic
             folder = tmp_path / name
             folder.mkdir()
             here = ["--port", str(port), "--bind", address, "--dir", str(folder), "--logfile", str(folder / "log")]
+            # From one loopback address to another the system may take a third as the sender's.
+            here += ["--cluster-announce-ip", address, "--bind-source-addr", address]
             process = subprocess.Popen([str(private_server.binary()), *options, *here])
             stack.callback(process.wait)
             stack.callback(process.kill)
@@ -90,8 +93,9 @@ def test_the_joining_script_makes_one_cluster_of_the_three_masters_and_runs_twic
             assert client.ping()
         for _ in range(2):
             done = subprocess.run(
-                [*join["entrypoint"], script], env=environ, capture_output=True, text=True, check=False
-            )
+                [*join["entrypoint"], script], env=environ, capture_output=True, text=True, check=False,
+                timeout=PATIENCE_S,
+            )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
         admin = {"username": "admin", "password": (secrets / "admin.password").read_text()}
         for address in places.values():
