@@ -81,6 +81,9 @@ def test_a_door_lists_its_names_before_any_is_asked_for_and_no_other(door: str) 
         opened["__getattr__"]("nothing")
 
 
+@pytest.mark.skipif(
+    not (REPOSITORY / "claude_comm").is_dir(), reason="without the sources: a build writes its revision"
+)
 def test_the_version_is_one_that_a_build_can_be_called_by() -> None:
     written = runpy.run_path(str(REPOSITORY / "claude_comm" / "version.py"))
     assert Version(written["__version__"]).release >= (0, 1, 0)
