@@ -130,7 +130,7 @@ class AsyncExecutor:
         self._closing = closing
         self._pool = _ThreadPool(count) if count > 1 else None
         self._loop = loop or asyncio.new_event_loop()
-        self._finished = False
+        self._begun = self._finished = False
         self._waiting: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = None if loop else threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
@@ -144,8 +144,7 @@ class AsyncExecutor:
         self._loop.call_soon_threadsafe(lambda: self._tasks.append(self._loop.create_task(self._begin(starters))))
 
     def alive(self) -> bool:
-        begun = self._reader.ident is not None
-        return self._loop_runs() and (not begun or self._reader.is_alive())
+        return self._loop_runs() and (not self._begun or self._reader.is_alive())
 
     def _loop_runs(self) -> bool:
         return self._loop.is_running() if self._thread is None else self._thread.is_alive()
@@ -199,6 +198,7 @@ class AsyncExecutor:
         if not self._prefetcher.closed:
             self._tasks += [self._start_worker() for _ in range(self._count)]
             self._reader.start()
+        self._begun = True
 
     def _start_worker(self) -> asyncio.Task[None]:
         return self._loop.create_task(self._work(), context=contextvars.Context())

@@ -107,8 +107,24 @@ def test_what_leaves_a_plain_handler_fails_its_message_alone(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_module_without_a_living_worker_ends_with_an_error(settings: Settings, asynchronous: bool) -> None:
+@pytest.mark.parametrize("before_it_works", [False, True])
+def test_a_module_without_a_living_worker_ends_with_an_error(
+    settings: Settings, asynchronous: bool, before_it_works: bool
+) -> None:
     module = Module("sink", settings=settings)
+    working = threading.Event()
+
+    @module.on_start
+    def begin(_: object) -> None:
+        if before_it_works:
+            end_the_workers()
+        working.set()
+
+    def end_the_workers() -> None:
+        """As a defect of ours would: the workers end, and nobody asked for that."""
+        assert module._runner is not None
+        module._runner.prefetcher.close()
+
     if asynchronous:
 
         @module.handles()
@@ -129,12 +145,9 @@ def test_a_module_without_a_living_worker_ends_with_an_error(settings: Settings,
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_until(lambda: module._runner is not None and module._runner.executor.alive())
-    assert module._runner is not None
-    # As a defect of ours would: the workers end, and nobody asked for that.
-    module._runner.prefetcher.close()
-    if asynchronous:
-        wait_until(lambda: not module._runner or not module._runner.executor.alive())
+    assert working.wait(PATIENCE_S)
+    if not before_it_works:
+        end_the_workers()
     thread.join(PATIENCE_S)
     assert isinstance(raised[0], ModuleStopped)
 
