@@ -15,7 +15,7 @@
 -- Returns what join.lua does, and is as idempotent: an item has its number. How many have come is counted beside them
 -- (field 'INPUT/n'), so that an item costs the same whether three are waited for or thirty thousand.
 
--- include: entry_fields
+-- include: parts
 
 -- How many fields one command names: the stack of Lua holds some thousand.
 local page = 1000
@@ -24,13 +24,8 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
   return 'waits'
 end
 local own, counter = ARGV[1] .. '/' .. ARGV[2], ARGV[1] .. '/n'
-local known = redis.call('HGET', KEYS[1], own)
-if not known or string.sub(known, 1, 1) == 'f' then
-  redis.call('HSET', KEYS[1], own, ARGV[4])
-  if not known then
-    redis.call('HINCRBY', KEYS[1], counter, 1)
-  end
-  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+if keep(own) then
+  redis.call('HINCRBY', KEYS[1], counter, 1)
 end
 
 local count = tonumber(ARGV[3])
@@ -72,16 +67,9 @@ if bytes + #header > tonumber(ARGV[7]) then
   return 'large'
 end
 local whole = ARGV[6] .. header .. table.concat(values)
-if ARGV[8] == '' then
-  redis.call('XADD', KEYS[2], '*', 'e', whole)
-else
-  local named = {entry_fields(ARGV[8])}
-  if named[2] ~= whole then
-    return {'whole', whole}
-  end
-  redis.call('XADD', KEYS[2], '*', unpack(named))
+if not write(whole) then
+  return {'whole', whole}
 end
-redis.call('HSET', KEYS[1], ARGV[1], '1')
 redis.call('HDEL', KEYS[1], counter)
 for _, fields in ipairs(pages) do
   redis.call('HDEL', KEYS[1], unpack(fields))

@@ -19,17 +19,12 @@
 -- a part has its number, and a whole that was made is marked. A part that failed may come again as a value. A full server
 -- takes it all the same: what waits makes no room.
 
--- include: entry_fields
+-- include: parts
 
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
   return 'waits'
 end
-local own = ARGV[1] .. '/' .. ARGV[2]
-local known = redis.call('HGET', KEYS[1], own)
-if not known or string.sub(known, 1, 1) == 'f' then
-  redis.call('HSET', KEYS[1], own, ARGV[4])
-  redis.call('PEXPIRE', KEYS[1], ARGV[5])
-end
+keep(ARGV[1] .. '/' .. ARGV[2])
 
 local count = tonumber(ARGV[3])
 local fields = {}
@@ -73,15 +68,8 @@ if bytes > tonumber(ARGV[7]) then
   return 'large'
 end
 local whole = table.concat(pieces)
-if ARGV[8] == '' then
-  redis.call('XADD', KEYS[2], '*', 'e', whole)
-else
-  local named = {entry_fields(ARGV[8])}
-  if named[2] ~= whole then
-    return {'whole', whole}
-  end
-  redis.call('XADD', KEYS[2], '*', unpack(named))
+if not write(whole) then
+  return {'whole', whole}
 end
-redis.call('HSET', KEYS[1], ARGV[1], '1')
 redis.call('HDEL', KEYS[1], unpack(fields))
 return 'joined'
