@@ -27,6 +27,7 @@ from claude_comm.registry.contracts import contract
 from claude_comm.runtime import jobs, private_server, sealed_jobs
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.errors_file import errors_to
 from tests.support.homes import child_environ
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -212,20 +213,19 @@ def test_a_worker_that_only_says_that_it_lives_costs_one_wait(
     assert len(waits) == 1
 
 
-def test_it_comes_up_with_its_server_and_again_after_an_outage(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_comes_up_with_its_server_and_again_after_an_outage(home: Path, tmp_path: Path) -> None:
     url = f"unix://{private_server.socket_path(home)}"
     settings = Settings(home=home, url=url, namespace="n")
     environ = child_environ(CLAUDE_COMM_HOME=str(home), CLAUDE_COMM_URL=url, CLAUDE_COMM_NAMESPACE="n")
-    child = subprocess.Popen([sys.executable, "-m", "workers.negotiation"], env=environ)
-    captured: list[str] = []
+    with errors_to(tmp_path) as errors:
+        child = subprocess.Popen([sys.executable, "-m", "workers.negotiation"], env=environ)
 
-    def logged(event: str, times: int) -> bool:
-        captured.append(capfd.readouterr().err)
-        return "".join(captured).count(f'"{event}"') >= times
+    def interrupted(times: int) -> bool:
+        return errors.events().count("worker.interrupted") >= times
 
     try:
         for life in (1, 2):
-            wait_until(lambda life=life: logged("worker.interrupted", life), what="a word about the server")
+            wait_until(lambda life=life: interrupted(life), what="a word about the server")
             private_server.ensure(home)
             with connect(settings) as client:
                 wait_until(lambda client=client: alive(client, settings) == 1, what="the worker lives")

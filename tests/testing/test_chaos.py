@@ -75,9 +75,9 @@ def test_a_module_goes_on_after_its_link_was_cut(chaos: Chaos) -> None:
     with chaos.cut(), pytest.raises(ServerUnreachable):
         chaos.bus.send("counter", 2, type="count")
     chaos.bus.send("counter", 3, type="count")
-    running.done(2)
+    outcomes = running.done(2)
     running.stop()
-    assert seen == [1, 3]
+    assert seen == [1, 3], outcomes
 
 
 def test_a_frozen_server_delays_and_loses_nothing(chaos: Chaos) -> None:

@@ -29,6 +29,7 @@ from claude_comm.store.verify import verify
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.errors_file import errors_to
 from tests.support.examples import ALL
 from tests.support.facts import envelope, happened
 from tests.support.homes import child_environ
@@ -194,7 +195,7 @@ def test_a_database_that_was_moved_away_is_made_anew(settings: Settings, client:
 
 
 def test_a_locked_database_is_waited_for(
-    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Longer than SQLite waits by itself: the page is read again when the lock is gone."""
     open_database(settings.database).close()
@@ -203,22 +204,18 @@ def test_a_locked_database_is_waited_for(
     )
     stop = threading.Event()
     log = get_logger("info")
-    with open_database(settings.database) as holder, connect(settings) as own:
+    with errors_to(tmp_path) as errors, open_database(settings.database) as holder, connect(settings) as own:
         worker = threading.Thread(target=progress.Follower(own, settings, stop, log).run)
-        with holder.write():
-            put(client, settings, "b", 7)
-            worker.start()
-            captured: list[str] = []
-
-            def interrupted() -> bool:
-                captured.append(capfd.readouterr().err)
-                return "projection.interrupted" in "".join(captured)
-
-            wait_until(interrupted)
-        wait_until(lambda: stored(settings) == 7)
-        stop.set()
-        worker.join()
-    assert "projection.resumed" in capfd.readouterr().err
+        try:
+            with holder.write():
+                put(client, settings, "b", 7)
+                worker.start()
+                wait_until(lambda: "projection.interrupted" in errors.events())
+            wait_until(lambda: stored(settings) == 7)
+        finally:
+            stop.set()
+            worker.join()
+    assert "projection.resumed" in errors.events()
 
 
 def test_a_database_that_cannot_be_used_ends_it(settings: Settings, start: Start) -> None:

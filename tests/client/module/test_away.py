@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 
-import pytest
 import redis
 
 from claude_comm import Module, Publisher, Settings
 from claude_comm.runtime import private_server
+from tests.support.errors_file import errors_to
 from tests.support.modules import running
 from tests.support.waiting import wait_until
 
 
-def events(captured: str) -> list[str]:
-    return [json.loads(line)["event"] for line in captured.splitlines() if line.startswith("{")]
-
-
-def test_a_module_that_starts_before_its_server_comes_up_with_it(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_module_that_starts_before_its_server_comes_up_with_it(home: Path, tmp_path: Path) -> None:
     settings = Settings(home=home, url=f"unix://{private_server.socket_path(home)}", log_level="info")
     module, handled = Module("sink", settings=settings), threading.Event()
 
@@ -27,21 +22,15 @@ def test_a_module_that_starts_before_its_server_comes_up_with_it(home: Path, cap
     def note(_number: int) -> None:
         handled.set()
 
-    seen: list[str] = []
-
-    def logged(event: str) -> bool:
-        seen.extend(events(capfd.readouterr().err))
-        return event in seen
-
-    with running(module):
-        wait_until(lambda: logged("server.interrupted"), what="a word about the server that is away")
+    with errors_to(tmp_path) as errors, running(module):
+        wait_until(lambda: "server.interrupted" in errors.events(), what="a word about the server that is away")
         private_server.ensure(home)
-        wait_until(lambda: logged("module.registered"), what="the module is up")
+        wait_until(lambda: "module.registered" in errors.events(), what="the module is up")
         with Publisher("a", settings=settings) as publisher:
             publisher.publish("sink", 1, type="note")
         assert handled.wait(120)
-    seen += events(capfd.readouterr().err)
-    assert (seen.count("server.interrupted"), seen.count("server.resumed")) == (1, 1)
+    logged = errors.events()
+    assert (logged.count("server.interrupted"), logged.count("server.resumed")) == (1, 1)
 
 
 def test_a_module_that_is_stopped_while_it_waits_for_its_server_ends(home: Path) -> None:
@@ -54,9 +43,7 @@ def test_a_module_that_is_stopped_while_it_waits_for_its_server_ends(home: Path)
     assert codes == [0]
 
 
-def test_a_server_in_another_state_is_told_of_once_and_waited_for(
-    home: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_server_in_another_state_is_told_of_once_and_waited_for(home: Path, tmp_path: Path) -> None:
     settings = Settings(home=home, url=f"unix://{private_server.ensure(home)}", log_level="info")
     module, handled = Module("sink", settings=settings, lease_s=1.0), threading.Semaphore(0)
 
@@ -65,7 +52,7 @@ def test_a_server_in_another_state_is_told_of_once_and_waited_for(
         handled.release()
 
     admin = redis.Redis(unix_socket_path=str(private_server.socket_path(home)))
-    with running(module), Publisher("a", settings=settings) as publisher, admin:
+    with errors_to(tmp_path) as errors, running(module), Publisher("a", settings=settings) as publisher, admin:
         publisher.publish("sink", 1, type="note")
         assert handled.acquire(timeout=120)
         admin.replicaof("127.0.0.1", 1)
@@ -73,9 +60,9 @@ def test_a_server_in_another_state_is_told_of_once_and_waited_for(
         admin.replicaof("NO", "ONE")
         publisher.publish("sink", 2, type="note")
         assert handled.acquire(timeout=120)
-    told = events(capfd.readouterr().err)
-    assert told.count("server.interrupted") == 1
-    assert told.count("heartbeat.failed") <= 1
+    logged = errors.events()
+    assert logged.count("server.interrupted") == 1
+    assert logged.count("heartbeat.failed") <= 1
 
 
 def _refused(admin: redis.Redis) -> int:
