@@ -9,21 +9,14 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, NoReturn
 
 import msgspec
 
-from claude_comm.documents import form
-from claude_comm.errors import ConfigurationError, SchemaError
-from claude_comm.pipeline.faults import faults
-from claude_comm.schema.containment.confirm import compile_side
-from claude_comm.schema.dialect import dialect_of
-from claude_comm.schema.limits import measure
-from claude_comm.schema.normalform.bundle import bundle
+from claude_comm.errors import ConfigurationError
 from claude_comm.schema.verdict import Json
 
 # A configuration document of more than this is a mistake, such as a data file handed in by its name.
@@ -41,42 +34,6 @@ def read_text(name: str) -> str:
         return _text(name).decode()
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{origin(name)} is not UTF-8 text (byte {error.start}).") from None
-
-
-def read_schema(name: str, referenced: Mapping[str, Json] = MappingProxyType({})) -> Json:
-    """The JSON Schema in this file with what it refers to, which a check can use: patterns need not be regular.
-
-    Raises InvalidDocument with every fault of one that cannot be used.
-    """
-    schema = read(name)
-    try:
-        schema = bundle(schema, referenced)
-        measure(schema)
-        compile_side(schema, dialect_of(schema))
-    except SchemaError as error:
-        form.raise_invalid(origin(name), faults(schema, ()) or [form.DocumentProblem("$", str(error))])
-    return schema
-
-
-def read_pair(first: str, second: str, referenced: Sequence[str] | None = None) -> tuple[Json, Json]:
-    """The two schemas in these files, of which one may be stdin; `referenced` are further ones, as URI=FILE."""
-    one_stdin(first, second)
-    at_hand = read_referenced(referenced or ())
-    return read_schema(first, at_hand), read_schema(second, at_hand)
-
-
-def read_referenced(pairs: Sequence[str]) -> dict[str, Json]:
-    """The schemas that others may refer to, by their addresses."""
-    at_hand: dict[str, Json] = {}
-    for pair in pairs:
-        # An address with an equals sign in its query has to be given with the code of it, %3D.
-        uri, sign, name = pair.partition("=")
-        if not (uri and sign and name):
-            raise ConfigurationError(
-                f"--document {pair!r}: URI=FILE is expected, as in https://example.com/a.json=a.json."
-            )
-        at_hand[uri] = read(name)
-    return at_hand
 
 
 def one_stdin(*names: str) -> None:

@@ -26,7 +26,7 @@ def imported(*arguments: str, env: dict[str, str] | None = None) -> set[str]:
     return HEAVY & set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("arguments", [("list",), ("list", "--json", "--limit", "5"), ("show", "1"), ("progress",)])
+@pytest.mark.parametrize("arguments", [("list", "--json", "--limit", "5"), ("show", "1"), ("progress",), ("status",)])
 def test_a_command_that_reads_imports_what_reading_takes(
     arguments: tuple[str, ...], environ: dict[str, str], settings: Settings
 ) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from claude_comm.errors import DecodeError
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.ids import Carries, MessagePlace
-from claude_comm.pipeline.route import Leg, Onward, RouteLoop
+from claude_comm.pipeline.onward import Onward, carried, failed, skipped, what_follows
+from claude_comm.pipeline.route import Leg, RouteLoop
 from claude_comm.schema.evolution.adapter import Rename
 
 LARGE = {"properties": {"n": {"minimum": 10}}}
@@ -70,30 +71,30 @@ def test_a_release_that_knows_no_lists_cannot_read_a_route_with_one() -> None:
 
 
 def test_a_route_holds_what_can_be_reached_and_no_more() -> None:
-    (to_b, to_c) = route.onward(DIAMOND, {"n": 10})
+    (to_b, to_c) = what_follows(DIAMOND, {"n": 10})
     assert list(route.read(to_b.route).legs) == ["b", "b2", "j", "end"]
     assert list(route.read(to_c.route).legs) == ["c", "j", "end"]
 
 
 def test_a_value_goes_to_each_that_follows() -> None:
-    assert told(route.onward(DIAMOND, {"n": 10})) == [("b", "value", -1), ("c", "value", -1)]
+    assert told(what_follows(DIAMOND, {"n": 10})) == [("b", "value", -1), ("c", "value", -1)]
 
 
 def test_a_branch_that_is_not_taken_is_told_to_the_join() -> None:
-    assert told(route.onward(DIAMOND, {"n": 1})) == [("j", "skipped", 0), ("c", "value", -1)]
+    assert told(what_follows(DIAMOND, {"n": 1})) == [("j", "skipped", 0), ("c", "value", -1)]
 
 
 def test_a_failure_is_told_to_the_joins_on_the_way_and_not_to_the_collector() -> None:
-    to_b, _ = route.onward(DIAMOND, {"n": 10})
-    assert told(route.failed(route.read(to_b.route))) == [("j", "failed", 0)]
+    to_b, _ = what_follows(DIAMOND, {"n": 10})
+    assert told(failed(route.read(to_b.route))) == [("j", "failed", 0)]
     join = DIAMOND.to("j")
-    assert told(route.failed(route.read(join))) == []
-    assert told(route.skipped(route.read(join))) == [("end", "skipped", -1)]
+    assert told(failed(route.read(join))) == []
+    assert told(skipped(route.read(join))) == [("end", "skipped", -1)]
 
 
 def test_the_last_step_of_a_branch_sends_a_part() -> None:
-    _, to_c = route.onward(DIAMOND, {"n": 10})
-    (part,) = route.onward(route.read(to_c.route), {})
+    _, to_c = what_follows(DIAMOND, {"n": 10})
+    (part,) = what_follows(route.read(to_c.route), {})
     assert (part.type, route.read(part.route).here.part) == (route.PART_TYPE, 1)
 
 
@@ -108,7 +109,7 @@ def test_a_loop_counts_its_turns_and_forgets_them_when_it_is_left() -> None:
     )
     path, here = [], whole
     while here.here.step != "end":
-        (ahead,) = route.onward(here, {})
+        (ahead,) = what_follows(here, {})
         here = route.read(ahead.route)
         path.append(f"{here.here.step}{here.here.turn}")
     assert path == ["b0", "c0", "b1", "c1", "b2", "c2", "d0", "e0", "d1", "e1", "end0"]
@@ -140,7 +141,7 @@ def test_a_route_that_somebody_else_has_written_is_read_or_a_decode_error(texts:
 def test_a_condition_that_is_no_schema_is_a_decode_error() -> None:
     whole = routed(Leg(step="a", next={"b": 1}), Leg(step="b", when={"type": 7}))
     with pytest.raises(DecodeError, match="condition"):
-        route.onward(whole, {})
+        what_follows(whole, {})
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_a_condition_that_is_no_schema_is_a_decode_error() -> None:
     ],
 )
 def test_what_is_carried_stands_beside_the_result_and_never_over_it(entered: Any, returned: Any, on: Any) -> None:
-    assert route.carried(Leg(step="a", carry=("x",)), entered, returned) == on
+    assert carried(Leg(step="a", carry=("x",)), entered, returned) == on
 
 
 PLACES = st.builds(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from claude_comm.cli import documents, verdicts
+from claude_comm.cli import documents, schema_files, verdicts
 from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, BudgetMs, Documents, Strict, policy
 from claude_comm.terminal.output import emit_json, reader_gone
 
@@ -52,7 +52,7 @@ def command(
         raise typer.BadParameter("In a batch each line has the `documents` of its own schemas.", ctx=context)
     if batch:
         return _batch(batch, strict, budget)
-    schemas = documents.read_pair(produced, accepted, referenced)
+    schemas = schema_files.read_pair(produced, accepted, referenced)
     return _pair(schemas, strict, budget, as_json)
 
 

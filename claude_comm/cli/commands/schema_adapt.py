@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from claude_comm.cli import documents, verdicts
+from claude_comm.cli import documents, schema_files, verdicts
 from claude_comm.cli.options import (
     DEFAULT_BUDGET_MS,
     AcceptedFile,
@@ -58,7 +58,7 @@ def command(
     and proved, 1 when none is, 4 when none is and a safe one could not be decided.
     """
     documents.one_stdin(produced, accepted, message)
-    schemas = documents.read_pair(produced, accepted, referenced)
+    schemas = schema_files.read_pair(produced, accepted, referenced)
     proposals = propose(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
     if message:
         adapted = _adapted(proposals, schemas[0], policy(strict), documents.read(message))

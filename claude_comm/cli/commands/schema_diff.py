@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from claude_comm.cli import documents, verdicts
+from claude_comm.cli import schema_files, verdicts
 from claude_comm.cli.options import DEFAULT_BUDGET_MS, AsJson, Documents, Strict, WholeBudgetMs, policy
 from claude_comm.schema.evolution.diff import Change, Difference
 from claude_comm.schema.evolution.diff import diff as compare
@@ -33,7 +33,7 @@ def command(
     version may go on. Each change is checked alone, and then the two versions as a whole. The whole decides the exit
     code: 0 when it is proved safe for both, 1 when a message shows that it is not, 4 when it cannot be decided.
     """
-    schemas = documents.read_pair(old, new, referenced)
+    schemas = schema_files.read_pair(old, new, referenced)
     difference = compare(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)
     if as_json:
         emit_json(_as_json(difference, changes=[_as_json(change) for change in difference.changes]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from claude_comm.cli import documents, verdicts
+from claude_comm.cli import schema_files, verdicts
 from claude_comm.cli.options import (
     DEFAULT_BUDGET_MS,
     AcceptedFile,
@@ -63,7 +63,7 @@ def command(
     Every reason with its place in the message and in the schema, what the schema says there and what would fix it on
     either side; the message that shows it; or where it is undecided, and why. Exits as `claude-comm check` does.
     """
-    sent, taken = documents.read_pair(produced, accepted, referenced)
+    sent, taken = schema_files.read_pair(produced, accepted, referenced)
     begun = time.perf_counter()
     verdict = check(sent, taken, policy=policy(strict), budget_ms=budget, name_empty_forms=True)
     facts = {"policy": policy(strict), "dialects": [dialect_of(sent), dialect_of(taken)]}

@@ -30,7 +30,8 @@ from claude_comm.pipeline import fork, ids, route
 from claude_comm.pipeline.fork import Fork
 from claude_comm.pipeline.ids import MAX_ITEMS, Carries
 from claude_comm.pipeline.notice import FailureNotice
-from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Onward, Route
+from claude_comm.pipeline.onward import Onward, carried, failed, not_passed, skipped, what_follows
+from claude_comm.pipeline.route import FAILED_TYPE, SKIPPED_TYPE, Leg, Route
 from claude_comm.schema.evolution.adapter import Adapter, apply
 
 if TYPE_CHECKING:
@@ -65,12 +66,12 @@ class Passing:
             return self._posts(self._items(envelope, way, result, form))
         if way.here.carry or way.here.passes:
             entered = json_form(envelope.payload())
-            if name := route.not_passed(way.here, entered, form):
+            if name := not_passed(way.here, entered, form):
                 raise EncodeError(f"it does not hand on {name!r} unchanged, which the step declares (`passes`)")
             if way.here.carry:
-                result = form = route.carried(way.here, entered, form)
+                result = form = carried(way.here, entered, form)
         value = _Value(result, form)
-        return self._posts([self._message(envelope, leg, value, stamp) for leg in route.onward(way, form)])
+        return self._posts([self._message(envelope, leg, value, stamp) for leg in what_follows(way, form)])
 
     def _items(self, envelope: Envelope, way: Route, result: Any, form: Any) -> list[Envelope]:
         """Each item of a list as a message; of an empty one what its gathering would make."""
@@ -87,7 +88,7 @@ class Passing:
         messages = []
         for item, (value, its_form) in enumerate(zip(own, form, strict=True)):
             stamp, written_once = Fork(envelope.id, item, len(form)), _Value(value, its_form)
-            onward = route.onward(way, its_form)
+            onward = what_follows(way, its_form)
             messages += [self._message(envelope, leg, written_once, stamp, shift=item) for leg in onward]
         return messages
 
@@ -103,7 +104,7 @@ class Passing:
         goes on as it came."""
         try:
             way, stamp = route.read(envelope.route), _leaving(envelope)
-            onward = route.failed(way)
+            onward = failed(way)
         except EnvelopeError:
             return
         if way.here.optional and not way.is_part:
@@ -156,7 +157,7 @@ class Passing:
         if outcome not in ("failed", "skipped"):
             return []
         way = route.read(delivery.envelope.route)
-        onward = route.failed(way) if outcome == "failed" else route.skipped(way)
+        onward = failed(way) if outcome == "failed" else skipped(way)
         stamp = _leaving(delivery.envelope)
         return self._posts([self._message(delivery.envelope, leg, _NOTHING, *stamp) for leg in onward])
 

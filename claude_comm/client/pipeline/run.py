@@ -29,8 +29,9 @@ from claude_comm.ops import follow, registry, sessions
 from claude_comm.ops.follow import Entries
 from claude_comm.pipeline import ids
 from claude_comm.pipeline.ids import Carries, MessagePlace
+from claude_comm.pipeline.onward import Onward, what_follows
 from claude_comm.pipeline.plan import collector
-from claude_comm.pipeline.route import Leg, Onward, onward
+from claude_comm.pipeline.route import Leg
 from claude_comm.pipeline.session import RunSession
 from claude_comm.pipeline.tally import Progress, RunTally
 from claude_comm.progress.events import decode_event
@@ -180,7 +181,7 @@ class Run:
             return []
         try:
             form = json_form(value)
-            first = onward(self._whole, form)
+            first = what_follows(self._whole, form)
             for leg in first:
                 if not self._admits(number, leg, form):
                     return []
