@@ -152,8 +152,9 @@ class TooLarge(EnvelopeError):
     def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
         self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
         super().__init__(
-            f"{what} has {size_bytes:,} bytes; the limit is {limit_bytes:,}. "
-            "Send a reference to the data instead, or split it into several messages."
+            f"{what} has {size_bytes:,} bytes; the limit is {limit_bytes:,}. Name a store that sender and receiver "
+            "share (CLAUDE_COMM_BLOB_STORE): large payloads then travel through it. Or raise "
+            "CLAUDE_COMM_MAX_ENVELOPE_BYTES on both sides, or split it into several messages."
         )
 
 

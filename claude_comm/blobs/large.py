@@ -3,8 +3,9 @@
 Law: a handler cannot tell. Whatever it declares (a type, `bytes`, a `Blob`), it is given the same value whether the
 payload travelled in the message or as chunks beside it. Nothing is read before it is asked for.
 
-A payload of bytes is stored as those bytes, so that it can be read as a file; any other as it is encoded. The message
-has the manifest in its place, whose content type is that of the payload.
+A payload of bytes, and JSON text, is stored as those bytes, so that it can be read as a file; any other as it is
+encoded, in MessagePack. The message has the manifest in its place, whose content type says which of the two it is:
+every type but MessagePack's is of plain bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from claude_comm.errors import BlobMissing, DecodeError
 MAX_WHOLE_BYTES = 1024**3
 # How MessagePack begins bytes, and how many bytes say their length.
 _BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+# And text, which JSON may be given as.
+_TEXT = {0xD9: 1, 0xDA: 2, 0xDB: 4}
 
 
 class LargeEnvelope(Envelope, frozen=True, kw_only=True):
@@ -33,7 +36,7 @@ class LargeEnvelope(Envelope, frozen=True, kw_only=True):
 
     def payload(self, type: Any = Any) -> Any:
         """The payload, read and checked. Raises DecodeError, BlobMissing, BlobDamaged or StoreError."""
-        if type is bytes and self.blob is not None and self.blob.content_type == OCTETS:
+        if type is bytes and self.blob is not None and self.blob.content_type != MSGPACK:
             return _read(self.blob)
         return whole(self).payload(type)
 
@@ -42,8 +45,11 @@ def taken_out(body: bytes, store: ChunkStore, *, max_bytes: int) -> bytes:
     """An encoded message with the manifest in the place of its payload, which is stored. Raises StoreError."""
     message = envelopes.decode(body, max_bytes=len(body))
     view, content_type = memoryview(message.data), message.content_type
-    if content_type == MSGPACK and view[0] in _BYTES:
-        view, content_type = view[1 + _BYTES[view[0]] :], OCTETS
+    plain = _BYTES | _TEXT if envelopes.is_json(content_type) else _BYTES
+    if view[0] in plain:
+        view, content_type = view[1 + plain[view[0]] :], OCTETS if content_type == MSGPACK else content_type
+    else:
+        content_type = MSGPACK
     manifest = put_bytes(store, view, content_type=content_type)
     return envelopes.encode(named(message, manifest), max_bytes=max_bytes)
 
@@ -73,10 +79,11 @@ def whole(envelope: Envelope) -> Envelope:
     if blob is None:
         raise DecodeError(f"the payload of {envelope.id} is no manifest of a large payload.")
     own: dict[str, Any] = {name: getattr(envelope, name) for name in Envelope.__struct_fields__}
-    if blob.content_type == OCTETS:
-        own.update(content_type=MSGPACK, data=envelopes.pack(_read(blob)))
+    if blob.content_type == MSGPACK:
+        own.update(content_type=MSGPACK, data=msgspec.Raw(_read(blob)))
     else:
-        own.update(content_type=blob.content_type, data=msgspec.Raw(_read(blob)))
+        kind = MSGPACK if blob.content_type == OCTETS else blob.content_type
+        own.update(content_type=kind, data=envelopes.pack(_read(blob)))
     return Envelope(**own)
 
 

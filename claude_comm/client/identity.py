@@ -29,6 +29,9 @@ from claude_comm.security.sealing import Sealing
 from claude_comm.security.signing import Signer
 from claude_comm.settings import Settings
 
+# Of the classes of `client.buffers`, which is imported when one of them is sent or asked for.
+BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
+
 
 class Identity(msgspec.Struct, frozen=True):
     """A module as one process of it runs: its name, the instance, and where it talks."""
@@ -85,6 +88,26 @@ class Identity(msgspec.Struct, frozen=True):
             return self.encode(envelope)
         body = envelopes.encode(envelope, max_bytes=2**62)
         return self.taken_out(body) if len(body) > above else body
+
+    def buffered(self, data: object, content_type: str = envelopes.MSGPACK) -> tuple[object, str]:
+        """An array or a table as the bytes of its content type, or as their manifest where it is large; any other value
+        as it is. Raises EncodeError or StoreError."""
+        if data.__class__.__module__ not in BUFFER_MODULES:
+            return data, content_type
+        from claude_comm.client.buffers import encoded
+
+        buffer = encoded(data)
+        if buffer is None:
+            return data, content_type
+        above = self.settings.takes_out_above
+        if not (above and buffer.size > above):
+            return buffer.joined(), buffer.content_type
+        from claude_comm.blobs.files import store_of
+        from claude_comm.blobs.transfer import PieceWriter
+
+        writer = PieceWriter(store_of(self.settings))
+        buffer.write(writer.write)
+        return writer.end(content_type=buffer.content_type), BLOB
 
     def arrived(self, envelope: Envelope) -> Envelope:
         """A message that was read, with its payload at hand where that was taken out."""

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from claude_comm import json_form
+from claude_comm.client.identity import BUFFER_MODULES
 from claude_comm.envelope import BLOB, MSGPACK, UNREADABLE, Envelope, is_json
 from claude_comm.errors import ConfigurationError, DecodeError, shown
 from claude_comm.json_form import UNFIT, is_pydantic, pydantic_validator
@@ -47,14 +48,11 @@ def is_blob(shape: Any) -> bool:
 
 def content_type_of(shape: Any) -> str:
     """The content type of a type whose values are buffers, such as an array; empty for any other type."""
-    if getattr(shape, "__module__", "") not in _BUFFER_MODULES:
+    if getattr(shape, "__module__", "") not in BUFFER_MODULES:
         return ""
     from claude_comm.client import buffers
 
     return buffers.content_type_of(shape)
-
-
-_BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
 
 
 def check_type(name: str, shape: Any) -> None:

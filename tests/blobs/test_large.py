@@ -15,6 +15,7 @@ from claude_comm.blobs import Blob, large, open_blob
 from claude_comm.blobs.manifest import OCTETS, Manifest
 from claude_comm.blobs.transfer import put_bytes
 from claude_comm.client.communicator.communicator import ModuleCommunicator
+from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.effects import Command
 from claude_comm.envelope import BLOB, Envelope, decode, pack
 from claude_comm.errors import BlobDamaged, DecodeError
@@ -82,6 +83,56 @@ def test_a_handler_is_given_what_it_declares_however_large_it_is(
     large = [decode(body).content_type == BLOB for body in bodies(client, keys)]
     assert large == [size > ABOVE] * 4
     assert max(map(len, bodies(client, keys))) <= ABOVE + 1000
+
+
+@pytest.mark.parametrize("count", [1, ABOVE])
+def test_bytes_and_json_text_of_other_content_types_are_read_alike(count: int, sharing: Settings) -> None:
+    """A small one travels in the message. What is larger is stored as it would lie in a file."""
+    document = Scan("t", ["p"] * count)
+    text, pages = msgspec.json.encode(document), b"%PDF" * count
+    with Publisher("a", settings=sharing) as publisher, Consumer("b", settings=sharing) as consumer:
+        publisher.publish("b", pages, content_type="application/pdf")
+        publisher.publish("b", text, content_type="application/json")
+        publisher.publish("b", text.decode(), content_type="application/json")
+        publisher.publish("b", {"x": pages}, content_type="application/x-own")
+        payloads = [delivery.payload() for delivery in _read(consumer, 4)]
+    assert payloads[0] == pages
+    assert [bytes_of_text(payload) for payload in payloads[1:3]] == [text, text]
+    assert payloads[3] == {"x": pages}
+
+
+def test_a_file_of_any_type_is_the_bytes_or_the_value_that_its_handler_declares(
+    sharing: Settings, tmp_path: Path
+) -> None:
+    document = Scan("t", ["p"] * ABOVE)
+    (tmp_path / "scan.json").write_bytes(msgspec.json.encode(document))
+    (tmp_path / "scan.pdf").write_bytes(b"%PDF" * ABOVE)
+    module, seen = Module("b", settings=sharing), {}
+
+    @module.handles("typed")
+    def typed(payload: Scan) -> None:
+        seen["typed"] = payload
+
+    @module.handles("bytes")
+    def plain(payload: bytes) -> None:
+        seen["bytes"] = payload
+
+    with running(module), Publisher("a", settings=sharing) as publisher:
+        publisher.send_file("b", tmp_path / "scan.json", type="typed")
+        publisher.send_file("b", tmp_path / "scan.pdf", type="bytes")
+        wait_until(lambda: len(seen) == 2)
+    assert seen == {"typed": document, "bytes": b"%PDF" * ABOVE}
+
+
+def bytes_of_text(payload: str | bytes) -> bytes:
+    return payload.encode() if isinstance(payload, str) else payload
+
+
+def _read(consumer: Consumer, count: int) -> list[Delivery]:
+    deliveries: list[Delivery] = []
+    while len(deliveries) < count:
+        deliveries += consumer.read()
+    return deliveries
 
 
 def test_beyond_what_a_message_may_have_and_back_as_a_reply(sharing: Settings) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from claude_comm import Consumer, Module, Publisher, Settings
+from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
 from claude_comm.client.buffers import ARROW, NPY
 from claude_comm.effects import Command
 from claude_comm.envelope import BLOB, decode
-from claude_comm.errors import EncodeError
+from claude_comm.errors import DoesNotFit, EncodeError, TooLarge
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
@@ -71,6 +72,55 @@ def test_a_table_arrives_as_it_was_sent(rows: int, sharing: Settings) -> None:
         publisher.publish("b", table)
         wait_until(lambda: bool(seen))
     assert seen[0].equals(table)
+
+
+@pytest.mark.parametrize("count", [6, 100_000])
+def test_a_request_and_its_reply_may_be_arrays(count: int, sharing: Settings) -> None:
+    module = Module("b", settings=sharing)
+
+    @module.handles()
+    def double(payload: numpy.ndarray) -> numpy.ndarray:  # type: ignore[name-defined]
+        return payload * 2
+
+    array = numpy.arange(count, dtype="<i8")
+    with running(module), Publisher("a", settings=sharing) as publisher:
+        reply = publisher.request("b", array, as_=numpy.ndarray)
+        with pytest.raises(DoesNotFit, match=NPY):
+            publisher.request("b", array, as_=pyarrow.Table)
+    numpy.testing.assert_array_equal(reply, array * 2)
+
+
+def test_a_task_asks_with_a_table_and_is_answered_with_one(sharing: Settings) -> None:
+    module = Module("b", settings=sharing)
+
+    @module.handles()
+    async def head(payload: pyarrow.Table) -> pyarrow.Table:  # type: ignore[name-defined]
+        return payload.slice(0, 2)
+
+    async def asked() -> Any:
+        async with AsyncPublisher("a", settings=sharing) as publisher:
+            return await publisher.request("b", table, as_=pyarrow.Table)
+
+    table = pyarrow.table({"n": [1, 2, 3]})
+    with running(module):
+        assert asyncio.run(asked()).equals(table.slice(0, 2))
+
+
+def test_a_batch_may_have_arrays_beside_other_values(sharing: Settings) -> None:
+    arrays = [numpy.arange(3), numpy.arange(100_000)]
+    with Publisher("a", settings=sharing) as publisher, Consumer("b", settings=sharing) as consumer:
+        publisher.publish_many("b", [arrays[0], 7, arrays[1]])
+        payloads: list[Any] = []
+        while len(payloads) < 3:
+            payloads += [delivery.payload(Any) for delivery in consumer.read()]
+    assert payloads[1] == 7
+    assert [payloads[0][:6], payloads[2][:6]] == [b"\x93NUMPY"] * 2
+
+
+def test_who_sends_what_is_too_large_is_told_of_the_store(settings: Settings) -> None:
+    apart = msgspec.structs.replace(settings, blob_above=0, max_envelope_bytes=2_000)
+    with Publisher("a", settings=apart) as publisher, pytest.raises(TooLarge, match="CLAUDE_COMM_BLOB_STORE"):
+        publisher.publish("b", numpy.arange(1_000))
 
 
 def test_python_objects_are_refused_at_both_ends(sharing: Settings, client: Client, keys: Keys) -> None:

@@ -29,11 +29,11 @@ from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
+from claude_comm.client.publisher.replies import result
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
 from claude_comm.client.publisher.responders import Responders
 from claude_comm.client.publisher.terms import Terms
 from claude_comm.client.publisher.within import bounded
-from claude_comm.delivery.reply import result
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import Post
 from claude_comm.envelope import DEFAULT_TYPE, MSGPACK

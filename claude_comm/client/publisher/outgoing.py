@@ -16,7 +16,7 @@ import msgspec
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
-from claude_comm.client.identity import Identity, micros, new_id
+from claude_comm.client.identity import BUFFER_MODULES, Identity, micros, new_id
 from claude_comm.client.publisher.backpressure import LEAST_S
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 _Kind: TypeAlias = tuple[str, dict[str, Template]]
 
 _ANY_SIZE = 2**62
-# Of the classes of `client.buffers`, which is imported when one of them is sent.
-BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
-
 # Kinds of messages (target, type, session) that a publisher keeps forms for.
 MAX_FORMS = 1_000
 
@@ -121,13 +118,12 @@ class Outgoing:
         check_name(type, "message type")
         if session != "":
             check_session(session)
-        if data.__class__.__module__ in BUFFER_MODULES:
-            data, attributes = self._buffer(data, attributes)
+        data, content_type = self.identity.buffered(data, attributes.content_type)
         time_us = micros()
         id_ = new_id(time_us)
         agreement = ""
         if self._enforcement.on:
-            agreement, data = self._enforcement.check(target, type, data, attributes.content_type)
+            agreement, data = self._enforcement.check(target, type, data, content_type)
         envelope = Envelope(
             id=id_,
             source=self.source,
@@ -143,7 +139,7 @@ class Outgoing:
             expires=times.expires,
             traceparent=attributes.traceparent,
             tracestate=attributes.tracestate,
-            content_type=check_text("content_type", attributes.content_type, least=1),
+            content_type=check_text("content_type", content_type, least=1),
             headers={} if attributes.headers is None else check_headers(attributes.headers),
             data=envelopes.pack(data),
         )
@@ -160,6 +156,9 @@ class Outgoing:
     ) -> tuple[list[str], list[Post]]:
         """The same for many of one kind, whose names are checked once."""
         datas = check_payloads(payloads)
+        if _has_buffers(datas):
+            pairs = [Outgoing.prepare(self, target, data, type, session, times=times) for data in datas]
+            return [id_ for id_, _ in pairs], [post for _, post in pairs]
         stream, ids, time_us = self.identity.keys.stream(check_target(target)), self._ids(len(datas)), micros()
         check_name(type, "message type")
         if session != "":
@@ -222,6 +221,7 @@ class Outgoing:
     ) -> tuple[str, Post]:
         """A new request, which expires with its time; its attributes name the address that the reply goes to."""
         has_none = attributes.correlation == attributes.causation == ""
+        has_none &= data.__class__.__module__ not in BUFFER_MODULES
         if has_none and type.__class__ is session.__class__ is target.__class__ is str:
             return self._plain_request(target, data, attributes.reply_to, type, session, timeout_s)
         expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
@@ -259,23 +259,6 @@ class Outgoing:
             agreement=agreement,
         )
         return Template(like, max_bytes=self._most, varying="expires")
-
-    def _buffer(self, data: object, attributes: Attributes) -> tuple[object, Attributes]:
-        """An array or a table as the bytes of its content type, or as their manifest where it is large."""
-        from claude_comm.client.buffers import encoded
-
-        buffer = encoded(data)
-        if buffer is None:
-            return data, attributes
-        if not (self._above and buffer.size > self._above):
-            return buffer.joined(), msgspec.structs.replace(attributes, content_type=buffer.content_type)
-        from claude_comm.blobs.files import store_of
-        from claude_comm.blobs.transfer import PieceWriter
-
-        writer = PieceWriter(store_of(self.identity.settings))
-        buffer.write(writer.write)
-        manifest = writer.end(content_type=buffer.content_type)
-        return manifest, msgspec.structs.replace(attributes, content_type=BLOB)
 
     def _post(self, stream: str, body: bytes) -> Post:
         """An encoded message; what is too large for one travels as chunks. Raises StoreError or TooLarge."""
@@ -322,3 +305,8 @@ class Outgoing:
             size = min(count - len(ids), MAX_BATCH)
             ids += uuid7s(micros(), os.urandom(size * BATCH_ENTROPY_BYTES), size)
         return ids
+
+
+def _has_buffers(datas: list[object]) -> bool:
+    """Whether some of these are arrays or tables. A batch has few types, so this costs it next to nothing."""
+    return any(kind.__module__ in BUFFER_MODULES for kind in set(map(type, datas)))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from claude_comm import envelope as envelopes
-from claude_comm.client.identity import Identity, micros, new_id
+from claude_comm.client.identity import BUFFER_MODULES, Identity, micros, new_id
+from claude_comm.delivery import reply as replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE, Failure, ReplyAddress, address
 from claude_comm.effects import Operation
@@ -120,6 +121,15 @@ def _trusted(identity: Identity) -> TrustedKeys | None:
     return TrustedKeys(identity.settings)
 
 
+def result(answer: Envelope, target: str, shape: Any) -> Any:
+    """As that of `delivery.reply`, also where the answer is an array or a table."""
+    if getattr(shape, "__module__", "") in BUFFER_MODULES and answer.type != FAILURE_TYPE:
+        from claude_comm.client.buffers import reader_of
+
+        return reader_of(shape)(answer)
+    return replies.result(answer, target, shape)
+
+
 def reply(identity: Identity, request: Envelope, data: object) -> ops.EncodedAnswer | None:
     """The answer to a request; None for a message whose sender waits for none. Raises EncodeError or TooLarge."""
     return _answer(identity, request, data, REPLY_TYPE)
@@ -146,6 +156,7 @@ def _answer(identity: Identity, request: Envelope, data: object, type: str) -> o
     to = address(request.reply_to)
     if to is None:
         return None
+    data, content_type = identity.buffered(data)
     time_us = micros()
     # Made here, and not by `Identity.envelope`: all of these names were checked when they came in.
     envelope = Envelope(
@@ -157,6 +168,7 @@ def _answer(identity: Identity, request: Envelope, data: object, type: str) -> o
         session=request.session,
         correlation=request.correlation or request.id,
         causation=request.id,
+        content_type=content_type,
         data=envelopes.pack(data),
     )
     stream, body = identity.keys.replies(to.module, to.instance), identity.encode_any(envelope)

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from claude_comm.client.arguments import check_payloads, check_text
-from claude_comm.client.identity import micros, new_id
-from claude_comm.client.publisher.outgoing import BUFFER_MODULES, MAX_FORMS, NO_ATTRIBUTES, Attributes, Outgoing
+from claude_comm.client.identity import BUFFER_MODULES, micros, new_id
+from claude_comm.client.publisher.outgoing import MAX_FORMS, NO_ATTRIBUTES, Attributes, Outgoing
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
 from claude_comm.envelope import Template
