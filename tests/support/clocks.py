@@ -7,9 +7,12 @@ ten times as wide as the promise.
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 # A machine that is shared gives a process a slower processor as well: caches, turbo, hyper-threads.
 TIMES = 10
@@ -42,6 +45,37 @@ class EndingClock:
             return 0.0
         self.after += 1
         return 1e9
+
+
+def longest_hold_ms(work: Callable[[], object]) -> float:
+    """The longest that `work` kept a second thread from running: ms of this thread's time between two of its turns.
+
+    Where the system does not run the second thread at its turn this is longer than what `work` did, and never shorter
+    by more than the interpreter's own turn of 5 ms: a step that holds it for long is as long at every try.
+    """
+    clock, stop = _clock_of_this_thread(), threading.Event()
+    turns = [clock()]
+
+    def take_turns() -> None:
+        while not stop.wait(0.002):
+            turns.append(clock())
+
+    other = threading.Thread(target=take_turns)
+    other.start()
+    try:
+        work()
+    finally:
+        turns.append(clock())
+        stop.set()
+        other.join()
+    return max(after - before for before, after in itertools.pairwise(sorted(turns))) * 1_000
+
+
+def _clock_of_this_thread() -> Callable[[], float]:
+    """The processor time of the thread that asks for it, to be read by any; of the process where there is no such."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return time.process_time
+    return partial(time.clock_gettime, time.pthread_getcpuclockid(threading.get_ident()))
 
 
 @contextmanager

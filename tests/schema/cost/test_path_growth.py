@@ -76,6 +76,7 @@ def test_validating_ends_soon_and_in_little_memory(name: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 256 * 1024
 
 
+@pytest.mark.usefixtures("timed")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_reasons_are_had_soon_as_well(name: str) -> None:
     schema, instance, _ = HOSTILE[name]
