@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -30,6 +31,15 @@ _numbers = itertools.count()
 # Machines are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("no-deadline", deadline=None, max_examples=examples())
 hypothesis.settings.load_profile("no-deadline")
+
+
+# Thousands of tests are collected, and all of them stay: the garbage collector would walk them again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

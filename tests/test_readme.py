@@ -20,6 +20,7 @@ def blocks(language: str, page: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.long
 def test_every_command_works_in_this_order_in_an_empty_home(home: Path, tmp_path: Path) -> None:
     script = "\n".join(["set -eu", *blocks("sh")])
     done = subprocess.run(

@@ -150,6 +150,7 @@ def test_files_that_are_no_text_are_told_and_counted(home: Path, tmp_path: Path)
     assert nothing_runs(home)
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_read_is_one_clear_message(home: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("x")
@@ -164,7 +165,7 @@ def test_a_folder_that_cannot_be_read_is_one_clear_message(home: Path, tmp_path:
     assert nothing_runs(home)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_interrupted_it_stops_what_it_started(home: Path, tmp_path: Path, number: signal.Signals) -> None:
     for name in range(300):
         (tmp_path / f"{name}.txt").write_text("words " * 20_000)

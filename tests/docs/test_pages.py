@@ -54,7 +54,16 @@ def run_page() -> Iterator[RunPage]:
 
 
 # Those that start most processes are typed in the long run.
-SLOW = {"agents.md", "tutorial.md", "impact.md", "discovery.md"}
+SLOW = {
+    "agents.md",
+    "tutorial.md",
+    "impact.md",
+    "discovery.md",
+    "security.md",
+    "operations.md",
+    "registry.md",
+    "wire.md",
+}
 
 
 @pytest.mark.parametrize(

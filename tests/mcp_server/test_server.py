@@ -189,7 +189,8 @@ def test_every_tool_runs_over_http_in_both_eras(settings: Settings, environ: dic
         asyncio.run(talk(url))
 
 
-@pytest.mark.parametrize("era", ERAS)
+# The older era in the long run.
+@pytest.mark.parametrize("era", [pytest.param(ERAS[0], marks=pytest.mark.long), *ERAS[1:]])
 def test_every_tool_runs_over_stdio(settings: Settings, environ: dict[str, str], era: str) -> None:
     async def talk() -> None:
         async with Client(over_stdio(environ, "--tools", "all"), mode=era) as client:

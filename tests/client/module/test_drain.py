@@ -90,8 +90,16 @@ def _programs(environ: dict[str, str], folder: Path) -> Iterator[Callable[..., P
             process.communicate()
 
 
-@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
-@pytest.mark.parametrize("hands", [1, 3])
+# Every kind of handler with one worker and with several; two of the four in every run.
+KINDS = [
+    ("plain", 1),
+    ("asynchronous", 3),
+    pytest.param("plain", 3, marks=pytest.mark.long),
+    pytest.param("asynchronous", 1, marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize(("kind", "hands"), KINDS)
 def test_on_sigterm_what_runs_is_finished_and_acked_and_the_rest_is_given_back_uncounted(
     settings: Settings, client: Client, keys: Keys, program: Callable[..., Program], kind: str, hands: int
 ) -> None:
@@ -107,8 +115,7 @@ def test_on_sigterm_what_runs_is_finished_and_acked_and_the_rest_is_given_back_u
     assert sorted(seen) == list(range(hands, 10))
 
 
-@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
-@pytest.mark.parametrize("hands", [1, 3])
+@pytest.mark.parametrize(("kind", "hands"), KINDS)
 def test_a_handler_that_outlives_the_deadline_is_left_and_its_message_stays_leased(
     settings: Settings, client: Client, keys: Keys, program: Callable[..., Program], kind: str, hands: int
 ) -> None:

@@ -25,7 +25,15 @@ SHAPES = [
 PLACES = [at for at, (shape, _) in enumerate(VALUES) if any(shape is one or shape == one for one in SHAPES)]
 
 
-@pytest.mark.parametrize("at", PLACES, ids=lambda at: name_of(VALUES[at][0]))
+# Those that are read by other libraries than msgspec in every run, and each in the long one.
+QUICK = (PInvoice, PTexts, Attrs, Tree, Decimal, uuid.UUID)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [at if VALUES[at][0] in QUICK else pytest.param(at, marks=pytest.mark.long) for at in PLACES],
+    ids=lambda at: name_of(VALUES[at][0]),
+)
 def test_what_is_agreed_is_handled_and_what_is_refused_is_not_sent(settings: Settings, at: int) -> None:
     """One type to every other of the list, all over one server."""
     shape, values = VALUES[at]
