@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
 
-from claude_comm import AsyncPublisher, Publisher, Settings
-from claude_comm.client.publisher.async_batching import LARGE_BATCH, MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
+from claude_comm import Publisher, Settings
 from claude_comm.client.publisher.batching import MAX_BATCH, Batcher
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.client.publisher.promise import Promise
@@ -23,67 +21,12 @@ from claude_comm.errors import (
     PublisherFull,
     ServerRefused,
     ServerUnreachable,
-    TransportError,
 )
 from claude_comm.ops.publish import Outcomes
-from claude_comm.transport.async_pool import Landed
 from claude_comm.transport.driver import Client
+from tests.support.batches import Server, post
 from tests.support.streams import sent
 from tests.support.waiting import PATIENCE_S, wait_until
-
-
-class Server:
-    """Stands for the sender and its server: records the batches, and holds each until the gate is open."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[bytes]] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.refused: dict[bytes, ServerRefused] = {}
-        self.broken: Exception | None = None
-
-    def deliver(self, posts: Sequence[Post]) -> Outcomes:
-        self.batches.append([post.body for post in posts])
-        assert self.gate.wait(PATIENCE_S)
-        if self.broken is not None:
-            raise self.broken
-        return [self.refused.get(post.body, b"1-1") for post in posts]
-
-
-class Connection:
-    """Stands for a connection that carries several batches: records them, and answers them when it is told to."""
-
-    def __init__(self, *, open_: bool = True) -> None:
-        self.in_flight: list[tuple[list[bytes], Landed]] = []
-        self.bodies: list[bytes] = []
-        self.open = open_
-
-    def begin(self, posts: Sequence[Post], done: Landed) -> bool:
-        if self.open:
-            self.bodies += [post.body for post in posts]
-            self.in_flight.append(([post.body for post in posts], done))
-        return self.open
-
-    def answer(self, outcome: TransportError | None = None) -> None:
-        bodies, done = self.in_flight.pop(0)
-        done(outcome or [b"1-1" for _ in bodies])
-
-
-class Wire:
-    """Stands for the asyncio sender: begins batches on the connection, and delivers to the server."""
-
-    may_begin = True
-
-    def __init__(self, server: Server, connection: Connection) -> None:
-        self._server, self.begin = server, connection.begin
-
-    async def deliver(self, posts: Sequence[Post]) -> Outcomes:
-        await asyncio.sleep(0)
-        return self._server.deliver(posts)
-
-
-def post(body: bytes) -> Post:
-    return Post("s", body)
 
 
 def test_messages_that_arrive_during_a_batch_share_the_next() -> None:
@@ -175,46 +118,6 @@ def test_no_batch_is_larger_than_the_largest() -> None:
     assert max(len(batch) for batch in server.batches) <= MAX_BATCH
 
 
-def test_asyncio_tasks_share_batches_and_keep_their_order() -> None:
-    server = Server()
-
-    async def scenario() -> list[str]:
-        batcher = AsyncBatcher(Wire(server, Connection(open_=False)), 10**6, "wait")
-        return await asyncio.gather(*(batcher.send(str(n), post(b"%d" % n)) for n in range(300)))
-
-    assert asyncio.run(scenario()) == [str(n) for n in range(300)]
-    assert len(server.batches) < 10
-    assert [body for batch in server.batches for body in batch] == [b"%d" % n for n in range(300)]
-
-
-def test_a_cancelled_asyncio_caller_does_not_disturb_the_others(settings: Settings, client: Client) -> None:
-    async def scenario() -> None:
-        async with AsyncPublisher("src", settings=settings) as publisher:
-            tasks = [asyncio.create_task(publisher.publish("sink", n)) for n in range(50)]
-            await asyncio.sleep(0)
-            for task in tasks[::5]:
-                task.cancel()
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            assert sum(isinstance(outcome, str) for outcome in outcomes) == 40
-
-    asyncio.run(scenario())
-    payloads = [envelope.payload() for envelope in sent(client, settings, "sink")]
-    assert set(range(50)) - set(range(0, 50, 5)) <= set(payloads)
-
-
-@pytest.mark.parametrize("on_full", ["wait", "refuse", "drop_oldest"])
-def test_the_asyncio_publisher_is_bounded_too(settings: Settings, on_full: OnFull) -> None:
-    async def scenario() -> list[object]:
-        async with AsyncPublisher("src", settings=settings, max_waiting_bytes=2_000, on_full=on_full) as publisher:
-            sending = (publisher.publish("sink", "x" * 400) for _ in range(100))
-            return await asyncio.gather(*sending, return_exceptions=True)
-
-    outcomes = asyncio.run(scenario())
-    full = sum(isinstance(outcome, PublisherFull) for outcome in outcomes)
-    assert full == 0 if on_full == "wait" else full > 50
-    assert full + sum(isinstance(outcome, str) for outcome in outcomes) == 100
-
-
 def test_published_soon_is_in_the_stream_after_a_flush_in_order(settings: Settings, client: Client) -> None:
     with Publisher("src", settings=settings) as publisher:
         futures = [publisher.publish_soon("sink", n, session="s") for n in range(3_000)]
@@ -246,131 +149,6 @@ def test_an_unexpected_error_ends_neither_the_background_thread_nor_later_messag
     server.broken = None
     assert batcher.send_soon("2", post(b"2")).result(PATIENCE_S) == "2"
     batcher.close()
-
-
-def on_loop(scenario: Callable[[Connection, Server, AsyncBatcher], Awaitable[None]]) -> None:
-    async def run() -> None:
-        connection, server = Connection(), Server()
-        await scenario(connection, server, AsyncBatcher(Wire(server, connection), 10**6, "wait"))
-
-    asyncio.run(run())
-
-
-def test_a_lone_message_of_a_task_goes_at_once_and_the_next_batch_while_it_is_in_flight() -> None:
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + LARGE_BATCH + 3)]
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [1, LARGE_BATCH]
-        connection.answer()
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [LARGE_BATCH, 3]
-        connection.answer()
-        connection.answer()
-        assert [await future for future in futures] == [str(n) for n in range(1 + LARGE_BATCH + 3)]
-        assert connection.bodies == [b"%d" % n for n in range(1 + LARGE_BATCH + 3)]
-        assert server.batches == []
-
-    on_loop(scenario)
-
-
-def test_what_tasks_send_in_one_turn_of_the_loop_travels_together_beside_what_is_in_flight() -> None:
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + NEXT_BATCH + 3)]
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [1]
-        await asyncio.sleep(0)
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [1, NEXT_BATCH + 3]
-        connection.answer()
-        futures.append(await batcher.send_soon("few", post(b"few")))
-        await asyncio.sleep(0)
-        assert [len(bodies) for bodies, _ in connection.in_flight] == [NEXT_BATCH + 3]
-        connection.answer()
-        connection.answer()
-        assert (await asyncio.gather(*futures))[-1] == "few"
-
-    on_loop(scenario)
-
-
-def test_once_several_travelled_together_those_of_the_next_turn_do_and_a_lone_one_ends_that() -> None:
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        async def send(*bodies: bytes) -> None:
-            await asyncio.gather(*[await batcher.send_soon(body.decode(), post(body)) for body in bodies])
-
-        def sizes() -> list[int]:
-            return [len(bodies) for bodies, _ in connection.in_flight]
-
-        first = asyncio.ensure_future(send(b"1", b"2", b"3"))
-        await asyncio.sleep(0)
-        assert sizes() == [1]
-        connection.answer()
-        assert sizes() == [2]
-        connection.answer()
-        await first
-        for bodies, turns in ((b"4", b"5", b"6"), [0, 3]), ((b"7",), [0, 1]), ((b"8", b"9"), [1]):
-            sending = asyncio.ensure_future(send(*bodies))
-            await asyncio.sleep(0)
-            for size in turns:
-                assert sizes() == ([size] if size else [])
-                if not size:
-                    await asyncio.sleep(0)
-            while connection.in_flight:
-                connection.answer()
-            await sending
-
-    on_loop(scenario)
-
-
-def test_batches_in_flight_are_bounded() -> None:
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        for n in range(LARGE_BATCH * (MAX_IN_FLIGHT + 3)):
-            await batcher.send_soon(str(n), post(b"x"))
-        assert len(connection.in_flight) == MAX_IN_FLIGHT
-        while connection.in_flight:
-            connection.answer()
-        assert len(connection.bodies) == LARGE_BATCH * (MAX_IN_FLIGHT + 3)
-
-    on_loop(scenario)
-
-
-def test_what_a_lost_connection_carried_is_sent_again_in_order_before_anything_newer() -> None:
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        futures = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1 + LARGE_BATCH)]
-        first, second = ([*bodies] for bodies, _ in connection.in_flight)
-        connection.answer(ServerUnreachable("u", "gone"))
-        connection.answer(ServerUnreachable("u", "gone"))
-        futures.append(await batcher.send_soon("last", post(b"last")))
-        await batcher.flush()
-        assert server.batches == [first, second, [b"last"]]
-        assert [future.result() for future in futures] == [*(str(n) for n in range(1 + LARGE_BATCH)), "last"]
-
-    on_loop(scenario)
-
-
-def test_nothing_overtakes_a_batch_in_flight() -> None:
-    """A batch, or a message that needs the long way, waits until none is in flight; later messages wait behind it."""
-
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        await batcher.send_soon("0", post(b"0"))
-        batch = asyncio.create_task(batcher.send_all([post(b"batch")]))
-        connection.open = False
-        later = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1, 1 + LARGE_BATCH)]
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert server.batches == []
-        connection.answer()
-        assert [await future for future in later] == [str(n) for n in range(1, 1 + LARGE_BATCH)]
-        await batch
-        assert server.batches == [[b"%d" % n for n in range(1, 1 + LARGE_BATCH)], [b"batch"]]
-
-    on_loop(scenario)
-
-
-def test_a_task_that_gives_up_takes_no_other_message_of_its_batch_with_it() -> None:
-    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
-        futures = [await batcher.send_soon(str(n), post(b"x")) for n in range(3)]
-        futures[0].cancel()
-        connection.answer()
-        connection.answer()
-        assert [future.result() for future in futures[1:]] == ["1", "2"]
-
-    on_loop(scenario)
 
 
 def test_a_publish_from_within_a_publish_raises_and_one_that_is_queued_is_sent() -> None:
