@@ -25,7 +25,7 @@ from claude_comm.envelope import DEFAULT_TYPE, Envelope, decode
 from claude_comm.errors import EnvelopeError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import dead, follow, heartbeats, lag, registration, registry
-from claude_comm.progress.events import EVENT_TYPE, Buried, Handled, Retried, decode_event
+from claude_comm.progress.events import EVENT_TYPE, Buried, Handled, Retried, Settled, decode_event
 from claude_comm.registry.contracts import Contract
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
@@ -130,13 +130,13 @@ class Bus:
 
     def outcomes(self, module: str) -> list[Outcome]:
         """How the deliveries of a module went, in order; one that was retried stands there more than once."""
-        # An event whose reply was lost is written again, under the id that it had.
-        events = {
-            (envelope.source, envelope.id): envelope
-            for envelope in self._envelopes(self.keys.events(module))
-            if envelope.type == EVENT_TYPE
-        }
-        return [outcome for envelope in events.values() for outcome in _outcomes(decode_event(envelope.data))]
+        # An end whose reply was lost is told again, by another event and with the time that it had.
+        outcomes: dict[object, Outcome] = {}
+        for envelope in self._envelopes(self.keys.events(module)):
+            if envelope.type == EVENT_TYPE:
+                for delivery, outcome in _outcomes(decode_event(envelope.data)):
+                    outcomes.setdefault((outcome.result, delivery), outcome)
+        return list(outcomes.values())
 
     def buried(self, module: str) -> list[Burial]:
         """The messages that a module gave up on, with the reasons."""
@@ -241,18 +241,18 @@ def module_name(module: Module | str) -> str:
     return module if isinstance(module, str) else module.name
 
 
-def _outcomes(event: object) -> list[Outcome]:
+def _outcomes(event: object) -> list[tuple[Settled, Outcome]]:
     match event:
         case Handled(deliveries=deliveries):
-            return [_outcome(delivery, "handled") for delivery in deliveries]
+            return [(delivery, _outcome(delivery, "handled")) for delivery in deliveries]
         case Retried(delivery=delivery, reason=reason):
-            return [_outcome(delivery, "retried", reason)]
+            return [(delivery, _outcome(delivery, "retried", reason))]
         case Buried(delivery=delivery, reason=reason, path=path):
-            return [_outcome(delivery, "buried", reason, path)]
+            return [(delivery, _outcome(delivery, "buried", reason, path))]
     return []
 
 
-def _outcome(delivery: Any, result: str, reason: str = "", path: str = "") -> Outcome:
+def _outcome(delivery: Settled, result: str, reason: str = "", path: str = "") -> Outcome:
     took_ms = (delivery.settled_us - delivery.sent_us) / 1000
     return Outcome(id=delivery.id, source=delivery.source, result=result, reason=reason, path=path, took_ms=took_ms)
 

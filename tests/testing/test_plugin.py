@@ -9,7 +9,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from claude_comm import Context, Module, NoResponder, RetryPolicy, TooLarge
+from claude_comm import Context, Module, NoResponder, Publisher, RetryPolicy, TooLarge
+from claude_comm.progress.events import Handled, Settled
 from claude_comm.testing import Bus, NotSeen, RunningModule
 from tests.support.homes import child_environ
 
@@ -60,6 +61,15 @@ def test_what_a_module_sends_handles_and_buries_is_seen(bus: Bus, runner: Callab
     doubling.idle()
     assert len(bus.messages(target="sink")) == 2
     doubling.stop()
+
+
+def test_an_end_that_was_told_twice_counts_once(bus: Bus) -> None:
+    """As after a lost reply: the event is another one, and what it tells has the time that it had."""
+    first, other = (Settled("shop", f"m{number}", sent_us=1, settled_us=2) for number in range(2))
+    with Publisher("counter", settings=bus.settings) as publisher:
+        for told in ([first], [first, other]):
+            publisher.tell(Handled(told))
+    assert [outcome.id for outcome in bus.outcomes("counter")] == ["m0", "m1"]
 
 
 def test_a_test_has_a_namespace_of_its_own(bus: Bus) -> None:
