@@ -22,6 +22,7 @@ from claude_comm.runtime.signals import DRAIN_S, stopped_by_signals
 from claude_comm.runtime.worker_processes import Report, unheard
 from claude_comm.settings import Settings
 from claude_comm.store import session_members, task_ends
+from claude_comm.store.absences import Absences
 from claude_comm.store.catch_up import CatchUpStep, first_count, step, trust_of
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.retention import Pruned, prune_step
@@ -65,6 +66,7 @@ class Follower:
         self._behind = False
         self._prune_at = self._sessions_at = self._fold_at = 0.0
         self._folder: Folder | None = None
+        self._members, self._modules = Absences(), Absences()
         self._idle_s = FIRST_IDLE_S
         self._reporter = reporter_of(settings, follows=True)
         self._trust = trust_of(settings)
@@ -168,10 +170,11 @@ class Follower:
         if now_s < self._sessions_at:
             return
         self._sessions_at = now_s + SESSIONS_S
-        now_us, limit = time.time_ns() // 1000, self._settings.max_envelope_bytes
-        if ended := session_members.end_dead(self._client, database, self._keys, now_us, max_bytes=limit):
+        given = (self._client, database, self._keys, time.time_ns() // 1000)
+        limit = self._settings.max_envelope_bytes
+        if ended := session_members.end_dead(*given, max_bytes=limit, absences=self._members):
             self._log.info("projection.sessions_died", sessions=ended)
-        if left := task_ends.end_left(self._client, database, self._keys, now_us, max_bytes=limit):
+        if left := task_ends.end_left(*given, max_bytes=limit, absences=self._modules):
             self._log.info("projection.tasks_left", tasks=left)
 
     def _report(self, done: CatchUpStep) -> None:

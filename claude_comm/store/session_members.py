@@ -18,6 +18,7 @@ from claude_comm.ops import consume, heartbeats
 from claude_comm.ops.heartbeats import GONE_MS
 from claude_comm.progress.events import EVENT_TYPE, SessionEvent
 from claude_comm.progress.fold import Happened
+from claude_comm.store.absences import Absences
 from claude_comm.store.database import Database
 from claude_comm.store.statements import Writer
 from claude_comm.transport.driver import Client
@@ -50,14 +51,20 @@ def add(writer: Writer, happened: Sequence[Happened]) -> None:
                 writer.execute(_END, (*member, fact.envelope.time, event.outcome, event.reason))
 
 
-def end_dead(client: Client, database: Database, keys: Keys, now_us: int, *, max_bytes: int) -> int:
-    """Tells the end of sessions whose processes died; how many. Raises TransportError, StoreError."""
+def end_dead(
+    client: Client, database: Database, keys: Keys, now_us: int, *, max_bytes: int, absences: Absences | None = None
+) -> int:
+    """Tells the end of sessions whose processes died; how many. With `absences`, of those that it has found absent
+    before. Raises TransportError, StoreError."""
     rows = database.rows(_LONG_OPEN, (now_us - GONE_MS * 1000,))
     if not rows:
         return 0
     members = [f"{module}/{instance}" for _, module, instance, _ in rows]
     living = client.run(heartbeats.living(keys.session_members, members, now_ms=now_us // 1000))
-    dead = [row for row, member in zip(rows, members, strict=True) if member not in living]
+    absent = {member for member in members if member not in living}
+    if absences is not None:
+        absent &= absences.again(absent)
+    dead = [row for row, member in zip(rows, members, strict=True) if member in absent]
     for session, module, instance, opened_us in dead:
         event = SessionEvent("ended", instance, opened_us, "died", "its process gave no sign of life any more")
         body = envelopes.encode(_envelope(module, session, event, now_us), max_bytes=max_bytes)

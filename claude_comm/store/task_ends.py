@@ -20,6 +20,7 @@ from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
 from claude_comm.progress.events import EVENT_TYPE, Lifecycle, TaskProgress
 from claude_comm.progress.fold import Happened
 from claude_comm.store import queries
+from claude_comm.store.absences import Absences
 from claude_comm.store.database import Database
 from claude_comm.store.records import ProgressRow
 from claude_comm.store.statements import Row, Writer
@@ -47,17 +48,22 @@ def add_lives(writer: Writer, happened: Sequence[Happened]) -> None:
             writer.execute(_LIVED, (fact.module, fact.event.state, fact.envelope.time))
 
 
-def end_left(client: Client, database: Database, keys: Keys, now_us: int, *, max_bytes: int) -> int:
-    """Tells the end of tasks that no instance of their module works on any more; how many. Raises TransportError,
-    StoreError."""
+def end_left(
+    client: Client, database: Database, keys: Keys, now_us: int, *, max_bytes: int, absences: Absences | None = None
+) -> int:
+    """Tells the end of tasks that no instance of their module works on any more; how many. With `absences`, of modules
+    that it has found absent before. Raises TransportError, StoreError."""
     since_us = now_us - GONE_MS * 1000
+    quiet = dict(database.rows(_QUIET, (since_us, since_us)))
+    absent = {module for module in quiet if not client.run(_living(keys, module, now_us // 1000))}
+    if absences is not None:
+        absent &= absences.again(absent)
     ended = 0
-    for module, state in database.rows(_QUIET, (since_us, since_us)):
-        if not client.run(_living(keys, module, now_us // 1000)):
-            left = [row for row in queries.progress(database, module=module) if row.runs and row.time_us < since_us]
-            for row in left:
-                _stop(client, database, keys, row, _NOTES[state], now_us, max_bytes)
-            ended += len(left)
+    for module in sorted(absent):
+        left = [row for row in queries.progress(database, module=module) if row.runs and row.time_us < since_us]
+        for row in left:
+            _stop(client, database, keys, row, _NOTES[quiet[module]], now_us, max_bytes)
+        ended += len(left)
     return ended
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from claude_comm import Module, ModuleCommunicator
 from claude_comm.client.module.context import Context
+from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import heartbeats
 from claude_comm.ops.heartbeats import GONE_MS
 from claude_comm.progress.events import Lifecycle, TaskProgress
 from claude_comm.settings import Settings
+from claude_comm.store.absences import Absences
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import Database, open_database
 from claude_comm.store.task_ends import end_left
@@ -91,6 +93,26 @@ def test_a_module_that_died_leaves_its_tasks_and_one_that_lives_does_not(
     assert end_left(client, database, keys, later_us(), max_bytes=MAX_BYTES) == (0 if lives else 1)
     (task,) = tasks(stored())
     assert (task.state, task.note) == (("silent", "") if lives else ("stopped", "its module died"))
+
+
+def test_a_registry_that_has_just_lost_its_memory_ends_no_task(
+    client: Client, keys: Keys, database: Database, stored: Callable[[], Database]
+) -> None:
+    """Nobody is known there until those who live have told again: absent at two looks in a row counts."""
+    told = [Lifecycle("started", "i-1"), TaskProgress("scan", 1, 4)]
+    put(database, page(events("scanner"), *(happened("scanner", event) for event in told)))
+    absences = Absences()
+
+    def ended() -> int:
+        return end_left(client, database, keys, later_us(), max_bytes=MAX_BYTES, absences=absences)
+
+    assert ended() == 0
+    client.run(heartbeats.beat(keys.instances, "scanner/i-1", now_ms=later_us() // 1000))
+    assert ended() == 0
+    client.control.one(Command(("DEL", keys.instances)))
+    assert (ended(), ended()) == (0, 1)
+    (task,) = tasks(stored())
+    assert task.state == "stopped"
 
 
 def test_in_a_session_that_is_over_nothing_runs(settings: Settings, stored: Callable[[], Database]) -> None:
