@@ -55,7 +55,7 @@ Errors of one file alone are defined in it, each a direct child of ClaudeCommErr
     KeyringRefused       security.keyring            a keyring that the admin did not sign, or of another namespace
     UnknownKey           client.keyholders           no such key in the keyring (exit code 3)
     UnknownStream        client.audits               no such stream to audit (exit code 3)
-    RegistryBusy         ops.registration            others change the same record all the time
+    RegistryBusy         ops.changes                 others change the same record all the time
     JobRefused           runtime.sealed_jobs         a job that is not one of ours
     ChildFailed          runtime.prepared_child      the process that answers questions died, or took too long
     WorkerRuns           runtime.worker_processes    that worker runs already

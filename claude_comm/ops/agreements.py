@@ -19,6 +19,7 @@ from claude_comm.negotiation import pairs as pairs_
 from claude_comm.negotiation.agreement import Agreement, Question, UnreadableAgreement
 from claude_comm.negotiation.pairs import Pair, RecordedOutcome, name_of, turn_of
 from claude_comm.ops import changes, door
+from claude_comm.ops.changes import RegistryBusy
 from claude_comm.registry import changes as announced
 from claude_comm.registry.changes import RegistryChange
 from claude_comm.security import signed_fields
@@ -81,7 +82,7 @@ def store(
     as_round: Literal["", "offer", "binding"] = "",
 ) -> Operation[None]:
     """Stores an agreement, as the current turn of its pair from now on; or as a round of the pair's dialogue, which is
-    the current turn where it is binding."""
+    the current turn where it is binding. Raises RegistryBusy."""
     turn = turn_of(agreement, at_us=at_us or agreement.decided_us, because=because)
     name = name_of(agreement.producer, agreement.consumer, agreement.type)
     change = RegistryChange(
@@ -109,6 +110,7 @@ def store(
         words = (agreement.id, body, name, text or b"", pairs_.encode(after), *limits)
         if (yield Script("agree", touched, words, on="control")):
             return
+    raise RegistryBusy(name)
 
 
 def pair(keys: Keys, producer: str, consumer: str, type: str) -> Operation[Pair | None]:

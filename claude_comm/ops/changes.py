@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.effects import REPLY_WITHIN_MS, Command, Operation
+from claude_comm.errors import ClaudeCommError
 from claude_comm.names import Keys
 from claude_comm.ops import door
 from claude_comm.ops.when_full import force_all
@@ -21,6 +22,13 @@ MAX_CHANGES, MAX_HISTORY = 1_000, 10_000
 BEGINNING = "0-0"
 # More than that at a time, and whoever follows looks at everything.
 PAGE = 500
+
+
+class RegistryBusy(ClaudeCommError):
+    """Others changed the same record again and again; `name` is that of a module, or of a pair."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the record of {name!r} is changed by others all the time: try again.")
 
 
 class ChangePage(msgspec.Struct, frozen=True):

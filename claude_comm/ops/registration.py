@@ -13,7 +13,6 @@ import msgspec
 
 from claude_comm.effects import Command, Operation, Script, Sign
 from claude_comm.errors import (
-    ClaudeCommError,
     ConfigurationError,
     StillRuns,
     UnknownModule,
@@ -22,6 +21,7 @@ from claude_comm.errors import (
 )
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import changes, door, heartbeats, partners, registry, registry_events
+from claude_comm.ops.changes import RegistryBusy
 from claude_comm.ops.partners import BrokenPartner
 from claude_comm.registry import changes as announced
 from claude_comm.registry import contracts, policies, releases
@@ -49,13 +49,6 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pending(self) -> bool:
         return self.release.state == "pending"
-
-
-class RegistryBusy(ClaudeCommError):
-    """Others changed the same record again and again."""
-
-    def __init__(self, module: str) -> None:
-        super().__init__(f"the record of {module!r} is changed by others all the time: try again.")
 
 
 class _Read(msgspec.Struct, frozen=True):

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from claude_comm.effects import Operation
 from claude_comm.envelope import encode
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import everything, holders, keyring, resume
+from tests.support.by_hand import perform
 from tests.support.facts import envelope
 
 KEYS = Keys("n")
 WRONG_TYPE, BUSY = ServerRefused("WRONGTYPE not that kind"), ServerRefused("BUSY a script runs")
-
-
-def perform(operation: Operation[Any], answers: Sequence[Any]) -> Any:
-    """What the operation returns where the server gives these answers, and no more are asked for."""
-    left = list(answers)
-    next(operation)
-    try:
-        while True:
-            answer = left.pop(0)
-            operation.throw(answer) if isinstance(answer, ServerRefused) else operation.send(answer)
-    except StopIteration as end:
-        assert left == []
-        return end.value
 
 
 def test_a_keyring_of_another_type_is_none_and_another_refusal_is_raised() -> None:

@@ -6,17 +6,23 @@ import threading
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from claude_comm import Settings
-from claude_comm.effects import Command
-from claude_comm.errors import ContractRefused, StillRuns, UnknownVersion, VersionTaken
+from claude_comm.effects import Batch, Believe, Command, Effect, Script, Sign
+from claude_comm.errors import ContractRefused, StillRuns, UnknownModule, UnknownVersion, VersionTaken
 from claude_comm.names import Keys
-from claude_comm.ops import changes, heartbeats, registration, registry
+from claude_comm.negotiation.agreement import Agreement, Question, conclude
+from claude_comm.negotiation.weigh import weigh
+from claude_comm.ops import agreements, changes, heartbeats, registration, registry
+from claude_comm.ops.changes import RegistryBusy
 from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
+from claude_comm.registry import releases
 from claude_comm.registry.contracts import Compatibility, Contract, UnreadableContract, contract
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.support.by_hand import answered
 
 WHOLE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 NARROW = {**WHOLE, "required": ["n", "m"]}
@@ -30,6 +36,11 @@ def keys(settings: Settings) -> Keys:
 
 def made(version: str, schema: Any, compatibility: Compatibility = "none", **more: Any) -> Contract:
     return contract("sink", version=version, accepts={"t": schema}, compatibility=compatibility, **more)
+
+
+def agreed(producer: str, consumer: str) -> Agreement:
+    question = Question(producer=producer, consumer=consumer, type="t", produced=WHOLE, accepted=WHOLE)
+    return conclude(question, weigh(question), decided_by="caller", decided_us=1)
 
 
 def kinds(client: Client, keys: Keys) -> list[tuple[str, str]]:
@@ -174,3 +185,97 @@ def test_a_contract_that_is_not_that_of_its_digest_is_told(client: Client, keys:
         client.run(registry.find(keys, "sink"))
     client.run(registration.register(keys, made("1.0.0", WHOLE)))
     assert client.run(registry.require(keys, "sink")).accepts["t"] == WHOLE
+
+
+def test_who_always_comes_too_late_is_told_so() -> None:
+    """The server never takes the step: another has changed the record each time."""
+    text = b""
+
+    def answer(effect: Effect) -> Any:
+        match effect:
+            case Script(name="register", args=(_, _, written, *_)) if not text:
+                read.append(written)
+            case Command(args=("HGET", *_)):
+                return text or None
+            case Believe():
+                return [text or None]
+            case Command(args=("HMGET" | "SMEMBERS" | "HKEYS", *_)):
+                return [None] if "HMGET" in effect.args else []
+            case Batch():
+                return [text, {}]
+        return None
+
+    read: list[Any] = []
+    own, agreement = Keys("n"), agreed("source", "sink")
+    with pytest.raises(RegistryBusy, match="'sink'"):
+        answered(registration.register(own, made("1.0.0", WHOLE)), answer)
+    assert len(read) == registration._ATTEMPTS
+    with pytest.raises(RegistryBusy, match="source"):
+        answered(agreements.store(own, agreement), answer)
+    text = read[0]
+    with pytest.raises(RegistryBusy, match="'sink'"):
+        answered(registration.retire(own, "sink", now_us=1), answer)
+    pending = releases.decode("sink", text).releases[0]
+    held = msgspec.structs.replace(pending, state="pending", awaits=("source",))
+    text = releases.encode(releases.decode("sink", text).with_release(held))
+    with pytest.raises(RegistryBusy, match="'sink'"):
+        answered(registration.approve(own, "sink", "1.0.0", "source", now_us=1), answer)
+
+
+def test_a_module_that_nobody_registered_is_not_approved(client: Client, keys: Keys) -> None:
+    with pytest.raises(UnknownModule, match="sink"):
+        client.run(registration.approve(keys, "sink", "1.0.0", "source", now_us=1))
+
+
+def test_a_held_version_registered_again_stays_held(client: Client, keys: Keys) -> None:
+    client.run(agreements.store(keys, agreed("source", "sink")))
+    for _ in range(2):
+        done = client.run(registration.register(keys, made("2.0.0", NARROW), hold=True))
+        assert done.pending
+    assert [kind for kind, _ in kinds(client, keys)] == ["agreed", "pending"]
+
+
+def test_a_module_that_is_unregistered_reads_its_topics_no_more(client: Client, keys: Keys) -> None:
+    client.run(registration.register(keys, made("1.0.0", WHOLE, topics=["news"])))
+    assert client.control.one(Command(("SMEMBERS", keys.edges("topic:news")))) == [b"sink"]
+    assert client.run(registration.unregister(keys, "sink"))
+    assert client.control.one(Command(("SMEMBERS", keys.edges("topic:news")))) == []
+
+
+def test_a_record_without_its_contract_is_told(client: Client, keys: Keys) -> None:
+    client.run(registration.register(keys, made("1.0.0", WHOLE)))
+    client.control.one(Command(("UNLINK", keys.contracts)))
+    for look in (registry.find(keys, "sink"), registry.offered(keys, "sink", now_ms=1)):
+        with pytest.raises(UnreadableContract, match="only its record"):
+            client.run(look)
+
+
+@pytest.mark.parametrize("idle_ms", [0, 2 * GONE_MS])
+def test_instances_that_are_gone_for_long_are_forgotten_where_there_are_many(
+    client: Client, keys: Keys, idle_ms: int
+) -> None:
+    now_us = 10**15
+    old = made("1.0.0", WHOLE, registered_us=now_us - idle_ms * 1000)
+    digest = client.run(registration.register(keys, old)).release.digest
+    text = msgspec.json.encode(releases.RunningInstance(version="1.0.0", digest=digest, since_us=old.registered_us))
+    many = [word for number in range(registration._MANY) for word in (f"i{number}", text)]
+    client.control.one(Command(("HSET", keys.running("sink"), *many)))
+    client.run(heartbeats.beat(keys.instances, "sink/i0", now_ms=now_us // 1000))
+    client.run(registration.register(keys, made("1.0.0", WHOLE, registered_us=now_us)))
+    left = client.control.one(Command(("HLEN", keys.running("sink"))))
+    assert left == (1 if idle_ms else registration._MANY)
+
+
+def test_where_a_client_signs_a_limit_is_written_with_its_seal() -> None:
+    written: list[Any] = []
+
+    def answer(effect: Effect) -> Any:
+        if isinstance(effect, Sign):
+            return [b"sealed:" + text for _, text in effect.values]
+        if isinstance(effect, Script):
+            written.extend(effect.args)
+            return 1
+        return [None] if isinstance(effect, Believe) else 0 if "HLEN" in getattr(effect, "args", ()) else ()
+
+    answered(registration.register(Keys("n"), made("1.0.0", WHOLE, max_lag=7), instance="a"), answer)
+    assert b"sealed:7" in written
