@@ -54,6 +54,15 @@ DIALECT: list[tuple[str, Any, list[Any], list[bool]]] = [
         [{"n": 1}, {"id": 1}],
         [True, False],
     ),
+    (
+        "a reference alone",
+        {"items": {"$ref": "#/components/schemas/text", "maxLength": 1}},
+        [["ab"], [1]],
+        [True, False],
+    ),
+    ("nothing but read only", {"required": ["id"], "properties": {"id": {"readOnly": True}}}, [{}], [True]),
+    ("a discriminator", {"type": "string", "discriminator": {"propertyName": "a"}}, ["a", 1], [True, False]),
+    ("bytes", {"type": "string", "format": "byte"}, ["aGk=", 1], [True, False]),
     ("beside a reference", {"$ref": "#/components/schemas/text", "maxLength": 1}, ["ab", 1], [True, False]),
 ]
 
@@ -118,6 +127,34 @@ def test_a_schema_that_leads_out_of_the_document_is_left_out_and_said() -> None:
         read(openapi("3.1.0", {"$ref": "other.json"}), "a document")
 
 
+def test_what_openapi_does_not_say_of_json_is_noted() -> None:
+    lost, text = {"$ref": "#/components/none"}, {"content": {"text/plain": {}, "application/json": {}}}
+    document = openapi("3.1.0", {"type": "string"}, webhooks={"rung": {"post": {"requestBody": lost}}})
+    (put,) = document["paths"]["/"].values()
+    put |= {"callbacks": {"later": {}}, "parameters": [lost], "responses": {"200": lost, "201": text}}
+    document["paths"]["/text"] = {"post": {"operationId": "text", "requestBody": text, "responses": {}}}
+    document["paths"]["/lost"] = {"post": {"operationId": "lost", "requestBody": lost, "responses": {}}}
+    body = put["requestBody"]["content"]
+    body["application/x+json"] = {"schema": {"type": "integer"}}
+    imported = the_one(document)
+    assert takes(imported.contract.accepts["put"], "the first that is JSON", 1) == [True, False]
+    said = "\n".join(f"{note.path}: {note.sentence}" for note in imported.notes)
+    for part in ("callbacks are not read", "no JSON: nothing is declared", "leads nowhere"):
+        assert part in said
+
+
+def test_references_are_gathered_once_and_two_of_one_name_apart() -> None:
+    schemas = {"x": {"type": "integer"}, "own": {"$id": "urn:own", "items": {"$ref": "#"}}}
+    parts = ("schemas/x", "schemas/x", "parameters/x", "schemas/own")
+    items = [{"$ref": f"#/components/{part}"} for part in parts]
+    document = openapi(
+        "3.1.0", {"prefixItems": items}, components={"schemas": schemas, "parameters": {"x": {"const": "a"}}}
+    )
+    accepted = the_one(document).contract.accepts["put"]
+    assert list(accepted["$defs"]) == ["x", "x.2", "own"]
+    assert takes(accepted, [1, 2, "a", [[]]], [1, 2, "b"], ["1"]) == [True, False, False]
+
+
 def test_asyncapi_2_says_it_from_the_other_side() -> None:
     message = {"name": "order", "payload": {"type": "object", "properties": {"n": {"$ref": "#/components/schemas/n"}}}}
     document = {
@@ -149,6 +186,51 @@ def test_asyncapi_2_says_it_from_the_other_side() -> None:
     said = "\n".join(note.sentence for note in imported.notes)
     assert "no semantic version" in said
     assert "avro" in said
+
+
+def test_what_asyncapi_cannot_say_here_is_noted_and_the_rest_is_read() -> None:
+    text, lost = {"payload": {"type": "string"}}, {"$ref": "#/components/none"}
+    openapi_schema = {
+        "schemaFormat": "application/vnd.oai.openapi;version=3.0.0",
+        "schema": {"type": "string", "nullable": True},
+    }
+    avro = {"schemaFormat": "application/vnd.apache.avro", "schema": {}}
+    messages = {
+        "text": text, "old": {"payload": openapi_schema}, "again": {"name": "text", "payload": {"type": "integer"}},
+        "avro": {"payload": avro}, "none": {}, "lost": lost, "seven": {"payload": 7}, "gone": {"payload": lost},
+    }  # fmt: skip
+    channel = {"$ref": "#/channels/c"}
+    document = {
+        "asyncapi": "3.0.0",
+        "channels": {"c": {"messages": messages}, "d": {"messages": {"text": text}}, "e": {"messages": {"none": {}}}},
+        "operations": {
+            "in": {"action": "receive", "channel": channel, "reply": {"channel": channel}},
+            "in_d": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/d"},
+                "reply": {"channel": {"$ref": "#/channels/e"}},
+            },
+            "out": {"action": "send", "channel": channel},
+            "out_again": {"action": "send", "channel": channel},
+            "lost": lost,
+        },
+    }
+    imported = the_one(document)
+    assert list(imported.contract.accepts) == ["text", "old"]
+    assert takes(imported.contract.accepts["old"], "a", None, 1) == [True, True, False]
+    assert [sent.type for sent in imported.contract.produces] == ["text", "old", "text"]
+    said = [note.sentence for note in imported.notes]
+    parts = (
+        "it has no payload",
+        "leads nowhere",
+        "no JSON Schema",
+        "is no schema",
+        "another schema of 'text'",
+        "of 5 replies",
+    )
+    for part in parts:
+        assert any(part in sentence for sentence in said), (part, said)
+    assert len(set(imported.notes)) == len(imported.notes)
 
 
 def test_what_we_write_as_asyncapi_is_read_back_as_the_same_contract() -> None:
@@ -227,6 +309,8 @@ def test_another_format_is_refused_by_what_it_says(document: Any) -> None:
         },
         {"asyncapi": "3.0.0", "operations": {"a": {"action": "receive", "channel": {"$ref": "#/channels/x"}}}},
         {"asyncapi": "3.0.0", "operations": {"a": {"action": 3}}, "channels": []},
+        {"asyncapi": "3.0.0"},
+        {"asyncapi": "2.6.0", "channels": {"a": {"$ref": "#/channels/none"}}},
         {
             "asyncapi": "2.0.0",
             "channels": {"a": {"publish": {"message": {"payload": {"$ref": "#/channels/a/publish/message"}}}}},
