@@ -8,11 +8,15 @@ import msgspec
 import pytest
 
 from claude_comm import Module, Settings
+from claude_comm.client.consumer.passing import Passing
+from claude_comm.client.identity import identify
+from claude_comm.delivery.reply import FAILURE_TYPE
 from claude_comm.effects import Command
 from claude_comm.envelope import DEFAULT_TYPE, Envelope
 from claude_comm.errors import DecodeError
 from claude_comm.names import Keys
-from claude_comm.pipeline import fork
+from claude_comm.ops.consume import Why
+from claude_comm.pipeline import fork, route
 from claude_comm.pipeline.check import PipelineReport, inspect
 from claude_comm.pipeline.fork import Fork
 from claude_comm.pipeline.tally import Failed, Finished
@@ -189,6 +193,17 @@ def test_what_may_be_no_list_is_refused_with_a_message() -> None:
 def test_steps_that_cannot_split_or_gather_are_named(steps: list[Any], sentence: str) -> None:
     problems = inspect(document(*steps)).problems
     assert any(sentence in problem.sentence for problem in problems), problems
+
+
+def test_the_input_of_a_stamp_that_cannot_be_read_ends_as_failed(settings: Settings, client: Client) -> None:
+    with up(client, settings, *modules(settings)):
+        results(client, settings, PIPELINE, [{"pages": 1}])
+    (item,) = [envelope for envelope in sent(client, settings, "text") if envelope.headers]
+    forged = msgspec.structs.replace(item, headers={fork.HEADER: "nonsense"})
+    client.run(Passing(identify("text", settings)).failure(forged, Why("torn"), None))
+    collector = route.read(item.route).collector
+    collected = sent(client, settings, collector.module or collector.step)
+    assert collected[-1].type == FAILURE_TYPE
 
 
 @pytest.mark.parametrize("text", ["", "m", "m 1/1", "m 5/3", "m 0/999999", "m -1/2", "m 0/2 more"])

@@ -103,10 +103,15 @@ class Passing:
         """Tells the collector that a step has given up, and the joins on the way; what an optional step cannot handle
         goes on as it came."""
         try:
-            way, stamp = route.read(envelope.route), _leaving(envelope)
+            way = route.read(envelope.route)
             onward = failed(way)
         except EnvelopeError:
             return
+        try:
+            stamp = _leaving(envelope)
+        except EnvelopeError:
+            # No join can be told which of its items this was; the collector ends its input all the same.
+            stamp, onward = (None, 0), []
         if way.here.optional and not way.is_part:
             try:
                 posts = self.result(envelope, envelope.payload())
