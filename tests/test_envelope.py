@@ -94,7 +94,7 @@ def test_names_are_checked_at_the_door(fields: dict[str, str], error: type[Excep
 
 
 def test_an_envelope_over_the_limit_is_refused_on_both_sides() -> None:
-    with pytest.raises(TooLarge, match="reference"):
+    with pytest.raises(TooLarge, match="CLAUDE_COMM_BLOB_STORE"):
         encode(message("x" * 2000), max_bytes=1000)
     with pytest.raises(TooLarge):
         decode(b"x" * 2000, max_bytes=1000)

@@ -52,7 +52,7 @@ def test_the_worker_tells_what_it_stored_and_that_it_lives(
     settings: Settings, client: Client, environ: dict[str, str]
 ) -> None:
     keys = Keys(settings.namespace)
-    process = subprocess.Popen([sys.executable, "-m", "workers.progress"], env=environ, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "workers.progress"], env=environ)
     try:
         with Publisher("src", settings=settings) as publisher:
             publisher.publish("sink", 1)

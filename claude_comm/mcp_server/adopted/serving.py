@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, CallToolResult
 
@@ -93,9 +93,12 @@ async def adopt(settings: Settings, name: str, source: str, say: Callable[[str],
     log = get_logger(settings.log_level, module=name)
     while True:
         try:
-            async with Client(server_of(source), cache=None) as client:
+            async with Client(_transport(server_of(source)), cache=None) as client:
                 await _Adopted(settings, name, client, say).run()
         except (OSError, MCPError, ExceptionGroup) as error:
+            # Where the server goes as this is cancelled, the task group of the client raises the one and not the other.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from error
             log.warning("adopted.away", source=shown(source), error=str(error))
             await asyncio.sleep(AWAY_S)
 
@@ -108,6 +111,26 @@ def server_of(source: str) -> Any:
     command, *arguments = shlex.split(source)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAUDE_COMM_")}
     return StdioServerParameters(command=command, args=arguments, env=environment)
+
+
+def _transport(server: Any) -> Any:
+    """By itself the SDK gives a program the standard error that this process had when the SDK was imported."""
+    return stdio_client(server, errlog=sys.stderr) if isinstance(server, StdioServerParameters) else server
+
+
+async def _ended(running: asyncio.Task[int]) -> None:
+    """Returns when it has ended. A cancellation meanwhile is raised after that; a failure is, and it being cancelled is
+    not."""
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    if not running.cancelled():
+        running.result()
 
 
 def shown(source: str) -> str:
@@ -135,8 +158,7 @@ class _Adopted:
                 await self._changed(listed, running)
             finally:
                 module.stop()
-                with suppress(asyncio.CancelledError):
-                    await running
+                await _ended(running)
 
     async def _changed(self, listed: Sequence[Any], running: asyncio.Task[int]) -> None:
         """Returns when the list is another one, a version that waited was approved, or the server has gone."""

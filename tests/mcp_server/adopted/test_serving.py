@@ -26,7 +26,7 @@ from claude_comm.registry.contracts import Contract
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import results
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("mcp")
 
@@ -195,3 +195,58 @@ def test_an_adopted_program_is_not_given_our_settings(monkeypatch: pytest.Monkey
     environment = serving.server_of("words --quick").env
     assert environment["FORGE_TOKEN"] == "its own"
     assert not [name for name in environment if name.startswith("CLAUDE_COMM_")]
+
+
+class Torn:
+    """A client whose server goes as it is closed: the task group within raises that, whatever else is raised."""
+
+    async def __aenter__(self) -> Torn:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        raise ExceptionGroup("unhandled errors in a TaskGroup", [OSError("gone")])
+
+
+def test_it_ends_when_cancelled_though_the_server_goes_at_that_moment(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        begun = asyncio.Event()
+
+        async def run(_self: object) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(serving, "Client", lambda *_, **__: Torn())
+        monkeypatch.setattr(serving._Adopted, "run", run)
+        adopting = asyncio.create_task(serving.adopt(settings, "words", "words", print))
+        await begun.wait()
+        adopting.cancel()
+        done, _ = await asyncio.wait([adopting], timeout=PATIENCE_S)
+        assert done
+        assert adopting.cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_a_cancellation_while_the_module_ends_is_raised_once_it_has() -> None:
+    async def scenario() -> None:
+        may_end = asyncio.Event()
+
+        async def module() -> int:
+            await may_end.wait()
+            return 0
+
+        running = asyncio.create_task(module())
+        waiting = asyncio.create_task(serving._ended(running))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        may_end.set()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        assert running.done()
+
+    asyncio.run(scenario())
