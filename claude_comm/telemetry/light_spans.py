@@ -9,12 +9,16 @@ Theory of operation. A span of the SDK guards its attributes, events and links w
 when it ends: 30 to 50 microseconds on the machine where this was measured. A light span keeps what its maker gave: the
 attributes that all spans of its kind share, four texts of its message, and a function that makes its links. Attributes
 and links stand in no field until a reader asks for one that is missing (`__getattr__`), which an exporter does in its
-own thread. One that is asked before it has ended, or that a handler adds something to, becomes a whole one at that
-moment (`_unfold`). What all spans of one tracer have in common are fields of a class made for that tracer.
+own thread; its context is made from its numbers in the same way, and that of its parent from the text that a message
+carries. One that is asked before it has ended, or that a
+handler adds something to, becomes a whole one at that moment (`_unfold`). What all spans of one tracer have in common
+are fields of a class made for that tracer; the lock is one of them. So a span is one object for the garbage collector,
+which looks at what waits for the exporter again and again.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from random import getrandbits
 from threading import Lock
@@ -34,10 +38,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, TraceFlags, TraceState
 
 from claude_comm.telemetry.conventions import SCHEMA_URL
-from claude_comm.telemetry.sampling import sampling_of
+from claude_comm.telemetry.sampling import as_parent, sampling_of
 from claude_comm.telemetry.tracer import (
     MAX_LINKS,
     NAME,
@@ -47,7 +51,10 @@ from claude_comm.telemetry.tracer import (
     Message,
     about,
     context_of,
+    headers_of,
+    link_to_parent,
     no_links,
+    read_context,
 )
 from claude_comm.version import __version__
 
@@ -60,6 +67,11 @@ _MOST_NOTES, _LONGEST = 16, 256
 _SILENT_STARTS = (SpanProcessor.on_start, BatchSpanProcessor.on_start, SimpleSpanProcessor.on_start)
 
 _SILENT_ENDINGS = (SpanProcessor._on_ending, BatchSpanProcessor._on_ending, SimpleSpanProcessor._on_ending)
+
+# A sampled context as we write it, which no reader refuses.
+_USUAL = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13]").fullmatch
+# Made from what the message carries, when they are asked for.
+_OF_PARENT = frozenset(("_parent", "_trace_id", "_flags", "_state"))
 
 _new = object.__new__
 
@@ -80,8 +92,8 @@ class LightTracer:
         self._processor = provider._active_span_processor
         self._random = _makes_random_ids(provider)
         self._trace_id, self._span_id = provider.id_generator.generate_trace_id, provider.id_generator.generate_span_id
-        if type(provider.id_generator) is RandomIdGenerator:
-            self._span_id = _random_span_id
+        # Numbers by chance, none of them 0, which that class makes in three calls each.
+        self._by_chance = type(provider.id_generator) is RandomIdGenerator
         self._others = AnyTracer(provider)
         common = {
             "_tracer": self,
@@ -89,6 +101,7 @@ class LightTracer:
             "_limits": provider._span_limits,
             "_instrumentation_scope": InstrumentationScope(NAME, __version__, SCHEMA_URL),
             "_span_processor": self._processor,
+            "_lock": Lock(),
         }
         self._span: type[LightSpan] = type("LightSpan", (LightSpan,), common)
         self._fit()
@@ -99,6 +112,7 @@ class LightTracer:
         self._sampler = self._provider.sampler
         sampling, limits = sampling_of(self._sampler), self._provider._span_limits
         self._sampled = sampling or _no
+        self._as_parent = sampling is as_parent
         self.fits = (
             sampling is not None
             and all(_silent(processor) for processor in self.processors)
@@ -127,26 +141,36 @@ class LightTracer:
         if not self.fits:
             return self._others.start(name, kind, parent, shared, message, links, began_ns)
         if parent is None:
-            trace_id, random, state = self._trace_id(), self._random, NO_STATE
+            trace_id = (self._by_chance and getrandbits(128)) or self._trace_id()
+            flags, state = self._random | _SAMPLED, NO_STATE
         else:
             trace_id, _, _, flags, state, _ = parent
-            random = flags & _RANDOM
-        sampled = self._sampled(parent, trace_id)
-        context = context_of(trace_id, self._span_id(), False, random | (_SAMPLED if sampled else 0), state)
-        if not sampled:
-            return NonRecordingSpan(context)
+        if not self._as_parent:
+            flags = flags & _RANDOM | (_SAMPLED if self._sampled(parent, trace_id) else 0)
+        span_id = (self._by_chance and getrandbits(64)) or self._span_id()
+        if not flags & _SAMPLED:
+            return NonRecordingSpan(context_of(trace_id, span_id, False, flags & _RANDOM, state))
         # Not by calling its class: the SDK's `__new__` takes as long as all that is done here.
         span = _new(self._span)
-        span._name, span._context, span._parent, span._kind = name, context, parent, kind
+        span._name, span._parent, span._kind = name, parent, kind
+        span._trace_id, span._span_id, span._flags, span._state = trace_id, span_id, flags & 3, state
         span._shared, span._message, span._linking = shared, message, links
-        span._lock = Lock()
         span._start_time = time_ns() if began_ns is None else began_ns
         return span
 
-
-def _random_span_id() -> int:
-    """As the SDK's generator makes them, in one call."""
-    return getrandbits(64) or _random_span_id()
+    def below(
+        self, name: str, kind: SpanKind, carried: tuple[str, str], shared: Mapping[str, Any], message: Message
+    ) -> Span:
+        parent, state = carried
+        usual = not state and self._as_parent and self._by_chance and self.fits and _USUAL(parent)
+        if not usual or self._processor._span_processors is not self.processors:
+            return self.start(name, kind, read_context(parent, state), shared, message, link_to_parent)
+        span = _new(self._span)
+        span._name, span._carried, span._kind = name, parent, kind
+        span._span_id = getrandbits(64) or self._span_id()
+        span._shared, span._message, span._linking = shared, message, link_to_parent
+        span._start_time = time_ns()
+        return span
 
 
 def _no(_parent: SpanContext | None, _trace_id: int) -> bool:
@@ -195,10 +219,24 @@ class LightSpan(SdkSpan):
     _tracer: LightTracer
     _span_processor: SynchronousMultiSpanProcessor | ConcurrentMultiSpanProcessor
 
-    # Of its own, set by the tracer: what its maker gave.
+    # Of its own, set by the tracer: the parts of its context, and what its maker gave.
+    _trace_id: int
+    _span_id: int
+    _flags: int
+    _carried: str
+    _state: TraceState
     _shared: Mapping[str, Any]
     _message: Message | None
     _linking: Links
+
+    def headers(self) -> tuple[str, str]:
+        """Its context as W3C headers: `traceparent` and `tracestate`."""
+        return headers_of(self._trace_id, self._span_id, self._flags, self._state)
+
+    def get_span_context(self) -> SpanContext:
+        context = self._context
+        assert context is not None
+        return context
 
     def describe(self, message: Message) -> None:
         """Says which message it is about."""
@@ -244,6 +282,15 @@ class LightSpan(SdkSpan):
 
     def __getattr__(self, name: str) -> Any:
         """Of what is made when it is asked for."""
+        if name in _OF_PARENT:
+            parent = self._parent = read_context(self._carried)
+            assert parent is not None, "a text that is no context has no span like this"
+            self._trace_id, _, _, flags, self._state, _ = parent
+            self._flags = flags & _RANDOM | _SAMPLED
+            return self.__dict__[name]
+        if name == "_context":
+            self._context = context_of(self._trace_id, self._span_id, False, self._flags, self._state)
+            return self._context
         if name not in ("_attributes", "_links"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if self._end_time is None:

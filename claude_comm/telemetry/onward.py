@@ -20,9 +20,8 @@ def created(telemetry: Telemetry, message: Envelope) -> Envelope:
     if telemetry.spans is None:
         return message
     span = telemetry.spans.create(message)
-    context = span.get_span_context()
     span.end()
-    traceparent, tracestate = telemetry.headers(context)
+    traceparent, tracestate = telemetry.carried(span)
     return msgspec.structs.replace(message, traceparent=traceparent, tracestate=tracestate)
 
 

@@ -47,7 +47,7 @@ def _parent_based(sampler: ParentBased) -> Sampling | None:
     children = sampler._remote_parent_sampled, sampler._remote_parent_not_sampled
     alike = children == (sampler._local_parent_sampled, sampler._local_parent_not_sampled)
     if sampler._root is ALWAYS_ON and children == (ALWAYS_ON, ALWAYS_OFF) and alike:
-        return _as_parent  # the default of the SDK, and of most programs
+        return as_parent  # the default of the SDK, and of most programs
     root = sampling_of(sampler._root)
     remote = _of_parents(sampler._remote_parent_sampled, sampler._remote_parent_not_sampled)
     local = _of_parents(sampler._local_parent_sampled, sampler._local_parent_not_sampled)
@@ -62,7 +62,8 @@ def _parent_based(sampler: ParentBased) -> Sampling | None:
     return decide
 
 
-def _as_parent(parent: SpanContext | None, _trace_id: int) -> bool:
+def as_parent(parent: SpanContext | None, _trace_id: int) -> bool:
+    """As its parent, and sampled without one."""
     # As the tuple that it is: each property would be a call.
     return parent is None or bool(parent[3] & TraceFlags.SAMPLED)
 

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -27,12 +27,13 @@ from opentelemetry.trace import (
 
 from claude_comm.envelope import Envelope
 from claude_comm.telemetry import conventions as names
+from claude_comm.telemetry.runtime_context import attach, current, detach
 from claude_comm.telemetry.tracer import (
     MAX_LINKS,
     Message,
     Tracer,
     about,
-    link_to_parent,
+    headers,
     read_context,
 )
 
@@ -45,16 +46,13 @@ class Spans:
 
     def __init__(self, tracer: Tracer, module: str, instance: str) -> None:
         self._tracer, self._module, self._instance = tracer, module, instance
-        self._prepared: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
+        # By operation and destination, which so is a name: what such spans share.
+        self.prepared: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
         self._processed: dict[str, SpanContext] = {}
-
-    def knows(self, operation: str, destination: str) -> bool:
-        """Whether such a span was made before: then its destination is a name."""
-        return (operation, destination) in self._prepared
 
     def send(self, operation: str, destination: str) -> Span:
         """A send, or the creation of what is sent later, that begins below the current span."""
-        name, shared = self._prepared.get((operation, destination)) or self._prepare(operation, destination)
+        name, shared = self.prepared.get((operation, destination)) or self._prepare(operation, destination)
         # Its context is that of the messages, each of which it creates: so it is a producer, with a batch as well.
         return self._tracer.start(name, SpanKind.PRODUCER, _current(), shared)
 
@@ -69,14 +67,14 @@ class Spans:
         """The handling of one message, or of several at once."""
         first = envelopes[0]
         kind = (names.PROCESS, first.target)
-        name, shared = self._prepared.get(kind) or self._prepare(*kind)
+        name, shared = self.prepared.get(kind) or self._prepare(*kind)
         if len(envelopes) > 1:
             several = {**shared, names.BATCH_COUNT: len(envelopes)}
             return self._tracer.start(name, SpanKind.CONSUMER, None, several, None, _links_to(envelopes))
         if attempt > 1:
             shared = {**shared, names.ATTEMPT: attempt}
-        parent = read_context(first.traceparent, first.tracestate)
-        return self._tracer.start(name, SpanKind.CONSUMER, parent, shared, _message(first), link_to_parent)
+        message = first.id, first.type, first.correlation, first.session
+        return self._tracer.below(name, SpanKind.CONSUMER, (first.traceparent, first.tracestate), shared, message)
 
     def work(self, operation: str, envelopes: Sequence[Envelope], began_ns: int | None = None) -> Span:
         """What a client does with messages, to each of which the span links."""
@@ -95,10 +93,10 @@ class Spans:
 
     def _prepare(self, operation: str, destination: str) -> tuple[str, Mapping[str, Any]]:
         """The name of a span, and the attributes that all such spans share."""
-        known = self._prepared.get((operation, destination))
+        known = self.prepared.get((operation, destination))
         if known is None:
-            if len(self._prepared) >= _MAX_KEPT:
-                self._prepared.clear()
+            if len(self.prepared) >= _MAX_KEPT:
+                self.prepared.clear()
             shared = {
                 names.SYSTEM: names.SYSTEM_NAME,
                 names.OPERATION_NAME: operation,
@@ -108,18 +106,23 @@ class Spans:
             }
             if operation not in (names.SEND, names.CREATE):
                 shared[names.GROUP] = self._module
-            known = self._prepared[operation, destination] = names.span_name(operation, destination), shared
+            known = self.prepared[operation, destination] = names.span_name(operation, destination), shared
         return known
 
 
 def enter(span: Span) -> Token[Context]:
-    """Makes it the current span of this thread or task."""
-    current = get_current()
-    return attach(set_span_in_context(span, current) if current else Context({_SPAN_KEY: span}))
+    """Makes it the current span of this thread or task; `leave` ends that."""
+    context = current()
+    return attach(set_span_in_context(span, context) if context else Context({_SPAN_KEY: span}))
 
 
-def leave(token: Token[Context]) -> None:
-    detach(token)
+leave = detach
+
+
+def carried(span: Span) -> tuple[str, str]:
+    """Its context as W3C headers, which what it sends carries."""
+    quick = getattr(span, "headers", None)
+    return headers(span.get_span_context()) if quick is None else quick()
 
 
 def finish(span: Span, error: BaseException | None) -> None:
@@ -171,8 +174,8 @@ def _message(envelope: Envelope) -> Message:
 
 
 def _current() -> SpanContext | None:
-    current = get_current()
-    if _SPAN_KEY not in current:
+    surrounding = current()
+    if _SPAN_KEY not in surrounding:
         return None
-    context = get_current_span(current).get_span_context()
+    context = get_current_span(surrounding).get_span_context()
     return context if context.is_valid else None

@@ -66,6 +66,12 @@ class Tracer(Protocol):
         began_ns: int | None = None,
     ) -> Span: ...
 
+    def below(
+        self, name: str, kind: SpanKind, carried: tuple[str, str], shared: Mapping[str, Any], message: Message
+    ) -> Span:
+        """A span below the one whose context a message carries in these headers, to which it links as well."""
+        ...
+
 
 class AnyTracer:
     """Spans of whatever implements OpenTelemetry."""
@@ -87,6 +93,11 @@ class AnyTracer:
         attributes = {**shared, **about(message)}
         span: Span = self._tracer.start_span(name, context, kind, attributes, links(parent), began_ns)
         return span
+
+    def below(
+        self, name: str, kind: SpanKind, carried: tuple[str, str], shared: Mapping[str, Any], message: Message
+    ) -> Span:
+        return self.start(name, kind, read_context(*carried), shared, message, link_to_parent)
 
 
 def about(message: Message | None) -> dict[str, Any]:
@@ -113,6 +124,11 @@ def headers(context: SpanContext) -> tuple[str, str]:
     """The context as W3C headers: `traceparent` and `tracestate`."""
     # As the tuple that it is: each property would be a call.
     trace_id, span_id, _, flags, state, *_ = context
+    return headers_of(trace_id, span_id, flags, state)
+
+
+def headers_of(trace_id: int, span_id: int, flags: int, state: TraceState) -> tuple[str, str]:
+    """The same, of the parts of a context."""
     # Quicker than a formatted string, for numbers as long as these.
     parent = "00-%032x-%016x-%s" % (trace_id, span_id, _FLAG_TEXTS[flags & 3])  # noqa: UP031
     return parent, state.to_header() if state is not NO_STATE and state else ""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_comm.envelope import Envelope
 from claude_comm.telemetry import conventions as names
@@ -36,11 +36,10 @@ class Telemetry:
         if spans is not None:
             # What these need is installed and imported by now, and imported by a process without spans never.
             from claude_comm.telemetry import spans as functions
-            from claude_comm.telemetry.tracer import headers
 
             self.finish, self.enter, self.leave = functions.finish, functions.enter, functions.leave
             self.describe, self.note = functions.describe, functions.note
-            self.headers = headers
+            self.carried = functions.carried
 
 
 class Sending:
@@ -57,16 +56,17 @@ class Sending:
         if telemetry.instruments is not None:
             self._begun = time.perf_counter()
         if telemetry.spans is not None:
-            self._span: Span | None = telemetry.spans.send(operation, destination)
+            span = telemetry.spans.send(operation, destination)
+            self._span: Span | None = span
             # What its messages carry: empty without spans.
-            self.traceparent, self.tracestate = telemetry.headers(self._span.get_span_context())
+            self.traceparent, self.tracestate = telemetry.carried(span)
         else:
             self._span, self.traceparent, self.tracestate = None, "", ""
 
     def message(self, id_: str, type: str, session: str, correlation: str = "") -> None:
         """Says which message it is."""
-        if self._span is not None:
-            self._telemetry.describe(self._span, (id_, type, correlation, session))
+        if (span := self._span) is not None:
+            self._telemetry.describe(span, (id_, type, correlation, session))
 
     def batch(self, count: int) -> None:
         """Says how many messages it is."""
@@ -100,14 +100,31 @@ class Sending:
 current_sending: ContextVar[Sending | None] = ContextVar("claude_comm_sending", default=None)
 
 
+class Handled(Protocol):
+    """A delivery, as far as it is told of."""
+
+    @property
+    def envelope(self) -> Envelope: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+
 class Processing:
     """The handling of one message, or of several at once, in their session. A context manager, one for each: written
     out, because each message goes through one."""
 
     __slots__ = ("_attached", "_begun", "_envelopes", "_in_session", "_message", "_session", "_span", "_telemetry")
 
-    def __init__(self, telemetry: Telemetry, envelopes: Sequence[Envelope], attempt: int, session: str = "") -> None:
-        self._telemetry, self._envelopes, self._session = telemetry, envelopes, session
+    def __init__(self, telemetry: Telemetry, session: str, *deliveries: Handled) -> None:
+        self._telemetry, self._session = telemetry, session
+        if len(deliveries) == 1:
+            (delivery,) = deliveries
+            envelopes: Sequence[Envelope] = (delivery.envelope,)
+            attempt = delivery.attempts
+        else:
+            envelopes, attempt = [delivery.envelope for delivery in deliveries], 1
+        self._envelopes = envelopes
         self._span = None if telemetry.spans is None else telemetry.spans.process(envelopes, attempt)
         self._attached: Token[Any] | None = None
 

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from opentelemetry import context as api
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,7 +23,8 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from claude_comm.telemetry import light_spans
+from claude_comm.telemetry import light_spans, runtime_context
+from claude_comm.telemetry import spans as spans_of
 from claude_comm.telemetry.light_spans import LightSpan, light_tracer
 from claude_comm.telemetry.tracer import AnyTracer, Tracer, headers, link_to_parent, read_context
 
@@ -106,6 +108,42 @@ def test_an_exporter_reads_the_same(use: Any, parent: SpanContext | None) -> Non
     assert first.context.trace_state == second.context.trace_state
     assert first.resource is second.resource
     assert (first.end_time or 0) >= (first.start_time or 0) > 0
+
+
+@pytest.mark.parametrize("read_early", [False, True])
+@pytest.mark.parametrize("parent", [PARENT, UNSAMPLED, SpanContext(7, 9, True, TraceFlags(1)), None])
+def test_what_is_below_a_message_is_the_same(parent: SpanContext | None, read_early: bool) -> None:
+    exporter = InMemorySpanExporter()
+    made = provider(exporter)
+    light = light_tracer(made)
+    assert light is not None
+    carried = headers(parent) if parent else ("00-ffffffffffffffffffffffffffffffff-0000000000000000-01", "")
+    contexts = []
+    for tracer in (light, AnyTracer(made)):
+        random.seed(1)
+        span = tracer.below("process x", SpanKind.CONSUMER, carried, {"n": 3}, MESSAGE)
+        if read_early:
+            assert getattr(span, "parent", None) == (None if parent is UNSAMPLED else parent)
+        contexts.append(span.get_span_context())
+        assert spans_of.carried(span) == headers(span.get_span_context())
+        span.end()
+    # Both draw their span ids alike; without a parent the ids of the trace come first.
+    assert contexts[0] == contexts[1]
+    told = [shown(span) for span in exporter.get_finished_spans()]
+    assert told[::2] == told[1::2]
+    assert len(told) == (0 if parent is UNSAMPLED else 2)
+
+
+def test_the_current_context_is_read_through_the_api_where_it_is_kept_elsewhere() -> None:
+    class Elsewhere:
+        _current_context = "no variable"
+
+    assert runtime_context.functions_of(Elsewhere()) == (api.get_current, api.attach, api.detach)
+    assert runtime_context.current != api.get_current, "the default of the API is a context variable"
+    token = runtime_context.attach(api.Context({"key": 1}))
+    assert api.get_value("key") == 1
+    runtime_context.detach(token)
+    assert api.get_value("key") is None
 
 
 class Choosy(StaticSampler):

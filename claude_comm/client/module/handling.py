@@ -57,9 +57,9 @@ class Handling:
         # Whether a message without a session has a scope, too.
         self._traced = means.subscription.telemetry is not None
         if means.subscription.telemetry is not None:
-            from claude_comm.client.module.traced import in_trace
+            from claude_comm.telemetry.tracing import Processing
 
-            self._scope = partial(in_trace, means.subscription.telemetry)
+            self._scope = partial(Processing, means.subscription.telemetry)
 
     def handle(self, delivery: Delivery) -> None:
         """Brings one delivery to its end, and those handled together with it.

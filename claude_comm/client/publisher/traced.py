@@ -63,8 +63,8 @@ def _replace_calls(publisher: Any, within: Callable[..., Any]) -> None:
 
 def _checked(telemetry: Telemetry, operation: str, target: Any) -> str:
     """A target that no call has refused. Raises InvalidName."""
-    if target.__class__ is str and telemetry.spans is not None and telemetry.spans.knows(operation, target):
-        return str(target)
+    if target.__class__ is str and telemetry.spans is not None and (operation, target) in telemetry.spans.prepared:
+        return target
     return check_target(target)
 
 

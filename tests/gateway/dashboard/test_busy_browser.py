@@ -153,13 +153,16 @@ def test_everything_is_done_by_keyboard_alone(served: Served, chromium: Any, tok
 
 
 def _versions(served: Served, page: Any) -> None:
-    """What approves a version that waits is reached; that it does so is tried without a browser (`test_acts`)."""
+    """A version that waits is approved, and is live after that."""
     page.goto(f"{served.address}/ui/contracts/orders")
     press(page, "show 2.0.0")
     page.wait_for_selector("text=Approve 2.0.0 for")
     tab_to(page, "Approve 2.0.0 for")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Approve"
+    page.keyboard.press("Enter")
+    page.wait_for_function("!document.querySelector('main').textContent.includes('Approve 2.0.0 for')")
+    assert "waits for" not in page.inner_text("table >> nth=0")
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="AXE_CORE does not name axe.min.js of the npm package axe-core")
