@@ -54,6 +54,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What releases are ordered by: the version, and between equal ones the registration."""
         return precedence(self.version), self.registered_us
 
+    @property
+    def unapproved(self) -> list[str]:
+        """The modules that it still waits for."""
+        return [partner for partner in self.awaits if partner not in self.approved]
+
 
 class ModuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """All releases of a module, in the order of their registration."""

@@ -48,6 +48,6 @@ def command(
     if as_json:
         emit_json(release)
         return
-    waiting = sorted(set(release.awaits) - release.approved.keys())
+    waiting = sorted(release.unapproved)
     state = f"pending, waits for {', '.join(waiting)}" if waiting else "live"
     emit(clean(f"{module} {release.version} {release.digest[:12]} {state}"))

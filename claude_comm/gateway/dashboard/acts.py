@@ -66,7 +66,9 @@ def _approve(system: System, query: Query, by: str) -> Done:
     module, partner = check_name(query.part("module")), check_name(query.text("partner"))
     operation = registration.approve(system.keys, module, query.text("version"), partner, now_us=system.now_us, by=by)
     release = system.client.run(operation)
-    return Done(f"{release.version} is {release.state}", link("contracts", module))
+    # The others that it waits for are approved on the page that it is on.
+    shown = release.digest[:12] if release.unapproved else ""
+    return Done(f"{release.version} is {release.state}", link("contracts", module, version=shown))
 
 
 def _retire(system: System, query: Query, by: str) -> Done:

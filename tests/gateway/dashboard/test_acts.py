@@ -145,7 +145,11 @@ def test_a_version_that_waits_is_approved_and_retired_and_one_that_runs_is_not(
     for partner in release.awaits:
         assert f"<option>{partner}</option>" in browser.get(f"/ui/contracts/shop?version={release.digest[:12]}").text
         form = {"csrf": TOKEN, "version": release.digest, "partner": partner}
-        assert browser.post("/ui/contracts/shop/approve", data=form).status_code == 303
+        done = browser.post("/ui/contracts/shop/approve", data=form)
+        assert done.status_code == 303
+        after = browser.get(done.headers["location"]).text
+        assert f"<option>{partner}</option>" not in after
+        assert (f"{partner} approved" in after) is (partner != release.awaits[-1])
         assert (acts(shop)[0].act, acts(shop)[0].by, acts(shop)[0].failed) == ("approve", "ann", False)
     assert acts(shop)[0].outcome == "2.0.0 is live"
     refused = browser.post("/ui/contracts/shop/retire", data={"csrf": TOKEN, "version": standing.current.digest})
