@@ -196,8 +196,8 @@ def _refusal(validator: Validator | None, adapter: Adapter | None, form: Json, t
     """Where and why a value is refused; empty where it is not."""
     if validator is None:
         return "$", f"{type!r} messages are not accepted."
-    breaches = validator.validate(apply(adapter, form) if adapter else form)[:1]
-    return (breaches[0].path, breaches[0].sentence) if breaches else ("", "")
+    breach = validator.first(apply(adapter, form) if adapter else form)
+    return (breach.path, breach.sentence) if breach else ("", "")
 
 
 def _accepted(validator: Validator | None, adapter: Adapter | None, form: Json) -> bool:

@@ -26,6 +26,8 @@ from claude_comm.schema.verdict import Json
 MAX_SHAPES, MAX_NAMES, MAX_DEPTH = 512, 128, 40
 # How large an example may be, in bytes.
 MAX_EXAMPLE = 4_096
+# Of so many messages a shape keeps the numbers: all of a rare one, and of a common one enough to see what it is like.
+MAX_NUMBERS = 256
 DAY_US = 86_400_000_000
 
 # How one payload is built: its type, or for an object its names and what they hold, for an array what its items are.
@@ -39,16 +41,19 @@ class _TooDeep(Exception):
 
 
 class Payload(msgspec.Struct, frozen=True, gc=False):
-    """One message of a flow. `value` is its payload as MessagePack has it, UNSET where that is not kept."""
+    """One message of a flow. `value` is its payload as MessagePack has it, UNSET where that is not kept; `number` is
+    its row's, 0 where it has none."""
 
     id: str
     time_us: int
     value: Json | msgspec.UnsetType = msgspec.UNSET
+    number: int = 0
 
 
 class Shape(msgspec.Struct, kw_only=True):
     """Payloads with the same paths and types: how many a day, when the first and the last were sent, and one of them as
-    an example, without what is sensitive in it (UNSET where it would be too large)."""
+    an example, without what is sensitive in it (UNSET where it would be too large). `numbers` are those of the latest
+    messages, in order."""
 
     facts: PathFacts = msgspec.field(default_factory=PathFacts)
     first_us: int = 2**63 - 1
@@ -56,6 +61,7 @@ class Shape(msgspec.Struct, kw_only=True):
     days: dict[int, int] = {}
     example_id: str = ""
     example: Json | msgspec.UnsetType = msgspec.UNSET
+    numbers: list[int] = []
 
     @property
     def count(self) -> int:
@@ -118,6 +124,8 @@ class Shapes:
             shape.days[day] = shape.days.get(day, 0) + 1
         times = [payload.time_us for payload in alike]
         shape.first_us, shape.last_us = min(shape.first_us, *times), max(shape.last_us, *times)
+        latest = [payload.number for payload in alike[-MAX_NUMBERS:] if payload.number]
+        shape.numbers = [*shape.numbers, *latest][-MAX_NUMBERS:]
         shape.example_id, shape.example = alike[-1].id, _example(alike[-1].value, marks)
 
     def _key_of(self, signature: Signature) -> Key | None:
@@ -185,6 +193,7 @@ def _joined(alike: Sequence[Shape]) -> Shape:
         days=days,
         example_id=latest.example_id,
         example=latest.example,
+        numbers=sorted(number for shape in alike for number in shape.numbers)[-MAX_NUMBERS:],
     )
 
 
@@ -210,9 +219,9 @@ def _by_signature(payloads: Sequence[Payload]) -> Iterable[tuple[Signature, list
 
 def _converted(payload: Payload) -> Payload:
     try:
-        return Payload(payload.id, payload.time_us, json_form(payload.value))
+        return msgspec.structs.replace(payload, value=json_form(payload.value))
     except EncodeError:
-        return Payload(payload.id, payload.time_us)
+        return msgspec.structs.replace(payload, value=msgspec.UNSET)
 
 
 def _is_json(signature: Signature) -> bool:

@@ -62,23 +62,24 @@ SELECT number, source, target, type, agreement, stream, content_type, time_us, m
 FROM packed_messages WHERE number > ? ORDER BY number LIMIT ?
 """
 _OF_FLOW = """
-SELECT key, first_us, last_us, example_id, example, facts, days FROM packed_shapes
+SELECT key, first_us, last_us, example_id, example, facts, days, numbers FROM packed_shapes
 WHERE source = ? AND target = ? AND type = ? AND agreement = ? AND stream = ?
 """
 _UPSERT = """
 INSERT INTO packed_shapes (source, target, type, agreement, stream, key, messages, first_us, last_us, example_id,
-    example, facts, days)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    example, facts, days, numbers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (target, source, type, agreement, stream, key) DO UPDATE SET
     messages = excluded.messages, first_us = excluded.first_us, last_us = excluded.last_us,
-    example_id = excluded.example_id, example = excluded.example, facts = excluded.facts, days = excluded.days
+    example_id = excluded.example_id, example = excluded.example, facts = excluded.facts, days = excluded.days,
+    numbers = excluded.numbers
 """
 _DELETE = """
 DELETE FROM packed_shapes WHERE source = ? AND target = ? AND type = ? AND agreement = ? AND stream = ? AND key = ?
 """
 _READ = """
 SELECT source.name, target.name, type.name, agreement.name, stream.name,
-    s.key, s.first_us, s.last_us, s.example_id, s.example, s.facts, s.days
+    s.key, s.first_us, s.last_us, s.example_id, s.example, s.facts, s.days, s.numbers
 FROM packed_shapes AS s
 JOIN names AS target ON target.id = s.target
 JOIN names AS source ON source.id = s.source
@@ -97,6 +98,11 @@ ORDER BY m.time_us DESC LIMIT ?
 """
 _decode = msgspec.msgpack.Decoder().decode
 _decode_facts = msgspec.msgpack.Decoder(PathFacts).decode
+_NUMBERED = """
+SELECT m.message_id, m.time_us, m.data, m.content_type, m.digest FROM packed_messages AS m
+WHERE m.number IN ({numbers}) AND m.time_us >= ? ORDER BY m.number
+"""
+_decode_numbers = msgspec.msgpack.Decoder(list[int]).decode
 _decode_days = msgspec.msgpack.Decoder(dict[int, int]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -164,18 +170,28 @@ def of_target(database: Database, target: str, stream: str, *, since_us: int = 0
     """The shapes of what was sent to a target since then. Raises StoreError."""
     flows: dict[Flow, list[Shape]] = {}
     # Days are whole: what was sent on the first of them counts.
-    for *names, _, first, last, id_, example, facts, days in database.rows(
+    for *names, _, first, last, id_, example, facts, days, numbers in database.rows(
         _READ, (target, stream, since_us // DAY_US * DAY_US)
     ):
-        flows.setdefault(Flow(*names), []).append(_shape((first, last, id_, example, facts, days)))
+        flows.setdefault(Flow(*names), []).append(_shape((first, last, id_, example, facts, days, numbers)))
     return [FlowShapes(flow, shapes) for flow, shapes in flows.items()]
 
 
 def messages_of(database: Database, flow: Flow, *, since_us: int, limit: int) -> Iterator[StoredMessage]:
     """The stored messages of a flow, the latest first."""
     values = (flow.source, flow.target, since_us, flow.type, flow.agreement, flow.stream, limit)
+    yield from _stored(database, database.stream(_MESSAGES, values))
+
+
+def messages_numbered(database: Database, numbers: Sequence[int], *, since_us: int) -> Iterator[StoredMessage]:
+    """Those of the messages with these numbers that are still there, and were sent since then."""
+    statement = _NUMBERED.format(numbers=", ".join(map(str, numbers)))
+    yield from _stored(database, database.stream(statement, (since_us,)))
+
+
+def _stored(database: Database, rows: Iterable[Row]) -> Iterator[StoredMessage]:
     formats = _names_of_formats(database)
-    for id_, time_us, data, content_type, digest in database.stream(_MESSAGES, values):
+    for id_, time_us, data, content_type, digest in rows:
         value = _value(data, formats.get(content_type, ""), digest)
         yield StoredMessage(unpack_id(id_), time_us, value)
 
@@ -202,7 +218,7 @@ def _names_of_formats(database: Database) -> dict[int, str]:
 
 def _payload(row: Row, content_type: str) -> Payload:
     *_, time_us, id_, data, digest = row
-    return Payload(unpack_id(id_), time_us, _value(data, content_type, digest))
+    return Payload(unpack_id(id_), time_us, _value(data, content_type, digest), row[0])
 
 
 def _value(data: bytes, content_type: str, digest: object) -> Any:
@@ -216,7 +232,7 @@ def _value(data: bytes, content_type: str, digest: object) -> Any:
 
 
 def _shape(row: Row) -> Shape:
-    first_us, last_us, example_id, example, facts, days = row
+    first_us, last_us, example_id, example, facts, days, numbers = row
     return Shape(
         facts=_decode_facts(facts),
         first_us=first_us,
@@ -224,6 +240,7 @@ def _shape(row: Row) -> Shape:
         days=_decode_days(days),
         example_id=example_id,
         example=msgspec.json.decode(example) if example else msgspec.UNSET,
+        numbers=_decode_numbers(numbers),
     )
 
 
@@ -238,4 +255,5 @@ def _row(heading: _Heading, key: Key, shape: Shape) -> Row:
     example = "" if shape.example is msgspec.UNSET else msgspec.json.encode(shape.example).decode()
     facts, days = bytearray(_encode(shape.facts)), bytearray(_encode(shape.days))
     times = (shape.first_us, shape.last_us)
-    return (*heading, bytearray(key), shape.count, *times, shape.example_id, example, facts, days)
+    numbers = bytearray(_encode(shape.numbers))
+    return (*heading, bytearray(key), shape.count, *times, shape.example_id, example, facts, days, numbers)

@@ -95,6 +95,38 @@ def test_messages_that_fail_are_found_by_id(database: Database) -> None:
     assert (evidence.fitting, evidence.unknown, found.proved, found.messages) == (99, 0, 1, 101)
 
 
+def test_the_messages_of_a_rare_shape_are_found_without_a_look_at_the_rest(database: Database) -> None:
+    common = [{"n": number} for number in range(300)]
+    planted = stored(database, [*common, {"n": 1, "s": "x"}, *common, {"n": 2, "s": "y"}])
+    found = weighed(database, {"properties": {"n": True}, "additionalProperties": False})
+    assert failing(found) == sorted([planted[300].id, planted[-1].id])
+    assert (found.replayed, found.unknown, found.evidence["a", "message"].fitting) == (2, 0, 600)
+
+
+def test_of_a_common_shape_that_fails_as_a_whole_the_latest_are_named(database: Database) -> None:
+    sent = stored(database, [{"n": number} for number in range(400)] + [{"m": 1}])
+    found = weighed(database, {"required": ["m"]})
+    assert failing(found) == sorted(message.id for message in sent[400 - past.SAMPLE : 400])
+    left = 400 - past.SAMPLE
+    assert (found.replayed, found.alike, found.unknown) == (past.SAMPLE, left, left)
+    assert found.evidence["a", "message"].fitting == 1
+
+
+def test_those_of_a_common_shape_that_fail_for_their_values_are_all_found(database: Database) -> None:
+    sent = stored(database, [{"n": number} for number in range(400)])
+    found = weighed(database, {"properties": {"n": {"not": {"enum": [3, 398, 399]}}}})
+    assert failing(found) == sorted(sent[number].id for number in (3, 398, 399))
+    assert (found.replayed, found.alike, found.unknown) == (400, 0, 0)
+
+
+def test_shapes_that_were_folded_before_numbers_were_kept_are_looked_through(database: Database) -> None:
+    sent = stored(database, [{"n": 1}, {"n": 2, "s": "x"}])
+    with database.write() as writer:
+        writer.execute("UPDATE packed_shapes SET numbers = X'90'")
+    found = weighed(database, {"properties": {"n": True}, "additionalProperties": False})
+    assert (failing(found), found.replayed) == ([sent[1].id], 2)
+
+
 def test_what_was_pruned_and_is_not_proved_is_unknown(database: Database) -> None:
     sent = stored(database, [{"n": number} for number in range(100)])
     retention.prune(database, before_us=sent[-1].time + 1)

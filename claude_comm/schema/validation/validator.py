@@ -23,7 +23,7 @@ from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.normalform.validator_dialect import rendered
 from claude_comm.schema.pointer import pointer
 from claude_comm.schema.validation import memoized
-from claude_comm.schema.validation.errors import errors, refusals
+from claude_comm.schema.validation.errors import MAX_REFUSALS, errors, refusals
 from claude_comm.schema.validation.memoized import is_json
 from claude_comm.schema.validation.phrases import Refusal, actual, need_of, place, subject
 from claude_comm.schema.values import text
@@ -77,8 +77,8 @@ class Validator:
         except ValueError:
             return False
 
-    def validate(self, instance: Json) -> list[Breach]:
-        """Every breach, in the schema's order; empty when the message is allowed.
+    def validate(self, instance: Json, *, most: int = MAX_REFUSALS) -> list[Breach]:
+        """Every breach up to so many, in the schema's order; empty when the message is allowed.
 
         Of a message or a schema so large that all of them would take seconds, only the first, or one for the whole.
         """
@@ -89,7 +89,7 @@ class Validator:
         try:
             if self._compiled.is_valid(instance):
                 return []
-            return [breach(refusal) for refusal in refusals(self._errors(instance), instance, self.schema)] or [
+            return [breach(refusal) for refusal in refusals(self._errors(instance), instance, self.schema, most)] or [
                 _UNNAMED
             ]
         except ValueError as error:
@@ -97,6 +97,11 @@ class Validator:
             if deeper(instance, MAX_INSTANCE_DEPTH):
                 return [_TOO_DEEP]
             return [Breach(path="$", schema_path="", rule="json", sentence=f"the message is not JSON: {_first(error)}")]
+
+    def first(self, instance: Json) -> Breach | None:
+        """The first breach; None when the message is allowed. The words for a person take most of a refusal's time."""
+        breaches = self.validate(instance, most=1)
+        return breaches[0] if breaches else None
 
     def _too_deep(self, instance: Json) -> bool:
         """Whether validating would follow this instance too far: only a reference that comes back to itself does."""
