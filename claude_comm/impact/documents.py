@@ -66,7 +66,7 @@ def _markdown(impact: Impact) -> Iterator[str]:
         yield f"<details><summary>{len(impact.failing):,} message(s) that are there would be refused</summary>"
         yield ""
         for message in impact.failing[:100]:
-            place = f"{message.source} ({message.type}), {message.where}: {message.why}"
+            place = f"{message.source} ({message.type}), {message.where}" + (f": {message.why}" if message.why else "")
             yield f"- `{_code(message.id)}` {_cell(place)}"
         if len(impact.failing) > 100:
             yield f"- and {len(impact.failing) - 100:,} more"
@@ -110,7 +110,10 @@ def _case(effect: Effect) -> str:
     if kind is None:
         return f"{head}/>\n"
     lines = [effect.why, *effect.reasons]
-    lines += [f"message {message.id} ({message.where}) at {message.path}: {message.why}" for message in effect.failing]
+    lines += [
+        f"message {message.id} ({message.where})" + (f" at {message.path}: {message.why}" if message.why else "")
+        for message in effect.failing
+    ]
     body = "\n".join(lines)
     return f'{head}>\n<{kind} type="{effect.status}" message="{_xml(effect.why)}">{_xml(body)}</{kind}>\n</testcase>\n'
 

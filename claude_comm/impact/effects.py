@@ -24,7 +24,8 @@ ANYONE = "anyone"
 
 class FailingMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message that is there and that the new contract refuses, and where it is: `pending`, `waiting`, `delayed`,
-    `dead`, `settled` (still in its stream), `stored` (in the projection alone) or `session`."""
+    `dead`, `settled` (still in its stream), `stored` (in the projection alone) or `session`. `path` and `why` stand in
+    the first 1,000 of one sender and type."""
 
     id: str
     source: str

@@ -24,6 +24,9 @@ from claude_comm.schema.verdict import Json
 
 # Of messages that say nothing to a handler: parts of joins, failures of pipelines.
 OWN_TYPES = "comm."
+# Of so many failing messages of one sender and type it is said where and why, and of more only which: the words for a
+# person take four fifths of a refusal's time, and nobody reads as many.
+MAX_REASONS = 1_000
 _NONE: tuple[None, None] = (None, None)
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -175,13 +178,14 @@ class Replay:
         except EncodeError:
             evidence.refused_before += 1
             return
-        path, why = _refusal(judgement.new, new, form, type)
-        if not why:
+        if _accepted(judgement.new, new, form):
             evidence.fitting += 1
             evidence.in_flight += where not in ("settled", "stored")
         elif self._old is not None and not _accepted(judgement.old, old, form):
             evidence.refused_before += 1
         else:
+            explained = len(evidence.failing) < MAX_REASONS
+            path, why = _refusal(judgement.new, new, form, type) if explained else ("", "")
             evidence.failing[id_] = FailingMessage(id=id_, source=source, type=type, where=where, path=path, why=why)
 
     def _judgement(self, type: str) -> Judgement:
@@ -193,7 +197,7 @@ class Replay:
 
 
 def _refusal(validator: Validator | None, adapter: Adapter | None, form: Json, type: str) -> tuple[str, str]:
-    """Where and why a value is refused; empty where it is not."""
+    """Where and why a value is refused."""
     if validator is None:
         return "$", f"{type!r} messages are not accepted."
     breach = validator.first(apply(adapter, form) if adapter else form)
@@ -201,7 +205,6 @@ def _refusal(validator: Validator | None, adapter: Adapter | None, form: Json, t
 
 
 def _accepted(validator: Validator | None, adapter: Adapter | None, form: Json) -> bool:
-    """The same, where nobody asks why: the words for a person take most of a refusal's time."""
     return validator is not None and validator.accepts(apply(adapter, form) if adapter else form)
 
 
