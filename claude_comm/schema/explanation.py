@@ -7,6 +7,7 @@ with its mends below it. Text from messages is printed as JSON, so that control 
 from __future__ import annotations
 
 import json
+from typing import assert_never
 
 from claude_comm.schema.verdict import Compatible, EmptyForm, Impossible, Incompatible, Reason, Undecided, Verdict
 
@@ -39,6 +40,8 @@ def explain(verdict: Verdict) -> str:
             return f"impossible: {why}."
         case Undecided(place=place, why=why):
             return f"undecided: {why}" + (f" (at {place})" if place else "")
+        case _:
+            assert_never(verdict)
 
 
 def empty_form_sentence(form: EmptyForm) -> str:

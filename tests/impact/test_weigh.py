@@ -39,7 +39,7 @@ def receiving(accepted: Any, **facts: Any) -> Effect:
     ("accepted", "facts", "status", "why"),
     [
         (INT, {}, "safe", "proved"),
-        (CODE, {"fitting": 3}, "undecided", "a validator decides"),
+        (CODE, {"fitting": 3}, "undecided", ""),
         (LIST, {}, "broken", ""),
         (LIST, {"fitting": 3}, "theoretical", "has not in 3 message(s)"),
         (LIST, {"fitting": 3, "unknown": 2}, "undecided", "2 message(s) could not be looked at"),

@@ -121,7 +121,7 @@ class _Candidates:
                     yield from (n for n in self.harvested.numbers if _number_fits(schema, n))
                 case "array":
                     yield from self.arrays(schema, depth)
-                case "object":
+                case _:  # "object"
                     yield from self.objects(schema, depth)
 
     def merged(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:

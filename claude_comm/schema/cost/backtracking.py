@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable
+from typing import assert_never
 
 from claude_comm.schema.regex import charset, parser
 from claude_comm.schema.regex.errors import LanguageError
@@ -146,6 +147,8 @@ class _Count:
                 behind = dict.fromkeys(range(len(self.text) + 1), sum(paths.values()))
                 self.through(body, paths if side == "ahead" else behind)
                 return paths
+            case _:
+                assert_never(node)
 
     def over(self, node: parser.Set, paths: Paths) -> Paths:
         self.spend(paths)

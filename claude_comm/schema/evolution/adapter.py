@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, assert_never
 
 import msgspec
 
@@ -133,6 +133,8 @@ def _changed_object(step: Default | Drop | Rename, value: dict[str, Any]) -> dic
             if not held or step.to in value:
                 return value
             return {step.to if name == step.name else name: item for name, item in value.items()}
+        case _:
+            assert_never(step)
 
 
 def _widened(value: Json) -> Json:

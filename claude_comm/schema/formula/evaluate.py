@@ -7,6 +7,7 @@ consumes nothing) decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM, TOP
@@ -109,6 +110,8 @@ class _Run:
                 return _any(_all((self.holds(names, name), self.holds(node, item))) for name, item in value.items())
             case nodes.CompositeEnum(keys=keys):
                 return key(value) in keys
+            case _:
+                assert_never(atom)
 
     def count(self, node: Node, items: list[Json]) -> tuple[int, int]:
         """How many items surely are of `node`, and how many may be."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, assert_never
 
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.nodes import ANY_KIND, ARRAY, BOOLEAN, NULL, NUMBER, OBJECT, STRING, Node
@@ -129,7 +129,7 @@ class FormulaFactory:
                 return self._make(nodes.Opaque, token, reason, not holds)
             case nodes.Lit(kind=kind, atom=atom, strict=strict):
                 return self._negated_atom(kind, atom, not strict)
-            case _:
+            case _:  # pragma: no cover - every node that has a negation is above
                 raise AssertionError(node)
 
     def _negated_atom(self, kind: int, atom: nodes.Atom, strict: bool) -> Node:
@@ -171,6 +171,8 @@ class FormulaFactory:
                 return lit(nodes.EveryProperty(names, self.negation(node)))
             case nodes.CompositeEnum(keys=keys):
                 return self.conjunction(self._differs(kind, key, strict) for key in sorted(keys, key=repr))
+            case _:
+                assert_never(atom)
 
     def _differs(self, kind: int, key: Key, strict: bool) -> Node:
         """The arrays, or the objects, other than one."""
@@ -220,7 +222,7 @@ class FormulaFactory:
                     parts.append(self.strings(values))
                 case "a":
                     parts.append(self.lit(ARRAY, nodes.CompositeEnum(frozenset(values)), strict=True))
-                case "o":
+                case _:  # "o"
                     parts.append(self.lit(OBJECT, nodes.CompositeEnum(frozenset(values)), strict=True))
         return self.disjunction(parts)
 

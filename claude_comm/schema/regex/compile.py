@@ -7,6 +7,8 @@ intersection with all that came before. Looks in any other place are `NotRegular
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from claude_comm.schema.regex import derivatives, expression
 from claude_comm.schema.regex.errors import NotRegular, TooHard
 from claude_comm.schema.regex.expression import Term
@@ -97,6 +99,8 @@ def _without_looks(node: Node) -> Term:
             return expression.repeat(_without_looks(node.item), node.minimum, node.maximum)
         case Look():
             raise NotRegular("a look-around in a place where it is not followed up")
+        case _:
+            assert_never(node)
 
 
 def _continued(node: Node, rest: Term) -> Term:

@@ -7,6 +7,8 @@ classes of Unicode.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from claude_comm.schema.regex import charset, parser
 from claude_comm.schema.regex.charset import Chars
 
@@ -40,6 +42,8 @@ def _written(node: parser.Node) -> str:
             return _PLACES[kind]
         case parser.Look(side=side, wanted=wanted, body=body):
             return f"{_LOOKS[side, wanted]}{_written(body)})"
+        case _:
+            assert_never(node)
 
 
 def _class(chars: Chars) -> str:

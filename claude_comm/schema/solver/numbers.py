@@ -153,12 +153,6 @@ class NumberSolver:
         count = math.floor(enough) if bounded else MAX_PERIOD
         return self._first((n * step for n in _along(first, last, count)), otherwise)
 
-    def size(self) -> int | None:
-        """How many numbers there may be at most; None: more than anybody counts."""
-        if self.step is None or self.low is None or self.high is None:
-            return None
-        return max(0, math.floor(self.high.bound / self.step) - math.ceil(self.low.bound / self.step) + 1)
-
 
 def _along(first: int | None, last: int | None, count: int) -> Iterator[int]:
     """`count` whole numbers in the range, from zero outwards where it lies inside, else from the nearest bound."""

@@ -95,7 +95,7 @@ class Resolver:
                     return self.at_kind(self.unfold(node), kind)
                 finally:
                     self._unfolding.pop()
-        raise AssertionError(node)
+        raise AssertionError(node)  # pragma: no cover - every other node is resolved by who calls
 
     def unfold(self, node: nodes.Ref) -> Node:
         """What a reference stands for."""

@@ -7,7 +7,7 @@ neither was reached, and is never taken for either.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import msgspec
 
@@ -53,3 +53,5 @@ def _rank(result: Result) -> int:
             return 1
         case Unsat():
             return 0
+        case _:
+            assert_never(result)

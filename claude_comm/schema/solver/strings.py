@@ -81,7 +81,7 @@ class Languages:
                 except NotRegular:
                     return Language.everything(), False
                 return (language if holds else ~language), True
-        raise AssertionError(atom)
+        raise AssertionError(atom)  # pragma: no cover - there is no other atom about strings
 
 
 @functools.cache
