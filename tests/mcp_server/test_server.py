@@ -42,7 +42,7 @@ from claude_comm.mcp_server.desk import tasks
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
 from claude_comm.mcp_server.protocol.serving import serving
-from claude_comm.mcp_server.tools import toolbox
+from claude_comm.mcp_server.tools import discovery, own, toolbox
 
 ERAS = ["legacy", "2026-07-28"]
 EVERYTHING, LOCAL = Exposure(tools=("all",)), Caller()
@@ -205,6 +205,58 @@ def test_without_a_word_three_tools_are_shown(settings: Settings) -> None:
         async with inside(settings, Exposure()) as client:
             names = [tool.name for tool in (await client.list_tools()).tools]
             assert names == ["find_modules", "describe_module", "call_module"]
+
+    asyncio.run(talk())
+
+
+def test_with_three_tools_a_failure_is_explained_and_sent_again(settings: Settings) -> None:
+    """Each step is taken from the answer before."""
+
+    async def talk() -> None:
+        async with inside(settings, Exposure()) as client:
+
+            async def call(name: str, **arguments: Any) -> Any:
+                return await client.call_tool(name, arguments)
+
+            (found,) = (await call("find_modules", query="the price of orders")).structured_content["found"]
+            assert (found["module"], found["type"]) == ("prices", "order")
+            told = await call("call_module", module="prices", type="order", message='{"item": "nothing", "count": 1}')
+            assert "text that has JSON in it" in text_of(told)
+            failed = await call("call_module", module="prices", type="order", message={"item": "nothing", "count": 1})
+            (mend,) = failed.structured_content["mends"]
+            assert mend.startswith("call call_module with module '@server', type 'explain_failure' and message {")
+            asked = json.loads(mend.partition("and message ")[2])
+            why = await call("call_module", module="@server", type="explain_failure", message=asked)
+            while not why.structured_content["help"]:  # until the burial is in the projection
+                why = await call("call_module", module="@server", type="explain_failure", message=asked)
+            (hint,) = why.structured_content["help"]
+            assert "type 'redrive' and message {" in hint
+            listed = (await call("find_modules", query="why a message did not arrive")).structured_content["server"]
+            assert "explain_failure" in [row["type"] for row in listed]
+            assert "confirm" in text_of(await call("describe_module", module="@server", type="redrive"))
+            again = {"module": "prices", "type": "order", "confirm": True}
+            put_back = await call("call_module", module="@server", type="redrive", message=again)
+            assert put_back.structured_content == {"redriven": 1}
+            refused = await call("call_module", module="@server", type="redrive", message={"module": 1})
+            assert "$.module, rule type" in text_of(refused)
+            assert "@server has no 'order'" in text_of(
+                await call("call_module", module="@server", type="order", message={})
+            )
+
+    with up(settings):
+        asyncio.run(talk())
+
+
+@pytest.mark.parametrize("exposure", [Exposure(tools=("call_module",)), Exposure(read_only=True)])
+def test_the_server_s_own_tools_are_reached_only_as_the_options_have_it(settings: Settings, exposure: Exposure) -> None:
+    async def talk() -> None:
+        async with Desk(settings, exposure) as desk:
+            call = Call(desk, LOCAL)
+            arguments = {"module": "@server", "type": "redrive", "message": {"module": "prices", "confirm": True}}
+            outcome: Any = await discovery.call_any(call, arguments)
+            assert outcome.is_error
+            assert "redrive'" in outcome.text or "no module is registered as '@server'" in outcome.text
+            assert own.reachable(exposure).keys() <= {name for name, tool in own.TOOLS.items() if tool.hints.read_only}
 
     asyncio.run(talk())
 

@@ -89,11 +89,20 @@ def refused_arguments(tool: str, schema: Json, broken: list[Breach], value: Json
     ]
     lines = [f"{tool} was not called: its arguments break its schema."]
     lines += [f"- at {breach['path']}, rule {breach['rule']}: {breach['sentence']}" for breach in named]
+    if isinstance(value, str) and _is_json_object(value):
+        lines.append("- it is text that has JSON in it: give that JSON itself, as an object")
     mend = example(schema)
     if mend is not None:
         lines.append(f"For example, this would be taken: {msgspec.json.encode(mend).decode()}")
     facts = {"refused": lines[0], "breaches": named, "witness": value, "mend": mend}
     return ToolReply("\n".join(lines), facts, is_error=True)
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def example(schema: Json) -> Json:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.effects import Operation
+from claude_comm.errors import UnknownModule
 from claude_comm.interchange.agent_answers import INPUT_PROPERTY, KEYWORD
 from claude_comm.mcp_server.desk.tool_names import tool_name
 from claude_comm.mcp_server.tool_schemas.forms import ToolForm
@@ -72,6 +73,12 @@ class ModuleCatalogue(msgspec.Struct, frozen=True):
             for type in sorted(contract.accepts):
                 if agent_words(contract.accepts[type]).get("as", "tool") == kind:
                     yield contract, type
+
+    def known(self, module: str) -> ModuleEntry:
+        """Raises UnknownModule."""
+        if module not in self.modules:
+            raise UnknownModule(module, list(self.modules))
+        return self.modules[module]
 
 
 def read(keys: Keys, *, now_ms: int) -> Operation[ModuleCatalogue]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
+
+SEARCH, ALL = "search", "all"
+# As whose messages agents call the server's own tools, where these are not in the list: a name that no module can have.
+SERVER = "@server"
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +24,20 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     bare: Sequence[str] = ()
     read_only: bool = False
     legacy_logging: bool = False
+
+    @property
+    def searched(self) -> bool:
+        """Whether agents find what they call, because not all of it is in the list."""
+        return SEARCH in self.tools and ALL not in self.tools
+
+    def how_to(self, tool: str, **arguments: Any) -> str:
+        """How an agent calls a tool of the server, in words."""
+        if ALL in self.tools or tool in self.tools:
+            return f"call {tool} with " + " and ".join(f"{name} {value!r}" for name, value in arguments.items())
+        if self.searched:
+            message = msgspec.json.encode(arguments).decode()
+            return f"call call_module with module '{SERVER}', type '{tool}' and message {message}"
+        return f"{tool} would help, which this server does not show: it was started with --tools of other names"
 
     def shows(self, module: str, type: str = "") -> bool:
         """Whether a module, or a type of its messages, may be seen and called."""

@@ -211,7 +211,7 @@ class _Standing:
         try:
             value = result(reply, record.module, Any)
         except RequestFailed as failure:
-            return failed(failure)
+            return failed(self._desk.exposure, failure)
         except ClaudeCommError as error:
             return Fault(str(error))
         return replied(contract or Contract(module=record.module), record.type, value)

@@ -14,7 +14,6 @@ from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.modules import unfit
 from claude_comm.mcp_server.desk.projection import asked
 from claude_comm.mcp_server.tools.definition import READS, SENDS, FixedTool, integer, object_schema, text
-from claude_comm.mcp_server.tools.discovery import known
 from claude_comm.store import queries
 from claude_comm.store.newest import Before
 from claude_comm.store.outcomes import deliveries_of
@@ -28,7 +27,7 @@ async def send_message(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """Puts a message into the inbox of a module; it is handled when an instance runs."""
     module, type, message = arguments["module"], arguments["type"], arguments["message"]
     try:
-        entry = known(await call.desk.catalogue(call.caller), module)
+        entry = (await call.desk.catalogue(call.caller)).known(module)
         if refusal := unfit(call, entry.contract, type, message):
             return refusal
         publisher = call.desk.publisher_of(call.caller)

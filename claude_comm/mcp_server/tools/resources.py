@@ -19,7 +19,7 @@ from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import ModuleCatalogue, agent_words
 from claude_comm.mcp_server.desk.modules import Outcome, call_module
 from claude_comm.mcp_server.desk.projection import asked
-from claude_comm.mcp_server.tools.discovery import description, known
+from claude_comm.mcp_server.tools.discovery import description
 from claude_comm.ops import agreements
 from claude_comm.registry.contracts import Contract
 from claude_comm.report.markdown import markdown
@@ -111,9 +111,9 @@ async def _own_text(call: Call, catalogue: ModuleCatalogue, name: str, names: di
         if name == "modules":
             return as_text([_summary(catalogue, module) for module in sorted(catalogue.modules)])
         if name == "module":
-            return as_text(description(known(catalogue, names["module"])))
+            return as_text(description(catalogue.known(names["module"])))
         if name == "contract":
-            return as_text(msgspec.to_builtins(known(catalogue, names["module"]).contract))
+            return as_text(msgspec.to_builtins(catalogue.known(names["module"]).contract))
     except UnknownModule:
         return None
     if not call.caller.may("read"):

@@ -17,20 +17,17 @@ from claude_comm.mcp_server.desk import tasks
 from claude_comm.mcp_server.desk.answers import breaches, refused_arguments, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.catalogue import MessageTool, ModuleCatalogue, tools_of
-from claude_comm.mcp_server.desk.exposure import Exposure
+from claude_comm.mcp_server.desk.exposure import ALL, SEARCH, Exposure
 from claude_comm.mcp_server.desk.modules import Fault, Outcome, call_module, unfit
 from claude_comm.mcp_server.desk.tasks import TaskState
 from claude_comm.mcp_server.tool_schemas.proved import result_schema
-from claude_comm.mcp_server.tools import discovery, proofs, work
-from claude_comm.mcp_server.tools import messages as messaging
+from claude_comm.mcp_server.tools import discovery, own
 from claude_comm.mcp_server.tools.definition import SENDS, FixedTool, Hints
 
-SEARCH, ALL = "search", "all"
 # A call that takes longer than this becomes a task, where the client knows tasks.
 GRACE_S, _LOOK_S = 5.0, 0.05
 
-_EVERY = (*discovery.TOOLS, *messaging.TOOLS, *proofs.TOOLS, *work.TOOLS)
-FIXED: Mapping[str, FixedTool] = {tool.name: tool for tool in _EVERY}
+FIXED: Mapping[str, FixedTool] = {tool.name: tool for tool in discovery.TOOLS} | dict(own.TOOLS)
 FOUND_FIRST = tuple(tool.name for tool in discovery.TOOLS)
 
 
@@ -66,8 +63,8 @@ def check_exposure(exposure: Exposure) -> None:
 
 def listed(catalogue: ModuleCatalogue, exposure: Exposure) -> list[ListedTool]:
     """The tools that a client is shown, in a stable order: the server's own, then those of modules by name."""
-    own = [_own(tool) for tool in fixed(exposure)]
-    return own + [_of_module(tool) for tool in sorted(messages(catalogue, exposure), key=lambda tool: tool.name)]
+    of_server = [_own(tool) for tool in fixed(exposure)]
+    return of_server + [_of_module(tool) for tool in sorted(messages(catalogue, exposure), key=lambda tool: tool.name)]
 
 
 def fixed(exposure: Exposure) -> Iterator[FixedTool]:
@@ -96,11 +93,13 @@ def messages(catalogue: ModuleCatalogue, exposure: Exposure) -> Iterator[Message
 async def call(call: Call, name: str, arguments: dict[str, Any]) -> Called:
     """What comes of calling a tool."""
     exposure = call.desk.exposure
-    own = next((tool for tool in fixed(exposure) if tool.name == name), None)
+    fixed_tool = next((tool for tool in fixed(exposure) if tool.name == name), None)
     try:
-        if own is not None:
-            broken = breaches(own.schema, arguments)
-            return refused_arguments(name, own.schema, broken, arguments) if broken else await own.run(call, arguments)
+        if fixed_tool is not None:
+            broken = breaches(fixed_tool.schema, arguments)
+            if broken:
+                return refused_arguments(name, fixed_tool.schema, broken, arguments)
+            return await fixed_tool.run(call, arguments)
         catalogue = await call.desk.catalogue(call.caller)
         tool = next((tool for tool in messages(catalogue, exposure) if tool.name == name), None)
         return None if tool is None else await _send(call, tool, arguments)

@@ -17,10 +17,12 @@ from claude_comm.client.acts import act, recorded
 from claude_comm.client.pipeline.preparation import PipelineRefused, prepare
 from claude_comm.client.pipeline.run import Run
 from claude_comm.delivery.burial import Where
+from claude_comm.delivery.reply import FAILURE_TYPE, REPLY_TYPE
 from claude_comm.errors import ClaudeCommError, UnknownMessage, UnknownModule, UnknownSession
 from claude_comm.mcp_server.desk.answers import ToolReply, as_text, cut, marked, refused, refused_by
 from claude_comm.mcp_server.desk.call import Call
 from claude_comm.mcp_server.desk.desk import Desk
+from claude_comm.mcp_server.desk.exposure import Exposure
 from claude_comm.mcp_server.desk.projection import asked
 from claude_comm.mcp_server.tools.definition import READS, SENDS, FixedTool, integer, object_schema, text
 from claude_comm.mcp_server.tools.proofs import ask, pipeline_report
@@ -90,12 +92,17 @@ async def explain_failure(call: Call, arguments: dict[str, Any]) -> ToolReply:
     except UnknownMessage as error:
         return refused_by(error)
     failed = [step for step in trace.steps if step.message.status in ("failed", "retrying")]
-    waits = [step for step in trace.steps if step.message.status == "sent" and not step.deliveries]
+    # A reply goes to who waits for it, and is settled by nobody.
+    waits = [
+        step
+        for step in trace.steps
+        if step.message.status == "sent" and not step.deliveries and step.message.type not in _REPLIES
+    ]
     told: dict[str, Any] = {
         "message": trace.steps[0].message.id,
         "trace": [_told(step) for step in trace.steps],
         "agreement": await _agreement(call, trace.steps[0].message.agreement),
-        "help": [_help(step) for step in failed] + [_start(step) for step in waits],
+        "help": [_help(call.desk.exposure, step) for step in failed] + [_start(step) for step in waits],
     }
     found = f"{len(failed)} of {len(trace.steps)} messages failed, {len(waits)} wait."
     part, rest = cut(as_text(told), 0, "Call read_messages with the id of one message; nothing is read on")
@@ -114,10 +121,10 @@ async def _agreement(call: Call, id_: str) -> Any:
     return None if agreement is None else msgspec.to_builtins(agreement)
 
 
-def _help(step: TraceStep) -> str:
+def _help(exposure: Exposure, step: TraceStep) -> str:
     module, type = step.message.target, step.message.type
     return (
-        f"To send it again once {module} is mended: call redrive with module {module!r} and type {type!r}, which is a "
+        f"To send it again once {module} is mended: {exposure.how_to('redrive', module=module, type=type)}, which is a "
         f"dry run first (claude-comm dead redrive {module} --where type={type} --dry-run)."
     )
 
@@ -151,7 +158,7 @@ async def redrive(call: Call, arguments: dict[str, Any]) -> ToolReply:
             f"{messages} put back into the inbox of {module}; read_messages tells what becomes of them.", told
         )
     return ToolReply(
-        f"{messages} would be put back. Nothing is done yet: call redrive again with the same and confirm true.",
+        f"{messages} would be put back. Nothing is done yet: make the same call again, with confirm true.",
         told,
     )
 
@@ -193,6 +200,7 @@ def _unread(call: Call) -> ToolReply | None:
     return refused("messages of all modules are read with the scope read:*, which your token lacks.")
 
 
+_REPLIES = frozenset((REPLY_TYPE, FAILURE_TYPE))
 _PIPELINE = {"type": "object", "description": "{pipeline_name, modules: [{name, version, after?}]}"}
 
 TOOLS = (
