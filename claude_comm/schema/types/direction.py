@@ -8,6 +8,7 @@ sent.
 
 from __future__ import annotations
 
+import enum
 from typing import Any, Literal, TypeAlias
 
 from claude_comm.schema import keywords
@@ -30,6 +31,12 @@ _ENDS = (
     keywords.names(lambda row: row.about == "number" and row.bound > 0),
     keywords.names(lambda row: row.about == "number" and row.bound < 0),
 )
+
+
+def makes_missing(cls: type[enum.Enum]) -> bool:
+    """Whether code of an enumeration decides what becomes of a value that none of its members has."""
+    usual = enum.Flag if issubclass(cls, enum.Flag) else enum.Enum
+    return getattr(cls._missing_, "__func__", None) is not getattr(usual._missing_, "__func__", None)
 
 
 def opaque(schema: Schema, name: str) -> Schema:

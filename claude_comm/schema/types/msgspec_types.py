@@ -19,7 +19,7 @@ from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types import pydantic_texts
 from claude_comm.schema.types.classes import ClassField, closed_by, code_of, hashable, joined, members_of, nodes, tagged
 from claude_comm.schema.types.definitions import Definitions
-from claude_comm.schema.types.direction import Direction, Schema, of_64_bits, opaque
+from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque
 from claude_comm.schema.types.numerals import between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
 from claude_comm.schema.types.texts import Text
@@ -200,7 +200,7 @@ def _enum(walk: _TypeWalk, node: inspect.EnumType) -> Schema:
     if issubclass(node.cls, enum.Flag):
         return opaque({"type": "integer"}, node.cls.__name__) if walk.accepts else {"type": "integer"}
     schema: Schema = {"title": node.cls.__name__, "enum": _values(node.cls)}
-    if walk.accepts and getattr(node.cls._missing_, "__func__", None) is not enum.Enum._missing_.__func__:  # type: ignore[attr-defined]
+    if walk.accepts and makes_missing(node.cls):
         return opaque({}, f"{node.cls.__name__}._missing_")
     return schema
 

@@ -54,9 +54,6 @@ def _between(low: int, high: int) -> list[str]:
 
 def _same_length(low: str, high: str) -> Iterator[str]:
     """Numerals of as many digits as both have."""
-    if not low:
-        yield ""
-        return
     rest = len(low) - 1
     if low[1:] == "0" * rest and high[1:] == "9" * rest:
         yield _digits(low[0], high[0]) + _any(rest)

@@ -16,7 +16,7 @@ from claude_comm.schema.keywords import PYTHON_LIMITS
 from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.characters import RUST_SPACE, bracketed
 from claude_comm.schema.types.decimals import ANY, WHOLE, at_least, at_most
-from claude_comm.schema.types.direction import Schema, of_64_bits, opaque
+from claude_comm.schema.types.direction import Schema, makes_missing, of_64_bits, opaque
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python, from_rust
 from claude_comm.schema.types.texts import Text, base64
@@ -333,7 +333,7 @@ def _with_flags(values: list[Any]) -> list[Any]:
 
 def _enum(node: Core, mode: Mode) -> Schema:
     values = [member.value for member in node["members"]]
-    if mode.accepts and node.get("missing") is not None:
+    if mode.accepts and makes_missing(node["cls"]):
         return opaque({}, f"{node['cls'].__name__}._missing_")
     flags = issubclass(node["cls"], enum.Flag)
     if not mode.accepts:

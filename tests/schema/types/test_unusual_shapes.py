@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 import msgspec
 import pydantic
 import pytest
+import typing_extensions
 from msgspec import Meta, Struct
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 from pydantic_core import core_schema
@@ -163,6 +164,62 @@ class Mutable:
     n: int
 
 
+class Even(Struct):
+    """Two types that hold each other, of which the first is the whole."""
+
+    odd: Odd | None = None
+
+
+class Odd(Struct):
+    even: Even | None = None
+
+
+class Twig(Struct, frozen=True):
+    twigs: tuple[Twig, ...] = ()
+
+
+class Bare(Struct):
+    n: int = 0
+
+
+class NoRow(Struct, array_like=True):
+    pass
+
+
+@pydantic.dataclasses.dataclass
+class NotGiven:
+    n: int
+    m: int = pydantic.dataclasses.Field(default=1, init=False)
+
+
+class Wide(typing_extensions.TypedDict, total=False):
+    title: str
+    n: int
+
+
+class Ratio(float, enum.Enum):
+    HALF = 0.5
+
+
+class Whatever(enum.Enum):
+    A = "a"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        return cls.A
+
+
+def of(shape: Any, **config: Any) -> Any:
+    """A model whose only field has that type, under this configuration."""
+    return pydantic.create_model("Of", __config__=ConfigDict(**config), n=(shape, ...))
+
+
+def core(schema: Any) -> Any:
+    """A type that pydantic's core reads by this schema."""
+    hook = classmethod(lambda _cls, _source, _handler: schema)
+    return RootModel[type("Core", (), {"__get_pydantic_core_schema__": hook})]
+
+
 INSTANCES: list[Any] = [
     *(None, True, 0, 1, 7, -3, 1.5, 0.5, "", "a", "1", "7", "-0", "a b", "row", "1.5", "::1", "1.2.3.4"),
     *([], [1], [1, 1], ["row", 1], ["row", 1, 2], ["row", 1, 2, 3], ["other", "x"], [[1]], [1, "a", "b"], ["a"]),
@@ -189,6 +246,17 @@ SHAPES: list[Any] = [
     Annotated[str, Meta(pattern=r"a\b")],
     *(dict[Annotated[int, Meta(ge=2, lt=9)], int], dict[Annotated[int, Meta(gt=0, le=9, multiple_of=2)], int]),
     *(dict[float, int], dict[Annotated[float, Meta(gt=1)], int], dict[Decimal, int], dict[Literal["a", 1], int]),
+    *(Even, set[Twig], set[Bare], set[Mutable], NoRow, NotGiven),
+    *(RootModel[Wide], RootModel[Ratio], RootModel[Whatever]),
+    *(of(Annotated[int, Field(multiple_of=2)]), of(Annotated[int, Field(ge=3, le=2)])),
+    *(of(Annotated[float, Field(multiple_of=0.5)]), of(Annotated[float, Field(ge=1e-320)])),
+    *(of(Annotated[Decimal, Field(max_digits=1, decimal_places=2)]), of(Annotated[Decimal, Field(decimal_places=1)])),
+    *(of(Annotated[Decimal, Field(multiple_of=2, decimal_places=1)]), of(float, allow_inf_nan=False)),
+    *(of(Annotated[str, Field(max_length=2)], str_strip_whitespace=True), of(str, coerce_numbers_to_str=True)),
+    *(of(Annotated[bytes, Field(max_length=1)]), of(dict[str, Any]), of(set[float]), of(ipaddress.IPv4Interface)),
+    *(core(core_schema.str_schema(ascii_only=True)), core(core_schema.dict_schema())),
+    *(core(core_schema.complex_schema()), core(core_schema.any_schema())),
+    *(core(core_schema.typed_dict_schema({"n": core_schema.typed_dict_field(core_schema.int_schema())})), of(Wide)),
     *(dict[int | str, int], Annotated[int, Meta(ge=2)] | Annotated[float, Meta(le=1)], set[tuple[int, ...]]),
 ]  # fmt: skip
 
@@ -230,6 +298,17 @@ class Written(BaseModel):
         return [value]
 
 
+class Coded(BaseModel):
+    """Serialisers of each kind that pydantic has."""
+
+    n: int
+    text: Annotated[int, pydantic.PlainSerializer(str)] = 1
+    written: Annotated[int, pydantic.WithJsonSchema({})] = 1
+    around: Annotated[int, pydantic.WrapSerializer(lambda value, handler: handler(value))] = 1
+    seldom: Annotated[int | None, pydantic.PlainSerializer(str, return_type=str, when_used="json-unless-none")] = None
+    left: int = Field(default=1, exclude_if=lambda value: value == 1)
+
+
 class Open(BaseModel):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, int]
@@ -251,6 +330,11 @@ VALUES: list[tuple[Any, Any]] = [
     (Annotated[float, Meta(multiple_of=0.1)], 0.3),
     (Annotated[str, Meta(pattern=r"a\b")], "a"),
     (set[int], {1, 2}),
+    (NoRow, NoRow()),
+    (Validated, Validated(n=1)),
+    (Coded, Coded(n=1)),
+    (RootModel[Point], RootModel[Point](Point(1, 2))),
+    (RootModel[Wide], RootModel[Wide]({"title": "t"})),
 ]
 
 
