@@ -24,8 +24,8 @@ from claude_comm.client.module.prefetch import Prefetcher
 
 # How long tasks that were cancelled at the deadline may take to end, and the publisher of the loop to close.
 _CANCEL_S = 1.0
-# After how many messages a task whose handler never waits lets other tasks run.
-_TURN = 16
+# For how long a task whose handler never waits keeps other tasks from running (seconds).
+_TURN_S = 0.001
 
 Starters: TypeAlias = list[Callable[[], Any]]
 
@@ -206,7 +206,7 @@ class AsyncExecutor:
     async def _work(self) -> None:
         """Takes deliveries until the prefetcher is closed, or until a handler has set a context variable: what it set
         for its message is not for the next, so another task goes on."""
-        clean, done = contextvars.copy_context(), 0
+        clean, turn_ends = contextvars.copy_context(), 0.0
         try:
             while not self._prefetcher.closed:
                 delivery = self._prefetcher.poll()
@@ -219,9 +219,10 @@ class AsyncExecutor:
                     self._tasks = [task for task in self._tasks if not task.done()]
                     self._tasks.append(self._start_worker())
                     return
-                done += 1
-                if done % _TURN == 0:
+                if time.monotonic() >= turn_ends:
+                    self._prefetcher.runs_on()
                     await asyncio.sleep(0)
+                    turn_ends = time.monotonic() + _TURN_S
         except asyncio.CancelledError:
             if not self._prefetcher.closed:  # a handler cancelled all tasks of the loop
                 self._tasks.append(self._start_worker())

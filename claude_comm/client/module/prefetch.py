@@ -123,6 +123,11 @@ class Prefetcher:
         if self._ready:
             self._soon()
 
+    def runs_on(self) -> None:
+        """A worker that cannot wait has handled some: the reader reads on, if it may, before there is nothing left."""
+        if not self._reading.locked() and not self._has_enough():
+            self._notify(0)
+
     def ran_dry(self) -> None:
         """A worker that cannot wait found nothing."""
         self._idle()
