@@ -40,6 +40,7 @@
     └── TransportError                  exit 5   the server
         ├── ServerUnreachable
         │   └── ServerNotReady                   it answers, and does not serve now: a replica, a full disk
+        ├── NotOnDisk                            what was to reach the server's disk may not have
         ├── ServerRefused                        it answered with an error
         │   ├── ServerFull                       its memory is full, and stayed so
         │   └── ServerTooOld                     its version lacks what we rely on
@@ -449,6 +450,17 @@ class ServerRefused(TransportError):
     def __init__(self, text: str, *, code: str = "") -> None:
         self.text, self.code = text, code or text.split(" ", 1)[0]
         super().__init__(f"the server refused: {text}.{_REFUSALS.get(self.code, '')}")
+
+
+class NotOnDisk(TransportError):
+    """Messages are in their streams, and `why` the server did not say that its disk has them."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"the messages are in their streams, and the server did not confirm that its disk has them: {why}. They "
+            "are lost only if it loses power before its next flush; published again, they would come twice."
+        )
 
 
 class ServerFull(ServerRefused):

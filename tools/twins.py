@@ -136,6 +136,11 @@ TWINS = (
         },
     ),
     Twin(
+        "claude_comm/client/publisher/async_durable.py",
+        "claude_comm/client/publisher/durable.py",
+        {", sent from an event loop.": "."},
+    ),
+    Twin(
         "claude_comm/client/publisher/async_publisher.py",
         "claude_comm/client/publisher/publisher.py",
         {

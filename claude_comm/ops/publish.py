@@ -6,15 +6,23 @@ projection follows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal, TypeAlias
 
 from claude_comm.effects import Append, Batch, Believe, Command, Operation, Post
-from claude_comm.errors import FULL, ServerRefused, TransportError
+from claude_comm.errors import FULL, ConfigurationError, NotOnDisk, ServerRefused, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import door, news
+from claude_comm.security import sealed
 
 Outcomes: TypeAlias = list[bytes | TransportError]
+# What a publish may wait for beside the stream: the flush to the server's disk.
+Durability: TypeAlias = Literal["fsync"]
+# Puts posts onto their streams, and announces those that are given beside them.
+Publish: TypeAlias = Callable[[Keys, Sequence[Post], Collection[str]], Operation[Outcomes]]
+
+# How many posts wait for the disk together, and for how long.
+FLIGHT, ON_DISK_WITHIN_MS = 500, 10_000
 
 
 def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
@@ -42,6 +50,38 @@ def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> 
         yield from announce(keys, unannounced)
     replies: Outcomes = yield Append(posts)
     return replies
+
+
+def publish_to_disk(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:
+    """`publish`, confirmed when the server's disk has them: one WAITAOF a flight, which waits for what its own
+    connection wrote. Raises NotOnDisk."""
+    if unannounced:
+        yield from announce(keys, unannounced)
+    outcomes: Outcomes = []
+    for start in range(0, len(posts), FLIGHT):
+        flight = posts[start : start + FLIGHT]
+        adding = [Command(("XADD", post.stream, "*", *sealed.fields(post.body))) for post in flight]
+        waiting = Command(("WAITAOF", 1, 0, ON_DISK_WITHIN_MS))
+        *added, waited = yield Batch((*adding, waiting), wait_ms=ON_DISK_WITHIN_MS)
+        outcomes += added
+        if isinstance(waited, TransportError):
+            raise NotOnDisk(str(waited).rstrip("."))
+        if not waited[0]:
+            raise NotOnDisk(f"it took longer than {ON_DISK_WITHIN_MS / 1000:g} s")
+    return outcomes
+
+
+def require_disk() -> Operation[None]:
+    """Asks whether the server can say that its disk has something, before anything is sent. Raises
+    ConfigurationError."""
+    try:
+        yield Command(("WAITAOF", 1, 0, 1), wait_ms=1)
+    except ServerRefused as refusal:
+        raise ConfigurationError(
+            f"durable='fsync' needs a server that can confirm its flushes, and this one says: {refusal.text}. It "
+            "takes Valkey, or Redis 7.2, with `appendonly yes`; an access user needs the command WAITAOF "
+            "(`claude-comm acl --apply`). Without them use an outbox."
+        ) from None
 
 
 def _limit(text: bytes | None) -> int:

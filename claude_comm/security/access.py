@@ -55,6 +55,7 @@ _OWN = (
     *_SORTED,
     *_END,
     "xadd",
+    "waitaof",
     "xdel",
     "hget",
     "hmget",

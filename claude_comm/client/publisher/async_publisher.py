@@ -21,6 +21,7 @@ from claude_comm.addresses import on_cluster
 from claude_comm.client.arguments import check_choice, check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.async_batching import AsyncBatcher
+from claude_comm.client.publisher.async_durable import AsyncDurable
 from claude_comm.client.publisher.async_requests import AsyncRequests
 from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.attempts import Attempts, raise_first
@@ -47,6 +48,7 @@ from claude_comm.errors import (
     UnknownModule,
 )
 from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops.publish import Durability
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
 from claude_comm.settings import Settings
@@ -106,6 +108,8 @@ class AsyncPublisher:
         )
         sender = AsyncSender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = AsyncBatcher(sender, max_waiting_bytes, on_full)
+        has_outbox = self._outbox is not None
+        self._durable = AsyncDurable(self.identity, self.client, self._attempts, self._batcher, has_outbox=has_outbox)
         self._requests = AsyncRequests(self.identity, self.client, self._batcher)
 
     @property
@@ -128,14 +132,18 @@ class AsyncPublisher:
         delay_s: float | None = None,
         at: datetime | None = None,
         ttl_s: float | None = None,
+        durable: Durability | None = None,
     ) -> str:
         """Sends one message to a module or to `topic:NAME`; returns its id.
 
         `data` is any value that msgspec can encode, and bytes. With `delay_s`, or `at` (a datetime with its time
         zone), it waits on the server until then; a message that is not handled `ttl_s` seconds after that is buried as
-        expired. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
-        ServerRefused or ServerUnreachable.
+        expired. With `durable="fsync"` it returns once the server's disk has the message, and raises NotOnDisk where
+        that is not confirmed. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
+        InboxFull, ServerRefused or ServerUnreachable.
         """
+        if durable is not None:
+            self._durable.check(durable, later=delay_s is not None or at is not None)
         if self._terms.look_at <= time.monotonic():
             await self._renegotiate()
         try:
@@ -155,7 +163,7 @@ class AsyncPublisher:
             raise
         if self._backpressure.on and not self._backpressure.admits(target):
             await self._wait_for_room(target, 1)
-        return await self._batcher.send(id_, post)
+        return await (self._batcher if durable is None else self._durable).send(id_, post)
 
     async def publish_many(
         self,
@@ -167,11 +175,14 @@ class AsyncPublisher:
         delay_s: float | None = None,
         at: datetime | None = None,
         ttl_s: float | None = None,
+        durable: Durability | None = None,
     ) -> list[str]:
         """Sends these in order as one batch; returns their ids. None is sent if one of them cannot be.
 
-        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        `delay_s`, `at`, `ttl_s` and `durable` are those of `publish`, alike for all.
         """
+        if durable is not None:
+            self._durable.check(durable, later=delay_s is not None or at is not None)
         if self._terms.look_at <= time.monotonic():
             await self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
@@ -185,7 +196,7 @@ class AsyncPublisher:
         elif posts:
             if self._backpressure.on and not self._backpressure.admits(target, len(posts)):
                 await self._wait_for_room(target, len(posts))
-            raise_first(await self._batcher.send_all(posts))
+            raise_first(await (self._batcher if durable is None else self._durable).send_all(posts))
         return ids
 
     async def publish_soon(
@@ -359,6 +370,7 @@ class AsyncPublisher:
             with suppress(ClaudeCommError):
                 await self.tell(event)
         await self._batcher.close()
+        await self._durable.close()
         await self._requests.close()
         if self._outbox is not None:
             await asyncio.to_thread(self._outbox.close)

@@ -21,7 +21,7 @@ from claude_comm.ops import later, replies
 from claude_comm.ops import publish as ops
 from claude_comm.ops.news import TELL_EVERY_S
 from claude_comm.ops.patience import patiently
-from claude_comm.ops.publish import Outcomes, is_full, without_room
+from claude_comm.ops.publish import Outcomes, Publish, is_full, without_room
 from claude_comm.security.sealing import streams_of
 
 # Announcing a stream again is news of it, and repairs a registry that was emptied under a living publisher.
@@ -49,9 +49,9 @@ class Attempts:
         self._announced: dict[str, float] = {}
         self._impatient_until = 0.0
 
-    def sending(self, posts: Sequence[Post]) -> Operation[Outcomes]:
+    def sending(self, posts: Sequence[Post], publish: Publish = ops.publish) -> Operation[Outcomes]:
         """The outcome of each, in order. Posts that a node did not take, or had no memory for, are sent again."""
-        outcomes = yield from self._reaching(posts)
+        outcomes = yield from self._reaching(posts, publish)
         waits_s = iter(FULL_WAITS_S)
         while full := without_room(outcomes):
             wait_s = next(waits_s, None)
@@ -59,7 +59,7 @@ class Attempts:
                 put_back(outcomes, full, [_full_for_good(outcomes[place]) for place in full])
                 break
             yield Pause(wait_s)
-            put_back(outcomes, full, (yield from self._reaching([posts[place] for place in full])))
+            put_back(outcomes, full, (yield from self._reaching([posts[place] for place in full], publish)))
         return outcomes
 
     def delaying(self, target: str, posts: Sequence[Post], times: Times) -> Operation[None]:
@@ -76,21 +76,21 @@ class Attempts:
         before = time.monotonic() - ANNOUNCE_EVERY_S
         return {stream for stream in streams if self._announced.get(stream, -1e9) < before}
 
-    def _reaching(self, posts: Sequence[Post]) -> Operation[Outcomes]:
-        outcomes = yield from self._patiently(partial(self._append, posts))
+    def _reaching(self, posts: Sequence[Post], publish: Publish) -> Operation[Outcomes]:
+        outcomes = yield from self._patiently(partial(self._append, posts, publish))
         while missed := unreached(outcomes):
             try:
-                again = yield from self._patiently(partial(self._append, [posts[place] for place in missed]))
+                again = yield from self._patiently(partial(self._append, [posts[place] for place in missed], publish))
             except ServerUnreachable:
                 return outcomes
             put_back(outcomes, missed, again)
         return outcomes
 
-    def _append(self, posts: Sequence[Post]) -> Operation[Outcomes]:
+    def _append(self, posts: Sequence[Post], publish: Publish) -> Operation[Outcomes]:
         unannounced = self.unannounced(streams_of(posts))
         if unannounced:
             self._learn((yield from ops.announce(self._keys, unannounced)))
-        outcomes = yield from ops.publish(self._keys, posts, ())
+        outcomes = yield from publish(self._keys, posts, ())
         self._note_announced(unannounced)
         return outcomes
 

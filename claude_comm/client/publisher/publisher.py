@@ -25,6 +25,7 @@ from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
+from claude_comm.client.publisher.durable import Durable
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
@@ -47,6 +48,7 @@ from claude_comm.errors import (
     UnknownModule,
 )
 from claude_comm.negotiation.agreement import Agreement
+from claude_comm.ops.publish import Durability
 from claude_comm.progress.events import Event
 from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
 from claude_comm.settings import Settings
@@ -104,6 +106,8 @@ class Publisher:
         self.client = connect(used, self.identity.signer) if client is None else check_kind("client", client, Client)
         sender = Sender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = Batcher(sender, max_waiting_bytes, on_full)
+        has_outbox = self._outbox is not None
+        self._durable = Durable(self.identity, self.client, self._attempts, self._batcher, has_outbox=has_outbox)
         self._requests = Requests(self.identity, self.client, self._batcher)
 
     @property
@@ -126,14 +130,18 @@ class Publisher:
         delay_s: float | None = None,
         at: datetime | None = None,
         ttl_s: float | None = None,
+        durable: Durability | None = None,
     ) -> str:
         """Sends one message to a module or to `topic:NAME`; returns its id.
 
         `data` is any value that msgspec can encode, and bytes. With `delay_s`, or `at` (a datetime with its time
         zone), it waits on the server until then; a message that is not handled `ttl_s` seconds after that is buried as
-        expired. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken, InboxFull,
-        ServerRefused or ServerUnreachable.
+        expired. With `durable="fsync"` it returns once the server's disk has the message, and raises NotOnDisk where
+        that is not confirmed. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
+        InboxFull, ServerRefused or ServerUnreachable.
         """
+        if durable is not None:
+            self._durable.check(durable, later=delay_s is not None or at is not None)
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
         try:
@@ -153,7 +161,7 @@ class Publisher:
             raise
         if self._backpressure.on and not self._backpressure.admits(target):
             self._wait_for_room(target, 1)
-        return self._batcher.send(id_, post)
+        return (self._batcher if durable is None else self._durable).send(id_, post)
 
     def publish_many(
         self,
@@ -165,11 +173,14 @@ class Publisher:
         delay_s: float | None = None,
         at: datetime | None = None,
         ttl_s: float | None = None,
+        durable: Durability | None = None,
     ) -> list[str]:
         """Sends these in order as one batch; returns their ids. None is sent if one of them cannot be.
 
-        `delay_s`, `at` and `ttl_s` are those of `publish`, alike for all.
+        `delay_s`, `at`, `ttl_s` and `durable` are those of `publish`, alike for all.
         """
+        if durable is not None:
+            self._durable.check(durable, later=delay_s is not None or at is not None)
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
@@ -183,7 +194,7 @@ class Publisher:
         elif posts:
             if self._backpressure.on and not self._backpressure.admits(target, len(posts)):
                 self._wait_for_room(target, len(posts))
-            raise_first(self._batcher.send_all(posts))
+            raise_first((self._batcher if durable is None else self._durable).send_all(posts))
         return ids
 
     def publish_soon(
@@ -357,6 +368,7 @@ class Publisher:
             with suppress(ClaudeCommError):
                 self.tell(event)
         self._batcher.close()
+        self._durable.close()
         self._requests.close()
         if self._outbox is not None:
             self._outbox.close()

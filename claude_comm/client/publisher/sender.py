@@ -8,20 +8,29 @@ from claude_comm.client.identity import Identity
 from claude_comm.client.publisher.attempts import Attempts
 from claude_comm.client.publisher.outbox_sender import OutboxSender, promised
 from claude_comm.effects import Post
-from claude_comm.ops.publish import Outcomes
+from claude_comm.ops import publish as ops
+from claude_comm.ops.publish import Outcomes, Publish
 from claude_comm.transport.driver import Client
 
 
 class Sender:
     """For threads; `async_sender` has the one of an event loop."""
 
-    def __init__(self, identity: Identity, client: Client, attempts: Attempts, outbox: OutboxSender | None) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        client: Client,
+        attempts: Attempts,
+        outbox: OutboxSender | None,
+        publish: Publish = ops.publish,
+    ) -> None:
         self._identity, self._client, self._attempts, self._outbox = identity, client, attempts, outbox
+        self._publish = publish
 
     def deliver(self, posts: Sequence[Post]) -> Outcomes:
         """The outcome of each post, in order. Raises TransportError."""
         posts = self._identity.sealed(posts)
-        sending = self._attempts.sending(posts)
+        sending = self._attempts.sending(posts, self._publish)
         if self._outbox is None:
             return self._client.run(sending)
         numbers = self._outbox.keep(posts)

@@ -1,0 +1,70 @@
+"""Messages that are confirmed when the server's disk has them, sent from an event loop.
+
+Law: what several send at once waits for the disk together: one WAITAOF a flight. Nothing is sent where the server
+cannot say what its disk has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from claude_comm.addresses import on_cluster
+from claude_comm.client.arguments import check_choice
+from claude_comm.client.identity import Identity
+from claude_comm.client.publisher.async_batching import AsyncBatcher
+from claude_comm.client.publisher.async_sender import AsyncSender
+from claude_comm.client.publisher.attempts import Attempts
+from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES
+from claude_comm.effects import Post
+from claude_comm.errors import ConfigurationError
+from claude_comm.ops import publish as ops
+from claude_comm.ops.publish import Durability, Outcomes
+from claude_comm.transport.async_driver import AsyncClient
+
+
+class AsyncDurable:
+    """Of one publisher, beside its own batcher."""
+
+    def __init__(
+        self, identity: Identity, client: AsyncClient, attempts: Attempts, own: AsyncBatcher, *, has_outbox: bool
+    ) -> None:
+        self._client, self._own, self._has_outbox = client, own, has_outbox
+        self._on_cluster = on_cluster(identity.settings.url)
+        sender = AsyncSender(identity, client, attempts, None, ops.publish_to_disk)
+        self._batcher = AsyncBatcher(sender, DEFAULT_MAX_WAITING_BYTES, "wait")
+        # Whether the server has said that it can.
+        self._asked = False
+
+    async def send(self, id_: str, post: Post) -> str:
+        """The id, when the disk has the message; what was queued before goes first. Raises NotOnDisk,
+        ConfigurationError, and as sending does."""
+        await self._begin()
+        return await self._batcher.send(id_, post)
+
+    async def send_all(self, posts: Sequence[Post]) -> Outcomes:
+        """The same of many, in their order."""
+        await self._begin()
+        return await self._batcher.send_all(posts)
+
+    def check(self, durable: Durability, *, later: bool) -> None:
+        """Raises ConfigurationError where that cannot be had; `later`: the message is delayed."""
+        check_choice("durable", durable, get_args(Durability))
+        if self._has_outbox:
+            raise ConfigurationError(
+                "durable='fsync' is for a publisher without an outbox, which keeps messages itself."
+            )
+        if self._on_cluster:
+            raise ConfigurationError("durable='fsync' is for one server, not for a cluster: use an outbox.")
+        if later:
+            raise ConfigurationError("durable='fsync' is for messages that go out at once, without `delay_s` or `at`.")
+
+    async def close(self) -> None:
+        """Sends the queue."""
+        await self._batcher.close()
+
+    async def _begin(self) -> None:
+        if not self._asked:
+            await self._client.run(ops.require_disk())
+            self._asked = True
+        await self._own.flush()
