@@ -1,8 +1,8 @@
 """A schema without references: each is replaced by what it leads to, and recursion is unrolled a few levels.
 
-Law: what comes out is a schema of its own, of a bounded size. Where recursion is cut the place allows nothing (or, for
-schemas of results, anything), so that what is left out makes the schema narrower (or wider), never wrong in silence:
-whoever uses it proves it against the schema that it came from.
+Law: what comes out is a schema of its own, of a bounded size. Where recursion or a long chain is cut the place allows
+nothing (or, for schemas of results, anything), so that what is left out makes the schema narrower (or wider), never
+wrong in silence: whoever uses it proves it against the schema that it came from.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from claude_comm.schema.verdict import Json
 
 # How often a definition may stand within itself: models write trees of two or three levels by hand.
 UNROLLED = 3
+# How many references may lead into one another: what is deeper is left out, as recursion is.
+MAX_CHAIN = 24
 # A tool list is read by a model: more than that is no description of an argument.
 MAX_NODES = 4_000
 
@@ -95,9 +97,9 @@ class _Inliner:
         }
 
     def _followed(self, reference: str, within: tuple[str, ...], *, sure: bool) -> Json:
-        if within.count(reference) >= self._unrolled:
+        if within.count(reference) >= self._unrolled or len(within) >= MAX_CHAIN:
             if not sure:
-                raise NotInlined(f"it refers to itself ({reference}) below a negation or a condition")
+                raise NotInlined(f"its references go on ({reference}) below a negation or a condition")
             self.cut.add(reference)
             return self._at_cut
         return self.standing(self._target(reference), "schema", (*within, reference), sure=sure)

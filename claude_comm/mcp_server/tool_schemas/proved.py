@@ -16,6 +16,7 @@ from claude_comm.errors import SchemaError
 from claude_comm.mcp_server.tool_schemas.forms import ToolForm, forms
 from claude_comm.mcp_server.tool_schemas.inline import NotInlined, inlined
 from claude_comm.mcp_server.tool_schemas.simplify import simplified
+from claude_comm.schema import keywords
 from claude_comm.schema.bounded import check
 from claude_comm.schema.dialect import DEFAULT, URI, dialect_of
 from claude_comm.schema.verdict import Compatible, Incompatible, Json, contained, passes
@@ -95,18 +96,42 @@ def _refuted(way: list[ToolForm], schema: Json) -> str:
 
 def said(form: ToolForm) -> Json:
     """The schema of the messages that a form can say."""
-    return form.schema["properties"]["value"] if form.wrapped else form.schema
+    first, *others = _said_at_once(form)
+    return {**first, "allOf": others} if others else first
+
+
+def _said_at_once(form: ToolForm) -> list[Json]:
+    """Schemas that a message of the form fits all of: the form without the condition that every object meets, and what
+    that demands. Apart, a proof over a union of sixty branches compares each branch with itself."""
+    whole = form.schema["properties"]["value"] if form.wrapped else form.schema
+    always = isinstance(whole, dict) and whole.get("type") == "object" and whole.get("if") == {"type": "object"}
+    if not always or "allOf" in whole or not keywords.known("if", dialect_of(whole)):
+        return [whole]
+    return [{word: value for word, value in whole.items() if word not in ("if", "then")}, whole.get("then", True)]
 
 
 def _coverage(way: list[ToolForm], schema: Json) -> Coverage:
     """Whether the forms together say all that a sender of the contract would."""
-    parts = [said(form) for form in way]
-    verdict = check(schema, parts[0] if len(parts) == 1 else {"anyOf": parts}, budget_ms=BUDGET_MS)
-    if contained(verdict):
-        return Whole()
-    if isinstance(verdict, Incompatible):
-        return Partial(verdict.witness)
-    return UnknownCoverage(getattr(verdict, "why", ""))
+    demands = _said_at_once(way[0]) if len(way) == 1 else [{"anyOf": [said(form) for form in way]}]
+    if len(demands) > 1 and _follows(*demands):
+        demands = demands[1:]
+    verdicts = [check(schema, demand, budget_ms=BUDGET_MS) for demand in demands]
+    for verdict in verdicts:
+        if isinstance(verdict, Incompatible):
+            return Partial(verdict.witness)
+    unsure = [verdict for verdict in verdicts if not contained(verdict)]
+    return UnknownCoverage(getattr(unsure[0], "why", "")) if unsure else Whole()
+
+
+def _follows(demand: Json, other: Json) -> bool:
+    """Whether each branch of the union that the other is fits the demand: then nothing is left to prove of it."""
+    union = next((word for word in keywords.UNIONS if isinstance(other, dict) and word in other), None)
+    if union is None:
+        return False
+    branches = other[union]
+    return all(
+        isinstance(check(branch, demand, policy="strict", budget_ms=BUDGET_MS), Compatible) for branch in branches
+    )
 
 
 def _in_dialect(schema: dict[str, Any], dialect: Any) -> dict[str, Any]:

@@ -134,6 +134,33 @@ CONTRACTS: dict[str, Any] = {
     "many branches": {
         "oneOf": [_object("op", op={"const": f"op{number}"}, **{f"arg{number}": INT}) for number in range(12)],
     },
+    "events of thirty kinds": {
+        "oneOf": [{"$ref": f"#/$defs/Event{number}"} for number in range(30)],
+        "$defs": {
+            "Tag": {"type": "string", "pattern": "^[a-z]+$"},
+            **{
+                f"Event{number}": _object(
+                    "kind id",
+                    kind={"const": f"e{number}"},
+                    id=INT,
+                    tags={"type": "array", "items": {"$ref": "#/$defs/Tag"}},
+                )
+                for number in range(30)
+            },
+        },
+    },
+    "sum of sums": {
+        "$ref": "#/$defs/sum",
+        "$defs": {
+            "sum": _object(
+                "op left right", op={"enum": ["+", "-"]}, left={"$ref": "#/$defs/term"}, right={"$ref": "#/$defs/term"}
+            ),
+            "term": {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/sum"}]},
+        },
+    },
+    "names that a tool must not mix": _object(
+        "id ID $id", id=INT, ID=TEXT, **{"$id": TEXT, "a.b": INT, "a/b": TEXT, "__proto__": INT}
+    ),
     "anything but secrets": {
         **_object("path", path={"type": "string", "not": {"pattern": "secret"}}),
         "not": {"required": ["password"]},
@@ -143,4 +170,4 @@ CONTRACTS: dict[str, Any] = {
 # How many tools a tagged union becomes.
 TAGGED = {"payment": 3, "event with references": 2, "shape, tags as enums": 2, "many branches": 1}
 # What recursion is cut from, and what is no object beside objects.
-PARTIAL = {"tree of folders", "linked list", "condition of a query", "object or nothing"}
+PARTIAL = {"sum of sums", "tree of folders", "linked list", "condition of a query", "object or nothing"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from claude_comm.mcp_server.tool_schemas.inline import MAX_CHAIN
 from claude_comm.mcp_server.tool_schemas.proved import Partial, Whole, prove, result_schema, said
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.validation.validator import compile_validator
@@ -67,6 +68,27 @@ def flattened(schema: dict[str, Any]) -> dict[str, Any]:
     properties = {name: {} for branch in branches for name in branch["properties"]}
     required = [name for name in properties if all(name in branch.get("required", ()) for branch in branches)]
     return {"type": "object", "properties": properties, "required": required, "$defs": schema.get("$defs", {})}
+
+
+def test_a_chain_of_sixty_types_is_written_out_as_far_as_a_model_reads() -> None:
+    part: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+    chain = {
+        f"T{at}": {**part, "properties": {**part["properties"], "next": {"$ref": f"#/$defs/T{at + 1}"}}}
+        for at in range(59)
+    }
+    proved = prove({"$ref": "#/$defs/T0", "$defs": {**chain, "T59": part}})
+    (form,) = proved.forms
+    assert json.dumps(form.schema).count('"id": {"type"') == MAX_CHAIN
+    assert not isinstance(proved.coverage, Whole)
+
+
+def test_a_condition_counts_only_where_the_dialect_has_conditions() -> None:
+    """`if` says nothing in draft 6: a form that rests on it is refused there."""
+    branches = [
+        {"type": "object", "properties": {f"a{at}": {"type": "integer"}}, "required": [f"a{at}"]} for at in range(3)
+    ]
+    assert prove({"anyOf": branches}).forms
+    assert not prove({"$schema": "http://json-schema.org/draft-06/schema#", "anyOf": branches}).forms
 
 
 def test_a_message_that_is_no_object_is_a_member_of_the_arguments() -> None:
