@@ -25,7 +25,7 @@ from claude_comm.transport.driver import Client
 # How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
 ACK_WITHIN_S = 0.2
 # And while the handlers are idle: messages that come one by one share an ack and an event, and so do up to `GATHER`.
-GATHER_S, GATHER = 0.05, 20
+GATHER_S, GATHER = 0.1, 20
 # And answers, for which somebody waits: those of quick handlers travel together, and none waits for a slow one.
 ANSWER_WITHIN_S = 0.002
 
