@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from claude_comm.errors import ConfigurationError
 from claude_comm.names import JANITOR_WORKER, NEGOTIATION_WORKER, PROGRESS_WORKER, TOPIC_PREFIX, Keys
 
 Role: TypeAlias = Literal["module", "negotiation", "progress", "janitor", "operator"]
@@ -118,8 +119,20 @@ def user_words(rules_: Iterable[Rule], server: Server = "valkey9") -> list[str]:
     ]
 
 
-def file_users(keys: Keys, modules: Sequence[str], server: Server) -> dict[str, list[str]]:
-    """The words of each user that a deployment needs: the workers, an operator, an administrator, and these modules.
+# Who follows the primary, and who makes another server the primary.
+REPLICA, SENTINEL = "replica", "sentinel"
+_WATCHERS = {
+    REPLICA: ["on", "-@all", "+psync", "+replconf", "+ping"],
+    SENTINEL: [
+        "on", "resetkeys", "allchannels", "-@all", "+ping", "+info", "+role", "+multi", "+exec", "+slaveof",
+        "+config|rewrite", "+client|setname", "+client|kill", "+script|kill", "+subscribe", "+publish",
+    ],
+}  # fmt: skip
+
+
+def file_users(keys: Keys, modules: Sequence[str], server: Server, *, watched: bool = False) -> dict[str, list[str]]:
+    """The words of each user that a deployment needs: the workers, an operator, an administrator, and these modules;
+    where Sentinels watch the server, they and its replicas. Raises ConfigurationError for a name that is taken.
 
     Whoever gives no password may ask whether the server answers, and nothing else: a health check has none.
     """
@@ -128,7 +141,12 @@ def file_users(keys: Keys, modules: Sequence[str], server: Server) -> dict[str, 
         "admin": ["on", "allkeys", "allchannels", "+@all"],
     }
     users |= {role: user_words(rules(keys, role, role), server) for role in ROLES.values() if role != "module"}
-    return users | {name: user_words(rules(keys, "module", name), server) for name in modules}
+    users |= _WATCHERS if watched else {}
+    for name in modules:
+        if name in users:
+            raise ConfigurationError(f"module {name!r}: the deployment has a user of that name. Name it otherwise.")
+        users[name] = user_words(rules(keys, "module", name), server)
+    return users
 
 
 def _module(keys: Keys, name: str, partners: Partners) -> list[Rule]:

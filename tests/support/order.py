@@ -31,7 +31,7 @@ LONGEST_FIRST = (
     "tests/client/module/test_leaving.py",
     "tests/workers/test_following.py",
     "tests/client/module/test_instances.py",
-    "tests/test_deploy.py",
+    "tests/deploy/test_services.py",
     "tests/cluster/test_cluster_paths.py",
     "tests/client/publisher/test_requests.py",
     "tests/client/consumer/test_innocents.py",

@@ -12,7 +12,7 @@ from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys, check_name
 from claude_comm.runtime.environment import settings_of_process
-from claude_comm.runtime.secret_files import write_secrets
+from claude_comm.runtime.secret_files import SERVICE, Places, write_secrets
 from claude_comm.security import access
 from claude_comm.terminal.output import emit_fields, emit_json
 
@@ -28,6 +28,12 @@ def command(
             "--cluster", metavar="HOST:PORT,…", help="Nodes of a cluster for messages; --host keeps the rest."
         ),
     ] = "",
+    sentinel: Annotated[
+        str,
+        typer.Option(
+            "--sentinel", metavar="HOST:PORT,…", help="Sentinels that watch the server of --host, and name its primary."
+        ),
+    ] = "",
     module: Annotated[
         list[str] | None, typer.Option("--module", help="A module that gets a user, too. As often as needed.")
     ] = None,
@@ -40,17 +46,21 @@ def command(
 
     FOLDER gets users.acl, in which each worker, an operator, an administrator and each --module is a user with the
     narrowest rules, and for each of them NAME.url and NAME.control-url: what CLAUDE_COMM_URL_FILE and
-    CLAUDE_COMM_CONTROL_URL_FILE may name. A user that has a file keeps its password, so that the command may be run
-    again. Nobody without a password may do more than PING.
+    CLAUDE_COMM_CONTROL_URL_FILE may name. With --sentinel, also replication.conf for the servers and sentinel.conf for
+    the Sentinels. A user that has a file keeps its password, so that the command may be run again. Nobody without a
+    password may do more than PING.
     """
     if server not in access.SERVERS:
         raise ConfigurationError(f"{server!r} is no kind of server: {', '.join(access.SERVERS)}.")
-    modules = [check_name(name) for name in module or []]
+    modules = list(dict.fromkeys(check_name(name) for name in module or []))
     check_url("--host", f"redis://{host}/0")
     if cluster:
         check_url("--cluster", f"redis+cluster://{cluster}")
+    if sentinel:
+        check_url("--sentinel", f"redis+sentinel://{sentinel}/{SERVICE}")
     keys = Keys(settings_of_process().namespace)
-    written = write_secrets(folder, access.file_users(keys, modules, access.SERVERS[server]), host, cluster)
+    users = access.file_users(keys, modules, access.SERVERS[server], watched=bool(sentinel))
+    written = write_secrets(folder, users, Places(host, cluster, sentinel))
     facts = {"folder": str(folder), "users": sorted(written)}
     if as_json:
         emit_json(facts)

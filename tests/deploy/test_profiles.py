@@ -9,7 +9,6 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -18,13 +17,10 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from claude_comm.runtime import private_server
+from tests.support.deployment import COMPOSE, SERVICES, command
 from tests.support.homes import REPOSITORY, child_environ
 from tests.support.masters import free_port
 from tests.support.waiting import PATIENCE_S, wait_until
-
-DEPLOY = REPOSITORY / "deploy"
-COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
-SERVICES: dict[str, Any] = COMPOSE["services"]
 
 
 def test_what_the_observing_services_read_is_mounted_where_they_look() -> None:
@@ -36,10 +32,35 @@ def test_what_the_observing_services_read_is_mounted_where_they_look() -> None:
         assert yaml.safe_load(mounted[f"/etc/prometheus/{file}"].read_text(encoding="utf-8"))["groups"]
     mounted = {c["target"]: REPOSITORY / COMPOSE["configs"][c["source"]]["file"] for c in _configs("grafana")}
     by_folder = {str(Path(target).parent): file for target, file in mounted.items()}
-    (source,) = yaml.safe_load(by_folder["/etc/grafana/provisioning/datasources"].read_text())["datasources"]
-    assert source["url"] == "http://prometheus:9090"
+    sources = yaml.safe_load(by_folder["/etc/grafana/provisioning/datasources"].read_text())["datasources"]
+    assert {source["type"]: source["url"] for source in sources} == {
+        "prometheus": "http://prometheus:9090",
+        "jaeger": "http://jaeger:16686",
+    }
+    assert [source["type"] for source in sources if source.get("isDefault")] == ["prometheus"]
     (provider,) = yaml.safe_load(by_folder["/etc/grafana/provisioning/dashboards"].read_text())["providers"]
     assert json.loads(by_folder[provider["options"]["path"]].read_text(encoding="utf-8"))["panels"]
+
+
+def test_the_collector_of_traces_listens_where_the_ports_lead_and_keeps_what_it_shows() -> None:
+    (config,), service = _configs("jaeger"), SERVICES["jaeger"]
+    assert service["command"] == ["--config", config["target"]]
+    collector = yaml.safe_load((REPOSITORY / COMPOSE["configs"]["jaeger"]["file"]).read_text(encoding="utf-8"))
+    extensions, receivers = collector["extensions"], collector["receivers"]
+    protocols = receivers["otlp"]["protocols"]
+    listening = [protocols["grpc"], protocols["http"], extensions["jaeger_query"]["http"]]
+    ports = [port.rpartition(":")[2] for port in service["ports"]]
+    assert [place["endpoint"] for place in listening] == [f"0.0.0.0:{port}" for port in ports]
+    asked = service["healthcheck"]["test"][-1]
+    assert f":{extensions['healthcheckv2']['http']['endpoint'].rpartition(':')[2]}/" in asked
+    (pipeline,) = collector["service"]["pipelines"].values()
+    assert set(pipeline["receivers"]) == set(receivers)
+    assert set(pipeline["processors"]) == set(collector["processors"])
+    assert set(pipeline["exporters"]) == set(collector["exporters"])
+    assert set(collector["service"]["extensions"]) == set(extensions)
+    kept = collector["exporters"]["jaeger_storage_exporter"]["trace_storage"]
+    assert kept == extensions["jaeger_query"]["storage"]["traces"]
+    assert kept in extensions["jaeger_storage"]["backends"]
 
 
 def _configs(name: str) -> list[dict[str, str]]:
@@ -57,10 +78,6 @@ def test_the_joining_script_makes_one_cluster_of_the_three_masters_and_runs_twic
     secrets, port = tmp_path / "secrets", next(port for port in iter(free_port, 0) if port < 55_000)
     made = ["claude-comm", "acl-file", str(secrets), "--cluster", f"node-1:{port}"]
     subprocess.run(made, env=child_environ(), check=True, capture_output=True)
-    where = {
-        "/etc/valkey/valkey.conf": str(DEPLOY / "valkey" / "valkey.conf"),
-        "/run/secrets/users.acl": str(secrets / "users.acl"),
-    }
     places = {f"node-{number}": f"127.0.0.{number + 1}" for number in (1, 2, 3)}
     # What the container has: names that lead to addresses, and the client of the server's own version.
     tools = tmp_path / "tools"
@@ -80,7 +97,7 @@ def test_the_joining_script_makes_one_cluster_of_the_three_masters_and_runs_twic
     environ = child_environ() | {"PATH": f"{tools}:{os.environ['PATH']}"}
     with ExitStack() as stack:
         for name, address in places.items():
-            _, *options = (where.get(word, word) for word in SERVICES[name]["command"])
+            _, *options = command(name, secrets)
             folder = tmp_path / name
             folder.mkdir()
             here = ["--port", str(port), "--bind", address, "--dir", str(folder), "--logfile", str(folder / "log")]
