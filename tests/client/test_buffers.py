@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
-from claude_comm.client.buffers import ARROW, NPY
+from claude_comm.client.buffers import ARROW, NPY, reader_of
 from claude_comm.effects import Command
 from claude_comm.envelope import BLOB, decode
 from claude_comm.errors import DoesNotFit, EncodeError, TooLarge
@@ -115,6 +116,23 @@ def test_a_batch_may_have_arrays_beside_other_values(sharing: Settings) -> None:
             payloads += [delivery.payload(Any) for delivery in consumer.read()]
     assert payloads[1] == 7
     assert [payloads[0][:6], payloads[2][:6]] == [b"\x93NUMPY"] * 2
+
+
+def test_a_large_array_is_copied_once_on_its_way(sharing: Settings) -> None:
+    """From its memory into the store, chunk by chunk, and out of it into the memory of the new one."""
+    array = numpy.ones(2_000_000)
+    with Publisher("a", settings=sharing) as publisher, Consumer("b", settings=sharing) as consumer:
+        tracemalloc.start()
+        publisher.publish("b", array)
+        _, sending = tracemalloc.get_traced_memory()
+        (delivery,) = consumer.read()
+        tracemalloc.reset_peak()
+        copy = reader_of(numpy.ndarray)(delivery.envelope)
+        _, reading = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    numpy.testing.assert_array_equal(copy, array)
+    assert sending < array.nbytes / 2
+    assert reading < array.nbytes * 1.75
 
 
 def test_who_sends_what_is_too_large_is_told_of_the_store(settings: Settings) -> None:

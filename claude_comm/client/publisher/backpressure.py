@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from claude_comm.client.arguments import check_choice, check_seconds
 from claude_comm.client.publisher.within import bounded
 from claude_comm.effects import Operation
-from claude_comm.errors import InboxFull
+from claude_comm.errors import InboxFull, ServerUnreachable
 from claude_comm.names import TOPIC_PREFIX, Keys
 from claude_comm.ops import lag
 
@@ -30,12 +30,13 @@ LEAST_S = 0.001
 
 
 class _Inbox:
-    """The room left in one module's inbox, and until when that is believed."""
+    """The room left in one module's inbox, until when that is believed, and the reader that was furthest behind."""
 
-    __slots__ = ("limit", "room", "until")
+    __slots__ = ("limit", "measured", "room", "until")
 
     def __init__(self, limit: int) -> None:
         self.limit, self.room, self.until = limit, 0, 0.0
+        self.measured: lag.Slowest | None = None
 
 
 class Backpressure:
@@ -77,8 +78,14 @@ class Backpressure:
         inbox = self._inboxes[target]
         assert inbox is not None  # else it would have been admitted
         limit = inbox.limit
-        slowest = yield from bounded(lag.slowest(self._keys, target, enough=limit), begun + within_s)
-        now = time.monotonic()
+        try:
+            slowest = yield from bounded(lag.slowest(self._keys, target, enough=limit), begun + within_s)
+        except ServerUnreachable:
+            # It answered before, and this time was cut short by the end of the waiting: the inbox is what is told of.
+            if inbox.measured is None or time.monotonic() - begun < within_s:
+                raise
+            slowest = inbox.measured
+        now, inbox.measured = time.monotonic(), slowest
         inbox.room, inbox.until = limit - slowest.lag.entries, now + SAMPLE_S
         if self.admits(target, count):
             return True

@@ -15,7 +15,7 @@ from claude_comm import AsyncPublisher, Consumer, Context, Module, Publisher, Se
 from claude_comm.client.identity import millis
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S
 from claude_comm.effects import Command, Operation
-from claude_comm.errors import ConfigurationError, InboxFull
+from claude_comm.errors import ConfigurationError, InboxFull, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.ops import lag, projection_progress, registration, registry
 from claude_comm.ops.heartbeats import ALIVE_MS
@@ -108,6 +108,19 @@ def test_waiting_has_an_end(limited: Settings) -> None:
         with pytest.raises(InboxFull) as ended:
             publisher.request("sink", 1, timeout_s=1.0)
     assert 1.0 <= waited_s(ended.value) < DEFAULT_LAG_WAIT_S
+
+
+def test_a_look_that_the_end_of_the_waiting_cuts_short_tells_of_the_inbox(limited: Settings) -> None:
+    """The server was asked a millisecond before the end: that it had not answered by then says nothing of it."""
+    with Publisher("src", settings=limited) as publisher:
+        publisher.publish_many("sink", range(100))
+        held, begun = publisher._backpressure, time.monotonic()
+        assert not publisher.client.run(held.look("sink", 1, begun, 60.0))
+        for within_s, tells in ((0.0, InboxFull), (60.0, ServerUnreachable)):
+            looking = held.look("sink", 1, begun, within_s)
+            next(looking)
+            with pytest.raises(tells):
+                looking.throw(ServerUnreachable("redis://x", "no reply within 0.001 s"))
 
 
 def test_the_asyncio_publisher_is_held_too(limited: Settings, client: Client) -> None:
