@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from claude_comm import Consumer, Publisher, Settings
+from claude_comm.gateway.api.routes import ROUTES
+from claude_comm.gateway.core.guard import CSRF_HEADER
+from claude_comm.gateway.core.options import GatewaySettings
+from claude_comm.gateway.core.principals import EVERYTHING, Principal
+from claude_comm.gateway.dashboard.acts import ACTS
+from claude_comm.gateway.dashboard.pages import PAGES
 from claude_comm.names import Keys
 from claude_comm.ops import agent_tasks, registration
 from claude_comm.registry.contracts import contract
@@ -16,8 +23,10 @@ from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.access import NewUser, denials
 from tests.support.command_line import Ran
+from tests.support.gateways import serving_gateway
 
 CONTRACT = {"module": "c", "version": "1.0.0", "accepts": {"message": {"type": "integer"}}, "topics": ["news"]}
+PRODUCES = {"module": "a", "version": "1.0.0", "produces": [{"type": "message", "schema": {"type": "integer"}}]}
 # Each with the exit code that says that it did its work; in this order, for some remove what others look at.
 COMMANDS: list[tuple[int, str]] = [
     (0, "module add d --service"), (0, "module revoke d"), (0, "keys"), (0, "status --json"), (0, "metrics"),
@@ -77,3 +86,41 @@ def test_an_operator_keeps_the_tasks_of_agents(operator: Settings, settings: Set
         assert connected.run(agent_tasks.replies(keys, "a", "t")) == []
     # Redis 7.0 has no WAITAOF, which no user may send there.
     assert {name for name, _ in denials(client, settings)} <= {b"waitaof"}
+
+
+@pytest.mark.long
+def test_a_gateway_and_its_dashboard_are_served_under_the_user_of_an_operator(
+    operator: Settings, settings: Settings, client: Client
+) -> None:
+    """Each route that reads, each that writes, each page, and each act, by somebody who may do all of them."""
+    named = {"module": "b", "session": "none", "name": "none", "reference": "1", "id": "none"}
+    writes = [
+        ("POST", "/v1/messages", {"target": "b", "data": 7, "source": "a"}),
+        ("POST", "/v1/requests", {"target": "b", "data": 7, "source": "a", "timeout_s": 0.2}),
+        ("PUT", "/v1/modules/a/contract", PRODUCES),
+        ("POST", "/v1/negotiate", {"producer": "a", "consumer": "b", "type": "message"}),
+        ("POST", "/v1/modules/b/impact", {"contract": {**CONTRACT, "module": "b"}}),
+        ("POST", "/v1/modules/b/dead/redrive", {"dry_run": False}),
+    ]
+    came: list[int] = []
+    with serving_gateway(operator, GatewaySettings(port=0)) as served, served.http() as browser:
+        code = served.gateway.sessions.new_code(Principal("administrator", EVERYTHING, is_module=False))
+        assert browser.get("/login", params={"code": code}).status_code == 303
+        session = served.gateway.sessions.find(browser.cookies["claude_comm_session"])
+        assert session is not None
+
+        def ask(method: str, path: str, **options: Any) -> None:
+            answer = browser.request(method, path.replace(":path", "").format(**named), **options)
+            assert denials(client, settings) == [], path
+            came.append(answer.status_code)
+
+        for route in ROUTES:
+            if route.method == "GET" and "feed" not in route.path and "login" not in route.path:
+                ask("GET", route.path)
+        for page in PAGES:
+            ask("GET", page.path)
+        for method, path, body in writes:
+            ask(method, path, json=body, headers={CSRF_HEADER: session.csrf})
+        for act in ACTS:
+            ask("POST", act.path, data={"csrf": session.csrf, "target": "b", "source": "a", "data": "1"})
+    assert all(status < 500 for status in came)
