@@ -12,6 +12,8 @@ from tests.support.homes import REPOSITORY, child_environ
 from tests.support.waiting import PATIENCE_S
 
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
+# One imports the SDK of MCP in two processes, one starts a server of its own beside that of the home.
+LONG = frozenset(("agent.py", "tested_module.py", "large_files.py"))
 
 
 def test_there_are_examples() -> None:
@@ -20,11 +22,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize(
     "example",
-    [
-        # It imports the SDK of MCP in two processes.
-        pytest.param(path, id=path.name, marks=pytest.mark.long if path.name == "agent.py" else ())
-        for path in EXAMPLES
-    ],
+    [pytest.param(path, id=path.name, marks=pytest.mark.long if path.name in LONG else ()) for path in EXAMPLES],
 )
 def test_an_example_runs(example: Path, home: Path) -> None:
     assert f"python examples/{example.name}" in example.read_text(encoding="utf-8")
