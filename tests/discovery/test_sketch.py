@@ -86,3 +86,8 @@ def test_a_name_that_a_rule_about_names_may_ask_for_is_not_lacking() -> None:
     plain = {"type": "object", "properties": {"x": {}}}
     assert may_lack(plain, sketch(plain), ["abc"])
     assert not may_lack(plain, sketch(plain), ["x"])
+
+
+def test_what_a_reference_through_another_address_leads_to_is_not_read() -> None:
+    inner = {"$id": "urn:inner", "$defs": {"n": {"type": "integer"}}}
+    assert sketch({"$ref": "#/$defs/inner/$defs/n", "$defs": {"inner": inner}}) == ANYTHING

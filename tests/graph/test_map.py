@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from claude_comm.graph import picture, written
-from claude_comm.graph.edges import Edge, MapNode, ModuleMap, RegisteredModule, around, graph
+from claude_comm.graph.edges import Edge, MapNode, ModuleMap, RegisteredModule, around, graph, worst
 from claude_comm.negotiation.pairs import Pair, RecordedOutcome
 from claude_comm.registry.releases import ProducedType, Release
 
@@ -128,3 +128,17 @@ def test_a_circle_and_a_way_to_itself_are_drawn() -> None:
     edges = [Edge(source=a, target=b, type="t", state="proved") for a, b in ("ab", "ba", "aa")]
     made = ModuleMap([MapNode("a", "module"), MapNode("b", "module")], edges)
     assert picture.picture(made).count('class="way"') == 3 + 4
+
+
+def test_where_nothing_was_settled_nothing_is_proved() -> None:
+    assert worst([]) == "undecided"
+    known = module("p", release())
+    (edge,) = graph([known, module("c", release())], [Pair(producer="p", consumer="c", type="a", current=[])]).edges
+    assert edge.state == "undecided"
+    (edge,) = graph([known], [pair("p", "gone", "compatible")]).edges
+    assert (edge.state, edge.why) == ("undecided", "gone is not registered any more")
+
+
+def test_those_that_nobody_talks_to_stand_below_the_first_column() -> None:
+    modules = [module(name, release(accepts={"a": "s"})) for name in ("p", "q", "alone")]
+    assert picture.columns(graph(modules, [pair("p", "q", "compatible")])) == [["p", "alone"], ["q"]]

@@ -6,11 +6,17 @@ from typing import Any
 
 import pytest
 
+from claude_comm.errors import ConfigurationError
+from claude_comm.pipeline import ids, shapes
 from claude_comm.pipeline.check import PipelineReport, check_pipeline, inspect
 from claude_comm.pipeline.document import read
 from claude_comm.pipeline.facts import registered
 from claude_comm.pipeline.graph import graph
+from claude_comm.pipeline.plan import plan
 from claude_comm.registry.contracts import contract
+from claude_comm.schema.dialect import URI
+from claude_comm.schema.opaque import OPAQUE
+from claude_comm.schema.validation.validator import compile_validator
 from tests.support.pipelines import ASK, document, step
 
 TEXT, INT = {"type": "string"}, {"type": "integer"}
@@ -67,6 +73,23 @@ def test_steps_stand_in_an_order_in_which_they_can_be_done() -> None:
                 step("d", after=["b", "c"], repeat={"from": "a", "most": 2}),
             ],
             "$.modules[3].repeat: from 'a' to 'd' there is no chain",
+        ),
+        (
+            [step("a", after=[]), step("b", after="a"), step("c", after="a"), step("d", after=["b", "c"], carry=["x"])],
+            "$.modules[3].carry: a step that joins others carries nothing",
+        ),
+        (
+            [
+                step("a", split=True),
+                step("b", after="a"),
+                step("c", after="a"),
+                step("d", after=["b", "c"], gather="a"),
+            ],
+            "$.modules[3].after: a step that gathers items comes after one step",
+        ),
+        (
+            [step("a", repeat={"from": "a", "most": 2, "while": {"type": "objct"}})],
+            "$.modules[0].repeat.while.type",
         ),
     ],
 )
@@ -263,3 +286,42 @@ def test_a_pre_release_that_its_range_leaves_out_says_what_to_write() -> None:
     ]
     wider = check_pipeline(document(step("b", version=">=2.0.0-beta.3")), ASK, resolve=resolve).report
     assert wider.problems == []
+
+
+def test_a_type_that_the_module_does_not_accept_is_a_fault() -> None:
+    resolve = registered({"b": [contract("b", accepts={"x": True, "y": True})]}, ["b"])
+    for named, says in (({"type": "z"}, "accepts 'x', 'y' messages, not 'z'"), ({}, "name one of them as `type`")):
+        report = check_pipeline(document(step("b", **named)), ASK, resolve=resolve).report
+        (problem,) = report.problems
+        assert problem.path == "$.modules[0].type"
+        assert says in problem.sentence
+
+
+def test_what_code_decides_leaves_a_pipeline_undecided() -> None:
+    coded = {"type": "object", OPAQUE: "a validator decides"}
+    assert inspect(document(takes("a", True, obj(n=INT)), takes("b", coded))).answer == "undecided"
+
+
+def test_a_route_has_so_many_ways_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = check_pipeline(document(takes("a", True, INT), takes("b", INT)), ASK)
+    assert len(plan(checked, "s", {})) == 4
+    monkeypatch.setattr(ids, "MAX_EDGES", 2)
+    with pytest.raises(ConfigurationError, match="at most 2 ways"):
+        plan(checked, "s", {})
+
+
+def test_of_items_that_no_keyword_tells_nothing_is_known() -> None:
+    assert shapes.items({"enum": [[1]]}) is True
+    assert shapes.items({"type": "array", "items": INT}) == INT
+
+
+def test_a_property_is_carried_past_a_composed_schema_and_not_between_dialects() -> None:
+    composed: Any = {"allOf": [obj(n=INT)]}
+    whole: Any = shapes.with_fields(composed, obj(price=INT), ["price"])
+    assert [compile_validator(whole).accepts(value) for value in ({"n": 1, "price": 2}, {"n": 1}, {"price": 2})] == [
+        True,
+        False,
+        False,
+    ]
+    with pytest.raises(shapes.Mixed, match="draft7"):
+        shapes.with_fields(obj(n=INT), {"$schema": URI["draft7"], **obj(price=INT)}, ["price"])

@@ -15,8 +15,11 @@ from claude_comm.client.identity import micros
 from claude_comm.client.pipeline.run import Run
 from claude_comm.names import Keys
 from claude_comm.ops import in_flight as ops
-from claude_comm.pipeline.in_flight import RemainingRoutes, in_flight
+from claude_comm.pipeline import route
+from claude_comm.pipeline.in_flight import Pinned, RemainingRoutes, in_flight, whole_route
+from claude_comm.pipeline.route import Leg
 from claude_comm.registry.contracts import Contract, contract
+from claude_comm.schema.opaque import OPAQUE
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import ASK, document, module, prepared, step, up
 from tests.support.streams import sent
@@ -174,3 +177,45 @@ def test_a_part_that_waits_in_a_join_is_on_its_way(settings: Settings, client: C
         halves = {"type": "object", "properties": {"half": {"type": "number"}}, "required": ["half"]}
         branch = found(client, settings, accepting("b", numbers(), halves))
         assert [(finding.status, finding.step) for finding in branch.findings] == [("may break", "d")]
+
+
+AT_B = "agreement with b"
+AT_C = "agreement with c"
+COUNT = numbers()
+
+
+def outlooks(new: Contract, accepted: Any = COUNT, *, known: bool = True, **marks: Any) -> list[tuple[str, str]]:
+    """What is to be expected of `b` and of `c`, which follows it, without a server."""
+    legs = [
+        Leg(step="start", next={"b": 1}),
+        Leg(step="b", type="message", agreement=AT_B, next={"c": 2}, **marks),
+        Leg(step="c", type="message", agreement=AT_C, next={"end": 3}),
+        Leg(step="end"),
+    ]
+    pinned = {AT_B: Pinned(COUNT, COUNT), AT_C: Pinned(accepted, accepted)} if known else {}
+    way = route.read(tuple(map(route.write, legs)))
+    return [(outlook.step, outlook.status) for outlook in whole_route(way, {}, new, pinned, ASK)]
+
+
+CODED = {**COUNT, OPAQUE: "a validator decides"}
+
+
+@pytest.mark.parametrize(
+    ("new", "more", "expected"),
+    [
+        (accepting("b", COUNT, COUNT), {}, [("b", "safe"), ("c", "safe")]),
+        (contract("b", accepts={"other": True}), {}, [("b", "breaks"), ("c", "undecided")]),
+        (accepting("b", COUNT, COUNT), {"known": False}, [("b", "undecided")]),
+        (accepting("b", CODED, COUNT), {}, [("b", "undecided"), ("c", "safe")]),
+        (accepting("b", COUNT, {"type": "object"}), {"carry": ("n",)}, [("b", "safe"), ("c", "safe")]),
+        (accepting("b", COUNT, INT), {"split": True}, [("b", "safe"), ("c", "may break"), ("c", "may break")]),
+        (
+            accepting("b", COUNT, COUNT),
+            {"repeat": route.RouteLoop("b", 3, 9, True)},
+            [("b", "safe"), ("c", "safe"), ("b", "safe")],
+        ),
+    ],
+    ids=["the same", "another type", "no agreement", "code", "carried", "no list any more", "again"],
+)
+def test_each_step_that_has_to_do_with_the_module_is_asked_about(new: Contract, more: Any, expected: Any) -> None:
+    assert outlooks(new, **more) == expected

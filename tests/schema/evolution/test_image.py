@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from claude_comm.schema.dialect import URI
 from claude_comm.schema.evolution.adapter import Adapter, Convert, Default, Drop, Rename, Step, Widen, Wrap, apply, read
 from claude_comm.schema.evolution.image import image
 from claude_comm.schema.normalform.closing import close
@@ -78,6 +79,26 @@ AB = {"a": {"type": ["integer", "null"]}, "b": {"type": "string"}}
         ({"type": "integer"}, Widen(at=()), -0.0),
         ({"type": "number"}, Convert(at=(), to="integer"), 1e300),
         ({"type": "array", "uniqueItems": True}, Convert(at=(None,), to="integer"), [0.4, 0.3]),
+        ({"type": "number", "minimum": 0.5}, Convert(at=(), to="integer"), 0.5),
+        ({"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": False}, Wrap(at=("a",)), {"a": 1}),
+        ({"patternProperties": {"^a": {"type": "integer"}}, "properties": AB}, Rename(name="a", to="z"), {"a": 1}),
+        (
+            {"if": {"required": ["a"]}, "then": {"properties": AB}, "else": {"minProperties": 1}},
+            Drop(name="a"),
+            {"a": 1},
+        ),
+        ({"allOf": [{"properties": AB}], "unevaluatedProperties": False}, Rename(name="a", to="z"), {"a": 1}),
+        (
+            {"allOf": [{"properties": AB, "unevaluatedProperties": True}], "unevaluatedProperties": False},
+            Rename(name="a", to="z"),
+            {"a": 1},
+        ),
+        (
+            {"allOf": [{"patternProperties": {"^a": True}}], "unevaluatedProperties": False},
+            Rename(name="a", to="z"),
+            {"a": 1},
+        ),
+        ({"allOf": [True, {}]}, Drop(name="a"), {"a": 1}),
     ],
 )
 def test_what_a_step_may_break_is_left_out(schema: Any, step: Step, message: Any) -> None:
@@ -111,3 +132,35 @@ def test_an_image_is_no_wider_than_it_must_be(schema: Any, step: Step, out: Any)
 def test_an_integer_of_any_length_is_written_out() -> None:
     """The interpreter's limit on the digits of an integer is no limit here."""
     assert apply(Adapter((Widen(at=()),)), 10**5000) == "1" + "0" * 5000
+
+
+def test_of_a_schema_that_no_message_fits_nothing_is_left() -> None:
+    never = normalise({"allOf": [{"type": "object"}, False]}, "draft2020-12")
+    out = image(never, Adapter((Drop(name="a"),)))
+    assert not jsonschema_rs.is_valid(out, {})
+
+
+def test_what_no_schema_stands_for_has_no_image() -> None:
+    draft_4 = {"$schema": URI["draft4"], "properties": {"n": {"not": {"type": "integer"}}}}
+    assert image(normalise(draft_4, "draft4"), Adapter((Drop(name="a"),))) is None
+
+
+def test_a_schema_that_unfolds_without_an_end_holds_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_comm.schema.evolution.image.MAX_VISITS", 1)
+    out = image(normalise({"allOf": [{"properties": AB}]}, "draft2020-12"), Adapter((Drop(name="a"),)))
+    assert jsonschema_rs.is_valid(out, {"b": 3})
+
+
+@pytest.mark.parametrize(
+    ("to", "value", "expected"),
+    [
+        ("number", "12", 12),
+        ("number", "1.5", 1.5),
+        ("number", "x", "x"),
+        ("string", 1.5, "1.5"),
+        ("string", 3, "3"),
+        ("string", True, "true"),
+    ],
+)
+def test_a_value_is_converted_as_it_is_written(to: Any, value: Any, expected: Any) -> None:
+    assert apply(Adapter((Convert(at=(), to=to),)), value) == expected
