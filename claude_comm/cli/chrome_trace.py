@@ -81,9 +81,11 @@ def _arrows(row: MessageRow, drawn: dict[str, dict[str, dict[str, Any]]]) -> Ite
     cause = drawn.get(row.causation, {}).get(row.source)
     if cause is None:
         return
+    # An arrow begins within a slice, or viewers draw none: that of a cause which nobody has settled yet is short.
+    from_us = max(cause["ts"], min(row.time_us, cause["ts"] + cause["dur"] - 1))
     for consumer, event in drawn[row.id].items():
         arrow = {"name": "caused", "cat": "cause", "id": f"{row.id}/{consumer}", "ts": row.time_us}
-        yield arrow | {"ph": "s", "pid": cause["pid"], "tid": cause["tid"]}
+        yield arrow | {"ph": "s", "ts": from_us, "pid": cause["pid"], "tid": cause["tid"]}
         yield arrow | {"ph": "f", "bp": "e", "pid": event["pid"], "tid": event["tid"]}
 
 

@@ -62,6 +62,8 @@ from claude_comm.version import __version__
 RELEASE = "1.45"
 _UNSET = Status()
 _SAMPLED, _RANDOM = TraceFlags.SAMPLED, 2
+# Of a trace that began here.
+_USUAL_FLAGS = 3
 # What a span of ours has at most: attributes, and characters in one of them.
 _MOST_NOTES, _LONGEST = 16, 256
 _SILENT_STARTS = (SpanProcessor.on_start, BatchSpanProcessor.on_start, SimpleSpanProcessor.on_start)
@@ -231,6 +233,9 @@ class LightSpan(SdkSpan):
 
     def headers(self) -> tuple[str, str]:
         """Its context as W3C headers: `traceparent` and `tracestate`."""
+        if self._state is NO_STATE and self._flags == _USUAL_FLAGS:
+            # As `headers_of`, written out: this runs for every message.
+            return "00-%032x-%016x-03" % (self._trace_id, self._span_id), ""  # noqa: UP031
         return headers_of(self._trace_id, self._span_id, self._flags, self._state)
 
     def get_span_context(self) -> SpanContext:

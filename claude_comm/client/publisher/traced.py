@@ -7,7 +7,7 @@ raises and returns is what it would without. What is queued is created within it
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -26,10 +26,13 @@ from claude_comm.telemetry.tracing import Sending, Telemetry, current_sending
 def wrap(publisher: Any, telemetry: Telemetry) -> None:
     """Wraps the calls of a blocking publisher."""
 
+    known = _known(telemetry)
+
     def within(call: Any, operation: str = SEND) -> Any:
         @functools.wraps(call)
         def traced(target: Any, data: Any, **rest: Any) -> Any:
-            with Sending(telemetry, _checked(telemetry, operation, target), operation):
+            name = target if target.__class__ is str and (operation, target) in known else check_target(target)
+            with Sending(telemetry, name, operation):
                 return call(target, data, **rest)
 
         return traced
@@ -40,10 +43,13 @@ def wrap(publisher: Any, telemetry: Telemetry) -> None:
 def wrap_async(publisher: Any, telemetry: Telemetry) -> None:
     """Wraps the calls of an asyncio publisher."""
 
+    known = _known(telemetry)
+
     def within(call: Any, operation: str = SEND) -> Any:
         @functools.wraps(call)
         async def traced(target: Any, data: Any, **rest: Any) -> Any:
-            with Sending(telemetry, _checked(telemetry, operation, target), operation):
+            name = target if target.__class__ is str and (operation, target) in known else check_target(target)
+            with Sending(telemetry, name, operation):
                 return await call(target, data, **rest)
 
         return traced
@@ -61,11 +67,9 @@ def _replace_calls(publisher: Any, within: Callable[..., Any]) -> None:
     )
 
 
-def _checked(telemetry: Telemetry, operation: str, target: Any) -> str:
-    """A target that no call has refused. Raises InvalidName."""
-    if target.__class__ is str and telemetry.spans is not None and (operation, target) in telemetry.spans.prepared:
-        return target
-    return check_target(target)
+def _known(telemetry: Telemetry) -> Collection[tuple[str, str]]:
+    """Operations with targets that no call has refused."""
+    return () if telemetry.spans is None else telemetry.spans.prepared
 
 
 class TracedOutgoing(Outgoing):
