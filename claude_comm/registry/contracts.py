@@ -126,10 +126,11 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def by_type(declared: object) -> dict[str, Schema]:
-    """A declaration as a map from message type to schema; a bare schema is that of the default type."""
-    if declared is None:
+    """A declaration as a map from message type to schema; a bare schema is that of the default type. `{}` is a map of
+    no types, not the schema that allows anything: that is `true` here, or stands under its type."""
+    if declared is None or declared == {}:
         return {}
-    if not isinstance(declared, Mapping) or not declared or _KEYWORDS & declared.keys():
+    if not isinstance(declared, Mapping) or _KEYWORDS & declared.keys():
         return {DEFAULT_TYPE: _schema(DEFAULT_TYPE, declared)}
     return {check_name(name, "message type"): _schema(name, schema) for name, schema in declared.items()}
 

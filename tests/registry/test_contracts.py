@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from claude_comm.client.contract_documents import from_document
 from claude_comm.errors import ConfigurationError, InvalidName, SchemaError
 from claude_comm.registry.contracts import Produced, UnreadableContract, by_type, contract, decode, encode
 from claude_comm.schema.validation.validator import compile_validator
@@ -16,12 +18,18 @@ OBJECT = {"type": "object", "properties": {"x": {}}}
 def test_a_bare_schema_is_that_of_the_default_type() -> None:
     assert by_type(OBJECT) == {"message": OBJECT}
     assert by_type(True) == {"message": True}
-    assert by_type({}) == {"message": {}}
     assert by_type(None) == {}
 
 
 def test_a_mapping_without_keywords_maps_types_to_schemas() -> None:
     assert by_type({"order": OBJECT, "refund": True}) == {"order": OBJECT, "refund": True}
+
+
+def test_a_map_of_no_types_accepts_nothing_and_the_schema_true_anything() -> None:
+    assert contract("a", accepts={}).accepts == {}
+    assert contract("a", accepts=True).accepts == {"message": True}
+    shown = msgspec.to_builtins(contract("a"))
+    assert from_document(shown, "it").accepts == {}, "what `module show --json` prints registers another contract"
 
 
 def test_what_is_neither_is_refused() -> None:

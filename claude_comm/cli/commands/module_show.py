@@ -100,6 +100,8 @@ def _about(standing: Standing, release: Release, declared: Contract | None) -> I
         yield "  asserts the formats of its schemas"
     if declared.topics:
         yield clean(f"  reads the topics {', '.join(declared.topics)}")
+    if not declared.accepts:
+        yield "  accepts nothing"
     for type, schema in declared.accepts.items():
         yield clean(f"  accepts {type}")
         yield from (f"    {line}" for line in _described(schema, declared.aliases.get(type, {})))
@@ -120,7 +122,7 @@ def _described(schema: Schema, aliases: dict[str, list[str]]) -> Iterator[str]:
             words.append(f"formerly {', '.join(aliases[name])}")
         yield clean("  ".join(words))
     if not properties:
-        yield clean(_text(schema))
+        yield "any message at all" if schema is True or schema == {} else clean(_text(schema))
     # Everything is refused by `false`: the witness is a smallest message of the schema.
     verdict = check(schema, False, policy="strict")
     if isinstance(verdict, Incompatible):
