@@ -65,3 +65,8 @@ def test_values_are_written_short(value: float, count: str, duration: str) -> No
 
 def test_a_scale_of_one_value_stands_in_the_middle() -> None:
     assert axes.Scale(5, 5, 0, 10)(5) == 5
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_length_that_is_none_has_a_step_all_the_same(step: float) -> None:
+    assert axes._round_step(step) == 1.0

@@ -31,7 +31,17 @@ def test_what_was_packed_comes_out_again(rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize(
-    "id_", ["", "x" * 36, _ID.upper(), _ID[:-1], f"{_ID} ", _ID.replace("a", "g"), _ID.replace("-", " ")]
+    "id_",
+    [
+        "",
+        "x" * 36,
+        _ID.upper(),
+        _ID[:-1],
+        f"{_ID} ",
+        _ID.replace("a", "g"),
+        _ID.replace("-", " "),
+        f"-{_ID[:8]}{_ID[9:]}",
+    ],
 )
 def test_an_id_that_is_no_uuid_as_we_write_it_is_not_packed(id_: str) -> None:
     """It would come out as another id, and its message would seem never handled."""

@@ -105,3 +105,8 @@ def test_what_stands_under_a_digest_is_the_contract_of_that_digest() -> None:
     assert addressed("m", made.digest, encode(made)) == made
     with pytest.raises(UnreadableContract, match="not the contract of the digest"):
         addressed("m", made.digest, encode(contract("m", accepts={"t": False})))
+
+
+def test_what_a_property_asks_for_is_a_set() -> None:
+    one, other = ({"dependentRequired": {"a": names}} for names in (["b", "c"], ["c", "b"]))
+    assert schema_digest(one) == schema_digest(other) != schema_digest({"dependentRequired": {"a": ["b"]}})

@@ -9,7 +9,7 @@ import pytest
 from claude_comm.registry import policies
 from claude_comm.registry.contracts import Compatibility, Contract, Produced, contract
 from claude_comm.registry.policies import breaks, refused
-from claude_comm.schema import Incompatible, Undecided
+from claude_comm.schema import Impossible, Incompatible, Undecided
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 
@@ -96,3 +96,14 @@ def test_a_refusal_shows_the_witness() -> None:
     text = str(refused(new, "backward", breaks(new, [accepting("1", OLD)], "backward")))
     assert '{"n":0}' in text
     assert "`m`" in text
+
+
+def test_what_fits_nothing_any_more_is_told_so() -> None:
+    nothing = Impossible(why="the schema allows nothing", proof="")
+    broken = policies.Break(against="1.0.0", direction="backward", side="accepts", type="t", verdict=nothing)
+    assert broken.sentence.endswith("nothing fits there any more.")
+
+
+def test_a_type_that_nobody_expected_before_breaks_nobody() -> None:
+    old, new = contract("m"), contract("m", version="1.1.0", produces=[Produced("t", {"type": "integer"})])
+    assert policies.breaks(new, [old], "full") == []

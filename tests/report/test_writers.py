@@ -106,3 +106,8 @@ def test_every_latency_has_one_class() -> None:
     assert [latency_class(ms) for ms in (0, 1, 1.1, 60_000, 60_001)] == [0, 0, 1, 13, 14]
     assert len(class_names()) == len(LATENCY_CLASSES_MS) + 1
     assert class_names()[:2] + class_names()[-2:] == ["≤ 1 ms", "2 ms", "60 s", "> 60 s"]
+
+
+def test_a_size_beyond_all_names_has_the_last_one() -> None:
+    assert text.size(1023) == "1023 B"
+    assert text.size(5 * 1024.0**9).endswith(text._SIZES[-1])

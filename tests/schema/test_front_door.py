@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from claude_comm.errors import ConfigurationError, SchemaError
 from claude_comm.schema import Undecided, adapt, bounded, check, diff
 
 OLD = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(x|y)*z$"}}, "required": ["a"]}
@@ -33,3 +35,15 @@ def test_a_diff_ends_when_its_time_is_over() -> None:
 @pytest.mark.usefixtures("slow")
 def test_proposals_end_when_their_time_is_over() -> None:
     assert all(isinstance(each.verdict, Undecided) for each in adapt(OLD, NEW))
+
+
+@pytest.mark.parametrize("aliases", [["a"], {"a": "b"}, {1: ["b"]}, {"a": [1]}])
+def test_aliases_of_another_form_are_refused_by_what_they_are(aliases: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a mapping of names to lists of names"):
+        adapt({"type": "object"}, {"type": "object"}, aliases=aliases)
+
+
+@pytest.mark.parametrize("schema", [{"properties": {1: True}}, {"allOf": [{"$ref": "#"}] * 20_000}, {"$schema": 4}])
+def test_a_schema_beyond_what_json_and_the_limits_allow_is_refused(schema: Any) -> None:
+    with pytest.raises(SchemaError):
+        check(schema, True)

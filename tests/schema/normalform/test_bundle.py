@@ -69,3 +69,23 @@ def test_a_diff_reads_them_too() -> None:
     new = {**order("draft2020-12"), "required": ["price", "id"]}
     difference = diff(order("draft2020-12"), new, documents=given("draft2020-12"))
     assert [change.rule for change in difference.changes] == ["required"]
+
+
+def test_a_document_that_is_referred_to_and_is_no_object_is_refused_by_its_address() -> None:
+    with pytest.raises(SchemaError, match=r"common\.json"):
+        bundle({"$ref": COMMON}, {COMMON: True})
+
+
+def test_a_definition_that_is_called_like_a_document_stays() -> None:
+    schema = {"$ref": COMMON, "$defs": {COMMON: {"type": "integer"}}}
+    whole: Any = bundle(schema, {COMMON: {"type": "string"}})
+    assert whole["$defs"][COMMON] == {"type": "integer"}
+    assert whole["$defs"][f"{COMMON}'"]["type"] == "string"
+
+
+def test_a_reference_is_read_from_the_address_of_the_schema_that_it_stands_in() -> None:
+    inner = {"$id": "https://example.com/deep/inner.json", "$ref": "../common.json"}
+    whole: Any = bundle(
+        {"$defs": {"inner": inner}, "properties": {"$ref": {"type": "string"}}}, {COMMON: {"title": "t"}}
+    )
+    assert whole["$defs"][COMMON]["title"] == "t"

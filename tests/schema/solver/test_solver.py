@@ -101,6 +101,23 @@ def test_what_has_no_value_is_shown_to_have_none(case: str) -> None:
     assert isinstance(solved(NONE[case]), Unsat)
 
 
+LOOP = {"$ref": "#/$defs/loop", "$defs": {"loop": {"$ref": "#/$defs/loop"}}}
+FEW_CONTAINS = [{"if": {"minItems": size}, "then": {"contains": {"const": size}}} for size in range(1, 7)]
+REFUSED: dict[str, Any] = {
+    "one of very many forms": {"oneOf": [{"const": number} for number in range(301)]},
+    "unevaluated properties beside a circle": {**LOOP, "unevaluatedProperties": False, **obj(minProperties=1)},
+    "unevaluated items beside a circle": {**LOOP, "unevaluatedItems": False, **array(minItems=1)},
+    "unevaluated items over conditions": {**array(minItems=9), "unevaluatedItems": False, "allOf": FEW_CONTAINS},
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_no_formula_says_is_not_claimed(case: str) -> None:
+    result = solved(REFUSED[case])
+    assert not isinstance(result, Unsat)
+    assert not (isinstance(result, Sat) and result.sure)
+
+
 UNKNOWN: dict[str, tuple[Any, str]] = {
     "very many positions": (array(*[INT] * 201, minItems=201), "positions"),
     "many things to count": (array(allOf=[{"contains": {"const": number}} for number in range(7)]), "to count"),
