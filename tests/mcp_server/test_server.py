@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from claude_comm import Context, Module, RetryPolicy, Settings
+from claude_comm import Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.client.identity import micros, millis
 from claude_comm.interchange.agent_answers import AgentInput, Question
-from claude_comm.mcp_server.desk.exposure import Caller, Exposure
+from claude_comm.mcp_server.desk.exposure import OF_ALL, Caller, Exposure
 from claude_comm.names import Keys
 from claude_comm.ops import registration, replies
 from claude_comm.registry.contracts import contract
@@ -247,6 +247,32 @@ def test_with_three_tools_a_failure_is_explained_and_sent_again(settings: Settin
         asyncio.run(talk())
 
 
+def test_where_some_modules_are_shown_nothing_tells_of_the_others(settings: Settings) -> None:
+    async def talk() -> None:
+        exposure = Exposure(allow=("prices",))
+        assert toolbox.FIXED.keys() >= OF_ALL
+        assert exposure.how_to("explain_failure", message="1").startswith("explain_failure would help, which concerns")
+        async with Desk(settings, exposure) as desk:
+            for name in OF_ALL:
+                outcome: Any = await own.call_own(Call(desk, LOCAL), name, {})
+                assert f"@server has no {name!r}" in outcome.text
+        for shown in (Exposure(tools=("all",)), exposure):
+            async with inside(settings, shown) as client:
+                reading = client.read_resource("claude-comm://sessions/seen")
+                if shown is exposure:
+                    with pytest.raises(MCPError):
+                        await reading
+                else:
+                    assert "seen" in (await reading).contents[0].text
+
+    with connect(settings) as client:
+        client.run(registration.register(Keys(settings.namespace), contract("prices", accepts={"order": True})))
+    with Publisher("shop", settings=settings) as publisher:
+        publisher.publish("prices", {"item": "apple", "count": 1}, type="order", session="seen")
+
+    asyncio.run(talk())
+
+
 @pytest.mark.parametrize("exposure", [Exposure(tools=("call_module",)), Exposure(read_only=True)])
 def test_the_server_s_own_tools_are_reached_only_as_the_options_have_it(settings: Settings, exposure: Exposure) -> None:
     async def talk() -> None:
@@ -261,12 +287,16 @@ def test_the_server_s_own_tools_are_reached_only_as_the_options_have_it(settings
     asyncio.run(talk())
 
 
+# What concerns all modules is not there where only some are shown.
+OF_EACH = toolbox.FIXED.keys() - OF_ALL
+
+
 @pytest.mark.parametrize(
     ("exposure", "shown"),
     [
         (Exposure(tools=("prices.order",)), ["prices__order"]),
         (Exposure(tools=("prices.order",), bare=("prices",)), ["order"]),
-        (Exposure(tools=("all",), deny=("prices.large", "prices.ask", "*.redrive")), [*toolbox.FIXED, "prices__order"]),
+        (Exposure(tools=("all",), deny=("prices.large", "prices.ask", "*.redrive")), [*OF_EACH, "prices__order"]),
         (Exposure(tools=("prices.order", "prices.large"), allow=("prices.l*",)), ["prices__large"]),
         (Exposure(tools=("search", "prices.order"), read_only=True), ["find_modules", "describe_module"]),
     ],
@@ -356,7 +386,12 @@ def test_a_caller_reaches_what_its_scopes_allow_and_no_more(settings: Settings) 
             message = {"module": "prices", "type": "order", "message": {"item": "a", "count": 1}}
             outcome = await toolbox.call(call, "call_module", message)
             assert outcome.is_error
-            for name, arguments in (("read_messages", {}), ("redrive", {"module": "prices", "confirm": True})):
+            asked: dict[str, dict[str, Any]] = {
+                "read_messages": {},
+                "redrive": {"module": "prices", "confirm": True},
+                "validate_pipeline": {"pipeline": PIPELINE},
+            }
+            for name, arguments in asked.items():
                 refused = await toolbox.call(call, name, arguments)
                 assert refused.is_error
                 assert "scope" in refused.text

@@ -11,6 +11,10 @@ import msgspec
 SEARCH, ALL = "search", "all"
 # As whose messages agents call the server's own tools, where these are not in the list: a name that no module can have.
 SERVER = "@server"
+# The server's tools that concern modules whichever they are: not where only some are shown.
+OF_ALL = frozenset(
+    ("read_messages", "show_session", "explain_failure", "negotiate", "validate_pipeline", "run_pipeline")
+)
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +34,19 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         """Whether agents find what they call, because not all of it is in the list."""
         return SEARCH in self.tools and ALL not in self.tools
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether only some modules are shown."""
+        return bool(self.allow or self.deny)
+
+    def offers(self, tool: str) -> bool:
+        """Whether a tool of the server may be there at all."""
+        return tool not in OF_ALL or not self.narrowed
+
     def how_to(self, tool: str, **arguments: Any) -> str:
         """How an agent calls a tool of the server, in words."""
+        if not self.offers(tool):
+            return f"{tool} would help, which concerns all modules: this server shows some alone (--allow, --deny)"
         if ALL in self.tools or tool in self.tools:
             return f"call {tool} with " + " and ".join(f"{name} {value!r}" for name, value in arguments.items())
         if self.searched:

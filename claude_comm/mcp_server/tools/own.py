@@ -27,7 +27,7 @@ def reachable(exposure: Exposure) -> dict[str, FixedTool]:
     return {
         name: tool
         for name, tool in TOOLS.items()
-        if name not in named and (tool.hints.read_only or not exposure.read_only)
+        if name not in named and exposure.offers(name) and (tool.hints.read_only or not exposure.read_only)
     }
 
 

@@ -80,6 +80,10 @@ def _negotiated(desk: Desk, producer: str, consumer: str, type: str) -> list[Agr
 
 async def validate_pipeline(call: Call, arguments: dict[str, Any]) -> ToolReply:
     """The proof of a whole pipeline against the contracts that are registered."""
+    if not call.caller.may("read"):
+        return refused(
+            "a pipeline is proved over the contracts of all modules with the scope read:*, which your token lacks."
+        )
     try:
         report = await asyncio.to_thread(_checked, call.desk, arguments["pipeline"])
     except ClaudeCommError as error:

@@ -116,7 +116,7 @@ async def _own_text(call: Call, catalogue: ModuleCatalogue, name: str, names: di
             return as_text(msgspec.to_builtins(catalogue.known(names["module"]).contract))
     except UnknownModule:
         return None
-    if not call.caller.may("read"):
+    if not call.caller.may("read") or call.desk.exposure.narrowed:
         return None
     return await _recorded(call, name, names)
 

@@ -71,7 +71,7 @@ def fixed(exposure: Exposure) -> Iterator[FixedTool]:
     """The server's own tools by the options."""
     for name, tool in FIXED.items():
         chosen = ALL in exposure.tools or name in exposure.tools or (SEARCH in exposure.tools and name in FOUND_FIRST)
-        if chosen and (tool.hints.read_only or not exposure.read_only):
+        if chosen and exposure.offers(name) and (tool.hints.read_only or not exposure.read_only):
             yield tool
 
 
