@@ -29,7 +29,13 @@ if not any(point.value == "claude_comm.testing.plugin" for point in entry_points
 
 _numbers = itertools.count()
 # Machines are shared: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("no-deadline", deadline=None, max_examples=examples())
+# Nor is a machine that is slow to make examples a defect of what is tried with them.
+hypothesis.settings.register_profile(
+    "no-deadline",
+    deadline=None,
+    max_examples=examples(),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("no-deadline")
 
 

@@ -54,7 +54,7 @@ def end_left(
     """Tells the end of tasks that no instance of their module works on any more; how many. With `absences`, of modules
     that it has found absent before. Raises TransportError, StoreError."""
     since_us = now_us - GONE_MS * 1000
-    quiet = dict(database.rows(_QUIET, (since_us, since_us)))
+    quiet: dict[str, str] = dict(database.rows(_QUIET, (since_us, since_us)))
     absent = {module for module in quiet if not client.run(_living(keys, module, now_us // 1000))}
     if absences is not None:
         absent &= absences.again(absent)
