@@ -7,7 +7,8 @@ on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 # Steps are not alike: on a machine of 2025 one took 5 to 50 microseconds. 40 a millisecond keeps the median honest.
 STEPS_PER_MS = 40
@@ -38,6 +39,19 @@ class Budget:
         elif self._steps % STEPS_PER_LOOK == 0:
             self.look()
 
+    @contextmanager
+    def keeping(self, share: float) -> Iterator[None]:
+        """Ends the block early, so that this share of what is left now is there after it; raises `OutOfBudget`."""
+        now = self._clock() if self._clock is not None else 0.0
+        if now > self._end:
+            raise OutOfBudget
+        steps, seconds = int(self._steps * share), (self._end - now) * share
+        self._steps, self._end = self._steps - steps, self._end - seconds
+        try:
+            yield
+        finally:
+            self._steps, self._end = max(self._steps, 0) + steps, self._end + seconds
+
     def look(self) -> None:
         """Reads the clock between two long pieces of work that are not steps of a proof; raises `OutOfBudget`."""
         if self._clock is not None and self._clock() > self._end:
@@ -56,9 +70,22 @@ class BudgetShare(Budget):
     def __init__(self, whole: Budget, steps: int) -> None:
         self._whole, self._steps = whole, steps
 
+    @contextmanager
+    def keeping(self, share: float) -> Iterator[None]:
+        steps = int(self._steps * share)
+        self._steps -= steps
+        try:
+            with self._whole.keeping(share):
+                yield
+        finally:
+            self._steps = max(self._steps, 0) + steps
+
     def tick(self) -> None:
         """One step of work, of both; raises `OutOfPart` or `OutOfBudget`."""
         self._steps -= 1
         if self._steps < 0:
             raise OutOfPart
         self._whole.tick()
+
+    def look(self) -> None:
+        self._whole.look()

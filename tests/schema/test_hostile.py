@@ -19,7 +19,7 @@ COUNT, BUDGET_MS = (200, 2_000) if LONG else (50, 250)
 SEED = int(os.environ.get("COMM_SEED", "3"))
 MEMORY_KIB = 512 * 1024
 # After the first look that is too late: the one that ends the check, and those of what it was in.
-LAST_LOOKS = 3
+LAST_LOOKS = 4
 # What another thread may have to wait for a step that holds the interpreter, in time of the processor.
 STEP_MS = 30
 TRIES = 5

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -58,8 +58,10 @@ NOTHING_TAKEN = "no message fits the consumer's schema: it accepts none"
 # Steps of a search for a message that the consumer accepts, and of a proof for a producer as it was written.
 TAKEN_STEPS, WRITTEN_STEPS = 400, 400
 # Steps of the search that the residual guides, and the messages that it may propose.
-GUIDED_STEPS = 2_000
+GUIDED_STEPS = 8000
 MAX_GUIDED = 60
+# What is kept of the budget for confirming a message that was found, while further ones are searched for their reasons.
+CONFIRMING = 1 / 2
 
 
 def check(
@@ -243,16 +245,22 @@ def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget)
         contextlib.suppress(OutOfPart, OutOfBudget, NoMinimalInstance, TooManyComparisons, RecursionError),
         watching(part.tick),
     ):
-        for message in breaking(left, right, candidates, part, MAX_GUIDED):
-            shown.append(message)
+        _gather(breaking(left, right, candidates, budget, MAX_GUIDED), shown, budget)
     return _smallest(left, right, shown, budget)
+
+
+def _gather(messages: Iterator[Json], shown: list[Json], budget: Budget) -> None:
+    """Collects messages that break the consumer; from the first one on, time to confirm one of them is kept."""
+    shown.extend(itertools.islice(messages, 1))
+    with budget.keeping(CONFIRMING):
+        shown.extend(messages)
 
 
 def _broken(left: Side, right: Side, question: SchemaPair, budget: Budget) -> Verdict | None:
     """The verdict where the consumer's keywords, each broken on its own, give messages: the smallest is the witness."""
     shown: list[Json] = []
     try:
-        shown.extend(breaking(left, right, question.breaking(patience=PATIENCE), budget))
+        _gather(breaking(left, right, question.breaking(patience=PATIENCE), budget), shown, budget)
     except OutOfBudget:
         if not shown:
             raise

@@ -35,11 +35,12 @@ import jsonschema_rs
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
-from claude_comm.schema.budget import Budget
+from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart
 from claude_comm.schema.containment.alike import references
-from claude_comm.schema.containment.joined import joined
+from claude_comm.schema.containment.joined import joined, loosely
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
 from claude_comm.schema.containment.one_text import one_text
+from claude_comm.schema.containment.remainder import SINGLE, apart, leaves, most_alike
 from claude_comm.schema.containment.residual import Walk
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
@@ -52,6 +53,12 @@ from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
 MAX_ITEMS = 20_000
+# Parts of parts of an object.
+MAX_PARTS = 6
+# Forms of a union that are tried for what stands beside it.
+MAX_FORMS = 6
+# What a search at one place leaves of the budget for the other places.
+OTHERS = 3 / 4
 # Keywords that speak of properties one by one; and those that a message meets without being asked, as long as it has
 # declared properties alone.
 _OBJECT = frozenset(("type", "format", "properties", "required"))
@@ -62,14 +69,6 @@ _COMPOSED = _UNION | {"allOf", "unevaluatedProperties", "$defs"}
 # What the residual may ask of properties, and names for one that nobody declares, plain ones first.
 _ASKED = frozenset(("properties", "required", "additionalProperties"))
 _FRESH = ("", *"abcdefghijklmnopqrstuvwxyz", *(f"further{index}" for index in range(1_000)))
-# Of these there is one way to break each, so that one value shows all there is to show.
-_SINGLE = frozenset(
-    (
-        *("type", "const", "enum", "uniqueItems", "anyOf", "oneOf", "not"),
-        *keywords.about("number", "string"),
-        *("minItems", "maxItems"),
-    )
-)
 
 
 class GuidedSearch:
@@ -81,21 +80,27 @@ class GuidedSearch:
         self.budget = budget
         # Whether the two differ in one keyword only: then every message that breaks the consumer breaks that one.
         self.alone = False
+        # The definitions of the consumer that the search is in.
+        self.entered: list[str] = []
 
     def all(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """The messages for the residual of the whole."""
-        self.alone = _leaves(rest) == 1
+        self.alone = leaves(rest) == 1
         return self.messages(produced, rest, patience)
 
     def messages(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """Values of `produced` that may not be in `rest`."""
         self.budget.tick()
-        if isinstance(produced, dict) and "$ref" in produced and len(produced) == 1:
-            produced = self.definitions[definition_name(produced["$ref"])]
-        if rest is True:
+        produced = self.inlined(produced)
+        if rest is True or rest == {}:
             return
         if not isinstance(produced, dict) or not isinstance(rest, dict):
             yield from self.searched(produced, rest, patience)
+        elif asked := apart(rest):
+            for part in asked:
+                yield from self.messages(produced, part, patience)
+        elif rest.keys() == {"$ref"}:
+            yield from self.referred(produced, definition_name(rest["$ref"]), patience)
         elif self.separate(produced, rest):
             yield from self.objects(produced, rest, patience)
         elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and self.few(produced):
@@ -108,8 +113,43 @@ class GuidedSearch:
             (theirs,) = rest.values()
             if not (yield from _placed(self.branches(ours, theirs, patience), _as_it_is, self.showing(rest))):
                 yield from self.searched(produced, rest, patience)
+        elif rest.keys() <= _ASKED | {"patternProperties"} and (ours := self.forms(produced)):
+            for _, form in ours[:MAX_FORMS]:
+                if (yield from _placed(self.messages(form, rest, patience), _as_it_is)):
+                    return
+        elif rest.keys() <= _ASKED | {"patternProperties"} and (parts := self.parts(produced)):
+            # As if nothing else were asked of the object; what else is asked may refuse all of these.
+            if not (yield from _placed(self.objects(loosely(parts), rest, patience), _as_it_is)):
+                yield from self.searched(produced, rest, patience)
         else:
             yield from self.searched(produced, rest, patience)
+
+    def inlined(self, schema: Json) -> Json:
+        """A schema of the producer with what it refers to in it, as far as no keyword stands in both."""
+        while isinstance(schema, dict) and "$ref" in schema:
+            target = self.definitions[definition_name(schema["$ref"])]
+            beside = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
+            if not beside:
+                schema = target
+            elif isinstance(target, dict) and target.keys().isdisjoint(beside):
+                schema = {**target, **beside}
+            else:
+                break
+        return schema
+
+    def referred(self, produced: Json, name: str, patience: int) -> Candidates:
+        """Values that may not be in a definition of the consumer: the smallest do not come back to it."""
+        if name in self.entered:
+            return
+        self.entered.append(name)
+        try:
+            yield from self.messages(produced, self.beyond(produced, self.accepted[name]), patience)
+        finally:
+            self.entered.remove(name)
+
+    def beyond(self, produced: Json, accepted: Json) -> Json:
+        """The residual of a part of the consumer's schema for a part of the producer's."""
+        return Walk(self.definitions, self.accepted, self.budget.tick).beyond(produced, accepted)
 
     def few(self, produced: dict[str, Any]) -> bool:
         """Whether an array of the least length is no message that takes long to validate."""
@@ -129,8 +169,11 @@ class GuidedSearch:
             if beyond is not True:
                 yield from _placed(self.messages(ours[at], beyond, patience), after(ours[:at]))
 
-    def forms(self, produced: dict[str, Any]) -> list[Json]:
-        """The forms of a union, each with what stands beside the union; none where that is not told form by form."""
+    def forms(self, produced: dict[str, Any]) -> list[tuple[Json, Json]]:
+        """The forms of a union, each as it is written and with what stands beside the union.
+
+        None where that is not told form by form.
+        """
         words = [keyword for keyword in keywords.UNIONS if keyword in produced]
         if len(words) != 1:
             return []
@@ -141,31 +184,43 @@ class GuidedSearch:
         beside = {name: value for name, value in produced.items() if name not in _COMPOSED}
         closed = produced.get("unevaluatedProperties", True) is False
         if parts or not (beside or closed):
-            return [] if parts else list(forms)
-        return [self.form(form, beside, closed) for form in forms]
+            return [] if parts else [(form, form) for form in forms]
+        return [(form, self.form(form, beside, closed)) for form in forms]
+
+    def parts(self, schema: Json, level: int = 0) -> list[Json]:
+        """What all values of an object's schema fulfil: itself, and what stands under `allOf` or behind references."""
+        if not isinstance(schema, dict) or level > MAX_PARTS:
+            return []
+        inner = [*schema.get("allOf", ())]
+        if "$ref" in schema:
+            inner.append(self.definitions[definition_name(schema["$ref"])])
+        return [schema, *(part for schema in inner for part in self.parts(schema, level + 1))]
 
     def form(self, form: Json, beside: dict[str, Any], closed: bool) -> Json:
         """A form with what stands beside its union, as far as that is told keyword by keyword."""
         while isinstance(form, dict) and form.keys() == {"$ref"}:
             form = self.definitions[definition_name(form["$ref"])]
         whole = joined({**beside, "allOf": [form]}) if beside else form
+        if whole is None:
+            whole = loosely(self.parts({**beside, "allOf": [form]}))
         if closed and isinstance(whole, dict) and "properties" in whole:
             return {"additionalProperties": False, **whole}
-        return form if whole is None else whole
+        return whole
 
-    def branches(self, ours: list[Json], theirs: list[Json], patience: int) -> Candidates:
+    def branches(self, ours: list[tuple[Json, Json]], theirs: list[Json], patience: int) -> Candidates:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""
         walk = Walk(self.definitions, self.accepted, self.budget.tick)
-        forms, own = walk.forms(theirs), {ordered(branch) for branch in ours}
+        forms, own = walk.forms(theirs), {ordered(form) for form, _ in ours}
         new = [at for written, at in forms.by_text.items() if written not in own]
         gone = 0
-        for branch in ours:
-            if forms.taking(branch) is not None:
+        for form, branch in ours:
+            if forms.taking(form) is not None or (branch is not form and forms.taking(branch) is not None):
                 continue
             near = forms.near(walk.sent.of(branch))
-            # A form that changed stands against what it was changed into: the first that is left, if no tag tells.
-            left = [at for at in new if at in near] or near
-            against = theirs[left[min(gone, len(left) - 1)]] if left else False
+            # A form that changed stands against what it was changed into: the first that is left, if nothing tells.
+            left = most_alike(form, {at: theirs[at] for at in ([at for at in new if at in near] or near)})
+            named = forms.by_text.get(ordered(form), left[min(gone, len(left) - 1)] if left else None)
+            against = theirs[named] if named is not None else False
             gone += 1
             yield from self.messages(branch, walk.beyond(branch, against), patience)
 
@@ -202,6 +257,12 @@ class GuidedSearch:
                 missing = [other for other in missing if other == name]
         if missing:
             yield {**others, **given}
+        for pattern, beyond in rest.get("patternProperties", {}).items():
+            name = one_text({"type": "string", "pattern": pattern})
+            if name is not None:
+                taken = produced.get("patternProperties", {}).get(pattern, produced.get("additionalProperties", True))
+                values = self.messages(declared.get(name, taken), beyond, patience)
+                yield from _placed(values, around(name))
         if "additionalProperties" in rest:
             yield from self.further(produced, wanted, rest["additionalProperties"], patience, around)
 
@@ -258,12 +319,17 @@ class GuidedSearch:
             pass
         else:
             breaks = yield plain
-            single = rest is False or (len(rest) == 1 and rest.keys() <= _SINGLE)
+            single = rest is False or (len(rest) == 1 and rest.keys() <= SINGLE)
             if breaks and single and self.showing(rest)(plain):
                 return
             if breaks:
                 known.append(plain)
-        yield from self.question(produced, rest).breaking(known, patience)
+        # A leaf that takes long leaves time for the others.
+        try:
+            with self.budget.keeping(OTHERS):
+                yield from self.question(produced, rest).breaking(known, patience)
+        except (OutOfBudget, OutOfPart):
+            self.budget.look()
 
     def showing(self, rest: Json) -> Callable[[Json], bool]:
         """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken."""
@@ -328,20 +394,3 @@ def needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
 
 def _whole(schema: Json, definitions: Mapping[str, Json]) -> Json:
     return {**schema, "$defs": definitions} if definitions and isinstance(schema, dict) else schema
-
-
-def _leaves(rest: Json) -> int:
-    """How many things a residual asks for; of what is not taken apart here it is only said that they may be more."""
-    if not isinstance(rest, dict):
-        return int(rest is not True)
-    return sum(_asked(keyword, value) for keyword, value in rest.items())
-
-
-def _asked(keyword: str, value: Json) -> int:
-    if keyword in ("properties", "prefixItems"):
-        return sum(map(_leaves, value.values() if isinstance(value, dict) else value))
-    if keyword in ("items", "additionalProperties"):
-        return _leaves(value)
-    if keyword == "required":
-        return len(value)
-    return 1 if keyword in _SINGLE else 2

@@ -1,11 +1,12 @@
 """The parts of an `allOf` as one schema, where that can be done keyword by keyword.
 
 Law: the values of the joined schema are those of all parts. Where two parts say what one keyword cannot say, there
-is no joined schema, and nothing is known.
+is no joined schema, and nothing is known. What is joined loosely is only good for guesses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from claude_comm.schema import keywords
@@ -37,6 +38,27 @@ def joined(schema: _Schema) -> _Schema | None:
                 whole[keyword] = _both_kinds(whole[keyword], value)
             elif identity(whole[keyword]) != identity(value):
                 return None
+    return whole
+
+
+def loosely(parts: Iterable[Json]) -> _Schema:
+    """Parts of one object as one schema, property by property; unions and conditions among them are left out."""
+    whole: _Schema = {"properties": {}, "required": []}
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        for name, schema in part.get("properties", {}).items():
+            known = whole["properties"].get(name, True)
+            both = schema if known is True or known == schema else {"allOf": [known, schema]}
+            whole["properties"][name] = known if schema is True else both
+        whole["required"] = [*dict.fromkeys([*whole["required"], *part.get("required", ())])]
+        if "type" in part:
+            whole["type"] = _both_kinds(whole["type"], part["type"]) if "type" in whole else part["type"]
+        for keyword in ("patternProperties", "additionalProperties"):
+            if keyword in part:
+                whole.setdefault(keyword, part[keyword])
+        if part.get("unevaluatedProperties") is False:
+            whole["additionalProperties"] = False
     return whole
 
 
