@@ -14,6 +14,7 @@ import msgspec
 from claude_comm.discovery.catalogue import Catalogue, SchemaEntry, entries
 from claude_comm.discovery.query import Answer, Candidates, Direction, Partner, Query, Way
 from claude_comm.discovery.renaming import may_lack
+from claude_comm.discovery.sketch import KINDS
 from claude_comm.errors import SchemaError
 from claude_comm.names import TOPIC_PREFIX
 from claude_comm.registry.contracts import Contract
@@ -127,7 +128,17 @@ def _proved(sent: SchemaEntry, taken: SchemaEntry, query: Query, direction: Dire
     """The way, where it is proved that every message is accepted, or where that cannot be told."""
     if not sent.sketch.kinds & taken.sketch.kinds or may_lack(sent.schema, sent.sketch, taken.sketch.required):
         return None
+    if _clash(sent, taken):
+        return None
     return _weighed(sent.schema, taken.schema, query.policy, query.budget_ms, direction, sent.type)
+
+
+def _clash(sent: SchemaEntry, taken: SchemaEntry) -> bool:
+    """Whether a property that every message has is of a kind there that is refused here."""
+    if sent.sketch.kinds != {"object"}:
+        return False
+    sends, takes = sent.property_kinds(), taken.property_kinds()
+    return any(not sends.get(name, KINDS) & takes.get(name, KINDS) for name in sent.sketch.required)
 
 
 def _weighed(sent: Json, taken: Json, policy: Policy, budget_ms: float, direction: Direction, type: str) -> Way | None:

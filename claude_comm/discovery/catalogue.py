@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 from claude_comm.discovery.query import Direction
-from claude_comm.discovery.sketch import Sketch, kind_of, sketch
+from claude_comm.discovery.sketch import Sketch, kind_of, property_kinds, sketch
 from claude_comm.registry.contracts import Contract, Schema
 from claude_comm.schema.opaque import Code, code_in
 from claude_comm.schema.validation.validator import Validator, compile_validator
@@ -26,7 +26,7 @@ _NO_NAME = ""
 class SchemaEntry:
     """One schema of a contract, with its sketch. `target` is to whom a produced type goes, where that is declared."""
 
-    __slots__ = ("_code", "_validator", "contract", "direction", "schema", "sketch", "target", "type")
+    __slots__ = ("_code", "_kinds", "_validator", "contract", "direction", "schema", "sketch", "target", "type")
 
     def __init__(self, contract: Contract, direction: Direction, type: str, schema: Schema, target: str = "") -> None:
         self.direction: Direction = direction
@@ -34,12 +34,19 @@ class SchemaEntry:
         self.sketch: Sketch = sketch(schema)
         self._validator: Validator | None = None
         self._code: Code | Literal[False] | None = False
+        self._kinds: dict[str, frozenset[str]] | None = None
 
     def validator(self) -> Validator:
         """The compiled schema. Raises SchemaError."""
         if self._validator is None:
             self._validator = compile_validator(self.schema)
         return self._validator
+
+    def property_kinds(self) -> dict[str, frozenset[str]]:
+        """The kinds of its objects' properties."""
+        if self._kinds is None:
+            self._kinds = property_kinds(self.schema)
+        return self._kinds
 
     def code(self) -> Code | None:
         """What the schema leaves to code."""

@@ -22,8 +22,9 @@ from claude_comm.schema.verdict import Json
 KINDS = frozenset(("null", "boolean", "number", "string", "array", "object"))
 # In these a schema with `$ref` says nothing else.
 _REF_ALONE: frozenset[Dialect] = frozenset(("draft4", "draft6", "draft7"))
-# References that lead to references.
-_MAX_LEVELS = 16
+# References that lead to references, and schemas that are read of one document: three references in each of eight
+# levels are thousands.
+_MAX_LEVELS, _MAX_READ = 16, 2_000
 
 
 class Sketch(msgspec.Struct, frozen=True):
@@ -58,6 +59,15 @@ def sketch(schema: Json) -> Sketch:
     return _Reading(schema, dialect).read(schema, 0)
 
 
+def property_kinds(schema: Json) -> dict[str, frozenset[str]]:
+    """The kinds that the named properties of each object have, as far as they can be read off."""
+    try:
+        dialect = dialect_of(schema)
+    except SchemaError:
+        return {}
+    return _Reading(schema, dialect).properties(schema, 0)
+
+
 def kind_of(value: Json) -> str:
     """The kind of a message."""
     if value is None:
@@ -77,16 +87,38 @@ class _Reading:
     def __init__(self, document: Json, dialect: Dialect) -> None:
         self._document = document
         self._dialect: Dialect = dialect
+        self._left = _MAX_READ
 
     def read(self, schema: Json, level: int) -> Sketch:
         if not isinstance(schema, dict):
             return NOTHING if schema is False else ANYTHING
-        if level > _MAX_LEVELS or (level and self._has_address(schema)):
+        self._left -= 1
+        if self._left < 0 or level > _MAX_LEVELS or (level and self._has_address(schema)):
             return ANYTHING
         referred = self._referred(schema["$ref"], level) if "$ref" in schema else ANYTHING
         if "$ref" in schema and self._dialect in _REF_ALONE:
             return referred
         return referred.both(_own(schema, self._dialect)).both(self._composed(schema, level))
+
+    def properties(self, schema: Json, level: int) -> dict[str, frozenset[str]]:
+        """The kinds of properties, of all that must hold at once: `properties`, `allOf` and a reference."""
+        self._left -= 1
+        if not isinstance(schema, dict) or self._left < 0 or level > _MAX_LEVELS:
+            return {}
+        if level and self._has_address(schema):
+            return {}
+        parts: list[Json] = [self._place(schema["$ref"])] if "$ref" in schema else []
+        named: dict[str, frozenset[str]] = {}
+        if not parts or self._dialect not in _REF_ALONE:
+            parts += _listed(schema, "allOf")
+            own = schema.get("properties")
+            named = (
+                {name: self.read(part, level + 1).kinds for name, part in own.items()} if isinstance(own, dict) else {}
+            )
+        for part in parts:
+            for name, kinds in self.properties(part, level + 1).items():
+                named[name] = named.get(name, KINDS) & kinds
+        return named
 
     def _composed(self, schema: dict[str, Any], level: int) -> Sketch:
         whole = ANYTHING
@@ -101,17 +133,21 @@ class _Reading:
         return whole
 
     def _referred(self, reference: Json, level: int) -> Sketch:
-        """What a reference within the document leads to."""
+        """The sketch of what a reference within the document leads to."""
+        return self.read(self._place(reference), level + 1)
+
+    def _place(self, reference: Json) -> Json:
+        """What a reference within the document leads to; True where that cannot be told."""
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
-            return ANYTHING
+            return True
         place: Json = self._document
         for step in steps(reference):
             if place is not self._document and self._has_address(place):
-                return ANYTHING
+                return True
             if not isinstance(place, dict) or step not in place:
-                return ANYTHING
+                return True
             place = place[step]
-        return self.read(place, level + 1)
+        return place
 
     def _has_address(self, schema: Json) -> bool:
         """Whether references in it are meant from another place."""

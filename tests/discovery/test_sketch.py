@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_comm.discovery.renaming import may_lack
-from claude_comm.discovery.sketch import ANYTHING, KINDS, NOTHING, Sketch, kind_of, sketch
+from claude_comm.discovery.sketch import ANYTHING, KINDS, NOTHING, Sketch, kind_of, property_kinds, sketch
 from claude_comm.errors import SchemaError
 from claude_comm.schema.bounded import check
 from claude_comm.schema.types.samples import samples
@@ -91,3 +91,31 @@ def test_a_name_that_a_rule_about_names_may_ask_for_is_not_lacking() -> None:
 def test_what_a_reference_through_another_address_leads_to_is_not_read() -> None:
     inner = {"$id": "urn:inner", "$defs": {"n": {"type": "integer"}}}
     assert sketch({"$ref": "#/$defs/inner/$defs/n", "$defs": {"inner": inner}}) == ANYTHING
+
+
+@given(SCHEMAS, VALUES)
+@settings(max_examples=150)
+def test_every_property_of_an_allowed_object_is_of_a_kind_that_was_read(schema: Any, message: Any) -> None:
+    kinds = property_kinds(schema)
+    try:
+        allowed = compile_validator(schema).accepts(message)
+    except SchemaError:
+        return
+    if allowed and isinstance(message, dict):
+        assert all(kind_of(value) in kinds.get(name, KINDS) for name, value in message.items())
+
+
+def test_properties_are_read_through_references_and_all_of_them() -> None:
+    part = {"properties": {"a": {"type": ["integer", "string"]}, "b": {"enum": ["x"]}}}
+    schema = {"$ref": "#/$defs/part", "$defs": {"part": part}, "allOf": [{"properties": {"a": {"type": "number"}}}]}
+    assert property_kinds(schema) == {"a": frozenset({"number"}), "b": frozenset({"string"})}
+    alone = {**schema, "$schema": "http://json-schema.org/draft-07/schema#"}
+    assert property_kinds(alone)["a"] == frozenset({"number", "string"})
+
+
+def test_a_contract_that_is_a_bomb_is_read_in_part() -> None:
+    """Ten references in each of eight levels are a hundred million schemas."""
+    part = {"allOf": [{"$ref": "#/$defs/part"}] * 10}
+    bomb = {"type": "object", "required": ["a"], "allOf": [{"$ref": "#/$defs/part"}], "$defs": {"part": part}}
+    assert sketch(bomb) == Sketch(OBJECT, frozenset("a"))
+    assert property_kinds(bomb) == {}
