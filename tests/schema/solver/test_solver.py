@@ -42,6 +42,11 @@ def every(*schemas: Any, **more: Any) -> Any:
     return {**more, "allOf": list(schemas)}
 
 
+def tagged(*tags: Any) -> Any:
+    """Exactly one of objects that a tag tells apart."""
+    return {"oneOf": [obj(required=["k"], properties={"k": {"const": tag}}) for tag in tags]}
+
+
 REPEATED = {"not": {"uniqueItems": True}}
 
 
@@ -72,6 +77,10 @@ FOUND: dict[str, Any] = {
     ),
     "a property of two patterns": every(some("^a", INT), some("b$", {"minimum": 3}), **obj()),
     "a tree of integers": tree(INT),
+    "one of two tags": tagged("a", "b"),
+    "one of two numbers": tagged(1, 2),
+    "one of true and false": tagged(True, False),
+    "one of tags of several kinds": tagged(1, "a", True, None, [1], [2]),
     "a tree of either": tree(array(items=INT, minItems=1), HARD, INT),
 }
 

@@ -225,3 +225,22 @@ def _form(message: Any) -> bytes | None:
     decoder = typed_decoder(CLOSED)
     assert decoder is not None
     return typed_form(message, decoder.decode, floats=decoder.floats)
+
+
+INT = {"type": "integer"}
+PARTS: list[Any] = [
+    {"anyOf": [{"$ref": "#/$defs/d"}, {"type": "null"}], "$defs": {"d": INT}},
+    {"type": "array", "uniqueItems": True, "items": {"type": "array", "items": INT}},
+    {"type": "object", "properties": {"a": INT}, "additionalProperties": False, "propertyNames": {"maxLength": 1}},
+    {"enum": [1, 2], "minimum": 2},
+    {"type": "integer", "multipleOf": 2},
+    {"type": "number", "multipleOf": 0.5},
+]
+
+
+@pytest.mark.parametrize("schema", PARTS, ids=str)
+def test_a_type_that_is_written_for_a_part_takes_nothing_that_the_schema_refuses(schema: Any) -> None:
+    decoder, validator = typed_decoder(schema), compile_validator(schema)
+    for value in (None, 1, 2, 3, 0.5, 0.25, [], [[1], [1]], [[1], [2]], {"a": 1}, {"a": "x"}, {"bb": 1}, {}):
+        taken = decoder is not None and typed_form(value, decoder.decode, floats=decoder.floats) is not None
+        assert not taken or validator.accepts(value), (schema, value)
