@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.module import Module
-from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, Draft, Finding, Page
+from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, Draft, Finding, PageText
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
 _LINK = re.compile(r"https?://[^\s<>\"')\]]{1,500}")
@@ -25,7 +25,7 @@ draft.produces(FINDING, Draft, target=INDEXER)
 
 @draft.handles(PAGE)
 @module.handles(PAGE)
-def extract(page: Page, context: Context) -> None:
+def extract(page: PageText, context: Context) -> None:
     headings = [heading.strip()[:200] for heading in _HEADING.findall(page.text)[:_MAX_FOUND]]
     finding = Finding(
         path=page.path,

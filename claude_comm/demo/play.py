@@ -15,7 +15,7 @@ from claude_comm.demo.extractor import module as extractor
 from claude_comm.demo.index import Index, path_in
 from claude_comm.demo.indexer import module as indexer
 from claude_comm.demo.reader import module as reader
-from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, READER, SCAN, Draft, Finding, Page, Scan
+from claude_comm.demo.shapes import EXTRACTOR, FINDING, INDEXER, PAGE, READER, SCAN, Draft, Finding, PageText, Scan
 from claude_comm.demo.stage import DemoFailed
 from claude_comm.errors import NegotiationRefused
 from claude_comm.names import Keys
@@ -69,7 +69,7 @@ def _negotiate(settings: Settings, client: Client) -> None:
         client.run(registration.register(keys, module.contract()))
     show.heading("1. The modules declare what they send and accept, and negotiate every hop")
     with Publisher(READER, settings=settings, client=client) as publisher:
-        show.agreed(publisher.negotiate(EXTRACTOR, Page, type=PAGE))
+        show.agreed(publisher.negotiate(EXTRACTOR, PageText, type=PAGE))
     with Publisher(EXTRACTOR, settings=settings, client=client) as publisher:
         try:
             publisher.negotiate(INDEXER, Draft, type=FINDING)

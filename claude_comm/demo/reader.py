@@ -7,14 +7,14 @@ from pathlib import Path
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.module import Module
 from claude_comm.demo.corpus import path_of
-from claude_comm.demo.shapes import EXTRACTOR, PAGE, READER, READING, SCAN, SENT, Page, Scan
+from claude_comm.demo.shapes import EXTRACTOR, PAGE, READER, READING, SCAN, SENT, PageText, Scan
 
 # Read of one file at most: with its path and counts well below the size limit of an envelope.
 MAX_CHARACTERS = 200_000
 _REPORT_EVERY = 10
 
 module = Module(READER)
-module.produces(PAGE, Page, target=EXTRACTOR)
+module.produces(PAGE, PageText, target=EXTRACTOR)
 
 
 @module.handles(SCAN)
@@ -30,7 +30,7 @@ def scan(request: Scan, context: Context) -> None:
     # Read again rather than kept: a page says how many there are, and all of them may be more than fits into memory.
     for path in readable:
         text = path.read_text("utf-8", "replace")[:MAX_CHARACTERS]
-        context.send(EXTRACTOR, Page(_name(path), text, len(readable)), type=PAGE)
+        context.send(EXTRACTOR, PageText(_name(path), text, len(readable)), type=PAGE)
     context.progress(SENT, len(readable), len(readable))
 
 

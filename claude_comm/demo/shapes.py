@@ -20,7 +20,7 @@ class Scan(msgspec.Struct):
     files: list[str]
 
 
-class Page(msgspec.Struct):
+class PageText(msgspec.Struct):
     """The text of one file; `pages` is how many of them the scan has."""
 
     path: str

@@ -22,7 +22,7 @@ from claude_comm.gateway.core.guard import Guard, problem_response
 from claude_comm.gateway.core.plain_page import not_shown, wants_page
 from claude_comm.gateway.core.problems import Problem, problem_of
 from claude_comm.gateway.core.requests import csrf_of
-from claude_comm.gateway.core.runs import Runs
+from claude_comm.gateway.core.runs import ActiveRuns
 from claude_comm.gateway.dashboard.routes import routes as pages
 from claude_comm.gateway.live.hub import Hub
 from claude_comm.gateway.live.socket import Socket
@@ -41,7 +41,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     )
     application.state.gateway = gateway
     application.state.hub = hub = Hub(gateway)
-    application.state.runs = Runs(gateway)
+    application.state.runs = ActiveRuns(gateway)
     application.state.openapi = openapi.document(ROUTES, pages())
     application.state.asyncapi = asyncapi.document(SOCKET)
     return Guard(_Application(application, hub), gateway)

@@ -23,7 +23,7 @@ from claude_comm.registry.contracts import UnreadableContract
 _AWAY_S = 60.0
 
 
-class Directory:
+class ModuleDirectory:
     """What one client knows. `unreadable` are the modules whose record or contract another program wrote."""
 
     def __init__(self, keys: Keys) -> None:

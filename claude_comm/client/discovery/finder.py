@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from claude_comm.client.discovery.directory import Directory
+from claude_comm.client.discovery.directory import ModuleDirectory
 from claude_comm.client.identity import millis
 from claude_comm.discovery.answer import answer
 from claude_comm.discovery.query import Candidates, Partner, Query
@@ -41,7 +41,7 @@ class Finder:
     """One client's directory and the queries put to it. Safe to share between threads."""
 
     def __init__(self, keys: Keys) -> None:
-        self._directory = Directory(keys)
+        self._directory = ModuleDirectory(keys)
 
     def refreshing(self, *, wait_ms: int = 0) -> Operation[None]:
         """Brings the directory up to date."""

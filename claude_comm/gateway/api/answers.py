@@ -12,7 +12,7 @@ import msgspec
 from claude_comm.delivery.burial import DeadGroup
 from claude_comm.gateway.api.pipelines import RunRecord
 from claude_comm.gateway.core.problems import Problem
-from claude_comm.gateway.core.runs import Running
+from claude_comm.gateway.core.runs import ActiveRun
 from claude_comm.gateway.live.sender import Message
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.partners import BrokenPartner
@@ -75,7 +75,7 @@ class Run(msgspec.Struct, frozen=True):
     """A run; `here` is null where another gateway or program runs it."""
 
     run: RunRecord
-    here: Running | None
+    here: ActiveRun | None
 
 
 class Runs(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from claude_comm.errors import UnknownSession
 from claude_comm.gateway.core.errors import unusable
 from claude_comm.gateway.core.principals import require_admin, require_reading
 from claude_comm.gateway.core.requests import answer, convert, gateway_of, json_of, limit_of, principal_of
-from claude_comm.gateway.core.runs import Runs
+from claude_comm.gateway.core.runs import ActiveRuns
 from claude_comm.names import check_session
 from claude_comm.ops import sessions
 from claude_comm.pipeline.check import PipelineReport, inspect
@@ -62,8 +62,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     touched_us: int
 
 
-def runs_of(request: Request) -> Runs:
-    return cast(Runs, request.app.state.runs)
+def runs_of(request: Request) -> ActiveRuns:
+    return cast(ActiveRuns, request.app.state.runs)
 
 
 async def check(request: Request) -> Response:

@@ -18,7 +18,7 @@ from claude_comm.gateway.core.errors import GatewayRefusal
 from claude_comm.gateway.core.options import GatewaySettings
 from claude_comm.gateway.core.principals import EVERYTHING, Principal
 from claude_comm.gateway.core.projection import ProjectionReader
-from claude_comm.gateway.core.sessions import Sessions
+from claude_comm.gateway.core.sessions import BrowserSessions
 from claude_comm.gateway.core.tokens import Tokens
 from claude_comm.names import Keys
 from claude_comm.settings import Settings
@@ -45,7 +45,7 @@ class Gateway:
         self.settings, self.options = settings, options or GatewaySettings()
         self.keys = Keys(settings.namespace)
         self.log = get_logger(settings.log_level, service="gateway")
-        self.sessions = Sessions(time.monotonic)
+        self.sessions = BrowserSessions(time.monotonic)
         self.tokens = Tokens(settings, self.options.grants)
         self.draining = False
         self.begun_s = time.time()

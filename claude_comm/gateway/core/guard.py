@@ -27,7 +27,7 @@ from claude_comm.gateway.core.options import LOOPBACK
 from claude_comm.gateway.core.plain_page import again, login_address, wants_page
 from claude_comm.gateway.core.principals import Principal
 from claude_comm.gateway.core.problems import Problem, problem_of
-from claude_comm.gateway.core.sessions import Session, cookie_of, same
+from claude_comm.gateway.core.sessions import BrowserSession, cookie_of, same
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -135,7 +135,7 @@ class Guard:
         if not same(connection.headers.get(CSRF_HEADER, ""), session.csrf):
             raise forbidden(f"a browser's request that changes something carries the session's {CSRF_HEADER}.")
 
-    async def _known(self, connection: HTTPConnection) -> tuple[Principal | None, Session | None]:
+    async def _known(self, connection: HTTPConnection) -> tuple[Principal | None, BrowserSession | None]:
         kind, _, token = connection.headers.get("authorization", "").partition(" ")
         if kind:
             principal = await self._gateway.holder_of(token.strip()) if kind.lower() == "bearer" else None

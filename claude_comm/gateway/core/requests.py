@@ -18,7 +18,7 @@ from claude_comm.gateway.core.errors import forbidden, unauthorised, unsupported
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.core.options import LEAST_DEPTH
 from claude_comm.gateway.core.principals import Principal
-from claude_comm.gateway.core.sessions import Session, same
+from claude_comm.gateway.core.sessions import BrowserSession, same
 
 T = TypeVar("T")
 JSON = "application/json"
@@ -37,10 +37,10 @@ def principal_of(request: Request) -> Principal:
     return principal
 
 
-def session_of(request: Request) -> Session | None:
+def session_of(request: Request) -> BrowserSession | None:
     """The browser's session; None for whoever shows a token."""
     session = request.scope.get("session")
-    return session if isinstance(session, Session) else None
+    return session if isinstance(session, BrowserSession) else None
 
 
 def csrf_of(request: Request) -> str:

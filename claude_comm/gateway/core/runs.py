@@ -31,7 +31,7 @@ class Stopped(Exception):
     """The gateway ends."""
 
 
-class Running(msgspec.Struct):
+class ActiveRun(msgspec.Struct):
     """One run here. `results` are there once it has ended, in the order of the inputs."""
 
     session: str
@@ -41,17 +41,17 @@ class Running(msgspec.Struct):
     trouble: str = ""
 
 
-class Runs:
+class ActiveRuns:
     """Those of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._runs: dict[str, Running] = {}
+        self._runs: dict[str, ActiveRun] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()
         gateway.on_drain.append(self.stop)
 
-    def find(self, session: str) -> Running | None:
+    def find(self, session: str) -> ActiveRun | None:
         return self._runs.get(session)
 
     def require_room(self, session: str) -> None:
@@ -62,10 +62,10 @@ class Runs:
         if len(alive) >= MOST or self._stopping.is_set():
             raise GatewayRefusal(503, "busy", f"{MOST} runs are under way here: ask again in a while.", retry_s=5.0)
 
-    def start(self, record: RunSession, inputs: list[Any]) -> Running:
+    def start(self, record: RunSession, inputs: list[Any]) -> ActiveRun:
         """Begins a run, or goes on with one."""
         self._forget()
-        running = self._runs[record.session] = Running(record.session)
+        running = self._runs[record.session] = ActiveRun(record.session)
         thread = threading.Thread(target=self._run, args=(record, inputs, running), name=f"run {record.session}")
         self._threads[record.session] = thread
         thread.start()
@@ -77,7 +77,7 @@ class Runs:
         for thread in self._threads.values():
             await asyncio.to_thread(thread.join)
 
-    def _run(self, record: RunSession, inputs: list[Any], running: Running) -> None:
+    def _run(self, record: RunSession, inputs: list[Any], running: ActiveRun) -> None:
         try:
             with connect(self._gateway.settings) as client:
                 run = Run(client, self._gateway.settings, record, iter(inputs), total=len(inputs))
@@ -93,7 +93,7 @@ class Runs:
             if running.state == "running":  # a fault of ours, which the thread reports
                 running.state, running.trouble = "cut off", "the gateway failed at it; its log says why."
 
-    def _seen(self, run: Run, running: Running) -> None:
+    def _seen(self, run: Run, running: ActiveRun) -> None:
         running.progress = run.tally.progress(time.monotonic(), sent=run.sent, total=run.total)
         if self._stopping.is_set() and not run.over:
             raise Stopped

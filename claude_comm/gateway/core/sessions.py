@@ -26,7 +26,7 @@ CODE_S, SESSION_S = 600.0, 12 * 3600.0
 _MOST = 10_000
 
 
-class Session(msgspec.Struct, frozen=True):
+class BrowserSession(msgspec.Struct, frozen=True):
     """A browser that has logged in. `csrf` is what its forms and its requests that change something carry."""
 
     principal: Principal
@@ -34,13 +34,13 @@ class Session(msgspec.Struct, frozen=True):
     until_s: float
 
 
-class Sessions:
+class BrowserSessions:
     """Codes and sessions of one gateway; `clock` is in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._codes: dict[bytes, tuple[Principal, float]] = {}
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, BrowserSession] = {}
 
     def new_code(self, principal: Principal) -> str:
         """A one-time code, for whoever it is shown to."""
@@ -58,11 +58,11 @@ class Sessions:
     def begin(self, principal: Principal) -> str:
         """The value of the cookie of a new session."""
         value = secrets.token_urlsafe(32)
-        session = Session(principal, secrets.token_urlsafe(24), self._clock() + SESSION_S)
+        session = BrowserSession(principal, secrets.token_urlsafe(24), self._clock() + SESSION_S)
         _keep(self._sessions, _hash(value), session)
         return value
 
-    def find(self, value: str) -> Session | None:
+    def find(self, value: str) -> BrowserSession | None:
         session = self._sessions.get(_hash(value))
         if session is not None and session.until_s < self._clock():
             self.end(value)

@@ -13,7 +13,7 @@ import msgspec
 
 from claude_comm.client.acts import act, recorded
 from claude_comm.errors import ConfigurationError
-from claude_comm.gateway.dashboard.query import PREFIX, Query, link
+from claude_comm.gateway.dashboard.query import PREFIX, PageAddress, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views import dead, send
 from claude_comm.names import check_name
@@ -27,7 +27,7 @@ class Done(msgspec.Struct, frozen=True):
     href: str
 
 
-Doing: TypeAlias = Callable[[System, Query, str], Done]
+Doing: TypeAlias = Callable[[System, PageAddress, str], Done]
 
 
 class Doer(msgspec.Struct, frozen=True):
@@ -35,34 +35,34 @@ class Doer(msgspec.Struct, frozen=True):
 
     path: str
     verb: str
-    target: Callable[[Query], str]
-    detail: Callable[[Query], str]
+    target: Callable[[PageAddress], str]
+    detail: Callable[[PageAddress], str]
     do: Doing
 
 
-def perform(system: System, query: Query, doer: Doer, by: str) -> Done:
+def perform(system: System, query: PageAddress, doer: Doer, by: str) -> Done:
     """Does it, and writes down that it was done or how it failed. Raises what the act raises."""
     begun = act(doer.verb, doer.target(query), by, doer.detail(query))
     return recorded(system.client, system.keys, begun, lambda: doer.do(system, query, by), lambda done: done.outcome)
 
 
-def _redrive(system: System, query: Query, _by: str) -> Done:
+def _redrive(system: System, query: PageAddress, _by: str) -> Done:
     moved = dead.put_back(system, query)
     return Done(f"{moved:,} put back", link("dead", query.part("module"), moved=moved or "0"))
 
 
-def _purge(system: System, query: Query, _by: str) -> Done:
+def _purge(system: System, query: PageAddress, _by: str) -> Done:
     gone = dead.purge(system, query)
     return Done(f"{gone:,} deleted", link("dead", module=query.part("module")))
 
 
-def _send(system: System, query: Query, _by: str) -> Done:
+def _send(system: System, query: PageAddress, _by: str) -> Done:
     id_ = send.send(system, query)
     asked = {name: query.text(name) for name in ("target", "type", "source", "session")}
     return Done(f"sent {id_}", link("send", **asked, sent=id_))
 
 
-def _approve(system: System, query: Query, by: str) -> Done:
+def _approve(system: System, query: PageAddress, by: str) -> Done:
     module, partner = check_name(query.part("module")), check_name(query.text("partner"))
     operation = registration.approve(system.keys, module, query.text("version"), partner, now_us=system.now_us, by=by)
     release = system.client.run(operation)
@@ -71,7 +71,7 @@ def _approve(system: System, query: Query, by: str) -> Done:
     return Done(f"{release.version} is {release.state}", link("contracts", module, version=shown))
 
 
-def _retire(system: System, query: Query, by: str) -> Done:
+def _retire(system: System, query: PageAddress, by: str) -> Done:
     module, version = check_name(query.part("module")), query.text("version")
     if not version:  # without one the operation retires all, which no page here offers
         raise ConfigurationError("say which version is retired.")
@@ -80,15 +80,15 @@ def _retire(system: System, query: Query, by: str) -> Done:
     return Done(f"{len(retired)} retired", link("contracts", module))
 
 
-def _module(query: Query) -> str:
+def _module(query: PageAddress) -> str:
     return query.part("module")
 
 
-def _burials(query: Query) -> str:
+def _burials(query: PageAddress) -> str:
     return dead.where(query).words
 
 
-def _version(query: Query) -> str:
+def _version(query: PageAddress) -> str:
     return f"version {query.text('version')[:12]} {query.text('partner')}".strip()
 
 

@@ -1,7 +1,7 @@
 """The routes of the dashboard, for the application that mounts them.
 
-A view is a function from a `System` and a `Query` to a Struct, and a template of that Struct; the page that comes of it
-works without script. No list is longer than a page, and no query costs more for a long history than for a short one.
+A view is a function from a `System` and a `PageAddress` to a Struct, and a template of that Struct; the page that comes
+of it works without script. No list is longer than a page, and no query costs more for a long history than for a short one.
 
 Law: a view is made on a thread, so that it never holds up the loop that serves WebSockets. A refusal of ours becomes a
 page with its sentence and a status that programs understand. An act takes a form of this site: its origin is this
@@ -24,7 +24,7 @@ from claude_comm.errors import ClaudeCommError, ConfigurationError, NotFound, Se
 from claude_comm.gateway.dashboard import render
 from claude_comm.gateway.dashboard.acts import ACTS, Doer, perform
 from claude_comm.gateway.dashboard.pages import PAGES, Page, View
-from claude_comm.gateway.dashboard.query import PREFIX, Query, link
+from claude_comm.gateway.dashboard.query import PREFIX, PageAddress, link
 from claude_comm.gateway.dashboard.render import Visitor
 from claude_comm.gateway.dashboard.system import Source
 from claude_comm.gateway.dashboard.views import send, what_if
@@ -112,7 +112,7 @@ class _Desk:
         async def endpoint(request: Request) -> Response:
             visitor, source = self._visit(request), self._sources(request)
             try:
-                query = Query(_path(request), await _form(request))
+                query = PageAddress(_path(request), await _form(request))
             except ConfigurationError as error:
                 return _sorry(source, error, visitor)
             return await run_in_threadpool(_shown, source, asked, query, visitor, what_if.answer)
@@ -120,7 +120,7 @@ class _Desk:
         return endpoint
 
 
-def _shown(source: Source, page: Page, query: Query, visitor: Visitor, view: View | None = None) -> Response:
+def _shown(source: Source, page: Page, query: PageAddress, visitor: Visitor, view: View | None = None) -> Response:
     namespace = source.settings.namespace
     make = view or page.view
     try:
@@ -132,7 +132,7 @@ def _shown(source: Source, page: Page, query: Query, visitor: Visitor, view: Vie
     return HTMLResponse(html, headers=HEADERS)
 
 
-def _done(source: Source, doer: Doer, query: Query, visitor: Visitor) -> Response:
+def _done(source: Source, doer: Doer, query: PageAddress, visitor: Visitor) -> Response:
     namespace = source.settings.namespace
     try:
         with source.system() as system:
@@ -190,8 +190,8 @@ async def _found(request: Request) -> Response:
     return RedirectResponse(link("messages", reference) if reference else link("messages"), 303, headers=HEADERS)
 
 
-def _query(request: Request, form: Mapping[str, str] | None = None) -> Query:
-    return Query(_path(request), {**request.query_params, **(form or {})}, request.path_params)
+def _query(request: Request, form: Mapping[str, str] | None = None) -> PageAddress:
+    return PageAddress(_path(request), {**request.query_params, **(form or {})}, request.path_params)
 
 
 def _path(request: Request) -> str:

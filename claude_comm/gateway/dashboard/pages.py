@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from claude_comm.gateway.dashboard.query import PREFIX, Query
+from claude_comm.gateway.dashboard.query import PREFIX, PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views import (
     agreements,
@@ -28,7 +28,7 @@ from claude_comm.gateway.dashboard.views import (
     workers,
 )
 
-View: TypeAlias = Callable[[System, Query], msgspec.Struct]
+View: TypeAlias = Callable[[System, PageAddress], msgspec.Struct]
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ MAX_DIGITS = 15
 PREFIX = "/ui"
 
 
-class Query:
+class PageAddress:
     """One address: its path, quoted, and what follows it."""
 
     def __init__(self, path: str, given: Mapping[str, str], parts: Mapping[str, str] | None = None) -> None:

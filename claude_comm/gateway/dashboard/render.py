@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from claude_comm.charts import axes, style
 from claude_comm.escaping import clean, clean_lines
 from claude_comm.gateway.dashboard.pages import MIN_EVERY_MS, NAVIGATION, Page
-from claude_comm.gateway.dashboard.query import RANGES, Query, link
+from claude_comm.gateway.dashboard.query import RANGES, PageAddress, link
 from claude_comm.graph import picture
 from claude_comm.store.timestamps import iso_micros
 from claude_comm.version import __version__
@@ -32,7 +32,7 @@ class Visitor(msgspec.Struct, frozen=True):
     csrf: str = ""
 
 
-def page(page: Page, query: Query, view: msgspec.Struct, visitor: Visitor, *, namespace: str, now_us: int) -> str:
+def page(page: Page, query: PageAddress, view: msgspec.Struct, visitor: Visitor, *, namespace: str, now_us: int) -> str:
     """The whole document of a page."""
     title = page.title
     for name in ("module", "reference", "name"):

@@ -15,7 +15,7 @@ from claude_comm.gateway.live import positions
 from claude_comm.gateway.live.batches import StreamBatch, envelope_of
 from claude_comm.gateway.live.outbox import Outlet
 from claude_comm.gateway.live.positions import Position
-from claude_comm.gateway.live.tails import Follower, Tails
+from claude_comm.gateway.live.tails import StreamListener, Tails
 from claude_comm.ops import follow
 
 # How often streams are looked for that nobody follows yet.
@@ -27,7 +27,7 @@ class Feed:
 
     def __init__(self, tails: Tails, gateway: Gateway, outbox: Outlet, sub: str, *, session: str = "") -> None:
         self._tails, self._gateway, self._outbox, self._sub, self._session = tails, gateway, outbox, sub, session
-        self._follower = Follower(self._take, {})
+        self._follower = StreamListener(self._take, {})
         self._whole = False
         self._task: asyncio.Task[None] | None = None
 

@@ -15,7 +15,7 @@ from claude_comm.errors import TransportError
 from claude_comm.gateway.core.gateway import Gateway
 from claude_comm.gateway.live.inboxes import Inbox
 from claude_comm.gateway.live.outbox import GOING_AWAY, TAKEN_OVER, ClientOutbox, Outlet
-from claude_comm.gateway.live.sender import Sender
+from claude_comm.gateway.live.sender import GatewayPublishers
 from claude_comm.gateway.live.tails import Tails
 
 # How long a token that was revoked may keep a connection that it opened.
@@ -34,7 +34,7 @@ class Hub:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.sender = Sender(gateway)
+        self.sender = GatewayPublishers(gateway)
         self.tails = Tails(gateway)
         self.outboxes: set[Outlet] = set()
         self._holders: dict[tuple[str, str], tuple[Inbox, Callable[[], Awaitable[None]]]] = {}

@@ -46,7 +46,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ttl_s: float | None = None
 
 
-class Sender:
+class GatewayPublishers:
     """The publishers of one gateway, each with the contract that it sends under."""
 
     def __init__(self, gateway: Gateway) -> None:

@@ -24,7 +24,7 @@ _AWAY_S = 0.5
 _AT_ONCE = 100
 
 
-class Follower:
+class StreamListener:
     """Who follows some streams: `take` is given messages, and never waits."""
 
     __slots__ = ("positions", "take")
@@ -38,12 +38,12 @@ class Tails:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._followers: dict[str, set[Follower]] = {}
+        self._followers: dict[str, set[StreamListener]] = {}
         self._at: dict[str, Position] = {}
         self._task: asyncio.Task[None] | None = None
         self.read = 0
 
-    async def join(self, follower: Follower, stream: str) -> None:
+    async def join(self, follower: StreamListener, stream: str) -> None:
         """Reads what the follower has missed, then hands it what comes."""
         while True:
             mine = follower.positions[stream]
@@ -62,7 +62,7 @@ class Tails:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
-    def leave(self, follower: Follower) -> None:
+    def leave(self, follower: StreamListener) -> None:
         for stream in follower.positions:
             followers = self._followers.get(stream, set())
             followers.discard(follower)
@@ -114,7 +114,7 @@ class Tails:
                 await asyncio.sleep(0)
 
 
-def _hand(follower: Follower, batch: StreamBatch) -> None:
+def _hand(follower: StreamListener, batch: StreamBatch) -> None:
     mine = follower.positions[batch.stream].order
     if batch.items and batch.items[0].position.order <= mine:
         batch = batch.after(mine)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from claude_comm import AsyncModuleCommunicator, ConfigurationError, Module, ModuleCommunicator, Settings
-from claude_comm.client.discovery.directory import Directory
+from claude_comm.client.discovery.directory import ModuleDirectory
 from claude_comm.client.discovery.finder import PartnerChange, PartnerWatch
 from claude_comm.client.identity import millis
 from claude_comm.discovery.query import Query
@@ -75,7 +75,7 @@ def test_a_query_is_checked(settings: Settings) -> None:
 def test_a_directory_reads_again_what_changed_and_nothing_else(settings: Settings, client: Client, keys: Keys) -> None:
     for name in ("one", "two"):
         client.run(registration.register(keys, contract(name, accepts={"page": PAGE}), instance="i"))
-    directory = Directory(keys)
+    directory = ModuleDirectory(keys)
     client.run(directory.refreshing(now_ms=millis()))
     before = directory.catalogue
     client.run(directory.refreshing(now_ms=millis()))
@@ -92,7 +92,7 @@ def test_a_directory_that_may_have_missed_changes_reads_everything(
     settings: Settings, client: Client, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "PAGE", 3)
-    directory = Directory(keys)
+    directory = ModuleDirectory(keys)
     client.run(directory.refreshing(now_ms=millis()))
     for number in range(8):
         client.run(registration.register(keys, contract(f"m{number}", accepts=PAGE), instance="i"))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import NotFound
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.negotiation.agreement import Agreement, why
 from claude_comm.negotiation.pairs import Pair, RecordedOutcome
@@ -58,7 +58,7 @@ class AgreementPage(msgspec.Struct, frozen=True):
     pair: Pair | None
 
 
-def listed(system: System, query: Query) -> Agreements:
+def listed(system: System, query: PageAddress) -> Agreements:
     module, answer = query.text("module"), query.choice("answer", ANSWERS)
     pairs = system.client.run(agreements.pairs(system.keys, module) if module else agreements.all_pairs(system.keys))
     rows = [
@@ -75,7 +75,7 @@ def listed(system: System, query: Query) -> Agreements:
     return Agreements(module, answer, page, counts, len(chosen), end if end < len(chosen) else 0)
 
 
-def agreement(system: System, query: Query) -> AgreementPage:
+def agreement(system: System, query: PageAddress) -> AgreementPage:
     """Raises UnknownAgreement."""
     stored = system.client.run(agreements.find(system.keys, query.part("id")))
     if stored is None:

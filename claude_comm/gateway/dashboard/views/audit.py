@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.ops import audit
 from claude_comm.registry.audit import Act
@@ -20,7 +20,7 @@ class Audit(msgspec.Struct, frozen=True):
     before: str
 
 
-def view(system: System, query: Query) -> Audit:
+def view(system: System, query: PageAddress) -> Audit:
     before = query.text("before")
     page = system.client.run(audit.page(system.keys, limit=PAGE, before=before if _ENTRY.fullmatch(before) else ""))
     return Audit(page.acts, page.before)

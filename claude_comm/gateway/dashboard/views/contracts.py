@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.errors import UnknownModule
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.names import check_name
 from claude_comm.negotiation.pairs import Pair
@@ -84,7 +84,7 @@ class ModulePage(msgspec.Struct, frozen=True):
     instances: list[Instance]
 
 
-def contracts(system: System, query: Query) -> Contracts:
+def contracts(system: System, query: PageAddress) -> Contracts:
     directory = system.client.run(registry.everyone(system.keys, now_ms=system.now_ms))
     find, after = query.text("find").casefold(), query.text("after")
     matching = [standing for standing in directory.modules if find in standing.module.casefold()]
@@ -107,7 +107,7 @@ def _row(standing: Standing) -> ModuleRow:
     )
 
 
-def module(system: System, query: Query) -> ModulePage:
+def module(system: System, query: PageAddress) -> ModulePage:
     """Raises UnknownModule for a name that nobody has sent to, spoken as or negotiated with."""
     name, client, keys = check_name(query.part("module")), system.client, system.keys
     standing = client.run(registry.standing(keys, name, now_ms=system.now_ms))

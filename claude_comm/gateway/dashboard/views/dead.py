@@ -14,7 +14,7 @@ from claude_comm.cloudevents import shown
 from claude_comm.delivery.burial import Burial, DeadGroup, Where, groups, pattern
 from claude_comm.delivery.recheck import Judge, Rejection
 from claude_comm.errors import ClaudeCommError
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.names import check_name
 from claude_comm.ops import dead, registry
@@ -65,7 +65,7 @@ class Redrive(msgspec.Struct, frozen=True):
     moved: int | None = None
 
 
-def listed(system: System, query: Query) -> Dead:
+def listed(system: System, query: PageAddress) -> Dead:
     lengths = system.client.run(dead.lengths(system.keys))
     module, check = query.text("module"), query.flag("check")
     names = [check_name(module)] if module else list(lengths)
@@ -114,7 +114,7 @@ def _most(refused: Counter[Rejection]) -> str:
     return next((f"{refusal.reason} (at {refusal.path or '$'})" for refusal, _ in refused.most_common(1)), "")
 
 
-def plan(system: System, query: Query) -> Redrive:
+def plan(system: System, query: PageAddress) -> Redrive:
     """The dry run: nothing is moved."""
     module, chosen = check_name(query.part("module")), where(query)
     burials = list(islice(walk(system.client, system.settings, module, chosen), LOOKED_AT + 1))
@@ -135,19 +135,19 @@ def plan(system: System, query: Query) -> Redrive:
     )
 
 
-def put_back(system: System, query: Query) -> int:
+def put_back(system: System, query: PageAddress) -> int:
     """Moves what the dry run showed back into the inbox; how many."""
     module = check_name(query.part("module"))
     return redrive(system.client, system.settings, module, where(query), limit=None)
 
 
-def purge(system: System, query: Query) -> int:
+def purge(system: System, query: PageAddress) -> int:
     """Deletes them for good; how many."""
     module = check_name(query.part("module"))
     return dead_letters.purge(system.client, system.settings, module, where(query))
 
 
-def where(query: Query) -> Where:
+def where(query: PageAddress) -> Where:
     return Where(**{name: query.text(name) for name in Where.__struct_fields__})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from claude_comm.charts.sankey import FlowLink, sankey
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.store.statistics import PairStatistics, pair_statistics
 
@@ -36,7 +36,7 @@ class Flows(msgspec.Struct, frozen=True):
 SORTS = ("slow", "busy", "failed")
 
 
-def view(system: System, query: Query) -> Flows:
+def view(system: System, query: PageAddress) -> Flows:
     sort = query.choice("sort", SORTS)
     loads = system.load.hops
     chosen = sorted(loads, key=lambda hop: -(hop.mean_ms or 0))[:PAIRS]

@@ -11,7 +11,7 @@ from claude_comm.cloudevents import shown
 from claude_comm.errors import ConfigurationError, DecodeError
 from claude_comm.gateway.dashboard.fate import Stage, fate
 from claude_comm.gateway.dashboard.payload_search import search
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.store import queries
 from claude_comm.store.browse import BrowsePage, MessageFilter, browse
@@ -64,7 +64,7 @@ class MessagePage(msgspec.Struct, frozen=True):
     left_out: bool
 
 
-def listed(system: System, query: Query) -> Messages:
+def listed(system: System, query: PageAddress) -> Messages:
     chosen = _filter(query, system.now_us)
     where, text = query.text("where"), query.text("text")
     is_search = bool(where or text or chosen.type)
@@ -76,7 +76,9 @@ def listed(system: System, query: Query) -> Messages:
     return _messages(query, chosen, page, is_search)
 
 
-def _messages(query: Query, chosen: MessageFilter, page: BrowsePage, is_search: bool, trouble: str = "") -> Messages:
+def _messages(
+    query: PageAddress, chosen: MessageFilter, page: BrowsePage, is_search: bool, trouble: str = ""
+) -> Messages:
     lines = [line(row.message, row.deliveries) for row in page.rows]
     return Messages(
         chosen,
@@ -93,7 +95,7 @@ def _messages(query: Query, chosen: MessageFilter, page: BrowsePage, is_search: 
     )
 
 
-def one(system: System, query: Query) -> MessagePage:
+def one(system: System, query: PageAddress) -> MessagePage:
     """Raises UnknownMessage."""
     row = queries.message(system.database, query.part("reference"))
     thread = conversation(system.database, row.id, limit=TURNS)
@@ -111,7 +113,7 @@ def one(system: System, query: Query) -> MessagePage:
     )
 
 
-def _filter(query: Query, now_us: int) -> MessageFilter:
+def _filter(query: PageAddress, now_us: int) -> MessageFilter:
     range_s = query.range_s()
     return MessageFilter(
         source=query.text("source"),

@@ -10,7 +10,7 @@ import msgspec
 from claude_comm.charts import axes
 from claude_comm.charts.over_time import Series, lines
 from claude_comm.errors import ServerUnreachable
-from claude_comm.gateway.dashboard.query import RANGES, Query, link
+from claude_comm.gateway.dashboard.query import RANGES, PageAddress, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.names import Stream
 from claude_comm.ops import dead, follow, heartbeats, registry, server
@@ -89,7 +89,7 @@ QUESTIONS = [
 ]
 
 
-def view(system: System, query: Query) -> Overview:
+def view(system: System, query: PageAddress) -> Overview:
     range_s = query.range_s("15m")
     announced = system.client.run(follow.announced(system.keys)).streams
     groups = system.client.run(held([stream.key for stream in announced if stream.kind != "events"]))

@@ -9,7 +9,7 @@ import msgspec
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.acceptance import require_accepted
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views.contracts import kind
 from claude_comm.names import check_name
@@ -52,7 +52,7 @@ class SendForm(msgspec.Struct, frozen=True):
     sent: str = ""
 
 
-def form(system: System, query: Query) -> SendForm:
+def form(system: System, query: PageAddress) -> SendForm:
     """The form, filled with a smallest message of the contract."""
     target = query.text("target")
     targets = system.client.run(registry.names(system.keys))
@@ -76,12 +76,12 @@ def form(system: System, query: Query) -> SendForm:
     )
 
 
-def refused(system: System, query: Query, error: ClaudeCommError) -> SendForm:
+def refused(system: System, query: PageAddress, error: ClaudeCommError) -> SendForm:
     """The form as it was, and why the message was not sent."""
     return msgspec.structs.replace(form(system, query), trouble=str(error), sent="")
 
 
-def send(system: System, query: Query) -> str:
+def send(system: System, query: PageAddress) -> str:
     """Sends what the form holds; the id. Raises ConfigurationError, ContractBroken or what publishing raises."""
     target, type = query.text("target"), query.text("type") or "message"
     contract = system.client.run(registry.find(system.keys, check_name(target)))
@@ -92,7 +92,7 @@ def send(system: System, query: Query) -> str:
         return publisher.publish(target, payload, type=type, session=query.text("session"))
 
 
-def _payload(query: Query, contract: Contract | None, type: str) -> Any:
+def _payload(query: PageAddress, contract: Contract | None, type: str) -> Any:
     schema = contract.accepts.get(type, True) if contract else True
     properties = _properties(schema)
     if query.flag("as_json") or not properties:
@@ -123,7 +123,7 @@ def _json(text: str, what: str) -> Any:
         ) from None
 
 
-def _field(name: str, held: Any, schema: Schema, example: Any, query: Query) -> Field:
+def _field(name: str, held: Any, schema: Schema, example: Any, query: PageAddress) -> Field:
     given = query.text(FIELD + name)
     said = example.get(name) if isinstance(example, dict) else None
     value = given or ("" if said is None and name not in _required(schema) else _shown(said))

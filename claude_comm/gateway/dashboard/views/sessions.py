@@ -9,7 +9,7 @@ import msgspec
 from claude_comm.charts import axes
 from claude_comm.charts.lanes import Mark, lanes
 from claude_comm.errors import UnknownSession
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.gateway.dashboard.views.messages import Line, line
 from claude_comm.ops import sessions as records
@@ -69,7 +69,7 @@ class SessionPage(msgspec.Struct, frozen=True):
 STATES = ("", "open", "completed", "failed", "died", "pending", "settled", "unknown")
 
 
-def listed(system: System, query: Query) -> Sessions:
+def listed(system: System, query: PageAddress) -> Sessions:
     state, after = query.choice("state", STATES), query.text("after")
     page = session_list.sessions(system.database, limit=PAGE + 1, after=after)
     runs = {run.session: run for run in system.client.run(records.everything(system.keys))}
@@ -77,7 +77,7 @@ def listed(system: System, query: Query) -> Sessions:
     return Sessions(state, rows, page[PAGE - 1].session if len(page) > PAGE else "")
 
 
-def one(system: System, query: Query) -> SessionPage:
+def one(system: System, query: PageAddress) -> SessionPage:
     """Raises UnknownSession."""
     name = query.part("name")
     detail = session_list.session(system.database, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.names import Stream
 from claude_comm.ops import follow, server
@@ -56,7 +56,7 @@ class Streams(msgspec.Struct, frozen=True):
     after: int
 
 
-def view(system: System, query: Query) -> Streams:
+def view(system: System, query: PageAddress) -> Streams:
     sort, kind = query.choice("sort", SORTS), query.choice("kind", KINDS)
     find, start = query.text("find"), query.number("after")
     announced = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from claude_comm.gateway.dashboard.query import Query, link
+from claude_comm.gateway.dashboard.query import PageAddress, link
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.graph import picture
 from claude_comm.graph.edges import STATES, Edge, ModuleMap, around
@@ -32,7 +32,7 @@ class TopologyView(msgspec.Struct, frozen=True):
     drawn: str
 
 
-def view(system: System, query: Query) -> TopologyView:
+def view(system: System, query: PageAddress) -> TopologyView:
     whole = system.client.run(maps.read(system.keys, now_ms=system.now_ms)).graph
     names = [node.name for node in whole.nodes]
     name, state = query.text("around"), query.choice("state", ("", *STATES))

@@ -7,7 +7,7 @@ import msgspec
 from claude_comm.client import contract_documents
 from claude_comm.client.impact.assessment import ImpactScope, assess
 from claude_comm.errors import ClaudeCommError, ConfigurationError
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.impact.documents import way
 from claude_comm.impact.effects import STATUSES, Effect, Impact
@@ -19,7 +19,7 @@ from claude_comm.registry.contracts import Contract
 _MOST = 20_000
 
 
-class Way(msgspec.Struct, frozen=True):
+class EffectInWords(msgspec.Struct, frozen=True):
     """One effect with its way in words."""
 
     effect: Effect
@@ -38,12 +38,12 @@ class WhatIf(msgspec.Struct, frozen=True):
     days: int
     modules: list[str]
     impact: Impact | None = None
-    ways: list[Way] = []
+    ways: list[EffectInWords] = []
     counts: dict[str, int] = {}
     trouble: str = ""
 
 
-def ask(system: System, query: Query) -> WhatIf:
+def ask(system: System, query: PageAddress) -> WhatIf:
     """The form: with the contract of the module in the address, to be changed."""
     name = query.text("module")
     modules = system.client.run(registry.names(system.keys))
@@ -51,7 +51,7 @@ def ask(system: System, query: Query) -> WhatIf:
     return WhatIf(name, _pretty(known) if known else "", _days(query), modules)
 
 
-def answer(system: System, query: Query) -> WhatIf:
+def answer(system: System, query: PageAddress) -> WhatIf:
     """The form and its answer."""
     asked = WhatIf(
         query.text("module"), query.text("contract"), _days(query), system.client.run(registry.names(system.keys))
@@ -66,7 +66,7 @@ def answer(system: System, query: Query) -> WhatIf:
         asked,
         module=contract.module,
         impact=impact,
-        ways=[Way(effect, way(effect)) for effect in impact.effects],
+        ways=[EffectInWords(effect, way(effect)) for effect in impact.effects],
         counts={status: sum(effect.status == status for effect in impact.effects) for status in STATUSES},
     )
 
@@ -90,5 +90,5 @@ def _pretty(contract: Contract) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
-def _days(query: Query) -> int:
+def _days(query: PageAddress) -> int:
     return min(max(query.number("days", 30), 1), 3_650)

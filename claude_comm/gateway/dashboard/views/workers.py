@@ -6,7 +6,7 @@ import msgspec
 
 from claude_comm.addresses import public
 from claude_comm.errors import ServerUnreachable
-from claude_comm.gateway.dashboard.query import Query
+from claude_comm.gateway.dashboard.query import PageAddress
 from claude_comm.gateway.dashboard.system import System
 from claude_comm.ops import heartbeats, registry, server
 from claude_comm.ops.registry import Instance
@@ -52,7 +52,7 @@ class Health(msgspec.Struct, frozen=True):
     unreadable: list[UnreadableRow]
 
 
-def view(system: System, query: Query) -> Health:
+def view(system: System, query: PageAddress) -> Health:
     client, keys, now_ms = system.client, system.keys, system.now_ms
     state, after = query.choice("state", ("", "up", "late", "gone")), query.text("after")
     instances = [
