@@ -1,7 +1,8 @@
 """The routes of the dashboard, for the application that mounts them.
 
 A view is a function from a `System` and a `PageAddress` to a Struct, and a template of that Struct; the page that comes
-of it works without script. No list is longer than a page, and no query costs more for a long history than for a short one.
+of it works without script. No list is longer than a page, and no query costs more for a long history than for a short
+one.
 
 Law: a view is made on a thread, so that it never holds up the loop that serves WebSockets. A refusal of ours becomes a
 page with its sentence and a status that programs understand. An act takes a form of this site: its origin is this

@@ -252,7 +252,7 @@ class GuidedSearch:
             return lambda value: {**others, name: value, **given}
 
         for name, beyond in wanted.items():
-            if (yield from _placed(self.messages(declared.get(name, True), beyond, patience), around(name))):
+            if (yield from _placed(self.messages(_taken(produced, name), beyond, patience), around(name))):
                 # What such a message lacks as well, it has shown.
                 missing = [other for other in missing if other == name]
         if missing:
@@ -370,6 +370,13 @@ def _placed(
             value = values.send(breaks)
     except StopIteration:
         return shown
+
+
+def _taken(produced: dict[str, Any], name: str) -> Json:
+    """What the producer may send under a name; patterns are left out, so that it may be less."""
+    if name in produced["properties"] or "patternProperties" in produced:
+        return produced["properties"].get(name, True)
+    return produced.get("additionalProperties", True)
 
 
 def _as_it_is(value: Json) -> Json:
