@@ -62,3 +62,15 @@ def unknown(schema: Json) -> bool:
 
 
 _REFERENCE = re.compile(rb'"\$ref":"#/\$defs/([^"]*)"')
+
+
+def needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
+    """The definitions that a schema refers to, directly or through others."""
+    kept: dict[str, Json] = {}
+    pending = references(schema)
+    while pending:
+        name = pending.pop()
+        if name not in kept and name in definitions:
+            kept[name] = definitions[name]
+            pending |= references(definitions[name])
+    return kept

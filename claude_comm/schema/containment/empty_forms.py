@@ -15,10 +15,9 @@ import msgspec
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, BudgetShare, OutOfBudget, OutOfPart
-from claude_comm.schema.containment.alike import bare
+from claude_comm.schema.containment.alike import bare, needed
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.containment.emptiness import is_empty
-from claude_comm.schema.containment.guided_witness import needed
 from claude_comm.schema.containment.joined import joined
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance
 from claude_comm.schema.containment.room import Room

@@ -29,6 +29,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import jsonschema_rs
@@ -36,11 +37,11 @@ import jsonschema_rs
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart
-from claude_comm.schema.containment.alike import references
+from claude_comm.schema.containment.alike import needed, references
 from claude_comm.schema.containment.joined import joined, loosely
-from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, refusing
+from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, read_off, refusing
 from claude_comm.schema.containment.one_text import one_text
-from claude_comm.schema.containment.remainder import SINGLE, apart, leaves, most_alike
+from claude_comm.schema.containment.remainder import SINGLE, apart, leaves, most_alike, taken_under
 from claude_comm.schema.containment.residual import Walk
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
@@ -246,13 +247,13 @@ class GuidedSearch:
         declared, wanted = produced["properties"], rest.get("properties", {})
         needed, missing = produced.get("required", ()), rest.get("required", [])
         given = {name: self.value(declared.get(name, True)) for name in needed if name not in wanted}
-        others = {name: self.value(declared.get(name, True)) for name in needed if name in wanted}
+        others = {name: self.agreeable(declared.get(name, True), wanted[name]) for name in needed if name in wanted}
 
         def around(name: str) -> Callable[[Json], Json]:
             return lambda value: {**others, name: value, **given}
 
         for name, beyond in wanted.items():
-            if (yield from _placed(self.messages(_taken(produced, name), beyond, patience), around(name))):
+            if (yield from _placed(self.messages(taken_under(produced, name), beyond, patience), around(name))):
                 # What such a message lacks as well, it has shown.
                 missing = [other for other in missing if other == name]
         if missing:
@@ -291,6 +292,17 @@ class GuidedSearch:
     def value(self, schema: Json) -> Json:
         """A value for a property that has to be there; raises `NoMinimalInstance`."""
         return minimal_instance(schema, self.definitions, self.solved)
+
+    def agreeable(self, schema: Json, beyond: Json) -> Json:
+        """A value for a property that has to be there and that differs: one that the consumer takes, where that is read
+        off, so that a message shows one difference alone. Raises `NoMinimalInstance`."""
+        ours = self.inlined(schema)
+        if isinstance(ours, dict) and isinstance(beyond, dict) and not references(beyond):
+            both = joined({"allOf": [ours, beyond]})
+            if both is not None:
+                with suppress(NoMinimalInstance):
+                    return read_off(both, self.definitions)
+        return self.value(schema)
 
     def solved(self, schema: Json) -> Json:
         """What cannot be read off."""
@@ -372,31 +384,12 @@ def _placed(
         return shown
 
 
-def _taken(produced: dict[str, Any], name: str) -> Json:
-    """What the producer may send under a name; patterns are left out, so that it may be less."""
-    if name in produced["properties"] or "patternProperties" in produced:
-        return produced["properties"].get(name, True)
-    return produced.get("additionalProperties", True)
-
-
 def _as_it_is(value: Json) -> Json:
     return value
 
 
 def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:
     return Document(schema=_whole(schema, definitions), origins={}, opaque=False, lexical=False, dynamic=False)
-
-
-def needed(schema: Json, definitions: Mapping[str, Json]) -> dict[str, Json]:
-    """The definitions that a schema refers to, directly or through others."""
-    kept: dict[str, Json] = {}
-    pending = references(schema)
-    while pending:
-        name = pending.pop()
-        if name not in kept and name in definitions:
-            kept[name] = definitions[name]
-            pending |= references(definitions[name])
-    return kept
 
 
 def _whole(schema: Json, definitions: Mapping[str, Json]) -> Json:

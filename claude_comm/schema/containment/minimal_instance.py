@@ -44,6 +44,15 @@ def minimal_instance(schema: Json, definitions: Mapping[str, Json], solve: Solve
     return _Construction(definitions, solve).build(schema, 0)
 
 
+def read_off(schema: Json, definitions: Mapping[str, Json]) -> Json:
+    """A smallest instance without any search. Raises `NoMinimalInstance`."""
+    return minimal_instance(schema, definitions, _unread)
+
+
+def _unread(schema: Json) -> Json:
+    raise NoMinimalInstance
+
+
 def refusing(produced: Json, rest: Json) -> Json:
     """`produced` narrowed to values that break one keyword of `rest`, where a keyword can say so; else as it is."""
     produced = {} if produced is True else produced

@@ -62,3 +62,10 @@ def _asked(keyword: str, value: Json) -> int:
     if keyword == "required":
         return len(value)
     return 1 if keyword in SINGLE else 2
+
+
+def taken_under(produced: dict[str, Any], name: str) -> Json:
+    """What the producer may send under a name; patterns are left out, so that it may be less."""
+    if name in produced["properties"] or "patternProperties" in produced:
+        return produced["properties"].get(name, True)
+    return produced.get("additionalProperties", True)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import Incompatible, Undecided
+from claude_comm.schema.containment.alike import needed
 from claude_comm.schema.containment.check import check
-from claude_comm.schema.containment.guided_witness import needed
 from claude_comm.schema.verdict import Policy
 
 TEXT: dict[str, Any] = {"type": "string"}

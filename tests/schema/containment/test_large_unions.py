@@ -90,3 +90,19 @@ def test_a_message_that_was_found_is_confirmed_though_the_search_for_others_take
     verdict = check(produced, accepted, policy="strict", budget_ms=20)
     assert isinstance(verdict, Incompatible)
     assert verdict.reasons[0].path == "$.first"
+
+
+def test_what_a_map_allows_and_what_a_form_of_a_union_needs_hide_no_other_reason() -> None:
+    """A property that the producer does not declare is what its map allows; a message shows one difference alone."""
+    order = {"properties": {"paid": {"type": "boolean"}, "by": {"type": "string"}}, "required": ["by"]}
+    verdict = check({"type": "object", "additionalProperties": {"type": "string"}}, order)
+    assert {reason.path for reason in verdict.reasons} == {"$", "$.paid"}
+
+    def union(kind: list[str], amount: str) -> dict[str, Any]:
+        money = {"type": "object", "properties": {"amount": {"type": amount}}, "required": ["amount"]}
+        own = {"kind": {"type": kind}, "items": money, "tag": {"const": "a"}}
+        form = {"type": "object", "properties": own, "required": [*own]}
+        return {"anyOf": [form, {"type": "object", "properties": {"tag": {"const": "b"}}, "required": ["tag"]}]}
+
+    verdict = check(union(["integer", "null"], "number"), union(["integer"], "integer"), policy="closed-producer")
+    assert {reason.path for reason in verdict.reasons} == {"$.kind", "$.items.amount"}
