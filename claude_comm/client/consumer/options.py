@@ -18,7 +18,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a consumer reads. `prefetch` (0: no bound) and `prefetch_bytes` bound the deliveries in flight.
 
     Fewer acks than `gather` do not travel with a read that may wait: somebody else sends them soon (0: nobody does).
-    An entry that was handed out more than `trusted` times comes alone: it may kill its consumer.
+    An entry that was handed out more than `trusted` times comes alone: it may kill its consumer. Where messages are
+    handled `in_order`, nothing new is read beside it: others that were pending may follow it.
     """
 
     batch: int
@@ -29,6 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     dedup_s: float = 0.0
     gather: int = 0
     trusted: int = 2
+    in_order: bool = False
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError."""

@@ -28,7 +28,7 @@ from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
 from claude_comm.delivery.flow_control import Sizes
-from claude_comm.effects import Operation, Post
+from claude_comm.effects import Operation, Pause, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later, pending
@@ -265,7 +265,9 @@ class Subscription:
             yield from self._due.move()
             deliveries = yield from self._pending(count)
             self.filled = len(deliveries) >= count
-            if not deliveries:
+            if not deliveries and self.options.in_order and self._reclaimer.waits_for_suspect():
+                yield Pause(self._turn_ms(deadline) / 1000)
+            elif not deliveries:
                 deliveries = yield from self._noting_unseen(self._new(self._turn_ms(deadline), count))
             if deliveries or time.monotonic() >= deadline:
                 return deliveries

@@ -148,7 +148,7 @@ class Module:
         self._topics = check_topics(topics)
         self._options = Options(
             batch=batch, prefetch=self.prefetch, prefetch_bytes=prefetch_bytes, lease_s=lease_s,
-            dedup=dedup, dedup_s=dedup_s, gather=GATHER, trusted=1,
+            dedup=dedup, dedup_s=dedup_s, gather=GATHER, trusted=1, in_order=self.concurrency == 1,
         )  # fmt: skip
         self.max_lag = check_count("max_lag", max_lag)
         self._settings = None if settings is None else check_kind("settings", settings, Settings)

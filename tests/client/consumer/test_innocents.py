@@ -87,6 +87,31 @@ def test_pending_messages_come_back_in_the_order_of_the_stream(
     assert set(first_life) | set(seen) == set(range(30))
 
 
+@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
+def test_nothing_new_overtakes_what_was_pending_though_a_handler_takes_its_time(
+    settings: Settings, client: Client, kind: str
+) -> None:
+    """A loop reads on while its handler waits; what was handed out before comes one at a time, and comes first."""
+    inbox = Keys(settings.namespace).inbox("sink")
+    publish(settings, "sink", *range(4))
+    client.data.one(Command(("XGROUP", "CREATE", inbox, "sink", "0")))
+    client.data.one(Command(("XREADGROUP", "GROUP", "sink", "one", "STREAMS", inbox, ">")))
+    publish(settings, "sink", *range(4, 8))
+    module, seen = Module("sink", settings=settings, instance="one"), []
+
+    def handle(number: int) -> None:
+        seen.append(number)
+
+    async def handle_on_loop(number: int) -> None:
+        await asyncio.sleep(0.05)
+        seen.append(number)
+
+    module.handles()(handle if kind == "plain" else handle_on_loop)
+    with running(module):
+        wait_until(lambda: len(seen) == 8)
+    assert seen == [*range(8)]
+
+
 def test_a_consumer_that_reads_on_does_not_claim_from_itself(
     settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
