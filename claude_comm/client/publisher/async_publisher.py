@@ -7,6 +7,7 @@ reached the server is repeated with the same id, so that every reader can tell t
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
 from builtins import type as type_
@@ -15,13 +16,12 @@ from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from claude_comm.addresses import on_cluster
 from claude_comm.client.arguments import check_choice, check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.async_batching import AsyncBatcher
-from claude_comm.client.publisher.async_durable import AsyncDurable
 from claude_comm.client.publisher.async_requests import AsyncRequests
 from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.attempts import Attempts, raise_first
@@ -55,6 +55,9 @@ from claude_comm.settings import Settings
 from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.async_driver import AsyncClient
 from claude_comm.transport.connect_async import connect_async
+
+if TYPE_CHECKING:
+    from claude_comm.client.publisher.async_durable import AsyncDurable
 
 T = TypeVar("T")
 
@@ -108,8 +111,6 @@ class AsyncPublisher:
         )
         sender = AsyncSender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = AsyncBatcher(sender, max_waiting_bytes, on_full)
-        has_outbox = self._outbox is not None
-        self._durable = AsyncDurable(self.identity, self.client, self._attempts, self._batcher, has_outbox=has_outbox)
         self._requests = AsyncRequests(self.identity, self.client, self._batcher)
 
     @property
@@ -370,12 +371,21 @@ class AsyncPublisher:
             with suppress(ClaudeCommError):
                 await self.tell(event)
         await self._batcher.close()
-        await self._durable.close()
+        if "_durable" in self.__dict__:
+            await self._durable.close()
         await self._requests.close()
         if self._outbox is not None:
             await asyncio.to_thread(self._outbox.close)
         if self._owns_client:
             await self.client.close()
+
+    @functools.cached_property
+    def _durable(self) -> AsyncDurable:
+        # Few programs wait for the server's disk.
+        from claude_comm.client.publisher.async_durable import AsyncDurable
+
+        has_outbox = self._outbox is not None
+        return AsyncDurable(self.identity, self.client, self._attempts, self._batcher, has_outbox=has_outbox)
 
     async def __aenter__(self) -> Self:
         return self

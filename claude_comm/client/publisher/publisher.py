@@ -7,6 +7,7 @@ reached the server is repeated with the same id, so that every reader can tell t
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -17,7 +18,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from claude_comm.addresses import on_cluster
 from claude_comm.client.arguments import check_choice, check_count, check_kind
@@ -25,7 +26,6 @@ from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
-from claude_comm.client.publisher.durable import Durable
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
@@ -55,6 +55,9 @@ from claude_comm.settings import Settings
 from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+
+if TYPE_CHECKING:
+    from claude_comm.client.publisher.durable import Durable
 
 T = TypeVar("T")
 
@@ -106,8 +109,6 @@ class Publisher:
         self.client = connect(used, self.identity.signer) if client is None else check_kind("client", client, Client)
         sender = Sender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = Batcher(sender, max_waiting_bytes, on_full)
-        has_outbox = self._outbox is not None
-        self._durable = Durable(self.identity, self.client, self._attempts, self._batcher, has_outbox=has_outbox)
         self._requests = Requests(self.identity, self.client, self._batcher)
 
     @property
@@ -368,12 +369,21 @@ class Publisher:
             with suppress(ClaudeCommError):
                 self.tell(event)
         self._batcher.close()
-        self._durable.close()
+        if "_durable" in self.__dict__:
+            self._durable.close()
         self._requests.close()
         if self._outbox is not None:
             self._outbox.close()
         if self._owns_client:
             self.client.close()
+
+    @functools.cached_property
+    def _durable(self) -> Durable:
+        # Few programs wait for the server's disk.
+        from claude_comm.client.publisher.durable import Durable
+
+        has_outbox = self._outbox is not None
+        return Durable(self.identity, self.client, self._attempts, self._batcher, has_outbox=has_outbox)
 
     def __enter__(self) -> Self:
         return self
