@@ -37,7 +37,10 @@ def percent(covered: int, of: int) -> float:
 
 def figures(data: str | None) -> dict[str, Any]:
     """The report of coverage.py on each file."""
-    measured = coverage.Coverage(data_file=data, config_file=str(REPOSITORY / "pyproject.toml"))
+    # No name at all would be data in memory alone.
+    measured = coverage.Coverage(
+        data_file=data or str(REPOSITORY / ".coverage"), config_file=str(REPOSITORY / "pyproject.toml")
+    )
     measured.load()
     with tempfile.NamedTemporaryFile() as out:
         measured.json_report(outfile=out.name)
