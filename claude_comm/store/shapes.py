@@ -96,12 +96,12 @@ WHERE m.source = (SELECT id FROM names WHERE name = ?) AND m.target = (SELECT id
     AND m.agreement = (SELECT id FROM names WHERE name = ?) AND m.stream = (SELECT id FROM names WHERE name = ?)
 ORDER BY m.time_us DESC LIMIT ?
 """
-_decode = msgspec.msgpack.Decoder().decode
-_decode_facts = msgspec.msgpack.Decoder(PathFacts).decode
 _NUMBERED = """
 SELECT m.message_id, m.time_us, m.data, m.content_type, m.digest FROM packed_messages AS m
 WHERE m.number IN ({numbers}) AND m.time_us >= ? ORDER BY m.number
 """
+_decode = msgspec.msgpack.Decoder().decode
+_decode_facts = msgspec.msgpack.Decoder(PathFacts).decode
 _decode_numbers = msgspec.msgpack.Decoder(list[int]).decode
 _decode_days = msgspec.msgpack.Decoder(dict[int, int]).decode
 _encode = msgspec.msgpack.Encoder().encode

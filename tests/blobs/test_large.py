@@ -48,13 +48,9 @@ def bodies(client: Client, keys: Keys, module: str = "b") -> list[bytes]:
     return [fields[1] for _, fields in rows]
 
 
-@pytest.mark.parametrize("size", [10, ABOVE * 3])
-@pytest.mark.parametrize("signing", [False, True])
-def test_a_handler_is_given_what_it_declares_however_large_it_is(
-    size: int, signing: bool, sharing: Settings, client: Client, keys: Keys
-) -> None:
-    used = signed(sharing, client) if signing else sharing
-    module, seen = Module("b", settings=used), {}
+def kept_by(module: Module) -> dict[str, Any]:
+    """What handlers of a type and of bytes are given, by the type of the message."""
+    seen: dict[str, Any] = {}
 
     @module.handles("typed")
     def typed(payload: Scan) -> None:
@@ -63,6 +59,18 @@ def test_a_handler_is_given_what_it_declares_however_large_it_is(
     @module.handles("bytes")
     def plain(payload: bytes) -> None:
         seen["bytes"] = payload
+
+    return seen
+
+
+@pytest.mark.parametrize("size", [10, ABOVE * 3])
+@pytest.mark.parametrize("signing", [False, True])
+def test_a_handler_is_given_what_it_declares_however_large_it_is(
+    size: int, signing: bool, sharing: Settings, client: Client, keys: Keys
+) -> None:
+    used = signed(sharing, client) if signing else sharing
+    module = Module("b", settings=used)
+    seen = kept_by(module)
 
     @module.handles("any")
     async def anything(payload: Any) -> None:
@@ -107,15 +115,8 @@ def test_a_file_of_any_type_is_the_bytes_or_the_value_that_its_handler_declares(
     document = Scan("t", ["p"] * ABOVE)
     (tmp_path / "scan.json").write_bytes(msgspec.json.encode(document))
     (tmp_path / "scan.pdf").write_bytes(b"%PDF" * ABOVE)
-    module, seen = Module("b", settings=sharing), {}
-
-    @module.handles("typed")
-    def typed(payload: Scan) -> None:
-        seen["typed"] = payload
-
-    @module.handles("bytes")
-    def plain(payload: bytes) -> None:
-        seen["bytes"] = payload
+    module = Module("b", settings=sharing)
+    seen = kept_by(module)
 
     with running(module), Publisher("a", settings=sharing) as publisher:
         publisher.send_file("b", tmp_path / "scan.json", type="typed")

@@ -99,12 +99,6 @@ def _told(server: Sequence[Mapping[str, str]]) -> str:
     return "\n".join([f"\nThis server itself, called by call_module as module {SERVER}:", *lines])
 
 
-_EMPTY_WORDS = frozenset(
-    "a an and are can did do does for how i in is it me my of on or that the this to what who why with".split()
-)
-_ENDINGS, _LEAST_STEM = ("ing", "ies", "es", "ed", "s", "e", "y"), 4
-
-
 def _row(entry: ModuleEntry, type: str) -> dict[str, Any]:
     contract = entry.contract
     return {

@@ -58,7 +58,7 @@ NOTHING_TAKEN = "no message fits the consumer's schema: it accepts none"
 # Steps of a search for a message that the consumer accepts, and of a proof for a producer as it was written.
 TAKEN_STEPS, WRITTEN_STEPS = 400, 400
 # Steps of the search that the residual guides, and the messages that it may propose.
-GUIDED_STEPS = 8000
+GUIDED_STEPS = 8_000
 MAX_GUIDED = 60
 # What is kept of the budget for confirming a message that was found, while further ones are searched for their reasons.
 CONFIRMING = 1 / 2
