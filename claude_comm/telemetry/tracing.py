@@ -107,7 +107,7 @@ class Sending:
 current_sending: ContextVar[Sending | None] = ContextVar("claude_comm_sending", default=None)
 
 
-class Handled(Protocol):
+class HandledDelivery(Protocol):
     """A delivery, as far as it is told of."""
 
     @property
@@ -123,7 +123,7 @@ class Processing:
 
     __slots__ = ("_attached", "_begun", "_envelopes", "_in_session", "_message", "_session", "_span", "_telemetry")
 
-    def __init__(self, telemetry: Telemetry, session: str, *deliveries: Handled) -> None:
+    def __init__(self, telemetry: Telemetry, session: str, *deliveries: HandledDelivery) -> None:
         self._telemetry, self._session = telemetry, session
         if len(deliveries) == 1:
             (delivery,) = deliveries
