@@ -12,8 +12,7 @@ and links stand in no field until a reader asks for one that is missing (`__geta
 own thread; its context is made from its numbers in the same way, and that of its parent from the text that a message
 carries. One that is asked before it has ended, or that a handler adds something to, becomes a whole one at that moment
 (`_unfold`). What all spans of one tracer have in common are fields of a class made for that tracer; the lock is one of
-them. So a span is one object for the garbage collector,
-which looks at what waits for the exporter again and again.
+them. So a span is one object for the garbage collector, which looks at what waits for the exporter again and again.
 """
 
 from __future__ import annotations
