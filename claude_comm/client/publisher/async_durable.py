@@ -7,7 +7,8 @@ cannot say what its disk has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from datetime import datetime
+from typing import Self, get_args
 
 from claude_comm.addresses import on_cluster
 from claude_comm.client.arguments import check_choice
@@ -47,8 +48,8 @@ class AsyncDurable:
         await self._begin()
         return await self._batcher.send_all(posts)
 
-    def check(self, durable: Durability, *, later: bool) -> None:
-        """Raises ConfigurationError where that cannot be had; `later`: the message is delayed."""
+    def checked(self, durable: Durability, delay_s: float | None, at: datetime | None) -> Self:
+        """Itself. Raises ConfigurationError where that cannot be had, as for a message that is delayed."""
         check_choice("durable", durable, get_args(Durability))
         if self._has_outbox:
             raise ConfigurationError(
@@ -56,8 +57,9 @@ class AsyncDurable:
             )
         if self._on_cluster:
             raise ConfigurationError("durable='fsync' is for one server, not for a cluster: use an outbox.")
-        if later:
+        if delay_s is not None or at is not None:
             raise ConfigurationError("durable='fsync' is for messages that go out at once, without `delay_s` or `at`.")
+        return self
 
     async def close(self) -> None:
         """Sends the queue."""

@@ -143,8 +143,7 @@ class AsyncPublisher:
         that is not confirmed. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
         InboxFull, ServerRefused or ServerUnreachable.
         """
-        if durable is not None:
-            self._durable.check(durable, later=delay_s is not None or at is not None)
+        batcher = self._batcher if durable is None else self._durable.checked(durable, delay_s, at)
         if self._terms.look_at <= time.monotonic():
             await self._renegotiate()
         try:
@@ -164,7 +163,7 @@ class AsyncPublisher:
             raise
         if self._backpressure.on and not self._backpressure.admits(target):
             await self._wait_for_room(target, 1)
-        return await (self._batcher if durable is None else self._durable).send(id_, post)
+        return await batcher.send(id_, post)
 
     async def publish_many(
         self,
@@ -182,8 +181,7 @@ class AsyncPublisher:
 
         `delay_s`, `at`, `ttl_s` and `durable` are those of `publish`, alike for all.
         """
-        if durable is not None:
-            self._durable.check(durable, later=delay_s is not None or at is not None)
+        batcher = self._batcher if durable is None else self._durable.checked(durable, delay_s, at)
         if self._terms.look_at <= time.monotonic():
             await self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
@@ -197,7 +195,7 @@ class AsyncPublisher:
         elif posts:
             if self._backpressure.on and not self._backpressure.admits(target, len(posts)):
                 await self._wait_for_room(target, len(posts))
-            raise_first(await (self._batcher if durable is None else self._durable).send_all(posts))
+            raise_first(await batcher.send_all(posts))
         return ids
 
     async def publish_soon(

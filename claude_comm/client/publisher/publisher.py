@@ -141,8 +141,7 @@ class Publisher:
         that is not confirmed. Raises ConfigurationError, InvalidName, EncodeError, TooLarge, AgreementBroken,
         InboxFull, ServerRefused or ServerUnreachable.
         """
-        if durable is not None:
-            self._durable.check(durable, later=delay_s is not None or at is not None)
+        batcher = self._batcher if durable is None else self._durable.checked(durable, delay_s, at)
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
         try:
@@ -162,7 +161,7 @@ class Publisher:
             raise
         if self._backpressure.on and not self._backpressure.admits(target):
             self._wait_for_room(target, 1)
-        return (self._batcher if durable is None else self._durable).send(id_, post)
+        return batcher.send(id_, post)
 
     def publish_many(
         self,
@@ -180,8 +179,7 @@ class Publisher:
 
         `delay_s`, `at`, `ttl_s` and `durable` are those of `publish`, alike for all.
         """
-        if durable is not None:
-            self._durable.check(durable, later=delay_s is not None or at is not None)
+        batcher = self._batcher if durable is None else self._durable.checked(durable, delay_s, at)
         if self._terms.look_at <= time.monotonic():
             self._renegotiate()
         times = self._outgoing.times(delay_s, at, ttl_s)
@@ -195,7 +193,7 @@ class Publisher:
         elif posts:
             if self._backpressure.on and not self._backpressure.admits(target, len(posts)):
                 self._wait_for_room(target, len(posts))
-            raise_first((self._batcher if durable is None else self._durable).send_all(posts))
+            raise_first(batcher.send_all(posts))
         return ids
 
     def publish_soon(
