@@ -67,7 +67,8 @@ async function look() {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("main");
       if (fresh === null) throw new Error("this is another page");
-      morph(document.getElementById("main"), fresh);
+      // Somebody may have begun to write while the answer was on its way.
+      if (!writing()) morph(document.getElementById("main"), fresh);
     }
     if (failures) tell("live", "", true);
     failures = 0;

@@ -8,6 +8,13 @@
 
 /** Makes `to` like `from`, which may be taken apart for it. */
 export function morph(to, from) {
+  const active = document.activeElement;
+  level(to, from);
+  // What is put into another place loses the focus by that, though it is the same node.
+  if (active !== document.activeElement && active?.isConnected) active.focus({ preventScroll: true });
+}
+
+function level(to, from) {
   if (to.isEqualNode(from)) return;
   attributes(to, from);
   children(to, from);
@@ -39,7 +46,7 @@ function children(to, from) {
     }
     if (match !== at) to.insertBefore(match, at);
     else at = at.nextSibling;
-    if (fresh.nodeType === Node.ELEMENT_NODE) morph(match, fresh);
+    if (fresh.nodeType === Node.ELEMENT_NODE) level(match, fresh);
     else if (match.data !== fresh.data) match.data = fresh.data;
   }
   while (at !== null) {

@@ -158,6 +158,23 @@ def test_a_page_stays_up_to_date_and_leaves_alone_what_a_person_does(
     assert len(asked) <= hidden + 1
 
 
+def test_what_moves_to_another_place_keeps_the_focus(address: str, page: Any) -> None:
+    page.goto(address + "/ui/messages")
+    script = """async () => {
+      const { morph } = await import("/static/morph.js");
+      const list = (...ids) => {
+        const made = document.createElement("div");
+        made.innerHTML = ids.map((id) => `<p id="row-${id}"><button>${id}</button></p>`).join("");
+        return made;
+      };
+      const shown = document.body.appendChild(list(1, 2, 3));
+      shown.lastChild.firstChild.focus();
+      morph(shown, list(3, 1, 2));
+      return [shown.textContent, document.activeElement.textContent];
+    }"""
+    assert page.evaluate(script) == ["312", "3"]
+
+
 def test_what_a_person_writes_is_not_taken_from_them(address: str, page: Any) -> None:
     page.goto(address + "/ui/messages")
     page.fill("#source", "we")
