@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 import msgspec
 
 from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
-from claude_comm.json_form import UNFIT, foreign, is_pydantic, read, spelled, unsendable
+from claude_comm.json_form import UNFIT, UNWRITTEN, foreign, is_pydantic, read, spelled, unsendable
 from claude_comm.names import check_name, check_session, check_target
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def pack(payload: object) -> msgspec.Raw:
     """The payload as MessagePack: anything msgspec can write, and bytes. Raises EncodeError."""
     try:
         return msgspec.Raw(_encode(spelled(payload)))
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+    except UNWRITTEN as error:
         raise unsendable(payload, error) from None
 
 
@@ -212,7 +212,7 @@ class Template:
             # The payload is written where it belongs: written by itself and copied it would be allocated twice.
             try:
                 _encode_into(spelled(payload), buffer, size)
-            except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            except UNWRITTEN as error:
                 raise unsendable(payload, error) from None
             if len(buffer) > self._max_bytes:
                 raise TooLarge("this message", len(buffer), self._max_bytes)
@@ -223,7 +223,7 @@ class Template:
         """One of them. The id has 36 characters, the time is after 1970-01-01T01:12. Raises EncodeError or TooLarge."""
         try:
             data = _encode(spelled(payload))
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        except UNWRITTEN as error:
             raise unsendable(payload, error) from None
         # As `frame`, written out: this runs for every message.
         body = b"".join((self._start, id_.encode(), self._middle, time_us.to_bytes(8, "big"), self._end, last, data))

@@ -22,6 +22,9 @@ Encoded = TypeVar("Encoded")
 # Whatever reading a value as a type may raise: `TypeError` for a list in a set, `OverflowError` for a duration that is
 # too long.
 UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError)
+# Whatever writing a value may raise: it runs the code of the value's type, and a Struct whose field was deleted raises
+# AttributeError.
+UNWRITTEN = (Exception,)
 # How a float of 8 bytes begins in MessagePack whose exponent may be all ones, which is NaN, an infinity, or one of the
 # very largest; and one of 4, which others may write. Most messages have neither second byte, and one byte, as a
 # number, is found in a twentieth of the time that two or an expression take.
@@ -83,7 +86,7 @@ def json_form(payload: object) -> Any:
     """
     try:
         return msgspec.to_builtins(spelled(payload), str_keys=True, enc_hook=foreign)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+    except UNWRITTEN as error:
         raise EncodeError(f"a {type(payload).__name__} payload has no JSON form: {error}.") from None
 
 
@@ -91,7 +94,7 @@ def written(form: Any) -> msgspec.Raw:
     """A JSON form as MessagePack. Raises EncodeError, naming the place, for a number or text that has none."""
     try:
         data = _encode(form)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+    except UNWRITTEN as error:
         raise unsendable(form, error) from None
     refuse_not_finite(data, form)
     return msgspec.Raw(data)
@@ -110,7 +113,7 @@ def typed_encoder(
         try:
             data = _encode(spelled(payload))
             decode(data)
-        except UNFIT:
+        except UNWRITTEN:
             return otherwise(payload)
         return otherwise(payload) if floats and may_hold_not_finite(data) else data
 

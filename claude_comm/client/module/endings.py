@@ -28,6 +28,7 @@ from claude_comm.effects import Operation, Post
 from claude_comm.errors import (
     BlobDamaged,
     BlobMissing,
+    ClaudeCommError,
     DoesNotFit,
     EnvelopeError,
     NoResponder,
@@ -104,6 +105,7 @@ class Endings:
 
     def failing(self, handler: Handler, delivery: Delivery, error: BaseException) -> Operation[None]:
         """Tries the message again later, or buries it, as the retry policy says."""
+        error = speakable(error)
         if isinstance(error, UnknownModule | NoResponder) and _waits(delivery):
             yield from self._waiting(delivery, error)
             return
@@ -136,10 +138,11 @@ class Endings:
             yield from heartbeats.beat(identity.keys.awaited, member, now_ms=millis())
         yield from self._means.subscription.retrying(delivery, CONTRACT_LOOK_S, one_line(error), counted=False)
 
-    def unread(self, handler: Handler, delivery: Delivery, error: Exception) -> Operation[None]:
+    def unread(self, handler: Handler, delivery: Delivery, error: BaseException) -> Operation[None]:
         """Ends a delivery whose payload could not be read. Where that is the fault of the place of large payloads (a
         folder that is not mounted, a service that does not answer), it waits and this was no attempt; else no other
         reading would help."""
+        error = speakable(error)
         if not isinstance(error, StoreError) or isinstance(error, BlobMissing | BlobDamaged):
             return self.refusing(delivery, error)
         if not _waits(delivery):
@@ -148,7 +151,7 @@ class Endings:
         self._means.log.warning("payload.awaited", id=delivery.envelope.id, type=delivery.envelope.type, error=text)
         return self._means.subscription.retrying(delivery, STORE_LOOK_S, text, counted=False)
 
-    def refusing(self, delivery: Delivery, error: Exception) -> Operation[None]:
+    def refusing(self, delivery: Delivery, error: BaseException) -> Operation[None]:
         """Ends a delivery that this version can never handle: another that runs has it, or it is buried."""
         return self._left_or(delivery, self._refusal(delivery, error))
 
@@ -166,7 +169,7 @@ class Endings:
         else:
             yield from burying
 
-    def _refusal(self, delivery: Delivery, error: Exception) -> Operation[None]:
+    def _refusal(self, delivery: Delivery, error: BaseException) -> Operation[None]:
         if isinstance(error, DoesNotFit):
             error = refused(error)
         if isinstance(error, PayloadRefused):
@@ -186,6 +189,18 @@ class Endings:
 def _waits(delivery: Delivery) -> bool:
     """Whether a message may still wait for what its handler needs: another module, or the store of its payload."""
     return micros() - delivery.envelope.time < LONGEST_WAIT_S * 1e6
+
+
+def speakable(error: BaseException) -> BaseException:
+    """The exception, or one that stands for it where asking it for its class, its notes or its text raises: an attribute
+    of its own may, such as a `__getattr__` that asks itself."""
+    try:
+        isinstance(error, ClaudeCommError)
+        tracebacks.format_exception_only(error)
+    except Exception as trouble:  # noqa: BLE001  (the user's class decides what this is)
+        named = f"{type(error).__qualname__} (what it says cannot be told: {type(trouble).__qualname__})"
+        return RuntimeError(named)
+    return error
 
 
 def one_line(error: BaseException) -> str:

@@ -95,7 +95,10 @@ class ThreadExecutor:
         take, handle, current = self._prefetcher.take, self._handle, contextvars.copy_context
         while (delivery := take()) is not None:
             handle(delivery)
-            if current() != clean:
+            try:
+                if current() != clean:
+                    return True
+            except Exception:  # noqa: BLE001  (values that refuse to be compared, such as arrays: they may be new)
                 return True
         return False
 

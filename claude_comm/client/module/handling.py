@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.context import Context
-from claude_comm.client.module.endings import Endings, Means, one_line
+from claude_comm.client.module.endings import Endings, Means, one_line, speakable
 from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.signatures import unrun
 from claude_comm.delivery.schedule import EXPIRED
@@ -74,7 +74,9 @@ class Handling:
             return
         try:
             argument = handler.argument(envelope)
-        except Exception as error:  # noqa: BLE001  (reading runs the user's types: this file is the place around them)
+        except ENDING:
+            raise
+        except BaseException as error:  # noqa: BLE001  (reading runs the user's types: this file is the place around them)
             self._end(delivery, self._endings.unread(handler, delivery, error))
             return
         try:
@@ -109,7 +111,10 @@ class Handling:
                 argument = await asyncio.to_thread(handler.argument, envelope)
             else:
                 argument = handler.argument(envelope)
-        except Exception as error:  # noqa: BLE001
+        except ENDING:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            self._survive(error)
             await self._end_async(delivery, self._endings.unread(handler, delivery, error))
             return
         try:
@@ -244,14 +249,16 @@ class Handling:
             try:
                 payloads.append(handler.argument(delivery.envelope))
                 deliveries.append(delivery)
-            except Exception as error:  # noqa: BLE001
+            except ENDING:
+                raise
+            except BaseException as error:  # noqa: BLE001
                 ended.append((delivery, self._endings.unread(handler, delivery, error)))
         return deliveries, payloads, ended
 
     def _note_batch(self, handler: Handler, deliveries: Sequence[Delivery], error: BaseException) -> None:
         """Deliveries that failed together are handled again at once, one by one, so that only the guilty one counts."""
         count = len(deliveries)
-        self._means.log.warning("batch.failed", type=handler.type, count=count, error=one_line(error))
+        self._means.log.warning("batch.failed", type=handler.type, count=count, error=one_line(speakable(error)))
 
     def _end(self, delivery: Delivery, ending: Operation[None]) -> None:
         try:
@@ -269,7 +276,7 @@ class Handling:
         """A cancellation ends the handling of its message, and not the worker's task: raises it only at the deadline of
         a stop, when the message is left alone."""
         task = asyncio.current_task()
-        if not isinstance(error, asyncio.CancelledError) or task is None or not task.cancelling():
+        if not issubclass(type(error), asyncio.CancelledError) or task is None or not task.cancelling():
             return
         if self._means.stopping():
             raise error

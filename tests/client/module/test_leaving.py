@@ -7,10 +7,11 @@ import contextvars
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 
-from claude_comm import Module, RetryPolicy, Settings
-from claude_comm.errors import ModuleStopped
+from claude_comm import Module, Publisher, RetryPolicy, Settings
+from claude_comm.errors import ModuleStopped, RequestFailed
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
@@ -176,3 +177,161 @@ def test_a_context_variable_of_one_message_is_not_seen_by_the_next(settings: Set
     with running(module):
         wait_until(lambda: len(seen) == 3)
     assert seen == ["nobody"] * 3
+
+
+class Fragile(msgspec.Struct):
+    """A type whose own code raises as it is read."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number == 0 and RAISED_BY_FRAGILE:
+            raise RAISED_BY_FRAGILE[0]
+
+
+RAISED_BY_FRAGILE: list[type[BaseException]] = []
+
+
+@pytest.mark.parametrize("error", [BaseException, asyncio.CancelledError])
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("most", [0, 3])
+def test_what_a_type_raises_as_it_is_read_buries_its_message_alone(
+    settings: Settings,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[BaseException],
+    asynchronous: bool,
+    most: int,
+) -> None:
+    """A panic of a library in another language is a BaseException, and no Exception."""
+    seen: list[int] = []
+    module = Module("sink", settings=settings)
+
+    def note(pages: list[Fragile]) -> None:
+        seen.extend(page.number for page in pages)
+
+    if asynchronous:
+
+        async def handle(page: Fragile) -> None:
+            note([page])
+
+        async def handle_batch(pages: list[Fragile]) -> None:
+            note(pages)
+
+        handlers: tuple[Any, Any] = handle, handle_batch
+    else:
+
+        def handle_plain(page: Fragile) -> None:
+            note([page])
+
+        def handle_plain_batch(pages: list[Fragile]) -> None:
+            note(pages)
+
+        handlers = handle_plain, handle_plain_batch
+    if most:
+        module.handles_batch("message", max=most)(handlers[1])
+    else:
+        module.handles()(handlers[0])
+    publish(settings, "sink", *({"number": number} for number in range(3)))
+    monkeypatch.setitem(globals(), "RAISED_BY_FRAGILE", [error])
+    with running(module):
+        wait_until(lambda: sorted(seen) == [1, 2])
+        wait_until(lambda: len(dead(client, Keys(settings.namespace), "sink")) == 1)
+    (buried,) = dead(client, Keys(settings.namespace), "sink")
+    assert error.__name__.encode() in buried[b"reason"]
+
+
+class Page(msgspec.Struct):
+    number: int
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_result_that_cannot_be_written_fails_its_request_alone(settings: Settings, asynchronous: bool) -> None:
+    def answer(payload: int) -> Page:
+        page = Page(payload)
+        if payload == 0:
+            del page.number
+        return page
+
+    module = Module("sink", settings=settings)
+    if asynchronous:
+
+        @module.handles()
+        async def handle(payload: int) -> Page:
+            return answer(payload)
+
+    else:
+        module.handles()(answer)
+    with running(module), Publisher("src", settings=settings) as publisher:
+        with pytest.raises(RequestFailed, match="its reply cannot be sent: .*unset"):
+            publisher.request("sink", 0, timeout_s=PATIENCE_S)
+        assert publisher.request("sink", 1, timeout_s=PATIENCE_S) == {"number": 1}
+
+
+class AsksItself(Exception):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.response, name)
+
+
+class HasNoClass(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        raise LookupError(name)
+
+
+@pytest.mark.parametrize("error", [AsksItself, HasNoClass])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_exception_that_cannot_be_told_fails_its_message_alone(
+    settings: Settings, client: Client, error: type[Exception], asynchronous: bool
+) -> None:
+    """It raises as soon as anybody asks it for its notes, or for its class."""
+    seen: list[int] = []
+    module = Module("sink", settings=settings, retry=RetryPolicy(attempts=1))
+
+    def enter(payload: int) -> None:
+        if payload == 0:
+            raise error
+        seen.append(payload)
+
+    if asynchronous:
+
+        @module.handles()
+        async def handle(payload: int) -> None:
+            enter(payload)
+
+    else:
+        module.handles()(enter)
+    publish(settings, "sink", 0, 1)
+    with running(module):
+        wait_until(lambda: seen == [1])
+        wait_until(lambda: len(dead(client, Keys(settings.namespace), "sink")) == 1)
+    (buried,) = dead(client, Keys(settings.namespace), "sink")
+    assert error.__name__.encode() in buried[b"reason"]
+
+
+class Incomparable:
+    """As an array is: comparing two of them gives no answer."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_context_variable_whose_values_cannot_be_compared_ends_no_worker(settings: Settings) -> None:
+    variable: contextvars.ContextVar[Incomparable] = contextvars.ContextVar("array")
+    at_start, seen = Incomparable(), []
+    module = Module("sink", settings=settings)
+
+    @module.on_start
+    def begin(_: object) -> None:
+        variable.set(at_start)
+
+    @module.handles()
+    def handle(payload: int) -> None:
+        seen.append(variable.get() is at_start)
+        variable.set(Incomparable())
+
+    publish(settings, "sink", 1, 2, 3)
+    with running(module):
+        wait_until(lambda: len(seen) == 3)
+    assert seen == [True] * 3
