@@ -59,13 +59,25 @@ def stopped_by_signals(stop: threading.Event, drain_s: int = 0) -> Iterator[None
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """A signal raises SystemExit with the code 0, wherever the main thread is."""
+    """A signal raises SystemExit with the code 0, wherever the main thread is.
+
+    What else is raised on the way out counts for nothing: an import that the signal broke off leaves modules that lack
+    what whoever clears up asks them for.
+    """
+    asked = False
 
     def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
         sys.exit(0)
 
     with _handled_by(end):
-        yield
+        try:
+            yield
+        except Exception:
+            if asked:
+                sys.exit(0)
+            raise
 
 
 @contextmanager

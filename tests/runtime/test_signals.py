@@ -69,6 +69,25 @@ def test_a_signal_leaves_the_block_with_code_0() -> None:
     assert ended.value.code == 0
 
 
+def test_what_is_raised_on_the_way_out_does_not_stand_for_the_signal() -> None:
+    """A worker that was ended while it imported died of what a half imported module lacked, with the code 1."""
+
+    def broken_off() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise AttributeError("module 'referencing' has no attribute 'exceptions'")
+
+    with pytest.raises(SystemExit) as ended, ended_by_signals():
+        broken_off()
+    assert ended.value.code == 0
+
+
+def test_an_error_without_a_signal_is_raised() -> None:
+    with pytest.raises(AttributeError), ended_by_signals():
+        raise AttributeError
+
+
 def test_a_deferred_signal_is_raised_where_it_is_asked_for_and_the_second_at_once() -> None:
     with deferred_signals() as check:
         check()

@@ -192,8 +192,8 @@ def _waits(delivery: Delivery) -> bool:
 
 
 def speakable(error: BaseException) -> BaseException:
-    """The exception, or one that stands for it where asking it for its class, its notes or its text raises: an attribute
-    of its own may, such as a `__getattr__` that asks itself."""
+    """The exception, or one that stands for it where asking it for its class or its notes raises, as a `__getattr__`
+    that asks itself does."""
     try:
         isinstance(error, ClaudeCommError)
         tracebacks.format_exception_only(error)

@@ -41,9 +41,11 @@ class SecondValidator:
         return any(self._accepts(candidate, reading) is expected for reading in READINGS)
 
     def _accepts(self, candidate: Json, reading: Reading) -> bool | None:
+        # Before the attempt: an import that a signal breaks off in it would fail once more as the attempt is judged.
+        unanswered = _unanswered()
         try:
             return bool(self._in(reading).is_valid(candidate))
-        except _unanswered():
+        except unanswered:
             return None
 
     def _in(self, reading: Reading) -> Any:

@@ -263,7 +263,7 @@ def test_a_result_that_cannot_be_written_fails_its_request_alone(settings: Setti
     else:
         module.handles()(answer)
     with running(module), Publisher("src", settings=settings) as publisher:
-        with pytest.raises(RequestFailed, match="its reply cannot be sent: .*unset"):
+        with pytest.raises(RequestFailed, match=r"its reply cannot be sent: .*unset"):
             publisher.request("sink", 0, timeout_s=PATIENCE_S)
         assert publisher.request("sink", 1, timeout_s=PATIENCE_S) == {"number": 1}
 
