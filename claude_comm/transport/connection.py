@@ -23,6 +23,9 @@ import hiredis
 from claude_comm.transport.replies import NOT_ENOUGH_DATA, Disconnected, reader
 
 _READ_BYTES = 1 << 16
+# What the kernel keeps of what was sent and not read: two parts of a pipeline, so that the next is packed while the
+# server reads the one before. By default it is 208 KB, and the sender of a part waits until most of it was read.
+_SEND_BYTES = 1 << 20
 
 # Opens a socket, greeted; the times are for connecting and for each step after that.
 # Raises Disconnected, ErrorReply or OSError.
@@ -39,6 +42,8 @@ class Connection:
         self._buffer = bytearray(_READ_BYTES)
         # The kernel keeps the time of a plain socket; TLS, which may read twice for one message, keeps its own.
         self._kernel_waits = type(self._socket) is socket.socket
+        if self._socket.family == getattr(socket, "AF_UNIX", None):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         self._within_s = 0.0
         self._idle = select.poll()
         self._idle.register(self._socket, select.POLLIN)
