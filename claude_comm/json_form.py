@@ -50,8 +50,13 @@ def spelled(payload: Any) -> Any:
     msgspec takes it for any other dataclass, and would write it by the names of its attributes, by which pydantic does
     not read it. What stands in a Struct or a plain dataclass is read by msgspec as well, and stays as it is.
     """
-    # Without pydantic's dataclasses there is none: most programs pay for one look.
-    return payload if "pydantic.dataclasses" not in sys.modules else _spelled(payload)
+    return payload if spells_as_is() else _spelled(payload)
+
+
+def spells_as_is() -> bool:
+    """Whether `spelled` gives back every payload of now as it is: without pydantic's dataclasses none is one of them.
+    Most programs pay for one look, those with many payloads for one look at all of them."""
+    return "pydantic.dataclasses" not in sys.modules
 
 
 def _spelled(value: Any) -> Any:
@@ -107,11 +112,14 @@ def typed_encoder(
     `otherwise`.
 
     `decode` takes nothing but what JSON has; where it takes `floats`, those that are not finite are looked for here.
+    The payloads are there when it is made.
     """
+
+    as_is = spells_as_is()
 
     def encode(payload: object) -> bytes | Encoded:
         try:
-            data = _encode(spelled(payload))
+            data = _encode(payload if as_is else _spelled(payload))
             decode(data)
         except UNWRITTEN:
             return otherwise(payload)

@@ -210,5 +210,11 @@ def test_a_template_that_carries_a_context_writes_what_the_encoder_writes() -> N
     id_ = "0" * 36
     sent = decode(template.fill_traced(id_, 9, traceparent, {"n": 1}))
     assert (sent.id, sent.time, sent.traceparent, sent.payload()) == (id_, 9, traceparent, {"n": 1})
+
+
+def test_a_template_frames_many_payloads_as_the_encoder_writes_them() -> None:
+    ids, payloads = [f"{number:036d}" for number in range(3)], [{"n": number} for number in range(3)]
+    bodies = Template(message(), max_bytes=200).frame_all(ids, 9, msgspec.msgpack.encode, payloads)
+    assert bodies == Template(message(), max_bytes=200).fill_all(ids, 9, payloads)
     with pytest.raises(TooLarge):
-        Template(message(), max_bytes=200).frame(id_, 9, bytes(200))
+        Template(message(), max_bytes=200).frame_all(ids, 9, msgspec.msgpack.encode, ["", bytes(200), ""])

@@ -92,9 +92,9 @@ class EntryVerifier:
             return {}
         doubted: dict[int, Doubted] = {}
         for place, claim in enumerate(claims):
-            if claim.seal is None or claim.seal.signature in unproved:
-                if doubt := self.judge(stream, claim):
-                    doubted[place] = doubt
+            in_doubt = claim.seal is None or claim.seal.signature in unproved
+            if in_doubt and (doubt := self.judge(stream, claim)):
+                doubted[place] = doubt
         return doubted
 
     def _believed(self, stream: str, claims: Sequence[Claim]) -> bool:

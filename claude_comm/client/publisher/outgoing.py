@@ -172,12 +172,9 @@ class Outgoing:
             ]
         if self.agreed(target, type):
             agreement, encode = self._enforcement.encoder(target, type)
-            frame = self._form(target, type, session, agreement, times).frame
-            # One by one: ten thousand forms at once cost the collector of cycles more than they cost to make.
-            return ids, [
-                self._post(stream, frame(id_, time_us, encode(data))) for id_, data in zip(ids, datas, strict=True)
-            ]
-        bodies = self._form(target, type, session, "", times).fill_all(ids, time_us, datas)
+            bodies = self._form(target, type, session, agreement, times).frame_all(ids, time_us, encode, datas)
+        else:
+            bodies = self._form(target, type, session, "", times).fill_all(ids, time_us, datas)
         if self._above and max(map(len, bodies), default=0) > self._above:
             return ids, [self._post(stream, body) for body in bodies]
         return ids, [Post(stream, body) for body in bodies]

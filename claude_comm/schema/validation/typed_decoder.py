@@ -251,14 +251,17 @@ def _settled(shape: _Shape) -> _Shape:
 
 def _refuse_doubles(names: Sequence[str]) -> Callable[[Any], None]:
     """Called by msgspec with each struct that it has decoded."""
-    fields = [operator.attrgetter(name) for name in names]
+    field = operator.attrgetter(names[0])
+    # Nearly every struct has one such field: no loop for it.
+    further = _refuse_doubles(names[1:]) if len(names) > 1 else None
 
     def refuse_doubles(struct: Any) -> None:
-        for field in fields:
-            value = field(struct)
-            # Null, or no such property.
-            if value.__class__ is tuple and len(set(value)) != len(value):
-                raise ValueError
+        value = field(struct)
+        # Null, or no such property.
+        if value.__class__ is tuple and len(set(value)) != len(value):
+            raise ValueError
+        if further is not None:
+            further(struct)
 
     return refuse_doubles
 
