@@ -29,10 +29,10 @@ class Rate(msgspec.Struct, frozen=True):
 
 _MESSAGES = "SELECT count(*) FROM packed_messages INDEXED BY messages_by_time WHERE time_us >= ? AND time_us < ?"
 _FAILED = f"""
-SELECT (m.time_us - ?1) / ?2, count(*) FROM (
+SELECT (m.time_us - ?) / ?, count(*) FROM (
     SELECT DISTINCT message FROM packed_deliveries INDEXED BY deliveries_not_handled
     WHERE status = 3 AND status != 1 ORDER BY message DESC LIMIT {_FAILURES}
-) AS d JOIN packed_messages AS m ON m.number = d.message WHERE m.time_us >= ?1 GROUP BY 1
+) AS d JOIN packed_messages AS m ON m.number = d.message WHERE m.time_us >= ? GROUP BY 1
 """
 
 
@@ -49,7 +49,7 @@ class RateCounter:
         """Even parts of a time, the earliest first; the latest are counted first."""
         ends_s = self._clock() + within_s
         with database.snapshot():
-            failed: dict[int, int] = dict(database.rows(_FAILED, (start_us, bucket_us)))
+            failed: dict[int, int] = dict(database.rows(_FAILED, (start_us, bucket_us, start_us)))
             counts: dict[int, int | None] = {}
             for at in reversed(range(buckets)):
                 known = self._closed.get((start_us + at * bucket_us, bucket_us))

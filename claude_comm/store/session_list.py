@@ -65,7 +65,7 @@ session_id, coalesce(start_time, created_at), {_ACTIVE}, modules_active, files_p
 """
 _PAGE = f"""
 SELECT {_COLUMNS} FROM session_stats INDEXED BY sessions_by_activity
-WHERE {_ACTIVE} <= ?1 AND ({_ACTIVE} < ?1 OR session_id < ?2) ORDER BY {_ACTIVE} DESC, session_id DESC LIMIT ?3
+WHERE {_ACTIVE} <= ? AND ({_ACTIVE} < ? OR session_id < ?) ORDER BY {_ACTIVE} DESC, session_id DESC LIMIT ?
 """
 _ONE = f"SELECT {_COLUMNS} FROM session_stats WHERE session_id = ?"
 _BEGINNING = "SELECT session_id FROM session_stats WHERE session_id BETWEEN ? AND ? LIMIT 2"
@@ -80,8 +80,8 @@ ORDER BY opened_us LIMIT 1000
 """
 _STATE = """
 SELECT count(*), count(*) FILTER (WHERE ended_us IS NULL),
-    (SELECT outcome FROM session_members WHERE session = ?1 ORDER BY ended_us DESC LIMIT 1)
-FROM session_members WHERE session = ?1
+    (SELECT outcome FROM session_members WHERE session = ? ORDER BY ended_us DESC LIMIT 1)
+FROM session_members WHERE session = ?
 """
 # After every moment as text.
 _END = "~"
@@ -91,7 +91,7 @@ def sessions(database: Database, *, limit: int, after: str = "") -> list[Session
     """The one that was active last first; `after` is the last session of the page before."""
     with database.snapshot():
         place = (database.rows(_PLACE, (after,)) if after else []) or [(_END, "")]
-        return [_summary(database, row) for row in database.rows(_PAGE, (*place[0], limit))]
+        return [_summary(database, row) for row in database.rows(_PAGE, (place[0][0], *place[0], limit))]
 
 
 def whole_name(database: Database, start: str) -> str:
@@ -130,7 +130,7 @@ def _summary(database: Database, row: Row) -> SessionSummary:
 
 def _state(database: Database, name: str, messages: int, pending: int) -> SessionState:
     """How it ended last, where nobody has it open."""
-    members, still_open, outcome = database.rows(_STATE, (name,))[0]
+    members, still_open, outcome = database.rows(_STATE, (name, name))[0]
     if still_open:
         return "open"
     if members:

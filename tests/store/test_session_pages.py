@@ -126,10 +126,10 @@ def test_a_session_is_open_while_anybody_has_it_open_and_then_as_it_ended_last(d
 
 
 PLANS = {
-    "sessions": (session_list._PAGE, ("~", "", 20)),
+    "sessions": (session_list._PAGE, ("~", "~", "", 20)),
     "one session": (session_list._ONE, ("s",)),
     "sums of a session": (session_list._SUMS, ("s",)),
-    "state of a session": (session_list._STATE, ("s",)),
+    "state of a session": (session_list._STATE, ("s", "s")),
     "members of a session": (session_list._MEMBERS, ("s",)),
     "pairs of a timeline": (timelines._PAIRS, ("s",)),
     "page of a timeline": (timelines._OF_PAIR, ("s", 1, 2, 0, 0, 0, 20)),

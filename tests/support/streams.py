@@ -35,6 +35,23 @@ def rows(client: Client, keys: Keys, module: str) -> list[tuple[str, int]]:
     return [(consumer.decode(), times) for _id, consumer, _idle, times in told]
 
 
+# The server's clock and the time since each delivery began or was renewed, in one moment.
+_LEASES = """
+local now = redis.call('TIME')
+local began = {}
+for _, row in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 10000)) do
+  began[#began + 1] = now[1] * 1000 + math.floor(now[2] / 1000) - row[3]
+end
+return began
+"""
+
+
+def leases_ms(client: Client, keys: Keys, module: str) -> list[int]:
+    """When the lease of each pending delivery began, by the server's clock: a renewal moves it on."""
+    began = client.data.one(Command(("EVAL", _LEASES, 1, keys.inbox(module), module)))
+    return [int(moment) for moment in began]
+
+
 def events(client: Client, keys: Keys, module: str) -> list[Any]:
     entries = client.data.one(Command(("XRANGE", keys.events(module), "-", "+")))
     return [decode_event(decode(fields[1]).data) for _, fields in entries]

@@ -19,7 +19,7 @@ from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.progress.events import Buried, Handled, Lifecycle
 from claude_comm.transport.driver import Client
-from tests.support.streams import dead, events, pending, publish
+from tests.support.streams import dead, events, leases_ms, pending, publish, rows
 from tests.support.waiting import wait_until
 
 
@@ -147,16 +147,18 @@ def test_what_a_killed_consumer_held_is_claimed_after_its_lease(settings: Settin
         consumer.ack(back[0])
 
 
-def test_a_renewed_lease_is_not_claimed(settings: Settings) -> None:
+def test_a_renewal_begins_the_lease_anew(settings: Settings, client: Client, keys: Keys) -> None:
     publish(settings, "sink", "slow")
-    with (
-        Consumer("sink", settings=settings, lease_s=0.3) as slow,
-        Consumer("sink", settings=settings, lease_s=0.3) as other,
-    ):
+    with Consumer("sink", settings=settings) as slow:
         (delivery,) = slow.read()
-        for _ in range(8):
-            assert other.read(wait_s=0.1) == []
+        (first,) = leases_ms(client, keys, "sink")
+
+        def renewed() -> bool:
             slow.renew()
+            return leases_ms(client, keys, "sink")[0] > first
+
+        wait_until(renewed)
+        assert [times for _, times in rows(client, keys, "sink")] == [1]
         slow.ack(delivery)
 
 

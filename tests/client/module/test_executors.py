@@ -15,7 +15,7 @@ from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
 from tests.support.modules import Page, running
-from tests.support.streams import dead, pending, publish
+from tests.support.streams import dead, leases_ms, pending, publish
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -127,23 +127,21 @@ def test_nothing_is_acked_before_its_handler_returned_whatever_its_neighbours_do
         wait_until(lambda: nothing_pending(client, settings))
 
 
-def test_all_that_is_being_handled_keeps_its_lease(settings: Settings) -> None:
+def test_all_that_is_being_handled_keeps_its_lease(settings: Settings, client: Client, keys: Keys) -> None:
     publish(settings, "sink", *range(40))
     gate, meeting = threading.Event(), Meeting()
+    module = Module("sink", settings=settings, concurrency=4, lease_s=0.3)
 
-    def instance() -> Module:
-        module = Module("sink", settings=settings, concurrency=4, lease_s=0.3)
+    @module.handles()
+    def handle(payload: int) -> None:
+        meeting.enter(payload)
+        gate.wait(PATIENCE_S)
 
-        @module.handles()
-        def handle(payload: int) -> None:
-            meeting.enter(payload)
-            gate.wait(PATIENCE_S)
-
-        return module
-
-    with running(instance()), running(instance()):
-        wait_until(lambda: len(meeting.seen) == 8)
-        threading.Timer(1.0, gate.set).start()
+    with running(module):
+        wait_until(lambda: len(meeting.seen) == 4)
+        last = max(leases_ms(client, keys, "sink"))
+        wait_until(lambda: min(leases_ms(client, keys, "sink")) > last + 600)
+        gate.set()
         wait_until(lambda: len(meeting.seen) >= 40)
     assert sorted(meeting.seen) == list(range(40))
 
