@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from claude_comm.escaping import UNSAFE, clean
-from claude_comm.impact.effects import Effect, FailingMessage, Impact
+from claude_comm.impact.effects import Effect, Impact
 
 _SPECIAL = {ord(character): f"\\{character}" for character in "\\`*_{}[]<>|#!~"}
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -26,10 +26,11 @@ def way(effect: Effect) -> str:
     return f"{arrow} {effect.partner}{version} ({effect.type})"
 
 
-def ids(failing: list[FailingMessage], most: int = NAMED) -> str:
+def ids(effect: Effect, most: int = NAMED) -> str:
     """The first ids, and how many more there are."""
-    named = ", ".join(f"{message.id} ({message.where})" for message in failing[:most])
-    return named + (f" and {len(failing) - most:,} more" if len(failing) > most else "")
+    named = ", ".join(f"{message.id} ({message.where})" for message in effect.failing[:most])
+    more = len(effect.failing[most:]) + effect.unnamed
+    return named + (f" and {more:,} more" if more else "")
 
 
 def witness(effect: Effect) -> str:
@@ -63,13 +64,13 @@ def _markdown(impact: Impact) -> Iterator[str]:
         yield f"- {coverage.source}: {_cell(coverage.sentence)}"
     if impact.failing:
         yield ""
-        yield f"<details><summary>{len(impact.failing):,} message(s) that are there would be refused</summary>"
+        yield f"<details><summary>{impact.refused:,} message(s) that are there would be refused</summary>"
         yield ""
         for message in impact.failing[:100]:
             place = f"{message.source} ({message.type}), {message.where}" + (f": {message.why}" if message.why else "")
             yield f"- `{_code(message.id)}` {_cell(place)}"
-        if len(impact.failing) > 100:
-            yield f"- and {len(impact.failing) - 100:,} more"
+        if impact.refused > len(impact.failing[:100]):
+            yield f"- and {impact.refused - len(impact.failing[:100]):,} more"
         yield ""
         yield "</details>"
 
@@ -77,7 +78,7 @@ def _markdown(impact: Impact) -> Iterator[str]:
 def _why(effect: Effect) -> str:
     parts = [_cell(effect.why), *(_cell(f"adapter: {step}.") for step in effect.adapter)]
     if effect.failing:
-        parts.append(_cell(ids(effect.failing)))
+        parts.append(_cell(ids(effect)))
     return "<br>".join(parts)
 
 
@@ -114,6 +115,7 @@ def _case(effect: Effect) -> str:
         f"message {message.id} ({message.where})" + (f" at {message.path}: {message.why}" if message.why else "")
         for message in effect.failing
     ]
+    lines += [f"and {effect.unnamed:,} more message(s) of the same shape"] if effect.unnamed else []
     body = "\n".join(lines)
     return f'{head}>\n<{kind} type="{effect.status}" message="{_xml(effect.why)}">{_xml(body)}</{kind}>\n</testcase>\n'
 

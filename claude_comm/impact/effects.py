@@ -40,7 +40,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `direction` is what the module does: it receives what the partner sends, sends what it accepts, answers it, or
     stands in a pipeline with it. `messages` were looked at, one by one or by their shapes; `failing` of them would be
-    refused. `refused_before` are messages that are refused today as well, `unknown` those that could not be looked at.
+    refused, and so would `unnamed` more, of shapes of which no message fits. `refused_before` are messages that are
+    refused today as well, `unknown` those that could not be looked at.
     """
 
     partner: str
@@ -55,6 +56,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     agreement: str = ""
     messages: int = 0
     failing: list[FailingMessage] = []
+    unnamed: int = 0
     refused_before: int = 0
     unknown: int = 0
 
@@ -89,6 +91,11 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failing(self) -> list[FailingMessage]:
         return [message for effect in self.effects for message in effect.failing]
+
+    @property
+    def refused(self) -> int:
+        """How many messages that are there would be refused, named or not."""
+        return len(self.failing) + sum(effect.unnamed for effect in self.effects)
 
 
 def worst(statuses: Iterable[Status]) -> Status:

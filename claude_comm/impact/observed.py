@@ -99,8 +99,45 @@ def merged(several: Iterable[PathFacts]) -> PathFacts:
     """What describes all that any of these describes."""
     whole = PathFacts()
     for facts in several:
-        _merge(whole, facts)
+        merge(whole, facts)
     return whole
+
+
+def merge(into: PathFacts, other: PathFacts) -> None:
+    """Widens facts, so that they describe what the others describe as well."""
+    for name, theirs in other.types.items():
+        known = name in into.types
+        ours = into.of(name)
+        ours.count += theirs.count
+        if not known:
+            ours.low, ours.high, ours.distinct = theirs.low, theirs.high, theirs.distinct
+        else:
+            ours.low = None if ours.low is None or theirs.low is None else min(ours.low, theirs.low)
+            ours.high = None if ours.high is None or theirs.high is None else max(ours.high, theirs.high)
+            ours.distinct = _union(ours.distinct, theirs.distinct)
+        alike = _same_map(ours, theirs) if known and (ours.is_map or theirs.is_map) else theirs
+        for property, inner in alike.properties.items():
+            merge(ours.properties.setdefault(property, PathFacts()), inner)
+        ours.rest = _both(ours.rest, alike.rest)
+        ours.items = _both(ours.items, alike.items)
+
+
+def describes(facts: PathFacts, value: Json) -> bool:
+    """Whether this value fits the facts: it may have been among those that they are of."""
+    if UNKNOWN in facts.types:
+        return True
+    return any(_describes(facts.types[name], value) for name in _names_of(value) if name in facts.types)
+
+
+def at(facts: PathFacts, path: Sequence[str | int]) -> Iterator[PathFacts]:
+    """The facts of what stands at a place of a payload: none where nothing was."""
+    if not path:
+        yield facts
+        return
+    for of in facts.types.values():
+        inner = of.items if isinstance(path[0], int) else of.properties.get(path[0], of.rest)
+        if inner is not None:
+            yield from at(inner, path[1:])
 
 
 def folded(facts: PathFacts, path: Path, fixed: frozenset[str]) -> None:
@@ -194,7 +231,9 @@ def _bound(of: TypeFacts, numbers: Sequence[Any]) -> None:
 
 
 def _remember(of: TypeFacts, column: Sequence[Any]) -> None:
-    if of.distinct is None:
+    # Most columns that have many values show it at their start.
+    if of.distinct is None or len(set(column[: 2 * MAX_DISTINCT])) > MAX_DISTINCT:
+        of.distinct = None
         return
     values = set(column).union(of.distinct)
     few = len(values) <= MAX_DISTINCT and all(not isinstance(value, str) or len(value) <= MAX_TEXT for value in values)
@@ -211,22 +250,35 @@ def _inner(facts: PathFacts, name: str) -> Iterator[PathFacts]:
             yield of.properties[name]
 
 
-def _merge(into: PathFacts, other: PathFacts) -> None:
-    for name, theirs in other.types.items():
-        known = name in into.types
-        ours = into.of(name)
-        ours.count += theirs.count
-        if not known:
-            ours.low, ours.high, ours.distinct = theirs.low, theirs.high, theirs.distinct
-        else:
-            ours.low = None if ours.low is None or theirs.low is None else min(ours.low, theirs.low)
-            ours.high = None if ours.high is None or theirs.high is None else max(ours.high, theirs.high)
-            ours.distinct = _union(ours.distinct, theirs.distinct)
-        alike = _same_map(ours, theirs) if known and (ours.is_map or theirs.is_map) else theirs
-        for property, inner in alike.properties.items():
-            _merge(ours.properties.setdefault(property, PathFacts()), inner)
-        ours.rest = _both(ours.rest, alike.rest)
-        ours.items = _both(ours.items, alike.items)
+def _names_of(value: Json) -> Sequence[str]:
+    """The types that a value is of: a whole number is a number as well, however it is written."""
+    if type(value) is int:
+        return ("integer", "number")
+    if type(value) is float:
+        return ("number", "integer") if value.is_integer() else ("number",)
+    return (TYPES.get(type(value), UNKNOWN),)
+
+
+def _describes(of: TypeFacts, value: Json) -> bool:
+    if isinstance(value, dict):
+        return _describes_object(of, value)
+    if isinstance(value, list):
+        return _within(of, len(value)) and all(of.items is not None and describes(of.items, item) for item in value)
+    if of.distinct:
+        return value in of.distinct
+    return value is None or isinstance(value, bool) or _within(of, len(value) if isinstance(value, str) else value)
+
+
+def _describes_object(of: TypeFacts, value: dict[str, Json]) -> bool:
+    for name, inner in value.items():
+        facts = of.properties.get(name, of.rest)
+        if facts is None or not describes(facts, inner):
+            return False
+    return all(name in value for name, facts in of.properties.items() if facts.count == of.count)
+
+
+def _within(of: TypeFacts, number: float) -> bool:
+    return of.low is None or of.high is None or of.low <= number <= of.high
 
 
 def _same_map(ours: TypeFacts, theirs: TypeFacts) -> TypeFacts:

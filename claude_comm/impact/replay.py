@@ -14,7 +14,9 @@ import msgspec
 
 from claude_comm.envelope import UNREADABLE, Envelope
 from claude_comm.errors import DecodeError, EncodeError
+from claude_comm.impact import history
 from claude_comm.impact.effects import FailingMessage
+from claude_comm.impact.observed import PathFacts
 from claude_comm.impact.shapes import Shape
 from claude_comm.json_form import json_form
 from claude_comm.registry.contracts import Contract
@@ -32,17 +34,24 @@ _decode = msgspec.msgpack.Decoder().decode
 
 
 class Evidence(msgspec.Struct):
-    """What became of the messages of one sender and type. `in_flight` of those that fit or fail are not settled yet."""
+    """What became of the messages of one sender and type. `in_flight` of those that fit or fail are not settled yet;
+    `unnamed` are proved to fail, by what is known of all of their shape, beside those in `failing`."""
 
     fitting: int = 0
     in_flight: int = 0
     refused_before: int = 0
     unknown: int = 0
+    unnamed: int = 0
     failing: dict[str, FailingMessage] = {}
 
     @property
+    def refused(self) -> int:
+        """How many fail, named or not."""
+        return len(self.failing) + self.unnamed
+
+    @property
     def messages(self) -> int:
-        return self.fitting + len(self.failing)
+        return self.fitting + self.refused
 
     def __add__(self, other: Evidence) -> Evidence:
         """Of other messages, together."""
@@ -51,17 +60,20 @@ class Evidence(msgspec.Struct):
             self.in_flight + other.in_flight,
             self.refused_before + other.refused_before,
             self.unknown + other.unknown,
+            self.unnamed + other.unnamed,
             {**other.failing, **self.failing},
         )
 
     def overlap(self, other: Evidence) -> Evidence:
         """What two sources have met that may be the same messages: at least so many."""
+        failing = {**other.failing, **self.failing}
         return Evidence(
             max(self.fitting, other.fitting),
             max(self.in_flight, other.in_flight),
             max(self.refused_before, other.refused_before),
             max(self.unknown, other.unknown),
-            {**other.failing, **self.failing},
+            max(self.refused, other.refused, len(failing)) - len(failing),
+            failing,
         )
 
 
@@ -106,6 +118,22 @@ class Replay:
                 self._judge(shape.example_id, source, type, agreement, shape.example, "stored", evidence)
                 # It is one of those of which nothing is known, and is not counted twice.
                 evidence.fitting = fitting
+
+    def refuses_all(self, type: str, agreement: str, facts: PathFacts) -> bool:
+        """Whether it is proved that all that these facts describe fit today, and none of it fits the new contract."""
+        new, old = self._adapters.get(agreement, _NONE)
+        if self._old is not None and not history.all_fit(facts, self._old.accepts.get(type), old):
+            return False
+        return history.none_fits(facts, self._new.accepts.get(type), new)
+
+    def name(self, source: str, type: str, ids: Iterable[str]) -> int:
+        """Takes note of stored messages of which it is proved that they fail; how many."""
+        evidence, count = self.of(source, type), 0
+        for id_ in ids:
+            count += 1
+            if id_ not in evidence.failing:
+                evidence.failing[id_] = FailingMessage(id=id_, source=source, type=type, where="stored")
+        return count
 
     def knows(self, agreement: str) -> bool:
         return not agreement or agreement in self._adapters

@@ -17,6 +17,7 @@ import msgspec
 
 from claude_comm.errors import EncodeError
 from claude_comm.impact import observed
+from claude_comm.impact.blocks import DAY_US, Block
 from claude_comm.impact.observed import ANY_NAME, ITEM, TYPES, UNKNOWN, Maps, Path, PathFacts
 from claude_comm.impact.sensitive import HIDDEN, Marks, redacted
 from claude_comm.json_form import json_form
@@ -26,9 +27,6 @@ from claude_comm.schema.verdict import Json
 MAX_SHAPES, MAX_NAMES, MAX_DEPTH = 512, 128, 40
 # How large an example may be, in bytes.
 MAX_EXAMPLE = 4_096
-# Of so many messages a shape keeps the numbers: all of a rare one, and of a common one enough to see what it is like.
-MAX_NUMBERS = 256
-DAY_US = 86_400_000_000
 
 # How one payload is built: its type, or for an object its names and what they hold, for an array what its items are.
 Signature: TypeAlias = Any
@@ -52,16 +50,17 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
 
 class Shape(msgspec.Struct, kw_only=True):
     """Payloads with the same paths and types: how many a day, when the first and the last were sent, and one of them as
-    an example, without what is sensitive in it (UNSET where it would be too large). `numbers` are those of the latest
-    messages, in order."""
+    an example, without what is sensitive in it (UNSET where it would be too large). `key` is the one that it is stored
+    under, `blocks` are those that changed since, the latest last."""
 
+    key: Key = b""
     facts: PathFacts = msgspec.field(default_factory=PathFacts)
     first_us: int = 2**63 - 1
     last_us: int = 0
     days: dict[int, int] = {}
     example_id: str = ""
     example: Json | msgspec.UnsetType = msgspec.UNSET
-    numbers: list[int] = []
+    blocks: list[Block] = []
 
     @property
     def count(self) -> int:
@@ -80,18 +79,21 @@ class Shape(msgspec.Struct, kw_only=True):
     def paths(self) -> list[tuple[Path, str]]:
         return sorted(observed.paths(self.facts))
 
-    @property
-    def key(self) -> Key:
-        return _key(observed.paths(self.facts))
+    def block(self) -> Block:
+        """The one that has room for more."""
+        if not self.blocks or self.blocks[-1].room <= 0:
+            self.blocks.append(Block())
+        return self.blocks[-1]
 
 
 class Shapes:
-    """The shapes of one flow by their keys. `touched` are those that changed, `gone` those that were folded away."""
+    """The shapes of one flow by their keys. `touched` are those that changed, `gone` those that were folded away, each
+    with the key of the shape that its messages are of now."""
 
     def __init__(self, shapes: Mapping[Key, Shape] | None = None) -> None:
         self.by_key: dict[Key, Shape] = dict(shapes or {})
         self.touched: set[Key] = set()
-        self.gone: set[Key] = set()
+        self.gone: dict[Key, Key] = {}
         self.maps: dict[Path, frozenset[str]] = {}
         self._keys: dict[Signature, Key | None] = {}
         for shape in self.by_key.values():
@@ -112,21 +114,31 @@ class Shapes:
     def _add(self, key: Key, signature: Signature, alike: Sequence[Payload], marks: Marks) -> None:
         shape = self.by_key.get(key)
         if shape is None:
-            shape = self.by_key[key] = Shape()
-            self.gone.discard(key)
+            shape = self.by_key[key] = Shape(key=key)
+            self.gone.pop(key, None)
         self.touched.add(key)
-        if signature is msgspec.UnsetType:
-            observed.unknown(shape.facts, len(alike))
-        else:
-            observed.absorb(shape.facts, [payload.value for payload in alike], marks, self.maps)
+        at = 0
+        while at < len(alike):
+            block = shape.block()
+            part = alike[at : at + block.room]
+            facts = self._facts(signature, part, marks)
+            block.add(facts, [payload.number for payload in part], [payload.time_us for payload in part])
+            observed.merge(shape.facts, facts)
+            at += len(part)
         for payload in alike:
             day = payload.time_us // DAY_US
             shape.days[day] = shape.days.get(day, 0) + 1
         times = [payload.time_us for payload in alike]
         shape.first_us, shape.last_us = min(shape.first_us, *times), max(shape.last_us, *times)
-        latest = [payload.number for payload in alike[-MAX_NUMBERS:] if payload.number]
-        shape.numbers = [*shape.numbers, *latest][-MAX_NUMBERS:]
         shape.example_id, shape.example = alike[-1].id, _example(alike[-1].value, marks)
+
+    def _facts(self, signature: Signature, alike: Sequence[Payload], marks: Marks) -> PathFacts:
+        facts = PathFacts()
+        if signature is msgspec.UnsetType:
+            observed.unknown(facts, len(alike))
+        else:
+            observed.absorb(facts, [payload.value for payload in alike], marks, self.maps)
+        return facts
 
     def _key_of(self, signature: Signature) -> Key | None:
         """None for what is not JSON: bytes, timestamps, names that are no text."""
@@ -161,21 +173,27 @@ class Shapes:
         self.maps[path] = fixed
         for shape in self.by_key.values():
             observed.folded(shape.facts, path, fixed)
-        self._again(list(self.by_key.values()))
+        self._again()
 
     def _one_of_all(self) -> None:
-        self._again([_joined(list(self.by_key.values()))])
+        self._regroup(dict.fromkeys(self.by_key, _key(observed.paths(_joined(list(self.by_key.values())).facts))))
 
-    def _again(self, shapes: Sequence[Shape]) -> None:
+    def _again(self) -> None:
         """The same shapes under their keys as they are now."""
-        before = set(self.by_key)
+        self._regroup({key: _key(observed.paths(shape.facts)) for key, shape in self.by_key.items()})
+
+    def _regroup(self, keys: Mapping[Key, Key]) -> None:
+        """Puts each shape under another key, together with what else has that key."""
         self._keys.clear()
         by_key: dict[Key, list[Shape]] = {}
-        for shape in shapes:
-            by_key.setdefault(shape.key, []).append(shape)
+        for before, shape in self.by_key.items():
+            by_key.setdefault(keys[before], []).append(shape)
         self.by_key = {key: _joined(alike) for key, alike in by_key.items()}
+        for key, shape in self.by_key.items():
+            shape.key = key
         self.touched = set(self.by_key)
-        self.gone = (self.gone | before) - self.touched
+        moved = {before: keys.get(after, after) for before, after in self.gone.items()}
+        self.gone = {before: after for before, after in (moved | dict(keys)).items() if before not in self.touched}
 
 
 def _joined(alike: Sequence[Shape]) -> Shape:
@@ -193,7 +211,7 @@ def _joined(alike: Sequence[Shape]) -> Shape:
         days=days,
         example_id=latest.example_id,
         example=latest.example,
-        numbers=sorted(number for shape in alike for number in shape.numbers)[-MAX_NUMBERS:],
+        blocks=[block for shape in alike for block in shape.blocks],
     )
 
 

@@ -96,8 +96,8 @@ def _of_partner(partner: Answered, met: Evidence) -> Effect:
 
 def _judged(answer: Answer, met: Evidence, direction: Direction) -> tuple[Status, str]:
     verdict = answer.verdict
-    if met.failing:
-        return "broken", f"{len(met.failing):,} message(s) that are there would be refused."
+    if met.refused:
+        return "broken", f"{met.refused:,} message(s) that are there would be refused."
     if passes(verdict):
         if answer.adapter is not None:
             return "adapted", "every message fits after an adapter, proved."
@@ -139,8 +139,8 @@ def _unagreed(source: str, type: str, met: Evidence, verdict: Verdict | None) ->
 
 def _judged_alone(met: Evidence, verdict: Verdict | None) -> tuple[Status, str]:
     """Of a sender that has agreed on nothing; `verdict` is about what the version before accepted."""
-    if met.failing:
-        return "broken", f"{len(met.failing):,} message(s) that are there would be refused."
+    if met.refused:
+        return "broken", f"{met.refused:,} message(s) that are there would be refused."
     if verdict is not None and contained(verdict):
         return "safe", "what the version before accepted is accepted, proved."
     if met.messages or met.unknown:
@@ -165,6 +165,7 @@ def _with_evidence(effect: Effect, met: Evidence) -> Effect:
         effect,
         messages=met.messages,
         failing=sorted(met.failing.values(), key=lambda message: message.id),
+        unnamed=met.unnamed,
         refused_before=met.refused_before,
         unknown=met.unknown,
     )

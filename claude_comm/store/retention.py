@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from claude_comm.store import blocks
 from claude_comm.store.database import Database
 from claude_comm.store.statements import Writer
 
@@ -84,6 +85,7 @@ def _remove(database: Database, before_us: int) -> Pruned:
         numbers = ", ".join(str(number) for number, _ in messages)
         deliveries = writer.execute(f"DELETE FROM packed_deliveries WHERE message IN ({numbers})").rowcount
         writer.execute(f"DELETE FROM packed_messages WHERE number IN ({numbers})")
+        blocks.prune(writer)
         events = _remove_events(writer, before_us)
         writer.execute("DELETE FROM early_deliveries WHERE settled_us < ?", (before_us,))
         writer.execute("DELETE FROM held WHERE since_us < ?", (before_us,))

@@ -14,9 +14,12 @@ from typing import Any, TypeAlias
 import msgspec
 
 from claude_comm.envelope import MSGPACK, UNREADABLE
+from claude_comm.impact.blocks import DAY_US, Block
 from claude_comm.impact.observed import PathFacts
 from claude_comm.impact.sensitive import Marks
-from claude_comm.impact.shapes import DAY_US, Key, Payload, Shape, Shapes
+from claude_comm.impact.shapes import Key, Payload, Shape, Shapes
+from claude_comm.store import blocks
+from claude_comm.store.blocks import Heading
 from claude_comm.store.database import Database
 from claude_comm.store.packing import unpack_id
 from claude_comm.store.statements import Row, Writer
@@ -26,8 +29,6 @@ from claude_comm.store.statements import Row, Writer
 STEP, LARGE_STEP, MAX_BYTES = 5_000, 20_000, 16 * 1024 * 1024
 # Flows whose shapes are kept in memory from step to step.
 _MAX_FLOWS = 2_000
-
-_Heading: TypeAlias = tuple[int, int, int, int, int]
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -62,24 +63,23 @@ SELECT number, source, target, type, agreement, stream, content_type, time_us, m
 FROM packed_messages WHERE number > ? ORDER BY number LIMIT ?
 """
 _OF_FLOW = """
-SELECT key, first_us, last_us, example_id, example, facts, days, numbers FROM packed_shapes
+SELECT key, first_us, last_us, example_id, example, facts, days FROM packed_shapes
 WHERE source = ? AND target = ? AND type = ? AND agreement = ? AND stream = ?
 """
 _UPSERT = """
 INSERT INTO packed_shapes (source, target, type, agreement, stream, key, messages, first_us, last_us, example_id,
-    example, facts, days, numbers)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    example, facts, days)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (target, source, type, agreement, stream, key) DO UPDATE SET
     messages = excluded.messages, first_us = excluded.first_us, last_us = excluded.last_us,
-    example_id = excluded.example_id, example = excluded.example, facts = excluded.facts, days = excluded.days,
-    numbers = excluded.numbers
+    example_id = excluded.example_id, example = excluded.example, facts = excluded.facts, days = excluded.days
 """
 _DELETE = """
 DELETE FROM packed_shapes WHERE source = ? AND target = ? AND type = ? AND agreement = ? AND stream = ? AND key = ?
 """
 _READ = """
 SELECT source.name, target.name, type.name, agreement.name, stream.name,
-    s.key, s.first_us, s.last_us, s.example_id, s.example, s.facts, s.days, s.numbers
+    s.key, s.first_us, s.last_us, s.example_id, s.example, s.facts, s.days
 FROM packed_shapes AS s
 JOIN names AS target ON target.id = s.target
 JOIN names AS source ON source.id = s.source
@@ -100,9 +100,11 @@ _NUMBERED = """
 SELECT m.message_id, m.time_us, m.data, m.content_type, m.digest FROM packed_messages AS m
 WHERE m.number IN ({numbers}) AND m.time_us >= ? ORDER BY m.number
 """
+_IDS_NUMBERED = """
+SELECT message_id FROM packed_messages WHERE number IN ({numbers}) AND time_us >= ? ORDER BY number
+"""
 _decode = msgspec.msgpack.Decoder().decode
 _decode_facts = msgspec.msgpack.Decoder(PathFacts).decode
-_decode_numbers = msgspec.msgpack.Decoder(list[int]).decode
 _decode_days = msgspec.msgpack.Decoder(dict[int, int]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -114,7 +116,7 @@ class Folder:
     def __init__(self, database: Database, marks_of: MarksOf) -> None:
         self.database, self._marks_of = database, marks_of
         self._at = -1
-        self._flows: dict[_Heading, Shapes] = {}
+        self._flows: dict[Heading, Shapes] = {}
 
     def step(self, limit: int = STEP) -> int:
         """How many messages were folded, at most so many; 0 when none are left. Raises StoreError."""
@@ -125,7 +127,7 @@ class Folder:
         if not rows:
             return 0
         names = _names(self.database, {number for row in rows for number in (*row[1:6], row[6])})
-        by_heading: dict[_Heading, list[Row]] = {}
+        by_heading: dict[Heading, list[Row]] = {}
         for row in rows:
             by_heading.setdefault(row[1:6], []).append(row)
         for heading, of_flow in by_heading.items():
@@ -150,13 +152,14 @@ class Folder:
                 break
         return rows
 
-    def _shapes(self, heading: _Heading) -> Shapes:
+    def _shapes(self, heading: Heading) -> Shapes:
         if heading not in self._flows:
             rows = self.database.rows(_OF_FLOW, heading)
-            self._flows[heading] = Shapes({row[0]: _shape(row[1:]) for row in rows})
+            open_blocks = blocks.latest(self.database, heading)
+            self._flows[heading] = Shapes({row[0]: _shape(row, open_blocks.get(row[0])) for row in rows})
         return self._flows[heading]
 
-    def _write(self, at: int, last: int, headings: Sequence[_Heading], folded: int) -> int:
+    def _write(self, at: int, last: int, headings: Sequence[Heading], folded: int) -> int:
         with self.database.write() as writer:
             moved = writer.execute("UPDATE shaped SET number = ? WHERE number = ?", (last, at)).rowcount
             if moved:
@@ -170,10 +173,8 @@ def of_target(database: Database, target: str, stream: str, *, since_us: int = 0
     """The shapes of what was sent to a target since then. Raises StoreError."""
     flows: dict[Flow, list[Shape]] = {}
     # Days are whole: what was sent on the first of them counts.
-    for *names, _, first, last, id_, example, facts, days, numbers in database.rows(
-        _READ, (target, stream, since_us // DAY_US * DAY_US)
-    ):
-        flows.setdefault(Flow(*names), []).append(_shape((first, last, id_, example, facts, days, numbers)))
+    for row in database.rows(_READ, (target, stream, since_us // DAY_US * DAY_US)):
+        flows.setdefault(Flow(*row[:5]), []).append(_shape(row[5:]))
     return [FlowShapes(flow, shapes) for flow, shapes in flows.items()]
 
 
@@ -187,6 +188,12 @@ def messages_numbered(database: Database, numbers: Sequence[int], *, since_us: i
     """Those of the messages with these numbers that are still there, and were sent since then."""
     statement = _NUMBERED.format(numbers=", ".join(map(str, numbers)))
     yield from _stored(database, database.stream(statement, (since_us,)))
+
+
+def ids_numbered(database: Database, numbers: Sequence[int], *, since_us: int) -> Iterator[str]:
+    """The ids of those of the messages with these numbers that are still there, and were sent since then."""
+    statement = _IDS_NUMBERED.format(numbers=", ".join(map(str, numbers)))
+    return (unpack_id(id_) for (id_,) in database.stream(statement, (since_us,)))
 
 
 def _stored(database: Database, rows: Iterable[Row]) -> Iterator[StoredMessage]:
@@ -231,29 +238,32 @@ def _value(data: bytes, content_type: str, digest: object) -> Any:
         return msgspec.UNSET
 
 
-def _shape(row: Row) -> Shape:
-    first_us, last_us, example_id, example, facts, days, numbers = row
+def _shape(row: Row, block: Block | None = None) -> Shape:
+    key, first_us, last_us, example_id, example, facts, days = row
     return Shape(
+        key=key,
         facts=_decode_facts(facts),
         first_us=first_us,
         last_us=last_us,
         days=_decode_days(days),
         example_id=example_id,
         example=msgspec.json.decode(example) if example else msgspec.UNSET,
-        numbers=_decode_numbers(numbers),
+        blocks=[block] if block is not None else [],
     )
 
 
-def _save(writer: Writer, heading: _Heading, shapes: Shapes) -> None:
+def _save(writer: Writer, heading: Heading, shapes: Shapes) -> None:
     writer.executemany(_DELETE, ((*heading, bytearray(key)) for key in shapes.gone))
+    blocks.move(writer, heading, shapes.gone)
     writer.executemany(_UPSERT, (_row(heading, key, shapes.by_key[key]) for key in shapes.touched))
+    for key in shapes.touched:
+        blocks.save(writer, heading, shapes.by_key[key])
     shapes.gone.clear()
     shapes.touched.clear()
 
 
-def _row(heading: _Heading, key: Key, shape: Shape) -> Row:
+def _row(heading: Heading, key: Key, shape: Shape) -> Row:
     example = "" if shape.example is msgspec.UNSET else msgspec.json.encode(shape.example).decode()
     facts, days = bytearray(_encode(shape.facts)), bytearray(_encode(shape.days))
     times = (shape.first_us, shape.last_us)
-    numbers = bytearray(_encode(shape.numbers))
-    return (*heading, bytearray(key), shape.count, *times, shape.example_id, example, facts, days, numbers)
+    return (*heading, bytearray(key), shape.count, *times, shape.example_id, example, facts, days)

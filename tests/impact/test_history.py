@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as example_settings
@@ -13,15 +14,18 @@ from hypothesis import settings as example_settings
 from claude_comm.client.impact import past
 from claude_comm.client.impact.past import PastWindow
 from claude_comm.envelope import Envelope
-from claude_comm.impact import history
+from claude_comm.impact import blocks, history
+from claude_comm.impact.blocks import DAY_US
 from claude_comm.impact.replay import Replay
 from claude_comm.impact.sensitive import EVERYTHING, NOTHING
-from claude_comm.impact.shapes import DAY_US, Payload, Shapes
+from claude_comm.impact.shapes import Payload, Shapes
 from claude_comm.registry.contracts import contract
 from claude_comm.schema.evolution.adapter import Adapter, Default, apply
 from claude_comm.schema.validation.validator import compile_validator
+from claude_comm.store import database as database_module
 from claude_comm.store import retention, shapes
 from claude_comm.store.database import Database, open_database
+from claude_comm.store.packing import unpack_id
 from tests.support.examples import examples
 from tests.support.facts import START_US, envelope, inbox, page, put
 
@@ -70,10 +74,20 @@ def stored(
     return sent
 
 
-def weighed(database: Database, schema: Any, *, since_us: int = 0, most: int = 1_000) -> past.Remembered:
+def weighed(
+    database: Database,
+    schema: Any,
+    *,
+    since_us: int = 0,
+    most: int = 10_000,
+    name_all: bool = False,
+    adapter: Adapter | None = None,
+) -> past.Remembered:
     new = contract("b", accepts={"message": schema})
     flows = shapes.of_target(database, "b", inbox("b").key, since_us=since_us)
-    return past.weigh(flows, new, Replay(new, OLD), database, PastWindow(since_us, most))
+    replay = Replay(new, OLD)
+    replay.adapt("", adapter, None)
+    return past.weigh(flows, new, replay, database, PastWindow(since_us, most, name_all))
 
 
 def failing(found: past.Remembered) -> list[str]:
@@ -103,28 +117,152 @@ def test_the_messages_of_a_rare_shape_are_found_without_a_look_at_the_rest(datab
     assert (found.replayed, found.unknown, found.evidence["a", "message"].fitting) == (2, 0, 600)
 
 
-def test_of_a_common_shape_that_fails_as_a_whole_the_latest_are_named(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("schema", "odd"),
+    [
+        ({"properties": {"n": {"maximum": 9_999}}}, {"n": 50_000}),
+        ({"properties": {"s": {"enum": ["a", "b"]}}}, {"s": "c"}),
+        ({"properties": {"t": {"maxLength": 9}}}, {"t": "t" * 10}),
+        ({"properties": {"l": {"items": {"maximum": 1}}}}, {"l": [1, 2, 3]}),
+        ({"properties": {"n": {"maximum": 9_999}, "s": {"enum": ["a", "b"]}}}, {"n": 50_000, "s": "c"}),
+    ],
+)
+def test_outliers_of_a_common_shape_are_found_with_a_look_at_their_blocks_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch, schema: Any, odd: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(blocks, "SIZE", 50)
+    values = [{"n": number, "s": "ab"[number % 2], "t": f"t{number}", "l": [1, 0]} for number in range(1_000)]
+    for place in (120, 130, 777):
+        values[place] |= odd
+    sent = stored(database, values)
+    found = weighed(database, schema)
+    assert failing(found) == sorted(sent[place].id for place in (120, 130, 777))
+    assert (found.replayed, found.refused, found.unknown) == (100, 0, 0)
+    assert found.evidence["a", "message"].fitting == 997
+
+
+@example_settings(max_examples=examples(60))
+@given(st.lists(VALUES, min_size=1, max_size=12), st.sampled_from(SCHEMAS), st.booleans(), st.integers(1, 4))
+def test_whatever_is_refused_is_in_a_block_that_is_suspected(
+    values: list[Any], schema: Any, adapted: bool, size: int
+) -> None:
+    adapter = Adapter((Default(name="s", value="a"),)) if adapted else None
+    refuses = compile_validator(schema).accepts
+    refused = {at for at, value in enumerate(values) if not refuses(apply(adapter, value) if adapter else value)}
+    made = Shapes()
+    for at in range(0, len(values), size):
+        numbered = list(enumerate(values))[at : at + size]
+        made.absorb([Payload(str(number), number, value, number) for number, value in numbered], NOTHING)
+        for shape in made.by_key.values():
+            # As a store does that has no room in any.
+            shape.blocks += [blocks.Block()] if shape.blocks[-1].numbers else []
+    for shape in made.by_key.values():
+        filled = [block for block in shape.blocks if block.numbers]
+        suspected = {number for block in history.suspects(filled, schema, adapter) for number in block.numbers}
+        assert {number for block in filled for number in block.numbers} & refused <= suspected
+
+
+def test_of_a_common_shape_that_fails_as_a_whole_the_latest_are_named_and_all_are_counted(database: Database) -> None:
     sent = stored(database, [{"n": number} for number in range(400)] + [{"m": 1}])
     found = weighed(database, {"required": ["m"]})
     assert failing(found) == sorted(message.id for message in sent[400 - past.SAMPLE : 400])
-    left = 400 - past.SAMPLE
-    assert (found.replayed, found.alike, found.unknown) == (past.SAMPLE, left, left)
-    assert found.evidence["a", "message"].fitting == 1
+    evidence = found.evidence["a", "message"]
+    assert (found.replayed, found.refused, found.unknown) == (past.SAMPLE, 400 - past.SAMPLE, 0)
+    assert (evidence.fitting, evidence.refused, evidence.unnamed) == (1, 400, 400 - past.SAMPLE)
+    assert evidence.failing[sent[399].id].why
+
+
+def test_where_it_is_asked_for_each_is_named(database: Database) -> None:
+    sent = stored(database, [{"n": number} for number in range(400)] + [{"m": 1}])
+    found = weighed(database, {"required": ["m"]}, name_all=True)
+    assert failing(found) == sorted(message.id for message in sent[:400])
+    evidence = found.evidence["a", "message"]
+    assert (evidence.fitting, evidence.refused, evidence.unnamed) == (1, 400, 0)
+
+
+def test_what_may_be_refused_today_as_well_is_looked_at_one_by_one(database: Database) -> None:
+    sent = stored(database, [{"n": number} for number in range(400)])
+    new = contract("b", accepts={"message": {"required": ["m"]}})
+    old = contract("b", accepts={"message": {"properties": {"n": {"maximum": 9}}}})
+    flows = shapes.of_target(database, "b", inbox("b").key)
+    found = past.weigh(flows, new, Replay(new, old), database, PastWindow(0, 1_000))
+    assert failing(found) == sorted(message.id for message in sent[:10])
+    assert (found.evidence["a", "message"].refused_before, found.replayed) == (390, 400)
 
 
 def test_those_of_a_common_shape_that_fail_for_their_values_are_all_found(database: Database) -> None:
     sent = stored(database, [{"n": number} for number in range(400)])
     found = weighed(database, {"properties": {"n": {"not": {"enum": [3, 398, 399]}}}})
     assert failing(found) == sorted(sent[number].id for number in (3, 398, 399))
-    assert (found.replayed, found.alike, found.unknown) == (400, 0, 0)
+    assert (found.replayed, found.refused, found.unknown) == (400, 0, 0)
 
 
-def test_shapes_that_were_folded_before_numbers_were_kept_are_looked_through(database: Database) -> None:
-    sent = stored(database, [{"n": 1}, {"n": 2, "s": "x"}])
+def test_what_an_adapter_makes_of_a_common_shape_is_looked_at(database: Database) -> None:
+    sent = stored(database, [{"n": number} for number in range(100)])
+    adapter = Adapter((Default(name="s", value="a"),))
+    found = weighed(database, {"required": ["s"], "properties": {"n": {"maximum": 97}}}, adapter=adapter)
+    assert failing(found) == sorted(message.id for message in sent[98:])
+
+
+def test_blocks_follow_their_messages_when_shapes_are_folded(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claude_comm.impact.shapes.MAX_SHAPES", 4)
+    sent = []
+    for number in range(12):
+        sent += stored(database, [{f"user-{number}": number}], first=number + 1)
+    found = weighed(database, {"additionalProperties": {"maximum": 9}})
+    assert failing(found) == sorted(message.id for message in sent[10:])
+    assert (found.messages, found.unknown, found.evidence["a", "message"].fitting) == (12, 0, 10)
+
+
+def test_blocks_go_with_the_last_of_their_messages(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "SIZE", 10)
+    sent = stored(database, [{"n": number} for number in range(100)])
+    retention.prune(database, before_us=sent[45].time)
+    assert database.rows("SELECT count(*) FROM packed_blocks") == [(6,)]
+    found = weighed(database, {"properties": {"n": {"maximum": 98}}})
+    assert (failing(found), found.replayed) == ([sent[99].id], 10)
+    # Of those that are in no block any more nothing is proved: 40 went with their blocks.
+    assert found.unknown == 40
+
+
+def test_shapes_that_were_folded_before_there_were_blocks_are_looked_through(tmp_path: Path) -> None:
+    scripts = tmp_path / "migrations"
+    scripts.mkdir()
+    for script in sorted(database_module._MIGRATIONS.glob("*.sql")):
+        if script.name < "0014":
+            (scripts / script.name).write_text(script.read_text())
+    with open_database(tmp_path / "old.db", migrations=scripts) as before:
+        sent = [envelope(data=value) for value in [*({"n": number} for number in range(300)), {"n": 1, "s": "x"}]]
+        put(before, page(inbox("b"), *sent))
+        _fold_as_before(before)
+    with open_database(tmp_path / "old.db") as database:
+        assert (tmp_path / f"old.db.schema-{len(list(scripts.iterdir()))}").is_file()
+        rare = weighed(database, {"properties": {"n": True}, "additionalProperties": False})
+        assert (failing(rare), rare.replayed) == ([sent[-1].id], 1)
+        common = weighed(database, {"properties": {"n": {"maximum": 298}}})
+        assert (failing(common), common.replayed, common.unknown) == ([sent[299].id], 301, 0)
+        later = stored(database, [{"n": 1_000}], first=400)
+        assert failing(weighed(database, {"properties": {"n": {"maximum": 999}}})) == [later[0].id]
+
+
+def _fold_as_before(database: Database) -> None:
+    """The shapes as the release before wrote them: with the numbers of the latest messages, and no blocks."""
+    made = Shapes()
+    rows = database.rows(
+        "SELECT number, source, target, type, agreement, stream, message_id, data FROM packed_messages"
+    )
+    made.absorb([Payload(unpack_id(row[6]), START_US, msgspec.msgpack.decode(row[7]), row[0]) for row in rows], NOTHING)
     with database.write() as writer:
-        writer.execute("UPDATE packed_shapes SET numbers = X'90'")
-    found = weighed(database, {"properties": {"n": True}, "additionalProperties": False})
-    assert (failing(found), found.replayed) == ([sent[1].id], 2)
+        for key, shape in made.by_key.items():
+            numbers = [number for block in shape.blocks for number in block.numbers][-256:]
+            values = (*rows[0][1:6], bytearray(key), shape.count, shape.first_us, shape.last_us, shape.example_id, "")
+            packed = (bytearray(msgspec.msgpack.encode(part)) for part in (shape.facts, shape.days, numbers))
+            writer.execute(
+                "INSERT INTO packed_shapes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *packed)
+            )
+        writer.execute("UPDATE shaped SET number = ?", (rows[-1][0],))
 
 
 def test_what_was_pruned_and_is_not_proved_is_unknown(database: Database) -> None:

@@ -9,10 +9,11 @@ import msgspec
 from hypothesis import given
 
 from claude_comm.impact import observed
+from claude_comm.impact.blocks import DAY_US
 from claude_comm.impact.observed import PathFacts
 from claude_comm.impact.sensitive import EVERYTHING, HIDDEN, NOTHING, Marks, marks, redacted
 from claude_comm.impact.shape_schema import schema_of
-from claude_comm.impact.shapes import DAY_US, MAX_NAMES, MAX_SHAPES, Payload, Shapes
+from claude_comm.impact.shapes import MAX_NAMES, MAX_SHAPES, Payload, Shapes
 from claude_comm.schema.validation.validator import compile_validator
 
 NUMBERS = st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False)

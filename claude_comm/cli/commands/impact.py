@@ -69,6 +69,9 @@ def command(
         ImpactFormat, typer.Option(help="A table, Markdown for a pull request, or JSON.")
     ] = ImpactFormat.TABLE,
     to_junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file as well.")] = None,
+    to_ids: Annotated[
+        Path | None, typer.Option("--ids", help="Write the id of each message that would be refused to this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Say what breaks if a module registers a new contract.
@@ -81,6 +84,9 @@ def command(
     Each way is `safe` (proved), `adapted` (proved, with an adapter), `theoretical` (it can break; no message that is
     known does), `broken` (with a witness, or the ids of messages) or `undecided`. Exits with 0 when all are safe or
     adapted, 1 when one is broken or theoretical, 4 when one is undecided and none broken.
+
+    Where all messages of a shape are proved to be refused, the latest are named and the others counted; `--ids` and
+    `--json` name each.
     """
     settings = settings_of_process()
     if against:
@@ -88,7 +94,11 @@ def command(
     form = ImpactFormat.JSON if as_json else format
     documents.one_stdin(contract, *(pipeline or []))
     pipelines = tuple((documents.origin(name), documents.read(name)) for name in pipeline or [])
-    impact = _assessed(settings, _read(module, contract), ImpactScope(days=days, most=most, pipelines=pipelines))
+    name_all = to_ids is not None or form is ImpactFormat.JSON
+    scope = ImpactScope(days=days, most=most, pipelines=pipelines, name_all=name_all)
+    impact = _assessed(settings, _read(module, contract), scope)
+    if to_ids is not None:
+        _write(to_ids, "".join(f"{message.id}\n" for message in impact.failing))
     if to_junit is not None:
         _write(to_junit, junit(impact))
     if form is ImpactFormat.JSON:
@@ -131,7 +141,7 @@ def _write(path: Path, text: str) -> None:
 def _show(impact: Impact) -> None:
     emit_styled(clean(f"{impact.status}: {impact.sentence}"), style_of("status", impact.status))
     rows = [
-        [effect.status, way(effect), f"{effect.messages:,}", effect.why, ids(effect.failing) or witness(effect)]
+        [effect.status, way(effect), f"{effect.messages:,}", effect.why, ids(effect) or witness(effect)]
         for effect in impact.effects
     ]
     emit_table(_COLUMNS, rows)

@@ -37,12 +37,14 @@ _DAY_S = 86_400
 
 
 class ImpactScope(msgspec.Struct, frozen=True, kw_only=True):
-    """How far to look: the traffic of so many days, at most so many messages of a flow one by one, and pipelines by
-    name and document of which nothing has to run."""
+    """How far to look: the traffic of so many days, at most so many messages of a flow one by one, pipelines by name
+    and document of which nothing has to run, and whether each message that fails is named, or of those that are proved
+    to fail as a whole the latest alone."""
 
     days: int = 30
     most: int = 1_000_000
     pipelines: tuple[tuple[str, Any], ...] = ()
+    name_all: bool = False
 
 
 def assess(client: Client, database: Database, settings: Settings, new: Contract, scope: ImpactScope) -> Impact:
@@ -123,7 +125,7 @@ class _Assessment:
             for flow in shapes.of_target(self._database, target, self._keys.stream(target), since_us=self._since_us)
         ]
         self._learn({flow.flow.agreement for flow in flows})
-        window = PastWindow(self._since_us, self._scope.most)
+        window = PastWindow(self._since_us, self._scope.most, self._scope.name_all)
         weighed = past.weigh(flows, self._new, self._replay, self._database, window)
         self._covered("history", weighed.messages - weighed.unknown, weighed.messages, weighed.sentence, began)
         return weighed.evidence

@@ -7,27 +7,29 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from claude_comm.impact import history
+from claude_comm.impact.blocks import DAY_US, Block
 from claude_comm.impact.replay import OWN_TYPES, Evidence, Replay
-from claude_comm.impact.shapes import DAY_US, Shape
-from claude_comm.registry.contracts import Contract
+from claude_comm.impact.shapes import Shape
+from claude_comm.registry.contracts import Contract, Schema
+from claude_comm.store import blocks
 from claude_comm.store import shapes as stored
 from claude_comm.store.database import Database
 from claude_comm.store.shapes import Flow, FlowShapes, StoredMessage
 
-# Of so many messages of a common shape it is seen what they have in common.
+# Of so many messages that are proved to fail it is said why; as many are replayed as quickly as that is proved.
 SAMPLE = 16
 
 
 class Remembered(msgspec.Struct):
     """What the shapes were found to be: how many, of how many messages; how many were proved to fit, and what became
-    of the rest. `alike` of the unknown have a shape of which every message that was looked at fails."""
+    of the rest. `refused` of the messages are proved to fail, without a look at each."""
 
     shapes: int = 0
     proved: int = 0
     messages: int = 0
     replayed: int = 0
+    refused: int = 0
     unknown: int = 0
-    alike: int = 0
     evidence: dict[tuple[str, str], Evidence] = {}
 
     @property
@@ -35,16 +37,17 @@ class Remembered(msgspec.Struct):
         words = f"{self.messages:,} message(s) in {self.shapes:,} shape(s), {self.proved:,} of them proved"
         if self.replayed:
             words += f"; {self.replayed:,} message(s) of the others replayed"
-        words += f"; {self.alike:,} more have a shape of which all that were replayed fail" if self.alike else ""
-        left = self.unknown - self.alike
-        return words + (f"; {left:,} could not be looked at" if left > 0 else "")
+        words += f"; {self.refused:,} proved to be refused" if self.refused else ""
+        return words + (f"; {self.unknown:,} could not be looked at" if self.unknown else "")
 
 
 class PastWindow(msgspec.Struct, frozen=True):
-    """Since when, and how many messages of one flow may be replayed."""
+    """Since when, how many messages of one flow may be replayed, and whether each one that fails is named, or of those
+    that are proved to fail only the latest."""
 
     since_us: int
     most: int
+    name_all: bool = False
 
     @property
     def day(self) -> int:
@@ -69,74 +72,115 @@ def _flow(
 ) -> None:
     of = flow.flow
     weighed = history.weigh(flow.shapes, new.accepts.get(of.type), replay.adapter(of.agreement))
-    opened = _OpenFlow(of, weighed.open, database, window)
-    looked_at = opened.by_number(Replay.like(replay)) or opened.whole(Replay.like(replay), _count(flow.shapes, window))
+    looked_at = _LookedAt(Replay.like(replay))
+    opened = _OpenFlow(of, database, window, looked_at)
+    if weighed.open and not opened.are_in_blocks(weighed.open):
+        opened.whole(weighed.open, _count(flow.shapes, window))
+    else:
+        for shape in weighed.open:
+            opened.shape(shape, new.accepts.get(of.type))
     if looked_at.unknown:
         looked_at.replay.examples(of.source, of.type, of.agreement, weighed.open)
     evidence = looked_at.replay.of(of.source, of.type)
-    evidence.fitting += max(0, _count(flow.shapes, window) - looked_at.count - looked_at.unknown)
+    evidence.fitting += max(0, _count(flow.shapes, window) - looked_at.total)
     evidence.unknown += looked_at.unknown
     remembered.shapes += len(flow.shapes)
     remembered.proved += len(weighed.clear)
     remembered.messages += _count(flow.shapes, window)
-    remembered.replayed += looked_at.count
-    remembered.alike += looked_at.alike
+    evidence.unnamed += looked_at.refused - looked_at.named
+    remembered.replayed += looked_at.replayed
+    remembered.refused += looked_at.refused
     remembered.unknown += evidence.unknown
     known = remembered.evidence.get((of.source, of.type), Evidence())
     remembered.evidence[of.source, of.type] = known + evidence
 
 
-class _LookedAt(msgspec.Struct, frozen=True):
-    """What was replayed of a flow: how many messages. Of the others that no proof clears, `unknown` are left; `alike`
-    of these have a shape of which every message that was looked at fails."""
+class _LookedAt(msgspec.Struct):
+    """What was looked at of a flow: how many messages were replayed, how many are proved to be `refused` (and how many
+    of these are `named`), and how many of which nothing is proved are not there."""
 
     replay: Replay
-    count: int
-    unknown: int
-    alike: int = 0
+    replayed: int = 0
+    refused: int = 0
+    named: int = 0
+    unknown: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.replayed + self.refused + self.unknown
 
 
 class _OpenFlow:
-    """A flow, and those of its shapes of which it is not proved that every message is accepted."""
+    """A flow, of some shapes of which it is not proved that every message is accepted."""
 
-    def __init__(self, flow: Flow, shapes: Sequence[Shape], database: Database, window: PastWindow) -> None:
-        self._flow, self._shapes, self._database, self._window = flow, shapes, database, window
+    def __init__(self, flow: Flow, database: Database, window: PastWindow, looked_at: _LookedAt) -> None:
+        self._flow, self._database, self._window, self._looked_at = flow, database, window, looked_at
+        self._since_us = window.day * DAY_US
 
-    def by_number(self, replay: Replay) -> _LookedAt | None:
-        """All messages of a rare shape, and of a common one the latest. None where these do not all fail: others of
-        the shape may fail or not for their values alone, and the whole flow has to be looked at."""
-        count = alike = 0
-        for shape in self._shapes:
-            of_shape = shape.since(self._window.day)
-            is_rare = of_shape <= len(shape.numbers)
-            numbers = shape.numbers if is_rare else shape.numbers[-SAMPLE:]
-            if count + len(numbers) > self._window.most:
-                return None
-            replayed, failing = self._numbered(replay, numbers)
-            if not is_rare and not 0 < replayed == failing:
-                return None
-            count += replayed
-            alike += 0 if is_rare else of_shape - replayed
-        return _LookedAt(replay, count, max(0, _count(self._shapes, self._window) - count), alike)
+    def are_in_blocks(self, shapes: Sequence[Shape]) -> bool:
+        """Whether every message of these shapes that is still there is in a block."""
+        if blocks.are_complete(self._database):
+            return True
+        return all(self._in_blocks(self._blocks(shape)) >= shape.since(self._window.day) for shape in shapes)
 
-    def whole(self, replay: Replay, total: int) -> _LookedAt:
-        """Every message of the flow, up to the limit."""
-        since_us, most = self._window.day * DAY_US, self._window.most
-        messages = stored.messages_of(self._database, self._flow, since_us=since_us, limit=most)
-        count = self._values(replay, messages)
-        return _LookedAt(replay, count, min(max(0, total - count), _count(self._shapes, self._window)))
+    def shape(self, shape: Shape, accepted: Schema | None) -> None:
+        """Looks at those messages of a shape that may not be accepted, the latest first."""
+        looked_at, of = self._looked_at, self._flow
+        whole = self._blocks(shape)
+        # What is in no block any more was pruned.
+        looked_at.unknown += shape.since(self._window.day) - self._in_blocks(whole)
+        if self._in_blocks(whole) > SAMPLE and looked_at.replay.refuses_all(of.type, of.agreement, shape.facts):
+            self._refused(whole)
+            return
+        suspected = history.suspects(whole, accepted, looked_at.replay.adapter(of.agreement), shape.facts)
+        suspected.sort(key=lambda block: block.base, reverse=True)
+        for block in suspected:
+            room = max(0, self._window.most - looked_at.replayed)
+            replayed = self._replay(self._numbers(block)[-room:]) if room else 0
+            looked_at.unknown += block.since(self._window.day) - replayed
 
-    def _numbered(self, replay: Replay, numbers: Sequence[int]) -> tuple[int, int]:
-        """How many of these messages are there, and how many of them fail."""
-        evidence = replay.of(self._flow.source, self._flow.type)
-        before = len(evidence.failing)
-        since_us = self._window.day * DAY_US
-        count = self._values(replay, stored.messages_numbered(self._database, numbers, since_us=since_us))
-        return count, len(evidence.failing) - before
+    def whole(self, shapes: Sequence[Shape], total: int) -> None:
+        """Every message of the flow, up to the limit: what an earlier release stored is in no blocks."""
+        messages = stored.messages_of(self._database, self._flow, since_us=self._since_us, limit=self._window.most)
+        replayed = self._values(messages)
+        self._looked_at.unknown += min(max(0, total - replayed), _count(shapes, self._window))
 
-    def _values(self, replay: Replay, messages: Iterable[StoredMessage]) -> int:
+    def _refused(self, some: Sequence[Block]) -> None:
+        """Counts these messages, which are proved to be refused. The latest are looked at to say why, and the others
+        named where that is asked for."""
+        looked_at, of = self._looked_at, self._flow
+        replayed = self._replay(self._numbers(some[-1])[-SAMPLE:])
+        refused = self._in_blocks(some) - replayed
+        looked_at.refused += refused
+        if self._window.name_all:
+            ids = (id_ for block in some for id_ in self._ids(self._numbers(block)))
+            looked_at.named += min(refused, looked_at.replay.name(of.source, of.type, ids) - replayed)
+
+    def _blocks(self, shape: Shape) -> list[Block]:
         of = self._flow
-        return replay.values(of.source, of.type, of.agreement, ((m.id, m.value) for m in messages), "stored")
+        return blocks.of_shape(
+            self._database, (of.source, of.target, of.type, of.agreement, of.stream), shape.key, since_us=self._since_us
+        )
+
+    def _in_blocks(self, some: Iterable[Block]) -> int:
+        return sum(block.since(self._window.day) for block in some)
+
+    def _numbers(self, block: Block) -> list[int]:
+        return blocks.numbers_of(self._database, block)
+
+    def _ids(self, numbers: Sequence[int]) -> Iterable[str]:
+        return stored.ids_numbered(self._database, numbers, since_us=self._since_us)
+
+    def _replay(self, numbers: Sequence[int]) -> int:
+        """How many of these messages are there."""
+        return self._values(stored.messages_numbered(self._database, numbers, since_us=self._since_us))
+
+    def _values(self, messages: Iterable[StoredMessage]) -> int:
+        of = self._flow
+        values = ((message.id, message.value) for message in messages)
+        count = self._looked_at.replay.values(of.source, of.type, of.agreement, values, "stored")
+        self._looked_at.replayed += count
+        return count
 
 
 def _count(shapes: Iterable[Shape], window: PastWindow) -> int:

@@ -67,7 +67,7 @@ def sessions(
     findings: dict[str, list[EndangeredMessage]] = {}
     for finding in standing.findings:
         findings.setdefault(finding.session, []).append(finding)
-    seen = any(of.messages for of in evidence.values()) and not any(of.failing for of in evidence.values())
+    seen = any(of.messages for of in evidence.values()) and not any(of.refused for of in evidence.values())
     effects = [_session(by_session[name], of, new, seen) for name, of in findings.items() if name in by_session]
     if standing.safe:
         words = f"{standing.safe:,} message(s) on their way are safe to the end, proved."

@@ -47,7 +47,7 @@ def send(settings: Settings, source: str, type: str, schema: Any, *payloads: Any
 OLD = {"accepts": {"a": number(), "b": number(), "c": number(), "d": number(), "e": number()}}
 
 
-def test_each_status_is_told_once(run: Run, file: Any, register: Any, settings: Settings) -> None:
+def test_each_status_is_told_once(run: Run, file: Any, register: Any, settings: Settings, tmp_path: Path) -> None:
     register("sink", **OLD)
     send(settings, "fits", "a", number(maximum=5), {"n": 5})
     send(settings, "lacks", "b", number(), {"n": 1})
@@ -60,7 +60,7 @@ def test_each_status_is_told_once(run: Run, file: Any, register: Any, settings: 
     }
     limit = number(maximum=10)
     new = {"version": "2.0.0", "accepts": {"a": limit, "b": defaulted, "c": limit, "d": limit, "e": limit}}
-    result = run("impact", "sink", file(new), "--json")
+    result = run("impact", "sink", file(new), "--json", "--ids", tmp_path / "ids.txt")
     assert {(effect["partner"], effect["status"]) for effect in result.json["effects"]} == {
         ("fits", "safe"),
         ("lacks", "adapted"),
@@ -69,6 +69,7 @@ def test_each_status_is_told_once(run: Run, file: Any, register: Any, settings: 
         ("anyone", "undecided"),
     }
     assert [message["id"] for effect in result.json["effects"] for message in effect.get("failing", [])] == broken
+    assert (tmp_path / "ids.txt").read_text().split() == broken
     assert {effect["partner"]: effect["messages"] for effect in result.json["effects"] if "messages" in effect} == {
         "fits": 1,
         "lacks": 1,
