@@ -201,13 +201,13 @@ def inside(value: Json, holds: Holds) -> Iterator[Inside]:
     """The members of what a keyword holds, each with its step in a JSON Pointer and with what it holds in turn."""
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield str(index), item, _member(holds, "")
+            yield str(index), item, member(holds, "")
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield name, item, _member(holds, name)
+            yield name, item, member(holds, name)
 
 
-def _member(holds: Holds, step: str) -> Holds:
+def member(holds: Holds, step: str) -> Holds:
     """What a member holds, of something that holds `holds`; an item of a list has no name."""
     if holds == "data":
         return "data"
@@ -268,7 +268,7 @@ def _is_data(reference: Json) -> bool:
         return False
     holds: Holds = "schema"
     for step in steps(reference.partition("#")[2]):
-        holds = _member(holds, step)
+        holds = member(holds, step)
     return holds == "data"
 
 
@@ -306,7 +306,7 @@ def _mapped(value: Json, holds: Holds, change: Callable[[Json], Json]) -> Json:
     if holds == "data":
         return value
     if isinstance(value, list | tuple):
-        return [_mapped(item, _member(holds, ""), change) for item in value]
+        return [_mapped(item, member(holds, ""), change) for item in value]
     if holds == "map" and isinstance(value, dict):
         return {name: _mapped(item, "schema", change) for name, item in value.items()}
     return change(value) if isinstance(value, dict) else value

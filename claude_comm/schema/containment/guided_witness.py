@@ -17,8 +17,7 @@ that keyword, `{"type": "integer", "minimum": 0, "exclusiveMaximum": 5}`; its sm
 `id` with its own smallest instance, and the candidate is `{"n": 0, "id": ""}`. What cannot be constructed is left to
 the prover, which then has to look at two small subschemas and not at two documents.
 
-Candidates come in order, and the caller says of each whether it breaks the consumer: a place that has shown all there
-is to show is left at once.
+Candidates come in order; the caller says of each whether it breaks the consumer: a place that has shown all is left.
 
 Reference: witness generation by construction and search, Attouche, Baazizi, Colazzo, Ghelli, Sartiani and Scherzinger,
 "Witness Generation for JSON Schema", PVLDB 15(13), 2022; here for a difference of two schemas, guided by its residual.
@@ -81,8 +80,8 @@ class GuidedSearch:
         self.budget = budget
         # Whether the two differ in one keyword only: then every message that breaks the consumer breaks that one.
         self.alone = False
-        # The definitions of the consumer that the search is in.
-        self.entered: list[str] = []
+        # What the search is in: definitions of the consumer, and forms of unions with the form each stands against.
+        self.entered: list[tuple[str, ...]] = []
 
     def all(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """The messages for the residual of the whole."""
@@ -139,17 +138,21 @@ class GuidedSearch:
         return schema
 
     def referred(self, produced: Json, name: str, patience: int) -> Candidates:
-        """Values that may not be in a definition of the consumer: the smallest do not come back to it."""
-        if name in self.entered:
+        """Values that may not be in a definition of the consumer."""
+        yield from self.once((name,), lambda: self.beyond(produced, self.accepted[name]), produced, patience)
+
+    def once(self, place: tuple[str, ...], rest: Callable[[], Json], produced: Json, patience: int) -> Candidates:
+        """Values of `produced` that may not be in `rest`: the smallest do not come back to a place that they are in."""
+        if place in self.entered:
             return
-        self.entered.append(name)
+        self.entered.append(place)
         try:
-            yield from self.messages(produced, self.beyond(produced, self.accepted[name]), patience)
+            yield from self.messages(produced, rest(), patience)
         finally:
-            self.entered.remove(name)
+            self.entered.remove(place)
 
     def beyond(self, produced: Json, accepted: Json) -> Json:
-        """The residual of a part of the consumer's schema for a part of the producer's."""
+        """The residual of a part of the consumer's schema."""
         return Walk(self.definitions, self.accepted, self.budget.tick).beyond(produced, accepted)
 
     def few(self, produced: dict[str, Any]) -> bool:
@@ -211,19 +214,20 @@ class GuidedSearch:
     def branches(self, ours: list[tuple[Json, Json]], theirs: list[Json], patience: int) -> Candidates:
         """Values of the alternatives that only the producer has, against those that only the consumer has."""
         walk = Walk(self.definitions, self.accepted, self.budget.tick)
-        forms, own = walk.forms(theirs), {ordered(form) for form, _ in ours}
-        new = [at for written, at in forms.by_text.items() if written not in own]
-        gone = 0
-        for form, branch in ours:
+        forms, own = walk.forms(theirs), [ordered(form) for form, _ in ours]
+        kept, gone = set(own), 0
+        new = [at for text, at in forms.by_text.items() if text not in kept]
+        for written, (form, branch) in zip(own, ours, strict=True):
             if forms.taking(form) is not None or (branch is not form and forms.taking(branch) is not None):
                 continue
             near = forms.near(walk.sent.of(branch))
             # A form that changed stands against what it was changed into: the first that is left, if nothing tells.
             left = most_alike(form, {at: theirs[at] for at in ([at for at in new if at in near] or near)})
-            named = forms.by_text.get(ordered(form), left[min(gone, len(left) - 1)] if left else None)
+            named = forms.by_text.get(written, left[min(gone, len(left) - 1)] if left else None)
             against = theirs[named] if named is not None else False
             gone += 1
-            yield from self.messages(branch, walk.beyond(branch, against), patience)
+            place = written, ordered(against)
+            yield from self.once(place, functools.partial(walk.beyond, branch, against), branch, patience)
 
     def separate(self, produced: dict[str, Any], rest: dict[str, Any]) -> bool:
         """Whether properties can be looked at one by one."""

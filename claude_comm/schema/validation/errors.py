@@ -6,6 +6,7 @@ speaks for it: the one whose refusals lie deepest, then the one with the fewest.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 
 import jsonschema_rs
@@ -13,9 +14,8 @@ import msgspec
 
 from claude_comm.schema.cost.path_growth import Named
 from claude_comm.schema.normalform.validator_dialect import LISTED, as_written
-from claude_comm.schema.pointer import follow, pointer
 from claude_comm.schema.validation.phrases import Refusal
-from claude_comm.schema.validation.true_path import true_path
+from claude_comm.schema.validation.true_path import true_path, true_schema_path
 from claude_comm.schema.validation.union_needs import SEVERAL, kinds_need, tag_need, tag_of
 from claude_comm.schema.verdict import Json
 
@@ -71,7 +71,7 @@ def _leaves(error: jsonschema_rs.ValidationError, message: Json, schema: Json, d
         path = (*error.instance_path, tag.name)
         yield Refusal(
             path=path,
-            schema_path=tuple(error.schema_path),
+            schema_path=_schema_path(error, schema),
             rule=_rule(error),
             limit=None,
             value=tag.value,
@@ -123,7 +123,7 @@ def _distance(branch: list[jsonschema_rs.ValidationError], here: int) -> tuple[i
 def _own(error: jsonschema_rs.ValidationError, message: Json, schema: Json) -> Iterator[Refusal]:
     kind, rule = error.kind, _rule(error)
     path = tuple(error.instance_path)
-    schema_path = tuple(_RULES[LISTED] if step == LISTED else step for step in error.schema_path)
+    schema_path = _schema_path(error, schema)
     if isinstance(kind, _UNEXPECTED):
         need = f"what `{rule}` allows there" if _describes(schema, schema_path) else ""
         holder = error.instance if isinstance(error.instance, dict) else {}
@@ -142,9 +142,14 @@ def _own(error: jsonschema_rs.ValidationError, message: Json, schema: Json) -> I
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance, need=need)
 
 
+def _schema_path(error: jsonschema_rs.ValidationError, schema: Json) -> tuple[str | int, ...]:
+    steps = [_RULES[LISTED] if step == LISTED else step for step in error.schema_path]
+    return true_schema_path(schema, steps, _rule(error))
+
+
 def _describes(schema: Json, schema_path: tuple[str | int, ...]) -> bool:
     """Whether a keyword about further properties holds a schema that some value fits, and is no plain ban."""
     try:
-        return isinstance(follow(schema, pointer(schema_path)), dict)
-    except LookupError:
+        return isinstance(functools.reduce(lambda value, step: value[step], schema_path, schema), dict)
+    except (LookupError, TypeError):
         return False

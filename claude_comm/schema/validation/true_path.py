@@ -1,13 +1,15 @@
-"""Where in a message an error lies: `jsonschema-rs` leaves out keys that are the empty text, and has digits as numbers.
+"""Where in a message and in a schema an error lies: `jsonschema-rs` leaves out keys that are the empty text, and has
+digits as numbers.
 
-Law: the path that is returned leads to a value of the message, the refused one where the error names it; where no path
-does, the one of the error is returned as it is.
+Law: the path that is returned leads to a value of the message, the refused one where the error names it, and in the
+schema to the keyword that refuses; where no path does, the one of the error is returned as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from claude_comm.schema import keywords
 from claude_comm.schema.verdict import Json
 
 Path = tuple[str | int, ...]
@@ -21,6 +23,24 @@ def true_path(message: Json, path: Sequence[str | int], refused: Json = _MISSING
         return tuple(path)
     exact = next(_paths(message, tuple(path), refused), None)
     return exact if exact is not None else next(_paths(message, tuple(path), _MISSING), tuple(path))
+
+
+def true_schema_path(schema: Json, path: Sequence[str | int], rule: str) -> Path:
+    """The path in `schema` that an error's `path` stands for; `rule` is the keyword that it ends with."""
+    if not _is_unclear(schema, path):
+        return tuple(path)
+    if rule == "false schema":
+        return next(_paths(schema, tuple(path), False), tuple(path))
+    exact = _paths(schema, tuple(path), _MISSING)
+    return next((path for path in exact if _ends_with_keyword(path)), tuple(path))
+
+
+def _ends_with_keyword(path: Path) -> bool:
+    """Whether the last step is a keyword: a property may be called like one."""
+    holds: keywords.Holds = "schema"
+    for step in path[:-1]:
+        holds = keywords.member(holds, step if isinstance(step, str) else "")
+    return holds in ("schema", "unknown")
 
 
 def _is_unclear(message: Json, path: Sequence[str | int]) -> bool:

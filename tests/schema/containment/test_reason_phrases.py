@@ -84,6 +84,32 @@ def test_an_index_stays_an_index() -> None:
     assert true_path({"012": 5}, [12], 5) == ("012",)
 
 
+@pytest.mark.parametrize(
+    ("schema", "message", "pointers"),
+    [
+        ({"properties": {"": {"type": "array"}}}, {"": 1}, ["/properties//type"]),
+        ({"properties": {"": {"type": "array"}, "type": {"type": "null"}}}, {"": 1}, ["/properties//type"]),
+        ({"properties": {"007": {"type": "array"}}}, {"007": 1}, ["/properties/007/type"]),
+        ({"properties": {"7": False, "": False}}, {"7": 1, "": 1}, ["/properties/7", "/properties/"]),
+        (
+            {"properties": {"": {"anyOf": [{"type": "null"}, {"required": ["a"]}]}}},
+            {"": {}},
+            ["/properties//anyOf/1/required"],
+        ),
+    ],
+)
+def test_a_pointer_into_the_schema_has_all_its_keys(schema: Any, message: Any, pointers: list[str]) -> None:
+    breaches = compile_validator(schema).validate(message)
+    assert sorted(breach.schema_path for breach in breaches) == sorted(pointers)
+
+
+def test_what_an_unevaluated_property_may_be_is_told_below_an_empty_name() -> None:
+    schema = {"properties": {"": {"unevaluatedProperties": {"type": "string"}}}}
+    ((path, sentence),) = sentences(schema, {"": {"a": 1}})
+    assert path == '$[""].a'
+    assert "not allowed" not in sentence
+
+
 def test_a_witness_has_names_that_can_be_read() -> None:
     assert refused(
         {"additionalProperties": {"type": "integer"}}, {"additionalProperties": {"type": "string"}}
