@@ -18,6 +18,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types import pydantic_texts
 from claude_comm.schema.types.classes import ClassField, closed_by, code_of, hashable, joined, members_of, nodes, tagged
+from claude_comm.schema.types.classes_of_pydantic import pydantic_inside
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque
 from claude_comm.schema.types.numerals import between
@@ -33,8 +34,17 @@ def msgspec_schema(shape: Any, direction: Direction) -> Schema:
         raise SchemaError(
             f"{shape!r} has no JSON Schema ({error}); give a msgspec Struct, a dataclass, a model or a schema"
         ) from None
+    if (inner := pydantic_inside(info)) is not None:
+        raise _read_apart(inner, shape)
     walk = _TypeWalk(direction)
     return walk.definitions.whole(walk.schema(info))
+
+
+def _read_apart(inner: Any, shape: Any) -> SchemaError:
+    return SchemaError(
+        f"{_name(inner)!r} is a class of pydantic, and in {_name(shape)!r}, which msgspec reads, its aliases, fields and "
+        f"validators say nothing: make {_name(shape)!r} a pydantic model, or {_name(inner)!r} a plain dataclass"
+    )
 
 
 def reads_forms(shape: Any) -> bool:
