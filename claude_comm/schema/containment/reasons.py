@@ -159,6 +159,8 @@ def _mends(refusal: Refusal) -> tuple[str, ...]:
         return (f"producer: declare {field} and require it", f"consumer: make {field} optional, or give it a default")
     if rule in keywords.FURTHER_PROPERTIES and not refusal.need:
         return (f"producer: stop declaring {name}", f"consumer: declare {name}, or allow additional properties")
+    if rule == "false schema":
+        return (f"producer: stop sending {name}", f"consumer: allow {name}")
     if rule in keywords.UNIONS and refusal.need and refusal.need != SEVERAL:
         return (f"producer: send nothing else as {name}", f"consumer: accept {shown(refusal.value)} for {name}")
     if rule == "type":

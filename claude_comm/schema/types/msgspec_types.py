@@ -42,8 +42,8 @@ def msgspec_schema(shape: Any, direction: Direction) -> Schema:
 
 def _read_apart(inner: Any, shape: Any) -> SchemaError:
     return SchemaError(
-        f"{_name(inner)!r} is a class of pydantic, and in {_name(shape)!r}, which msgspec reads, its aliases, fields and "
-        f"validators say nothing: make {_name(shape)!r} a pydantic model, or {_name(inner)!r} a plain dataclass"
+        f"{_name(inner)!r} is a class of pydantic, and in {_name(shape)!r}, which msgspec reads, its aliases, bounds "
+        f"and validators say nothing: make {_name(shape)!r} a pydantic model, or {_name(inner)!r} a plain dataclass"
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from claude_comm.schema.cost.path_growth import Named
 from claude_comm.schema.normalform.validator_dialect import LISTED, as_written
-from claude_comm.schema.validation.phrases import Refusal
+from claude_comm.schema.validation.phrases import Refusal, contained_need
 from claude_comm.schema.validation.true_path import true_path, true_schema_path
 from claude_comm.schema.validation.union_needs import SEVERAL, kinds_need, tag_need, tag_of
 from claude_comm.schema.verdict import Json
@@ -131,14 +131,15 @@ def _own(error: jsonschema_rs.ValidationError, message: Json, schema: Json) -> I
             value = holder.get(name) if need else None
             yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=value, need=need)
         return
+    need = SEVERAL if isinstance(kind, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid) else ""
     if schema_path and schema_path[-1] in {"minContains", "maxContains"}:
         rule = str(schema_path[-1])
+        need = contained_need(rule, _at(schema, schema_path[:-1]))
     limit: Json = None
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Custom):
         limit = msgspec.json.decode(kind.message)
     elif not isinstance(kind, _UNLIMITED):
         limit = as_written(kind.value)
-    need = SEVERAL if isinstance(kind, jsonschema_rs.ValidationErrorKind.OneOfMultipleValid) else ""
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance, need=need)
 
 
@@ -149,7 +150,12 @@ def _schema_path(error: jsonschema_rs.ValidationError, schema: Json) -> tuple[st
 
 def _describes(schema: Json, schema_path: tuple[str | int, ...]) -> bool:
     """Whether a keyword about further properties holds a schema that some value fits, and is no plain ban."""
+    return isinstance(_at(schema, schema_path), dict)
+
+
+def _at(schema: Json, schema_path: tuple[str | int, ...]) -> Json:
+    """What stands at a place of the schema; None where the path leads nowhere."""
     try:
-        return isinstance(functools.reduce(lambda value, step: value[step], schema_path, schema), dict)
+        return functools.reduce(lambda value, step: value[step], schema_path, schema)
     except (LookupError, TypeError):
-        return False
+        return None

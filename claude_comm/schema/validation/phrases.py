@@ -77,6 +77,20 @@ def needed(rule: str, limit: Json) -> str:
     return phrase.format(limit if isinstance(limit, int | float) else shown(limit)) if phrase else f"`{rule}` to hold"
 
 
+def contained_need(rule: str, schema: Json) -> str:
+    """How many items a schema with `contains` asks for: an array with none of them is refused as one with too many."""
+    if not isinstance(schema, dict) or rule not in schema:
+        return ""
+    count = schema[rule]
+    if rule == "minContains":
+        amount = f"at least {count}"
+    elif "minContains" in schema or not count:
+        amount = f"at most {count}"
+    else:
+        amount = f"1 to {count}" if count > 1 else "exactly 1"
+    return f"{amount} {_many(count, 'item')} of the kind that `contains` describes"
+
+
 def _format_of(pattern: Json) -> str:
     """The format that a pattern asserts; empty for one that somebody wrote."""
     if not isinstance(pattern, str) or not pattern.startswith("^(?:"):

@@ -41,7 +41,9 @@ def tag_of(branches: Branches, value: Json, depth: int) -> Tag | None:
         tags = {str(error.instance_path[-1]): _values(error) for error in branch if _is_tag(error, depth)}
         common = set(tags) if common is None else common & set(tags)
         for name, values in tags.items():
-            known.setdefault(name, []).extend(value for value in values if value not in known.get(name, ()))
+            # As text: 1 and true are two tags, and equal in Python.
+            told = {shown(value) for value in known.setdefault(name, [])}
+            known[name].extend(value for value in values if shown(value) not in told)
     names = [name for name in value if name in (common or ())]
     return Tag(names[0], value[names[0]], tuple(known[names[0]])) if names else None
 
@@ -52,7 +54,7 @@ def tag_need(tag: Tag) -> str:
     known = " or ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
     if len(listed) > MAX_PHRASES:
         known = "one of " + ", ".join(listed[:MAX_PHRASES]) + ", ..."
-    return f"{known}: a {_called(tag.value)} is not accepted"
+    return f"{known}: {_called(tag.value)} is not accepted"
 
 
 def kinds_need(branches: Branches, depth: int) -> str:
@@ -81,4 +83,4 @@ def _values(error: jsonschema_rs.ValidationError) -> list[Json]:
 
 
 def _called(value: Json) -> str:
-    return f"`{value}`" if isinstance(value, str) and len(value) <= 40 else shown(value)
+    return f"a `{value}`" if isinstance(value, str) and len(value) <= 40 else shown(value)

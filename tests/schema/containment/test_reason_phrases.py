@@ -110,6 +110,37 @@ def test_what_an_unevaluated_property_may_be_is_told_below_an_empty_name() -> No
     assert "not allowed" not in sentence
 
 
+TEXTS: dict[str, Any] = {"contains": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "message", "need"),
+    [
+        ({**TEXTS, "maxContains": 2}, [], "1 to 2 items"),
+        ({**TEXTS, "maxContains": 2}, ["a", "b", "c"], "1 to 2 items"),
+        ({**TEXTS, "maxContains": 1}, ["a", "b"], "exactly 1 item"),
+        ({**TEXTS, "minContains": 0, "maxContains": 2}, ["a", "b", "c"], "at most 2 items"),
+        ({**TEXTS, "minContains": 2}, ["a"], "at least 2 items"),
+    ],
+)
+def test_how_many_items_are_needed_is_told(schema: Any, message: Any, need: str) -> None:
+    ((_, sentence),) = sentences({"items": schema}, [message])
+    assert sentence.endswith(f"it must be {need} of the kind that `contains` describes")
+
+
+def test_what_is_allowed_nowhere_names_no_rule() -> None:
+    verdict = refused({"type": "array", "items": TEXT}, {"prefixItems": [TEXT], "items": False})
+    assert verdict.reasons[0].mends == ("producer: stop sending `[1]`", "consumer: allow `[1]`")
+
+
+def test_tags_that_are_equal_in_python_are_told_apart() -> None:
+    def tagged(tag: Any) -> Any:
+        return {"type": "object", "properties": {"tag": {"const": tag}}, "required": ["tag"]}
+
+    verdict = refused({"anyOf": [tagged(1), tagged(2)]}, {"anyOf": [tagged(1), tagged(True)]})
+    assert verdict.reasons[0].sentence == "`tag` may be 2; the consumer needs 1 or true: 2 is not accepted"
+
+
 def test_a_witness_has_names_that_can_be_read() -> None:
     assert refused(
         {"additionalProperties": {"type": "integer"}}, {"additionalProperties": {"type": "string"}}

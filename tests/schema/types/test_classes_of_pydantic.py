@@ -51,7 +51,7 @@ class Model(pydantic.BaseModel):
 
 
 def dictionary(inner: Any) -> Any:
-    return TypedDict("Dictionary", {"d": inner})  # noqa: UP013
+    return TypedDict("Dictionary", {"d": inner})
 
 
 def structure(inner: Any) -> Any:
@@ -59,7 +59,7 @@ def structure(inner: Any) -> Any:
 
 
 def row(inner: Any) -> Any:
-    return NamedTuple("Row", [("d", inner)])  # noqa: UP014
+    return NamedTuple("Row", [("d", inner)])
 
 
 def plain(inner: Any) -> Any:
