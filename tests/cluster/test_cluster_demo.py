@@ -76,7 +76,7 @@ TABLES = {
 NOT_COMPARED = {
     *("packed_messages", "packed_deliveries", "packed_events", "tracked_communications", "names", "latencies"),
     # Of values and of moments, not of what happened.
-    *("packed_shapes", "shaped", "surveys", "session_members", "lives", "held"),
+    *("packed_shapes", "packed_blocks", "shaped", "surveys", "session_members", "lives", "held"),
 }
 VIEWS = {"messages", "deliveries", "module_communications", "events"}
 
