@@ -110,3 +110,22 @@ def test_a_witness_ends_in_a_line_feed_where_there_is_no_other() -> None:
     verdict = check({"type": "string", "pattern": "^a\\n?$"}, {"pattern": "^a$"}, policy="strict")
     assert isinstance(verdict, Incompatible)
     assert verdict.witness == "a\n"
+
+
+def test_a_panic_of_a_library_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `jsonschema` panics where the limit of recursion is met within one of its maps: that is no Exception."""
+
+    class Circle:
+        def __init__(self, error: BaseException) -> None:
+            self._error = error
+
+        def is_valid(self, _candidate: object) -> bool:
+            raise self._error
+
+    validator = SecondValidator({}, DIALECT)
+    panic = type("PanicException", (BaseException,), {})
+    monkeypatch.setattr(validator, "_in", lambda _reading: Circle(panic("__eq__ failed!")))
+    assert not validator.says(1, True)
+    monkeypatch.setattr(validator, "_in", lambda _reading: Circle(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        validator.says(1, True)
