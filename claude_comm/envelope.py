@@ -167,7 +167,7 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     if not bodies or max(map(len, bodies)) > max_bytes:
         return None
     try:
-        envelopes = [_decode(body) for body in bodies]
+        envelopes = list(map(_decode, bodies))
     except UNREADABLE:
         return None
     return envelopes if {envelope.v for envelope in envelopes} == {WIRE_VERSION} else None

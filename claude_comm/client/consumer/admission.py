@@ -21,7 +21,7 @@ from claude_comm.client.consumer.in_flight import InFlight
 from claude_comm.client.identity import Identity, micros, millis
 from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import bounded, brief
-from claude_comm.delivery.dedup import member
+from claude_comm.delivery.dedup import mark_of, member
 from claude_comm.delivery.flow_control import Sizes
 from claude_comm.delivery.lease import MAX_DELIVERIES
 from claude_comm.delivery.schedule import EXPIRED
@@ -87,7 +87,7 @@ class Admission:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
         if self.trust is not None:
             deliveries = yield from self._believed(self.trust, deliveries)
-        if any(delivery.envelope.content_type == BLOB for delivery in deliveries):
+        if BLOB in {delivery.envelope.content_type for delivery in deliveries}:
             deliveries = list(map(self._arrived, deliveries))
         if self.ways is not None:
             deliveries = yield from self._on_their_ways(self.ways, deliveries)
@@ -156,7 +156,7 @@ class Admission:
         window = self._in_flight.window
         if window is None or not self._parked:
             return []
-        ended = [copy for copy in self._parked if not window.is_open(copy.identity)]
+        ended = [copy for copy in self._parked if not window.is_open(mark_of(*copy.identity))]
         if not ended:
             return []
         self._parked = [copy for copy in self._parked if copy not in ended]
@@ -320,11 +320,13 @@ class Admission:
     def _without_copies(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Acks copies of messages that this instance handled, and parks those of messages being handled."""
         window = self._in_flight.window
-        if window is None or window.all_new([(e.source, e.id) for e in [delivery.envelope for delivery in deliveries]]):
+        if window is None or window.all_new(
+            [mark_of(e.source, e.id) for e in [delivery.envelope for delivery in deliveries]]
+        ):
             return deliveries
         fresh = []
         for delivery in deliveries:
-            standing = window.standing(delivery.identity)
+            standing = window.standing(mark_of(*delivery.identity))
             if standing == "new":
                 fresh.append(delivery)
             elif standing == "copy":

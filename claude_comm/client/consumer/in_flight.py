@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from claude_comm.client.consumer.delivery import Delivery, check_delivery
 from claude_comm.client.identity import Identity, micros
-from claude_comm.delivery.dedup import Window, member
+from claude_comm.delivery.dedup import Window, mark_of, member
 from claude_comm.effects import Post
 from claude_comm.ops.consume import Settlement
 from claude_comm.ops.replies import EncodedAnswer
@@ -104,7 +104,7 @@ class InFlight:
             if self._deliveries.pop(delivery, _NONE_HELD) is None:
                 if self.window is not None:
                     envelope = delivery.envelope
-                    self.window.handled((envelope.source, envelope.id))
+                    self.window.handled(mark_of(envelope.source, envelope.id))
                 return
         except TypeError:  # it is not hashable
             pass
@@ -119,12 +119,12 @@ class InFlight:
     def release(self, delivery: Delivery) -> None:
         """Drops a delivery without an end: its lease is not renewed any more, and whoever claims it has it again."""
         if self._deliveries.pop(delivery, _NONE_HELD) is None and self.window is not None:
-            self.window.released(delivery.identity)
+            self.window.released(mark_of(*delivery.identity))
 
     def undo(self, ack: Ack) -> None:
         """What was acked is not to be: it is handed out again when its lease is over, and is no copy then."""
         if self.window is not None:
-            self.window.undone(ack[0].identity)
+            self.window.undone(mark_of(*ack[0].identity))
 
     def drop(self, deliveries: Iterable[Delivery]) -> None:
         """Drops deliveries about which nothing was decided yet."""
