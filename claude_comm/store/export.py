@@ -23,7 +23,7 @@ Format = Literal["csv", "jsonl", "parquet"]
 TABLES = ("messages", "deliveries", "events", "session_stats", "file_operations", "module_communications", "progress")
 
 # OWASP: what may begin a formula in a spreadsheet, with the characters that are skipped before one.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = frozenset("=+-@\t\r\n")
 _PAGE = 5_000
 
 
@@ -32,7 +32,8 @@ def rows(database: Database, table: str) -> Iterator[dict[str, Any]]:
     if table not in TABLES:
         raise ConfigurationError(f"{table!r} cannot be exported: choose one of {', '.join(TABLES)}.")
     for row in database.each(f"SELECT * FROM {table}"):
-        yield {name: readable(value) if isinstance(value, bytes) else value for name, value in row.items()}
+        row |= {name: readable(value) for name, value in row.items() if type(value) is bytes}
+        yield row
 
 
 def write(rows: Iterator[Mapping[str, Any]], format: Format, out: BinaryIO) -> int:
@@ -42,7 +43,7 @@ def write(rows: Iterator[Mapping[str, Any]], format: Format, out: BinaryIO) -> i
 
 def write_csv(rows: Iterator[Mapping[str, Any]], out: BinaryIO) -> int:
     """How many rows."""
-    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="")
     try:
         return _write_csv(rows, text)
     finally:
@@ -52,10 +53,11 @@ def write_csv(rows: Iterator[Mapping[str, Any]], out: BinaryIO) -> int:
 
 def _write_csv(rows: Iterator[Mapping[str, Any]], out: TextIO) -> int:
     count, writer = 0, csv.writer(out)
-    for count, row in enumerate(rows, start=1):
-        if count == 1:
-            writer.writerow(row)
-        writer.writerow([_cell(value) for value in row.values()])
+    for page in _pages(rows):
+        if not count:
+            writer.writerow(page[0])
+        writer.writerows([_cell(value) for value in row.values()] for row in page)
+        count += len(page)
     return count
 
 
@@ -98,4 +100,4 @@ def _pages(rows: Iterator[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, 
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if type(value) is str and value[:1] in _FORMULA else value

@@ -2,14 +2,15 @@
 
 Law: a row is never broken into lines, except in a column that is asked to wrap. Where the width is short, first the
 columns go that may go, the least important first; then texts are cut, the longest first, and end in an ellipsis;
-names that would look alike then are cut in the middle. A column that is `whole`, or holds numbers, is shown whole: an
-id that is cut is of no use.
+names that would look alike then are cut in the middle, or around the part in which they differ. A column that is
+`whole`, or holds numbers, is shown whole: an id that is cut is of no use.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from claude_comm.terminal.styles import style_of
@@ -121,10 +122,41 @@ def table(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int)
 
 
 def cut_names(texts: Sequence[str], width: int) -> Sequence[str]:
-    """The names of a column in the middle cut to this width, where two of them would look alike with their ends cut;
-    else as they are."""
+    """The names of a column cut to this width: as they are where they differ with their ends cut, else in the middle;
+    and where two of them look alike even so, around the part in which they differ."""
     distinct = set(texts)
-    if len({text[: width - 1] for text in distinct}) == len(distinct) or not all(map(_NAME.fullmatch, distinct)):
+    long = [text for text in distinct if len(text) > width]
+    alike = len({text[: width - 1] for text in distinct}) < len(distinct)
+    if not long or not alike or not all(map(_NAME.fullmatch, distinct)):
         return texts
+    window = _window(long, width)
+    middle = {text: _middle(text, width) for text in long}
+    around = {text: _around(text, *window) for text in long}
+    best = middle if len(set(middle.values())) >= len(set(around.values())) else around
+    return [best.get(text, text) for text in texts]
+
+
+def _middle(text: str, width: int) -> str:
     head = width // 2
-    return [text if len(text) <= width else f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}" for text in texts]
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def _window(names: Sequence[str], width: int) -> tuple[int, int, int]:
+    """How much is kept of the start of these names, and from where to where they are shown after it: what differs, and
+    as much before it as after."""
+    head = width // 3
+    room = width - head - 2
+    first = _common(names)
+    tail = _common([name[first:][::-1] for name in names])
+    differing = max(map(len, names)) - tail - first
+    begin = max(head, first - max(0, room - differing) // 2)
+    return head, begin, begin + room
+
+
+def _common(names: Sequence[str]) -> int:
+    """How many characters all of these begin with."""
+    return sum(1 for _ in takewhile(lambda characters: len(set(characters)) == 1, zip(*names, strict=False)))
+
+
+def _around(text: str, head: int, begin: int, end: int) -> str:
+    return f"{text[:head]}…{text[begin:end]}" + ("…" if end < len(text) else "")

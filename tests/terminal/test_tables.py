@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from claude_comm.terminal.tables import GAP, Column, fit, numbers, table
+from claude_comm.terminal.tables import GAP, Column, cut_names, fit, numbers, table
 
 ID = "0192f0c0-7a"
 COLUMNS = [*numbers("count"), Column("module"), Column("why", least=20), Column("when", "whole", rank=1), "id"]
@@ -82,3 +82,18 @@ def test_names_that_would_look_alike_are_cut_in_the_middle() -> None:
     assert [line.split()[0] for line in lines] == ["custome…-mailer", "custome…rchiver", "ledger"]
     lines = shown([Column("module"), Column("id", "whole")], [[name, ID] for name in names[1:]], 28)[1:]
     assert lines[0].split()[0] == "customer-notif…"
+
+
+def test_names_that_differ_in_their_middle_are_cut_around_it() -> None:
+    times = ["030820", "030825", "202242", "202246"]
+    names = [f"invoices-2026-11-28.{time}-eu-west-1-nightly-run" for time in times]
+    for width in (12, 20, 25):
+        cut = cut_names(names, width)
+        assert {len(text) for text in cut} == {width}
+        assert all(time in text for time, text in zip(times, cut, strict=True))
+
+
+@given(st.lists(st.from_regex(r"[a-c]{1,12}-[0-9]{1,6}-[a-c]{1,12}", fullmatch=True), min_size=1), st.integers(8, 40))
+def test_no_name_is_wider_than_its_column(names: list[str], width: int) -> None:
+    cut = cut_names(names, width)
+    assert list(cut) == names or all(len(text) <= width for text in cut)
