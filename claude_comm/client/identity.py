@@ -127,13 +127,15 @@ class Identity(msgspec.Struct, frozen=True):
         """The encoded envelope as it goes to that stream: sealed, where this module signs."""
         if self.signer is None:
             return body
-        (seal,) = self.signer.seal(stream, [body])
-        return sealed.join(body, seal)
+        return sealed.join(body, self.signer.seal_lone(stream, body))
 
     def sealed(self, posts: Sequence[Post]) -> Sequence[Post]:
         """Posts that are sent together, sealed where this module signs: those for one stream under one root."""
         if self.signer is None or not posts or posts[0].body[:1] == sealed.MARK:
             return posts
+        if len(posts) == 1:
+            (post,) = posts
+            return (Post(post.stream, self.seal(post.stream, post.body)),)
         streams = {post.stream for post in posts}
         if len(streams) == 1:
             return Sealing(self.signer, streams.pop(), posts)

@@ -38,8 +38,7 @@ class Notary:
             return unsigned(effect)
         if isinstance(effect, Sign):
             return signed_fields.seal(self._signer, effect.key, effect.values)
-        (seal,) = self._signer.seal(effect.stream, [effect.body])
-        return sealed.join(effect.body, seal)
+        return sealed.join(effect.body, self._signer.seal_lone(effect.stream, effect.body))
 
     def _believed(self, effect: Believe) -> Operation[list[bytes | None]]:
         trusted = self._keys()

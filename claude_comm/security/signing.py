@@ -70,6 +70,10 @@ class Signer(msgspec.Struct, frozen=True):
             for place in places
         ]
 
+    def seal_lone(self, stream: str, body: bytes) -> Seal:
+        """The same for one: its hash is the root."""
+        return Seal(self.key_id, self.sign(statement(self.key_id, stream, 1, leaf_hash(body))))
+
     def heads(self, stream: str, bodies: Sequence[bytes]) -> list[tuple[Seal, list[bytes]]]:
         """The same by tree: the seal of its messages without a place, and their places."""
         return [self._tree(stream, bodies[start : start + MAX_LEAVES]) for start in range(0, len(bodies), MAX_LEAVES)]
@@ -87,10 +91,10 @@ class Signer(msgspec.Struct, frozen=True):
         return [seals[at] for at in range(len(posts))]
 
     def _tree(self, stream: str, bodies: Sequence[bytes]) -> tuple[Seal, list[bytes]]:
+        if len(bodies) == 1:
+            return self.seal_lone(stream, bodies[0]), [b""]
         top, paths = tree(bodies)
         seal = Seal(self.key_id, self.sign(statement(self.key_id, stream, len(bodies), top)))
-        if len(bodies) == 1:
-            return seal, [b""]
         last = len(bodies) - 1
         return seal, [bytes((at, last)) + path for at, path in enumerate(paths)]
 

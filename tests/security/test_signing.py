@@ -26,6 +26,13 @@ class Counted:
         return verify(public, message, signature)
 
 
+def test_a_lone_message_is_a_tree_of_one() -> None:
+    assert SIGNER.seal_lone(STREAM, b"body") == SIGNER.seal(STREAM, [b"body"])[0]
+    assert SIGNER.seal_lone(STREAM, b"body").place == b""
+    assert BatchVerifier(verify).fits(PAIR.public, STREAM, b"body", SIGNER.seal_lone(STREAM, b"body"))
+    assert not BatchVerifier(verify).fits(PAIR.public, STREAM + "2", b"body", SIGNER.seal_lone(STREAM, b"body"))
+
+
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=2 * MAX_LEAVES + 3), st.randoms())
 def test_each_passes_alone_and_in_any_order(bodies: list[bytes], random: object) -> None:
     pairs = list(zip(bodies, SIGNER.seal(STREAM, bodies), strict=True))
