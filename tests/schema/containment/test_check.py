@@ -196,3 +196,17 @@ def test_what_code_may_refuse_is_not_proved_by_looking_at_every_message() -> Non
     few, by_code = {"enum": ["a", 1]}, {"enum": ["a", 1, 2], OPAQUE: "a validator"}
     assert isinstance(check(few, {"enum": ["a", 1, 2]}), Compatible)
     assert isinstance(check(few, by_code), Undecided)
+
+
+def test_a_keyword_of_another_dialect_says_nothing_to_the_first_validator() -> None:
+    # Compiled as it is, `dependencies` would refuse the only witness there is.
+    produced = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "maxProperties": 1,
+        "dependencies": {"a": ["b"]},
+    }
+    verdict = check(produced, {"properties": {"a": {"type": "integer"}}}, policy="strict")
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == {"a": ""}

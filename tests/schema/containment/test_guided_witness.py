@@ -168,6 +168,29 @@ def test_a_form_that_leads_back_to_its_union_is_entered_once(keyword: str) -> No
     assert [reason.path for reason in verdict.reasons] == ["$.value"]
 
 
+def test_long_lists_of_values_are_read_where_another_kind_is_needed() -> None:
+    listed = {"properties": {"a": {"enum": [{"n": number} for number in range(3_000)]}}}
+    # In steps: a proof made a formula of every value.
+    verdict = check(listed, {"properties": {"a": {"type": ["integer", "string"]}}}, budget_ms=2)
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == {"a": {"n": 0}}
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds", "witness"),
+    [
+        ([1, "b", None], ["integer", "null"], "b"),
+        ([True, 0], "boolean", 0),
+        ([[], {}], "array", {}),
+        ([1, 1.5], "integer", 1.5),
+    ],
+)
+def test_a_listed_value_of_another_kind_is_the_witness(values: Any, kinds: Any, witness: Any) -> None:
+    verdict = check({"properties": {"a": {"enum": values}}}, {"properties": {"a": {"type": kinds}}})
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == {"a": witness}
+
+
 def test_a_schema_takes_along_what_it_refers_to_by_way_of_others() -> None:
     definitions = {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"$ref": "#/$defs/a"}, "c": {"type": "string"}}
     kept = needed({"$ref": "#/$defs/a"}, definitions)
