@@ -50,12 +50,12 @@ def spelled(payload: Any) -> Any:
     msgspec takes it for any other dataclass, and would write it by the names of its attributes, by which pydantic does
     not read it. What stands in a Struct or a plain dataclass is read by msgspec as well, and stays as it is.
     """
-    return payload if spells_as_is() else _spelled(payload)
+    # Without pydantic's dataclasses there is none: most programs pay for one look.
+    return payload if "pydantic.dataclasses" not in sys.modules else _spelled(payload)
 
 
 def spells_as_is() -> bool:
-    """Whether `spelled` gives back every payload of now as it is: without pydantic's dataclasses none is one of them.
-    Most programs pay for one look, those with many payloads for one look at all of them."""
+    """Whether `spelled` gives back every payload of now as it is, so that many payloads need one look together."""
     return "pydantic.dataclasses" not in sys.modules
 
 
