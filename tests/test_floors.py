@@ -286,7 +286,8 @@ def test_only_the_floors_that_need_to_catch_everything_do() -> None:
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
     assert set(broad) == {
-        "claude_comm.client.module.handling",
+        "claude_comm.client.module.endings",
+        "claude_comm.client.module.executors",
         "claude_comm.client.module.self_check",
         "claude_comm.testing.trial",
     }

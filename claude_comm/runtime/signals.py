@@ -62,7 +62,7 @@ def ended_by_signals() -> Iterator[None]:
     """A signal raises SystemExit with the code 0, wherever the main thread is.
 
     What else is raised on the way out counts for nothing: an import that the signal broke off leaves modules that lack
-    what whoever clears up asks them for.
+    what whoever clears up asks them for. Nor does it count where somebody caught it: it is raised again at the end.
     """
     asked = False
 
@@ -74,10 +74,9 @@ def ended_by_signals() -> Iterator[None]:
     with _handled_by(end):
         try:
             yield
-        except Exception:
+        finally:
             if asked:
                 sys.exit(0)
-            raise
 
 
 @contextmanager

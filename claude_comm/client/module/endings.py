@@ -18,6 +18,7 @@ import msgspec
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import micros, millis
+from claude_comm.client.module.forked import leave
 from claude_comm.client.module.handlers import Handler, PayloadRefused, refused
 from claude_comm.client.module.siblings import Siblings
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
@@ -74,9 +75,14 @@ class Endings:
     """The endings of the deliveries of one run."""
 
     def __init__(self, means: Means) -> None:
-        self._means, self._ack = means, means.subscription.in_flight.ack
+        self._means = means
+        self._ack: Callable[..., None] = means.subscription.in_flight.ack
         # The modules that messages wait for, and when the registry was told so last.
         self._awaited: dict[str, float] = {}
+
+    def forked(self) -> None:
+        """In a child that a handler forked (`forked`)."""
+        self._ack = leave
 
     def answered(self, delivery: Delivery, result: Any) -> Operation[None] | None:
         """Ends a delivery whose handler returned; what is to be done for that at once, if anything is."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
 from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.module.forked import leave
 from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.handling import Call
 from claude_comm.client.module.prefetch import Prefetcher
@@ -134,6 +136,7 @@ class AsyncExecutor:
         self._pool = _ThreadPool(count) if count > 1 else None
         self._loop = loop or asyncio.new_event_loop()
         self._begun = self._finished = False
+        self._process = os.getpid()
         self._waiting: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = None if loop else threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
@@ -231,6 +234,8 @@ class AsyncExecutor:
                 self._tasks.append(self._start_worker())
             raise
         except BaseException as error:  # noqa: BLE001  (as of a thread)
+            if os.getpid() != self._process:  # a child that a handler forked and ends
+                leave()
             self.error = error
             self._ended()
 
@@ -285,6 +290,7 @@ class _ThreadPool:
         return await future
 
     def _work(self) -> None:
+        process = os.getpid()
         while True:
             future, function, arguments = self._jobs.get()
             try:
@@ -292,14 +298,17 @@ class _ThreadPool:
             except (StopIteration, GeneratorExit) as error:  # which mean something else to a coroutine
                 stopped = RuntimeError(f"the handler raised {type(error).__name__}")
                 stopped.__cause__ = error
-                _resolve(future, future.set_exception, stopped)
+                _resolve(process, future, future.set_exception, stopped)
             except BaseException as error:  # noqa: BLE001  (handed to the task that waits for it)
-                _resolve(future, future.set_exception, error)
+                _resolve(process, future, future.set_exception, error)
             else:
-                _resolve(future, future.set_result, result)
+                _resolve(process, future, future.set_result, result)
 
 
-def _resolve(future: asyncio.Future[Any], setter: Callable[[Any], None], value: Any) -> None:
-    """On the loop that waits; nothing for a future that was cancelled, or whose loop is closed."""
+def _resolve(process: int, future: asyncio.Future[Any], setter: Callable[[Any], None], value: Any) -> None:
+    """On the loop that waits; nothing for a future that was cancelled, or whose loop is closed. In a child that the
+    function forked, nobody waits."""
+    if os.getpid() != process:
+        leave()
     with suppress(RuntimeError):
         future.get_loop().call_soon_threadsafe(lambda: None if future.done() else setter(value))

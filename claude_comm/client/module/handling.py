@@ -19,6 +19,7 @@ from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.module.async_context import AsyncContext
 from claude_comm.client.module.context import Context
 from claude_comm.client.module.endings import Endings, Means, one_line, speakable
+from claude_comm.client.module.forked import leave, watch
 from claude_comm.client.module.handlers import Handler
 from claude_comm.client.module.signatures import unrun
 from claude_comm.delivery.schedule import EXPIRED
@@ -47,7 +48,8 @@ class Handling:
 
     def __init__(self, means: Means) -> None:
         self._means, self._handlers = means, means.handlers
-        self._ack = means.subscription.in_flight.ack
+        self._ack: Callable[[Delivery], None] = means.subscription.in_flight.ack
+        self._forked = False
         # The context of a plain function and of an `async` one, from the envelope or the envelopes of a batch.
         self.context = partial(Context, means.publisher, means.contract, means.end)
         self.async_context = partial(AsyncContext, means.on_loop, means.contract, means.end)
@@ -60,6 +62,12 @@ class Handling:
             from claude_comm.telemetry.tracing import Processing
 
             self._scope = partial(Processing, means.subscription.telemetry)
+        watch(self)
+
+    def forked(self) -> None:
+        """A handler forked this process: it ends where that handler does."""
+        self._forked, self._ack = True, leave
+        self._endings.forked()
 
     def handle(self, delivery: Delivery) -> None:
         """Brings one delivery to its end, and those handled together with it.
@@ -257,16 +265,22 @@ class Handling:
 
     def _note_batch(self, handler: Handler, deliveries: Sequence[Delivery], error: BaseException) -> None:
         """Deliveries that failed together are handled again at once, one by one, so that only the guilty one counts."""
+        if self._forked:
+            leave()
         count = len(deliveries)
         self._means.log.warning("batch.failed", type=handler.type, count=count, error=one_line(speakable(error)))
 
     def _end(self, delivery: Delivery, ending: Operation[None]) -> None:
+        if self._forked:
+            leave()
         try:
             self._means.client.run(ending)
         except TransportError as error:
             self._unheard(delivery, error)
 
     async def _end_async(self, delivery: Delivery, ending: Operation[None]) -> None:
+        if self._forked:
+            leave()
         try:
             await self._means.on_loop.client.run(ending)
         except TransportError as error:
