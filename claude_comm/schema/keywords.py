@@ -296,13 +296,13 @@ def held(keyword: str, value: Json) -> Iterator[Json]:
     yield from (value,) if holds == "schema" else value.values() if holds == "map" else value
 
 
-def mapped(keyword: str, value: Json, change: Callable[[Json], Json], data: Holds = "data") -> Json:
-    """The value of a keyword, with `change` made to each schema that it holds; `data`: see `data_in`."""
+def mapped(keyword: str, value: Json, change: Callable[[dict[str, Any]], Json], data: Holds = "data") -> Json:
+    """The value of a keyword, with `change` made to each object that it holds as a schema; `data`: see `data_in`."""
     holds = _HOLDS.get(keyword, "unknown")
     return _mapped(value, data if holds == "data" else holds, change)
 
 
-def _mapped(value: Json, holds: Holds, change: Callable[[Json], Json]) -> Json:
+def _mapped(value: Json, holds: Holds, change: Callable[[dict[str, Any]], Json]) -> Json:
     if holds == "data":
         return value
     if isinstance(value, list | tuple):

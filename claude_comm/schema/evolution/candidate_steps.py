@@ -103,7 +103,7 @@ def _about_properties(pair: _Pair) -> Iterator[CandidateStep]:
         source = moved.get(name, name)
         if source in ours.properties:
             child = _Pair(ours.properties[source](), wanted(), (*at, name), aliases)
-            yield from _about_presence(child, always=source in ours.required, required=name in theirs.required)
+            yield from _about_presence(child, name, always=source in ours.required, required=name in theirs.required)
             yield from _steps(child)
     if theirs.closed:
         for name in ours.properties:
@@ -135,12 +135,10 @@ def _sources(pair: _Pair, name: str, moved: dict[str, str]) -> Iterator[Candidat
         yield CandidateStep(Rename(at=at, name=alike, to=name), "guess", sentence)
 
 
-def _about_presence(pair: _Pair, *, always: bool, required: bool) -> Iterator[CandidateStep]:
-    """A property that both know, but that may be missing or null on one side only."""
-    ours, theirs, (*above, name), _ = pair
-    at = tuple(above)
-    if name is None:
-        return
+def _about_presence(pair: _Pair, name: str, *, always: bool, required: bool) -> Iterator[CandidateStep]:
+    """A property `name` that both know, but that may be missing or null on one side only."""
+    ours, theirs, at, _ = pair
+    at = at[:-1]
     if required and not always and theirs.default is not msgspec.UNSET:
         yield _filled(at, name, theirs.default)
     if "null" in ours.kinds and "null" not in theirs.kinds:

@@ -28,16 +28,16 @@ MAX_CHAIN = 40
 def unevaluated_properties(t: Translator, schema: dict[str, Any]) -> Node:
     """What the keyword says, as a formula."""
     rest = t.node(schema["unevaluatedProperties"])
-    sources = list(_sources(t, schema, TOP, ()))
-    if any(names is None for _, names in sources):
-        return t.factory.opaque("`unevaluatedProperties` beside a reference that consumes nothing")
+    sources = _sources(t, schema, TOP, ())
     named: dict[str, list[Node]] = {}
     general: dict[Node, list[Node]] = {}
     for condition, names in sources:
+        if names is None:
+            return t.factory.opaque("`unevaluatedProperties` beside a reference that consumes nothing")
         if isinstance(names, frozenset):
             for name in names:
                 named.setdefault(name, []).append(condition)
-        elif names is not None:
+        else:
             general.setdefault(names, []).append(condition)
     if len(general) > MAX_PATTERNS:
         return t.factory.opaque(f"`unevaluatedProperties` over more than {MAX_PATTERNS} patterns")

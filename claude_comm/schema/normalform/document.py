@@ -85,9 +85,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 _ABOUT_TEXT = frozenset(("type", "pattern", "not", "maxLength"))
 
 
-def _without_wider(schema: Json) -> Json:
-    if not isinstance(schema, dict):
-        return schema
+def _without_wider(schema: dict[str, Json]) -> Json:
     narrowed = {keyword: keywords.mapped(keyword, value, _without_wider) for keyword, value in schema.items()}
     if "pattern" in narrowed and "allOf" in narrowed:
         narrowed["allOf"] = [

@@ -135,13 +135,11 @@ def _embeds(schema: Json) -> bool:
     return any("$schema" in inner for inner in keywords.schemas(schema) if inner is not schema)
 
 
-def _changed(schema: Json, change: Callable[[Schema], Schema]) -> Json:
+def _changed(schema: Schema, change: Callable[[Schema], Schema]) -> Json:
     """A copy in which every schema is changed."""
     data = keywords.data_in(schema)
 
-    def changed(inner: Json) -> Json:
-        if not isinstance(inner, dict):
-            return inner
+    def changed(inner: Schema) -> Json:
         return change({keyword: keywords.mapped(keyword, value, changed, data) for keyword, value in inner.items()})
 
     return changed(schema)

@@ -195,11 +195,12 @@ class ObjectSolver:
                     return UNSAT
                 case Unknown():
                     unknown.append(value)
-                case Sat():
+                case _:
                     sure = sure and value.sure
                     if slot.name is not None:
                         out[slot.name] = value.value
-                    elif slot.region is not None:
+                    else:
+                        assert slot.region is not None, "a fresh name is one of a region"
                         fresh.append((slot.region, value.value))
         if unknown:
             return unknown[0]

@@ -64,10 +64,8 @@ def _referred(schema: Any) -> Iterator[str]:
     return (part["$ref"].removeprefix(_PREFIX) for part in keywords.schemas(schema) if "$ref" in part)
 
 
-def _written_out(schema: Any, schemas: dict[str, Schema], kept: set[str]) -> Any:
+def _written_out(schema: Schema, schemas: dict[str, Schema], kept: set[str]) -> Schema:
     """A copy in which a reference to what is not kept is what it refers to."""
-    if not isinstance(schema, dict):
-        return schema
     whole: Schema = {}
     for keyword, value in schema.items():
         if keyword == "$ref" and value.removeprefix(_PREFIX) not in kept:

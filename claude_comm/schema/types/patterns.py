@@ -136,10 +136,9 @@ class _Writer:
                 yield charset.single(value)
             elif kind is ops.RANGE:
                 yield ((value[0], value[1]),)
-            elif kind is ops.CATEGORY:
-                yield self.category(value)
             else:
-                raise Untranslatable("a member of a class")
+                # CATEGORY: a class holds nothing else.
+                yield self.category(value)
 
     def category(self, value: Any) -> Chars:
         classes = self.classes

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided, check, explain
-from claude_comm.schema.containment import canonical
+from claude_comm.schema.budget import Budget, OutOfBudget
+from claude_comm.schema.containment import canonical, confirm, minimal_instance
+from claude_comm.schema.containment import check as engine
 from claude_comm.schema.containment.check import check as pure_check
+from claude_comm.schema.containment.reasons import distinct
+from claude_comm.schema.containment.sides import side_of
+from claude_comm.schema.cost.validation_cost import cost_of
+from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.opaque import OPAQUE
+from claude_comm.schema.validation.phrases import Refusal
 from claude_comm.schema.verdict import Policy, contained
 from tests.support.schemas.pairs import Maker
 
@@ -210,3 +218,55 @@ def test_a_keyword_of_another_dialect_says_nothing_to_the_first_validator() -> N
     verdict = check(produced, {"properties": {"a": {"type": "integer"}}}, policy="strict")
     assert isinstance(verdict, Incompatible)
     assert verdict.witness == {"a": ""}
+
+
+def test_a_closed_form_that_the_validator_would_compile_for_ever_leaves_it_undecided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Closing adds `unevaluatedProperties`, which is compiled along every path of references."""
+    monkeypatch.setattr("claude_comm.schema.cost.unevaluated_paths.MAX_PATHS", 10)
+    links = {f"d{at}": {"allOf": [{"$ref": f"#/$defs/d{at + 1}"}] * 2} for at in range(5)}
+    last = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    produced = {"$ref": "#/$defs/d0", "$defs": {**links, "d5": last}}
+    verdict = check(produced, {"properties": {"a": {"minimum": 3}}})
+    assert isinstance(verdict, Undecided)
+    assert "closed form" in verdict.why
+
+
+def test_what_was_found_before_the_budget_ended_is_a_witness() -> None:
+    class Question:
+        def breaking(self, *, patience: int) -> Iterator[int]:
+            yield 1
+            raise OutOfBudget
+
+    left, right = (side_of(schema, "draft2020-12", lambda: None) for schema in ({"type": "integer"}, {"minimum": 3}))
+    verdict = engine._broken(left, right, Question(), Budget(60_000))  # type: ignore[arg-type]
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == 1
+
+
+def test_a_message_that_takes_too_long_to_look_at_is_not_taken_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    side = side_of({"type": "integer"}, "draft2020-12", lambda: None)
+    assert confirm.fits(side, 1, lambda: None)
+    monkeypatch.setattr(confirm, "MAX_FAST", 0)
+    assert not confirm.fits(side, 1, lambda: None)
+
+
+def test_of_two_bounds_of_parts_the_tighter_one_counts() -> None:
+    assert minimal_instance._merged({"minimum": 1, "allOf": [{"minimum": 3}, {"maximum": 5}]}) == {
+        "minimum": 3,
+        "maximum": 5,
+    }
+
+
+def test_of_places_below_each_other_the_outermost_is_named_whichever_comes_first() -> None:
+    def refusal(*path: str) -> Refusal:
+        return Refusal(path=path, schema_path=("$defs", "node", "type"), rule="type", limit="object", value=1)
+
+    (reason,) = distinct([refusal("next", "next", "v"), refusal("next", "v")])
+    assert reason.path == "$.next.v"
+
+
+def test_a_circle_of_references_has_no_bound_of_cost() -> None:
+    circle = {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}}
+    assert cost_of(normalise(circle, "draft2020-12"), 1, lambda: None) is None

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check, explain
-from claude_comm.schema.containment.empty_forms import NO_MESSAGE, NOT_ALONE, NOT_DECLARED
+from claude_comm.schema.budget import Budget
+from claude_comm.schema.containment.empty_forms import NO_MESSAGE, NOT_ALONE, NOT_DECLARED, empty_forms
+from claude_comm.schema.containment.sides import side_of
 from claude_comm.schema.verdict import Policy
 
 CAT = {"type": "object", "properties": {"name": {"type": "string"}, "meows": {"type": "boolean"}}, "required": ["name"]}
@@ -93,3 +95,14 @@ def test_a_schema_of_many_forms_is_looked_at_within_bounds() -> None:
     ]
     schema = {"properties": {f"p{at}": {"oneOf": texts} for at in range(20)}}
     assert forms(schema, True) == []
+
+
+def test_of_very_many_forms_so_many_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(least: int) -> int:
+        schema = {"anyOf": [{"type": "integer"}, {"type": "string", "minLength": least, "maxLength": 2}]}
+        side = side_of(schema, "draft2020-12", lambda: None)
+        return len(empty_forms(side, Budget(60_000), accepted=True))
+
+    assert named(3) == 1
+    monkeypatch.setattr("claude_comm.schema.containment.empty_forms.MAX_FORMS", 1)
+    assert named(4) == 0

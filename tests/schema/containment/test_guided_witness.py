@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import Incompatible, Undecided
+from claude_comm.schema.budget import Budget
 from claude_comm.schema.containment.alike import needed
 from claude_comm.schema.containment.check import check
+from claude_comm.schema.containment.guided_witness import MAX_PARTS, GuidedSearch
+from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.verdict import Policy
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -195,3 +198,43 @@ def test_a_schema_takes_along_what_it_refers_to_by_way_of_others() -> None:
     definitions = {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"$ref": "#/$defs/a"}, "c": {"type": "string"}}
     kept = needed({"$ref": "#/$defs/a"}, definitions)
     assert kept == {"a": definitions["a"], "b": definitions["b"]}
+
+
+def search(produced: Any = True, accepted: Any = True) -> GuidedSearch:
+    sides = (normalise(side, "draft2020-12") for side in (produced, accepted))
+    return GuidedSearch(*sides, Budget(60_000))
+
+
+def test_a_definition_that_the_search_is_in_is_not_entered_again() -> None:
+    guided = search()
+    guided.entered.append("a")
+    assert list(guided.referred({}, "a", 1)) == []
+
+
+def test_only_positions_that_differ_are_searched() -> None:
+    whole = {"type": "integer"}
+    produced = {"type": "array", "prefixItems": [whole, whole], "minItems": 2}
+    assert list(search().positions(produced, [True, {"minimum": 3}], 5))
+    assert list(search().positions(produced, [True, True], 5)) == []
+
+
+def test_what_is_no_object_and_what_is_nested_too_deep_has_no_parts() -> None:
+    nested: Any = {"properties": {"a": True}}
+    for _ in range(MAX_PARTS + 3):
+        nested = {"allOf": [nested]}
+    assert search().parts(True) == []
+    assert len(search().parts(nested)) == MAX_PARTS + 1
+
+
+def test_further_names_are_not_looked_at_one_by_one_beside_patterns() -> None:
+    rest = {"additionalProperties": False}
+    assert search().separate({"properties": {}}, rest)
+    assert not search().separate({"properties": {}, "patternProperties": {"^a": True}}, rest)
+
+
+def test_a_pattern_that_nobody_reads_gives_no_name_to_try() -> None:
+    produced = {"type": "object", "properties": {}}
+    rest = {"patternProperties": {r"\b{start}": {"type": "integer"}, "^a": {"type": "integer"}}}
+    candidates = list(search().objects(produced, rest, 3))
+    assert candidates
+    assert all(set(candidate) == {"a"} for candidate in candidates)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check
@@ -145,3 +146,17 @@ def test_what_is_proved_as_written_is_proved_when_closed() -> None:
     verdict = check(schema, schema)
     assert isinstance(verdict, Compatible)
     assert verdict.proof == "keyword by keyword"
+
+
+def test_nothing_is_implied_where_references_depend_on_the_path() -> None:
+    document = normalise({"type": "integer"}, "draft2020-12")
+    dynamic = msgspec.structs.replace(document, dynamic=True)
+    assert residual.implied(document, document)
+    assert not residual.implied(dynamic, document)
+
+
+def test_a_walk_ends_after_so_many_comparisons() -> None:
+    walk = residual.Walk({}, {})
+    walk.look(residual.MAX_COMPARISONS)
+    with pytest.raises(residual.TooManyComparisons):
+        walk.look()

@@ -129,3 +129,23 @@ def test_a_panic_of_a_library_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(validator, "_in", lambda _reading: Circle(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         validator.says(1, True)
+
+
+def test_two_patterns_that_python_reads_as_one_are_read_as_they_are_alone() -> None:
+    schema = {"patternProperties": {"^a": {"type": "integer"}, "^[a]": {"minimum": 3}}}
+    second = SecondValidator(schema, DIALECT)
+    assert not second.says({"a": 1}, True)
+    assert second.says({"a": 1}, False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"), [({"const": 1e23}, 99999999999999991611392), ({"enum": [1e23]}, 99999999999999991611392)]
+)
+def test_a_listed_decimal_is_not_the_integer_that_its_float_is(schema: object, value: object) -> None:
+    assert SecondValidator(schema, DIALECT).says(value, False)
+
+
+def test_a_reference_to_a_schema_under_a_pattern_has_no_reading_with_other_patterns() -> None:
+    schema = {"$ref": "#/patternProperties/%5Ea", "patternProperties": {"^a": {"type": "object"}}}
+    assert SecondValidator(schema, DIALECT).says({}, True)
+    assert not SecondValidator(schema, DIALECT).says({}, False)

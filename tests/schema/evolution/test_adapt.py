@@ -15,7 +15,8 @@ from claude_comm.schema.evolution.adapt import Proposal, adapt, apply
 from claude_comm.schema.evolution.adapter import Adapter, Convert, Default, Drop, Rename, Widen, Wrap, read
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.verdict import Compatible
+from claude_comm.schema.opaque import OPAQUE
+from claude_comm.schema.verdict import Compatible, Undecided
 
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}
@@ -173,3 +174,16 @@ def test_a_schema_that_cannot_be_used_is_a_schema_error() -> None:
         adapt({"type": "strnig"}, record(a=TEXT))
     with pytest.raises(SchemaError):
         adapt(record(a=TEXT), {"type": 3})
+
+
+def test_a_schema_that_has_no_image_is_not_proved() -> None:
+    """Under `not` a part that nothing stands for would make the whole wider than it is."""
+    produced = {**record(a=WHOLE), "not": {"required": ["x"], OPAQUE: "code decides"}}
+    (proposal,) = adapt(produced, record(a=TEXT))
+    assert isinstance(proposal.verdict, Undecided)
+    assert "no image" in proposal.verdict.why
+
+
+def test_arrays_whose_items_nobody_describes_are_left_alone() -> None:
+    produced, accepted = record(a={"type": "array"}), record(a={"type": "array", "items": TEXT}, b=WHOLE)
+    assert all(proposal.kind == "guess" or not proposal.adapter.steps for proposal in adapt(produced, accepted))

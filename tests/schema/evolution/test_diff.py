@@ -18,6 +18,7 @@ from claude_comm.schema.evolution.compare import differences
 from claude_comm.schema.evolution.diff import Difference, diff
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.opaque import OPAQUE
 from claude_comm.schema.verdict import Compatible, Incompatible, Undecided
 from tests.support.clocks import processor
 from tests.support.examples import examples
@@ -207,3 +208,42 @@ def test_no_check_is_begun_once_the_time_for_all_is_used_up() -> None:
     assert {verdict.why for verdict in late[1:]} == {
         "not looked at: the checks before it have used up the time for all of them."
     }
+
+
+def test_first_items_are_compared_one_by_one() -> None:
+    old = {"type": "array", "prefixItems": [WHOLE, TEXT]}
+    (change,) = diff(old, {"type": "array", "prefixItems": [WHOLE, WHOLE]}).changes
+    assert (change.path, change.rule) == ("$[1]", "type")
+
+
+def test_keywords_that_belong_together_change_together() -> None:
+    """`minContains` says nothing alone: it is one change with `contains`, and what neither has is the same."""
+    old = {"type": "array", "contains": WHOLE, "minContains": 2}
+    (change,) = diff(old, {"type": "array", "contains": WHOLE, "minContains": 3}).changes
+    assert change.path == "$"
+    (change,) = diff({"if": {"required": ["a"]}, "else": WHOLE}, {"if": {"required": ["a"]}, "else": TEXT}).changes
+    assert change.path == "$"
+
+
+def test_a_reference_beside_other_keywords_is_compared_as_a_part() -> None:
+    def schema(least: int) -> Any:
+        return {"$ref": "#/$defs/n", "minimum": 1, "$defs": {"n": {"type": "integer", "maximum": least}}}
+
+    assert diff(schema(5), schema(5)).changes == ()
+    (change,) = diff(schema(5), schema(6)).changes
+    assert change.rule == "maximum"
+
+
+def test_a_long_chain_of_references_is_followed_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chain(last: Any) -> Any:
+        links = {f"d{at}": {"$ref": f"#/$defs/d{at + 1}"} for at in range(6)}
+        return {"$ref": "#/$defs/d0", "$defs": {**links, "d6": last}}
+
+    monkeypatch.setattr("claude_comm.schema.evolution.compare.MAX_CHAIN", 3)
+    assert diff(chain(WHOLE), chain(WHOLE)).changes == ()
+
+
+def test_what_a_proof_does_not_read_is_the_same_where_nothing_changed() -> None:
+    schema = {"type": "object", OPAQUE: "code decides"}
+    assert diff(schema, schema).changes == ()
+    assert len(diff(schema, {**schema, "minProperties": 1}).changes) == 1

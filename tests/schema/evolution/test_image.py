@@ -164,3 +164,27 @@ def test_a_schema_that_unfolds_without_an_end_holds_everything(monkeypatch: pyte
 )
 def test_a_value_is_converted_as_it_is_written(to: Any, value: Any, expected: Any) -> None:
     assert apply(Adapter((Convert(at=(), to=to),)), value) == expected
+
+
+def image_of(schema: Any, *steps: Step) -> Any:
+    return image(normalise(schema, "draft2020-12"), Adapter(steps))
+
+
+def test_forms_that_are_true_declare_no_name() -> None:
+    schema = {"type": "object", "properties": {"a": True}, "anyOf": [True, False], "unevaluatedProperties": False}
+    out = image_of(schema, Drop(name="b"))
+    assert jsonschema_rs.is_valid(out, {"a": 1})
+    assert not jsonschema_rs.is_valid(out, {"c": 1})
+
+
+def test_the_first_items_are_followed_like_the_others() -> None:
+    out = image_of({"type": "array", "prefixItems": [{"type": "integer"}]}, Widen(at=(None,)))
+    assert jsonschema_rs.is_valid(out, ["1", "x"])
+    assert not jsonschema_rs.is_valid(out, [1])
+
+
+@pytest.mark.parametrize(("bounds", "refused"), [({"maximum": 2.5}, 4), ({"minimum": 2.5}, 1), ({}, 0.5)])
+def test_numbers_that_are_rounded_stay_near_their_bounds(bounds: Any, refused: Any) -> None:
+    out = image_of({"type": "number", **bounds}, Convert(at=(), to="integer"))
+    assert jsonschema_rs.is_valid(out, 3)
+    assert not jsonschema_rs.is_valid(out, refused)

@@ -146,3 +146,12 @@ def test_a_hostile_depth_is_refused() -> None:
         deep = [deep]
     with pytest.raises(SchemaError, match="deep"):
         infer([deep])
+
+
+def test_objects_under_many_names_are_seen_as_one_with_all_their_properties() -> None:
+    """A map: its values are objects, whose own properties are counted together."""
+    samples = [{f"key{number}": {"n": number, **({"s": "x"} if number % 2 else {})}} for number in range(60)]
+    schema = infer(samples)
+    inner = schema["additionalProperties"]
+    assert inner["properties"] == {"n": {"type": "integer"}, "s": {"type": "string"}} or "s" in inner["properties"]
+    assert inner["required"] == ["n"]

@@ -89,3 +89,9 @@ def test_a_reference_is_read_from_the_address_of_the_schema_that_it_stands_in() 
         {"$defs": {"inner": inner}, "properties": {"$ref": {"type": "string"}}}, {COMMON: {"title": "t"}}
     )
     assert whole["$defs"][COMMON]["title"] == "t"
+
+
+def test_a_reference_that_is_no_text_leads_to_no_document() -> None:
+    """Under a keyword that nobody knows, anything may stand."""
+    schema = {"$ref": COMMON, "x-note": {"$ref": 5}}
+    assert list(bundle(schema, given("draft2020-12"))["$defs"]) == [COMMON, MONEY]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from claude_comm.schema import Incompatible, check
@@ -113,3 +114,20 @@ def test_a_witness_is_also_a_message_of_the_schema_as_it_was_written() -> None:
     for accepted in ({"type": "object"}, {"maxItems": 0}, {"type": "array"}, False, {"not": {"const": ["a"]}}):
         verdict = check(produced, accepted)
         assert not isinstance(verdict, Incompatible) or sent.accepts(verdict.witness), verdict
+
+
+def test_forms_of_a_large_union_are_closed_as_if_they_were_apart() -> None:
+    forms = [{"type": "object", "properties": {"k": {"const": at}}, "required": ["k"]} for at in range(41)]
+    closed = jsonschema_rs.validator_for(close(normalise({"oneOf": forms}, "draft2020-12")).schema)
+    assert closed.is_valid({"k": 40})
+    assert not closed.is_valid({"k": 40, "more": 1})
+
+
+def test_a_form_with_listed_values_is_told_from_one_of_a_kind() -> None:
+    def form(tag: Any) -> Any:
+        return {"type": "object", "properties": {"k": tag}, "required": ["k"]}
+
+    schema = {"oneOf": [form({"const": "a"}), form({"type": "integer"})]}
+    closed = jsonschema_rs.validator_for(close(normalise(schema, "draft2020-12")).schema)
+    assert closed.is_valid({"k": "a"})
+    assert not closed.is_valid({"k": 1, "more": 1})

@@ -5,6 +5,7 @@ What settles most pairs before the prover is asked (residuals, guided witnesses,
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import jsonschema_rs
@@ -12,9 +13,13 @@ import pytest
 
 from claude_comm.schema.budget import Budget
 from claude_comm.schema.dialect import URI, dialect_of
+from claude_comm.schema.formula import nodes
+from claude_comm.schema.formula.factory import BOTTOM, TOP, FormulaFactory
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.solver import clauses, numbers, objects
+from claude_comm.schema.solver.arrays import ArraySolver
 from claude_comm.schema.solver.difference import SchemaPair, refute
+from claude_comm.schema.solver.prover import Prover
 from claude_comm.schema.solver.result import Result, Sat, Unknown, Unsat
 
 INT, TEXT, FLAG, ONE = {"type": "integer"}, {"type": "string"}, {"type": "boolean"}, {"const": 1}
@@ -81,6 +86,10 @@ FOUND: dict[str, Any] = {
     "one of two numbers": tagged(1, 2),
     "one of true and false": tagged(True, False),
     "one of tags of several kinds": tagged(1, "a", True, None, [1], [2]),
+    "a form that another one leads back to": {
+        "$ref": "#/$defs/t",
+        "$defs": {"t": {"anyOf": [array(items=array(items={"$ref": "#/$defs/t"}, minItems=1), minItems=1), obj()]}},
+    },
     "a tree of either": tree(array(items=INT, minItems=1), HARD, INT),
 }
 
@@ -199,6 +208,8 @@ def test_beyond_a_limit_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch, case
 UNSURE: dict[str, Any] = {
     "a name that may be meant": obj(required=["a"], patternProperties={UNREAD: INT}),
     "some property whose name may be meant": every(some(UNREAD, INT), **obj()),
+    "a mentioned name that may be meant": every(some(UNREAD, INT), **obj(properties={"a": INT})),
+    "names of which nobody reads the pattern": obj(patternProperties={UNREAD: INT}, minProperties=1),
     "a lone surrogate": {"type": "string", "pattern": "^[\\ud800]$"},
 }
 
@@ -216,3 +227,50 @@ def test_names_of_too_many_patterns_are_told_apart_no_more(monkeypatch: pytest.M
     result = solved(obj(patternProperties=patterns, minProperties=1))
     assert isinstance(result, Sat)
     assert not result.sure
+
+
+def literals(*atoms: nodes.Atom, kind: int) -> list[nodes.Lit]:
+    factory = FormulaFactory()
+    return [node for node in (factory.lit(kind, atom) for atom in atoms) if isinstance(node, nodes.Lit)]
+
+
+def prover() -> Prover:
+    return SchemaPair(normalise(True, "draft2020-12"), normalise(False, "draft2020-12"), Budget(60_000)).prover
+
+
+def test_literals_that_exclude_each_other_leave_nothing() -> None:
+    """Clauses drop most such pairs before; a solver does not lean on that."""
+    both = literals(nodes.Distinct(True), nodes.Distinct(False), kind=nodes.ARRAY)
+    assert isinstance(ArraySolver(prover(), both).solve(), Unsat)
+    written = literals(nodes.Lexical(True), nodes.Lexical(False), kind=nodes.NUMBER)
+    assert isinstance(numbers.NumberSolver(lambda: None, written).solve(), Unsat)
+    multiples = literals(nodes.Multiple(Fraction(6), True), nodes.Multiple(Fraction(3), False), kind=nodes.NUMBER)
+    assert isinstance(numbers.NumberSolver(lambda: None, multiples).solve(), Unsat)
+
+
+def test_an_array_that_is_too_long_to_write_may_still_be_refuted() -> None:
+    long = literals(nodes.MinSize(2_000), nodes.Item(1, BOTTOM), kind=nodes.ARRAY)
+    solver = ArraySolver(prover(), long)
+    assert isinstance(solver._long(), (Unsat, Unknown))
+    assert isinstance(solver.solve(), Unsat)
+
+
+def test_a_branch_with_nothing_in_it_is_refuted() -> None:
+    assert clauses._Branch().with_part(BOTTOM).refuted
+    assert not clauses._Branch().with_part(TOP).refuted
+
+
+def test_an_alternative_conflicts_with_the_opposite_of_what_nobody_knows() -> None:
+    goals = prover()
+    dpll, unknown = clauses._Dpll(goals, nodes.STRING), goals.resolver.factory.opaque("nobody knows")
+    branch = clauses._Branch().with_part(goals.resolver.factory.negation(unknown))
+    solver = goals.theory(nodes.STRING, [])
+    assert dpll.conflicts(branch, solver, unknown)
+    assert not dpll.conflicts(clauses._Branch(), solver, unknown)
+    assert dpll.conflicts(branch, solver, BOTTOM)
+    assert not dpll.conflicts(branch, solver, TOP)
+
+
+def test_a_property_that_no_value_fits_leaves_no_object() -> None:
+    solver = objects.ObjectSolver(prover(), [])
+    assert isinstance(solver._filled([objects.PropertySlot("a", BOTTOM, (BOTTOM,), None)]), Unsat)

@@ -244,3 +244,26 @@ def test_a_type_that_is_written_for_a_part_takes_nothing_that_the_schema_refuses
     for value in (None, 1, 2, 3, 0.5, 0.25, [], [[1], [1]], [[1], [2]], {"a": 1}, {"a": "x"}, {"bb": 1}, {}):
         taken = decoder is not None and typed_form(value, decoder.decode, floats=decoder.floats) is not None
         assert not taken or validator.accepts(value), (schema, value)
+
+
+TAGGED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "has_type"),
+    [
+        ({"oneOf": [{"$ref": "#/$defs/o"}, {"type": "string"}], "$defs": {"o": TAGGED}}, True),
+        ({"oneOf": [{"$ref": "#/$defs/o"}, {"$ref": "#/$defs/o"}], "$defs": {"o": TAGGED}}, False),
+        (
+            {
+                "type": "array",
+                "items": {"type": "object", "additionalProperties": {"type": "integer"}},
+                "uniqueItems": True,
+            },
+            False,
+        ),
+        ({"type": "number", "multipleOf": 0.5}, False),
+    ],
+)
+def test_what_a_type_says_and_what_none_does(schema: Any, has_type: bool) -> None:
+    assert (typed_decoder(schema) is not None) is has_type

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.validation.validator import compile_validator, descends, well_formed
+from claude_comm.schema.validation.true_path import true_path
+from claude_comm.schema.validation.validator import MAX_INSTANCE_DEPTH, compile_validator, descends, well_formed
 
 ORDER = {
     "type": "object",
@@ -115,3 +116,27 @@ def test_whole_values_are_compared_to_a_depth_that_the_stack_takes(levels: int) 
     assert all(breach.rule in ("depth", "uniqueItems") for breach in validator.validate([left, [left]]))
     assert not compile_validator({"const": [[1]]}).accepts(left)
     assert compile_validator({"enum": [[[1]], 2]}).validate(left)
+
+
+def test_a_message_that_is_nested_too_deep_is_not_accepted() -> None:
+    tree = {"type": "array", "items": {"$ref": "#"}}
+    message: Any = []
+    for _ in range(MAX_INSTANCE_DEPTH + 1):
+        message = [message]
+    assert compile_validator(tree).accepts([[[]]])
+    assert not compile_validator(tree).accepts(message)
+
+
+def test_a_path_that_leads_nowhere_stays_as_the_error_has_it() -> None:
+    message = {"": {"b": 1}}
+    assert true_path(message, ("b",)) == ("", "b")
+    assert true_path(message, ("c",)) == ("c",)
+
+
+def test_an_error_that_names_no_place_is_told_in_the_validators_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SchemaError, match="not a schema: ") as named:
+        compile_validator({"type": 5})
+    monkeypatch.setattr("claude_comm.schema.validation.validator.refusals", lambda *_, **__: iter(()))
+    with pytest.raises(SchemaError, match="not a schema: ") as unnamed:
+        compile_validator({"type": 5})
+    assert str(named.value) != str(unnamed.value)
