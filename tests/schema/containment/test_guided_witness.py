@@ -207,7 +207,7 @@ def search(produced: Any = True, accepted: Any = True) -> GuidedSearch:
 
 def test_a_definition_that_the_search_is_in_is_not_entered_again() -> None:
     guided = search()
-    guided.entered.append("a")
+    guided.entered.append(("a",))
     assert list(guided.referred({}, "a", 1)) == []
 
 
