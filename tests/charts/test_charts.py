@@ -157,3 +157,9 @@ def test_every_class_of_a_chart_is_in_the_style_sheet() -> None:
 if __name__ == "__main__":
     for kind, drawing in drawings().items():
         (SNAPSHOTS / f"{kind}.svg").write_text(drawing + "\n", encoding="utf-8")
+
+
+def test_a_line_may_end_with_a_gap() -> None:
+    ends = lines([Series("a", [(0, 1.0), (1, 2.0), (2, None)])], label="l")
+    whole = lines([Series("a", [(0, 1.0), (1, 2.0), (2, 3.0)])], label="l")
+    assert ends.count("<path") == whole.count("<path")

@@ -154,3 +154,22 @@ def test_what_fits_a_contract_is_what_a_proof_of_every_pair_finds(contracts: lis
     found, undecided = names(asked(catalogue(*contracts), fits=own, budget_ms=BUDGET_MS))
     assert found == [module for module, verdict in verdicts.items() if passes(verdict)]
     assert set(undecided) <= {module for module, verdict in verdicts.items() if isinstance(verdict, Undecided)}
+
+
+def test_of_what_is_sent_closed_the_declared_properties_alone_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def produced(**message: Any) -> tuple[list[str], list[str]]:
+        return names(asked(EVERYBODY, produces=message, type="page", policy="closed-producer"))
+
+    assert produced(number=1) == (["reader"], ["coded"])
+    assert "reader" not in produced(number="x")[0]
+    monkeypatch.setattr("claude_comm.discovery.answer.confirmed", lambda *_: None)
+    assert "reader" in produced(number=1)[1]
+
+
+def test_a_property_of_another_kind_is_seen_without_a_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
+    asker = contract("asker", produces=[Produced("page", texts)])
+    monkeypatch.setattr("claude_comm.discovery.answer.check", lambda *_, **__: pytest.fail("a proof was begun"))
+    only = catalogue(MARKER)
+    for _ in range(2):
+        assert names(asked(only, fits=asker)) == ([], [])

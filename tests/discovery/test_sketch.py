@@ -119,3 +119,15 @@ def test_a_contract_that_is_a_bomb_is_read_in_part() -> None:
     bomb = {"type": "object", "required": ["a"], "allOf": [{"$ref": "#/$defs/part"}], "$defs": {"part": part}}
     assert sketch(bomb) == Sketch(OBJECT, frozenset("a"))
     assert property_kinds(bomb) == {}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"$id": "https://x.example/", "properties": {"a": {"type": "integer"}}}]},
+        {"$ref": "#/$defs/none"},
+        {"$ref": "#/$defs/list/0", "$defs": {"list": [{"properties": {"a": {"type": "integer"}}}]}},
+    ],
+)
+def test_of_what_cannot_be_followed_no_kinds_of_properties_are_known(schema: Any) -> None:
+    assert property_kinds(schema) == {}

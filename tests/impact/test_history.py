@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -14,7 +15,7 @@ from hypothesis import settings as example_settings
 from claude_comm.client.impact import past
 from claude_comm.client.impact.past import PastWindow
 from claude_comm.envelope import Envelope
-from claude_comm.impact import blocks, history
+from claude_comm.impact import blocks, history, observed
 from claude_comm.impact.blocks import DAY_US
 from claude_comm.impact.replay import Replay
 from claude_comm.impact.sensitive import EVERYTHING, NOTHING
@@ -317,3 +318,20 @@ def test_payloads_that_are_not_kept_are_unknown(tmp_path: Path) -> None:
     stored(database, [{"text": "longer than that"}])
     found = weighed(database, {"type": "object", "required": ["text"]})
     assert (found.unknown, found.evidence["a", "message"].unknown) == (1, 1)
+
+
+def test_shapes_whose_adapted_form_no_schema_says_are_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = observed.PathFacts({"integer": observed.TypeFacts(count=1, low=1, high=1, distinct=[1])})
+    shape: Any = SimpleNamespace(facts=facts)
+    adapter = Adapter((Default(name="a", value=1),))
+    assert history._fits([shape], {"type": "integer"}, adapter)
+    monkeypatch.setattr("claude_comm.impact.history.image", lambda *_: None)
+    assert not history._fits([shape], {"type": "integer"}, adapter)
+
+
+def test_facts_of_items_and_of_a_map_are_found_under_their_marks() -> None:
+    inner = observed.PathFacts({"null": observed.TypeFacts(count=1)})
+    held = observed.PathFacts({"array": observed.TypeFacts(items=inner), "object": observed.TypeFacts(rest=inner)})
+    assert list(observed._inner(held, observed.ITEM)) == [inner]
+    assert list(observed._inner(held, observed.ANY_NAME)) == [inner]
+    assert list(observed._inner(held, "a")) == []

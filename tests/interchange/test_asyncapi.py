@@ -145,3 +145,10 @@ def _references(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _references(item)
+
+
+def test_a_server_is_named_by_its_host_or_by_its_socket() -> None:
+    (named,) = document(awkward(), url="redis://db.example:6379/2")["servers"].values()
+    assert (named["host"], named["protocol"], named["pathname"]) == ("db.example:6379", "redis", "/2")
+    (socket,) = document(awkward(), url="unix:///tmp/s")["servers"].values()
+    assert (socket["host"], socket["pathname"]) == ("localhost", "/tmp/s")

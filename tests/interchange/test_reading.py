@@ -333,3 +333,12 @@ def _outcome(document: Any) -> str:
 
 def _body(schema: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def test_what_is_sent_without_a_payload_is_no_message() -> None:
+    ways = {"subscribe": {"message": {"oneOf": [{"name": "empty"}, {"name": "bill", "payload": {"type": "integer"}}]}}}
+    document = {"asyncapi": "2.6.0", "info": {"title": "d", "version": "1.0.0"}, "channels": {"c": ways}}
+    assert [sent.type for sent in the_one(document).contract.produces] == ["bill"]
+    lost = {"content": {"application/json": {"schema": {"$ref": "elsewhere.json"}}}, "required": True}
+    hooks = {"rung": {"post": {"requestBody": lost}}}
+    assert the_one(openapi("3.1.0", {"type": "string"}, webhooks=hooks)).contract.produces == []

@@ -127,3 +127,9 @@ def test_what_a_run_has_pinned_stays(
     pinned = msgspec.structs.replace(session, route=route, touched_us=micros() + KEPT_US)
     client.run(sessions.store(keys, pinned))
     assert look() == set()
+
+
+def test_where_the_registry_cannot_be_read_nobody_knows_what_is_used(client: Client, keys: Keys) -> None:
+    assert client.run(outdated._uses(keys, micros())) is not None
+    client.control.one(Command(("HSET", keys.modules, "m", b"\xff{"), on="control"))
+    assert client.run(outdated._uses(keys, micros())) is None

@@ -6,6 +6,7 @@ Performed by hand: a real server gives these answers rarely.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +31,9 @@ from claude_comm.ops import (
     outdated,
     pending,
     projection_progress,
+    publish,
     reap,
+    registration,
     registry,
     replies,
     retained,
@@ -42,6 +45,10 @@ from claude_comm.ops import (
 from claude_comm.ops.consume import Reader
 from claude_comm.ops.dead import Place
 from claude_comm.ops.later import Moved
+from claude_comm.pipeline import route
+from claude_comm.pipeline.route import Leg
+from claude_comm.registry.releases import ModuleRecord
+from claude_comm.security import sealed
 from tests.support.by_hand import answered, perform
 
 KEYS = Keys("n")
@@ -79,6 +86,7 @@ RAISED: dict[str, tuple[Operation[Any], Sequence[Any]]] = {
     "behind the dead": (reap.reap({"s": ["g"]}, set()), [[[CONSUMER]], BUSY]),
     "a record is read": (registry.standing(KEYS, "m", now_ms=0), [[BUSY, {}]]),
     "replies are collected": (replies.collect("r", [], block_ms=0), [[BUSY]]),
+    "a reader is woken": (replies.wake("r"), [[1, BUSY]]),
     "the server is described": (server.facts(), [["", BUSY, ""]]),
     "the server is described, if it may be": (server.may_tell(), [["", BUSY, ""]]),
     "a stream is trimmed": (trim.trim(INBOX, [], retention.Keep(0, 0), now_ms=0), [BUSY]),
@@ -98,6 +106,12 @@ def test_a_refusal_that_nobody_expects_is_raised(case: str) -> None:
 ANSWERED: dict[str, tuple[Operation[Any], Sequence[Any], Any]] = {
     "a server without such a file on its disk": (agent_tasks.durable(KEYS, "t"), [[1, BUSY]], None),
     "another began the round before": (agent_tasks.take_round(KEYS, "t", "r", "m-2"), [0, b"m-1"], "m-1"),
+    "agreements, in two pages": (
+        agreements.everything(KEYS), [[b"7", []], [b"0", []]], agreements.Everything([], {}),
+    ),
+    "burials of which none is chosen": (
+        dead.purge(KEYS, "m", lambda _: True, max_bytes=9), [[(b"1-0", [])], []], 0,
+    ),
     "agreements that went": (agreements.several(KEYS, ["a"]), [[None]], {}),
     "no stream, no group": (consume.has_group("s", "g"), [NO_KEY], False),
     "no stream, no size": (consume.sample_bytes("s"), [NO_KEY], 0),
@@ -171,3 +185,34 @@ def test_very_many_keys_are_scanned_for_so_long_and_no_longer() -> None:
 def test_the_oldest_message_of_a_consumer_is_not_guessed() -> None:
     with pytest.raises(ServerUnreachable):
         perform(outdated._oldest(KEYS, ["m"]), [[[], AWAY, 0]])
+
+
+def test_an_agreement_that_a_route_names_and_nobody_has_is_left_out() -> None:
+    way = route.read((route.write(Leg(step="b", agreement="gone")),))
+    session: Any = SimpleNamespace(whole=way)
+    assert perform(in_flight.pinned(KEYS, [session]), [None]) == {}
+
+
+def test_a_stream_is_announced_before_what_goes_to_the_disk() -> None:
+    announced: list[Batch] = []
+
+    def known(effect: Effect) -> list[int]:
+        assert isinstance(effect, Batch)
+        announced.append(effect)
+        return [0] * len(effect.commands)
+
+    assert answered(publish.publish_to_disk(KEYS, [], ["s"]), known) == []
+    assert ["s" in batch.commands[0].args for batch in announced] == [True]
+
+
+def test_a_signed_record_that_did_not_change_is_written_back_as_it_stands() -> None:
+    record, scripts = ModuleRecord(module="m", releases=[]), list[Any]()
+    read = registration._Read(sealed.MARK + b"signed", record)
+    done = answered(registration._swap(KEYS, read, record, []), lambda effect: scripts.append(effect) or 0)
+    assert (done, len(scripts)) == (False, 1)
+    assert scripts[0].args[1:3] == (read.text, read.text)
+
+
+def test_a_value_that_could_not_be_read_for_another_reason_is_no_fault() -> None:
+    kind: Any = object()
+    assert list(unreadable._faults(KEYS, kind, "k", [BUSY])) == []

@@ -295,3 +295,11 @@ def test_what_was_told_comes_back(client: Client, keys: Keys) -> None:
     assert one.done("s2") == "0-0"
     client.run(projection_progress.report(keys, "one", many, durable={}, now_ms=now_ms()))
     assert client.run(projection_progress.projections(keys, since_ms=0))[0].durable == {}
+
+
+def test_of_a_stream_that_nobody_has_stored_nothing_would_go(client: Client, keys: Keys, settings: Settings) -> None:
+    with Publisher("src", settings=settings) as publisher:
+        publisher.publish("sink", 1)
+    stream = keys.parse_stream(keys.inbox("sink").encode())
+    assert stream is not None
+    assert client.run(trim.would_trim(stream, [], Keep(0, 0), now_ms=0)).entries == 0

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from claude_comm.errors import DecodeError
 from claude_comm.pipeline import ids, route
 from claude_comm.pipeline.ids import Carries, MessagePlace
-from claude_comm.pipeline.onward import Onward, carried, failed, skipped, what_follows
+from claude_comm.pipeline.onward import Onward, _in_loop, carried, failed, skipped, what_follows
 from claude_comm.pipeline.route import Leg, RouteLoop
-from claude_comm.schema.evolution.adapter import Rename
+from claude_comm.pipeline.weighing import Ask, weigh
+from claude_comm.schema.evolution.adapter import Adapter, Rename
+from claude_comm.schema.opaque import OPAQUE
+from claude_comm.schema.verdict import Undecided
 
 LARGE = {"properties": {"n": {"minimum": 10}}}
 
@@ -185,3 +188,27 @@ def test_a_foreign_id_leads_to_one_that_is_always_the_same(foreign: str, edge: i
     assert first == ids.following(foreign, edge, 0, Carries.VALUE)
     assert first != ids.following(foreign, edge, 1, Carries.VALUE)
     assert ids.read(first) is not None
+
+
+def test_what_is_split_and_gathered_nowhere_is_no_route() -> None:
+    way = routed(Leg(step="a", split=True, next={"b": 1}), Leg(step="b"))
+    with pytest.raises(DecodeError, match="nothing gathers"):
+        route.gathering(way, way.legs["a"])
+
+
+def test_a_step_in_the_middle_of_a_loop_is_in_it() -> None:
+    way = routed(
+        Leg(step="a", next={"b": 1}),
+        Leg(step="b", next={"c": 2}),
+        Leg(step="c", next={"d": 3}),
+        Leg(step="d", repeat=RouteLoop("a", 3, 9), next={"e": 4}),
+        Leg(step="e"),
+    )
+    assert [_in_loop(way, way.legs[name]) for name in "abcde"] == [True, True, True, False, False]
+
+
+def test_a_schema_without_an_image_leaves_a_hop_undecided() -> None:
+    produced = {"type": "object", "not": {"required": ["x"]}, OPAQUE: "code decides"}
+    reached, verdict = weigh(produced, {"type": "object"}, Ask(), Adapter((Rename(name="a", to="b"),)))
+    assert reached is True
+    assert isinstance(verdict, Undecided)

@@ -111,3 +111,9 @@ def test_every_latency_has_one_class() -> None:
 def test_a_size_beyond_all_names_has_the_last_one() -> None:
     assert text.size(1023) == "1023 B"
     assert text.size(5 * 1024.0**9).endswith(text._SIZES[-1])
+
+
+def test_many_senders_share_the_last_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ">others<" not in html(report())
+    monkeypatch.setattr("claude_comm.report.html._MAX_SERIES", 1)
+    assert ">others<" in html(report())
