@@ -277,8 +277,7 @@ def test_a_front_door_imports_nothing_when_it_is_opened() -> None:
 
 
 def test_only_the_floors_that_need_to_catch_everything_do() -> None:
-    """`except Exception` stands around a user's handlers, types and values, and where a signal ends the process
-    whatever else is raised on the way out."""
+    """`except Exception` stands around a user's handlers, types and values."""
     broad = [
         name
         for name, nodes in nodes_of_files().items()
@@ -290,7 +289,6 @@ def test_only_the_floors_that_need_to_catch_everything_do() -> None:
         "claude_comm.client.module.endings",
         "claude_comm.client.module.executors",
         "claude_comm.client.module.self_check",
-        "claude_comm.runtime.signals",
         "claude_comm.testing.trial",
     }
 
