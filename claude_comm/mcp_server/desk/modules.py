@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from claude_comm.cloudevents import shown
+from claude_comm.envelope import pack
 from claude_comm.errors import ClaudeCommError, RequestFailed
 from claude_comm.interchange.agent_answers import (
     INPUT_PROPERTY,
@@ -99,8 +101,12 @@ def with_input(call: Call, contract: Contract, type: str, payload: Json) -> Json
     return {**payload, INPUT_PROPERTY: msgspec.to_builtins(AgentInput(call.answers, call.state))}
 
 
-def replied(contract: Contract, type: str, reply: Json) -> Outcome:
-    """A reply as data between marks, and as a structured result in the form of the tool's result schema."""
+def replied(contract: Contract, type: str, answer: object) -> Outcome:
+    """A reply as data between marks, and as a structured result in the form of the tool's result schema.
+
+    What JSON does not have is as everywhere that programs read: bytes are base64 text, NaN is the text "NaN".
+    """
+    reply: Json = msgspec.json.decode(shown(pack(answer)))
     declared = contract.replies.get(type)
     if declared is not None and (broken := breaches(declared, reply)):
         return Fault(
