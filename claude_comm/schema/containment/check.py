@@ -272,7 +272,7 @@ def _smallest(left: Side, right: Side, shown: Sequence[Json], budget: Budget) ->
     ordered = sorted(shown, key=lambda message: len(text(message))) if len(shown) > 1 else shown
     for index, witness in enumerate(ordered):
         if confirm.confirmed(left, right, witness, budget.tick, separated=True):
-            return incompatible(right, [witness, *ordered[:index], *ordered[index + 1 :]], budget)
+            return incompatible(left, right, [witness, *ordered[:index], *ordered[index + 1 :]], budget)
     return None
 
 

@@ -53,10 +53,9 @@ from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
 MAX_ITEMS = 20_000
-# Parts of parts of an object.
-MAX_PARTS = 6
-# Forms of a union that are tried for what stands beside it.
-MAX_FORMS = 6
+# Parts of parts of an object; forms of a union that are tried for what stands beside it; declared properties that the
+# consumer does not name.
+MAX_PARTS, MAX_FORMS, MAX_FURTHER = 6, 6, 12
 # What a search at one place leaves of the budget for the other places.
 OTHERS = 3 / 4
 # Keywords that speak of properties one by one; and those that a message meets without being asked, as long as it has
@@ -279,11 +278,12 @@ class GuidedSearch:
         patience: int,
         around: Callable[[str], Callable[[Json], Json]],
     ) -> Candidates:
-        """Messages with properties that the consumer does not name, until one shows that it refuses them."""
-        for name, schema in self.unnamed(produced, named):
-            values = self.messages(schema, beyond, patience)
-            if (yield from _placed(values, around(name), self.showing(beyond))):
+        """Messages with properties that the consumer does not name: each declared one, or another that it refuses."""
+        shown, shows = False, self.showing(beyond)
+        for at, (name, schema) in enumerate(self.unnamed(produced, named)):
+            if shown and (at >= MAX_FURTHER or name not in produced["properties"]):
                 return
+            shown |= yield from _placed(self.messages(schema, beyond, patience), around(name), shows)
 
     def unnamed(self, produced: dict[str, Any], named: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
         """Properties of the producer that the consumer does not name: declared ones, then one that nobody declares."""

@@ -7,8 +7,9 @@ the producer may send and what the consumer needs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import jsonschema_rs
 
@@ -32,7 +33,7 @@ def explained(left: Side, right: Side, witness: Json, others: Candidates, budget
     # Where the budget ends it the verdict stands; only reasons are missing, and the first ones are the plainest.
     with contextlib.suppress(OutOfBudget):
         shown.extend(breaking(left, right, others, budget))
-    return incompatible(right, shown, budget)
+    return incompatible(left, right, shown, budget)
 
 
 def breaking(
@@ -73,7 +74,7 @@ def as_candidates(messages: Iterable[Json]) -> Candidates:
         _ = yield message
 
 
-def incompatible(right: Side, shown: Sequence[Json], budget: Budget) -> Incompatible:
+def incompatible(left: Side, right: Side, shown: Sequence[Json], budget: Budget) -> Incompatible:
     """The verdict for messages that break the consumer, the first of them a confirmed witness."""
     reasons: list[Refusal] = []
     with contextlib.suppress(OutOfBudget):
@@ -81,7 +82,22 @@ def incompatible(right: Side, shown: Sequence[Json], budget: Budget) -> Incompat
             reasons += refusals(_errors(right, message), message, right.schema)
             # All errors of one message take up to a second, if the schema is large; the witness has its own by then.
             budget.look()
-    return Incompatible(witness=shown[0], reasons=distinct(reasons) or (_UNNAMED,))
+    return Incompatible(witness=shown[0], reasons=distinct(reasons, Declared(left)) or (_UNNAMED,))
+
+
+class Declared:
+    """The names of properties that a producer declares, gathered when the first is asked for."""
+
+    def __init__(self, left: Side) -> None:
+        self.left = left
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    @functools.cached_property
+    def names(self) -> set[str]:
+        schemas = keywords.schemas(self.left.document.schema)
+        return {name for schema in schemas for name in schema.get("properties", ())}
 
 
 def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
@@ -100,16 +116,16 @@ def reason(refusal: Refusal) -> Reason:
     )
 
 
-def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
+def distinct(refusals: Iterable[Refusal], declared: Container[str]) -> tuple[Reason, ...]:
     """One reason for each keyword and place, in the order found.
 
-    Items of an array count once, and so does what a recursion repeats: of places below each other the outermost.
+    Items of an array count once, and so do the members of a map that nobody `declared`, and what a recursion repeats:
+    of places below each other the outermost.
     """
     places: list[tuple[tuple[object, ...], tuple[str, ...], Refusal]] = []
     for refusal in refusals:
-        about = shown(refusal.limit) if refusal.rule in _NAMED else None
-        key = (refusal.schema_path, about)
-        path = tuple(["*" if isinstance(step, int) else step for step in refusal.path])
+        key = (refusal.schema_path, _about(refusal, declared))
+        path = _place(refusal, declared)
         same = [at for at, (other, _, _) in enumerate(places) if other == key]
         if any(_repeats(path, places[at][1]) for at in same):
             continue
@@ -119,6 +135,31 @@ def distinct(refusals: Iterable[Refusal]) -> tuple[Reason, ...]:
         else:
             places[outer] = (key, path, refusal)
     return tuple(reason(refusal) for _, _, refusal in places)
+
+
+def _about(refusal: Refusal, declared: Container[str]) -> str | None:
+    """The property that a reason is about, where another one would be another reason."""
+    if refusal.rule not in _NAMED or (refusal.rule != "required" and refusal.limit not in declared):
+        return None
+    return shown(refusal.limit)
+
+
+def _place(refusal: Refusal, declared: Container[str]) -> tuple[str, ...]:
+    """The path of a refusal, with `*` for each item and for each name that only stands for the members of a map."""
+    path = ["*" if isinstance(step, int) else step for step in refusal.path]
+    if _MAPS.isdisjoint(refusal.schema_path):
+        return tuple(path)
+    holds: keywords.Holds = "schema"
+    applied = list[str]()
+    for step in map(str, refusal.schema_path):
+        if holds == "schema" and step in _ENTERED:
+            applied.append(step)
+        holds = keywords.member(holds, step)
+    # Counted from the end: what stands before a reference is not in the path of the schema.
+    for at, keyword in zip(reversed(range(len(path))), reversed(applied), strict=False):
+        if keyword in _MAPS and path[at] not in declared:
+            path[at] = "*"
+    return tuple(path)
 
 
 def _repeats(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
@@ -139,6 +180,9 @@ _UNNAMED = Reason(
 )
 # Each names a property: another one is another reason.
 _NAMED = keywords.FURTHER_PROPERTIES | {"required"}
+# What describes the members of an object that it does not name; and what leads from a value to one of its members.
+_MAPS = keywords.FURTHER_PROPERTIES | {"patternProperties"}
+_ENTERED = frozenset(keywords.names(lambda row: row.applies in ("member", "members")))
 
 
 def _sentence(refusal: Refusal) -> str:
@@ -167,7 +211,7 @@ def _mends(refusal: Refusal) -> tuple[str, ...]:
         return (f"producer: make {name} {needed(rule, limit)}", f"consumer: accept {_article(refusal)} for {name}")
     if rule in {"const", "enum"}:
         return (
-            f"producer: send only {needed(rule, limit)} as {name}",
+            f"producer: send only {needed(rule, limit).removeprefix('exactly ')} as {name}",
             f"consumer: accept {shown(refusal.value)} for {name}",
         )
     if limit is not None and rule in _TIGHTEN:

@@ -67,8 +67,10 @@ def needed(rule: str, limit: Json) -> str:
     """What the schema asks for: completes "the consumer needs ..."."""
     if rule == "type":
         return " or ".join(_TYPES.get(name, str(name)) for name in (limit if isinstance(limit, list) else [limit]))
-    if rule == "enum" and isinstance(limit, list):
+    if rule == "enum" and isinstance(limit, list) and len(limit) != 1:
         return "one of " + ", ".join(shown(value) for value in limit[:8]) + (", ..." if len(limit) > 8 else "")
+    if rule == "enum" and isinstance(limit, list):
+        rule, limit = "const", limit[0]
     if rule == "pattern" and (name := _format_of(limit)):
         rule, limit = "format", name
     phrase = _NEEDS.get(rule)

@@ -171,6 +171,15 @@ def test_a_form_that_leads_back_to_its_union_is_entered_once(keyword: str) -> No
     assert [reason.path for reason in verdict.reasons] == ["$.value"]
 
 
+@pytest.mark.parametrize("further", [False, {"type": "integer"}])
+def test_each_declared_property_that_the_consumer_does_not_take_is_a_reason(further: Any) -> None:
+    produced = {"type": "object", "properties": dict.fromkeys("wxyz", TEXT), "additionalProperties": TEXT}
+    verdict = check(produced, {"properties": {"x": TEXT}, "additionalProperties": further})
+    assert isinstance(verdict, Incompatible)
+    assert verdict.witness == {"w": ""}
+    assert [reason.path for reason in verdict.reasons] == ["$.w", "$.y", "$.z"]
+
+
 def test_long_lists_of_values_are_read_where_another_kind_is_needed() -> None:
     listed = {"properties": {"a": {"enum": [{"n": number} for number in range(3_000)]}}}
     # In steps: a proof made a formula of every value.

@@ -110,6 +110,28 @@ def test_what_an_unevaluated_property_may_be_is_told_below_an_empty_name() -> No
     assert "not allowed" not in sentence
 
 
+def test_members_of_a_map_are_one_place_and_declared_ones_each_their_own() -> None:
+    accepted = {"additionalProperties": {"type": "integer"}, "maxProperties": 3}
+    texts = refused({"type": "object", "additionalProperties": {"type": "string"}}, accepted)
+    assert [(reason.path, reason.rule) for reason in texts.reasons] == [("$.key", "type"), ("$", "maxProperties")]
+    declared = {"properties": {"y": {"type": "string"}, "z": {"type": "string"}}, "required": ["y", "z"]}
+    assert sorted(reason.path for reason in refused(declared, accepted).reasons) == ["$.y", "$.z"]
+
+
+def test_members_of_maps_at_two_places_are_two_reasons() -> None:
+    def maps(value: Any) -> Any:
+        return {"properties": {name: {"type": "object", "additionalProperties": value} for name in ("a", "b")}}
+
+    verdict = refused(maps({"type": "string"}), maps({"type": "integer"}))
+    assert sorted(reason.path for reason in verdict.reasons) == ["$.a.key", "$.b.key"]
+
+
+def test_one_listed_value_is_told_as_a_constant() -> None:
+    reason = refused({"type": "string"}, {"enum": ["a"]}).reasons[0]
+    assert reason.sentence == 'the message may be ""; the consumer needs exactly "a"'
+    assert reason.mends[0] == 'producer: send only "a" as the message'
+
+
 TEXTS: dict[str, Any] = {"contains": {"type": "string"}}
 
 
