@@ -116,7 +116,7 @@ def reason(refusal: Refusal) -> Reason:
     )
 
 
-def distinct(refusals: Iterable[Refusal], declared: Container[str]) -> tuple[Reason, ...]:
+def distinct(refusals: Iterable[Refusal], declared: Container[str] = ()) -> tuple[Reason, ...]:
     """One reason for each keyword and place, in the order found.
 
     Items of an array count once, and so do the members of a map that nobody `declared`, and what a recursion repeats:
