@@ -200,7 +200,7 @@ class _Walk:
                 self.ways[name] = [_past(way, msgspec.structs.replace(step, when=False)) for way in ways]
                 self.leaving[name] = None
                 continue
-            edges = [edge for way in ways if (edge := self._edge(step, way)) is not None]
+            edges = [self._edge(step, way) for way in ways if not _is_unsaid(way)]
             yield from edges
             yield from self._leave(step, ways, edges, past=conditional and not branches)
 
@@ -227,10 +227,7 @@ class _Walk:
         schema = shapes.listed(item, split[0] if split else None)
         return _Way(source=step.after[0], schema=schema, at=f"{step.place}.gather")
 
-    def _edge(self, step: Step, way: _Way) -> ProvedHop | None:
-        """None for a first step when nothing is said about the inputs: each is held to its contract when it is sent."""
-        if way.source == START and way.schema is None:
-            return None
+    def _edge(self, step: Step, way: _Way) -> ProvedHop:
         accepted = self.facts[step.name].accepts
         hop = Hop(
             producer=way.name,
@@ -307,9 +304,7 @@ class _Walk:
         if step.repeat is not None:
             first = self.graph.steps[step.repeat.start]
             back = msgspec.structs.replace(first, when=step.repeat.condition)
-            edge = self._edge(back, self.ways[name][0])
-            if edge is not None:
-                yield edge
+            yield self._edge(back, self.ways[name][0])
         if step.optional:
             self.ways[name].append(_Way(source=name, schema=entered, at=facts.accepts_at, past=(name,)))
         if past:
@@ -334,6 +329,11 @@ class _Walk:
             return shapes.either(schemas)
         except shapes.Mixed:
             return True
+
+
+def _is_unsaid(way: _Way) -> bool:
+    """Whether nothing is said about the inputs: each is held to the first step's contract when it is sent."""
+    return way.source == START and way.schema is None
 
 
 def _past(way: _Way, step: Step) -> _Way:

