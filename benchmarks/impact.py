@@ -1,7 +1,8 @@
 """Impact: how quickly messages in a stream are replayed, and how quickly a month of them is weighed by its shapes.
 
 Nobody else answers the question, so that the bare loop is what it could not do without: read a page, decode each
-envelope and its payload, and validate it.
+envelope and its payload, and validate it. Ten of the messages, all of one shape, have a text that a narrower contract
+refuses: they are to be found, each by its id.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import jsonschema_rs
 import msgspec
 import redis
 
-from benchmarks.messages import SCHEMA, payloads
+from benchmarks.messages import SCHEMA, TEXT, payloads
 from benchmarks.place import Place, place
 from benchmarks.side_by_side import Result, rates, rounds, times
 from claude_comm import Publisher
@@ -32,14 +33,17 @@ from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
 
 COUNT, PAGE, ROUNDS = 100_000, 1_000, 5
+PLANTED = range(COUNT // 20, COUNT, COUNT // 10)
+NARROWED = {**SCHEMA, "properties": {**SCHEMA["properties"], "text": {"type": "string", "maxLength": len(TEXT)}}}
 
 
 def main() -> list[Result]:
     with place() as where, connect(where.settings()) as client:
         settings, keys = where.settings(), Keys(where.settings().namespace)
         new = contract("sink", version="2.0.0", accepts={"message": SCHEMA})
+        narrowed = contract("sink", version="2.0.0", accepts={"message": NARROWED})
         with Publisher("bench", settings=settings) as publisher:
-            publisher.publish_many("sink", payloads(COUNT))
+            ids = publisher.publish_many("sink", _planted())
 
         def scan() -> None:
             replay = Replay(new, new)
@@ -59,7 +63,12 @@ def main() -> list[Result]:
             began = time.process_time()
             shapes.Folder(database, lambda _flow: NOTHING).all()
             folding_us = (time.process_time() - began) * 1e6 / COUNT
-            weighed = rounds({"claude-comm, shapes": lambda: _weigh(database, keys, new)}, ROUNDS)
+            planted = {ids[number] for number in PLANTED}
+            weighings: dict[str, Callable[[], None]] = {
+                "claude-comm, all fit": lambda: _weigh(database, keys, new, new, set()),
+                "claude-comm, ten fail for their value": lambda: _weigh(database, keys, narrowed, new, planted),
+            }
+            weighed = rounds(weighings, ROUNDS)
         note = f"{COUNT:,} messages; folding one into its shape takes {folding_us:.1f} µs of the worker's idle time."
         return [replayed, times("Impact, history by shapes", weighed, note=note)]
 
@@ -77,7 +86,15 @@ def _bare(where: Place) -> None:
     assert count == COUNT
 
 
-def _weigh(database: Any, keys: Keys, new: Contract) -> None:
+def _planted() -> list[dict[str, Any]]:
+    messages = payloads(COUNT)
+    for number in PLANTED:
+        messages[number]["text"] += "x"
+    return messages
+
+
+def _weigh(database: Any, keys: Keys, new: Contract, old: Contract, failing: set[str]) -> None:
     flows = shapes.of_target(database, "sink", keys.inbox("sink"))
-    found = past.weigh(flows, new, Replay(new, new), database, PastWindow(0, COUNT))
-    assert (found.messages, found.unknown, found.replayed) == (COUNT, 0, 0)
+    found = past.weigh(flows, new, Replay(new, old), database, PastWindow(0, COUNT))
+    assert {id_ for evidence in found.evidence.values() for id_ in evidence.failing} == failing
+    assert (found.messages, found.unknown) == (COUNT, 0)

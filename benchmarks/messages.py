@@ -16,7 +16,7 @@ TEXT = "x" * (SIZE_BYTES - FRAME_BYTES)
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder().decode
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"n": {"type": "integer"}, "sent_ns": {"type": "integer"}, "text": {"type": "string"}},
     "required": ["n", "sent_ns", "text"],

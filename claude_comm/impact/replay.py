@@ -8,7 +8,7 @@ is unknown, and never fits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -75,6 +75,15 @@ class Evidence(msgspec.Struct):
             max(self.refused, other.refused, len(failing)) - len(failing),
             failing,
         )
+
+
+class KeptMessage(Protocol):
+    """A message as a store has it; `value` is UNSET where the payload is not kept."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def value(self) -> Any: ...
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -168,18 +177,19 @@ class Replay:
                 self._one(envelope, where, evidence)
         return count
 
-    def values(self, source: str, type: str, agreement: str, messages: Iterable[tuple[str, Any]], where: str) -> int:
-        """The same for payloads by the ids of their messages."""
+    def values(self, source: str, type: str, agreement: str, messages: Iterable[KeptMessage], where: str) -> int:
+        """The same for messages of which id and payload are kept."""
         evidence, accepts, plain = self._slot(source, type, agreement)
         count = 0
-        for id_, value in messages:
+        for message in messages:
             count += 1
+            value = message.value
             if value is msgspec.UNSET:
                 evidence.unknown += 1
             elif plain and accepts(value):
                 evidence.fitting += 1
             else:
-                self._judge(id_, source, type, agreement, value, where, evidence)
+                self._judge(message.id, source, type, agreement, value, where, evidence)
         return count
 
     def _slot(self, source: str, type: str, agreement: str) -> tuple[Evidence, Any, bool]:

@@ -21,7 +21,7 @@ _MOST_NAMED = 500
 _SELECT = "SELECT stream, epoch, entry_id, entries FROM checkpoints"
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
     """The last entry of one stream that is folded.
 
     `entries` is how many entries the stream had ever been given by then, as far as known.
@@ -75,7 +75,8 @@ class CheckpointCache:
         if version != self._version:
             points = _read(connection, _SELECT, ())
             known = self._points
-            self._moved.update({key: point for key, point in points.items() if known.get(key) != point})
+            moved = {key: point for key, point in points.items() if known.get(key) != point} if known else points
+            self._moved.update(moved)
             self._points, self._version = points, version
 
 

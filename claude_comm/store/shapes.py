@@ -51,9 +51,13 @@ class FlowShapes(msgspec.Struct, frozen=True):
 class StoredMessage(msgspec.Struct, frozen=True, gc=False):
     """A message of a flow; `value` is its payload as MessagePack has it, UNSET where that is not kept."""
 
-    id: str
-    time_us: int
+    packed: bytes | str
     value: Any
+
+    @property
+    def id(self) -> str:
+        # Of most messages nobody asks for it.
+        return unpack_id(self.packed)
 
 
 MarksOf: TypeAlias = Callable[[Flow], Marks]
@@ -90,14 +94,14 @@ WHERE target.name = ? AND stream.name = ? AND s.last_us >= ?
 ORDER BY source.name, type.name, agreement.name
 """
 _MESSAGES = """
-SELECT m.message_id, m.time_us, m.data, m.content_type, m.digest FROM packed_messages AS m
+SELECT m.message_id, m.data, m.content_type, m.digest FROM packed_messages AS m
 WHERE m.source = (SELECT id FROM names WHERE name = ?) AND m.target = (SELECT id FROM names WHERE name = ?)
     AND m.time_us >= ? AND m.type = (SELECT id FROM names WHERE name = ?)
     AND m.agreement = (SELECT id FROM names WHERE name = ?) AND m.stream = (SELECT id FROM names WHERE name = ?)
 ORDER BY m.time_us DESC LIMIT ?
 """
 _NUMBERED = """
-SELECT m.message_id, m.time_us, m.data, m.content_type, m.digest FROM packed_messages AS m
+SELECT m.message_id, m.data, m.content_type, m.digest FROM packed_messages AS m
 WHERE m.number IN ({numbers}) AND m.time_us >= ? ORDER BY m.number
 """
 _IDS_NUMBERED = """
@@ -198,9 +202,8 @@ def ids_numbered(database: Database, numbers: Sequence[int], *, since_us: int) -
 
 def _stored(database: Database, rows: Iterable[Row]) -> Iterator[StoredMessage]:
     formats = _names_of_formats(database)
-    for id_, time_us, data, content_type, digest in rows:
-        value = _value(data, formats.get(content_type, ""), digest)
-        yield StoredMessage(unpack_id(id_), time_us, value)
+    for packed, data, content_type, digest in rows:
+        yield StoredMessage(packed, _value(data, formats.get(content_type, ""), digest))
 
 
 def behind(database: Database) -> int:

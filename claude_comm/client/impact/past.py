@@ -177,8 +177,7 @@ class _OpenFlow:
 
     def _values(self, messages: Iterable[StoredMessage]) -> int:
         of = self._flow
-        values = ((message.id, message.value) for message in messages)
-        count = self._looked_at.replay.values(of.source, of.type, of.agreement, values, "stored")
+        count = self._looked_at.replay.values(of.source, of.type, of.agreement, messages, "stored")
         self._looked_at.replayed += count
         return count
 
