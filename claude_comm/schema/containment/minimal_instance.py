@@ -74,7 +74,7 @@ def refusing(produced: Json, rest: Json) -> Json:
 def _of_other_kinds(produced: dict[str, Any], taken: list[str]) -> Json:
     """The kinds that the consumer does not take; a fraction is no kind, so numbers beside integers are left alone."""
     refused = {*taken, *(_NUMERIC if not _NUMERIC.isdisjoint(taken) else ())}
-    if produced.keys() in _PLAINLY_LISTED:
+    if len(produced) == 1 and ("enum" in produced or "const" in produced):
         listed = [value for value in _values(produced) if _kind_of(value) not in refused]
         return {"enum": listed} if listed else produced
     left = [kind for kind in _names(produced.get("type", [*keywords.KINDS])) if kind not in refused]
@@ -267,7 +267,6 @@ def _count(schema: dict[str, Any], keyword: str, most: int) -> int:
 _RANKS: dict[type, int] = {type(None): 0, bool: 1, int: 2, float: 2, str: 4, list: 5, dict: 6}
 _BARE: dict[str, Json] = {"null": None, "boolean": True}
 _LISTS = frozenset(("const", "enum", "type", "not"))
-_PLAINLY_LISTED = frozenset(("const",)), frozenset(("enum",))
 # What may ask more of the properties that there are, and asks nothing of an object without any.
 _OPEN = frozenset(("patternProperties", "propertyNames", "dependentRequired"))
 # What is read here, or says nothing of the kind that is made. The rest has to be searched.
