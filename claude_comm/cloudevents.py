@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from claude_comm.envelope import MSGPACK, Envelope
+from claude_comm.envelope import MSGPACK, Envelope, pack
 
 SPEC_VERSION = "1.0"
 JSON = "application/json"
@@ -66,6 +66,11 @@ def shown(data: bytes | msgspec.Raw) -> msgspec.Raw:
         return text
     raw = _bytes(data)
     return msgspec.Raw(msgspec.json.encode(bytes(data) if raw is None else raw))
+
+
+def value_shown(value: object) -> msgspec.Raw:
+    """As `shown`, of a payload that was read."""
+    return shown(pack(value))
 
 
 def readable(data: bytes | msgspec.Raw, *, indent: int = -1) -> str:

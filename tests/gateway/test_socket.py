@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -161,6 +162,35 @@ def test_a_request_is_answered_by_a_module(settings: Settings, served: Served, t
         assert talk.hear("reply") == {"kind": "reply", "ref": "r", "data": 42}
         broken = http.post("/v1/requests", json={**asked, "data": {"number": "x"}}).json()
         assert broken["path"] == "$.number"
+
+
+def test_a_reply_that_json_does_not_have_is_told_as_text(settings: Settings, served: Served, token: str) -> None:
+    """The gateway failed at it: 500 over HTTP, and no answer at all on a WebSocket."""
+    carried: list[tuple[Any, Any]] = [
+        ({(1, 2): 3}, "gZIBAgM="),
+        (math.nan, "NaN"),
+        ({"page": b"\xff"}, {"page": "/w=="}),
+        ({b"\xff": 1}, {"/w==": 1}),
+    ]
+    module = Module("keeper", settings=settings)
+
+    @module.handles("page")
+    def fetch(page: Page) -> Any:
+        return carried[page.number][0]
+
+    with (
+        running(module),
+        served.http(token) as http,
+        Talk(served, token) as talk,
+        Talk(served, token, "msgpack") as other,
+    ):
+        for number, (own, text) in enumerate(carried):
+            asked = {"target": "keeper", "type": "page", "data": {"number": number}}
+            assert http.post("/v1/requests", json={**asked, "timeout_s": 60}).json() == {"reply": text}
+            talk.say("request", message=asked, timeout_s=60)
+            assert talk.hear("reply")["data"] == text
+            other.say("request", message=asked, timeout_s=60)
+            assert repr(other.hear("reply")["data"]) == repr(own)
 
 
 @pytest.mark.parametrize("form", ["json", "msgpack"])

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S
+from claude_comm.cloudevents import value_shown
 from claude_comm.errors import ClaudeCommError
 from claude_comm.gateway.core.errors import GatewayRefusal, unusable
 from claude_comm.gateway.core.guard import problem_response
@@ -58,7 +59,7 @@ async def request_reply(request: Request) -> Response:
         reply = await hub_of(request).sender.request(principal_of(request), message, timeout_s)
     except ClaudeCommError as error:
         return problem_response(problem_of(error, message.data))
-    return answer({"reply": reply})
+    return answer({"reply": value_shown(reply)})
 
 
 async def _messages(request: Request) -> Message | list[Message | GatewayRefusal]:

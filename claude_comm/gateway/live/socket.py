@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from claude_comm.cloudevents import value_shown
 from claude_comm.errors import ClaudeCommError
 from claude_comm.gateway.core.errors import forbidden, no_more, too_large, unauthorised, unusable
 from claude_comm.gateway.core.guard import deny
@@ -192,7 +193,9 @@ class Socket:
         assert self._principal is not None
         try:
             data = await self._hub.sender.request(self._principal, frame.message, frame.timeout_s)
-            self._outbox.put({"kind": "reply", "ref": frame.ref, "data": data})
+            # MessagePack has whatever a message may carry.
+            shown = data if self._outbox.form == "msgpack" else value_shown(data)
+            self._outbox.put({"kind": "reply", "ref": frame.ref, "data": shown})
         except ClaudeCommError as error:
             problem = problem_of(error, frame.message.data)
             self._outbox.put({"kind": "error", "ref": frame.ref, **msgspec.to_builtins(problem)})

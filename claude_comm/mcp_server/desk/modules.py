@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from claude_comm.cloudevents import shown
-from claude_comm.envelope import pack
+from claude_comm.cloudevents import value_shown
 from claude_comm.errors import ClaudeCommError, RequestFailed
 from claude_comm.interchange.agent_answers import (
     INPUT_PROPERTY,
@@ -106,7 +105,7 @@ def replied(contract: Contract, type: str, answer: object) -> Outcome:
 
     What JSON does not have is as everywhere that programs read: bytes are base64 text, NaN is the text "NaN".
     """
-    reply: Json = msgspec.json.decode(shown(pack(answer)))
+    reply: Json = msgspec.json.decode(value_shown(answer))
     declared = contract.replies.get(type)
     if declared is not None and (broken := breaches(declared, reply)):
         return Fault(
