@@ -19,7 +19,7 @@ from claude_comm.store.database import Database, open_database
 from claude_comm.store.keep_up import KeepUp
 from claude_comm.store.statistics import SessionSnapshot, session_snapshot
 from claude_comm.terminal import formats
-from claude_comm.terminal.live import QUIT, Screen, live_screen
+from claude_comm.terminal.live import QUIT, Screen, leave, live_screen
 from claude_comm.terminal.output import emit, emit_json, on_terminal, reader_gone
 from claude_comm.terminal.tables import Column, numbers
 from claude_comm.transport.connect import connect
@@ -110,15 +110,18 @@ def _opened(watched: SessionWatch, settings: Settings) -> Iterator[tuple[Databas
 def _shown(watched: SessionWatch, as_json: bool) -> Iterator[Display]:
     """A function that shows one refresh and waits for the next; whether a key ends it."""
     if on_terminal() and not as_json:
+        last: list[Any] = []
         with live_screen() as screen:
             started_s = time.monotonic()
 
             def show(metrics: Metrics, wait_s: float) -> bool:
                 left_s = max(watched.duration_s - (time.monotonic() - started_s), 0)
-                screen.draw(_parts(screen, metrics), f"q quit   {left_s:.0f} s left")
+                last[:] = _parts(screen, metrics)
+                screen.draw(last, f"q quit   {left_s:.0f} s left")
                 return screen.wait(wait_s) in QUIT
 
             yield show
+        leave(last)
         return
     yield _json if as_json else _line
 

@@ -67,3 +67,12 @@ def live_screen() -> Iterator[Screen]:
     console = Console(highlight=False)
     with ended_by_signals(), reading_keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         yield Screen(live, keys)
+
+
+def leave(parts: Sequence[Any]) -> None:
+    """Writes these parts to the terminal, where they stay when the screen has gone."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for part in parts:
+        console.print(part)

@@ -132,6 +132,4 @@ def _per_s(rate: float | None) -> str:
 
 
 def _ms(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f} ms" if value >= 100 else f"{value:.1f} ms"
+    return "-" if value is None else formats.took(value)

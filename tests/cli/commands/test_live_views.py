@@ -7,6 +7,8 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,18 @@ def test_top_in_a_pipe_is_one_object_a_refresh(environ: dict[str, str], settings
 
 def _ready(pipe: object) -> bool:
     return bool(select.select([pipe], [], [], 0.3)[0])
+
+
+def test_a_watched_session_leaves_its_last_figures_on_the_terminal(
+    environ: dict[str, str], settings: Settings, file: Callable[[object], Path]
+) -> None:
+    with Publisher("writer", settings=settings) as writer:
+        writer.publish("reader", {"n": 1}, session="letters")
+    with terminal(
+        [*COMM, "monitor-session", str(file({"session_id": "letters"})), "--duration", "0"], environ
+    ) as screen:
+        assert screen.end() == 0
+        assert screen.given_back()
+        left = screen.written.rpartition("\x1b[?1049l")[2]
+        assert "letters" in left
+        assert "messages per second" in left
