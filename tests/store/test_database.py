@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """An old release must not write into tables that it does not know."""
     open_database(tmp_path / "x.db").close()
-    with sqlite3.connect(tmp_path / "x.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection, connection:
         connection.execute("PRAGMA user_version = 999")
     connection.close()
     with pytest.raises(StoreError, match=r"newer claude-comm \(schema 999.*upgrade"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def old_database(tmp_path: Path, version: int) -> Path:
     for script in sorted(database_module._MIGRATIONS.glob("*.sql"))[:version]:
         shutil.copy(script, scripts)
     open_database(file, migrations=scripts).close()
-    with sqlite3.connect(file) as old:
+    with closing(sqlite3.connect(file)) as old, old:
         old.execute("INSERT INTO module_communications VALUES (1, 's', 'p', 'q', 't', 'ok', '{}', '2026-01-01')")
         for number in range(1, MESSAGES + 1):
             communication = (number + 1, "s" if number % 2 else "", "a", "b", "message", "sent", "{}", "2026-01-01")
@@ -135,7 +136,7 @@ def test_a_move_that_is_cut_off_leaves_the_old_database(tmp_path: Path, monkeypa
         broken.setattr("claude_comm.store.repack._events", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             open_database(file)
-    with sqlite3.connect(file) as old:
+    with closing(sqlite3.connect(file)) as old, old:
         assert old.execute("SELECT count(*) FROM deliveries").fetchall() == [(11,)]
         assert old.execute("PRAGMA user_version").fetchall() == [(4,)]
     old.close()
