@@ -41,14 +41,16 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
+from queue import SimpleQueue
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
+from claude_comm.client.publisher.lone_lock import LoneLock
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.client.publisher.promise import Promise
 from claude_comm.client.publisher.sender import Sender
 from claude_comm.effects import Post
-from claude_comm.errors import PublisherBusy, PublisherClosed, PublisherFull, TransportError
+from claude_comm.errors import PublisherClosed, PublisherFull, TransportError
 from claude_comm.ops.publish import Outcomes
 
 DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -72,7 +74,11 @@ Queued: TypeAlias = tuple[str, Post, AnyFuture]
 
 
 class Queue(Generic[AnyFuture]):
-    """The messages that wait to be sent, counted in bytes."""
+    """The messages that wait to be sent, counted in bytes.
+
+    A size is known before it is counted: a signal handler that queues or sends in the middle of a sum would be undone
+    by it, and a queue with bytes and no messages is flushed for ever.
+    """
 
     def __init__(self, max_bytes: int, on_full: OnFull) -> None:
         check_count("max_waiting_bytes", max_bytes, least=1)
@@ -85,19 +91,22 @@ class Queue(Generic[AnyFuture]):
         return self.waiting_bytes >= self.max_bytes
 
     def put(self, message: Queued[AnyFuture]) -> None:
+        size = len(message[1].body)
         self.messages.append(message)
-        self.waiting_bytes += len(message[1].body)
+        self.waiting_bytes += size
 
     def take(self) -> list[Queued[AnyFuture]]:
         """The next batch."""
         # One by one: a signal handler may queue a message in between, on this very thread.
         batch = [self.messages.popleft() for _ in range(min(len(self.messages), MAX_BATCH))]
-        self.waiting_bytes -= sum([len(post.body) for _, post, _ in batch])
+        size = sum([len(post.body) for _, post, _ in batch])
+        self.waiting_bytes -= size
         return batch
 
     def put_back(self, batch: Sequence[Queued[AnyFuture]]) -> None:
         self.messages.extendleft(reversed(batch))
-        self.waiting_bytes += sum([len(post.body) for _, post, _ in batch])
+        size = sum([len(post.body) for _, post, _ in batch])
+        self.waiting_bytes += size
 
     def make_room(self) -> None:
         """Refuses, or drops the oldest, as `on_full` says. Raises PublisherFull."""
@@ -105,7 +114,8 @@ class Queue(Generic[AnyFuture]):
             raise PublisherFull("this message was not taken", self.max_bytes)
         while self.full() and self.messages:
             message = self.messages.popleft()
-            self.waiting_bytes -= len(message[1].body)
+            size = len(message[1].body)
+            self.waiting_bytes -= size
             fail(message, PublisherFull("this message was dropped for newer ones", self.max_bytes))
 
 
@@ -114,19 +124,26 @@ class Batcher:
 
     def __init__(self, sender: Sender, max_bytes: int, on_full: OnFull) -> None:
         self._sender = sender
-        self._queue: Queue[Promise] = Queue(max_bytes, on_full)
         self._closed = False
         self._open()
+        self._queue: Queue[Promise] = Queue(max_bytes, on_full)
         _batchers.add(self)
 
     def _open(self) -> None:
         """The locks and the thread of this process: in a fork, those of the parent may be held for ever."""
         self._lock = threading.RLock()
-        self._send_lock = _SendLock()
+        self._send_lock = LoneLock(self._lock, Promise._making)
         # The thread that waits for the send lock, to send for all that are queued; the others wait for their futures.
         self._next: int | None = None
-        self._wake = threading.Event()
+        # What wakes the thread: this batcher, which is kept alive until the thread has taken it, or None to end. Unlike
+        # an event it may be put to by a signal handler or a `__del__` that interrupts this very thread in a put.
+        self._wakes: SimpleQueue[Batcher | None] = SimpleQueue()
+        self._woken = False
         self._thread: threading.Thread | None = None
+
+    def __del__(self) -> None:
+        # Nothing is queued: what is queued keeps its batcher.
+        self._wakes.put(None)
 
     def after_fork(self) -> None:
         """The child begins anew: what was queued is the parent's to send."""
@@ -177,16 +194,16 @@ class Batcher:
             else:
                 with self._lock:
                     queue.make_room()
-        promise = Promise()
+        promise, size = Promise(), len(post.body)
         # As `put`, written out: this runs for every message.
         with self._lock:
             queue.messages.append((id_, post, promise))
-            queue.waiting_bytes += len(post.body)
+            queue.waiting_bytes += size
         if self._thread is None:
             self._start()
         # The thread looks at the queue after it has cleared this, so one that is set still means this message too.
-        if not self._wake.is_set():
-            self._wake.set()
+        if not self._woken:
+            self._wake()
         return promise
 
     def flush(self, *, until_below: int = 1) -> None:
@@ -202,7 +219,7 @@ class Batcher:
         """Sends the queue, and ends the background thread."""
         self.flush()
         self._closed = True
-        self._wake.set()
+        self._wakes.put(None)
         if self._thread is not None:
             self._thread.join()
 
@@ -221,7 +238,7 @@ class Batcher:
             if left:
                 # More than a batch was queued, or this thread was interrupted: nobody may wait in vain.
                 self._start()
-                self._wake.set()
+                self._wake()
 
     def _send_alone(self, id_: str, post: Post) -> str:
         """Without the future and the queue that only a message needs that another thread sends."""
@@ -244,7 +261,7 @@ class Batcher:
                 with self._lock:
                     self._queue.put_back(batch)
                 self._start()
-                self._wake.set()
+                self._wake()
                 raise
             # The futures tell the callers; the queue goes on, and so does the background thread.
             for message in batch:
@@ -258,45 +275,29 @@ class Batcher:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._send_in_background, name="publisher", daemon=True)
+                self._thread = threading.Thread(
+                    target=_send_in_background, args=(self._wakes,), name="publisher", daemon=True
+                )
                 self._thread.start()
 
-    def _send_in_background(self) -> None:
-        while not self._closed:
-            self._wake.wait()
-            self._wake.clear()
-            while self._queue.messages:
-                with self._send_lock:
-                    self._send_batch()
+    def _wake(self) -> None:
+        self._woken = True
+        self._wakes.put(self)
+
+    def _send_queue(self) -> None:
+        self._woken = False
+        while self._queue.messages:
+            with self._send_lock:
+                self._send_batch()
 
 
-class _SendLock:
-    """The send lock, which knows its thread: a signal handler, a `__del__` or a log handler may publish on a thread
-    that is sending, and would wait for itself."""
-
-    def __init__(self) -> None:
-        self._lock, self._owner = threading.Lock(), 0
-
-    def acquire(self, blocking: bool = True) -> bool:
-        taken = self._lock.acquire(blocking)
-        if taken:
-            self._owner = threading.get_ident()
-        return taken
-
-    def release(self) -> None:
-        self._owner = 0
-        self._lock.release()
-
-    def check(self) -> None:
-        if self._owner == threading.get_ident():
-            raise PublisherBusy
-
-    def __enter__(self) -> None:
-        self.check()
-        self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+def _send_in_background(wakes: SimpleQueue[Batcher | None]) -> None:
+    """Sends what is queued whenever it is woken. It has no batcher in between: one that is dropped ends its thread."""
+    while (batcher := wakes.get()) is not None:
+        batcher._send_queue()
+        del batcher
+    # For another, if a signal handler started one while this was being started.
+    wakes.put(None)
 
 
 _batchers: weakref.WeakSet[Batcher] = weakref.WeakSet()

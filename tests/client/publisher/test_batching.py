@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -268,3 +272,44 @@ def test_a_thread_that_is_interrupted_while_it_sends_for_others_leaves_nobody_wa
     batcher.close()
     assert interrupted
     assert sorted(body for batch in server.batches for body in batch) == [b"0", b"1", b"2", b"3"]
+
+
+def test_publishers_that_are_dropped_end_their_threads_and_connections(settings: Settings, client: Client) -> None:
+    """What was queued is sent first."""
+    descriptors, threads = Path("/proc/self/fd"), threading.active_count()
+    before = len(list(descriptors.iterdir()))
+    for number in range(10):
+        Publisher("dropped", settings=settings).publish_soon("sink", number)
+
+    def gone() -> bool:
+        gc.collect()
+        return threading.active_count() <= threads and len(list(descriptors.iterdir())) <= before
+
+    wait_until(gone, what="the end of threads and connections")
+    assert sorted(envelope.payload() for envelope in sent(client, settings, "sink")) == list(range(10))
+
+
+def test_a_signal_that_publishes_on_a_thread_with_a_lock_of_its_own_is_refused_and_queues() -> None:
+    batcher = Batcher(Server(), 10_000, "wait")
+    batcher._queue.put(("behind", post(b"behind"), Promise()))
+    with batcher._lock, pytest.raises(PublisherBusy):
+        batcher.send("1", post(b"1"))
+    with Promise._making, pytest.raises(PublisherBusy):
+        batcher.send("1", post(b"1"))
+    with batcher._lock:
+        soon = batcher.send_soon("2", post(b"2"))
+    assert soon.result(PATIENCE_S) == "2"
+
+
+@pytest.mark.long
+def test_signals_that_publish_beside_busy_threads_hold_nobody_up() -> None:
+    """In a process of its own, which would hang."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.signalled_publisher"],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "all\n"), done.stderr

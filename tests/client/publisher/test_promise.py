@@ -25,7 +25,7 @@ def test_who_waits_is_woken() -> None:
     promise, got = Promise(), []
     thread = threading.Thread(target=lambda: got.append(promise.result(PATIENCE_S)))
     thread.start()
-    wait_until(lambda: promise._made is not None and bool(promise._made._waiters))  # type: ignore[attr-defined]
+    wait_until(lambda: bool(promise._sleepers))
     promise.set_result("id")
     thread.join(PATIENCE_S)
     assert got == ["id"]
