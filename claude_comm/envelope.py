@@ -112,6 +112,15 @@ def pack(payload: object) -> msgspec.Raw:
         raise unsendable(payload, error) from None
 
 
+def check_raw(data: msgspec.Raw) -> None:
+    """That bytes which are given as MessagePack are, all of them: whoever reads the message would bury it else. Raises
+    EncodeError."""
+    try:
+        _decode_any(data)
+    except UNREADABLE as error:
+        raise EncodeError(f"a msgspec.Raw payload is sent as it is, and this one is no MessagePack: {error}.") from None
+
+
 def compose(
     *,
     id: str,

@@ -31,6 +31,8 @@ from claude_comm.settings import Settings
 
 # Of the classes of `client.buffers`, which is imported when one of them is sent or asked for.
 BUFFER_MODULES = frozenset(("numpy", "pyarrow.lib", "pandas", "pandas.core.frame"))
+# And of `msgspec.Raw`: whatever is looked at before it is sent, by one look for every message.
+EXAMINED_MODULES = BUFFER_MODULES | {msgspec.Raw.__module__}
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -92,7 +94,10 @@ class Identity(msgspec.Struct, frozen=True):
     def buffered(self, data: object, content_type: str = envelopes.MSGPACK) -> tuple[object, str]:
         """An array or a table as the bytes of its content type, or as their manifest where it is large; any other value
         as it is. Raises EncodeError or StoreError."""
-        if data.__class__.__module__ not in BUFFER_MODULES:
+        if data.__class__.__module__ not in EXAMINED_MODULES:
+            return data, content_type
+        if isinstance(data, msgspec.Raw):
+            envelopes.check_raw(data)
             return data, content_type
         from claude_comm.client.buffers import encoded
 

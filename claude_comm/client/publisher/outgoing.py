@@ -16,7 +16,7 @@ import msgspec
 
 from claude_comm import envelope as envelopes
 from claude_comm.client.arguments import check_headers, check_payloads, check_seconds, check_text
-from claude_comm.client.identity import BUFFER_MODULES, Identity, micros, new_id
+from claude_comm.client.identity import BUFFER_MODULES, EXAMINED_MODULES, Identity, micros, new_id
 from claude_comm.client.publisher.backpressure import LEAST_S
 from claude_comm.client.publisher.enforcement import Enforcement
 from claude_comm.delivery.schedule import ALWAYS, Times, times
@@ -89,8 +89,10 @@ class Outgoing:
     def plain(self, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
         """A new message: its id, and its encoded form for a stream. Nothing of it but id, time and payload is written
         anew."""
-        if data.__class__.__module__ in BUFFER_MODULES:
-            return self.prepare(target, data, type, session)
+        if data.__class__.__module__ in EXAMINED_MODULES:
+            if not isinstance(data, msgspec.Raw):
+                return self.prepare(target, data, type, session)
+            envelopes.check_raw(data)
         try:
             stream, forms = self._kinds[target, type, session]
         except (KeyError, TypeError):  # it is new, or not hashable
@@ -156,7 +158,7 @@ class Outgoing:
     ) -> tuple[list[str], list[Post]]:
         """The same for many of one kind, whose names are checked once."""
         datas = check_payloads(payloads)
-        if _has_buffers(datas):
+        if _examined(datas):
             pairs = [Outgoing.prepare(self, target, data, type, session, times=times) for data in datas]
             return [id_ for id_, _ in pairs], [post for _, post in pairs]
         stream, ids, time_us = self.identity.keys.stream(check_target(target)), self._ids(len(datas)), micros()
@@ -218,7 +220,7 @@ class Outgoing:
     ) -> tuple[str, Post]:
         """A new request, which expires with its time; its attributes name the address that the reply goes to."""
         has_none = attributes.correlation == attributes.causation == ""
-        has_none &= data.__class__.__module__ not in BUFFER_MODULES
+        has_none &= data.__class__.__module__ not in EXAMINED_MODULES
         if has_none and type.__class__ is session.__class__ is target.__class__ is str:
             return self._plain_request(target, data, attributes.reply_to, type, session, timeout_s)
         expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
@@ -304,6 +306,12 @@ class Outgoing:
         return ids
 
 
-def _has_buffers(datas: list[object]) -> bool:
-    """Whether some of these are arrays or tables. A batch has few types, so this costs it next to nothing."""
-    return any(kind.__module__ in BUFFER_MODULES for kind in set(map(type, datas)))
+def _examined(datas: list[object]) -> bool:
+    """Whether some of these are arrays or tables. A batch has few types, so this costs it next to nothing. Raises
+    EncodeError for bytes that are given as MessagePack and are none."""
+    kinds = set(map(type, datas))
+    if msgspec.Raw in kinds:
+        for data in datas:
+            if isinstance(data, msgspec.Raw):
+                envelopes.check_raw(data)
+    return any(kind.__module__ in BUFFER_MODULES for kind in kinds)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.client.arguments import check_payloads, check_text
-from claude_comm.client.identity import BUFFER_MODULES, micros, new_id
+from claude_comm.client.identity import EXAMINED_MODULES, micros, new_id
 from claude_comm.client.publisher.outgoing import MAX_FORMS, NO_ATTRIBUTES, Attributes, Outgoing
 from claude_comm.delivery.schedule import ALWAYS, Times, times
 from claude_comm.effects import Post
@@ -89,7 +89,7 @@ class TracedOutgoing(Outgoing):
             stream, forms = self._traced_kinds[target, type, session]
         except (KeyError, TypeError):
             stream, forms = self._traced_kind(target, type, session)
-        if data.__class__.__module__ in BUFFER_MODULES:
+        if data.__class__.__module__ in EXAMINED_MODULES:
             return self._unusual(sending, target, data, type, session)
         agreement = ""
         if self._enforcement.on:

@@ -212,3 +212,22 @@ def test_a_server_that_stays_away_is_an_error_that_says_so(home: Path) -> None:
         private_server.stop(home)
         with pytest.raises(ServerUnreachable, match="claude-comm up"):
             publisher.publish("till", 1)
+
+
+@pytest.mark.parametrize("data", [b"\xc1", b"", b"\xc0\xc0", b"\xa1\xff"])
+def test_bytes_given_as_messagepack_that_are_none_are_refused_at_the_door(
+    client: Client, settings: Settings, data: bytes
+) -> None:
+    raw = msgspec.Raw(data)
+    with Publisher("shop", settings=settings) as publisher:
+        for send in (
+            lambda: publisher.publish("till", raw),
+            lambda: publisher.publish("till", raw, ttl_s=60),
+            lambda: publisher.publish_soon("till", raw),
+            lambda: publisher.publish_many("till", [1, raw]),
+        ):
+            with pytest.raises(EncodeError, match=r"msgspec\.Raw"):
+                send()
+        publisher.publish("till", msgspec.Raw(b"\x01"))
+        publisher.publish_many("till", [msgspec.Raw(b"\x02")])
+    assert [envelope.payload() for envelope in sent(client, settings, "till")] == [1, 2]

@@ -35,6 +35,7 @@ from claude_comm.effects import Command
 from claude_comm.errors import (
     ConfigurationError,
     DecodeError,
+    EncodeError,
     NoResponder,
     ReplyTimeout,
     RequestFailed,
@@ -79,6 +80,10 @@ def adder(settings: Settings) -> Module:
     @module.handles("unspeakable")
     def unspeakable(_: Any) -> object:
         return threading.Lock()
+
+    @module.handles("garbled")
+    def garbled(_: Any) -> msgspec.Raw:
+        return msgspec.Raw(b"\xc1")
 
     @module.handles("slow")
     async def slow(number: int) -> int:
@@ -126,6 +131,10 @@ def test_what_can_never_be_handled_is_answered_at_once_with_its_reason_and_place
         with pytest.raises(RequestFailed, match="its reply cannot be sent") as caught:
             publisher.request("adder", 1, type="unspeakable")
         assert caught.value.error == "EncodeError"
+        with pytest.raises(RequestFailed, match="no MessagePack"):
+            publisher.request("adder", 1, type="garbled")
+        with pytest.raises(EncodeError, match="no MessagePack"):
+            publisher.request("adder", msgspec.Raw(b"\xc1"))
 
 
 def test_a_delivery_that_kills_its_consumers_is_answered_when_it_is_buried(settings: Settings) -> None:
