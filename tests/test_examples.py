@@ -12,8 +12,8 @@ from tests.support.homes import REPOSITORY, child_environ
 from tests.support.waiting import PATIENCE_S
 
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
-# One imports the SDK of MCP in two processes, one starts a server of its own beside that of the home.
-LONG = frozenset(("agent.py", "tested_module.py", "large_files.py"))
+# One imports the SDK of MCP in two processes, some start servers of their own beside that of the home.
+LONG = frozenset(("agent.py", "cluster.py", "json_schema.py", "large_files.py", "tested_module.py"))
 
 
 def test_there_are_examples() -> None:
