@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,8 +63,9 @@ def test_of_a_clear_shape_every_message_is_accepted(values: list[Any], schema: A
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "p.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "p.db") as opened:
+        yield opened
 
 
 def stored(
@@ -314,9 +316,9 @@ def test_where_nothing_is_known_of_marks_no_value_is_stored(database: Database) 
 
 
 def test_payloads_that_are_not_kept_are_unknown(tmp_path: Path) -> None:
-    database = open_database(tmp_path / "small.db", max_payload_bytes=10)
-    stored(database, [{"text": "longer than that"}])
-    found = weighed(database, {"type": "object", "required": ["text"]})
+    with open_database(tmp_path / "small.db", max_payload_bytes=10) as database:
+        stored(database, [{"text": "longer than that"}])
+        found = weighed(database, {"type": "object", "required": ["text"]})
     assert (found.unknown, found.evidence["a", "message"].unknown) == (1, 1)
 
 

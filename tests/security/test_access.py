@@ -78,8 +78,8 @@ def test_workers_do_all_of_their_work_under_their_users(settings: Settings, clie
             for delivery in consumer.read():
                 consumer.ack(delivery)
             consumer.flush()
-        database = open_database(users["progress"].database)
-        wait_until(lambda: denials(client, settings) != [] or len(messages(database)) == 3)
+        with open_database(users["progress"].database) as database:
+            wait_until(lambda: denials(client, settings) != [] or len(messages(database)) == 3)
         wait_until(
             lambda: denials(client, settings) != [] or bool(client.run(projection_progress.reported(keys, since_ms=0)))
         )

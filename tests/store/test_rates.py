@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ NOW = 1_700_000_000 * SECOND
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "c.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "c.db") as opened:
+        yield opened
 
 
 def insert(database: Database, *times_us: int) -> None:
