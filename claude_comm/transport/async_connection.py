@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import hiredis
@@ -84,6 +85,11 @@ class AsyncConnection(asyncio.Protocol):
         self.expect(count, within_s, hand_over)
         self._gather()
         return await waiter
+
+    def drop(self) -> None:
+        """As `close`, from any thread, soon; nothing where the loop is over."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.close)
 
     def retire(self) -> None:
         """Closes it when all that is expected has come."""

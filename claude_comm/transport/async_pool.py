@@ -56,15 +56,20 @@ class AsyncConnectionPool:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._places = parse_sentinel(url) if on_sentinel(url) else None
-        self._unopened = _connections_to(url if self._places is None else self._places.server("localhost", 0))
         # Those at rest, the one used last on top; and all, for `close`.
         self._idle: list[AsyncConnection] = []
         self._connections: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
+        self._places = parse_sentinel(url) if on_sentinel(url) else None
+        self._unopened = _connections_to(url if self._places is None else self._places.server("localhost", 0))
         self._closed = False
         # The connection that carries what was begun, and how much of that has not landed.
         self._stream: AsyncConnection | None = None
         self._aloft = 0
+
+    def __del__(self) -> None:
+        # The loop holds each open transport, and that its connection; one with replies to come holds this pool.
+        for connection in self._idle:
+            connection.drop()
 
     async def one(self, command: Command) -> Any:
         """The reply to one command. Raises ServerRefused or ServerUnreachable."""

@@ -6,6 +6,7 @@ Law: as there. Here a request ends by its deadline because its task is cancelled
 from __future__ import annotations
 
 import asyncio
+import weakref
 from functools import partial
 
 from claude_comm.client.identity import Identity
@@ -35,7 +36,7 @@ class AsyncRequests:
         future: asyncio.Future[Envelope] = loop.create_future()
         self.mailbox.expect(id_, partial(_resolve, future))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._read())
+            self._task = asyncio.create_task(_read(weakref.ref(self), self._client, self.mailbox))
         # One timer and one wait, for the confirmation and the answer: `asyncio.timeout` and two waits cost twice that.
         until = loop.time() + timeout_s
         try:
@@ -67,17 +68,19 @@ class AsyncRequests:
         except TransportError as error:
             self.mailbox.unreachable(error)
 
-    async def _read(self) -> None:
-        reached = True
-        while True:
-            try:
-                await self._client.run(self.mailbox.reading())
-                reached = True
-            except TransportError as error:
-                if reached:
-                    self.mailbox.unreachable(error)
-                reached = False
-                await asyncio.sleep(UNREACHABLE_WAIT_S)
+
+async def _read(owner: weakref.ref[AsyncRequests], client: AsyncClient, mailbox: Mailbox) -> None:
+    """Until it is cancelled, or its owner is gone: whoever waits for an answer has its publisher."""
+    reached = True
+    while owner() is not None:
+        try:
+            await client.run(mailbox.reading())
+            reached = True
+        except TransportError as error:
+            if reached:
+                mailbox.unreachable(error)
+            reached = False
+            await asyncio.sleep(UNREACHABLE_WAIT_S)
 
 
 def _resolve(future: asyncio.Future[Envelope], answer: Envelope) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ from claude_comm.store.checkpoints import START, position
 from claude_comm.store.outbox import Kept, Outbox
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Client
 
 OnFull: TypeAlias = Literal["wait", "refuse", "drop_oldest"]
 DEFAULT_MAX_OUTBOX_BYTES = 1024 * 1024 * 1024
@@ -66,9 +68,16 @@ class OutboxSender:
         self._in_flight: set[int] = set()
         # What an earlier process left is looked at before anything new is sent.
         self._behind = self.outbox.held_bytes > 0
+        # Itself while messages wait to be sent: the thread has this list, and goes on for a publisher that is dropped.
+        self._kept: list[OutboxSender] = [self] if self._behind else []
         self._audit_at = self._renew_at = 0.0
         self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread = threading.Thread(
+            target=_run,
+            args=(weakref.ref(self), self.outbox, self._client, self._wake, self._stop, self._kept),
+            name="outbox",
+            daemon=True,
+        )
         self._thread.start()
 
     def keep(self, posts: Sequence[Post]) -> list[int]:
@@ -127,7 +136,7 @@ class OutboxSender:
     def _postpone(self, numbers: Sequence[int]) -> None:
         with self._lock:
             self._in_flight.difference_update(numbers)
-            self._behind = True
+            self._mark_behind(True)
         self._wake.set()
 
     @contextmanager
@@ -146,21 +155,21 @@ class OutboxSender:
             self._wake.set()
             self._stop.wait(_ROOM_S)
 
-    def _run(self) -> None:
-        reached = True
-        while not self._stop.is_set():
-            try:
-                self._review()
-                self._catch_up()
-                reached = True
-            except (TransportError, StoreError) as error:
-                if reached:
-                    self._log.warning("outbox.waiting", error=str(error))
-                reached = False
-            self._wake.wait(REVIEW_S)
-            if not reached:
-                self._stop.wait(REVIEW_S)
-            self._wake.clear()
+    def _mark_behind(self, behind: bool) -> None:
+        """The caller holds the lock."""
+        self._behind = behind
+        self._kept[:] = [self] if behind else []
+
+    def turn(self, reached: bool) -> bool:
+        """What the thread does again and again; whether the server and the disk answered, as `reached` said before."""
+        try:
+            self._review()
+            self._catch_up()
+        except (TransportError, StoreError) as error:
+            if reached:
+                self._log.warning("outbox.waiting", error=str(error))
+            return False
+        return True
 
     def _review(self) -> None:
         """Forgets stored messages; those that the server has lost are to be sent again.
@@ -193,7 +202,7 @@ class OutboxSender:
             self._log.warning("outbox.lost_by_the_server", messages=len(lost))
             self.outbox.landed((row.number, "") for row in lost)
             with self._lock:
-                self._behind = True
+                self._mark_behind(True)
 
     def _renew_chunks(self) -> None:
         """What waits here keeps its chunks, however long the server is away: no collection removes what is renewed."""
@@ -218,7 +227,7 @@ class OutboxSender:
         while self._behind and not self._stop.is_set():
             with self._lock:
                 rows = [row for row in self.outbox.unsent(limit=_PAGE) if row.number not in self._in_flight]
-                self._behind = bool(rows)
+                self._mark_behind(bool(rows))
             if not rows:
                 return
             posts = [row.post for row in rows]
@@ -230,6 +239,30 @@ class OutboxSender:
             for outcome in outcomes:
                 if isinstance(outcome, TransportError):
                     raise outcome
+
+
+def _run(
+    owner: weakref.ref[OutboxSender],
+    outbox: Outbox,
+    client: Client,
+    wake: threading.Event,
+    stop: threading.Event,
+    _kept: list[OutboxSender],
+) -> None:
+    """Until its owner stops it, or is gone with nothing left to send: then it closes what the owner would have."""
+    reached = True
+    while not stop.is_set():
+        sender = owner()
+        if sender is None:
+            outbox.close()
+            client.close()
+            return
+        reached = sender.turn(reached)
+        del sender
+        wake.wait(REVIEW_S)
+        if not reached:
+            stop.wait(REVIEW_S)
+        wake.clear()
 
 
 def _covered(row: Kept, reports: Sequence[Stored]) -> bool:

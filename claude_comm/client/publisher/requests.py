@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from contextlib import suppress
 
 from claude_comm.client.identity import Identity, identify
@@ -84,25 +85,29 @@ class Requests:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._read, name="replies", daemon=True)
+                self._thread = threading.Thread(
+                    target=_read,
+                    args=(weakref.ref(self), self._client, self._mailbox, self._stop),
+                    name="replies",
+                    daemon=True,
+                )
                 self._thread.start()
 
-    def _read(self) -> None:
-        mailbox, stop, reached = self._mailbox, self._stop, True
-        while not stop.is_set():
-            try:
-                self._client.run(mailbox.reading())
-                reached = True
-            except TransportError as error:
-                if reached:
-                    mailbox.unreachable(error)
-                reached = False
-                stop.wait(UNREACHABLE_WAIT_S)
-        if reached:
-            self._leave(mailbox)
 
-    def _leave(self, mailbox: Mailbox) -> None:
+def _read(owner: weakref.ref[Requests], client: Client, mailbox: Mailbox, stop: threading.Event) -> None:
+    """Until its owner stops it, or is gone: whoever waits for an answer has its publisher."""
+    reached = True
+    while not stop.is_set() and owner() is not None:
         try:
-            self._client.run(ops.leave(mailbox.key))
+            client.run(mailbox.reading())
+            reached = True
+        except TransportError as error:
+            if reached:
+                mailbox.unreachable(error)
+            reached = False
+            stop.wait(UNREACHABLE_WAIT_S)
+    if reached:
+        try:
+            client.run(ops.leave(mailbox.key))
         except TransportError as error:
             mailbox.unreachable(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -272,21 +271,6 @@ def test_a_thread_that_is_interrupted_while_it_sends_for_others_leaves_nobody_wa
     batcher.close()
     assert interrupted
     assert sorted(body for batch in server.batches for body in batch) == [b"0", b"1", b"2", b"3"]
-
-
-def test_publishers_that_are_dropped_end_their_threads_and_connections(settings: Settings, client: Client) -> None:
-    """What was queued is sent first."""
-    descriptors, threads = Path("/proc/self/fd"), threading.active_count()
-    before = len(list(descriptors.iterdir()))
-    for number in range(10):
-        Publisher("dropped", settings=settings).publish_soon("sink", number)
-
-    def gone() -> bool:
-        gc.collect()
-        return threading.active_count() <= threads and len(list(descriptors.iterdir())) <= before
-
-    wait_until(gone, what="the end of threads and connections")
-    assert sorted(envelope.payload() for envelope in sent(client, settings, "sink")) == list(range(10))
 
 
 def test_a_signal_that_publishes_on_a_thread_with_a_lock_of_its_own_is_refused_and_queues() -> None:
