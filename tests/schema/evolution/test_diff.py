@@ -247,3 +247,11 @@ def test_what_a_proof_does_not_read_is_the_same_where_nothing_changed() -> None:
     schema = {"type": "object", OPAQUE: "code decides"}
     assert diff(schema, schema).changes == ()
     assert len(diff(schema, {**schema, "minProperties": 1}).changes) == 1
+
+
+def test_definitions_that_allow_nothing_are_the_same_by_whatever_name() -> None:
+    old, new = (
+        {"properties": {"a": {"$ref": f"#/$defs/{name}"}, "b": {"maximum": limit}}, "$defs": {name: False}}
+        for name, limit in (("none", 1), ("never", 2))
+    )
+    assert [change.path for change in diff(old, new).changes] == ["$.b"]

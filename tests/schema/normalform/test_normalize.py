@@ -71,3 +71,10 @@ def test_a_reference_that_is_no_text_names_no_document() -> None:
     schema = {"$ref": "other", "properties": {"$ref": {"type": "string"}}}
     assert bundle(schema, {"json-schema:///other": {"type": "object"}}) is not None
     assert OPAQUE not in schema
+
+
+def test_only_what_is_about_texts_alone_is_spared_beside_a_pattern() -> None:
+    schema = {"pattern": "^a", "allOf": [{"pattern": "b"}, {"pattern": "c", "minimum": 3}]}
+    spare = normalise(schema, dialect_of(schema)).spare
+    assert spare is not None
+    assert spare.schema == {"pattern": "^a", "allOf": [{"pattern": "c", "minimum": 3}]}

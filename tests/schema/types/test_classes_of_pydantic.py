@@ -92,3 +92,12 @@ def test_a_dictionary_holds_none_at_any_depth() -> None:
 def test_what_pydantic_reads_as_a_whole_holds_each(shape: Any) -> None:
     assert "N" in str(produced(shape))
     assert "N" in str(accepted(shape))
+
+
+class Branch(TypedDict):
+    above: Branch | None
+    leaves: list[int]
+
+
+def test_a_dictionary_that_holds_itself_is_looked_at_once() -> None:
+    assert accepted(Branch)

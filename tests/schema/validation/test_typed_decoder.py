@@ -267,3 +267,8 @@ TAGGED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 )
 def test_what_a_type_says_and_what_none_does(schema: Any, has_type: bool) -> None:
     assert (typed_decoder(schema) is not None) is has_type
+
+
+def test_a_number_of_whole_steps_is_not_left_to_the_decoder() -> None:
+    number = {"type": "number", "multipleOf": 2}
+    assert typed_decoder({"type": "object", "properties": {"a": number}, "additionalProperties": False}) is None
