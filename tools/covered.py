@@ -24,7 +24,7 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.test_floors import floor_of  # noqa: E402
 
 # In percent of the lines and branches; raise them when more is reached.
-LEAST_PURE, LEAST_ALL = 97.5, 90.0
+LEAST_PURE, LEAST_ALL = 99.5, 90.0
 
 
 def floor(file: str) -> int:
