@@ -149,6 +149,11 @@ TWINS = (
             "between the tasks of an event loop": "between threads",
             "import asyncio\n": "import asyncio\nfrom concurrent.futures import Future\n",
             "asyncio.Future[str]": "Future[str]",
+            "self._looking = asyncio.Lock()": "self._looking = LoneLock()",
+            "from claude_comm.client.publisher.outbox_sender": (
+                "from claude_comm.client.publisher.lone_lock import LoneLock\n"
+                "from claude_comm.client.publisher.outbox_sender"
+            ),
             "await asyncio.to_thread(negotiate.settle_alone, self.identity.settings, asked, because, before)": (
                 "negotiate.settle(self.client, self.identity.settings, asked, because, before)"
             ),

@@ -22,6 +22,7 @@ from claude_comm.client.publisher.attempts import put_back, unreached
 from claude_comm.effects import Operation, Post
 from claude_comm.errors import (
     ConfigurationError,
+    PublisherBusy,
     PublisherFull,
     ServerFull,
     ServerUnreachable,
@@ -83,8 +84,11 @@ class OutboxSender:
     def keep(self, posts: Sequence[Post]) -> list[int]:
         """Writes these to the disk; their numbers if they may be sent now, none while older ones wait to be sent.
 
-        Waits for room, or raises PublisherFull, as `on_full` says.
+        Waits for room, or raises PublisherFull, as `on_full` says. Raises PublisherBusy on its own thread.
         """
+        if threading.get_ident() == self._thread.ident:
+            # A `__del__` that publishes ran there, wherever that was: in the middle of a lock of the file, perhaps.
+            raise PublisherBusy
         self._make_room()
         with self._lock:
             numbers = self.outbox.keep(posts, micros())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 import time
 from builtins import type as type_
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
+from claude_comm.client.publisher.lone_lock import LoneLock
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
@@ -101,7 +101,7 @@ class Publisher:
         self._terms = Terms(keys, self.identity.module)
         self._backpressure = Backpressure(keys, used.max_lag, on_lag, lag_wait_s)
         self._responders = Responders(keys)
-        self._looking = threading.Lock()
+        self._looking = LoneLock()
         self._attempts = Attempts(keys, self._backpressure.learn, on_cluster=on_cluster(used.url))
         check_count("max_outbox_bytes", max_outbox_bytes, least=1)
         self._outbox = None if outbox is None else OutboxSender(self.identity, outbox, max_outbox_bytes, on_full)

@@ -15,7 +15,7 @@ from claude_comm import AsyncPublisher, Consumer, Context, Module, Publisher, Se
 from claude_comm.client.identity import millis
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S
 from claude_comm.effects import Command, Operation
-from claude_comm.errors import ConfigurationError, InboxFull, ServerUnreachable
+from claude_comm.errors import ConfigurationError, InboxFull, PublisherBusy, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.ops import lag, projection_progress, registration, registry
 from claude_comm.ops.heartbeats import ALIVE_MS
@@ -90,6 +90,14 @@ def test_with_wait_it_goes_on_when_the_consumer_has_caught_up(limited: Settings,
     stop.set()
     thread.join()
     assert 0 < deepest <= 100
+
+
+def test_who_is_interrupted_while_it_looks_for_room_is_not_waited_for_by_the_interruption(limited: Settings) -> None:
+    with Publisher("src", settings=limited) as publisher, publisher._looking:
+        with pytest.raises(PublisherBusy):
+            publisher.publish("sink", 1)
+        with pytest.raises(PublisherBusy):
+            publisher.publish_soon("sink", 1)
 
 
 def waited_s(error: InboxFull) -> float:

@@ -18,7 +18,7 @@ from claude_comm import AsyncPublisher, Publisher, Settings
 from claude_comm.client.publisher import outbox_sender
 from claude_comm.effects import Command, Post
 from claude_comm.envelope import decode
-from claude_comm.errors import ConfigurationError, PublisherFull, ServerRefused
+from claude_comm.errors import ConfigurationError, PublisherBusy, PublisherFull, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server
 from claude_comm.store import queries
@@ -311,3 +311,22 @@ def test_a_delayed_message_and_an_outbox_do_not_go_together(settings: Settings, 
         with pytest.raises(ConfigurationError, match="not kept in the outbox"):
             publisher.publish("sink", 1, delay_s=5)
         assert publisher.publish("sink", 2)
+
+
+def test_a_publish_on_the_thread_of_the_outbox_is_refused(
+    path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `__del__` may run there, in the middle of a lock of the file."""
+    refused: list[BaseException] = []
+    with Publisher("src", settings=settings, outbox=path) as publisher:
+
+        def publish(reached: bool) -> bool:
+            try:
+                publisher.publish("sink", 1)
+            except PublisherBusy as error:
+                refused.append(error)
+            return reached
+
+        monkeypatch.setattr(publisher._outbox, "turn", publish)
+        publisher._outbox._wake.set()  # type: ignore[union-attr]
+        wait_until(lambda: bool(refused))
