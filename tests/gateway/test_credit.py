@@ -12,8 +12,8 @@ import pytest
 from claude_comm import Publisher
 from claude_comm.gateway.core.options import GatewaySettings, Limits
 from claude_comm.settings import Settings
-from tests.gateway.test_socket import Talk
 from tests.support.gateways import Served, serving_gateway, token_of
+from tests.support.talks import Talk
 from tests.support.waiting import PATIENCE_S
 
 HALF = b"GET /v1/socket HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: "

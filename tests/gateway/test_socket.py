@@ -9,10 +9,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from claude_comm import Consumer, Module, Publisher
 from claude_comm.client import keyholders
@@ -26,6 +25,7 @@ from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 from tests.support.gateways import Served, serving_gateway, token_of
 from tests.support.modules import Page, running
+from tests.support.talks import Talk
 from tests.support.waiting import PATIENCE_S
 
 PAGE = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
@@ -42,40 +42,6 @@ def served(settings: Settings) -> Iterator[Served]:
 @pytest.fixture
 def token(settings: Settings) -> str:
     return token_of(settings, "web")
-
-
-class Talk:
-    """A client of claude-comm.v1."""
-
-    def __init__(self, served: Served, token: str, form: str = "json") -> None:
-        subprotocols: Any = ["claude-comm.v1"]
-        self.socket: ClientConnection = connect(
-            served.socket_address, subprotocols=subprotocols, compression=None, proxy=None, legacy=True
-        )
-        self.form = form
-        self.say("hello", token=token, format=form)
-        self.welcome = self.hear("welcome", "error")
-
-    def say(self, kind: str, **fields: Any) -> None:
-        frame = {"kind": kind, **fields}
-        self.socket.send(json.dumps(frame) if self.form == "json" else msgspec.msgpack.encode(frame))
-
-    def hear(self, *kinds: str) -> dict[str, Any]:
-        """The next frame of one of these kinds."""
-        while True:
-            text = self.socket.recv(PATIENCE_S)
-            frame = json.loads(text) if isinstance(text, str) else msgspec.msgpack.decode(text)
-            if frame["kind"] in kinds:
-                return dict(frame)
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def __enter__(self) -> Talk:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def register(client: Client, settings: Settings, name: str, **declared: Any) -> None:
