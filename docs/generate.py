@@ -60,8 +60,8 @@ KEYS_HEAD = """# Keys on the server
 Each key that claude-comm leaves on the server. This page is written by `python docs/generate.py` from
 `claude_comm/names.py`; a test holds it to what a run leaves. `ns` is the namespace (`CLAUDE_COMM_NAMESPACE`), and words
 in capitals stand for names. Nothing grows for ever: each key has a time to live (TTL), or what bounds it is said here.
-*Until forgotten* is until `claude-comm forget NAME`; `claude-comm status` says which names nobody has, which modules
-nobody runs, and what was dropped.
+*Until forgotten* is until `claude-comm forget NAME`; `claude-comm status` lists names without a module, modules without
+a running instance, and what was dropped.
 
 Anybody who reaches the server can write anything there. What cannot be read is passed over, and stops nothing;
 `claude-comm status` has a line `unreadable` for each kind of key with such a value: which key, why, and a command that
