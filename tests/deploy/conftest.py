@@ -21,7 +21,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("deployed")
     port, secrets = free_port(), folder / "secrets"
     made = ["claude-comm", "acl-file", str(secrets), "--host", f"127.0.0.1:{port}", "--module", "shop"]
-    subprocess.run(made, env=child_environ(), check=True, capture_output=True)
+    subprocess.run(made, env=child_environ(CLAUDE_COMM_HOME=str(folder / "home")), check=True, capture_output=True)
     program, *options = command("server", secrets)
     assert program == "valkey-server"
     log = str(folder / "log")

@@ -77,7 +77,7 @@ def test_the_joining_script_makes_one_cluster_of_the_three_masters_and_runs_twic
     # The masters talk to each other on a port that is 10,000 higher.
     secrets, port = tmp_path / "secrets", next(port for port in iter(free_port, 0) if port < 55_000)
     made = ["claude-comm", "acl-file", str(secrets), "--cluster", f"node-1:{port}"]
-    subprocess.run(made, env=child_environ(), check=True, capture_output=True)
+    subprocess.run(made, env=child_environ(CLAUDE_COMM_HOME=str(tmp_path)), check=True, capture_output=True)
     places = {f"node-{number}": f"127.0.0.{number + 1}" for number in (1, 2, 3)}
     # What the container has: names that lead to addresses, and the client of the server's own version.
     tools = tmp_path / "tools"

@@ -53,7 +53,12 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     secrets, port, sentinel_port = tmp_path / "secrets", free_port(), free_port()
     sentinels = ",".join(f"{ADDRESSES[name]}:{sentinel_port}" for name in SENTINELS)
     made = ["claude-comm", "acl-file", str(secrets), "--host", f"{ADDRESSES['server']}:{port}", "--module", "shop"]
-    subprocess.run([*made, "--sentinel", sentinels], env=child_environ(), check=True, capture_output=True)
+    subprocess.run(
+        [*made, "--sentinel", sentinels],
+        env=child_environ(CLAUDE_COMM_HOME=str(tmp_path)),
+        check=True,
+        capture_output=True,
+    )
     with ExitStack() as stack:
         started = {}
         for name in SERVERS:

@@ -10,6 +10,14 @@ import pytest
 from claude_comm.errors import ConfigurationError
 from claude_comm.gateway import serving
 from claude_comm.gateway.core.options import GatewaySettings, amended
+from claude_comm.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def own_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command looks for its server before it looks at what it is asked: not for that of whoever runs the tests."""
+    monkeypatch.setenv("CLAUDE_COMM_HOME", str(settings.home))
+    monkeypatch.setenv("CLAUDE_COMM_URL", settings.url)
 
 
 @pytest.mark.parametrize(
