@@ -64,4 +64,4 @@ def test_a_long_step_in_c_is_seen_at_every_try() -> None:
     """What the test above would see, if a check had such a step."""
     many = 5_000_000
     longest = min(longest_hold_ms(lambda: sum(range(many))) for _ in range(2))
-    assert longest > 10 * min(longest_hold_ms(lambda: [sum(range(many // 100)) for _ in range(100)]) for _ in range(3))
+    assert longest > 3 * min(longest_hold_ms(lambda: [sum(range(many // 100)) for _ in range(100)]) for _ in range(3))

@@ -188,3 +188,16 @@ def test_numbers_that_are_rounded_stay_near_their_bounds(bounds: Any, refused: A
     out = image_of({"type": "number", **bounds}, Convert(at=(), to="integer"))
     assert jsonschema_rs.is_valid(out, 3)
     assert not jsonschema_rs.is_valid(out, refused)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "texts", "others"),
+    [
+        (["integer", "boolean"], ["7", "-1", "true"], [7, True, "seven"]),
+        (["number", "null"], ["7", "0.5", None], [7]),
+    ],
+)
+def test_numbers_and_booleans_are_converted_to_texts(kinds: list[str], texts: list[Any], others: list[Any]) -> None:
+    validator = jsonschema_rs.validator_for(image_of({"type": kinds}, Convert(at=(), to="string")))
+    assert all(map(validator.is_valid, texts))
+    assert not any(map(validator.is_valid, others))
