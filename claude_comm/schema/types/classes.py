@@ -6,7 +6,7 @@ Law: nothing here looks at more than the class itself.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -115,8 +115,8 @@ def _hashes(node: Any) -> bool:
     return cls.__hash__ is not None
 
 
-def nodes(root: Any) -> Iterator[Any]:
-    """Every type within a type, each once, itself included."""
+def nodes(root: Any, inside: Callable[[Any], list[Any]] | None = None) -> Iterator[Any]:
+    """Every type within a type, each once, itself included; or those that `inside` says of each."""
     seen, ahead = set[int](), [root]
     while ahead:
         node = ahead.pop()
@@ -124,10 +124,19 @@ def nodes(root: Any) -> Iterator[Any]:
             continue
         seen.add(id(node))
         yield node
-        ahead += [field.type for field in getattr(node, "fields", ())]
-        ahead += [*getattr(node, "item_types", ()), *getattr(node, "types", ())]
-        parts = (getattr(node, name, None) for name in ("item_type", "type", "key_type", "value_type"))
-        ahead += [part for part in parts if isinstance(part, inspect.Type)]
+        ahead += inside(node) if inside else [*fields_of(node), *parts_of(node)]
+
+
+def fields_of(node: Any) -> list[Any]:
+    """The types of what an object holds by name."""
+    return [field.type for field in getattr(node, "fields", ())]
+
+
+def parts_of(node: Any) -> list[Any]:
+    """The types of what a collection or a union holds."""
+    parts = (getattr(node, name, None) for name in ("item_type", "type", "key_type", "value_type"))
+    listed = [*getattr(node, "item_types", ()), *getattr(node, "types", ())]
+    return [*listed, *(part for part in parts if isinstance(part, inspect.Type))]
 
 
 _CLASSES = inspect.StructType, inspect.DataclassType, inspect.NamedTupleType

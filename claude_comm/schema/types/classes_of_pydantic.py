@@ -6,12 +6,11 @@ Law: what is let through here is read and written by msgspec as pydantic would r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import inspect
 
-from claude_comm.schema.types.classes import nodes
+from claude_comm.schema.types.classes import fields_of, nodes, parts_of
 
 
 def pydantic_inside(root: Any) -> Any:
@@ -22,7 +21,7 @@ def pydantic_inside(root: Any) -> Any:
     msgspec reads it.
     """
     held = (_class_of(node) for node in nodes(root))
-    written = (_class_of(node) for node in _in_dictionaries(root))
+    written = (_class_of(node) for node in nodes(root, _in_dictionaries))
     return next((cls for cls in held if cls is not None and _says_more(cls)), None) or next(filter(None, written), None)
 
 
@@ -47,17 +46,6 @@ def _says_more(cls: Any) -> bool:
     )
 
 
-def _in_dictionaries(root: Any) -> Iterator[Any]:
-    """The types of what stands in a payload as dictionaries, lists and tuples hold it, without entering any object."""
-    seen, ahead = set[int](), [root]
-    while ahead:
-        node = ahead.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, inspect.TypedDictType):
-            ahead += [field.type for field in node.fields]
-        ahead += [*getattr(node, "item_types", ()), *getattr(node, "types", ())]
-        parts = (getattr(node, name, None) for name in ("item_type", "type", "value_type"))
-        ahead += [part for part in parts if isinstance(part, inspect.Type)]
+def _in_dictionaries(node: Any) -> list[Any]:
+    """What a payload holds as dictionaries, lists and tuples hold it: no object is entered."""
+    return [*(fields_of(node) if isinstance(node, inspect.TypedDictType) else ()), *parts_of(node)]
