@@ -92,6 +92,8 @@ REASONS = {
     "schema/validation/errors.py:_RULES": NATIVE,
     "schema/validation/phrases.py:_ONE": WORDS,
     "schema/validation/phrases.py:_NEEDS": WORDS,
+    "schema/validation/plain.py:_FORM": RULES,
+    "schema/validation/plain.py:_OTHER": RULES,
     "schema/validation/precheck.py:_BEYOND": UNDERSTOOD,
     "schema/validation/typed_decoder.py:_OBJECT": UNDERSTOOD,
     "schema/validation/typed_decoder.py:_MAP": UNDERSTOOD,

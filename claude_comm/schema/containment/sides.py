@@ -13,9 +13,11 @@ import msgspec
 
 from claude_comm.schema.containment import confirm
 from claude_comm.schema.containment.confirm import Side
-from claude_comm.schema.dialect import Dialect, dialect_of
+from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import Measure, measure
+from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation.plain import Plain, plain
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.values import text
 from claude_comm.schema.verdict import Json
@@ -27,6 +29,9 @@ MAX_KEPT, MAX_SMALL = 32_768, 4_096
 
 def side_of(schema: Json, default: Dialect, look: Callable[[], None]) -> Side:
     """A schema made ready. `look` is called between stages that take long for the largest; raises `SchemaError`."""
+    seen = plain(schema) if default == DEFAULT else None
+    if seen is not None:
+        return (_kept_small if len(seen.text) <= MAX_SMALL else _kept)(_Written(seen.text, seen), default)
     # Measured before it is written as text: lists that stand in many places may make that larger than any memory.
     size = measure(schema)
     written = _Written(text(schema), size)
@@ -37,10 +42,10 @@ def side_of(schema: Json, default: Dialect, look: Callable[[], None]) -> Side:
 
 
 class _Written(msgspec.Struct, frozen=True, eq=False):
-    """A schema as text, and its size: which the text decides, and so takes no part in what is equal."""
+    """A schema as text, and what is known of it: which the text decides, and so takes no part in what is equal."""
 
     text: bytes
-    size: Measure
+    known: Measure | Plain
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Written) and self.text == other.text
@@ -58,14 +63,24 @@ _kept_small = functools.lru_cache(maxsize=1_024)(_kept.__wrapped__)
 
 
 def _made(schema: Json, written: _Written, default: Dialect, look: Callable[[], None]) -> Side:
+    if isinstance(written.known, Plain):
+        return _plain_side(schema, written.known)
     dialect = dialect_of(schema, default)
-    sure = compiles(schema, dialect, written.size, written.text)
+    sure = compiles(schema, dialect, written.known, written.text)
     look()
     ready = None if sure else confirm.compile_side(schema, dialect)
     look()
-    side = Side(schema, dialect, normalise(schema, dialect, written.size), sure=sure)
+    side = Side(schema, dialect, normalise(schema, dialect, written.known), sure=sure)
     look()
     # Compiled only when a message is put to it: many pairs are proved without one.
     if ready is not None:
         side.keep(ready)
     return side
+
+
+def _plain_side(schema: Json, seen: Plain) -> Side:
+    size = seen.measured()
+    if not seen.own_form:
+        return Side(schema, DEFAULT, normalise(schema, DEFAULT, size), sure=True)
+    document = Document(schema=schema, origins={}, opaque=False, lexical=False, dynamic=False, size=size)
+    return Side(schema, DEFAULT, document, sure=True)

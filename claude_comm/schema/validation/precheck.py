@@ -61,17 +61,17 @@ def _searched_for(schema: Json, text: bytes) -> Iterator[tuple[str, str]]:
 
 def _holds(schema: Json, keyword: str, value: str) -> bool:
     """Whether a reference leads somewhere, or a pattern compiles."""
-    return _readable(value) if keyword == "pattern" else _leads(schema, value)
+    return readable(value) if keyword == "pattern" else leads(schema, value)
 
 
-def _leads(schema: dict[str, Any], reference: str) -> bool:
+def leads(schema: dict[str, Any], reference: str) -> bool:
     name = _NAME.fullmatch(reference)
     definitions = schema.get("$defs")
     return name is not None and isinstance(definitions, dict) and isinstance(definitions.get(name[1]), dict)
 
 
 @functools.lru_cache(maxsize=1024)
-def _readable(pattern: str) -> bool:
+def readable(pattern: str) -> bool:
     """Whether a pattern compiles: each of a schema is compiled on its own, within bounds of its own."""
     if len(pattern) > MAX_PATTERN:
         return False

@@ -1,0 +1,156 @@
+"""A schema that is called plain is one that measuring, compiling and normalising have nothing to say about."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from claude_comm.schema import check
+from claude_comm.schema.containment import sides
+from claude_comm.schema.dialect import DEFAULT, URI
+from claude_comm.schema.limits import measure
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation.plain import plain
+from claude_comm.schema.validation.precheck import compiles
+from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.values import text
+from tests.support.schemas.pairs import Maker
+
+SCHEMAS, ODD, PAIRS = 80, 600, 15
+CASES = [
+    case["sub"]
+    for case in map(msgspec.json.decode, (Path(__file__).parents[1] / "cases" / "hand.jsonl").read_bytes().splitlines())
+]
+# What may stand at any place of a schema, and seldom should.
+ODDITIES: list[Any] = [
+    *(None, True, False, 0, -1, 1.0, 1.5, 1e-12, 2**31, 2**53 + 1, 2**70, math.nan, math.inf),
+    *("", "x", "string", "(", "$id", "\ud800", [], {}, [1, 1], ["a", "a"], ["string", "string"], (1,), {1: 2}),
+    *({"$ref": "#/$defs/none"}, {"$ref": "#"}, {"$id": "a"}, {"type": "strange"}, {"if": {}}, {"pattern": "("}),
+    *([{}], {"properties": {"$ref": "x"}}, {"const": {"$ref": 5}}, {"unknown": 1}, list(range(40)), b"x", object()),
+]
+
+
+def schemas() -> Iterator[Any]:
+    for seed in range(SCHEMAS):
+        yield from Maker(random.Random(seed)).pair()
+    yield from CASES
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container with a key or position in it."""
+    for at, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, at
+        if isinstance(item, dict | list):
+            yield from places(item)
+
+
+def odd(chance: random.Random, schema: Any) -> Any:
+    """A copy with something odd in one place."""
+    schema = copy.deepcopy(schema)
+    holder, at = chance.choice([*places(schema)])
+    if isinstance(holder, dict) and chance.random() < 0.3:
+        holder[chance.choice(["$id", "title", "default", "minimum", "properties", "required", 5])] = holder.pop(at)
+    else:
+        holder[at] = chance.choice(ODDITIES)
+    return schema
+
+
+def is_held(schema: Any) -> bool:
+    """Whether a schema is plain, of which everything is true that is said of plain schemas."""
+    seen = plain(schema)
+    if seen is None:
+        return False
+    size, known = measure(schema), seen.measured()
+    assert seen.text == text(schema)
+    # `$schema` at the root says what is so without it; `compiles` leaves every document that has one to the compiler.
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
+    assert compiles(rest, DEFAULT, measure(rest), text(rest))
+    compiled(schema, DEFAULT)
+    assert known.nodes >= size.nodes
+    assert known.depth >= size.depth
+    document = normalise(schema, DEFAULT, size)
+    assert normalise(schema, DEFAULT, known).schema == document.schema
+    assert (document.opaque, document.lexical, document.dynamic) == (False, False, False)
+    if seen.own_form:
+        assert (document.schema, document.origins) == (msgspec.json.decode(seen.text), {})
+    return True
+
+
+def test_a_plain_schema_is_within_the_caps_compiles_and_is_its_own_normal_form() -> None:
+    held = [is_held(schema) for schema in schemas()]
+    assert sum(held) > len(held) / 2
+
+
+def test_a_schema_with_something_odd_in_it_is_plain_only_where_that_is_allowed() -> None:
+    chance = random.Random(1)
+    every = [schema for schema in schemas() if isinstance(schema, dict) and schema]
+    held = [is_held(odd(chance, chance.choice(every))) for _ in range(ODD)]
+    assert 0 < sum(held) < len(held) / 2
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$id": "a", "type": "string"},
+        {"$schema": "http://json-schema.org/draft-07/schema#"},
+        {"properties": {"$schema": {"type": "string"}}},
+        {"unevaluatedProperties": False},
+        {"$ref": "#/$defs/gone", "$defs": {}},
+        {"minimum": 2**31},
+        {"enum": list(range(40))},
+        {"const": math.nan},
+        {"pattern": "(?=a)"},
+        {"title": "\ud800"},
+        {1: 2},
+        True,
+    ],
+)
+def test_what_is_more_than_its_own_text_is_not_plain(schema: Any) -> None:
+    assert plain(schema) is None
+
+
+def test_notes_and_references_are_plain_and_leave_the_normal_form_to_be_made() -> None:
+    schema = {
+        "$schema": URI[DEFAULT],
+        "title": "a",
+        "properties": {"a": {"$ref": "#/$defs/b", "default": 1}},
+        "$defs": {"b": {"type": "integer"}},
+    }
+    seen = plain(schema)
+    assert seen is not None
+    assert not seen.own_form
+    assert is_held(schema)
+
+
+def test_what_is_shared_a_million_times_is_left_without_being_written() -> None:
+    data: Any = [0] * 30
+    for _ in range(5):
+        data = [data] * 30
+    schema: Any = {}
+    for _ in range(40):
+        schema = {"allOf": [schema, schema]}
+    names = [f"name {at}" for at in range(3_000)]
+    assert plain({"const": data}) is None
+    assert plain(schema) is None
+    assert plain({"anyOf": [{"required": names}] * 1_000}) is None
+    assert plain({"anyOf": [{"title": "x" * 30_000}] * 2_000}) is None
+
+
+def test_verdicts_are_the_same_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [Maker(random.Random(seed)).pair() for seed in range(PAIRS)]
+
+    def verdicts() -> list[Any]:
+        sides._kept.cache_clear()
+        sides._kept_small.cache_clear()
+        return [check(*pair) for pair in pairs]
+
+    with_it = verdicts()
+    monkeypatch.setattr(sides, "plain", lambda schema: None)
+    assert verdicts() == with_it
