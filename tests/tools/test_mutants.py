@@ -1,9 +1,10 @@
-"""The small changes that tests have to notice: which there are, and that a mutant is what gets imported."""
+"""The small changes that tests have to notice: which there are, and that it is a changed function that is tried."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,75 +14,141 @@ import pytest
 
 from tests.support.homes import REPOSITORY
 
+TOOLS = REPOSITORY / "tools"
 SOURCE = '''"""Words."""
+
+from functools import cache
 
 LIMIT = 10
 
 
+@cache
 def within(count: int, most: int | None = 3) -> bool:
     """Whether."""
     if most is None:
         return True
     return count <= most
+
+
+def below(count: int) -> list[int]:
+    number, numbers = 0, []
+    while number < count:
+        number += 1
+        numbers.append(number)
+    return numbers
+
+
+class Counted:
+    first = 1
+
+    def again(self, times: int) -> int:
+        return sum(self.first for _ in range(times))
 '''
-TEST = "from counted import within\n\n\ndef test_within():\n    assert within(2)\n    assert not within(9)\n"
+TEST = """
+from counted import Counted, below, within
+
+assert within(2)
+
+
+def test_within():
+    assert within(2)
+    assert not within(9)
+
+
+def test_below():
+    assert below(2) == [1, 2]
+
+
+def test_again():
+    assert Counted().again(4) == 4
+"""
 
 
 @pytest.fixture
-def mutants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mutants", REPOSITORY / "tools" / "mutants.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "REPOSITORY", tmp_path)
+def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(TOOLS)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "counted.py").write_text(SOURCE)
     (tmp_path / "test_counted.py").write_text(TEST)
-    return module
+    return importlib.import_module("changes")
 
 
-def test_each_change_is_of_what_runs_and_not_of_a_type_a_text_or_a_figure(mutants: ModuleType) -> None:
-    assert [str(mutant) for mutant in mutants.mutants_of(["counted.py"])] == [
-        "counted.py:6: 3  ->  4",
-        "counted.py:6: 3  ->  2",
-        "counted.py:8: most is None  ->  most is not None",
-        "counted.py:9: return True  ->  return None",
-        "counted.py:9: True  ->  False",
-        "counted.py:10: return count <= most  ->  return None",
-        "counted.py:10: count <= most  ->  count < most",
-        "counted.py:10: count <= most  ->  count > most",
+def test_each_change_is_of_what_runs_and_not_of_a_type_a_text_or_a_figure(changes: ModuleType) -> None:
+    assert [str(mutant) for mutant in changes.mutants_of(["counted.py"])][:8] == [
+        "counted.py:9: 3  ->  4",
+        "counted.py:9: 3  ->  2",
+        "counted.py:11: most is None  ->  most is not None",
+        "counted.py:12: return True  ->  return None",
+        "counted.py:12: True  ->  False",
+        "counted.py:13: return count <= most  ->  return None",
+        "counted.py:13: count <= most  ->  count < most",
+        "counted.py:13: count <= most  ->  count > most",
     ]
 
 
-def test_a_mutant_is_imported_in_place_of_its_file(mutants: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    less = next(mutant for mutant in mutants.mutants_of(["counted.py"]) if mutant.after == "count < most")
-    monkeypatch.setattr(sys, "meta_path", [mutants.ChangedModule(less), *sys.meta_path])
+def test_the_place_of_a_change_is_its_function_and_the_lines_of_its_statement_alone(changes: ModuleType) -> None:
+    places = {str(mutant).partition(": ")[2]: mutant.place for mutant in changes.mutants_of(["counted.py"])}
+    # A default is evaluated at the import; the head of a loop ends where its body begins.
+    assert places["3  ->  4"] == ("", 0, 9, 9)
+    assert places["number < count  ->  number <= count"] == ("below", 16, 18, 18)
+    assert places["1  ->  2"] == ("Counted", 0, 25, 25)
+    assert places["return sum((self.first for _ in range(times)))  ->  return None"] == ("Counted.again", 27, 28, 28)
+
+
+def test_a_mutant_is_imported_in_place_of_its_file(changes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    less = next(mutant for mutant in changes.mutants_of(["counted.py"]) if mutant.after == "count < most")
+    monkeypatch.setattr(sys, "meta_path", [changes.ChangedModule(less), *sys.meta_path])
     changed = importlib.import_module("counted")
     monkeypatch.delitem(sys.modules, "counted")
     assert [changed.within(2), changed.within(3), changed.within(4)] == [True, False, False]
     assert (Path("counted.py")).read_text() == SOURCE
 
 
-@pytest.mark.long
-def test_those_that_no_test_notices_are_named(mutants: ModuleType) -> None:
-    program = Path(mutants.__file__ or "").read_text().replace("Path(__file__).resolve().parent.parent", "Path.cwd()")
-    Path("tool.py").write_text(program)
-    ran = subprocess.run(
-        [sys.executable, "tool.py", "counted.py", "--tests", "test_counted.py"],
-        env={"PYTHONPATH": ".", "PATH": "/usr/bin:/bin"},
+def run_tool(*options: str) -> subprocess.CompletedProcess[str]:
+    """The tool as a program, on the files of this test in place of the repository."""
+    here = Path.cwd()
+    for name in ("changes.py", "warm_tests.py"):
+        (here / name).write_text((TOOLS / name).read_text())
+    program = (TOOLS / "mutants.py").read_text().replace("Path(__file__).resolve().parent.parent", "Path.cwd()")
+    (here / "tool.py").write_text(program)
+    return subprocess.run(
+        [sys.executable, "tool.py", "counted.py", "--tests", "test_counted.py", *options],
+        env={"PYTHONPATH": ".", "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (ran.returncode, ran.stdout.splitlines()) == (
-        1,
-        [
-            "counted.py:6: 3  ->  4",
-            "counted.py:6: 3  ->  2",
-            "counted.py:9: return True  ->  return None",
-            "counted.py:9: True  ->  False",
-            "counted.py:10: count <= most  ->  count < most",
-            "8 mutants, 8 tried: 3 killed, 0 timed out, 5 survived",
-        ],
+
+
+SURVIVORS = [
+    "counted.py:9: 3  ->  4",
+    "counted.py:9: 3  ->  2",
+    "counted.py:12: return True  ->  return None",
+    "counted.py:12: True  ->  False",
+    "counted.py:13: count <= most  ->  count < most",
+]
+
+
+@pytest.mark.long
+def test_those_that_no_test_notices_are_named(changes: ModuleType) -> None:
+    """Also what is remembered from before the change, what never ends, and what runs at the import of a module."""
+    ran = run_tool("--out", "out.jsonl")
+    *survivors, counts = ran.stdout.splitlines()
+    assert (ran.returncode, survivors) == (1, SURVIVORS), ran.stderr
+    assert counts == "20 mutants, 20 tried: 13 killed, 2 timed out, 5 survived"
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert {record["after"]: record["fate"] for record in records}["pass"] == "timed out"
+
+    again = run_tool("--out", "out.jsonl")
+    assert (again.returncode, again.stdout) == (1, ran.stdout)
+    assert len(Path("out.jsonl").read_text().splitlines()) == len(records)
+
+
+@pytest.mark.long
+def test_a_process_for_each_mutant_finds_the_same(changes: ModuleType) -> None:
+    ran = run_tool("--exact", "--sample", "5")
+    *survivors, counts = ran.stdout.splitlines()
+    assert (survivors, counts) == (
+        [SURVIVORS[0], SURVIVORS[3]],
+        "20 mutants, 5 tried: 3 killed, 0 timed out, 2 survived",
     )
