@@ -12,13 +12,15 @@ from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.batching import Queue, Queued, fail, settle
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.effects import Post
-from claude_comm.errors import TransportError
+from claude_comm.errors import PublisherClosed, TransportError
 from claude_comm.ops.publish import Outcomes, without_room
 
 # While batches are in flight, how many messages make another one at the end of a turn of the loop, and how many in the
 # middle of it, where a task that never waits may go on and on; and how many batches may be in flight at once.
 NEXT_BATCH, LARGE_BATCH = 32, 128
 MAX_IN_FLIGHT = 4
+# How long after its task was cancelled a queue is sent by another.
+_RESUME_S = 0.05
 
 _Awaited: TypeAlias = "asyncio.Future[str] | _Unconfirmed"
 _Batch: TypeAlias = "list[Queued[_Awaited]]"
@@ -32,8 +34,9 @@ class AsyncBatcher:
     """
 
     def __init__(self, sender: AsyncSender, max_bytes: int, on_full: OnFull) -> None:
-        self._sender = sender
+        self._sender, self._closed = sender, False
         self._queue: Queue[_Awaited] = Queue(max_bytes, on_full)
+        self.unconfirmed = self._queue.unconfirmed
         self._send_lock = asyncio.Lock()
         self._has_room = asyncio.Event()
         # Sends batch after batch, where `begin` cannot.
@@ -83,21 +86,32 @@ class AsyncBatcher:
             self._task.cancel()
 
     async def send_soon(self, id_: str, post: Post) -> asyncio.Future[str]:
-        """Queues the message, when there is room; returns the future of its id."""
+        """Queues the message, when there is room; returns the future of its id. Raises PublisherClosed."""
+        if self._closed:
+            raise PublisherClosed
         if self._queue.full():
             await self._make_room()
         return self._put(id_, post)
 
     async def flush(self) -> None:
         """Returns when every message queued before is sent or refused."""
-        while self._task is not None or self._in_flight:
+        while self.unconfirmed():
             if self._task is not None:
                 await asyncio.wait([self._task])
-            await self._wait_until_drained()
+            elif self._in_flight:
+                await self._wait_until_drained()
+            elif self._queue.messages or self._resend:
+                # Queued in this turn of the loop, or left by a task that was cancelled.
+                self._start_task()
+            else:
+                return
 
     async def close(self) -> None:
         """Sends the queue."""
+        self._closed = True
         await self.flush()
+        # Of what was cut off, its callers know.
+        self._queue.under_way.clear()
 
     async def _send_when_room(self, id_: str, post: Post) -> str:
         await self._make_room()
@@ -166,9 +180,12 @@ class AsyncBatcher:
         if isinstance(outcomes, TransportError):
             self._resend.append(batch)
         else:
+            self._queue.settled(batch)
             full = without_room(outcomes)
             if full:
-                self._resend.append([batch[place] for place in full])
+                again = [batch[place] for place in full]
+                self._queue.under_way.append(again)
+                self._resend.append(again)
                 batch = [message for place, message in enumerate(batch) if place not in full]
                 outcomes = [outcome for place, outcome in enumerate(outcomes) if place not in full]
             settle(batch, outcomes)
@@ -196,29 +213,51 @@ class AsyncBatcher:
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if self._queue.messages or self._resend:
+        if task.cancelled():
+            # Most likely because the loop ends, where a new task would only be destroyed.
+            task.get_loop().call_later(_RESUME_S, self._resume)
+        else:
+            self._resume()
+
+    def _resume(self) -> None:
+        if self._task is None and (self._queue.messages or self._resend):
             self._start_task()
 
     async def _send_queue(self) -> None:
         await self._wait_until_drained()
         while self._resend or self._queue.messages:
             async with self._send_lock:
-                batch = self._resend.popleft() if self._resend else self._queue.take()
-                batch = self._sending = [message for message in batch if not _forgone(message)]
+                taken = self._resend.popleft() if self._resend else self._queue.take()
+                batch = self._sending = [message for message in taken if not _forgone(message)]
                 self._has_room.set()
                 if not batch:
+                    self._queue.settled(taken)
                     continue
                 try:
                     outcomes = await self._sender.deliver([post for _, post, _ in batch])
                 except BaseException as error:
+                    if not isinstance(error, Exception):
+                        self._cut_off(batch, taken, error)
+                        raise
                     for message in batch:
                         fail(message, error)
-                    if not isinstance(error, Exception):
-                        raise
                 else:
                     settle(batch, outcomes)
                 finally:
                     self._sending = []
+                self._queue.settled(taken)
+
+    def _cut_off(self, batch: _Batch, taken: Sequence[Queued[_Awaited]], error: BaseException) -> None:
+        """The sending of this batch was interrupted. The loop ends, most likely, so what it carried counts as left."""
+        for message in batch:
+            _, _, future = message
+            if isinstance(future, asyncio.Future):
+                # As one that is dropped with an exception, asyncio would tell of each.
+                future.cancel()
+            else:
+                fail(message, error)
+        if all(map(_forgone, batch)):
+            self._queue.settled(taken)
 
 
 def _forgone(message: Queued[_Awaited]) -> bool:

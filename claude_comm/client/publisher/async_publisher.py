@@ -26,7 +26,7 @@ from claude_comm.client.publisher.async_requests import AsyncRequests
 from claude_comm.client.publisher.async_sender import AsyncSender
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
-from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES
+from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, tell_when_left
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
@@ -111,6 +111,7 @@ class AsyncPublisher:
         )
         sender = AsyncSender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = AsyncBatcher(sender, max_waiting_bytes, on_full)
+        tell_when_left(self._batcher, self._batcher.unconfirmed, self.identity)
         self._requests = AsyncRequests(self.identity, self.client, self._batcher)
 
     @property

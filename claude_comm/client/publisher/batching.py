@@ -39,12 +39,13 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from queue import SimpleQueue
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from claude_comm.client.arguments import check_choice, check_count
+from claude_comm.client.identity import Identity
 from claude_comm.client.publisher.lone_lock import LoneLock
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.client.publisher.promise import Promise
@@ -52,6 +53,7 @@ from claude_comm.client.publisher.sender import Sender
 from claude_comm.effects import Post
 from claude_comm.errors import PublisherClosed, PublisherFull, TransportError
 from claude_comm.ops.publish import Outcomes
+from claude_comm.telemetry.logs import get_logger
 
 DEFAULT_MAX_WAITING_BYTES = 64 * 1024 * 1024
 # The most messages of one batch: a larger one gains nothing, and its first message waits for its last.
@@ -84,6 +86,8 @@ class Queue(Generic[AnyFuture]):
         check_count("max_waiting_bytes", max_bytes, least=1)
         check_choice("on_full", on_full, ("wait", "refuse", "drop_oldest"))
         self.messages: deque[Queued[AnyFuture]] = deque()
+        # The batches that were taken and are not settled yet.
+        self.under_way: list[Sequence[Queued[AnyFuture]]] = []
         self.waiting_bytes = 0
         self.max_bytes, self.on_full = max_bytes, on_full
 
@@ -96,14 +100,25 @@ class Queue(Generic[AnyFuture]):
         self.waiting_bytes += size
 
     def take(self) -> list[Queued[AnyFuture]]:
-        """The next batch."""
+        """The next batch, which is under way until it is settled or put back."""
         # One by one: a signal handler may queue a message in between, on this very thread.
         batch = [self.messages.popleft() for _ in range(min(len(self.messages), MAX_BATCH))]
+        self.under_way.append(batch)
         size = sum([len(post.body) for _, post, _ in batch])
         self.waiting_bytes -= size
         return batch
 
+    def settled(self, batch: Sequence[Queued[AnyFuture]]) -> None:
+        """This batch is no longer under way."""
+        # By what it is: two empty ones are equal.
+        self.under_way = [other for other in self.under_way if other is not batch]
+
+    def unconfirmed(self) -> int:
+        """How many messages are neither sent nor refused."""
+        return len(self.messages) + sum(map(len, self.under_way))
+
     def put_back(self, batch: Sequence[Queued[AnyFuture]]) -> None:
+        self.settled(batch)
         self.messages.extendleft(reversed(batch))
         size = sum([len(post.body) for _, post, _ in batch])
         self.waiting_bytes += size
@@ -127,6 +142,7 @@ class Batcher:
         self._closed = False
         self._open()
         self._queue: Queue[Promise] = Queue(max_bytes, on_full)
+        self.unconfirmed = self._queue.unconfirmed
         _batchers.add(self)
 
     def _open(self) -> None:
@@ -148,6 +164,7 @@ class Batcher:
     def after_fork(self) -> None:
         """The child begins anew: what was queued is the parent's to send."""
         self._queue.messages.clear()
+        self._queue.under_way.clear()
         self._queue.waiting_bytes = 0
         self._open()
 
@@ -250,9 +267,9 @@ class Batcher:
     def _send_batch(self) -> None:
         """Sends one batch; the caller holds the send lock."""
         with self._lock:
+            if not self._queue.messages:
+                return
             batch = self._queue.take()
-        if not batch:
-            return
         try:
             outcomes = self._sender.deliver([post for _, post, _ in batch])
         except BaseException as error:
@@ -264,9 +281,12 @@ class Batcher:
                 self._wake()
                 raise
             # The futures tell the callers; the queue goes on, and so does the background thread.
+            self._queue.settled(batch)
             for message in batch:
                 fail(message, error)
         else:
+            # Before the futures: who waited for the last of them may end the process, and nothing is left then.
+            self._queue.settled(batch)
             if set(map(type, outcomes)) == {bytes}:
                 Promise.resolve([(id_, promise) for id_, _, promise in batch])
             else:
@@ -309,6 +329,21 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def tell_when_left(batcher: object, unconfirmed: Callable[[], int], identity: Identity) -> None:
+    """Once this batcher is gone or its process ends, a warning says how many messages are neither sent nor refused."""
+    # What counts them is no part of the batcher, which this must not keep.
+    weakref.finalize(batcher, _tell_left, unconfirmed, os.getpid(), identity)
+
+
+def _tell_left(unconfirmed: Callable[[], int], process: int, identity: Identity) -> None:
+    count = unconfirmed()
+    # In a fork, what was queued is the parent's to send.
+    if count and os.getpid() == process:
+        log = get_logger(identity.settings.log_level, module=identity.module)
+        advice = "call flush() or close(), or use the publisher in a with block"
+        log.warning("publisher.left_unsent", messages=count, do=advice)
 
 
 def settle(batch: Sequence[Queued[AnyFuture]], outcomes: Outcomes) -> None:

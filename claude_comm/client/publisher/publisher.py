@@ -24,7 +24,7 @@ from claude_comm.client.arguments import check_choice, check_count, check_kind
 from claude_comm.client.identity import identify
 from claude_comm.client.publisher.attempts import Attempts, raise_first
 from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpressure, OnLag, left, waits_s
-from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher
+from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher, tell_when_left
 from claude_comm.client.publisher.lone_lock import LoneLock
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
 from claude_comm.client.publisher.outgoing import Attributes, Outgoing
@@ -109,6 +109,7 @@ class Publisher:
         self.client = connect(used, self.identity.signer) if client is None else check_kind("client", client, Client)
         sender = Sender(self.identity, self.client, self._attempts, self._outbox)
         self._batcher = Batcher(sender, max_waiting_bytes, on_full)
+        tell_when_left(self._batcher, self._batcher.unconfirmed, self.identity)
         self._requests = Requests(self.identity, self.client, self._batcher)
 
     @property

@@ -11,6 +11,7 @@ from claude_comm import AsyncPublisher, Settings
 from claude_comm.client.publisher.async_batching import LARGE_BATCH, MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.errors import (
+    PublisherClosed,
     PublisherFull,
     ServerUnreachable,
 )
@@ -182,3 +183,30 @@ def test_a_task_that_gives_up_takes_no_other_message_of_its_batch_with_it() -> N
         assert [future.result() for future in futures[1:]] == ["1", "2"]
 
     on_loop(scenario)
+
+
+def test_a_flush_sends_what_was_queued_in_its_own_turn_of_the_loop() -> None:
+    connection = Connection()
+
+    async def scenario() -> None:
+        batcher = AsyncBatcher(Wire(Server(), connection), 10**6, "wait")
+        several = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(3)]
+        connection.answer()
+        connection.answer()
+        assert all(future.done() for future in several)
+        last = await batcher.send_soon("3", post(b"3"))
+        assert not connection.in_flight, "the next batch is what comes in one turn, which has not ended"
+        await batcher.flush()
+        assert last.done()
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_publisher_queues_nothing(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with AsyncPublisher("src", settings=settings) as publisher:
+            await publisher.publish_soon("sink", 1)
+        with pytest.raises(PublisherClosed):
+            await publisher.publish_soon("sink", 2)
+
+    asyncio.run(scenario())
