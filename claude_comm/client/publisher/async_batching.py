@@ -15,9 +15,10 @@ from claude_comm.effects import Post
 from claude_comm.errors import PublisherClosed, TransportError
 from claude_comm.ops.publish import Outcomes, without_room
 
-# While batches are in flight, how many messages make another one at the end of a turn of the loop, and how many in the
-# middle of it, where a task that never waits may go on and on; and how many batches may be in flight at once.
-NEXT_BATCH, LARGE_BATCH = 32, 128
+# While batches are in flight, how many messages make another one at the end of a turn of the loop; how many in the
+# middle of it, where a task that never waits may go on and on, and where a hundred tasks that were woken together are
+# halved: the server has the one half while they make the other; and how many batches may be in flight at once.
+NEXT_BATCH, LARGE_BATCH = 32, 50
 MAX_IN_FLIGHT = 4
 # How long after its task was cancelled a queue is sent by another.
 _RESUME_S = 0.05
