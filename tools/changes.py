@@ -98,10 +98,11 @@ def replacements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class Changer(ast.NodeTransformer):
-    """Counts the changes that a file allows, in the order of its lines, and makes the one that is wanted."""
+    """Makes the change that is wanted; without one, lists those that a file allows, in the order of its lines."""
 
     def __init__(self, file: Path, wanted: int | None = None) -> None:
         self.file, self.wanted = file, wanted
+        self.counted = 0
         self.place = Place("", 0, 0, 0)
         self.mutants: list[Mutant] = []
 
@@ -110,10 +111,12 @@ class Changer(ast.NodeTransformer):
         self.place = within(around, node)
         try:
             for other in replacements(node):
-                number = len(self.mutants)
-                line = getattr(node, "lineno", 0)
-                self.mutants.append(Mutant(self.file, number, line, head(node), head(other), self.place))
-                if number == self.wanted:
+                number = self.counted
+                self.counted += 1
+                if self.wanted is None:
+                    line = getattr(node, "lineno", 0)
+                    self.mutants.append(Mutant(self.file, number, line, head(node), head(other), self.place))
+                elif number == self.wanted:
                     return ast.copy_location(other, node)
             return self.generic_visit(node)
         finally:
@@ -167,11 +170,11 @@ def head(node: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0]
 
 
-def changed(file: Path, wanted: int | None = None) -> tuple[ast.Module, list[Mutant]]:
-    """The code of a file with that change made, and the changes counted until then (all, where none is wanted)."""
-    changer = Changer(file, wanted)
-    tree = changer.visit(ast.parse(file.read_text(encoding="utf-8")))
-    return ast.fix_missing_locations(tree), changer.mutants
+def changed(file: Path, wanted: int) -> ast.Module:
+    """The code of a file with that change made."""
+    tree = Changer(file, wanted).visit(ast.parse(file.read_text(encoding="utf-8")))
+    assert isinstance(tree, ast.Module)
+    return ast.fix_missing_locations(tree)
 
 
 class ChangedModule(MetaPathFinder, Loader):
@@ -181,7 +184,7 @@ class ChangedModule(MetaPathFinder, Loader):
         parts = mutant.file.with_suffix("").parts
         self.name = ".".join(parts).removesuffix(".__init__")
         self.path = str(mutant.file.resolve())
-        self.code = compile(changed(mutant.file, mutant.number)[0], self.path, "exec")
+        self.code = compile(changed(mutant.file, mutant.number), self.path, "exec")
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         if fullname != self.name:
@@ -194,4 +197,10 @@ class ChangedModule(MetaPathFinder, Loader):
 
 def mutants_of(sources: Sequence[str]) -> list[Mutant]:
     files = [path for source in sources for path in (sorted(Path(source).rglob("*.py")) or [Path(source)])]
-    return [mutant for file in files for mutant in changed(file)[1]]
+    return [mutant for file in files for mutant in mutants_in(file)]
+
+
+def mutants_in(file: Path) -> list[Mutant]:
+    changer = Changer(file)
+    changer.visit(ast.parse(file.read_text(encoding="utf-8")))
+    return changer.mutants

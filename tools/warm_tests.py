@@ -174,7 +174,7 @@ class WarmTests:
         path = str(mutant.file.resolve())
         codes = {
             (code.co_qualname, code.co_firstlineno): code
-            for code in nested(compile(changed(mutant.file, mutant.number)[0], path, "exec"))
+            for code in nested(compile(changed(mutant.file, mutant.number), path, "exec"))
         }
         given = False
         for function in self.functions:
