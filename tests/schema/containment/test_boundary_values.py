@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from claude_comm.schema.containment.boundary_values import MAX_VARIANTS, Harvest, candidates, harvest
@@ -27,6 +29,9 @@ def harvested(
         ({}, harvested()),
         ({"minimum": 3}, harvested((0, 0.5, 1, -1, 2, 3, 3.5, 4))),
         ({"maximum": BEYOND}, harvested((*NUMBERS, BEYOND - 1, BEYOND, BEYOND + 1))),
+        ({"minimum": 1e307}, harvested((*NUMBERS, 1e307))),
+        ({"multipleOf": 1e307}, harvested((*NUMBERS, 1e307, -1e307))),
+        ({"minLength": -3}, harvested()),
         ({"multipleOf": 6}, harvested((0, 0.5, 1, -1, 3, 6, -6, 12))),
         ({"multipleOf": BEYOND}, harvested((*NUMBERS, BEYOND, -BEYOND))),
         ({"minLength": 2}, harvested(strings=("", "a", "aa", "aaa", "A", "0", "é", "a\n"))),
@@ -39,7 +44,7 @@ def harvested(
         ({"required": ["p"], "properties": {"q": {"const": 4}}}, harvested((*NUMBERS, 4, 5), names=("p", "q"))),
         ({"required": [f"{n}" for n in range(70)]}, harvested(names=tuple(f"{n}" for n in range(64)))),
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_each_constant_is_tried_and_what_lies_beside_each_bound(schema: Json, values: Harvest) -> None:
     assert harvest(schema) == values
@@ -61,6 +66,10 @@ TRIED: dict[str, tuple[Json, list[Json]]] = {
     "a text of a length": ({"type": "string", "minLength": 1, "maxLength": 2}, ["a", "bb"]),
     "an integer": ({"type": "integer", "minimum": 0, "maximum": 4}, [0, 1, 4]),
     "a number between": ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 6}, [0.5, 1, 4]),
+    "a number below one and above another": (
+        {"type": "number", "exclusiveMinimum": -1, "exclusiveMaximum": 1},
+        [0, 0.5],
+    ),
     "a number of a step": ({"type": "number", "multipleOf": 2}, [0, 4, 6.0]),
     "no kind, but fields": (
         {"required": ["n"]},
@@ -144,6 +153,14 @@ TRIED: dict[str, tuple[Json, list[Json]]] = {
         {"type": "array", "items": False, "contains": {"const": 7}, "minContains": 2},
         [[], [None], [None, None, None], [], [], [7, 7]],
     ),
+    "an array that contains one": (
+        {"type": "array", "items": False, "contains": {"const": 7}},
+        [[], [None], [None, None, None], [], [], [7]],
+    ),
+    "an array of the most that are made": (
+        {"type": "array", "items": {"const": 1}, "contains": {"const": 7}, "minItems": 1000, "minContains": 1000},
+        [[], [1], [1, 1, 1], [], [1] * 1000, [1], [7] * 1000],
+    ),
     "an array of many": ({"type": "array", "items": {"const": 1}, "minItems": 1001}, [[], [1], [1, 1, 1], [], [1]]),
     "an object": (
         {"type": "object", "required": ["b"], "properties": {"b": {"type": "boolean"}, "o": {"enum": [1, 2]}}},
@@ -193,21 +210,34 @@ def test_a_schema_that_names_no_kind_may_be_any() -> None:
     assert {type(value) for value in values} == {str, int, float, bool, type(None), list, dict}
 
 
-def nested(schema: Json, depth: int) -> Json:
-    for _ in range(depth):
-        schema = {"type": "object", "required": ["a"], "properties": {"a": schema}}
-    return schema
+BARE = Harvest(numbers=(), strings=(), others=(), counts=(), names=("a",))
 
 
-def deepest(value: Json) -> Json:
-    while isinstance(value, dict):
-        value = value["a"]
-    return value
-
-
-def test_what_is_deep_is_cut_off() -> None:
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda inner: {"type": "object", "required": ["a"], "properties": {"a": inner}},
+        lambda inner: {"type": "object", "properties": {"a": inner}, "additionalProperties": False},
+        lambda inner: {"type": "object", "additionalProperties": inner},
+        lambda inner: {"type": "array", "prefixItems": [inner], "items": False},
+        lambda inner: {"type": "array", "items": inner},
+        lambda inner: {"type": "array", "contains": inner, "items": False},
+        lambda inner: {"type": "array", "contains": inner, "items": False, "minContains": 1},
+    ],
+    ids=["required", "optional", "additional", "prefix", "items", "contains", "contains one"],
+)
+def test_what_is_deep_is_cut_off(around: Callable[[Json], Json]) -> None:
     """At the eighth level the value is known, below it is not looked for."""
-    assert [deepest(next(candidates(nested({"const": 8}, depth), FEW))) for depth in (8, 9)] == [8, None]
+    seen = []
+    for depth in (8, 9):
+        schema: Json = {"const": 8}
+        for _ in range(depth):
+            schema = around(schema)
+        seen.append("8" in repr(list(candidates(schema, BARE))))
+    assert seen == [True, False]
+
+
+def test_alternatives_are_cut_off_as_well() -> None:
     inside: list[Json] = [{"const": 1}, {"const": 1}]
     for which, times in enumerate((8, 9)):
         for _ in range(times):
