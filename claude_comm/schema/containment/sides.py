@@ -15,7 +15,6 @@ from claude_comm.schema.containment import confirm
 from claude_comm.schema.containment.confirm import Side
 from claude_comm.schema.dialect import DEFAULT, Dialect, dialect_of
 from claude_comm.schema.limits import Measure, measure
-from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.plain import Plain, plain
 from claude_comm.schema.validation.precheck import compiles
@@ -64,7 +63,7 @@ _kept_small = functools.lru_cache(maxsize=1_024)(_kept.__wrapped__)
 
 def _made(schema: Json, written: _Written, default: Dialect, look: Callable[[], None]) -> Side:
     if isinstance(written.known, Plain):
-        return _plain_side(schema, written.known)
+        return Side(schema, DEFAULT, written.known.document(schema), sure=True)
     dialect = dialect_of(schema, default)
     sure = compiles(schema, dialect, written.known, written.text)
     look()
@@ -76,11 +75,3 @@ def _made(schema: Json, written: _Written, default: Dialect, look: Callable[[], 
     if ready is not None:
         side.keep(ready)
     return side
-
-
-def _plain_side(schema: Json, seen: Plain) -> Side:
-    size = seen.measured()
-    if not seen.own_form:
-        return Side(schema, DEFAULT, normalise(schema, DEFAULT, size), sure=True)
-    document = Document(schema=schema, origins={}, opaque=False, lexical=False, dynamic=False, size=size)
-    return Side(schema, DEFAULT, document, sure=True)

@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from claude_comm.schema import keywords
+from claude_comm.schema.limits import Measure
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.forms import TESTS, Forms, describing, target
 from claude_comm.schema.pointer import definition_name, reference_to
@@ -55,7 +56,21 @@ def close(document: Document) -> Document:
         origins[_copy(name)] = document.origins.get(name, "")
     if definitions and isinstance(whole, dict):
         whole = {**whole, "$defs": definitions}
-    return msgspec.structs.replace(document, schema=whole, origins=origins, size=None)
+    closed = msgspec.structs.replace(document, schema=whole, origins=origins, size=_closed_size(document.size))
+    # What is added has no others: the names of overlapping forms are marked by the forms' own patterns.
+    closed.keep_patterns(document.patterns)
+    return closed
+
+
+def _closed_size(size: Measure | None) -> Measure | None:
+    """A bound on the size of a closed form: none where schemas are copied."""
+    if size is None or size.references or "oneOf" in size.names:
+        return None
+    # A schema is told that it is closed, and each name in a list is marked once, in a map that may be new.
+    return msgspec.structs.replace(size, nodes=4 * size.nodes, depth=size.depth + 2, names=size.names | _ADDED)
+
+
+_ADDED = keywords.FURTHER_PROPERTIES | {"properties"}
 
 
 def marks_what_is_asked(document: Document) -> bool:

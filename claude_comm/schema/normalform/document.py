@@ -60,6 +60,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return ()
         return tuple(_patterns(self.schema))
 
+    def keep_patterns(self, patterns: tuple[str, ...]) -> None:
+        """Keeps the regular expressions that somebody came upon before."""
+        vars(self)["patterns"] = patterns
+
     @functools.cached_property
     def unfolded(self) -> Unfolded | None:
         """Its size once unfolded; None where it is recursive, or deep."""
@@ -76,7 +80,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         It may hold more values: a `pattern` beside which `allOf` has patterns is taken for the narrower one.
         """
-        if not self.patterns:
+        if not self.patterns or (self.size is not None and "allOf" not in self.size.names):
             return None
         schema = _without_wider(self.schema)
         return None if schema == self.schema else msgspec.structs.replace(self, schema=schema, size=None)

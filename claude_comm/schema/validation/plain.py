@@ -1,8 +1,8 @@
 """Plain schemas: what one walk shows to be within every cap, to compile, and to be written as a normal form is.
 
 Law: of a schema that is plain here, `limits.measure` finds nothing to refuse, `precheck.compiles` says yes, and
-`normalise` changes nothing but what `Plain.own_form` tells. Whatever is not certain is not plain, and goes through
-these three one after the other.
+`Plain.document` is what `normalise` makes of it. Whatever is not certain is not plain, and goes through these three one
+after the other.
 
 Theory of operation. Most message schemas say no more than types, properties, bounds, lists and unions, in 2020-12. For
 each of those keywords the meta-schema asks one thing of its value (`_SHAPES`: a map of schemas, a count, a list of
@@ -16,6 +16,7 @@ References: JSON Schema 2020-12, the meta-schemas of core, applicator, validatio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,8 @@ import msgspec
 from claude_comm.schema import keywords
 from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.limits import Measure
+from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.normalform.validator_dialect import MANY_LISTED
 from claude_comm.schema.validation.precheck import leads, readable
 from claude_comm.schema.verdict import Json
@@ -37,15 +40,33 @@ _ORDINARY = 2**31
 
 
 class Plain(msgspec.Struct, frozen=True):
-    """A plain schema as JSON text, and the keywords in it."""
+    """A plain schema as JSON text, the keywords in it, and its regular expressions."""
 
     text: bytes
     names: set[str]
+    patterns: tuple[str, ...]
 
-    @property
-    def own_form(self) -> bool:
-        """Whether the schema is its own normal form, as it is without notes and references."""
-        return self.names <= _OWN_FORM
+    def document(self, schema: Json) -> Document:
+        """The normal form of the schema, which is given as it was decoded from the text."""
+        size, whole, reached = self.measured(), schema, dict[str, Json]()
+        if not self.names <= _FORM.keys():
+            if not self._is_referring(schema):
+                return normalise(schema, DEFAULT, size)
+            whole, reached = _with_what_is_reached(schema)
+        origins = {name: f"/$defs/{name}" for name in reached}
+        document = Document(schema=whole, origins=origins, opaque=False, lexical=False, dynamic=False, size=size)
+        if len(reached) == len(schema.get("$defs", ())):
+            document.keep_patterns(self.patterns)
+        return document
+
+    def _is_referring(self, schema: Json) -> bool:
+        """Whether it has references and no notes: to definitions at its root, by names that the normal form keeps."""
+        return (
+            self.names <= _REFERRING
+            and "$defs" in schema
+            and self.text.count(b'"$defs":') == 1
+            and not _WITH_A_POINT.search(self.text)
+        )
 
     def measured(self) -> Measure:
         """Its size: as many values as its text has room for, and a depth that no plain schema passes."""
@@ -60,36 +81,58 @@ class Plain(msgspec.Struct, frozen=True):
         )
 
 
+def _with_what_is_reached(schema: dict[str, Any]) -> tuple[Json, dict[str, Json]]:
+    """The schema without definitions that nothing refers to, and those that are left."""
+    whole = {keyword: value for keyword, value in schema.items() if keyword != "$defs"}
+    reached, met, names, part = dict[str, Json](), set[str](), list[str](), whole
+    while True:
+        for name in _TO_DEFINITION.findall(msgspec.json.encode(part).decode()):
+            if name not in met:
+                met.add(name)
+                names.append(name)
+        if not names:
+            return ({**whole, "$defs": reached} if reached else whole), reached
+        # In the order of `normalise`, which some candidates follow.
+        name = names.pop()
+        part = reached[name] = schema["$defs"][name]
+
+
+_TO_DEFINITION = re.compile(r'"\$ref":"#/\$defs/([^"]*)"')
+_WITH_A_POINT = re.compile(rb'"\$ref":"[^"]*\.')
+
+
 def plain(schema: Json) -> Plain | None:
     """The schema as plain; None where it is not, or that is not certain."""
     try:
-        names = _walked(schema)
+        walk = _Walk()
+        names = _walked(schema, walk)
         if names is None:
             return None
         text = msgspec.json.encode(schema)
-        return Plain(text, names) if len(text) <= MAX_CHARACTERS else None
+        return Plain(text, names, tuple(walk.patterns)) if len(text) <= MAX_CHARACTERS else None
     except (TypeError, OverflowError, UnicodeEncodeError):
         # Not JSON: a name that is no text, a lone surrogate. `measure` says what.
         return None
 
 
 class _Walk:
-    """What the walk comes upon: the subschemas of the next layer, names of members, references, and values of data."""
+    """What the walk comes upon: the next layer of subschemas, names of members, references, patterns, data."""
 
-    __slots__ = ("below", "data", "names", "references")
+    __slots__ = ("below", "data", "names", "patterns", "references")
 
     def __init__(self) -> None:
         self.below: list[Json] = []
         self.names: list[str] = []
         self.references: list[str] = []
+        self.patterns: list[str] = []
         self.data = 0
 
 
-def _walked(schema: Json) -> set[str] | None:
+def _walked(schema: Json, walk: _Walk) -> set[str] | None:
     """The keywords of a plain schema; raises TypeError for much that is no JSON."""
     if type(schema) is not dict:
         return None
-    words, walk, schemas = set[str](), _Walk(), 0
+    words, schemas = set[str](), 0
     layer: list[Json] = [schema]
     if "$schema" in schema:
         if schema["$schema"] != URI[DEFAULT]:
@@ -156,6 +199,7 @@ def _map(value: Any, walk: _Walk) -> bool:
 def _patterns(value: Any, walk: _Walk) -> bool:
     if type(value) is not dict or not all(type(source) is str and readable(source) for source in value):
         return False
+    walk.patterns += value
     walk.below += value.values()
     return True
 
@@ -185,6 +229,7 @@ def _text(value: Any, walk: _Walk) -> bool:
 
 
 def _pattern(value: Any, walk: _Walk) -> bool:
+    walk.patterns.append(value)
     return _text(value, walk) and readable(value)
 
 
@@ -261,4 +306,4 @@ _OTHER: dict[str, _Shape] = {
     **dict.fromkeys(("deprecated", "readOnly", "writeOnly"), _flag),
 }
 _SHAPES = {**_FORM, **_OTHER}
-_OWN_FORM = frozenset(_FORM)
+_REFERRING = _FORM.keys() | {"$ref", "$defs"}

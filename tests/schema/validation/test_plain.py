@@ -16,6 +16,8 @@ from claude_comm.schema import check
 from claude_comm.schema.containment import sides
 from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.limits import measure
+from claude_comm.schema.normalform.closing import close
+from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.plain import plain
 from claude_comm.schema.validation.precheck import compiles
@@ -75,12 +77,27 @@ def is_held(schema: Any) -> bool:
     compiled(schema, DEFAULT)
     assert known.nodes >= size.nodes
     assert known.depth >= size.depth
-    document = normalise(schema, DEFAULT, size)
-    assert normalise(schema, DEFAULT, known).schema == document.schema
+    document, expected = seen.document(msgspec.json.decode(seen.text)), normalise(schema, DEFAULT, size)
+    assert text(document.schema) == text(expected.schema)
+    assert document.origins == expected.origins
     assert (document.opaque, document.lexical, document.dynamic) == (False, False, False)
-    if seen.own_form:
-        assert (document.schema, document.origins) == (msgspec.json.decode(seen.text), {})
+    assert set(document.patterns) == set(expected.patterns)
+    bound, counted = document.unfolded, expected.unfolded
+    assert (bound is None) == (counted is None)
+    assert counted is None or (bound.nodes >= counted.nodes and bound.depth >= counted.depth)
+    if not expected.dynamic:
+        closed_is_held(document, expected)
     return True
+
+
+def closed_is_held(document: Document, expected: Document) -> None:
+    """What is known of the closed form without a look at it is true of it."""
+    closed, read = close(document), close(msgspec.structs.replace(expected, size=None))
+    assert closed.schema == read.schema
+    assert set(closed.patterns) == set(msgspec.structs.replace(closed, size=None).patterns)
+    bound, counted = closed.unfolded, read.unfolded
+    assert (bound is None) == (counted is None)
+    assert counted is None or (bound.nodes >= counted.nodes and bound.depth >= counted.depth)
 
 
 def test_a_plain_schema_is_within_the_caps_compiles_and_is_its_own_normal_form() -> None:
@@ -116,16 +133,28 @@ def test_what_is_more_than_its_own_text_is_not_plain(schema: Any) -> None:
     assert plain(schema) is None
 
 
-def test_notes_and_references_are_plain_and_leave_the_normal_form_to_be_made() -> None:
+def test_notes_and_references_are_plain() -> None:
     schema = {
         "$schema": URI[DEFAULT],
         "title": "a",
         "properties": {"a": {"$ref": "#/$defs/b", "default": 1}},
         "$defs": {"b": {"type": "integer"}},
     }
-    seen = plain(schema)
-    assert seen is not None
-    assert not seen.own_form
+    assert is_held(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/b", "$defs": {"a": {}, "b": {"items": {"$ref": "#/$defs/b"}}}},
+        {"$ref": "#/$defs/b", "$defs": {"a": {"pattern": "x"}, "b": {"allOf": [{"$ref": "#/$defs/c"}]}, "c": {}}},
+        {"items": {"$ref": "#/$defs/b.1"}, "$defs": {"b.1": {"pattern": "y"}}},
+        {"items": {"$ref": "#/$defs/b", "$defs": {"c": {}}}, "$defs": {"b": {}}},
+        {"const": '"$ref":"#/$defs/b"', "$defs": {"b": {}}},
+        {"properties": {"b": {"$ref": "#/$defs/c"}, "a": {"$ref": "#/$defs/b"}}, "$defs": {"a": {}, "b": {}, "c": {}}},
+    ],
+)
+def test_definitions_are_kept_as_normalising_keeps_them(schema: Any) -> None:
     assert is_held(schema)
 
 
