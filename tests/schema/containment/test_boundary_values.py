@@ -70,6 +70,7 @@ TRIED: dict[str, tuple[Json, list[Json]]] = {
         {"type": "number", "exclusiveMinimum": -1, "exclusiveMaximum": 1},
         [0, 0.5],
     ),
+    "a number of a step beyond all floats": ({"type": "number", "multipleOf": BEYOND}, [0]),
     "a number of a step": ({"type": "number", "multipleOf": 2}, [0, 4, 6.0]),
     "no kind, but fields": (
         {"required": ["n"]},
