@@ -57,13 +57,13 @@ Every error is a `ClaudeCommError`; `claude_comm.errors` draws the whole tree, a
 
 KEYS_HEAD = """# Keys on the server
 
-Each key that claude-comm leaves on the server. This page is written by `python docs/generate.py` from
-`claude_comm/names.py`; a test holds it to what a run leaves. `ns` is the namespace (`CLAUDE_COMM_NAMESPACE`), and words
+Each key that claude-comm leaves on the server. `python docs/generate.py` writes this page from `claude_comm/names.py`;
+a test compares it with what a run leaves. `ns` is the namespace (`CLAUDE_COMM_NAMESPACE`), and words
 in capitals stand for names. Nothing grows for ever: each key has a time to live (TTL), or what bounds it is said here.
 *Until forgotten* is until `claude-comm forget NAME`; `claude-comm status` lists names without a module, modules without
 a running instance, and what was dropped.
 
-Anybody who reaches the server can write anything there. What cannot be read is passed over, and stops nothing;
+Anybody who reaches the server can write anything there. A value that cannot be read is skipped and stops nothing;
 `claude-comm status` has a line `unreadable` for each kind of key with such a value: which key, why, and a command that
 removes it, to be typed into `valkey-cli` or `redis-cli`, connected to the address that `status` shows.
 `claude-comm status --json` has a command for each value found. It looks at no more than 200 keys of a kind and some 500
@@ -72,23 +72,24 @@ of their values: remove what it found, and ask again.
 
 METRICS_HEAD = """# Metrics
 
-Every metric, its unit and its meaning. This page is written by `python docs/generate.py` from
-`claude_comm/telemetry/metrics.py`; a test holds it to what is exported.
+Every metric with its unit and meaning. `python docs/generate.py` writes this page from
+`claude_comm/telemetry/metrics.py`; a test compares it with what is exported.
 
-Labels have few values (modules, destinations, operations), never a session or an id. In Prometheus a name has `_` for
-`.`, its unit at the end, and `_total` for a counter. `deploy/prometheus/rules.yml` has alerts on these metrics, and
-`deploy/grafana/claude-comm.json` a dashboard. [Tracing](tracing.md#metrics) says how to switch them on.
+Labels have few values (modules, destinations, operations), never a session or an id. In Prometheus, a name has `_` in
+place of `.`, its unit at the end, and `_total` if it is a counter. `deploy/prometheus/rules.yml` has alerts on these
+metrics, and `deploy/grafana/claude-comm.json` has a dashboard. [Tracing](tracing.md#metrics) says how to switch metrics
+on.
 """
 SCOPES = {
     "namespace": """## Of a whole namespace
 
-What the server, the registry and the projection know of all modules at once: scrape one place, whatever runs where.
-`claude-comm metrics` writes them, and the gateway serves them at `/metrics`.
+These come from the server, the registry and the projection, and cover all modules on all machines. So scrape one place
+only. `claude-comm metrics` prints them, and the gateway serves them at `/metrics`.
 """,
     "process": """## Of each process
 
-What a client records of its own messages: through OpenTelemetry where the program has set a `MeterProvider`, and for
-Prometheus with `CLAUDE_COMM_METRICS=prometheus`.
+Each client records these for its own messages: through OpenTelemetry if the program has set a `MeterProvider`, and
+for Prometheus with `CLAUDE_COMM_METRICS=prometheus`.
 """,
 }
 
@@ -98,7 +99,7 @@ SETTINGS_HEAD = """# Settings
 The environment comes first, then `claude-comm.toml` in the working folder (a line `keep_s = 60` there is
 `CLAUDE_COMM_KEEP_S=60`), then the default. `CLAUDE_COMM_URL_FILE` and `CLAUDE_COMM_CONTROL_URL_FILE` name files that
 hold the value: for addresses with a password, such as secrets of containers. A setting that nothing reads is refused by
-name. This page is written by `python docs/generate.py` from `claude_comm/settings.py`.
+name. `python docs/generate.py` writes this page from `claude_comm/settings.py`.
 
 | environment | file | default | |
 | --- | --- | --- | --- |

@@ -62,40 +62,40 @@ _READER = (names.SYSTEM, names.OPERATION_NAME, names.DESTINATION, names.GROUP, n
 
 OPERATION_DURATION = Metric(
     names.OPERATION_DURATION, "histogram", "s", _CLIENT,
-    "How long an operation on the server took: a send, or the acks, the retry or the burial of deliveries.",
+    "Duration of an operation on the server: a send, or the acks, the retry or the burial of deliveries.",
     "process", OPERATION_BOUNDS,
 )  # fmt: skip
 SENT = Metric(
     names.SENT_MESSAGES, "counter", "{message}", _CLIENT,
-    "Messages that this process sent, those included whose sending failed (with `error.type`).",
+    "Messages that this process sent. Failed sends are included, with `error.type`.",
     "process",
 )  # fmt: skip
 CONSUMED = Metric(
     names.CONSUMED_MESSAGES, "counter", "{message}", _READER,
-    "Messages that were handed to a handler in this process.",
+    "Messages that this process handed to a handler.",
     "process",
 )  # fmt: skip
 PROCESS_DURATION = Metric(
     names.PROCESS_DURATION, "histogram", "s", _READER,
-    "How long a handler took; with `error.type` where it raised.",
+    "Duration of a handler; with `error.type` if it raised.",
     "process", OPERATION_BOUNDS,
 )  # fmt: skip
 
 INSTANCES = Metric(
     "claude_comm.module.instances", "gauge", "{instance}", ("module",),
-    "Instances of the module whose heartbeats are heard.",
+    "Running instances of the module, by their heartbeats.",
 )  # fmt: skip
 WORKERS = Metric(
     "claude_comm.worker.instances", "gauge", "{instance}", ("worker",),
-    "Instances of a worker (negotiation, progress, janitor, …) whose heartbeats are heard.",
+    "Running instances of a worker (negotiation, progress, janitor, …), by their heartbeats.",
 )  # fmt: skip
 ENTRIES = Metric(
     "claude_comm.stream.entries", "gauge", "{entry}", ("destination",),
-    "Entries that the stream holds now, those included that are done and not trimmed yet.",
+    "Entries in the stream now, including handled ones that are not trimmed yet.",
 )  # fmt: skip
 OLDEST_AGE = Metric(
     "claude_comm.stream.oldest.age", "gauge", "s", ("destination",),
-    "Age of the oldest entry that the stream holds.",
+    "Age of the oldest entry in the stream.",
 )  # fmt: skip
 UNPROJECTED = Metric(
     "claude_comm.stream.unprojected", "gauge", "{entry}", ("destination",),
@@ -103,23 +103,23 @@ UNPROJECTED = Metric(
 )  # fmt: skip
 LAG = Metric(
     "claude_comm.group.lag", "gauge", "{message}", ("destination", "module"),
-    "Messages that the module has not been handed yet.",
+    "Messages that the module has not read yet.",
 )  # fmt: skip
 PENDING = Metric(
     "claude_comm.group.pending", "gauge", "{message}", ("destination", "module"),
-    "Messages that the module was handed and has not ended.",
+    "Messages that the module has read and not yet acked, retried or buried.",
 )  # fmt: skip
 DELAYED = Metric(
     "claude_comm.delayed.messages", "gauge", "{message}", ("destination",),
-    "Messages that wait for their time: delayed ones, and those to be tried again.",
+    "Messages that wait until they are due: delayed messages and retries.",
 )  # fmt: skip
 DEAD = Metric(
     "claude_comm.dead.messages", "gauge", "{message}", ("module",),
-    "Buried messages that the module keeps.",
+    "Buried messages in the dead-letter stream of the module.",
 )  # fmt: skip
 DEAD_DROPPED = Metric(
     "claude_comm.dead.dropped", "counter", "{message}", ("module",),
-    "Buried messages that went because there were more than CLAUDE_COMM_KEEP_DEAD.",
+    "Buried messages that were removed because there were more than CLAUDE_COMM_KEEP_DEAD.",
 )  # fmt: skip
 SERVER_MEMORY = Metric(
     "claude_comm.server.memory", "gauge", "By", ("server",),
@@ -127,23 +127,23 @@ SERVER_MEMORY = Metric(
 )  # fmt: skip
 SERVER_MEMORY_LIMIT = Metric(
     "claude_comm.server.memory.limit", "gauge", "By", ("server",),
-    "Memory that the server may use; 0 where it has no limit.",
+    "Memory that the server may use; 0 if it has no limit.",
 )  # fmt: skip
 MESSAGES = Metric(
     "claude_comm.messages", "counter", "{message}", ("source", "destination"),
-    "Messages that the projection has stored, by who sent them to whom.",
+    "Messages that the projection has stored, by source and destination.",
 )  # fmt: skip
 MESSAGE_BYTES = Metric(
     "claude_comm.messages.size", "counter", "By", ("source", "destination"),
-    "Their size, as sent.",
+    "Size of those messages, as sent.",
 )  # fmt: skip
 DELIVERIES = Metric(
     "claude_comm.deliveries", "gauge", "{delivery}", ("source", "module", "outcome"),
-    "Deliveries by what became of them: `handled`, `retrying` or `buried`. One that is put back changes.",
+    "Deliveries by outcome: `handled`, `retrying` or `buried`. A redrive changes the outcome.",
 )  # fmt: skip
 LATENCY = Metric(
     "claude_comm.delivery.latency", "histogram", "s", ("source", "module"),
-    "From the sending of a message to the end of its handling.",
+    "Time from sending a message to the end of its handling.",
     bounds=_LATENCY_BOUNDS,
 )  # fmt: skip
 LOST = Metric(

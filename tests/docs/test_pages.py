@@ -63,6 +63,7 @@ SLOW = {
     "operations.md",
     "registry.md",
     "wire.md",
+    "reports.md",
 }
 
 
