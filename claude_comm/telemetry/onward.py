@@ -28,7 +28,7 @@ def created(telemetry: Telemetry, message: Envelope) -> Envelope:
 def begun(telemetry: Telemetry, message: Envelope) -> Sending:
     """The send of one message that is about to be made."""
     sending = Sending(telemetry, message.target)
-    sending.message(message.id, message.type, message.session, message.correlation)
+    sending.message = message.id, message.type, message.correlation, message.session
     return sending
 
 

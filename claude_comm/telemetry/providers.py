@@ -15,7 +15,7 @@ def tracer_of_process() -> Tracer | None:
     try:
         from opentelemetry.sdk.trace import TracerProvider
 
-        from claude_comm.telemetry.light_spans import light_tracer
+        from claude_comm.telemetry.light_tracer import light_tracer
     except ImportError:  # another implementation of the API
         return AnyTracer(provider)
     # Not a class below it: that may do something else.

@@ -6,10 +6,9 @@ span and links to it; of a batch, links alone. Everything that is known of a spa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from opentelemetry.context import Context
@@ -30,7 +29,9 @@ from claude_comm.telemetry import conventions as names
 from claude_comm.telemetry.runtime_context import attach, current, detach
 from claude_comm.telemetry.tracer import (
     MAX_LINKS,
+    Begun,
     Message,
+    Prepared,
     Tracer,
     about,
     headers,
@@ -46,13 +47,23 @@ class Spans:
 
     def __init__(self, tracer: Tracer, module: str, instance: str) -> None:
         self._tracer, self._module, self._instance = tracer, module, instance
-        # By operation and destination, which so is a name: what such spans share.
-        self.prepared: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
+        # By operation, and by destination, which so is a name: what such spans share.
+        self._prepared: dict[str, dict[str, Prepared]] = {operation: {} for operation in names.TYPES}
+        self._processes = self._prepared[names.PROCESS]
+        # The contexts of messages that others are to follow.
         self._processed: dict[str, SpanContext] = {}
+
+    def known(self, operation: str) -> Mapping[str, Prepared]:
+        """What is ready, by destination."""
+        return self._prepared[operation]
+
+    def begins(self, operation: str, otherwise: Callable[[str], Begun]) -> Callable[[str], Begun]:
+        """What begins a send to a destination, below the current span."""
+        return self._tracer.begins(self.known(operation), partial(self._prepare, operation), otherwise)
 
     def send(self, operation: str, destination: str) -> Span:
         """A send, or the creation of what is sent later, that begins below the current span."""
-        name, shared = self.prepared.get((operation, destination)) or self._prepare(operation, destination)
+        name, shared = self._prepare(operation, destination)
         # Its context is that of the messages, each of which it creates: so it is a producer, with a batch as well.
         return self._tracer.start(name, SpanKind.PRODUCER, _current(), shared)
 
@@ -63,18 +74,20 @@ class Spans:
         parent = self._processed.get(message.causation) or read_context(message.traceparent, message.tracestate)
         return self._tracer.start(name, SpanKind.PRODUCER, parent, shared, _message(message))
 
-    def process(self, envelopes: Sequence[Envelope], attempt: int) -> Span:
-        """The handling of one message, or of several at once."""
-        first = envelopes[0]
-        kind = (names.PROCESS, first.target)
-        name, shared = self.prepared.get(kind) or self._prepare(*kind)
-        if len(envelopes) > 1:
-            several = {**shared, names.BATCH_COUNT: len(envelopes)}
-            return self._tracer.start(name, SpanKind.CONSUMER, None, several, None, _links_to(envelopes))
+    def process(self, message: Envelope, attempt: int) -> Span:
+        """The handling of one message."""
+        target = message.target
+        name, shared = self._processes.get(target) or self._prepare(names.PROCESS, target)
         if attempt > 1:
             shared = {**shared, names.ATTEMPT: attempt}
-        message = first.id, first.type, first.correlation, first.session
-        return self._tracer.below(name, SpanKind.CONSUMER, (first.traceparent, first.tracestate), shared, message)
+        about = message.id, message.type, message.correlation, message.session
+        return self._tracer.below(name, SpanKind.CONSUMER, message.traceparent, message.tracestate, shared, about)
+
+    def process_all(self, messages: Sequence[Envelope]) -> Span:
+        """The handling of several at once."""
+        name, shared = self._prepare(names.PROCESS, messages[0].target)
+        several = {**shared, names.BATCH_COUNT: len(messages)}
+        return self._tracer.start(name, SpanKind.CONSUMER, None, several, None, _links_to(messages))
 
     def work(self, operation: str, envelopes: Sequence[Envelope], began_ns: int | None = None) -> Span:
         """What a client does with messages, to each of which the span links."""
@@ -91,12 +104,13 @@ class Spans:
             self._processed.clear()
         self._processed[message] = span.get_span_context()
 
-    def _prepare(self, operation: str, destination: str) -> tuple[str, Mapping[str, Any]]:
+    def _prepare(self, operation: str, destination: str) -> Prepared:
         """The name of a span, and the attributes that all such spans share."""
-        known = self.prepared.get((operation, destination))
+        prepared = self._prepared[operation]
+        known = prepared.get(destination)
         if known is None:
-            if len(self.prepared) >= _MAX_KEPT:
-                self.prepared.clear()
+            if len(prepared) >= _MAX_KEPT:
+                prepared.clear()
             shared = {
                 names.SYSTEM: names.SYSTEM_NAME,
                 names.OPERATION_NAME: operation,
@@ -106,14 +120,14 @@ class Spans:
             }
             if operation not in (names.SEND, names.CREATE):
                 shared[names.GROUP] = self._module
-            known = self.prepared[operation, destination] = names.span_name(operation, destination), shared
+            known = prepared[destination] = names.span_name(operation, destination), shared
         return known
 
 
 def enter(span: Span) -> Token[Context]:
     """Makes it the current span of this thread or task; `leave` ends that."""
     context = current()
-    return attach(set_span_in_context(span, context) if context else Context({_SPAN_KEY: span}))
+    return attach(set_span_in_context(span, context) if context else Context({SPAN_KEY: span}))
 
 
 leave = detach
@@ -161,8 +175,12 @@ def links_to(carried: Iterable[tuple[str, str]], _parent: SpanContext | None = N
 def _links_to(envelopes: Sequence[Envelope]) -> partial[list[Link]]:
     """Links to the context of each of these, once (those that were sent together share one), as far as there is room
     for links."""
-    carried = dict.fromkeys([(envelope.traceparent, envelope.tracestate) for envelope in envelopes])
-    return partial(links_to, list(islice(carried, MAX_LINKS)))
+    carried: dict[tuple[str, str], None] = {}
+    for envelope in envelopes:
+        carried[envelope.traceparent, envelope.tracestate] = None
+        if len(carried) == MAX_LINKS:
+            break
+    return partial(links_to, list(carried))
 
 
 def _message(envelope: Envelope) -> Message:
@@ -170,12 +188,12 @@ def _message(envelope: Envelope) -> Message:
 
 
 # Under which name the API keeps the current span.
-(_SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
+(SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
 
 
 def _current() -> SpanContext | None:
     surrounding = current()
-    if _SPAN_KEY not in surrounding:
+    if SPAN_KEY not in surrounding:
         return None
     context = get_current_span(surrounding).get_span_context()
     return context if context.is_valid else None

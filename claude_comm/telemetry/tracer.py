@@ -29,6 +29,8 @@ NAME = "claude_comm"
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?").fullmatch
 # Sampled, random, both, neither: made once, as each costs as much as a context.
 FLAGS = tuple(TraceFlags(flags) for flags in range(4))
+# The flag of a trace whose id is random.
+RANDOM = 2
 _FLAG_TEXTS = ("00", "01", "02", "03")
 NO_STATE = TraceState()
 # A context is a tuple of these. Made as one it costs a third; an API in which it is something else makes its own.
@@ -36,6 +38,8 @@ _CONTEXTS_ARE_TUPLES = isinstance(SpanContext(1, 2, True, FLAGS[1], NO_STATE), t
     SpanContext(1, 2, True, FLAGS[1], NO_STATE)
 ) == (1, 2, True, FLAGS[1], NO_STATE, True)
 
+# The name of a span, and the attributes that it shares with others.
+Prepared: TypeAlias = tuple[str, Mapping[str, Any]]
 # What the SDK keeps by default. An ack of hundreds of messages that were sent one by one links to the first of them.
 MAX_LINKS = 128
 # The message that a span is about: its id, type, correlation and session. Texts, so that no span keeps a payload.
@@ -50,6 +54,27 @@ def no_links(_parent: SpanContext | None) -> Sequence[Link]:
 
 def link_to_parent(parent: SpanContext | None) -> Sequence[Link]:
     return () if parent is None else (Link(parent, {}),)
+
+
+class Begun(Protocol):
+    """A send that has begun. `message` is which one it is, set once that has an id."""
+
+    message: Message | None
+
+    # What its messages carry: empty without spans.
+    @property
+    def traceparent(self) -> str: ...
+
+    @property
+    def tracestate(self) -> str: ...
+
+    def batch(self, count: int) -> None:
+        """Says how many messages it is."""
+        ...
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Ends it, as failed where there was an error."""
+        ...
 
 
 class Tracer(Protocol):
@@ -67,9 +92,21 @@ class Tracer(Protocol):
     ) -> Span: ...
 
     def below(
-        self, name: str, kind: SpanKind, carried: tuple[str, str], shared: Mapping[str, Any], message: Message
+        self,
+        name: str,
+        kind: SpanKind,
+        traceparent: str,
+        tracestate: str,
+        shared: Mapping[str, Any],
+        message: Message,
     ) -> Span:
         """A span below the one whose context a message carries in these headers, to which it links as well."""
+        ...
+
+    def begins(
+        self, known: Mapping[str, Prepared], prepare: Callable[[str], Prepared], otherwise: Callable[[str], Begun]
+    ) -> Callable[[str], Begun]:
+        """What begins a send to a destination, below the current span: `otherwise`, or what is quicker."""
         ...
 
 
@@ -95,9 +132,20 @@ class AnyTracer:
         return span
 
     def below(
-        self, name: str, kind: SpanKind, carried: tuple[str, str], shared: Mapping[str, Any], message: Message
+        self,
+        name: str,
+        kind: SpanKind,
+        traceparent: str,
+        tracestate: str,
+        shared: Mapping[str, Any],
+        message: Message,
     ) -> Span:
-        return self.start(name, kind, read_context(*carried), shared, message, link_to_parent)
+        return self.start(name, kind, read_context(traceparent, tracestate), shared, message, link_to_parent)
+
+    def begins(
+        self, known: Mapping[str, Prepared], prepare: Callable[[str], Prepared], otherwise: Callable[[str], Begun]
+    ) -> Callable[[str], Begun]:
+        return otherwise
 
 
 def about(message: Message | None) -> dict[str, Any]:

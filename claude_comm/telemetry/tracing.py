@@ -13,9 +13,10 @@ along a route after the handler returned finds the context of its span under the
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from claude_comm.envelope import Envelope
 from claude_comm.telemetry import conventions as names
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from claude_comm.telemetry.spans import Spans
+    from claude_comm.telemetry.tracer import Begun, Message
 
 
 class Telemetry:
@@ -41,36 +43,37 @@ class Telemetry:
             self.describe, self.note = functions.describe, functions.note
             self.carried = functions.carried
 
+    def begins(self, operation: str) -> Callable[[str], Begun]:
+        """What begins a send to a destination, below the current span."""
+        otherwise = partial(Sending, self, operation=operation)
+        if self.spans is None or self.instruments is not None:
+            return otherwise
+        return self.spans.begins(operation, otherwise)
+
+    def known(self, operation: str) -> Collection[str]:
+        """Destinations of this operation that no call has refused."""
+        return () if self.spans is None else self.spans.known(operation)
+
 
 class Sending:
     """One send, of one message or of a batch; or the creation of one that is queued, and sent with others. It begins
-    when it is made, below the current span. A context manager, one for each: written out, because each message goes
-    through one."""
+    when it is made, below the current span. Where a span alone can tell all of it, that span stands for it."""
 
     __slots__ = (
-        "_begun", "_count", "_destination", "_operation", "_span", "_telemetry", "_token", "traceparent", "tracestate",
+        "_begun", "_count", "_destination", "_operation", "_span", "_telemetry", "message", "traceparent", "tracestate",
     )  # fmt: skip
 
     def __init__(self, telemetry: Telemetry, destination: str, operation: str = names.SEND) -> None:
         self._telemetry, self._destination, self._operation, self._count = telemetry, destination, operation, 0
+        self.message: Message | None = None
         if telemetry.instruments is not None:
             self._begun = time.perf_counter()
         if telemetry.spans is not None:
             span = telemetry.spans.send(operation, destination)
             self._span: Span | None = span
-            # What its messages carry: empty without spans.
             self.traceparent, self.tracestate = telemetry.carried(span)
         else:
             self._span, self.traceparent, self.tracestate = None, "", ""
-
-    def message(self, id_: str, type: str, session: str, correlation: str = "") -> None:
-        """Says which message it is."""
-        if (span := self._span) is not None:
-            # As `spans.describe`, written out: this runs for every message.
-            if (quick := getattr(span, "describe", None)) is not None:
-                quick((id_, type, correlation, session))
-            else:
-                self._telemetry.describe(span, (id_, type, correlation, session))
 
     def batch(self, count: int) -> None:
         """Says how many messages it is."""
@@ -78,33 +81,21 @@ class Sending:
         if self._span is not None:
             self._telemetry.note(self._span, {names.BATCH_COUNT: count})
 
-    def end(self, error: BaseException | None = None) -> None:
-        telemetry = self._telemetry
-        if self._span is not None:
-            if error is None:
-                self._span.end()
-            else:
-                telemetry.finish(self._span, error)
+    def finish(self, error: BaseException | None = None) -> None:
+        telemetry, span = self._telemetry, self._span
+        if span is not None:
+            if self.message is not None:
+                telemetry.describe(span, self.message)
+            telemetry.finish(span, error)
         if telemetry.instruments is not None:
             # What creating takes is not what an operation on the server takes.
             seconds = time.perf_counter() - self._begun if self._operation == names.SEND else None
             failed = names.error_type(error)
             telemetry.instruments.sent(self._operation, self._destination, self._count or 1, seconds, failed)
 
-    def __enter__(self) -> Sending:
-        self._token = current_sending.set(self)
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        current_sending.reset(self._token)
-        if error is None and self._span is not None and self._telemetry.instruments is None:
-            self._span.end()
-        else:
-            self.end(error)
-
 
 # The send that this thread or task is at.
-current_sending: ContextVar[Sending | None] = ContextVar("claude_comm_sending", default=None)
+current_sending: ContextVar[Begun | None] = ContextVar("claude_comm_sending", default=None)
 
 
 class HandledDelivery(Protocol):
@@ -121,19 +112,28 @@ class Processing:
     """The handling of one message, or of several at once, in their session. A context manager, one for each: written
     out, because each message goes through one."""
 
-    __slots__ = ("_attached", "_begun", "_envelopes", "_in_session", "_message", "_session", "_span", "_telemetry")
+    __slots__ = (
+        "_attached",
+        "_begun",
+        "_first",
+        "_in_session",
+        "_message",
+        "_others",
+        "_session",
+        "_span",
+        "_telemetry",
+    )
 
-    def __init__(self, telemetry: Telemetry, session: str, *deliveries: HandledDelivery) -> None:
+    def __init__(self, telemetry: Telemetry, session: str, delivery: HandledDelivery, *others: HandledDelivery) -> None:
         self._telemetry, self._session = telemetry, session
-        if len(deliveries) == 1:
-            (delivery,) = deliveries
-            envelopes: Sequence[Envelope] = (delivery.envelope,)
-            attempt = delivery.attempts
+        self._first = first = delivery.envelope
+        self._others = [other.envelope for other in others] if others else ()
+        if telemetry.spans is None:
+            self._span = None
+        elif others:
+            self._span = telemetry.spans.process_all([first, *self._others])
         else:
-            envelopes, attempt = [delivery.envelope for delivery in deliveries], 1
-        self._envelopes = envelopes
-        self._span = None if telemetry.spans is None else telemetry.spans.process(envelopes, attempt)
-        self._attached: Token[Any] | None = None
+            self._span = telemetry.spans.process(first, delivery.attempts)
 
     def __enter__(self) -> None:
         telemetry = self._telemetry
@@ -141,28 +141,33 @@ class Processing:
             self._begun = time.perf_counter()
         if self._session:
             self._in_session = current_session.set(self._session)
-        self._message = current_message.set(self._envelopes[0].id)
+        self._message = current_message.set(self._first.id)
         if self._span is not None:
             self._attached = telemetry.enter(self._span)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        telemetry = self._telemetry
-        if self._span is not None and self._attached is not None and telemetry.spans is not None:
+        telemetry, first, span = self._telemetry, self._first, self._span
+        if span is not None:
             telemetry.leave(self._attached)
-            for envelope in self._envelopes:
-                if envelope.route:
-                    telemetry.spans.keep(envelope.id, self._span)
+            if first.route or self._others:
+                self._keep(span)
             if error is None:
-                self._span.end()
+                span.end()
             else:
-                telemetry.finish(self._span, error)
+                telemetry.finish(span, error)
         current_message.reset(self._message)
         if self._session:
             current_session.reset(self._in_session)
         if telemetry.instruments is not None:
             seconds, failed = time.perf_counter() - self._begun, names.error_type(error)
-            target, count = self._envelopes[0].target, len(self._envelopes)
-            telemetry.instruments.processed(target, telemetry.module, count, seconds, failed)
+            telemetry.instruments.processed(first.target, telemetry.module, 1 + len(self._others), seconds, failed)
+
+    def _keep(self, span: Span) -> None:
+        """What goes on along their routes is to be below this."""
+        spans = self._telemetry.spans
+        for envelope in (self._first, *self._others):
+            if spans is not None and envelope.route:
+                spans.keep(envelope.id, span)
 
 
 class Settling:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry import context as api
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
@@ -21,12 +21,27 @@ from opentelemetry.sdk.trace.sampling import (
     StaticSampler,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    get_current_span,
+    use_span,
+)
 
-from claude_comm.telemetry import light_spans, runtime_context
+from claude_comm.telemetry import light_tracer as file_of_tracer
+from claude_comm.telemetry import runtime_context
 from claude_comm.telemetry import spans as spans_of
-from claude_comm.telemetry.light_spans import LightSpan, light_tracer
+from claude_comm.telemetry.light_spans import LightSpan
+from claude_comm.telemetry.light_tracer import light_tracer
 from claude_comm.telemetry.tracer import AnyTracer, Tracer, headers, link_to_parent, read_context
+from tests.support.spans import id_of
+from tests.support.waiting import wait_until
 
 PARENT = SpanContext(2**100 + 7, 2**60 + 9, True, TraceFlags(3), TraceState([("vendor", "x")]))
 MESSAGE = ("id-1", "page", "", "s")
@@ -121,17 +136,97 @@ def test_what_is_below_a_message_is_the_same(parent: SpanContext | None, read_ea
     contexts = []
     for tracer in (light, AnyTracer(made)):
         random.seed(1)
-        span = tracer.below("process x", SpanKind.CONSUMER, carried, {"n": 3}, MESSAGE)
+        span = tracer.below("process x", SpanKind.CONSUMER, *carried, {"n": 3}, MESSAGE)
         if read_early:
             assert getattr(span, "parent", None) == (None if parent is UNSAMPLED else parent)
         contexts.append(span.get_span_context())
         assert spans_of.carried(span) == headers(span.get_span_context())
         span.end()
-    # Both draw their span ids alike; without a parent the ids of the trace come first.
-    assert contexts[0] == contexts[1]
+    if parent is not None:  # both draw the ids of their spans alike
+        assert contexts[0] == contexts[1]
+    first, second = contexts
+    assert (first.trace_flags, first.trace_state) == (second.trace_flags, second.trace_state)
+    assert first.is_valid
+    assert second.is_valid
     told = [shown(span) for span in exporter.get_finished_spans()]
     assert told[::2] == told[1::2]
     assert len(told) == (0 if parent is UNSAMPLED else 2)
+
+
+def begun(tracer: Tracer) -> Any:
+    """A send that a tracer begins, and the light span or the SDK's that stands for it."""
+
+    def otherwise(_destination: str) -> Any:
+        return tracer.start("send x", SpanKind.PRODUCER, current_parent(), {"n": 3})
+
+    return tracer.begins({}, lambda destination: (f"send {destination}", {"n": 3}), otherwise)("x")
+
+
+def current_parent() -> SpanContext | None:
+    context = get_current_span().get_span_context()
+    return context if context.is_valid else None
+
+
+@pytest.mark.parametrize("error", [None, LookupError("no such page")])
+@pytest.mark.parametrize("above", ["", "carried", "state", "foreign"])
+def test_a_send_that_is_its_own_span_is_read_the_same(above: str, error: BaseException | None) -> None:
+    exporter = InMemorySpanExporter()
+    made = provider(exporter)
+    light = light_tracer(made)
+    assert light is not None
+    state = "vendor=x" if above == "state" else ""
+    parent: Any = INVALID_SPAN
+    if above == "foreign":
+        parent = NonRecordingSpan(PARENT)
+    elif above:
+        parent = light.below("process x", SpanKind.CONSUMER, f"00-{5:032x}-{6:016x}-01", state, {}, MESSAGE)
+    for tracer in (light, AnyTracer(made)):
+        with use_span(parent):
+            send = begun(tracer)
+        assert isinstance(send, LightSpan) is (tracer is light)
+        spans_of.describe(send, MESSAGE)
+        spans_of.note(send, {"batch": 2})
+        assert spans_of.carried(send) == headers(send.get_span_context())
+        spans_of.finish(send, error)
+    first, second = (shown(span) for span in exporter.get_finished_spans())
+    for document in (first, second):
+        for event in document["events"]:
+            event["attributes"].pop("exception.stacktrace")
+    assert (first["parent_id"] is None) is (not above)
+    assert first == second
+
+
+def test_a_send_that_is_its_own_span_is_the_sdks_where_a_processor_was_added() -> None:
+    made, watching = provider(InMemorySpanExporter()), Watching()
+    light = light_tracer(made)
+    assert light is not None
+    made.add_span_processor(watching)
+    assert not isinstance(begun(light), LightSpan)
+    assert watching.started == ["send x"]
+
+
+def test_a_batch_processor_is_told_of_each_span_and_drops_as_it_would() -> None:
+    kept = InMemorySpanExporter()
+    made = TracerProvider(shutdown_on_exit=False)
+    batch = BatchSpanProcessor(kept, max_queue_size=20, max_export_batch_size=10, schedule_delay_millis=10_000_000)
+    made.add_span_processor(batch)
+    light = light_tracer(made)
+    assert light is not None
+    sends = [begun(light) for _ in range(10)]
+    for send in sends[:9]:
+        send.finish()
+    assert kept.get_finished_spans() == ()
+    # The tenth wakes the thread that exports.
+    sends[9].finish()
+    wait_until(lambda: len(kept.get_finished_spans()) == 10)
+    assert sorted(map(id_of, kept.get_finished_spans())) == sorted(map(id_of, sends))
+    last = begun(light)
+    last.finish()
+    made.force_flush()
+    assert len(kept.get_finished_spans()) == 11
+    made.shutdown()
+    begun(light).finish()
+    assert len(kept.get_finished_spans()) == 11
 
 
 def test_the_current_context_is_read_through_the_api_where_it_is_kept_elsewhere() -> None:
@@ -231,6 +326,6 @@ def test_a_context_comes_back_as_it_was_written() -> None:
 
 
 def test_another_release_of_the_sdk_makes_its_spans_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert light_tracer(TracerProvider(shutdown_on_exit=False)) is not None, "raise light_spans.RELEASE on purpose"
-    monkeypatch.setattr(light_spans, "sdk_version", "1.450.0")
+    assert light_tracer(TracerProvider(shutdown_on_exit=False)) is not None, "raise light_tracer.RELEASE on purpose"
+    monkeypatch.setattr(file_of_tracer, "sdk_version", "1.450.0")
     assert light_tracer(TracerProvider(shutdown_on_exit=False)) is None

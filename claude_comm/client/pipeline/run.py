@@ -171,7 +171,7 @@ class Run:
                     time.sleep(self._outage.met(error))
         finally:
             for sending in self._sendings:
-                sending.end(sys.exception())
+                sending.finish(sys.exception())
             self._sendings.clear()
 
     def _posts(self, number: int, value: Any) -> list[Post]:

@@ -1,4 +1,4 @@
-"""A publisher that traces: its calls run within a `Sending`, whose context its messages carry.
+"""A publisher that traces: each of its calls is a send, whose context its messages carry.
 
 Law: made once, in the constructor of a publisher whose process traces; no other publisher has a line of it. What a call
 raises and returns is what it would without. What is queued is created within its call, and sent later with others.
@@ -7,8 +7,9 @@ raises and returns is what it would without. What is queued is created within it
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from time import time_ns
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,20 +21,33 @@ from claude_comm.effects import Post
 from claude_comm.envelope import Template
 from claude_comm.names import check_target
 from claude_comm.telemetry.conventions import CREATE, SEND
-from claude_comm.telemetry.tracing import Sending, Telemetry, current_sending
+from claude_comm.telemetry.tracing import Telemetry, current_sending
+
+if TYPE_CHECKING:
+    from claude_comm.telemetry.tracer import Begun
 
 
 def wrap(publisher: Any, telemetry: Telemetry) -> None:
     """Wraps the calls of a blocking publisher."""
 
-    known = _known(telemetry)
-
     def within(call: Any, operation: str = SEND) -> Any:
+        begin, known = telemetry.begins(operation), telemetry.known(operation)
+
         @functools.wraps(call)
         def traced(target: Any, data: Any, **rest: Any) -> Any:
-            name = target if target.__class__ is str and (operation, target) in known else check_target(target)
-            with Sending(telemetry, name, operation):
-                return call(target, data, **rest)
+            name = target if target.__class__ is str and target in known else check_target(target)
+            # Written out, and no context manager: this runs for every message.
+            sending = begin(name)
+            token = current_sending.set(sending)
+            try:
+                result = call(target, data, **rest) if rest else call(target, data)
+            except BaseException as error:
+                current_sending.reset(token)
+                sending.finish(error)
+                raise
+            current_sending.reset(token)
+            sending.finish()
+            return result
 
         return traced
 
@@ -43,14 +57,24 @@ def wrap(publisher: Any, telemetry: Telemetry) -> None:
 def wrap_async(publisher: Any, telemetry: Telemetry) -> None:
     """Wraps the calls of an asyncio publisher."""
 
-    known = _known(telemetry)
-
     def within(call: Any, operation: str = SEND) -> Any:
+        begin, known = telemetry.begins(operation), telemetry.known(operation)
+
         @functools.wraps(call)
         async def traced(target: Any, data: Any, **rest: Any) -> Any:
-            name = target if target.__class__ is str and (operation, target) in known else check_target(target)
-            with Sending(telemetry, name, operation):
-                return await call(target, data, **rest)
+            name = target if target.__class__ is str and target in known else check_target(target)
+            # Written out, and no context manager: this runs for every message.
+            sending = begin(name)
+            token = current_sending.set(sending)
+            try:
+                result = await (call(target, data, **rest) if rest else call(target, data))
+            except BaseException as error:
+                current_sending.reset(token)
+                sending.finish(error)
+                raise
+            current_sending.reset(token)
+            sending.finish()
+            return result
 
         return traced
 
@@ -65,11 +89,6 @@ def _replace_calls(publisher: Any, within: Callable[..., Any]) -> None:
         request=within(publisher.request),
         publish_soon=within(publisher.publish_soon, CREATE),
     )
-
-
-def _known(telemetry: Telemetry) -> Collection[tuple[str, str]]:
-    """Operations with targets that no call has refused."""
-    return () if telemetry.spans is None else telemetry.spans.prepared
 
 
 class TracedOutgoing(Outgoing):
@@ -94,20 +113,20 @@ class TracedOutgoing(Outgoing):
         agreement = ""
         if self._enforcement.on:
             agreement, data = self._enforcement.check(target, type, data)
-        time_us = micros()
+        time_us = time_ns() // 1000
         id_ = new_id(time_us)
         form = forms.get(agreement) or self._traced_form(forms, target, type, session, agreement)
-        post = self._post(stream, form.fill_traced(id_, time_us, sending.traceparent, data))
-        sending.message(id_, type, session)
-        return id_, post
+        body = form.fill_traced(id_, time_us, sending.traceparent, data)
+        sending.message = id_, type, "", session
+        return id_, self._post(stream, body) if self._above and len(body) > self._above else Post(stream, body)
 
-    def _unusual(self, sending: Sending | None, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
+    def _unusual(self, sending: Begun | None, target: str, data: object, type: str, session: str) -> tuple[str, Post]:
         if sending is None or not sending.traceparent:
             id_, post = super().plain(target, data, type, session)
         else:
             id_, post = super().prepare(target, data, type, session, _carried(NO_ATTRIBUTES, sending))
         if sending is not None:
-            sending.message(id_, type, session)
+            sending.message = id_, type, "", session
         return id_, post
 
     def _traced_kind(self, target: str, type: str, session: str) -> tuple[str, dict[str, Template]]:
@@ -135,7 +154,7 @@ class TracedOutgoing(Outgoing):
         if sending is None:
             return super().prepare(target, data, type, session, attributes, times)
         id_, post = super().prepare(target, data, type, session, _carried(attributes, sending), times)
-        sending.message(id_, type, session, attributes.correlation)
+        sending.message = id_, type, attributes.correlation, session
         return id_, post
 
     def prepare_many(
@@ -165,7 +184,7 @@ class TracedOutgoing(Outgoing):
         return Template(like, max_bytes=self._most)
 
 
-def _carried(attributes: Attributes, sending: Sending) -> Attributes:
+def _carried(attributes: Attributes, sending: Begun) -> Attributes:
     return msgspec.structs.replace(
         attributes, traceparent=sending.traceparent, tracestate=check_text("tracestate", sending.tracestate)
     )
