@@ -53,13 +53,11 @@ from claude_comm.schema.values import ordered
 from claude_comm.schema.verdict import Json
 
 MAX_ITEMS = 20_000
-# Parts of parts of an object; forms of a union that are tried for what stands beside it; declared properties that the
-# consumer does not name.
+# Parts of parts of an object; forms of a union tried for what stands beside it; declared properties nobody names.
 MAX_PARTS, MAX_FORMS, MAX_FURTHER = 6, 6, 12
 # What a search at one place leaves of the budget for the other places.
 OTHERS = 3 / 4
-# Keywords that speak of properties one by one; and those that a message meets without being asked, as long as it has
-# declared properties alone.
+# Keywords that speak of properties one by one; and those that a message of declared properties alone meets unasked.
 _OBJECT = frozenset(("type", "format", "properties", "required"))
 _MET = frozenset(("additionalProperties", "propertyNames", "patternProperties", "minProperties", "dependentRequired"))
 _ARRAY = frozenset(("type", "format", "items", "minItems", "maxItems"))
@@ -247,10 +245,12 @@ class GuidedSearch:
 
     def objects(self, produced: dict[str, Any], rest: dict[str, Any], patience: int) -> Candidates:
         """A message with each property that differs, and one without those that the consumer requires."""
-        declared, wanted = produced["properties"], rest.get("properties", {})
-        needed, missing = produced.get("required", ()), rest.get("required", [])
+        declared, wanted, missing = produced["properties"], rest.get("properties", {}), rest.get("required", [])
+        needed = produced.get("required", ())
         given = {name: self.value(declared.get(name, True)) for name in needed if name not in wanted}
-        others = {name: self.agreeable(declared.get(name, True), wanted[name]) for name in needed if name in wanted}
+        # Beside the only property that differs there is no other that does.
+        differing = () if len(wanted) == 1 and len(rest) == 1 else [name for name in needed if name in wanted]
+        others = {name: self.agreeable(declared.get(name, True), wanted[name]) for name in differing}
 
         def around(name: str) -> Callable[[Json], Json]:
             return lambda value: {**others, name: value, **given}

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from claude_comm.schema import keywords
+from claude_comm.schema.containment.whole_bounds import whole_bounds
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.values import Unwritable, exact, identity, written
@@ -226,6 +227,9 @@ def _is_number(value: Json) -> bool:
 
 def _number(schema: dict[str, Any]) -> Json:
     """Zero, or the step next to it that is within the bounds."""
+    bounds = whole_bounds(schema)
+    if bounds is not None:
+        return _next_to_zero(*bounds)
     low, high = _most(schema, "minimum", "exclusiveMinimum", max), _most(schema, "maximum", "exclusiveMaximum", min)
     least = exact(schema.get("multipleOf", 1))
     if "integer" in _names(schema["type"]) and least.denominator != 1:
@@ -244,6 +248,13 @@ def _number(schema: dict[str, Any]) -> Json:
         return written(nearest)
     except Unwritable:
         raise _NeedsSearch from None
+
+
+def _next_to_zero(low: float, high: float) -> float:
+    """The whole number that is next to zero, of those between two."""
+    if low > high:
+        raise _NeedsSearch
+    return low if low > 0 else min(high, 0)
 
 
 def _most(

@@ -18,6 +18,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.containment.joined import joined
 from claude_comm.schema.containment.one_text import one_text
 from claude_comm.schema.containment.outlines import Outlines, apart
+from claude_comm.schema.containment.whole_bounds import whole_bounds
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex.errors import LanguageError
 from claude_comm.schema.regex.language import Language
@@ -173,6 +174,9 @@ _ENDING = frozenset(("maximum", "exclusiveMaximum", "maxLength", "pattern"))
 
 def _number(schema: _Schema, *, whole: bool) -> bool:
     """Whether the bounds leave a multiple, or else a whole number."""
+    within = whole_bounds(schema)
+    if within is not None:
+        return within[0] <= within[1]
     step = Fraction(1)
     if "multipleOf" in schema:
         step = exact(schema["multipleOf"])
