@@ -94,6 +94,7 @@ REASONS = {
     "schema/validation/phrases.py:_NEEDS": WORDS,
     "schema/validation/plain.py:_FORM": RULES,
     "schema/validation/plain.py:_OTHER": RULES,
+    "schema/validation/plain.py:_REFERRING": UNDERSTOOD,
     "schema/validation/precheck.py:_BEYOND": UNDERSTOOD,
     "schema/validation/typed_decoder.py:_OBJECT": UNDERSTOOD,
     "schema/validation/typed_decoder.py:_MAP": UNDERSTOOD,
