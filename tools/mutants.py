@@ -28,7 +28,7 @@ from typing import Any
 
 from changes import Mutant, mutants_of
 from warm_tests import (
-    NOT_RUN,
+    REFUSED_OUTCOME,
     Measured,
     Outcome,
     WarmTests,
@@ -37,6 +37,7 @@ from warm_tests import (
     in_fork,
     read,
     running,
+    running_file,
     use_warm_tests,
 )
 
@@ -46,9 +47,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 OPTIONS = "-x -q -p no:cacheprovider --hypothesis-seed=0 -W ignore::pytest.PytestAssertRewriteWarning".split()
 
 FOR_EVER = float("inf")
-FATES = ("killed", "timed out", "survived", "not run")
+FATES = ("killed", "timed out", "survived")
 # What more tests might still notice, or another way to try it.
-AGAIN = ("survived", "not run", "refused")
+AGAIN = ("survived", "refused")
 
 # The file, the number of the change in it, and the code after it.
 Key = tuple[str, int, str]
@@ -80,7 +81,8 @@ class Run:
                 yield mutant, record["most_s"]
 
     def record(self, mutant: Mutant, outcome: Outcome) -> None:
-        known = {**outcome._asdict(), "most_s": self.asked.most, **mutant._asdict(), **mutant.place._asdict()}
+        most_s = 0.0 if outcome == REFUSED_OUTCOME else self.asked.most
+        known = {**outcome._asdict(), "most_s": most_s, **mutant._asdict(), **mutant.place._asdict()}
         with self.out.open("a", encoding="utf-8") as out:
             print(json.dumps({**known, "file": str(mutant.file), "place": None}), file=out)
 
@@ -101,8 +103,10 @@ class Run:
         for mutant, begun_s in left:
             if time.monotonic() > self.until:
                 return
-            tests = chosen_tests(running(mutant, measured), measured, begun_s, self.asked)
-            self.record(mutant, warm.outcome(mutant, tests, measured))
+            known = running(mutant, measured)
+            tests = chosen_tests(known, measured, begun_s, self.asked)
+            outcome = warm.outcome(mutant, tests, measured) if tests else Outcome("survived")
+            self.record(mutant, outcome if known else REFUSED_OUTCOME)
 
     def import_each(self, mutants: Sequence[Mutant]) -> None:
         """What no fork can try: each in a process that imports the changed module and collects the tests anew."""
@@ -110,9 +114,10 @@ class Run:
         for mutant, begun_s in self.left(mutants):
             if time.monotonic() > self.until:
                 return
-            known = list(measured.seconds) if self.asked.exact else running(mutant, measured)
-            tests = chosen_tests(known, measured, begun_s, self.asked)
-            self.record(mutant, imported(mutant, tests, measured, self.options) if tests else NOT_RUN)
+            known = running(mutant, measured) or running_file(mutant, measured)
+            tests = chosen_tests(measured.seconds if self.asked.exact else known, measured, begun_s, self.asked)
+            outcome = imported(mutant, tests, measured, self.options) if tests else Outcome("survived")
+            self.record(mutant, outcome)
 
 
 def chosen_tests(tests: Iterable[str], measured: Measured, begun_s: float, asked: argparse.Namespace) -> list[str]:
@@ -176,7 +181,7 @@ def told(every: Sequence[Mutant], chosen: Sequence[Mutant], records: dict[Key, R
     for mutant in survivors:
         print(mutant)
     counts = Counter(fates.values())
-    told = ", ".join(f"{counts[fate]} {fate}" for fate in FATES if counts[fate] or fate != "not run")
+    told = ", ".join(f"{counts[fate]} {fate}" for fate in FATES)
     print(f"{len(every)} mutants, {len(fates)} tried: {told}")
     return 1 if survivors else 0
 

@@ -56,7 +56,8 @@ class Outcome(NamedTuple):
     tests: int = 0
 
 
-NOT_RUN = Outcome("not run")
+# What no test runs, but perhaps the import of the module does.
+REFUSED_OUTCOME = Outcome("refused")
 
 
 class WarmTests:
@@ -150,13 +151,11 @@ class WarmTests:
         where = (mutant.file, mutant.place.function)
         tests = [test for test in tests if test in self.items]
         tests.sort(key=lambda test: (-self.noticing[(*where, test)], measured.seconds[test]))
-        if not tests:
-            return NOT_RUN
         self.current = mmap.mmap(-1, 8)
         code = in_fork(lambda: self._try(mutant, tests, measured), MOST_WALL_S)
         last = int.from_bytes(self.current[:], "little")
         if code == REFUSED:
-            return Outcome("refused")
+            return REFUSED_OUTCOME
         outcome = Outcome(fate_of(code), tests[last] if code else "", last + 1)
         self.noticing[(*where, outcome.test)] += outcome.fate == "killed"
         return outcome
@@ -205,19 +204,22 @@ def nested(code: CodeType) -> Iterator[CodeType]:
 
 
 def running(mutant: Mutant, measured: Measured) -> list[str]:
-    """The tests that run a statement; where it has no line of its own, those that run what is before it.
+    """The tests that run a statement; where it has no line of its own, those that run what is before it."""
+    of_file, place = measured.tests.get(mutant.file, {}), mutant.place
+    statement, before = range(place.first, place.last + 1), range(place.outermost, place.first)
+    lines = before if lines_of(mutant.file).isdisjoint(statement) else statement
+    return list(dict.fromkeys(test for line in lines for test in of_file.get(line, ()))) if place.outermost else []
 
-    What runs at the import of a module is for all tests that run anything of the file.
-    """
-    of_file = measured.tests.get(mutant.file, {})
-    place = mutant.place
-    if not place.outermost:
-        return list(dict.fromkeys(test for tests in of_file.values() for test in tests))
-    of_statement, before = (
-        list(dict.fromkeys(test for line in lines for test in of_file.get(line, ())))
-        for lines in (range(place.first, place.last + 1), range(place.outermost, place.first))
-    )
-    return of_statement or before
+
+@functools.cache
+def lines_of(file: Path) -> frozenset[int]:
+    """The lines that a file's code has."""
+    codes = nested(compile(file.read_text(encoding="utf-8"), file, "exec"))
+    return frozenset(line for code in codes for *_, line in code.co_lines() if line is not None)
+
+
+def running_file(mutant: Mutant, measured: Measured) -> list[str]:
+    return list(dict.fromkeys(test for tests in measured.tests.get(mutant.file, {}).values() for test in tests))
 
 
 def fate_of(code: int) -> str:
@@ -285,8 +287,11 @@ def imported(mutant: Mutant, tests: Sequence[str], measured: Measured, options: 
         signal.setitimer(signal.ITIMER_PROF, TIMES * seconds + START_S)
         finder = ChangedModule(mutant)
         sys.meta_path.insert(0, finder)
-        # Before pytest, whose own finder would come first.
-        importlib.import_module(finder.name)
+        try:
+            # Before pytest, whose own finder would come first.
+            importlib.import_module(finder.name)
+        except Exception:  # noqa: BLE001  whatever it raises is noticed
+            return NOTICED
         return int(pytest.main([*options, *files], plugins=[Only(tests)]))
 
     return Outcome(fate_of(in_fork(work, MOST_WALL_S + int(TIMES * seconds))), "", len(tests))
