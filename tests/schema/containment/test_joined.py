@@ -32,21 +32,42 @@ JOINED: list[tuple[dict[str, Any], Json]] = [
     ({"properties": {"a": {}}, "allOf": [{"items": {}}]}, {"properties": {"a": {}}, "items": {}}),
     ({"items": {}, "allOf": [{"prefixItems": [{}]}]}, None),
     ({"contains": {}, "allOf": [{"minContains": 2}]}, None),
-    ({"type": "object", "allOf": [{"properties": {"a": {}}, "additionalProperties": False}]}, {"type": "object", "properties": {"a": {}}, "additionalProperties": False}),
+    (
+        {"type": "object", "allOf": [{"properties": {"a": {}}, "additionalProperties": False}]},
+        {"type": "object", "properties": {"a": {}}, "additionalProperties": False},
+    ),
     ({"allOf": [{"properties": {}}, {"items": {}}, {"additionalProperties": False}]}, None),
 ]
 LOOSELY: list[tuple[list[Json], Json]] = [
     ([True, {"properties": {"a": {"type": "null"}}}], {"properties": {"a": {"type": "null"}}, "required": []}),
-    ([{"properties": {"a": {"type": "null"}}}, {"properties": {"a": {"type": "null"}}}], {"properties": {"a": {"type": "null"}}, "required": []}),
-    ([{"properties": {"a": True}}, {"properties": {"a": {"type": "null"}}}], {"properties": {"a": {"type": "null"}}, "required": []}),
-    ([{"properties": {"a": {"type": "null"}}}, {"properties": {"a": True}}], {"properties": {"a": {"type": "null"}}, "required": []}),
-    ([{"properties": {"a": {"type": "null"}}}, {"properties": {"a": {"const": 1}}}], {"properties": {"a": {"allOf": [{"type": "null"}, {"const": 1}]}}, "required": []}),
+    (
+        [{"properties": {"a": {"type": "null"}}}, {"properties": {"a": {"type": "null"}}}],
+        {"properties": {"a": {"type": "null"}}, "required": []},
+    ),
+    (
+        [{"properties": {"a": True}}, {"properties": {"a": {"type": "null"}}}],
+        {"properties": {"a": {"type": "null"}}, "required": []},
+    ),
+    (
+        [{"properties": {"a": {"type": "null"}}}, {"properties": {"a": True}}],
+        {"properties": {"a": {"type": "null"}}, "required": []},
+    ),
+    (
+        [{"properties": {"a": {"type": "null"}}}, {"properties": {"a": {"const": 1}}}],
+        {"properties": {"a": {"allOf": [{"type": "null"}, {"const": 1}]}}, "required": []},
+    ),
     ([{"required": ["a"]}, {"required": ["b", "a"]}], {"properties": {}, "required": ["a", "b"]}),
     ([{"type": "object"}, {"type": ["object", "null"]}], {"properties": {}, "required": [], "type": ["object"]}),
-    ([{"patternProperties": {"x": {}}}, {"additionalProperties": False, "patternProperties": {"y": {}}}], {"properties": {}, "required": [], "patternProperties": {"x": {}}, "additionalProperties": False}),
+    (
+        [{"patternProperties": {"x": {}}}, {"additionalProperties": False, "patternProperties": {"y": {}}}],
+        {"properties": {}, "required": [], "patternProperties": {"x": {}}, "additionalProperties": False},
+    ),
     ([{"unevaluatedProperties": False}], {"properties": {}, "required": [], "additionalProperties": False}),
     ([{"unevaluatedProperties": True}], {"properties": {}, "required": []}),
-    ([{"additionalProperties": {"type": "null"}}, {"unevaluatedProperties": False}], {"properties": {}, "required": [], "additionalProperties": False}),
+    (
+        [{"additionalProperties": {"type": "null"}}, {"unevaluatedProperties": False}],
+        {"properties": {}, "required": [], "additionalProperties": False},
+    ),
 ]
 
 

@@ -7,7 +7,10 @@ import pytest
 from claude_comm.schema.containment.outlines import MAX_LEVELS, MAX_LISTED, Outlines, apart
 from claude_comm.schema.verdict import Json
 
-DEFINITIONS: dict[str, Json] = {"T": {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, "S": {"type": "string"}}
+DEFINITIONS: dict[str, Json] = {
+    "T": {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}},
+    "S": {"type": "string"},
+}
 APART: list[tuple[Json, Json]] = [
     ({"type": "string"}, {"type": "null"}),
     (False, True),
@@ -15,22 +18,59 @@ APART: list[tuple[Json, Json]] = [
     ({"const": 1}, {"const": True}),
     ({"const": 1}, {"type": "string"}),
     ({"type": ["string", "null"], "enum": ["a", "b"]}, {"enum": ["c"]}),
-    ({"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, {"type": "object", "required": ["t"], "properties": {"t": {"const": 2}}}),
-    ({"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, {"type": "object", "properties": {"t": {"const": 2}}}),
+    (
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}},
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 2}}},
+    ),
+    (
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}},
+        {"type": "object", "properties": {"t": {"const": 2}}},
+    ),
     ({"type": "object", "required": ["u"]}, {"type": "object", "properties": {"t": {}}, "additionalProperties": False}),
     ({"type": "object", "properties": {"t": {}}, "additionalProperties": False}, {"type": "object", "required": ["u"]}),
-    ({"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]}, {"type": "array", "minItems": 1, "prefixItems": [{"const": 2}]}),
+    (
+        {"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]},
+        {"type": "array", "minItems": 1, "prefixItems": [{"const": 2}]},
+    ),
     ({"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]}, {"type": "array", "prefixItems": [{"const": 2}]}),
-    ({"type": "array", "minItems": 0, "prefixItems": [{"const": 1}]}, {"type": "array", "minItems": 1, "prefixItems": [{"const": 2}]}),
-    ({"type": "array", "minItems": 2, "prefixItems": [{"const": 1}]}, {"type": "array", "minItems": 0, "prefixItems": [{"const": 2}]}),
-    ({"type": ["array", "null"], "minItems": 1, "prefixItems": [{"const": 1}]}, {"type": "array", "minItems": 1, "prefixItems": [{"const": 2}]}),
+    (
+        {"type": "array", "minItems": 0, "prefixItems": [{"const": 1}]},
+        {"type": "array", "minItems": 1, "prefixItems": [{"const": 2}]},
+    ),
+    (
+        {"type": "array", "minItems": 2, "prefixItems": [{"const": 1}]},
+        {"type": "array", "minItems": 0, "prefixItems": [{"const": 2}]},
+    ),
+    (
+        {"type": ["array", "null"], "minItems": 1, "prefixItems": [{"const": 1}]},
+        {"type": "array", "minItems": 1, "prefixItems": [{"const": 2}]},
+    ),
     ({"allOf": [{"type": ["string", "null"]}, {"type": ["null", "boolean"]}]}, {"type": ["string", "boolean"]}),
-    ({"allOf": [{"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, {"required": ["u"]}]}, {"type": "object", "required": ["t"], "properties": {"t": {"const": 2}}}),
+    (
+        {"allOf": [{"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, {"required": ["u"]}]},
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 2}}},
+    ),
     ({"allOf": [{"enum": [1, 2]}, {"enum": [2, 3]}]}, {"enum": [1, 3]}),
     ({"allOf": [{"enum": [1, 2]}, {}]}, {"const": 3}),
     ({"allOf": [{}, {"enum": [1, 2]}]}, {"const": 3}),
-    ({"allOf": [{"type": "object", "properties": {"t": {"enum": [1, 2]}}}, {"properties": {"t": {"enum": [2, 3]}}, "required": ["t"]}]}, {"type": "object", "properties": {"t": {"enum": [1, 3]}}}),
-    ({"allOf": [{"type": "object", "additionalProperties": False, "properties": {"a": {}, "b": {}}}, {"additionalProperties": False, "properties": {"b": {}}}]}, {"type": "object", "required": ["a"]}),
+    (
+        {
+            "allOf": [
+                {"type": "object", "properties": {"t": {"enum": [1, 2]}}},
+                {"properties": {"t": {"enum": [2, 3]}}, "required": ["t"]},
+            ]
+        },
+        {"type": "object", "properties": {"t": {"enum": [1, 3]}}},
+    ),
+    (
+        {
+            "allOf": [
+                {"type": "object", "additionalProperties": False, "properties": {"a": {}, "b": {}}},
+                {"additionalProperties": False, "properties": {"b": {}}},
+            ]
+        },
+        {"type": "object", "required": ["a"]},
+    ),
     ({"$ref": "#/$defs/T"}, {"type": "object", "required": ["t"], "properties": {"t": {"const": 2}}}),
     ({"$ref": "#/$defs/S"}, {"type": "null"}),
     ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "boolean"}),
@@ -46,18 +86,39 @@ PERHAPS_TOGETHER: list[tuple[Json, Json]] = [
     ({"const": "a"}, {"type": "string"}),
     ({"enum": ["a"]}, {"type": "string", "minLength": 2}),
     ({"const": {"t": 2}}, {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}),
-    ({"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}),
+    (
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}},
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}},
+    ),
     ({"type": "object", "properties": {"t": {"const": 1}}}, {"type": "object", "properties": {"t": {"const": 2}}}),
-    ({"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}, {"type": "object", "properties": {"u": {"const": 2}}}),
-    ({"type": ["object", "null"], "required": ["t"], "properties": {"t": {"const": 1}}}, {"type": ["object", "null"], "required": ["t"], "properties": {"t": {"const": 2}}}),
+    (
+        {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}},
+        {"type": "object", "properties": {"u": {"const": 2}}},
+    ),
+    (
+        {"type": ["object", "null"], "required": ["t"], "properties": {"t": {"const": 1}}},
+        {"type": ["object", "null"], "required": ["t"], "properties": {"t": {"const": 2}}},
+    ),
     ({"required": ["t"], "properties": {"t": {"const": 1}}}, {"required": ["t"], "properties": {"t": {"const": 2}}}),
     ({"type": "object", "properties": {"t": {}}, "additionalProperties": False}, {"type": "object", "required": ["t"]}),
-    ({"type": "object", "patternProperties": {"u": {}}, "additionalProperties": False}, {"type": "object", "required": ["u"]}),
+    (
+        {"type": "object", "patternProperties": {"u": {}}, "additionalProperties": False},
+        {"type": "object", "required": ["u"]},
+    ),
     ({"type": "object", "additionalProperties": False}, {"type": "object", "minItems": 1}),
     ({"type": "array", "prefixItems": [{"const": 1}]}, {"type": "array", "prefixItems": [{"const": 2}]}),
-    ({"type": "array", "minItems": 0, "prefixItems": [{"const": 1}]}, {"type": "array", "minItems": 0, "prefixItems": [{"const": 2}]}),
-    ({"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]}, {"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]}),
-    ({"type": "array", "prefixItems": [{}, {"const": 1}], "minItems": 2}, {"type": "array", "prefixItems": [{}, {"const": 2}], "minItems": 2}),
+    (
+        {"type": "array", "minItems": 0, "prefixItems": [{"const": 1}]},
+        {"type": "array", "minItems": 0, "prefixItems": [{"const": 2}]},
+    ),
+    (
+        {"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]},
+        {"type": "array", "minItems": 1, "prefixItems": [{"const": 1}]},
+    ),
+    (
+        {"type": "array", "prefixItems": [{}, {"const": 1}], "minItems": 2},
+        {"type": "array", "prefixItems": [{}, {"const": 2}], "minItems": 2},
+    ),
     ({"$ref": "#/$defs/T"}, {"type": "object", "required": ["t"], "properties": {"t": {"const": 1}}}),
     ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "null"}),
 ]
