@@ -32,7 +32,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Messages": (
         CommandEntry("list", "List messages, the newest first."),
         CommandEntry("show", "Show one whole message and the outcome of its deliveries."),
-        CommandEntry("watch", "Watch messages as they pass, and what becomes of them."),
+        CommandEntry("watch", "Watch messages and the outcome of their deliveries live."),
         CommandEntry("progress", "Show the progress that modules have reported, by task."),
         CommandEntry("send", "Send one message and print its id."),
         CommandEntry("request", "Send one message, wait for its reply and print it as JSON."),
@@ -47,17 +47,15 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("module retire", "Retire a version of a module's contract, or all."),
         CommandEntry("contract approve", "Approve a pending version of a contract, for a partner that it breaks."),
         CommandEntry("module check", "Say whether a module of yours decodes what its contract accepts."),
-        CommandEntry(
-            "fuzz", "Hand a module's handlers messages from its own contract, and report what they fail with."
-        ),
+        CommandEntry("fuzz", "Call a module's handlers with messages from its own contract, and report what fails."),
         CommandEntry("export asyncapi", "Write the registered modules as an AsyncAPI 3.1.0 document."),
         CommandEntry("export schemas", "Write the schemas of the registered contracts as one JSON Schema document."),
         CommandEntry("export agent-card", "Write a module as an A2A 1.0 agent card."),
         CommandEntry("export cloudevents", "Write messages as a batch of CloudEvents in JSON."),
         CommandEntry("agreements", "List the agreements and refusals that negotiations have stored."),
         CommandEntry("negotiate", "Negotiate what one registered module sends to another."),
-        CommandEntry("impact", "Say what breaks if a module registers a new contract."),
-        CommandEntry("graph", "Show the map: which modules send what to whom, and whether it is proved to fit."),
+        CommandEntry("impact", "Say what would break if a module registered a new contract."),
+        CommandEntry("graph", "Show which modules send what to whom, and whether it is proved to fit."),
         CommandEntry("negotiate-schema", "Negotiate what two modules send each other."),
         CommandEntry("check", "Say whether every message that A allows is accepted by B."),
         CommandEntry("schema explain", "Give the verdict on two schemas in full, for a person."),
@@ -75,26 +73,24 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("dead purge", "Delete buried messages for good."),
     ),
     "Sessions": (
-        CommandEntry("sessions", "List sessions, the one that was active last first."),
+        CommandEntry("sessions", "List sessions, the latest active first."),
         CommandEntry("session show", "Show one session: its hops, its tasks, and its messages in order."),
         CommandEntry("trace", "Show everything that one message caused, as a tree with times."),
-        CommandEntry("run-pipeline", "Send inputs through a pipeline, and gather what comes out."),
+        CommandEntry("run-pipeline", "Send inputs through a pipeline, and collect the results."),
         CommandEntry("record", "Write recorded deliveries as lines of JSON, for tests and for `replay`."),
-        CommandEntry(
-            "replay", "Hand recorded deliveries to another version of a module, and say what becomes different."
-        ),
+        CommandEntry("replay", "Hand recorded deliveries to another version of a module, and report what changes."),
         CommandEntry("conversation", "Show the messages that one message led to, as a thread."),
         CommandEntry("monitor-session", "Watch a session for some seconds."),
         CommandEntry("communication-status", "Show the traffic between pairs of modules."),
         CommandEntry(
-            "report", "Report throughput, latency, flows, failures, tasks and negotiations of a session or of a time."
+            "report", "Report throughput, latency, flows, failures, tasks and negotiations of a session or a period."
         ),
     ),
     "Projection": (
-        CommandEntry("sql", "Ask the projection in SQL; nothing can be changed."),
-        CommandEntry("projection verify", "Compare the projection with the streams: nothing lost, nothing doubled."),
+        CommandEntry("sql", "Query the projection in SQL, read-only."),
+        CommandEntry("projection verify", "Check that the projection has everything in the streams, once."),
         CommandEntry("projection rebuild", "Read all streams again, and add what is missing."),
-        CommandEntry("projection prune", "Remove old messages now; the sums stay."),
+        CommandEntry("projection prune", "Remove old messages now, and keep the totals."),
         CommandEntry("projection backup", "Copy the projection into a file, while it is in use."),
         CommandEntry("projection export", "Write a table as CSV, JSON lines or Parquet."),
     ),
@@ -102,27 +98,27 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("keys", "List the keys that may sign in this namespace."),
         CommandEntry("module add", "Make a key and a token for a module, and let it sign."),
         CommandEntry("audit", "Check the signature of every entry: who sent it, and that nobody changed it."),
-        CommandEntry("acl", "Print, or set, the narrowest access rules with which a module or a worker works."),
+        CommandEntry("acl", "Print or set the narrowest access rules that let a module or a worker work."),
         CommandEntry(
             "acl-file", "Write an ACL file for a server, and the address with a password for each of its users."
         ),
-        CommandEntry("module revoke", "Revoke a key: what it signs from now on counts for nothing."),
+        CommandEntry("module revoke", "Revoke a key: what it signs from now on is not valid."),
     ),
     "Large payloads": (
         CommandEntry("blobs list", "Say how many chunks of large payloads the store has, and how much they take."),
         CommandEntry("blobs verify", "Read every chunk of large payloads, and name those that were changed."),
-        CommandEntry("blobs collect", "Put chunks of large payloads aside that no message names any more."),
+        CommandEntry("blobs collect", "Remove chunks of large payloads that no message names any more, after a day."),
         CommandEntry(
             "blobs prune",
-            "Put chunks of large payloads aside that were not stored lately; they are removed a day later.",
+            "Remove chunks of large payloads that were stored long ago, after a day.",
         ),
     ),
     "Running": (
         CommandEntry("up", "Start the private server and the workers."),
         CommandEntry("down", "Stop the workers, then the private server."),
-        CommandEntry("top", "Watch the modules: rates, what waits for them, failures, and the slowest hops."),
+        CommandEntry("top", "Watch the modules live: rates, backlogs, failures, and the slowest hops."),
         CommandEntry("status", "Show what runs: server, workers, streams."),
-        CommandEntry("metrics", "Write the metrics of all modules as Prometheus reads them."),
+        CommandEntry("metrics", "Write the metrics of all modules in the format of Prometheus."),
         CommandEntry("trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
         CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),
         CommandEntry("forget", "Remove everything that the server keeps of a module."),
@@ -138,7 +134,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         ),
         CommandEntry(
             "mcp adopt",
-            "Run the tools of another MCP server as a module, until a signal, after the calls under way.",
+            "Run the tools of another MCP server as a module, until SIGTERM or SIGINT.",
         ),
     ),
     "About": (

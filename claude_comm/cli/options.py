@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout: an array for a list, else an object.")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Plain containment: undeclared properties count, instead of never being sent.")
+    bool, typer.Option("--strict", help="Plain containment: assume that undeclared properties may be sent, too.")
 ]
 BudgetMs = Annotated[float, typer.Option("--budget", min=1, help="Milliseconds that one verdict may take.")]
 # Of commands whose one answer takes several verdicts.
@@ -23,7 +23,7 @@ Documents = Annotated[
     typer.Option(
         "--document",
         metavar="URI=FILE",
-        help="A schema that references may lead to, by its address; may be given several times. Nothing is fetched.",
+        help="A schema that references point to, with its address; may be given several times. Nothing is fetched.",
     ),
 ]
 ProducedFile = Annotated[str, typer.Argument(metavar="PRODUCED.json", help="The schema of what is sent; - for stdin.")]
@@ -38,9 +38,7 @@ PipelineFile = Annotated[
         metavar="FILE", help="A pipeline in JSON, TOML or YAML, or JSON on stdin for -.", show_default=False
     ),
 ]
-AllowUndeclared = Annotated[
-    bool, typer.Option("--allow-undeclared", help="Steps that declare no schema are no reason to refuse.")
-]
+AllowUndeclared = Annotated[bool, typer.Option("--allow-undeclared", help="Accept steps that declare no schema.")]
 AgainstLive = Annotated[
     bool, typer.Option("--against-live", help="Take the contracts that are registered, before those in the file.")
 ]

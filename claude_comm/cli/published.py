@@ -25,7 +25,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", h
 SomeModule = Annotated[
     str,
     typer.Argument(
-        metavar="[MODULE]", help="One module alone.", autocompletion=completions.modules, show_default=False
+        metavar="[MODULE]", help="Only this module.", autocompletion=completions.modules, show_default=False
     ),
 ]
 

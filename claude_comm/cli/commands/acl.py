@@ -37,23 +37,28 @@ def command(
     role: Annotated[str, typer.Option("--role", help=f"What the user is: {', '.join(access.ROLES)}.")] = "module",
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="TARGET", help="Whom the module sends to; else what its contract says, or all."),
+        typer.Option(
+            "--to", metavar="TARGET", help="Whom the module sends to; by default what its contract says, or all."
+        ),
     ] = None,
     topic: Annotated[
-        list[str] | None, typer.Option("--topic", help="A topic that it reads; else those of its contract.")
+        list[str] | None, typer.Option("--topic", help="A topic that it reads; by default those of its contract.")
     ] = None,
     server: Annotated[
         str,
-        typer.Option("--server", help=f"What the rules are for: {', '.join(access.SERVERS)}; else the server's own."),
+        typer.Option(
+            "--server",
+            help=f"The server that the rules are for: {', '.join(access.SERVERS)}; by default the one in use.",
+        ),
     ] = "",
     apply: Annotated[bool, typer.Option("--apply", help="Set the user on the server, with a new password.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print, or set, the narrowest access rules with which a module or a worker works.
+    """Print or set the narrowest access rules that let a module or a worker work.
 
-    The rules are those of Valkey 8 and Redis 7 and later. --apply sets them on the server, or on both where jobs and
-    the registry are on one of their own, with a new password that is printed once; the server keeps a hash of it. Make
-    it last with `ACL SAVE`, or put the printed line into the server's configuration.
+    The rules are ACL rules of Valkey 8 and Redis 7 and later. --apply sets them on the server (on both servers if
+    CLAUDE_COMM_CONTROL_URL names another), with a new password that is printed once; the server keeps its hash. To keep
+    the user after a restart, run `ACL SAVE`, or put the printed line into the server's configuration.
     """
     chosen = access.ROLES.get(role)
     if chosen is None:

@@ -18,7 +18,7 @@ from claude_comm.terminal.output import emit_fields, emit_json
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go; made for you alone.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder for the files; only you can read it.")],
     host: Annotated[
         str, typer.Option("--host", metavar="HOST:PORT", help="The server's address, as modules and workers reach it.")
     ] = "server:6379",
@@ -35,20 +35,20 @@ def command(
         ),
     ] = "",
     module: Annotated[
-        list[str] | None, typer.Option("--module", help="A module that gets a user, too. As often as needed.")
+        list[str] | None, typer.Option("--module", help="A module that also gets a user; may be given several times.")
     ] = None,
     server: Annotated[
-        str, typer.Option("--server", help=f"What the rules are for: {', '.join(access.SERVERS)}.")
+        str, typer.Option("--server", help=f"The server that the rules are for: {', '.join(access.SERVERS)}.")
     ] = "valkey9",
     as_json: AsJson = False,
 ) -> None:
     """Write an ACL file for a server, and the address with a password for each of its users.
 
-    FOLDER gets users.acl, in which each worker, an operator, an administrator and each --module is a user with the
-    narrowest rules, and for each of them NAME.url and NAME.control-url: what CLAUDE_COMM_URL_FILE and
-    CLAUDE_COMM_CONTROL_URL_FILE may name. With --sentinel, also replication.conf for the servers and sentinel.conf for
-    the Sentinels. A user that has a file keeps its password, so that the command may be run again. Nobody without a
-    password may do more than PING.
+    It writes users.acl into FOLDER. In it each worker, an operator, an administrator and each --module is a user with
+    the narrowest rules. For each user it writes NAME.url and NAME.control-url, for CLAUDE_COMM_URL_FILE and
+    CLAUDE_COMM_CONTROL_URL_FILE. With --sentinel it also writes replication.conf for the servers and sentinel.conf for
+    the Sentinels. You may run the command again: a user that has a file keeps its password. Without a password, nothing
+    is allowed but PING.
     """
     if server not in access.SERVERS:
         raise ConfigurationError(f"{server!r} is no kind of server: {', '.join(access.SERVERS)}.")

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """List the agreements and refusals that negotiations have stored.
 
-    The newest first. An id is the digest of the question, so the same question has the same agreement. One
-    that cannot be read is one line; its question is decided anew when it is next asked.
+    The newest first. An id is the digest of the question, so the same question has the same agreement. A record that
+    cannot be read is one line; the next negotiation of the same question replaces it.
     """
     settings = settings_of_process()
     with connect(settings) as client:

@@ -20,7 +20,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="[MODULE|topic:NAME]...",
-            help="Whose streams are audited; without any, all of the namespace.",
+            help="Modules and topics whose streams are audited; by default all of the namespace.",
             autocompletion=completions.modules,
         ),
     ] = None,
@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """Check the signature of every entry: who sent it, and that nobody changed it.
 
-    Exit code 1 where an entry is not signed by its source. `missing` counts messages that are not there although others
-    are that were signed together with them: they were trimmed, moved on, or deleted.
+    Exits with 1 if an entry is not signed by its source. `missing` counts absent messages that were signed together
+    with others that are present: they were trimmed, moved to another stream, or deleted.
     """
     from claude_comm.client import audits
 

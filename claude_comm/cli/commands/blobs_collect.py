@@ -19,16 +19,17 @@ from claude_comm.transport.connect import connect
 
 def command(
     grace: Annotated[
-        str, typer.Option("--grace", metavar="TIME", help="What was stored or asked for within it stays.")
+        str, typer.Option("--grace", metavar="TIME", help="Keep chunks that were stored or requested within this time.")
     ] = "1d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put chunks of large payloads aside that no message names any more.
+    """Remove chunks of large payloads that no message names any more, after a day.
 
-    They are removed a day later. Looked through is every message on the server, also waiting, delayed and buried ones,
-    of all its namespaces, and what the projection of this home keeps. A chunk that is asked for within the day comes
-    back. For a store that several servers or homes share use `blobs prune`: their messages are not seen from here.
+    It puts them aside, and removes them a day later; a chunk that is requested within the day comes back. It looks for
+    names in every message on the server, including waiting, delayed and buried ones, in all namespaces, and in the
+    projection of this home. If several servers or homes share the store, use `blobs prune`: this command does not see
+    their messages.
     """
     settings = settings_of_process()
     with connect(settings) as client:

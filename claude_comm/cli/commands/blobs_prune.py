@@ -23,10 +23,11 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put chunks of large payloads aside that were not stored lately; they are removed a day later.
+    """Remove chunks of large payloads that were stored long ago, after a day.
 
-    Messages may still name them: choose a time longer than messages wait. A chunk that is asked for within the day
-    comes back. Each run removes what earlier runs put aside, and what a killed writer left half-written.
+    Messages may still name them: choose a time longer than messages wait. A run puts the chunks aside; a chunk that is
+    requested within a day comes back. Each run removes what earlier runs put aside more than a day ago, and what a
+    killed writer left half-written.
     """
     store, now = BlobStore().store, time.time()
     before = now - durations.seconds(older)

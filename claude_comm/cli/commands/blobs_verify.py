@@ -13,7 +13,7 @@ from claude_comm.terminal.output import emit, emit_json, say
 def command(as_json: AsJson = False) -> None:
     """Read every chunk of large payloads, and name those that were changed.
 
-    Exit code 1 where there is one.
+    Exits with 1 if there is one.
     """
     store = BlobStore().store
     damaged, count = [], 0

@@ -37,13 +37,13 @@ def command(
 ) -> int:
     """Say whether every message that A allows is accepted by B.
 
-    Exits with 0 for yes (proved), 1 for no (with a message that B refuses), 4 when it cannot be decided.
+    Exits with 0 for yes (proved), 1 for no (with a message that B refuses), 4 if it cannot be decided.
 
-    A line of a batch is an object with `id`, `dialect` (draft2020-12, draft2019-09, draft7, draft6 or draft4; for
-    schemas without a `$schema`), `sub` (what is sent), `sup` (what is accepted) and, where they refer to others,
-    `documents` (these, by address). For each, in order and at once, a JSON line goes to stdout: `id`, `answer` with
-    its grounds, and `elapsed_ms`; or `id`, `line` and `error` for a line that cannot be used. A batch exits with 2
-    when a line could not be used, else with 1 when a gate would refuse a pair, else with 4 when one is undecided, else
+    Each line of a batch is an object with `id`, `dialect` (draft2020-12, draft2019-09, draft7, draft6 or draft4; for
+    schemas without a `$schema`), `sub` (what is sent), `sup` (what is accepted) and, if they refer to other schemas,
+    `documents` (those schemas, by address). For each line, in order and at once, it writes a JSON line to stdout: `id`,
+    `answer` with its grounds, and `elapsed_ms`; or `id`, `line` and `error` if the line cannot be used. A batch exits
+    with 2 if a line could not be used, else with 1 if a gate would refuse a pair, else with 4 if one is undecided, else
     with 0. --budget is for each pair.
     """
     if bool(batch) is bool(produced or accepted) or bool(produced) is not bool(accepted):

@@ -19,8 +19,8 @@ _METRICS = [*numbers("success", "p50"), *numbers("p95", rank=1), *numbers("mean"
 def command(file: DocumentFile, as_json: AsJson = False) -> None:
     """Show the traffic between pairs of modules.
 
-    FILE holds {module_pairs: [{source, target}], include_metrics}: with metrics there are the success rate and the
-    latency, from sending a message to the end of its handling.
+    FILE contains {module_pairs: [{source, target}], include_metrics}. With metrics it also shows the success rate and
+    the latency, from sending a message to the end of its handling.
     """
     document = documents.read(file)
     form.require("communication", document, documents.origin(file))

@@ -23,15 +23,17 @@ def command(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A pending version, or the start of its digest.")],
     partner: Annotated[
         str,
-        typer.Option("--for", help="The partner that it breaks, which takes it.", autocompletion=completions.modules),
+        typer.Option(
+            "--for", help="The partner that it breaks and that accepts the change.", autocompletion=completions.modules
+        ),
     ],
-    by: Annotated[str, typer.Option("--by", help="Who says so, for the history; else the partner itself.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who approves, for the history; by default the partner itself.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Approve a pending version of a contract, for a partner that it breaks.
 
-    A version that was registered with --hold is negotiated with by nobody until each partner that it breaks has
-    approved; who did stands in the history of the module (`module show`).
+    Nobody negotiates with a version that was registered with --hold until each partner that it breaks has approved it.
+    The history of the module (`module show`) names who approved.
     """
     settings = settings_of_process()
     keys = Keys(settings.namespace)

@@ -32,8 +32,8 @@ def command(
 ) -> None:
     """Show the messages that one message led to, as a thread.
 
-    All that have the same correlation, and what caused what: each message below the one that it answers or follows
-    from, with what became of it. An unknown ID exits with 3.
+    It shows all messages with the same correlation, each below the one that it replies to or was caused by, with its
+    status. An unknown ID exits with 3.
     """
     with reading() as database:
         thread = conversation(database, message)

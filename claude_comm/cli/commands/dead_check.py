@@ -21,9 +21,8 @@ from claude_comm.transport.connect import connect
 def command(module: BuryingModule, where: Conditions = [], as_json: AsJson = False) -> int:  # noqa: B006  (typer's way)
     """Count the buried messages that the module's contract would accept now.
 
-    Each is checked against the contract that the module has registered today. A message that was accepted before and
-    failed in the handler counts as accepted: whether it would fail again cannot be known. Exits with 0 if all would be
-    accepted, with 1 if not.
+    Each message is checked against the module's current contract. A message that fits and failed in the handler counts
+    as accepted: nobody can know whether it would fail again. Exits with 0 if all would be accepted, with 1 if not.
     """
     settings, chosen = settings_of_process(), burials.where(where)
     with connect(settings) as client:

@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """List the buried messages, grouped by reason and place.
 
-    Numbers and ids in a reason are shown as #, so that one failure is one line. The id is that of the latest burial
-    of the group, for `claude-comm dead show`.
+    Numbers and ids in a reason are shown as #, so that the same failure is one line. The id is that of the latest
+    burial in the group; `claude-comm dead show` takes it.
     """
     settings = settings_of_process()
     with connect(settings) as client:

@@ -21,7 +21,7 @@ from claude_comm.transport.connect import connect
 def command(
     module: BuryingModule,
     where: Conditions = [],  # noqa: B006  (typer's way)
-    yes: Annotated[bool, typer.Option("--yes", help="Do it: what is purged is gone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete them; this cannot be undone.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete buried messages for good.

@@ -28,8 +28,8 @@ def command(
 ) -> None:
     """Put buried messages back into the inbox of their module.
 
-    They go back as they were sent, with all their attempts before them. One atomic step takes a message off the dead
-    stream and puts it into the inbox: when the command was interrupted, run it again; nothing is lost or sent twice.
+    They go back as they were sent, and their attempts count from the beginning. One atomic step moves a message from
+    the dead-letter stream to the inbox. If the command is interrupted, run it again: no message is lost or sent twice.
     """
     settings, chosen = settings_of_process(), burials.where(where)
     with connect(settings) as client:

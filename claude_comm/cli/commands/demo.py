@@ -13,11 +13,15 @@ from claude_comm.runtime.environment import settings_of_process
 
 def command(
     folder: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="Text files to read; without it, our docs and package metadata.")
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder with text files to read; by default the docs and package metadata of this project.",
+        ),
     ] = "",
 ) -> None:
     """Watch three modules negotiate, talk and build a search index.
 
-    Starts what is not running, and stops it at the end. Its messages stay for `claude-comm list`.
+    It starts what is not running, and stops that at the end. Its messages stay; `claude-comm list` shows them.
     """
     play(settings_of_process(), Path(folder) if folder else None)

@@ -10,7 +10,8 @@ from claude_comm.terminal.output import say
 def command() -> None:
     """Stop the workers, then the private server.
 
-    Messages stay: the server writes them to its file before it ends. A server named by CLAUDE_COMM_URL is left alone.
+    Messages stay: the server writes them to its file before it ends. A server that CLAUDE_COMM_URL names is not
+    stopped.
     """
     stopped = services.stop(settings_of_process())
     say(f"stopped: {', '.join(stopped)}." if stopped else "nothing was running.")

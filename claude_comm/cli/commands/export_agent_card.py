@@ -26,8 +26,9 @@ def command(
 ) -> None:
     """Write a module as an A2A 1.0 agent card.
 
-    One skill for each type that the newest version accepts. Schemas, with their digests, stand under the extension
-    urn:claude-comm:extension:contract:1; the module's stream is an interface under a binding of our own.
+    The card has one skill for each type that the newest version accepts. The extension
+    urn:claude-comm:extension:contract:1 contains the schemas with their digests. The module's stream is an interface
+    with a binding of our own.
     """
     settings = settings_of_process()
     releases, server = published.read(settings, module)

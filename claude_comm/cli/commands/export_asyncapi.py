@@ -12,8 +12,8 @@ from claude_comm.runtime.environment import settings_of_process
 def command(module: SomeModule = "", output: Output = None) -> None:
     """Write the registered modules as an AsyncAPI 3.1.0 document.
 
-    Channels are inboxes and topics, operations what each live version accepts, answers and sends, with its schema in
-    its own dialect. What AsyncAPI has no word for stands in x- fields: streams, groups, digests, policies.
+    Channels are inboxes and topics. Operations are what each live version accepts, replies and sends, with the schema
+    in its own dialect. x- fields contain what AsyncAPI cannot express: streams, groups, digests, policies.
     """
     settings = settings_of_process()
     releases, url = published.read(settings, module)

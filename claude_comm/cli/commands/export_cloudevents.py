@@ -31,9 +31,9 @@ def command(
 ) -> None:
     """Write messages as a batch of CloudEvents in JSON.
 
-    The newest first, as an array (application/cloudevents-batch+json). What CloudEvents has no name for is an
-    extension: target, session, correlation, causation, agreement, status. Of a payload too large to be stored there is
-    its digest.
+    The newest first, as an array (application/cloudevents-batch+json). Extensions contain what CloudEvents has no
+    attribute for: target, session, correlation, causation, agreement, status. A payload that was too large to be stored
+    is represented by its digest.
     """
     with reading() as database:
         rows = queries.messages(database, target=target, source=source, session=session, limit=limit)

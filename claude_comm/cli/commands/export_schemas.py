@@ -11,8 +11,8 @@ from claude_comm.runtime.environment import settings_of_process
 def command(module: SomeModule = "", output: Output = None) -> None:
     """Write the schemas of the registered contracts as one JSON Schema document.
 
-    Each stands in $defs as MODULE/VERSION/accepts/TYPE, …/produces/TYPE or …/replies/TYPE, under an address of its own
-    that says its digest, unless it has an $id.
+    Each schema is in $defs as MODULE/VERSION/accepts/TYPE, …/produces/TYPE or …/replies/TYPE. Unless it has an $id, it
+    gets one that contains its digest.
     """
     settings = settings_of_process()
     releases, _ = published.read(settings, module)

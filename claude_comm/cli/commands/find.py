@@ -41,26 +41,26 @@ def command(
         typer.Option(
             "--fits",
             metavar="CONTRACT.json",
-            help="Modules that accept something that this contract produces, or the other way round.",
+            help="Modules that accept something that this contract produces, or produce something that it accepts.",
         ),
     ] = "",
-    type: Annotated[str, typer.Option("--type", metavar="TYPE", help="Messages of this type alone.")] = "",
+    type: Annotated[str, typer.Option("--type", metavar="TYPE", help="Only messages of this type.")] = "",
     capability: Annotated[
         str, typer.Option("--capability", metavar="NAME", help="Modules whose contract names this capability.")
     ] = "",
     name: Annotated[
         str, typer.Option("--name", metavar="PATTERN", help="Modules of this name; `*` for any text.")
     ] = "",
-    every: Annotated[bool, typer.Option("--all", help="Those, too, of which no instance lives.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also modules without a running instance.")] = False,
     strict: Strict = False,
     budget_ms: BudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
 ) -> int:
     """Find modules by what they accept, produce or can do, by proof.
 
-    Every option that is given must hold. Without `--all` only modules count of which an instance lives. Those of which
-    it cannot be told are listed apart, with the reason. Exits with 0 if a module was found, with 1 if there is none,
-    and with 4 if it cannot be told of any.
+    A module is found if it fulfils every option that you give. Without `--all`, only modules with a running instance
+    count. Undecided modules are listed separately, with the reason. Exits with 0 if a module was found, with 1 if there
+    is none, and with 4 if none was found and some are undecided.
     """
     query = Query(
         accepts=documents.read(accepts) if accepts else msgspec.UNSET,

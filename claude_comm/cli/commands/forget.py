@@ -32,14 +32,16 @@ def command(
             autocompletion=completions.modules,
         ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be deleted, and change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove everything that the server keeps of a module.
 
-    Its inbox and what waits in it, delayed and buried messages, its events, its contract and its subscriptions are
-    deleted for good; what a projection has stored of them stays in the database. A module with running instances is
-    refused (exit code 1).
+    It deletes the inbox with its messages, delayed and buried messages, events, the contract and the subscriptions.
+    This cannot be undone. What a projection has stored stays in the database. A module with running instances is not
+    removed (exit code 1).
     """
     settings = settings_of_process()
     keys = Keys(settings.namespace)

@@ -28,7 +28,8 @@ def command(
         list[str] | None, typer.Option("--type", help="Only this type of message; may be given several times.")
     ] = None,
     examples: Annotated[
-        int, typer.Option("--examples", min=0, help="Messages by chance, after those at the edges of the contract.")
+        int,
+        typer.Option("--examples", min=0, help="Number of random messages, after those at the edges of the contract."),
     ] = EXAMPLES,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same messages.")] = 0,
     answer: Annotated[
@@ -36,32 +37,34 @@ def command(
         typer.Option(
             "--answer",
             metavar="TARGET=JSON",
-            help="The reply to what handlers ask a module; may be given several times.",
+            help="The reply to a handler's request to TARGET; may be given several times.",
         ),
     ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
-            "--allow", metavar="EXCEPTION", help="An exception that is no defect; may be given several times."
+            "--allow",
+            metavar="EXCEPTION",
+            help="An exception that does not count as a defect; may be given several times.",
         ),
     ] = None,
     limit: Annotated[
         float, typer.Option("--limit", min=0.01, help="Seconds that a handler may take for one message.")
     ] = LIMIT_S,
     save: Annotated[
-        Path | None, typer.Option("--save", metavar="FOLDER", help="Write what is found as tests into this folder.")
+        Path | None, typer.Option("--save", metavar="FOLDER", help="Write the defects as tests into this folder.")
     ] = None,
     refuse: Annotated[
-        bool, typer.Option("--refuse", help="Messages just outside of the contract instead: each must be refused.")
+        bool, typer.Option("--refuse", help="Use messages just outside of the contract: each must be refused.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Hand a module's handlers messages from its own contract, and report what they fail with.
+    """Call a module's handlers with messages from its own contract, and report what fails.
 
-    The messages are at the edges of what each handler accepts (bounds, each form of a union, optional properties there
-    and not there, the empty and the longest, odd text), then by chance. No server is needed, and nothing is sent; the
-    handlers are called for real, in this process. Each defect is reported once, with the smallest message that shows
-    it. Exits with 0 if there is none, 1 if there is one, and 2 if a handler needs an answer.
+    The first messages are at the edges of what each handler accepts: bounds, each branch of a union, optional
+    properties present and absent, empty and longest values, odd text. Random messages follow. It needs no server and
+    sends nothing, but it really calls the handlers, in this process. Each defect is reported once, with the smallest
+    message that shows it. Exits with 0 if there is no defect, 1 if there is one, and 2 if a handler needs an answer.
     """
     module = find_module(target)
     if refuse:

@@ -19,32 +19,34 @@ def command(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65_535, help="At which port; 0: any free one.")
     ] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Print an address that logs a browser in, once.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Print an address that logs in a browser, once.")] = False,
     public: Annotated[
-        bool, typer.Option("--public", help="Listen for other machines as well; refused while there is no token.")
+        bool, typer.Option("--public", help="Let other machines reach it; refused while no token exists.")
     ] = False,
     anonymous: Annotated[
-        bool, typer.Option("--anonymous", help="Answer without a token; on the loopback interface alone.")
+        bool, typer.Option("--anonymous", help="Answer without a token; only on the loopback interface.")
     ] = False,
     origin: Annotated[
         list[str] | None,
-        typer.Option("--origin", metavar="ORIGIN", help="A page's origin that may use it; may be given several times."),
+        typer.Option(
+            "--origin", metavar="ORIGIN", help="An origin whose pages may use it; may be given several times."
+        ),
     ] = None,
     grant: Annotated[
         list[str] | None,
         typer.Option(
             "--grant",
             metavar="HOLDER=SCOPE",
-            help="A scope for a token's holder: admin, send:TARGET, read:TARGET; may be given several times.",
+            help="Give the holder of a token a scope: admin, send:TARGET, read:TARGET; may be given several times.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve modules in any language and browsers: HTTP, WebSocket and the dashboard.
 
-    It listens at 127.0.0.1:8765, and a program shows the token that `claude-comm module add NAME` printed. --open
-    prints an address with a code that works once, for a browser of an administrator. Stops at SIGTERM or SIGINT, after
-    it has told its clients where to go on. With --json the address and the code are one JSON object.
+    It listens on 127.0.0.1:8765. Programs send the token that `claude-comm module add NAME` printed. --open prints an
+    address with a code that works once, for the browser of an administrator. At SIGTERM or SIGINT it tells its clients
+    the position to resume from, and stops. With --json the address and the code are one JSON object.
     """
     try:
         from claude_comm.gateway import serving

@@ -36,26 +36,27 @@ def command(
         str,
         typer.Argument(
             metavar="[MODULE]",
-            help="Only what is next to this module, or topic:NAME.",
+            help="Only the neighbours of this module, or of topic:NAME.",
             autocompletion=completions.modules,
         ),
     ] = "",
     format: Annotated[
         GraphFormat,
-        typer.Option("--format", "-f", help="Lines, a diagram as text, JSON, or a picture that stands alone."),
+        typer.Option("--format", "-f", help="Lines, a diagram as text, JSON, or a self-contained picture."),
     ] = GraphFormat.TEXT,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
     within_s: Annotated[
-        float, typer.Option("--within", min=0, help="Prove what is declared only, for at most so many seconds.")
+        float,
+        typer.Option("--within", min=0, help="Prove flows that are not negotiated yet for at most so many seconds."),
     ] = 0.5,
     as_json: AsJson = False,
 ) -> None:
-    """Show the map: which modules send what to whom, and whether it is proved to fit.
+    """Show which modules send what to whom, and whether it is proved to fit.
 
-    A way is proved, adapted (proved, with an adapter), undecided, or broken, by what the versions that run have agreed
-    on. What is declared and was not negotiated yet is proved here, as far as `--within` reaches; the rest is undecided:
-    `claude-comm negotiate` decides it. Mermaid goes into
-    Markdown, DOT to Graphviz; SVG and HTML follow the light or dark setting of their reader.
+    Each flow is proved, adapted (proved, with an adapter), undecided or broken, by the agreements of the running
+    versions. Flows that are declared but not negotiated yet are proved here, within the time of `--within`; the rest is
+    undecided, until `claude-comm negotiate` decides it. Mermaid is for Markdown, DOT for Graphviz. SVG and HTML follow
+    the light or dark setting of the viewer.
     """
     settings = settings_of_process()
     with connect(settings) as client:

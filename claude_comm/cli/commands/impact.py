@@ -49,7 +49,7 @@ def command(
     contract: Annotated[
         str, typer.Argument(metavar="CONTRACT", help="Its new contract as JSON, - for stdin, or PACKAGE.FILE:MODULE.")
     ],
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Weigh the traffic of so many days up to now.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Check the traffic of so many days up to now.")] = 30,
     against: Annotated[
         str, typer.Option(metavar="NAMESPACE", help="Ask about the system in this namespace, instead of your own.")
     ] = "",
@@ -59,11 +59,14 @@ def command(
     pipeline: Annotated[
         list[str] | None,
         typer.Option(
-            "--pipeline", metavar="PIPE.json", help="Weigh this pipeline as well, run or not. May be given again."
+            "--pipeline",
+            metavar="PIPE.json",
+            help="Check this pipeline as well, whether it ran or not; may be given several times.",
         ),
     ] = None,
     allow_theoretical: Annotated[
-        bool, typer.Option("--allow-theoretical", help="Exit with 0 for what can break, and no known message does.")
+        bool,
+        typer.Option("--allow-theoretical", help="Exit with 0 also if something can break but no known message does."),
     ] = False,
     format: Annotated[
         ImpactFormat, typer.Option(help="A table, Markdown for a pull request, or JSON.")
@@ -74,19 +77,19 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say what breaks if a module registers a new contract.
+    """Say what would break if a module registered a new contract.
 
-    It is weighed against five sources: what partners have agreed on or declared (proofs, both ways); the messages
-    that lie in streams, pending, delayed and dead ones too (replayed); the traffic of the last days (by its shapes);
-    the sessions on their way through pipelines; and the pipelines that run or ran lately, or are given by
-    `--pipeline`. How far each was looked through is said.
+    It checks five sources: the agreements and contracts of partners (proofs, in both directions); the messages in
+    streams, including pending, delayed and dead ones (replayed); the traffic of the last days (by shape); the sessions
+    in flight through pipelines; and the pipelines that run, ran lately, or are given by `--pipeline`. It says how much
+    of each source it checked.
 
-    Each way is `safe` (proved), `adapted` (proved, with an adapter), `theoretical` (it can break; no message that is
-    known does), `broken` (with a witness, or the ids of messages) or `undecided`. Exits with 0 when all are safe or
-    adapted, 1 when one is broken or theoretical, 4 when one is undecided and none broken.
+    Each flow is `safe` (proved), `adapted` (proved, with an adapter), `theoretical` (it can break, but no known message
+    does), `broken` (with a witness, or the ids of messages) or `undecided`. Exits with 0 if all are safe or adapted, 1
+    if one is broken or theoretical, 4 if one is undecided and none is broken.
 
-    Where all messages of a shape are proved to be refused, the latest are named and the others counted; `--ids` and
-    `--json` name each.
+    If a proof shows that all messages of a shape would be refused, the latest are named and the others counted; `--ids`
+    and `--json` name each.
     """
     settings = settings_of_process()
     if against:

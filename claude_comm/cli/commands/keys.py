@@ -26,7 +26,7 @@ _COLUMNS: Columns = [
 def command(as_json: AsJson = False) -> None:
     """List the keys that may sign in this namespace.
 
-    Only what the admin signed is shown. The admin's public key is what other homes are given, as
+    It shows only keys that the admin signed. Give the admin's public key to other homes, as
     CLAUDE_COMM_ADMIN_PUBLIC_KEY.
     """
     from claude_comm.client import keyholders

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """List messages, the newest first.
 
-    The number in the first column is what `claude-comm show` takes.
+    `claude-comm show` takes the number in the first column.
     """
     with reading() as database:
         rows = queries.messages(database, target=target, source=source, session=session, limit=limit)

@@ -30,31 +30,34 @@ def command(
         list[str] | None, typer.Option("--deny", help="Not these: MODULE, MODULE.TYPE or a pattern with *.")
     ] = None,
     bare: Annotated[
-        list[str] | None, typer.Option("--bare", help="Name the tools of this module by their type alone.")
+        list[str] | None, typer.Option("--bare", help="Name the tools of this module by their type only.")
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Only tools that change nothing.")] = False,
     http: Annotated[
-        str, typer.Option("--http", metavar="HOST:PORT", help="Serve over HTTP there, and not over stdin and stdout.")
+        str,
+        typer.Option(
+            "--http", metavar="HOST:PORT", help="Serve over HTTP at this address, instead of stdin and stdout."
+        ),
     ] = "",
     require_tokens: Annotated[
-        bool, typer.Option("--tokens", help="Over HTTP answer only holders of a token, by its scopes.")
+        bool, typer.Option("--tokens", help="Over HTTP, answer only holders of a token, within its scopes.")
     ] = False,
     legacy_logging: Annotated[
-        bool, typer.Option("--legacy-logging", help="Tell older clients what modules report as log messages, too.")
+        bool, typer.Option("--legacy-logging", help="Also send older clients the reports of modules as log messages.")
     ] = False,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option("--allowed-host", help="A name of this server in the header Host."),
+        typer.Option("--allowed-host", help="An accepted value of the header Host."),
     ] = None,
     allowed_origin: Annotated[
         list[str] | None,
-        typer.Option("--allowed-origin", help="The origin of a web page that may ask."),
+        typer.Option("--allowed-origin", help="An origin whose web pages may call the server."),
     ] = None,
 ) -> None:
     """Serve the registered modules as tools to AI agents, by the Model Context Protocol.
 
-    Over standard input and output, as clients start it, or over HTTP at /mcp. Without --tools there are three tools:
-    find, describe and call modules.
+    It speaks over standard input and output, because clients start it as a command, or over HTTP at /mcp. Without
+    --tools there are three tools: find, describe and call modules.
     """
     exposure = Exposure(
         tools=tuple(name.strip() for name in tools.split(",")),

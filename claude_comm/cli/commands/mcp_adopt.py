@@ -20,14 +20,18 @@ from claude_comm.terminal.output import say
 
 def command(
     source: Annotated[
-        str, typer.Argument(metavar="COMMAND|URL", help="What starts the server, in quotes, or its http address.")
+        str,
+        typer.Argument(
+            metavar="COMMAND|URL", help="The command that starts the server, in quotes, or its HTTP address."
+        ),
     ],
-    name: Annotated[str, typer.Option("--as", metavar="NAME", help="The name of the module that it becomes.")],
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="The name of the new module.")],
 ) -> None:
-    """Run the tools of another MCP server as a module, until a signal, after the calls under way.
+    """Run the tools of another MCP server as a module, until SIGTERM or SIGINT.
 
-    Each tool is a type of message, held to the tool's own schema; what it returns is the reply. So pipelines, proofs
-    and `impact` cover it. A changed list of tools waits until each partner that it would break has approved it.
+    Each tool becomes a type of message, validated against the tool's own schema; the reply is what the tool returns. So
+    pipelines, proofs and `impact` cover it. A changed list of tools waits until each partner that it would break has
+    approved it. At a signal, running calls finish first.
     """
     check_name(name)
     settings = settings_of_process()

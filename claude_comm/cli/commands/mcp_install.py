@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Print the configuration with which common clients start `claude-comm mcp`.
 
-    All paths are absolute. Nothing is written: each part says which file of the client it belongs into.
+    All paths are absolute. It changes no file: each part says into which file of the client it belongs.
     """
     entry = _entry(settings_of_process(), tools)
     shown = {name.value: _shown(name, entry) for name in ClientName if client in (None, name)}

@@ -17,11 +17,11 @@ from claude_comm.transport.connect import connect
 
 
 def command(as_json: AsJson = False) -> None:
-    """Write the metrics of all modules as Prometheus reads them.
+    """Write the metrics of all modules in the format of Prometheus.
 
-    What the server, the registry and the projection know now: instances, backlogs, ages, buried messages and latencies.
-    For a collector that reads files, or to look at once; the gateway serves the same at /metrics. docs/metrics.md has
-    the table.
+    They come from the server, the registry and the projection: instances, backlogs, ages, buried messages and
+    latencies. Use the output for a collector that reads files, or to read once; the gateway serves the same at
+    /metrics. docs/metrics.md lists them.
     """
     settings = settings_of_process()
     with connect(settings) as client:

@@ -16,24 +16,26 @@ from claude_comm.transport.connect import connect
 
 def command(
     module: Annotated[str, typer.Argument(metavar="NAME", help="A module, or a worker with --service.")],
-    service: Annotated[bool, typer.Option("--service", help="A key for a worker, which speaks as no module.")] = False,
+    service: Annotated[
+        bool, typer.Option("--service", help="A key for a worker, which cannot send as a module.")
+    ] = False,
     valid: Annotated[
-        str, typer.Option("--valid", metavar="TIME", help="How long the key may sign; else for ever.")
+        str, typer.Option("--valid", metavar="TIME", help="How long the key may sign; by default for ever.")
     ] = "",
     overlap: Annotated[
-        str, typer.Option("--overlap", metavar="TIME", help="How long keys that it has already may still sign.")
+        str, typer.Option("--overlap", metavar="TIME", help="How long the module's earlier keys may still sign.")
     ] = "1d",
     key_file: Annotated[
-        str, typer.Option("--key-file", metavar="FILE", help="Where the private key goes; else into the home folder.")
+        str, typer.Option("--key-file", metavar="FILE", help="File for the private key; by default in the home folder.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a key and a token for a module, and let it sign.
 
-    The first key of a namespace makes the admin's key as well, in this home: keep it, nobody else can change the
-    keyring. The private key goes into a file that only this user can read; the token, which a gateway takes for the
-    module, is printed once and stored nowhere. Again for the same module it makes the next key, and the ones before end
-    after the overlap.
+    The first key of a namespace also makes the admin's key, in this home. Keep that: only it can change the keyring.
+    The private key goes into a file that only this user can read. The token, which gateways accept for the module, is
+    printed once and stored nowhere. A second run for the same module makes the next key; its earlier keys end after the
+    overlap.
     """
     from claude_comm.client import keyholders
     from claude_comm.runtime import key_files, trusted_keys

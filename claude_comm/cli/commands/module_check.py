@@ -20,9 +20,9 @@ def command(
 ) -> int:
     """Say whether a module of yours decodes what its contract accepts.
 
-    Thousands of messages are drawn from what each handler accepts, and put to its decoding; no handler is called and no
-    server is needed. Exits with 0 if every one is taken, with 1 if not. What a validator of a model refuses is told
-    apart: the contract promises nothing there.
+    It generates thousands of messages from what each handler accepts, and decodes them. It calls no handler and needs
+    no server. Exits with 0 if all are decoded, with 1 if not. Messages that only a model's own validator refuses are
+    counted separately, because the contract cannot express that code.
     """
     checked = [self_check(handler) for handler in find_module(target).handlers]
     if as_json:

@@ -22,16 +22,18 @@ from claude_comm.terminal.output import say
 def command(
     source: Annotated[str, typer.Argument(metavar="FILE", help="A document in JSON or YAML, or JSON on stdin for -.")],
     module: Annotated[
-        str, typer.Option("--module", help="The module to read where the document has several; else its new name.")
+        str,
+        typer.Option("--module", help="The module to read if the document has several; else the new module's name."),
     ] = "",
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
     """Read OpenAPI, AsyncAPI or a list of MCP tools as a contract.
 
-    OpenAPI 3.0 and 3.1: each operation is a type of message, its success the reply. AsyncAPI 2 and 3: what the
-    application receives and sends. MCP: each tool. What is written is what `module register` takes; nothing is fetched,
-    and what could not be translated is said on stderr, with its place. --json writes both: {contract, notes}.
+    From OpenAPI 3.0 and 3.1, each operation becomes a type of message, and its success response the reply. From
+    AsyncAPI 2 and 3, it reads what the application receives and sends; from MCP, each tool. The output is a file for
+    `module register`. Nothing is fetched. What could not be translated is reported on stderr, with its place; --json
+    writes both: {contract, notes}.
     """
     imported = _chosen(reading.read(foreign_documents.read(source), foreign_documents.origin(source)), module)
     document = as_document(imported.contract)

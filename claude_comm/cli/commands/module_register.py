@@ -24,16 +24,17 @@ def command(
         str, typer.Argument(metavar="FILE", help="A contract as JSON, - for stdin, or PACKAGE.FILE:MODULE.")
     ],
     hold: Annotated[
-        bool, typer.Option("--hold", help="Keep what would break a partner pending until each of these approves.")
+        bool,
+        typer.Option("--hold", help="Keep a version that would break partners pending until each of them approves."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a contract from a file, or from a Module object of yours.
 
-    FILE holds {module, version, accepts, produces, replies, aliases, defaults, passes, topics, compatibility, formats}.
-    What `compatibility` promises about earlier versions is proved first; a contract that does not keep it is refused
-    with a message that shows why (exit code 1; 4 where it cannot be decided). The same contract again changes nothing.
-    With --hold, `contract approve` makes a pending version live.
+    FILE contains {module, version, accepts, produces, replies, aliases, defaults, passes, topics, compatibility,
+    formats}. First, what `compatibility` promises about earlier versions is proved. A contract that breaks the promise
+    is refused, with a message that shows why (exit code 1; 4 if it cannot be decided). Registering the same contract
+    again changes nothing. With --hold, `contract approve` makes a pending version live.
     """
     settings = settings_of_process()
     declared = msgspec.structs.replace(contract_files.read(source), registered_us=micros())

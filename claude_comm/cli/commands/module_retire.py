@@ -28,9 +28,9 @@ def command(
 ) -> None:
     """Retire a version of a module's contract, or all.
 
-    Nobody negotiates with it any more. A contract stays when its last instance leaves, because messages may still lie
-    in the inbox, until it is retired. A version that an
-    instance runs is refused (exit code 1). `forget` removes a module altogether.
+    Other modules no longer negotiate with a retired version. Without this command, a contract stays after its last
+    instance has stopped, because its inbox may still contain messages. A version that an instance runs is not retired
+    (exit code 1). `forget` removes a module completely.
     """
     settings = settings_of_process()
     keys = Keys(settings.namespace)

@@ -15,12 +15,15 @@ from claude_comm.transport.connect import connect
 
 
 def command(
-    named: Annotated[str, typer.Argument(metavar="NAME|KEY", help="A module, for all its keys, or the id of one key.")],
+    named: Annotated[
+        str, typer.Argument(metavar="NAME|KEY", help="A module, to revoke all its keys, or the id of one key.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key: what it signs from now on counts for nothing.
+    """Revoke a key: what it signs from now on is not valid.
 
-    What it signed, and the server stored before this moment, stays valid. Running readers learn of it within seconds.
+    Messages that it signed stay valid if the server stored them before this moment. Running readers learn of it within
+    seconds.
     """
     from claude_comm.client import keyholders
 

@@ -27,14 +27,15 @@ _WORDS = {
 def command(
     source: Annotated[str, typer.Argument(metavar="CONTRACT.json", help="A contract as JSON, or - for stdin.")],
     output: Output = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write typed handlers for a contract, and prove that they keep it.
 
-    The file has a msgspec Struct for each object and a handler for each accepted type. It is executed, and its contract
-    compared with the given one both ways; where a type cannot say all that a schema says, the schema stands beside it.
-    What differs all the same is said (exit code 1, or 4 where it could not be decided). --json: {text, proved, notes}.
+    The file has a msgspec Struct for each object and a handler for each accepted type. If a type cannot express all of
+    a schema, the handler declares the schema as well. Then the file is executed, and its contract is compared with the
+    given one in both directions. Remaining differences are reported (exit code 1, or 4 if it cannot be decided).
+    --json: {text, proved, notes}.
     """
     written = scaffolding.written(contract_files.read(source))
     if output is not None:

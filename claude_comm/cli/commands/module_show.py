@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Show what a partner needs to know to write to a module.
 
-    For each version that messages may be meant for: what it accepts, property by property, with a smallest message of
-    each type; what it sends and answers; who runs it. Then the other versions, and what was last changed and by whom.
+    For each version that may receive messages: what it accepts, property by property, with a smallest message of each
+    type; what it sends and replies; which instances run it. Then the other versions, and who changed what last.
     """
     settings, now_ms = settings_of_process(), millis()
     keys = Keys(settings.namespace)

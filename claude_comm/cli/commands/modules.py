@@ -36,9 +36,9 @@ _COLUMNS: Columns = [
 def command(as_json: AsJson = False) -> None:
     """List the registered modules and what they declare.
 
-    A line for each version that is not retired: its state, types accepted, types produced and for whom, and the
-    instances that run it (up, late, gone). A module that another program wrote and that cannot be read is one line; it
-    writes itself anew when it starts.
+    One line for each version that is not retired: its state, the types that it accepts, the types that it produces and
+    for whom, and its instances (up, late, gone). If another program overwrote the record of a module, so that it cannot
+    be read, the module is one line; it registers again when it starts.
     """
     settings = settings_of_process()
     now_ms = millis()

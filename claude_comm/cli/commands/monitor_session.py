@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Watch a session for some seconds.
 
-    FILE holds {session_id, database?, modules?, monitoring: {interval_seconds, metrics}}. Live on a terminal; in a
-    pipe, one line per refresh, or one JSON object per line with --json.
+    FILE contains {session_id, database?, modules?, monitoring: {interval_seconds, metrics}}. On a terminal the display
+    is live. In a pipe, it writes one line per refresh, or with --json one JSON object per line.
     """
     document = documents.read(file)
     form.require("session", document, documents.origin(file))

@@ -31,7 +31,10 @@ def command(
         ),
     ],
     type_: Annotated[
-        str, typer.Option("--type", "-t", help="One type of message; else all that the producer declares for it.")
+        str,
+        typer.Option(
+            "--type", "-t", help="One type of message; by default all that the producer declares for the consumer."
+        ),
     ] = "",
     counter: Annotated[
         str, typer.Option("--counter", metavar="FILE", help="A counter-proposal after a refusal, or - for stdin.")
@@ -40,13 +43,14 @@ def command(
 ) -> int:
     """Negotiate what one registered module sends to another.
 
-    Every version of the producer that messages may come from is held to every version of the consumer that they may be
-    meant for, the preferred one first. An adapter is agreed on where it takes no guess. Exits with 0 when each version
-    of the producer has an agreement, 1 when one has none, 4 when that cannot be decided.
+    Each version of the producer that may send is checked against each version of the consumer that may receive, the
+    preferred one first. If an adapter without guesses makes them fit, it becomes part of the agreement. Exits with 0 if
+    each version of the producer has an agreement, 1 if one has none, 4 if that cannot be decided.
 
-    After a refusal either side may answer, ten times at most: FILE has {"by": "producer", "produced": SCHEMA}, less
-    than is declared; {"by": "consumer", "accepted": SCHEMA}, more; or {"by": ..., "approve": N}, the proposal of that
-    number. An approval is agreed on from then on, an offer once it is registered. The pair's history has all rounds.
+    After a refusal, each side may make a counter-proposal, ten times at most. FILE contains one of: {"by": "producer",
+    "produced": SCHEMA}, to send less than declared; {"by": "consumer", "accepted": SCHEMA}, to accept more; or {"by":
+    ..., "approve": N}, to accept proposal number N. An approved proposal is in force at once, an offer once it is
+    registered. The history of the pair contains all rounds.
     """
     settings = settings_of_process()
     check_name(producer)

@@ -26,10 +26,10 @@ from claude_comm.transport.driver import Client
 def command(file: DocumentFile, as_json: AsJson = False) -> int:
     """Negotiate what two modules send each other.
 
-    FILE holds {source_module, target_module, schema: {input, output}, type?}: what the source sends, and what the
-    target answers. Where a module has registered contracts, those are checked: each version that messages may be meant
-    for, the preferred one first, until one fits. The outcome is stored. Exits with 0 when all fits, 1 when something
-    does not, 4 when it cannot be decided.
+    FILE contains {source_module, target_module, schema: {input, output}, type?}: what the source sends, and what the
+    target replies. If a module has registered contracts, these are checked: each version that may receive messages, the
+    preferred one first, until one fits. The outcome is stored. Exits with 0 if all fits, 1 if something does not, 4 if
+    it cannot be decided.
     """
     settings = settings_of_process()
     negotiation = _read(file)

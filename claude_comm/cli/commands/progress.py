@@ -36,10 +36,10 @@ def command(
 ) -> None:
     """Show the progress that modules have reported, by task.
 
-    `per second` is the rate of the last reports in the task's own units, `left` how long the rest takes at it. A task
-    that is a part of another stands behind its name. One that has reached its total is `completed`; one is `stopped`
-    when its loop was left, or its session or its module has ended before. One that has said nothing for five minutes is
-    `silent`: its process has died, or is long at one unit.
+    `per second` is the rate of the last reports, in the task's own units; `left` is how long the rest takes at that
+    rate. A part of a task is listed with the name of that task before its own. A task that has reached its total is
+    `completed`. It is `stopped` if its loop, its session or its module ended before. It is `silent` if it has reported
+    nothing for five minutes: its process has died, or needs long for one unit.
     """
     with reading() as database:
         rows = tasks(database, module=module)

@@ -17,7 +17,7 @@ from claude_comm.terminal.output import emit, emit_json
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; it must not exist yet.")],
     as_json: AsJson = False,
 ) -> None:
     """Copy the projection into a file, while it is in use."""

@@ -25,16 +25,17 @@ from claude_comm.transport.connect import connect
 
 def command(
     keep_days: Annotated[
-        float | None, typer.Option("--keep-days", min=0, help="Keep what was sent in these last days.")
+        float | None, typer.Option("--keep-days", min=0, help="Keep messages sent in the last so many days.")
     ] = None,
     max_bytes: Annotated[
-        int | None, typer.Option("--max-bytes", min=0, help="Then remove the oldest until the rest takes no more.")
+        int | None,
+        typer.Option("--max-bytes", min=0, help="Remove the oldest messages until the rest takes at most this."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old messages now; the sums stay.
+    """Remove old messages now, and keep the totals.
 
-    Without options by the settings projection_keep_s and projection_max_bytes, as the worker does by itself.
+    Without options, the settings projection_keep_s and projection_max_bytes decide, as in the worker.
     """
     settings = settings_of_process()
     keep_s = settings.projection_keep_s if keep_days is None else keep_days * 86_400

@@ -17,13 +17,13 @@ from claude_comm.transport.connect import connect
 
 def command(
     anew: Annotated[
-        bool, typer.Option("--anew", help="Begin with an empty database; the old one is kept beside it.")
+        bool, typer.Option("--anew", help="Begin with an empty database, and keep the old one beside it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read all streams again, and add what is missing.
 
-    What the streams do not hold any more stays as it is stored; with --anew it is in the old file alone.
+    Rows of entries that the streams no longer hold stay. With --anew, only the old file has these rows.
     """
     settings = settings_of_process()
     with connect(settings) as client:

@@ -15,9 +15,9 @@ from claude_comm.transport.connect import connect
 
 
 def command(as_json: AsJson = False) -> None:
-    """Compare the projection with the streams: nothing lost, nothing doubled.
+    """Check that the projection has everything in the streams, once.
 
-    Every entry that the streams still hold is compared with its row, and the sums with the rows. Exits with 1 when
+    It compares every entry that the streams still hold with its row, and the totals with the rows. Exits with 1 if
     anything is missing, differs or does not add up.
     """
     settings = settings_of_process()

@@ -24,16 +24,18 @@ def command(
     redact: Annotated[
         list[str] | None,
         typer.Option(
-            "--redact", metavar="PATH", help="Hide what is at this path, as $.user.email; may be given several times."
+            "--redact",
+            metavar="PATH",
+            help="Hide the value at this path, such as $.user.email; may be given several times.",
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else stdout.")] = None,
 ) -> None:
     """Write recorded deliveries as lines of JSON, for tests and for `replay`.
 
-    Each line has a message, how its delivery ended, the reply, and what the module sent because of it. The contracts of
-    the modules stand ahead. What a contract marks with `x-sensitive: true` is hidden, and so is what --redact names: a
-    hidden value keeps its type and its length. Exits with 3 if nothing was recorded.
+    Each line has a message, the outcome of its delivery, the reply, and what the module sent because of it. The
+    contracts of the modules come first. Values that a contract marks with `x-sensitive: true` or that --redact names
+    are hidden: a hidden value keeps its type and its length. Exits with 3 if nothing was recorded.
     """
     paths = marks_of_paths(redact or ())
     settings = settings_of_process()

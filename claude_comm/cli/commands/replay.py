@@ -30,16 +30,18 @@ def command(
     against: Annotated[
         str, typer.Option("--against", metavar="PACKAGE.FILE:MODULE", help="The version to hand the deliveries to.")
     ],
-    session: Annotated[str, typer.Option("--session", help="What was recorded in this session.")] = "",
-    file: Annotated[Path | None, typer.Option("--file", help="What `claude-comm record` wrote, instead.")] = None,
+    session: Annotated[str, typer.Option("--session", help="The deliveries of this session.")] = "",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A file that `claude-comm record` wrote, in place of a session.")
+    ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show each change with its path, before and after.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Hand recorded deliveries to another version of a module, and say what becomes different.
+    """Hand recorded deliveries to another version of a module, and report what changes.
 
-    The version runs on a private server that is gone afterwards. Of each delivery the end, the reply and the messages
-    that it caused are compared: `same`, `equal under the adapter` or `changed`. Exits with 0 if nothing changed, 1 if
-    something did, and 3 if nothing was recorded for the module.
+    The version runs on a private server that is removed afterwards. For each delivery, it compares the outcome, the
+    reply and the messages that it caused: `same`, `equal under the adapter` or `changed`. Exits with 0 if nothing
+    changed, 1 if something did, and 3 if nothing was recorded for the module.
     """
     module = find_module(against)
     if file is not None:

@@ -38,19 +38,19 @@ def command(
         str, typer.Option("--session", "-s", help="Only this session.", autocompletion=completions.sessions)
     ] = "",
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="Only what was sent in this time up to now: 15m, 1h, 7d.")
+        str, typer.Option(metavar="TIME", help="Only messages sent in this time up to now: 15m, 1h, 7d.")
     ] = "",
     format: Annotated[
         ReportFormat, typer.Option(help="A page that works offline, Markdown, or JSON.")
     ] = ReportFormat.HTML,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")] = None,
-    rows: Annotated[int, typer.Option(min=0, max=10_000, help="List so many messages too, the newest.")] = 0,
+    rows: Annotated[int, typer.Option(min=0, max=10_000, help="Also list this many of the newest messages.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Report throughput, latency, flows, failures, tasks and negotiations of a session or of a time.
+    """Report throughput, latency, flows, failures, tasks and negotiations of a session or a period.
 
-    The page is one file: it refers to nothing outside itself, needs no script to be read, and follows the light
-    or dark setting of its reader. Times are UTC.
+    The page is one file without external parts. It works without script, and follows the light or dark setting of the
+    viewer. Times are in UTC.
     """
     if session and since:
         raise typer.BadParameter("give --session or --since, not both.")

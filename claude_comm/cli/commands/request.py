@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Send one message, wait for its reply and print it as JSON.
 
-    Exits with 1 when no reply came in time, or when the target failed to handle the request; with 3 when no instance of
-    it runs: then nothing was sent.
+    Exits with 1 if no reply arrives in time or the target fails to handle the request. Exits with 3 if no instance of
+    the target runs; then nothing was sent.
     """
     with Publisher(source, settings=settings_of_process()) as publisher:
         reply = publisher.request(

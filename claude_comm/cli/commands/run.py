@@ -14,7 +14,7 @@ def command(
 ) -> int:
     """Run a module of yours until SIGTERM or SIGINT.
 
-    `claude-comm run shop.orders:module` imports shop/orders.py, seen from the working folder, and runs its `module`;
-    `claude-comm run shop/orders.py:module` does the same by the file's name.
+    `claude-comm run shop.orders:module` imports shop/orders.py, relative to the working folder, and runs its `module`.
+    `claude-comm run shop/orders.py:module` does the same by the name of the file.
     """
     return find_module(target).run()

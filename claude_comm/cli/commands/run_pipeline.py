@@ -28,14 +28,14 @@ Output = Annotated[
     str, typer.Option("--output", metavar="FILE", help="A file for the results, one line per input; else stdout.")
 ]
 SessionName = Annotated[
-    str, typer.Option("--session", help="The name of the run; else it is made from the pipeline's.")
+    str, typer.Option("--session", help="The name of the run; by default made from the pipeline's name.")
 ]
 Resume = Annotated[
     str,
     typer.Option(
         "--resume",
         metavar="SESSION",
-        help="Continue a run that was cut off: the same pipeline, the same inputs.",
+        help="Continue an interrupted run, with the same pipeline and the same inputs.",
         autocompletion=completions.sessions,
     ),
 ]
@@ -60,11 +60,11 @@ def command(
     budget: BudgetMs = DEFAULT_BUDGET_MS,
     as_json: AsJson = False,
 ) -> int:
-    """Send inputs through a pipeline, and gather what comes out.
+    """Send inputs through a pipeline, and collect the results.
 
-    Nothing is sent before every hop is proved against the contracts that are registered. Results are JSON lines in the
-    order of the inputs, failed ones with the step, the reason and the place. A run that is cut off goes on by itself as
-    far as it was sent; `--resume SESSION` gathers that and sends the rest. Exits with 1 when an input failed.
+    Nothing is sent before every hop is proved against the registered contracts. Results are JSON lines in the order of
+    the inputs; a failed input has the step, the reason and the path. If the run is interrupted, the inputs that were
+    sent continue; `--resume SESSION` collects their results and sends the rest. Exits with 1 if an input failed.
     """
     settings, document = settings_of_process(), pipeline_documents.read(file)
     given = pipeline_inputs.digest(inputs)

@@ -33,7 +33,9 @@ from claude_comm.terminal.styles import GOOD, OPEN
 Message = Annotated[
     str,
     typer.Option(
-        "--apply", metavar="MESSAGE.json", help="Write this message as the best safe and proved proposal makes it."
+        "--apply",
+        metavar="MESSAGE.json",
+        help="Apply the best safe and proved proposal to this message, and write the result.",
     ),
 ]
 
@@ -53,9 +55,9 @@ def command(
 ) -> int:
     """Propose steps that make the messages of one schema fit another.
 
-    A proposal is safe or a guess, and proved or not; only one that is safe and proved is ever applied. The message
-    for --apply must be one that PRODUCED allows, since the proof is about those. Exits with 0 when a proposal is safe
-    and proved, 1 when none is, 4 when none is and a safe one could not be decided.
+    A proposal is safe or a guess, and proved or not. Only a proposal that is safe and proved is ever applied. The
+    message for --apply must fit PRODUCED, because the proof covers only such messages. Exits with 0 if a proposal is
+    safe and proved, 1 if none is, 4 if none is and a safe one could not be decided.
     """
     documents.one_stdin(produced, accepted, message)
     schemas = schema_files.read_pair(produced, accepted, referenced)

@@ -20,8 +20,8 @@ _WHOM = {"both": "both", "producers": "producers only", "consumers": "consumers 
 
 
 def command(
-    old: Annotated[str, typer.Argument(metavar="OLD.json", help="The schema as it was; - for stdin.")],
-    new: Annotated[str, typer.Argument(metavar="NEW.json", help="The schema as it is to be; - for stdin.")],
+    old: Annotated[str, typer.Argument(metavar="OLD.json", help="The old version of the schema; - for stdin.")],
+    new: Annotated[str, typer.Argument(metavar="NEW.json", help="The new version of the schema; - for stdin.")],
     strict: Strict = False,
     budget: WholeBudgetMs = DEFAULT_BUDGET_MS,
     referenced: Documents = None,
@@ -29,9 +29,9 @@ def command(
 ) -> int:
     """Show what changed between two versions of a schema, and for whom.
 
-    Safe for producers: whoever sends by the old version may go on. Safe for consumers: whoever reads by the old
-    version may go on. Each change is checked alone, and then the two versions as a whole. The whole decides the exit
-    code: 0 when it is proved safe for both, 1 when a message shows that it is not, 4 when it cannot be decided.
+    Safe for producers: modules that send by the old version can go on. Safe for consumers: modules that read by the old
+    version can go on. Each change is checked alone, and then the two versions as a whole. The whole decides the exit
+    code: 0 if it is proved safe for both, 1 if a message shows that it is not, 4 if it cannot be decided.
     """
     schemas = schema_files.read_pair(old, new, referenced)
     difference = compare(*schemas, policy=policy(strict), budget_ms=budget, clock=time.monotonic)

@@ -60,8 +60,9 @@ def command(
 ) -> int:
     """Give the verdict on two schemas in full, for a person.
 
-    Every reason with its place in the message and in the schema, what the schema says there and what would fix it on
-    either side; the message that shows it; or where it is undecided, and why. Exits as `claude-comm check` does.
+    It shows every reason with its path in the message and in the schema, what the schema says there, and a fix for each
+    side; and the message that proves it. If the verdict is undecided, it shows where and why. The exit codes are those
+    of `claude-comm check`.
     """
     sent, taken = schema_files.read_pair(produced, accepted, referenced)
     begun = time.perf_counter()

@@ -14,13 +14,16 @@ from claude_comm.terminal.output import emit_document, emit_json
 
 
 def command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON files, a sample each; - for stdin.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="JSON files with one sample each; - for stdin.")
+    ],
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Every line of the files is a sample.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the schema that sample messages suggest.
 
-    Every sample is an instance of it. It goes to stdout as JSON, on a terminal in colours unless --json is given.
+    Every sample is an instance of the schema. It goes to stdout as JSON; on a terminal in colours, unless --json is
+    given.
     """
     from claude_comm.schema.evolution.infer import infer as suggest
 

@@ -51,9 +51,9 @@ def command(
 ) -> None:
     """Send one message and print its id.
 
-    A MESSAGE that is JSON is sent as JSON ('{"n": 1}', 3, true), any other as text; one that begins like JSON and is
-    not is refused. Where the target has registered a contract, the message must be one that it accepts. Once the
-    message is sent the exit code is 0; its number in `claude-comm list` goes to stderr.
+    A MESSAGE that is JSON is sent as JSON ('{"n": 1}', 3, true), any other as text. A message that begins like JSON but
+    is not valid JSON is refused. If the target has registered a contract, it must accept the message. Once the message
+    is sent, the exit code is 0; its number in `claude-comm list` goes to stderr.
     """
     settings = settings_of_process()
     with Publisher(source, settings=settings) as publisher:

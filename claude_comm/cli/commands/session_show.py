@@ -57,14 +57,14 @@ def command(
     ],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many messages.")] = 20,
     after: Annotated[int, typer.Option("--after", min=0, help="The number of the last message shown before.")] = 0,
-    last: Annotated[bool, typer.Option("--last", help="The last messages, not the first.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="Show the last messages instead of the first.")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only what was buried or waits to be retried.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one session: its hops, its tasks, and its messages in order.
 
-    `after` counts from the session's start; a pause of a second or more is a line of its own. A page at a time: the
-    command for the next one is said at the end. An unknown session exits with 3.
+    `after` counts from the session's start. A pause of a second or more is a line of its own. It shows one page; the
+    end of the page has the command for the next one. An unknown session exits with 3.
     """
     with reading() as database:
         name = session_list.whole_name(database, name)

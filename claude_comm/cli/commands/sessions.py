@@ -34,10 +34,10 @@ def command(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List sessions, the one that was active last first.
+    """List sessions, the latest active first.
 
-    A session is `open` while a process has it open, then `completed`, `failed`, or `died` when that process did. Where
-    nobody opened it and messages only name it, it is `pending` until all of them have been handled or buried, and then
+    A session is `open` while a process has it open. Then it is `completed` or `failed`, or `died` if that process died.
+    If no process opened it and messages only name it, it is `pending` until all of them are handled or buried, and then
     `settled`.
     """
     with reading() as database:

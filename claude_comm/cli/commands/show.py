@@ -40,8 +40,9 @@ def command(
 ) -> None:
     """Show one whole message and the outcome of its deliveries.
 
-    A message that a consumer adapted is shown both ways: as it was sent, and as that consumer had it. With --json it is
-    a CloudEvents object, whose extension `adapters` has CONSUMER=DIGEST for each. An unknown ID exits with 3.
+    If a consumer adapted the message, both forms are shown: as it was sent, and as the consumer received it. With
+    --json it is a CloudEvents object; its extension `adapters` has CONSUMER=DIGEST for each adapter. An unknown ID
+    exits with 3.
     """
     with reading() as database:
         row = queries.message(database, message)

@@ -17,11 +17,13 @@ from claude_comm.terminal.output import emit_json, emit_table, say
 def command(
     statement: Annotated[str, typer.Argument(metavar="SELECT", help="One statement; docs/tables.md has the tables.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many rows.")] = 1_000,
-    within: Annotated[float, typer.Option("--within", min=0.001, help="Seconds that it may take.")] = 10.0,
-    stored: Annotated[bool, typer.Option("--stored", help="As it is stored: ask no server for what is new.")] = False,
+    within: Annotated[float, typer.Option("--within", min=0.001, help="Seconds that the statement may take.")] = 10.0,
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Query what is stored, without reading new messages from the server.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the projection in SQL; nothing can be changed."""
+    """Query the projection in SQL, read-only."""
     settings = settings_of_process()
     if not stored:
         with opened(settings) as database:

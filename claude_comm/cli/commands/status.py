@@ -85,20 +85,20 @@ def command(
         typer.Option("--check", metavar="NAME", help="Print nothing; exit with 0 if NAME (server or a worker) runs."),
     ] = "",
     ready: Annotated[
-        bool, typer.Option("--ready", help="With --check: only where it does its work, and waits for nothing.")
+        bool, typer.Option("--ready", help="With --check: exit with 0 only if it does its work and waits for nothing.")
     ] = False,
-    whole: Annotated[bool, typer.Option("--all", help="Show streams at rest as well, however many.")] = False,
+    whole: Annotated[bool, typer.Option("--all", help="Also show idle streams, however many there are.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show what runs: server, workers, streams.
 
-    `behind` counts the entries of a stream that the projection has not stored yet, `later` the messages that wait for
-    their time, `dead` what the module has buried; `held by` says what keeps older entries from being trimmed. `lag`
-    counts what a group has not read yet, `pending` what it has read and not acked. `lost` counts messages that were
-    deleted from their stream before the module had handled them, `duplicates` copies that it skipped; both as far as
-    the projection knows. `unreadable` names each kind of key in which others wrote what is none of ours, why it is
-    not, and the command for the server that removes it (docs/keys.md). Starts nothing. With --check it is a health
-    check, for a container or a supervisor: a worker that waits for its server lives, and with --ready it is not ready.
+    `behind` counts the entries of a stream that the projection has not stored yet, `later` the delayed messages and
+    retries, `dead` the messages that the module has buried. `held by` says what prevents trimming. `lag` counts what a
+    group has not read yet, `pending` what it has read and not acked. `lost` counts messages that were deleted from
+    their stream before the module had handled them, `duplicates` copies that it skipped; both as far as the projection
+    knows. `unreadable` names each kind of key in which another program wrote something foreign, the reason, and the
+    server command that removes it (docs/keys.md). The command starts nothing. With --check it is a health check for a
+    container or a supervisor. A worker that waits for its server counts as alive; with --ready it counts as not ready.
     """
     settings = settings_of_process()
     if check:

@@ -42,12 +42,12 @@ def command(
     duration: Annotated[float, typer.Option("--duration", min=0, help="Seconds to watch; 0: until stopped.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch the modules: rates, what waits for them, failures, and the slowest hops.
+    """Watch the modules live: rates, backlogs, failures, and the slowest hops.
 
-    Live on a terminal, where keys sort and q quits. In a pipe, a line per module and refresh, or one JSON object per
-    refresh with --json. `handled/s` counts deliveries that a module handled, `mean` is from sending to the end of
-    handling, `lag` what it has not been handed, `pending` what it has not finished, `failed` what it buried, `running`
-    its instances. Rates need two refreshes.
+    On a terminal, keys sort and q quits. In a pipe, it writes one line per module and refresh, or with --json one JSON
+    object per refresh. `handled/s` counts the deliveries that a module handled, `mean` is the time from sending to the
+    end of handling, `lag` the messages that the module has not read, `pending` those that it has not finished, `failed`
+    those that it buried, `running` its instances. Rates need two refreshes.
     """
     if order not in ORDERS:
         raise typer.BadParameter(f"{order!r} is none of {', '.join(ORDERS)}.", param_hint="--sort")

@@ -57,11 +57,11 @@ def command(
 ) -> None:
     """Show everything that one message caused, as a tree with times.
 
-    Each message below the one that caused it: `after` counts from the first one's sending, `took` is from sending to
-    the end of handling. One that its module has had for more than a second is `handling`, and says later how long of
-    that it `waited` before, to a second. `--format chrome` writes a file for ui.perfetto.dev or chrome://tracing: a
-    process for each module, a slice for each delivery, arrows from causes. An unknown MESSAGE exits with 3;
-    `conversation` shows what belongs together on both sides.
+    Each message is below the one that caused it. `after` counts from the sending of the first message; `took` is the
+    time from sending to the end of handling. A message that its module has been handling for more than a second is
+    `handling`; after its end, `waited` says how much of the time it waited before, to a second. `--format chrome`
+    writes a file for ui.perfetto.dev or chrome://tracing: a process for each module, a slice for each delivery, arrows
+    from causes. An unknown MESSAGE exits with 3. `conversation` also shows what came before the message.
     """
     with reading() as database:
         traced = trace(database, message, limit=limit)

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Trim the streams now, as the janitor does, and say what holds the rest.
 
-    An entry is trimmed when every group has acked it, every projection has it durable, and it is older than
-    CLAUDE_COMM_KEEP_S or beyond the newest CLAUDE_COMM_KEEP_ENTRIES. Bytes are what the server estimates.
+    An entry is trimmed when every group has acked it, every projection has reported it as durable, and it is older than
+    CLAUDE_COMM_KEEP_S or not among the newest CLAUDE_COMM_KEEP_ENTRIES. Bytes are an estimate of the server.
     """
     rows = trimmed(settings_of_process(), dry_run=dry_run)
     if as_json:

@@ -24,7 +24,7 @@ def command(
         str,
         typer.Argument(
             metavar="MODULE",
-            help="The module, which will not read the topic any more.",
+            help="The module that no longer reads the topic.",
             autocompletion=completions.modules,
         ),
     ],
@@ -36,9 +36,10 @@ def command(
 ) -> None:
     """Remove a module's subscription to a topic.
 
-    The stream keeps every message that a subscriber has not read: a module that is gone for good would hold it for
-    ever. Once it is removed, the janitor trims what all other subscribers have acked. A module with running instances
-    is refused (exit code 1). A module that subscribes again reads what the stream still holds.
+    The stream keeps every message that a subscriber has not read, so a module that never comes back would hold it for
+    ever. Once the subscription is removed, the janitor trims what all other subscribers have acked. A module with
+    running instances keeps its subscription (exit code 1). A module that subscribes again reads what the stream still
+    holds.
     """
     settings, now_ms = settings_of_process(), time.time_ns() // 1_000_000
     keys = Keys(settings.namespace)

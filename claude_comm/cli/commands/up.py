@@ -22,14 +22,14 @@ _WATCH_S = 0.2
 
 def command(
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay in the foreground, and stop at the end what was started.")
+        bool, typer.Option("--foreground", help="Stay in the foreground, and at the end stop what it started.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Start the private server and the workers.
 
-    Waits until each worker works, and says which does not and why. Whatever runs already is left as it is. With
-    CLAUDE_COMM_URL set, that server is used and none is started; on a cluster without CLAUDE_COMM_CONTROL_URL there is
+    It waits until each worker is ready, and says which one is not, and why. It does not touch what runs already. If
+    CLAUDE_COMM_URL is set, it uses that server and starts none. On a cluster without CLAUDE_COMM_CONTROL_URL there is
     no negotiation worker.
     """
     settings = settings_of_process()

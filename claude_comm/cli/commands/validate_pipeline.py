@@ -25,9 +25,9 @@ def command(
 ) -> int:
     """Check a pipeline whole: its form, its graph, every hop.
 
-    FILE holds {pipeline_name, modules: [{name, version, after?, input_schema?, output_schema?, ...}]}; all that a step
-    may say is in docs/pipelines.md. Every problem is listed with its place, and what would mend a hop. Exits with 0
-    when all is proved, 1 for any problem, 4 when a hop cannot be decided or a step declares no schema.
+    FILE contains {pipeline_name, modules: [{name, version, after?, input_schema?, output_schema?, ...}]};
+    docs/pipelines.md lists all properties of a step. Every problem is listed with its place, and with a fix for a hop.
+    Exits with 0 if all is proved, 1 for any problem, 4 if a hop cannot be decided or a step declares no schema.
     """
     checked = report(
         file, strict=strict, budget_ms=budget, against_live=against_live, allow_undeclared=allow_undeclared

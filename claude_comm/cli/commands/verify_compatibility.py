@@ -18,8 +18,8 @@ def command(
 ) -> int:
     """Give the verdict on each hop of a pipeline.
 
-    FILE is a pipeline document as for `validate-pipeline`; one with another problem than a verdict exits with 2.
-    Exits with 0 when every hop fits, 1 when one does not, 4 when one cannot be decided or has no schemas.
+    FILE is a pipeline document as for `validate-pipeline`. Exits with 0 if every hop fits, 1 if one does not, 2 if the
+    document has another problem, 4 if a hop cannot be decided or has no schemas.
     """
     checked = report(file, strict=strict, budget_ms=budget, allow_undeclared=allow_undeclared)
     if checked.problems:

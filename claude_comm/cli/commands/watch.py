@@ -65,11 +65,11 @@ def command(
     duration: Annotated[float, typer.Option("--duration", min=0, help="Seconds to watch; 0: until stopped.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch messages as they pass, and what becomes of them.
+    """Watch messages and the outcome of their deliveries live.
 
-    Live on a terminal: space holds it still, f shows failures only, q quits. In a pipe, one line per message and per
-    failure, or with --json one JSON object each, outcomes included. What is too much to show is passed over, counted
-    and said: in a pipe on stderr, with --json as {"passed_over": N}.
+    On a terminal, space pauses the display, f shows failures only, and q quits. In a pipe, it writes one line per
+    message and per failure; with --json one JSON object for each of them and for each outcome. If there are too many
+    messages to show, it skips some and reports how many: in a pipe on stderr, with --json as {"passed_over": N}.
     """
     chosen = WatchFilter(source, target, type_, session, failed)
     ends_s = time.monotonic() + duration if duration else float("inf")

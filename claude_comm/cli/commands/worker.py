@@ -26,7 +26,7 @@ def command(
 ) -> int:
     """Run one worker in this process, until SIGTERM or SIGINT.
 
-    `claude-comm up` starts all workers in the background; this is for a supervisor or a container.
+    For a supervisor or a container. `claude-comm up` starts all workers in the background.
     """
     if name not in worker_processes.WORKERS:
         raise ConfigurationError(f"no worker is called {name!r}; there are: {', '.join(worker_processes.WORKERS)}.")
