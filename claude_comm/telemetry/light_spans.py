@@ -17,21 +17,17 @@ which looks at what waits for the exporter again and again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from time import time_ns
 from typing import Any, Protocol
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
-    ReadableSpan,
-    SpanProcessor,
     SynchronousMultiSpanProcessor,
 )
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
 from claude_comm.telemetry import conventions as names
-from claude_comm.telemetry.spans import finish
 from claude_comm.telemetry.tracer import (
     NO_STATE,
     RANDOM,
@@ -68,11 +64,9 @@ class _Late:
 
 
 class Origin(Protocol):
-    """The tracer of a light span: the processors that it knows, who is told of an end for them, and new traces."""
+    """The tracer of a light span, as far as a new trace begins with the span."""
 
-    processors: tuple[SpanProcessor, ...]
-    ends: tuple[Callable[[ReadableSpan], None], ...]
-    # The flag of a trace that begins here.
+    # The flag of such a trace.
     random: int
 
     def new_trace_id(self) -> int: ...
@@ -91,7 +85,7 @@ class LightSpan(SdkSpan):
     # What most spans have when they end.
     _events = ()
     _status = _UNSET
-    _end_time = None
+    _end_time: int | None = None
     # Whether it is as the SDK would have made it.
     _whole = False
     # Of the class that each tracer makes.
@@ -154,30 +148,8 @@ class LightSpan(SdkSpan):
         super().add_link(context, attributes)
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Ends it, where nobody but its maker has it."""
-        if error is not None:
-            finish(self, error)
-            return
-        self._end_time = time_ns()
-        self._tell()
-
-    def end(self, end_time: int | None = None) -> None:
-        with self._lock:
-            light = not self._whole and self._end_time is None
-            if light:
-                self._end_time = time_ns() if end_time is None else end_time
-        if light:
-            self._tell()
-        else:
-            super().end(end_time)
-
-    def _tell(self) -> None:
-        tracer = self._tracer
-        if self._span_processor._span_processors is tracer.processors:
-            for tell in tracer.ends:
-                tell(self)
-        else:
-            self._span_processor.on_end(self)
+        """Ends it, where nobody but its maker has it. Each tracer has its own, and its own `end`."""
+        raise NotImplementedError
 
     def _read_context(self) -> None:
         """The numbers of its context, and its parent, from the texts that stand for them."""

@@ -35,7 +35,7 @@ def wrap(publisher: Any, telemetry: Telemetry) -> None:
 
         @functools.wraps(call)
         def traced(target: Any, data: Any, **rest: Any) -> Any:
-            name = target if target.__class__ is str and target in known else check_target(target)
+            name = target if type(target) is str and target in known else check_target(target)
             # Written out, and no context manager: this runs for every message.
             sending = begin(name)
             token = current_sending.set(sending)
@@ -62,7 +62,7 @@ def wrap_async(publisher: Any, telemetry: Telemetry) -> None:
 
         @functools.wraps(call)
         async def traced(target: Any, data: Any, **rest: Any) -> Any:
-            name = target if target.__class__ is str and target in known else check_target(target)
+            name = target if type(target) is str and target in known else check_target(target)
             # Written out, and no context manager: this runs for every message.
             sending = begin(name)
             token = current_sending.set(sending)
