@@ -306,20 +306,34 @@ def _entries(reader: Reader, reply: Any) -> list[Entry]:
     """The entries of one stream; null when there are none."""
     if not reply:
         return []
-    stream = reader.stream
+    stream, rows = reader.stream, reply[reader.stream.encode()]
+    if len(rows[0][1]) == _SEALED_FIELDS and (sealed_entries := _all_sealed(stream, rows)):
+        return sealed_entries
+    # In line for what nearly every entry is: one field, the envelope.
     return [
-        # In line for what nearly every entry is: one field, the envelope, or that and the three of its seal.
         Entry(stream, id_.decode(), pairs[1])
         if len(pairs) == 2 and pairs[0] == b"e"
-        else Entry(stream, id_.decode(), pairs[1], seal=Seal(pairs[3], pairs[5], pairs[7]))
-        if len(pairs) == 8 and pairs[::2] == _SEALED[0]
         else entry_of(stream, (id_, pairs))
-        for id_, pairs in reply[stream.encode()]
+        for id_, pairs in rows
     ]
 
 
-# What sealed envelopes have beside them, as it is written.
+# What sealed envelopes have beside them, as it is written; of one that was signed alone there is no place.
 _SEALED = ([b"e", b"k", b"s", b"p"], [b"e", b"k", b"s"])
+_SEALED_FIELDS = 8
+
+
+def _all_sealed(stream: str, rows: Sequence[tuple[bytes, list[bytes]]]) -> list[Entry]:
+    """The entries, if all of them are envelopes that were signed together with others; else none."""
+    try:
+        entries = [
+            Entry(stream, id_.decode(), body, 1, 0, False, Seal(key, signature, place))
+            for id_, (e, body, k, key, s, signature, p, place) in rows
+            if e == b"e" and k == b"k" and s == b"s" and p == b"p"
+        ]
+    except ValueError:  # one of them has more or fewer fields
+        return []
+    return entries if len(entries) == len(rows) else []
 
 
 def entry_of(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:

@@ -14,7 +14,7 @@ import msgspec
 from claude_comm import envelope as envelopes
 from claude_comm.errors import DecodeError, TooLarge
 from claude_comm.names import TOPIC_PREFIX, Keys, Stream
-from claude_comm.security.checking import Claim, EntryVerifier
+from claude_comm.security.checking import Claim, Claims, EntryVerifier
 from claude_comm.security.sealed import seal_of
 from claude_comm.security.signing import Seal
 
@@ -70,7 +70,7 @@ class StreamAuditor:
             claims.append(Claim(fields[b"e"], seal_of(fields), envelope.source, id_.decode()))
             places.append(place)
             targets.append(envelope.target)
-        doubts = self._verifier.doubts(self._stream.key, claims)
+        doubts = self._verifier.doubts(self._stream.key, Claims.of(claims))
         for number, claim in enumerate(claims):
             doubt = doubts.get(number)
             if doubt and not (doubt.reason == "wrong signature" and self._of_topic(targets[number], claim)):

@@ -6,7 +6,8 @@ Law: total. Every entry gets a `Trust`; the reason of one that is not trusted is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from itertools import groupby
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from claude_comm.security.signing import KEY_ID_BYTES, BatchVerifier, Seal, Veri
 
 # What ends the key of a stream of events.
 _EVENTS = ":events"
+
+T = TypeVar("T")
 
 Doubt: TypeAlias = Literal["unsigned", "unknown key", "key not valid", "another's name", "wrong signature"]
 SENTENCES: Mapping[Doubt, str] = {
@@ -44,7 +47,7 @@ UNSIGNED = Doubted("unsigned")
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
     """An envelope as it stands in a stream: its bytes, its seal, whom it names as its source, and the id of its entry,
-    which says when it was stored. One is made for every message: the collector of cycles need not look at it."""
+    which says when it was stored."""
 
     body: bytes
     seal: Seal | None
@@ -54,6 +57,37 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     @property
     def stored_ms(self) -> int:
         return stored_ms(self.entry)
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """Many of one stream, in its order, column by column: to make one of each would cost as much as its hash."""
+
+    bodies: Sequence[bytes]
+    seals: Sequence[Seal | None]
+    sources: Sequence[str]
+    entries: Sequence[str]
+
+    @staticmethod
+    def of(claims: Sequence[Claim]) -> Claims:
+        return Claims(
+            [claim.body for claim in claims],
+            [claim.seal for claim in claims],
+            [claim.source for claim in claims],
+            [claim.entry for claim in claims],
+        )
+
+    def at(self, place: int) -> Claim:
+        return Claim(self.bodies[place], self.seals[place], self.sources[place], self.entries[place])
+
+    def picked(self, runs: Sequence[slice]) -> Claims:
+        """Those that stand in these parts."""
+        return Claims(*(_picked(column, runs) for column in (self.bodies, self.seals, self.sources, self.entries)))
+
+
+def _picked(column: Sequence[T], runs: Sequence[slice]) -> Sequence[T]:
+    if len(runs) == 1:
+        return column[runs[0]]
+    return [value for run in runs for value in column[run]]
 
 
 def stored_ms(entry: str) -> int:
@@ -72,42 +106,35 @@ class EntryVerifier:
         self.keyring = keyring
         self._keys: dict[bytes, Key] = keyring.by_id()
 
-    def doubts(self, stream: str, claims: Sequence[Claim]) -> dict[int, Doubted]:
+    def doubts(self, stream: str, claims: Claims) -> dict[int, Doubted]:
         """Which of these entries of one stream, in its order, are not trusted, by their place.
 
         Nearly all that is sent together is read together, also where others send meanwhile: a whole batch costs one
         look at its root.
         """
-        batches: dict[bytes, list[Claim]] = {}
-        unsealed = False
-        for claim in claims:
-            if (seal := claim.seal) is None:
-                unsealed = True
-            elif (batch := batches.get(seal.signature)) is None:
-                batches[seal.signature] = [claim]
-            else:
-                batch.append(claim)
-        unproved = {signature for signature, batch in batches.items() if not self._believed(stream, batch)}
-        if not unsealed and not unproved:
-            return {}
-        doubted: dict[int, Doubted] = {}
-        for place, claim in enumerate(claims):
-            in_doubt = claim.seal is None or claim.seal.signature in unproved
-            if in_doubt and (doubt := self.judge(stream, claim)):
-                doubted[place] = doubt
-        return doubted
+        unproved = [
+            place
+            for signature, runs in _by_signature(claims.seals).items()
+            if not (signature and self._believed(stream, claims.picked(runs)))
+            for run in runs
+            for place in range(run.start, run.stop)
+        ]
+        judged = ((place, self.judge(stream, claims.at(place))) for place in sorted(unproved))
+        return {place: doubt for place, doubt in judged if doubt is not None}
 
-    def _believed(self, stream: str, claims: Sequence[Claim]) -> bool:
-        """Whether these are a whole batch of one source, in its order. False says nothing about each of them."""
-        first, last = claims[0], claims[-1]
-        seals = [claim.seal for claim in claims if claim.seal is not None]
-        key = self._keys.get(seals[0].key)
+    def _believed(self, stream: str, claims: Claims) -> bool:
+        """Whether these, which have one signature, are a batch of one source, all of it or a part, in its order. False
+        says nothing about each of them."""
+        first, last = claims.at(0), claims.at(-1)
+        key = self._keys.get(first.seal.key) if first.seal is not None else None
         # Ids rise, so the moments of all lie between those of the first and the last.
         if key is None or not (key.holds(first.stored_ms) and key.holds(last.stored_ms)):
             return False
-        if not may_speak(key, stream, first.source) or {claim.source for claim in claims} != {first.source}:
+        if not may_speak(key, stream, first.source) or claims.sources.count(first.source) != len(claims.sources):
             return False
-        return self._batches.all_fit(key.public, stream, [claim.body for claim in claims], seals)
+        if first.seal is None or last.seal is None:
+            return False
+        return self._batches.all_fit(key.public, stream, claims.bodies, first.seal, last.seal)
 
     def judge(self, stream: str, claim: Claim) -> Doubted | None:
         """`doubt` of one claim."""
@@ -142,6 +169,17 @@ class EntryVerifier:
         if not self._batches.fits(signer.public, key, signed_fields.leaf(field, value), seal):
             return None
         return Attested(value, signer)
+
+
+def _by_signature(seals: Sequence[Seal | None]) -> dict[bytes, list[slice]]:
+    """Where those stand that have one signature: mostly one after another. Those without one, under none."""
+    runs: dict[bytes, list[slice]] = {}
+    start = 0
+    for signature, equal in groupby([seal.signature if seal is not None else b"" for seal in seals]):
+        end = start + len(list(equal))
+        runs.setdefault(signature, []).append(slice(start, end))
+        start = end
+    return runs
 
 
 class Attested(NamedTuple):

@@ -14,14 +14,20 @@ A tree has at most 128 leaves: the path of a larger one would be longer than mos
 is 0.25 us. Messages that are read together in the order of their tree, all of it or a part, cost two hashes each and
 one look at its root. The verifier remembers the nodes of trees whose signature it checked, so messages that come one
 after another cost two hashes each, and a message that comes alone costs its path and one signature.
+
+A path is there to prove that a message stands under the root. Where the messages around it prove that already, nobody
+looks at its own: one that is wrong does no harm there, because the bytes are those that were signed, for this stream.
+Alone such a message is refused; only who signed it can have made it so.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
+from operator import add
 from typing import TypeAlias
 
 import msgspec
@@ -33,9 +39,6 @@ MAX_LEAVES = 128
 _DOMAIN = b"claude-comm batch 1\x00"
 # Of at most this many batches the nodes are remembered: about 5 KB each.
 _REMEMBERED = 512
-
-# The places of a tree of one.
-_LONE = (b"", b"\x00\x00")
 
 # The signature (64 bytes) of some bytes.
 Sign: TypeAlias = Callable[[bytes], bytes]
@@ -95,8 +98,7 @@ class Signer(msgspec.Struct, frozen=True):
             return self.seal_lone(stream, bodies[0]), [b""]
         top, paths = tree(bodies)
         seal = Seal(self.key_id, self.sign(statement(self.key_id, stream, len(bodies), top)))
-        last = len(bodies) - 1
-        return seal, [bytes((at, last)) + path for at, path in enumerate(paths)]
+        return seal, list(map(add, _starts(len(bodies)), paths))
 
 
 def key_id(public: bytes) -> bytes:
@@ -107,6 +109,17 @@ def key_id(public: bytes) -> bytes:
 def statement(key: bytes, stream: str, leaves: int, root: bytes) -> bytes:
     """What is signed. The stream is the only part of no fixed length, and stands last."""
     return _DOMAIN + key + leaves.to_bytes(4, "big") + root + stream.encode()
+
+
+@lru_cache(maxsize=16)
+def _starts(size: int) -> tuple[bytes, ...]:
+    """What the places of a tree of that size begin with."""
+    return tuple(bytes((at, size - 1)) for at in range(size))
+
+
+def _stands(place: bytes) -> tuple[int, int]:
+    """Which leaf that is, and of how many. Raises IndexError for what is no place."""
+    return (place[0], place[1] + 1) if place else (0, 1)
 
 
 class BatchVerifier:
@@ -124,7 +137,7 @@ class BatchVerifier:
         if nodes is not None and leaf in nodes:
             return True
         try:
-            index, size = (seal.place[0], seal.place[1] + 1) if seal.place else (0, 1)
+            index, size = _stands(seal.place)
             way: list[bytes] = []
             for sibling, node in climb(leaf, index, size, seal.place[2:]):
                 way += (sibling, node)
@@ -140,24 +153,19 @@ class BatchVerifier:
         self._remember(batch, {leaf, *way})
         return True
 
-    def all_fit(self, public: bytes, stream: str, bodies: Sequence[bytes], seals: Sequence[Seal]) -> bool:
-        """Whether these stand one after another in one batch, all of it or a part: then a look at the root is one at
-        all of them. False says nothing about each of them."""
-        places = [seal.place for seal in seals]
+    def all_fit(self, public: bytes, stream: str, bodies: Sequence[bytes], first: Seal, last: Seal) -> bool:
+        """Whether these, of which the ends have these seals, stand one after another in one batch, all of it or a part:
+        then a look at the root is one at all of them. False says nothing about each of them."""
+        if len(bodies) == 1:
+            return self.fits(public, stream, bodies[0], first)
         try:
-            first, size = (places[0][0], places[0][1] + 1) if places[0] else (0, 1)
-            if size == 1:
-                in_order = len(bodies) == 1 and places[0] in _LONE
-            else:
-                in_order = [place[0] for place in places] == list(range(first, first + len(places))) and (
-                    {place[1] for place in places} == {size - 1} and first + len(places) <= size
-                )
-            if not in_order:
+            (low, size), (high, _) = _stands(first.place), _stands(last.place)
+            if high - low + 1 != len(bodies) or high >= size:
                 return False
-            top = run_root(leaf_hashes(bodies), first, size, places[0][2:], places[-1][2:])
+            top = run_root(leaf_hashes(bodies), low, size, first.place[2:], last.place[2:])
         except (ValueError, IndexError):
             return False
-        batch, signature = (stream, public, seals[0].signature), seals[0].signature
+        batch, signature = (stream, public, first.signature), first.signature
         nodes = self._nodes.get(batch)
         if nodes is not None and top in nodes:
             return True

@@ -24,7 +24,7 @@ from claude_comm.progress.fold import (
     UntrustedEntry,
 )
 from claude_comm.runtime.trusted_keys import TrustedKeys
-from claude_comm.security.checking import Claim, Doubted
+from claude_comm.security.checking import Claim, Claims, Doubted
 from claude_comm.security.sealed import seal_of
 from claude_comm.security.signing import Seal
 from claude_comm.settings import Settings
@@ -49,7 +49,7 @@ class PageTrust:
         """The facts of a page as they are to be stored, one for each entry, and what is to be said of them besides."""
         claims = [_claim(entry, fact) for entry, fact in zip(entries, facts, strict=True)]
         spoken = [place for place, claim in enumerate(claims) if claim is not None]
-        doubts = self._trusted.verifier.doubts(stream.key, [claim for claim in claims if claim is not None])
+        doubts = self._trusted.verifier.doubts(stream.key, Claims.of([claim for claim in claims if claim is not None]))
         doubtful = {
             place: _doubtful(facts[place], entries[place], doubt, refused=self.required)
             for place, doubt in ((spoken[number], doubt) for number, doubt in doubts.items())

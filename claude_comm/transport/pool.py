@@ -30,6 +30,7 @@ from claude_comm.errors import (
 )
 from claude_comm.security import sealed
 from claude_comm.security.sealing import Sealing
+from claude_comm.security.signing import MAX_LEAVES
 from claude_comm.transport.connection import Connection, Opener
 from claude_comm.transport.opening import opener
 from claude_comm.transport.replies import Disconnected, ErrorReply
@@ -277,23 +278,36 @@ def _packed_sealed(posts: Sequence[Post]) -> bytes:
     return b"".join(pieces)
 
 
+# A part of whole trees has no more than the others.
+_TREES_PART = APPEND_PART - MAX_LEAVES
+
+
 def _trees_packed(posts: Sealing) -> Iterator[tuple[bytes, int]]:
-    """`flights`, of posts that are sealed meanwhile."""
+    """`flights`, of posts that are sealed meanwhile: the first tree goes alone, so that the server has work at once."""
     key = posts.stream.encode()
     lone, placed = (_XADD.replace(b"*5", count) % (len(key), key) for count in (b"*9", b"*11"))
     pieces: list[bytes] = []
-    count = size = 0
+    count = size_bytes = 0
+    most = 0
     for tree in posts.trees():
-        beside = b"".join((_KEY_FIELD, tree.seal.key, _SIGNATURE_FIELD, tree.seal.signature))
+        # Nearly all of a tree have places of one length, and many bodies are of one length.
+        size, beside_all = -1, b"".join((_KEY_FIELD, tree.seal.key, _SIGNATURE_FIELD, tree.seal.signature))
+        length, prefix, head, beside = -1, b"", b"", b""
         for body, place in zip(tree.bodies, tree.places, strict=True):
-            if place:
-                pieces += (placed, b"%d\r\n" % len(body), body, beside, _PLACE_FIELD % len(place), place, b"\r\n")
-            else:
-                pieces += (lone, b"%d\r\n" % len(body), body, beside, b"\r\n")
-            count, size = count + 1, size + len(body)
-            if count == APPEND_PART or size >= APPEND_BYTES:
+            if len(place) != length:
+                length, size = len(place), -1
+                prefix, beside = (placed, beside_all + _PLACE_FIELD % length) if place else (lone, beside_all)
+            if len(body) != size:
+                size = len(body)
+                head = prefix + b"%d\r\n" % size
+            pieces += (head, body, beside, place, b"\r\n")
+            count, size_bytes = count + 1, size_bytes + size
+            if size_bytes >= APPEND_BYTES:
                 yield b"".join(pieces), count
-                pieces, count, size = [], 0, 0
+                pieces, count, size_bytes, most = [], 0, 0, _TREES_PART
+        if count > most:
+            yield b"".join(pieces), count
+            pieces, count, size_bytes, most = [], 0, 0, _TREES_PART
     if count:
         yield b"".join(pieces), count
 

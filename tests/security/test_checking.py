@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from claude_comm.runtime.key_files import verify
-from claude_comm.security.checking import EntryVerifier
+from claude_comm.security.checking import Claim, Claims, EntryVerifier
 from claude_comm.security.signing import Seal
 from tests.support.signing import key_of, keyring_of
 
@@ -63,3 +68,133 @@ def test_a_new_keyring_counts_from_the_next_entry_on() -> None:
     assert verifier.doubt(INBOX, b"body", seal, "a", 1)
     verifier.replace(keyring_of(A))
     assert verifier.doubt(INBOX, b"body", seal, "a", 1) is None
+
+
+# What somebody may have done to entries before they were read: to the list, at a place of it, and at another.
+def _altered(claims: list[Claim], at: int, _: int) -> None:
+    claims[at] = replace(claims[at], body=claims[at].body + b"!")
+
+
+def _swapped(claims: list[Claim], at: int, other: int) -> None:
+    claims[at], claims[other] = replace(claims[other], entry=""), replace(claims[at], entry="")
+
+
+def _bodies_swapped(claims: list[Claim], at: int, other: int) -> None:
+    mine, theirs = claims[at], claims[other]
+    claims[at], claims[other] = replace(mine, body=theirs.body), replace(theirs, body=mine.body)
+
+
+def _dropped(claims: list[Claim], at: int, _: int) -> None:
+    if len(claims) > 1:
+        del claims[at]
+
+
+def _replayed(claims: list[Claim], at: int, other: int) -> None:
+    claims.insert(other, claims[at])
+
+
+def _in_another_name(claims: list[Claim], at: int, _: int) -> None:
+    claims[at] = replace(claims[at], source="b" if claims[at].source == "a" else "a")
+
+
+def _unsealed(claims: list[Claim], at: int, _: int) -> None:
+    claims[at] = replace(claims[at], seal=None)
+
+
+def _seal_of_another(claims: list[Claim], at: int, other: int) -> None:
+    claims[at] = replace(claims[at], seal=claims[other].seal)
+
+
+def _signature_changed(claims: list[Claim], at: int, _: int) -> None:
+    if (seal := claims[at].seal) is not None:
+        claims[at] = replace(claims[at], seal=replace(seal, signature=bytes(64)))
+
+
+def _beside_it_changed(claims: list[Claim], at: int, other: int) -> None:
+    """The place of the message and its path, or the key that it names: not what was signed."""
+    if (seal := claims[at].seal) is not None:
+        odd = (seal.place[:-1], seal.place + b"x", bytes(len(seal.place)), seal.place[:2] + bytes(32))
+        changed = replace(seal, key=B.id) if other % 5 == 4 else replace(seal, place=odd[other % 5])
+        claims[at] = replace(claims[at], seal=changed)
+
+
+DEEDS = [
+    *(_altered, _swapped, _bodies_swapped, _dropped, _replayed, _in_another_name, _unsealed),
+    *(_seal_of_another, _signature_changed),
+]
+A2_PAIR, A2 = key_of("a")
+B2_PAIR, B2 = key_of("b")
+
+
+def _flights(data: st.DataObject) -> list[Claim]:
+    """Some flights of two modules, as they come to lie in a stream: mostly one after another, or mixed."""
+    flights = []
+    for number, size in enumerate(data.draw(st.lists(st.sampled_from([1, 1, 2, 3, 5, 8]), min_size=1, max_size=4))):
+        source, pair = data.draw(st.sampled_from([("a", A2_PAIR), ("b", B2_PAIR)]))
+        bodies = [b"%d/%d" % (number, at) for at in range(size)]
+        seals = pair.signer().seal(INBOX, bodies)
+        flights.append([Claim(body, seal, source, "") for body, seal in zip(bodies, seals, strict=True)])
+    if data.draw(st.booleans()):
+        return [claim for flight in flights for claim in flight]
+    mixed = []
+    while flights:
+        flight = data.draw(st.sampled_from(flights))
+        mixed.append(flight.pop(0))
+        flights = [flight for flight in flights if flight]
+    return mixed
+
+
+def _numbered(claims: list[Claim]) -> list[Claim]:
+    return [replace(claim, entry=f"1-{number}") for number, claim in enumerate(claims)]
+
+
+def _hurt(
+    data: st.DataObject, deeds: list[Callable[[list[Claim], int, int], None]]
+) -> tuple[list[Claim], set[tuple[str, bytes]]]:
+    """Flights to which something was done, and whose key signed which message."""
+    claims = _flights(data)
+    signed = {(claim.source, claim.body) for claim in claims}
+    for deed in data.draw(st.lists(st.sampled_from(deeds), max_size=3)):
+        places = st.integers(0, len(claims) - 1)
+        deed(claims, data.draw(places), data.draw(places))
+    return _numbered(claims), signed
+
+
+def _alone(claims: list[Claim]) -> dict[int, object]:
+    """What becomes of each where nothing else was ever seen."""
+    doubts = [EntryVerifier(keyring_of(A2, B2), verify).judge(INBOX, claim) for claim in claims]
+    return {place: doubt for place, doubt in enumerate(doubts) if doubt is not None}
+
+
+@given(st.data())
+def test_what_is_read_together_passes_or_not_as_it_does_alone(data: st.DataObject) -> None:
+    claims, _ = _hurt(data, DEEDS)
+    verifier = EntryVerifier(keyring_of(A2, B2), verify)
+    # As it comes: in two reads of any size, so that flights are cut.
+    cut = data.draw(st.integers(0, len(claims)))
+    first = verifier.doubts(INBOX, Claims.of(claims[:cut]))
+    rest = verifier.doubts(INBOX, Claims.of(claims[cut:]))
+    assert {**first, **{cut + place: doubt for place, doubt in rest.items()}} == _alone(claims)
+
+
+@given(st.data())
+def test_what_stands_beside_a_message_never_lets_another_one_pass(data: st.DataObject) -> None:
+    claims, signed = _hurt(data, [*DEEDS, *[_beside_it_changed] * 5])
+    together = EntryVerifier(keyring_of(A2, B2), verify).doubts(INBOX, Claims.of(claims))
+    alone = _alone(claims)
+    # What passes alone passes with others; what passes with others only was signed all the same.
+    assert together.items() <= alone.items()
+    assert all((claims[place].source, claims[place].body) in signed for place in alone.keys() - together.keys())
+
+
+def test_a_wrong_path_does_no_harm_where_its_flight_is_read_with_it_and_is_refused_alone() -> None:
+    bodies = [b"%d" % number for number in range(8)]
+    seals = A2_PAIR.signer().seal(INBOX, bodies)
+    seals[3] = replace(seals[3], place=bytes(len(seals[3].place)))
+    claims = _numbered([Claim(body, seal, "a", "") for body, seal in zip(bodies, seals, strict=True)])
+    verifier = EntryVerifier(keyring_of(A2), verify)
+    assert verifier.doubts(INBOX, Claims.of(claims)) == {}
+    assert EntryVerifier(keyring_of(A2), verify).doubts(INBOX, Claims.of(claims[3:4])).keys() == {0}
+    # Another message in its place is refused, and with it nothing else.
+    claims[3] = replace(claims[3], body=b"other")
+    assert verifier.doubts(INBOX, Claims.of(claims)).keys() == {3}

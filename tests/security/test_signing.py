@@ -84,32 +84,43 @@ def test_a_signer_shows_no_secret() -> None:
     assert repr(PAIR.seed) not in repr(PAIR) + repr(Signer(SIGNER.key_id, SIGNER.sign))
 
 
+def _all_fit(
+    verifier: BatchVerifier,
+    bodies: list[bytes],
+    seals: list[Seal],
+    *,
+    public: bytes = PAIR.public,
+    stream: str = STREAM,
+) -> bool:
+    return verifier.all_fit(public, stream, bodies, seals[0], seals[-1])
+
+
 @given(st.integers(1, MAX_LEAVES), st.data())
 def test_a_batch_or_a_run_of_it_passes_at_one_look_and_nothing_else_does(size: int, data: st.DataObject) -> None:
     bodies = [b"%d" % number for number in range(size)]
     seals = SIGNER.seal(STREAM, bodies)
     verifier = BatchVerifier(verify)
-    assert verifier.all_fit(PAIR.public, STREAM, bodies, seals)
+    assert _all_fit(verifier, bodies, seals)
     at = data.draw(st.integers(0, size - 1))
-    assert not verifier.all_fit(PAIR.public, STREAM, [*bodies[:at], b"other", *bodies[at + 1 :]], seals)
-    assert not verifier.all_fit(PAIR.public, STREAM + "2", bodies, seals)
-    assert not verifier.all_fit(make_pair().public, STREAM, bodies, seals)
+    assert not _all_fit(verifier, [*bodies[:at], b"other", *bodies[at + 1 :]], seals)
+    assert not _all_fit(verifier, bodies, seals, stream=STREAM + "2")
+    assert not _all_fit(verifier, bodies, seals, public=make_pair().public)
     start = data.draw(st.integers(0, at))
     run, places = bodies[start : at + 1], seals[start : at + 1]
     looks: list[bytes] = []
     counting = BatchVerifier(lambda *signed: not looks.append(signed[2]) and verify(*signed))
-    assert counting.all_fit(PAIR.public, STREAM, run, places)
+    assert _all_fit(counting, run, places)
     if len(run) < size:
         # The rest of it is believed without another look at the signature.
-        assert all(counting.all_fit(PAIR.public, STREAM, [bodies[n]], [seals[n]]) for n in range(size))
+        assert all(_all_fit(counting, [bodies[n]], [seals[n]]) for n in range(size))
         assert len(looks) == 1
         other = data.draw(st.integers(0, len(run) - 1))
-        assert not verifier.all_fit(PAIR.public, STREAM, [*run[:other], b"other", *run[other + 1 :]], places)
-        assert not counting.all_fit(PAIR.public, STREAM, [*run[:other], b"other", *run[other + 1 :]], places)
+        assert not _all_fit(verifier, [*run[:other], b"other", *run[other + 1 :]], places)
+        assert not _all_fit(counting, [*run[:other], b"other", *run[other + 1 :]], places)
     if size > 2:
-        assert not verifier.all_fit(PAIR.public, STREAM, bodies[::2], seals[::2])
+        assert not _all_fit(verifier, bodies[::2], seals[::2])
     if size > 1:
-        assert not verifier.all_fit(PAIR.public, STREAM, bodies[:1], seals[1:2])
-        assert not verifier.all_fit(PAIR.public, STREAM, [bodies[0], bodies[0]], [seals[0], seals[0]])
-        assert not verifier.all_fit(PAIR.public, STREAM, bodies[::-1], seals[::-1])
-        assert not verifier.all_fit(PAIR.public, STREAM, bodies[::-1], seals)
+        assert not _all_fit(verifier, bodies[:1], seals[1:2])
+        assert not _all_fit(verifier, [bodies[0], bodies[0]], [seals[0], seals[0]])
+        assert not _all_fit(verifier, bodies[::-1], seals[::-1])
+        assert not _all_fit(verifier, bodies[::-1], seals)

@@ -86,7 +86,7 @@ class Admission:
         else:
             deliveries = [Delivery(envelope, entry, reader) for envelope, entry in zip(decoded, entries, strict=True)]
         if self.trust is not None:
-            deliveries = yield from self._believed(self.trust, deliveries)
+            deliveries = yield from self._believed(self.trust, reader.stream, deliveries)
         if BLOB in {delivery.envelope.content_type for delivery in deliveries}:
             deliveries = list(map(self._arrived, deliveries))
         if self.ways is not None:
@@ -105,10 +105,10 @@ class Admission:
             self._in_flight.drop(deliveries)
             raise
 
-    def _believed(self, trust: Trust, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
+    def _believed(self, trust: Trust, stream: str, deliveries: list[Delivery]) -> Operation[list[Delivery]]:
         """The deliveries without those that nobody may be said to have sent: they are buried, and nothing that they
         name is believed."""
-        doubts = yield from trust.doubted(deliveries)
+        doubts = yield from trust.doubted(stream, deliveries)
         for delivery, doubt in doubts:
             yield from self._bury_unread(delivery.reader, delivery.entry, f"not trusted: {doubt.sentence}", "")
         gone = {delivery for delivery, _ in doubts}

@@ -9,17 +9,14 @@ is never older than a few seconds when a decision is made with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.identity import Identity
 from claude_comm.effects import Operation
 from claude_comm.runtime.trusted_keys import TrustedKeys
-from claude_comm.security.checking import Claim, Doubted
+from claude_comm.security.checking import Claim, Claims, Doubted
 from claude_comm.telemetry.logs import get_logger
 
-_STREAM = attrgetter("entry.stream")
 # Different doubts that are said once each.
 _MOST_WARNINGS = 1_000
 
@@ -33,16 +30,22 @@ class Trust:
         self._keys = TrustedKeys(identity.settings, self._log)
         self._said: set[tuple[str, str]] = set()
 
-    def doubted(self, deliveries: Sequence[Delivery]) -> Operation[list[tuple[Delivery, Doubted]]]:
-        """Those that are not to be handled, and why; with `warn` there are none. Raises TransportError."""
+    def doubted(self, stream: str, deliveries: Sequence[Delivery]) -> Operation[list[tuple[Delivery, Doubted]]]:
+        """Those of one stream, in its order, that are not to be handled, and why; with `warn` there are none. Raises
+        TransportError."""
         yield from self._keys.renew()
-        doubts: list[tuple[Delivery, Doubted]] = []
-        for stream, group in groupby(deliveries, key=_STREAM):
-            of_stream = list(group)
-            claims = [_claim(delivery) for delivery in of_stream]
-            for place, doubt in self._keys.verifier.doubts(stream, claims).items():
-                if not (doubt.reason == "wrong signature" and self._of_topic(stream, claims[place])):
-                    doubts.append((of_stream[place], doubt))
+        entries = [delivery.entry for delivery in deliveries]
+        claims = Claims(
+            [entry.body or b"" for entry in entries],
+            [entry.seal for entry in entries],
+            [delivery.envelope.source for delivery in deliveries],
+            [entry.id for entry in entries],
+        )
+        doubts = [
+            (deliveries[place], doubt)
+            for place, doubt in self._keys.verifier.doubts(stream, claims).items()
+            if not (doubt.reason == "wrong signature" and self._of_topic(stream, claims.at(place)))
+        ]
         for delivery, doubt in doubts:
             self._say(delivery, doubt)
         return doubts if self._identity.settings.signing == "require" else []
@@ -59,8 +62,3 @@ class Trust:
         self._said.add(known)
         source, key = delivery.envelope.source, doubt.key.hex()
         self._log.warning("message.doubted", source=source, id=delivery.envelope.id, key=key, why=doubt.sentence)
-
-
-def _claim(delivery: Delivery) -> Claim:
-    entry = delivery.entry
-    return Claim(entry.body or b"", entry.seal, delivery.envelope.source, entry.id)

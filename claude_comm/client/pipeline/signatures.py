@@ -14,7 +14,7 @@ from claude_comm.ops.follow import Entries
 from claude_comm.runtime.notary import OPERATOR
 from claude_comm.runtime.trusted_keys import TrustedKeys, service_signer
 from claude_comm.security import sealed
-from claude_comm.security.checking import Claim
+from claude_comm.security.checking import Claim, Claims
 from claude_comm.settings import Settings
 
 
@@ -52,5 +52,5 @@ class Signatures:
                 continue
             claims.append(Claim(named[b"e"], sealed.seal_of(named), source, entry[0].decode()))
             readable.append(entry)
-        doubts = self._keys.verifier.doubts(stream, claims)
+        doubts = self._keys.verifier.doubts(stream, Claims.of(claims))
         return [entry for place, entry in enumerate(readable) if place not in doubts]
