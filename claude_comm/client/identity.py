@@ -132,7 +132,7 @@ class Identity(msgspec.Struct, frozen=True):
         """The encoded envelope as it goes to that stream: sealed, where this module signs."""
         if self.signer is None:
             return body
-        return sealed.join(body, self.signer.seal_lone(stream, body))
+        return sealed.join_lone(body, self.signer.key_id, self.signer.sign_lone(stream, body))
 
     def sealed(self, posts: Sequence[Post]) -> Sequence[Post]:
         """Posts that are sent together, sealed where this module signs: those for one stream under one root."""

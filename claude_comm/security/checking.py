@@ -81,7 +81,12 @@ class Claims(msgspec.Struct, frozen=True):
 
     def picked(self, runs: Sequence[slice]) -> Claims:
         """Those that stand in these parts."""
-        return Claims(*(_picked(column, runs) for column in (self.bodies, self.seals, self.sources, self.entries)))
+        return Claims(
+            _picked(self.bodies, runs),
+            _picked(self.seals, runs),
+            _picked(self.sources, runs),
+            _picked(self.entries, runs),
+        )
 
 
 def _picked(column: Sequence[T], runs: Sequence[slice]) -> Sequence[T]:

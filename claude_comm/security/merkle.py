@@ -107,20 +107,16 @@ def _sibling(path: bytes, at: int) -> bytes:
     return sibling
 
 
-def climb(leaf: bytes, index: int, size: int, path: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The way from a leaf to the root: each sibling, and the node above the two. Raises ValueError, at the latest at
-    its end, for a path that cannot be one of that place in a tree of that size."""
+def siblings(index: int, size: int, path: bytes) -> Iterator[tuple[bytes, bool]]:
+    """What stands beside the way from a leaf to the root: each hash, and whether it is the left one of the two. Raises
+    ValueError, at the latest at its end, for a path that cannot be one of that place in a tree of that size."""
     if not 0 <= index < size or len(path) % HASH_BYTES:
         raise ValueError("the path is none of a message's place in its tree")
-    node, last, at = leaf, size - 1, 0
+    last, at = size - 1, 0
     while last:
         if index & 1 or index < last:
-            sibling = path[at : at + HASH_BYTES]
-            if not sibling:
-                raise ValueError("the path is too short for its tree")
+            yield _sibling(path, at), bool(index & 1)
             at += HASH_BYTES
-            node = node_hash(sibling, node) if index & 1 else node_hash(node, sibling)
-            yield sibling, node
         index, last = index >> 1, last >> 1
     if at != len(path):
         raise ValueError("the path is too long for its tree")

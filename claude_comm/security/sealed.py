@@ -30,6 +30,11 @@ def join(body: bytes, seal: Seal) -> bytes:
     return b"".join((MARK, seal.key, seal.signature, len(seal.place).to_bytes(2, "big"), seal.place, body))
 
 
+def join_lone(body: bytes, key: bytes, signature: bytes) -> bytes:
+    """The same for one that was signed alone: it has no place."""
+    return b"".join((MARK, key, signature, b"\x00\x00", body))
+
+
 def split(text: bytes) -> tuple[bytes, Seal | None]:
     """The envelope, and its seal where it has one."""
     if text[:1] != MARK or len(text) < HEAD:

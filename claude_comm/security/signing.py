@@ -32,13 +32,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from claude_comm.security.merkle import climb, leaf_hash, leaf_hashes, run_root, tree
+from claude_comm.security.merkle import leaf_hash, leaf_hashes, node_hash, run_root, siblings, tree
 
 KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
 MAX_LEAVES = 128
 _DOMAIN = b"claude-comm batch 1\x00"
-# Of at most this many batches the nodes are remembered: about 5 KB each.
-_REMEMBERED = 512
+# Of at most this many trees the nodes are remembered: up to 60 KB each, where their messages came one by one.
+_REMEMBERED = 256
 
 # The signature (64 bytes) of some bytes.
 Sign: TypeAlias = Callable[[bytes], bytes]
@@ -74,8 +74,12 @@ class Signer(msgspec.Struct, frozen=True):
         ]
 
     def seal_lone(self, stream: str, body: bytes) -> Seal:
-        """The same for one: its hash is the root."""
-        return Seal(self.key_id, self.sign(statement(self.key_id, stream, 1, leaf_hash(body))))
+        """The same for one."""
+        return Seal(self.key_id, self.sign_lone(stream, body))
+
+    def sign_lone(self, stream: str, body: bytes) -> bytes:
+        """The signature of one that is sent alone: its hash is the root."""
+        return self.sign(statement(self.key_id, stream, 1, leaf_hash(body)))
 
     def heads(self, stream: str, bodies: Sequence[bytes]) -> list[tuple[Seal, list[bytes]]]:
         """The same by tree: the seal of its messages without a place, and their places."""
@@ -122,36 +126,45 @@ def _stands(place: bytes) -> tuple[int, int]:
     return (place[0], place[1] + 1) if place else (0, 1)
 
 
+# What a node is joined with, whether that stands on its left, and the node above the two.
+_Step: TypeAlias = tuple[bytes, bool, bytes]
+
+
+class _Tree(msgspec.Struct, frozen=True):
+    """A tree: how many leaves it has, its root, and what is known of the nodes below."""
+
+    size: int
+    root: bytes
+    steps: dict[bytes, _Step] = {}
+
+
 class BatchVerifier:
-    """Checks seals against public keys. Whether a key may speak for a module is decided by `checking`."""
+    """Checks seals against public keys. Whether a key may speak for a module is decided by `checking`.
+
+    What it remembers are roots whose signature was checked, and computed hashes: never that a message passed.
+    """
 
     def __init__(self, verify: Verify) -> None:
         self._verify = verify
-        self._nodes: OrderedDict[tuple[str, bytes, bytes], set[bytes]] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, bytes, bytes], _Tree] = OrderedDict()
 
     def fits(self, public: bytes, stream: str, body: bytes, seal: Seal) -> bool:
         """Whether the holder of that key sealed this envelope for this stream. Total: whatever bytes a seal has."""
-        batch = stream, public, seal.signature
-        nodes = self._nodes.get(batch)
-        leaf = leaf_hash(body)
-        if nodes is not None and leaf in nodes:
-            return True
+        known = self._trees.get((stream, public, seal.signature))
+        steps = known.steps if known is not None else {}
+        node, way = leaf_hash(body), dict[bytes, _Step]()
         try:
             index, size = _stands(seal.place)
-            way: list[bytes] = []
-            for sibling, node in climb(leaf, index, size, seal.place[2:]):
-                way += (sibling, node)
-                if nodes is not None and node in nodes:
-                    nodes.update(way)
-                    nodes.add(leaf)
-                    return True
+            for sibling, on_left in siblings(index, size, seal.place[2:]):
+                step = steps.get(node)
+                if step is None or step[:2] != (sibling, on_left):
+                    above = node_hash(sibling, node) if on_left else node_hash(node, sibling)
+                    step = way[node] = sibling, on_left, above
+                    way[sibling] = node, not on_left, above
+                node = step[2]
         except (ValueError, IndexError):
             return False
-        top = way[-1] if way else leaf
-        if not self._verify(public, statement(key_id(public), stream, size, top), seal.signature):
-            return False
-        self._remember(batch, {leaf, *way})
-        return True
+        return self._signed(public, stream, seal.signature, _Tree(size, node, way))
 
     def all_fit(self, public: bytes, stream: str, bodies: Sequence[bytes], first: Seal, last: Seal) -> bool:
         """Whether these, of which the ends have these seals, stand one after another in one batch, all of it or a part:
@@ -165,18 +178,20 @@ class BatchVerifier:
             top = run_root(leaf_hashes(bodies), low, size, first.place[2:], last.place[2:])
         except (ValueError, IndexError):
             return False
-        batch, signature = (stream, public, first.signature), first.signature
-        nodes = self._nodes.get(batch)
-        if nodes is not None and top in nodes:
-            return True
-        if not self._verify(public, statement(key_id(public), stream, size, top), signature):
-            return False
-        if len(bodies) < size:
-            # The rest of it comes with the next read.
-            self._remember(batch, {top} if nodes is None else {top, *nodes})
-        return True
+        # Of a part, the rest comes with the next read.
+        return self._signed(public, stream, first.signature, _Tree(size, top), remember=len(bodies) < size)
 
-    def _remember(self, batch: tuple[str, bytes, bytes], nodes: set[bytes]) -> None:
-        self._nodes[batch] = nodes
-        while len(self._nodes) > _REMEMBERED:
-            self._nodes.popitem(last=False)
+    def _signed(self, public: bytes, stream: str, signature: bytes, tree: _Tree, *, remember: bool = True) -> bool:
+        """Whether that is the signature of this tree."""
+        batch = stream, public, signature
+        known = self._trees.get(batch)
+        if known is not None and (known.size, known.root) == (tree.size, tree.root):
+            known.steps.update(tree.steps)
+            return True
+        if not self._verify(public, statement(key_id(public), stream, tree.size, tree.root), signature):
+            return False
+        if remember:
+            self._trees[batch] = tree
+            while len(self._trees) > _REMEMBERED:
+                self._trees.popitem(last=False)
+        return True

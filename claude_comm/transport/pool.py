@@ -243,6 +243,8 @@ def parts(posts: Sequence[Post]) -> Iterator[Sequence[Post]]:
         start += len(part)
 
 
+# The same for an entry that is sealed: alone, or with others, when it has a place among them.
+_XADD_LONE, _XADD_PLACED = (_XADD.replace(b"*5", count) for count in (b"*9", b"*11"))
 # The fields that an entry has beside its envelope where that is sealed.
 _KEY_FIELD, _SIGNATURE_FIELD, _PLACE_FIELD = (
     b"\r\n$1\r\nk\r\n$8\r\n",
@@ -263,7 +265,7 @@ def _packed_sealed(posts: Sequence[Post]) -> bytes:
         text = post.body
         if post.stream is not stream:
             stream, key = post.stream, post.stream.encode()
-            lone, placed = (_XADD.replace(b"*5", count) % (len(key), key) for count in (b"*9", b"*11"))
+            lone, placed = _XADD_LONE % (len(key), key), _XADD_PLACED % (len(key), key)
         # Of those that were sealed together only the place differs.
         if text[1:_SEAL_END] != seal:
             seal = text[1:_SEAL_END]
@@ -285,7 +287,7 @@ _TREES_PART = APPEND_PART - MAX_LEAVES
 def _trees_packed(posts: Sealing) -> Iterator[tuple[bytes, int]]:
     """`flights`, of posts that are sealed meanwhile: the first tree goes alone, so that the server has work at once."""
     key = posts.stream.encode()
-    lone, placed = (_XADD.replace(b"*5", count) % (len(key), key) for count in (b"*9", b"*11"))
+    lone, placed = _XADD_LONE % (len(key), key), _XADD_PLACED % (len(key), key)
     pieces: list[bytes] = []
     count = size_bytes = 0
     most = 0

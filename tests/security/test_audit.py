@@ -72,6 +72,6 @@ def test_of_a_batch_each_leaf_that_is_not_there_is_missing() -> None:
 def test_a_verifier_remembers_so_many_batches() -> None:
     verifier = BatchVerifier(lambda *_: True)
     for number in range(_REMEMBERED + 3):
-        verifier._remember(("s", b"p", b"%d" % number), set())
-    assert next(iter(verifier._nodes)) == ("s", b"p", b"3")
-    assert len(verifier._nodes) == _REMEMBERED
+        assert verifier.fits(b"p", "s", b"body", Seal(b"k", b"%d" % number))
+    assert next(iter(verifier._trees)) == ("s", b"p", b"3")
+    assert len(verifier._trees) == _REMEMBERED

@@ -25,6 +25,12 @@ def test_each_has_its_seal_however_they_are_taken() -> None:
         assert verifier.fits(PAIR.public, STREAM, body, seal)
 
 
+def test_one_that_is_sealed_alone_is_what_it_is_with_the_others() -> None:
+    signer = PAIR.signer()
+    joined = sealed.join_lone(b"\x81x", signer.key_id, signer.sign_lone(STREAM, b"\x81x"))
+    assert joined == sealed.join(b"\x81x", signer.seal_lone(STREAM, b"\x81x"))
+
+
 def test_they_are_a_sequence() -> None:
     sealing = Sealing(PAIR.signer(), STREAM, POSTS)
     assert (len(sealing), streams_of(sealing)) == (len(POSTS), {STREAM})
