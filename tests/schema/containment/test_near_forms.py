@@ -30,7 +30,16 @@ UNIONS: dict[str, tuple[object, list[Json]]] = {
 }
 SCHEMAS: list[Json] = [
     *(form for _, forms in UNIONS.values() for form in forms),
-    *({"enum": ["a", "b"]}, {"const": {"op": "+"}}, {"type": "object"}, {"type": "array"}, True, False, first("z")),
+    *(
+        {"enum": ["a", "b"]},
+        {"const": {"op": "+"}},
+        {"type": "object"},
+        {"type": "array"},
+        True,
+        False,
+        first("z"),
+        tagged("-", required=[]),
+    ),
     {"type": "object", "required": ["op"], "properties": {"op": {"enum": ["+", "-"]}}},
 ]
 
@@ -76,6 +85,12 @@ TAKEN: list[tuple[dict[str, Json], list[Json], bool, bool]] = [
     ({"anyOf": [tagged("+"), tagged("/")]}, [tagged("-"), tagged("+")], False, False),
     ({"oneOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minItems": 1}, {"minLength": 1}], True, True),
     ({"oneOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minLength": 1}, {"minItems": 1}], True, True),
+    (
+        {"oneOf": [{"minLength": 1}, {"minItems": 1}]},
+        [{"minLength": 1}, {"minLength": 1}, {"minItems": 1}],
+        True,
+        False,
+    ),
     ({"anyOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minLength": 1}, {"minItems": 1}], True, False),
     ({"oneOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minItems": 1}, {"minLength": 1}, {"minimum": 1}], True, False),
 ]
