@@ -41,6 +41,9 @@ DEFINITIONS: dict[str, Json] = {
     "I": {"minimum": 1},
 }
 LEFT: list[Json] = [
+    {"type": ["array", "null"], "minItems": 2, "maxItems": 1},
+    {"type": "string", "maxLength": 0},
+    {"type": "object", "required": [""], "propertyNames": {"maxLength": 1}},
     {},
     {"type": "null"},
     {"type": ["null", "string"]},
@@ -117,6 +120,9 @@ LEFT: list[Json] = [
     {"type": "object", "required": ["a"], "propertyNames": {"pattern": "a"}},
 ]
 NONE_SEEN: list[Json] = [
+    {"oneOf": [{"type": "null"}, {"type": "null"}, {"type": "array", "minItems": 2, "maxItems": 1}]},
+    {"type": "number", "multipleOf": 0.5, "minimum": 0.5, "exclusiveMinimum": 2, "maximum": 1},
+    {"type": "number", "multipleOf": 0.5, "maximum": 5, "exclusiveMaximum": 1.5, "minimum": 2},
     {"type": []},
     {"description": "d"},
     {"$ref": "#/$defs/L"},
@@ -245,6 +251,6 @@ def test_a_long_chain_of_references_is_not_followed() -> None:
 def test_it_ends_after_so_many_steps() -> None:
     def record(count: int) -> Json:
         names = [f"{number}" for number in range(count)]
-        return {"type": "object", "required": names, "properties": dict.fromkeys(names, {"type": "null"})}
+        return {"type": "object", "required": names, "properties": {name: {"type": "null"} for name in names}}
 
     assert [Room({}).leaves(record(count)) for count in (MAX_STEPS - 1, MAX_STEPS)] == [True, False]
