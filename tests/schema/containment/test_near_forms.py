@@ -91,6 +91,7 @@ TAKEN: list[tuple[dict[str, Json], list[Json], bool, bool]] = [
         True,
         False,
     ),
+    ({"oneOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minLength": 1}, {"minItems": 1}, {"minItems": 1}], True, False),
     ({"anyOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minLength": 1}, {"minItems": 1}], True, False),
     ({"oneOf": [{"minLength": 1}, {"minItems": 1}]}, [{"minItems": 1}, {"minLength": 1}, {"minimum": 1}], True, False),
 ]
