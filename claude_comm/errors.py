@@ -516,7 +516,7 @@ _REFUSALS = {
     "NOAUTH": " Put the password into CLAUDE_COMM_URL (redis://:PASSWORD@host).",
     "WRONGPASS": " The user or the password in CLAUDE_COMM_URL is wrong.",
     "NOPERM": " This user's ACL does not allow the command or the key.",
-    "MISCONF": " It cannot write to its disk.",
+    "MISCONF": " It cannot write to its disk: make room there.",
     "LOADING": " It reads its data, and is ready when it has.",
     "BUSY": " A script on it does not end: SCRIPT KILL ends one that has not written.",
     "MASTERDOWN": " It is a replica that has lost its primary.",

@@ -75,6 +75,12 @@ def server_pid(home: Path) -> int | None:
     return server_lock.holder(home) or None
 
 
+def silent_pid(home: Path) -> int | None:
+    """The process that holds the lock of this home's server, for when nothing answers; 0 where it is not known which,
+    None where none does. Creates nothing."""
+    return server_lock.holder(home) if (home / "server").is_dir() else None
+
+
 def stop(home: Path) -> bool:
     """Stops this home's server, its data flushed; False if none ran."""
     with _locked(_folder(home) / "lock"):
@@ -159,8 +165,8 @@ def _start_alone(home: Path, folder: Path, path: Path) -> None:
 def _silent(pid: int) -> str:
     return (
         f"process {pid or '(unknown)'} is the server of this home and does not answer: it is frozen, its disk hangs, "
-        "or its socket or its home was deleted. A second one beside it would lose messages: end it "
-        f"(`kill {pid or 'PID'}`) and start again"
+        "or its socket or its home was deleted. A second one beside it would lose messages: end this one with "
+        "`claude-comm down`, then start again"
     )
 
 

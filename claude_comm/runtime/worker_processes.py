@@ -248,6 +248,7 @@ def _terminate(pid: int) -> None:
     if pid:
         try:
             os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGCONT)  # one that was stopped hears nothing else
         except ProcessLookupError:
             return  # killed a moment ago; a child of it that holds the lock ends by itself
 

@@ -321,7 +321,7 @@ _NEXT_STEPS = {
     sqlite3.SQLITE_BUSY: " Another process has been writing to it for too long: try again.",
     sqlite3.SQLITE_CANTOPEN: " Check that its folder exists and may be written, or set CLAUDE_COMM_HOME.",
     sqlite3.SQLITE_CORRUPT: " Move it away: a projection is made anew from what the streams still hold.",
-    sqlite3.SQLITE_FULL: " The disk is full.",
+    sqlite3.SQLITE_FULL: " The disk is full: make room.",
     sqlite3.SQLITE_NOTADB: " Name another file, or move this one away.",
     sqlite3.SQLITE_READONLY: " Check that the file and its folder may be written.",
 }

@@ -173,6 +173,7 @@ def test_a_server_that_does_not_answer_is_reported_and_never_doubled(
         with pytest.raises(ServerUnreachable, match=f"process {pid} is the server of this home"):
             private_server.ensure(home)
         assert private_server.server_pid(home) == pid
+        assert private_server.silent_pid(home) == pid
         monkeypatch.undo()
         assert private_server.stop(home)
         assert not private_server.alive(pid)

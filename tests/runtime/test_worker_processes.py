@@ -87,7 +87,10 @@ def test_asking_does_not_keep_a_worker_from_starting(tmp_path: Path) -> None:
             asked.result()
 
 
-def test_a_worker_that_a_signal_ends_is_stopped(tmp_path: Path, worker: subprocess.Popen[str]) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_worker_that_a_signal_ends_is_stopped(tmp_path: Path, worker: subprocess.Popen[str], frozen: bool) -> None:
+    if frozen:
+        worker.send_signal(signal.SIGSTOP)
     assert worker_processes.stop(tmp_path, "progress") is True
     assert worker.wait(timeout=PATIENCE_S) == -signal.SIGTERM
 

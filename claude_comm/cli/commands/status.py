@@ -58,7 +58,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     counts by module the buried messages that went because there were too many; `unknown` are the inboxes of names that
     nobody has, with their messages; `retired` are the modules of which every version was retired, with how many
     contracts each keeps; `unreadable` are the keys in which others wrote what cannot be read, and what removes it;
-    `at_rest` is how many streams are left out, in which nothing goes on."""
+    `at_rest` is how many streams are left out, in which nothing goes on; `silent_pid` is the process of a private
+    server that does not answer (0: unknown which)."""
 
     home: str
     namespace: str
@@ -77,6 +78,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     retired: dict[str, int]
     unreadable: list[UnreadableKey]
     at_rest: int = 0
+    silent_pid: int | None = None
 
 
 def command(
@@ -115,10 +117,12 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
     """The state of the server, workers and streams; of many streams only the active ones, unless `whole`.
 
     Raises ServerUnreachable when a configured server does not answer."""
-    seen = _Seen()
+    seen, silent_pid = _Seen(), None
     if settings.url or private_server.answers(private_server.socket_path(settings.home)):
         with connect(settings) as client:
             seen = _see(client, settings, whole=whole)
+    else:
+        silent_pid = private_server.silent_pid(settings.home)
     return Status(
         home=str(settings.home),
         namespace=settings.namespace,
@@ -127,6 +131,7 @@ def look(settings: Settings, *, whole: bool = True) -> Status:
         lost=_counters(settings, LOST),
         duplicates=_counters(settings, DUPLICATES),
         newer=_newer(settings),
+        silent_pid=silent_pid,
         **msgspec.structs.asdict(seen),
     )
 
@@ -373,6 +378,9 @@ def _server(report: Status) -> str:
     facts = report.server
     if report.masters:
         return f"a cluster of {len(report.masters)} masters at {report.address}"
+    if facts is None and report.silent_pid is not None:
+        name = f"process {report.silent_pid or '(unknown)'}"
+        return f"{name} does not answer at {report.address}; `claude-comm down` ends it"
     if facts is None:
         return f"not running ({report.address}); the first command that needs it starts it"
     return _described(facts, report.address)

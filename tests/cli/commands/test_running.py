@@ -78,6 +78,18 @@ def test_status_starts_nothing(run: Any, home: Path, monkeypatch: Any) -> None:
     assert run("status", "--check", "nonesuch").code == 2
 
 
+def test_status_tells_a_server_that_does_not_answer_from_none(run: Any, home: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("CLAUDE_COMM_HOME", str(home))
+    path = private_server.ensure(home)
+    pid = private_server.server_pid(home)
+    path.unlink()
+    assert f"process {pid} does not answer" in run("status").out
+    assert run("status", "--json").json["silent_pid"] == pid
+    assert run("down").code == 0
+    assert run("status", "--json").json["silent_pid"] is None
+    assert "not running" in run("status").out
+
+
 def test_a_server_that_does_not_answer_exits_with_5_and_hides_the_password(
     run: Any, home: Path, monkeypatch: Any
 ) -> None:
