@@ -61,5 +61,5 @@ def _existing(database: str | None) -> Path | None:
         return None
     path = Path(database).expanduser()
     if not path.is_file():
-        raise NotFound(f"there is no database {path}.")
+        raise NotFound(f"there is no database {path}. Leave `database` out to watch the projection of this home.")
     return path
