@@ -15,6 +15,10 @@ BATCH_ENTROPY_BYTES = 6
 # Ids of one moment, told apart by 14 bits.
 MAX_BATCH = 1 << 14
 
+# The last two groups, each after its dash, and what parts them from those of the next id; and where digits stand in it.
+_TAIL = b"-0000-000000000000 "
+_DIGITS = [place for place, character in enumerate(_TAIL) if character == ord("0")]
+
 # A byte with the two leftmost bits that the fourth group has (RFC 9562, section 4.1), by the byte that it was.
 _VARIANT = bytes(0b10 << 6 | byte & 0x3F for byte in range(256))
 
@@ -28,10 +32,15 @@ def uuid7(time_us: int, entropy: bytes) -> str:
 
 
 def tails(entropy: bytes) -> list[str]:
-    """The random ends of ids, one for each `ENTROPY_BYTES`: written beforehand, they cost a publish nothing."""
+    """The random ends of ids, one for each `ENTROPY_BYTES`: written beforehand, they cost a publish little."""
     marked = bytearray(entropy)
     marked[::ENTROPY_BYTES] = marked[::ENTROPY_BYTES].translate(_VARIANT)
-    return [f"-{digits[:4]}-{digits[4:]}" for digits in marked.hex("-", ENTROPY_BYTES).split("-")]
+    digits = marked.hex().encode()
+    # The first digit of all of them, then the second, and so on: a third of the time that one by one takes.
+    text = bytearray(_TAIL * (len(entropy) // ENTROPY_BYTES))
+    for number, place in enumerate(_DIGITS):
+        text[place :: len(_TAIL)] = digits[number :: len(_DIGITS)]
+    return text.decode().split()
 
 
 def uuid7s(time_us: int, entropy: bytes, count: int) -> list[str]:

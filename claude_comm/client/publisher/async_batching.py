@@ -54,8 +54,9 @@ class AsyncBatcher:
 
     def send(self, id_: str, post: Post) -> Awaitable[str]:
         """Awaited, the id when the message is in the stream. Raises what sending it raised."""
+        queue = self._queue
         # No coroutine where there is nothing to wait for but the future: it would be made for every message.
-        return self._send_when_room(id_, post) if self._queue.full() else self._put(id_, post)
+        return self._put(id_, post) if queue.waiting_bytes < queue.max_bytes else self._send_when_room(id_, post)
 
     async def send_all(self, posts: Sequence[Post]) -> Outcomes:
         """Sends these as one batch, behind the queue."""
@@ -121,7 +122,8 @@ class AsyncBatcher:
     def _put(self, id_: str, post: Post) -> asyncio.Future[str]:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[str] = self._loop.create_future()
+        # What `create_future` of a loop makes, without the call.
+        future: asyncio.Future[str] = asyncio.Future(loop=self._loop)
         queue = self._queue
         # As `put`, written out: this runs for every message.
         queue.messages.append((id_, post, future))
