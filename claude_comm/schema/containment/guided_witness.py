@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -37,10 +37,12 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget, OutOfPart
 from claude_comm.schema.containment.alike import needed, references
+from claude_comm.schema.containment.contrary import is_broken, is_single, refusing, ways
 from claude_comm.schema.containment.joined import joined, loosely
-from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, read_off, refusing
+from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, read_off
 from claude_comm.schema.containment.one_text import one_text
-from claude_comm.schema.containment.remainder import SINGLE, apart, leaves, most_alike, taken_under
+from claude_comm.schema.containment.placing import as_it_is, placed
+from claude_comm.schema.containment.remainder import apart, leaves, most_alike, taken_under
 from claude_comm.schema.containment.residual import Walk
 from claude_comm.schema.cost.validation_cost import size_of
 from claude_comm.schema.dialect import DEFAULT
@@ -103,20 +105,20 @@ class GuidedSearch:
         elif produced.keys() <= _ARRAY and rest.keys() == {"items"} and self.few(produced):
             items, others = produced.get("items", True), int(produced.get("minItems", 1)) - 1
             candidates = self.messages(items, rest["items"], patience)
-            yield from _placed(candidates, lambda item: [*([self.value(items)] * others if others else ()), item])
+            yield from placed(candidates, lambda item: [*([self.value(items)] * others if others else ()), item])
         elif produced.keys() <= _ARRAY | {"prefixItems"} and rest.keys() == {"prefixItems"}:
             yield from self.positions(produced, rest["prefixItems"], patience)
         elif rest.keys() <= _UNION and len(rest) == 1 and (ours := self.forms(produced)):
             (theirs,) = rest.values()
-            if not (yield from _placed(self.branches(ours, theirs, patience), _as_it_is, self.showing(rest))):
+            if not (yield from placed(self.branches(ours, theirs, patience), as_it_is, self.showing(rest))):
                 yield from self.searched(produced, rest, patience)
         elif rest.keys() <= _ASKED | {"patternProperties"} and (ours := self.forms(produced)):
             for _, form in ours[:MAX_FORMS]:
-                if (yield from _placed(self.messages(form, rest, patience), _as_it_is)):
+                if (yield from placed(self.messages(form, rest, patience), as_it_is)):
                     return
         elif rest.keys() <= _ASKED | {"patternProperties"} and (parts := self.parts(produced)):
             # As if nothing else were asked of the object; what else is asked may refuse all of these.
-            if not (yield from _placed(self.objects(loosely(parts), rest, patience), _as_it_is)):
+            if not (yield from placed(self.objects(loosely(parts), rest, patience), as_it_is)):
                 yield from self.searched(produced, rest, patience)
         else:
             yield from self.searched(produced, rest, patience)
@@ -168,7 +170,7 @@ class GuidedSearch:
 
         for at, beyond in enumerate(rest):
             if beyond is not True:
-                yield from _placed(self.messages(ours[at], beyond, patience), after(ours[:at]))
+                yield from placed(self.messages(ours[at], beyond, patience), after(ours[:at]))
 
     def forms(self, produced: dict[str, Any]) -> list[tuple[Json, Json]]:
         """The forms of a union, each as it is written and with what stands beside the union.
@@ -256,7 +258,7 @@ class GuidedSearch:
             return lambda value: {**others, name: value, **given}
 
         for name, beyond in wanted.items():
-            if (yield from _placed(self.messages(taken_under(produced, name), beyond, patience), around(name))):
+            if (yield from placed(self.messages(taken_under(produced, name), beyond, patience), around(name))):
                 # What such a message lacks as well, it has shown.
                 missing = [other for other in missing if other == name]
         if missing:
@@ -266,7 +268,7 @@ class GuidedSearch:
             if name is not None:
                 taken = produced.get("patternProperties", {}).get(pattern, produced.get("additionalProperties", True))
                 values = self.messages(declared.get(name, taken), beyond, patience)
-                yield from _placed(values, around(name))
+                yield from placed(values, around(name))
         if "additionalProperties" in rest:
             yield from self.further(produced, wanted, rest["additionalProperties"], patience, around)
 
@@ -283,7 +285,7 @@ class GuidedSearch:
         for at, (name, schema) in enumerate(self.unnamed(produced, named)):
             if shown and (at >= MAX_FURTHER or name not in produced["properties"]):
                 return
-            shown |= yield from _placed(self.messages(schema, beyond, patience), around(name), shows)
+            shown |= yield from placed(self.messages(schema, beyond, patience), around(name), shows)
 
     def unnamed(self, produced: dict[str, Any], named: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
         """Properties of the producer that the consumer does not name: declared ones, then one that nobody declares."""
@@ -319,27 +321,20 @@ class GuidedSearch:
         raise NoMinimalInstance
 
     def searched(self, produced: Json, rest: Json, patience: int) -> Candidates:
-        """The plainest value; if that does not show all there is to show, those that a proof comes upon."""
-        known = list[Json]()
-        narrow = refusing(produced, rest)
-
-        def solve(part: Json) -> Json:
-            if part is narrow:
-                # What is searched as a whole is searched below, and only once.
-                raise NoMinimalInstance
-            return self.solved(part)
-
-        try:
-            plain = minimal_instance(narrow, self.definitions, solve)
-        except NoMinimalInstance:
-            pass
-        else:
-            breaks = yield plain
-            single = rest is False or (len(rest) == 1 and rest.keys() <= SINGLE)
-            if breaks and single and self.showing(rest)(plain):
-                return
-            if breaks:
-                known.append(plain)
+        """The plainest values, one a keyword; for what they do not show, those that a proof comes upon."""
+        known, every, asked = list[Json](), True, ways(rest)
+        for way in asked:
+            shows = self.showing(way, several=len(asked) > 1)
+            if any(map(shows, known)):
+                continue
+            shown = False
+            for plain in self.plainest(produced, way):
+                if (yield plain):
+                    known.append(plain)
+                    shown = is_single(way) and shows(plain)
+            every = every and shown
+        if every:
+            return
         # A leaf that takes long leaves time for the others.
         try:
             with self.budget.keeping(OTHERS):
@@ -347,8 +342,26 @@ class GuidedSearch:
         except (OutOfBudget, OutOfPart):
             self.budget.look()
 
-    def showing(self, rest: Json) -> Callable[[Json], bool]:
-        """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken."""
+    def plainest(self, produced: Json, way: Json) -> list[Json]:
+        """The smallest value that is meant to break one keyword, where it is read off."""
+        narrow = refusing(produced, way)
+
+        def solve(part: Json) -> Json:
+            if part is narrow:
+                # What is searched as a whole is searched by the proof, and only once.
+                raise NoMinimalInstance
+            return self.solved(part)
+
+        try:
+            return [minimal_instance(narrow, self.definitions, solve)]
+        except NoMinimalInstance:
+            return []
+
+    def showing(self, rest: Json, several: bool = False) -> Callable[[Json], bool]:
+        """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken.
+
+        `several`: beside it, others may be.
+        """
 
         @functools.cache
         def ready() -> jsonschema_rs.Validator | None:
@@ -359,8 +372,11 @@ class GuidedSearch:
                 return None
 
         def shows(value: Json) -> bool:
-            if self.alone or rest is False:
+            if (self.alone and not several) or rest is False:
                 return True
+            broken = is_broken(rest, value)
+            if broken is not None:
+                return broken
             validator = ready()
             try:
                 return validator is not None and not validator.is_valid(value)
@@ -371,25 +387,6 @@ class GuidedSearch:
 
     def question(self, produced: Json, rest: Json) -> SchemaPair:
         return SchemaPair(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
-
-
-def _placed(
-    values: Candidates, around: Callable[[Json], Json], shows: Callable[[Json], bool] = lambda value: True
-) -> Generator[Json, bool, bool]:
-    """The candidates with what stands around each value; in the end, whether one that breaks the consumer shows it."""
-    shown = False
-    try:
-        value = next(values)
-        while True:
-            breaks = yield around(value)
-            shown = shown or (breaks and shows(value))
-            value = values.send(breaks)
-    except StopIteration:
-        return shown
-
-
-def _as_it_is(value: Json) -> Json:
-    return value
 
 
 def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:

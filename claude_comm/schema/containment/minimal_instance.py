@@ -54,46 +54,11 @@ def _unread(schema: Json) -> Json:
     raise NoMinimalInstance
 
 
-def refusing(produced: Json, rest: Json) -> Json:
-    """`produced` narrowed to values that break one keyword of `rest`, where a keyword can say so; else as it is."""
-    produced = {} if produced is True else produced
-    if not isinstance(rest, dict) or not isinstance(produced, dict):
-        return produced
-    if "type" in rest:
-        return _of_other_kinds(produced, _names(rest["type"]))
-    if "enum" in rest or "const" in rest:
-        return _of_other_values(produced, set(map(identity, _values(rest))))
-    keyword, limit = next(iter(rest.items()))
-    kinds, opposite, step, tighter = _OPPOSITES.get(keyword, _NONE)
-    left = [kind for kind in _names(produced.get("type", [*keywords.KINDS])) if kind in kinds]
-    if not left:
-        return produced
-    bound = limit + step
-    return {**produced, "type": left, opposite: tighter(bound, produced.get(opposite, bound))}
-
-
-def _of_other_kinds(produced: dict[str, Any], taken: list[str]) -> Json:
-    """The kinds that the consumer does not take; a fraction is no kind, so numbers beside integers are left alone."""
-    refused = {*taken, *(_NUMERIC if not _NUMERIC.isdisjoint(taken) else ())}
-    if len(produced) == 1 and ("enum" in produced or "const" in produced):
-        listed = [value for value in _values(produced) if _kind_of(value) not in refused]
-        return {"enum": listed} if listed else produced
-    left = [kind for kind in _names(produced.get("type", [*keywords.KINDS])) if kind not in refused]
-    return {**produced, "type": left} if left else produced
-
-
-def _of_other_values(produced: dict[str, Any], taken: set[bytes]) -> Json:
-    if "enum" not in produced and "const" not in produced:
-        return produced
-    left = [value for value in _values(produced) if identity(value) not in taken]
-    return {**{keyword: item for keyword, item in produced.items() if keyword != "const"}, "enum": left}
-
-
-def _values(schema: dict[str, Any]) -> list[Json]:
+def values_of(schema: dict[str, Any]) -> list[Json]:
     return [schema["const"]] if "const" in schema else schema["enum"]
 
 
-def _names(kinds: Json) -> list[str]:
+def kinds_in(kinds: Json) -> list[str]:
     return kinds if isinstance(kinds, list) else [kinds]
 
 
@@ -183,14 +148,14 @@ def _merged(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    kinds = _names(schema.get("type"))
+    kinds = kinds_in(schema.get("type"))
     return next((kind for kind in keywords.TYPES if kind in kinds), "")
 
 
 def _listed(schema: dict[str, Any]) -> Json:
     if not schema.keys() <= _LISTS:
         raise _NeedsSearch
-    values = _values(schema)
+    values = values_of(schema)
     if "type" in schema and not (schema["type"] == "string" and all(isinstance(value, str) for value in values)):
         raise _NeedsSearch
     if not values:
@@ -209,14 +174,14 @@ def _avoids(value: Json, refused: Json) -> bool:
     if not isinstance(refused, dict) or len(refused) != 1:
         return False
     if "type" in refused:
-        kinds = _names(refused["type"])
-        return _kind_of(value) not in kinds and not (_is_number(value) and "integer" in kinds)
+        kinds = kinds_in(refused["type"])
+        return kind_of(value) not in kinds and not (_is_number(value) and "integer" in kinds)
     if refused.keys() <= _LISTS:
         return identity(value) not in map(identity, refused.get("enum", [refused.get("const")]))
     return False
 
 
-def _kind_of(value: Json) -> str:
+def kind_of(value: Json) -> str:
     """By the type in Python: every number is one."""
     return keywords.TYPES[_RANKS.get(type(value), 2)]
 
@@ -232,7 +197,7 @@ def _number(schema: dict[str, Any]) -> Json:
         return _next_to_zero(*bounds)
     low, high = _most(schema, "minimum", "exclusiveMinimum", max), _most(schema, "maximum", "exclusiveMaximum", min)
     least = exact(schema.get("multipleOf", 1))
-    if "integer" in _names(schema["type"]) and least.denominator != 1:
+    if "integer" in kinds_in(schema["type"]) and least.denominator != 1:
         raise _NeedsSearch
     nearest = Fraction(0)
     if low is not None and low > 0:
@@ -288,19 +253,8 @@ _EVERY = frozenset(("type", "format", "not", *keywords.about(*keywords.KINDS))) 
 }
 _CONSTRUCTIBLE = {**dict.fromkeys(keywords.TYPES, _EVERY), "string": _EVERY - {"pattern"}}
 _MAKE: dict[str, Callable[[dict[str, Any]], Json]] = {"number": _number, "integer": _number, "string": _string}
-_NUMERIC = frozenset(("integer", "number"))
 _Choose = Callable[[float, float], float]
 _TIGHTER: dict[str, _Choose] = {
     **dict.fromkeys(keywords.LOWER_BOUNDS, max),
     **dict.fromkeys(keywords.UPPER_BOUNDS, min),
 }
-# The kinds that a keyword speaks of, the keyword that says the contrary, and how far that is from the limit.
-_OPPOSITES: dict[str, tuple[frozenset[str], str, int, _Choose]] = {
-    "maximum": (_NUMERIC, "exclusiveMinimum", 0, max),
-    "minimum": (_NUMERIC, "exclusiveMaximum", 0, min),
-    "exclusiveMaximum": (_NUMERIC, "minimum", 0, max),
-    "exclusiveMinimum": (_NUMERIC, "maximum", 0, min),
-    "maxLength": (frozenset(("string",)), "minLength", 1, max),
-    "maxItems": (frozenset(("array",)), "minItems", 1, max),
-}
-_NONE: tuple[frozenset[str], str, int, _Choose] = (frozenset(), "", 0, max)

@@ -1,0 +1,30 @@
+"""Candidates with what stands around them: a value found at a place becomes a message.
+
+Law: what is answered about a message is handed down to whoever made the value in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+from claude_comm.schema.solver.result import Candidates
+from claude_comm.schema.verdict import Json
+
+
+def placed(
+    values: Candidates, around: Callable[[Json], Json], shows: Callable[[Json], bool] = lambda value: True
+) -> Generator[Json, bool, bool]:
+    """The candidates with what stands around each value; in the end, whether one that breaks the consumer shows it."""
+    shown = False
+    try:
+        value = next(values)
+        while True:
+            breaks = yield around(value)
+            shown = shown or (breaks and shows(value))
+            value = values.send(breaks)
+    except StopIteration:
+        return shown
+
+
+def as_it_is(value: Json) -> Json:
+    return value

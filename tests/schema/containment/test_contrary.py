@@ -1,0 +1,85 @@
+"""The contrary of a keyword has values of the schema alone, and breaks what it is the contrary of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from claude_comm.schema import Incompatible, check
+from claude_comm.schema.containment.contrary import is_broken, refusing, ways
+from claude_comm.schema.containment.minimal_instance import read_off
+from claude_comm.schema.solver.difference import SchemaPair
+from claude_comm.schema.validation.validator import compiled
+
+VALUES = [None, True, -1, 0, 1, 3, 2.0, 0.5, "", "a", "aaaa", [], [1], [1, 1], [1, 2, 3], {}, {"a": 1}]
+KEYWORDS = [
+    *({"type": kinds} for kinds in ("string", "integer", "number", ["integer", "null"], ["object", "array"])),
+    *(
+        {name: limit}
+        for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+        for limit in (0, 1, 0.5)
+    ),
+    *({name: limit} for name in ("minLength", "maxLength", "minItems", "maxItems") for limit in (1, 2)),
+]
+# What the producer may send, and a keyword: each has a value of the one that breaks the other.
+BROKEN: list[tuple[Any, Any]] = [
+    (True, {"type": "string"}),
+    (True, {"minLength": 2}),
+    (True, {"maximum": 3}),
+    ({"type": "number"}, {"type": "integer"}),
+    ({"type": "number", "minimum": 3}, {"type": "integer"}),
+    ({"type": "number", "exclusiveMaximum": 0}, {"type": ["integer", "null"]}),
+    ({"type": "integer", "minimum": 2}, {"multipleOf": 2}),
+    ({"type": "number"}, {"multipleOf": 3}),
+    ({"type": "array", "items": {"type": "boolean"}}, {"uniqueItems": True}),
+    ({"type": "string", "minLength": 1}, {"minLength": 3}),
+    ({"type": "array"}, {"minItems": 1}),
+]
+
+
+@pytest.mark.parametrize(("produced", "way"), BROKEN)
+def test_the_smallest_value_of_the_contrary_is_the_producers_and_breaks_the_keyword(produced: Any, way: Any) -> None:
+    value = read_off(refusing(produced, way), {})
+    assert compiled(produced, "draft2020-12").is_valid(value)
+    assert not compiled(way, "draft2020-12").is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("produced", "way"),
+    [
+        ({"type": "number", "multipleOf": 1}, {"type": "integer"}),
+        ({"type": "number", "minimum": 3, "maximum": 3}, {"type": "integer"}),
+        ({"type": "integer", "minimum": 4, "maximum": 4}, {"multipleOf": 2}),
+        ({"type": "string"}, {"minimum": 3}),
+    ],
+)
+def test_where_no_value_is_read_off_the_schema_stays_as_it_is(produced: Any, way: Any) -> None:
+    assert refusing(produced, way) is produced
+
+
+def test_what_is_said_of_a_value_is_what_a_validator_says() -> None:
+    said = 0
+    for way, value in itertools.product(KEYWORDS, VALUES):
+        broken = is_broken(way, value)
+        said += broken is not None
+        assert broken in (None, not compiled(way, "draft2020-12").is_valid(value)), (way, value)
+    assert said > len(KEYWORDS) * len(VALUES) * 0.8
+
+
+def test_keywords_are_broken_one_by_one_the_kind_first() -> None:
+    assert ways({"minLength": 2, "type": "string"}) == [{"type": "string"}, {"minLength": 2}]
+    assert ways({"items": False, "minItems": 2}) == [{"items": False, "minItems": 2}]
+
+
+def test_each_keyword_has_its_reason_and_nothing_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def searched(*_: object) -> Iterator[Any]:
+        raise AssertionError("a value that can be read off is searched for")
+
+    monkeypatch.setattr(SchemaPair, "breaking", searched)
+    accepted = {"properties": {"a": {"type": "string", "minLength": 2, "maxLength": 9}}}
+    verdict = check({"type": "object", "properties": {"a": True}}, accepted)
+    assert isinstance(verdict, Incompatible)
+    assert {reason.rule for reason in verdict.reasons} == {"type", "minLength", "maxLength"}
