@@ -363,6 +363,9 @@ class GuidedSearch:
         `several`: beside it, others may be.
         """
 
+        if (self.alone and not several) or rest is False:
+            return _any
+
         @functools.cache
         def ready() -> jsonschema_rs.Validator | None:
             # Compiled once, and with no definition that it does not need: a large schema has many more.
@@ -372,8 +375,6 @@ class GuidedSearch:
                 return None
 
         def shows(value: Json) -> bool:
-            if (self.alone and not several) or rest is False:
-                return True
             broken = is_broken(rest, value)
             if broken is not None:
                 return broken
@@ -387,6 +388,10 @@ class GuidedSearch:
 
     def question(self, produced: Json, rest: Json) -> SchemaPair:
         return SchemaPair(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
+
+
+def _any(value: Json) -> bool:
+    return True
 
 
 def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:

@@ -13,6 +13,7 @@ from claude_comm.schema.containment.contrary import is_broken, refusing, ways
 from claude_comm.schema.containment.minimal_instance import read_off
 from claude_comm.schema.solver.difference import SchemaPair
 from claude_comm.schema.validation.validator import compiled
+from claude_comm.schema.verdict import Json
 
 VALUES = [None, True, -1, 0, 1, 3, 2.0, 0.5, "", "a", "aaaa", [], [1], [1, 1], [1, 2, 3], {}, {"a": 1}]
 KEYWORDS = [
@@ -38,6 +39,49 @@ BROKEN: list[tuple[Any, Any]] = [
     ({"type": "string", "minLength": 1}, {"minLength": 3}),
     ({"type": "array"}, {"minItems": 1}),
 ]
+NARROWED: list[tuple[Json, Json, Json]] = [
+    (True, {"type": "string"}, {"type": ["null", "boolean", "number", "array", "object"]}),
+    ({"type": ["string", "null"]}, {"type": "string"}, {"type": ["null"]}),
+    ({"type": ["string", "null"]}, {"type": ["string", "null"]}, {"type": ["string", "null"]}),
+    ({"type": ["number", "string"]}, {"type": "integer"}, {"type": ["string"]}),
+    ({"type": ["integer", "string"]}, {"type": ["number", "null"]}, {"type": ["string"]}),
+    ({"enum": ["a", 1]}, {"type": "string"}, {"enum": [1]}),
+    ({"enum": ["a", 1]}, {"type": "integer"}, {"enum": ["a"]}),
+    ({"enum": ["a"]}, {"type": "string"}, {"enum": ["a"]}),
+    ({"const": 1}, {"type": "string"}, {"enum": [1]}),
+    ({"const": 1, "type": "integer"}, {"type": "string"}, {"const": 1, "type": ["integer"]}),
+    ({"enum": ["a", 1], "type": ["string", "integer"]}, {"type": "string"}, {"enum": ["a", 1], "type": ["integer"]}),
+    ({"enum": [1, 2, 3]}, {"enum": [2]}, {"enum": [1, 3]}),
+    ({"enum": [1, 2]}, {"const": 2}, {"enum": [1]}),
+    ({"const": 1}, {"const": 2}, {"enum": [1]}),
+    ({"const": 1}, {"const": 1}, {"enum": []}),
+    ({"type": "integer"}, {"const": 1}, {"type": "integer"}),
+    ({"enum": [1, True]}, {"const": 1}, {"enum": [True]}),
+    ({"const": 1, "type": "integer"}, {"enum": [2]}, {"type": "integer", "enum": [1]}),
+    ({"type": "integer"}, {"minimum": 3}, {"type": ["integer"], "exclusiveMaximum": 3}),
+    ({"type": "integer"}, {"maximum": 3}, {"type": ["integer"], "exclusiveMinimum": 3}),
+    ({"type": "number"}, {"exclusiveMinimum": 3}, {"type": ["number"], "maximum": 3}),
+    ({"type": "number"}, {"exclusiveMaximum": 3}, {"type": ["number"], "minimum": 3}),
+    ({"type": "string"}, {"minLength": 3}, {"type": ["string"], "maxLength": 2}),
+    ({"type": "string"}, {"maxLength": 3}, {"type": ["string"], "minLength": 4}),
+    ({"type": "string", "minLength": 5}, {"maxLength": 3}, {"type": ["string"], "minLength": 5}),
+    ({"type": "string", "minLength": 2}, {"maxLength": 3}, {"type": ["string"], "minLength": 4}),
+    ({"type": "integer", "maximum": 1}, {"minimum": 3}, {"type": ["integer"], "maximum": 1, "exclusiveMaximum": 3}),
+    ({"type": "integer", "maximum": 7}, {"minimum": 3}, {"type": ["integer"], "maximum": 7, "exclusiveMaximum": 3}),
+    ({"type": ["array", "null"]}, {"minItems": 1}, {"type": ["array"], "maxItems": 0}),
+    ({}, {"maxItems": 1}, {"type": ["array"], "minItems": 2}),
+    ({"type": "null"}, {"maxItems": 1}, {"type": "null"}),
+    ({"type": "object"}, {"minProperties": 1}, {"type": "object"}),
+    ({"type": "object"}, {"maxProperties": 1}, {"type": "object"}),
+    ({"type": "string"}, {"pattern": "a"}, {"type": "string"}),
+    (False, {"type": "null"}, False),
+    ({"type": "null"}, False, {"type": "null"}),
+]
+
+
+@pytest.mark.parametrize(("produced", "rest", "narrowed"), NARROWED, ids=range(len(NARROWED)))
+def test_a_schema_is_narrowed_to_what_breaks_one_keyword(produced: Json, rest: Json, narrowed: Json) -> None:
+    assert repr(refusing(produced, rest)) == repr(narrowed)
 
 
 @pytest.mark.parametrize(("produced", "way"), BROKEN)

@@ -14,7 +14,6 @@ from claude_comm.schema.containment.minimal_instance import (
     NoMinimalInstance,
     minimal_instance,
     read_off,
-    refusing,
 )
 from claude_comm.schema.verdict import Json
 
@@ -166,44 +165,6 @@ EMPTY: list[Json] = [
     {"oneOf": [False]},
 ]
 # A schema, one that is to be refused, and the first narrowed to what breaks the second.
-NARROWED: list[tuple[Json, Json, Json]] = [
-    (True, {"type": "string"}, {"type": ["null", "boolean", "number", "array", "object"]}),
-    ({"type": ["string", "null"]}, {"type": "string"}, {"type": ["null"]}),
-    ({"type": ["string", "null"]}, {"type": ["string", "null"]}, {"type": ["string", "null"]}),
-    ({"type": ["number", "string"]}, {"type": "integer"}, {"type": ["string"]}),
-    ({"type": ["integer", "string"]}, {"type": ["number", "null"]}, {"type": ["string"]}),
-    ({"enum": ["a", 1]}, {"type": "string"}, {"enum": [1]}),
-    ({"enum": ["a", 1]}, {"type": "integer"}, {"enum": ["a"]}),
-    ({"enum": ["a"]}, {"type": "string"}, {"enum": ["a"]}),
-    ({"const": 1}, {"type": "string"}, {"enum": [1]}),
-    ({"const": 1, "type": "integer"}, {"type": "string"}, {"const": 1, "type": ["integer"]}),
-    ({"enum": ["a", 1], "type": ["string", "integer"]}, {"type": "string"}, {"enum": ["a", 1], "type": ["integer"]}),
-    ({"enum": [1, 2, 3]}, {"enum": [2]}, {"enum": [1, 3]}),
-    ({"enum": [1, 2]}, {"const": 2}, {"enum": [1]}),
-    ({"const": 1}, {"const": 2}, {"enum": [1]}),
-    ({"const": 1}, {"const": 1}, {"enum": []}),
-    ({"type": "integer"}, {"const": 1}, {"type": "integer"}),
-    ({"enum": [1, True]}, {"const": 1}, {"enum": [True]}),
-    ({"const": 1, "type": "integer"}, {"enum": [2]}, {"type": "integer", "enum": [1]}),
-    ({"type": "integer"}, {"minimum": 3}, {"type": ["integer"], "exclusiveMaximum": 3}),
-    ({"type": "integer"}, {"maximum": 3}, {"type": ["integer"], "exclusiveMinimum": 3}),
-    ({"type": "number"}, {"exclusiveMinimum": 3}, {"type": ["number"], "maximum": 3}),
-    ({"type": "number"}, {"exclusiveMaximum": 3}, {"type": ["number"], "minimum": 3}),
-    ({"type": "string"}, {"minLength": 3}, {"type": "string"}),
-    ({"type": "string"}, {"maxLength": 3}, {"type": ["string"], "minLength": 4}),
-    ({"type": "string", "minLength": 5}, {"maxLength": 3}, {"type": ["string"], "minLength": 5}),
-    ({"type": "string", "minLength": 2}, {"maxLength": 3}, {"type": ["string"], "minLength": 4}),
-    ({"type": "integer", "maximum": 1}, {"minimum": 3}, {"type": ["integer"], "maximum": 1, "exclusiveMaximum": 3}),
-    ({"type": "integer", "maximum": 7}, {"minimum": 3}, {"type": ["integer"], "maximum": 7, "exclusiveMaximum": 3}),
-    ({"type": ["array", "null"]}, {"minItems": 1}, {"type": ["array", "null"]}),
-    ({}, {"maxItems": 1}, {"type": ["array"], "minItems": 2}),
-    ({"type": "null"}, {"maxItems": 1}, {"type": "null"}),
-    ({"type": "object"}, {"minProperties": 1}, {"type": "object"}),
-    ({"type": "object"}, {"maxProperties": 1}, {"type": "object"}),
-    ({"type": "string"}, {"pattern": "a"}, {"type": "string"}),
-    (False, {"type": "null"}, False),
-    ({"type": "null"}, False, {"type": "null"}),
-]
 
 
 @pytest.mark.parametrize(("schema", "instance"), READ, ids=range(len(READ)))
@@ -246,8 +207,3 @@ def test_what_is_deep_is_left_alone(around: Callable[[Json], Json]) -> None:
 def test_the_least_of_the_first_alternatives_is_taken() -> None:
     few, many = ({"anyOf": [{"type": "string"}] * n + [{"type": "null"}]} for n in (MAX_BRANCHES - 1, MAX_BRANCHES))
     assert (read_off(few, {}), read_off(many, {})) == (None, "")
-
-
-@pytest.mark.parametrize(("produced", "rest", "narrowed"), NARROWED, ids=range(len(NARROWED)))
-def test_a_schema_is_narrowed_to_what_breaks_one_keyword(produced: Json, rest: Json, narrowed: Json) -> None:
-    assert repr(refusing(produced, rest)) == repr(narrowed)
