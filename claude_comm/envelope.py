@@ -38,8 +38,8 @@ _NIL = msgspec.Raw(b"\xc0")
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One message. With `source`, `id` is its identity; `data` is the payload as MessagePack.
 
-    `route` is the part of a pipeline that is still to come, the step that this message is for first; see
-    `pipeline.route`. A message of no pipeline has none, and none is written.
+    `route` has the remaining steps of a pipeline, beginning with the one that this message is for; see
+    `pipeline.route`. A message outside of pipelines has none, and the field is not written.
     """
 
     v: Annotated[int, msgspec.Meta(ge=1, le=255)] = WIRE_VERSION

@@ -9,15 +9,15 @@
     │   ├── EncodeError                          the payload cannot be written
     │   ├── DecodeError                          bytes that are not an envelope
     │   │   ├── NewerFormat                      written by a newer release
-    │   │   └── DoesNotFit                       a payload that is no value of the type asked for
+    │   │   └── DoesNotFit                       a payload that does not fit the requested type
     │   └── TooLarge                             over a size limit
-    ├── PublisherFull                   exit 1   too much waits to be sent
+    ├── PublisherFull                   exit 1   too many unsent messages in a publisher
     ├── ReplyTimeout                    exit 1   a request that nobody answered in time
     ├── RequestFailed                   exit 1   a request whose handling failed, with what was raised
     ├── PublisherBusy                   exit 1   a publish from within a publish, on one thread
     ├── PublisherClosed                 exit 1   a message for a publisher that was closed
     ├── ModuleStopped                   exit 1   a running module whose workers have all ended
-    ├── InboxFull                       exit 1   too much waits at the target
+    ├── InboxFull                       exit 1   too many unread messages at the target
     ├── SchemaError                     exit 2   a schema that cannot be used at all
     ├── NegotiationRefused              exit 1   two modules do not fit; carries the verdict
     ├── AgreementBroken                 exit 1   a payload that its agreement does not allow
@@ -26,7 +26,7 @@
     ├── VersionTaken                    exit 1   another contract is registered under that version
     ├── NotFound                        exit 3
     │   ├── UnknownModule
-    │   ├── NoResponder                          a request to a module of which no instance lives
+    │   ├── NoResponder                          a request to a module without a running instance
     │   ├── UnknownVersion                       the module has no such version of its contract
     │   ├── UnknownReader                        the module does not read that topic
     │   ├── UnknownMessage
@@ -84,13 +84,13 @@ from collections.abc import Sequence
 
 
 class ClaudeCommError(Exception):
-    """The root: catch this to catch whatever the framework raises on purpose."""
+    """The root of all errors that the framework raises on purpose: catch this to catch them all."""
 
     exit_code = 1
 
 
 class ConfigurationError(ClaudeCommError):
-    """Something that the caller wrote cannot be used as it is."""
+    """A setting, an argument or a document that cannot be used."""
 
     exit_code = 2
 
@@ -104,7 +104,7 @@ class UnknownSetting(ConfigurationError):
 
 
 class InvalidName(ConfigurationError):
-    """A name outside the form that keys and commands allow."""
+    """The name of a module, topic or type that does not have the allowed form."""
 
     def __init__(self, what: str, name: object) -> None:
         self.what, self.name = what, name
@@ -128,7 +128,7 @@ class EnvelopeError(ClaudeCommError):
 
 
 class EncodeError(EnvelopeError):
-    """The payload holds something that MessagePack cannot carry."""
+    """The payload contains a value that MessagePack cannot represent."""
 
 
 class DecodeError(EnvelopeError):
@@ -144,11 +144,11 @@ class NewerFormat(DecodeError):
 
 
 class DoesNotFit(DecodeError):
-    """A payload that is no value of the type that it is read as."""
+    """A payload that does not fit the type that it is read as."""
 
 
 class TooLarge(EnvelopeError):
-    """Over a limit: `size_bytes` against `limit_bytes`."""
+    """Something is over a size limit: `size_bytes` instead of at most `limit_bytes`."""
 
     def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
         self.what, self.size_bytes, self.limit_bytes = what, size_bytes, limit_bytes
@@ -160,7 +160,7 @@ class TooLarge(EnvelopeError):
 
 
 class PublisherFull(ClaudeCommError):
-    """More waits to be sent than the publisher may hold: this message was not taken, or was dropped for a newer."""
+    """Too many unsent messages wait in the publisher: it refused this message, or dropped it for a newer one."""
 
     def __init__(self, what: str, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
@@ -171,21 +171,21 @@ class PublisherFull(ClaudeCommError):
 
 
 class ReplyTimeout(ClaudeCommError):
-    """Nobody answered the request `id` in time. It is not handled any more after that, but may have been before."""
+    """No reply to the request `id` arrived in time. The request is not handled after that, but may have been before."""
 
     def __init__(self, target: str, id_: str, timeout_s: float) -> None:
         self.target, self.id, self.timeout_s = target, id_, timeout_s
         super().__init__(
             f"no reply from {target!r} within {timeout_s:g} s (request {id_}). `claude-comm modules` shows whether it "
-            f"runs, `claude-comm show {id_}` what became of the request; or allow more time with `timeout_s`."
+            f"runs, `claude-comm show {id_}` the state of the request; or allow more time with `timeout_s`."
         )
 
 
 class RequestFailed(ClaudeCommError):
-    """The target gave up on the request `id`: `reason` says why.
+    """The target buried the request `id`: `reason` says why.
 
-    `error` is the class name and `text` the words of what its handler raised, both empty where nothing was raised;
-    `path` is where in the payload.
+    `error` is the class name and `text` the message of the exception that its handler raised; both are empty if it
+    raised none. `path` is the place in the payload.
     """
 
     def __init__(self, target: str, id_: str, reason: str, *, error: str = "", text: str = "", path: str = "") -> None:
@@ -199,7 +199,7 @@ class RequestFailed(ClaudeCommError):
 
 
 class PublisherBusy(ClaudeCommError):
-    """A publish from within a publish of the same publisher, on the same thread: it would wait for itself."""
+    """A publish from within a publish of the same publisher, on the same thread: it would deadlock."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -209,14 +209,14 @@ class PublisherBusy(ClaudeCommError):
 
 
 class PublisherClosed(ClaudeCommError):
-    """A message for a publisher that was closed: nobody would send it."""
+    """A message was given to a closed publisher, which would never send it."""
 
     def __init__(self) -> None:
-        super().__init__("this publisher is closed, so nobody would send the message: publish before `close`.")
+        super().__init__("this publisher is closed, so it would never send the message: publish before `close`.")
 
 
 class ModuleStopped(ClaudeCommError):
-    """A run whose workers have all ended though nobody stopped it."""
+    """All workers of a running module ended, although nobody stopped it."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -224,8 +224,8 @@ class ModuleStopped(ClaudeCommError):
 
 
 class InboxFull(ClaudeCommError):
-    """More waits in the target's inbox than its limit allows: this message was not sent. `reader` is the slowest of
-    those that it waits for, the target itself or a projection."""
+    """Too many unread messages wait in the target's inbox: this message was not sent. `reader` is the slowest reader,
+    the target itself or a projection."""
 
     def __init__(self, target: str, lag: int, limit: int, waited_s: float, reader: str) -> None:
         self.target, self.lag, self.limit, self.waited_s, self.reader = target, lag, limit, waited_s, reader
@@ -238,7 +238,7 @@ class InboxFull(ClaudeCommError):
 
 
 class SchemaError(ClaudeCommError):
-    """A schema that cannot be used: malformed, over a cap, or with a reference that leads nowhere.
+    """A schema that cannot be used: malformed, over a size limit, or with a reference to nothing.
 
     `path` is a JSON Pointer into the schema (empty for the whole of it).
     """
@@ -252,7 +252,7 @@ class SchemaError(ClaudeCommError):
 
 class NegotiationRefused(ClaudeCommError):
     """Two modules do not fit. `refusal` is the stored outcome, with the verdict, its witness and its reasons;
-    `refusals` has one for each version of the consumer that was asked about."""
+    `refusals` has one for each version of the consumer that was checked."""
 
     def __init__(self, sentence: str, refusal: object, refusals: Sequence[object] = ()) -> None:
         self.refusal, self.refusals = refusal, tuple(refusals) or (refusal,)
@@ -260,7 +260,7 @@ class NegotiationRefused(ClaudeCommError):
 
 
 class AgreementBroken(ClaudeCommError):
-    """A payload that breaks the agreement it would be sent under; `path` is where in the message."""
+    """A payload that breaks the agreement under which it would be sent; `path` is the place in the message."""
 
     def __init__(self, target: str, type_: str, path: str, sentence: str) -> None:
         self.target, self.type, self.path, self.sentence = target, type_, path, sentence
@@ -271,7 +271,7 @@ class AgreementBroken(ClaudeCommError):
 
 
 class ContractBroken(ClaudeCommError):
-    """A message that the contract of its target does not accept; `path` is where in the message, empty for its type."""
+    """A message that the target's contract does not accept; `path` is the place in it, empty for its type."""
 
     def __init__(self, target: str, type_: str, path: str, sentence: str) -> None:
         self.target, self.type, self.path, self.sentence = target, type_, path, sentence
@@ -300,7 +300,9 @@ class VersionTaken(ClaudeCommError):
 
     def __init__(self, module: str, version: str) -> None:
         self.module, self.version = module, version
-        super().__init__(f"version {version} of {module!r} is registered with another content: count the version up.")
+        super().__init__(
+            f"version {version} of {module!r} is registered with another content: raise the version number."
+        )
 
 
 class NotFound(ClaudeCommError):
@@ -318,7 +320,7 @@ class UnknownModule(NotFound):
 
 
 class NoResponder(NotFound):
-    """A request to a module of which no instance lives. It was not sent."""
+    """A request to a module without a running instance. It was not sent."""
 
     def __init__(self, target: str, registered: Sequence[str], waited_s: float) -> None:
         self.target, self.registered, self.waited_s = target, tuple(registered), waited_s
@@ -365,7 +367,7 @@ class UnknownSession(NotFound):
 
     def __init__(self, session: str) -> None:
         self.session = session
-        super().__init__(f"nothing is known of a session {session!r}. `claude-comm sessions` lists those there are.")
+        super().__init__(f"no session {session!r} is stored. `claude-comm sessions` lists those that are.")
 
 
 class NotBuried(NotFound):
@@ -453,13 +455,14 @@ class ServerRefused(TransportError):
 
 
 class NotOnDisk(TransportError):
-    """Messages are in their streams, and `why` the server did not say that its disk has them."""
+    """Messages are in their streams, but the server did not confirm that they are on its disk; `why` says why."""
 
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(
-            f"the messages are in their streams, and the server did not confirm that its disk has them: {why}. They "
-            "are lost only if it loses power before its next flush; published again, they would come twice."
+            f"the messages are in their streams, but the server did not confirm that they are on its disk: {why}. They "
+            "are lost only if the server loses power before its next flush. Do not publish them again: they would be "
+            "delivered twice."
         )
 
 
@@ -517,15 +520,15 @@ _REFUSALS = {
     "WRONGPASS": " The user or the password in CLAUDE_COMM_URL is wrong.",
     "NOPERM": " This user's ACL does not allow the command or the key.",
     "MISCONF": " It cannot write to its disk: make room there.",
-    "LOADING": " It reads its data, and is ready when it has.",
-    "BUSY": " A script on it does not end: SCRIPT KILL ends one that has not written.",
+    "LOADING": " It is loading its data: wait until it has.",
+    "BUSY": " A script on it does not end: SCRIPT KILL stops a script that has not written yet.",
     "MASTERDOWN": " It is a replica that has lost its primary.",
     "NOREPLICAS": " Fewer replicas follow it than `min-replicas-to-write` asks for.",
     "READONLY": " It is a replica: name the primary in CLAUDE_COMM_URL.",
     "MOVED": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
     "ASK": " It is one node of a cluster: write CLAUDE_COMM_URL as redis+cluster://host:port.",
-    "CLUSTERDOWN": " Some slots have no master that answers: `cluster info` and `cluster nodes` on a node say which.",
-    "TRYAGAIN": " Keys of one slot are on two masters while it moves: it can be tried again when the move has ended.",
+    "CLUSTERDOWN": " Some slots have no master that answers: `cluster info` and `cluster nodes` on a node show which.",
+    "TRYAGAIN": " A slot is moving between two masters: try again when the move has ended.",
 }
 _LISTED = "`claude-comm modules` lists those registered."
 _START = "`claude-comm up` starts the private one, and CLAUDE_COMM_URL names another"

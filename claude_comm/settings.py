@@ -97,7 +97,7 @@ _ADDRESSES = frozenset(("url", "control_url", "blob_store"))
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process runs with."""
+    """The settings of a process."""
 
     home: Path
     url: str = ""
@@ -155,7 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings({', '.join(fields)})"
 
     def telemetry_of(self, module: str) -> TelemetryLevel:
-        """How much this module tells of what it handled."""
+        """How much this module reports about the messages that it handled."""
         levels = _levels(self.telemetry)
         return levels.get(module, levels[_EVERY_MODULE])
 

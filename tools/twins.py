@@ -99,7 +99,7 @@ TWINS = (
             ),
             "import Callable, Coroutine, Sequence": "import Callable, Sequence",
             "The context of an `async` handler: as `Context`, without holding up the event loop.": (
-                "The message being handled, and the means of this module. `envelope` is None in a start function and\n"
+                "The message being handled, and what a handler can do. `envelope` is None in a start function and\n"
                 "    for a batch handler, which finds its messages in `envelopes`."
             ),
             "`send`, `progress` and `file` begin at once and return a task: `await` it for its result. A handler "

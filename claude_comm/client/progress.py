@@ -16,7 +16,7 @@ from claude_comm.store.sessions import DatabasePath, Moment
 
 
 async def init_database(db_path: DatabasePath) -> None:
-    """Makes the database, or brings it up to date; the other functions do so by themselves."""
+    """Creates the database, or migrates it; the other functions do so by themselves."""
     await asyncio.to_thread(sessions.init_database, db_path)
 
 
@@ -30,7 +30,7 @@ async def update_session_stats(
     end_time: Moment | None = None,
     modules_active: Iterable[str] | None = None,
 ) -> None:
-    """Makes the session or changes it: what is None stays, everything else replaces what was there."""
+    """Creates or changes the session: None keeps a value, any other value replaces it."""
     await asyncio.to_thread(
         sessions.update_session_stats,
         db_path,
@@ -82,7 +82,7 @@ async def track_module_communication(
     status: str,
     metrics: object = None,
 ) -> int:
-    """Records that one module spoke to another and returns the row's id."""
+    """Records a message from one module to another, and returns the row's id."""
     return await asyncio.to_thread(
         sessions.track_module_communication,
         db_path,
@@ -96,5 +96,5 @@ async def track_module_communication(
 
 
 async def cleanup_old_sessions(db_path: DatabasePath, days_to_keep: float = 30) -> int:
-    """Removes the sessions older than that, with their rows in every table; returns how many they were."""
+    """Removes sessions older than that, with their rows in every table; returns the number of sessions."""
     return await asyncio.to_thread(sessions.cleanup_old_sessions, db_path, days_to_keep)

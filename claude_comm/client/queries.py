@@ -36,9 +36,9 @@ MAX_LIMIT = 10_000
 
 
 class Queries:
-    """The projection in `path`, else that of this home; a context manager, safe to share between threads.
+    """The projection in `path`, by default that of this home; a context manager, safe to share between threads.
 
-    Raises StoreError where there is none.
+    Raises StoreError if there is none.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -63,7 +63,7 @@ class Queries:
         return self._ask(lambda database: queries.message(database, check_text("reference", reference)))
 
     def deliveries(self, message: MessageRow) -> list[DeliveryRow]:
-        """What became of a message, in the order in which its consumers settled it."""
+        """The outcome of a message at each consumer, in the order in which they settled it."""
         return self._ask(lambda database: deliveries_of(database, [message.number])[message.number])
 
     def trace(self, reference: str, *, limit: int = DEFAULT_LIMIT) -> Trace:
@@ -72,7 +72,7 @@ class Queries:
         return self._ask(lambda database: traces.trace(database, check_text("reference", reference), limit=limit))
 
     def sessions(self, *, limit: int = DEFAULT_LIMIT, after: str = "") -> list[SessionSummary]:
-        """The one that was active last first; `after` is the last session of the page before."""
+        """The latest active first; `after` is the last session of the page before."""
         limit, after = _limit(limit), check_text("after", after)
         return self._ask(lambda database: session_list.sessions(database, limit=limit, after=after))
 
@@ -96,7 +96,7 @@ class Queries:
         return self._ask(lambda database: stored_tasks(database, module=module, task=task, session=session))
 
     def hops(self) -> list[PairStatistics]:
-        """Every pair of modules that has spoken, with counts and latencies over all that was ever stored."""
+        """Every pair of modules with traffic, with counts and latencies over everything that was ever stored."""
         return self._ask(lambda database: [pair_statistics(database, *pair) for pair in pairs(database)])
 
     def file_operations(self, session: str, *, limit: int = DEFAULT_LIMIT) -> list[FileOperationRow]:

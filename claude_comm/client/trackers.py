@@ -102,7 +102,7 @@ class ProgressTracker:
         self._totals[operation] = total
 
     def complete_operation(self, operation: str) -> None:
-        """Reports that all of it is done. Raises ConfigurationError for one that was not started."""
+        """Reports that it is complete. Raises ConfigurationError for one that was not started."""
         total = self._started(operation)
         self._tell(operation, total, total, "completed")
         del self._totals[operation]

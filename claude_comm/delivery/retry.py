@@ -20,11 +20,11 @@ ErrorClasses: TypeAlias = tuple[type[BaseException], ...]
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a message is handed to its handler, and how long the waits between are (seconds).
+    """How often a message is tried, and how long the waits between attempts are (seconds).
 
-    The first wait is `first_wait_s`, each next one `factor` times as long, none longer than `longest_wait_s`;
-    `jitter` is the share of a wait that chance may take off, so that what failed together does not return together.
-    An exception of a class in `retried` is tried again, unless it is one of `never`: that is buried at once.
+    The first wait is `first_wait_s`; each next one is `factor` times as long, but at most `longest_wait_s`. `jitter` is
+    the share of a wait that is random, so that messages that failed together are not retried together. An exception of
+    a class in `retried` is retried; one of a class in `never` buries the message at once.
     """
 
     attempts: int = 3

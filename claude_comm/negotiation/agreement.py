@@ -69,9 +69,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The stored outcome of one question: the question, what was found out, by whom and when.
+    """The stored outcome of one negotiation: the question, the verdict, who decided it and when.
 
-    `decided_by` tells whether the worker or the caller's process did it.
+    `decided_by` says whether the worker or the caller's process decided.
     """
 
     id: str
@@ -98,7 +98,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def fits(self) -> bool:
-        """Whether messages may be sent under it."""
+        """Whether messages may be sent under this agreement."""
         return passes(self.verdict)
 
     @property

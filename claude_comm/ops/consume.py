@@ -45,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def attempts(self) -> int:
-        """Which attempt at the message this is, from 1."""
+        """The number of this attempt at the message, from 1."""
         return self.failures + self.deliveries
 
 

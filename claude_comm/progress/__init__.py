@@ -1,5 +1,6 @@
-"""Progress. The names below are the front door to the trackers, and to the asyncio functions that record sessions in a
-database. `claude_comm.progress.queries` reads.
+"""Trackers of progress, and asyncio functions that record sessions in a database.
+
+`claude_comm.progress.queries` reads. The names below are the front door.
 
 Law: the files of this package are pure (floor 1), and importing it imports nothing: what is named here lives above it,
 in `claude_comm.client`, and is fetched when it is first named.

@@ -35,9 +35,9 @@ def check(
 ) -> Verdict:
     """Whether every message of `produced` is one of `accepted`, within about `budget_ms` of real time.
 
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. With
-    `name_empty_forms` the verdict names the forms of `anyOf` and `oneOf` that can never be, which takes longer than
-    many a verdict. Raises `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
+    `documents` are the schemas that references point to, by address; nothing is ever fetched. With `name_empty_forms`
+    the verdict names the branches of `anyOf` and `oneOf` that no value fits; this often takes longer than the verdict
+    itself. Raises `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
     check_options(policy, budget_ms, default_dialect, documents)
     produced, accepted = _whole(documents, default_dialect, produced, accepted)
@@ -63,7 +63,7 @@ def diff(
 ) -> Difference:
     """What changed from `old` to `new`, and for whom; all its proofs together take about `budget_ms` of real time.
 
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
+    `documents` are the schemas that references point to, by address; nothing is ever fetched. Raises
     `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
     check_options(policy, budget_ms, default_dialect, documents)
@@ -86,7 +86,7 @@ def adapt(
 ) -> tuple[Proposal, ...]:
     """Adapters from `produced` to `accepted`, the best first; all proofs together take about `budget_ms` of real time.
 
-    `documents` are the schemas that references may lead to, by address; nothing is ever fetched. Raises
+    `documents` are the schemas that references point to, by address; nothing is ever fetched. Raises
     `SchemaError` for a schema that cannot be used, and ConfigurationError for another argument.
     """
     check_aliases(aliases)

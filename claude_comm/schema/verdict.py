@@ -48,7 +48,7 @@ class Compatible(msgspec.Struct, frozen=True, kw_only=True, tag="compatible", ta
     """Proved: every message of the producer is accepted. `proof` names the stage that proved it.
 
     `vacuous` is only set under `strict`: the producer's schema has no message, and so all of them are accepted.
-    `empty_forms` are forms of unions that can never be.
+    `empty_forms` are branches of unions that no value fits.
     """
 
     proof: str = ""
@@ -65,8 +65,8 @@ class Incompatible(
 ):
     """Refuted: `witness` is a message that the producer may send and the consumer refuses, confirmed twice.
 
-    `refuses_all` is set where the consumer refuses whatever is sent: no message at all fits its schema.
-    `empty_forms` are forms of unions that can never be.
+    `refuses_all` is set if the consumer refuses every message: no message at all fits its schema.
+    `empty_forms` are branches of unions that no value fits.
     """
 
     witness: Json
@@ -82,8 +82,8 @@ class Incompatible(
 class Impossible(msgspec.Struct, frozen=True, kw_only=True, tag="impossible", tag_field="answer", omit_defaults=True):
     """Proved: no message fits the producer's schema, so that it can send nothing. A gate treats this as "no".
 
-    Containment holds, as it does for every empty set; but what is agreed on would be a producer that never speaks.
-    `proof` names the stage that proved containment, `why` says it in words.
+    Containment holds, as for every empty set, but the producer could never send a message. `proof` names the stage that
+    proved containment; `why` says it in words.
     """
 
     proof: str
@@ -95,7 +95,7 @@ class Impossible(msgspec.Struct, frozen=True, kw_only=True, tag="impossible", ta
 
 
 class Undecided(msgspec.Struct, frozen=True, kw_only=True, tag="undecided", tag_field="answer", omit_defaults=True):
-    """Could not tell: `place` is a JSON Pointer into the schema that made it hard, `why` says what did."""
+    """Neither proved nor refuted: `place` is a JSON Pointer to the difficult part of the schema, `why` the reason."""
 
     place: str
     why: str

@@ -88,7 +88,7 @@ _END = "~"
 
 
 def sessions(database: Database, *, limit: int, after: str = "") -> list[SessionSummary]:
-    """The one that was active last first; `after` is the last session of the page before."""
+    """The latest active first; `after` is the last session of the page before."""
     with database.snapshot():
         place = (database.rows(_PLACE, (after,)) if after else []) or [(_END, "")]
         return [_summary(database, row) for row in database.rows(_PAGE, (place[0][0], *place[0], limit))]

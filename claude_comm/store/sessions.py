@@ -68,7 +68,7 @@ def update_session_stats(
     end_time: Moment | None = None,
     modules_active: Iterable[str] | None = None,
 ) -> None:
-    """Makes the session or changes it: what is None stays, everything else replaces what was there."""
+    """Creates or changes the session: None keeps a value, any other value replaces it."""
     given: dict[str, object] = {"session_id": check_session(session_id)}
     counts = {
         "files_processed": files_processed,

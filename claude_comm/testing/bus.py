@@ -107,7 +107,7 @@ class Bus:
         return self.publisher(source).request(target, data, type=type, **options)
 
     def register(self, contract: Contract) -> None:
-        """Registers a contract as a module does that runs: partners find it, and nobody reads its inbox."""
+        """Registers a contract as a running module does: partners find it, but nobody reads its inbox."""
         self.client.run(registration.register(self.keys, msgspec.structs.replace(contract, registered_us=micros())))
 
     def registered(self) -> list[str]:
@@ -120,7 +120,7 @@ class Bus:
         return self.client.run(heartbeats.waiting(self.keys, now_ms=micros() // 1000))
 
     def messages(self, *, source: str = "", target: str = "", type: str = "") -> list[Envelope]:
-        """The messages that were sent, in the order of their ids; an empty part lets all through."""
+        """The messages that were sent, in the order of their ids; an empty parameter does not filter."""
         streams = [stream.key for stream in self._streams() if stream.kind != "events"]
         if target:
             streams = [self.keys.stream(target)]
@@ -129,7 +129,7 @@ class Bus:
         return sorted(chosen, key=lambda envelope: envelope.id)
 
     def outcomes(self, module: str) -> list[Outcome]:
-        """How the deliveries of a module went, in order; one that was retried stands there more than once."""
+        """The outcomes of a module's deliveries, in order; a retried one is listed more than once."""
         # An end whose reply was lost is told again, by another event and with the time that it had.
         outcomes: dict[object, Outcome] = {}
         for envelope in self._envelopes(self.keys.events(module)):
@@ -148,7 +148,7 @@ class Bus:
         return burials
 
     def waiting(self, module: str) -> int:
-        """How many messages of its inbox a module has not ended, those that wait for another attempt included."""
+        """The number of unfinished messages in a module's inbox, including those that wait for a retry."""
         stream = self.keys.inbox(module)
         by_stream = self.client.run(lag.groups([stream]))
         group = next((known for known in by_stream[stream] if known.name == module), None)

@@ -60,7 +60,7 @@ class Chaos:
 
     @contextmanager
     def frozen_server(self) -> Iterator[None]:
-        """The server answers nothing within the `with`, and goes on after it (SIGSTOP, SIGCONT)."""
+        """The server is stopped within the `with`, and continues after it (SIGSTOP, SIGCONT)."""
         pid = self._signal_server(signal.SIGSTOP)
         try:
             yield
@@ -69,7 +69,7 @@ class Chaos:
 
     @contextmanager
     def frozen(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """The process does nothing within the `with`, and goes on after it."""
+        """The process is stopped within the `with`, and continues after it."""
         process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -78,7 +78,7 @@ class Chaos:
 
     @contextmanager
     def cut(self) -> Iterator[None]:
-        """No connection to the server stands or can be made within the `with`; the server itself runs on."""
+        """Within the `with`, every connection to the server is broken and none can be made; the server runs on."""
         self._link.cut()
         try:
             yield

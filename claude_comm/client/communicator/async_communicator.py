@@ -117,7 +117,7 @@ class AsyncModuleCommunicator:
     async def send_file(
         self, target: str, path: str | Path, *, type: str = DEFAULT_TYPE, content_type: str = ""
     ) -> str:
-        """Stores a file of any size, and sends a message that stands for it. As `Publisher.send_file`."""
+        """Stores a file of any size, and sends a message that refers to it. As `Publisher.send_file`."""
         publisher, session = self._publisher(self.module_name), self.current_session
         return await publisher.send_file(target, path, type=type, session=session, content_type=content_type)
 
@@ -148,7 +148,7 @@ class AsyncModuleCommunicator:
         return await asyncio.to_thread(self._projection.messages, target, limit, before)
 
     async def track_progress(self, task: str, completed: float, total: float) -> None:
-        """Reports how far a task of this module is, in units of its own; its rate is worked out of the reports."""
+        """Reports the progress of a task of this module, in its own units; the rate is computed from the reports."""
         await self._report(self._meters.event(task, completed, total, parent=current_task.get()))
 
     async def get_progress(self, task: str) -> dict[str, float]:
@@ -160,7 +160,7 @@ class AsyncModuleCommunicator:
         return await asyncio.to_thread(self._projection.progress, task)
 
     async def negotiate_schema(self, target_module: str, sample_data: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
-        """Agrees with the target on messages shaped like the sample; later ones are held to it.
+        """Agrees with the target on messages shaped like the sample; later ones are validated against it.
 
         The schema is inferred from the sample and checked against the one that the target registered. Raises
         UnknownModule, or NegotiationRefused, whose `refusal` carries the verdict with a message that shows the problem.
@@ -220,7 +220,7 @@ class AsyncModuleCommunicator:
         name: str = "",
         live: bool = True,
     ) -> Candidates:
-        """The modules that every part given holds of: `.found`, and `.undecided`, of which it cannot be told.
+        """The modules that fulfil every given condition: `.found`; and those for which that is undecided: `.undecided`.
 
         `accepts` and `produces` are messages, `fits` is a contract with something that a module accepts or produces,
         by proof; `name` may be a pattern. With `live=False` modules count of which no instance lives.
@@ -244,7 +244,7 @@ class AsyncModuleCommunicator:
         capability: str = "",
         name: str = "*",
     ) -> AsyncIterator[PartnerChange]:
-        """Partners as they come and go, for as long as it is iterated: those that live now come first.
+        """Yields partners as they start and stop, for as long as you iterate; those that run now come first.
 
         The parts are those of `find_modules`; without any, all modules. Nothing is asked of a module: changes of the
         registry and heartbeats say it.

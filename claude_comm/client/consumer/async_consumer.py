@@ -33,11 +33,11 @@ QUICK_FRACTION = 0.1
 class AsyncConsumer:
     """Reads the inbox of one module, and topics; iterate it, then `ack`, `retry` or `fail` each delivery.
 
-    `batch` deliveries are read at a time; `lease_s` is how long one may take before another instance may claim it.
-    At most `prefetch` deliveries (0: no bound) of `prefetch_bytes` together are in flight: read and not ended. Their
-    sizes are judged by those read lately. `instance` is a stable name, used by one process at a time; its unfinished
-    messages are delivered first after a restart. `dedup` is how many handled messages this instance remembers, and
-    `dedup_s` for how long (seconds) all instances remember them, on the server: a copy within is acked unseen.
+    `batch` deliveries are read at a time; `lease_s` is how long one may take before another instance may claim it. At
+    most `prefetch` deliveries (0: no bound) of `prefetch_bytes` together are in flight: read and not ended. Their sizes
+    are estimated from recent ones. `instance` is a stable name, used by one process at a time; its unfinished messages
+    are delivered first after a restart. `dedup` is how many handled messages this instance remembers, and `dedup_s` for
+    how long (seconds) all instances remember them, on the server: a copy within that time is acked and not handed out.
     An iteration requests the next batch while a full one is handled, if handling is quick: then up to two are in
     flight. An async context manager. Reads raise ServerUnreachable while the server does not answer.
     """
@@ -80,7 +80,7 @@ class AsyncConsumer:
 
     @property
     def out(self) -> int:
-        """How many deliveries were read and have not ended."""
+        """The number of deliveries that were read and not yet acked, retried or failed."""
         return len(self._subscription.in_flight)
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:
@@ -118,7 +118,7 @@ class AsyncConsumer:
         self._ack(delivery)
 
     async def retry(self, delivery: Delivery, *, wait_s: float, reason: str) -> None:
-        """Ends a delivery as failed for now: the module is handed the message again after `wait_s` seconds."""
+        """Ends a delivery as failed for now: the module gets the message again after `wait_s` seconds."""
         check_delivery(delivery)
         check_seconds("wait_s", wait_s, most=365 * DAY_S)
         check_words(reason=reason)
@@ -153,11 +153,11 @@ class AsyncConsumer:
         await self.client.run(self._subscription.burying(delivery, Why(reason, path, schema_path, traceback), error))
 
     def release(self, delivery: Delivery) -> None:
-        """Drops a delivery without an end: it is handed out again when its lease is over."""
+        """Drops a delivery without ending it: it is delivered again when its lease ends."""
         self._subscription.release(check_delivery(delivery))
 
     async def flush(self) -> None:
-        """Sends the gathered acks now."""
+        """Sends the collected acks now."""
         await self.client.run(self._subscription.settling())
 
     async def renew(self) -> None:
@@ -165,7 +165,7 @@ class AsyncConsumer:
         await self.client.run(self._subscription.renewing())
 
     async def give_back(self, *deliveries: Delivery) -> None:
-        """Makes these available to other instances at once, as if they had not been handed out: that is no attempt."""
+        """Makes these available to other instances at once; this does not count as an attempt."""
         await self.client.run(self._subscription.giving_back([check_delivery(delivery) for delivery in deliveries]))
 
     def pause(self) -> None:

@@ -44,16 +44,16 @@ class Delivery(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def attempts(self) -> int:
-        """Which attempt at the message this is, from 1."""
+        """The number of this attempt at the message, from 1."""
         return self.entry.attempts
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What makes two messages the same: the source and the id."""
+        """The identity of the message: its source and its id."""
         return self.envelope.source, self.envelope.id
 
     def expired(self) -> bool:
-        """Whether its time is over by now."""
+        """Whether the message has expired."""
         return self.envelope.expires > 0 and expired(self.envelope, micros())
 
     def settled(self, at_us: int) -> Settled:

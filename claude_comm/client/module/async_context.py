@@ -111,7 +111,7 @@ class AsyncContext(MessageContext):
         )
 
     def progress(self, task: str, completed: float, total: float) -> asyncio.Task[None]:
-        """Reports how far a task is, in units of its own."""
+        """Reports the progress of a task, in its own units."""
         return self._begin(self._publisher.tell(task_progress(task, completed, total), session=self.session))
 
     def file(
@@ -123,19 +123,19 @@ class AsyncContext(MessageContext):
         size_bytes: int = 0,
         **details: object,
     ) -> asyncio.Task[None]:
-        """Reports a file that was read, written or failed at; it counts in the session."""
+        """Reports a file operation, successful or failed; it counts in the session."""
         event = file_operation(operation, path, status, size_bytes, details)
         return self._begin(self._publisher.tell(event, session=self.session))
 
     # asyncio only
     @property
     def busy(self) -> bool:
-        """Whether anything was begun that nobody has waited for."""
+        """Whether any started call has not been awaited."""
         return bool(self._tasks)
 
     # asyncio only
     async def finish(self) -> None:
-        """Returns when everything that was begun has ended. Raises the first error that nobody awaited."""
+        """Returns when every started call has ended. Raises the first error that was not awaited."""
         while self._tasks:
             await self._tasks.pop(0)
 

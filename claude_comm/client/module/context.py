@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Context(MessageContext):
-    """The message being handled, and the means of this module. `envelope` is None in a start function and
+    """The message being handled, and what a handler can do. `envelope` is None in a start function and
     for a batch handler, which finds its messages in `envelopes`.
 
     Messages sent from here carry the session and the correlation of the message being handled, and
@@ -110,7 +110,7 @@ class Context(MessageContext):
         )
 
     def progress(self, task: str, completed: float, total: float) -> None:
-        """Reports how far a task is, in units of its own."""
+        """Reports the progress of a task, in its own units."""
         self._publisher.tell(task_progress(task, completed, total), session=self.session)
 
     def file(
@@ -122,7 +122,7 @@ class Context(MessageContext):
         size_bytes: int = 0,
         **details: object,
     ) -> None:
-        """Reports a file that was read, written or failed at; it counts in the session."""
+        """Reports a file operation, successful or failed; it counts in the session."""
         event = file_operation(operation, path, status, size_bytes, details)
         self._publisher.tell(event, session=self.session)
 

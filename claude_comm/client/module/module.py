@@ -89,20 +89,20 @@ class Module:
     | --- | --- |
     | `topics` | topics that it reads beside its inbox |
     | `instance` | a stable name, used by one process at a time: its unfinished messages come first after a restart |
-    | `concurrency` | how many messages are handled at once; 1 keeps the order of each source, more keeps none |
+    | `concurrency` | how many messages are handled at once; only 1 keeps the order of each source |
     | `batch` | how many messages are read, and acked, at once |
     | `prefetch`, `prefetch_bytes` | the most messages, and bytes, read and not handled; fewer while handlers are slow |
     | `lease_s` | how long after a kill other instances wait before they take over its messages (seconds) |
     | `drain_s` | how long handlers may take to end once a stop is requested (seconds) |
     | `dedup` | how many handled messages this instance remembers: a copy of one is acked and not handled |
     | `dedup_s` | for how long (seconds) all instances remember them, on the server |
-    | `capabilities` | what it can do, in names of its own (`pdf.extract`): `claude-comm find --capability` finds it |
+    | `capabilities` | names of what it can do (`pdf.extract`), for `claude-comm find --capability` |
     | `max_lag` | how many messages may wait in its inbox before publishers are held; 0 leaves that to their settings |
     | `prefers` | ranges of its versions (`^1.2`), in the order in which they are negotiated with; else newest first |
     | `compatibility` | what its contract keeps of earlier versions: `backward`, `forward`, `full`, or `none` |
-    | `hold` | whether a version that would break a partner waits, pending, until each of these has approved |
-    | `enforcement` | what becomes of a message that breaks an agreement: `enforce`, `warn` or `off` |
-    | `formats` | `assert` holds messages to each `format` of its schemas; `annotate` takes it for a remark |
+    | `hold` | whether a version that would break partners stays pending until each of them has approved it |
+    | `enforcement` | what happens to a message that breaks an agreement: `enforce`, `warn` or `off` |
+    | `formats` | `assert` validates each `format` of its schemas; `annotate` ignores it |
     | `retry` | what happens to a message whose handler raised |
 
     Several messages are handled at once as tasks of one event loop if any handler is `async`, else on threads.
@@ -215,7 +215,7 @@ class Module:
 
     @property
     def handlers(self) -> Sequence[Handler]:
-        """One for each type of message that it handles."""
+        """The handlers, one for each type of message."""
         return tuple(self._declared.handlers.values())
 
     def contract(self) -> Contract:

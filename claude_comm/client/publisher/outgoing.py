@@ -70,7 +70,7 @@ class Outgoing:
         self._request_templates: dict[tuple[str, str, str, str], tuple[str, Template]] = {}
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
-        """Whether messages of this type to this target go under an agreement."""
+        """Whether messages of this type to this target are sent under an agreement."""
         return self._enforcement.holds(target, type)
 
     def held(self, target: str, type: str) -> Agreement | None:

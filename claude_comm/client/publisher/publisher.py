@@ -114,7 +114,7 @@ class Publisher:
 
     @property
     def source(self) -> str:
-        """The module whose messages these are."""
+        """The module in whose name it sends."""
         return self.identity.module
 
     def publish(
@@ -301,12 +301,12 @@ class Publisher:
 
     @property
     def late_replies(self) -> int:
-        """How many answers came after their request's time was over."""
+        """The number of replies that arrived after their request had timed out."""
         return self._requests.mailbox.late
 
     @property
     def repeated_replies(self) -> int:
-        """How many answers came to requests that had one, because they were handled twice."""
+        """The number of second replies, to requests that were handled twice."""
         return self._requests.mailbox.repeated
 
     def flush(self) -> None:
@@ -316,7 +316,7 @@ class Publisher:
     def send_file(
         self, target: str, path: str | Path, *, type: str = DEFAULT_TYPE, session: str = "", content_type: str = ""
     ) -> str:
-        """Stores a file, of any size, and sends a message that stands for it; returns the id of the message.
+        """Stores a file of any size, and sends a message that refers to it; returns the id of the message.
 
         Its handler declares `Blob`, or `bytes`. Progress is reported as the task `send NAME`. A transfer that was
         killed goes on where it was when it is made again. Raises ConfigurationError, StoreError, and as `publish` does.
@@ -337,7 +337,7 @@ class Publisher:
         raise_first(self._batcher.send_all([self._outgoing.event(event, session)]))
 
     def negotiate(self, target: str, schema: Any, *, type: str = DEFAULT_TYPE) -> Agreement:
-        """Agrees with the target on what this module sends to it; from then on every payload is held to it.
+        """Agrees with the target on what this module sends to it; from then on every payload is validated against it.
 
         `schema` is a JSON Schema or a Python type that has one. Of several versions of the target the first that fits
         is agreed on, with an adapter where that takes no guess; of a topic each module that reads it. The agreement is
@@ -359,7 +359,7 @@ class Publisher:
         return self._outgoing.hold(agreement)
 
     def agreed(self, target: str, type: str = DEFAULT_TYPE) -> bool:
-        """Whether messages of this type to this target go under an agreement."""
+        """Whether messages of this type to this target are sent under an agreement."""
         return self._outgoing.agreed(target, type)
 
     def close(self) -> None:

@@ -117,7 +117,7 @@ def test_a_flush_that_is_not_confirmed_is_told(server: Settings, monkeypatch: py
         publisher.publish("sink", 0, durable="fsync")
         with (
             no_flushes(client, monkeypatch),
-            pytest.raises(NotOnDisk, match=r"longer than 0\.02 s\. .*would come twice"),
+            pytest.raises(NotOnDisk, match=r"longer than 0\.02 s\. .*would be delivered twice"),
         ):
             publisher.publish("sink", 1, durable="fsync")
         assert len(bodies(client, server, "sink")) == 2
