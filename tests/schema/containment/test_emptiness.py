@@ -85,3 +85,35 @@ def test_what_is_known_of_a_schema_is_kept_with_it() -> None:
     side = Side(EMPTY["bounds that cross"], DEFAULT, normalise(EMPTY["bounds that cross"], DEFAULT))
     assert is_empty(side, Budget(1_000))
     assert is_empty(side, Budget(0))
+
+
+def side(schema: Any) -> Side:
+    return Side(schema, DEFAULT, normalise(schema, DEFAULT))
+
+
+NEVER: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 1}
+# A schema, whether there plainly is room, whether there is when it is closed, and whether it is proved to be empty.
+SEEN: list[tuple[dict[str, Any], bool, bool, bool]] = [
+    ({"type": "null"}, True, True, False),
+    (NEVER, False, False, True),
+    ({"type": "object", "minProperties": 1}, True, False, False),
+    ({"type": "object", "unevaluatedProperties": {"type": "null"}}, False, False, False),
+    ({"type": "string", "pattern": "^a$"}, True, True, False),
+    ({"type": "string", "pattern": "^a$", "minLength": 2}, False, False, True),
+    ({"type": "array", "contains": {"type": "null"}}, False, False, False),
+]
+
+
+@pytest.mark.parametrize(("schema", "room", "closed_room", "empty"), SEEN, ids=range(len(SEEN)))
+def test_what_is_not_plain_is_searched(schema: Any, room: bool, closed_room: bool, empty: bool) -> None:
+    assert (has_room(side(schema)), has_room(side(schema), closed=True)) == (room, closed_room)
+    assert is_empty(side(schema), Budget(1_000, None)) is empty
+
+
+def test_what_is_too_deep_to_be_read_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deep(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("claude_comm.schema.containment.emptiness.has_room", deep)
+    assert is_empty(side(NEVER), Budget(1_000, None)) is True
+    assert is_empty(side({"type": "null"}), Budget(1_000, None)) is False

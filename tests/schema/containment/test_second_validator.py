@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from claude_comm.schema import Incompatible, Undecided, check
+from claude_comm.schema.containment.second_validator import READINGS as READINGS_OF_BOTH
 from claude_comm.schema.containment.second_validator import SecondValidator
 from claude_comm.schema.regex.errors import InvalidPattern, NotRegular, TooHard
 from claude_comm.schema.regex.language import Language
@@ -149,3 +150,37 @@ def test_a_reference_to_a_schema_under_a_pattern_has_no_reading_with_other_patte
     schema = {"$ref": "#/patternProperties/%5Ea", "patternProperties": {"^a": {"type": "object"}}}
     assert SecondValidator(schema, DIALECT).says({}, True)
     assert not SecondValidator(schema, DIALECT).says({}, False)
+
+
+READINGS_OF_NUMBERS = [reading for reading in READINGS_OF_BOTH if reading != "as it is"]
+# The dialect, a schema, what it takes and what it refuses, with every number as its decimals say.
+EXACT: list[tuple[str, dict[str, Any], list[Any], list[Any]]] = [
+    ("draft4", {"maximum": 3}, [3, 2, "a"], [4]),
+    ("draft4", {"maximum": 3, "exclusiveMaximum": True}, [2], [3, 4]),
+    ("draft4", {"maximum": 3, "exclusiveMaximum": False}, [3], [4]),
+    ("draft4", {"minimum": 3}, [3, 4], [2]),
+    ("draft4", {"minimum": 3, "exclusiveMinimum": True}, [4], [3, 2]),
+    (DIALECT, {"maximum": 0.3}, [0.3, -1], [0.4]),
+    (DIALECT, {"minimum": 0.3}, [0.3, 1], [0.2]),
+    (DIALECT, {"exclusiveMinimum": 3}, [3.5], [3, 2]),
+    (DIALECT, {"exclusiveMaximum": 3}, [2.5], [3, 4]),
+    (DIALECT, {"multipleOf": 0.01}, [0.07, 0], [0.075]),
+    (DIALECT, {"const": 1}, [1, 1.0], [True, 2]),
+    (DIALECT, {"enum": [1, "a"]}, [1, "a"], [True, "b"]),
+]
+
+
+@pytest.mark.parametrize(("dialect", "schema", "taken", "refused"), EXACT, ids=range(len(EXACT)))
+def test_numbers_are_compared_as_decimals(dialect: Any, schema: Any, taken: list[Any], refused: list[Any]) -> None:
+    validator = SecondValidator(schema, dialect)
+    for reading in READINGS_OF_NUMBERS:
+        assert [value for value in [*taken, *refused] if validator._accepts(value, reading)] == taken
+
+
+def test_only_what_reads_patterns_needs_them_written_for_python() -> None:
+    """A name that a reference leads to cannot be written anew; without such a reference it can."""
+    named: dict[str, Any] = {"patternProperties": {"^\\d$": {"type": "null"}}}
+    assert SecondValidator(named, DIALECT)._accepts({"1": 1}, "patterns as meant") is False
+    led = {**named, "properties": {"a": {"$ref": "#/patternProperties/%5E%5Cd$"}}}
+    assert SecondValidator(led, DIALECT)._accepts({"1": 1}, "patterns as meant") is None
+    assert SecondValidator(led, DIALECT)._accepts({"1": 1}, "as it is") is False
