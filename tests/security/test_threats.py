@@ -10,19 +10,18 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Event, Thread
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from claude_comm import Consumer, Module, Publisher, Settings
+from claude_comm import Module, Publisher, Settings
 from claude_comm.cli.commands.trim import trimmed
 from claude_comm.client.identity import identify, millis
 from claude_comm.client.publisher import negotiate
 from claude_comm.delivery import dedup
 from claude_comm.delivery.reply import REPLY_TYPE, address
 from claude_comm.effects import Command
-from claude_comm.envelope import Envelope, decode, encode, pack
+from claude_comm.envelope import decode, encode, pack
 from claude_comm.errors import ClaudeCommError, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.negotiation import pairs
@@ -53,40 +52,13 @@ from claude_comm.store.database import open_database
 from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
+from tests.security import entry_attacks
 from tests.support.homes import REPOSITORY
 from tests.support.modules import running
 from tests.support.signed_namespace import signed
+from tests.support.tiers import EVIL, TIERS, World, message
 from tests.support.waiting import wait_until
 from workers.janitor import Janitor
-
-TIERS = ("private, shared", "access users alone", "signatures alone", "zoned: both")
-EVIL = "evil"
-
-
-class World(NamedTuple):
-    """A tier: what the owner has, and what who attacks has."""
-
-    settings: Settings
-    owner: Client
-    evil: Settings
-    attacker: Client
-
-    @property
-    def keys(self) -> Keys:
-        return Keys(self.settings.namespace)
-
-    def add(self, stream: str, body: bytes, *more: bytes) -> None:
-        self.attacker.data.one(Command(("XADD", stream, "*", "e", body, *more)))
-
-    def handled(self, module: str = "b") -> list[object]:
-        """What a module is handed."""
-        with Consumer(module, settings=self.settings, dedup_s=60) as consumer:
-            payloads: list[object] = []
-            while deliveries := consumer.read(wait_s=0):
-                payloads += [delivery.payload() for delivery in deliveries]
-                for delivery in deliveries:
-                    consumer.ack(delivery)
-        return payloads
 
 
 @pytest.fixture(params=TIERS)
@@ -106,10 +78,6 @@ def world(request: pytest.FixtureRequest, settings: Settings, client: Client) ->
     with connect(used) as owner, connect(evil, signer) as attacker:
         yield World(used, owner, evil, attacker)
     client.data.one(Command(("ACL", "DELUSER", user)))
-
-
-def message(payload: object, *, id: str = "forged", source: str = "a", target: str = "b", **more: str) -> bytes:
-    return encode(Envelope(id=id, source=source, target=target, time=1, data=pack(payload), **more))  # type: ignore[arg-type]
 
 
 def forge_a_source(world: World) -> bool:
@@ -344,6 +312,7 @@ ATTACKS: dict[str, Callable[[World], bool]] = {
     "end an agent's task": end_a_task,
     "write into the record of administrators' acts": write_an_act,
     "fill the server's memory by sending much": fill_the_memory,
+    **entry_attacks.ATTACKS,
 }
 # Attacks that need no tier to be refused, each with the tests that make them.
 ELSEWHERE = {
@@ -354,6 +323,10 @@ ELSEWHERE = {
     "register a hostile schema, that takes all time or memory": (
         "tests/schema/test_hostile.py",
         ("test_hostile_schemas_are_answered_in_time_and_memory",),
+    ),
+    "write values that nobody can read, so that a worker, a module or a command ends": (
+        "tests/chaos/test_garbage.py",
+        ("test_everything_lives_on_beside_garbage_in_each_kind_of_key",),
     ),
 }
 
