@@ -81,8 +81,10 @@ def run_root(leaves: Sequence[bytes], first: int, size: int, first_path: bytes, 
     place `first` on; the two paths are those of the first and of the last of them.
 
     A whole tree needs neither path: they are looked at where the run has an end within the tree. Raises ValueError
-    where such a path is too short.
+    where such a path is too short, or the run longer than its tree.
     """
+    if first + len(leaves) > size:
+        raise ValueError("the run is longer than its tree")
     level, low, last, left_at, right_at = list(leaves), first, size - 1, 0, 0
     while last:
         high = low + len(level) - 1

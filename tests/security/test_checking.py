@@ -93,6 +93,11 @@ def _replayed(claims: list[Claim], at: int, other: int) -> None:
     claims.insert(other, claims[at])
 
 
+def _put_behind(claims: list[Claim], at: int, _: int) -> None:
+    """Another message behind one that was signed, and the seal of that beside it."""
+    claims.insert(at + 1, replace(claims[at], body=b"forged"))
+
+
 def _in_another_name(claims: list[Claim], at: int, _: int) -> None:
     claims[at] = replace(claims[at], source="b" if claims[at].source == "a" else "a")
 
@@ -119,7 +124,7 @@ def _beside_it_changed(claims: list[Claim], at: int, other: int) -> None:
 
 
 # What is done to whole entries, or to what was signed.
-DEEDS = [_altered, _swapped, _dropped, _replayed, _in_another_name, _unsealed, _signature_changed]
+DEEDS = [_altered, _swapped, _dropped, _replayed, _put_behind, _in_another_name, _unsealed, _signature_changed]
 # What may leave a message where it was signed to stand, and another place and path, or key, beside it.
 BESIDE = [_bodies_swapped, _seal_of_another, *[_beside_it_changed] * 4]
 A2_PAIR, A2 = key_of("a")
@@ -185,6 +190,24 @@ def test_what_stands_beside_a_message_never_lets_another_one_pass(data: st.DataO
     # What passes alone passes with others; what passes with others only was signed all the same.
     assert together.items() <= alone.items()
     assert all((claims[place].source, claims[place].body) in signed for place in alone.keys() - together.keys())
+
+
+@pytest.mark.parametrize("place", [bytes((7, 7)), bytes((8, 7)), bytes((8, 8)), bytes((0, 7)), b"", b"\x08"])
+def test_nothing_passes_that_stands_behind_a_whole_flight_under_its_signature(place: bytes) -> None:
+    bodies = [b"%d" % number for number in range(8)]
+    seals = A2_PAIR.signer().seal(INBOX, bodies)
+    for path in (b"", seals[7].place[2:], bytes(32)):
+        forged = Claim(b"forged", replace(seals[7], place=place + path), "a", "")
+        claims = [Claim(body, seal, "a", "") for body, seal in zip(bodies, seals, strict=True)]
+        verifier = EntryVerifier(keyring_of(A2), verify)
+        assert verifier.doubts(INBOX, Claims.of(_numbered([*claims, forged]))).keys() == {8}
+
+
+def test_a_message_that_was_sent_alone_has_no_path() -> None:
+    seal = A2_PAIR.signer().seal_lone(INBOX, b"body")
+    for place, fits in ((b"", True), (b"\x00\x00", True), (b"\x00\x00" + bytes(32), False), (b"\x00\x01", False)):
+        claims = Claims.of(_numbered([Claim(b"body", replace(seal, place=place), "a", "")]))
+        assert (EntryVerifier(keyring_of(A2), verify).doubts(INBOX, claims) == {}) is fits
 
 
 def test_a_wrong_path_does_no_harm_where_its_flight_is_read_with_it_and_is_refused_alone() -> None:

@@ -78,3 +78,11 @@ def test_an_inner_node_is_no_message() -> None:
     root, _ = tree([b"a", b"b"])
     assert leaf_hash(leaf_hash(b"a") + leaf_hash(b"b")) != root == node_hash(leaf_hash(b"a"), leaf_hash(b"b"))
     assert len(root) == HASH_BYTES
+
+
+def test_a_run_that_is_longer_than_its_tree_is_refused() -> None:
+    """Else whatever stands behind the last leaf would be under the root."""
+    leaves = leaf_hashes([b"a", b"b", b"c"])
+    for first, size in ((0, 2), (1, 3), (2, 2), (0, 1)):
+        with pytest.raises(ValueError):
+            run_root(leaves, first, size, b"x" * 64, b"x" * 64)
