@@ -41,7 +41,7 @@ from claude_comm.schema.containment.contrary import is_broken, is_single, refusi
 from claude_comm.schema.containment.joined import joined, loosely
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance, minimal_instance, read_off
 from claude_comm.schema.containment.one_text import one_text
-from claude_comm.schema.containment.placing import as_it_is, placed
+from claude_comm.schema.containment.placing import always, as_it_is, placed
 from claude_comm.schema.containment.remainder import apart, leaves, most_alike, taken_under
 from claude_comm.schema.containment.residual import Walk
 from claude_comm.schema.cost.validation_cost import size_of
@@ -364,7 +364,7 @@ class GuidedSearch:
         """
 
         if (self.alone and not several) or rest is False:
-            return _any
+            return always
 
         @functools.cache
         def ready() -> jsonschema_rs.Validator | None:
@@ -388,10 +388,6 @@ class GuidedSearch:
 
     def question(self, produced: Json, rest: Json) -> SchemaPair:
         return SchemaPair(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)
-
-
-def _any(value: Json) -> bool:
-    return True
 
 
 def _document(schema: Json, definitions: Mapping[str, Json]) -> Document:

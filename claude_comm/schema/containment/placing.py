@@ -11,8 +11,13 @@ from claude_comm.schema.solver.result import Candidates
 from claude_comm.schema.verdict import Json
 
 
+def always(value: Json) -> bool:
+    """Of a value that breaks the consumer by itself: that it shows what there is to show."""
+    return True
+
+
 def placed(
-    values: Candidates, around: Callable[[Json], Json], shows: Callable[[Json], bool] = lambda value: True
+    values: Candidates, around: Callable[[Json], Json], shows: Callable[[Json], bool] = always
 ) -> Generator[Json, bool, bool]:
     """The candidates with what stands around each value; in the end, whether one that breaks the consumer shows it."""
     shown = False

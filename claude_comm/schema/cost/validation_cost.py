@@ -66,6 +66,9 @@ def size_of(value: Json, limit: int = SMALL) -> int:
     while layer and total <= limit:
         total, below = total + len(layer), list[Json]()
         for item in layer:
+            # Most values are none of the two below.
+            if type(item) in _SCALARS:
+                continue
             if isinstance(item, dict):
                 total += len(item)
                 below += item.values()
@@ -77,6 +80,9 @@ def size_of(value: Json, limit: int = SMALL) -> int:
                 return limit + 1
         layer = below
     return total
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 class _UnboundedCost(Exception):
