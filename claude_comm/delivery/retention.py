@@ -85,13 +85,13 @@ def words(hold: Hold | None, stream: str, below: Floor | None, *, now_ms: int) -
     if hold.kind == "pending":
         return f"{hold.name} has deliveries that are not acked"
     if hold.kind == "undelivered":
-        return f"{hold.name} has not read it all: start it"
+        return f"{hold.name} has not read all of it: start it"
     if hold.kind == "unread":
-        return "nobody has read it yet: it waits for the first to start"
+        return "nobody has read it yet: it waits for its first reader"
     if hold.kind == "moved":
-        return "its ids moved backwards: the projections read it anew"
+        return "its ids moved backwards: the projections read it again"
     if below is None:
-        return "no projection stores it: `claude-comm worker progress` does"
+        return "no projection stores it: start `claude-comm worker progress`"
     return _projection(below.projection, stream, now_ms)
 
 
@@ -99,7 +99,7 @@ def _projection(slowest: Projection, stream: str, now_ms: int) -> str:
     silent_s = (now_ms - slowest.reported_ms) // 1000
     name = f"projection {slowest.name} (reported {max(silent_s, 0)} s ago)"
     if stream in slowest.unreadable:
-        return f"{name} has something there that is no position: start its worker, or remove it"
+        return f"{name} has an unreadable position for it: start its worker, or remove it"
     if position(slowest.stored.get(stream, START)) > position(slowest.done(stream)):
-        return f"{name} has stored it and makes it durable, if its worker runs"
-    return f"{name} has not stored it all"
+        return f"{name} has stored it, and reports it as durable soon if its worker runs"
+    return f"{name} has not stored all of it"

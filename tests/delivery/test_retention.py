@@ -48,10 +48,10 @@ def test_of_several_masters_the_fullest_decides() -> None:
     [
         (None, ""),
         (Hold("pending", "m"), "m has deliveries that are not acked"),
-        (Hold("undelivered", "m"), "m has not read it all: start it"),
+        (Hold("undelivered", "m"), "m has not read all of it: start it"),
         (Hold("unread"), "nobody has read it yet"),
         (Hold("moved"), "its ids moved backwards"),
-        (Hold("projection"), "no projection stores it: `claude-comm worker progress` does"),
+        (Hold("projection"), "no projection stores it: start `claude-comm worker progress`"),
     ],
 )
 def test_what_keeps_a_stream_is_said_with_what_to_do(hold: Hold | None, says: str) -> None:
@@ -61,10 +61,13 @@ def test_what_keeps_a_stream_is_said_with_what_to_do(hold: Hold | None, says: st
 @pytest.mark.parametrize(
     ("slowest", "says"),
     [
-        (projection(unreadable=S, reported_ms=NOW_MS - 3999), "p (reported 3 s ago) has something there"),
-        (projection(stored="10-0", durable="9-0"), "p (reported 0 s ago) has stored it and makes it durable"),
-        (projection(stored="9-0", durable="10-0"), "p (reported 0 s ago) has not stored it all"),
-        (projection(reported_ms=NOW_MS + 5000), "p (reported 0 s ago) has not stored it all"),
+        (projection(unreadable=S, reported_ms=NOW_MS - 3999), "p (reported 3 s ago) has an unreadable position"),
+        (
+            projection(stored="10-0", durable="9-0"),
+            "p (reported 0 s ago) has stored it, and reports it as durable soon",
+        ),
+        (projection(stored="9-0", durable="10-0"), "p (reported 0 s ago) has not stored all of it"),
+        (projection(reported_ms=NOW_MS + 5000), "p (reported 0 s ago) has not stored all of it"),
     ],
 )
 def test_a_projection_that_keeps_a_stream_is_named_with_its_age(slowest: Projection, says: str) -> None:

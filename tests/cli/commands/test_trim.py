@@ -47,11 +47,11 @@ def test_it_says_what_would_go_what_went_and_what_holds_the_rest(run: Any, setti
     assert (before["entries"], "no projection stores it" in before["held"]) == (0, True)
     settle(client, settings)
     (would, *_) = [row for row in run("trim", "--dry-run", "--json").json if row["stream"] == inbox]
-    assert (would["entries"], would["held"]) == (59, "sink has not read it all: start it")
+    assert (would["entries"], would["held"]) == (59, "sink has not read all of it: start it")
     assert client.data.one(Command(("XLEN", inbox))) == 100
     shown = run("trim").out
     assert "59" in shown
-    assert "sink has not read it all" in shown
+    assert "sink has not read all of it" in shown
     assert client.data.one(Command(("XLEN", inbox))) == 41
 
 
