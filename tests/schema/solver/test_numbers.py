@@ -1,0 +1,152 @@
+"""A number is found exactly where there is one: beside every number of a grid that is fine enough for the literals."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from fractions import Fraction
+
+import pytest
+
+from claude_comm.schema.formula import nodes
+from claude_comm.schema.solver import numbers
+from claude_comm.schema.solver.numbers import NumberSolver, lcm
+from claude_comm.schema.solver.result import Sat, Unknown, Unsat
+
+HALF = Fraction(1, 2)
+# Every bound, step and exception below is a multiple of a half: quarters lie between all of them.
+GRID = [Fraction(n, 4) for n in range(-60, 61)]
+LOWS = [
+    None,
+    *(nodes.LowerBound(Fraction(n), is_open) for n in (-3, 0, 1, Fraction(5, 2)) for is_open in (False, True)),
+]
+HIGHS = [
+    None,
+    *(nodes.UpperBound(Fraction(n), is_open) for n in (-3, 0, 1, Fraction(5, 2)) for is_open in (False, True)),
+]
+STEPS: list[list[nodes.Atom]] = [
+    [],
+    [nodes.Multiple(Fraction(1), True)],
+    [nodes.Multiple(Fraction(2), True), nodes.Multiple(Fraction(3), True)],
+    [nodes.Multiple(HALF, True), nodes.Multiple(Fraction(1), False)],
+    [nodes.Multiple(Fraction(1), False)],
+    [nodes.Multiple(Fraction(1), True), nodes.Multiple(HALF, False)],
+    [nodes.Lexical(True)],
+]
+WITHOUT: list[list[nodes.Atom]] = [[], [nodes.NumberEnum(frozenset((Fraction(0), Fraction(1), HALF)), False)]]
+
+
+def tick() -> None:
+    pass
+
+
+def literal(atom: nodes.Atom) -> nodes.Lit:
+    return nodes.Lit(0, 0, atom, True)
+
+
+def solver(atoms: Iterable[nodes.Atom]) -> NumberSolver:
+    return NumberSolver(tick, [literal(atom) for atom in atoms])
+
+
+def holds(atom: nodes.Atom, number: Fraction) -> bool:
+    match atom:
+        case nodes.LowerBound(bound=bound, open=is_open):
+            return number > bound or (number == bound and not is_open)
+        case nodes.UpperBound(bound=bound, open=is_open):
+            return number < bound or (number == bound and not is_open)
+        case nodes.Multiple(of=of, holds=wanted):
+            return ((number / of).denominator == 1) is wanted
+        case nodes.NumberEnum(values=values, holds=wanted):
+            return (number in values) is wanted
+        case nodes.Lexical(holds=wanted):
+            return not wanted or number.denominator == 1
+    raise AssertionError(atom)
+
+
+@pytest.mark.parametrize("step", range(len(STEPS)))
+def test_a_number_is_found_exactly_where_there_is_one(step: int) -> None:
+    for low, high, without in itertools.product(LOWS, HIGHS, WITHOUT):
+        atoms = [atom for atom in (low, high, *STEPS[step], *without) if atom is not None]
+        fitting = [number for number in GRID if all(holds(atom, number) for atom in atoms)]
+        result = solver(atoms).solve()
+        if not fitting:
+            assert isinstance(result, Unsat), atoms
+        else:
+            assert isinstance(result, Sat), atoms
+            assert all(holds(atom, Fraction(str(result.value))) for atom in atoms), (atoms, result)
+
+
+def test_a_number_is_admitted_by_every_literal() -> None:
+    for low, high, step, without in itertools.product(LOWS[1::3], HIGHS[::3], STEPS, WITHOUT):
+        atoms = [atom for atom in (low, high, *step, *without) if atom is not None]
+        made = solver(atoms)
+        for number in GRID[40:80]:
+            assert made.admits(number) is all(holds(atom, number) for atom in atoms), (atoms, number)
+
+
+def test_one_literal_more_is_a_conflict_where_no_number_is_left() -> None:
+    further: list[nodes.Atom] = [
+        nodes.NumberEnum(frozenset((Fraction(0), Fraction(7))), True),
+        nodes.NumberEnum(frozenset((HALF,)), True),
+        nodes.NumberEnum(frozenset((Fraction(1),)), False),
+        nodes.LowerBound(Fraction(1), False),
+        nodes.UpperBound(Fraction(0), True),
+        nodes.Multiple(HALF, False),
+        nodes.Multiple(Fraction(6), True),
+    ]
+    for low, high, step, without in itertools.product(LOWS[::3], HIGHS[1::3], STEPS[1:5], WITHOUT):
+        atoms = [atom for atom in (low, high, *step, *without) if atom is not None]
+        for atom in further:
+            left = any(all(holds(known, number) for known in (*atoms, atom)) for number in GRID)
+            made = solver(atoms)
+            assert made.conflicts_with(literal(atom)) is not left, (atoms, atom)
+            # It was only tried.
+            assert isinstance(made.solve(), Sat) is any(all(holds(known, n) for known in atoms) for n in GRID)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "value"),
+    [
+        ([], 0),
+        ([nodes.LowerBound(Fraction(0), True)], 1),
+        ([nodes.UpperBound(Fraction(0), True)], -1),
+        ([nodes.LowerBound(Fraction(7), False)], 7),
+        ([nodes.LowerBound(Fraction(7), True)], 8),
+        ([nodes.LowerBound(Fraction(1, 3), True), nodes.UpperBound(HALF, True)], 0.4),
+        ([nodes.LowerBound(Fraction(0), True), nodes.UpperBound(Fraction(1, 1000), True)], 0.0001),
+        ([nodes.Multiple(Fraction(3), True), nodes.LowerBound(Fraction(-7), False)], 0),
+        ([nodes.Multiple(Fraction(3), True), nodes.UpperBound(Fraction(-7), False)], -9),
+        ([nodes.Multiple(Fraction(3), True), nodes.LowerBound(Fraction(7), False)], 9),
+        ([nodes.Lexical(False)], 0.0),
+        ([nodes.Lexical(False), nodes.Multiple(Fraction(5), True), nodes.LowerBound(Fraction(1), False)], 5.0),
+    ],
+)
+def test_the_plainest_number_is_found(atoms: list[nodes.Atom], value: float) -> None:
+    result = solver(atoms).solve()
+    assert isinstance(result, Sat)
+    assert repr(result.value) == repr(value)
+
+
+def test_no_number_is_written_both_ways() -> None:
+    assert isinstance(solver([nodes.Lexical(True), nodes.Lexical(False)]).solve(), Unsat)
+
+
+def test_what_is_too_long_to_look_at_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = nodes.NumberEnum(frozenset(Fraction(n) for n in range(30)), False)
+    atoms = [nodes.Multiple(Fraction(1), True), nodes.LowerBound(Fraction(0), False), without]
+    assert solver(atoms).solve() == Sat(30)
+    monkeypatch.setattr(numbers, "MAX_PERIOD", 33)
+    assert solver(atoms).solve() == Sat(30)
+    monkeypatch.setattr(numbers, "MAX_PERIOD", 30)
+    assert isinstance(solver(atoms).solve(), Unknown)
+    monkeypatch.setattr(numbers, "MAX_BITS", 4)
+    assert isinstance(solver([nodes.Multiple(Fraction(7), True)]).solve(), Sat)
+    assert isinstance(solver([nodes.Multiple(Fraction(8), True)]).solve(), Unknown)
+
+
+def test_the_least_common_multiple_of_fractions() -> None:
+    assert [lcm(Fraction(2), Fraction(3)), lcm(HALF, Fraction(1, 3)), lcm(Fraction(3, 4), Fraction(5, 6))] == [
+        6,
+        1,
+        Fraction(15, 2),
+    ]
