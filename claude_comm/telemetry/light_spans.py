@@ -90,6 +90,8 @@ class LightSpan(SdkSpan):
     _whole = False
     # Of the class that each tracer makes.
     _tracer: Origin
+    # Ends it, as failed where there was an error, while nobody but its maker has it.
+    finish: Callable[..., None]
     _span_processor: SynchronousMultiSpanProcessor | ConcurrentMultiSpanProcessor
 
     # Of its own, set by the tracer: its context, as a text that its messages carry or as numbers; the text that its
@@ -146,10 +148,6 @@ class LightSpan(SdkSpan):
     def add_link(self, context: SpanContext, attributes: Any = None) -> None:
         self._unfold()
         super().add_link(context, attributes)
-
-    def finish(self, error: BaseException | None = None) -> None:
-        """Ends it, where nobody but its maker has it. Each tracer has its own, and its own `end`."""
-        raise NotImplementedError
 
     def _read_context(self) -> None:
         """The numbers of its context, and its parent, from the texts that stand for them."""
