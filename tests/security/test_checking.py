@@ -203,6 +203,17 @@ def test_nothing_passes_that_stands_behind_a_whole_flight_under_its_signature(pl
         assert verifier.doubts(INBOX, Claims.of(_numbered([*claims, forged]))).keys() == {8}
 
 
+@pytest.mark.parametrize(("times", "doubted"), [({"until_ms": 13}, {3, 4}), ({"since_ms": 12}, {0, 1}), ({}, set())])
+def test_a_key_counts_for_each_message_of_a_flight_when_that_was_stored(
+    times: dict[str, int], doubted: set[int]
+) -> None:
+    pair, key = key_of("a", **times)
+    bodies = [b"%d" % number for number in range(5)]
+    seals = pair.signer().seal(INBOX, bodies)
+    claims = Claims(bodies, seals, ["a"] * 5, [f"{10 + number}-0" for number in range(5)])
+    assert EntryVerifier(keyring_of(key), verify).doubts(INBOX, claims).keys() == doubted
+
+
 def test_a_message_that_was_sent_alone_has_no_path() -> None:
     seal = A2_PAIR.signer().seal_lone(INBOX, b"body")
     for place, fits in ((b"", True), (b"\x00\x00", True), (b"\x00\x00" + bytes(32), False), (b"\x00\x01", False)):

@@ -1,0 +1,39 @@
+"""Entries as the server answers them, whatever fields somebody wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_comm.effects import Command
+from claude_comm.names import Keys
+from claude_comm.ops import consume
+from claude_comm.ops.consume import Entry, Reader
+from claude_comm.security.signing import Seal
+from claude_comm.transport.driver import Client
+
+SEALED = ("e", "b", "k", "K", "s", "S", "p", "P")
+WITH_SEAL = Seal(b"K", b"S", b"P")
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "seal"),
+    [
+        (SEALED, b"b", WITH_SEAL),
+        (("e", "b", "k", "K", "s", "S"), b"b", Seal(b"K", b"S")),
+        (("k", "K", "s", "S", "p", "P", "e", "b"), b"b", WITH_SEAL),
+        (("e", "b", "a", "1", "x", "y", "z", ""), b"b", None),
+        (("e", "b", "k", "K", "s", "S", "q", "P"), b"b", Seal(b"K", b"S")),
+        (("e", "b"), b"b", None),
+        (("x", "y"), None, None),
+        ((*SEALED, "a", "2"), b"b", WITH_SEAL),
+    ],
+)
+def test_each_entry_comes_whatever_stands_beside_it(
+    fields: tuple[str, ...], body: bytes | None, seal: Seal | None, client: Client, keys: Keys
+) -> None:
+    inbox = keys.inbox("m")
+    client.run(consume.make_group(inbox, "m", "0"))
+    for words in (SEALED, fields, SEALED):
+        client.data.one(Command(("XADD", inbox, "*", *words)))
+    entries: list[Entry] = client.run(consume.read(Reader(inbox, "m", "i"), count=9, block_ms=0))
+    assert [(entry.body, entry.seal) for entry in entries] == [(b"b", WITH_SEAL), (body, seal), (b"b", WITH_SEAL)]
