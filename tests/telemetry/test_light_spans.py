@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import Any
 
@@ -203,6 +204,24 @@ def test_a_send_that_is_its_own_span_is_the_sdks_where_a_processor_was_added() -
     made.add_span_processor(watching)
     assert not isinstance(begun(light), LightSpan)
     assert watching.started == ["send x"]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_begins_other_traces_than_its_parent() -> None:
+    light = light_tracer(provider(InMemorySpanExporter()))
+    assert light is not None
+    begun(light)  # more contexts are drawn than this takes
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, begun(light).traceparent.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as told:
+        os.close(writing)
+        theirs = told.read().decode()
+    assert read_context(theirs) is not None
+    assert begun(light).traceparent != theirs
 
 
 def test_a_batch_processor_is_told_of_each_span_and_drops_as_it_would() -> None:
