@@ -163,7 +163,7 @@ def test_a_position_that_cannot_be_read_holds_its_stream_and_is_told() -> None:
     assert projection.done(KEYS.inbox("a")) == retention.START
     assert (projection.stored, projection.counts) == ({"other": "7-1"}, {"other": 12})
     below = retention.floor(KEYS.inbox("a"), [projection])
-    assert "no position" in retention.words(retention.Hold("durable"), KEYS.inbox("a"), below, now_ms=6)
+    assert "unreadable position" in retention.words(retention.Hold("durable"), KEYS.inbox("a"), below, now_ms=6)
 
 
 def test_members_of_later_that_are_none_of_ours_go_to_whoever_reads_the_stream(
