@@ -33,7 +33,7 @@ def union(keyword: str, branches: list[Any], value: Any) -> dict[str, Any]:
     return {"type": "array", "items": {keyword: branches}, "$defs": {"value": value}}
 
 
-@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("keyword", ["anyOf", pytest.param("oneOf", marks=pytest.mark.long)])
 def test_a_large_union_is_within_a_larger_one_whose_definitions_differ(keyword: str) -> None:
     old = union(keyword, forms(400), {"type": "integer"})
     new = union(keyword, [*reversed(forms(400)), form("new")], {"type": ["integer", "null"]})
