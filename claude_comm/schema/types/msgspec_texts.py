@@ -5,6 +5,7 @@ Law: as in `texts`. What msgspec writes is said to lie within what msgspec and p
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from claude_comm.schema.types import pydantic_texts as pydantic
@@ -95,14 +96,21 @@ _EXPONENT = "(?:[0-9]{1,2}|[12][0-9]{2}|30[0-7])"
 _LARGEST = r"1(?:\.[0-6][0-9]*)?[eE]\+?308"
 
 
+_NO_NUMBER = "-?(?:[nN][aA][nN]|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
+# What msgspec reads as a number where a name may be one.
+NUMBER = rf"-?(?:0|[1-9][0-9]*){_FRACTION}(?:[eE][-+]?[0-9]+)?|{_NO_NUMBER}"
+
+
+def reads_as_number(name: str) -> bool:
+    return re.fullmatch(NUMBER, name) is not None
+
+
 def read_float_key() -> tuple[Text, Text]:
     """A number as JSON writes it, as the name of a member: those that are certain to be a float, and all."""
-    fraction = r"(?:\.[0-9]+)?"
-    single = rf"[0-9]{fraction}[eE]\+?{_EXPONENT}|{_LARGEST}"
-    several = rf"(?:0|[1-9][0-9]{{0,{_FEW}}}){fraction}[eE]\+?[0-9]{{1,2}}"
-    plain = rf"(?:0|[1-9][0-9]{{0,{_MANY}}}){fraction}(?:[eE]-[0-9]+)?"
-    every = rf"-?(?:0|[1-9][0-9]*){fraction}(?:[eE][-+]?[0-9]+)?"
-    return Text(f"-?(?:{plain}|{several}|{single})"), Text(every)
+    single = rf"[0-9]{_FRACTION}[eE]\+?{_EXPONENT}|{_LARGEST}"
+    several = rf"(?:0|[1-9][0-9]{{0,{_FEW}}}){_FRACTION}[eE]\+?[0-9]{{1,2}}"
+    plain = rf"(?:0|[1-9][0-9]{{0,{_MANY}}}){_FRACTION}(?:[eE]-[0-9]+)?"
+    return Text(f"-?(?:{plain}|{several}|{single})|{_NO_NUMBER}"), Text(NUMBER)
 
 
 def write_float_key() -> Text:

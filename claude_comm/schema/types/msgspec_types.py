@@ -21,7 +21,7 @@ from claude_comm.schema.types.classes import ClassField, closed_by, code_of, has
 from claude_comm.schema.types.classes_of_pydantic import pydantic_inside
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque
-from claude_comm.schema.types.numerals import between
+from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
 from claude_comm.schema.types.texts import Text
 
@@ -30,7 +30,7 @@ def msgspec_schema(shape: Any, direction: Direction) -> Schema:
     """Raises SchemaError for a type that msgspec does not know."""
     try:
         info = inspect.type_info(shape)
-    except (TypeError, NameError) as error:
+    except (TypeError, NameError, ValueError, NotImplementedError) as error:
         raise SchemaError(
             f"{shape!r} has no JSON Schema ({error}); give a msgspec Struct, a dataclass, a model or a schema"
         ) from None
@@ -96,7 +96,7 @@ def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
     schema: Schema = {"type": "number", **_bounds(node)}
     if node.multiple_of is None:
         return schema
-    if (1024 * node.multiple_of).is_integer():
+    if 1024 * node.multiple_of % 1 == 0:
         return {**schema, "multipleOf": node.multiple_of}
     # msgspec divides the binary values: 0.3 is not a multiple of 0.1.
     return opaque(schema, f"multiple_of={node.multiple_of}") if walk.accepts else schema
@@ -194,12 +194,44 @@ def _decimal_key(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
 
 def _listed_key(walk: _TypeWalk, node: Any) -> Schema:
     """Names of an enumeration or a literal, numbers as their numerals."""
-    values = _values(node.cls) if isinstance(node, inspect.EnumType) else node.values
-    return {"enum": [str(value) for value in values if isinstance(value, str | int)]}
+    values = _listed(node)
+    numbers = [value for value in values if isinstance(value, int)]
+    words = [value for value in values if isinstance(value, str)]
+    if walk.accepts and numbers:
+        words = [word for word in words if not texts.reads_as_number(word)] + ["-0"] * (0 in numbers)
+    return {"enum": [*map(str, numbers), *words]}
 
 
-def _union_key(walk: _TypeWalk, node: inspect.UnionType) -> Schema:
-    return {"anyOf": [walk.key(option) for option in node.types]}
+def _union_key(walk: _TypeWalk, node: inspect.UnionType) -> Schema | bool:
+    """Of what is read: a text where any text is taken, else a number where it reads as one."""
+    options = [option.type if isinstance(option, inspect.Metadata) else option for option in node.types]
+    whole = any(_holds_integers(option) for option in options)
+    keys = [walk.key(option) for option in options]
+    if not walk.accepts or not (whole or any(isinstance(option, inspect.FloatType) for option in options)):
+        return {"anyOf": keys}
+    for option, key in zip(options, keys, strict=True):
+        if isinstance(option, inspect.StrType):
+            return key
+        if isinstance(option, inspect.DecimalType):
+            return opaque({"anyOf": keys}, "a key that is a number or a decimal")
+    return {"anyOf": [_no_number(key, option, whole) for option, key in zip(options, keys, strict=True)]}
+
+
+def _no_number(key: Schema | bool, option: Any, whole: bool) -> Schema | bool:
+    """A key beside numbers, of which those that stand for themselves are looked for first, then the `whole` ones."""
+    if _holds_integers(option) or (isinstance(option, inspect.FloatType) and not whole):
+        return key
+    taken = INTEGER if isinstance(option, inspect.FloatType) else texts.NUMBER
+    return {"allOf": [key, {"not": {"pattern": f"^(?:{taken})$"}}]}
+
+
+def _holds_integers(node: Any) -> bool:
+    return isinstance(node, inspect.IntType) or any(isinstance(value, int) for value in _listed(node))
+
+
+def _listed(node: Any) -> list[Any]:
+    """The values of an enumeration or a literal."""
+    return _values(node.cls) if isinstance(node, inspect.EnumType) else list(getattr(node, "values", ()))
 
 
 def _values(cls: type[enum.Enum]) -> list[Any]:
@@ -313,7 +345,8 @@ _TEXT_KEYS = (
     *(inspect.TimeDeltaType, inspect.UUIDType),
 )
 _TEXTS = (
-    *(inspect.StrType, *_BYTES, inspect.DateType),
+    # A bytearray has no hash.
+    *(inspect.StrType, inspect.BytesType, inspect.MemoryViewType, inspect.DateType),
     *(inspect.DateTimeType, inspect.TimeType, inspect.TimeDeltaType, inspect.UUIDType),
 )
 _KEYS: dict[type, Callable[[_TypeWalk, Any], Schema | bool]] = {

@@ -122,15 +122,16 @@ def _float(node: Core, mode: Mode) -> Schema:
     return any_of(number, *_flags(node), sure, _left_open(text, f"-?(?:{_SHORT})", _EXACT_CHARS))
 
 
+_BOUND_OF_TEXT = "a bound of a number that is written as text"
 _SHORT, _EXACT_CHARS = rf"{WHOLE}(?:\.[0-9]+)?", 15
 
 
-def _left_open(text: Text, known: str = "", chars: int = 0) -> Schema:
+def _left_open(text: Text, known: str = "", chars: int = 0, why: str = _BOUND_OF_TEXT) -> Schema:
     """Numerals of which a bound decides, but for those that are known, of up to so many characters."""
     schema = text.schema()
     if known:
         schema["not"] = {"pattern": f"^(?:{known})$", **({"maxLength": chars} if chars else {})}
-    return opaque(schema, "a bound of a number that is written as text")
+    return opaque(schema, why)
 
 
 def _decimal(node: Core, mode: Mode) -> Schema:
@@ -140,15 +141,16 @@ def _decimal(node: Core, mode: Mode) -> Schema:
         scaled = _scaled_text(digits, places)
         return _all_of(msgspec_texts.write_decimal(*([scaled] if scaled else [])), within or [])
     bounds = {keyword: _number(limit) for keyword, limit in _bounds(node).items()}
-    if digits is not None or places is not None:
-        return _scaled(digits, places, bounds, within)
     every = msgspec_texts.read_decimal(finite=node.get("allow_inf_nan") is not True)
+    tuples = [] if mode.strict else [_DECIMAL_TUPLE]
+    if digits is not None or places is not None:
+        return _scaled(node, bounds, every, tuples)
     if not bounds:
-        return any_of({"type": "number"}, every.schema(), *([] if mode.strict else [_DECIMAL_TUPLE]))
+        return any_of({"type": "number"}, every.schema(), *tuples)
     # Of what `str` writes the bounds are known; other texts of a number are left to the bound itself.
     sure = [] if within is None else [_all_of(msgspec_texts.write_decimal(), within)]
     rest = _left_open(every, f"-?(?:{ANY})" if sure else "")
-    parts = [] if mode.strict else [opaque(_DECIMAL_TUPLE, "a bound of a decimal")]
+    parts = [opaque(part, "a bound of a decimal") for part in tuples]
     return any_of({"type": "number", **bounds}, *sure, rest, *parts)
 
 
@@ -186,26 +188,34 @@ def _number(limit: Any) -> Any:
     return int(limit) if limit == int(limit) else float(limit)
 
 
-def _scaled(digits: int | None, places: int | None, bounds: Schema, within: list[str] | None) -> Schema:
-    """So many digits, of which so many behind the point."""
-    rest = opaque(any_of({"type": "number", **bounds}, {"type": "string"}), "a number of digits")
-    if places is None or (digits is not None and digits < places) or within is None:
-        return rest
-    before = None if digits is None else digits - places
+def _scaled(node: Core, bounds: Schema, every: Text, tuples: list[Schema]) -> Schema:
+    """So many digits, of which so many behind the point; `every` and `tuples` are what else may be a decimal."""
+    digits, places, within = node.get("max_digits"), node.get("decimal_places"), _numerals_within(node)
+    rest = opaque(any_of({"type": "number", **bounds}, {"type": "string"}, *tuples), "a number of digits")
     text = _scaled_text(digits, places)
+    if text is None or places is None or within is None:
+        return rest
     number: Schema = {"type": "number", "multipleOf": _number_of_places(places)}
-    if before is not None:
-        number |= {"exclusiveMinimum": -(10**before), "exclusiveMaximum": 10**before}
-    sure = [_all_of(text, within)] if text else []
-    return any_of({"allOf": [number, bounds]}, *sure, rest) if bounds else any_of(number, *sure)
+    if digits is not None:
+        number |= {"exclusiveMinimum": -(10 ** (digits - places)), "exclusiveMaximum": 10 ** (digits - places)}
+    if digits == places:
+        # A nought stands before the point, which is one digit too many.
+        number["not"] = {"const": 0}
+    sure = _all_of(text, within)
+    if bounds:
+        return any_of({"allOf": [number, bounds]}, sure, rest)
+    others = [opaque(part, "a number of digits") for part in tuples]
+    return any_of(number, sure, _left_open(every, r"[-+]?[0-9]+(?:\.[0-9]+)?", why="a number of digits"), *others)
 
 
 def _scaled_text(digits: int | None, places: int | None) -> Text | None:
-    if places is None or (digits is not None and digits < places):
+    if places is None or (digits is not None and digits < max(places, 1)):
         return None
-    before = None if digits is None else digits - places
-    whole = "[0-9]+" if before is None else f"0*[0-9]{{1,{before}}}" if before else "0+"
-    return Text(f"[-+]?{whole}" + (rf"(?:\.[0-9]{{1,{places}}}0*)?" if places else r"(?:\.0*)?"))
+    fraction = rf"\.[0-9]{{1,{places}}}0*" if places else r"\.0*"
+    if digits == places:
+        return Text(f"[-+]?0+{fraction}")
+    whole = "[0-9]+" if digits is None else f"0*[0-9]{{1,{digits - places}}}"
+    return Text(f"[-+]?{whole}(?:{fraction})?")
 
 
 def _number_of_places(places: int) -> Any:
@@ -316,8 +326,16 @@ def _uuid(node: Core, mode: Mode) -> Schema:
 
 
 def _literal(node: Core, mode: Mode) -> Schema:
-    values = [getattr(value, "value", value) for value in node["expected"]]
+    # A member of a plain enumeration equals none of the values of JSON.
+    expected = [value for value in node["expected"] if not mode.accepts or _is_plain(value)]
+    values = [getattr(value, "value", value) for value in expected]
+    if not values:
+        return {"not": {}}
     return {"enum": _with_flags(values)} if mode.accepts else {"enum": values}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) or not isinstance(value, enum.Enum)
 
 
 def _with_flags(values: list[Any]) -> list[Any]:
@@ -340,13 +358,16 @@ def _enum(node: Core, mode: Mode) -> Schema:
         return {"title": node["cls"].__name__, **({"type": "integer"} if flags else {"enum": values})}
     listed: Schema = {"title": node["cls"].__name__, "enum": _with_flags(values)}
     if flags:
-        return any_of(listed, opaque({"type": ["integer", "string"]}, f"{node['cls'].__name__}, whose values combine"))
+        return any_of(
+            listed, opaque({"type": ["integer", "string", "boolean"]}, f"{node['cls'].__name__}, whose values combine")
+        )
     if mode.strict or node.get("sub_type") not in ("int", "float"):
         return listed
     if node["sub_type"] == "float":
         return opaque({}, f"{node['cls'].__name__}, of floats")
     space = bracketed(RUST_SPACE)
-    numerals = "|".join(f"-0*{-value}" if value < 0 else rf"\+?0*{value}" for value in values)
+    signs = ("[-+]?" if value == 0 else "-" if value < 0 else "[+]?" for value in values)
+    numerals = "|".join(f"{sign}0*{abs(value)}" for sign, value in zip(signs, values, strict=True))
     return any_of(listed, Text(rf"{space}*(?:{numerals})(?:\.0+)?{space}*").schema())
 
 

@@ -125,7 +125,9 @@ def read_float(*, finite: bool = False) -> Text:
     if finite:
         # What may be beyond the longest float is not promised.
         number = r"(?:[0-9]{1,200}\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?0*[0-9]{1,2})?"
-        return Text(f"{bracketed(RUST_SPACE)}*[-+]?{number}{bracketed(RUST_SPACE)}*")
+        few = "[0-9](?:_?[0-9]){0,199}"
+        scored = rf"(?:{few}(?:_?\.(?:_?[0-9])*)?|\._?[0-9](?:_?[0-9])*)(?:_?[eE]_?(?:[-+]_?)?[0-9](?:_?[0-9])?)?"
+        return Text(f"{bracketed(RUST_SPACE)}*[-+]?{number}{bracketed(RUST_SPACE)}*|(?:[-+]_?)?{scored}")
     number = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
     plain = f"{bracketed(RUST_SPACE)}*[-+]?(?:{number}|{special}){bracketed(RUST_SPACE)}*"
     digits = "[0-9](?:_?[0-9])*"

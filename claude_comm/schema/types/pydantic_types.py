@@ -215,6 +215,14 @@ def _as_scalar(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node, mode)
 
 
+def _listed_key(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
+    """As a value, where no mode is strict; of a flag all words that stand for it."""
+    schema = walk.schema(node, msgspec.structs.replace(mode, strict=False))
+    values = [getattr(value, "value", value) for value in node.get("expected", node.get("members"))]
+    flags = [flag for flag in (False, True) if any(value is flag for value in values)]
+    return any_of(schema, *(pydantic_texts.read_bool(truth=flag).schema() for flag in flags))
+
+
 def _text(text: Callable[[], Text]) -> Rule:
     return lambda _walk, _node, _mode: text().schema()
 
@@ -233,7 +241,7 @@ _KEYS_READ: dict[str, Rule] = {
     "int": _number_key(pydantic_texts.read_int),
     "float": _number_key(pydantic_texts.read_float),
     "bool": _text(pydantic_texts.read_bool),
-    **dict.fromkeys(("literal", "enum"), _as_scalar),
+    **dict.fromkeys(("literal", "enum"), _listed_key),
     "nullable": lambda walk, node, mode: walk.key(node["schema"], mode),
     "default": lambda walk, node, mode: walk.key(node["schema"], mode),
     "union": lambda walk, node, mode: any_of(
