@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema_rs
 import pytest
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.validation.true_path import true_path
-from claude_comm.schema.validation.validator import MAX_INSTANCE_DEPTH, compile_validator, descends, well_formed
+from claude_comm.schema.validation.errors import errors
+from claude_comm.schema.validation.memoized import is_json
+from claude_comm.schema.validation.true_path import true_path, true_schema_path
+from claude_comm.schema.validation.validator import (
+    FEW_PATTERNS,
+    MAX_INSTANCE_DEPTH,
+    compile_validator,
+    deeper,
+    descends,
+    well_formed,
+)
 
 ORDER = {
     "type": "object",
@@ -140,3 +151,126 @@ def test_an_error_that_names_no_place_is_told_in_the_validators_own_words(monkey
     with pytest.raises(SchemaError, match="not a schema: ") as unnamed:
         compile_validator({"type": 5})
     assert str(named.value) != str(unnamed.value)
+
+
+def test_the_first_breach_is_the_one_of_an_error() -> None:
+    validator = compile_validator({"items": {"type": "string"}})
+    first = validator.first(["a", 1, 2])
+    assert first is not None
+    assert first.path == "$[1]"
+    assert validator.first(["a"]) is None
+
+
+@pytest.mark.parametrize(("named", "places"), [("all", [[0], [1]]), ("first", [[0]]), ("none", [])])
+def test_as_many_errors_are_made_as_can_be_had(named: Any, places: list[list[int]]) -> None:
+    validator = jsonschema_rs.validator_for({"items": {"type": "string"}})
+    assert [error.instance_path for error in errors(validator, [1, 2], named)] == places
+
+
+@pytest.mark.parametrize(
+    ("instance", "levels", "expected"),
+    [
+        (1, 0, False),
+        ([], 0, False),
+        ([1], 0, True),
+        ([1], 1, False),
+        ([[1]], 1, True),
+        ([[1]], 2, False),
+        ({"a": [1]}, 1, True),
+        ({"a": (1, {})}, 2, False),
+        ([[], [[1]]], 2, True),
+    ],
+)
+def test_how_deep_a_message_is_nested(instance: Any, levels: int, expected: bool) -> None:
+    assert deeper(instance, levels) is expected
+
+
+@pytest.mark.parametrize("instance", ["\ud800", {1: 2}])
+def test_what_the_validator_cannot_look_at_is_not_accepted(instance: Any) -> None:
+    assert compile_validator({}).accepts(instance) is False
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, True),
+        ([1, 2.5, True, "é", {"a": (1,)}], True),
+        ({"a": {"b": [float("nan")]}}, False),
+        ({"a": {1: 2}}, False),
+        ({"a": {"\ud800": 2}}, False),
+        (["é\udfff"], False),
+        ([b"x"], False),
+        ([object()], False),
+    ],
+)
+def test_json_is_told_from_what_it_has_no_form_for(value: Any, expected: bool) -> None:
+    assert is_json(value) is expected
+
+
+def test_a_document_is_not_read_from_a_file(tmp_path: Path) -> None:
+    document = tmp_path / "other.json"
+    document.write_text('{"type": "string"}')
+    with pytest.raises(SchemaError, match="a reference leads nowhere"):
+        compile_validator({"$ref": document.as_uri()})
+
+
+def test_a_format_is_an_annotation() -> None:
+    assert compile_validator({"format": "email"}).accepts("no address")
+
+
+def test_what_is_never_allowed_is_said_in_words() -> None:
+    (breach,) = compile_validator({"properties": {"a": False}}).validate({"a": 1})
+    assert breach.sentence == "`a` is not allowed here"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"pattern": "(?=a)"}, "a pattern that is not a regular expression, or needs look-around"),
+        ({"$ref": "#/nowhere"}, "a reference leads nowhere: Pointer '/nowhere' does not exist."),
+        ({"format": 5}, "not a schema: `format` is an integer; it must be a string."),
+        ({"minLength": -1}, "not a schema: `minLength` is negative; it must be at least 0."),
+    ],
+)
+def test_what_is_no_schema_is_told_in_words(schema: Any, words: str) -> None:
+    with pytest.raises(SchemaError) as refused:
+        compile_validator(schema)
+    assert str(refused.value).startswith(words)
+
+
+def test_a_schema_of_many_patterns_has_less_room_for_each() -> None:
+    """`^.{1,5000}$` takes 7 MiB: with few others it is a pattern, with many it is not."""
+
+    def schema(others: int) -> Any:
+        return {"pattern": "^.{1,5000}$", "patternProperties": {f"^x{at}": True for at in range(others)}}
+
+    assert compile_validator(schema(FEW_PATTERNS - 1)).accepts("x")
+    with pytest.raises(SchemaError):
+        compile_validator(schema(FEW_PATTERNS))
+
+
+@pytest.mark.parametrize(
+    ("message", "path", "refused", "expected"),
+    [
+        ({"": {"b": 1}, "b": 2}, ("b",), 1, ("", "b")),
+        ({"": {"b": 1}, "b": 2}, ("b",), 2, ("b",)),
+        ({"": {"b": True}, "b": 1}, ("b",), 1, ("b",)),
+        ({"b": {"": True}}, ("b",), True, ("b", "")),
+        ({"7": {"": 1}, "07": 3}, (7,), 3, ("07",)),
+        ({"7": 1}, (7,), 1, ("7",)),
+        ({"a": {"": [1, 2]}}, ("a", 1), 2, ("a", "", 1)),
+        ({"a": [1], "": 0}, ("a", 1), 2, ("a", 1)),
+        ([{"": 1}], (0,), 1, (0, "")),
+        ([1], (1,), 1, (1,)),
+    ],
+)
+def test_keys_that_an_error_leaves_out_or_takes_for_numbers(
+    message: Any, path: tuple[Any, ...], refused: Any, expected: tuple[Any, ...]
+) -> None:
+    assert true_path(message, path, refused) == expected
+
+
+def test_in_a_schema_the_path_ends_with_the_keyword() -> None:
+    schema = {"properties": {"": {"type": "string"}, "type": {"type": "string"}}}
+    assert true_schema_path(schema, ("properties", "type"), "type") == ("properties", "", "type")
+    assert true_schema_path(schema, ("properties", "type", "type"), "type") == ("properties", "type", "type")
