@@ -17,8 +17,8 @@ becomes
     {"$ref": "#/$defs/node", "$defs": {"node": {"prefixItems": [{"type": "string"}, {"$ref": "#/$defs/root"}],
      "items": false}, "root": {"$ref": "#/$defs/node"}}}
 
-where `minItems` is gone, because draft 7 ignores what stands beside a reference. A document without identifiers and
-anchors is followed by its pointers; in any other a reference is resolved as `jsonschema-rs` resolves it, for that is
+where `minItems` is gone, because draft 7 ignores what stands beside a reference. A document without identifiers is
+followed by its pointers; in any other a reference is resolved as `jsonschema-rs` resolves it, for that is
 the validator whose verdicts are to be predicted.
 
 References: JSON Schema core 2020-12, sections 8.2 (references and base addresses) and 7.7 (what a keyword is applied
@@ -77,7 +77,7 @@ class _Normaliser:
         definitions: dict[str, Json] = {}
         while self.pending:
             name, target, base, dialect = self.pending.pop()
-            definitions[name] = self.convert(target, base, dialect)
+            definitions[name] = self.convert(target, base, dialect, named=True)
         if definitions and isinstance(whole, dict):
             whole["$defs"] = definitions
         return Document(
@@ -89,14 +89,16 @@ class _Normaliser:
             size=self.size if self.dialect == DEFAULT else None,
         )
 
-    def convert(self, schema: Json, base: str, dialect: Dialect) -> Json:
+    def convert(self, schema: Json, base: str, dialect: Dialect, *, named: bool = False) -> Json:
+        """The normal form of a schema. `named`: its own identifier is part of the base already, as with what a
+        reference leads to."""
         if not isinstance(schema, dict) or (dialect == DEFAULT and _AS_IT_IS.issuperset(schema)):
             return schema
         if self.scan.foreign and schema is not self.root and _other(schema, self.dialect):
             return self.unknown("an embedded schema in another dialect")
         if "$ref" in schema and not _modern(dialect):
             return self.reference(schema["$ref"], base, dialect)
-        identifier = _identifier(schema, dialect) if self.marked else None
+        identifier = _identifier(schema, dialect) if self.marked and not named else None
         if identifier and not identifier.startswith("#"):
             base = urljoin(base, identifier)
         out: dict[str, Json] = {}
@@ -171,9 +173,7 @@ class _Normaliser:
                 return self.reference(reference, base, dialect)
         else:
             fragment = urldefrag(reference).fragment
-            if fragment.startswith("/") or not fragment or self.scan.dynamic_anchors.count(fragment) == 1:
-                return self.reference(reference, base, dialect)
-            if fragment not in self.scan.dynamic_anchors:
+            if fragment.startswith("/") or not fragment or self.scan.dynamic_anchors.count(fragment) <= 1:
                 return self.reference(reference, base, dialect)
         self.wanders = True
         return self.unknown(f"`{keyword}` whose target depends on the path that led to it")
@@ -187,7 +187,7 @@ class _Scan:
     """What a document holds that makes references more than local pointers."""
 
     def __init__(self, root: Json, dialect: Dialect) -> None:
-        self.resources, anchors = 0, 0
+        self.resources = 0
         # Some schema inside speaks another dialect: then a reference may lead from one into the other.
         self.foreign = False
         self.dynamic_anchors: list[str] = []
@@ -196,13 +196,13 @@ class _Scan:
             if _MARKS.isdisjoint(schema):
                 continue
             self.resources += isinstance(schema.get("$id", schema.get("id")), str)
-            anchors += isinstance(schema.get("$anchor"), str)
             self.foreign |= schema is not root and _other(schema, dialect)
             if isinstance(schema.get("$dynamicAnchor"), str):
                 self.dynamic_anchors.append(schema["$dynamicAnchor"])
             self.contains |= "contains" in schema
             self.recursive_anchors |= schema.get("$recursiveAnchor") is True
-        self.plain = not (self.resources or anchors or self.dynamic_anchors)
+        # An anchor makes no pointer lead elsewhere.
+        self.plain = not self.resources
 
 
 _NOTHING_SEEN = _Scan(True, DEFAULT)

@@ -95,3 +95,37 @@ def test_a_reference_that_is_no_text_leads_to_no_document() -> None:
     """Under a keyword that nobody knows, anything may stand."""
     schema = {"$ref": COMMON, "x-note": {"$ref": 5}}
     assert list(bundle(schema, given("draft2020-12"))["$defs"]) == [COMMON, MONEY]
+
+
+def test_what_is_no_object_refers_to_nothing() -> None:
+    assert bundle(True, given("draft2020-12")) is True
+    assert bundle({"$ref": COMMON}, {}) == {"$ref": COMMON}
+
+
+UNKNOWN = "https://example.com/nobody-has-it.json"
+
+
+@pytest.mark.parametrize("references", [(COMMON, UNKNOWN), (UNKNOWN, COMMON)])
+def test_what_was_not_handed_over_does_not_keep_the_rest_away(references: tuple[str, str]) -> None:
+    schema = {"allOf": [{"$ref": reference} for reference in references]}
+    assert COMMON in bundle(schema, given("draft2020-12"))["$defs"]
+
+
+@pytest.mark.parametrize(("dialect", "is_told"), [("draft2020-12", False), ("draft7", True)])
+def test_a_document_tells_its_dialect_where_that_is_another(dialect: Dialect, is_told: bool) -> None:
+    document = {"$schema": URI[dialect], "type": "string"}
+    (embedded,) = bundle({"$ref": COMMON}, {COMMON: document})["$defs"].values()
+    assert ("$schema" in embedded) is is_told
+    assert embedded["$id"] == COMMON
+
+
+@pytest.mark.parametrize("note", [[{"$ref": 5}], {"a": ["b"]}, ["$ref"]])
+def test_under_a_keyword_that_nobody_knows_anything_may_stand(note: Any) -> None:
+    schema = {"$ref": COMMON, "x-note": note, "const": {"$ref": UNKNOWN}}
+    assert list(bundle(schema, {COMMON: {}})["$defs"]) == [COMMON]
+
+
+@pytest.mark.parametrize("identifier", [{}, {"$id": "http://["}])
+def test_an_address_that_is_none_is_left_to_the_validator(identifier: Any) -> None:
+    schema = {"properties": {"a": {**identifier, "$ref": "http://["}}}
+    assert bundle(schema, given("draft2020-12")) == schema

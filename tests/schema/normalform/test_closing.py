@@ -7,14 +7,26 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from claude_comm.schema import Incompatible, check
-from claude_comm.schema.dialect import URI
-from claude_comm.schema.normalform.closing import close
+from claude_comm.schema import Incompatible, check, keywords
+from claude_comm.schema.dialect import DEFAULT, URI
+from claude_comm.schema.limits import measure
+from claude_comm.schema.normalform.closing import MAX_CHAIN, close
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.validator import compile_validator, compiled
 
 A = {"type": "object", "properties": {"a": {"type": "integer"}}}
 B = {"type": "object", "properties": {"b": {"type": "integer"}}}
+OBJECT, NULL = {"type": "object"}, {"type": "null"}
+SOMETIMES = {"anyOf": [B, OBJECT]}
+PATTERNS = {**OBJECT, "patternProperties": {"^x-": {"type": "integer"}}}
+
+
+def referring(schema: Any, **definitions: Any) -> Any:
+    return {**schema, "$defs": definitions}
+
+
+def reference(name: str) -> Any:
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def sends(schema: Any, message: Any, dialect: str = "draft2020-12") -> bool:
@@ -49,6 +61,15 @@ KEPT: list[tuple[Any, Any]] = [
     # Forms that overlap: a message of one alone has to break the other.
     ({"oneOf": [A, B]}, {"a": "no integer"}),
     ({"oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {"a": A, "b": B}}, {"b": "no integer"}),
+    ({"oneOf": [A, PATTERNS]}, {"a": 1, "x-1": "no integer"}),
+    # An alternative that declares nothing stays open.
+    ({"anyOf": [A, True]}, {"x": 1}),
+    ({"anyOf": [A, {"enum": [{"x": 1}, "s"]}]}, {"x": 1}),
+    (referring({"anyOf": [A, reference("o")]}, o={**OBJECT, "minProperties": 1}), {"x": 1}),
+    # One that declares at times, beside another composition, as a whole.
+    (referring({"anyOf": [A, {**reference("s"), "anyOf": [B, NULL]}]}, s=SOMETIMES), {"x": 1}),
+    ({"anyOf": [A, {"allOf": [SOMETIMES], "anyOf": [B, NULL]}]}, {"x": 1}),
+    ({"anyOf": [A, {**SOMETIMES, "oneOf": [{**B, "required": ["b"]}, {**OBJECT, "maxProperties": 1}]}]}, {"x": 1}),
 ]
 TAKEN: list[tuple[Any, Any]] = [
     (A, {"x": 1}),
@@ -70,6 +91,14 @@ TAKEN: list[tuple[Any, Any]] = [
     ({"oneOf": [A, B]}, {"a": "no integer", "x": 1}),
     # What tells forms apart keeps each to its own names.
     ({"oneOf": [{**A, "required": ["a"]}, {**B, "required": ["b"]}]}, {"a": "no integer", "b": 1}),
+    # The places in a form of `oneOf` are closed as well.
+    ({"oneOf": [{"properties": {"o": A}, "required": ["o"]}, {"type": "string"}]}, {"o": {"x": 1}}),
+    # Each alternative declares, or allows no object.
+    ({"anyOf": [A, False]}, {"x": 1}),
+    ({"allOf": [{"anyOf": [A, B]}]}, {"c": 1}),
+    (referring({"allOf": [reference("a"), reference("o")]}, a=A, o=OBJECT), {"x": 1}),
+    (referring({"anyOf": [A, {**reference("n"), "anyOf": [B, NULL]}]}, n={"type": ["object", "null"]}), {"x": 1}),
+    (referring(reference("1"), **{"1": reference("2"), "2": reference("3"), "3": reference("4"), "4": A}), {"x": 1}),
 ]
 
 
@@ -82,6 +111,53 @@ def test_what_is_declared_or_left_open_may_be_sent(schema: Any, message: Any) ->
 def test_what_is_not_declared_is_not_sent(schema: Any, message: Any) -> None:
     assert compiled(schema, "draft2020-12").is_valid(message)
     assert not sends(schema, message)
+
+
+@pytest.mark.parametrize("schema", [schema for schema, _ in (*KEPT, *TAKEN)])
+def test_what_was_measured_before_closes_alike(schema: Any) -> None:
+    """The size that is known of the closed form without a look at it bounds what it has."""
+    size = measure(schema)
+    closed = close(normalise(schema, DEFAULT, size))
+    assert closed.schema == close(normalise(schema, DEFAULT)).schema
+    if closed.size is not None:
+        found = measure(closed.schema)
+        assert closed.size.nodes >= found.nodes
+        assert found.depth <= closed.size.depth <= found.depth + 2
+        assert closed.size.names >= {keyword for part in keywords.schemas(closed.schema) for keyword in part}
+    assert (closed.size is None) == (size.references > 0 or "oneOf" in size.names)
+
+
+@pytest.mark.parametrize("schema", [True, False])
+def test_what_is_no_object_is_its_own_closed_form(schema: bool) -> None:
+    document = normalise(schema, DEFAULT)
+    assert close(document) is document
+
+
+def test_an_object_that_composes_nothing_is_told_so_in_a_word() -> None:
+    assert close(normalise(A, DEFAULT)).schema == {**A, "additionalProperties": False}
+
+
+def test_what_tests_a_value_is_not_closed() -> None:
+    """What is refused under `not` would be narrower once closed, and the whole wider."""
+    schema = {"not": {"properties": {"o": A}, "required": ["o"]}, **OBJECT}
+    assert not compiled(schema, DEFAULT).is_valid({"o": {"x": 1}})
+    assert not sends(schema, {"o": {"x": 1}})
+
+
+@pytest.mark.parametrize("composed", ["$ref", "allOf", "anyOf"])
+@pytest.mark.parametrize(("links", "is_closed"), [(MAX_CHAIN, True), (MAX_CHAIN + 1, False)])
+def test_a_longer_chain_than_is_followed_stays_open(composed: str, links: int, is_closed: bool) -> None:
+    if composed == "$ref":
+        names = [str(link) for link in range(links)]
+        definitions = dict(zip(names, [*map(reference, names[1:]), A], strict=True))
+        schema = referring(reference("0"), **definitions)
+    else:
+        schema = A
+        for _ in range(links - 1):
+            schema = {composed: [schema]}
+        schema = {"allOf": [schema]}
+    assert sends(schema, {"a": 1})
+    assert sends(schema, {"x": 1}) is not is_closed
 
 
 @pytest.mark.parametrize("dialect", ["draft4", "draft6", "draft7", "draft2019-09"])

@@ -11,7 +11,14 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.dialect import DEFAULT, URI, Dialect
 from claude_comm.schema.limits import measure
-from claude_comm.schema.normalform.validator_dialect import encoded, rendered
+from claude_comm.schema.normalform.validator_dialect import (
+    LISTED,
+    MANY_LISTED,
+    addressed,
+    encoded,
+    has_long_lists,
+    rendered,
+)
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.validation.validator import compile_validator
 from claude_comm.schema.values import exact, text
@@ -160,3 +167,50 @@ def test_what_is_certain_to_compile_needs_no_rendering(schema: Any, sure: bool) 
         same, ignored = rendered(schema, DEFAULT)
         assert same is schema
         assert ignored is None
+
+
+TEXTS, NUMBERS = [f"t{at}" for at in range(40)], [*range(20), *(at + 0.5 for at in range(20))]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_looked_up"),
+    [
+        ([*TEXTS[:MANY_LISTED], 1], True),
+        ([*TEXTS[: MANY_LISTED - 1], 1], False),
+        ([{"n": at} for at in range(40)], True),
+        ([[at] for at in range(40)], True),
+        (TEXTS, False),
+        (NUMBERS, False),
+    ],
+)
+def test_a_long_list_is_looked_up_unless_the_validator_does(values: list[Any], is_looked_up: bool) -> None:
+    listed = {"enum": values}
+    for schema in (listed, {"properties": {"a": listed}}):
+        assert has_long_lists(schema, measure(schema)) is is_looked_up
+    assert (LISTED in rendered(listed, DEFAULT)[0]) is is_looked_up
+    validator = compile_validator(listed)
+    assert all(map(validator.accepts, values))
+    assert not any(map(validator.accepts, ["t", -1, {"n": 40}, [40], None]))
+
+
+def test_a_long_list_of_something_else_is_none_of_values() -> None:
+    schema = {"required": [*TEXTS, "a"], "properties": {"enum": {"enum": ["a", 1]}}}
+    assert not has_long_lists(schema, measure(schema))
+
+
+def test_only_addresses_are_written_in_codes() -> None:
+    schema = {"$ref": "#/$defs/größe", "$defs": {"größe": {"const": {"$ref": "größe"}}}}
+    assert addressed(schema) == {**schema, "$ref": "#/$defs/gr%C3%B6%C3%9Fe"}
+    like = {"const": {"$ref": "größe"}}
+    assert addressed(like) is like
+
+
+def test_content_is_an_annotation_in_every_dialect() -> None:
+    schema = {"type": "string", "contentEncoding": "base64", "properties": {"contentEncoding": {"type": "null"}}}
+    assert rendered(schema, "draft7")[0] == {key: schema[key] for key in ("type", "properties")}
+
+
+@pytest.mark.parametrize(("embedded", "is_silent"), [({}, True), ({"$schema": URI["draft7"]}, False)])
+def test_dependencies_say_nothing_unless_an_older_schema_may_say_them(embedded: Any, is_silent: bool) -> None:
+    schema = {"dependencies": {"a": ["b"]}, "$defs": {"x": embedded, "y": {"type": "string"}}}
+    assert ("dependencies" in (rendered(schema, DEFAULT)[1] or {})) is is_silent
