@@ -19,7 +19,8 @@ from claude_comm.schema.evolution.shallow_schema import ShallowSchema, shallow
 from claude_comm.schema.verdict import Json
 
 # Names this alike are proposed as one: `user_id` and `userId` are the same once signs are left out; 0.72 still tells
-# `height` from `weight` and joins `customer_name` with `customerFullName`.
+# `first_name` from `last_name` and joins `customer_name` with `customerFullName`; that it joins
+# `height` with `weight` is why it is a guess.
 LIKENESS = 0.72
 # Deeper than this an adapter is a rewrite that a person should write.
 MAX_DEPTH = 8

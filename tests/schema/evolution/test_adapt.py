@@ -187,3 +187,19 @@ def test_a_schema_that_has_no_image_is_not_proved() -> None:
 def test_arrays_whose_items_nobody_describes_are_left_alone() -> None:
     produced, accepted = record(a={"type": "array"}), record(a={"type": "array", "items": TEXT}, b=WHOLE)
     assert all(proposal.kind == "guess" or not proposal.adapter.steps for proposal in adapt(produced, accepted))
+
+
+@pytest.mark.parametrize(("produced", "accepted"), [({"type": "strnig"}, TEXT), (TEXT, {"type": "strnig"})])
+def test_what_is_no_schema_is_refused_though_the_pair_was_not_decided(produced: Any, accepted: Any) -> None:
+    with pytest.raises(SchemaError):
+        adapt(produced, accepted, unadapted=Undecided(place="", why="the budget was spent."))
+
+
+def test_a_guess_is_proposed_once() -> None:
+    assert len(adapt(record(user_id=TEXT), record(userId=TEXT))) == 1
+
+
+def test_only_the_steps_that_are_needed_are_proposed() -> None:
+    produced = record(["a"], a=TEXT, x=False)
+    accepted = record(a=TEXT, b={**WHOLE, "default": 1}, c={**WHOLE, "default": 2}, closed=True)
+    assert list(adapt(produced, accepted)[0].adapter.steps) == [Default(name="b", value=1), Default(name="c", value=2)]

@@ -10,7 +10,7 @@ import pytest
 from claude_comm.schema import Incompatible, check, keywords
 from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.limits import measure
-from claude_comm.schema.normalform.closing import MAX_CHAIN, close
+from claude_comm.schema.normalform.closing import MAX_CHAIN, close, original_of
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.validator import compile_validator, compiled
 
@@ -62,6 +62,7 @@ KEPT: list[tuple[Any, Any]] = [
     ({"oneOf": [A, B]}, {"a": "no integer"}),
     ({"oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {"a": A, "b": B}}, {"b": "no integer"}),
     ({"oneOf": [A, PATTERNS]}, {"a": 1, "x-1": "no integer"}),
+    (referring({"oneOf": [A, True], **reference("t")}, t=True), {"a": "no integer"}),
     # An alternative that declares nothing stays open.
     ({"anyOf": [A, True]}, {"x": 1}),
     ({"anyOf": [A, {"enum": [{"x": 1}, "s"]}]}, {"x": 1}),
@@ -180,6 +181,13 @@ def test_what_a_schema_says_of_unevaluated_properties_is_left_as_it_is() -> None
     schema = {"allOf": [{"required": ["b"]}], "properties": {"o": A}, "unevaluatedProperties": {"type": "integer"}}
     assert sends(schema, {"b": 1})
     assert not sends(schema, {"b": "no integer"})
+    closed = close(normalise(schema, DEFAULT, measure(schema))).schema
+    assert not compiled(closed, DEFAULT).is_valid({"b": "no integer"})
+
+
+def test_a_closed_copy_is_called_after_its_original() -> None:
+    closed = close(normalise(referring(reference("a"), a=A), DEFAULT))
+    assert sorted(map(original_of, closed.definitions)) == ["a", "a"]
 
 
 def test_a_witness_is_also_a_message_of_the_schema_as_it_was_written() -> None:

@@ -10,6 +10,7 @@ from claude_comm.schema.dialect import DEFAULT, URI, Dialect, dialect_of
 from claude_comm.schema.limits import measure
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.opaque import OPAQUE
 from claude_comm.schema.validation.validator import compile_validator, compiled
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
@@ -46,6 +47,8 @@ MEANINGS: list[tuple[Any, Any, Any]] = [
     # Names that an address may hold as codes only.
     ({"$id": ROOT, **fields(a=to("#/$defs/größe")), "$defs": {"größe": TEXT}}, {"a": "x"}, {"a": 1}),
     ({**fields(a=to("#/$defs/größe")), "$defs": {"größe": TEXT}}, {"a": "x"}, {"a": 1}),
+    ({**fields(a=to("größe")), "$defs": {"t": {"$id": "größe", **TEXT}}}, {"a": "x"}, {"a": 1}),
+    ({"$id": "https://a.example/größe", **fields(a=to("größe#/$defs/t")), "$defs": {"t": TEXT}}, {"a": "x"}, {"a": 1}),
     # By the name of the document, given or not.
     ({"$id": ROOT, **fields(a=to("root#/$defs/t")), "$defs": {"t": TEXT}}, {"a": "x"}, {"a": 1}),
     ({**fields(a=to("json-schema:///#/$defs/t")), "$defs": {"t": TEXT}}, {"a": "x"}, {"a": 1}),
@@ -139,10 +142,9 @@ def test_a_normal_form_means_what_its_schema_means(schema: Any, allowed: Any, re
     """`None` as what is refused: there is nothing."""
     document = normal(schema, measured=measured)
     assert not document.opaque
-    for validator in (compile_validator(schema), compiled(document.schema, DEFAULT)):
-        assert validator.accepts(allowed) if hasattr(validator, "accepts") else validator.is_valid(allowed)
-        if refused is not None:
-            assert not (validator.accepts(refused) if hasattr(validator, "accepts") else validator.is_valid(refused))
+    for allows in (compile_validator(schema).accepts, compiled(document.schema, DEFAULT).is_valid):
+        assert allows(allowed)
+        assert refused is None or not allows(refused)
 
 
 FOREIGN = {"$id": "b", **SEVEN, "items": [TEXT]}
@@ -189,3 +191,16 @@ def test_definitions_are_called_as_they_were_and_remember_their_place(schema: An
     document = normal(schema)
     assert document.origins == origins
     assert document.definitions.keys() == origins.keys()
+
+
+def test_in_draft_4_a_name_is_an_id_without_a_sign() -> None:
+    schema = {"id": ROOT, **fields(a=to("root#/definitions/t")), "definitions": {"t": TEXT}}
+    document = normalise(schema, "draft4", measure(schema))
+    assert not document.opaque
+    assert document.definitions == {"t": TEXT}
+
+
+def test_what_code_decides_is_opaque_with_its_reason() -> None:
+    document = normal({**TEXT, OPAQUE: "code decides"})
+    assert document.opaque
+    assert document.schema == {**TEXT, "allOf": [{"$opaque": "code decides"}]}

@@ -185,7 +185,7 @@ TEXTS, NUMBERS = [f"t{at}" for at in range(40)], [*range(20), *(at + 0.5 for at 
 )
 def test_a_long_list_is_looked_up_unless_the_validator_does(values: list[Any], is_looked_up: bool) -> None:
     listed = {"enum": values}
-    for schema in (listed, {"properties": {"a": listed}}):
+    for schema in (listed, {"properties": {"a": listed, "b": {"enum": [1, "x"]}}}):
         assert has_long_lists(schema, measure(schema)) is is_looked_up
     assert (LISTED in rendered(listed, DEFAULT)[0]) is is_looked_up
     validator = compile_validator(listed)
