@@ -299,9 +299,10 @@ class _Parser:
             return charset.single(self.hexadecimal(2))
         if char == "u":
             return charset.single(self.unicode_escape())
-        if char in string.ascii_letters:
+        # The last two are the ends of a word to Rust.
+        if char in string.ascii_letters or char in "<>":
             raise NotRegular(f"`\\{char}` is not ECMA-262, and validators read it differently")
-        # Annex B's identity escape. Over ASCII punctuation and beyond it, every engine that accepts it agrees.
+        # Annex B's identity escape. Over other ASCII punctuation and beyond it, every engine that accepts it agrees.
         return charset.single(ord(char))
 
     def hexadecimal(self, digits: int) -> int:

@@ -54,8 +54,11 @@ def _range(low: int, high: int) -> str:
 def character(code: int) -> str:
     """One character, so written that it stands for itself inside a class and outside of one."""
     char = chr(code)
-    if char.isalnum() or char in "_ " or code > 0xFFFF:
-        return char
-    if char.isascii() and char.isprintable():
+    if char in _SYNTAX:
         return "\\" + char
-    return char if char.isprintable() else f"\\u{code:04x}"
+    # A hyphen may be escaped in a class alone.
+    return char if (char.isprintable() and char != "-") or code > 0xFFFF else f"\\u{code:04x}"
+
+
+# What every reader takes an escape of. To Rust `\\<` and `\\>` are the ends of a word.
+_SYNTAX = frozenset("^$\\.*+?()[]{}|/")

@@ -223,6 +223,12 @@ def test_what_is_not_regular_or_read_differently_says_so(pattern: str) -> None:
         Language.pattern(pattern)
 
 
+@pytest.mark.parametrize("pattern", [r"\<a", r"a\>", r"(?:\<)+"])
+def test_the_ends_of_a_word_in_rust_are_no_characters(pattern: str) -> None:
+    with pytest.raises(NotRegular):
+        Language.pattern(pattern)
+
+
 @pytest.mark.parametrize(
     ("wide", "narrow"),
     [

@@ -132,3 +132,36 @@ def test_a_format_that_cannot_be_asserted_is_named_with_its_place(name: Any) -> 
     with pytest.raises(SchemaError, match="cannot be asserted; those that can are date-time, date") as refused:
         assert_formats({"properties": {"a/b": {"items": {"format": name}}}})
     assert refused.value.path == "/properties/a~1b/items/format"
+
+
+@pytest.mark.parametrize(("name", "text"), [("hostname", "a" + ".a" * 126), ("email", "a" * 252 + "@b")])
+def test_a_name_has_its_most_characters_and_no_more(name: str, text: str) -> None:
+    validator = compile_validator(assert_formats({"format": name}))
+    assert validator.accepts(text)
+    assert not validator.accepts(text.replace("a", "aa", 1))
+
+
+@pytest.mark.parametrize(
+    ("written", "fits", "fails"),
+    [
+        ({"format": "hostname", "maxLength": 300}, ["a"], ["a" + ".a" * 127, "-"]),
+        ({"format": "hostname", "maxLength": 3}, ["a.b"], ["a.bc", "-"]),
+        ({"format": "date", "maxLength": 300}, ["2020-01-01"], ["2020-13-01"]),
+        ({"format": "date", "maxLength": 3}, [], ["2020-01-01"]),
+        ({"format": "date", "pattern": "^2"}, ["2020-01-01"], ["1999-01-01", "2"]),
+        ({"format": "hostname", "pattern": "^a"}, ["ab"], ["b", "a-"]),
+        (
+            {"format": "date", "allOf": [{"pattern": "^2"}], "pattern": "0$"},
+            ["2020-01-10"],
+            ["2020-01-11", "1999-01-10"],
+        ),
+    ],
+)
+def test_what_stands_beside_a_format_holds_as_well_and_nothing_is_said_twice(
+    written: dict[str, Any], fits: list[str], fails: list[str]
+) -> None:
+    asserted = assert_formats(written)
+    validator = compile_validator(asserted)
+    assert [text for text in fits if not validator.accepts(text)] == []
+    assert [text for text in fails if validator.accepts(text)] == []
+    assert assert_formats(asserted) == asserted

@@ -8,7 +8,7 @@ import pytest
 
 from claude_comm.schema.types.numerals import at_most, between
 
-BOUNDS = (None, -120, -100, -99, -10, -9, -1, 0, 1, 7, 9, 10, 11, 20, 99, 100, 105, 199)
+BOUNDS = (None, -120, -100, -99, -10, -9, -1, 0, 1, 7, 9, 10, 11, 20, 29, 99, 100, 105, 199)
 
 
 @pytest.mark.parametrize("low", BOUNDS)
@@ -31,4 +31,5 @@ def test_at_most_a_limit(limit: int) -> None:
 def test_a_minus_may_stand_before_zero_where_zero_is_within() -> None:
     assert re.fullmatch(between(0, 5), "-0")
     assert re.fullmatch(between(-5, 0), "-0")
+    assert re.fullmatch(between(-5, None), "-0")
     assert not re.fullmatch(between(1, 5), "-0")

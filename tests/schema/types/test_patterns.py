@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
 from claude_comm.schema.types.patterns import Untranslatable, from_python, from_rust
+from claude_comm.schema.validation.validator import compile_validator
 
 TEXTS = ["", "a", "A", "b", "ab", "aab", "aaab", "ba", "\n", "a\n", "a\n\n", "7", "\u0667", "_", "\u00e9", "-", " ",
-         "\u00a0", "a-b", "x\ny", "aaaa", "abab", "\x1c", "\u0130"]  # fmt: skip
+         "\u00a0", "a-b", "x\ny", "<a>", "<", ",", "aaaa", "abab", "\x1c", "\u0130"]  # fmt: skip
 
 
 def written_for_ecma(pattern: str) -> re.Pattern[str]:
@@ -22,7 +24,7 @@ def written_for_ecma(pattern: str) -> re.Pattern[str]:
     [
         "a", "[^a]", "a|b", "(?:ab)+", "a*b", "a+?", "a{2}", "a{2,}", "a{2,3}", "^a$", r"\Aa\Z", "a$|b", ".",
         r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"[\d_]", r"[^\w-]", "[a-z7]", r"(?a)\w", r"(?a)^\s$", "(?s)x.y",
-        "(a)(b)", "(?P<name>a)b", r"\.", r"[\s\S]", r"^\n?$", "[^b-z]",
+        "(a)(b)", "(?P<name>a)b", r"\.", r"[\s\S]", r"^\n?$", "[^b-z]", "<a>", "[<-]", "a-b", "[+-.]", "[^<>]",
     ],
 )  # fmt: skip
 def test_what_is_written_is_found_where_python_finds_its_own(pattern: str) -> None:
@@ -42,6 +44,9 @@ def test_what_is_written_is_found_where_python_finds_its_own(pattern: str) -> No
         ("a(?=b)", "not regular"),
         (r"[^\s\S]", "a class that nothing matches"),
         ("(?s:.)", "flags inside"),
+        ("(?:a$)b", "an end"),
+        ("(?:a$)*", "an end"),
+        ("(?:a$|b)c", "an end"),
         ("a{99999999999}", "too large"),
     ],
 )
@@ -63,3 +68,15 @@ def test_in_rust_an_end_is_the_very_end_and_a_space_is_what_unicode_calls_one() 
     assert spaces == [True, False]
     assert re.search(from_rust(r"^\d\w$"), "\u0667\u00e9")
     assert not re.search(from_rust(r"^(?:a|\d)$"), "\u00b2")
+
+
+def test_the_spaces_of_ascii_are_six() -> None:
+    written = written_for_ecma(from_python(r"(?a)^\s$"))
+    assert [chr(code) for code in range(0x100) if written.search(chr(code))] == ["\t", "\n", "\v", "\f", "\r", " "]
+
+
+@pytest.mark.parametrize("write", [from_python, from_rust])
+def test_a_bracket_of_angles_is_itself_to_the_validator(write: Callable[[str], str]) -> None:
+    """To Rust `\\<` is the start of a word, and no character."""
+    validator = compile_validator({"pattern": write("^<[a<]>")})
+    assert [text for text in ("<a>", "<<>", "a", "a>") if validator.accepts(text)] == ["<a>", "<<>"]
