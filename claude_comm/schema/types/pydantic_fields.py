@@ -58,11 +58,11 @@ def _read_fields(walk: PydanticWalk, pairs: Iterable[tuple[str, Core]], node: Co
             continue
         schema = _with_default(field, walk.schema(field["schema"], mode))
         names = _names(name, field, mode)
-        needed = field.get("required", field["schema"]["type"] != "default")
+        needed = field.get("required", not _is_given(field["schema"]))
         hidden = hidden or names is None
         if names is None or len(names) > 1:
             if further != "ignore":
-                properties |= dict.fromkeys(names or _heads(field), True)
+                properties |= dict.fromkeys(names or [*_heads(field), *_own_name(name, mode)], True)
             either.append(_one_of_names(names or [], schema, needed, extras))
             continue
         properties[names[0]] = schema
@@ -102,10 +102,14 @@ def _names(name: str, field: Core, mode: Mode) -> list[str] | None:
     paths = [[alias]] if isinstance(alias, str) else alias if alias and isinstance(alias[0], list) else [alias]
     if not all(len(path) == 1 and isinstance(path[0], str) for path in paths):
         return None
-    by_name = mode.config.get("validate_by_name") or mode.config.get("populate_by_name")
     by_alias = mode.config.get("validate_by_alias", True)
     aliases = [path[0] for path in paths] if by_alias else []
-    return [*aliases, *([name] if by_name and name not in aliases else [])]
+    return list(dict.fromkeys([*aliases, *_own_name(name, mode)]))
+
+
+def _own_name(name: str, mode: Mode) -> list[str]:
+    """The name of a field that has an alias, where it is looked for as well."""
+    return [name] if mode.config.get("validate_by_name") or mode.config.get("populate_by_name") else []
 
 
 def _one_of_names(names: list[str], schema: Schema, needed: bool, extras: Schema | bool) -> Schema:
@@ -115,6 +119,11 @@ def _one_of_names(names: list[str], schema: Schema, needed: bool, extras: Schema
     for name in reversed(names):
         choice = {"if": {"required": [name]}, "then": {"properties": {**rest, name: schema}}, "else": choice}
     return choice
+
+
+def _is_given(node: Core) -> bool:
+    """Whether something stands for a value that is not there."""
+    return node["type"] == "default" and ("default" in node or "default_factory" in node)
 
 
 def _with_default(field: Core, schema: Schema) -> Schema:
@@ -165,7 +174,7 @@ def named_tuple(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     """Read from an array or from an object, written as an array."""
     listed = node["fields"]
     items = [walk.schema(field["schema"], mode) for field in listed]
-    needed = [field["name"] for field in listed if field["schema"]["type"] != "default"]
+    needed = [field["name"] for field in listed if not _is_given(field["schema"])]
     least = len(needed) if mode.accepts else len(items)
     array: Schema = {"type": "array", "prefixItems": items, "minItems": least, "maxItems": len(items)}
     if not mode.accepts:

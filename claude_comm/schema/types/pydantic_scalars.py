@@ -32,7 +32,7 @@ class Mode(msgspec.Struct, frozen=True):
     config: Mapping[str, Any] = {}
 
     def within(self, node: Core) -> Mode:
-        """The mode of a node that may set `strict` itself."""
+        """The mode of a node that may set `strict` itself: not for the nodes within it."""
         own = node.get("strict")
         return self if own is None or own == self.strict else msgspec.structs.replace(self, strict=own)
 
@@ -331,14 +331,14 @@ def _literal(node: Core, mode: Mode) -> Schema:
     values = [getattr(value, "value", value) for value in expected]
     if not values:
         return {"not": {}}
-    return {"enum": _with_flags(values)} if mode.accepts else {"enum": values}
+    return {"enum": with_flags(values)} if mode.accepts else {"enum": values}
 
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float) or not isinstance(value, enum.Enum)
 
 
-def _with_flags(values: list[Any]) -> list[Any]:
+def with_flags(values: list[Any]) -> list[Any]:
     """In Python 1 is true, and 0 is false: the one is taken for the other."""
     numbers = {value for value in values if isinstance(value, int | float) and value in (0, 1)}
     more = [other for value in sorted(numbers) for other in (int(value), bool(value))]
@@ -356,7 +356,7 @@ def _enum(node: Core, mode: Mode) -> Schema:
     flags = issubclass(node["cls"], enum.Flag)
     if not mode.accepts:
         return {"title": node["cls"].__name__, **({"type": "integer"} if flags else {"enum": values})}
-    listed: Schema = {"title": node["cls"].__name__, "enum": _with_flags(values)}
+    listed: Schema = {"title": node["cls"].__name__, "enum": with_flags(values)}
     if flags:
         return any_of(
             listed, opaque({"type": ["integer", "string", "boolean"]}, f"{node['cls'].__name__}, whose values combine")

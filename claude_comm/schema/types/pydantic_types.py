@@ -18,7 +18,7 @@ from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, opaque
 from claude_comm.schema.types.pydantic_fields import fields, model, named_tuple, typed_dict
 from claude_comm.schema.types.pydantic_functions import after, before, plain, serialized, wrap
-from claude_comm.schema.types.pydantic_scalars import SCALARS, Core, Mode, any_of
+from claude_comm.schema.types.pydantic_scalars import SCALARS, Core, Mode, any_of, with_flags
 from claude_comm.schema.types.pydantic_walk import PydanticWalk, Rule
 from claude_comm.schema.types.texts import Text
 
@@ -35,12 +35,11 @@ class _CoreWalk:
         self.referred: dict[str, Core] = {}
 
     def schema(self, node: Core, mode: Mode) -> Schema:
-        mode = mode.within(node)
         if not mode.accepts and "serialization" in node:
             return serialized(self, node, mode)
         kind = node["type"]
         if kind in SCALARS:
-            return SCALARS[kind](node, mode)
+            return SCALARS[kind](node, mode.within(node))
         rule = _RULES.get(kind)
         if rule is None:
             return opaque({}, f"pydantic's {kind}") if mode.accepts else {}
@@ -48,7 +47,6 @@ class _CoreWalk:
 
     def key(self, node: Core, mode: Mode) -> Schema:
         """What the name of a member must be."""
-        mode = mode.within(node)
         rule = (_KEYS_READ if mode.accepts else _KEYS_WRITTEN).get(node["type"])
         if rule is not None:
             return rule(self, node, mode)
@@ -63,6 +61,14 @@ def _inner(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     return walk.schema(node["schema"], mode)
 
 
+def _default(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
+    """What is wrong may be left out, or its default be taken for it."""
+    schema = walk.schema(node["schema"], mode)
+    if not mode.accepts or node.get("on_error", "raise") == "raise":
+        return schema
+    return any_of(schema, opaque({}, "what becomes of a value that is wrong"))
+
+
 def _union(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     choices = (choice[0] if isinstance(choice, tuple) else choice for choice in node["choices"])
     return any_of(*(walk.schema(choice, mode) for choice in choices))
@@ -75,7 +81,8 @@ def _tagged(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
         return opaque(schema, "a discriminator that is a function or a path") if mode.accepts else schema
     options = []
     for tag, choice in node["choices"].items():
-        tags = {"type": "object", "properties": {name: {"enum": [getattr(tag, "value", tag)]}}, "required": [name]}
+        told = {"enum": with_flags([getattr(tag, "value", tag)])}
+        tags = {"type": "object", "properties": {name: told}, "required": [name]}
         schema = walk.schema(choice, mode)
         options.append({"allOf": [schema, tags]} if mode.accepts else schema)
     return any_of(*options)
@@ -88,7 +95,7 @@ def _chain(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
 
 
 def _lax_or_strict(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
-    return walk.schema(node["strict_schema" if mode.strict else "lax_schema"], mode)
+    return walk.schema(node["strict_schema" if mode.within(node).strict else "lax_schema"], mode)
 
 
 def _json_or_python(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
@@ -186,7 +193,8 @@ def _url(_walk: PydanticWalk, _node: Core, mode: Mode) -> Schema:
 
 _RULES: dict[str, Rule] = {
     "nullable": _nullable,
-    **dict.fromkeys(("default", "custom-error"), _inner),
+    "default": _default,
+    "custom-error": _inner,
     "union": _union,
     "tagged-union": _tagged,
     "chain": _chain,

@@ -10,14 +10,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 from msgspec import Meta
-from pydantic import ConfigDict, Field, RootModel, create_model
+from pydantic import Field
 
 from claude_comm.client.payload_types import accepted
-from claude_comm.errors import DecodeError, SchemaError
-from claude_comm.schema import keywords
-from claude_comm.schema.opaque import OPAQUE
-from claude_comm.schema.validation.validator import compile_validator
-from tests.support.typed_values import take
+from claude_comm.errors import SchemaError
+from tests.support.certain import Case, field, fields, model, names, wrong
 
 
 class Plain(enum.Enum):
@@ -49,26 +46,6 @@ class Sure(enum.Enum):
     YES = True
     A = "a"
 
-
-def model(shape: Any) -> Any:
-    """A value of a type as pydantic reads it."""
-    return RootModel[shape]
-
-
-def strict(shape: Any) -> Any:
-    return create_model("Of", __config__=ConfigDict(strict=True), v=(shape, ...))
-
-
-def names(*listed: str) -> list[Any]:
-    return [{name: 1} for name in listed]
-
-
-def fields(*listed: Any) -> list[Any]:
-    return [{"v": value} for value in listed]
-
-
-# A type; what it takes for certain, what is left to code, and what it refuses.
-Case = tuple[Any, list[Any], list[Any], list[Any]]
 
 KEYS: list[Case] = [
     (dict[bytes, int], names("aGk=", ""), [], names("aGk")),
@@ -105,12 +82,12 @@ LISTED: list[Case] = [
     (model(Literal[Plain.A, "b"]), ["b"], [], ["a", 1]),
     (model(Literal[Word.A, Count.ONE]), ["a", 1, True], [], ["1", 0]),
     (model(Count), [0, "0", "-0", " +00 ", "-3", "-03.0", 1, True, False, 1.0], [], [2, "3", "+-0", "1.5"]),
-    (strict(Count), fields(0, 1, -3, True), [], fields("0", "1", 2)),
+    (field(Count, strict=True), fields(0, 1, -3, True), [], fields("0", "1", 2)),
     (model(Bits), [1, 2, True], [0, False, "1", 3], [None, 1.5]),
     (model(dict[Literal[True], int]), names("1", "true", "on"), [], names("0", "false", "a")),
     (model(dict[Sure, int]), names("a", "1", "T"), [], names("0", "no", "b")),
-    (strict(dict[Sure, int]), fields({"on": 1}, {"a": 1}), [], fields({"off": 1})),
-    (strict(dict[Count, int]), fields({"1": 1}, {"-0": 1}), [], fields({"5": 1}, {"true": 1})),
+    (field(dict[Sure, int], strict=True), fields({"on": 1}, {"a": 1}), [], fields({"off": 1})),
+    (field(dict[Count, int], strict=True), fields({"1": 1}, {"-0": 1}), [], fields({"5": 1}, {"true": 1})),
     (model(dict[Literal[1], int]), [{}], [], names("1", "true")),
 ]
 
@@ -136,7 +113,7 @@ NUMBERS: list[Case] = [
         [1000, 1.5, "1000", "1.5"],
     ),
     (
-        strict(Annotated[Decimal, Field(decimal_places=1)]),
+        field(Annotated[Decimal, Field(decimal_places=1)], strict=True),
         fields(1e22, "1.5"),
         fields("1e1"),
         fields(1.25, [0, [1], 0]),
@@ -151,31 +128,9 @@ NUMBERS: list[Case] = [
 ]
 
 
-def certain(schema: Any) -> Any:
-    """What a schema allows without any word of code."""
-    if not isinstance(schema, dict):
-        return schema
-    return OPAQUE not in schema and {name: keywords.mapped(name, value, certain) for name, value in schema.items()}
-
-
-def takes(instance: Any, shape: Any) -> bool:
-    try:
-        take(instance, shape)
-    except DecodeError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("case", [*KEYS, *LISTED, *NUMBERS], ids=lambda case: str(case[0])[:70])
 def test_what_is_certain_is_what_the_decoder_does(case: Case) -> None:
-    shape, taken, left, refused = case
-    schema = accepted(shape)
-    allowed, sure = compile_validator(schema), compile_validator(certain(schema))
-    assert [takes(instance, shape) for instance in taken] == [True] * len(taken)
-    assert [takes(instance, shape) for instance in refused] == [False] * len(refused)
-    assert [instance for instance in taken if not sure.accepts(instance)] == []
-    assert [instance for instance in left if not allowed.accepts(instance) or sure.accepts(instance)] == []
-    assert [instance for instance in refused if allowed.accepts(instance)] == []
+    assert wrong(case) == []
 
 
 @pytest.mark.parametrize("shape", [Long, list[Long]], ids=str)
