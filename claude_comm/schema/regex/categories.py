@@ -41,7 +41,7 @@ def general_category(text: str) -> Chars:
         return charset.invert(table["Cn"])
     short = _LONG_CATEGORIES.get(name, name)
     wanted = ("Lu", "Ll", "Lt") if short == "LC" else tuple(key for key in table if short and key.startswith(short))
-    if not wanted or len(short) > 2:
+    if not wanted:
         raise NotRegular(f"`\\p{{{text[:40]}}}`: only general categories are known here")
     return charset.union(*(table[key] for key in wanted))
 

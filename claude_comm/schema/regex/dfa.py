@@ -15,13 +15,15 @@ from claude_comm.schema.regex.states import MAX_STEPS, Edges, State, StateGraph,
 
 
 class Dfa:
-    """The whole deterministic automaton of a term, without its dead ends: for counting and listing members."""
+    """The whole deterministic automaton of a term, without its dead ends: for counting and listing members.
+
+    `partial`: of one that is too hard to make, as much as was made; else that raises `TooHard`.
+    """
 
     def __init__(self, term: Term, *, partial: bool) -> None:
         graph = StateGraph(term, split=False)
         self.spend = WorkMeter().spend
         self.first = graph.first[0]
-        self.complete = True
         try:
             queue = deque([self.first])
             seen = {self.first}
@@ -33,7 +35,6 @@ class Dfa:
         except TooHard:
             if not partial:
                 raise
-            self.complete = False
         self.accepting = {state for state in {self.first, *graph.edges} if accepting(state)}
         useful = _backwards(graph.edges, self.accepting)
         self.edges = {

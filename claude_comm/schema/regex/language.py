@@ -140,7 +140,10 @@ class Language:
         return next((member for member in candidates if member is not None), None)
 
     def members(self, limit: int) -> list[str]:
-        """Up to `limit` members, shortest first: all of them if there are no more, else varied in length and kind."""
+        """Up to `limit` members, shortest first: all of them if there are no more, else varied in length and kind.
+
+        Fewer where some are very long, or the automaton is too large to be made: `size` tells whether these are all.
+        """
         if self._words is not None:
             return sorted(self._words, key=_reading_order)[:limit]
         per_length = max(1, limit // 4)

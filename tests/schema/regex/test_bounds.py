@@ -43,9 +43,12 @@ def test_what_would_take_too_long_is_too_hard(
         work()
 
 
-def test_an_automaton_of_which_a_part_is_known_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "MAX_STEPS", 2)
-    assert not dfa.Dfa(expression.repeat(LETTER, 5, 9), partial=True).complete
+def test_of_an_automaton_that_is_too_hard_a_part_is_made_where_that_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    term = expression.union([LETTER, expression.concat(OTHER, expression.repeat(LETTER, 5, 9))])
+    monkeypatch.setattr(states, "MAX_STEPS", 6)
+    assert list(dfa.Dfa(term, partial=True).of_length(1)) == ["a"]
+    with pytest.raises(TooHard):
+        dfa.Dfa(term, partial=False)
 
 
 def test_a_matcher_that_forgets_its_steps_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,3 +80,24 @@ def test_words_are_those_of_the_run_time_validator() -> None:
     assert _finds(r"^\b", inside)
     assert not _finds(r"[\s\S]\b[\s\S]", inside)
     assert not _finds(r"\b", _text(charset.invert(categories.unicode_word())))
+
+
+def test_the_last_character_is_one_like_any_other() -> None:
+    most = ((0, charset.LAST - 1),)
+    assert charset.invert(most) == charset.single(charset.LAST)
+    cells = charset.partition(frozenset([most]))
+    assert sorted(cells.cells) == sorted([most, charset.single(charset.LAST)])
+    assert cells.cell_of(charset.LAST) != cells.cell_of(charset.LAST - 1)
+
+
+def test_every_member_comes_once_and_surrogates_last() -> None:
+    chars = ((0xD7FE, 0xD802), (0x61, 0x62), (0xE000, 0xE003))
+    members = list(charset.spread(charset.of(chars)))
+    assert members[:2] == [0x61, 0x62]
+    assert members[-3:] == [0xD800, 0xD801, 0xD802]
+    assert sorted(members) == sorted(code for low, high in chars for code in range(low, high + 1))
+
+
+def test_the_most_readable_cell_is_the_first() -> None:
+    assert charset.partition(frozenset([((0x61, 0x7A),)])).best == (ord("a"), ord("0"))
+    assert charset.partition(frozenset([((0x00, 0x7F),), charset.SURROGATES])).best == (ord("a"), 0x80, 0xD800)

@@ -95,3 +95,59 @@ def test_a_long_chain_is_walked_by_a_loop() -> None:
         functools.reduce(
             lambda term, _: expression.union([B, expression.concat(expression.complement(term), A)]), range(1_000), A
         )
+
+
+STAR, PLUS = expression.star(A), expression.repeat(A, 1, None)
+AB = expression.chars(((ord("a"), ord("b")),))
+ANYTHING_THEN_A = expression.concat(expression.ALL, A)
+
+
+@pytest.mark.parametrize(
+    ("term", "same"),
+    [
+        (expression.union([A, expression.NEVER]), A),
+        (expression.union([expression.NEVER]), expression.NEVER),
+        (expression.union([A, B]), AB),
+        (expression.union([A, expression.EMPTY, STAR]), expression.union([A, STAR])),
+        (expression.union([ANYTHING_THEN_A, A]), ANYTHING_THEN_A),
+        (expression.union([A, expression.ALL]), expression.ALL),
+        (expression.intersection([AB, A]), A),
+        (expression.intersection([A, B]), expression.NEVER),
+        (expression.intersection([A, expression.ALL]), A),
+        (expression.intersection([]), expression.ALL),
+        (expression.intersection([expression.EMPTY, A]), expression.NEVER),
+        (expression.intersection([expression.EMPTY, STAR]), expression.EMPTY),
+        (expression.concat(expression.NEVER, A), expression.NEVER),
+        (expression.concat(A, expression.NEVER), expression.NEVER),
+        (expression.concat(expression.EMPTY, A), A),
+        (expression.concat(STAR, STAR), STAR),
+        (expression.concat(STAR, STAR, B), expression.concat(STAR, B)),
+        (expression.repeat(STAR, 0, None), STAR),
+        (expression.repeat(PLUS, 0, None), STAR),
+        (expression.repeat(A, 1, 1), A),
+        (expression.repeat(A, 3, 0), expression.EMPTY),
+        (expression.repeat(expression.NEVER, 0, 3), expression.EMPTY),
+        (expression.repeat(expression.NEVER, 1, 3), expression.NEVER),
+        (expression.repeat(STAR, 2, 3), expression.repeat(STAR, 0, 3)),
+        (expression.words([]), expression.NEVER),
+        (expression.words([""]), expression.EMPTY),
+        (expression.complement(expression.NEVER), expression.ALL),
+        (expression.complement(expression.ALL), expression.NEVER),
+    ],
+)
+def test_what_means_the_same_plainly_is_one_term(term: expression.Term, same: expression.Term) -> None:
+    assert term is same
+
+
+def test_a_repetition_of_repetitions_is_not_taken_for_less() -> None:
+    twice = expression.repeat(A, 2, None)
+    assert expression.repeat(twice, 0, None) is not STAR
+    assert expression.concat(PLUS, PLUS) is not PLUS
+    assert expression.intersection([expression.EMPTY, expression.END]).kind == "and"
+
+
+def test_a_term_that_grows_without_bounds_is_refused() -> None:
+    words = [f"{at:06}" for at in range(8 * expression.MAX_WEIGHT)]
+    with pytest.raises(TooHard):
+        expression.words(words)
+    assert expression.words(words[: 4 * expression.MAX_WEIGHT]).weight > expression.MAX_WEIGHT // 2

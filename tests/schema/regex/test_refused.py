@@ -35,7 +35,8 @@ def test_what_is_no_pattern_is_refused(pattern: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(?i)a", r"\pL", r"\q", r"\b{start}", r"\p{Script=Greek}", r"\p{Greek}", r"\p{gc=Any}", r"\p{Lux}"]
+    "pattern",
+    ["(?i)a", r"\pL", r"\q", r"\b{start}", r"\p{Script=Greek}", r"\p{Greek}", r"\p{gc=Any}", r"\p{Lux}", r"\p{}"],
 )
 def test_what_validators_read_differently_is_no_regular_pattern_here(pattern: str) -> None:
     with pytest.raises(NotRegular):
