@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_comm.schema.regex import states
 from claude_comm.schema.regex.language import InvalidPattern, Language, NotRegular, TooHard, watching
 from claude_comm.schema.regex.parser import Reading
 from tests.support.examples import examples
@@ -364,3 +365,40 @@ def test_all_members_are_listed_where_there_are_no_more() -> None:
     texts = ["".join(chars) for length in (1, 2) for chars in itertools.product("abc", repeat=length)]
     assert sorted(Language.pattern("^[a-c]{1,2}$").members(99)) == sorted(texts)
     assert Language.pattern("^(?:|ab|abc{9})$").members(9) == ["", "ab", "ab" + "c" * 9]
+
+
+def between(source: str, low: int, high: int | None) -> Language:
+    return Language.pattern(source) & Language.lengths(low, high)
+
+
+# Of two lengths, each with a rule of its own.
+TWO_RULES = between("^[ab]*$", 1, 1) | between("^[cd]*$", 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("language", "members"),
+    [
+        (between("^a*$", 0, 2), ["", "a", "aa"]),
+        (between("^a*$", 1, 2), ["a", "aa"]),
+        (between("^a*$", 2, 2), ["aa"]),
+        (between("^aa$", 0, 2), ["aa"]),
+        (TWO_RULES, ["a", "b", "cc", "cd", "dc", "dd"]),
+        (between("^a*$", 20_000, 20_000) | between("^b*$", 30_000, 30_000), ["a" * 20_000, "b" * 30_000]),
+        (between("^(?:aa)*$", 20_001, 20_001), []),
+        (between("^(?:aa)*$", 3, 3), []),
+    ],
+)
+def test_members_within_bounds_of_length(language: Language, members: list[str]) -> None:
+    assert sorted(language.members(9)) == sorted(members)
+    assert language.size(9) == len(members)
+    assert language.size(len(members)) == len(members)
+    if members:
+        assert language.size(len(members) - 1) is None
+
+
+def test_members_are_listed_as_far_as_an_automaton_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    language = Language.pattern("^(?:a|ba{5,9})$")
+    monkeypatch.setattr(states, "MAX_STEPS", 6)
+    assert language.members(1) == ["a"]
+    with pytest.raises(TooHard):
+        language.size(9)
