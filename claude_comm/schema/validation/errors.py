@@ -15,7 +15,7 @@ import msgspec
 from claude_comm.schema.cost.path_growth import Named
 from claude_comm.schema.normalform.validator_dialect import LISTED, as_written
 from claude_comm.schema.validation.phrases import Refusal, contained_need
-from claude_comm.schema.validation.true_path import true_path, true_schema_path
+from claude_comm.schema.validation.true_path import ends_with_keyword, true_path, true_schema_path
 from claude_comm.schema.validation.union_needs import SEVERAL, kinds_need, tag_need, tag_of
 from claude_comm.schema.verdict import Json
 
@@ -124,10 +124,12 @@ def _own(error: jsonschema_rs.ValidationError, message: Json, schema: Json) -> I
     kind, rule = error.kind, _rule(error)
     path = tuple(error.instance_path)
     schema_path = _schema_path(error, schema)
-    if isinstance(kind, _UNEXPECTED):
+    unexpected = _unexpected(error, message, schema_path)
+    if unexpected:
+        rule = str(schema_path[-1])
         need = f"what `{rule}` allows there" if _describes(schema, schema_path) else ""
         holder = error.instance if isinstance(error.instance, dict) else {}
-        for name in kind.unexpected:
+        for name in unexpected:
             value = holder.get(name) if need else None
             yield Refusal(path=(*path, name), schema_path=schema_path, rule=rule, limit=name, value=value, need=need)
         return
@@ -141,6 +143,18 @@ def _own(error: jsonschema_rs.ValidationError, message: Json, schema: Json) -> I
     elif not isinstance(kind, _UNLIMITED):
         limit = as_written(kind.value)
     yield Refusal(path=path, schema_path=schema_path, rule=rule, limit=limit, value=error.instance, need=need)
+
+
+def _unexpected(
+    error: jsonschema_rs.ValidationError, message: Json, schema_path: tuple[str | int, ...]
+) -> Iterable[str]:
+    """The properties that are not allowed. Of an object that may have none at all, the error does not name them."""
+    if isinstance(error.kind, _UNEXPECTED):
+        return error.kind.unexpected
+    if error.kind.name == "falseSchema" and schema_path[-1:] == ("additionalProperties",):
+        holder = _at(message, true_path(message, error.instance_path)) if ends_with_keyword(schema_path) else None
+        return holder if isinstance(holder, dict) else ()
+    return ()
 
 
 def _schema_path(error: jsonschema_rs.ValidationError, schema: Json) -> tuple[str | int, ...]:

@@ -32,10 +32,10 @@ def true_schema_path(schema: Json, path: Sequence[str | int], rule: str) -> Path
     if rule == "false schema":
         return next(_paths(schema, tuple(path), False), tuple(path))
     exact = _paths(schema, tuple(path), _MISSING)
-    return next((path for path in exact if _ends_with_keyword(path)), tuple(path))
+    return next((path for path in exact if ends_with_keyword(path)), tuple(path))
 
 
-def _ends_with_keyword(path: Path) -> bool:
+def ends_with_keyword(path: Path) -> bool:
     """Whether the last step is a keyword: a property may be called like one."""
     holds: keywords.Holds = "schema"
     for step in path[:-1]:

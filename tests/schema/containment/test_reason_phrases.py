@@ -62,6 +62,12 @@ def test_a_property_that_may_have_other_values_is_not_called_forbidden() -> None
     ]
 
 
+def test_of_an_object_that_may_have_no_property_each_that_it_has_is_told() -> None:
+    produced = {"type": "object", "properties": {"o": {"type": "object", "properties": {"a": {}, "b": {}}}}}
+    accepted = {"properties": {"o": {"additionalProperties": False}}}
+    assert [reason.path for reason in refused(produced, accepted).reasons] == ["$.o.a", "$.o.b"]
+
+
 MAP = {"additionalProperties": {"properties": {"v": {"type": "string"}, "": {"type": "string"}}}}
 
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from claude_comm.errors import SchemaError
+from claude_comm.schema.dialect import URI
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.opaque import OPAQUE
 from claude_comm.schema.validation.enforced import may_take_null, under
 from claude_comm.schema.validation.validator import compile_validator, compiled
 
@@ -46,6 +49,39 @@ def test_it_allows_what_the_closed_schema_allows(schema: Any, message: Any) -> N
 def test_a_place_that_only_refers_to_an_object_keeps_no_record_of_what_it_met() -> None:
     (held,) = under("closed-producer", ROOT)
     assert "unevaluatedProperties" not in str(held)
+
+
+FOUR = {"$schema": URI["draft4"], "properties": {"n": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "held"),
+    [
+        ({"type": "string"}, [{"type": "string"}]),
+        (True, [True]),
+        ({"properties": {"a": True}}, [{"properties": {"a": True}, "additionalProperties": False}]),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/t"}, "b": True}, "$defs": {"t": False}},
+            [{"properties": {"a": {"$ref": "#/$defs/t.closed"}, "b": True}, "additionalProperties": False}],
+        ),
+        # What has no exact form is held to the schema as it was written as well.
+        (FOUR, [FOUR, {"properties": {"n": {"type": "integer", "$lexical": True}}, "additionalProperties": False}]),
+        ({"type": "object", OPAQUE: "code"}, [{"type": "object", OPAQUE: "code"}, None]),
+    ],
+)
+def test_what_messages_are_held_to(schema: Any, held: list[Any]) -> None:
+    assert under("strict", schema) == [schema]
+    found = under("closed-producer", schema)
+    assert len(found) == len(held)
+    for part, expected in zip(found, held, strict=True):
+        alone = {keyword: value for keyword, value in part.items() if keyword != "$defs"} if expected != part else part
+        assert expected is None or alone == expected
+
+
+@pytest.mark.parametrize("policy", ["strict", "closed-producer"])
+def test_what_is_no_schema_holds_nobody(policy: Any) -> None:
+    with pytest.raises(SchemaError):
+        under(policy, {"type": "strnig"})
 
 
 @pytest.mark.parametrize(

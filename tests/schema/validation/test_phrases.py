@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from claude_comm.schema.validation.phrases import actual, contained_need, kind, needed, place, shown
+from claude_comm.schema.types.formats import assert_formats
+from claude_comm.schema.validation.phrases import actual, contained_need, kind, needed, place, shown, subject
 from claude_comm.schema.validation.union_needs import Tag, tag_need
 
 
@@ -32,6 +33,20 @@ def test_a_place_is_written_in_the_letters_of_its_names() -> None:
     assert place(("häuser", 0, "größe in m")) == '$.häuser[0]["größe in m"]'
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ((), "the message"),
+        (("a", "b"), "`a.b`"),
+        (("a", 0), "`a[0]`"),
+        (("*",), "an item of the message"),
+        (("a", "b", "*"), "an item of `a.b`"),
+    ],
+)
+def test_a_sentence_names_the_place(path: Any, words: str) -> None:
+    assert subject(path) == words
+
+
 def test_a_value_is_shown_whole_up_to_sixty_characters() -> None:
     assert shown("x" * 58) == f'"{"x" * 58}"'
     assert shown("x" * 59) == f'"{"x" * 56}...'
@@ -48,6 +63,8 @@ def test_a_value_is_shown_whole_up_to_sixty_characters() -> None:
         ("minLength", 2, "at least 2 characters"),
         ("type", ["string", "null"], "a string or null"),
         ("dependentRequired", 1, "`dependentRequired` to hold"),
+        ("pattern", "^(?:a|b)$", 'text that matches "^(?:a|b)$"'),
+        ("pattern", assert_formats({"format": "date"})["pattern"], 'text in the format "date"'),
     ],
 )
 def test_what_a_keyword_needs(rule: str, limit: Any, words: str) -> None:
@@ -64,6 +81,7 @@ def test_what_a_keyword_needs(rule: str, limit: Any, words: str) -> None:
         ("minLength", 1, "", "empty"),
         ("minLength", 2, "x", "1 character long"),
         ("maxItems", 1, [1, 2], "2 items long"),
+        ("pattern", "^a", "xy", '"xy"'),
         ("uniqueItems", True, [1, 1], "[1, 1]"),
         ("minProperties", 1, {}, "empty"),
         ("minProperties", 2, {"a": 1}, "an object of 1 property"),

@@ -10,6 +10,8 @@ import jsonschema_rs
 import pytest
 
 from claude_comm.errors import SchemaError
+from claude_comm.schema.normalform.normalize import normalise
+from claude_comm.schema.validation import memoized
 from claude_comm.schema.validation.errors import errors
 from claude_comm.schema.validation.memoized import is_json
 from claude_comm.schema.validation.true_path import true_path, true_schema_path
@@ -197,7 +199,7 @@ def test_what_the_validator_cannot_look_at_is_not_accepted(instance: Any) -> Non
         ([1, 2.5, True, "é", {"a": (1,)}], True),
         ({"a": {"b": [float("nan")]}}, False),
         ({"a": {1: 2}}, False),
-        ({"a": {"\ud800": 2}}, False),
+        ({"a": {"x": 1, "\ud800": 2}}, False),
         (["é\udfff"], False),
         ([b"x"], False),
         ([object()], False),
@@ -216,6 +218,56 @@ def test_a_document_is_not_read_from_a_file(tmp_path: Path) -> None:
 
 def test_a_format_is_an_annotation() -> None:
     assert compile_validator({"format": "email"}).accepts("no address")
+
+
+@pytest.mark.parametrize(
+    ("schema", "message", "path", "words"),
+    [
+        (
+            {"properties": {"l": {"contains": {"type": "string"}, "minContains": 2}}},
+            {"l": ["a"]},
+            "$.l",
+            "at least 2 items of the kind that `contains` describes",
+        ),
+        (
+            {"properties": {"l": {"contains": {"type": "string"}, "maxContains": 1}}},
+            {"l": ["a", "b"]},
+            "$.l",
+            "exactly 1 item of the kind that `contains` describes",
+        ),
+        (
+            {"unevaluatedProperties": {"type": "integer"}},
+            {"a": "x"},
+            "$.a",
+            '`a` is "x"; it must be what `unevaluatedProperties` allows there',
+        ),
+        ({"additionalProperties": False}, {"a": "x"}, "$.a", "`a` is a property that is not allowed here"),
+        (
+            {"items": {"additionalProperties": False}},
+            [{}, {"a": 1}],
+            "$[1].a",
+            "`[1].a` is a property that is not allowed here",
+        ),
+        (
+            {"properties": {"additionalProperties": False}},
+            {"additionalProperties": {"a": 1}},
+            "$.additionalProperties",
+            "`additionalProperties` is not allowed here",
+        ),
+        ({"unevaluatedProperties": False}, {"a": "x"}, "$.a", "`a` is a property that is not allowed here"),
+    ],
+)
+def test_what_a_breach_says(schema: Any, message: Any, path: str, words: str) -> None:
+    (breach,) = compile_validator(schema).validate(message)
+    assert breach.path == path
+    assert breach.sentence.endswith(words)
+
+
+@pytest.mark.parametrize(("message", "accepted"), [({"next": {}}, True), ({"next": {"next": 1}}, False)])
+def test_a_table_of_parts_and_values_answers_the_same(message: Any, accepted: bool) -> None:
+    schema = {"type": "object", "properties": {"next": {"$ref": "#"}}}
+    assert memoized.accepts(normalise(schema, "draft2020-12"), message) is accepted
+    assert compile_validator(schema).accepts(message) is accepted
 
 
 def test_what_is_never_allowed_is_said_in_words() -> None:
