@@ -173,8 +173,6 @@ class _Parser:
         self.eat("?")
         if self.peek("+"):
             raise NotRegular("a possessive quantifier is not ECMA-262, and validators read it differently")
-        if self.source[self.at : self.at + 1] in tuple("*+?"):
-            raise InvalidPattern(f"nothing to repeat at {self.at}")
         minimum, maximum = bounds
         if maximum is not None and maximum < minimum:
             raise InvalidPattern(f"a quantifier out of order: {{{minimum},{maximum}}}")
@@ -292,7 +290,7 @@ class _Parser:
                 raise InvalidPattern("`\\c` needs a letter")
             return charset.single(ord(letter) % 32)
         if char == "0":
-            if self.source[self.at : self.at + 1].isdigit():
+            if _is_count(self.source[self.at : self.at + 1]):
                 raise InvalidPattern("an octal escape")
             return charset.single(0)
         if char == "x":

@@ -85,3 +85,11 @@ def test_a_group_of_two_digits_is_one_number() -> None:
     """`\\12` asks for a twelfth group, and not for the first one and a `2`."""
     with pytest.raises((NotRegular, InvalidPattern)):
         Language.pattern(r"(a)\12")
+
+
+def test_the_clock_is_looked_at_between_the_words_of_a_list() -> None:
+    ticks: list[None] = []
+    with states.watching(lambda: ticks.append(None)):
+        kept = list(states.sieved((str(at) for at in range(3 * states.WORDS_PER_TICK)), lambda word: word != "7"))
+    assert len(kept) == 3 * states.WORDS_PER_TICK - 1
+    assert len(ticks) == 3

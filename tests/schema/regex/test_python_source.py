@@ -19,6 +19,7 @@ from claude_comm.schema.regex.python_source import python_source
         ("^(?!b)", ["", "a"], ["b"]),
         ("(?<=a)b(?<!c)$", ["ab"], ["b", "cb"]),
         (r"^[\s\S]$", ["\n", "x", "\U0001f600"], ["", "xy"]),
+        ("^[\uffff-\U00010000]$", ["\uffff", "\U00010000"], ["\ufffe", "\U00010001", "\u1000"]),
         (r"^\bé?a\B", ["ab"], ["a", "éab"]),
         (r"^a{2,}$", ["aa", "aaa"], ["a"]),
     ],
