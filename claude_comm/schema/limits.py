@@ -162,6 +162,7 @@ def _walked(schema: Json, caps: Caps) -> Measure:
             _scalar(value, size, caps, place)
     if size.references > caps.references:
         raise SchemaError(f"more than {caps.references:,} references in one schema.")
+    _few_characters(size, caps, None)
     return size
 
 
@@ -198,10 +199,14 @@ def _scalar(value: Json, size: Measure, caps: Caps, place: _Place) -> None:
 
 def _text(value: str, size: Measure, caps: Caps, place: _Place) -> None:
     size.characters += len(value) + 2
-    if size.characters > caps.characters:
-        raise SchemaError(f"larger than {caps.characters:,} characters.", path=_pointer(place))
+    _few_characters(size, caps, place)
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise SchemaError("text with a lone surrogate, which is not Unicode text.", path=_pointer(place))
+
+
+def _few_characters(size: Measure, caps: Caps, place: _Place) -> None:
+    if size.characters > caps.characters:
+        raise SchemaError(f"larger than {caps.characters:,} characters.", path=_pointer(place))
 
 
 def _kind(value: object) -> str:
