@@ -103,8 +103,6 @@ def _powers(whole: str, fraction: str, strict: bool, *, above: bool) -> Iterator
         equal = not number[length:].strip("0")
         if (equal and not strict) or (not equal and not above):
             yield rf"{_pointed(number[:length], length - 1)}{'0*' if length > 1 and equal else ''}E\+{same}"
-    if above:
-        yield rf"{_pointed(number, len(number) - 1)}0*[1-9][0-9]*E\+{same}"
 
 
 def _pointed(digits: str, more: int) -> str:

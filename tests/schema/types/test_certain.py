@@ -75,6 +75,8 @@ KEYS: list[Case] = [
     ),
     (dict[int | Decimal, int], [], names("1", "1.5", " 1"), names("x", "sNaN")),
     (dict[int | None, int], names("1"), [], names("null")),
+    (dict[uuid.UUID | None, int], names("12345678" * 4, "12345678e23456781234567812345678"), [], names("null", "1")),
+    (dict[float | uuid.UUID, int], names("1.5"), names("12345678e23456781234567812345678"), names("x")),
 ]
 
 LISTED: list[Case] = [

@@ -51,6 +51,10 @@ class Nested(Struct, frozen=True):
     items: list[int]
 
 
+class Twig(Struct, frozen=True):
+    twigs: tuple[Twig, ...] = ()
+
+
 class Deep(Struct, frozen=True):
     inner: Nested
 
@@ -96,6 +100,7 @@ STRUCTS: list[Case] = [
     (set[tuple[Open, ...]], [[], [[{"n": 1}]]], [], [[1]]),
     (set[tuple[Mutable, ...]], [[]], [], [[[{"n": 1}]]]),
     (set[tuple[int, Mutable]], [[]], [], [[[1, {"n": 1}]]]),
+    (set[Twig], [[], [{"twigs": []}], [{"twigs": [{"twigs": []}]}]], [], [[1]]),
     (set[frozenset[int]], [[], [[1]]], [], [[1]]),
     (dict[Annotated[int, Meta(gt=1, lt=4)], int], [{"2": 1}, {"3": 1}], [], [{"1": 1}, {"4": 1}]),
     (dict[Annotated[int, Meta(ge=1, le=4)], int], [{"1": 1}, {"4": 1}], [], [{"0": 1}, {"5": 1}]),
@@ -141,6 +146,11 @@ class ByPath(BaseModel):
 class ByPaths(BaseModel):
     model_config = ConfigDict(extra="forbid")
     n: int = Field(validation_alias=AliasChoices(AliasPath("x", 0), "m"))
+
+
+class OnePath(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    n: int = Field(validation_alias=AliasChoices(AliasPath("x", 0)))
 
 
 class Extras(BaseModel):
@@ -214,6 +224,7 @@ MODELS: list[Case] = [
     (Both, [{"n": 1}, {"A": 1}], [], [{}, {"n": 1, "A": 1}, {"x": 1, "n": 1}]),
     (ByPath, [], [{"deep": {"n": 1}}, {"n": 1}], [{"x": 1}, {"n": 1, "x": 1}]),
     (ByPaths, [], [{"x": [1]}, {"m": 1}], [{"m": 1, "z": 1}, []]),
+    (OnePath, [], [{"x": [1]}], [{"y": 1}, {"x": [1], "y": 1}]),
     (Extras, [{"a": 1, "z": 2}, {"b": 1}], [], [{"a": 1, "z": "x"}, {"a": 1, "b": "x"}]),
     (Ignored, [{"n": 1, "z": "x"}], [], [{"n": "x"}]),
     (Given, [{}, {"n": 1}, {"made": 1}], [], [{"fixed": 1}, {"n": "x"}, {"made": "x"}]),

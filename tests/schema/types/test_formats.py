@@ -145,6 +145,7 @@ def test_a_name_has_its_most_characters_and_no_more(name: str, text: str) -> Non
     ("written", "fits", "fails"),
     [
         ({"format": "hostname", "maxLength": 300}, ["a"], ["a" + ".a" * 127, "-"]),
+        ({"format": "hostname"}, ["a"], ["-", "a" + ".a" * 127]),
         ({"format": "hostname", "maxLength": 3}, ["a.b"], ["a.bc", "-"]),
         ({"format": "date", "maxLength": 300}, ["2020-01-01"], ["2020-13-01"]),
         ({"format": "date", "maxLength": 3}, [], ["2020-01-01"]),
