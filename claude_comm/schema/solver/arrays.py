@@ -116,13 +116,14 @@ class ArraySolver:
             return Unknown(f"more than {MAX_POSITIONS} positions of an array", "prefixItems")
         if len(self.distinct) > 1:
             return UNSAT
-        if not self.low and not self.counts and False not in self.distinct:
+        if not self.low and False not in self.distinct:
+            # A count that asks for items has raised `low`, and an empty array meets the others.
             return Sat([]) if self.high is None or self.high >= 0 else UNSAT
         self._cut()
         if self.high is not None and self.high < self.low:
             return UNSAT
         if self.low > MAX_LENGTH:
-            return self._long()
+            return Unknown(f"an array of more than {MAX_LENGTH:,} items", "minItems")
         if len(self.counts) > MAX_COUNTS:
             return Unknown(f"more than {MAX_COUNTS} things to count in one array", "contains")
         if False in self.distinct:
@@ -134,18 +135,12 @@ class ArraySolver:
 
     def _cut(self) -> None:
         """No array is longer than the first position that cannot be filled."""
-        for index in range(min(self.positions + 1, MAX_LENGTH)):
+        for index in range(self.positions + 1):
             if self.high is not None and index >= self.high:
                 return
             if isinstance(self.goals.goal(self.constraints(index)), Unsat):
                 self.high = index
                 return
-
-    def _long(self) -> Result:
-        for index in range(self.positions + 1):
-            if isinstance(self.goals.goal(self.constraints(index)), Unsat):
-                return UNSAT
-        return Unknown(f"an array of more than {MAX_LENGTH:,} items", "minItems")
 
     def classes(self, index: int) -> list[tuple[tuple[bool, ...], Goal]]:
         """The classes that the item at `index` may be of: for each count whether the item is counted."""

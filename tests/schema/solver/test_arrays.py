@@ -24,6 +24,7 @@ FACTORY = QUESTION.factory
 ZERO, ONE, TEXT = (FACTORY.constant([key(value)]) for value in (0, 1, "a"))
 NUMBERS, VALUES = FACTORY.kinds(NUMBER), FACTORY.constant([key(0), key(1), key("a")])
 UNKNOWN = FACTORY.opaque("nobody knows")
+MAYBE_A_NUMBER = FACTORY.conjunction([NUMBERS, UNKNOWN])
 
 
 def every(node: Node, start: int = 0) -> nodes.Atom:
@@ -145,6 +146,7 @@ def test_the_shortest_array_is_found() -> None:
     assert solver().solve() == Sat([])
     assert solver(nodes.MaxSize(0)).solve() == Sat([])
     assert isinstance(solver(nodes.MaxSize(-1)).solve(), Unsat)
+    assert solver(nodes.AtMost(0, ONE, 1), every(ZERO), nodes.MinSize(1)).solve() == Sat([0])
     assert solver(nodes.AtLeast(0, ONE, 2), nodes.AtMost(0, ONE, 2)).solve() == Sat([1, 1])
     assert solver(nodes.AtLeast(2, ONE, 1), every(VALUES)).solve() == Sat([0, 0, 1])
     assert solver(nodes.Distinct(False), every(VALUES)).solve() == Sat([0, 0])
@@ -215,6 +217,17 @@ DISTINCT_AND_COUNTED: list[tuple[list[nodes.Atom], type]] = [
     ([every(VALUES), nodes.AtMost(0, NUMBERS, 1), nodes.MinSize(3)], Unsat),
     ([every(VALUES), nodes.AtMost(0, NUMBERS, 2), nodes.AtLeast(0, TEXT, 1), nodes.MinSize(3)], Sat),
     ([every(VALUES), nodes.AtLeast(0, ONE, 1), nodes.AtLeast(0, TEXT, 1), nodes.MaxSize(2)], Sat),
+    ([every(ONE), nodes.AtLeast(0, NUMBERS, 1)], Sat),
+    ([nodes.AtLeast(0, MAYBE_A_NUMBER, 2)], Unknown),
+    # 1 alone counts twice: of two items that differ one lacks, of three none.
+    ([nodes.AtLeast(0, node, 2) for node in (FACTORY.disjunction([ONE, ZERO]), FACTORY.disjunction([ONE, TEXT]))], Sat),
+    (
+        [
+            nodes.MaxSize(2),
+            *(nodes.AtLeast(0, FACTORY.disjunction([ONE, node]), 2) for node in (ZERO, TEXT)),
+        ],
+        Unknown,
+    ),
     ([nodes.AtLeast(0, FACTORY.kinds(STRING), 3), nodes.AtMost(0, FACTORY.kinds(STRING), 3)], Sat),
 ]
 
@@ -225,6 +238,51 @@ def test_items_that_are_counted_and_must_all_differ(atoms: list[nodes.Atom], out
     assert isinstance(result, outcome), result
     if isinstance(result, Sat):
         assert holds([nodes.Distinct(True), *atoms], result.value), result
+
+
+WALKED = [nodes.AtLeast(0, ONE, 2), nodes.AtLeast(0, ZERO, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "atoms", "outcome"),
+    [
+        # Four items are needed, and so many states.
+        ("MAX_LENGTH", 3, WALKED, Sat),
+        ("MAX_LENGTH", 2, WALKED, Unknown),
+        ("MAX_WALK", 2, WALKED, Unknown),
+        ("MAX_LENGTH", 2, [nodes.AtLeast(0, ONE, 2), nodes.AtMost(0, ONE, 1), nodes.MaxSize(2)], Unsat),
+        ("MAX_LENGTH", 3, [nodes.AtLeast(0, ONE, 2), every(ZERO)], Unsat),
+    ],
+)
+def test_a_walk_that_is_cut_off_shows_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, limit: int, atoms: list[nodes.Atom], outcome: type
+) -> None:
+    monkeypatch.setattr(arrays, name, limit)
+    assert isinstance(solver(*atoms).solve(), outcome)
+
+
+@pytest.mark.parametrize(
+    ("items", "outcome"),
+    [
+        ([ONE, ONE, TEXT], Unsat),
+        # The third has values enough, whichever these are.
+        ([ONE, ONE, NUMBERS], Unsat),
+        ([ONE, ZERO, NUMBERS], Sat),
+        ([ONE, MAYBE_A_NUMBER], Unknown),
+        ([MAYBE_A_NUMBER, ONE], Unknown),
+    ],
+)
+def test_items_by_place_that_must_all_differ(items: list[Node], outcome: type) -> None:
+    atoms = [nodes.Item(index, node) for index, node in enumerate(items)]
+    assert isinstance(solver(nodes.Distinct(True), nodes.MinSize(len(items)), *atoms).solve(), outcome)
+
+
+def test_the_pair_that_is_alike_may_be_a_later_one() -> None:
+    assert isinstance(solver(nodes.Distinct(False)).solve(), Sat)
+    once = [nodes.Item(0, ZERO), every(ONE, 2), nodes.AtMost(0, ZERO, 1), nodes.Distinct(False)]
+    result = solver(*once).solve()
+    assert isinstance(result, Sat)
+    assert holds(once, result.value)
 
 
 def test_a_count_is_exact_up_to_the_least_that_tells_states_apart() -> None:

@@ -99,7 +99,7 @@ def test_one_literal_more_is_a_conflict_where_no_number_is_left() -> None:
         for atom in further:
             left = any(all(holds(known, number) for known in (*atoms, atom)) for number in GRID)
             made = solver(atoms)
-            assert made.conflicts_with(literal(atom)) is not left, (atoms, atom)
+            assert made.conflicts_with(literal(atom)) is (not left), (atoms, atom)
             # It was only tried.
             assert isinstance(made.solve(), Sat) is any(all(holds(known, n) for known in atoms) for n in GRID)
 
@@ -117,6 +117,24 @@ def test_one_literal_more_is_a_conflict_where_no_number_is_left() -> None:
         ([nodes.Multiple(Fraction(3), True), nodes.LowerBound(Fraction(-7), False)], 0),
         ([nodes.Multiple(Fraction(3), True), nodes.UpperBound(Fraction(-7), False)], -9),
         ([nodes.Multiple(Fraction(3), True), nodes.LowerBound(Fraction(7), False)], 9),
+        (
+            [
+                nodes.Multiple(Fraction(2), True),
+                nodes.Multiple(Fraction(3), False),
+                nodes.LowerBound(Fraction(5), False),
+            ],
+            8,
+        ),
+        ([nodes.Lexical(True), nodes.LowerBound(HALF, False), nodes.UpperBound(3 * HALF, False)], 1),
+        (
+            [
+                nodes.Lexical(True),
+                nodes.Multiple(HALF, True),
+                nodes.LowerBound(HALF, False),
+                nodes.UpperBound(3 * HALF, False),
+            ],
+            1,
+        ),
         ([nodes.Lexical(False)], 0.0),
         ([nodes.Lexical(False), nodes.Multiple(Fraction(5), True), nodes.LowerBound(Fraction(1), False)], 5.0),
     ],
@@ -125,6 +143,21 @@ def test_the_plainest_number_is_found(atoms: list[nodes.Atom], value: float) -> 
     result = solver(atoms).solve()
     assert isinstance(result, Sat)
     assert repr(result.value) == repr(value)
+
+
+@pytest.mark.parametrize("opens", [(True, False), (False, True)])
+def test_of_two_equal_bounds_the_open_one_holds(opens: tuple[bool, bool]) -> None:
+    one = Fraction(1)
+    above, below = nodes.LowerBound(one, False), nodes.UpperBound(one, False)
+    assert isinstance(solver([*(nodes.LowerBound(one, is_open) for is_open in opens), below]).solve(), Unsat)
+    assert isinstance(solver([above, *(nodes.UpperBound(one, is_open) for is_open in opens)]).solve(), Unsat)
+    assert solver([above, below]).solve() == Sat(1)
+
+
+def test_multiples_that_are_all_excluded_need_no_look_at_a_period() -> None:
+    atoms = [nodes.Multiple(Fraction(1), True), nodes.Multiple(Fraction(30_011), False)]
+    assert solver(atoms).solve() == Sat(1)
+    assert isinstance(solver([*atoms, nodes.Multiple(HALF, False)]).solve(), Unsat)
 
 
 def test_no_number_is_written_both_ways() -> None:
