@@ -25,9 +25,9 @@ MAX_ENUM_WORDS = 12
 MAX_ENUM_CHARS = 64
 SIGHTS_PER_WORD = 3
 
-# An object is a dictionary when it has this many keys in all and the samples share next to none of them.
+# An object is a dictionary when it has this many keys in all and the samples share next to none of them: no key is in
+# more than this share of the objects, of which there are four at least.
 MIN_MAP_KEYS = 20
-MIN_MAP_OBJECTS = 3
 MAX_MAP_SHARE = 0.3
 
 # What `limits` allows a schema; a schema nests two levels for each level of a sample.
@@ -172,9 +172,7 @@ def _add_object_rules(schema: dict[str, Json], at: _Observed) -> None:
 
 
 def _is_map(at: _Observed) -> bool:
-    if len(at.keys) < MIN_MAP_KEYS or at.objects < MIN_MAP_OBJECTS:
-        return False
-    return max(at.keys.values()) <= MAX_MAP_SHARE * at.objects
+    return len(at.keys) >= MIN_MAP_KEYS and max(at.keys.values()) <= MAX_MAP_SHARE * at.objects
 
 
 def _joined(observed: list[_Observed]) -> _Observed:

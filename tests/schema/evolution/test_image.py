@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from claude_comm.schema.dialect import URI
 from claude_comm.schema.evolution.adapter import Adapter, Convert, Default, Drop, Rename, Step, Widen, Wrap, apply, read
-from claude_comm.schema.evolution.image import image
+from claude_comm.schema.evolution.image import MAX_CHAIN, image
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
 from tests.support.examples import examples
@@ -99,6 +99,19 @@ AB = {"a": {"type": ["integer", "null"]}, "b": {"type": "string"}}
             {"a": 1},
         ),
         ({"allOf": [True, {}]}, Drop(name="a"), {"a": 1}),
+        ({"properties": AB}, Drop(name="a"), {"a": 1}),
+        ({"properties": AB, "required": ["b"]}, Default(name="b", value="q"), {"b": "x"}),
+        (
+            {"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": False},
+            Rename(name="a", to="z"),
+            {"a": 1},
+        ),
+        ({"type": "string", "maxLength": 0}, Convert(at=(), to="integer"), ""),
+        ({"type": "string", "minLength": 1, "maxLength": 1}, Convert(at=(), to="integer"), "x"),
+        ({"type": "string", "pattern": r"^(a)\1$"}, Convert(at=(), to="integer"), "aa"),
+        ({"properties": {"a": False}}, Default(name="a", value=0), {}),
+        ({"type": "array", "items": {"type": "integer"}}, Wrap(at=()), [1]),
+        ({"type": ["string", "array"]}, Wrap(at=()), "x"),
     ],
 )
 def test_what_a_step_may_break_is_left_out(schema: Any, step: Step, message: Any) -> None:
@@ -201,3 +214,51 @@ def test_numbers_and_booleans_are_converted_to_texts(kinds: list[str], texts: li
     validator = jsonschema_rs.validator_for(image_of({"type": kinds}, Convert(at=(), to="string")))
     assert all(map(validator.is_valid, texts))
     assert not any(map(validator.is_valid, others))
+
+
+OF_B = {"type": "object", "properties": {"b": {"type": "string"}}}
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "step", "refused"),
+    [
+        # What is said beside a composition, in it, or in both branches of a condition, is still said.
+        ({**OF_B, "allOf": [{"minProperties": 1}]}, Drop(name="a"), {"b": 3}),
+        ({"allOf": [OF_B]}, Drop(name="a"), {"b": 3}),
+        ({"anyOf": [OF_B, {"required": ["b"], **OF_B}]}, Drop(name="a"), {"b": 3}),
+        ({"oneOf": [OF_B]}, Drop(name="a"), {"b": 3}),
+        ({"if": {"required": ["c"]}, "then": OF_B, "else": OF_B}, Drop(name="a"), {"b": 3}),
+        ({"$ref": "#/$defs/b", "$defs": {"b": OF_B}}, Drop(name="a"), {"b": 3}),
+        ({}, Default(name="a", value=0), {}),
+        # Counts of properties change by one.
+        ({**OF_B, "minProperties": 3}, Drop(name="a"), {"b": "x"}),
+        ({**OF_B, "maxProperties": 1}, Default(name="a", value=0), {"a": 0, "b": "x", "c": 1}),
+        ({"properties": {"a": False}}, Default(name="a", value=0), {"a": 1}),
+        ({"properties": {"a": TEXT}}, Default(name="a", value=0), {"a": 1}),
+        # A place further down.
+        ({"properties": {"a": {"properties": {"b": WHOLE}}}}, Widen(at=("a", "b")), {"a": {"b": 1}}),
+        ({"items": {"properties": {"b": WHOLE}}}, Widen(at=(None, "b")), [{"b": 1}]),
+        ({"properties": {"a": {"items": {"items": WHOLE}}}}, Widen(at=("a", None, None)), {"a": [[1]]}),
+        # Texts, kinds and numbers.
+        ({"type": "boolean"}, Convert(at=(), to="string"), "7"),
+        ({"type": "boolean"}, Convert(at=(), to="integer"), 7),
+        ({"type": "string"}, Convert(at=(), to="integer"), [1]),
+        ({"type": "array", "items": WHOLE}, Wrap(at=()), "x"),
+        ({"type": "array", "items": WHOLE}, Wrap(at=()), ["x"]),
+        ({"type": "number", "minimum": 1, "exclusiveMinimum": 5}, Convert(at=(), to="integer"), 3),
+        ({"type": "number", "maximum": 9, "exclusiveMaximum": 5}, Convert(at=(), to="integer"), 7),
+        ({"properties": {"a": {"anyOf": [TEXT, {"type": "null"}]}}}, Drop(name="a", when="null"), {"a": None}),
+        ({"enum": [1, "x"]}, Widen(at=()), 1),
+        ({"const": {"a": 1}}, Widen(at=("a",)), {"a": 1}),
+    ],
+)
+def test_what_no_adapted_message_can_be_is_outside_of_the_image(schema: Any, step: Step, refused: Any) -> None:
+    assert not jsonschema_rs.is_valid(image_of(schema, step), refused)
+
+
+@pytest.mark.parametrize(("links", "is_open"), [(MAX_CHAIN, False), (MAX_CHAIN + 1, True)])
+def test_a_chain_of_references_is_followed_so_far(links: int, is_open: bool) -> None:
+    definitions: dict[str, Any] = {str(link): {"$ref": f"#/$defs/{link + 1}"} for link in range(1, links)}
+    out = image_of({"$ref": "#/$defs/1", "$defs": {**definitions, str(links): OF_B}}, Drop(name="a"))
+    assert jsonschema_rs.is_valid(out, {"b": 3}) is is_open

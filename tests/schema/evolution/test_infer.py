@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_comm.errors import SchemaError
-from claude_comm.schema.evolution.infer import infer
+from claude_comm.schema.dialect import URI
+from claude_comm.schema.evolution.infer import MAX_DEPTH, MAX_ENUM_CHARS, infer
 from tests.support.examples import examples
 
 LEAVES = (
@@ -155,3 +156,93 @@ def test_objects_under_many_names_are_seen_as_one_with_all_their_properties() ->
     inner = schema["additionalProperties"]
     assert inner["properties"] == {"n": {"type": "integer"}, "s": {"type": "string"}} or "s" in inner["properties"]
     assert inner["required"] == ["n"]
+
+
+def nested(levels: int, wrap: Any) -> Any:
+    sample: Any = 1
+    for _ in range(levels):
+        sample = wrap(sample)
+    return sample
+
+
+@pytest.mark.parametrize("wrap", [lambda sample: [sample], lambda sample: {"a": sample}])
+def test_samples_are_followed_to_a_depth(wrap: Any) -> None:
+    assert infer([nested(MAX_DEPTH, wrap)])
+    with pytest.raises(SchemaError, match="deep"):
+        infer([nested(MAX_DEPTH + 1, wrap)])
+
+
+def words(count: int) -> list[str]:
+    return [f"w{at:02}" for at in range(count)]
+
+
+ENUMERATIONS: list[tuple[list[str], list[str] | None]] = [
+    # Ten sights, three for each word on average, and each word twice.
+    (["on", "off"] * 4 + ["on", "on"], ["off", "on"]),
+    (["on"] * 8 + ["off"] * 2, ["off", "on"]),
+    (["on"] * 9 + ["off"], None),
+    (["on", "off"] * 4 + ["on"], None),
+    (words(5) * 2, None),
+    (words(4) * 3, words(4)),
+    # Twelve words, and of sixty-four characters.
+    (words(12) * 3, words(12)),
+    (words(13) * 3, None),
+    (["x" * MAX_ENUM_CHARS] * 10, ["x" * MAX_ENUM_CHARS]),
+    (["x" * (MAX_ENUM_CHARS + 1)] * 10, None),
+    # What came before is not forgotten.
+    (words(13) + ["on", "off"] * 9, None),
+    (["x" * 65] + ["on", "off"] * 9, None),
+]
+
+
+@pytest.mark.parametrize(("texts", "listed"), ENUMERATIONS)
+def test_a_list_of_words_is_claimed_where_they_came_back_often(texts: list[str], listed: list[str] | None) -> None:
+    assert infer(texts).get("enum") == listed
+
+
+@pytest.mark.parametrize(("texts", "listed"), [row for row in ENUMERATIONS if len(row[0]) >= 20])
+def test_the_values_of_a_map_are_read_together(texts: list[str], listed: list[str] | None) -> None:
+    schema = infer([{f"key-{at}": text} for at, text in enumerate(texts)])
+    assert schema["additionalProperties"] == {"type": "string"} | ({"enum": listed} if listed else {})
+    assert all(jsonschema_rs.is_valid(schema, {"another": text}) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (["2026-11-22"] * 20, "date"),
+        (["2026-11-22"] * 19 + ["soon"], None),
+        (["soon"] + ["2026-11-22"] * 19, None),
+        (["2026-11-22"] * 19 + ["a@b.de"], None),
+        ([None, "2026-11-22"] * 10, "date"),
+    ],
+)
+def test_the_values_of_a_map_have_a_format_when_all_agree(texts: list[Any], name: str | None) -> None:
+    schema = infer([{f"key-{at}": text} for at, text in enumerate(texts)])
+    assert schema["additionalProperties"].get("format") == name
+
+
+@pytest.mark.parametrize(
+    ("sights", "is_map"),
+    [
+        # Of ten objects, a key in three of them and one in four.
+        ([3, *[1] * 19], True),
+        ([4, *[1] * 19], False),
+        ([1] * 20, True),
+        ([1] * 19, False),
+    ],
+)
+def test_an_object_is_a_map_where_its_keys_are_seldom_the_same(sights: list[int], is_map: bool) -> None:
+    samples: list[dict[str, Any]] = [{} for _ in range(10)]
+    for number, count in enumerate(sights):
+        for at in range(count):
+            samples[(number + at) % 10][f"key-{number}"] = 1
+    assert ("additionalProperties" in infer(samples)) is is_map
+
+
+def test_few_objects_make_no_map() -> None:
+    assert "properties" in infer([{f"key-{at}-{number}": 1 for number in range(9)} for at in range(3)])
+
+
+def test_a_text_that_no_message_can_carry_has_no_format() -> None:
+    assert infer(["\ud800"]) == {"$schema": URI["draft2020-12"], "type": "string"}
