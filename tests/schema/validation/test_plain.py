@@ -19,7 +19,8 @@ from claude_comm.schema.limits import measure
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document, Unfolded
 from claude_comm.schema.normalform.normalize import normalise
-from claude_comm.schema.validation.plain import plain
+from claude_comm.schema.normalform.validator_dialect import MANY_LISTED
+from claude_comm.schema.validation.plain import DATA_LEVELS, MAX_LAYERS, plain
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.values import text
@@ -186,3 +187,96 @@ def test_verdicts_are_the_same_without_it(monkeypatch: pytest.MonkeyPatch) -> No
     with_it = verdicts()
     monkeypatch.setattr(sides, "plain", lambda schema: None)
     assert verdicts() == with_it
+
+
+def nested(levels: int, wrap: Any, inner: Any) -> Any:
+    for _ in range(levels):
+        inner = wrap(inner)
+    return inner
+
+
+def in_property(schema: Any) -> Any:
+    return {"properties": {"a": schema}}
+
+
+MANY = [*range(MANY_LISTED)]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *({"minimum": bound} for bound in (0, 0.0, 1e-8, -1.5, -1, 2**31 - 1)),
+        *({"multipleOf": step} for step in (2, 0.5)),
+        *({"minLength": count} for count in (0, 5, 2**31 - 1)),
+        *({"enum": values} for values in ([None], [True, "x", 1, 1.5, [1], {"a": 1}], MANY)),
+        *({"const": value} for value in (None, MANY, [MANY] * MANY_LISTED)),
+        {"const": nested(DATA_LEVELS - 1, lambda value: [value], 1)},
+        {"type": ["string", "null"]},
+        {"patternProperties": {"^a": {}, "b": {"type": "string"}}},
+        {"dependentRequired": {"a": ["b"], "c": []}},
+        {"uniqueItems": True, "deprecated": False, "title": ""},
+        {"anyOf": [True, False]},
+        nested(MAX_LAYERS - 1, in_property, {"type": "string"}),
+        nested(MAX_LAYERS - 1, in_property, {"const": nested(DATA_LEVELS - 1, lambda value: {"a": value}, 1)}),
+    ],
+)
+def test_what_says_no_more_than_its_keywords_is_plain(schema: Any) -> None:
+    assert is_held(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *({"minimum": bound} for bound in (1e-10, 2.0**31, -(2**31), "1", True, None)),
+        *({"multipleOf": step} for step in (0, 0.0, -1, "2")),
+        *({"minLength": count} for count in (-1, 1.0, True, 2**31)),
+        *({"enum": values} for values in ([], 5, [*MANY, "x"], [2**31])),
+        *({"const": value} for value in ([*MANY, 1], [[[0, 0]] * MANY_LISTED] * MANY_LISTED, {"$x": 1}, (1,))),
+        {"const": nested(DATA_LEVELS, lambda value: [value], 1)},
+        *({"type": kind} for kind in ([], ["string", "string"], ("string",), "strange", ["string", "strange"], 5)),
+        *({"patternProperties": names} for names in ([], {"(": {}}, {"^a": {}, "(?=b)": {}}, {5: {}}, {"^a": 5})),
+        *({"required": names} for names in ("a", ["a", "a"], ("a",), ["$a"])),
+        *({"dependentRequired": names} for names in ([], {"a": "b"}, {"a": ["b"], "c": ["d", "d"]}, {"$a": []})),
+        {"uniqueItems": 1},
+        {"deprecated": "no"},
+        {"title": 5},
+        {"title": "x" * 32_769},
+        {"allOf": []},
+        {"allOf": {}},
+        {"allOf": [5]},
+        {"properties": []},
+        {"unknown": 1},
+        nested(MAX_LAYERS, in_property, {"type": "string"}),
+    ],
+)
+def test_what_asks_for_a_second_look_is_not_plain(schema: Any) -> None:
+    assert plain(schema) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "sure"),
+    [
+        ({}, True),
+        ({"type": "string"}, True),
+        ({"type": "strnig"}, False),
+        ({"pattern": "^a"}, True),
+        ({"pattern": "("}, False),
+        ({"pattern": "(?=a)"}, False),
+        ({"pattern": "a" * 200}, True),
+        ({"pattern": "a" * 201}, False),
+        ({"allOf": [{"pattern": "a"}, {"pattern": "("}]}, False),
+        ({"patternProperties": {"^a": {}}}, True),
+        ({"patternProperties": {"^a": {}, "(": {}}}, False),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {}}}, True),
+        ({"$ref": "#/$defs/b", "$defs": {"a": {}}}, False),
+        ({"$ref": "#"}, False),
+        ({"$id": "x"}, False),
+        ({"unevaluatedProperties": False}, False),
+        ({"minimum": 2**60}, False),
+        ({"enum": [*range(40), "x"]}, False),
+        ({"enum": [*range(40)]}, True),
+    ],
+)
+def test_whether_a_schema_is_certain_to_compile(schema: Any, sure: bool) -> None:
+    assert compiles(schema, DEFAULT, measure(schema), text(schema)) is sure
+    assert compiles(schema, "draft7", measure(schema), text(schema)) is False

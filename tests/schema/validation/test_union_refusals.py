@@ -81,6 +81,11 @@ def test_the_kinds_and_values_that_forms_name_are_one_phrase(forms: list[Any], n
             {"kind": "c", "n": "x"},
             ("$.kind", 'it must be "a" or "b": a `c` is not accepted'),
         ),
+        (
+            [{**TEXT, "minProperties": 9}, form(kind={"const": "a"}), form(kind={"const": "b"})],
+            {"kind": "c"},
+            ("$.kind", 'it must be "a" or "b": a `c` is not accepted'),
+        ),
         # Of two that tell the forms apart, the first.
         (
             [form(kind={"const": "a"}, v={"const": 1}), form(v={"const": 2}, kind={"const": "b"})],
@@ -102,6 +107,11 @@ def test_a_tag_that_no_form_takes_is_told_with_those_that_are(
     ((path, need),) = told({"anyOf": forms}, message)
     assert path == expected[0]
     assert expected[1] in (None, need)
+
+
+def test_a_tag_is_told_at_its_own_place() -> None:
+    schema = form(o={"anyOf": [form(kind={"const": "a"}), form(kind={"const": "b"})]})
+    assert told(schema, {"o": {"kind": "c"}}) == [("$.o.kind", 'it must be "a" or "b": a `c` is not accepted')]
 
 
 def test_no_more_refusals_are_told_than_were_asked_for() -> None:

@@ -19,6 +19,7 @@ from claude_comm.schema.validation.validator import (
     FEW_PATTERNS,
     MAX_INSTANCE_DEPTH,
     compile_validator,
+    compiled,
     deeper,
     descends,
     well_formed,
@@ -137,7 +138,7 @@ def test_a_message_that_is_nested_too_deep_is_not_accepted() -> None:
     for _ in range(MAX_INSTANCE_DEPTH + 1):
         message = [message]
     assert compile_validator(tree).accepts([[[]]])
-    assert not compile_validator(tree).accepts(message)
+    assert compile_validator(tree).accepts(message) is False
 
 
 def test_a_path_that_leads_nowhere_stays_as_the_error_has_it() -> None:
@@ -313,6 +314,11 @@ def test_a_schema_of_many_patterns_has_less_room_for_each() -> None:
         ({"a": {"": [1, 2]}}, ("a", 1), 2, ("a", "", 1)),
         ({"a": [1], "": 0}, ("a", 1), 2, ("a", 1)),
         ([{"": 1}], (0,), 1, (0, "")),
+        ([{"": {"b": 1}}], (0, "b"), 1, (0, "", "b")),
+        ([[{"": {"b": {"c": 1}}}]], (0, 0, "b", "c"), 1, (0, 0, "", "b", "c")),
+        ({"x": 3, "8": 3, "07": 3}, (7,), 3, ("07",)),
+        ({"a": 1}, ("c",), 1, ("c",)),
+        ({"a": 1}, ("a", "b"), 1, ("a", "b")),
         ([1], (1,), 1, (1,)),
     ],
 )
@@ -325,4 +331,37 @@ def test_keys_that_an_error_leaves_out_or_takes_for_numbers(
 def test_in_a_schema_the_path_ends_with_the_keyword() -> None:
     schema = {"properties": {"": {"type": "string"}, "type": {"type": "string"}}}
     assert true_schema_path(schema, ("properties", "type"), "type") == ("properties", "", "type")
+    never = {"properties": {"": False, "a": True}}
+    assert true_schema_path(never, ("properties",), "false schema") == ("properties", "")
     assert true_schema_path(schema, ("properties", "type", "type"), "type") == ("properties", "type", "type")
+
+
+def doubling(levels: int, last: Any) -> Any:
+    """Each definition refers to the next one twice: 2 to the power of so many ways to the last."""
+    definitions = {
+        f"d{at}": {"allOf": [{"$ref": f"#/$defs/d{at + 1}"}, {"$ref": f"#/$defs/d{at + 1}"}]} for at in range(levels)
+    }
+    return {"$ref": "#/$defs/d0", "$defs": {**definitions, f"d{levels}": last}}
+
+
+def test_what_would_take_for_ever_is_answered_by_a_table() -> None:
+    validator = compile_validator(doubling(60, {"type": "integer"}))
+    assert validator.accepts(1) is True
+    assert validator.accepts("x") is False
+    assert validator.validate(1) == []
+    assert [breach.rule for breach in validator.validate("x")] == ["schema"]
+
+
+def test_too_many_ways_to_what_is_unevaluated_are_refused() -> None:
+    schema = {**doubling(60, {"properties": {"a": True}}), "unevaluatedProperties": False}
+    with pytest.raises(SchemaError, match="too many paths"):
+        compile_validator(schema)
+    assert compile_validator({**doubling(2, {"properties": {"a": True}}), "unevaluatedProperties": False})
+
+
+def test_look_around_is_for_witnesses_alone() -> None:
+    schema = {"pattern": "^(?=ab)a"}
+    assert compiled(schema, "draft2020-12", patterns="any").is_valid("ab")
+    assert not compiled(schema, "draft2020-12", patterns="any").is_valid("ac")
+    with pytest.raises(SchemaError):
+        compiled(schema, "draft2020-12")
