@@ -27,6 +27,7 @@ def every(**properties: Any) -> Any:
     [
         # An integer is a number, null is no text, and what both have in common needs nothing.
         (WHOLE, {"type": "number"}, []),
+        (WHOLE, {"type": ["number", "string"]}, []),
         (NULLABLE, TEXT, []),
         (WHOLE, TEXT, [Widen(at=())]),
         ({"type": "number"}, TEXT, [Convert(at=(), to="string")]),

@@ -44,6 +44,7 @@ def listed(count: int) -> Any:
     [
         (fields(a=TEXT), {**fields(a=TEXT, b=WHOLE), "required": ["b"]}, ["`b` is new, and required"]),
         (fields(a=TEXT), fields(a=TEXT, b=WHOLE), ["`b` is new, and optional"]),
+        (fields(a=TEXT), fields(a=TEXT, b=WHOLE, c=WHOLE), ["`b` is new, and optional", "`c` is new, and optional"]),
         ({**fields(a=TEXT), "required": ["a"]}, {}, ["`a`, which was required, is gone"]),
         (fields(a=TEXT), {}, ["`a`, which was optional, is gone"]),
         (fields(a=TEXT), {**fields(a=TEXT), "required": ["a"]}, ["`a` is required now"]),

@@ -82,6 +82,12 @@ def test_words_are_those_of_the_run_time_validator() -> None:
     assert not _finds(r"\b", _text(charset.invert(categories.unicode_word())))
 
 
+def test_intervals_that_touch_are_one() -> None:
+    assert charset.of([(3, 4), (1, 2)]) == ((1, 4),)
+    assert charset.of([(1, 2), (4, 5)]) == ((1, 2), (4, 5))
+    assert charset.of([(1, 9), (2, 3), (9, 9)]) == ((1, 9),)
+
+
 def test_the_last_character_is_one_like_any_other() -> None:
     most = ((0, charset.LAST - 1),)
     assert charset.invert(most) == charset.single(charset.LAST)
@@ -99,5 +105,7 @@ def test_every_member_comes_once_and_surrogates_last() -> None:
 
 
 def test_the_most_readable_cell_is_the_first() -> None:
-    assert charset.partition(frozenset([((0x61, 0x7A),)])).best == (ord("a"), ord("0"))
+    letters = charset.partition(frozenset([((0x61, 0x7A),)]))
+    assert letters.best == (ord("a"), ord("0"))
+    assert charset.union(*letters.cells) == charset.ANY
     assert charset.partition(frozenset([((0x00, 0x7F),), charset.SURROGATES])).best == (ord("a"), 0x80, 0xD800)

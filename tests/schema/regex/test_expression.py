@@ -146,6 +146,16 @@ def test_a_repetition_of_repetitions_is_not_taken_for_less() -> None:
     assert expression.intersection([expression.EMPTY, expression.END]).kind == "and"
 
 
+def test_a_term_weighs_as_much_as_it_has_parts_and_a_chain_is_one_level() -> None:
+    other = expression.complement(A)
+    depths = {A: 1, other: 2, expression.union([other, B]): 3, expression.concat(other, B): 3}
+    assert {term: term.depth for term in depths} == depths
+    assert expression.concat(*[A, B] * 100).depth == expression.concat(A, B).depth == 2
+    assert expression.concat(B, *[expression.concat(A, other)] * 9).depth == 3
+    assert [term.weight for term in (A, other, expression.concat(A, B), expression.concat(A, B, other))] == [1, 2, 3, 6]
+    assert expression.words([f"{at}" for at in range(16)]).weight == 3
+
+
 def test_a_term_that_grows_without_bounds_is_refused() -> None:
     words = [f"{at:06}" for at in range(8 * expression.MAX_WEIGHT)]
     with pytest.raises(TooHard):

@@ -26,7 +26,8 @@ PATTERNS = [
     r"^(?:(?=.)(?:a\B|b\b|-))*$",
     r"^(?:(?!b)(?:\Ba|b|a\b))+-?$",
     r"(?:(?=a)(?:a|b$))*b\b",
-    r"^(?:(?=.)(?:^a|b))+$",
+    "^(?:(?=.)(?:^a|b))+$",
+    r"^(?:(?=.)(?:\Bb|a|-))*$",
     r"^(?:(?=(?:a\b|b))[ab])*(?:$|-)",
     # What must not follow or precede, with places in it.
     r"^(?!a\b)\w+",
