@@ -99,6 +99,9 @@ AB = {"a": {"type": ["integer", "null"]}, "b": {"type": "string"}}
             {"a": 1},
         ),
         ({"allOf": [True, {}]}, Drop(name="a"), {"a": 1}),
+        ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, Drop(name="b"), {"a": 1, "b": "x"}),
+        ({"properties": {"a": {"type": "string"}}}, Default(name="a", value=0), {"a": "x"}),
+        ({}, Default(name="a", value=0), {"a": 5}),
         ({"properties": AB}, Drop(name="a"), {"a": 1}),
         ({"properties": AB, "required": ["b"]}, Default(name="b", value="q"), {"b": "x"}),
         (
