@@ -191,7 +191,9 @@ ENUMERATIONS: list[tuple[list[str], list[str] | None]] = [
     (["x" * (MAX_ENUM_CHARS + 1)] * 10, None),
     # What came before is not forgotten.
     (words(13) + ["on", "off"] * 9, None),
-    (["x" * 65] + ["on", "off"] * 9, None),
+    (["x" * 65] + ["on", "off"] * 10, None),
+    (["on"] * 20 + ["off"] * 2, ["off", "on"]),
+    (["on"] * 20 + ["off"], None),
 ]
 
 
