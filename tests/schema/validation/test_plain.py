@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import random
 from collections.abc import Iterator
@@ -200,6 +201,7 @@ def in_property(schema: Any) -> Any:
 
 
 MANY = [*range(MANY_LISTED)]
+NAMES = ["".join(letters) for letters in itertools.product("abcdefghijklmnop", repeat=3)][:4_001]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +218,8 @@ MANY = [*range(MANY_LISTED)]
         {"dependentRequired": {"a": ["b"], "c": []}},
         {"uniqueItems": True, "deprecated": False, "title": ""},
         {"anyOf": [True, False]},
+        {"allOf": [{"not": True}] * 900},
+        {"required": NAMES[:3_000]},
         nested(MAX_LAYERS - 1, in_property, {"type": "string"}),
         nested(MAX_LAYERS - 1, in_property, {"const": nested(DATA_LEVELS - 1, lambda value: {"a": value}, 1)}),
     ],
@@ -237,6 +241,8 @@ def test_what_says_no_more_than_its_keywords_is_plain(schema: Any) -> None:
         *({"patternProperties": names} for names in ([], {"(": {}}, {"^a": {}, "(?=b)": {}}, {5: {}}, {"^a": 5})),
         *({"required": names} for names in ("a", ["a", "a"], ("a",), ["$a"])),
         *({"dependentRequired": names} for names in ([], {"a": "b"}, {"a": ["b"], "c": ["d", "d"]}, {"$a": []})),
+        {"allOf": [{"not": True}] * 1_100},
+        {"required": NAMES},
         {"uniqueItems": 1},
         {"deprecated": "no"},
         {"title": 5},
