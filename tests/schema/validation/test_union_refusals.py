@@ -82,7 +82,7 @@ def test_the_kinds_and_values_that_forms_name_are_one_phrase(forms: list[Any], n
             ("$.kind", 'it must be "a" or "b": a `c` is not accepted'),
         ),
         (
-            [{**TEXT, "minProperties": 9}, form(kind={"const": "a"}), form(kind={"const": "b"})],
+            [TEXT, form(kind={"const": "a"}), form(kind={"const": "b"})],
             {"kind": "c"},
             ("$.kind", 'it must be "a" or "b": a `c` is not accepted'),
         ),
@@ -110,8 +110,10 @@ def test_a_tag_that_no_form_takes_is_told_with_those_that_are(
 
 
 def test_a_tag_is_told_at_its_own_place() -> None:
-    schema = form(o={"anyOf": [form(kind={"const": "a"}), form(kind={"const": "b"})]})
-    assert told(schema, {"o": {"kind": "c"}}) == [("$.o.kind", 'it must be "a" or "b": a `c` is not accepted')]
+    forms = {"anyOf": [form(kind={"const": "a"}), form(kind={"const": "b"})]}
+    need = 'it must be "a" or "b": a `c` is not accepted'
+    assert told(form(o=forms), {"o": {"kind": "c"}}) == [("$.o.kind", need)]
+    assert told({"items": forms}, [{"kind": "c"}]) == [("$[0].kind", need)]
 
 
 def test_no_more_refusals_are_told_than_were_asked_for() -> None:
