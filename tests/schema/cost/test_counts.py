@@ -17,8 +17,8 @@ from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.regex import parser
-from tests.schema.cost.test_path_growth import doubling, nested, returning
-from tests.schema.cost.test_pattern_cost import Walker
+from tests.support.exploding import doubling, nested, returning
+from tests.support.walker import Walker
 
 
 def document(schema: Any) -> Document:

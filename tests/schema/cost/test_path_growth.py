@@ -14,38 +14,12 @@ from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.memoized import accepts, is_json
 from claude_comm.schema.validation.validator import compile_validator, compiled
 from tests.support.clocks import processor
+from tests.support.exploding import doubling, nested, returning, through_properties
 from tests.support.schemas.pairs import Maker, message
 
 BUDGET_MS = 500
 # The slowest of the messages below takes about this.
 LONGEST_MS = 1_500
-
-
-def doubling(depth: int, keyword: str) -> dict[str, Any]:
-    steps = {f"a{i}": {keyword: [{"$ref": f"#/$defs/a{i + 1}"}, {"$ref": f"#/$defs/a{i + 1}"}]} for i in range(depth)}
-    return {"$ref": "#/$defs/a0", "$defs": {**steps, f"a{depth}": {"type": "integer"}}}
-
-
-def through_properties(depth: int) -> dict[str, Any]:
-    """Two ways to each property: a place that is so many levels deep is looked at 2**depth times."""
-    steps = {
-        f"a{i}": {keyword: [{"properties": {"a": {"$ref": f"#/$defs/a{i + 1}"}}} for _ in range(2)]}
-        for i, keyword in enumerate(["allOf", "oneOf"] * (depth // 2))
-    }
-    return {"$ref": "#/$defs/a0", "$defs": {**steps, f"a{depth}": {"type": "integer"}}}
-
-
-def returning(ways: int) -> dict[str, Any]:
-    """A recursive schema that comes back to itself in so many ways at each level."""
-    branches = [{"properties": {"a": {"$ref": "#"}}, "required": [f"b{i}"]} for i in range(ways)]
-    return {"anyOf": [*branches, {"type": "integer"}]}
-
-
-def nested(levels: int) -> Any:
-    value: Any = 1
-    for _ in range(levels):
-        value = {"a": value}
-    return value
 
 
 HOSTILE: dict[str, tuple[Any, Any, bool]] = {
