@@ -223,8 +223,10 @@ class AsyncBatcher:
             self._resume()
 
     def _resume(self) -> None:
-        if self._task is None and (self._queue.messages or self._resend):
+        if self._task is None and self._resend:
             self._start_task()
+        elif self._task is None and self._queue.messages:
+            self._start_batch()
 
     async def _send_queue(self) -> None:
         await self._wait_until_drained()
@@ -249,6 +251,9 @@ class AsyncBatcher:
                 finally:
                     self._sending = []
                 self._queue.settled(taken)
+            if self._sender.may_begin and not self._resend:
+                # What was in the way is done: the next are begun again, one behind the other, and none is waited for.
+                return
 
     def _cut_off(self, batch: _Batch, taken: Sequence[Queued[_Awaited]], error: BaseException) -> None:
         """The sending of this batch was interrupted. The loop ends, most likely, so what it carried counts as left."""

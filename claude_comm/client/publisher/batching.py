@@ -18,8 +18,8 @@ On an event loop (`async_batching`) nothing may block. There a batch is written 
 callback resolves its futures when the replies have come. Once a batch had several messages, the next is what comes in
 one turn of the loop: tasks that were woken together send together. Up to `MAX_IN_FLIGHT` batches may be on their way,
 one behind the other on one connection, so that the server works on one while the next is made. Where that is not
-possible (no connection is open yet, a stream is not announced, a server refused or did not answer), a task sends one
-batch after another, and takes all the time that it needs.
+possible (no connection is open yet, a stream is not announced, a server refused or did not answer), a task sends that
+one batch, and takes all the time that it needs.
 
 Worked example, three threads and a round trip of 1 ms:
 

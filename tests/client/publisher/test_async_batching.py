@@ -155,6 +155,26 @@ def test_what_a_lost_connection_carried_is_sent_again_in_order_before_anything_n
     on_loop(scenario)
 
 
+def test_what_one_batch_had_to_wait_for_holds_up_none_behind_it() -> None:
+    """The first message on a stream takes the long way: the stream is announced. Those behind it are begun again."""
+
+    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
+        connection.open = False
+        first = await batcher.send_soon("0", post(b"0"))
+        await asyncio.sleep(0)
+        connection.open = True
+        later = [await batcher.send_soon(str(n), post(b"%d" % n)) for n in range(1, 4)]
+        assert await first == "0"
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [bodies for bodies, _ in connection.in_flight] == [[b"1", b"2", b"3"]]
+        connection.answer()
+        assert await asyncio.gather(*later) == ["1", "2", "3"]
+        assert server.batches == [[b"0"]]
+
+    on_loop(scenario)
+
+
 def test_nothing_overtakes_a_batch_in_flight() -> None:
     """A batch, or a message that needs the long way, waits until none is in flight; later messages wait behind it."""
 
