@@ -97,6 +97,10 @@ _encode, _encode_into = _encoder.encode, _encoder.encode_into
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
+# The head of a map takes three bytes where it may have more than fifteen members, and msgspec keeps room for all that
+# an envelope could have; nearly every one has so few that a byte says it.
+_LONG_HEAD, _MOST_SHORT = b"\xde\x00", 15
+_SHORT_HEADS = [bytes((0x80 | count,)) for count in range(_MOST_SHORT + 1)]
 
 
 def with_payload(envelope: Envelope, payload: object) -> Envelope:
@@ -166,6 +170,8 @@ def encode(envelope: Envelope, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
         body = _encode(envelope)
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise EncodeError(f"message {envelope.id} cannot be written: {error}.") from None
+    if body[:2] == _LONG_HEAD and body[2] <= _MOST_SHORT:
+        body = _SHORT_HEADS[body[2]] + body[3:]
     if len(body) > max_bytes:
         raise TooLarge("this message", len(body), max_bytes)
     return body

@@ -48,6 +48,36 @@ def test_defaults_are_not_on_the_wire() -> None:
     assert set(written) == {"id", "source", "target", "time", "data"}
 
 
+def test_the_head_of_a_map_is_as_short_as_it_may_be() -> None:
+    """One byte up to fifteen members, and three from there on."""
+    texts = (
+        "session",
+        "correlation",
+        "causation",
+        "reply_to",
+        "agreement",
+        "traceparent",
+        "tracestate",
+        "content_type",
+    )
+    optional: dict[str, Any] = {
+        **dict.fromkeys(texts, "x"),
+        "not_before": 1,
+        "expires": 1,
+        "route": ("x",),
+        "type": "x",
+    }
+    lengths = set()
+    for count in range(len(optional) + 1):
+        some = Envelope(id="1", source="a", target="b", time=1, **dict(list(optional.items())[:count]))
+        body = encode(some)
+        members = len(msgspec.msgpack.decode(body))
+        assert body.startswith(bytes((0x80 | members,)) if members < 16 else bytes((0xDE, 0, members)))
+        assert decode(body) == some
+        lengths.add(members)
+    assert {5, 15, 16} <= lengths
+
+
 def test_a_route_travels_with_the_message() -> None:
     routed = msgspec.structs.replace(message({"x": 1}), route=("marker", 'arangodb {"type":"documents"}'))
     assert decode(encode(routed)) == routed

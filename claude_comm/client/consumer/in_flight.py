@@ -7,6 +7,7 @@ deliveries while another reads and a third sends acks.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -134,6 +135,15 @@ class InFlight:
     def has_acks(self) -> bool:
         """Whether there are acks to send."""
         return bool(self._acks)
+
+    def oldest_ack_s(self) -> float:
+        """For how long the first of the acks has waited (seconds); 0 where there is none. A clock that was set back
+        makes it infinite: then nobody knows."""
+        try:
+            age_s = (time_ns() - self._acks[0][1]) / 1e9
+        except IndexError:
+            return 0.0
+        return age_s if age_s >= 0 else math.inf
 
     def few_acks(self, limit: int) -> bool:
         """Whether fewer acks than that wait, and none of them is urgent: with an answer, or of a delivery that was

@@ -22,12 +22,13 @@ from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog
 from claude_comm.transport.driver import Client
 
-# How long acks may wait for the rest of their batch: what slow handlers have done is not done again after a crash.
-ACK_WITHIN_S = 0.2
-# And while the handlers are idle: messages that come one by one share an ack and an event, and so do up to `GATHER`.
-GATHER_S, GATHER = 0.1, 20
+# How long acks may wait for the rest of their batch, counted from the first of it: what slow handlers have done is not
+# done again after a crash. Messages that come one by one share an ack and an event, and so do up to `GATHER`.
+ACK_WITHIN_S, GATHER = 0.2, 20
 # And answers, for which somebody waits: those of quick handlers travel together, and none waits for a slow one.
 ANSWER_WITHIN_S = 0.002
+# What is due within this time is due: waking once more for it would cost more.
+_SOON_S = 0.005
 
 
 class Upkeep:
@@ -48,6 +49,7 @@ class Upkeep:
         member = f"{identity.module}/{identity.instance}"
         self.heartbeat = Heartbeat(client.run, identity.keys.instances, member, log)
         self._renew_every_s = lease_s * RENEW_FRACTION
+        self._ack_within_s = min(ACK_WITHIN_S, self._renew_every_s)
         self._prompted = threading.Event()
         self._ended = False
         # When acks or answers are to be sent (monotonic seconds).
@@ -65,7 +67,7 @@ class Upkeep:
         """No handler has anything to do: acks need not wait for many more, and answers for nothing."""
         held = self._subscription.in_flight
         if held.has_acks():
-            self._within(0.0 if held.answer_bytes else GATHER_S)
+            self._within(0.0 if held.answer_bytes else self._ack_within_s)
 
     def prompt_soon(self) -> None:
         """There are answers to send, which the next read may carry."""
@@ -86,7 +88,6 @@ class Upkeep:
         self._thread.join()
 
     def _run(self) -> None:
-        tick_s = min(ACK_WITHIN_S, self._renew_every_s)
         renew_at = time.monotonic() + self._renew_every_s
         look_at = time.monotonic() + HEARTBEAT_MS / 1000
         while not self._ended:
@@ -96,7 +97,7 @@ class Upkeep:
                 if now >= renew_at:
                     self._client.run(self._subscription.renewing())
                     renew_at = now + self._renew_every_s
-                self._client.run(self._subscription.settling())
+                self.settle_if_due()
                 self._maintain()
                 self._client.run(self._slow.telling())
                 if now >= look_at:
@@ -104,7 +105,16 @@ class Upkeep:
                     look_at = now + HEARTBEAT_MS / 1000
             except TransportError as error:
                 self._outage.met(error)
-            self._wait(now + tick_s)
+            self._wait(now + self._ack_within_s)
+
+    def settle_if_due(self) -> None:
+        """Sends the acks, if the first of them has waited for its time, or an answer is among them."""
+        held = self._subscription.in_flight
+        left_s = self._ack_within_s - held.oldest_ack_s()
+        if left_s > _SOON_S and not held.answer_bytes:
+            self._within(left_s)
+        else:
+            self._client.run(self._subscription.settling())
 
     def _wait(self, until: float) -> None:
         """Until then, or until something is due."""
