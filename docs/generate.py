@@ -226,7 +226,8 @@ def _name(name: str, value: Any) -> Iterator[str]:
 def _members(kind: type) -> Iterator[str]:
     """Fields, then methods, each on a line."""
     for field in getattr(kind, "__struct_fields__", ()):
-        yield f"- `.{field}`"
+        if not field.startswith("_"):
+            yield f"- `.{field}`"
     if not hasattr(kind, "__struct_fields__") and "__init__" in vars(kind):
         yield f"- `{kind.__name__}({_arguments(kind.__init__)})`"
     for name, value in vars(kind).items():

@@ -107,7 +107,6 @@ TWINS = (
                 "Messages sent from here carry the session and the correlation of the message being handled, and\n"
                 "    name it as their cause. An `async` handler is given one whose methods are awaited."
             ),
-            '"_publisher", "_tasks"': '"_publisher",',
             "asyncio.Task[str]": "str",
             "asyncio.Task[None]": "None",
             "the task returns its id when it is in the stream.": "returns its id.",

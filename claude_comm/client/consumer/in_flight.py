@@ -57,8 +57,8 @@ class InFlight:
         self._sending: list[list[Ack]] = []
         # About how large the answers are that wait to be sent, and what goes on along routes.
         self.answer_bytes = 0
-        # Whether it has answered ever: most consumers never do, and need not look for answers.
-        self._answers = False
+        # Whether it has ever answered, and sent on along a route: most consumers never do, and need not look for it.
+        self._answers = self.sent_on = False
         self._moving = threading.Lock()
         # Agreements whose messages are adapted for this module, each with the digest of the adapter.
         self.adapters: dict[str, str] = {}
@@ -98,6 +98,7 @@ class InFlight:
             self._answers = True
             self.answer_bytes += len(answer.body)
         if onward:
+            self.sent_on = True
             self.answer_bytes += sum(len(post.body) for post in onward)
         # Added there before it leaves here: another thread that looks meanwhile finds it.
         self._acks.append(ack)
@@ -158,7 +159,7 @@ class InFlight:
         end are gathered again. With `staying` only those for which nothing goes onward before them."""
         with self._moving:
             acks = list(starmap(self._acks.popleft, repeat((), min(len(self._acks), self._most))))
-            if staying and (onward := [ack for ack in acks if ack[4]]):
+            if staying and self.sent_on and (onward := [ack for ack in acks if ack[4]]):
                 self._acks.extendleft(reversed(onward))
                 acks = [ack for ack in acks if not ack[4]]
             else:

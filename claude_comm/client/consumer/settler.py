@@ -108,7 +108,7 @@ class Settler:
 
     def _passed_on(self, acks: list[Ack]) -> Operation[list[Ack]]:
         """The acks of what went on along its route; what was refused there is handed out again later."""
-        posts = [post for ack in acks for post in ack[4]]
+        posts = [post for ack in acks for post in ack[4]] if self._in_flight.sent_on else ()
         if not posts:
             return acks
         refusals = iter((yield from self._forwarder.send(posts)))

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+import msgspec
+
 from claude_comm.client.module.message_context import (
     FileStatus,
     MessageContext,
@@ -28,28 +30,20 @@ from claude_comm.registry.contracts import Contract
 T = TypeVar("T")
 
 
-class AsyncContext(MessageContext):
+class AsyncContext(MessageContext, msgspec.Struct, eq=False):
     """The context of an `async` handler: as `Context`, without holding up the event loop.
 
     `send`, `progress` and `file` begin at once and return a task: `await` it for its result. A handler has ended when
     all of them have, and fails as they fail.
     """
 
-    __slots__ = ("_publisher", "_tasks")
-
-    def __init__(
-        self,
-        publisher: AsyncPublisher,
-        contract: Contract,
-        stop: Callable[[], None],
-        envelope: Envelope | None = None,
-        envelopes: Sequence[Envelope] = (),
-    ) -> None:
-        self._publisher, self._contract, self._stop = publisher, contract, stop
-        self.envelope = envelope
-        self.envelopes = envelopes
-        # asyncio only
-        self._tasks: list[asyncio.Task[Any]] = []
+    _publisher: AsyncPublisher
+    _contract: Contract
+    _stop: Callable[[], None]
+    envelope: Envelope | None = None
+    envelopes: Sequence[Envelope] = ()
+    # asyncio only
+    _tasks: list[asyncio.Task[Any]] | None = None
 
     def send(
         self,
@@ -131,13 +125,14 @@ class AsyncContext(MessageContext):
     @property
     def busy(self) -> bool:
         """Whether any started call has not been awaited."""
-        return bool(self._tasks)
+        return self._tasks is not None
 
     # asyncio only
     async def finish(self) -> None:
         """Returns when every started call has ended. Raises the first error that was not awaited."""
         while self._tasks:
             await self._tasks.pop(0)
+        self._tasks = None
 
     async def _send(
         self,
@@ -155,6 +150,8 @@ class AsyncContext(MessageContext):
     # asyncio only
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.ensure_future(work)
+        if self._tasks is None:
+            self._tasks = []
         self._tasks.append(task)
         return task
 

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+import msgspec
+
 from claude_comm.client.module.message_context import (
     FileStatus,
     MessageContext,
@@ -28,7 +30,7 @@ from claude_comm.registry.contracts import Contract
 T = TypeVar("T")
 
 
-class Context(MessageContext):
+class Context(MessageContext, msgspec.Struct, eq=False):
     """The message being handled, and what a handler can do. `envelope` is None in a start function and
     for a batch handler, which finds its messages in `envelopes`.
 
@@ -36,19 +38,11 @@ class Context(MessageContext):
     name it as their cause. An `async` handler is given one whose methods are awaited.
     """
 
-    __slots__ = ("_publisher",)
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        contract: Contract,
-        stop: Callable[[], None],
-        envelope: Envelope | None = None,
-        envelopes: Sequence[Envelope] = (),
-    ) -> None:
-        self._publisher, self._contract, self._stop = publisher, contract, stop
-        self.envelope = envelope
-        self.envelopes = envelopes
+    _publisher: Publisher
+    _contract: Contract
+    _stop: Callable[[], None]
+    envelope: Envelope | None = None
+    envelopes: Sequence[Envelope] = ()
 
     def send(
         self,

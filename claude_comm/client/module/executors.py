@@ -21,15 +21,15 @@ from typing import Any, Protocol, TypeAlias
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.module.forked import leave
 from claude_comm.client.module.handlers import Handler
-from claude_comm.client.module.handling import Call
+from claude_comm.client.module.handling import Call, Poll
 from claude_comm.client.module.prefetch import Prefetcher
 
 # How long tasks that were cancelled at the deadline may take to end, and the publisher of the loop to close.
 _CANCEL_S = 1.0
-# For how long a task whose handler never waits keeps other tasks from running (seconds).
-_TURN_S = 0.001
 
 Starters: TypeAlias = list[Callable[[], Any]]
+# Handles what is there for a turn; whether the next message may be handled in the context that is given.
+HandleTurn: TypeAlias = Callable[[Poll, Call, contextvars.Context], Awaitable[bool]]
 
 
 class Executor(Protocol):
@@ -125,7 +125,7 @@ class AsyncExecutor:
         self,
         prefetcher: Prefetcher,
         count: int,
-        handle: Callable[[Delivery, Call], Awaitable[None]],
+        handle: HandleTurn,
         ended: Callable[[], None],
         closing: Callable[[], Awaitable[None]],
         loop: asyncio.AbstractEventLoop | None = None,
@@ -212,23 +212,19 @@ class AsyncExecutor:
     async def _work(self) -> None:
         """Takes deliveries until the prefetcher is closed, or until a handler has set a context variable: what it set
         for its message is not for the next, so another task goes on."""
-        clean, turn_ends = contextvars.copy_context(), 0.0
+        clean, prefetcher = contextvars.copy_context(), self._prefetcher
         try:
-            while not self._prefetcher.closed:
-                delivery = self._prefetcher.poll()
-                if delivery is None:
-                    self._prefetcher.ran_dry()
-                    await self._wait_for_delivery()
-                    continue
-                await self._handle(delivery, self.call)
-                if contextvars.copy_context() != clean:
+            while not prefetcher.closed:
+                if not await self._handle(prefetcher.poll, self.call, clean):
                     self._tasks = [task for task in self._tasks if not task.done()]
                     self._tasks.append(self._start_worker())
                     return
-                if time.monotonic() >= turn_ends:
-                    self._prefetcher.runs_on()
+                if prefetcher.has_ready():
+                    prefetcher.runs_on()
                     await asyncio.sleep(0)
-                    turn_ends = time.monotonic() + _TURN_S
+                elif not prefetcher.closed:
+                    prefetcher.ran_dry()
+                    await self._wait_for_delivery()
         except asyncio.CancelledError:
             if not self._prefetcher.closed:  # a handler cancelled all tasks of the loop
                 self._tasks.append(self._start_worker())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -33,8 +34,15 @@ ENDING = (SystemExit, KeyboardInterrupt)
 # Results that need no second look.
 _PLAIN = frozenset({bool, int, float, str, bytes, dict, list, tuple})
 
+# For how long a task whose handler never waits keeps other tasks from running (seconds).
+TURN_S = 0.001
+# In place of a payload that has not been read.
+_UNREAD = object()
+
 # A handler, the deliveries that it is called for, and its payload.
 Prepared: TypeAlias = tuple[Handler, Sequence[Delivery], Any]
+# The next delivery, if there is one.
+Poll: TypeAlias = Callable[[], Delivery | None]
 # Awaits a handler of any kind, given as a function and its arguments.
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 # The scope of a handler, given the session and the deliveries that it is called for.
@@ -107,48 +115,54 @@ class Handling:
             else:
                 self._ack(delivery)
 
-    async def handle_async(self, delivery: Delivery, call: Call) -> None:
-        """The same on an event loop; `call` awaits a handler of any kind."""
-        envelope = delivery.envelope
-        handler = self._handlers.get(envelope.type)
-        if handler is None or handler.most or not handler.is_async or (envelope.expires and delivery.expired()):
-            await self._handle_special_async(delivery, call)
-            return
-        try:
-            if envelope.content_type == BLOB:
-                argument = await asyncio.to_thread(handler.argument, envelope)
+    async def handle_turn(self, poll: Poll, call: Call, clean: contextvars.Context) -> bool:
+        """The same on an event loop, of what there is, for no longer than a turn; `call` awaits a handler of any kind.
+        Whether the next message may be handled in this context, which is `clean` until a handler sets a variable.
+
+        One coroutine for many deliveries: one for each would cost as much as its handler's.
+        """
+        turn_ends = time.monotonic() + TURN_S
+        while (delivery := poll()) is not None:
+            envelope = delivery.envelope
+            handler = self._handlers.get(envelope.type)
+            if handler is None or handler.most or not handler.is_async or (envelope.expires and delivery.expired()):
+                await self._handle_special_async(delivery, call)
             else:
-                argument = handler.argument(envelope)
-        except ENDING:
-            raise
-        except BaseException as error:  # noqa: BLE001
-            self._survive(error)
-            await self._end_async(delivery, self._endings.unread(handler, delivery, error))
-            return
-        try:
-            if envelope.session or self._traced:
-                with self._scope(envelope.session, delivery):
-                    result = await self._awaited(handler, argument, envelope)
-            elif handler.takes_context:
-                context = self.async_context(envelope)
-                result = await handler.function(argument, context)
-                if context.busy:
-                    await context.finish()
-            else:
-                result = await handler.function(argument)
-            if result is not None and result.__class__ not in _PLAIN and (why := unrun(result)):
-                raise TypeError(why)
-        except ENDING:
-            raise
-        except BaseException as error:  # noqa: BLE001
-            self._survive(error)
-            await self._end_async(delivery, self._endings.failing(handler, delivery, error))
-        else:
-            if envelope.reply_to or envelope.route:
-                if ending := self._endings.answered(delivery, result):
-                    await self._end_async(delivery, ending)
-            else:
-                self._ack(delivery)
+                argument: Any = _UNREAD
+                try:
+                    if envelope.content_type == BLOB:
+                        argument = await asyncio.to_thread(handler.argument, envelope)
+                    else:
+                        argument = handler.argument(envelope)
+                    if envelope.session or self._traced:
+                        with self._scope(envelope.session, delivery):
+                            result = await self._awaited(handler, argument, envelope)
+                    elif handler.takes_context:
+                        context = self.async_context(envelope)
+                        result = await handler.function(argument, context)
+                        if context.busy:
+                            await context.finish()
+                    else:
+                        result = await handler.function(argument)
+                    if result is not None and result.__class__ not in _PLAIN and (why := unrun(result)):
+                        raise TypeError(why)
+                except ENDING:
+                    raise
+                except BaseException as error:  # noqa: BLE001  (reading runs the user's types: as in `handle`)
+                    self._survive(error)
+                    ending = self._endings.unread if argument is _UNREAD else self._endings.failing
+                    await self._end_async(delivery, ending(handler, delivery, error))
+                else:
+                    if envelope.reply_to or envelope.route:
+                        if answering := self._endings.answered(delivery, result):
+                            await self._end_async(delivery, answering)
+                    else:
+                        self._ack(delivery)
+            if contextvars.copy_context() != clean:
+                return False
+            if time.monotonic() >= turn_ends:
+                break
+        return True
 
     async def _awaited(self, handler: Handler, argument: Any, envelope: Envelope) -> Any:
         """The result of an `async` handler, once what it began has ended."""

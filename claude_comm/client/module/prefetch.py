@@ -79,6 +79,10 @@ class Prefetcher:
     def closed(self) -> bool:
         return self._closed
 
+    def has_ready(self) -> bool:
+        """Whether `poll` would give a delivery."""
+        return bool(self._ready) and not self._barred
+
     def poll(self) -> Delivery | None:
         """The next delivery, if there is one."""
         try:

@@ -97,7 +97,7 @@ class Runner:
         self.handling = Handling(self._means())
         self.executor: Executor = (
             AsyncExecutor(
-                self.prefetcher, config.concurrency, self.handling.handle_async, self.end, self._close_on_loop, loop
+                self.prefetcher, config.concurrency, self.handling.handle_turn, self.end, self._close_on_loop, loop
             )
             if config.on_loop
             else ThreadExecutor(self.prefetcher, config.concurrency, self.handling.handle, self.end)
