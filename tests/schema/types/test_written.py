@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import ipaddress
 import uuid
 from decimal import Decimal
 from typing import Annotated, Any, TypedDict
@@ -290,3 +291,81 @@ def test_one_field_that_says_more_is_enough_and_the_type_around_is_named(inner: 
         accepts(around)
     with pytest.raises(SchemaError, match=r"and in 'Around \| None', which msgspec reads"):
         accepts(around | None)
+
+
+# Base64 of no byte, one, two, three and four.
+BYTES = ["", "YQ==", "YWE=", "YWFh", "YWFhYQ=="]
+
+
+@pytest.mark.parametrize("most", [None, 0, 1, 2, 3, 4, 6])
+def test_bytes_of_a_length_are_base64_of_so_many(most: int | None) -> None:
+    for least in (None, 0, 1, 2, 3, 4, 5):
+        validator = compile_validator(own.read_base64(least, most).schema())
+        for length, text in enumerate([*BYTES, "YWFhYWE=", "YWFhYWFh", "YWFhYWFhYQ=="]):
+            within = (least or 0) <= length and (most is None or length <= most)
+            assert validator.accepts(text) is within, (least, most, text)
+        assert not any(map(validator.accepts, ("Y", "YQ", "YQ=", "YWFhY", "====")))
+
+
+def loose(shape: Any, text: str) -> bool:
+    try:
+        pydantic.TypeAdapter(shape).validate_json(f'"{text}"')
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("longest", "longer"),
+    [
+        ("P999999999D", "P1000000000D"),
+        ("P2739725Y364DT86399S", "P2739727Y"),
+        ("P2739726Y9D", "P2739726Y10D"),
+        ("-P2739726Y8DT1S", "-P2739726Y9DT1S"),
+        ("999999998 days, 23:59:59", "-999999999 days 00:00:01"),
+        ("P999999Y9999999M9999999W99999999DT999999H9999999M9999999S", "P9999999Y"),
+        ("P1Y1M1W1DT1H1M1S", "P1Z"),
+        ("PT1H1S", "PT1"),
+        ("P1.5W", "P1.5W1D"),
+        ("1:00:00", "1:00"),
+    ],
+)
+def test_a_duration_of_pydantic_is_read_up_to_the_longest(longest: str, longer: str) -> None:
+    validator = compile_validator(models.read_duration().schema())
+    assert loose(dt.timedelta, longest)
+    assert validator.accepts(longest)
+    assert not loose(dt.timedelta, longer)
+    assert not validator.accepts(longer)
+
+
+GROUPS = ["1", "22", "333", "4444", "a", "BB", "cCc", "0"]
+
+
+def test_an_address_leaves_out_one_run_of_zeros_wherever_it_stands() -> None:
+    validator = compile_validator(models.read_ipv6().schema())
+    for dotted in (False, True):
+        groups = [*GROUPS[:6], "1.2.3.4"] if dotted else GROUPS
+        assert validator.accepts(":".join(groups))
+        assert not validator.accepts(":".join(groups[1:]))
+        assert not validator.accepts(":".join(["1", *groups]))
+        for before in range(len(groups) + 1):
+            for after in range(len(groups) + 1):
+                head, tail = groups[:before], groups[len(groups) - after :]
+                text = ":".join(head) + "::" + ":".join(tail)
+                assert validator.accepts(text) is loose(ipaddress.IPv6Address, text), text
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("zone", [None, True, False])
+def test_a_day_is_a_moment_where_no_zone_is_asked_for(zone: bool | None, strict: bool) -> None:
+    validator = compile_validator(models.read_datetime(zone, strict=strict).schema())
+    assert validator.accepts("2020-01-01") is (zone is not True and not strict)
+    assert validator.accepts("1577836800") is (zone is not False)
+    assert validator.accepts("2020-01-01T00:00") is (zone is not True)
+    assert validator.accepts("2020-01-01T00:00Z") is (zone is not False)
+
+
+def test_an_integer_as_text_has_as_many_digits_as_python_converts() -> None:
+    validator = compile_validator(models.read_int().schema())
+    assert validator.accepts("9" * 4_300)
+    assert not validator.accepts("9" * 4_301)
