@@ -109,13 +109,18 @@ def test_a_recursion_is_counted_as_deep_as_the_message_and_given_up_beyond() -> 
 
 def test_a_value_that_was_looked_at_is_given_up_where_it_stands_too_deep() -> None:
     """The same list stands near the top and at the end of a long way."""
-    shared = lists(40)
+    shared = lists(25)
     deep: Any = shared
-    for _ in range(60):
+    for _ in range(30):
         deep = [deep]
     assert cost_of(document(CHAIN), shared, no_tick) is not None
     assert cost_of(document(CHAIN), [shared, deep], no_tick) is None
     assert cost_of(document(CHAIN), [deep, shared], no_tick) is None
+
+
+def test_a_circle_in_place_has_no_cost() -> None:
+    circle = {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}}
+    assert cost_of(bare(circle), 1, no_tick) is None
 
 
 def test_a_count_takes_steps_and_ends_with_them() -> None:
@@ -162,6 +167,7 @@ def unevaluated(schema: Any) -> Any:
         (unevaluated(doubling(6, "allOf")), False),
         (unevaluated(doubling(30, "allOf")), True),
         (unevaluated({**doubling(30, "allOf"), "allOf": [{}, True]}), True),
+        (unevaluated({"allOf": [{"$ref": "#/$defs/a0"}, True], "$defs": doubling(30, "allOf")["$defs"]}), True),
         (unevaluated({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}), False),
         ({"properties": {"a": unevaluated(doubling(30, "anyOf"))}, "$defs": doubling(30, "anyOf")["$defs"]}, True),
         ({"default": unevaluated({}), **doubling(30, "allOf")}, False),
@@ -179,6 +185,7 @@ ENUM = {"items": {"enum": [str(at) for at in range(2_000)]}}
     [
         (ITEMS, ["x"], "all"),
         (ITEMS, [10**30], "all"),
+        (ITEMS, [10**30, *["x"] * 51_000], "first"),
         (ITEMS, ["x"] * 51_000, "first"),
         (ENUM, ["x"] * 100, "all"),
         (ENUM, ["x"] * 5_000, "first"),
@@ -245,6 +252,34 @@ def test_an_end_stands_before_a_last_line_break_and_nowhere_else() -> None:
 )
 def test_what_may_match_without_a_character(source: str, empty: bool) -> None:
     assert may_be_empty(parser.parse(source, reading="runtime")) is empty
+
+
+def test_a_place_is_visited_as_often_as_the_schemas_there_are() -> None:
+    three = {"anyOf": [{"minimum": 1}, {"maximum": 2}, {"multipleOf": 3}]}
+    for schema in (
+        {"properties": {"a": three, "b": {"type": "null"}}},
+        {"properties": {"b": {"type": "null"}, "a": three}},
+    ):
+        assert path_growth(document(schema)).visits >= 4
+
+
+@pytest.mark.parametrize(
+    "source", ["(?:a+)+b", "(?:a*)*b", "(?:a|a)*b", "(?:a{1,2})*b", "(?:a+c?)*b", "(?:(?:a|a)c?){30,}b", "(?:a|a){40}b"]
+)
+def test_what_doubles_at_each_character_is_beyond_what_is_enough(source: str) -> None:
+    assert by_choices(source, 60) == ENOUGH
+
+
+def test_a_run_of_characters_is_looked_at_from_each_start() -> None:
+    tree = parser.parse("[ab]{20}", reading="runtime")
+    assert by_choices("[ab]{20}", 40) >= Walker("a" * 40).search(tree)
+
+
+def test_what_looks_behind_is_counted_from_every_place_and_what_looks_ahead_from_where_it_stands() -> None:
+    behind, ahead = (parser.parse(source, reading="runtime") for source in ("b(?<=ab)", "b(?=ab)"))
+    text = "aaaaaaaab"
+    assert by_paths(behind, text, ENOUGH) >= 2 * len(text)
+    assert by_paths(ahead, text, ENOUGH) < 2 * len(text)
 
 
 @pytest.mark.parametrize(("source", "length"), [("(?:a+)+b", 100), ("(?:a|b)*" * 30, 10), ("(a)\\1", 1)])
