@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+import claude_comm.schema
 from claude_comm.errors import ConfigurationError, SchemaError
-from claude_comm.schema import Compatible, explain, keywords
+from claude_comm.schema import Compatible, adapt, check, diff, explain, keywords
 from claude_comm.schema.arguments import MAX_BUDGET_MS, check_aliases, check_options
 from claude_comm.schema.budget import STEPS_PER_LOOK, STEPS_PER_MS, Budget, BudgetShare, OutOfBudget, OutOfPart
 from claude_comm.schema.deadline import within
@@ -18,7 +19,7 @@ from claude_comm.schema.dialect import DEFAULT, dialect_of
 from claude_comm.schema.opaque import OPAQUE, Code, code_in
 from claude_comm.schema.pointer import follow, pointer, steps
 from claude_comm.schema.values import Unwritable, key, ordered, pointed, text, value, written
-from claude_comm.schema.verdict import Undecided
+from claude_comm.schema.verdict import EmptyForm, Impossible, Incompatible, Reason, Undecided
 
 
 def ticks(tick: Callable[[], None]) -> int:
@@ -261,6 +262,8 @@ def named(title: str, **more: Any) -> dict[str, Any]:
         ({"$ref": "#/default/y", "default": {"y": named("a")}}, "a"),
         ({"$ref": "#/properties/default", "properties": {"default": named("a")}, "default": named("x")}, "a"),
         ({"$ref": "#/%64efault", "default": named("a")}, "a"),
+        ({"$ref": 5, "$dynamicRef": "#/default", "not": {}, "default": named("a")}, "a"),
+        ({"$ref": "#/not", "$dynamicRef": "#/default", "not": {}, "default": named("a")}, "a"),
         ({"dependencies": {"p": ["q"], "r": named("a")}}, "a"),
     ],
 )
@@ -285,8 +288,95 @@ def test_the_place_of_what_is_hard_is_named(keyword: str, roots: list[Any], plac
     assert keywords.place_of(keyword, *roots) == place
 
 
-def test_a_verdict_without_a_proof_is_told_without_one() -> None:
-    assert explain(Compatible(proof="")) == "compatible: every message of the producer is accepted."
-    assert explain(Compatible(proof="alike")) == "compatible: every message of the producer is accepted (proof: alike)."
-    assert explain(Undecided(place="", why="because")) == "undecided: because"
-    assert explain(Undecided(place="/a", why="because")) == "undecided: because (at /a)"
+REASON = Reason(rule="maximum", path="$.a", sentence="too large", schema_path="/properties/a", mends=("lift", "cut"))
+FORM = EmptyForm(side="produced", schema_path="/anyOf/1", why="it contradicts itself")
+TAKEN = EmptyForm(side="accepted", schema_path="/anyOf/1", why="it contradicts itself")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Compatible(proof=""), "compatible: every message of the producer is accepted."),
+        (Compatible(proof="alike"), "compatible: every message of the producer is accepted (proof: alike)."),
+        (Compatible(proof="", vacuous="nothing is sent"), "compatible, and only because nothing is sent."),
+        (
+            Compatible(proof="", empty_forms=(FORM,)),
+            "compatible: every message of the producer is accepted.\n"
+            "note: the producer sends no message of the form /anyOf/1: it contradicts itself.",
+        ),
+        (Undecided(place="", why="because"), "undecided: because"),
+        (Undecided(place="/a", why="because"), "undecided: because (at /a)"),
+        (Impossible(why="all differ", proof="search"), "impossible: all differ."),
+        (
+            Incompatible(witness="\u00e9", reasons=(REASON,), empty_forms=(TAKEN,)),
+            'incompatible: the producer may send\n\n    "\\u00e9"\n\nwhich the consumer refuses.\n'
+            "  $.a: too large (/properties/a)\n      lift\n      cut\n"
+            "note: the consumer takes no message of the form /anyOf/1: it contradicts itself.",
+        ),
+    ],
+)
+def test_a_verdict_is_told_in_words(verdict: Any, words: str) -> None:
+    assert explain(verdict) == words
+
+
+def test_a_reason_at_the_root_names_the_root() -> None:
+    reason = Reason(rule="not", path="$", sentence="no", schema_path="", mends=())
+    assert explain(Incompatible(witness=1, reasons=(reason,))).endswith("  $: no (/)")
+
+
+@pytest.mark.parametrize("ask", [check, diff, adapt])
+def test_options_are_asked_for_by_each_question(ask: Any) -> None:
+    with pytest.raises(ConfigurationError, match="policy"):
+        ask({}, {}, policy="none")
+    with pytest.raises(ConfigurationError, match="budget_ms"):
+        ask({}, {}, budget_ms=-1)
+
+
+def test_the_front_door_names_what_it_has_and_nothing_else() -> None:
+    assert "check" in dir(claude_comm.schema)
+    assert claude_comm.schema.__getattr__("check") is check
+    with pytest.raises(AttributeError):
+        _ = claude_comm.schema.nothing  # type: ignore[attr-defined]
+
+
+def test_a_clock_is_read_once_in_so_many_steps() -> None:
+    looks = list[None]()
+
+    def clock() -> float:
+        looks.append(None)
+        return 0.0
+
+    budget = Budget(1_000, clock)
+    began = len(looks)
+    for _ in range(4 * STEPS_PER_LOOK):
+        budget.tick()
+    assert len(looks) - began == 4
+    BudgetShare(budget, 5).look()
+    assert len(looks) - began == 5
+
+
+def test_a_part_looks_at_the_clock_of_the_whole() -> None:
+    clock = Clock()
+    share = BudgetShare(Budget(1_000, clock), 5)
+    clock.now = 102.0
+    with pytest.raises(OutOfBudget):
+        share.look()
+
+
+def test_bounds_that_count_are_those_of_lengths_and_not_of_numbers() -> None:
+    counted = {"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"}
+    assert counted <= set(keywords.COUNTS)
+    assert set(keywords.COUNTS).isdisjoint(keywords.NUMBER_BOUNDS)
+    assert set(keywords.about("string")) == {"minLength", "maxLength", "pattern"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "inner"),
+    [
+        ({"allOf": [1, 2], "not": 3, "dependentSchemas": {"a": 4}}, [1, 2, 3, 4]),
+        ({"allOf": {"a": 1}, "dependentSchemas": [2], "dependencies": {"a": ["b"], "c": 5}}, [5]),
+        ({"if": 1, "then": 2, "else": 3, "properties": {"a": 4}, "items": 5}, [1, 2, 3]),
+    ],
+)
+def test_what_is_applied_in_place_is_found_in_lists_and_maps(schema: Any, inner: list[int]) -> None:
+    assert sorted(keywords.in_place(schema)) == inner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 import datetime as dt
 import enum
@@ -146,6 +147,7 @@ FUNCTIONS: list[Case] = [
     (model(pydantic.SecretStr), ["a"], [], [1]),
     (model(pydantic.Base64Bytes), [], ["aGk="], [1]),
     (model(collections.abc.Sequence[int]), [[1], []], [], [1, ["x"]]),
+    (model(collections.defaultdict[str, int]), [{"a": 1}], [], [[], {"a": "x"}]),
     (model(Annotated[str, AfterValidator(path_validator)]), [], ["a"], [1]),
     (model(Annotated[list[int], WrapValidator(sequence_validator)]), [], [[1], ["x"]], []),
     (after(address("IPv4Address")), [], ["1.2.3.4", "x"], [1]),

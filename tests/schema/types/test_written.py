@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import ipaddress
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 
@@ -139,24 +140,28 @@ def test_what_is_written_is_said_and_no_more(shape: Any, fits: list[Any], fails:
     assert [message for message in fails if validator.accepts(message)] == []
 
 
-WITHIN: list[tuple[str, Text, list[Text]]] = [
-    ("date", own.write_date(), [models.read_date(strict=True), models.read_date()]),
-    ("time", own.write_time(None), [own.read_time(None), models.read_time()]),
-    ("aware time", own.write_time(True), [own.read_time(None), own.read_time(True)]),
-    ("moment", own.write_datetime(None), [own.read_datetime(None), models.read_datetime(None)]),
-    ("moment, strict", own.write_datetime(None), [models.read_datetime(None, strict=True)]),
-    (
-        "aware moment",
-        own.write_datetime(True),
-        [own.read_datetime(True), models.read_datetime(True), models.read_datetime(True, strict=True)],
-    ),
-    ("decimal", own.write_decimal(), [own.read_decimal(), own.read_decimal(finite=True)]),
-    ("float key", own.write_float_key(), [own.read_float_key()[0]]),
-]
+# What is written, and a language of those that read it.
+WITHIN: dict[str, Callable[[], tuple[Text, Text]]] = {
+    "date": lambda: (own.write_date(), models.read_date()),
+    "date, strict": lambda: (own.write_date(), models.read_date(strict=True)),
+    "time": lambda: (own.write_time(None), own.read_time(None)),
+    "time of a model": lambda: (own.write_time(None), models.read_time()),
+    "aware time": lambda: (own.write_time(True), own.read_time(True)),
+    "moment": lambda: (own.write_datetime(None), own.read_datetime(None)),
+    "moment of a model": lambda: (own.write_datetime(None), models.read_datetime(None)),
+    "moment, strict": lambda: (own.write_datetime(None), models.read_datetime(None, strict=True)),
+    "aware moment": lambda: (own.write_datetime(True), own.read_datetime(True)),
+    "aware moment of a model": lambda: (own.write_datetime(True), models.read_datetime(True)),
+    "aware moment, strict": lambda: (own.write_datetime(True), models.read_datetime(True, strict=True)),
+    "decimal": lambda: (own.write_decimal(), own.read_decimal()),
+    "finite decimal": lambda: (own.write_decimal(), own.read_decimal(finite=True)),
+    "float key": lambda: (own.write_float_key(), own.read_float_key()[0]),
+}
 
 
-@pytest.mark.parametrize(("written", "read"), [(text, read) for _, text, reads in WITHIN for read in reads])
-def test_a_text_that_is_written_lies_within_those_that_are_read(written: Text, read: Text) -> None:
+@pytest.mark.parametrize("name", WITHIN)
+def test_a_text_that_is_written_lies_within_those_that_are_read(name: str) -> None:
+    written, read = WITHIN[name]()
     said = [written.assertions()["pattern"], *(part["pattern"] for part in written.schema().get("allOf", ()))]
     assert read.assertions()["pattern"] in said
     assert isinstance(check(written.schema(), read.schema()), Compatible)
@@ -214,10 +219,9 @@ def test_a_model_is_called_as_its_class_and_a_value_alone_is_not() -> None:
 
 @dataclasses.dataclass
 class Holds:
-    first: int
-    twice: list[Inner]
-    again: Inner
     data: bytes
+    again: Tagged
+    twice: list[Tagged]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +288,13 @@ class Factory:
     k: Annotated[int, Field(gt=1)] = 5
 
 
-@pytest.mark.parametrize("inner", [Aliased, Factory])
+@pydantic.dataclasses.dataclass
+class Defaulted:
+    m: int
+    n: int = Field(default=1)
+
+
+@pytest.mark.parametrize("inner", [Aliased, Factory, Defaulted])
 def test_one_field_that_says_more_is_enough_and_the_type_around_is_named(inner: Any) -> None:
     around = msgspec.defstruct("Around", [("v", inner)], module="a.b")
     with pytest.raises(SchemaError, match=rf"^'{inner.__name__}' is a class of pydantic, and in 'Around', which"):
