@@ -127,6 +127,7 @@ def anything_then(term: expression.Term) -> expression.Term:
         lambda: (expression.concat(expression.EMPTY, A), A),
         lambda: (expression.concat(STAR, STAR), STAR),
         lambda: (expression.concat(STAR, STAR, B), expression.concat(STAR, B)),
+        lambda: (expression.star(A), expression.repeat(A, 0, None)),
         lambda: (expression.repeat(STAR, 0, None), STAR),
         lambda: (expression.repeat(PLUS, 0, None), STAR),
         lambda: (expression.repeat(A, 1, 1), A),
@@ -158,12 +159,20 @@ def test_a_term_weighs_as_much_as_it_has_parts_and_a_chain_is_one_level() -> Non
     assert {term: term.depth for term in depths} == depths
     assert expression.concat(*[A, B] * 100).depth == expression.concat(A, B).depth == 2
     assert expression.concat(B, *[expression.concat(A, other)] * 9).depth == 3
+    assert expression.concat(other, A, B).depth == 3
     assert [term.weight for term in (A, other, expression.concat(A, B), expression.concat(A, B, other))] == [1, 2, 3, 6]
     assert expression.words([f"{at}" for at in range(16)]).weight == 3
 
 
-def test_a_term_that_grows_without_bounds_is_refused() -> None:
-    words = [f"{at:06}" for at in range(8 * expression.MAX_WEIGHT)]
+def test_a_term_that_grows_without_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    letter = expression.chars(((ord("q"), ord("q")),))
+    monkeypatch.setattr(expression, "MAX_WEIGHT", 5)
+    assert expression.words([f"q{at}" for at in range(32)]).weight == 5
     with pytest.raises(TooHard):
-        expression.words(words)
-    assert expression.words(words[: 4 * expression.MAX_WEIGHT]).weight > expression.MAX_WEIGHT // 2
+        expression.words([f"q{at}" for at in range(40)])
+    monkeypatch.setattr(expression, "MAX_WEIGHT", 50)
+    monkeypatch.setattr(expression, "MAX_DEPTH", 3)
+    nested = expression.union([expression.complement(letter), B])
+    assert nested.depth == 3
+    with pytest.raises(TooHard):
+        expression.concat(nested, letter)

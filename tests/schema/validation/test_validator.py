@@ -353,6 +353,14 @@ def test_what_would_take_for_ever_is_answered_by_a_table() -> None:
     assert [breach.rule for breach in validator.validate("x")] == ["schema"]
 
 
+def test_a_message_that_does_not_go_there_is_told_where_it_breaks() -> None:
+    schema = {
+        "properties": {"a": {"$ref": "#/$defs/d0"}, "b": {"type": "string"}},
+        "$defs": doubling(60, True)["$defs"],
+    }
+    assert [breach.path for breach in compile_validator(schema).validate({"b": 1})] == ["$.b"]
+
+
 def test_too_many_ways_to_what_is_unevaluated_are_refused() -> None:
     schema = {**doubling(60, {"properties": {"a": True}}), "unevaluatedProperties": False}
     with pytest.raises(SchemaError, match="too many paths"):
