@@ -104,6 +104,8 @@ def test_a_difference_is_said_in_words(old: Any, new: Any, sentences: list[str])
         (negated({"anyOf": [TEXT, WHOLE]}), negated({"anyOf": [TEXT, NUMBER]}), False),
         (negated({"anyOf": [TEXT]}), negated({"anyOf": [TEXT, WHOLE]}), False),
         (negated({"const": [1]}), negated({"const": {"a": 1}}), False),
+        (negated({"const": [1]}), negated({"const": 5}), False),
+        (negated({"const": 5}), negated({"const": [1]}), False),
         (negated({"const": True}), negated({"const": 1}), False),
         (negated({"const": 1.0}), negated({"const": 1}), True),
         (negated({"$ref": "#/$defs/a"}, a=TEXT), negated({"$ref": "#/$defs/b"}, b=TEXT), True),
