@@ -250,6 +250,7 @@ def test_a_format_is_an_annotation() -> None:
             "`[1].a` is a property that is not allowed here",
         ),
         ({"properties": {"a": False}}, {"a": {"x": 1}}, "$.a", "`a` is not allowed here"),
+        ({"items": False}, [{"x": 1}], "$[0]", "`[0]` is not allowed here"),
         (
             {"properties": {"additionalProperties": False}},
             {"additionalProperties": {"a": 1}},
