@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -270,6 +271,11 @@ def test_what_doubles_at_each_character_is_beyond_what_is_enough(source: str) ->
     assert by_choices(source, 60) == ENOUGH
 
 
+@pytest.mark.parametrize("loop", ["a*", "a+", "a{0,99}"])
+def test_loops_one_after_the_other_share_out_the_characters_in_every_way(loop: str) -> None:
+    assert by_choices(loop * 6 + "b", 60) >= math.comb(60, 6)
+
+
 def test_a_run_of_characters_is_looked_at_from_each_start() -> None:
     tree = parser.parse("[ab]{20}", reading="runtime")
     assert by_choices("[ab]{20}", 40) >= Walker("a" * 40).search(tree)
@@ -278,7 +284,8 @@ def test_a_run_of_characters_is_looked_at_from_each_start() -> None:
 def test_what_looks_behind_is_counted_from_every_place_and_what_looks_ahead_from_where_it_stands() -> None:
     behind, ahead = (parser.parse(source, reading="runtime") for source in ("b(?<=ab)", "b(?=ab)"))
     text = "aaaaaaaab"
-    assert by_paths(behind, text, ENOUGH) >= 2 * len(text)
+    # `b` from each place, behind the one that is found `a` from each place, and `b` behind each `a`.
+    assert by_paths(behind, text, ENOUGH) == 10 + 10 + 8
     assert by_paths(ahead, text, ENOUGH) < 2 * len(text)
 
 
