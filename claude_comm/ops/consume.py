@@ -32,7 +32,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """One stream entry as delivered; `body` is None when it has no envelope field.
 
     `deliveries` is how often this entry was handed out, `failures` how often the message was retried before it;
-    `handed` says that another version of the module left it to this one.
+    `handed` says that another version of the module left it to this one. `head` is its seal without the place: one
+    object for all that were signed together, so that a batch is held and let go without a seal for each.
     """
 
     stream: str
@@ -41,7 +42,13 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     deliveries: int = 1
     failures: int = 0
     handed: bool = False
-    seal: Seal | None = None
+    head: Seal | None = None
+    place: bytes = b""
+
+    @property
+    def seal(self) -> Seal | None:
+        """What stands beside the envelope."""
+        return None if self.head is None else Seal(self.head.key, self.head.signature, self.place)
 
     @property
     def attempts(self) -> int:
@@ -321,13 +328,24 @@ def _entries(reader: Reader, reply: Any) -> list[Entry]:
 # What sealed envelopes have beside them, as it is written; of one that was signed alone there is no place.
 _SEALED = ([b"e", b"k", b"s", b"p"], [b"e", b"k", b"s"])
 _SEALED_FIELDS = 8
+_NO_HEAD = Seal(b"", b"")
 
 
 def _all_sealed(stream: str, rows: Sequence[tuple[bytes, list[bytes]]]) -> list[Entry]:
     """The entries, if all of them are envelopes that were signed together with others; else none."""
+    head = _NO_HEAD
     try:
         entries = [
-            Entry(stream, id_.decode(), body, 1, 0, False, Seal(key, signature, place))
+            Entry(
+                stream,
+                id_.decode(),
+                body,
+                1,
+                0,
+                False,
+                head if signature == head.signature and key == head.key else (head := Seal(key, signature)),
+                place,
+            )
             for id_, (e, body, k, key, s, signature, p, place) in rows
             if e == b"e" and k == b"k" and s == b"s" and p == b"p"
         ]
@@ -340,8 +358,11 @@ def entry_of(stream: str, fields: tuple[bytes, list[bytes]]) -> Entry:
     """The entry of a row as XREADGROUP and XRANGE have it."""
     id_, pairs = fields
     if pairs[::2] in _SEALED:
-        return Entry(stream, id_.decode(), pairs[1], seal=Seal(pairs[3], pairs[5], pairs[7] if len(pairs) > 6 else b""))
+        place = pairs[7] if len(pairs) > 6 else b""
+        return Entry(stream, id_.decode(), pairs[1], head=Seal(pairs[3], pairs[5]), place=place)
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
     failures = named.get(b"a", b"")
     attempts = int(failures) if _FEW.fullmatch(failures) else 0
-    return Entry(stream, id_.decode(), named.get(b"e"), failures=attempts, seal=sealed.seal_of(named))
+    seal = sealed.seal_of(named)
+    place = seal.place if seal is not None else b""
+    return Entry(stream, id_.decode(), named.get(b"e"), failures=attempts, head=seal, place=place)

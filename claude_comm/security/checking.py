@@ -60,10 +60,12 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """Many of one stream, in its order, column by column: to make one of each would cost as much as its hash."""
+    """Many of one stream, in its order, column by column: to make one of each would cost as much as its hash. Of the
+    `heads`, their seals, the places do not count: those stand in a column of their own."""
 
     bodies: Sequence[bytes]
-    seals: Sequence[Seal | None]
+    heads: Sequence[Seal | None]
+    places: Sequence[bytes]
     sources: Sequence[str]
     entries: Sequence[str]
 
@@ -72,21 +74,15 @@ class Claims(msgspec.Struct, frozen=True):
         return Claims(
             [claim.body for claim in claims],
             [claim.seal for claim in claims],
+            [claim.seal.place if claim.seal is not None else b"" for claim in claims],
             [claim.source for claim in claims],
             [claim.entry for claim in claims],
         )
 
     def at(self, place: int) -> Claim:
-        return Claim(self.bodies[place], self.seals[place], self.sources[place], self.entries[place])
-
-    def picked(self, runs: Sequence[slice]) -> Claims:
-        """Those that stand in these parts."""
-        return Claims(
-            _picked(self.bodies, runs),
-            _picked(self.seals, runs),
-            _picked(self.sources, runs),
-            _picked(self.entries, runs),
-        )
+        head = self.heads[place]
+        seal = None if head is None else Seal(head.key, head.signature, self.places[place])
+        return Claim(self.bodies[place], seal, self.sources[place], self.entries[place])
 
 
 def _picked(column: Sequence[T], runs: Sequence[slice]) -> Sequence[T]:
@@ -119,27 +115,28 @@ class EntryVerifier:
         """
         unproved = [
             place
-            for signature, runs in _by_signature(claims.seals).items()
-            if not (signature and self._believed(stream, claims.picked(runs)))
+            for signature, runs in _by_signature(claims.heads).items()
+            if not (signature and self._believed(stream, claims, runs))
             for run in runs
             for place in range(run.start, run.stop)
         ]
         judged = ((place, self.judge(stream, claims.at(place))) for place in sorted(unproved))
         return {place: doubt for place, doubt in judged if doubt is not None}
 
-    def _believed(self, stream: str, claims: Claims) -> bool:
-        """Whether these, which have one signature, are a batch of one source, all of it or a part, in its order. False
-        says nothing about each of them."""
-        first, last = claims.at(0), claims.at(-1)
+    def _believed(self, stream: str, claims: Claims, runs: Sequence[slice]) -> bool:
+        """Whether those in these parts, which have one signature, are a batch of one source, all of it or a part, in
+        its order. False says nothing about each of them."""
+        first, last = claims.at(runs[0].start), claims.at(runs[-1].stop - 1)
         key = self._keys.get(first.seal.key) if first.seal is not None else None
         # Ids rise, so the moments of all lie between those of the first and the last.
         if key is None or not (key.holds(first.stored_ms) and key.holds(last.stored_ms)):
             return False
-        if not may_speak(key, stream, first.source) or claims.sources.count(first.source) != len(claims.sources):
+        sources = _picked(claims.sources, runs)
+        if not may_speak(key, stream, first.source) or sources.count(first.source) != len(sources):
             return False
         if first.seal is None or last.seal is None:
             return False
-        return self._batches.all_fit(key.public, stream, claims.bodies, first.seal, last.seal)
+        return self._batches.all_fit(key.public, stream, _picked(claims.bodies, runs), first.seal, last.seal)
 
     def judge(self, stream: str, claim: Claim) -> Doubted | None:
         """`doubt` of one claim."""
@@ -176,11 +173,11 @@ class EntryVerifier:
         return Attested(value, signer)
 
 
-def _by_signature(seals: Sequence[Seal | None]) -> dict[bytes, list[slice]]:
+def _by_signature(heads: Sequence[Seal | None]) -> dict[bytes, list[slice]]:
     """Where those stand that have one signature: mostly one after another. Those without one, under none."""
     runs: dict[bytes, list[slice]] = {}
     start = 0
-    for signature, equal in groupby([seal.signature if seal is not None else b"" for seal in seals]):
+    for signature, equal in groupby([head.signature if head is not None else b"" for head in heads]):
         end = start + len(list(equal))
         runs.setdefault(signature, []).append(slice(start, end))
         start = end

@@ -8,6 +8,7 @@ from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import consume
 from claude_comm.ops.consume import Entry, Reader
+from claude_comm.security import sealed
 from claude_comm.security.signing import Seal
 from claude_comm.transport.driver import Client
 
@@ -37,3 +38,15 @@ def test_each_entry_comes_whatever_stands_beside_it(
         client.data.one(Command(("XADD", inbox, "*", *words)))
     entries: list[Entry] = client.run(consume.read(Reader(inbox, "m", "i"), count=9, block_ms=0))
     assert [(entry.body, entry.seal) for entry in entries] == [(b"b", WITH_SEAL), (body, seal), (b"b", WITH_SEAL)]
+
+
+def test_what_was_signed_together_shares_its_seal_and_keeps_its_own_place(client: Client, keys: Keys) -> None:
+    inbox = keys.inbox("m")
+    client.run(consume.make_group(inbox, "m", "0"))
+    seals = [Seal(b"K", b"S", b"0"), Seal(b"K", b"S", b"1"), Seal(b"L", b"S", b"2"), Seal(b"L", b"T", b"3")]
+    for seal in (*seals, seals[0]):
+        client.data.one(Command(("XADD", inbox, "*", "e", "b", *sealed.seal_fields(seal))))
+    entries: list[Entry] = client.run(consume.read(Reader(inbox, "m", "i"), count=9, block_ms=0))
+    # Another key under the same signature is another seal: what is retried or buried carries what it came with.
+    assert [entry.seal for entry in entries] == [*seals, seals[0]]
+    assert entries[0].head is entries[1].head

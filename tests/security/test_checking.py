@@ -210,8 +210,22 @@ def test_a_key_counts_for_each_message_of_a_flight_when_that_was_stored(
     pair, key = key_of("a", **times)
     bodies = [b"%d" % number for number in range(5)]
     seals = pair.signer().seal(INBOX, bodies)
-    claims = Claims(bodies, seals, ["a"] * 5, [f"{10 + number}-0" for number in range(5)])
+    claims = Claims(
+        bodies, seals, [seal.place for seal in seals], ["a"] * 5, [f"{10 + number}-0" for number in range(5)]
+    )
     assert EntryVerifier(keyring_of(key), verify).doubts(INBOX, claims).keys() == doubted
+
+
+@pytest.mark.parametrize("forged", range(4))
+@pytest.mark.parametrize("between", range(5))
+def test_a_message_in_another_name_is_refused_in_each_part_of_a_flight(forged: int, between: int) -> None:
+    sources = ["b" if number == forged else "a" for number in range(4)]
+    bodies = [b"%d" % number for number in range(4)]
+    seals = A2_PAIR.signer().seal(INBOX, bodies)
+    claims = [Claim(*parts, "") for parts in zip(bodies, seals, sources, strict=True)]
+    claims.insert(between, Claim(b"lone", B2_PAIR.signer().seal_lone(INBOX, b"lone"), "b", ""))
+    doubts = EntryVerifier(keyring_of(A2, B2), verify).doubts(INBOX, Claims.of(_numbered(claims)))
+    assert {place: doubt.reason for place, doubt in doubts.items()} == {forged + (between <= forged): "another's name"}
 
 
 def test_a_message_that_was_sent_alone_has_no_path() -> None:

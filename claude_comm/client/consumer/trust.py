@@ -37,7 +37,8 @@ class Trust:
         entries = [delivery.entry for delivery in deliveries]
         claims = Claims(
             [entry.body or b"" for entry in entries],
-            [entry.seal for entry in entries],
+            [entry.head for entry in entries],
+            [entry.place for entry in entries],
             [delivery.envelope.source for delivery in deliveries],
             [entry.id for entry in entries],
         )
