@@ -310,10 +310,14 @@ def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]
 
 
 def _entries(reader: Reader, reply: Any) -> list[Entry]:
-    """The entries of one stream; null when there are none."""
+    """The entries of one stream; null when there are none.
+
+    They are taken out of the reply, which whoever performs the read holds until all is done that comes of it: so the
+    rows end here, while the processor's cache has them. A signed entry has twice as much of them as another.
+    """
     if not reply:
         return []
-    stream, rows = reader.stream, reply[reader.stream.encode()]
+    stream, rows = reader.stream, reply.pop(reader.stream.encode())
     if len(rows[0][1]) == _SEALED_FIELDS and (sealed_entries := _all_sealed(stream, rows)):
         return sealed_entries
     # In line for what nearly every entry is: one field, the envelope.

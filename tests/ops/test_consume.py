@@ -50,3 +50,15 @@ def test_what_was_signed_together_shares_its_seal_and_keeps_its_own_place(client
     # Another key under the same signature is another seal: what is retried or buried carries what it came with.
     assert [entry.seal for entry in entries] == [*seals, seals[0]]
     assert entries[0].head is entries[1].head
+
+
+def test_the_rows_of_a_reply_end_with_its_reading(keys: Keys) -> None:
+    inbox = keys.inbox("m")
+    reading = consume.read(Reader(inbox, "m", "i"), count=9, block_ms=0)
+    next(reading)
+    # As the server answers; who performs the operation holds it until the deliveries are there.
+    reply = {inbox.encode(): [[b"1-0", [b"e", b"b"]]]}
+    with pytest.raises(StopIteration) as ended:
+        reading.send(reply)
+    assert [entry.body for entry in ended.value.value] == [b"b"]
+    assert not reply
