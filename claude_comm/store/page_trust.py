@@ -29,8 +29,6 @@ from claude_comm.security.sealed import seal_of
 from claude_comm.security.signing import Seal
 from claude_comm.settings import Settings
 
-_ENVELOPE, _SEAL, _PLACED = [b"e"], [b"e", b"k", b"s"], [b"e", b"k", b"s", b"p"]
-
 
 class PageTrust:
     """The keyring as one projection knows it. Raises ConfigurationError where the admin's public key is not known."""
@@ -47,13 +45,13 @@ class PageTrust:
         self, stream: Stream, entries: Sequence[StreamEntry], facts: Sequence[Fact]
     ) -> tuple[list[Fact], list[UntrustedEntry]]:
         """The facts of a page as they are to be stored, one for each entry, and what is to be said of them besides."""
-        claims = [_claim(entry, fact) for entry, fact in zip(entries, facts, strict=True)]
-        spoken = [place for place, claim in enumerate(claims) if claim is not None]
-        doubts = self._trusted.verifier.doubts(stream.key, Claims.of([claim for claim in claims if claim is not None]))
+        spoken = {place: fact for place, fact in enumerate(facts) if isinstance(fact, SentEntry | Happened)}
+        places = list(spoken)
+        claims = _claims([entries[place][1] for place in places], list(spoken.values()))
         doubtful = {
-            place: _doubtful(facts[place], entries[place], doubt, refused=self.required)
-            for place, doubt in ((spoken[number], doubt) for number, doubt in doubts.items())
-            if not self._of_topic(stream, facts[place], claims[place], doubt)
+            (place := places[number]): _doubtful(facts[place], entries[place], doubt, refused=self.required)
+            for number, doubt in self._trusted.verifier.doubts(stream.key, claims).items()
+            if not self._of_topic(stream, facts[places[number]], claims.at(number), doubt)
         }
         if not self.required:
             return list(facts), list(doubtful.values())
@@ -65,10 +63,10 @@ class PageTrust:
         instead.update(doubtful)
         return [instead.get(place, fact) for place, fact in enumerate(facts)] if instead else list(facts), []
 
-    def _of_topic(self, stream: Stream, fact: Fact, claim: Claim | None, doubt: Doubted) -> bool:
+    def _of_topic(self, stream: Stream, fact: Fact, claim: Claim, doubt: Doubted) -> bool:
         """A message of a topic that failed comes back in the inbox of the module that reads the topic."""
         target = fact.envelope.target if isinstance(fact, SentEntry) else ""
-        if claim is None or stream.kind != "inbox" or doubt.reason != "wrong signature":
+        if stream.kind != "inbox" or doubt.reason != "wrong signature":
             return False
         if not target.startswith(TOPIC_PREFIX):
             return False
@@ -85,21 +83,40 @@ class PageTrust:
         return msgspec.structs.replace(fact, holder=SERVICE if key is not None and key.role == "service" else source)
 
 
-def _claim(entry: StreamEntry, fact: Fact) -> Claim | None:
-    """What an entry says of who sent it; None where nobody can read it."""
-    if not isinstance(fact, SentEntry | Happened):
-        return None
-    fields = entry[1]
-    names = fields[::2]
-    if names == _PLACED:
-        seal: Seal | None = Seal(fields[3], fields[5], fields[7])
-    elif names == _SEAL:
-        seal = Seal(fields[3], fields[5])
-    else:
-        seal = _seal(fields) if names != _ENVELOPE else None
-    return Claim(
-        _named(fields)[b"e"] if fields[0] != b"e" else fields[1], seal, fact.envelope.source, entry[0].decode()
+def _claims(rows: Sequence[Sequence[bytes]], facts: Sequence[SentEntry | Happened]) -> Claims:
+    """What entries say of who sent them, by their fields and the facts in them."""
+    heads, places = _placed(rows) or _singly(rows)
+    return Claims(
+        [fields[1] if fields[0] == b"e" else _named(fields)[b"e"] for fields in rows],
+        heads,
+        places,
+        [fact.envelope.source for fact in facts],
+        [fact.entry_id for fact in facts],
     )
+
+
+def _placed(rows: Sequence[Sequence[bytes]]) -> tuple[Sequence[Seal], Sequence[bytes]] | None:
+    """Seals and places, where all were signed together with others: one seal for all of a batch. None for others."""
+    heads: list[Seal] = []
+    places: list[bytes] = []
+    head = Seal(b"", b"")
+    try:
+        for e, _, k, key, s, signature, p, place in rows:
+            if not (e == b"e" and k == b"k" and s == b"s" and p == b"p"):
+                return None
+            if signature != head.signature or key != head.key:
+                head = Seal(key, signature)
+            heads.append(head)
+            places.append(place)
+    except ValueError:  # one of them has more or fewer fields
+        return None
+    return heads, places
+
+
+def _singly(rows: Sequence[Sequence[bytes]]) -> tuple[Sequence[Seal | None], Sequence[bytes]]:
+    """The same, whatever fields they have."""
+    seals = [_seal(fields) for fields in rows]
+    return seals, [seal.place if seal is not None else b"" for seal in seals]
 
 
 def _seal(fields: Sequence[bytes]) -> Seal | None:

@@ -119,3 +119,43 @@ def test_a_message_of_a_topic_that_is_retried_is_believed(settings: Settings, cl
         consumer.ack(deliveries[0])
     assert stored(client, signing)[0] == ["again"]
     assert [doubt for doubt in stored(client, signing)[1] if doubt[0] == "a"] == []
+
+
+def moved(client: Client, stream: str) -> list[dict[bytes, bytes]]:
+    """The fields of its entries, which are not there any more."""
+    rows = client.data.one(Command(("XRANGE", stream, "-", "+")))
+    client.data.one(Command(("DEL", stream)))
+    return [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in rows]
+
+
+def put(client: Client, stream: str, fields: dict[bytes, bytes]) -> None:
+    client.data.one(Command(("XADD", stream, "*", *(word for pair in fields.items() for word in pair))))
+
+
+def test_each_of_a_page_is_judged_by_what_stands_beside_it(settings: Settings, client: Client, keys: Keys) -> None:
+    signing, inbox = signed(settings, client), keys.inbox("b")
+    with Publisher("a", settings=signing) as publisher, Publisher("b", settings=signing) as other:
+        publisher.publish_many("b", range(5))
+        other.publish("b", "of b")
+    *flight, lone = moved(client, inbox)
+    # Without the second one nothing proves its neighbours, and each stands for itself.
+    flight[2][b"k"] = lone[b"k"]
+    flight[3][b"e"] = flight[3][b"e"][:-1] + b"\x09"
+    forge(client, inbox, b"no envelope")
+    for fields in (flight[0], flight[2], flight[3], flight[4]):
+        put(client, inbox, fields)
+    payloads, doubts = stored(client, signing)
+    assert payloads == [0, 4]
+    assert [(source, reason.split()[1]) for source, reason, _ in doubts] == [("a", "key"), ("a", "signature")]
+
+
+def test_a_message_of_a_topic_is_believed_in_an_inbox_behind_others(
+    settings: Settings, client: Client, keys: Keys
+) -> None:
+    signing = signed(settings, client)
+    with Publisher("a", settings=signing) as publisher:
+        publisher.publish_many("b", ["first", "second"])
+        publisher.publish("topic:news", "again")
+    for fields in moved(client, keys.topic("news")):
+        put(client, keys.inbox("b"), fields)
+    assert stored(client, signing) == (["again", "first", "second"], [])
