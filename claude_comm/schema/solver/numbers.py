@@ -2,8 +2,8 @@
 
 Law: all numbers are fractions; what a float means is the decimal that it prints as. The multiples of several numbers
 are those of their least common multiple. Which of these are multiples of further numbers repeats with the least common
-multiple of all of them, so one period decides for all. Between two different bounds without a multiple there are more
-numbers than any finite or periodic exception takes away.
+multiple of all of them, so one period decides for all but single exceptions. Between two different bounds without a
+multiple there are more numbers than any finite or periodic exception takes away.
 """
 
 from __future__ import annotations
@@ -64,13 +64,16 @@ class NumberSolver:
         return isinstance(wider.solve(), Unsat)
 
     def admits(self, number: Fraction) -> bool:
+        return self._fits(number) and number not in self.without
+
+    def _fits(self, number: Fraction) -> bool:
+        """Whether it would be admitted if there were no single exceptions."""
         low, high = self.low, self.high
         return (
             (low is None or number > low.bound or (number == low.bound and not low.open))
             and (high is None or number < high.bound or (number == high.bound and not high.open))
             and (self.step is None or (number / self.step).denominator == 1)
             and all((number / excluded).denominator != 1 for excluded in self.never)
-            and number not in self.without
             # An integer that draft 4 wants, or that it must not be, can always be written the one way or the other.
             and not (True in self.lexical and number.denominator != 1)
         )
@@ -142,8 +145,9 @@ class NumberSolver:
         length = period / step
         first = math.ceil(self.low.bound / step) if self.low else None
         last = math.floor(self.high.bound / step) if self.high else None
-        # One period, and as much again as there are single exceptions and open bounds, leaves no multiple unseen.
-        enough: Fraction = length + len(self.without) + 2
+        # If any fits, so does one of each period. An exception that fits takes one away, and so does an open bound.
+        taken = sum(map(self._fits, self.without)) if self.never else len(self.without)
+        enough: Fraction = length * (taken + 1) + 1
         if first is not None and last is not None:
             enough = min(enough, Fraction(max(0, last - first + 1)))
         bounded = enough <= MAX_PERIOD

@@ -12,6 +12,7 @@ from claude_comm.schema.formula import nodes
 from claude_comm.schema.solver import numbers
 from claude_comm.schema.solver.numbers import NumberSolver, lcm
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
+from claude_comm.schema.values import exact
 
 HALF = Fraction(1, 2)
 # Every bound, step and exception below is a multiple of a half: quarters lie between all of them.
@@ -175,6 +176,80 @@ def test_what_is_too_long_to_look_at_is_unknown(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(numbers, "MAX_BITS", 4)
     assert isinstance(solver([nodes.Multiple(Fraction(7), True)]).solve(), Sat)
     assert isinstance(solver([nodes.Multiple(Fraction(8), True)]).solve(), Unknown)
+
+
+INTEGER = nodes.Multiple(Fraction(1), True)
+
+
+def without(first: int, last: int) -> nodes.Atom:
+    return nodes.NumberEnum(frozenset(Fraction(n) for n in range(first, last + 1)), False)
+
+
+@pytest.mark.parametrize(
+    ("bound", "exceptions", "value"),
+    [
+        (nodes.LowerBound(Fraction(-3), False), (0, 9), -1),
+        (nodes.LowerBound(Fraction(-3), False), (-2, 9), -3),
+        (nodes.LowerBound(Fraction(-100), False), (-3, 9), -4),
+        (nodes.UpperBound(Fraction(3), False), (-9, 0), 1),
+        (nodes.UpperBound(Fraction(3), False), (-9, 2), 3),
+        (nodes.UpperBound(Fraction(100), False), (-9, 3), 4),
+    ],
+)
+def test_beside_more_exceptions_than_are_looked_at_the_other_direction_is_tried(
+    monkeypatch: pytest.MonkeyPatch, bound: nodes.Atom, exceptions: tuple[int, int], value: int
+) -> None:
+    monkeypatch.setattr(numbers, "MAX_PERIOD", 4)
+    assert solver([INTEGER, bound, without(*exceptions)]).solve() == Sat(value)
+
+
+@pytest.mark.parametrize("never", [(2,), (2, 3), (2, 3, 5), (4, 6), (30,)])
+@pytest.mark.parametrize(
+    ("bounds", "direction"),
+    [
+        ([nodes.LowerBound(Fraction(0), False)], 1),
+        ([nodes.LowerBound(Fraction(1), True)], 1),
+        ([nodes.LowerBound(Fraction(-5), False)], 1),
+        ([nodes.UpperBound(Fraction(0), False)], -1),
+        ([nodes.UpperBound(Fraction(-1), True)], -1),
+        ([nodes.UpperBound(Fraction(5), False)], -1),
+        ([], 1),
+    ],
+    ids=str,
+)
+def test_exceptions_do_not_use_up_multiples_that_go_on_without_end(
+    never: tuple[int, ...], bounds: list[nodes.Atom], direction: int
+) -> None:
+    atoms = [INTEGER, *bounds, *(nodes.Multiple(Fraction(of), False) for of in never)]
+    # Those that would be found first.
+    fitting = [
+        Fraction(n)
+        for n in range(-5 * direction, 300 * direction, direction)
+        if all(holds(atom, Fraction(n)) for atom in atoms)
+    ]
+    for count in range(0, 40, 3):
+        excluded = nodes.NumberEnum(frozenset(fitting[:count]), False)
+        result = solver([*atoms, excluded]).solve()
+        assert isinstance(result, Sat), (never, bounds, count)
+        assert all(holds(atom, exact(result.value)) for atom in (*atoms, excluded))
+
+
+def test_a_range_of_which_everything_is_looked_at_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    atoms = [INTEGER, nodes.LowerBound(Fraction(1), False), nodes.UpperBound(Fraction(9), False), without(0, 9)]
+    for most, outcome in ((9, Unsat), (8, Unknown)):
+        monkeypatch.setattr(numbers, "MAX_PERIOD", most)
+        assert isinstance(solver(atoms).solve(), outcome)
+
+
+@pytest.mark.parametrize(
+    ("low", "most_places"), [(Fraction(0), 16), (Fraction(1, 3), 15), (Fraction(-29, 4), 14), (Fraction(7001, 7), 11)]
+)
+def test_a_number_is_found_in_a_narrow_interval(low: Fraction, most_places: int) -> None:
+    for places in range(1, most_places + 1):
+        high = low + Fraction(1, 10**places)
+        result = solver([nodes.LowerBound(low, True), nodes.UpperBound(high, True)]).solve()
+        assert isinstance(result, Sat), places
+        assert low < exact(result.value) < high
 
 
 def test_the_least_common_multiple_of_fractions() -> None:
