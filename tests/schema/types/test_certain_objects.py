@@ -15,6 +15,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, OnErrorOmit, RootModel
 from pydantic_core import core_schema
 
+from claude_comm.client.payload_types import accepted
+from claude_comm.schema.opaque import code_in
 from tests.support.certain import Case, field, fields, model, wrong
 
 
@@ -209,6 +211,7 @@ def core(schema: Any) -> Any:
     return RootModel[type("Core", (), {"__get_pydantic_core_schema__": hook})]
 
 
+INT, TEXT = core_schema.int_schema(), core_schema.str_schema()
 OMITTED = core(core_schema.with_default_schema(core_schema.int_schema(), default=5, on_error="default"))
 
 MODELS: list[Case] = [
@@ -250,6 +253,16 @@ MODELS: list[Case] = [
     (model(list[OnErrorOmit[int]]), [[1], []], [["x"]], [1]),
     (OMITTED, [1, "1"], ["x", None], []),
     (model(collections.deque[int]), [[], [1, "2"]], [], [1, ["x"]]),
+    (model(Annotated[set[int], Field(min_length=1, max_length=2)]), [[1], [1, 1]], [[1, 1, 1]], [[], ["x"]]),
+    (core(core_schema.union_schema([(INT, "whole"), TEXT])), [1, "a"], [], [[]]),
+    (core(core_schema.chain_schema([INT])), [1], [], ["x"]),
+    (core(core_schema.chain_schema([INT, INT])), [], [1], ["x"]),
+    (core(core_schema.tuple_schema([INT, TEXT], variadic_item_index=1)), [[1], [1, "a", "b"]], [], [[], ["x"], [1, 2]]),
+    (core(core_schema.tuple_schema([INT, TEXT], variadic_item_index=0)), [], [["a"], [1, "a"]], [[], [[]]]),
+    (core(core_schema.tuple_schema([INT], variadic_item_index=0)), [[], [1, 2]], [], [["x"]]),
+    (core(core_schema.custom_error_schema(INT, "own", custom_error_message="no")), [1], [], ["x"]),
+    (core(core_schema.is_instance_schema(complex)), [], [], [{}, 1, None]),
+    (core(core_schema.url_schema()), [], ["https://a.b/"], [1, None]),
     (core(core_schema.dict_schema()), [{}, {"a": [1]}], [], [[], 1]),
     (model(Annotated[set[int], Field(min_length=1)]), [[1], [1, 1]], [], [[]]),
     (model(Annotated[set[int], Field(min_length=2)]), [[1, 2]], [[1, 1], [1], ["1", 1]], [[], ["x", "y"]]),
@@ -263,3 +276,8 @@ MODELS: list[Case] = [
 @pytest.mark.parametrize("case", [*STRUCTS, *MODELS], ids=lambda case: str(case[0])[-60:])
 def test_what_is_certain_of_an_object_is_what_the_decoder_does(case: Case) -> None:
     assert wrong(case) == []
+
+
+def test_a_set_that_is_not_empty_leaves_nothing_to_code() -> None:
+    assert code_in(accepted(model(Annotated[set[int], Field(min_length=1)]))) is None
+    assert code_in(accepted(model(set[int]))) is None

@@ -109,9 +109,10 @@ class Texted(BaseModel):
     wrapped: Annotated[int, pydantic.WrapValidator(lambda value, handler: handler(value))] = 1
     after: Annotated[int, pydantic.AfterValidator(abs)] = 1
     before: Annotated[int, pydantic.BeforeValidator(int)] = 1
+    free: Annotated[int, PlainSerializer(lambda value: [value])] = 1
 
 
-TEXTED = {"always": "None", "unless": None, "never": "1", "wrapped": 1, "after": 1, "before": 1}
+TEXTED = {"always": "None", "unless": None, "never": "1", "wrapped": 1, "after": 1, "before": 1, "free": [1]}
 
 
 @pytest.mark.parametrize(
