@@ -32,7 +32,7 @@ from claude_comm.schema.containment.empty_forms import empty_forms
 from claude_comm.schema.containment.guided_witness import GuidedSearch
 from claude_comm.schema.containment.minimal_instance import NoMinimalInstance
 from claude_comm.schema.containment.reasons import as_candidates, breaking, explained, incompatible
-from claude_comm.schema.containment.residual import TooManyComparisons, implied, residual
+from claude_comm.schema.containment.residual import TooManyComparisons, residual
 from claude_comm.schema.containment.sides import side_of
 from claude_comm.schema.cost.validation_cost import circular
 from claude_comm.schema.dialect import DEFAULT, Dialect
@@ -133,12 +133,14 @@ def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdic
     listed = _listed(produced, right, closed, budget)
     if listed is not None:
         return listed
-    # Closing only takes away: what is proved of the schema as it was written needs no closed form.
-    if closed and implied(produced.document, right.document, budget.look):
-        return _proved(produced, closed, "keyword by keyword", budget)
-    left = produced.closed if closed else produced
-    budget.look()
-    rest = residual(left.document, right.document, budget.look)
+    unclosed = rest = residual(produced.document, right.document, budget.look)
+    left = produced
+    # Closing only takes away: what is proved of the schema as it was written needs no closed form, and what remains of
+    # the consumer's is in what remained before.
+    if closed and rest is not True:
+        left = produced.closed
+        budget.look()
+        rest = residual(left.document, right.document, budget.look, unclosed)
     if rest is True:
         return _proved(produced, closed, "keyword by keyword", budget)
     if produced.dialect == right.dialect and alike(produced.schema, right.schema) and code_in(right.schema) is None:
@@ -147,7 +149,7 @@ def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdic
     # What is dropped here only makes the producer's messages more: a proof holds, and a witness is confirmed by all.
     spare = left.document.spare
     outcome: Verdict | str = ""
-    written = produced if closed else None
+    written = (produced, unclosed) if closed else None
     if spare is not None:
         outcome = _searched(left, right, spare, rest, budget, written)
     if spare is None or isinstance(outcome, Undecided):
@@ -156,24 +158,24 @@ def _settle(produced: Side, right: Side, closed: bool, budget: Budget) -> Verdic
 
 
 def _searched(
-    left: Side, right: Side, sent: Document, rest: Json, budget: Budget, written: Side | None
+    left: Side, right: Side, sent: Document, rest: Json, budget: Budget, written: tuple[Side, Json] | None
 ) -> Verdict | str:
     """The verdict by search, or the name of the proof, for the producer's messages as `sent` describes them.
 
-    `written` is the producer before closing, of which a proof holds as well.
+    `written` is the producer before closing, of which a proof holds as well, and its residual.
     """
     guided = _guided(left, right, sent, rest, budget)
     if guided is not None:
         return guided
     opinion = canonical.proves(left.canonical, right.canonical)
-    if opinion is True or (written is not None and canonical.proves(written.canonical, right.canonical) is True):
+    if opinion is True or (written is not None and canonical.proves(written[0].canonical, right.canonical) is True):
         return "canonical forms"
-    if written is not None and _refuted_soon(written.document, right.document, budget):
-        return "no message in the difference"
     if written is not None:
+        document, unclosed = written[0].document, written[1]
+        if _refuted_soon(document, right.document, budget):
+            return "no message in the difference"
         # Most messages that break the consumer have declared properties alone: both validators look at each of them.
-        unclosed = residual(written.document, right.document, budget.look)
-        guided = _guided(left, right, written.document, unclosed, budget)
+        guided = _guided(left, right, document, unclosed, budget)
         if guided is not None:
             return guided
     question = SchemaPair(sent, right.document, budget)

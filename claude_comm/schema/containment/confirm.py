@@ -1,13 +1,13 @@
 """Two independent validators on one candidate: the only way in which a message becomes a witness.
 
 Law: a witness is a value that both `jsonschema-rs` and `jsonschema` find valid under the producer's schema, and both
-find invalid under the consumer's. The second is asked again with exact numbers and with patterns as ECMA-262 means
+find invalid under the consumer's. The first is given what the message reaches of each schema (see `reached`), the
+second the whole; the second is asked again with exact numbers and with patterns as ECMA-262 means
 them (see `second_validator`). Where the two differ, or one cannot be asked within bounds, there is no witness.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,11 +16,13 @@ import msgspec
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema.containment import canonical
+from claude_comm.schema.containment.reached import Parts
 from claude_comm.schema.containment.second_validator import SecondValidator
 from claude_comm.schema.cost.path_growth import ErrorCost, error_cost
 from claude_comm.schema.cost.pattern_cost import scannable, searchable
 from claude_comm.schema.cost.validation_cost import SMALL, cost_of, size_of
 from claude_comm.schema.dialect import DEFAULT, Dialect
+from claude_comm.schema.kept import kept
 from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.validation.validator import compiled
@@ -51,32 +53,60 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     # Whether `precheck.compiles` said so of the schema.
     sure: bool = False
 
-    @functools.cached_property
+    @kept
     def rust(self) -> jsonschema_rs.Validator:
         """Compiled by the first validator. Raises `SchemaError`."""
         return compile_side(self.schema, self.dialect, self.sure)
 
-    @functools.cached_property
+    def rust_for(self, message: Json) -> jsonschema_rs.Validator:
+        """The same, which need not know what no value of `message` is asked. Raises `SchemaError`."""
+        if "rust" in vars(self):
+            return self.rust
+        ready = self._parts.validator(message) if self._is_local else None
+        return self.rust if ready is None else ready
+
+    @kept
+    def _parts(self) -> Parts:
+        return Parts(self.schema, len(self.text), lambda part: compile_side(part, self.dialect, self.sure))
+
+    @kept
+    def _is_local(self) -> bool:
+        """Whether each reference is to a definition at the root, as in a normal form."""
+        return self.sure or (self.schema is self.document.schema and not self.document.dynamic)
+
+    @kept
     def second(self) -> SecondValidator:
         """The second validator."""
-        return SecondValidator(self.schema, self.dialect)
+        return SecondValidator(self.schema, self.dialect, self.text)
 
-    @functools.cached_property
+    @kept
     def closed(self) -> Side:
         """The side under `closed-producer`: its messages are those of the closed schema, which only takes away."""
         document = close(self.document)
-        return Side(document.schema, DEFAULT, document, self if document.opaque or document.lexical else None)
+        written = self if document.opaque or document.lexical else None
+        # Closing adds nothing that could fail, but for keywords that are compiled along references.
+        closed = text(document.schema)
+        side = Side(document.schema, DEFAULT, document, written, self.sure and b'"unevaluated' not in closed)
+        side.keep(closed)
+        return side
 
-    def keep(self, rust: jsonschema_rs.Validator) -> None:
-        """Keeps what was compiled before there was a side."""
-        vars(self)["rust"] = rust
+    @kept
+    def text(self) -> bytes:
+        """The schema as JSON."""
+        return text(self.schema)
 
-    @functools.cached_property
+    def keep(self, written: bytes, rust: jsonschema_rs.Validator | None = None) -> None:
+        """Keeps what was made before there was a side."""
+        vars(self)["text"] = written
+        if rust is not None:
+            vars(self)["rust"] = rust
+
+    @kept
     def error_cost(self) -> ErrorCost:
         """What it takes to name all errors of a message."""
         return error_cost(self.document)
 
-    @functools.cached_property
+    @kept
     def canonical(self) -> jsonschema_rs.CanonicalSchema | None:
         """The canonical form, if it is cheap."""
         return canonical.form(self.document)
@@ -118,6 +148,13 @@ def _accepted(
 def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Weight, first: bool | None) -> bool | None:
     """`first` is what the first validator said, if it has been asked."""
     size, characters = weight
+    if _is_light(side.document, size, characters):
+        tick()
+        try:
+            first = side.rust_for(candidate).is_valid(candidate) if first is None else first
+        except ValueError:
+            return None
+        return first if side.second.says(candidate, first) else None
     work = cost_of(side.document, candidate, tick, size)
     if work is None:
         return None
@@ -125,7 +162,7 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Wei
         if work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
             return None
         try:
-            first = side.rust.is_valid(candidate)
+            first = side.rust_for(candidate).is_valid(candidate)
         except ValueError:
             return None
     if (
@@ -138,6 +175,15 @@ def _accepts(side: Side, candidate: Json, tick: Callable[[], None], weight: _Wei
     return first if side.second.says(candidate, first) else None
 
 
+def _is_light(document: Document, size: int, characters: int = 1) -> bool:
+    """Whether both validators end soon with any message of this size, as is seen without a look at it."""
+    unfolded = document.unfolded
+    if unfolded is None or unfolded.depth > MAX_SLOW_DEPTH or document.patterns:
+        return False
+    most = unfolded.nodes * size
+    return most <= min(SMALL, MAX_SLOW, MAX_FAST) and most * characters <= MAX_PRINTED
+
+
 def fits(side: Side, candidate: Json, tick: Callable[[], None]) -> bool:
     """Whether the first validator alone takes `candidate`, within its bounds."""
     sides = [side] if side.written is None else [side, side.written]
@@ -146,7 +192,7 @@ def fits(side: Side, candidate: Json, tick: Callable[[], None]) -> bool:
         if cost is None or cost.evaluations > MAX_FAST or not scannable(form.document, candidate, tick):
             return False
     try:
-        return all(form.rust.is_valid(candidate) for form in sides)
+        return all(form.rust_for(candidate).is_valid(candidate) for form in sides)
     except ValueError:
         return False
 
@@ -156,11 +202,17 @@ def separates(produced: Side, accepted: Side, candidate: Json, tick: Callable[[]
     sent = [produced] if produced.written is None else [produced, produced.written]
     size = size_of(candidate)
     for side in (*sent, accepted):
+        if _is_light(side.document, size):
+            tick()
+            continue
         work = cost_of(side.document, candidate, tick, size, enough=MAX_FAST)
         if work is None or work.evaluations > MAX_FAST or not scannable(side.document, candidate, tick):
             return False
     try:
-        return all(side.rust.is_valid(candidate) for side in sent) and not accepted.rust.is_valid(candidate)
+        for side in sent:
+            if not side.rust_for(candidate).is_valid(candidate):
+                return False
+        return not accepted.rust_for(candidate).is_valid(candidate)
     except ValueError:
         return False
 

@@ -98,7 +98,7 @@ class GuidedSearch:
         elif asked := apart(rest):
             for part in asked:
                 yield from self.messages(produced, part, patience)
-        elif rest.keys() == {"$ref"}:
+        elif len(rest) == 1 and "$ref" in rest:
             yield from self.referred(produced, definition_name(rest["$ref"]), patience)
         elif self.separate(produced, rest):
             yield from self.objects(produced, rest, patience)
@@ -366,25 +366,27 @@ class GuidedSearch:
         if (self.alone and not several) or rest is False:
             return always
 
-        @functools.cache
-        def ready() -> jsonschema_rs.Validator | None:
-            # Compiled once, and with no definition that it does not need: a large schema has many more.
-            try:
-                return compiled(_whole(rest, needed(rest, self.accepted)), DEFAULT)
-            except SchemaError:
-                return None
+        # Compiled once, and only where a value needs it.
+        ready: list[jsonschema_rs.Validator | None] = []
 
         def shows(value: Json) -> bool:
             broken = is_broken(rest, value)
             if broken is not None:
                 return broken
-            validator = ready()
+            ready[:] = ready or [self.compiled(rest)]
             try:
-                return validator is not None and not validator.is_valid(value)
+                return ready[0] is not None and not ready[0].is_valid(value)
             except ValueError:
                 return False
 
         return shows
+
+    def compiled(self, rest: Json) -> jsonschema_rs.Validator | None:
+        """A part of the residual, with no definition that it does not need: a large schema has many more."""
+        try:
+            return compiled(_whole(rest, needed(rest, self.accepted)), DEFAULT)
+        except SchemaError:
+            return None
 
     def question(self, produced: Json, rest: Json) -> SchemaPair:
         return SchemaPair(_document(produced, self.definitions), _document(rest, self.accepted), self.budget)

@@ -34,12 +34,14 @@ NOTHING: Schema = {}
 
 
 def _type(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
+    if left.get("type") == right["type"] and "$lexical" not in right:
+        return NOTHING
     ours, theirs = _kinds(left), _names(right["type"])
     # To draft 4 an integer is one that is written without a point, which a listed value may be or not.
     lexical = "$lexical" in right and "number" not in theirs and not ("$lexical" in left and "type" in left)
     if (
         ours is None
-        or not all(kind in theirs or (kind == "integer" and "number" in theirs) for kind in ours)
+        or any(kind not in theirs and (kind != "integer" or "number" not in theirs) for kind in ours)
         or (lexical and "integer" in ours)
     ):
         return {keyword: right[keyword] for keyword in ("type", "$lexical") if keyword in right}
@@ -227,6 +229,9 @@ def _all_of(walk: RuleComparison, left: Schema, right: Schema) -> Schema:
 
 def absent(left: Schema) -> frozenset[str]:
     """The keywords that say nothing of the values of `left`, for there are none of their kind."""
+    kind = left.get("type")
+    if isinstance(kind, str):
+        return _beside(kind)
     kinds = _kinds(left)
     return frozenset() if kinds is None else _beside(*kinds)
 

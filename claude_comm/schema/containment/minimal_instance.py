@@ -42,6 +42,9 @@ Solve: TypeAlias = Callable[[Json], Json]
 
 def minimal_instance(schema: Json, definitions: Mapping[str, Json], solve: Solve) -> Json:
     """A smallest instance; a part that cannot be constructed is left to `solve`. Raises `NoMinimalInstance`."""
+    if isinstance(schema, dict) and len(schema) == 1 and isinstance(kind := schema.get("type"), str):
+        make = _LEAST.get(kind)
+        return make() if make is not None else _BARE[kind]
     return _Construction(definitions, solve).build(schema, 0)
 
 
@@ -148,7 +151,10 @@ def _merged(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    kinds = kinds_in(schema.get("type"))
+    kinds = schema.get("type")
+    if isinstance(kinds, str):
+        return kinds
+    kinds = kinds_in(kinds)
     return next((kind for kind in keywords.TYPES if kind in kinds), "")
 
 
@@ -242,6 +248,7 @@ def _count(schema: dict[str, Any], keyword: str, most: int) -> int:
 # By position in `keywords.TYPES`.
 _RANKS: dict[type, int] = {type(None): 0, bool: 1, int: 2, float: 2, str: 4, list: 5, dict: 6}
 _BARE: dict[str, Json] = {"null": None, "boolean": True}
+_LEAST: dict[str, Callable[[], Json]] = {"number": int, "integer": int, "string": str, "array": list, "object": dict}
 _LISTS = frozenset(("const", "enum", "type", "not"))
 # What may ask more of the properties that there are, and asks nothing of an object without any.
 _OPEN = frozenset(("patternProperties", "propertyNames", "dependentRequired"))

@@ -7,7 +7,6 @@ the producer may send and what the consumer needs.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Container, Iterable, Iterator, Sequence
 
@@ -17,6 +16,7 @@ from claude_comm.schema import keywords
 from claude_comm.schema.budget import Budget, OutOfBudget
 from claude_comm.schema.containment.confirm import Side, confirmed, separates
 from claude_comm.schema.cost.validation_cost import quick_cost
+from claude_comm.schema.kept import kept
 from claude_comm.schema.pointer import pointer
 from claude_comm.schema.solver.result import Candidates
 from claude_comm.schema.validation.errors import errors, refusals
@@ -94,7 +94,7 @@ class Declared:
     def __contains__(self, name: object) -> bool:
         return name in self.names
 
-    @functools.cached_property
+    @kept
     def names(self) -> set[str]:
         schemas = keywords.schemas(self.left.document.schema)
         return {name for schema in schemas for name in schema.get("properties", ())}
@@ -102,7 +102,7 @@ class Declared:
 
 def _errors(right: Side, message: Json) -> Iterable[jsonschema_rs.ValidationError]:
     small = quick_cost(right.document, message) is not None
-    return errors(right.rust, message, "all" if small else right.error_cost.named(message))
+    return errors(right.rust_for(message), message, "all" if small else right.error_cost.named(message))
 
 
 def reason(refusal: Refusal) -> Reason:

@@ -14,6 +14,7 @@ from claude_comm.schema.verdict import Json
 _UNION = frozenset(keywords.UNIONS)
 # What these say depends on what stands beside them.
 _WHOLE = keywords.UNEVALUATED
+_COMPOSED = _UNION | {"allOf"}
 # Of these there is one way to break each, so that one value shows all there is to show.
 SINGLE = frozenset(
     (
@@ -26,7 +27,7 @@ SINGLE = frozenset(
 
 def apart(rest: dict[str, Any]) -> list[Json]:
     """What can be broken on its own of what remains; nothing where that is one thing."""
-    if not _WHOLE.isdisjoint(rest):
+    if _COMPOSED.isdisjoint(rest) or not _WHOLE.isdisjoint(rest):
         return []
     lone = [keyword for keyword in rest if keyword in _UNION]
     beside = {keyword: value for keyword, value in rest.items() if keyword not in (*lone, "allOf", "$defs")}

@@ -28,7 +28,6 @@ and never implies wrongly.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -38,6 +37,7 @@ from claude_comm.schema.containment import unions
 from claude_comm.schema.containment.alike import alike, alike_definitions, bare, references
 from claude_comm.schema.containment.implications import RULES, Rule, Schema, absent, effort
 from claude_comm.schema.containment.outlines import Outlines
+from claude_comm.schema.kept import kept
 from claude_comm.schema.normalform.closing import original_of
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.pointer import definition_name
@@ -49,16 +49,19 @@ MAX_COMPARISONS = 20_000
 COMPARISONS_A_LOOK = 64
 
 
-def residual(produced: Document, accepted: Document, look: Callable[[], None] = lambda: None) -> Json:
+def residual(
+    produced: Document, accepted: Document, look: Callable[[], None] = lambda: None, known: Json = None
+) -> Json:
     """The residual of two documents, as a schema with the definitions of `accepted`; True where nothing remains.
 
-    `look` is called every few comparisons, and may raise.
+    `look` is called every few comparisons, and may raise. `known` is the residual of a producer that may send more: it
+    is all that there is to compare.
     """
     if produced.dynamic or accepted.dynamic:
         return accepted.schema
     walk = Walk(produced.definitions, accepted.definitions, look)
     try:
-        rest = walk.beyond(bare(produced.schema), bare(accepted.schema))
+        rest = walk.beyond(bare(produced.schema), bare(accepted.schema if known is None else known))
     except (TooManyComparisons, RecursionError):
         # Definitions that lead to definitions may nest deeper than the interpreter's stack.
         return accepted.schema
@@ -67,29 +70,17 @@ def residual(produced: Document, accepted: Document, look: Callable[[], None] = 
     return rest
 
 
-def implied(produced: Document, accepted: Document, look: Callable[[], None] = lambda: None) -> bool:
-    """Whether nothing remains, found out in less time than what remains."""
-    if produced.dynamic or accepted.dynamic:
-        return False
-    walk = Walk(produced.definitions, accepted.definitions, look)
-    try:
-        return walk.implied(bare(produced.schema), bare(accepted.schema))
-    except (TooManyComparisons, RecursionError):
-        return False
-
-
 class TooManyComparisons(Exception):
     """It never leaves the engine."""
 
 
 class Walk:
-    """`shared`: the definitions that mean the same on both sides; `sent` and `taken`: the outlines of either side."""
+    """One comparison of two sides, each with its definitions; `shared`: those that mean the same on both."""
 
     def __init__(
         self, produced: Mapping[str, Json], accepted: Mapping[str, Json], look: Callable[[], None] = lambda: None
     ) -> None:
         self.produced, self.accepted, self.looked = produced, accepted, look
-        self.sent, self.taken = Outlines(produced), Outlines(accepted)
         self.comparisons = MAX_COMPARISONS
         # Whether it is only asked if anything remains: then the first thing that does is enough.
         self.hasty = False
@@ -104,42 +95,59 @@ class Walk:
         self._refused: set[_Pair] = set()
         self._leans_on: float = math.inf
 
-    @functools.cached_property
+    @kept
+    def sent(self) -> Outlines:
+        """The outlines of the producer's schemas."""
+        return Outlines(self.produced)
+
+    @kept
+    def taken(self) -> Outlines:
+        """The outlines of the consumer's."""
+        return Outlines(self.accepted)
+
+    @kept
     def shared(self) -> frozenset[str]:
         return alike_definitions(self.produced, self.accepted)
 
     def same(self, left: Json, right: Json) -> bool:
-        if not alike(left, right):
-            return False
         if not isinstance(right, _NESTED):
+            return alike(left, right)
+        # Most places differ, or are alike in the order of their keys and refer to nothing: both are seen at once.
+        if left != right:
+            return False
+        if isinstance(right, dict) and _MARKED.isdisjoint(right) and all(type(said) is str for said in right.values()):
+            # No other value than a text is equal to one.
             return True
         written = text(right)
-        if b'"$opaque"' in written:
+        if written != text(left) and not alike(left, right):
             return False
-        return b'"$ref"' not in written or references(right) <= self.shared
+        return b'"$' not in written or (
+            b'"$opaque"' not in written and (b'"$ref"' not in written or references(right) <= self.shared)
+        )
 
     def look(self, comparisons: int = 1) -> None:
         """Counts so many comparisons; raises `TooManyComparisons`."""
-        before, self.comparisons = self.comparisons, self.comparisons - comparisons
-        if self.comparisons < 0:
+        before = self.comparisons
+        self.comparisons = left = before - comparisons
+        if left < 0:
             raise TooManyComparisons
-        if before // COMPARISONS_A_LOOK != self.comparisons // COMPARISONS_A_LOOK:
+        if before // COMPARISONS_A_LOOK != left // COMPARISONS_A_LOOK:
             self.looked()
 
     def beyond(self, left: Json, right: Json) -> Json:
         """The residual of `right` for the values of `left`; raises `TooManyComparisons`."""
         self.look()
-        if right is True or right == {} or left is False:
+        if right is True or left is False:
             return True
         if not isinstance(right, dict):
             return True if self.same(left, right) else right
         if not isinstance(left, dict):
             left = _ANYTHING
-        elif self.same(left, right):
+        if not right or (left == right and self.same(left, right)):
             return True
-        if _is_reference(right):
+        if "$ref" in right and len(right) == 1:
             return self._referred(left, definition_name(right["$ref"]))
-        if _is_reference(left):
+        if "$ref" in left and len(left) == 1:
             return self.beyond(self.produced[definition_name(left["$ref"])], right)
         if not _LINKED.isdisjoint(right):
             return right
@@ -255,6 +263,8 @@ def _is_reference(schema: Json) -> bool:
 _Pair = tuple[str | int, str]
 _ANYTHING: Schema = {}
 _NESTED = (dict, list)
+# What may mean something else on the other side, though it is written alike.
+_MARKED = frozenset(("$ref", "$opaque"))
 
 # What these say depends on what stands beside them, or on which of it has looked at a value.
 _LINKED = keywords.UNEVALUATED | {"$opaque", "$defs"}

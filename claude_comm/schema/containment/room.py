@@ -19,6 +19,7 @@ from claude_comm.schema.containment.joined import joined
 from claude_comm.schema.containment.one_text import one_text
 from claude_comm.schema.containment.outlines import Outlines, apart
 from claude_comm.schema.containment.whole_bounds import whole_bounds
+from claude_comm.schema.kept import kept
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.regex.errors import LanguageError
 from claude_comm.schema.regex.language import Language
@@ -88,7 +89,7 @@ class Room:
         mine = self.outlines.of(forms[at])
         return all(apart(mine, self.outlines.of(form)) for other, form in enumerate(forms) if other != at)
 
-    @functools.cached_property
+    @kept
     def outlines(self) -> Outlines:
         return Outlines(self.definitions)
 
@@ -118,7 +119,9 @@ class Room:
         few, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
         if few > len(names):
             names = self.filled(names, int(few), schema, level)
-        if not few <= len(names) <= most or not all(_may_be_called(name, schema) for name in names):
+        if not few <= len(names) <= most:
+            return False
+        if not _ABOUT_NAMES.isdisjoint(schema) and not all(_may_be_called(name, schema) for name in names):
             return False
         declared, further = schema.get("properties", {}), schema.get("additionalProperties", True)
         return all(self.leaves(declared.get(name, further), level + 1) for name in names)
@@ -230,7 +233,7 @@ def _says(pattern: str, name: str) -> bool | None:
 def _needed(schema: _Schema) -> list[str]:
     """The names that an object must have, directly or because of others."""
     names, beside = list(schema.get("required", ())), schema.get("dependentRequired", {})
-    for name in names:
+    for name in names if beside else ():
         names += [other for other in beside.get(name, ()) if other not in names]
     return names
 

@@ -33,14 +33,16 @@ class _NoSuchReading(Exception):
 class SecondValidator:
     """One schema, compiled for each reading when it is first asked for: making costs more than asking."""
 
-    def __init__(self, schema: Json, dialect: Dialect) -> None:
-        self.schema = schema
+    def __init__(self, schema: Json, dialect: Dialect, written: bytes | None = None) -> None:
+        self.schema, self._written = schema, text(schema) if written is None else written
         self.dialect: Dialect = dialect
         self._compiled: dict[Reading, Any] = {}
 
     def says(self, candidate: Json, expected: bool) -> bool:
         """Whether it finds the candidate valid (`expected`) or invalid, in some reading."""
-        return any(self._accepts(candidate, reading) is expected for reading in READINGS)
+        return self._accepts(candidate, READINGS[0]) is expected or any(
+            self._accepts(candidate, reading) is expected for reading in READINGS[1:]
+        )
 
     def _accepts(self, candidate: Json, reading: Reading) -> bool | None:
         # Before the attempt: an import that a signal breaks off in it would fail once more as the attempt is judged.
@@ -57,8 +59,11 @@ class SecondValidator:
 
     def _in(self, reading: Reading) -> Any:
         if reading not in self._compiled:
-            schema = _with_python_patterns(self.schema) if reading == "patterns as meant" else self.schema
-            self._compiled[reading] = _made(schema, self.dialect, reading != "as it is")
+            exactly, schema, written = reading != "as it is", self.schema, self._written
+            if reading == "patterns as meant":
+                schema = _with_python_patterns(schema)
+                written = text(schema)
+            self._compiled[reading] = _made(schema, written, self.dialect, exactly)
         return self._compiled[reading]
 
 
@@ -81,10 +86,10 @@ def _unanswered() -> tuple[type[Exception], ...]:
     )
 
 
-def _made(schema: Json, dialect: Dialect, exactly: bool) -> Any:
+def _made(schema: Json, written: bytes, dialect: Dialect, exactly: bool) -> Any:
     kind = _class(dialect, exactly)
-    if bare(schema, text(schema), dialect):
-        return RulesAlone(schema, kind.VALIDATORS, kind.TYPE_CHECKER.is_type)
+    if bare(schema, written, dialect):
+        return RulesAlone(schema, kind.VALIDATORS, _is_type(dialect))
     return kind(schema, registry=_registry())
 
 
@@ -108,6 +113,25 @@ def _class(dialect: Dialect, exactly: bool) -> Any:
     }[dialect]
     return jsonschema.validators.extend(plain, _exact_rules(dialect)) if exactly else plain
 
+
+@functools.cache
+def _is_type(dialect: Dialect) -> Callable[[Json, str], bool]:
+    """What `jsonschema` says of the type of a value; of values of one class it says the same, but for floats."""
+    ask: Callable[[Json, str], bool] = _class(dialect, False).TYPE_CHECKER.is_type
+    known: dict[tuple[type, str], bool] = {}
+
+    def is_type(instance: Json, name: str) -> bool:
+        said = known.get((instance.__class__, name))
+        if said is None:
+            said = ask(instance, name)
+            if instance.__class__ in _ALIKE:
+                known[instance.__class__, name] = said
+        return said
+
+    return is_type
+
+
+_ALIKE = frozenset((str, bool, int, type(None), list, dict))
 
 Rule: TypeAlias = Callable[[Any, Json, Json, Json], Iterator[Exception]]
 

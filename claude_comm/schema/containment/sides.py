@@ -63,7 +63,9 @@ _kept_small = functools.lru_cache(maxsize=1_024)(_kept.__wrapped__)
 
 def _made(schema: Json, written: _Written, default: Dialect, look: Callable[[], None]) -> Side:
     if isinstance(written.known, Plain):
-        return Side(schema, DEFAULT, written.known.document(schema), sure=True)
+        side = Side(schema, DEFAULT, written.known.document(schema), sure=True)
+        side.keep(written.text)
+        return side
     dialect = dialect_of(schema, default)
     sure = compiles(schema, dialect, written.known, written.text)
     look()
@@ -72,6 +74,5 @@ def _made(schema: Json, written: _Written, default: Dialect, look: Callable[[], 
     side = Side(schema, dialect, normalise(schema, dialect, written.known), sure=sure)
     look()
     # Compiled only when a message is put to it: many pairs are proved without one.
-    if ready is not None:
-        side.keep(ready)
+    side.keep(written.text, ready)
     return side

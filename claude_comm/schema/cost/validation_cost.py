@@ -62,6 +62,9 @@ def quick_cost(document: Document, value: Json, size: int | None = None, enough:
 
 def size_of(value: Json, limit: int = SMALL) -> int:
     """How many values and names `value` holds; of more than `limit` it is only said that they are more."""
+    if type(value) is dict and len(value) < limit // 2 and _SCALARS.issuperset(map(type, value.values())):
+        # Most messages.
+        return 1 + 2 * len(value)
     total, layer = 0, [value]
     while layer and total <= limit:
         total, below = total + len(layer), list[Json]()

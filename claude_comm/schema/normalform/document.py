@@ -5,12 +5,12 @@ Law: a `Document` is a whole 2020-12 schema whose references are all `#/$defs/NA
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from claude_comm.schema import keywords
+from claude_comm.schema.kept import kept
 from claude_comm.schema.limits import Measure
 from claude_comm.schema.pointer import definition_name
 from claude_comm.schema.verdict import Json
@@ -53,7 +53,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return not keywords.PATTERNS.isdisjoint(self.size.names)
         return bool(self.patterns)
 
-    @functools.cached_property
+    @kept
     def patterns(self) -> tuple[str, ...]:
         """The regular expressions in it."""
         if self.size is not None and not self.may_have_patterns:
@@ -64,7 +64,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Keeps the regular expressions that somebody came upon before."""
         vars(self)["patterns"] = patterns
 
-    @functools.cached_property
+    @kept
     def unfolded(self) -> Unfolded | None:
         """Its size once unfolded; None where it is recursive, or deep."""
         if self.size is not None and not self.size.references and self.size.depth < MAX_UNFOLDED_DEPTH:
@@ -74,7 +74,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         except _Unbounded:
             return None
 
-    @functools.cached_property
+    @kept
     def spare(self) -> Document | None:
         """The same without what only repeats in wider words which texts there are; None where nothing does.
 

@@ -52,7 +52,8 @@ def refusals(
     refused: list[Refusal] = []
     for error in errors:
         for leaf in _leaves(error, message, schema, depth=0):
-            refusal = msgspec.structs.replace(leaf, path=true_path(message, leaf.path, leaf.value))
+            path = true_path(message, leaf.path, leaf.value)
+            refusal = leaf if path == leaf.path else msgspec.structs.replace(leaf, path=path)
             if refusal not in refused:
                 refused.append(refusal)
             if len(refused) >= limit:

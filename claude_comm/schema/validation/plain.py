@@ -49,7 +49,7 @@ class Plain(msgspec.Struct, frozen=True):
     def document(self, schema: Json) -> Document:
         """The normal form of the schema, which is given as it was decoded from the text."""
         size, whole, reached = self.measured(), schema, dict[str, Json]()
-        if not self.names <= _FORM.keys():
+        if not _FORM_NAMES.issuperset(self.names):
             if not self._is_referring(schema):
                 return normalise(schema, DEFAULT, size)
             whole, reached = _with_what_is_reached(schema)
@@ -62,7 +62,7 @@ class Plain(msgspec.Struct, frozen=True):
     def _is_referring(self, schema: Json) -> bool:
         """Whether it has references and no notes: to definitions at its root, by names that the normal form keeps."""
         return (
-            self.names <= _REFERRING
+            _REFERRING.issuperset(self.names)
             and "$defs" in schema
             and self.text.count(b'"$defs":') == 1
             and not _WITH_A_POINT.search(self.text)
@@ -159,6 +159,11 @@ def _is_plain(layer: list[Json], words: set[str], walk: _Walk) -> bool:
             return False
         words.update(schema)
         for keyword, value in schema.items():
+            # Half of all keywords.
+            if keyword == "type" and type(value) is str:
+                if value not in _TYPES:
+                    return False
+                continue
             shape = _SHAPES.get(keyword)
             if shape is None or not shape(value, walk):
                 return False
@@ -306,4 +311,5 @@ _OTHER: dict[str, _Shape] = {
     **dict.fromkeys(("deprecated", "readOnly", "writeOnly"), _flag),
 }
 _SHAPES = {**_FORM, **_OTHER}
-_REFERRING = _FORM.keys() | {"$ref", "$defs"}
+_FORM_NAMES = frozenset(_FORM)
+_REFERRING = _FORM_NAMES | {"$ref", "$defs"}

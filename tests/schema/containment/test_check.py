@@ -192,7 +192,7 @@ def test_where_two_provers_differ_nothing_is_told(monkeypatch: pytest.MonkeyPatc
     produced, accepted = {"type": "string", "pattern": "^a+$"}, {"type": "string", "pattern": "^a"}
     assert check(produced, accepted).answer == "compatible"
     monkeypatch.setattr(canonical, "proves", lambda *_: False)
-    monkeypatch.setattr("claude_comm.schema.containment.check.implied", lambda *_: False)
+    monkeypatch.setattr("claude_comm.schema.containment.check.residual", lambda *_: accepted)
     monkeypatch.setattr("claude_comm.schema.containment.check._refuted_soon", lambda *_: False)
     verdict = check(produced, accepted)
     assert isinstance(verdict, Undecided)

@@ -1,0 +1,27 @@
+"""A fact of a value that is found when it is first asked for, and kept in the value.
+
+Law: what is kept is a function of a value that does not change. Two threads that ask at once may both find it: no lock
+is taken, which costs more than most of these facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+Fact = TypeVar("Fact")
+
+
+class kept(Generic[Fact]):  # noqa: N801  (stands where `functools.cached_property` would)
+    """A method without arguments, as an attribute."""
+
+    def __init__(self, find: Callable[[Any], Fact]) -> None:
+        self._find, self.__doc__ = find, find.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, holder: Any, owner: type | None = None) -> Fact:
+        found = self._find(holder)
+        vars(holder)[self._name] = found
+        return found
