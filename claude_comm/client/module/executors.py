@@ -239,12 +239,17 @@ class AsyncExecutor:
         waiting = self._loop.create_future()
         self._waiting.add(waiting)
         try:
-            await waiting
+            # Looked at once more: the reader, which now sees that somebody waits, did not see it before.
+            if not self._prefetcher.has_ready() and not self._prefetcher.closed:
+                await waiting
         finally:
             self._waiting.discard(waiting)
 
     def _call_wake(self) -> None:
-        """From any thread; a loop that is closed has nobody to wake."""
+        """From any thread; a loop that is closed has nobody to wake. While no worker waits the loop is not woken, which
+        would hand the interpreter over to it."""
+        if not self._waiting:
+            return
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake)
 

@@ -148,6 +148,7 @@ class Prefetcher:
                     self._return_ready()
             finally:
                 self._reading.release()
+            self._wake()
             self._notify(len(self._ready))
 
     def pause(self) -> None:

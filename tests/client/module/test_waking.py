@@ -1,0 +1,124 @@
+"""Workers that are tasks are woken for what comes, and only while one of them waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.module.executors import AsyncExecutor
+from claude_comm.client.module.prefetch import Prefetcher
+from claude_comm.delivery.flow_control import Ahead
+from claude_comm.envelope import Envelope
+from claude_comm.ops.consume import Entry, Reader
+from tests.support.waiting import PATIENCE_S, wait_until
+
+ONE = Delivery(Envelope(id="1", source="a", target="b", time=1), Entry("s", "1-0", b""), Reader("s", "b", "c"))
+
+
+class LateReader:
+    """A prefetcher whose reader brings a delivery at the worst moment: after the worker found none, and before it
+    waits."""
+
+    def __init__(self) -> None:
+        self.closed, self.ready, self.late = False, deque[Delivery](), [ONE]
+        self.wake: Callable[[], None] = lambda: None
+
+    def fill(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        wait_until(lambda: self.closed)
+
+    def poll(self) -> Delivery | None:
+        return self.ready.popleft() if self.ready else None
+
+    def has_ready(self) -> bool:
+        return bool(self.ready)
+
+    def ran_dry(self) -> None:
+        if self.late:
+            self.ready.append(self.late.pop())
+            self.wake()
+
+    def runs_on(self) -> None:
+        pass
+
+
+async def nothing() -> None:
+    pass
+
+
+def test_what_comes_just_before_a_worker_waits_is_handled() -> None:
+    reader, handled = LateReader(), list[Delivery]()
+
+    async def handle(poll: Callable[[], Delivery | None], call: object, clean: contextvars.Context) -> bool:
+        while (delivery := poll()) is not None:
+            handled.append(delivery)
+        return True
+
+    executor = AsyncExecutor(cast(Prefetcher, reader), 1, handle, lambda: None, nothing)
+    executor.start([])
+    try:
+        wait_until(lambda: handled == [ONE])
+    finally:
+        reader.closed = True
+        assert executor.join(time.monotonic() + PATIENCE_S)
+
+
+def test_a_loop_whose_workers_are_busy_is_not_woken() -> None:
+    """To wake it would hand the interpreter over to it in the midst of a read."""
+    reader = LateReader()
+    reader.late = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(poll: object, call: object, clean: contextvars.Context) -> bool:
+        begun.set()
+        await go_on.wait()
+        return True
+
+    loop = asyncio.new_event_loop()
+    woken: list[Any] = []
+
+    async def busy() -> None:
+        executor = AsyncExecutor(cast(Prefetcher, reader), 1, handle, lambda: None, nothing, loop)
+        executor.start([])
+        await begun.wait()
+        while reader.wake.__name__ == "<lambda>":
+            await asyncio.sleep(0)
+        hand_over = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *args, **kwargs: woken.append(args)  # type: ignore[assignment,method-assign]
+        reader.wake()
+        loop.call_soon_threadsafe = hand_over  # type: ignore[method-assign]
+        reader.closed = True
+        go_on.set()
+        assert await asyncio.to_thread(executor.join, time.monotonic() + PATIENCE_S)
+
+    try:
+        loop.run_until_complete(busy())
+    finally:
+        loop.close()
+    assert not woken
+
+
+class Aged:
+    """A subscription and its reads ahead: one was begun a while ago."""
+
+    requested = 1
+
+    def take_all(self) -> list[Delivery]:
+        return [ONE]
+
+
+def test_what_upkeep_takes_in_is_told_to_workers_that_wait() -> None:
+    """Else it would lie there until something else comes."""
+    woken: list[None] = []
+    prefetcher = Prefetcher(cast(Any, None), cast(Any, Aged()), cast(Any, None), Ahead(10, 2), *(2 * [lambda: None]))
+    prefetcher._read_ahead, prefetcher._begun_at = cast(Any, Aged()), -math.inf
+    prefetcher._wake = lambda: woken.append(None)
+    prefetcher.maintain()
+    assert woken
+    assert prefetcher.poll() is ONE
