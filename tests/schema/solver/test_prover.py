@@ -116,6 +116,8 @@ def test_an_open_goal_closes_what_is_inside_it_and_only_while_it_is_open() -> No
     assert isinstance(empty.prover.goal([empty.left]), Unsat)
     assert not empty.prover._leaning
     assert not empty.prover._open
+    again = question(tree(False))
+    assert again.prover.members([again.left], 2) == ([], True)
     full = question(tree({"const": 1}))
     assert full.prover.goal([full.left, full.factory.kinds(ARRAY)]) == Sat([1])
     assert full.prover.goal([full.left]) == Sat(1)
@@ -129,6 +131,8 @@ def listed(item: Any) -> Any:
 
 A, B, C = ({"$ref": f"#/$defs/{name}"} for name in "abc")
 END = {"type": "object", "required": ["end"]}
+# Two items that must differ, and cannot: their values are listed.
+ALIKE = {"type": "array", "prefixItems": [{"const": 1}] * 2, "minItems": 2, "uniqueItems": True}
 # The definitions, and the names of those that have a value. Arrays are looked at before objects.
 CIRCLES: dict[str, tuple[dict[str, Any], str]] = {
     "two without end": ({"a": listed(B), "b": {**END, "properties": {"end": A}}}, ""),
@@ -143,6 +147,14 @@ CIRCLES: dict[str, tuple[dict[str, Any], str]] = {
             "c": {"anyOf": [listed(B), END]},
         },
         "c",
+    ),
+    "one beside items whose values are listed": (
+        {"a": {"anyOf": [listed(B), END]}, "b": listed(C), "c": {"anyOf": [listed(A), ALIKE]}},
+        "abc",
+    ),
+    "one after items whose values are listed": (
+        {"a": {"anyOf": [listed(B), END]}, "b": listed(C), "c": {"anyOf": [ALIKE, listed(A)]}},
+        "abc",
     ),
     "one that leads to two circles": (
         {"a": {"anyOf": [listed(B), END]}, "b": {"anyOf": [listed(C), listed(A)]}, "c": listed(C)},
