@@ -89,3 +89,44 @@ def test_members_are_listed_as_far_as_an_automaton_was_made(monkeypatch: pytest.
     assert language.members(1) == ["a"]
     with pytest.raises(TooHard):
         language.size(9)
+
+
+RANGES = [(0, 0), (1, 2), (2, 3), (3, 4), (2, None), (0, 3)]
+
+
+@pytest.mark.parametrize(("left", "right"), [*itertools.product(RANGES, repeat=2)])
+def test_ranges_of_lengths_combine(left: tuple[int, int | None], right: tuple[int, int | None]) -> None:
+    def within(length: int, bounds: tuple[int, int | None]) -> bool:
+        return bounds[0] <= length and (bounds[1] is None or length <= bounds[1])
+
+    one, two = Language.lengths(*left), Language.lengths(*right)
+    three = one | two | Language.lengths(6, 6)
+    for length in range(8):
+        text, ours, theirs = "a" * length, within(length, left), within(length, right)
+        assert (one & two).accepts(text) is (ours and theirs)
+        assert (one | two).accepts(text) is (ours or theirs)
+        assert (one - two).accepts(text) is (ours and not theirs)
+        assert three.accepts(text) is (ours or theirs or length == 6)
+        assert (~three).accepts(text) is not three.accepts(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "members", "others"),
+    [
+        ("^a{20,30}b$", ["a" * 20 + "b", "a" * 30 + "b"], ["a" * 19 + "b", "a" * 31 + "b", "a" * 25]),
+        ("^ab[0-9]{20}cd$", ["ab" + "1" * 20 + "cd"], ["ab" + "1" * 19 + "cd", "ab" + "1" * 21 + "cd", "1" * 24]),
+        ("^a{20,}$", ["a" * 20, "a" * 99], ["a" * 19, "a" * 20 + "b"]),
+        ("^x{2}a{0,20}$", ["xx", "xx" + "a" * 20], ["x", "xx" + "a" * 21, "xxx"]),
+        # What else there is may be of several lengths: then the length alone does not tell.
+        ("^(?:a|bc)d{20}$", ["a" + "d" * 20, "bc" + "d" * 20], ["a" + "d" * 21, "bc" + "d" * 19]),
+        ("^x?d{20}$", ["d" * 20, "x" + "d" * 20], ["d" * 21, "x" + "d" * 19]),
+        ("^d{20}x*$", ["d" * 20, "d" * 20 + "xx"], ["d" * 21, "d" * 19 + "x"]),
+        ("^[a-z]{20}(?!b)c?$", ["a" * 20, "a" * 20 + "c"], ["a" * 21, "a" * 19, "a" * 20 + "b"]),
+        ("^a{20}b{20}$", ["a" * 20 + "b" * 20], ["a" * 21 + "b" * 19, "a" * 19 + "b" * 21]),
+        ("a{20}", ["a" * 20, "xx" + "a" * 21], ["a" * 19]),
+    ],
+)
+def test_a_long_count_is_kept_whatever_stands_beside_it(source: str, members: list[str], others: list[str]) -> None:
+    language = Language.pattern(source)
+    assert all(map(language.accepts, members))
+    assert not any(map(language.accepts, others))
