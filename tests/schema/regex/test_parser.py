@@ -119,6 +119,7 @@ def test_the_validator_at_run_time_takes_all_but_a_line_feed_for_a_dot() -> None
         ("a{%s,}" % ("9" * (MAX_COUNT_DIGITS + 1)), TooHard, "a count of 10 digits"),
         ("a" * (MAX_SOURCE_CHARS + 1), TooHard, "the limit is 10,000"),
         ("(" * (MAX_DEPTH + 1) + ")" * (MAX_DEPTH + 1), TooHard, "nested deeper"),
+        ("()" * 9 + "(" * (MAX_DEPTH + 1) + ")" * (MAX_DEPTH + 1), TooHard, "nested deeper"),
     ],
 )
 def test_what_is_no_pattern_or_too_much_of_one_says_why(source: str, error: type[LanguageError], words: str) -> None:

@@ -130,6 +130,11 @@ def test_what_is_written_out_is_counted(source: str, copies: int, monkeypatch: p
         ("^aaaa$", 0, 3, None),
         ("^aaaa$", 4, 4, "aaaa"),
         ("^aaaa$", 5, 9, None),
+        # Alternatives before something, and taken twice.
+        ("^(?:ab|cd)x$", 0, None, "abx"),
+        ("^(?:ab|cd)x$", 4, None, None),
+        ("^(?:ab|cd){2}$", 0, None, "abab"),
+        ("^(?:ab|cd){2}$", 0, 3, None),
         # Of lengths that come again: after two characters, every third.
         ("^(?:|x|xy(?:abc)*)$", 101, 101, "xy" + "abc" * 33),
         ("^(?:|x|xy(?:abc)*)$", 102, 102, None),
