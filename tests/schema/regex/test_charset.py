@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+
 import jsonschema_rs
 import pytest
 from hypothesis import given
@@ -109,3 +111,21 @@ def test_the_most_readable_cell_is_the_first() -> None:
     assert letters.best == (ord("a"), ord("0"))
     assert charset.union(*letters.cells) == charset.ANY
     assert charset.partition(frozenset([((0x00, 0x7F),), charset.SURROGATES])).best == (ord("a"), 0x80, 0xD800)
+
+
+def characters(chars: charset.Chars) -> str:
+    return "".join(chr(code) for low, high in chars for code in range(low, high + 1))
+
+
+def test_the_classes_of_escapes_are_those_of_the_standards() -> None:
+    """ECMA-262's for the `u` flag, and Unicode's white space, which Python knows but for four separators of records."""
+    assert characters(charset.DIGIT) == string.digits
+    assert set(characters(charset.WORD)) == {*string.ascii_letters, *string.digits, "_"}
+    white = {chr(code) for code in range(charset.LAST + 1) if chr(code).isspace()} - set("\x1c\x1d\x1e\x1f")
+    assert set(characters(charset.WHITE_SPACE)) == white
+    assert set(characters(charset.SPACE)) == white - {"\x85"} | {"\ufeff"}
+    assert set(characters(charset.LINE_ENDS)) == set("\n\r\u2028\u2029")
+    assert charset.count(charset.ANY) == 0x110000
+    assert {0xD7FF, 0xD800, 0xDFFF, 0xE000} & {*map(ord, characters(charset.SURROGATES))} == {0xD800, 0xDFFF}
+    for chars in (charset.SPACE, charset.WHITE_SPACE, charset.WORD, charset.LINE_ENDS):
+        assert charset.of(chars) == chars
