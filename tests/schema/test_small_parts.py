@@ -271,6 +271,12 @@ def test_every_schema_of_a_schema_is_found_and_no_data(schema: Any, found: str) 
     assert "".join(sorted(places(schema))) == found
 
 
+def test_data_is_looked_into_where_one_reference_leads_there() -> None:
+    into = {"not": {}, "items": {"$ref": "#/default/a"}, "default": {"a": {}}}
+    assert keywords.data_in(into) == "unknown"
+    assert keywords.data_in({**into, "items": {"$ref": "#/not"}}) == "data"
+
+
 @pytest.mark.parametrize(
     ("keyword", "roots", "place"),
     [

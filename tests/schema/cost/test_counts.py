@@ -356,5 +356,9 @@ def test_a_search_that_takes_long_is_found_wherever_the_pattern_meets_the_text(s
     assert searchable(document({"required": ["x"], **schema, "pattern": "^a"}), 5, no_tick)
 
 
+def test_a_schema_that_is_true_hides_no_pattern_before_it() -> None:
+    assert not searchable(bare({"anyOf": [{"pattern": DOUBLES}, True]}), "a" * 60, no_tick)
+
+
 def test_a_cost_has_evaluations_and_depth() -> None:
     assert cost_of(document({"type": "integer"}), 1, no_tick, enough=0) == Cost(1, 1)
