@@ -11,6 +11,7 @@ from pydantic._internal._serializers import serialize_sequence_via_list
 from pydantic_core import core_schema
 from typing_extensions import TypeAliasType
 
+from claude_comm.errors import SchemaError
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.types.exact import accepts, produces
 from claude_comm.schema.types.samples import Sampler
@@ -80,9 +81,18 @@ def test_an_alias_that_refers_to_itself_is_a_definition() -> None:
         v: Tree
 
     taken = compile_validator(accepts(Holder))
+    assert [*accepts(Holder)["$defs"]] == ["Tree"]
     assert taken.accepts({"v": [1, [2, [3]]]})
     assert not taken.accepts({"v": [1, ["x"]]})
 
 
 def test_a_sample_of_a_constant_is_the_constant() -> None:
     assert Sampler({}, lambda _: 0).value({"const": [5]}, 0) == [5]
+
+
+def test_a_model_that_waits_for_a_name_is_refused_by_what_pydantic_says() -> None:
+    class Waiting(BaseModel):
+        v: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(SchemaError, match=r"^pydantic makes no schema of .*Waiting.*: .*not fully defined"):
+        accepts(Waiting)
