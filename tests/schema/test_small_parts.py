@@ -373,6 +373,8 @@ def test_bounds_that_count_are_those_of_lengths_and_not_of_numbers() -> None:
     counted = {"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"}
     assert counted <= set(keywords.COUNTS)
     assert set(keywords.COUNTS).isdisjoint(keywords.NUMBER_BOUNDS)
+    excluding = {name for name, row in keywords.TABLE.items() if row.exclusive}
+    assert excluding == {"exclusiveMinimum", "exclusiveMaximum"}
     assert set(keywords.about("string")) == {"minLength", "maxLength", "pattern"}
 
 
