@@ -204,6 +204,7 @@ def test_a_value_comes_back_and_is_written_in_one_order(given: Any) -> None:
     assert value(key(given)) == given
     assert ordered({"b": given, "a": 2**70}) == ordered({"a": 2**70, "b": given})
     assert ordered({"b": given, "a": 1}) == ordered({"a": 1, "b": given})
+    assert ordered({"\ud800": given, "a": 1}) == ordered({"a": 1, "\ud800": given})
     assert text({"\ud800": 2**70}) == b'{"\\ud800": ' + str(2**70).encode() + b"}"
 
 
@@ -336,6 +337,13 @@ def test_options_are_asked_for_by_each_question(ask: Any) -> None:
         ask({}, {}, policy="none")
     with pytest.raises(ConfigurationError, match="budget_ms"):
         ask({}, {}, budget_ms=-1)
+
+
+def test_empty_forms_are_named_where_they_are_asked_for() -> None:
+    never = {"type": "object", "required": ["a"], "properties": {"a": False}}
+    pair: Any = ({"type": "integer"}, {"anyOf": [{"type": "integer"}, never]})
+    assert check(*pair) == Compatible(proof=check(*pair).proof)  # type: ignore[union-attr]
+    assert check(*pair, name_empty_forms=True).empty_forms != ()  # type: ignore[union-attr]
 
 
 def test_the_front_door_names_what_it_has_and_nothing_else() -> None:
