@@ -47,6 +47,7 @@ INTEGERS: list[Case] = [
 FLOATS: list[Case] = [
     (model(float), [1.5, True, "nan", " inf ", "1e5"], [], ["x", None]),
     (number(float, gt=0), [0.5, 3, True, "0.5", "3"], ["1e1", " 3 ", "inf"], [0, False, "0", "-1", "0.0", "x"]),
+    (Annotated[float, Field(gt=0)], [0.5, "3", True], ["1e1"], ["0", False]),
     (number(float, ge=0), [0, False, "0", "0.5"], [" 0 "], [-1, "-1", "-0.5"]),
     (number(float, lt=1.5), [1, True, "1.4", "-7"], ["1e0"], [1.5, "1.5", "2"]),
     (number(float, le=1.5), [1.5, "1.5", "1.50"], [], [2, "2", "1.51"]),

@@ -47,3 +47,10 @@ def test_a_range_has_its_ends_and_all_between(low: str, high: str) -> None:
 def test_a_shorthand_of_python_has_the_same_characters(chars: object, wanted: object) -> None:
     listed = {code for low, high in chars() for code in range(low, high + 1)}  # type: ignore[operator]
     assert listed & set(KNOWN) == {code for code in KNOWN if wanted(chr(code))}  # type: ignore[operator]
+
+
+def test_a_space_of_rust_is_one_of_python_but_for_the_separators_of_ascii() -> None:
+    listed = {code for low, high in characters.RUST_SPACE for code in range(low, high + 1)}
+    assert listed & {*KNOWN, 0x3000, 0xFEFF} == {code for code in (*KNOWN, 0x3000) if chr(code).isspace()} - {
+        *range(0x1C, 0x20)
+    }
