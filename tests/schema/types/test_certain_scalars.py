@@ -56,6 +56,12 @@ FLOATS: list[Case] = [
 ]
 DECIMALS: list[Case] = [
     (model(Decimal), [1, 0.5, "1.5", "1e5", [0, [1, 5], -1]], [], ["NaN", "inf", "x", [2, [1], 0], [0, [10], 0]]),
+    (
+        model(Decimal),
+        [[True, [1], 0], [False, [True], 0], [1, [], 10**15], [0, [9], -(10**15)], [0, [1], True]],
+        [],
+        [[0, [1]], [0, [1], 0, 0], [[1], 0], [0, 1, 0], [0, [-1], 0]],
+    ),
     (number(Decimal, allow_inf_nan=True), ["NaN", "inf", "1"], [], ["x"]),
     (
         number(Decimal, ge=Decimal("0.5"), lt=10),
@@ -101,6 +107,7 @@ TEXTS: list[Case] = [
     (number(dt.date, gt=dt.date(2020, 1, 1)), [], ["2020-01-02"], ["x"]),
     (model(pydantic.AwareDatetime), ["2020-01-01T00:00Z", 0], [], ["2020-01-01T00:00", "2020-01-01"]),
     (model(pydantic.NaiveDatetime), ["2020-01-01T00:00", "2020-01-01"], [], ["2020-01-01T00:00Z", 0]),
+    (model(dt.datetime), [253_402_300_799_999, -62_135_596_800_000], [], [253_402_300_800_000, -62_135_596_800_001]),
     (field(dt.datetime, strict=True), fields("2020-01-01T00:00Z"), [], fields("2020-01-01", 0)),
     (model(dt.time), ["12:00", "12:00:00Z", 0, 86_399.999999], [], [-1, 86_400, "24:00"]),
     (field(dt.time, strict=True), fields("12:00"), [], fields(0)),
