@@ -24,7 +24,20 @@ class ClassField(msgspec.Struct, frozen=True):
     default: Any = None
 
 
-def members_of(node: Any) -> list[ClassField]:
+def members_of(node: Any, *, hashed: bool = False) -> list[ClassField]:
+    """The fields of a class; where it is `hashed`, a default without a hash does not do."""
+    members = _members_of(node)
+    if not hashed:
+        return members
+    return [
+        msgspec.structs.replace(member, needed=True)
+        if member.defaulted and type(member.default).__hash__ is None
+        else member
+        for member in members
+    ]
+
+
+def _members_of(node: Any) -> list[ClassField]:
     omits = isinstance(node, inspect.StructType) and _origin(node.cls).__struct_config__.omit_defaults
     private = hasattr(_origin(node.cls), "__attrs_attrs__")
     unset = _unset_fields(_origin(node.cls))
@@ -89,23 +102,17 @@ def code_of(cls: Any) -> str | None:
     return None
 
 
-def hashable(node: Any) -> bool:
-    """Whether a value of this type can be an item of a set."""
-    return _hashable(node, frozenset())
+def has_no_hash(node: Any) -> bool:
+    """Whether no value of this type can be an item of a set, whatever it holds."""
+    return isinstance(node, _UNHASHABLE) or (isinstance(node, _CLASSES) and not _hashes(node))
 
 
-def _hashable(node: Any, within: frozenset[int]) -> bool:
-    """`within`: the classes that are being looked at, which may hold themselves."""
-    if id(node) in within:
-        return True
-    within |= {id(node)}
-    if isinstance(node, _UNHASHABLE) or (isinstance(node, _CLASSES) and not _hashes(node)):
-        return False
-    parts = [*getattr(node, "item_types", ()), *getattr(node, "types", ())]
-    parts += [getattr(node, "item_type", None), getattr(node, "type", None)]
-    if isinstance(node, _CLASSES) and _origin(node.cls).__hash__ is not object.__hash__:
-        parts += [field.type for field in node.fields]
-    return all(_hashable(part, within) for part in parts if part is not None)
+def hashes_fields(node: Any) -> bool:
+    """Whether the hash of a class is that of its fields."""
+    cls = _origin(node.cls)
+    if isinstance(node, inspect.StructType):
+        return bool(cls.__struct_config__.eq)
+    return cls.__hash__ is not object.__hash__
 
 
 def _hashes(node: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,12 +16,13 @@ from msgspec import inspect
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
+from claude_comm.schema.types import classes, pydantic_texts
 from claude_comm.schema.types import msgspec_texts as texts
-from claude_comm.schema.types import pydantic_texts
-from claude_comm.schema.types.classes import ClassField, closed_by, code_of, hashable, joined, members_of, nodes, tagged
+from claude_comm.schema.types.classes import ClassField, closed_by, code_of, joined, members_of, nodes, tagged
 from claude_comm.schema.types.classes_of_pydantic import pydantic_inside
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque
+from claude_comm.schema.types.msgspec_unions import apart, as_decoded, holds_integers, listed, values_of
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
 from claude_comm.schema.types.texts import Text
@@ -58,6 +60,8 @@ def reads_forms(shape: Any) -> bool:
 class _TypeWalk:
     def __init__(self, direction: Direction) -> None:
         self.accepts = direction == "accepts"
+        # Whether a value must have a hash, as one in a set must.
+        self.hashed = False
         self.definitions = Definitions()
 
     def schema(self, node: Any) -> Schema:
@@ -65,7 +69,16 @@ class _TypeWalk:
         if rule is None:
             name = getattr(node, "cls", node)
             raise SchemaError(f"{name!r} has no JSON Schema: msgspec knows no such type; give a schema instead")
+        if self.hashed and classes.has_no_hash(node):
+            return _hashable(self) if isinstance(node, inspect.AnyType) else {"not": {}}
         return rule(self, node)
+
+    def where(self, schema: Callable[[], Schema], *, hashed: bool) -> Schema:
+        before, self.hashed = self.hashed, hashed
+        try:
+            return schema()
+        finally:
+            self.hashed = before
 
     def text(self, read: Callable[[], Text], write: Callable[[], Text]) -> Schema:
         return (read() if self.accepts else write()).schema()
@@ -126,7 +139,8 @@ def _bytes(walk: _TypeWalk, node: inspect.BytesType) -> Schema:
 
 def _decimal(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
     if walk.accepts:
-        return {"anyOf": [{"type": "number"}, texts.read_decimal().schema()]}
+        # A signalling NaN has no hash.
+        return {"anyOf": [{"type": "number"}, texts.read_decimal(signalling=not walk.hashed).schema()]}
     return texts.write_decimal().schema()
 
 
@@ -135,13 +149,10 @@ def _array(walk: _TypeWalk, node: Any) -> Schema:
 
 
 def _set(walk: _TypeWalk, node: Any) -> Schema:
-    """Of what is read, the same item may come twice."""
+    """Of what is read, the same item may come twice, and each must have a hash."""
     if not walk.accepts:
         return {**_array(walk, node), "uniqueItems": True}
-    if isinstance(node.item_type, inspect.AnyType):
-        return {"type": "array", "items": _hashable(walk), **_sizes(node, "Items")}
-    array = _array(walk, node)
-    return array if hashable(node.item_type) else {**array, "items": False}
+    return walk.where(lambda: _array(walk, node), hashed=True)
 
 
 def _hashable(walk: _TypeWalk) -> Schema:
@@ -194,7 +205,7 @@ def _decimal_key(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
 
 def _listed_key(walk: _TypeWalk, node: Any) -> Schema:
     """Names of an enumeration or a literal, numbers as their numerals."""
-    values = _listed(node)
+    values = listed(node)
     numbers = [value for value in values if isinstance(value, int)]
     words = [value for value in values if isinstance(value, str)]
     if walk.accepts and numbers:
@@ -204,8 +215,9 @@ def _listed_key(walk: _TypeWalk, node: Any) -> Schema:
 
 def _union_key(walk: _TypeWalk, node: inspect.UnionType) -> Schema | bool:
     """Of what is read: a text where any text is taken, else a number where it reads as one."""
-    options = [option.type if isinstance(option, inspect.Metadata) else option for option in node.types]
-    whole = any(_holds_integers(option) for option in options)
+    plain = [option.type if isinstance(option, inspect.Metadata) else option for option in node.types]
+    options = as_decoded(plain) if walk.accepts else plain
+    whole = any(holds_integers(option) for option in options)
     keys = [walk.key(option) for option in options]
     if not walk.accepts or not (whole or any(isinstance(option, inspect.FloatType) for option in options)):
         return {"anyOf": keys}
@@ -219,29 +231,16 @@ def _union_key(walk: _TypeWalk, node: inspect.UnionType) -> Schema | bool:
 
 def _no_number(key: Schema | bool, option: Any, whole: bool) -> Schema | bool:
     """A key beside numbers, of which those that stand for themselves are looked for first, then the `whole` ones."""
-    if _holds_integers(option) or (isinstance(option, inspect.FloatType) and not whole):
+    if holds_integers(option) or (isinstance(option, inspect.FloatType) and not whole):
         return key
     taken = INTEGER if isinstance(option, inspect.FloatType) else texts.NUMBER
     return {"allOf": [key, {"not": {"pattern": f"^(?:{taken})$"}}]}
 
 
-def _holds_integers(node: Any) -> bool:
-    return isinstance(node, inspect.IntType) or any(isinstance(value, int) for value in _listed(node))
-
-
-def _listed(node: Any) -> list[Any]:
-    """The values of an enumeration or a literal."""
-    return _values(node.cls) if isinstance(node, inspect.EnumType) else list(getattr(node, "values", ()))
-
-
-def _values(cls: type[enum.Enum]) -> list[Any]:
-    return list(dict.fromkeys(member.value for member in cls))
-
-
 def _enum(walk: _TypeWalk, node: inspect.EnumType) -> Schema:
     if issubclass(node.cls, enum.Flag):
         return opaque({"type": "integer"}, node.cls.__name__) if walk.accepts else {"type": "integer"}
-    schema: Schema = {"title": node.cls.__name__, "enum": _values(node.cls)}
+    schema: Schema = {"title": node.cls.__name__, "enum": values_of(node.cls)}
     if walk.accepts and makes_missing(node.cls):
         return opaque({}, f"{node.cls.__name__}._missing_")
     return schema
@@ -252,28 +251,29 @@ def _literal(_walk: _TypeWalk, node: inspect.LiteralType) -> Schema:
 
 
 def _union(walk: _TypeWalk, node: inspect.UnionType) -> Schema:
-    options: dict[type, Any] = {type(option): option for option in node.types}
-    whole, real = options.get(inspect.IntType), options.get(inspect.FloatType)
-    apart = whole is not None and real is not None and {**_int(walk, whole), "type": "number"} != _float(walk, real)
     # A Struct alone among other kinds is known without its tag.
     tells = sum(isinstance(option, inspect.StructType) for option in node.types) > 1
-    return {"anyOf": [_option(walk, option, tells=tells, fraction=apart and option is real) for option in node.types]}
+    if not walk.accepts:
+        return {"anyOf": [_option(walk, option, tells) for option in node.types]}
+    options = [(option, _option(walk, option, tells)) for option in as_decoded(node.types)]
+    return {"anyOf": [schema for option in options for schema in apart(*option, options)]}
 
 
-def _option(walk: _TypeWalk, node: Any, *, tells: bool, fraction: bool) -> Schema:
-    """One type of a union: one of several Structs tells its tag; a float is no integer where the two have bounds."""
-    if fraction:
-        return {**walk.schema(node), "not": {"type": "integer"}}
-    return _object(walk, node, tells=tells) if isinstance(node, inspect.StructType) else walk.schema(node)
+def _option(walk: _TypeWalk, node: Any, tells: bool) -> Schema:
+    """One type of a union: one of several Structs tells its tag."""
+    told = isinstance(node, inspect.StructType) and not (walk.hashed and classes.has_no_hash(node))
+    return _object(walk, node, tells=tells) if told else walk.schema(node)
 
 
 def _object(walk: _TypeWalk, node: Any, *, tells: bool = False) -> Schema:
     tells = bool(tagged(node)) and (tells or not walk.accepts)
-    return walk.definitions.refer((node.cls, tells), _name(node.cls), lambda: _described(walk, node, tells))
+    hashed = walk.hashed and classes.hashes_fields(node)
+    described = partial(walk.where, lambda: _described(walk, node, tells), hashed=hashed)
+    return walk.definitions.refer((node.cls, tells, hashed), _name(node.cls), described)
 
 
 def _described(walk: _TypeWalk, node: Any, tells: bool) -> Schema:
-    members = members_of(node)
+    members = members_of(node, hashed=walk.hashed)
     schema = _positions(walk, node, members) if joined(node) else _properties(walk, node, members, tells)
     code = code_of(node.cls) if walk.accepts else None
     return opaque(schema, code) if code else schema
@@ -302,7 +302,9 @@ def _properties(walk: _TypeWalk, node: Any, members: list[ClassField], tells: bo
 
 def _positions(walk: _TypeWalk, node: Any, members: list[ClassField]) -> Schema:
     items = [walk.schema(member.type) for member in members]
-    least = sum(member.needed for member in members) if walk.accepts else len(members)
+    # A field with a default may stand before one without, where all are given by name.
+    needed = [at for at, member in enumerate(members, 1) if member.needed or not walk.accepts]
+    least = max(needed, default=0)
     tag = getattr(node, "tag", None)
     if tag is not None:
         items, least = [{"enum": [tag]}, *items], least + 1
