@@ -14,8 +14,10 @@ GROWTH = 4
 _AROUND_BYTES = 48
 # What a socket holds while nobody reads from it: a Unix socket on Linux takes about 130 KB.
 _SOCKET_BYTES = 96 * 1024
-# How many entries make a round trip worth while, and how long a reply needs to be for that at most.
-_ENOUGH, _LONG_REPLY_BYTES = 64, 1024 * 1024
+# How many entries make a round trip worth while, and how long a reply needs to be for that at most. A reader that signs
+# pays for a signature of its own after each round trip, and for trees that are cut: 500 at a time rather than 280 take
+# 4 to 6 % less of its processor.
+ENOUGH, ENOUGH_SIGNED, _LONG_REPLY_BYTES = 64, 500, 1024 * 1024
 # How slowly a large entry is forgotten, read by read.
 _FADE = 0.75
 
@@ -25,11 +27,11 @@ class Sizes:
 
     Before the first read that is a sample of what waits; where nothing does, every entry is taken to be of
     `largest_bytes`, the largest that may be sent. A sudden change from small to large entries may exceed the bound by
-    what one read brings.
+    what one read brings. `enough` entries make a read ahead worth while.
     """
 
-    def __init__(self, most_bytes: int, largest_bytes: int) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, most_bytes: int, largest_bytes: int, *, enough: int = ENOUGH) -> None:
+        self.most_bytes, self._enough = most_bytes, enough
         self.peak = 0
         self._largest: float = largest_bytes
         self._grown = max(most_bytes // largest_bytes, 1)
@@ -51,7 +53,7 @@ class Sizes:
         As many as a socket holds: the rest of a longer reply is written only when it is asked for, and meanwhile the
         server stands still. Of larger entries that would be so few that the round trips cost more than that.
         """
-        return max(self._within(_SOCKET_BYTES), min(_ENOUGH, self._within(_LONG_REPLY_BYTES)))
+        return max(self._within(_SOCKET_BYTES), min(self._enough, self._within(_LONG_REPLY_BYTES)))
 
     def _within(self, some_bytes: int) -> int:
         """How many entries are no more than so many bytes as the server sends them; 1 at least."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.delivery.flow_control import HORIZON_S, Ahead, Sizes
+from claude_comm.delivery.flow_control import ENOUGH_SIGNED, HORIZON_S, Ahead, Sizes
 
 
 def test_the_first_read_takes_every_entry_to_be_the_largest_that_may_be_sent() -> None:
@@ -46,6 +46,13 @@ def test_a_read_ahead_asks_for_what_a_socket_holds_and_of_large_entries_for_enou
     sizes = Sizes(64 * 1024 * 1024, 8 * 1024 * 1024)
     sizes.saw(size_bytes, 10)
     assert least <= sizes.ahead() <= most
+
+
+@pytest.mark.parametrize(("size_bytes", "count"), [(100, 664), (300, 500), (2_000, 500), (10_000, 104), (5_000_000, 1)])
+def test_a_reader_that_signs_has_enough_of_more_entries(size_bytes: int, count: int) -> None:
+    sizes = Sizes(64 * 1024 * 1024, 8 * 1024 * 1024, enough=ENOUGH_SIGNED)
+    sizes.saw(size_bytes, 10)
+    assert sizes.ahead() == count
 
 
 @given(st.lists(st.integers(1, 100_000), min_size=1, max_size=30), st.integers(0, 300_000))

@@ -27,7 +27,7 @@ from claude_comm.client.identity import Identity, identify, micros
 from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
-from claude_comm.delivery.flow_control import Sizes
+from claude_comm.delivery.flow_control import ENOUGH, ENOUGH_SIGNED, Sizes
 from claude_comm.effects import Operation, Pause, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
@@ -61,7 +61,8 @@ class Subscription:
         self.options = options
         window = Window(options.remembered) if options.remembered else None
         self.in_flight = InFlight(self.identity, window, int(options.dedup_s * 1000))
-        self._sizes = Sizes(options.prefetch_bytes, self.identity.settings.max_envelope_bytes)
+        enough = ENOUGH if self.identity.signer is None else ENOUGH_SIGNED
+        self._sizes = Sizes(options.prefetch_bytes, used.max_envelope_bytes, enough=enough)
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
         # None where this process tells nothing of its messages.
         self.telemetry = telemetry_of_process(used, module, self.identity.instance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -10,13 +11,15 @@ import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
 from claude_comm.client import keyholders
+from claude_comm.client.consumer.options import Options
+from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import millis
 from claude_comm.delivery.retry import RetryPolicy
 from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
 from claude_comm.runtime import key_files, trusted_keys
-from claude_comm.transport.driver import Client
+from claude_comm.transport.driver import Client, first_batch
 from tests.support.modules import running
 from tests.support.waiting import wait_until
 
@@ -191,3 +194,19 @@ def test_a_buried_message_is_redriven_under_its_seal(
     assert run("dead", "redrive", "b").code == 0
     with Consumer("b", settings=signing) as consumer:
         assert read_all(consumer) == [5]
+
+
+@pytest.mark.parametrize(("demanded", "asked_for"), [(True, {500}), (False, set(range(64, 499)))])
+def test_a_reader_that_signs_reads_more_ahead(
+    demanded: bool, asked_for: set[int], signing: Settings, settings: Settings, client: Client
+) -> None:
+    used = signing if demanded else settings
+    with Publisher("a", settings=used) as publisher:
+        publisher.publish_many("b", ["x" * 200] * 10)
+    reading = Subscription("b", (), used, None, Options(batch=500, lease_s=60, prefetch_bytes=2**26))
+    assert len(client.run(reading.reading(0))) == 10
+    ahead = reading.reading_ahead(500)
+    assert ahead is not None
+    with closing(ahead):
+        (command,) = first_batch(ahead).commands
+    assert command.args[command.args.index("COUNT") + 1] in asked_for
