@@ -57,13 +57,14 @@ def apart(node: Any, schema: Schema, options: list[tuple[Any, Schema]]) -> list[
     real = any(isinstance(option, inspect.FloatType) for option, _ in options)
     if isinstance(node, inspect.DecimalType) and (whole or real):
         number, text = schema["anyOf"]
-        return [text] if real else [text, {**number, **_FRACTION}]
+        return [text] if real else [text, _fractions(number)]
     if isinstance(node, inspect.FloatType) and any({**of, "type": "number"} != schema for of in whole):
-        return [{**schema, **_FRACTION}]
+        return [_fractions(schema)]
     return [schema]
 
 
-_FRACTION: Schema = {"not": {"type": "integer"}}
+def _fractions(schema: Schema) -> Schema:
+    return {**schema, "not": {"type": "integer"}}
 
 
 def holds_integers(node: Any) -> bool:
