@@ -115,7 +115,7 @@ class Walk:
         # Most places differ, or are alike in the order of their keys and refer to nothing: both are seen at once.
         if left != right:
             return False
-        if isinstance(right, dict) and _MARKED.isdisjoint(right) and all(type(said) is str for said in right.values()):
+        if isinstance(right, dict) and _MARKED.isdisjoint(right) and _TEXT.issuperset(map(type, right.values())):
             # No other value than a text is equal to one.
             return True
         written = text(right)
@@ -263,6 +263,7 @@ def _is_reference(schema: Json) -> bool:
 _Pair = tuple[str | int, str]
 _ANYTHING: Schema = {}
 _NESTED = (dict, list)
+_TEXT = frozenset((str,))
 # What may mean something else on the other side, though it is written alike.
 _MARKED = frozenset(("$ref", "$opaque"))
 

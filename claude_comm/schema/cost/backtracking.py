@@ -48,6 +48,8 @@ def steps(source: str, text: str, limit: int) -> int:
     return bound if bound <= limit else by_paths(tree, text, limit)
 
 
+# A message is put to both sides, and most patterns are the same there.
+@functools.lru_cache(maxsize=1024)
 def by_choices(source: str, length: int) -> int:
     """The steps in any text of that length, at most; `ENOUGH` where that is more."""
     tree = _tree(source)

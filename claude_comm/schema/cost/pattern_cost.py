@@ -6,6 +6,7 @@ measured by the texts that it meets (the strings at its places, the names of the
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 
@@ -29,7 +30,12 @@ def scannable(document: Document, value: Json, tick: Callable[[], None]) -> bool
 def has_lookaround(document: Document) -> bool:
     """Whether some pattern has look-around or back-references."""
     patterns = document.patterns
-    return bool(patterns) and any(_LOOKAROUND.search(source) for source in patterns)
+    return bool(patterns) and any(map(_looks_around, patterns))
+
+
+@functools.lru_cache(maxsize=1024)
+def _looks_around(source: str) -> bool:
+    return _LOOKAROUND.search(source) is not None
 
 
 def searchable(document: Document, value: Json, tick: Callable[[], None], limit: int = MAX_STEPS) -> bool:
