@@ -92,6 +92,7 @@ LISTED: list[Case] = [
     (model(Literal[0]), [0, False], [], [True, 1]),
     (model(dict[bool, int]), names("1", "off"), [], names("2", "")),
     (model(dict[Annotated[int, Field(ge=3)], int]), [{}], names("3"), names("x")),
+    (model(dict[float, int]), names("1.5", "nan", " 1 "), [], names("x")),
     (model(dict[int, int]), names("3", "-0"), [], names("x")),
     (model(dict[Sure, int]), names("a", "1", "T"), [], names("0", "no", "b")),
     (field(dict[Sure, int], strict=True), fields({"on": 1}, {"a": 1}), [], fields({"off": 1})),

@@ -211,7 +211,7 @@ def core(schema: Any) -> Any:
     return RootModel[type("Core", (), {"__get_pydantic_core_schema__": hook})]
 
 
-INT, TEXT = core_schema.int_schema(), core_schema.str_schema()
+INT, TEXT, FLAG = core_schema.int_schema(), core_schema.str_schema(), core_schema.bool_schema()
 OMITTED = core(core_schema.with_default_schema(core_schema.int_schema(), default=5, on_error="default"))
 
 MODELS: list[Case] = [
@@ -255,6 +255,12 @@ MODELS: list[Case] = [
     (model(collections.deque[int]), [[], [1, "2"]], [], [1, ["x"]]),
     (model(Annotated[set[int], Field(min_length=1, max_length=2)]), [[1], [1, 1]], [[1, 1, 1]], [[], ["x"]]),
     (core(core_schema.union_schema([(INT, "whole"), TEXT])), [1, "a"], [], [[]]),
+    (
+        core(core_schema.dict_schema(core_schema.union_schema([(INT, "whole"), FLAG]), INT)),
+        [{"1": 1}, {"on": 1}],
+        [],
+        [{"x": 1}],
+    ),
     (core(core_schema.chain_schema([INT])), [1], [], ["x"]),
     (core(core_schema.chain_schema([INT, INT])), [], [1], ["x"]),
     (core(core_schema.tuple_schema([INT, TEXT], variadic_item_index=1)), [[1], [1, "a", "b"]], [], [[], ["x"], [1, 2]]),
