@@ -13,7 +13,8 @@ from claude_comm.schema.limits import Caps, _walked, measure
 # Strings of 3, 1 and 1 letters, each with two quotes; a number, a float and a word.
 MEASURED: list[tuple[Any, dict[str, Any]]] = [
     (True, {"nodes": 1, "depth": 1, "characters": 4}),
-    ({}, {"nodes": 1, "depth": 1, "characters": 0}),
+    ({}, {"nodes": 1, "depth": 1, "characters": 0, "longest": 0}),
+    ({"a": []}, {"longest": 0}),
     ({"a": 1}, {"nodes": 2, "depth": 2, "characters": 11, "names": {"a"}}),
     ({"abc": "x"}, {"nodes": 2, "depth": 2, "characters": 8, "references": 0}),
     ({"a": 2**40}, {"characters": 11}),

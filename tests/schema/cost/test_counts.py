@@ -172,6 +172,7 @@ def unevaluated(schema: Any) -> Any:
         (unevaluated({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}), False),
         ({"properties": {"a": unevaluated(doubling(30, "anyOf"))}, "$defs": doubling(30, "anyOf")["$defs"]}, True),
         ({"default": unevaluated({}), **doubling(30, "allOf")}, False),
+        (unevaluated({"x-own": [1, {"a": []}]}), False),
     ],
 )
 def test_paths_to_what_is_unevaluated_are_followed_where_something_asks(schema: Any, many: bool) -> None:
