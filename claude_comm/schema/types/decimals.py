@@ -17,8 +17,9 @@ from claude_comm.schema.types.texts import NOTHING
 
 _FRACTION = r"(?:\.[0-9]+)?"
 WHOLE = "(?:0|[1-9][0-9]*)"
-_SMALL, _LARGE = rf"[0-9]{_FRACTION}E-[0-9]{{1,17}}", rf"[1-9]{_FRACTION}E\+[0-9]{{1,17}}"
-_ZERO = r"0(?:\.0+)?(?:E[-+][0-9]{1,17})?"
+_EXPONENT = "[1-9][0-9]{0,16}"
+_SMALL, _LARGE = rf"[0-9]{_FRACTION}E-{_EXPONENT}", rf"[1-9]{_FRACTION}E\+{_EXPONENT}"
+_ZERO = rf"0(?:\.0+)?(?:E[-+]{_EXPONENT})?"
 ANY = rf"{WHOLE}{_FRACTION}|{_SMALL}|{_LARGE}|{_ZERO}"
 # Between the largest of those that have a negative exponent and this, nothing needs one.
 _LEAST = Decimal("0.00001")
@@ -46,7 +47,7 @@ def _signed(limit: Any, strict: bool, more: str, less: str) -> str | None:
     return f"{more}(?:{positive})" + ("" if bound == 0 and strict else f"|{less}(?:{within})")
 
 
-_NOT_ZERO = rf"[1-9][0-9]*{_FRACTION}|0\.0*[1-9][0-9]*|[1-9]{_FRACTION}E[-+][0-9]{{1,17}}"
+_NOT_ZERO = rf"[1-9][0-9]*{_FRACTION}|0\.0*[1-9][0-9]*|[1-9]{_FRACTION}E[-+]{_EXPONENT}"
 
 
 def _magnitudes(bound: Decimal, strict: bool, *, above: bool) -> str:

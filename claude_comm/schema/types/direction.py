@@ -26,6 +26,23 @@ def of_64_bits(schema: Schema) -> Schema:
     return {**schema, **least, **most}
 
 
+def with_far_bounds(schema: Schema, *, accepts: bool) -> Schema:
+    """A float with these bounds: beside one that is beyond 2^53 an integer is rounded before it is compared."""
+    far = {name: float(schema[name]) for names in _ENDS for name in names if abs(schema.get(name, 0)) > 2**53}
+    if not far:
+        return schema
+    steps = {name: (1 if name in _ENDS[0] else -1) * abs(bound) * 1e-15 for name, bound in far.items()}
+    loose = {**schema, **{name: bound - steps[name] for name, bound in far.items()}}
+    if not accepts:
+        return loose
+    return {
+        "anyOf": [
+            {**schema, **{name: bound + steps[name] for name, bound in far.items()}},
+            opaque(loose, "a bound beyond 2^53"),
+        ]
+    }
+
+
 # The lower bounds of a number, and the upper ones.
 _ENDS = (
     keywords.names(lambda row: row.about == "number" and row.bound > 0),

@@ -21,7 +21,7 @@ from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types.classes import ClassField, closed_by, code_of, joined, members_of, nodes, tagged
 from claude_comm.schema.types.classes_of_pydantic import pydantic_inside
 from claude_comm.schema.types.definitions import Definitions
-from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque
+from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque, with_far_bounds
 from claude_comm.schema.types.msgspec_unions import apart, as_decoded, holds_integers, listed, values_of
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
@@ -106,11 +106,12 @@ def _int(walk: _TypeWalk, node: inspect.IntType) -> Schema:
 
 
 def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
-    schema: Schema = {"type": "number", **_bounds(node)}
-    if node.multiple_of is None:
+    bounds: Schema = {"type": "number", **_bounds(node)}
+    if node.multiple_of is not None and 1024 * node.multiple_of % 1 == 0:
+        bounds["multipleOf"] = node.multiple_of
+    schema = with_far_bounds(bounds, accepts=walk.accepts)
+    if node.multiple_of is None or "multipleOf" in bounds:
         return schema
-    if 1024 * node.multiple_of % 1 == 0:
-        return {**schema, "multipleOf": node.multiple_of}
     # msgspec divides the binary values: 0.3 is not a multiple of 0.1.
     return opaque(schema, f"multiple_of={node.multiple_of}") if walk.accepts else schema
 

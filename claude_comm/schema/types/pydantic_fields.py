@@ -11,7 +11,7 @@ import msgspec
 
 from claude_comm.schema.types.direction import Schema, opaque
 from claude_comm.schema.types.pydantic_functions import is_own
-from claude_comm.schema.types.pydantic_scalars import Core, Mode, any_of
+from claude_comm.schema.types.pydantic_nodes import Core, Mode, any_of
 from claude_comm.schema.types.pydantic_walk import PydanticWalk
 
 

@@ -7,71 +7,38 @@ number or a flag may also be a text. Where only code could tell which texts fulf
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from claude_comm.schema.keywords import PYTHON_LIMITS
 from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.characters import RUST_SPACE, bracketed
-from claude_comm.schema.types.decimals import ANY, WHOLE, at_least, at_most
-from claude_comm.schema.types.direction import Schema, makes_missing, of_64_bits, opaque
+from claude_comm.schema.types.decimals import WHOLE
+from claude_comm.schema.types.direction import Schema, makes_missing, of_64_bits, opaque, with_far_bounds
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python, from_rust
+from claude_comm.schema.types.pydantic_decimals import decimal
+from claude_comm.schema.types.pydantic_nodes import (
+    Core,
+    Mode,
+    Rule,
+    all_of,
+    any_of,
+    bounds_of,
+    is_bounded,
+    is_within,
+    left_open,
+    numerals_within,
+)
 from claude_comm.schema.types.texts import Text, base64
-
-Core: TypeAlias = Mapping[str, Any]
-
-
-class Mode(msgspec.Struct, frozen=True):
-    """How a node is used: in which direction, and under which settings of its model."""
-
-    accepts: bool
-    strict: bool = False
-    config: Mapping[str, Any] = {}
-
-    def within(self, node: Core) -> Mode:
-        """The mode of a node that may set `strict` itself: not for the nodes within it."""
-        own = node.get("strict")
-        return self if own is None or own == self.strict else msgspec.structs.replace(self, strict=own)
-
-
-Rule: TypeAlias = Callable[[Core, Mode], Schema]
-
-
-def any_of(*schemas: Schema) -> Schema:
-    return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-
-
-_BOUNDS = (*PYTHON_LIMITS, "multiple_of")
-
-
-def _bounds(node: Core) -> Schema:
-    said = {keyword: node[name] for name, keyword in PYTHON_LIMITS.items() if node.get(name) is not None}
-    return said if node.get("multiple_of") is None else {**said, "multipleOf": node["multiple_of"]}
-
-
-def _bounded(node: Core) -> bool:
-    return any(node.get(name) is not None for name in _BOUNDS)
-
-
-def _within(value: float, node: Core) -> bool:
-    """Whether a number is within a node's bounds."""
-    low, above, high, below = (node.get(name) for name in ("ge", "gt", "le", "lt"))
-    step = node.get("multiple_of")
-    return (
-        (low is None or value >= low)
-        and (above is None or value > above)
-        and (high is None or value <= high)
-        and (below is None or value < below)
-        and (step is None or value % step == 0)
-    )
 
 
 def _flags(node: Core) -> list[Schema]:
     """`true` and `false` where they are numbers that are allowed."""
-    taken = [flag for flag in (False, True) if _within(flag, node)]
+    taken = [flag for flag in (False, True) if is_within(flag, node)]
     return [{"enum": taken}] if taken else []
 
 
@@ -82,7 +49,7 @@ def _bool(node: Core, mode: Mode) -> Schema:
 
 
 def _int(node: Core, mode: Mode) -> Schema:
-    number = {"type": "integer", **_bounds(node)}
+    number = {"type": "integer", **bounds_of(node)}
     if not mode.accepts:
         return of_64_bits(number)
     if mode.strict:
@@ -91,10 +58,10 @@ def _int(node: Core, mode: Mode) -> Schema:
 
 
 def _int_texts(node: Core) -> list[Schema]:
-    if not _bounded(node):
+    if not is_bounded(node):
         return [pydantic_texts.read_int().schema()]
     if node.get("multiple_of") is not None or not all(isinstance(node.get(name) or 0, int) for name in PYTHON_LIMITS):
-        return [_left_open(pydantic_texts.read_int())]
+        return [left_open(pydantic_texts.read_int())]
     low = node["ge"] if node.get("ge") is not None else None if node.get("gt") is None else node["gt"] + 1
     high = node["le"] if node.get("le") is not None else None if node.get("lt") is None else node["lt"] - 1
     if low is not None and high is not None and low > high:
@@ -102,124 +69,47 @@ def _int_texts(node: Core) -> list[Schema]:
     space = bracketed(RUST_SPACE)
     sure = Text(rf"{space}*{between(low, high)}(?:\.0+)?{space}*", most_chars=4_300)
     # Others, such as those with zeros before, are left to the bound itself.
-    rest = _left_open(pydantic_texts.read_int(), rf"{space}*{INTEGER}(?:\.0+)?{space}*")
+    rest = left_open(pydantic_texts.read_int(), rf"{space}*{INTEGER}(?:\.0+)?{space}*")
     return [sure.schema(), rest]
 
 
-def _float(node: Core, mode: Mode) -> Schema:
-    number = {"type": "number", **_bounds(node)}
-    if not mode.accepts or mode.strict:
-        return number
-    finite = node.get("allow_inf_nan", mode.config.get("allow_inf_nan", True)) is False
-    text = pydantic_texts.read_float(finite=finite)
-    if not _bounded(node):
-        return any_of(number, *_flags(node), text.schema())
-    within = _numerals_within(node)
-    if within is None:
-        return any_of(number, *_flags(node), _left_open(text))
-    # Of so many characters a numeral is told from a bound by a float as by its digits.
-    sure = {**_all_of(Text(f"-?(?:{_SHORT})"), within), "maxLength": _EXACT_CHARS}
-    return any_of(number, *_flags(node), sure, _left_open(text, f"-?(?:{_SHORT})", _EXACT_CHARS))
-
-
-_BOUND_OF_TEXT = "a bound of a number that is written as text"
 _SHORT, _EXACT_CHARS = rf"{WHOLE}(?:\.[0-9]+)?", 15
 
 
-def _left_open(text: Text, known: str = "", chars: int = 0, why: str = _BOUND_OF_TEXT) -> Schema:
-    """Numerals of which a bound decides, but for those that are known, of up to so many characters."""
-    schema = text.schema()
-    if known:
-        schema["not"] = {"pattern": f"^(?:{known})$", **({"maxLength": chars} if chars else {})}
-    return opaque(schema, why)
+def _float(node: Core, mode: Mode) -> Schema:
+    numbers = _numbers(node, mode)
+    if not mode.accepts or mode.strict:
+        return any_of(*numbers)
+    finite = node.get("allow_inf_nan", mode.config.get("allow_inf_nan", True)) is False
+    text = pydantic_texts.read_float(finite=finite)
+    every = pydantic_texts.read_numeral() if finite else text
+    if not is_bounded(node):
+        return any_of(
+            *numbers, *_flags(node), text.schema(), *([left_open(every, why="the range of a float")] if finite else [])
+        )
+    within = numerals_within(node)
+    if within is None:
+        return any_of(*numbers, *_flags(node), left_open(every))
+    # Of so many characters a numeral is told from a bound by a float as by its digits.
+    sure = {**all_of(Text(f"-?(?:{_SHORT})"), within), "maxLength": _EXACT_CHARS}
+    return any_of(*numbers, *_flags(node), sure, left_open(every, f"-?(?:{_SHORT})", _EXACT_CHARS))
 
 
-def _decimal(node: Core, mode: Mode) -> Schema:
-    digits, places = node.get("max_digits"), node.get("decimal_places")
-    within = _numerals_within(node)
+def _numbers(node: Core, mode: Mode) -> list[Schema]:
+    number = {"type": "number", **bounds_of(node)}
+    step = number.pop("multipleOf", None)
+    if step is None:
+        return [with_far_bounds(number, accepts=mode.accepts)]
+    exact = 1024 * step % 1 == 0
     if not mode.accepts:
-        scaled = _scaled_text(digits, places)
-        return _all_of(msgspec_texts.write_decimal(*([scaled] if scaled else [])), within or [])
-    bounds = {keyword: _number(limit) for keyword, limit in _bounds(node).items()}
-    every = msgspec_texts.read_decimal(finite=node.get("allow_inf_nan") is not True)
-    tuples = [] if mode.strict else [_DECIMAL_TUPLE]
-    if digits is not None or places is not None:
-        return _scaled(node, bounds, every, tuples)
-    if not bounds:
-        return any_of({"type": "number"}, every.schema(), *tuples)
-    # Of what `str` writes the bounds are known; other texts of a number are left to the bound itself.
-    sure = [] if within is None else [_all_of(msgspec_texts.write_decimal(), within)]
-    rest = _left_open(every, f"-?(?:{ANY})" if sure else "")
-    parts = [opaque(part, "a bound of a decimal") for part in tuples]
-    return any_of({"type": "number", **bounds}, *sure, rest, *parts)
-
-
-def _numerals_within(node: Core) -> list[str] | None:
-    """Patterns that the numerals within a node's bounds match, all of them; None where a bound is not told."""
-    sides = (("ge", at_least, False), ("gt", at_least, True), ("le", at_most, False), ("lt", at_most, True))
-    patterns = [tell(node[name], strict=strict) for name, tell, strict in sides if node.get(name) is not None]
-    if node.get("multiple_of") is not None:
-        return None
-    known = [pattern for pattern in patterns if pattern is not None]
-    return known if len(known) == len(patterns) else None
-
-
-def _all_of(text: Text, patterns: list[str]) -> Schema:
-    """The texts that match all of these."""
-    return msgspec.structs.replace(text, within=(*text.within, *map(Text, patterns))).schema()
-
-
-# Sign, digits and exponent.
-_DIGIT = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 9}, {"type": "boolean"}]}
-_DECIMAL_TUPLE: Schema = {
-    "type": "array",
-    "prefixItems": [
-        {"enum": [0, 1, False, True]},
-        {"type": "array", "items": _DIGIT},
-        {"anyOf": [{"type": "integer", "minimum": -(10**15), "maximum": 10**15}, {"type": "boolean"}]},
-    ],
-    "minItems": 3,
-    "maxItems": 3,
-}
-
-
-def _number(limit: Any) -> Any:
-    """A bound of decimals, as JSON has it."""
-    return int(limit) if limit == int(limit) else float(limit)
-
-
-def _scaled(node: Core, bounds: Schema, every: Text, tuples: list[Schema]) -> Schema:
-    """So many digits, of which so many behind the point; `every` and `tuples` are what else may be a decimal."""
-    digits, places, within = node.get("max_digits"), node.get("decimal_places"), _numerals_within(node)
-    rest = opaque(any_of({"type": "number", **bounds}, {"type": "string"}, *tuples), "a number of digits")
-    text = _scaled_text(digits, places)
-    if text is None or places is None or within is None:
-        return rest
-    number: Schema = {"type": "number", "multipleOf": _number_of_places(places)}
-    if digits is not None:
-        number |= {"exclusiveMinimum": -(10 ** (digits - places)), "exclusiveMaximum": 10 ** (digits - places)}
-    if digits == places:
-        # A nought stands before the point, which is one digit too many.
-        number["not"] = {"const": 0}
-    sure = _all_of(text, within)
-    if bounds:
-        return any_of({"allOf": [number, bounds]}, sure, rest)
-    others = [opaque(part, "a number of digits") for part in tuples]
-    return any_of(number, sure, _left_open(every, r"[-+]?[0-9]+(?:\.[0-9]+)?", why="a number of digits"), *others)
-
-
-def _scaled_text(digits: int | None, places: int | None) -> Text | None:
-    if places is None or (digits is not None and digits < max(places, 1)):
-        return None
-    fraction = rf"\.[0-9]{{1,{places}}}0*" if places else r"\.0*"
-    if digits == places:
-        return Text(f"[-+]?0+{fraction}")
-    whole = "[0-9]+" if digits is None else f"0*[0-9]{{1,{digits - places}}}"
-    return Text(f"[-+]?{whole}(?:{fraction})?")
-
-
-def _number_of_places(places: int) -> Any:
-    return 1 if places == 0 else float(f"1e-{places}")
+        # What comes near a multiple is taken for one.
+        return [with_far_bounds({**number, "multipleOf": step} if exact else number, accepts=False)]
+    far = float(min(step, 1)) * 1e300 if exact else float(step) * 1e5
+    near = {"minimum": -far, "maximum": far}
+    sure = {"allOf": [with_far_bounds({**number, "multipleOf": step}, accepts=True), near]}
+    beside = {"not": {"multipleOf": float(Decimal(str(step)) / 1000), **near}}
+    loose = with_far_bounds(number, accepts=False)
+    return [sure, opaque({**loose, **beside}, f"multiple_of={step}")]
 
 
 def _str(node: Core, mode: Mode) -> Schema:
@@ -276,10 +166,15 @@ def _date(node: Core, mode: Mode) -> Schema:
     if not mode.accepts:
         return msgspec_texts.write_date().schema()
     text = pydantic_texts.read_date(strict=mode.strict).schema()
+    numeral = left_open(pydantic_texts.read_day_count(strict=mode.strict), why="a date as a number of seconds")
     # Midnights: in seconds as far as these are counted, else in milliseconds.
     seconds = {"type": "number", "minimum": -20_000_000_000, "maximum": 20_000_000_000, "multipleOf": 86_400}
     millis = {"type": "number", **_MOMENTS, "multipleOf": 86_400_000}
-    return _moment(node, text if mode.strict else any_of(text, seconds, millis))
+    if mode.strict:
+        return _moment(node, any_of(text, numeral))
+    # Less than a microsecond is no part of a day.
+    part = opaque({"type": "number", **_MOMENTS, "not": {"type": "integer"}}, "a fraction of a second")
+    return _moment(node, any_of(text, numeral, seconds, millis, part))
 
 
 _MOMENTS: Schema = {"minimum": -pydantic_texts.FIRST_MS, "exclusiveMaximum": pydantic_texts.LAST_MS + 1}
@@ -328,14 +223,19 @@ def _uuid(node: Core, mode: Mode) -> Schema:
 def _literal(node: Core, mode: Mode) -> Schema:
     # A member of a plain enumeration equals none of the values of JSON.
     expected = [value for value in node["expected"] if not mode.accepts or _is_plain(value)]
-    values = [getattr(value, "value", value) for value in expected]
+    values = [_written(getattr(value, "value", value)) for value in expected]
     if not values:
         return {"not": {}}
     return {"enum": with_flags(values)} if mode.accepts else {"enum": values}
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) or not isinstance(value, enum.Enum)
+    return isinstance(value, str | int | float) or value is None
+
+
+def _written(value: Any) -> Any:
+    """A value of a literal or an enumeration, as it is written."""
+    return value.decode() if isinstance(value, bytes) else msgspec.to_builtins(value, str_keys=True)
 
 
 def with_flags(values: list[Any]) -> list[Any]:
@@ -350,13 +250,14 @@ def with_flags(values: list[Any]) -> list[Any]:
 
 
 def _enum(node: Core, mode: Mode) -> Schema:
-    values = [member.value for member in node["members"]]
+    # What JSON has none of, such as a tuple, is a value that nothing equals.
+    values = [_written(member.value) for member in node["members"] if not mode.accepts or _is_plain(member.value)]
     if mode.accepts and makes_missing(node["cls"]):
         return opaque({}, f"{node['cls'].__name__}._missing_")
     flags = issubclass(node["cls"], enum.Flag)
     if not mode.accepts:
         return {"title": node["cls"].__name__, **({"type": "integer"} if flags else {"enum": values})}
-    listed: Schema = {"title": node["cls"].__name__, "enum": with_flags(values)}
+    listed: Schema = {"title": node["cls"].__name__, **({"enum": with_flags(values)} if values else {"not": {}})}
     if flags:
         return any_of(
             listed, opaque({"type": ["integer", "string", "boolean"]}, f"{node['cls'].__name__}, whose values combine")
@@ -377,7 +278,7 @@ SCALARS: dict[str, Rule] = {
     "bool": _bool,
     "int": _int,
     "float": _float,
-    "decimal": _decimal,
+    "decimal": decimal,
     "str": _str,
     "bytes": _bytes,
     "date": _date,

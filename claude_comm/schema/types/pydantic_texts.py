@@ -28,6 +28,12 @@ def read_date(*, strict: bool = False) -> Text:
 
 
 @cache
+def read_day_count(*, strict: bool = False) -> Text:
+    """Numerals of seconds or milliseconds, of which those are dates that come to a midnight."""
+    return Text("[-+]?[0-9]+" if strict else r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+
+
+@cache
 def read_time() -> Text:
     return Text(f"{_TIME}{_ZONE}?")
 
@@ -73,7 +79,11 @@ def read_duration() -> Text:
     return Text(f"[-+]?(?:P(?:{several}|{broken}|{plain})|{clock}|{days})|{longest}")
 
 
-_PART_OF_DAY = rf"T0*{at_most(86_399)}(?:[.,][0-9]{{1,6}})?S"
+_SECONDS = r"(?:[.,][0-9]{1,6})?S"
+_PART_OF_DAY = (
+    rf"T(?:0*{at_most(86_399)}{_SECONDS}|{at_most(23)}H(?:{at_most(59)}M)?(?:{at_most(59)}{_SECONDS})?"
+    rf"|{at_most(59)}M(?:{at_most(59)}{_SECONDS})?)"
+)
 
 
 def _optional(units: list[str]) -> str:
@@ -124,16 +134,25 @@ def read_float(*, finite: bool = False) -> Text:
     special = words(("inf", "infinity", "nan"))
     if finite:
         # What may be beyond the longest float is not promised.
-        number = r"(?:[0-9]{1,200}\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?0*[0-9]{1,2})?"
+        number = r"(?:[0-9]{1,200}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?0*[0-9]{1,2})?"
         few = "[0-9](?:_?[0-9]){0,199}"
         scored = rf"(?:{few}(?:_?\.(?:_?[0-9])*)?|\._?[0-9](?:_?[0-9])*)(?:_?[eE]_?(?:[-+]_?)?[0-9](?:_?[0-9])?)?"
         return Text(f"{bracketed(RUST_SPACE)}*[-+]?{number}{bracketed(RUST_SPACE)}*|(?:[-+]_?)?{scored}")
-    number = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-    plain = f"{bracketed(RUST_SPACE)}*[-+]?(?:{number}|{special}){bracketed(RUST_SPACE)}*"
-    digits = "[0-9](?:_?[0-9])*"
-    scored = rf"(?:{digits}(?:_?\.(?:_?[0-9])*)?|\._?{digits})(?:_?[eE]_?(?:[-+]_?)?{digits})?"
     spelled = "|".join(_scored(word) for word in ("inf", "infinity", "nan"))
-    return Text(f"{plain}|(?:[-+]_?)?(?:{scored}|{spelled})")
+    space = bracketed(RUST_SPACE)
+    return Text(f"{_NUMERAL}|{space}*[-+]?(?:{special}){space}*|(?:[-+]_?)?(?:{spelled})")
+
+
+def read_numeral() -> Text:
+    """The same without the words for what is not finite; it may be longer than any float."""
+    return Text(_NUMERAL)
+
+
+_DIGITS, _SPACE = "[0-9](?:_?[0-9])*", bracketed(RUST_SPACE)
+_NUMERAL = (
+    rf"{_SPACE}*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?{_SPACE}*"
+    rf"|(?:[-+]_?)?(?:{_DIGITS}(?:_?\.(?:_?[0-9])*)?|\._?{_DIGITS})(?:_?[eE]_?(?:[-+]_?)?{_DIGITS})?"
+)
 
 
 def _scored(word: str) -> str:

@@ -16,9 +16,11 @@ from claude_comm.errors import SchemaError
 from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Direction, Schema, opaque
+from claude_comm.schema.types.pydantic_collections import array_of, mapping_of, set_of, sizes
 from claude_comm.schema.types.pydantic_fields import fields, model, named_tuple, typed_dict
 from claude_comm.schema.types.pydantic_functions import after, before, plain, serialized, wrap
-from claude_comm.schema.types.pydantic_scalars import SCALARS, Core, Mode, any_of, with_flags
+from claude_comm.schema.types.pydantic_nodes import Core, Mode, any_of
+from claude_comm.schema.types.pydantic_scalars import SCALARS, with_flags
 from claude_comm.schema.types.pydantic_walk import PydanticWalk, Rule
 from claude_comm.schema.types.texts import Text
 
@@ -107,45 +109,6 @@ def _never(_walk: PydanticWalk, _node: Core, mode: Mode) -> Schema:
     return {"not": {}} if mode.accepts else {}
 
 
-def _sizes(node: Core, of: str) -> Schema:
-    return {f"{end}{of}": node[f"{end}_length"] for end in ("min", "max") if node.get(f"{end}_length") is not None}
-
-
-def _list(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
-    items = walk.schema(node["items_schema"], mode) if "items_schema" in node else {}
-    return {"type": "array", "items": items, **_sizes(node, "Items")}
-
-
-def _set(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
-    schema = _list(walk, node, mode)
-    if not mode.accepts:
-        return {**schema, "uniqueItems": True}
-    if node.get("items_schema", {"type": "any"})["type"] == "any":
-        schema["items"] = {"type": ["null", "boolean", "number", "string"]}
-    least, most = node.get("min_length") or 0, node.get("max_length")
-    if least <= 1 and most is None:
-        return schema
-    # Counted is what is left of the items when they are one set: never more of them, and as many where they differ.
-    every = {**schema, "minItems": min(least, 1)}
-    every.pop("maxItems", None)
-    if least <= 1:
-        return any_of(schema, opaque(every, "a length of a set"))
-    apart = _apart(walk, node, mode)
-    return any_of(
-        *([{**schema, "items": apart, "uniqueItems": True}] if apart else []), opaque(every, "a length of a set")
-    )
-
-
-def _apart(walk: PydanticWalk, node: Core, mode: Mode) -> Schema | None:
-    """What is written of the items of a set, where two of them that differ are read as two; else None."""
-    items = node["items_schema"]
-    strips = {**mode.config, **items}.keys() & {"strip_whitespace", "str_strip_whitespace", "to_lower", "to_upper"}
-    strips |= mode.config.keys() & {"str_to_lower", "str_to_upper"}
-    if items["type"] not in ("int", "str", "uuid", "date") or strips:
-        return None
-    return walk.schema(items, msgspec.structs.replace(mode, accepts=False))
-
-
 def _tuple(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     items = [walk.schema(item, mode) for item in node["items_schema"]]
     at = node.get("variadic_item_index")
@@ -160,17 +123,7 @@ def _tuple(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
         schema = {"type": "array", "items": any_of(*items), "minItems": len(items) - 1}
         return opaque(schema, "a tuple of any length with an end") if mode.accepts else schema
     start = {"prefixItems": items[:at], "minItems": at} if at else {}
-    return {"type": "array", **start, "items": items[at], **_sizes(node, "Items")}
-
-
-def _dict(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
-    schema: Schema = {"type": "object"}
-    names = walk.key(node["keys_schema"], mode) if "keys_schema" in node else {}
-    if names not in ({}, {"type": "string"}):
-        schema["propertyNames"] = names
-    if "values_schema" in node:
-        schema["additionalProperties"] = walk.schema(node["values_schema"], mode)
-    return {**schema, **_sizes(node, "Properties")}
+    return {"type": "array", **start, "items": items[at], **sizes(node, "Items")}
 
 
 def _definitions(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
@@ -205,10 +158,10 @@ _RULES: dict[str, Rule] = {
     "function-before": before,
     "function-plain": plain,
     **dict.fromkeys(("is-instance", "is-subclass", "callable"), _never),
-    **dict.fromkeys(("list", "deque"), _list),
-    **dict.fromkeys(("set", "frozenset"), _set),
+    **dict.fromkeys(("list", "deque"), array_of),
+    **dict.fromkeys(("set", "frozenset"), set_of),
     "tuple": _tuple,
-    **dict.fromkeys(("dict", "ordered-dict"), _dict),
+    **dict.fromkeys(("dict", "ordered-dict"), mapping_of),
     **dict.fromkeys(("model", "dataclass"), model),
     **dict.fromkeys(("model-fields", "dataclass-args"), fields),
     "typed-dict": typed_dict,

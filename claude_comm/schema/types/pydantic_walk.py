@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from claude_comm.schema.types.definitions import Definitions
 from claude_comm.schema.types.direction import Schema
-from claude_comm.schema.types.pydantic_scalars import Core, Mode
+from claude_comm.schema.types.pydantic_nodes import Core, Mode
 
 
 class PydanticWalk(Protocol):

@@ -1,0 +1,148 @@
+"""What is certain of sets and mappings as pydantic counts them, and of numbers at their ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from claude_comm.client.payload_types import accepted, produced
+from claude_comm.json_form import json_form
+from claude_comm.schema.containment.check import check
+from claude_comm.schema.validation.validator import compile_validator
+from claude_comm.schema.verdict import Compatible
+from tests.support.certain import Case, field, fields, model, wrong
+
+
+class Open(BaseModel):
+    n: int = 0
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    n: int = 0
+
+
+class FrozenList(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    items: list[int]
+
+
+class FrozenUnion(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    item: list[int] | int
+
+
+class Shape(enum.Enum):
+    PAIR = (1, 2)
+    WORD = "q"
+
+
+class Pairs(enum.Enum):
+    ONLY = (1, 2)
+
+
+def number(kind: Any, **bounds: Any) -> Any:
+    return model(Annotated[kind, Field(**bounds)])
+
+
+Lowered = Annotated[str, StringConstraints(to_lower=True)]
+
+SETS: list[Case] = [
+    *((model(set[shape]), [[]], [], [[{}], [{"n": 1}]]) for shape in (Open, dict[str, int])),
+    *((model(frozenset[shape]), [[]], [], [[[]], [[1]]]) for shape in (list[int], set[int])),
+    (model(set[Frozen]), [[], [{"n": 1}, {}]], [], [[1]]),
+    (model(set[FrozenList]), [[]], [], [[{"items": []}]]),
+    (model(set[FrozenUnion]), [[]], [[{"item": 1}], [{"item": [1]}]], [[1]]),
+    (model(set[list[int] | None]), [[]], [[None]], [[[1]]]),
+    (model(set[list[int] | str]), [[]], [["a"]], [[[1]]]),
+    (model(set[tuple[int, str]]), [[[1, "a"]]], [], [[[1]]]),
+    (model(set[tuple[int, list[int]]]), [[]], [], [[[1, [1]]]]),
+    (model(set[tuple[list[int], ...]]), [[]], [[[]]], [[1]]),
+    (model(set[Decimal]), [["1", 2]], [], [["NaN"]]),
+    (model(set[Annotated[Decimal, Field(allow_inf_nan=True)]]), [[]], [["1"], ["sNaN"]], [["x"]]),
+]
+MAPPINGS: list[Case] = [
+    (number(dict[int, int], min_length=2), [{"1": 1, "2": 2}], [{"1": 1, "01": 2}, {"0": 1, "-0": 2}], [{"1": 1}]),
+    (number(dict[int, int], max_length=1), [{}, {"1": 1}], [{"1": 1, "01": 2}], [{"1": "x"}]),
+    (number(dict[int, int], min_length=1), [{"1": 1}], [], [{}]),
+    (number(dict[str, int], min_length=2), [{"a": 1, "b": 2}], [], [{"a": 1}]),
+    (number(dict[Lowered, int], min_length=2), [], [{"a": 1, "A": 2}], [{"a": 1}]),
+    (number(dict[float, int], min_length=2), [], [{"1": 1, "1.0": 2}], [{"1": 1}]),
+]
+LISTED: list[Case] = [
+    (model(Shape), ["q"], [], [[1, 2], "a"]),
+    (model(Pairs), [], [], [[1, 2]]),
+    (model(Literal[b"a", "b"]), ["b"], [], ["a"]),
+]
+NUMBERS: list[Case] = [
+    (number(float, multiple_of=0.25), [0.25, -3, 1e22], [1e308, 0.750000000025], [0.26, 0.1]),
+    (number(float, multiple_of=0.1), [0.3, 0.7, 9_999.9], [0.30000000000000004, 123456789.1], [0.35]),
+    (
+        field(Annotated[float, Field(multiple_of=0.1)], strict=True),
+        fields(0.3),
+        fields(0.30000000000000004),
+        fields("1"),
+    ),
+    (Annotated[float, Meta(gt=2**63)], [1e19, 2**64 - 1], [9.223372036854776e18], [1, 9.2e18]),
+    (number(float, le=2**53 + 1), [1, -1e300], [2**53, 2**53 + 1], [1e17]),
+    (
+        field(float, allow_inf_nan=False),
+        fields("9" * 200, "1e99"),
+        fields("1" * 310, "1e308", "1e309", "9_9e-7_90"),
+        fields("nan", "-inf"),
+    ),
+    (
+        number(Decimal, max_digits=4, decimal_places=1),
+        ["1E+2", "1.2E+2", "0E-7", "-0E+9"],
+        ["1.23E+2", "1E+3", "1.000E+2"],
+        ["x"],
+    ),
+    (number(Decimal, decimal_places=1), ["1E+2", "1.5E+70", "0E-7"], ["1.23E+1"], [0.25]),
+    (number(Decimal, max_digits=9, decimal_places=8), ["1E-7", "1.2E-7", "1E-8"], ["1.23E-7", "1E-9"], []),
+    (number(Decimal, max_digits=2, decimal_places=2), ["0E-7"], ["0E+2"], ["0"]),
+    (number(Decimal, gt=Decimal("0.5")), ["1E+2"], ["1E+02"], ["0.1"]),
+    (number(Decimal, allow_inf_nan=True), [[0, [1], 5]], [[0, [1], 2**53], [0, [1], 10**18]], []),
+    (model(dt.date), [86_400, "0"], ["86400", "86401", "-1", 0.0000001, 0.5], [1, "1e5"]),
+    (field(dt.date, strict=True), fields("2020-01-01", "0"), fields("86400", "1"), fields("0.0", 0.5)),
+    (
+        model(dt.timedelta),
+        ["P2739726Y9DT13H54M59S", "-P1243835Y224DT6H33M7.203125S", "P2739726Y9DT23H59M59.999999S"],
+        [],
+        ["-P2739726Y9DT13H54M59S"],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", [*SETS, *MAPPINGS, *LISTED, *NUMBERS], ids=lambda case: str(case[0])[-70:])
+def test_what_is_certain_is_what_the_decoder_does(case: Case) -> None:
+    assert wrong(case) == []
+
+
+WRITTEN: list[tuple[Any, Any]] = [
+    (field(Annotated[Decimal, Field(max_digits=6, decimal_places=1)]), Decimal("1E+2")),
+    (field(Annotated[Decimal, Field(decimal_places=2)]), Decimal("0E-7")),
+    (field(dt.timedelta), dt.timedelta.max),
+    (field(dt.timedelta), dt.timedelta(days=999_999_999, seconds=50_099)),
+    (field(dt.timedelta), dt.timedelta(days=-454_000_000, seconds=1)),
+    (field(Annotated[float, Field(multiple_of=0.1)]), 0.1 * 3),
+    (field(Shape), Shape.PAIR),
+    (field(Literal[b"a"]), b"a"),
+]
+
+
+@pytest.mark.parametrize(("shape", "value"), WRITTEN, ids=str)
+def test_what_is_written_of_a_value_that_was_read_is_in_the_contract(shape: Any, value: Any) -> None:
+    form = msgspec.json.decode(msgspec.json.encode(json_form(shape(v=value))))
+    assert compile_validator(produced(shape)).validate(form) == []
+
+
+@pytest.mark.parametrize("shape", [WRITTEN[0][0], WRITTEN[1][0], WRITTEN[2][0]], ids=str)
+def test_a_type_agrees_with_itself_on_them(shape: Any) -> None:
+    assert isinstance(check(produced(shape), accepted(shape)), Compatible)
