@@ -20,8 +20,8 @@ from claude_comm.errors import DoesNotFit, EncodeError
 
 Encoded = TypeVar("Encoded")
 # Whatever reading a value as a type may raise: `TypeError` for a list in a set, `OverflowError` for a duration that is
-# too long.
-UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError)
+# too long; `OSError` for a path that is.
+UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError, OSError)
 # Whatever writing a value may raise: it runs the code of the value's type, and a Struct whose field was deleted raises
 # AttributeError.
 UNWRITTEN = (Exception,)
@@ -77,6 +77,32 @@ def _spelled(value: Any) -> Any:
     if serializer is None or not hasattr(kind, "__dataclass_fields__"):
         return value
     return serializer.to_python(value, mode="json", by_alias=True)
+
+
+def complete(payload: object) -> bool:
+    """Gives dataclass objects in a payload the defaults that only their class has; whether there were any.
+
+    msgspec's decoder leaves a default that is not sent to the class, where its encoder does not find it.
+    """
+    found, ahead = False, [payload]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, dict):
+            ahead += value.values()
+        elif isinstance(value, list | tuple | set | frozenset):
+            ahead += value
+        elif names := _fields(type(value)):
+            own = getattr(value, "__dict__", None)
+            for name in names:
+                if own is not None and name not in own and name in vars(type(value)):
+                    object.__setattr__(value, name, getattr(value, name))
+                    found = True
+            ahead += [getattr(value, name, None) for name in names]
+    return found
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(getattr(kind, "__dataclass_fields__", ())) or getattr(kind, "__struct_fields__", ())
 
 
 _SCALARS = frozenset((str, int, float, bool, type(None), bytes))

@@ -20,7 +20,7 @@ import msgspec
 from claude_comm.client.identity import Identity
 from claude_comm.envelope import MSGPACK, is_json, pack
 from claude_comm.errors import AgreementBroken, ClaudeCommError, EncodeError
-from claude_comm.json_form import json_form, typed_encoder, typed_form, written
+from claude_comm.json_form import complete, json_form, typed_encoder, typed_form, written
 from claude_comm.negotiation.agreement import Agreement, require
 from claude_comm.registry.contracts import Enforcement as Mode
 from claude_comm.telemetry.logs import get_logger
@@ -147,6 +147,8 @@ class Enforcement:
             for breach in validator.validate(form)[:1]:
                 # NaN is said to be null: what is sent is looked at first.
                 written(form)
+                if complete(payload):
+                    return self._checked(held, target, type, payload, content_type)
                 if self._mode == "enforce":
                     raise AgreementBroken(target, type, breach.path, breach.sentence)
                 self._warn(target, type, breach.path, breach.sentence)

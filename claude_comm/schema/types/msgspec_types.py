@@ -38,7 +38,7 @@ def msgspec_schema(shape: Any, direction: Direction) -> Schema:
         ) from None
     if (inner := pydantic_inside(info)) is not None:
         raise _read_apart(inner, shape)
-    walk = _TypeWalk(direction)
+    walk = _TypeWalk(direction, forms=direction == "accepts" and reads_forms(shape))
     return walk.definitions.whole(walk.schema(info))
 
 
@@ -58,8 +58,10 @@ def reads_forms(shape: Any) -> bool:
 
 
 class _TypeWalk:
-    def __init__(self, direction: Direction) -> None:
+    def __init__(self, direction: Direction, *, forms: bool = False) -> None:
         self.accepts = direction == "accepts"
+        # Whether the decoder is handed values, and no bytes, which a `Raw` would be.
+        self.forms = forms
         # Whether a value must have a hash, as one in a set must.
         self.hashed = False
         self.definitions = Definitions()
@@ -106,12 +108,17 @@ def _int(walk: _TypeWalk, node: inspect.IntType) -> Schema:
 
 
 def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
-    bounds: Schema = {"type": "number", **_bounds(node)}
-    if node.multiple_of is not None and 1024 * node.multiple_of % 1 == 0:
-        bounds["multipleOf"] = node.multiple_of
-    schema = with_far_bounds(bounds, accepts=walk.accepts)
-    if node.multiple_of is None or "multipleOf" in bounds:
+    schema = with_far_bounds({"type": "number", **_bounds(node)}, accepts=walk.accepts)
+    step = node.multiple_of
+    if step is None:
         return schema
+    if 1024 * step % 1 == 0:
+        multiple = {**schema, "multipleOf": step}
+        if not walk.accepts or step == 1:
+            return multiple
+        near = {"minimum": -(2**53), "maximum": 2**53}
+        # A longer integer is rounded before it is divided.
+        return {"anyOf": [{"allOf": [multiple, near]}, opaque({**schema, "not": near}, f"multiple_of={step}")]}
     # msgspec divides the binary values: 0.3 is not a multiple of 0.1.
     return opaque(schema, f"multiple_of={node.multiple_of}") if walk.accepts else schema
 
@@ -132,10 +139,8 @@ def _sizes(node: Any, of: str) -> Schema:
 
 
 def _bytes(walk: _TypeWalk, node: inspect.BytesType) -> Schema:
-    return walk.text(
-        lambda: texts.read_base64(node.min_length, node.max_length),
-        lambda: texts.write_base64(node.min_length, node.max_length),
-    )
+    sizes = node.min_length, node.max_length
+    return walk.text(lambda: texts.read_base64(*sizes), lambda: texts.write_base64(*sizes))
 
 
 def _decimal(walk: _TypeWalk, _node: inspect.DecimalType) -> Schema:
@@ -354,6 +359,7 @@ _TEXTS = (
 )
 _KEYS: dict[type, Callable[[_TypeWalk, Any], Schema | bool]] = {
     inspect.AnyType: lambda _walk, _node: {},
+    inspect.CustomType: lambda _walk, node: {} if node.cls is object else False,
     inspect.IntType: _int_key,
     inspect.FloatType: _float_key,
     inspect.DecimalType: _decimal_key,
@@ -364,7 +370,7 @@ _KEYS: dict[type, Callable[[_TypeWalk, Any], Schema | bool]] = {
 }
 _RULES: dict[type, _Rule] = {
     inspect.AnyType: lambda _walk, _node: {},
-    inspect.RawType: lambda _walk, _node: {},
+    inspect.RawType: lambda walk, _node: opaque({}, "Raw beside bytes or keys") if walk.forms else {},
     inspect.NoneType: lambda _walk, _node: {"type": "null"},
     inspect.BoolType: lambda _walk, _node: {"type": "boolean"},
     inspect.IntType: _int,

@@ -97,11 +97,11 @@ _MOST_POWERS = 60
 
 def _powers(whole: int | None, places: int) -> Iterator[str]:
     """What `str` writes with an exponent, of numbers with so many digits before the point and behind it."""
-    yield rf"0E{'[-+]' if whole != 0 else '-'}[1-9][0-9]{{0,5}}"
+    yield rf"0E{'[-+]' if whole != 0 else '-'}[1-9][0-9]{{0,16}}"
     for power in range(1, _MOST_POWERS if whole is None else min(whole, _MOST_POWERS)):
         yield rf"[1-9](?:\.[0-9]{{1,{power - 1}}})?E\+{power}" if power > 1 else rf"[1-9]E\+{power}"
     if whole is None:
-        yield rf"[1-9](?:\.[0-9]{{1,{_MOST_POWERS - 1}}})?E\+(?:[6-9][0-9]|[1-9][0-9]{{2,5}})"
+        yield rf"[1-9](?:\.[0-9]{{1,{_MOST_POWERS - 1}}})?E\+(?:[6-9][0-9]|[1-9][0-9]{{2,16}})"
     for power in range(7, min(places, _MOST_POWERS) + 1):
         more = places - power
         yield rf"[1-9](?:\.[0-9]{{1,{more}}})?E-{power}" if more else rf"[1-9]E-{power}"

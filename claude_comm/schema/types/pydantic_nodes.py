@@ -6,6 +6,7 @@ Law: as in `direction`. A bound is told of a numeral only where a pattern can te
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
@@ -59,7 +60,7 @@ def is_within(value: float, node: Core) -> bool:
         and (above is None or value > above)
         and (high is None or value <= high)
         and (below is None or value < below)
-        and (step is None or value % step == 0)
+        and (step is None or Decimal(value) % Decimal(str(step)) == 0)
     )
 
 

@@ -118,6 +118,9 @@ def _str(node: Core, mode: Mode) -> Schema:
     schema: Schema = {"type": "string", **sizes}
     strips = node.get("strip_whitespace", mode.config.get("str_strip_whitespace"))
     pattern = node.get("pattern")
+    if not mode.accepts and _changes_case(node, mode):
+        # The pattern and the lengths are those of the text before.
+        return {"type": "string"}
     if mode.accepts and strips and (sizes or pattern is not None):
         return opaque({"type": "string"}, "strip_whitespace, before lengths or a pattern")
     if node.get("ascii_only"):
@@ -127,6 +130,10 @@ def _str(node: Core, mode: Mode) -> Schema:
     if mode.accepts and not mode.strict and node.get("coerce_numbers_to_str", mode.config.get("coerce_numbers_to_str")):
         return opaque({"type": ["string", "number"]}, "coerce_numbers_to_str")
     return schema
+
+
+def _changes_case(node: Core, mode: Mode) -> bool:
+    return any(node.get(f"to_{case}", mode.config.get(f"str_to_{case}")) for case in ("lower", "upper"))
 
 
 def _patterned(schema: Schema, pattern: str, node: Core, mode: Mode) -> Schema:
@@ -164,7 +171,9 @@ _BYTES: dict[str, Callable[[Mode], Schema]] = {
 
 def _date(node: Core, mode: Mode) -> Schema:
     if not mode.accepts:
-        return msgspec_texts.write_date().schema()
+        return {"type": "number"} if counts_time(mode) else msgspec_texts.write_date().schema()
+    if _told_unit(mode):
+        return _of_unit(node, msgspec_texts.write_date())
     text = pydantic_texts.read_date(strict=mode.strict).schema()
     numeral = left_open(pydantic_texts.read_day_count(strict=mode.strict), why="a date as a number of seconds")
     # Midnights: in seconds as far as these are counted, else in milliseconds.
@@ -183,7 +192,9 @@ _MOMENTS: Schema = {"minimum": -pydantic_texts.FIRST_MS, "exclusiveMaximum": pyd
 def _datetime(node: Core, mode: Mode) -> Schema:
     zone = {"aware": True, "naive": False}.get(node.get("tz_constraint", ""))
     if not mode.accepts:
-        return msgspec_texts.write_datetime(zone).schema()
+        return {"type": "number"} if counts_time(mode) else msgspec_texts.write_datetime(zone).schema()
+    if _told_unit(mode):
+        return _of_unit(node, msgspec_texts.write_datetime(zone))
     text = pydantic_texts.read_datetime(zone, strict=mode.strict).schema()
     count: Schema = {"type": "number", **_MOMENTS}
     return _moment(node, text if mode.strict or zone is False else any_of(text, count))
@@ -191,13 +202,15 @@ def _datetime(node: Core, mode: Mode) -> Schema:
 
 def _time(node: Core, mode: Mode) -> Schema:
     if not mode.accepts:
-        return msgspec_texts.write_time(None).schema()
+        return {"type": "number"} if counts_time(mode) else msgspec_texts.write_time(None).schema()
     text, count = pydantic_texts.read_time().schema(), {"type": "number", "minimum": 0, "maximum": 86_399.999999}
     zoned = node.get("tz_constraint") is not None
     return _moment(node, opaque(text, "a zone of a time") if zoned else text if mode.strict else any_of(text, count))
 
 
 def _timedelta(node: Core, mode: Mode) -> Schema:
+    if not mode.accepts and counts_time(mode):
+        return {"type": "number"}
     if not mode.accepts:
         form = mode.config.get("ser_json_timedelta", "iso8601")
         return {"float": _SECONDS, "iso8601": pydantic_texts.write_duration().schema()}.get(form, {"type": "number"})
@@ -206,6 +219,20 @@ def _timedelta(node: Core, mode: Mode) -> Schema:
 
 
 _SECONDS: Schema = {"type": "number", "minimum": -86_399_999_913_600, "exclusiveMaximum": 86_400_000_000_000}
+
+
+def counts_time(mode: Mode) -> bool:
+    """Whether moments and durations are written as numbers."""
+    return bool(mode.config.get("ser_json_temporal", "iso8601") != "iso8601")
+
+
+def _told_unit(mode: Mode) -> bool:
+    """Whether the settings say what a number counts, as it is not seconds or milliseconds by its size then."""
+    return bool(mode.config.get("val_temporal_unit", "infer") != "infer")
+
+
+def _of_unit(node: Core, written: Text) -> Schema:
+    return _moment(node, any_of(written.schema(), opaque({"type": ["string", "number"]}, "val_temporal_unit")))
 
 
 def _moment(node: Core, schema: Schema) -> Schema:

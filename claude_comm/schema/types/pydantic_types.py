@@ -19,8 +19,8 @@ from claude_comm.schema.types.direction import Direction, Schema, opaque
 from claude_comm.schema.types.pydantic_collections import array_of, mapping_of, set_of, sizes
 from claude_comm.schema.types.pydantic_fields import fields, model, named_tuple, typed_dict
 from claude_comm.schema.types.pydantic_functions import after, before, plain, serialized, wrap
-from claude_comm.schema.types.pydantic_nodes import Core, Mode, any_of
-from claude_comm.schema.types.pydantic_scalars import SCALARS, with_flags
+from claude_comm.schema.types.pydantic_nodes import Core, Mode, any_of, left_open
+from claude_comm.schema.types.pydantic_scalars import SCALARS, counts_time, with_flags
 from claude_comm.schema.types.pydantic_walk import PydanticWalk, Rule
 from claude_comm.schema.types.texts import Text
 
@@ -196,11 +196,27 @@ def _number_key(text: Callable[[], Text]) -> Rule:
     return rule
 
 
+def _float_key(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
+    finite = node.get("allow_inf_nan", mode.config.get("allow_inf_nan", True)) is False
+    key = _number_key(lambda: pydantic_texts.read_float(finite=finite))(walk, node, mode)
+    return any_of(key, left_open(pydantic_texts.read_numeral(), why="the range of a float")) if finite else key
+
+
+def _moment_key(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
+    """As text, unless the settings have it as a number."""
+    return {} if counts_time(mode) or mode.config.get("ser_json_timedelta") == "float" else walk.schema(node, mode)
+
+
+def _written_key(value: Any) -> str:
+    value = getattr(value, "value", value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 _OF_TEXT = ("any", "str", "uuid", "decimal", "date", "datetime", "time", "timedelta", "bytes")
 _KEYS_READ: dict[str, Rule] = {
     **dict.fromkeys(_OF_TEXT, _as_scalar),
     "int": _number_key(pydantic_texts.read_int),
-    "float": _number_key(pydantic_texts.read_float),
+    "float": _float_key,
     "bool": _text(pydantic_texts.read_bool),
     **dict.fromkeys(("literal", "enum"), _listed_key),
     "nullable": lambda walk, node, mode: walk.key(node["schema"], mode),
@@ -215,8 +231,10 @@ _KEYS_WRITTEN: dict[str, Rule] = {
     "int": _text(pydantic_texts.write_int),
     "float": _text(msgspec_texts.write_float_key),
     "bool": lambda _walk, _node, _mode: {"enum": ["false", "true"]},
-    "literal": lambda _walk, node, _mode: {"enum": [str(value) for value in node["expected"]]},
-    "enum": lambda _walk, node, _mode: {"enum": [str(member.value) for member in node["members"]]},
+    "literal": lambda _walk, node, _mode: {"enum": [_written_key(value) for value in node["expected"]]},
+    "enum": lambda _walk, node, _mode: {"enum": [_written_key(member) for member in node["members"]]},
+    "nullable": lambda walk, node, mode: any_of(walk.key(node["schema"], mode), {"enum": ["None"]}),
+    **dict.fromkeys(("date", "datetime", "time", "timedelta"), _moment_key),
 }
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
+import pydantic
 import pytest
 from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -82,6 +83,7 @@ LISTED: list[Case] = [
     (model(Literal[b"a", "b"]), ["b"], [], ["a"]),
 ]
 NUMBERS: list[Case] = [
+    (number(float, multiple_of=0.001), [1, True, False], ["1"], [0.00025]),
     (number(float, multiple_of=0.25), [0.25, -3, 1e22], [1e308, 0.750000000025], [0.26, 0.1]),
     (number(float, multiple_of=0.1), [0.3, 0.7, 9_999.9], [0.30000000000000004, 123456789.1], [0.35]),
     (
@@ -110,6 +112,10 @@ NUMBERS: list[Case] = [
     (number(Decimal, gt=Decimal("0.5")), ["1E+2"], ["1E+02"], ["0.1"]),
     (number(Decimal, allow_inf_nan=True), [[0, [1], 5]], [[0, [1], 2**53], [0, [1], 10**18]], []),
     (model(dt.date), [86_400, "0"], ["86400", "86401", "-1", 0.0000001, 0.5], [1, "1e5"]),
+    (field(dt.date, val_temporal_unit="seconds"), fields("2020-01-01"), fields(86_400, 1e14, "86400"), fields(None)),
+    (field(dt.datetime, val_temporal_unit="milliseconds"), fields("2020-01-01T00:00:00"), fields(1e14), fields(True)),
+    (model(pydantic.AwareDatetime), ["253402300799999.00", "253402300799999.11"], [], ["253402300800000"]),
+    (field(dict[float, int], allow_inf_nan=False), fields({"1.5": 1}), fields({"1e308": 1}), fields({"inf": 1})),
     (field(dt.date, strict=True), fields("2020-01-01", "0"), fields("86400", "1"), fields("0.0", 0.5)),
     (
         model(dt.timedelta),
@@ -125,6 +131,7 @@ def test_what_is_certain_is_what_the_decoder_does(case: Case) -> None:
     assert wrong(case) == []
 
 
+MOMENTS = (dt.datetime(2020, 1, 1, 1), dt.date(2020, 1, 1), dt.time(1, 2), dt.timedelta(1, microseconds=3))
 WRITTEN: list[tuple[Any, Any]] = [
     (field(Annotated[Decimal, Field(max_digits=6, decimal_places=1)]), Decimal("1E+2")),
     (field(Annotated[Decimal, Field(decimal_places=2)]), Decimal("0E-7")),
@@ -133,6 +140,13 @@ WRITTEN: list[tuple[Any, Any]] = [
     (field(dt.timedelta), dt.timedelta(days=-454_000_000, seconds=1)),
     (field(Annotated[float, Field(multiple_of=0.1)]), 0.1 * 3),
     (field(Shape), Shape.PAIR),
+    *((field(type(moment), ser_json_temporal="seconds"), moment) for moment in MOMENTS),
+    *((field(dict[type(moment), int], ser_json_temporal="milliseconds"), {moment: 1}) for moment in MOMENTS),  # type: ignore[misc]
+    (field(dict[dt.timedelta, int], ser_json_timedelta="float"), {dt.timedelta(1): 1}),
+    (field(dict[Literal[True, "a"], int]), {True: 1}),
+    (field(dict[int | None, int]), {None: 1}),
+    (field(Annotated[str, Field(pattern="^a$")], str_to_upper=True), "a"),
+    (field(Annotated[str, StringConstraints(to_upper=True, max_length=1)]), "\u00df"),
     (field(Literal[b"a"]), b"a"),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -87,6 +88,10 @@ UNIONS: list[Case] = [
     (Decimal | bool, [1, 1.5, True], [], [None]),
     (msgspec.Raw | str, ["a"], [], [None, 1, []]),
     (msgspec.Raw | None, [None], [], [1, "a"]),
+    (dict[str, msgspec.Raw], [{"a": 1}], [], [1]),
+    (dict[int, msgspec.Raw], [], [{"1": 1}], [{"a": 1}]),
+    (Mapping[object, int], [{"a": 1}], [], [{"a": "x"}]),
+    (Annotated[float, Meta(multiple_of=3)], [3, 2**53 - 2], [2**53 + 1, 2**63], [4]),
 ]
 ROWS: list[Case] = [
     (Row, [[1, 2], [1, 2, 3]], [], [[], [1], [1, 2, 3, 4]]),
