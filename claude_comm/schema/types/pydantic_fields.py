@@ -65,8 +65,10 @@ def _read_fields(walk: PydanticWalk, pairs: Iterable[tuple[str, Core]], node: Co
                 properties |= dict.fromkeys(names or [*_heads(field), *_own_name(name, mode)], True)
             either.append(_one_of_names(names or [], schema, needed, extras))
             continue
-        properties[names[0]] = schema
-        if needed:
+        # Two fields may look for one name.
+        other = properties.get(names[0])
+        properties[names[0]] = schema if other in (None, True) else {"allOf": [other, schema]}
+        if needed and names[0] not in required:
             required.append(names[0])
     whole: Schema = {"type": "object"}
     if properties:
@@ -152,10 +154,14 @@ def _written_fields(
         written = computed.get("alias", computed["property_name"])
         properties[written] = walk.schema(computed["return_schema"], mode)
         required.append(written)
+    if further == "allow":
+        # A further member may have the name under which a field is written, where it is read under others.
+        read = {other for name, field in pairs for other in (_names(name, field, mode) or ())}
+        properties |= {written: {} for written in properties if written not in read}
     # A model without fields sends none: an object that names none would be left open.
     schema: Schema = {"type": "object", "properties": properties}
     if required:
-        schema["required"] = required
+        schema["required"] = list(dict.fromkeys(required))
     if further == "allow":
         schema["additionalProperties"] = walk.schema(node["extras_schema"], mode) if "extras_schema" in node else {}
     return schema

@@ -105,9 +105,19 @@ def after(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
 def wrap(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     function = node["function"]["function"]
     name = getattr(getattr(function, "func", function), "__qualname__", repr(function))
-    if not mode.accepts or (is_own(function) and name.rpartition(".")[2] in _HARMLESS):
+    if not mode.accepts:
         return walk.schema(node["schema"], mode)
+    if is_own(function) and name.rpartition(".")[2] in _HARMLESS:
+        schema = walk.schema(node["schema"], mode)
+        return opaque(schema, f"{name}, which hands on values of Python,") if _is_strict(node) else schema
     return opaque({}, name)
+
+
+def _is_strict(part: Any) -> bool:
+    """Whether something within is strict by itself: it reads less of Python's values than of JSON's."""
+    if isinstance(part, Mapping):
+        return part.get("strict") is True or any(map(_is_strict, part.values()))
+    return isinstance(part, list | tuple) and any(map(_is_strict, part))
 
 
 def plain(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:

@@ -104,7 +104,8 @@ def _numbers(node: Core, mode: Mode) -> list[Schema]:
     if not mode.accepts:
         # What comes near a multiple is taken for one.
         return [with_far_bounds({**number, "multipleOf": step} if exact else number, accepts=False)]
-    far = float(min(step, 1)) * 1e300 if exact else float(step) * 1e5
+    # A longer integer is rounded before it is divided.
+    far = 2**53 if exact else float(step) * 1e5
     near = {"minimum": -far, "maximum": far}
     sure = {"allOf": [with_far_bounds({**number, "multipleOf": step}, accepts=True), near]}
     beside = {"not": {"multipleOf": float(Decimal(str(step)) / 1000), **near}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import enum
 from decimal import Decimal
@@ -38,6 +39,16 @@ class FrozenList(BaseModel):
 class FrozenUnion(BaseModel):
     model_config = ConfigDict(frozen=True)
     item: list[int] | int
+
+
+class TwoOfOneName(BaseModel):
+    first: int = Field(alias="al")
+    second: int | None = Field(alias="al")
+
+
+class FurtherAsWritten(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    n: int = Field(validation_alias="m")
 
 
 class Shape(enum.Enum):
@@ -77,6 +88,13 @@ MAPPINGS: list[Case] = [
     (number(dict[Lowered, int], min_length=2), [], [{"a": 1, "A": 2}], [{"a": 1}]),
     (number(dict[float, int], min_length=2), [], [{"1": 1, "1.0": 2}], [{"1": 1}]),
 ]
+STRICT_WITHIN = collections.defaultdict[str, list[Annotated[dt.date, Field(strict=True)]]]
+FIELDS: list[Case] = [
+    (TwoOfOneName, [{"al": 1}], [], [{"al": None}, {}]),
+    (model(STRICT_WITHIN), [], [{"a": ["2020-01-01"]}], [[]]),
+    (model(collections.defaultdict[str, list[dt.date]]), [{"a": ["2020-01-01"]}], [], [[]]),
+    (model(collections.deque[Annotated[dt.date, Field(strict=True)]]), [["2020-01-01"]], [], [[0]]),
+]
 LISTED: list[Case] = [
     (model(Shape), ["q"], [], [[1, 2], "a"]),
     (model(Pairs), [], [], [[1, 2]]),
@@ -84,7 +102,7 @@ LISTED: list[Case] = [
 ]
 NUMBERS: list[Case] = [
     (number(float, multiple_of=0.001), [1, True, False], ["1"], [0.00025]),
-    (number(float, multiple_of=0.25), [0.25, -3, 1e22], [1e308, 0.750000000025], [0.26, 0.1]),
+    (number(float, multiple_of=0.25), [0.25, -3, 2**53], [1e22, 2**63 - 1, 1e308, 0.750000000025], [0.26, 0.1]),
     (number(float, multiple_of=0.1), [0.3, 0.7, 9_999.9], [0.30000000000000004, 123456789.1], [0.35]),
     (
         field(Annotated[float, Field(multiple_of=0.1)], strict=True),
@@ -126,7 +144,7 @@ NUMBERS: list[Case] = [
 ]
 
 
-@pytest.mark.parametrize("case", [*SETS, *MAPPINGS, *LISTED, *NUMBERS], ids=lambda case: str(case[0])[-70:])
+@pytest.mark.parametrize("case", [*SETS, *MAPPINGS, *FIELDS, *LISTED, *NUMBERS], ids=lambda case: str(case[0])[-70:])
 def test_what_is_certain_is_what_the_decoder_does(case: Case) -> None:
     assert wrong(case) == []
 
@@ -155,6 +173,17 @@ WRITTEN: list[tuple[Any, Any]] = [
 def test_what_is_written_of_a_value_that_was_read_is_in_the_contract(shape: Any, value: Any) -> None:
     form = msgspec.json.decode(msgspec.json.encode(json_form(shape(v=value))))
     assert compile_validator(produced(shape)).validate(form) == []
+
+
+OBJECTS: list[Any] = [
+    FurtherAsWritten.model_validate({"m": 1, "n": "x"}),
+    TwoOfOneName.model_validate({"al": 1}),
+]
+
+
+@pytest.mark.parametrize("value", OBJECTS, ids=repr)
+def test_what_is_written_of_an_object_that_was_read_is_in_the_contract(value: Any) -> None:
+    assert compile_validator(produced(type(value))).validate(json_form(value)) == []
 
 
 @pytest.mark.parametrize("shape", [WRITTEN[0][0], WRITTEN[1][0], WRITTEN[2][0]], ids=str)
