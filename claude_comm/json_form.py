@@ -20,8 +20,8 @@ from claude_comm.errors import DoesNotFit, EncodeError
 
 Encoded = TypeVar("Encoded")
 # Whatever reading a value as a type may raise: `TypeError` for a list in a set, `OverflowError` for a duration that is
-# too long; `OSError` for a path that is.
-UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError, OSError)
+# too long; `OSError` for a path that is; `AttributeError` for a member without a slot.
+UNFIT = (msgspec.MsgspecError, ValueError, RecursionError, TypeError, OverflowError, OSError, AttributeError)
 # Whatever writing a value may raise: it runs the code of the value's type, and a Struct whose field was deleted raises
 # AttributeError.
 UNWRITTEN = (Exception,)

@@ -43,6 +43,17 @@ def with_far_bounds(schema: Schema, *, accepts: bool) -> Schema:
     }
 
 
+def exact_multiples(step: Any) -> Schema | None:
+    """Where a float is a multiple of this step as its decimal is; None where binary fractions do not have the step.
+
+    A longer integer is rounded before it is divided, and a longer fraction before it is printed.
+    """
+    if 1024 * step % 1 != 0:
+        return None
+    far = 2**53 if step % 1 == 0 else 2**40
+    return {"minimum": -far, "maximum": far}
+
+
 # The lower bounds of a number, and the upper ones.
 _ENDS = (
     keywords.names(lambda row: row.about == "number" and row.bound > 0),

@@ -21,7 +21,15 @@ from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types.classes import ClassField, closed_by, code_of, joined, members_of, nodes, tagged
 from claude_comm.schema.types.classes_of_pydantic import pydantic_inside
 from claude_comm.schema.types.definitions import Definitions
-from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque, with_far_bounds
+from claude_comm.schema.types.direction import (
+    Direction,
+    Schema,
+    exact_multiples,
+    makes_missing,
+    of_64_bits,
+    opaque,
+    with_far_bounds,
+)
 from claude_comm.schema.types.msgspec_unions import apart, as_decoded, holds_integers, listed, values_of
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
@@ -112,12 +120,10 @@ def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
     step = node.multiple_of
     if step is None:
         return schema
-    if 1024 * step % 1 == 0:
+    if (near := exact_multiples(step)) is not None:
         multiple = {**schema, "multipleOf": step}
         if not walk.accepts or step == 1:
             return multiple
-        near = {"minimum": -(2**53), "maximum": 2**53}
-        # A longer integer is rounded before it is divided.
         return {"anyOf": [{"allOf": [multiple, near]}, opaque({**schema, "not": near}, f"multiple_of={step}")]}
     # msgspec divides the binary values: 0.3 is not a multiple of 0.1.
     return opaque(schema, f"multiple_of={node.multiple_of}") if walk.accepts else schema
@@ -282,6 +288,8 @@ def _described(walk: _TypeWalk, node: Any, tells: bool) -> Schema:
     members = members_of(node, hashed=walk.hashed)
     schema = _positions(walk, node, members) if joined(node) else _properties(walk, node, members, tells)
     code = code_of(node.cls) if walk.accepts else None
+    if walk.hashed and isinstance(node, inspect.DataclassType) and inspect.AnyType in map(type, nodes(node)):
+        code = f"the hash of {_name(node.cls)}"  # whose lists are no tuples, as those of a Struct in a set are
     return opaque(schema, code) if code else schema
 
 

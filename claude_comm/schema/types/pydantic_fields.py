@@ -23,6 +23,9 @@ def model(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
         members = walk.schema(node["schema"], inner)
         members = members if node.get("root_model") or "$ref" in members else {"title": cls.__name__, **members}
         code = _code_of(node) if mode.accepts else None
+        if mode.accepts and node.get("slots") and "extra_fields_behavior" in mode.config:
+            # There is no place for what is no field.
+            members = opaque(members, f"a further member of {cls.__name__}")
         return opaque(members, f"{cls.__name__}.{code}") if code else members
 
     return walk.definitions.refer((node.get("ref", cls), inner.strict), cls.__name__, schema)
@@ -185,6 +188,10 @@ def named_tuple(walk: PydanticWalk, node: Core, mode: Mode) -> Schema:
     array: Schema = {"type": "array", "prefixItems": items, "minItems": least, "maxItems": len(items)}
     if not mode.accepts:
         return array
-    members = {field["name"]: item for field, item in zip(listed, items, strict=True)}
-    named = {"type": "object", "properties": members, "required": needed, "additionalProperties": False}
+    names = {field["name"]: _names(field["name"], field, mode) or [] for field in listed}
+    if any(len(known) != 1 for known in names.values()):
+        return any_of(array, opaque({"type": "object"}, "an alias in a named tuple"))
+    members = {names[field["name"]][0]: item for field, item in zip(listed, items, strict=True)}
+    required = [names[name][0] for name in needed]
+    named = {"type": "object", "properties": members, "required": required, "additionalProperties": False}
     return any_of(array, named)

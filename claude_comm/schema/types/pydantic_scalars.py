@@ -17,7 +17,14 @@ from claude_comm.schema.keywords import PYTHON_LIMITS
 from claude_comm.schema.types import msgspec_texts, pydantic_texts
 from claude_comm.schema.types.characters import RUST_SPACE, bracketed
 from claude_comm.schema.types.decimals import WHOLE
-from claude_comm.schema.types.direction import Schema, makes_missing, of_64_bits, opaque, with_far_bounds
+from claude_comm.schema.types.direction import (
+    Schema,
+    exact_multiples,
+    makes_missing,
+    of_64_bits,
+    opaque,
+    with_far_bounds,
+)
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python, from_rust
 from claude_comm.schema.types.pydantic_decimals import decimal
@@ -100,13 +107,11 @@ def _numbers(node: Core, mode: Mode) -> list[Schema]:
     step = number.pop("multipleOf", None)
     if step is None:
         return [with_far_bounds(number, accepts=mode.accepts)]
-    exact = 1024 * step % 1 == 0
+    exact = exact_multiples(step)
     if not mode.accepts:
         # What comes near a multiple is taken for one.
         return [with_far_bounds({**number, "multipleOf": step} if exact else number, accepts=False)]
-    # A longer integer is rounded before it is divided.
-    far = 2**53 if exact else float(step) * 1e5
-    near = {"minimum": -far, "maximum": far}
+    near = exact or {"minimum": float(step) * -1e5, "maximum": float(step) * 1e5}
     sure = {"allOf": [with_far_bounds({**number, "multipleOf": step}, accepts=True), near]}
     beside = {"not": {"multipleOf": float(Decimal(str(step)) / 1000), **near}}
     loose = with_far_bounds(number, accepts=False)
@@ -159,7 +164,7 @@ def _base64(mode: Mode) -> Schema:
     if not mode.accepts:
         written = base64(None, None, ("[A-Za-z0-9+/][AQgw]==", "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]="))
         return Text(written.replace("+/", "_-")).schema()
-    plain = base64(None, None, ("[A-Za-z0-9+/][AQgw](?:==)?", "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?"))
+    plain = base64(None, None, ("[A-Za-z0-9+/][AQgw]={0,2}", "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?"))
     return Text(f"{plain}|{plain.replace('+/', '_-')}").schema()
 
 

@@ -50,6 +50,11 @@ class Priced:
     price: Decimal
 
 
+@dataclasses.dataclass(frozen=True)
+class Anything:
+    item: Any
+
+
 class ByIdentity(Struct, eq=False):
     price: Decimal
 
@@ -91,6 +96,7 @@ UNIONS: list[Case] = [
     (dict[str, msgspec.Raw], [{"a": 1}], [], [1]),
     (dict[int, msgspec.Raw], [], [{"1": 1}], [{"a": 1}]),
     (Mapping[object, int], [{"a": 1}], [], [{"a": "x"}]),
+    (Annotated[float, Meta(multiple_of=0.25)], [0.25, 2**40], [1936547839769312.2], [0.3]),
     (Annotated[float, Meta(multiple_of=3)], [3, 2**53 - 2], [2**53 + 1, 2**63], [4]),
 ]
 ROWS: list[Case] = [
@@ -102,6 +108,7 @@ SETS: list[Case] = [
     (set[Priced], [[{"price": "1"}]], [], [[{"price": "sNaN"}]]),
     (set[ByIdentity], [[{"price": "1"}, {"price": "sNaN"}]], [], [[1]]),
     (set[tuple[Decimal, int]], [[["1", 1]]], [], [[["sNaN", 1]]]),
+    (set[Anything], [[]], [[{"item": 1}], [{"item": [1]}]], [[1]]),
     (set[Mutable | str], [["a"]], [], [[{"n": 1}]]),
     (set[Held], [[{}]], [], [[{"inner": {"n": 1}}]]),
     (set[Defaulted], [[]], [], [[{}]]),
