@@ -16,20 +16,12 @@ from msgspec import inspect
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import keywords
-from claude_comm.schema.types import classes, pydantic_texts
+from claude_comm.schema.types import classes, direction, pydantic_texts
 from claude_comm.schema.types import msgspec_texts as texts
 from claude_comm.schema.types.classes import ClassField, closed_by, code_of, joined, members_of, nodes, tagged
 from claude_comm.schema.types.classes_of_pydantic import pydantic_inside
 from claude_comm.schema.types.definitions import Definitions
-from claude_comm.schema.types.direction import (
-    Direction,
-    Schema,
-    exact_multiples,
-    makes_missing,
-    of_64_bits,
-    opaque,
-    with_far_bounds,
-)
+from claude_comm.schema.types.direction import Direction, Schema, makes_missing, of_64_bits, opaque
 from claude_comm.schema.types.msgspec_unions import apart, as_decoded, holds_integers, listed, values_of
 from claude_comm.schema.types.numerals import INTEGER, between
 from claude_comm.schema.types.patterns import Untranslatable, from_python
@@ -116,11 +108,11 @@ def _int(walk: _TypeWalk, node: inspect.IntType) -> Schema:
 
 
 def _float(walk: _TypeWalk, node: inspect.FloatType) -> Schema:
-    schema = with_far_bounds({"type": "number", **_bounds(node)}, accepts=walk.accepts)
+    schema = direction.with_far_bounds({"type": "number", **_bounds(node)}, accepts=walk.accepts)
     step = node.multiple_of
     if step is None:
         return schema
-    if (near := exact_multiples(step)) is not None:
+    if (near := direction.exact_multiples(step)) is not None:
         multiple = {**schema, "multipleOf": step}
         if not walk.accepts or step == 1:
             return multiple
