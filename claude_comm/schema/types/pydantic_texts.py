@@ -48,7 +48,7 @@ def read_datetime(tz: bool | None, *, strict: bool = False) -> Text:
 
 _AFTER_POINT = r"(?:\.[0-9]*)?"
 _COUNT = (
-    rf"\+?0*(?:{at_most(LAST_MS - 1)}{_AFTER_POINT}|{LAST_MS}(?:\.(?:[0-8][0-9]*|9)?)?)"
+    rf"\+?0*(?:{at_most(LAST_MS - 1)}{_AFTER_POINT}|{LAST_MS}(?:\.(?:[0-8][0-9]*|90*)?)?)"
     rf"|-0*(?:{at_most(FIRST_MS - 1)}{_AFTER_POINT}|{FIRST_MS}(?:\.0*)?)|[-+]?\.[0-9]+"
 )
 

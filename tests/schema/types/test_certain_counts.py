@@ -146,7 +146,7 @@ NUMBERS: list[Case] = [
     (model(dt.date), [86_400, "0"], ["86400", "86401", "-1", 0.0000001, 0.5], [1, "1e5"]),
     (field(dt.date, val_temporal_unit="seconds"), fields("2020-01-01"), fields(86_400, 1e14, "86400"), fields(None)),
     (field(dt.datetime, val_temporal_unit="milliseconds"), fields("2020-01-01T00:00:00"), fields(1e14), fields(True)),
-    (model(pydantic.AwareDatetime), ["253402300799999.00", "253402300799999.11"], [], ["253402300800000"]),
+    (model(pydantic.AwareDatetime), ["253402300799999.00", "253402300799999.90"], [], ["253402300800000"]),
     (field(dict[float, int], allow_inf_nan=False), fields({"1.5": 1}), fields({"1e308": 1}), fields({"inf": 1})),
     (field(dt.date, strict=True), fields("2020-01-01", "0"), fields("86400", "1"), fields("0.0", 0.5)),
     (
