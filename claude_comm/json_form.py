@@ -205,14 +205,23 @@ def _place(form: Any, wanted: Callable[[Any], bool]) -> str:
 
 
 def whole_numbers(form: Any) -> Any:
-    """The same value with each float that denotes an integer written as one."""
+    """The same value with each float that denotes an integer written as one: as the decimal that it prints as."""
     if isinstance(form, float):
-        return int(form) if form.is_integer() else form
+        return _whole(form) if form.is_integer() else form
     if isinstance(form, dict):
         return {name: whole_numbers(item) for name, item in form.items()}
     if isinstance(form, list):
         return [whole_numbers(item) for item in form]
     return form
+
+
+def _whole(number: float) -> int:
+    if abs(number) < 2**53:
+        return int(number)
+    digits, _, exponent = repr(number).partition("e")
+    whole, _, fraction = digits.partition(".")
+    fraction = fraction.rstrip("0")
+    return int(whole + fraction) * int(10 ** (int(exponent or 0) - len(fraction)))
 
 
 def is_pydantic(shape: Any) -> bool:

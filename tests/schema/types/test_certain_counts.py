@@ -116,6 +116,7 @@ LISTED: list[Case] = [
 ]
 NUMBERS: list[Case] = [
     (number(float, multiple_of=0.001), [1, True, False], ["1"], [0.00025]),
+    (number(int, multiple_of=10), [9.223372036854776e18, 1.8446744073709552e19], [], [2**63]),
     (number(float, multiple_of=0.25), [0.25, -3, 2**40], [1e22, 2**63 - 1, 1e308, 0.750000000025], [0.26, 0.1]),
     (number(float, multiple_of=0.1), [0.3, 0.7, 9_999.9], [0.30000000000000004, 123456789.1], [0.35]),
     (

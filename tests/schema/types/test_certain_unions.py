@@ -96,6 +96,10 @@ UNIONS: list[Case] = [
     (dict[str, msgspec.Raw], [{"a": 1}], [], [1]),
     (dict[int, msgspec.Raw], [], [{"1": 1}], [{"a": 1}]),
     (Mapping[object, int], [{"a": 1}], [], [{"a": "x"}]),
+    # A float is the decimal that it prints as.
+    (Annotated[int, Meta(multiple_of=10)], [9.223372036854776e18, 1.8446744073709552e19, 1e22], [], [2**63, 5]),
+    (Annotated[int, Meta(ge=-(2**63))], [-(2**63), 5.0], [], [-9.223372036854776e18, -1e22]),
+    (Literal[2**63 - 1], [2**63 - 1], [], [9.223372036854776e18]),
     (Annotated[float, Meta(multiple_of=0.25)], [0.25, 2**40], [1936547839769312.2], [0.3]),
     (Annotated[float, Meta(multiple_of=3)], [3, 2**53 - 2], [2**53 + 1, 2**63], [4]),
 ]

@@ -80,7 +80,7 @@ def test_what_messagepack_would_write_natively_is_sent_as_the_schema_says(
     ("schema", "value", "taken", "given"),
     [
         ({"type": "integer"}, 1.0, int, 1),
-        ({"type": "integer"}, 1e23, int, int(1e23)),
+        ({"type": "integer"}, 1e23, int, 10**23),
         ({"const": 1}, 1.0, Literal[1], 1),
         ({"enum": [1, 2]}, 2.0, Annotated[int, Meta(ge=1)], 2),
         ({"type": "array", "items": {"type": "integer"}}, [1.0, 2], list[int], [1, 2]),
