@@ -101,13 +101,17 @@ def _ttl_ms(stream: str) -> int:
     return TASK_TTL_MS if stream.rpartition(":")[2].startswith(TASK_PREFIX) else TTL_MS
 
 
-def collect(key: str, read: Sequence[bytes], *, block_ms: int) -> Operation[Arrived]:
-    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer (0: does not
-    wait)."""
-    block = ("BLOCK", block_ms) if block_ms else ()
-    reading = Command(("XREAD", "COUNT", COUNT, *block, "STREAMS", key, "0-0"), wait_ms=block_ms)
-    commands = (Command(("XDEL", key, *read)), reading) if read else (reading,)
-    reply = (yield Batch(commands, wait_ms=block_ms))[-1]
+def collect(key: str, read: Sequence[bytes], *, block_ms: int, several: bool = False) -> Operation[Arrived]:
+    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer.
+
+    The server ends a wait at the first of the answers that were sent together. With `several` it is asked once more
+    right behind that, when it has stored the others; both replies begin at the stream's start, so the last has all.
+    """
+    reading = Command(("XREAD", "COUNT", COUNT, "BLOCK", block_ms, "STREAMS", key, "0-0"), wait_ms=block_ms)
+    commands = [Command(("XDEL", key, *read)), reading] if read else [reading]
+    if several:
+        commands.append(Command(("XREAD", "COUNT", COUNT, "STREAMS", key, "0-0")))
+    reply = (yield Batch(tuple(commands), wait_ms=block_ms))[-1]
     if isinstance(reply, TransportError):
         raise reply
     return [(id_, _body(pairs)) for id_, pairs in reply[key.encode()]] if reply else []
@@ -125,9 +129,12 @@ def leave(key: str) -> Operation[None]:
 
 def _body(pairs: Sequence[Any]) -> bytes | None:
     """The envelope, with its seal before it where it has one."""
+    if len(pairs) == 2 and pairs[0] == b"e":
+        body: bytes = pairs[1]
+        return body
     named = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    body, seal = named.get(b"e"), sealed.seal_of(named)
-    return body if body is None or seal is None or not seal.whole else sealed.join(body, seal)
+    found, seal = named.get(b"e"), sealed.seal_of(named)
+    return found if found is None or seal is None or not seal.whole else sealed.join(found, seal)
 
 
 def _all(*commands: Command, within_ms: int) -> Operation[None]:

@@ -16,9 +16,10 @@ from claude_comm.errors import PublisherClosed, TransportError
 from claude_comm.ops.publish import Outcomes, without_room
 
 # While batches are in flight, how many messages make another one at the end of a turn of the loop; how many in the
-# middle of it, where a task that never waits may go on and on, and where a hundred tasks that were woken together are
-# halved: the server has the one half while they make the other; and how many batches may be in flight at once.
-NEXT_BATCH, LARGE_BATCH = 32, 50
+# middle of it, where a task that never waits may go on and on; and how many batches may be in flight at once.
+NEXT_BATCH, LARGE_BATCH = 16, 50
+# From how many tasks on those that were all woken together are halved: the one half is served while the other sends.
+HALVED = 32
 MAX_IN_FLIGHT = 4
 # How long after its task was cancelled a queue is sent by another.
 _RESUME_S = 0.05
@@ -48,6 +49,8 @@ class AsyncBatcher:
         self._gathering = False
         # Whether the last batch had more than one message: then the next one, too, is what comes in one turn.
         self._several = False
+        # How many tasks were woken since the last batch; and how many messages make one in the middle of a turn.
+        self._woken, self._large = 0, LARGE_BATCH
         self._resend: deque[_Batch] = deque()
         self._drained: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,6 +84,13 @@ class AsyncBatcher:
             self._enqueue((id_, post, _Unconfirmed(answer)))
         else:
             await self._sender.request(post)
+
+    def woke(self, count: int, waiting: int) -> None:
+        """So many tasks go on, and are likely to send; others wait for what they sent. Those that go on do not become
+        more than half of all again."""
+        self._woken += count
+        if self._woken + waiting >= HALVED:
+            self._large = min((self._woken + waiting + 1) // 2, LARGE_BATCH)
 
     def forgo(self) -> None:
         """Ends the sending of what are all requests that were given up, so that closing does not wait for it."""
@@ -129,7 +139,7 @@ class AsyncBatcher:
         queue.messages.append((id_, post, future))
         queue.waiting_bytes += len(post.body)
         # Most messages come when `_end_turn` is to look at the queue anyway.
-        if not self._gathering or len(queue.messages) >= LARGE_BATCH:
+        if not self._gathering or len(queue.messages) >= self._large:
             self._consider_batch()
         return future
 
@@ -141,8 +151,8 @@ class AsyncBatcher:
         """Sends the queue, or sees to it that somebody will."""
         if self._task is not None:
             return
-        large = len(self._queue.messages) >= LARGE_BATCH and self._in_flight < MAX_IN_FLIGHT
-        if large or not (self._in_flight or self._several):
+        large = len(self._queue.messages) >= self._large and self._in_flight < MAX_IN_FLIGHT
+        if large or not (self._in_flight or self._several or self._woken > 1):
             self._start_batch()
         elif not self._gathering and self._loop is not None:
             self._gathering = True
@@ -151,6 +161,7 @@ class AsyncBatcher:
     def _end_turn(self) -> None:
         """All that the tasks had to send in this turn of the loop is here; beside others it goes if it is enough."""
         self._gathering = False
+        self._woken, self._large = 0, LARGE_BATCH
         waiting = len(self._queue.messages)
         enough = waiting >= NEXT_BATCH if self._in_flight else waiting
         if self._task is None and enough and self._in_flight < MAX_IN_FLIGHT:
@@ -192,6 +203,8 @@ class AsyncBatcher:
                 batch = [message for place, message in enumerate(batch) if place not in full]
                 outcomes = [outcome for place, outcome in enumerate(outcomes) if place not in full]
             settle(batch, outcomes)
+            if batch and batch[0][2].__class__ is not _Unconfirmed:
+                self.woke(len(batch), sum(map(len, self._queue.under_way)))
         if not self._in_flight:
             waiters, self._drained = self._drained, []
             for waiter in waiters:

@@ -6,8 +6,8 @@ Law: as there. Here a request ends by its deadline because its task is cancelled
 from __future__ import annotations
 
 import asyncio
+import math
 import weakref
-from functools import partial
 
 from claude_comm.client.identity import Identity
 from claude_comm.client.publisher.async_batching import AsyncBatcher
@@ -26,28 +26,30 @@ class AsyncRequests:
     """One task reads for all."""
 
     def __init__(self, identity: Identity, client: AsyncClient, batcher: AsyncBatcher) -> None:
-        self.mailbox = Mailbox(identity)
+        self.mailbox: Mailbox[_Waiter] = Mailbox(identity)
         self._client, self._batcher = client, batcher
         self._task: asyncio.Task[None] | None = None
+        # When the time of a request is over next (of the loop's clock), and what is called then.
+        self._next_end = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
         """The answer. Raises ReplyTimeout, and what sending raises."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Envelope] = loop.create_future()
-        self.mailbox.expect(id_, partial(_resolve, future))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(_read(weakref.ref(self), self._client, self.mailbox))
-        # One timer and one wait, for the confirmation and the answer: `asyncio.timeout` and two waits cost twice that.
         until = loop.time() + timeout_s
+        self.mailbox.expect(id_, _Waiter(future, until, target, id_, timeout_s))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(_read(weakref.ref(self), self._client, self.mailbox, self._batcher))
         try:
             if not self._batcher.send_request(id_, post, future):
                 async with asyncio.timeout_at(until):
                     await self._batcher.send_request_slowly(id_, post, future)
-            bound = loop.call_at(until, _expire, future, target, id_, timeout_s)
-            try:
-                return await future
-            finally:
-                bound.cancel()
+            # One timer for all, and one wait for the confirmation and the answer: a timer for each costs as much as all
+            # else that is done here.
+            if until < self._next_end:
+                self._end_by(until, loop)
+            return await future
         except TimeoutError:
             raise ReplyTimeout(target, id_, timeout_s) from None
         finally:
@@ -55,8 +57,29 @@ class AsyncRequests:
             if self.mailbox.give_up(id_):
                 self._batcher.forgo()
 
+    def _end_by(self, until: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Looks then whose time is over, and not later."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next_end = until
+        self._timer = loop.call_at(until, _end_overdue, weakref.ref(self), loop)
+
+    def end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends the requests whose time is over."""
+        over, self._next_end, self._timer = max(self._next_end, loop.time()), math.inf, None
+        # An ended request leaves the mailbox in a later turn of the loop.
+        waiters = self.mailbox.waiters()
+        for waiter in waiters:
+            if waiter.until <= over:
+                waiter.expire()
+        left = [waiter.until for waiter in waiters if waiter.until > over]
+        if left:
+            self._end_by(min(left), loop)
+
     async def close(self) -> None:
         """Ends the reading, and leaves nothing on the server."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is None:
             return
         while not self._task.done():
@@ -69,12 +92,14 @@ class AsyncRequests:
             self.mailbox.unreachable(error)
 
 
-async def _read(owner: weakref.ref[AsyncRequests], client: AsyncClient, mailbox: Mailbox) -> None:
+async def _read(
+    owner: weakref.ref[AsyncRequests], client: AsyncClient, mailbox: Mailbox[_Waiter], batcher: AsyncBatcher
+) -> None:
     """Until it is cancelled, or its owner is gone: whoever waits for an answer has its publisher."""
     reached = True
     while owner() is not None:
         try:
-            await client.run(mailbox.reading())
+            batcher.woke(await client.run(mailbox.reading()), mailbox.waiting)
             reached = True
         except TransportError as error:
             if reached:
@@ -83,11 +108,26 @@ async def _read(owner: weakref.ref[AsyncRequests], client: AsyncClient, mailbox:
             await asyncio.sleep(UNREACHABLE_WAIT_S)
 
 
-def _resolve(future: asyncio.Future[Envelope], answer: Envelope) -> None:
-    if not future.done():
-        future.set_result(answer)
+def _end_overdue(owner: weakref.ref[AsyncRequests], loop: asyncio.AbstractEventLoop) -> None:
+    """The loop keeps a timer for as long as it runs; it keeps no publisher by it."""
+    requests = owner()
+    if requests is not None:
+        requests.end_overdue(loop)
 
 
-def _expire(future: asyncio.Future[Envelope], target: str, id_: str, timeout_s: float) -> None:
-    if not future.done():
-        future.set_exception(ReplyTimeout(target, id_, timeout_s))
+class _Waiter:
+    """Who waits for one answer, and until when."""
+
+    __slots__ = ("_future", "_id", "_target", "_timeout_s", "until")
+
+    def __init__(self, future: asyncio.Future[Envelope], until: float, target: str, id_: str, timeout_s: float) -> None:
+        self._future, self.until = future, until
+        self._target, self._id, self._timeout_s = target, id_, timeout_s
+
+    def put(self, answer: Envelope) -> None:
+        if not self._future.done():
+            self._future.set_result(answer)
+
+    def expire(self) -> None:
+        if not self._future.done():
+            self._future.set_exception(ReplyTimeout(self._target, self._id, self._timeout_s))

@@ -205,7 +205,7 @@ class Outgoing:
             known = False
         if not known:
             self._kind(target, type, session)
-        if not attributes.correlation == attributes.causation == "":
+        if attributes is not NO_ATTRIBUTES:
             check_text("correlation", attributes.correlation)
             check_text("causation", attributes.causation)
         check_seconds("timeout_s", timeout_s, least=LEAST_S)
@@ -216,15 +216,15 @@ class Outgoing:
             check_type("as_", as_)
 
     def prepare_request(
-        self, target: str, data: object, type: str, session: str, attributes: Attributes, timeout_s: float
+        self, target: str, data: object, address: str, type: str, session: str, attributes: Attributes, timeout_s: float
     ) -> tuple[str, Post]:
-        """A new request, which expires with its time; its attributes name the address that the reply goes to."""
-        has_none = attributes.correlation == attributes.causation == ""
-        has_none &= data.__class__.__module__ not in EXAMINED_MODULES
-        if has_none and type.__class__ is session.__class__ is target.__class__ is str:
-            return self._plain_request(target, data, attributes.reply_to, type, session, timeout_s)
+        """A new request, which expires with its time; its reply goes to that address."""
+        plain = attributes is NO_ATTRIBUTES and data.__class__.__module__ not in EXAMINED_MODULES
+        if plain and type.__class__ is session.__class__ is target.__class__ is str:
+            return self._plain_request(target, data, address, type, session, timeout_s)
         expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
-        return self.prepare(target, data, type, session, attributes, expiring)
+        answered = msgspec.structs.replace(attributes, reply_to=address)
+        return self.prepare(target, data, type, session, answered, expiring)
 
     def _plain_request(
         self, target: str, data: object, address: str, type: str, session: str, timeout_s: float

@@ -27,7 +27,7 @@ from claude_comm.client.publisher.backpressure import DEFAULT_LAG_WAIT_S, Backpr
 from claude_comm.client.publisher.batching import DEFAULT_MAX_WAITING_BYTES, Batcher, tell_when_left
 from claude_comm.client.publisher.lone_lock import LoneLock
 from claude_comm.client.publisher.outbox_sender import DEFAULT_MAX_OUTBOX_BYTES, OnFull, OutboxSender
-from claude_comm.client.publisher.outgoing import Attributes, Outgoing
+from claude_comm.client.publisher.outgoing import NO_ATTRIBUTES, Attributes, Outgoing
 from claude_comm.client.publisher.refusals import Refusals
 from claude_comm.client.publisher.replies import result
 from claude_comm.client.publisher.requests import DEFAULT_TIMEOUT_S, Requests
@@ -273,7 +273,7 @@ class Publisher:
         target gave up on it, and DecodeError for a reply of another type than `as_`. An outbox does not keep it: a
         request that was not answered raises.
         """
-        attributes = Attributes(correlation, causation)
+        attributes = NO_ATTRIBUTES if correlation == causation == "" else Attributes(correlation, causation)
         self._outgoing.check_request(target, type, session, attributes, timeout_s, as_)
         begun, left_s = time.monotonic(), timeout_s
         if not self._responders.known(target):
@@ -286,8 +286,8 @@ class Publisher:
             self._renegotiate(begun + timeout_s)
             left_s = left(timeout_s, begun)
         try:
-            attributes = Attributes(correlation, causation, self._requests.mailbox.address)
-            id_, post = self._outgoing.prepare_request(target, data, type, session, attributes, left_s)
+            address = self._requests.mailbox.address
+            id_, post = self._outgoing.prepare_request(target, data, address, type, session, attributes, left_s)
         except AgreementBroken as error:
             self._tell_refused(error)
             raise

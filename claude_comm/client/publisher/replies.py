@@ -8,8 +8,7 @@ another request.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -31,11 +30,22 @@ if TYPE_CHECKING:
 
 # How long one read waits before its connection is checked again.
 _READ_WAIT_MS = 5_000
+# An answer of that size is not read twice (see `ops.replies.collect`): that would cost more than it saves.
+LARGE_BYTES = 16 * 1024
 # Requests that ran out of time, remembered so that their answers count as late.
 _MAX_EXPIRED = 10_000
 
 
-class Mailbox:
+class Waiter(Protocol):
+    """Who waits for one answer."""
+
+    def put(self, answer: Envelope, /) -> None: ...
+
+
+AnyWaiter = TypeVar("AnyWaiter", bound=Waiter)
+
+
+class Mailbox(Generic[AnyWaiter]):
     """The requests of one publisher that wait for an answer, and counts of answers that came for none of them."""
 
     def __init__(self, identity: Identity) -> None:
@@ -44,16 +54,16 @@ class Mailbox:
         self.late = self.repeated = 0
         self._identity = identity
         self._trusted = _trusted(identity)
-        self._waiting: dict[str, Callable[[Envelope], None]] = {}
+        self._waiting: dict[str, AnyWaiter] = {}
         self._expired: dict[str, None] = {}
         self._read: list[bytes] = []
-        # Whether several answers came at once the last time.
-        self._several = False
+        # Whether several answers came at once the last time, and whether one of them was large.
+        self._several = self._large = False
         self._max_bytes = identity.settings.max_envelope_bytes
         self._log = get_logger(identity.settings.log_level, module=identity.module)
 
-    def expect(self, id_: str, hand_over: Callable[[Envelope], None]) -> None:
-        self._waiting[id_] = hand_over
+    def expect(self, id_: str, waiter: AnyWaiter) -> None:
+        self._waiting[id_] = waiter
 
     def give_up(self, id_: str) -> bool:
         """Stops waiting; False if the answer is being handed over at this moment, or was."""
@@ -64,31 +74,33 @@ class Mailbox:
             self._expired.pop(next(iter(self._expired)), None)
         return True
 
-    def reading(self) -> Operation[None]:
-        """Hands over the answers that have come, or waits for one a while. Raises TransportError."""
-        arrived = yield from ops.collect(self.key, self._read, block_ms=_READ_WAIT_MS)
+    def reading(self) -> Operation[int]:
+        """Hands over the answers that have come, or waits for one a while; how many. Raises TransportError."""
+        # Requesters are better woken together: what they send next travels together, and so do the answers to that.
+        several = (self._several or len(self._waiting) > 1) and not self._large
+        arrived = yield from ops.collect(self.key, self._read, block_ms=_READ_WAIT_MS, several=several)
         self._read = [id_ for id_, _ in arrived]
-        if self._several and len(arrived) == 1 and len(self._waiting) > 1:
-            # The server ends a wait at the first of the answers that were sent together. Their requesters are better
-            # woken together, too: what they send next travels together, and so do the answers to that.
-            try:
-                more = yield from ops.collect(self.key, self._read, block_ms=0)
-            except TransportError:  # which the next read meets as well
-                more = []
-            else:
-                self._read = [id_ for id_, _ in more]
-            arrived += more
         self._several = len(arrived) > 1
+        self._large = any(text is not None and len(text) >= LARGE_BYTES for _, text in arrived)
         if self._trusted is not None and arrived:
             yield from self._trusted.renew()
         for id_, text in arrived:
             if text is not None:
-                self._hand_over(text, int(id_.partition(b"-")[0]))
+                self._hand_over(text, id_)
+        return len(arrived)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their answers."""
+        return len(self._waiting)
+
+    def waiters(self) -> list[AnyWaiter]:
+        return list(self._waiting.values())
 
     def unreachable(self, error: TransportError) -> None:
         self._log.warning("replies.unreachable", error=str(error))
 
-    def _hand_over(self, text: bytes, stored_ms: int) -> None:
+    def _hand_over(self, text: bytes, id_: bytes) -> None:
         body, seal = sealed.split(text)
         try:
             answer = self._identity.arrived(envelopes.decode(body, max_bytes=self._max_bytes))
@@ -96,13 +108,14 @@ class Mailbox:
             self._log.warning("reply.unreadable", error=str(error))
             return
         if self._trusted is not None:
+            stored_ms = int(id_.partition(b"-")[0])
             doubt = self._trusted.verifier.doubt(self.key, body, seal, answer.source, stored_ms)
             if doubt is not None:
                 self._log.warning("reply.doubted", id=answer.causation, source=answer.source, why=doubt.sentence)
                 return
-        hand_over = self._waiting.pop(answer.causation, None)
-        if hand_over is not None:
-            hand_over(answer)
+        waiter = self._waiting.pop(answer.causation, None)
+        if waiter is not None:
+            waiter.put(answer)
         elif answer.causation in self._expired:
             self._expired.pop(answer.causation, None)
             self.late += 1

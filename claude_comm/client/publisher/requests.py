@@ -37,7 +37,7 @@ class Requests:
         self._open()
 
     @property
-    def mailbox(self) -> Mailbox:
+    def mailbox(self) -> Mailbox[Slot]:
         """The mailbox of this process: a fork has its own, or the two would take each other's answers."""
         if self._pid != os.getpid():
             self._identity = identify(self._identity.module, self._identity.settings)
@@ -50,7 +50,7 @@ class Requests:
         mailbox, slot = self.mailbox, Slot(post, time.monotonic() + timeout_s)
         if self._thread is None or not self._thread.is_alive():
             self._start()
-        mailbox.expect(id_, slot.put)
+        mailbox.expect(id_, slot)
         try:
             self._flights.wait(slot)
         except BaseException:
@@ -69,7 +69,7 @@ class Requests:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._mailbox = Mailbox(self._identity)
+        self._mailbox: Mailbox[Slot] = Mailbox(self._identity)
         self._flights = Flights(self._batcher.send_requests)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -94,7 +94,7 @@ class Requests:
                 self._thread.start()
 
 
-def _read(owner: weakref.ref[Requests], client: Client, mailbox: Mailbox, stop: threading.Event) -> None:
+def _read(owner: weakref.ref[Requests], client: Client, mailbox: Mailbox[Slot], stop: threading.Event) -> None:
     """Until its owner stops it, or is gone: whoever waits for an answer has its publisher."""
     reached = True
     while not stop.is_set() and owner() is not None:

@@ -166,10 +166,11 @@ class TracedOutgoing(Outgoing):
         return super().prepare_many(target, datas, type, session, times)
 
     def prepare_request(
-        self, target: str, data: object, type: str, session: str, attributes: Attributes, timeout_s: float
+        self, target: str, data: object, address: str, type: str, session: str, attributes: Attributes, timeout_s: float
     ) -> tuple[str, Post]:
         expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
-        return self.prepare(target, data, type, session, attributes, expiring)
+        answered = msgspec.structs.replace(attributes, reply_to=address)
+        return self.prepare(target, data, type, session, answered, expiring)
 
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """Of one batch, whose messages carry one context."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from claude_comm import AsyncPublisher, Settings
-from claude_comm.client.publisher.async_batching import LARGE_BATCH, MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
+from claude_comm.client.publisher.async_batching import HALVED, LARGE_BATCH, MAX_IN_FLIGHT, NEXT_BATCH, AsyncBatcher
 from claude_comm.client.publisher.outbox_sender import OnFull
 from claude_comm.errors import (
     PublisherClosed,
@@ -129,6 +129,30 @@ def test_once_several_travelled_together_those_of_the_next_turn_do_and_a_lone_on
     on_loop(scenario)
 
 
+@pytest.mark.parametrize(
+    ("woken", "waiting", "sizes"),
+    [
+        (HALVED, 0, [HALVED // 2, HALVED // 2]),
+        # One half waits already.
+        (HALVED // 2, HALVED // 2, [HALVED // 2]),
+        (HALVED - 4, 4, [HALVED // 2]),
+        (HALVED - 1, 0, [HALVED - 1]),
+        (10 * LARGE_BATCH, 0, [LARGE_BATCH] * MAX_IN_FLIGHT),
+    ],
+)
+def test_tasks_that_were_woken_together_send_in_halves(woken: int, waiting: int, sizes: list[int]) -> None:
+    """The server has the one half while they make the other; what is too little for a batch goes with the next."""
+
+    async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
+        batcher.woke(woken, waiting)
+        for n in range(woken):
+            await batcher.send_soon(str(n), post(b"x"))
+        await asyncio.sleep(0)
+        assert [len(bodies) for bodies, _ in connection.in_flight] == sizes
+
+    on_loop(scenario)
+
+
 def test_batches_in_flight_are_bounded() -> None:
     async def scenario(connection: Connection, server: Server, batcher: AsyncBatcher) -> None:
         for n in range(LARGE_BATCH * (MAX_IN_FLIGHT + 3)):
@@ -148,8 +172,13 @@ def test_what_a_lost_connection_carried_is_sent_again_in_order_before_anything_n
         connection.answer(ServerUnreachable("u", "gone"))
         connection.answer(ServerUnreachable("u", "gone"))
         futures.append(await batcher.send_soon("last", post(b"last")))
-        await batcher.flush()
-        assert server.batches == [first, second, [b"last"]]
+        flushing = asyncio.ensure_future(batcher.flush())
+        while not connection.in_flight:
+            await asyncio.sleep(0)
+        assert server.batches == [first, second]
+        assert [bodies for bodies, _ in connection.in_flight] == [[b"last"]]
+        connection.answer()
+        await flushing
         assert [future.result() for future in futures] == [*(str(n) for n in range(1 + LARGE_BATCH)), "last"]
 
     on_loop(scenario)

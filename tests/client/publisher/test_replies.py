@@ -8,10 +8,10 @@ import pytest
 
 from claude_comm import Settings
 from claude_comm.client.identity import Identity, identify
-from claude_comm.client.publisher.replies import Mailbox, reply
+from claude_comm.client.publisher.replies import LARGE_BYTES, Mailbox, reply
 from claude_comm.effects import Effect
 from claude_comm.envelope import Envelope
-from claude_comm.errors import ServerUnreachable
+from claude_comm.errors import ServerRefused
 
 
 class Asking:
@@ -19,8 +19,11 @@ class Asking:
 
     def __init__(self, settings: Settings) -> None:
         self.identity = identify("asker", settings)
-        self.mailbox = Mailbox(self.identity)
+        self.mailbox: Mailbox[Asking] = Mailbox(self.identity)
         self.got: list[str] = []
+
+    def put(self, answer: Envelope) -> None:
+        self.got.append(answer.causation)
 
     def read(self, *replies: Any) -> list[list[str]]:
         """Reads once; the server's replies in turn. The words of each command that was sent, exchange by exchange."""
@@ -36,15 +39,15 @@ class Asking:
         assert effect is None
         return sent
 
-    def answers(self, *names: str) -> list[Any]:
-        entries = [[f"1-{name}".encode(), [b"e", self._answer(name)]] for name in names]
+    def answers(self, *names: str, data: str = "") -> list[Any]:
+        entries = [[f"1-{name}".encode(), [b"e", self._answer(name, data)]] for name in names]
         return [{self.mailbox.key.encode(): entries}] if entries else [None]
 
-    def _answer(self, name: str) -> bytes:
+    def _answer(self, name: str, data: str) -> bytes:
         request = Envelope(id=name, source="asker", target="t", time=1, reply_to=self.mailbox.address)
-        made = reply(self._target(), request, name)
+        made = reply(self._target(), request, data)
         assert made is not None
-        self.mailbox.expect(name, lambda envelope: self.got.append(envelope.causation))
+        self.mailbox.expect(name, self)
         return made.body
 
     def _target(self) -> Identity:
@@ -56,28 +59,42 @@ def asking(settings: Settings) -> Asking:
     return Asking(settings)
 
 
-def test_a_lone_answer_is_handed_over_after_one_exchange(asking: Asking) -> None:
-    asking.mailbox.expect("other", lambda _: None)
+def test_a_lone_request_reads_once(asking: Asking) -> None:
+    asking.mailbox.expect("1", asking)
     assert asking.read(asking.answers("1")) == [["XREAD BLOCK"]]
     assert asking.read([1, *asking.answers("2")]) == [["XDEL", "XREAD BLOCK"]]
     assert asking.got == ["1", "2"]
 
 
-def test_once_several_came_the_first_of_the_next_is_handed_over_with_the_others(asking: Asking) -> None:
-    asking.mailbox.expect("other", lambda _: None)
-    asking.read(asking.answers("1", "2"))
-    assert asking.read([1, *asking.answers("3")], [1, *asking.answers("4", "5")]) == [
-        ["XDEL", "XREAD BLOCK"],
-        ["XDEL", "XREAD"],
-    ]
-    assert asking.got == ["1", "2", "3", "4", "5"]
-    # Nothing more came: from then on it is as before.
-    assert len(asking.read([2, *asking.answers("6")], [1, *asking.answers()])) == 2
-    assert len(asking.read([*asking.answers("7")])) == 1
-
-
-def test_a_server_that_goes_away_meanwhile_takes_no_answer_with_it(asking: Asking) -> None:
-    asking.mailbox.expect("other", lambda _: None)
-    asking.read(asking.answers("1", "2"))
-    asking.read([1, *asking.answers("3")], ServerUnreachable("redis://x", "reset"))
+def test_while_several_wait_all_that_came_by_the_end_of_the_wait_is_handed_over_together(asking: Asking) -> None:
+    for name in ("1", "2", "3"):
+        asking.mailbox.expect(name, asking)
+    first, all_ = asking.answers("1"), asking.answers("1", "2", "3")
+    assert asking.read([*first, *all_]) == [["XREAD BLOCK", "XREAD"]]
     assert asking.got == ["1", "2", "3"]
+    # They are asked together again, most likely, though none waits at this moment.
+    again = asking.answers("4")
+    assert asking.read([3, *again, *again]) == [["XDEL", "XREAD BLOCK", "XREAD"]]
+    assert asking.read([1, *asking.answers("5")]) == [["XDEL", "XREAD BLOCK"]]
+    assert asking.got == ["1", "2", "3", "4", "5"]
+
+
+def test_large_answers_travel_once(asking: Asking) -> None:
+    for name in ("1", "2", "3", "4"):
+        asking.mailbox.expect(name, asking)
+    large = asking.answers("1", data="x" * LARGE_BYTES)
+    assert asking.read([*large, *large]) == [["XREAD BLOCK", "XREAD"]]
+    assert asking.read([1, *asking.answers("2")]) == [["XDEL", "XREAD BLOCK"]]
+    small = asking.answers("3")
+    assert asking.read([1, *small, *small]) == [["XDEL", "XREAD BLOCK", "XREAD"]]
+    assert asking.got == ["1", "2", "3"]
+
+
+def test_what_the_server_refuses_to_read_again_is_handed_over_by_the_next_read(asking: Asking) -> None:
+    for name in ("1", "2"):
+        asking.mailbox.expect(name, asking)
+    with pytest.raises(ServerRefused):
+        asking.read([*asking.answers("1"), ServerRefused("BUSY a script", code="BUSY")])
+    both = asking.answers("1", "2")
+    assert asking.read([*both, *both]) == [["XREAD BLOCK", "XREAD"]]
+    assert asking.got == ["1", "2"]

@@ -247,6 +247,27 @@ def test_the_asyncio_twin_times_out_and_fails_alike(settings: Settings) -> None:
         asyncio.run(scenario())
 
 
+def test_requests_of_tasks_end_each_by_its_own_time(settings: Settings) -> None:
+    """They share a timer: one that is made later may end earlier, and what is left is looked at again."""
+
+    async def scenario() -> None:
+        async with AsyncPublisher("asker", settings=settings) as publisher:
+            asked = []
+            for timeout_s in (PATIENCE_S, 0.4, 0.1, 0.2):
+                asked.append(asyncio.ensure_future(publisher.request("silent", 1, timeout_s=timeout_s)))
+                while publisher._requests.mailbox.waiting < len(asked) and not asked[-1].done():
+                    await asyncio.sleep(0.001)
+            ended, _ = await asyncio.wait(asked[1:])
+            assert not asked[0].done()
+            assert ended == set(asked[1:])
+            assert [one.exception().timeout_s for one in asked[1:]] == [0.4, 0.1, 0.2]  # type: ignore[union-attr]
+            asked[0].cancel()
+
+    with Consumer("silent", settings=settings) as consumer:
+        consumer.read(wait_s=0)
+        asyncio.run(scenario())
+
+
 def test_nothing_is_left_on_the_server_and_what_was_read_is_deleted(client: Client, settings: Settings) -> None:
     with running(adder(settings)), asking(settings) as publisher:
         for n in range(20):
