@@ -15,6 +15,7 @@ from claude_comm.schema.verdict import Policy
 
 # A day.
 MAX_BUDGET_MS = 86_400_000.0
+_NUMBERS = (int, float)
 _POLICIES, _DIALECTS = get_args(Policy), get_args(Dialect)
 
 
@@ -26,7 +27,7 @@ def check_options(policy: Any, budget_ms: Any, default_dialect: Any, documents: 
     ):
         if value not in choices:
             raise ConfigurationError(f"{name} is {shown(value)}: it is {' or '.join(map(repr, choices))}.")
-    is_number = isinstance(budget_ms, int | float) and not isinstance(budget_ms, bool)
+    is_number = isinstance(budget_ms, _NUMBERS) and not isinstance(budget_ms, bool)
     if not is_number or not 0 <= budget_ms <= MAX_BUDGET_MS:
         raise ConfigurationError(f"budget_ms is {shown(budget_ms)}: it is a number of milliseconds, up to a day.")
     if documents is not None:

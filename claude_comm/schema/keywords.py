@@ -194,12 +194,13 @@ def about(*kinds: str) -> tuple[str, ...]:
     return names(lambda row: row.about in kinds and row.role != "annotation")
 
 
+_LISTS = (list, tuple)
 Inside: TypeAlias = tuple[str, Json, Holds]
 
 
 def inside(value: Json, holds: Holds) -> Iterator[Inside]:
     """The members of what a keyword holds, each with its step in a JSON Pointer and with what it holds in turn."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         for index, item in enumerate(value):
             yield str(index), item, member(holds, "")
     elif isinstance(value, dict):
@@ -305,7 +306,7 @@ def mapped(keyword: str, value: Json, change: Callable[[dict[str, Any]], Json], 
 def _mapped(value: Json, holds: Holds, change: Callable[[dict[str, Any]], Json]) -> Json:
     if holds == "data":
         return value
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTS):
         return [_mapped(item, member(holds, ""), change) for item in value]
     if holds == "map" and isinstance(value, dict):
         return {name: _mapped(item, "schema", change) for name, item in value.items()}

@@ -31,7 +31,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_CAPS = Caps()
 
 
-class Measure(msgspec.Struct):
+class Measure(msgspec.Struct, gc=False):
     """The size of a document while it is walked, and every name of a member in it, be it a keyword or not."""
 
     nodes: int = 0

@@ -50,6 +50,7 @@ REASONS = {
     "schema/containment/guided_witness.py:_ARRAY": UNDERSTOOD,
     "schema/containment/guided_witness.py:_COMPOSED": UNDERSTOOD,
     "schema/containment/guided_witness.py:_ASKED": "what a residual may ask of properties",
+    "schema/containment/guided_witness.py:_TAKEN_APART": "what leads to other places, or is broken part by part",
     "schema/containment/remainder.py:SINGLE": "those that one value breaks in the only way that there is",
     "schema/containment/implications.py:RULES": RULES,
     "schema/containment/joined.py:_NEIGHBOURS": "those that say something else without each other, for `allOf` to join",

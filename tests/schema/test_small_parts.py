@@ -92,6 +92,22 @@ def test_a_part_of_a_budget_ends_by_itself_and_takes_from_the_whole() -> None:
         BudgetShare(whole, 10).tick()
 
 
+def test_what_is_kept_is_given_back_however_its_block_ends() -> None:
+    whole = Budget(1)
+    share = BudgetShare(whole, 20)
+
+    def use_up() -> None:
+        with share.keeping(0.5), share.keeping(0.5):
+            for _ in range(20):
+                share.tick()
+
+    with pytest.raises(OutOfPart):
+        use_up()
+    assert ticks(share.tick) == 15
+    # And the whole has as much as was not used.
+    assert ticks(whole.tick) == STEPS_PER_MS - 20
+
+
 def test_one_budget_for_many_checks_is_asked_for_what_is_left_of_it() -> None:
     clock, asked = Clock(), list[float]()
 

@@ -80,7 +80,8 @@ def check(
     machine. `default_dialect` is for schemas without a `$schema`. With `name_empty_forms` the verdict names forms of
     unions that can never be, which takes longer than many a verdict.
     """
-    budget, sides = Budget(budget_ms, clock), list[Side]()
+    sides: list[Side] = []
+    budget = Budget(budget_ms, clock)
     try:
         sides.append(side_of(produced, default_dialect, budget.look))
         sides.append(side_of(accepted, default_dialect, budget.look))
@@ -240,7 +241,8 @@ def _guided(left: Side, right: Side, sent: Document, rest: Json, budget: Budget)
     """The verdict where the residual leads to a message; None where it does not within its part of the budget."""
     if sent.dynamic or right.document.dynamic:
         return None
-    part, shown = BudgetShare(budget, GUIDED_STEPS), list[Json]()
+    shown: list[Json] = []
+    part = BudgetShare(budget, GUIDED_STEPS)
     candidates = GuidedSearch(sent, right.document, part).all(bare(sent.schema), bare(rest), PATIENCE)
     # What was found before the search ended is a witness all the same; without one, canonical forms take no step.
     with (

@@ -67,6 +67,8 @@ _UNION = frozenset(keywords.UNIONS)
 _COMPOSED = _UNION | {"allOf", "unevaluatedProperties", "$defs"}
 # What the residual may ask of properties, and names for one that nobody declares, plain ones first.
 _ASKED = frozenset(("properties", "required", "additionalProperties"))
+# What leads to other places; all else is broken where it stands.
+_TAKEN_APART = _ASKED | _COMPOSED | {"$ref", "items", "prefixItems", "patternProperties"}
 _FRESH = ("", *"abcdefghijklmnopqrstuvwxyz", *(f"further{index}" for index in range(1_000)))
 
 
@@ -93,7 +95,7 @@ class GuidedSearch:
         produced = self.inlined(produced)
         if rest is True or rest == {}:
             return
-        if not isinstance(produced, dict) or not isinstance(rest, dict):
+        if not isinstance(produced, dict) or not isinstance(rest, dict) or _TAKEN_APART.isdisjoint(rest):
             yield from self.searched(produced, rest, patience)
         elif asked := apart(rest):
             for part in asked:
@@ -322,7 +324,8 @@ class GuidedSearch:
 
     def searched(self, produced: Json, rest: Json, patience: int) -> Candidates:
         """The plainest values, one a keyword; for what they do not show, those that a proof comes upon."""
-        known, every, asked = list[Json](), True, ways(rest)
+        known: list[Json] = []
+        every, asked = True, ways(rest)
         for way in asked:
             shows = self.showing(way, several=len(asked) > 1)
             if any(map(shows, known)):
@@ -358,11 +361,8 @@ class GuidedSearch:
             return []
 
     def showing(self, rest: Json, several: bool = False) -> Callable[[Json], bool]:
-        """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken.
-
-        `several`: beside it, others may be.
-        """
-
+        """Whether a value, of which it is known that it breaks the consumer, shows that `rest` may be broken, beside
+        which `several` others may be."""
         if (self.alone and not several) or rest is False:
             return always
 

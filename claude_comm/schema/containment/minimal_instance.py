@@ -193,7 +193,7 @@ def kind_of(value: Json) -> str:
 
 
 def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def _number(schema: dict[str, Any]) -> Json:
@@ -247,6 +247,7 @@ def _count(schema: dict[str, Any], keyword: str, most: int) -> int:
 
 # By position in `keywords.TYPES`.
 _RANKS: dict[type, int] = {type(None): 0, bool: 1, int: 2, float: 2, str: 4, list: 5, dict: 6}
+_NUMBERS = (int, float)
 _BARE: dict[str, Json] = {"null": None, "boolean": True}
 _LEAST: dict[str, Callable[[], Json]] = {"number": int, "integer": int, "string": str, "array": list, "object": dict}
 _LISTS = frozenset(("const", "enum", "type", "not"))

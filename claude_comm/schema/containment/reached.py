@@ -61,6 +61,8 @@ SMALL = 150
 class Parts:
     """The parts of one schema, each compiled for the messages that reach it."""
 
+    __slots__ = ("_last", "_left", "_made", "_make", "schema")
+
     def __init__(self, schema: Json, characters: int, make: Callable[[Json], jsonschema_rs.Validator]) -> None:
         self.schema, self._make = schema, make
         self._left = characters if characters > SMALL else 0

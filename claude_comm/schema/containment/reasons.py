@@ -122,8 +122,11 @@ def distinct(refusals: Iterable[Refusal], declared: Container[str] = ()) -> tupl
     Items of an array count once, and so do the members of a map that nobody `declared`, and what a recursion repeats:
     of places below each other the outermost.
     """
+    found = list(refusals)
+    if len(found) == 1:
+        return (reason(found[0]),)
     places: list[tuple[tuple[object, ...], tuple[str, ...], Refusal]] = []
-    for refusal in refusals:
+    for refusal in found:
         key = (refusal.schema_path, _about(refusal, declared))
         path = _place(refusal, declared)
         same = [at for at, (other, _, _) in enumerate(places) if other == key]
@@ -150,7 +153,7 @@ def _place(refusal: Refusal, declared: Container[str]) -> tuple[str, ...]:
     if _MAPS.isdisjoint(refusal.schema_path):
         return tuple(path)
     holds: keywords.Holds = "schema"
-    applied = list[str]()
+    applied: list[str] = []
     for step in map(str, refusal.schema_path):
         if holds == "schema" and step in _ENTERED:
             applied.append(step)

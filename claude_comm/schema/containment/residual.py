@@ -112,12 +112,14 @@ class Walk:
     def same(self, left: Json, right: Json) -> bool:
         if not isinstance(right, _NESTED):
             return alike(left, right)
-        # Most places differ, or are alike in the order of their keys and refer to nothing: both are seen at once.
-        if left != right:
-            return False
-        if isinstance(right, dict) and _MARKED.isdisjoint(right) and _TEXT.issuperset(map(type, right.values())):
-            # No other value than a text is equal to one.
-            return True
+        return bool(left == right) and self._same(left, right)
+
+    def _same(self, left: Json, right: Json) -> bool:
+        """The same of an object or a list, that equals the other one as Python has it."""
+        # Most are alike in the order of their keys and refer to nothing, which is seen at once.
+        if isinstance(right, dict) and _MARKED.isdisjoint(right) and _WORDS.issuperset(map(type, right.values())):
+            # Of the values that equal a text or an integer, true and floats are neither.
+            return _WORDS.issuperset(map(type, left.values()))
         written = text(right)
         if written != text(left) and not alike(left, right):
             return False
@@ -129,21 +131,26 @@ class Walk:
         """Counts so many comparisons; raises `TooManyComparisons`."""
         before = self.comparisons
         self.comparisons = left = before - comparisons
+        if left < 0 or before // COMPARISONS_A_LOOK != left // COMPARISONS_A_LOOK:
+            self._look(left)
+
+    def _look(self, left: int) -> None:
         if left < 0:
             raise TooManyComparisons
-        if before // COMPARISONS_A_LOOK != left // COMPARISONS_A_LOOK:
-            self.looked()
+        self.looked()
 
     def beyond(self, left: Json, right: Json) -> Json:
         """The residual of `right` for the values of `left`; raises `TooManyComparisons`."""
-        self.look()
+        self.comparisons = count = self.comparisons - 1
+        if count % COMPARISONS_A_LOOK == COMPARISONS_A_LOOK - 1 or count < 0:
+            self._look(count)
         if right is True or left is False:
             return True
         if not isinstance(right, dict):
             return True if self.same(left, right) else right
         if not isinstance(left, dict):
             left = _ANYTHING
-        if not right or (left == right and self.same(left, right)):
+        if not right or (left == right and self._same(left, right)):
             return True
         if "$ref" in right and len(right) == 1:
             return self._referred(left, definition_name(right["$ref"]))
@@ -263,7 +270,7 @@ def _is_reference(schema: Json) -> bool:
 _Pair = tuple[str | int, str]
 _ANYTHING: Schema = {}
 _NESTED = (dict, list)
-_TEXT = frozenset((str,))
+_WORDS = frozenset((str, int))
 # What may mean something else on the other side, though it is written alike.
 _MARKED = frozenset(("$ref", "$opaque"))
 

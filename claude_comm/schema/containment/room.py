@@ -53,7 +53,9 @@ class Room:
         if "const" in schema or "enum" in schema:
             return len(schema) - ("type" in schema) == 1 and _listed(schema)
         kinds = schema.get("type", keywords.KINDS)
-        return any(self.of_kind(kind, schema, level) for kind in ([kinds] if isinstance(kinds, str) else kinds))
+        if isinstance(kinds, str):
+            return self.of_kind(kinds, schema, level)
+        return any(self.of_kind(kind, schema, level) for kind in kinds)
 
     def composed(self, schema: _Schema, level: int) -> bool:
         """The same of a reference, or of parts that all hold."""
@@ -96,7 +98,7 @@ class Room:
     def of_kind(self, kind: str, schema: _Schema, level: int) -> bool:
         if kind == "string" and "pattern" in schema and "not" in schema:
             return one_text({**schema, "type": "string"}) is not None
-        if not schema.keys() <= _UNDERSTOOD[kind] or ("not" in schema and not _outside(kind, schema, schema["not"])):
+        if not _UNDERSTOOD[kind].issuperset(schema) or ("not" in schema and not _outside(kind, schema, schema["not"])):
             return False
         if kind in ("number", "integer"):
             return _number(schema, whole=kind == "integer")

@@ -43,6 +43,7 @@ def bare(schema: Json, text: bytes, dialect: Dialect) -> bool:
 class RulesAlone:
     """What a rule takes for the validator that it belongs to, for a whole document: see `bare`."""
 
+    __slots__ = ("_root", "_rules", "is_type", "schema")
     format_checker = None
 
     def __init__(self, schema: Json, rules: Mapping[str, Rule], is_type: Callable[[Json, str], bool]) -> None:

@@ -40,7 +40,7 @@ def side_of(schema: Json, default: Dialect, look: Callable[[], None]) -> Side:
     return (_kept_small if size.characters <= MAX_SMALL else _kept)(written, default)
 
 
-class _Written(msgspec.Struct, frozen=True, eq=False):
+class _Written(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A schema as text, and what is known of it: which the text decides, and so takes no part in what is equal."""
 
     text: bytes

@@ -67,7 +67,8 @@ def size_of(value: Json, limit: int = SMALL) -> int:
         return 1 + 2 * len(value)
     total, layer = 0, [value]
     while layer and total <= limit:
-        total, below = total + len(layer), list[Json]()
+        below: list[Json] = []
+        total += len(layer)
         for item in layer:
             # Most values are none of the two below.
             if type(item) in _SCALARS:

@@ -43,7 +43,8 @@ def _no_common_value(left: nodes.Lit, right: nodes.Lit) -> bool:
 
 def outline(node: Node) -> Outline:
     """The kinds that a formula lets through, and the literals of each property that it requires."""
-    present, values = set[str](), dict[str, list[nodes.Lit]]()
+    present: set[str] = set()
+    values: dict[str, list[nodes.Lit]] = {}
     for part in conjuncts(node):
         if isinstance(part, nodes.Lit) and isinstance(part.atom, nodes.EveryProperty | nodes.SomeProperty):
             name = single_name(part.atom.names)

@@ -137,7 +137,7 @@ def _one_of(t: Translator, schema: dict[str, Any]) -> Node:
         return t.factory.opaque(f"`oneOf` of more than {MAX_ONE_OF} forms")
     refused = [t.factory.negation(branch) for branch in branches]
     outlines = [outline(branch) for branch in branches]
-    pairs = list[Node]()
+    pairs: list[Node] = []
     for right in range(len(branches)):
         t.tick()
         pairs += (

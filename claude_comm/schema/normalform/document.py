@@ -17,6 +17,7 @@ from claude_comm.schema.verdict import Json
 
 # Well within what the stack of every validator takes; deeper documents are counted for each message.
 MAX_UNFOLDED_DEPTH = 40
+_NESTED = (dict, list)
 
 
 class Unfolded(msgspec.Struct, frozen=True):
@@ -116,7 +117,7 @@ class _Unfolding:
         # What is no object or list may be a schema too, one level below.
         nodes, depth = 1, 1
         for _, item, inner in keywords.inside(value, holds):
-            if isinstance(item, dict | list):
+            if isinstance(item, _NESTED):
                 below = self.of(item, level + 1, inner)
                 nodes, depth = nodes + below.nodes, max(depth, below.depth)
             else:

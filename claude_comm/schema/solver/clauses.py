@@ -176,7 +176,7 @@ class _Dpll:
 
     def remaining(self, branch: _Branch, solver: TheorySolver, clause: tuple[Node, ...]) -> tuple[Node, ...] | None:
         """The alternatives of a clause that may still hold; None when one of them holds already."""
-        left = list[Node]()
+        left: list[Node] = []
         for part in clause:
             if branch.grants(part):
                 return None

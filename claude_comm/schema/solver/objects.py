@@ -187,7 +187,8 @@ class ObjectSolver:
             return Unknown(f"an object of more than {MAX_PROPERTIES} properties", "minProperties")
         out: dict[str, Json] = {}
         fresh: list[tuple[Region, Json]] = []
-        sure, unknown = True, list[Unknown]()
+        unknown: list[Unknown] = []
+        sure = True
         for slot in slots:
             value = self.goals.goal(slot.parts)
             match value:

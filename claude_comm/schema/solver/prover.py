@@ -166,7 +166,8 @@ class Prover:
 
     def members(self, parts: Iterable[Node], limit: int) -> tuple[list[Json], bool]:
         """Up to `limit` different values of the parts, and whether they are all of them for certain."""
-        node, members = self.factory.conjunction(parts), list[Json]()
+        members: list[Json] = []
+        node = self.factory.conjunction(parts)
         before, self._leans_on = self._leans_on, math.inf
         complete = False
         while len(members) < limit:

@@ -63,7 +63,8 @@ def _of(resolver: Resolver, part: Node, ours: set[Node], level: int) -> Iterator
 
 def _parts(resolver: Resolver, node: Node) -> Iterator[Node]:
     """The conjuncts of a node, references unfolded."""
-    stack, seen = [node], set[Node]()
+    seen: set[Node] = set()
+    stack = [node]
     while stack:
         part = stack.pop()
         if part in seen or part is TOP:

@@ -77,7 +77,7 @@ def needed(rule: str, limit: Json) -> str:
     phrase = _NEEDS.get(rule)
     if phrase is not None and limit == 1:
         phrase = _ONE.get(rule, phrase)
-    return phrase.format(limit if isinstance(limit, int | float) else shown(limit)) if phrase else f"`{rule}` to hold"
+    return phrase.format(limit if isinstance(limit, _NUMBERS) else shown(limit)) if phrase else f"`{rule}` to hold"
 
 
 def contained_need(rule: str, schema: Json) -> str:
@@ -105,7 +105,7 @@ def _format_of(pattern: Json) -> str:
 
 def actual(rule: str, limit: Json, value: Json) -> str:
     """What the message has there: completes "it may be ..."."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
     if rule in {"minimum", "exclusiveMinimum"} and number and value < 0 and limit in (0, None):
         return "negative"
     if rule == "type":
@@ -140,6 +140,8 @@ def _many(count: int, noun: str) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
 
 
+# A union of types is made anew by each question.
+_NUMBERS = (int, float)
 _TYPES = {
     "string": "a string",
     "integer": "an integer",

@@ -39,7 +39,7 @@ MAX_SCHEMAS, MAX_NAMES, MAX_DATA, MAX_CHARACTERS = 2_000, 4_000, 2_000, 32_768
 _ORDINARY = 2**31
 
 
-class Plain(msgspec.Struct, frozen=True):
+class Plain(msgspec.Struct, frozen=True, gc=False):
     """A plain schema as JSON text, the keywords in it, and its regular expressions."""
 
     text: bytes
@@ -48,7 +48,8 @@ class Plain(msgspec.Struct, frozen=True):
 
     def document(self, schema: Json) -> Document:
         """The normal form of the schema, which is given as it was decoded from the text."""
-        size, whole, reached = self.measured(), schema, dict[str, Json]()
+        reached: dict[str, Json] = {}
+        size, whole = self.measured(), schema
         if not _FORM_NAMES.issuperset(self.names):
             if not self._is_referring(schema):
                 return normalise(schema, DEFAULT, size)
@@ -132,7 +133,8 @@ def _walked(schema: Json, walk: _Walk) -> set[str] | None:
     """The keywords of a plain schema; raises TypeError for much that is no JSON."""
     if type(schema) is not dict:
         return None
-    words, schemas = set[str](), 0
+    words: set[str] = set()
+    schemas = 0
     layer: list[Json] = [schema]
     if "$schema" in schema:
         if schema["$schema"] != URI[DEFAULT]:
@@ -152,6 +154,7 @@ def _walked(schema: Json, walk: _Walk) -> set[str] | None:
 
 def _is_plain(layer: list[Json], words: set[str], walk: _Walk) -> bool:
     """Whether every schema of a layer has plain keywords, and values that the meta-schema takes."""
+    shapes, kind, types = _SHAPES, _type, _TYPES
     for schema in layer:
         if type(schema) is not dict:
             if type(schema) is bool:
@@ -159,12 +162,12 @@ def _is_plain(layer: list[Json], words: set[str], walk: _Walk) -> bool:
             return False
         words.update(schema)
         for keyword, value in schema.items():
+            shape = shapes.get(keyword)
             # Half of all keywords.
-            if keyword == "type" and type(value) is str:
-                if value not in _TYPES:
+            if shape is kind and type(value) is str:
+                if value not in types:
                     return False
                 continue
-            shape = _SHAPES.get(keyword)
             if shape is None or not shape(value, walk):
                 return False
         # The same list may stand in many places.
@@ -263,7 +266,12 @@ def _flag(value: Any, walk: _Walk) -> bool:
 
 
 def _listed(value: Any, walk: _Walk) -> bool:
-    return type(value) is list and 0 < len(value) <= MANY_LISTED and _data(value, walk)
+    if type(value) is not list or not 0 < len(value) <= MANY_LISTED:
+        return False
+    if _TEXT.issuperset(map(type, value)):
+        walk.data += 1 + len(value)
+        return walk.data <= MAX_DATA and sum(map(len, value)) <= MAX_CHARACTERS
+    return _data(value, walk)
 
 
 def _data(value: Any, walk: _Walk, level: int = 1) -> bool:
@@ -285,6 +293,7 @@ def _data(value: Any, walk: _Walk, level: int = 1) -> bool:
 
 
 _TYPES = frozenset(keywords.TYPES)
+_TEXT = frozenset((str,))
 _FORM: dict[str, _Shape] = {
     "type": _type,
     "enum": _listed,

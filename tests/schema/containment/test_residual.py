@@ -164,6 +164,16 @@ def test_of_fewer_messages_no_more_remains_than_of_all(sent: Any, taken: Any) ->
     assert residual.residual(fewer, accepted, known=True) is True
 
 
+def test_what_equals_in_python_alone_is_not_the_same() -> None:
+    walk = residual.Walk({}, {})
+    for left, right in itertools.permutations(({"a": 1}, {"a": True}, {"a": 1.0}), 2):
+        assert left == right
+        assert not walk.same(left, right)
+        assert not walk.same([left], [right])
+    assert walk.same({"a": 1, "b": "x"}, {"b": "x", "a": 1})
+    assert walk.same({"a": 1.0}, {"a": 1.0})
+
+
 def test_a_walk_ends_after_so_many_comparisons() -> None:
     walk = residual.Walk({}, {})
     walk.look(residual.MAX_COMPARISONS)

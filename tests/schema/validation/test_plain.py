@@ -21,7 +21,7 @@ from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.document import Document, Unfolded
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.normalform.validator_dialect import MANY_LISTED
-from claude_comm.schema.validation.plain import DATA_LEVELS, MAX_LAYERS, plain
+from claude_comm.schema.validation.plain import DATA_LEVELS, MAX_DATA, MAX_LAYERS, plain
 from claude_comm.schema.validation.precheck import compiles
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.values import text
@@ -161,6 +161,14 @@ def test_notes_and_references_are_plain() -> None:
 )
 def test_definitions_are_kept_as_normalising_keeps_them(schema: Any) -> None:
     assert is_held(schema)
+
+
+def test_listed_texts_count_as_data() -> None:
+    texts = [f"text {at}" for at in range(MANY_LISTED)]
+    few, many = MAX_DATA // (MANY_LISTED + 1), MAX_DATA // (MANY_LISTED + 1) + 1
+    assert plain({"allOf": [{"enum": texts}] * few}) is not None
+    assert plain({"allOf": [{"enum": texts}] * many}) is None
+    assert plain({"enum": ["x", 1, None]}) is not None
 
 
 def test_what_is_shared_a_million_times_is_left_without_being_written() -> None:
