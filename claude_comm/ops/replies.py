@@ -102,12 +102,15 @@ def _ttl_ms(stream: str) -> int:
 
 
 def collect(key: str, read: Sequence[bytes], *, block_ms: int, several: bool = False) -> Operation[Arrived]:
-    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer.
+    """Deletes what was read before and takes what is there, waiting up to `block_ms` for the first answer (0: does not
+    wait).
 
     The server ends a wait at the first of the answers that were sent together. With `several` it is asked once more
     right behind that, when it has stored the others; both replies begin at the stream's start, so the last has all.
     """
-    reading = Command(("XREAD", "COUNT", COUNT, "BLOCK", block_ms, "STREAMS", key, "0-0"), wait_ms=block_ms)
+    # To the server, BLOCK 0 is a wait without an end.
+    block = ("BLOCK", block_ms) if block_ms else ()
+    reading = Command(("XREAD", "COUNT", COUNT, *block, "STREAMS", key, "0-0"), wait_ms=block_ms)
     commands = [Command(("XDEL", key, *read)), reading] if read else [reading]
     if several:
         commands.append(Command(("XREAD", "COUNT", COUNT, "STREAMS", key, "0-0")))

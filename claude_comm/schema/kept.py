@@ -6,22 +6,25 @@ is taken, which costs more than most of these facts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
-Fact = TypeVar("Fact")
+__all__ = ["kept"]
 
+if TYPE_CHECKING:
+    # To whoever reads types it is one: of a descriptor they do not ask what it gives.
+    from builtins import property as kept
+else:
 
-class kept(Generic[Fact]):  # noqa: N801  (stands where `functools.cached_property` would)
-    """A method without arguments, as an attribute."""
+    class kept:  # noqa: N801
+        """A method without arguments, as an attribute."""
 
-    def __init__(self, find: Callable[[Any], Fact]) -> None:
-        self._find, self.__doc__ = find, find.__doc__
+        def __init__(self, find: Any) -> None:
+            self._find, self.__doc__ = find, find.__doc__
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
 
-    def __get__(self, holder: Any, owner: type | None = None) -> Fact:
-        found = self._find(holder)
-        vars(holder)[self._name] = found
-        return found
+        def __get__(self, holder: Any, owner: type | None = None) -> Any:
+            found = self._find(holder)
+            vars(holder)[self._name] = found
+            return found

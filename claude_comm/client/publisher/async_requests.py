@@ -62,7 +62,8 @@ class AsyncRequests:
         if self._timer is not None:
             self._timer.cancel()
         self._next_end = until
-        self._timer = loop.call_at(until, _end_overdue, weakref.ref(self), loop)
+        owner: weakref.ref[AsyncRequests] = weakref.ref(self)
+        self._timer = loop.call_at(until, _end_overdue, owner, loop)
 
     def end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
         """Ends the requests whose time is over."""
