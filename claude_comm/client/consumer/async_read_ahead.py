@@ -43,7 +43,6 @@ class AsyncReadAhead:
         if reading is None:
             return False
         begun.append(self._client.begin(reading))
-        # asyncio only
         await asyncio.sleep(0)  # so that it is sent before the caller goes on
         return True
 

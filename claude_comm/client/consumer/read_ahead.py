@@ -44,6 +44,7 @@ class ReadAhead:
         if reading is None:
             return False
         begun.append(self._client.begin(reading))
+        time.sleep(0)  # so that it is sent before the caller goes on
         return True
 
     def take(self, most: int | None = None) -> list[Delivery]:
