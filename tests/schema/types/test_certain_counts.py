@@ -13,7 +13,7 @@ import msgspec
 import pydantic
 import pytest
 from msgspec import Meta
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from claude_comm.client.payload_types import accepted, produced
 from claude_comm.json_form import json_form
@@ -75,6 +75,11 @@ def number(kind: Any, **bounds: Any) -> Any:
     return model(Annotated[kind, Field(**bounds)])
 
 
+class FrozenChain(BaseModel, frozen=True):
+    n: int
+    next: FrozenChain | None = None
+
+
 Lowered = Annotated[str, StringConstraints(to_lower=True)]
 
 SETS: list[Case] = [
@@ -89,6 +94,8 @@ SETS: list[Case] = [
     (model(set[tuple[int, list[int]]]), [[]], [], [[[1, [1]]]]),
     (model(set[tuple[list[int], ...]]), [[]], [[[]]], [[1]]),
     (model(set[Decimal]), [["1", 2]], [], [["NaN"]]),
+    (model(set[Annotated[int, AfterValidator(lambda n: n)]]), [], [[1]], [["x"]]),
+    (model(set[FrozenChain]), [[]], [[{"n": 1}]], [[{"n": "x"}]]),
     (model(set[Annotated[Decimal, Field(allow_inf_nan=True)]]), [[]], [["1"], ["sNaN"]], [["x"]]),
 ]
 MAPPINGS: list[Case] = [
@@ -98,6 +105,7 @@ MAPPINGS: list[Case] = [
     (number(dict[str, int], min_length=2), [{"a": 1, "b": 2}], [], [{"a": 1}]),
     (number(dict[Lowered, int], min_length=2), [], [{"a": 1, "A": 2}], [{"a": 1}]),
     (number(dict[float, int], min_length=2), [], [{"1": 1, "1.0": 2}], [{"1": 1}]),
+    (number(dict[Any, int], min_length=2), [{"a": 1, "b": 2}], [], [{"a": 1}]),
 ]
 STRICT_WITHIN = collections.defaultdict[str, list[Annotated[dt.date, Field(strict=True)]]]
 FIELDS: list[Case] = [

@@ -129,3 +129,13 @@ def test_what_is_certain_is_what_the_decoder_does(case: Case) -> None:
 @pytest.mark.parametrize("shape", [int | float, float | int | None])
 def test_a_float_beyond_64_bits_is_written_beside_integers(shape: object) -> None:
     assert compile_validator(produced(shape)).validate(1e22) == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sent", "never"),
+    [({"multiple_of": 2}, [4.0, -2.0], [3.0]), ({"ge": 2**60}, [2.0**60, 2.0**61], [2.0**59])],
+)
+def test_a_float_is_sent_within_its_bounds(bounds: Any, sent: list[float], never: list[float]) -> None:
+    validator = compile_validator(produced(Annotated[float, Meta(**bounds)]))
+    assert [validator.validate(value) for value in sent] == [[]] * len(sent)
+    assert all(validator.validate(value) for value in never)
