@@ -1,6 +1,6 @@
 """Requests of the tasks of one event loop: the asyncio side of `publisher.requests`, written by hand.
 
-Law: as there. Here a request ends by its deadline because its task is cancelled.
+Law: as there. All requests share one timer, which ends each at its deadline.
 """
 
 from __future__ import annotations

@@ -222,6 +222,12 @@ class Outgoing:
         plain = attributes is NO_ATTRIBUTES and data.__class__.__module__ not in EXAMINED_MODULES
         if plain and type.__class__ is session.__class__ is target.__class__ is str:
             return self._plain_request(target, data, address, type, session, timeout_s)
+        return self._whole_request(target, data, address, type, session, attributes, timeout_s)
+
+    def _whole_request(
+        self, target: str, data: object, address: str, type: str, session: str, attributes: Attributes, timeout_s: float
+    ) -> tuple[str, Post]:
+        """One that is written as a whole."""
         expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
         answered = msgspec.structs.replace(attributes, reply_to=address)
         return self.prepare(target, data, type, session, answered, expiring)

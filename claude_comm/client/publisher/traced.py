@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from claude_comm.client.arguments import check_payloads, check_text
-from claude_comm.client.identity import EXAMINED_MODULES, micros, new_id
+from claude_comm.client.identity import EXAMINED_MODULES, new_id
 from claude_comm.client.publisher.outgoing import MAX_FORMS, NO_ATTRIBUTES, Attributes, Outgoing
-from claude_comm.delivery.schedule import ALWAYS, Times, times
+from claude_comm.delivery.schedule import ALWAYS, Times
 from claude_comm.effects import Post
 from claude_comm.envelope import Template
 from claude_comm.names import check_target
@@ -168,9 +168,7 @@ class TracedOutgoing(Outgoing):
     def prepare_request(
         self, target: str, data: object, address: str, type: str, session: str, attributes: Attributes, timeout_s: float
     ) -> tuple[str, Post]:
-        expiring = times(micros(), delay_s=None, at=None, ttl_s=timeout_s)
-        answered = msgspec.structs.replace(attributes, reply_to=address)
-        return self.prepare(target, data, type, session, answered, expiring)
+        return self._whole_request(target, data, address, type, session, attributes, timeout_s)
 
     def _form(self, target: str, type: str, session: str, agreement: str, times: Times = ALWAYS) -> Template:
         """Of one batch, whose messages carry one context."""

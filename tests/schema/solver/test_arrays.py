@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from claude_comm.schema.budget import Budget
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM, TOP
 from claude_comm.schema.formula.nodes import ARRAY, NUMBER, STRING, Node
-from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.solver import arrays
 from claude_comm.schema.solver.arrays import ArraySolver
-from claude_comm.schema.solver.difference import SchemaPair
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.values import exact, key
+from tests.support.literals import Literals
 
-QUESTION = SchemaPair(normalise(True, "draft2020-12"), normalise(True, "draft2020-12"), Budget(600_000))
+LITERALS = Literals(ARRAY)
+QUESTION, literal, holds = LITERALS.question, LITERALS.literal, LITERALS.holds
 FACTORY = QUESTION.factory
 ZERO, ONE, TEXT = (FACTORY.constant([key(value)]) for value in (0, 1, "a"))
 NUMBERS, VALUES = FACTORY.kinds(NUMBER), FACTORY.constant([key(0), key(1), key("a")])
@@ -56,20 +53,11 @@ ATOMS: list[nodes.Atom] = [
 SHORT = [[*items] for size in range(5) for items in itertools.product((0, 1, "a"), repeat=size)]
 
 
-def literal(atom: nodes.Atom) -> nodes.Lit:
-    return nodes.Lit(0, ARRAY, atom, True)
-
-
 def solver(*atoms: nodes.Atom) -> ArraySolver:
     return ArraySolver(QUESTION.prover, map(literal, atoms))
 
 
-def holds(atoms: Sequence[nodes.Atom], value: Any) -> bool | None:
-    node = FACTORY.conjunction(FACTORY.lit(ARRAY, atom, strict=True) for atom in atoms)
-    return QUESTION.resolver.holds(node, value)
-
-
-FITTING = [{at for at, value in enumerate(SHORT) if holds([atom], value)} for atom in ATOMS]
+FITTING = LITERALS.fitting(ATOMS, SHORT)
 
 
 @pytest.mark.parametrize("size", range(4))

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from claude_comm.schema.budget import Budget
 from claude_comm.schema.formula import nodes
 from claude_comm.schema.formula.factory import BOTTOM, TOP
 from claude_comm.schema.formula.nodes import NUMBER, OBJECT, STRING, Node
-from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.solver import objects
-from claude_comm.schema.solver.difference import SchemaPair
 from claude_comm.schema.solver.objects import ObjectSolver
 from claude_comm.schema.solver.result import Sat, Unknown, Unsat
 from claude_comm.schema.values import key
+from tests.support.literals import Literals
 
-QUESTION = SchemaPair(normalise(True, "draft2020-12"), normalise(True, "draft2020-12"), Budget(600_000))
+LITERALS = Literals(OBJECT)
+QUESTION, literal, holds = LITERALS.question, LITERALS.literal, LITERALS.holds
 FACTORY = QUESTION.factory
 ZERO, ONE, TEXT = (FACTORY.constant([key(value)]) for value in (0, 1, "x"))
 NUMBERS = FACTORY.kinds(NUMBER)
@@ -66,20 +64,11 @@ SMALL: list[Any] = [
 ]
 
 
-def literal(atom: nodes.Atom) -> nodes.Lit:
-    return nodes.Lit(0, OBJECT, atom, True)
-
-
 def solver(*atoms: nodes.Atom) -> ObjectSolver:
     return ObjectSolver(QUESTION.prover, map(literal, atoms))
 
 
-def holds(atoms: Sequence[nodes.Atom], value: Any) -> bool | None:
-    node = FACTORY.conjunction(FACTORY.lit(OBJECT, atom, strict=True) for atom in atoms)
-    return QUESTION.resolver.holds(node, value)
-
-
-FITTING = [{at for at, value in enumerate(SMALL) if holds([atom], value)} for atom in ATOMS]
+FITTING = LITERALS.fitting(ATOMS, SMALL)
 
 
 @pytest.mark.parametrize("size", range(4))

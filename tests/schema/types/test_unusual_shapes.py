@@ -18,10 +18,10 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Discriminat
 from pydantic_core import core_schema
 
 from claude_comm.client.payload_types import accepted, produced
-from claude_comm.errors import DecodeError, SchemaError
+from claude_comm.errors import SchemaError
 from claude_comm.schema.opaque import code_in
 from claude_comm.schema.validation.validator import compile_validator
-from tests.support.typed_values import take
+from tests.support.certain import takes
 
 
 class ByPath(BaseModel):
@@ -259,14 +259,6 @@ SHAPES: list[Any] = [
     *(core(core_schema.typed_dict_schema({"n": core_schema.typed_dict_field(core_schema.int_schema())})), of(Wide)),
     *(dict[int | str, int], Annotated[int, Meta(ge=2)] | Annotated[float, Meta(le=1)], set[tuple[int, ...]]),
 ]  # fmt: skip
-
-
-def takes(instance: Any, shape: Any) -> bool:
-    try:
-        take(instance, shape)
-    except DecodeError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: str(getattr(shape, "__name__", shape))[:60])
