@@ -155,12 +155,12 @@ def _versions(served: Served, page: Any) -> None:
     page.goto(f"{served.address}/ui/contracts/orders")
     press(page, "show 2.0.0")
     for left in (2, 1):
-        page.wait_for_function(f"document.querySelectorAll('#partner option').length === {left}")
+        page.wait_for_function(f"() => document.querySelectorAll('#partner option').length === {left}")
         tab_to(page, "Approve 2.0.0 for")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Approve"
         page.keyboard.press("Enter")
-    page.wait_for_function("!document.querySelector('main').textContent.includes('waits for')")
+    page.wait_for_function("() => !document.querySelector('main').textContent.includes('waits for')")
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="AXE_CORE does not name axe.min.js of the npm package axe-core")
