@@ -7,7 +7,9 @@ of other folders the second, and the third are figures that somebody chose.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
+import subprocess
 from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -170,9 +172,15 @@ def head(node: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(node)).partition("\n")[0]
 
 
+@functools.cache
+def code_of(file: Path) -> str:
+    """What a file holds when it is first asked for: who edits it while its changes are tried alters none of them."""
+    return file.read_text(encoding="utf-8")
+
+
 def changed(file: Path, wanted: int) -> ast.Module:
     """The code of a file with that change made."""
-    tree = Changer(file, wanted).visit(ast.parse(file.read_text(encoding="utf-8")))
+    tree = Changer(file, wanted).visit(ast.parse(code_of(file)))
     assert isinstance(tree, ast.Module)
     return ast.fix_missing_locations(tree)
 
@@ -202,5 +210,39 @@ def mutants_of(sources: Sequence[str]) -> list[Mutant]:
 
 def mutants_in(file: Path) -> list[Mutant]:
     changer = Changer(file)
-    changer.visit(ast.parse(file.read_text(encoding="utf-8")))
+    changer.visit(ast.parse(code_of(file)))
     return changer.mutants
+
+
+def newer(mutants: Sequence[Mutant], commit: str) -> list[Mutant]:
+    """Those in functions, and in statements outside of any, that their file did not hold at that commit."""
+    subprocess.run(["git", "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}"], check=True, capture_output=True)
+    return [mutant for mutant in mutants if _is_newer(mutant, _code_at(commit, mutant.file))]
+
+
+def _is_newer(mutant: Mutant, before: str) -> bool:
+    code, place = code_of(mutant.file), mutant.place
+    if place.outermost:
+        return _functions(code)[place.outermost] not in _functions(before).values()
+    return "\n".join(code.splitlines()[place.first - 1 : place.last]) not in before
+
+
+@functools.cache
+def _functions(code: str) -> dict[int, str]:
+    """The code of each outermost function by its line; who moves it or writes it in other lines does not change it."""
+    found: dict[int, str] = {}
+    stack: list[ast.AST] = [ast.parse(code)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[node.lineno] = ast.unparse(node)
+        else:
+            stack += ast.iter_child_nodes(node)
+    return found
+
+
+@functools.cache
+def _code_at(commit: str, file: Path) -> str:
+    """Nothing where the file was not there."""
+    show = ["git", "show", f"{commit}:./{file}"]
+    return subprocess.run(show, capture_output=True, text=True, check=False).stdout

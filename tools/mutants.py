@@ -9,6 +9,9 @@ imports the changed module in place of the file and collects those tests; with `
 all tests. Processes that a test starts run the unchanged code. A mutant is killed when a test fails or takes far longer
 than it does without it. Texts are not changed: what an error says is read by tests of other folders.
 
+A file is read once: it may be edited while its changes are tried. With `--since COMMIT` only functions that are not
+as they were at that commit are changed.
+
 Exits 1 where a mutant survives.
 """
 
@@ -26,7 +29,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from changes import Mutant, mutants_of
+from changes import Mutant, mutants_of, newer
 from warm_tests import (
     REFUSED_OUTCOME,
     Measured,
@@ -143,6 +146,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--most", type=float, default=FOR_EVER, help="for one mutant, the quickest tests that take so many seconds"
     )
+    parser.add_argument("--since", help="a commit: change only functions that have another code than there")
     parser.add_argument("--sample", type=int, help="try so many, chosen at random, instead of all")
     parser.add_argument("--seed", type=int, default=1, help="for the sample")
     parser.add_argument("--within", type=float, default=FOR_EVER, help="begin no mutant after so many seconds")
@@ -162,6 +166,8 @@ def main(given: Sequence[str] | None = None) -> int:
     asked = arguments(given)
     os.chdir(REPOSITORY)
     every = mutants_of(asked.sources)
+    if asked.since:
+        every = newer(every, asked.since)
     # In the order of chance: where the time is short, what was tried is still a sample of all.
     chosen = random.Random(asked.seed).sample(every, min(asked.sample, len(every))) if asked.sample else every
     with tempfile.TemporaryDirectory() as folder:

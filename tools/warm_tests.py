@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from _pytest.runner import runtestprotocol
-from changes import ChangedModule, Mutant, changed
+from changes import ChangedModule, Mutant, changed, code_of
 
 # A test that takes so many times its own processor time, and so many seconds more, goes round for ever.
 TIMES, SECONDS = 4.0, 2.0
@@ -214,7 +214,7 @@ def running(mutant: Mutant, measured: Measured) -> list[str]:
 @functools.cache
 def lines_of(file: Path) -> frozenset[int]:
     """The lines that a file's code has."""
-    codes = nested(compile(file.read_text(encoding="utf-8"), file, "exec"))
+    codes = nested(compile(code_of(file), file, "exec"))
     return frozenset(line for code in codes for *_, line in code.co_lines() if line is not None)
 
 

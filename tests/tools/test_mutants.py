@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
@@ -70,7 +71,9 @@ def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "counted.py").write_text(SOURCE)
     (tmp_path / "test_counted.py").write_text(TEST)
-    return importlib.import_module("changes")
+    changes = importlib.import_module("changes")
+    changes.code_of.cache_clear()
+    return changes
 
 
 def test_each_change_is_of_what_runs_and_not_of_a_type_a_text_or_a_figure(changes: ModuleType) -> None:
@@ -102,6 +105,45 @@ def test_a_mutant_is_imported_in_place_of_its_file(changes: ModuleType, monkeypa
     monkeypatch.delitem(sys.modules, "counted")
     assert [changed.within(2), changed.within(3), changed.within(4)] == [True, False, False]
     assert (Path("counted.py")).read_text() == SOURCE
+
+
+def test_a_file_is_read_once_so_that_it_may_be_edited_while_its_changes_are_tried(changes: ModuleType) -> None:
+    less = next(mutant for mutant in changes.mutants_of(["counted.py"]) if mutant.after == "count < most")
+    Path("counted.py").write_text(f"more = 1 + 1\n{SOURCE}")
+    changed = ast.unparse(changes.changed(less.file, less.number))
+    assert "return count < most" in changed
+    assert "more" not in changed
+
+
+def test_since_a_commit_only_functions_that_have_another_code_are_changed(changes: ModuleType) -> None:
+    git = ["git", "-c", "user.name=one", "-c", "user.email=one@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    assert changes.newer(changes.mutants_of(["counted.py"]), "HEAD") == []
+
+    # Moved down and written in other lines; another figure in a function and in a class; a new file.
+    edited = SOURCE.replace("def below(count: int) -> list[int]:", "\ndef below(\n    count: int,\n) -> list[int]:")
+    edited = edited.replace("most is None", "most == 0").replace("first = 1", "first = 2")
+    changes.code_of.cache_clear()
+    Path("counted.py").write_text(edited)
+    Path("new.py").write_text("count: int = 1\n")
+    mutants = changes.mutants_of(["counted.py", "new.py"])
+    assert [str(mutant).partition(": ")[2] for mutant in changes.newer(mutants, "HEAD")] == [
+        "most == 0  ->  most != 0",
+        "0  ->  1",
+        "0  ->  -1",
+        "return True  ->  return None",
+        "True  ->  False",
+        "return count <= most  ->  return None",
+        "count <= most  ->  count < most",
+        "count <= most  ->  count > most",
+        "2  ->  3",
+        "2  ->  1",
+        "1  ->  2",
+        "1  ->  0",
+    ]
+    with pytest.raises(subprocess.CalledProcessError):
+        changes.newer(mutants, "nowhere")
 
 
 def run_tool(*options: str) -> subprocess.CompletedProcess[str]:
