@@ -217,7 +217,7 @@ def _mends(refusal: Refusal) -> tuple[str, ...]:
             f"producer: send only {needed(rule, limit).removeprefix('exactly ')} as {name}",
             f"consumer: accept {shown(refusal.value)} for {name}",
         )
-    if limit is not None and rule in _TIGHTEN:
+    if rule in _TIGHTEN:
         return (f"producer: declare `{rule}: {shown(limit)}` on {name}", f"consumer: relax `{rule}` on {name}")
     return (f"producer: narrow {name} until `{rule}` holds", f"consumer: relax `{rule}` on {name}")
 

@@ -154,3 +154,34 @@ def test_a_closed_side_keeps_what_was_written_only_where_something_is_left_out()
 def test_the_canonical_form_is_that_of_the_document() -> None:
     assert made(INTEGER).canonical is not None
     assert made({"oneOf": [{}] * 5}).canonical is None
+
+
+@pytest.mark.parametrize("bound", ["SMALL", "MAX_FAST", "MAX_SLOW", "MAX_PRINTED", "MAX_SLOW_DEPTH"])
+def test_without_a_look_at_it_a_message_is_light_within_each_bound(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = made({"items": TEXT}).document
+    assert document.unfolded is not None
+    nodes, depth = document.unfolded.nodes, document.unfolded.depth
+    for characters in (1, 7):
+        most = {"MAX_PRINTED": nodes * 3 * characters, "MAX_SLOW_DEPTH": depth}.get(bound, nodes * 3)
+        counted = (characters,) if characters > 1 else ()
+        for limit, within in ((most, True), (most - 1, False)):
+            monkeypatch.setattr(confirm, bound, limit)
+            assert confirm._is_light(document, 3, *counted) is within
+
+
+def test_more_evaluations_than_the_message_has_values_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in BOUNDS:
+        monkeypatch.setattr(confirm, bound, 1 << 40)
+    side = made({"items": {"allOf": [TEXT] * 3}})
+    cost = cost_of(side.document, VALUE, tick, size_of(VALUE))
+    assert cost is not None
+    for limit, answer in ((cost.evaluations, True), (cost.evaluations - 1, None)):
+        monkeypatch.setattr(confirm, "MAX_FAST", limit)
+        assert accepts(side, VALUE, tick) is answer
+
+
+def test_a_part_is_compiled_only_where_every_reference_is_to_the_root() -> None:
+    unsure = msgspec.structs.replace(made(NUMBER), sure=False)
+    assert unsure._is_local
+    wandering = msgspec.structs.replace(unsure.document, dynamic=True)
+    assert not msgspec.structs.replace(unsure, document=wandering)._is_local

@@ -9,7 +9,13 @@ import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check, explain
 from claude_comm.schema.budget import Budget
-from claude_comm.schema.containment.empty_forms import NO_MESSAGE, NOT_ALONE, NOT_DECLARED, empty_forms
+from claude_comm.schema.containment.empty_forms import (
+    NO_MESSAGE,
+    NOT_ALONE,
+    NOT_DECLARED,
+    _has_unions,
+    empty_forms,
+)
 from claude_comm.schema.containment.sides import side_of
 from claude_comm.schema.verdict import Policy
 
@@ -41,6 +47,16 @@ def forms(produced: Any, accepted: Any, policy: Policy = "closed-producer") -> l
             "/$defs/x/anyOf/1",
             NO_MESSAGE,
         ),
+        (
+            {"anyOf": [{"type": "string"}, {"anyOf": [{"type": "null"}, False], "title": "in a union"}]},
+            "/anyOf/1/anyOf/1",
+            NO_MESSAGE,
+        ),
+        (
+            {"properties": {"a": {"anyOf": [{"type": "null"}, False]}, "b": True}},
+            "/properties/a/anyOf/1",
+            NO_MESSAGE,
+        ),
     ],
 )
 def test_a_form_that_can_never_be_is_named_on_either_side(schema: Any, place: str, why: str) -> None:
@@ -57,6 +73,8 @@ def test_what_closing_takes_is_named_as_that() -> None:
     inner = {"type": "object", "properties": {"a": {"type": "null"}}, "not": {"maxProperties": 1}}
     assert forms({"anyOf": [{"type": "null"}, inner]}, True) == [("produced", "/anyOf/1", NOT_DECLARED)]
     assert forms({"anyOf": [{"type": "null"}, inner]}, True, "strict") == []
+    # Alone it would fit beside the other form: what keeps it is closing alone.
+    assert forms({"oneOf": [{"type": "null"}, inner]}, True) == [("produced", "/oneOf/1", NOT_DECLARED)]
 
 
 @pytest.mark.parametrize(
@@ -106,3 +124,20 @@ def test_of_very_many_forms_so_many_are_looked_at(monkeypatch: pytest.MonkeyPatc
     assert named(3) == 1
     monkeypatch.setattr("claude_comm.schema.containment.empty_forms.MAX_FORMS", 1)
     assert named(4) == 0
+
+
+@pytest.mark.parametrize("head", [{}, {"$schema": "http://json-schema.org/draft-07/schema#"}], ids=["measured", "not"])
+@pytest.mark.parametrize(
+    ("schema", "has"),
+    [
+        ({"type": "string"}, False),
+        ({"properties": {"anyOf": {"type": "string"}}}, False),
+        ({"anyOf": [{"type": "string"}]}, True),
+        ({"items": {"oneOf": [{"type": "string"}, {"type": "null"}]}}, True),
+    ],
+)
+def test_forms_are_looked_for_where_a_schema_has_a_union(head: Any, schema: Any, has: bool) -> None:
+    """Of a schema that is its own normal form the keywords are known already; of any other they are looked for."""
+    document = side_of({**head, **schema}, "draft2020-12", lambda: None).document
+    assert (document.size is None) is bool(head)
+    assert _has_unions(document) is has

@@ -124,6 +124,14 @@ def test_the_whole_is_compiled_once_its_parts_have_come_to_as_much() -> None:
     assert ready.validator({"property_0": 1}) is None
 
 
+def test_a_part_that_is_larger_than_what_is_left_is_not_compiled() -> None:
+    made: list[Json] = []
+    ready = Parts(MANY, SMALL + 1, made.append)  # type: ignore[arg-type]
+    for _ in range(2):
+        assert ready.validator({f"property_{at}": 1 for at in range(20)}) is None
+    assert made == []
+
+
 def test_a_small_schema_is_compiled_as_a_whole() -> None:
     small: Json = {"properties": {"a": TEXT}}
     assert len(text(small)) < SMALL

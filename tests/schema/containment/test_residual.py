@@ -12,8 +12,10 @@ import pytest
 
 from claude_comm.schema import Compatible, Incompatible, check
 from claude_comm.schema.containment import implications, residual
+from claude_comm.schema.containment.alike import bare
 from claude_comm.schema.containment.boundary_values import candidates, harvest
 from claude_comm.schema.containment.residual import residual as residual_of
+from claude_comm.schema.normalform.closing import close
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.validation.validator import compiled
 from claude_comm.schema.verdict import Policy
@@ -179,3 +181,56 @@ def test_a_walk_ends_after_so_many_comparisons() -> None:
     walk.look(residual.MAX_COMPARISONS)
     with pytest.raises(residual.TooManyComparisons):
         walk.look()
+
+
+def chain(leaf: Any, **further: Any) -> dict[str, Any]:
+    """A definition that leads back to itself over two others, and a property for the last of them."""
+    links = {
+        "a": {"properties": {"b": {"$ref": "#/$defs/b"}, "leaf": leaf}},
+        "b": {"properties": {"c": {"$ref": "#/$defs/c"}}},
+        "c": {"properties": {"a": {"$ref": "#/$defs/a"}}},
+    }
+    return {"properties": {"x": {"$ref": "#/$defs/a"}, "y": {"$ref": "#/$defs/b"}, **further}, "$defs": links}
+
+
+def test_what_leans_on_an_open_pair_two_levels_further_out_is_unknown_again() -> None:
+    assert rest_of(chain({"type": "integer"}), chain({"type": "number"})) is True
+    rest = rest_of(chain({"type": "number"}), chain({"type": "integer"}))
+    assert set(rest["properties"]) == {"x", "y"}
+
+
+def test_schemas_without_a_name_are_told_apart_beside_one_definition() -> None:
+    accepted = {"properties": {name: {"$ref": "#/$defs/d"} for name in "xyz"}, "$defs": {"d": {"type": "integer"}}}
+    produced = {"properties": {"x": {"enum": [1]}, "y": {"type": "string"}, "z": {"type": "integer", "minimum": 1}}}
+    assert rest_of(produced, accepted)["properties"].keys() == {"y"}
+
+
+def walk_over(left: Any, right: Any) -> tuple[residual.Walk, Any, Any]:
+    sent, taken = (normalise(schema, "draft2020-12") for schema in (left, right))
+    return residual.Walk(sent.definitions, taken.definitions), bare(sent.schema), bare(taken.schema)
+
+
+def test_once_a_circle_is_settled_each_pair_of_it_is() -> None:
+    walk, left, right = walk_over(chain({"type": "integer"}), chain({"type": "number"}))
+    assert walk.beyond(left["properties"]["x"], right["properties"]["x"]) is True
+    assert not walk._leaning
+    assert walk._settled == {("a", "a"): True, ("b", "b"): True, ("c", "c"): True}
+
+
+def test_what_is_known_to_leave_something_is_not_compared_again() -> None:
+    walk, left, right = walk_over(chain({"type": "number"}), chain({"type": "integer"}))
+    pair = left["properties"]["x"], right["properties"]["x"]
+    assert not walk.implied(*pair)
+    before = walk.comparisons
+    assert not walk.implied(*pair)
+    assert walk.comparisons == before - 1
+
+
+def test_what_closing_copies_is_within_its_original() -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "k": {"type": "string"}}}
+    union = {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}
+    produced: dict[str, Any] = {"properties": {"n": union, "v": {"type": "number"}}, "$defs": {"node": node}}
+    accepted = {**produced, "properties": {**produced["properties"], "v": {"type": "integer"}}}
+    closed = close(normalise(produced, "draft2020-12"))
+    assert closed.schema["properties"]["n"]["anyOf"][0] == {"$ref": "#/$defs/node.closed"}
+    assert residual_of(closed, normalise(accepted, "draft2020-12"))["properties"] == {"v": {"type": "integer"}}

@@ -120,6 +120,7 @@ LEFT: list[Json] = [
     {"type": "object", "required": ["a"], "propertyNames": {"pattern": "a"}},
 ]
 NONE_SEEN: list[Json] = [
+    {"type": "object", "required": ["a", "bb"], "propertyNames": {"maxLength": 1}},
     {"oneOf": [{"type": "null"}, {"type": "null"}, {"type": "array", "minItems": 2, "maxItems": 1}]},
     {"type": "number", "multipleOf": 0.5, "minimum": 0.5, "exclusiveMinimum": 2, "maximum": 1},
     {"type": "number", "multipleOf": 0.5, "maximum": 5, "exclusiveMaximum": 1.5, "minimum": 2},

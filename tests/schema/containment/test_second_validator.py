@@ -56,6 +56,21 @@ def test_what_the_json_text_denotes_is_among_the_readings(schema: object, value:
     assert SecondValidator(schema, DIALECT).says(value, fits)
 
 
+def test_each_reading_is_asked_by_itself() -> None:
+    hundredths, digit = {"multipleOf": 0.01}, {"pattern": "^\\d$"}
+    # As it is, 0.07 is no multiple; with exact numbers alone the digit is one of Python.
+    assert SecondValidator(hundredths, DIALECT).says(0.07, expected=False)
+    both = SecondValidator({"prefixItems": [hundredths, digit]}, DIALECT)
+    assert both.says([0.07, "\u0663"], expected=True)
+
+
+def test_of_floats_each_is_asked_for_its_own_type() -> None:
+    whole = SecondValidator({"items": {"type": "integer"}}, DIALECT)
+    for value, fits in (([1.0, 2.0], True), ([1.0, 1.5], False), ([1.5, 1.0], False), ([2.0], True)):
+        assert whole.says(value, expected=fits)
+        assert not whole.says(value, expected=not fits)
+
+
 def test_the_bounds_of_draft_4_are_read_with_their_flags() -> None:
     second = SecondValidator({"minimum": 1e23, "exclusiveMinimum": True}, "draft4")
     assert second.says(10**23, False)
