@@ -104,9 +104,9 @@ def publish_tasks(place: Place, outbox: str = "") -> Iterator[Act]:
 
 
 @contextmanager
-def fill(place: Place, reader: str) -> Iterator[Act]:
+def fill(place: Place, reader: str, size: str = str(SIZE_BYTES)) -> Iterator[Act]:
     with Publisher("filler", settings=place.settings()) as publisher:
-        yield lambda count: publisher.publish_many(reader, payloads(count))
+        yield lambda count: publisher.publish_many(reader, payloads(count, int(size)))
 
 
 @contextmanager

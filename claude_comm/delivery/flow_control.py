@@ -14,6 +14,9 @@ GROWTH = 4
 _AROUND_BYTES = 48
 # What a socket holds while nobody reads from it: a Unix socket on Linux takes about 130 KB.
 _SOCKET_BYTES = 96 * 1024
+# What a server writes of a reply before it looks at other commands, or nearly: in one turn that is 64 KB
+# (NET_MAX_WRITES_PER_EVENT in server.h of Redis and Valkey). The rest waits for as long as the next command takes.
+_TURN_BYTES = 60 * 1024
 # How many entries make a round trip worth while, and how long a reply needs to be for that at most. A reader that signs
 # pays for a signature of its own after each round trip, and for trees that are cut: 500 at a time rather than 280 take
 # 4 to 6 % less of its processor.
@@ -50,10 +53,18 @@ class Sizes:
     def ahead(self) -> int:
         """How many to ask for in a read whose reply nobody takes in at once.
 
-        As many as a socket holds: the rest of a longer reply is written only when it is asked for, and meanwhile the
-        server stands still. Of larger entries that would be so few that the round trips cost more than that.
+        As many as the server writes in one turn where that is `abreast`, else as many as a socket holds: the rest of a
+        longer reply is written only when it is asked for, and meanwhile the server stands still. Of larger entries that
+        would be so few that the round trips cost more than that.
         """
+        if self.abreast():
+            return self._within(_TURN_BYTES)
         return max(self._within(_SOCKET_BYTES), min(self._enough, self._within(_LONG_REPLY_BYTES)))
+
+    def abreast(self) -> bool:
+        """Whether replies of enough entries are written in one turn each: then one may be asked for before the other
+        was taken in."""
+        return self._within(_TURN_BYTES) >= self._enough
 
     def _within(self, some_bytes: int) -> int:
         """How many entries are no more than so many bytes as the server sends them; 1 at least."""

@@ -68,7 +68,9 @@ class AsyncTransport(Protocol):
     async def one(self, command: Command) -> Any: ...
     async def many(self, commands: Sequence[Command], wait_ms: int, within_ms: int) -> list[Any]: ...
     async def append(self, posts: Sequence[Post], within_ms: int) -> list[Any]: ...
-    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies: ...
+    async def post(
+        self, commands: Sequence[Command], wait_ms: int = 0, behind: AsyncPendingReplies | None = None
+    ) -> AsyncPendingReplies: ...
     # asyncio only
     def begin(self, posts: Sequence[Post], done: Landed) -> bool: ...
     async def pools(self) -> list[AsyncConnectionPool]: ...
@@ -104,12 +106,16 @@ class AsyncClient:
         finally:
             operation.close()
 
-    def begin(self, operation: Operation[T]) -> AsyncBegun[T]:
+    async def begin(self, operation: Operation[T], behind: AsyncBegun[Any] | None = None) -> AsyncBegun[T]:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
-        server works. On one server, not on a cluster. Raises ServerUnreachable."""
+        server works. On one server, not on a cluster. Raises ServerUnreachable.
+
+        The server takes it after the one that was begun before, `behind` which it is sent.
+        """
         try:
             batch = first_batch(operation)
-            return AsyncBegun(self, operation, self.data.post(batch.commands, batch.wait_ms))
+            replies = await self.data.post(batch.commands, batch.wait_ms, behind._replies if behind else None)
+            return AsyncBegun(self, operation, replies)
         except BaseException:
             operation.close()
             raise

@@ -89,9 +89,19 @@ class AsyncConnectionPool:
         replies = await self._exchange([(together, len(commands))], (within_ms + wait_ms) / 1000)
         return outcomes(replies, self.close_idle)
 
-    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> AsyncPendingReplies:
-        """The same, of which nothing is waited for: it is sent when the caller awaits next."""
-        return AsyncPendingReplies(asyncio.ensure_future(self.many(commands, wait_ms)))
+    async def post(
+        self, commands: Sequence[Command], wait_ms: int = 0, behind: AsyncPendingReplies | None = None
+    ) -> AsyncPendingReplies:
+        """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable.
+
+        `behind` what has not landed it goes on the same connection: the server takes them in this order.
+        """
+        together = b"".join([pack(command.args) for command in commands])
+        connection = behind.followed() if behind is not None else None
+        if connection is None:
+            connection = await self.take(REPLY_TIMEOUT_S)
+        connection.send(together)
+        return AsyncPendingReplies(self, connection, len(commands), REPLY_TIMEOUT_S + wait_ms / 1000)
 
     async def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
@@ -252,21 +262,48 @@ class AsyncBorrowed:
 
 
 class AsyncPendingReplies:
-    """The replies to a pipeline that travels as a task of its own. Land and read them, or drop them."""
+    """The replies to a pipeline, still to come. Land and read them, or drop them.
 
-    def __init__(self, replies: asyncio.Future[list[Any]]) -> None:
-        self._replies = replies
+    Those of several pipelines may come on one connection: the last of them gives it back.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool, connection: AsyncConnection, count: int, within_s: float) -> None:
+        self._pool, self._connection, self._last = pool, connection, True
+        self._replies: asyncio.Future[list[Any] | TransportError] = asyncio.get_running_loop().create_future()
+        connection.expect(count, within_s, self._arrive)
+
+    def followed(self) -> AsyncConnection | None:
+        """As `PendingReplies.followed`; None also where the connection has ended meanwhile."""
+        if self._replies.done() or not self._connection.sending():
+            return None
+        self._last = False
+        return self._connection
 
     async def land(self) -> bool:
         """Waits for them; False if the server does not answer. Whoever is cancelled here has given up nothing."""
         await asyncio.wait([self._replies])
-        return self._replies.exception() is None
+        return not isinstance(self._replies.result(), TransportError)
 
     def landed(self) -> list[Any]:
         """What has landed, in order; an error reply is a ServerRefused in its place. Raises ServerUnreachable."""
-        return self._replies.result()
+        replies = self._replies.result()
+        if isinstance(replies, TransportError):
+            raise replies
+        return replies
 
     def drop(self) -> None:
-        """Gives up the replies."""
-        if not self._replies.cancel():
-            self._replies.exception()  # looked at, or asyncio complains that nobody did
+        """Gives up the replies, and the connection with them; one that has landed gave its connection back."""
+        if not self._replies.done():
+            self._connection.close()
+
+    def _arrive(self, replies: list[Any] | Exception) -> None:
+        if isinstance(replies, Exception):
+            self._connection.close()
+            self._replies.set_result(translated(replies, self._pool.url))
+            return
+        if self._last:
+            self._pool.give_back(self._connection)
+        try:
+            self._replies.set_result(outcomes(replies, self._pool.close_idle))
+        except TransportError as error:
+            self._replies.set_result(error)

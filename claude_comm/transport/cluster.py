@@ -51,7 +51,9 @@ class ClusterTransport:
         steps = route(self._topology, slots)
         return self._run(steps, commands_packer(commands), (within_ms + wait_ms) / 1000)
 
-    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies:
+    def post(
+        self, commands: Sequence[Command], wait_ms: int = 0, behind: PendingReplies | None = None
+    ) -> PendingReplies:
         """Never: what a slot that moves makes of a pipeline is for `many` to answer."""
         raise TypeError("an operation can be begun on one server, not on a cluster")
 

@@ -69,7 +69,9 @@ class Transport(Protocol):
     def one(self, command: Command) -> Any: ...
     def many(self, commands: Sequence[Command], wait_ms: int, within_ms: int) -> list[Any]: ...
     def append(self, posts: Sequence[Post], within_ms: int) -> list[Any]: ...
-    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies: ...
+    def post(
+        self, commands: Sequence[Command], wait_ms: int = 0, behind: PendingReplies | None = None
+    ) -> PendingReplies: ...
     def pools(self) -> list[ConnectionPool]: ...
     def close(self) -> None: ...
 
@@ -103,12 +105,16 @@ class Client:
         finally:
             operation.close()
 
-    def begin(self, operation: Operation[T]) -> Begun[T]:
+    def begin(self, operation: Operation[T], behind: Begun[Any] | None = None) -> Begun[T]:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
-        server works. On one server, not on a cluster. Raises ServerUnreachable."""
+        server works. On one server, not on a cluster. Raises ServerUnreachable.
+
+        The server takes it after the one that was begun before, `behind` which it is sent.
+        """
         try:
             batch = first_batch(operation)
-            return Begun(self, operation, self.data.post(batch.commands, batch.wait_ms))
+            replies = self.data.post(batch.commands, batch.wait_ms, behind._replies if behind else None)
+            return Begun(self, operation, replies)
         except BaseException:
             operation.close()
             raise

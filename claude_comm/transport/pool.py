@@ -78,15 +78,22 @@ class ConnectionPool:
         replies = self._exchange([(together, len(commands))], (within_ms + wait_ms) / 1000)
         return outcomes(replies, self.close_idle)
 
-    def post(self, commands: Sequence[Command], wait_ms: int = 0) -> PendingReplies:
-        """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable."""
+    def post(
+        self, commands: Sequence[Command], wait_ms: int = 0, behind: PendingReplies | None = None
+    ) -> PendingReplies:
+        """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable.
+
+        `behind` what has not landed it goes on the same connection: the server takes them in this order.
+        """
         together = b"".join([pack(command.args) for command in commands])
-        connection = self.take(REPLY_TIMEOUT_S)
+        connection = behind.followed() if behind is not None else None
+        if connection is None:
+            behind, connection = None, self.take(REPLY_TIMEOUT_S)
         try:
             connection.send(together, REPLY_TIMEOUT_S + wait_ms / 1000)
         except BaseException as error:  # noqa: BLE001  (raised again there)
             self.broken(connection, error)
-        return PendingReplies(self, connection, len(commands))
+        return PendingReplies(self, connection, len(commands), behind)
 
     def append(self, posts: Sequence[Post], within_ms: int = REPLY_WITHIN_MS) -> list[Any]:
         """Entry ids, in order; an error reply stands in its place as a ServerRefused."""
@@ -196,16 +203,32 @@ class Borrowed:
 
 
 class PendingReplies:
-    """The replies to a pipeline, still to be read, on a connection of its own. Land and read them, or drop them."""
+    """The replies to a pipeline, still to be read. Land and read them, or drop them.
 
-    def __init__(self, pool: ConnectionPool, connection: Connection, count: int) -> None:
+    Those of several pipelines may come on one connection: the last of them gives it back.
+    """
+
+    def __init__(
+        self, pool: ConnectionPool, connection: Connection, count: int, behind: PendingReplies | None = None
+    ) -> None:
         self._pool, self._connection, self._count = pool, connection, count
+        self._behind, self._last = behind, True
         self._landed: list[Any] | TransportError | None = None
 
+    def followed(self) -> Connection | None:
+        """The connection, for another pipeline behind this one, which gives it back; None where it was given back."""
+        if self._landed is not None:
+            return None
+        self._last = False
+        return self._connection
+
     def land(self) -> bool:
-        """Waits for them; False if the server does not answer."""
+        """Waits for them, and for those before them; False if the server does not answer."""
         if self._landed is None:
+            behind, self._behind = self._behind, None
             try:
+                if behind is not None and not behind.land():
+                    behind.landed()
                 self._landed = self._read()
             except TransportError as error:
                 self._landed = error
@@ -227,7 +250,8 @@ class PendingReplies:
             replies = self._connection.read(self._count)
         except BaseException as error:  # noqa: BLE001  (raised again there)
             self._pool.broken(self._connection, error)
-        self._pool.give_back(self._connection)
+        if self._last:
+            self._pool.give_back(self._connection)
         return outcomes(replies, self._pool.close_idle)
 
 

@@ -38,7 +38,15 @@ def test_reads_grow_step_by_step_and_shrink_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("size_bytes", "least", "most"),
-    [(300, 200, 400), (2_000, 64, 64), (10_000, 64, 64), (50_000, 15, 21), (5_000_000, 1, 1)],
+    [
+        (300, 150, 200),
+        (850, 64, 70),
+        (1_000, 93, 93),
+        (2_000, 64, 64),
+        (10_000, 64, 64),
+        (50_000, 15, 21),
+        (5_000_000, 1, 1),
+    ],
 )
 def test_a_read_ahead_asks_for_what_a_socket_holds_and_of_large_entries_for_enough(
     size_bytes: int, least: int, most: int
@@ -159,3 +167,20 @@ def test_slow_handlers_have_two_for_each_hand_all_the_same() -> None:
         ahead.read(start_s)
         ahead.ran_low(start_s + 9.0)
     assert ahead.limit == 6
+
+
+@pytest.mark.parametrize(("size_bytes", "abreast"), [(100, True), (912, True), (913, False), (50_000, False)])
+def test_two_replies_are_abreast_where_a_server_writes_enough_entries_in_one_turn(
+    size_bytes: int, abreast: bool
+) -> None:
+    sizes = Sizes(64 * 1024 * 1024, 8 * 1024 * 1024)
+    sizes.saw(size_bytes, 10)
+    assert sizes.abreast() is abreast
+    assert not abreast or sizes.ahead() * (size_bytes + 48) <= 64 * 1024
+
+
+def test_replies_to_a_reader_that_signs_are_abreast_of_small_entries_alone() -> None:
+    for size_bytes, abreast in ((74, True), (75, False), (650, False)):
+        sizes = Sizes(64 * 1024 * 1024, 8 * 1024 * 1024, enough=ENOUGH_SIGNED)
+        sizes.saw(size_bytes, 10)
+        assert sizes.abreast() is abreast

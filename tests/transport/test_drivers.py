@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -309,6 +310,58 @@ def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_tha
     dropped = client.begin(asking())
     dropped.drop()
     assert client.run(asking()) != before
+
+
+def asking_who(*, block_ms: int = 0) -> Operation[Any]:
+    """The connection's number, after a wait."""
+    wait = Command(("BLPOP", "nothing", block_ms / 1000))
+    commands = (wait, Command(("CLIENT", "ID"))) if block_ms else (Command(("CLIENT", "ID")),)
+    return (yield Batch(commands, wait_ms=block_ms))[-1]
+
+
+def test_what_is_begun_behind_another_goes_on_its_connection_and_the_last_gives_it_back(client: Client) -> None:
+    before = client.run(asking_who())
+    first = client.begin(asking_who(block_ms=50))
+    second = client.begin(asking_who(), first)
+    third = client.begin(asking_who(), second)
+    apart = client.begin(asking_who())
+    # Whoever is landed out of turn lands those before it.
+    assert [third.finish(), first.finish(), second.finish()] == [before] * 3
+    assert apart.finish() != before
+    landed = client.begin(asking_who())
+    assert landed.land()
+    behind = client.begin(asking_who(), landed)
+    assert behind.finish() == landed.finish()
+
+
+def test_of_asyncio_what_is_begun_behind_another_goes_on_its_connection(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with connect_async(settings) as client:
+            before = await client.run(asking_who())
+            first = await client.begin(asking_who(block_ms=50))
+            second = await client.begin(asking_who(), first)
+            apart = await client.begin(asking_who())
+            assert [await second.finish(), await first.finish()] == [before] * 2
+            assert await apart.finish() != before
+            dropped = await client.begin(asking_who(block_ms=5000))
+            follower = await client.begin(asking_who(), dropped)
+            dropped.drop()
+            with pytest.raises(ServerUnreachable):
+                await follower.finish()
+            anew = await client.begin(asking_who(), follower)
+            assert await anew.finish() not in (None, before)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_begun_behind_one_that_fails_fails_with_it(client: Client) -> None:
+    first = client.begin(asking_who(block_ms=5000))
+    second = client.begin(asking_who(), first)
+    first._replies._connection._socket.shutdown(socket.SHUT_RDWR)
+    for begun in (second, first):
+        with pytest.raises(ServerUnreachable, match="the server closed the connection"):
+            begun.finish()
+    assert client.run(asking_who()) > 0
 
 
 @pytest.mark.parametrize(

@@ -30,19 +30,20 @@ class AsyncReadAhead:
         """Requests up to `most` entries that are in the streams already, and sends the acks; False when nothing may be
         requested ahead now.
 
-        The second read is sent when the first has arrived, before its entries are decoded: the server works on the one
-        while this process works on the other.
+        A second read is sent behind the first: the server works on the one while this process works on the other. Where
+        their replies would stand in each other's way, it is sent when the first has arrived, before its entries are
+        decoded.
         """
         begun = self._begun
         if len(begun) == MAX_BEGUN or self._client.data.reach != "server":
             return False
-        if begun and not await begun[-1].land():
+        if begun and not (self._subscription.reads_abreast() or await begun[-1].land()):
             # The deliveries that it was to bring come first.
             return False
         reading = self._subscription.reading_ahead(most)
         if reading is None:
             return False
-        begun.append(self._client.begin(reading))
+        begun.append(await self._client.begin(reading, begun[-1] if begun else None))
         await asyncio.sleep(0)  # so that it is sent before the caller goes on
         return True
 

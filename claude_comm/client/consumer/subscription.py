@@ -111,6 +111,10 @@ class Subscription:
         count = min(self._count(most), self._sizes.ahead())
         return self._counted_read(count) if count and self._may_read_at_once() else None
 
+    def reads_abreast(self) -> bool:
+        """Whether a read may be requested ahead while nobody has taken in the reply to another."""
+        return self._sizes.abreast()
+
     def _counted_read(self, count: int) -> Operation[list[Delivery]]:
         """A read that counts against the bounds until it is over."""
         self.requested += count

@@ -51,6 +51,24 @@ def test_all_come_once_and_in_order(settings: Settings) -> None:
     assert rest(settings) == []
 
 
+@pytest.mark.parametrize("length", [10, 3_000])
+def test_replies_that_go_abreast_and_such_that_are_too_long_for_it_come_once_and_in_order(
+    settings: Settings, length: int
+) -> None:
+    sent = [f"{number:0{length}}" for number in range(800)]
+    with Publisher("source", settings=settings) as publisher:
+        publisher.publish_many("large", sent)
+    with Consumer("large", settings=settings, batch=400) as consumer:
+        handled = []
+        for delivery in consumer:
+            handled.append(delivery.payload())
+            consumer.ack(delivery)
+            if len(handled) == len(sent):
+                break
+        assert handled == sent
+        assert consumer._subscription.reads_abreast() is (length == 10)
+
+
 def test_the_next_batch_is_on_its_way_while_one_is_handled(settings: Settings) -> None:
     with Consumer("sink", settings=settings, batch=BATCH) as consumer:
         assert take(consumer, 2 * BATCH + 1)[-1] == 2 * BATCH
