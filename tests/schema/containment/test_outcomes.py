@@ -5,13 +5,21 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from claude_comm.errors import SchemaError
 from claude_comm.schema import Compatible, Incompatible, Undecided
 from claude_comm.schema.budget import Budget, OutOfBudget
+from claude_comm.schema.containment import canonical
 from claude_comm.schema.containment.check import check
+from claude_comm.schema.containment.confirm import Side
+from claude_comm.schema.containment.residual import residual
+from claude_comm.schema.containment.sides import side_of
+from claude_comm.schema.dialect import DEFAULT, URI
 from claude_comm.schema.normalform.document import Document
+from claude_comm.schema.opaque import OPAQUE
+from claude_comm.schema.solver.result import Unknown
 from claude_comm.schema.verdict import Json
 
 # The package has a function of that name.
@@ -107,3 +115,126 @@ def test_what_is_not_refuted_within_its_steps_is_not_refuted(monkeypatch: pytest
     assert checking._refuted_soon(ours, theirs, Budget(1_000, None)) is False
     monkeypatch.setattr(checking, "refute", deep)
     assert checking._refuted_soon(ours, ours, Budget(1_000, None)) is False
+
+
+NUMBER: Json = {"type": "object", "properties": {"a": {"type": "number"}}}
+FROM_3: Json = {"properties": {"a": {"minimum": 3}}}
+
+
+def fresh(schema: Json) -> Side:
+    """A side of its own: what is derived from it is seen."""
+    return msgspec.structs.replace(side_of(schema, DEFAULT, lambda: None))
+
+
+def searched(produced: Side, accepted: Side) -> Any:
+    """The search for a closed producer."""
+    left, document = produced.closed, accepted.document
+    rest, unclosed = residual(left.document, document), residual(produced.document, document)
+    return checking._searched(left, accepted, left.document, rest, Budget(60_000), (produced, unclosed))
+
+
+@pytest.fixture
+def without_a_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_guided", lambda *_: None)
+
+
+@pytest.fixture
+def without_the_first_stages(without_a_guide: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canonical, "proves", lambda *_: None)
+    monkeypatch.setattr(checking, "_refuted_soon", lambda *_: False)
+    monkeypatch.setattr(checking, "_broken", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_a_guide")
+@pytest.mark.parametrize("proved", ["closed", "written"])
+def test_canonical_forms_prove_it_of_the_closed_schema_or_of_the_one_that_was_written(
+    proved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produced, accepted = fresh(NUMBER), fresh(FROM_3)
+    form = (produced.closed if proved == "closed" else produced).canonical
+    assert form is not None
+    monkeypatch.setattr(canonical, "proves", lambda ours, _: True if ours is form else None)
+    assert searched(produced, accepted) == "canonical forms"
+
+
+def test_where_the_closed_schema_leads_to_no_message_the_one_that_was_written_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    produced, accepted, verdict = fresh(NUMBER), fresh(FROM_3), object()
+    asked: list[Any] = []
+
+    def guided(_left: Side, _right: Side, sent: Document, rest: Json, _budget: Budget) -> object:
+        asked.append((sent, rest))
+        return verdict if len(asked) == 2 else None
+
+    monkeypatch.setattr(checking, "_guided", guided)
+    monkeypatch.setattr(canonical, "proves", lambda *_: None)
+    assert searched(produced, accepted) is verdict
+    assert asked[1] == (produced.document, FROM_3)
+
+
+@pytest.mark.usefixtures("without_the_first_stages")
+def test_a_message_of_the_whole_difference_is_a_witness_with_its_reason() -> None:
+    verdict = searched(fresh(NUMBER), fresh(FROM_3))
+    assert isinstance(verdict, Incompatible)
+    assert [reason.path for reason in verdict.reasons] == ["$.a"]
+
+
+@pytest.mark.usefixtures("without_the_first_stages")
+def test_where_nobody_knows_a_boundary_value_may_be_a_witness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "refute", lambda *_: Unknown("nobody knows", "minimum"))
+    verdict = searched(fresh(NUMBER), fresh(FROM_3))
+    assert isinstance(verdict, Incompatible)
+    assert [reason.path for reason in verdict.reasons] == ["$.a"]
+    assert searched(fresh(NUMBER), fresh(NUMBER)) == Undecided(place="", why="nobody knows.")
+
+
+@pytest.mark.parametrize("wandering", ["neither", "sent", "taken"])
+def test_a_residual_does_not_lead_through_dynamic_references(wandering: str) -> None:
+    produced, accepted = fresh(NUMBER), fresh(FROM_3)
+    sent, taken = (
+        msgspec.structs.replace(side.document, dynamic=name == wandering)
+        for name, side in (("sent", produced), ("taken", accepted))
+    )
+    right = msgspec.structs.replace(accepted, document=taken)
+    verdict = checking._guided(produced, right, sent, FROM_3, Budget(60_000))
+    assert isinstance(verdict, Incompatible if wandering == "neither" else type(None))
+
+
+def test_what_is_proved_as_it_was_written_is_not_closed() -> None:
+    produced = fresh({"type": "object", "properties": {"a": {"type": "integer"}}})
+    assert isinstance(checking._settle(produced, fresh(NUMBER), True, Budget(60_000)), Compatible)
+    assert "closed" not in vars(produced)
+
+
+@pytest.mark.usefixtures("without_the_first_stages")
+def test_what_breaks_a_keyword_on_its_own_is_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = object()
+    monkeypatch.setattr(checking, "_broken", lambda *_: verdict)
+    assert searched(fresh(NUMBER), fresh(FROM_3)) is verdict
+
+
+@pytest.mark.usefixtures("without_the_first_stages")
+@pytest.mark.parametrize(
+    ("further", "undecided"),
+    [
+        (
+            {},
+            Undecided(place="", why="a message was found that may break it, and the validators do not agree on it."),
+        ),
+        ({OPAQUE: "a validator"}, Undecided(place="", why="a validator.")),
+    ],
+)
+def test_a_message_that_is_not_confirmed_leaves_it_undecided(
+    further: Json, undecided: Undecided, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking.confirm, "confirmed", lambda *_, **__: False)
+    assert searched(fresh(NUMBER), fresh({**FROM_3, **further})) == undecided
+
+
+def test_the_same_schema_is_within_itself_but_for_what_it_leaves_to_code() -> None:
+    """It holds what no normal form says."""
+    mixed: Json = {"properties": {"a": {"$schema": URI["draft4"], "type": "integer"}, "b": {"$ref": "#/properties/a"}}}
+    assert check(mixed, mixed) == Compatible(proof="the same schema")
+    coded = {**mixed, OPAQUE: "a validator"}
+    assert isinstance(check(coded, coded), Undecided)
