@@ -74,3 +74,24 @@ def test_below_an_unknown_keyword_there_may_be_schemas() -> None:
 def test_a_place_is_that_of_a_keyword_and_not_of_a_property() -> None:
     schema = {"properties": {"pattern": {"type": "string"}, "a": {"pattern": "x"}}}
     assert keywords.place_of("pattern", schema) == "/properties/a/pattern"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "mapped"),
+    [
+        ("not", {"type": "null"}, "new"),
+        ("not", True, True),
+        ("anyOf", [{"type": "null"}, False], ["new", False]),
+        ("properties", {"a": {}, "b": True}, {"a": "new", "b": True}),
+        # A name of a map is no keyword, whatever it is called.
+        ("properties", {"anyOf": {"type": "null"}}, {"anyOf": "new"}),
+        ("dependencies", {"a": ["b"], "c": {}}, {"a": ["b"], "c": "new"}),
+        ("items", [{}, True], ["new", True]),
+        ("items", {}, "new"),
+        ("const", {"a": {}}, {"a": {}}),
+        ("enum", [{}, 1], [{}, 1]),
+        ("minLength", 3, 3),
+    ],
+)
+def test_each_object_that_a_keyword_holds_as_a_schema_is_changed(keyword: str, value: Any, mapped: Any) -> None:
+    assert keywords.mapped(keyword, value, lambda schema: "new") == mapped

@@ -16,6 +16,7 @@ from claude_comm.schema.arguments import MAX_BUDGET_MS, check_aliases, check_opt
 from claude_comm.schema.budget import STEPS_PER_LOOK, STEPS_PER_MS, Budget, BudgetShare, OutOfBudget, OutOfPart
 from claude_comm.schema.deadline import within
 from claude_comm.schema.dialect import DEFAULT, dialect_of
+from claude_comm.schema.kept import kept
 from claude_comm.schema.opaque import OPAQUE, Code, code_in
 from claude_comm.schema.pointer import follow, pointer, steps
 from claude_comm.schema.values import Unwritable, key, ordered, pointed, text, value, written
@@ -412,3 +413,18 @@ def test_bounds_that_count_are_those_of_lengths_and_not_of_numbers() -> None:
 )
 def test_what_is_applied_in_place_is_found_in_lists_and_maps(schema: Any, inner: list[int]) -> None:
     assert sorted(keywords.in_place(schema)) == inner
+
+
+def test_what_is_kept_is_found_once() -> None:
+    class Holder:
+        def __init__(self) -> None:
+            self.looked = 0
+
+        @kept
+        def fact(self) -> int:
+            self.looked += 1
+            return 7
+
+    holder, other = Holder(), Holder()
+    assert (holder.fact, holder.fact, holder.looked, other.looked) == (7, 7, 1, 0)
+    assert vars(holder)["fact"] == 7

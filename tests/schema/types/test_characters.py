@@ -11,7 +11,7 @@ from claude_comm.schema.types.characters import bracketed, character
 from claude_comm.schema.validation.validator import compile_validator
 
 PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
-ODD = ["\t", "\n", "\x7f", "\x85", "\u00e9", "\u2028", "\u3000", "\uffff", "\U0001f600"]
+ODD = ["\t", "\n", "\x7f", "\x85", "\u00e9", "\u2028", "\u3000", "\uffff", "\U0001f600", "\U000e0001"]
 # Scripts that every Python that the project runs on knows.
 KNOWN = range(0x3000)
 
@@ -34,6 +34,11 @@ def test_a_range_has_its_ends_and_all_between(low: str, high: str) -> None:
     written = re.compile(bracketed(((ord(low), ord(high)),)))
     for code in range(0x80):
         assert bool(written.fullmatch(chr(code))) is (low <= chr(code) <= high), (written.pattern, code)
+
+
+def test_a_hyphen_among_others_is_no_range() -> None:
+    written = re.compile(bracketed(tuple((ord(char), ord(char)) for char in "+-9")))
+    assert [chr(code) for code in range(0x80) if written.fullmatch(chr(code))] == ["+", "-", "9"]
 
 
 @pytest.mark.parametrize(

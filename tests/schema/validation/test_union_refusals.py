@@ -120,3 +120,10 @@ def test_no_more_refusals_are_told_than_were_asked_for() -> None:
     validator = compile_validator({"items": TEXT})
     assert [breach.path for breach in validator.validate([1, 2, 3], most=2)] == ["$[0]", "$[1]"]
     assert len(validator.validate([1, 2, 3], most=1)) == 1
+
+
+def test_a_place_below_an_empty_name_has_all_its_names() -> None:
+    """The library leaves them out."""
+    schema = {"additionalProperties": {"properties": {"": {"type": "string"}, "a": {"type": "string"}}}}
+    refused = compile_validator(schema).validate({"x": {"": 1, "a": 2}})
+    assert sorted(refusal.path for refusal in refused) == ["$.x.a", '$.x[""]']
