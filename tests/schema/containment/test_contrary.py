@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claude_comm.schema import Incompatible, check
-from claude_comm.schema.containment.contrary import is_broken, refusing, ways
+from claude_comm.schema.containment.contrary import is_broken, is_single, refusing, ways
 from claude_comm.schema.containment.minimal_instance import read_off
 from claude_comm.schema.solver.difference import SchemaPair
 from claude_comm.schema.validation.validator import compiled
@@ -74,6 +74,17 @@ NARROWED: list[tuple[Json, Json, Json]] = [
     ({"type": "object"}, {"minProperties": 1}, {"type": "object"}),
     ({"type": "object"}, {"maxProperties": 1}, {"type": "object"}),
     ({"type": "string"}, {"pattern": "a"}, {"type": "string"}),
+    ({"type": "array"}, {"uniqueItems": True}, {"type": ["array"], "minItems": 2}),
+    ({"type": "number"}, {"type": "integer"}, {"const": 0.5}),
+    ({"type": "number", "minimum": 1}, {"type": "integer"}, {"const": 1.5}),
+    ({"type": "number", "maximum": 0}, {"type": "integer"}, {"const": -0.5}),
+    ({"type": "number", "maximum": 1}, {"type": "integer"}, {"const": 0.5}),
+    ({"type": "integer"}, {"multipleOf": 3}, {"const": 1}),
+    ({"type": "integer", "minimum": 2}, {"multipleOf": 2}, {"const": 3}),
+    ({"type": "integer", "maximum": 0}, {"multipleOf": 3}, {"const": -1}),
+    ({"type": "integer", "maximum": -5}, {"multipleOf": 5}, {"const": -6}),
+    ({"type": "integer", "enum": [2, 4]}, {"multipleOf": 2}, {"type": "integer", "enum": [2, 4]}),
+    ({"type": "string"}, {"multipleOf": 2}, {"type": "string"}),
     (False, {"type": "null"}, False),
     ({"type": "null"}, False, {"type": "null"}),
 ]
@@ -111,6 +122,41 @@ def test_what_is_said_of_a_value_is_what_a_validator_says() -> None:
         said += broken is not None
         assert broken in (None, not compiled(way, "draft2020-12").is_valid(value)), (way, value)
     assert said > len(KEYWORDS) * len(VALUES) * 0.8
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "broken"),
+    [
+        ({"maxLength": 1}, "ab", True),
+        ({"maxLength": 1}, "a", False),
+        ({"maxLength": 1}, 7, False),
+        ({"maximum": 1}, 2, True),
+        ({"type": "string"}, 1, True),
+        ({"type": "integer"}, 1, False),
+        # Floats are compared, and found whole, by the validators.
+        ({"maximum": 1}, 1.5, None),
+        ({"type": "integer"}, 1.0, None),
+        ({"minimum": 1, "maximum": 2}, 3, None),
+        ({"pattern": "a"}, "b", None),
+        (False, 1, None),
+    ],
+)
+def test_what_is_seen_at_a_glance(way: Json, value: Json, broken: bool | None) -> None:
+    assert is_broken(way, value) is broken
+
+
+@pytest.mark.parametrize(
+    ("rest", "single"),
+    [
+        (False, True),
+        ({"minimum": 1}, True),
+        ({"minimum": 1, "maximum": 2}, False),
+        ({"properties": {"a": False}}, False),
+        ({"properties": {"a": False}, "minProperties": 2}, False),
+    ],
+)
+def test_one_value_shows_what_one_keyword_refuses(rest: Json, single: bool) -> None:
+    assert is_single(rest) is single
 
 
 def test_keywords_are_broken_one_by_one_the_kind_first() -> None:
