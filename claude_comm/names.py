@@ -36,7 +36,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:sessions` | hash, session to its pipeline | a day after its end, a week after its last sign of life |
 | `ns:{registry}:session-members` | sorted set, who has a session open, by last heartbeat (ms) | pruned after a day |
 | `ns:{registry}:pairs` | hash, `PRODUCER/CONSUMER/TYPE` to what was agreed between them, and before | until forgotten |
-| `ns:{registry}:edges:NAME` | set of the pairs (as above) that a module or `topic:NAME` is part of | until forgotten |
+| `ns:{registry}:edges:NAME` | set of the pairs of a module or topic, and of who reads that topic | until forgotten |
 | `rq:done:NAMESPACE.negotiation:JOB` | stream, that the job has ended | a minute (TTL) |
 | `rq:job:JOB` | hash, a question for the negotiation worker | an hour, a minute once answered (TTL) |
 | `rq:worker:INSTANCE` | hash, a life of the negotiation worker | two minutes after its last word (TTL) |

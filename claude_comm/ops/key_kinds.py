@@ -215,7 +215,8 @@ def _pair(_keys: Keys, field: bytes, text: bytes) -> str:
 
 def _edge(_keys: Keys, member: bytes, _: object) -> str:
     ends = [end.removeprefix(TOPIC_PREFIX) for end in door.name(member).split("/")]
-    return "" if len(ends) == 3 and all(map(is_name, ends)) else "it is not `PRODUCER/CONSUMER/TYPE`"
+    sound = len(ends) in (1, 3) and all(map(is_name, ends))
+    return "" if sound else "it is neither `PRODUCER/CONSUMER/TYPE` nor the name of a module that reads a topic"
 
 
 def _ended(_keys: Keys, _id: bytes, fields: Mapping[bytes, bytes]) -> str:

@@ -11,9 +11,10 @@ import redis
 from claude_comm import Settings
 from claude_comm.effects import Command
 from claude_comm.names import Keys, Stream
-from claude_comm.ops import unreadable
+from claude_comm.ops import registration, unreadable
 from claude_comm.ops.key_kinds import KINDS, Kind
 from claude_comm.ops.unreadable import UnreadableKey
+from claude_comm.registry.contracts import contract
 from claude_comm.runtime import private_server
 from claude_comm.store import queries
 from claude_comm.store.database import open_database
@@ -72,6 +73,14 @@ def test_each_kind_is_named_and_what_is_said_to_remove_it_does(
     assert (row.key, row.kind, row.values, len(row.remove)) == (key, kind.name, 1, 1)
     assert row.why
     inline(server, row.remove[0])
+    assert found(client, keys) == []
+
+
+def test_what_a_module_that_reads_a_topic_registers_is_not_named(client: Client, keys: Keys) -> None:
+    client.run(
+        registration.register(keys, contract("sink", accepts={"t": {}}, topics=["news"], max_lag=9), instance="i")
+    )
+    assert client.control.one(Command(("SMEMBERS", keys.edges("topic:news")))) == [b"sink"]
     assert found(client, keys) == []
 
 
