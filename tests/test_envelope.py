@@ -240,6 +240,8 @@ def test_a_template_that_carries_a_context_writes_what_the_encoder_writes() -> N
     id_ = "0" * 36
     sent = decode(template.fill_traced(id_, 9, traceparent, {"n": 1}))
     assert (sent.id, sent.time, sent.traceparent, sent.payload()) == (id_, 9, traceparent, {"n": 1})
+    with pytest.raises(TooLarge):
+        template.fill_traced(id_, 9, traceparent, "x" * 200)
 
 
 def test_a_template_frames_many_payloads_as_the_encoder_writes_them() -> None:

@@ -49,11 +49,11 @@ class Budget:
             raise OutOfBudget
         steps, seconds = int(self._steps * share), (self._end - now) * share
         self._steps, self._end = self._steps - steps, self._end - seconds
-        return steps, seconds, None
+        return steps, seconds
 
     def _give_back(self, taken: Taken) -> None:
-        steps, seconds, _ = taken
-        self._steps, self._end = max(self._steps, 0) + steps, self._end + seconds
+        steps, seconds = taken
+        self._steps, self._end = max(self._steps, 0) + int(steps), self._end + seconds
 
     def look(self) -> None:
         """Reads the clock between two long pieces of work that are not steps of a proof; raises `OutOfBudget`."""
@@ -76,8 +76,8 @@ class Keeping:
         self._budget._give_back(self._taken)
 
 
-# Steps and seconds, and those of the budget that it is a part of.
-Taken: TypeAlias = "tuple[int, float, Taken | None]"
+# Steps and seconds; of a part of a budget its steps, before those of that budget.
+Taken: TypeAlias = tuple[float, ...]
 
 
 class OutOfPart(Exception):
@@ -95,13 +95,11 @@ class BudgetShare(Budget):
     def _take(self, share: float) -> Taken:
         of_whole, steps = self._whole._take(share), int(self._steps * share)
         self._steps -= steps
-        return steps, 0.0, of_whole
+        return steps, *of_whole
 
     def _give_back(self, taken: Taken) -> None:
-        steps, _, of_whole = taken
-        self._steps = max(self._steps, 0) + steps
-        if of_whole is not None:
-            self._whole._give_back(of_whole)
+        self._steps = max(self._steps, 0) + int(taken[0])
+        self._whole._give_back(taken[1:])
 
     def tick(self) -> None:
         """One step of work, of both; raises `OutOfPart` or `OutOfBudget`."""

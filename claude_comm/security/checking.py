@@ -115,8 +115,8 @@ class EntryVerifier:
         """
         unproved = [
             place
-            for signature, runs in _by_signature(claims.heads).items()
-            if not (signature and self._believed(stream, claims, runs))
+            for runs in _by_signature(claims.heads).values()
+            if not self._believed(stream, claims, runs)
             for run in runs
             for place in range(run.start, run.stop)
         ]
@@ -127,14 +127,14 @@ class EntryVerifier:
         """Whether those in these parts, which have one signature, are a batch of one source, all of it or a part, in
         its order. False says nothing about each of them."""
         first, last = claims.at(runs[0].start), claims.at(runs[-1].stop - 1)
-        key = self._keys.get(first.seal.key) if first.seal is not None else None
+        if first.seal is None or last.seal is None:
+            return False
+        key = self._keys.get(first.seal.key)
         # Ids rise, so the moments of all lie between those of the first and the last.
         if key is None or not (key.holds(first.stored_ms) and key.holds(last.stored_ms)):
             return False
         sources = _picked(claims.sources, runs)
         if not may_speak(key, stream, first.source) or sources.count(first.source) != len(sources):
-            return False
-        if first.seal is None or last.seal is None:
             return False
         return self._batches.all_fit(key.public, stream, _picked(claims.bodies, runs), first.seal, last.seal)
 

@@ -213,8 +213,7 @@ def _patterns(value: Any, walk: _Walk) -> bool:
 
 
 def _type(value: Any, walk: _Walk) -> bool:
-    if type(value) is str:
-        return value in _TYPES
+    """Of a list of types; one alone is known where it stands (`_is_plain`)."""
     return type(value) is list and bool(value) and len(set(value)) == len(value) and _TYPES.issuperset(value)
 
 

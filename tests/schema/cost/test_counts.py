@@ -62,6 +62,16 @@ def test_of_a_large_message_it_is_told_that_it_is_larger_and_no_more(message: An
     assert size_of(message, size_of(message)) == size_of(message)
 
 
+class Name(str):
+    """A text that is none of the decoder's, as a program may hand over."""
+
+    __slots__ = ()
+
+
+def test_a_value_of_a_class_of_its_own_counts_as_one() -> None:
+    assert size_of([Name("several"), 1]) == size_of(["several", 1]) == 3
+
+
 ITEMS = {"type": "array", "items": {"type": "integer"}}
 CHAIN = {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}
 

@@ -99,6 +99,14 @@ class Point(NamedTuple):
     y: int = 0
 
 
+class ByChoiceRow(NamedTuple):
+    n: Annotated[int, Field(validation_alias=AliasChoices("m", "count"))]
+
+
+class ByPathRow(NamedTuple):
+    n: Annotated[int, Field(validation_alias=AliasPath("deep", 0))]
+
+
 class Movie(TypedDict):
     title: str
 
@@ -230,7 +238,8 @@ INSTANCES: list[Any] = [
 
 SHAPES: list[Any] = [
     *(ByPath, ByChoice, ByChoiceOrPath, TypedExtras, OwnInit, AfterInit, Validated, Unwritable, Point, Movie),
-    *(RootModel[list[int]], RootModel[Point], RootModel[pydantic.HttpUrl]),
+    *(RootModel[list[int]], RootModel[Point], RootModel[ByChoiceRow], RootModel[ByPathRow]),
+    RootModel[pydantic.HttpUrl],
     *(RootModel[pydantic.SecretStr], RootModel[pydantic.InstanceOf[ByPath]]),
     pydantic.conset(int, min_length=2, max_length=3),
     pydantic.conset(float, min_length=2),

@@ -129,6 +129,11 @@ def test_bytes_that_look_like_a_nan_are_sent() -> None:
     assert deliver(["\u02ff" * 40, 1.5], sender({}), Any) == ["\u02ff" * 40, 1.5]
 
 
+def test_an_integer_of_the_bytes_of_an_infinite_float_is_sent() -> None:
+    payload = [0xCB7FF00000000000, 1.5]
+    assert deliver(payload, sender({}), Any) == payload
+
+
 def test_a_decimal_that_is_not_finite_breaks_the_agreement() -> None:
     with pytest.raises(AgreementBroken):
         sender(produced(Decimal))(Decimal("NaN"))
