@@ -38,10 +38,20 @@ def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
     declared = limits[0] if limits and isinstance(limits[0], list) else []
     known: dict[str, int] = {}
     for module, text in zip(modules, declared, strict=False):
-        # Whoever could set another module's limit to nothing would keep all messages from it.
-        (believed,) = yield Believe(keys.limits, ((module, text),), (module,))
-        known[module] = _limit(believed)
+        known[module] = yield from _believed_limit(keys, module, text)
     return known
+
+
+def limit(keys: Keys, module: str) -> Operation[int]:
+    """How many messages may wait at a module; 0: it declares no limit."""
+    text: bytes | None = yield Command(("HGET", keys.limits, module), on="control")
+    return (yield from _believed_limit(keys, module, text))
+
+
+def _believed_limit(keys: Keys, module: str, text: bytes | None) -> Operation[int]:
+    # Whoever could set another module's limit to nothing would keep all messages from it.
+    (believed,) = yield Believe(keys.limits, ((module, text),), (module,))
+    return _limit(believed)
 
 
 def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from claude_comm.effects import Command, Operation, Script, Sign
+from claude_comm.effects import Believe, Command, Operation, Script, Sign
 from claude_comm.errors import (
     ConfigurationError,
     StillRuns,
@@ -20,7 +20,7 @@ from claude_comm.errors import (
     VersionTaken,
 )
 from claude_comm.names import TOPIC_PREFIX, Keys
-from claude_comm.ops import changes, door, heartbeats, partners, registry, registry_events
+from claude_comm.ops import changes, consume, door, heartbeats, partners, publish, registry, registry_events
 from claude_comm.ops.changes import RegistryBusy
 from claude_comm.ops.partners import BrokenPartner
 from claude_comm.registry import changes as announced
@@ -82,6 +82,32 @@ def register(keys: Keys, declared: Contract, *, instance: str = "", hold: bool =
             yield from _forget_gone(keys, declared.module, declared.registered_us)
             return planned
     raise RegistryBusy(declared.module)
+
+
+def stands(keys: Keys, module: str, release: Release, instance: str, limited: bool) -> Operation[bool]:
+    """Whether all that an instance registered is there and may be believed: another program may have removed it, or
+    written over it. Also true where telling it again would change nothing: a newer release of this program wrote the
+    record, or this client's key is not believed any more."""
+    try:
+        record = yield from registry.record(keys, module)
+    except UnreadableContract as error:
+        return error.why == NEWER
+    if record is None:
+        return not (yield from _is_believed(keys, module))
+    if record.find(release.digest) is None:
+        return False
+    if not (yield from registry.contracts_of(keys, [(module, release.digest)])):
+        return False
+    if limited and not (yield from publish.limit(keys, module)):
+        return False
+    return bool((yield Command(("HEXISTS", keys.running(module), instance), on="control")))
+
+
+def _is_believed(keys: Keys, module: str) -> Operation[bool]:
+    """Whether what this client signs for a module is believed now."""
+    signed = yield Sign(keys.modules, ((module, b""),))
+    (believed,) = yield Believe(keys.modules, ((module, signed[0] if signed else b""),), (module,))
+    return believed is not None
 
 
 def retire(keys: Keys, module: str, version: str = "", *, now_us: int, by: str = "") -> Operation[list[Release]]:
@@ -228,7 +254,12 @@ def _anew(keys: Keys, record: ModuleRecord, declared: Contract, *, hold: bool) -
     lost = policies.breaks(declared, [*same, *before][:1], "backward") if not promised else []
     joined = set(declared.topics) - {topic for contract in earlier for topic in contract.topics}
     if not hold and declared.enforcement == "enforce":
-        unread = yield from partners.unread(keys, declared, sorted(joined))
+        unread = []
+        for topic in sorted(joined):
+            publishing = yield from partners.unread(keys, declared, [topic])
+            # Its group says that it has read the topic before, whatever became of its record.
+            if publishing and not (yield from consume.has_group(keys.topic(topic), declared.module)):
+                unread += publishing
         if unread:
             raise partners.refused(declared, unread)
     hurt = yield from (partners.broken(keys, declared) if hold else partners.unread(keys, declared))

@@ -18,7 +18,7 @@ from claude_comm.names import Keys, is_name
 from claude_comm.ops import door
 from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
 from claude_comm.registry import contracts, releases
-from claude_comm.registry.contracts import Contract, UnreadableContract
+from claude_comm.registry.contracts import UNSIGNED, Contract, UnreadableContract
 from claude_comm.registry.releases import ModuleRecord, Release, RunningInstance, decode_running
 
 # Contracts that one command asks for: each may be large.
@@ -62,7 +62,8 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """Everything that is registered, by name; what another program wrote and this one cannot read is listed apart."""
+    """Everything that is registered, by name; what another program wrote and this one cannot read, or may not believe,
+    is listed apart."""
 
     modules: list[Standing]
     unreadable: list[UnreadableContract]
@@ -182,12 +183,13 @@ def everyone(keys: Keys, *, now_ms: int) -> Operation[Directory]:
     for member, beat_ms in door.scored(scores):
         module, _, instance = member.partition("/")
         beats.setdefault(module, {})[instance] = beat_ms
-    by_name = []
+    by_name, directory = [], Directory([], [])
     for name, text in sorted((door.name(name), text) for name, text in door.fields(texts).items()):
         if (believed := (yield from believed_record(keys, name, text))) is not None:
             by_name.append((name, believed))
+        elif is_name(name):
+            directory.unreadable.append(UnreadableContract(name, UNSIGNED))
     running = yield from _running(keys, [name for name, _ in by_name if is_name(name)])
-    directory = Directory([], [])
     for name, text in by_name:
         try:
             listed = releases.decode(name, text)

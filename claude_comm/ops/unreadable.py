@@ -18,6 +18,7 @@ from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import door
 from claude_comm.ops.key_kinds import KINDS, Kind, kind_of
+from claude_comm.registry.contracts import UnreadableContract
 
 # Keys that the scan of a server passes over: some milliseconds of it.
 _SCANNED, _STEP = 20_000, 2_000
@@ -69,11 +70,16 @@ def scan(keys: Keys, on: Place) -> Operation[list[str]]:
 
 
 def look(
-    keys: Keys, names: Iterable[str], suspected: Mapping[str, Sequence[str]] | None = None
+    keys: Keys,
+    names: Iterable[str],
+    suspected: Mapping[str, Sequence[str]] | None = None,
+    records: Iterable[UnreadableContract] = (),
 ) -> Operation[list[UnreadableKey]]:
     """Which of these keys hold what cannot be read; by kind, in the order of docs/keys.md. Of very many those that are
     named first are looked at: name what is there before what may be. `suspected` are ids of
-    entries by stream that could not be read once: those that are still there are looked at as well."""
+    entries by stream that could not be read once: those that are still there are looked at as well. `records` are those
+    of modules that a reader could not use: well formed, one may be signed by nobody who may write it."""
+    unusable = {record.module.encode(): str(record) for record in records}
     by_kind = _by_kind(keys, names)
     found: list[UnreadableKey] = []
     for on in ("data", "control"):
@@ -101,7 +107,7 @@ def look(
         ]
         between = yield from _asked_each(inner, on)
         for (kind, key), replies, more in zip(sound, looked, between, strict=True):
-            found += _faults(keys, kind, key, [*replies, *more])
+            found += _faults(keys, kind, key, [*replies, *more], unusable if key == keys.modules else {})
     order = {kind.name: at for at, kind in enumerate(by_kind)}
     return sorted(found, key=lambda row: (order[row.kind], row.key))
 
@@ -171,8 +177,10 @@ def _entries(stream: str, ids: Iterable[str]) -> list[Command]:
     return [Command(("XRANGE", stream, id_, id_)) for id_ in ids]
 
 
-def _faults(keys: Keys, kind: Kind, key: str, replies: Sequence[Any]) -> Iterator[UnreadableKey]:
-    why: dict[bytes, str] = {}
+def _faults(
+    keys: Keys, kind: Kind, key: str, replies: Sequence[Any], known: Mapping[bytes, str]
+) -> Iterator[UnreadableKey]:
+    why = dict(known)
     for reply in replies:
         if not isinstance(reply, TransportError):
             values = ((name, kind.fault(keys, name, value)) for name, value in _values(kind, reply))

@@ -190,6 +190,7 @@ def contract(
 
 # Why a record is not read although it may be whole.
 NEWER = "a newer release wrote it: upgrade this program"
+UNSIGNED = "neither the module nor a service signed it"
 
 
 class Versioned(msgspec.Struct, frozen=True):

@@ -215,4 +215,4 @@ def test_a_signed_record_that_did_not_change_is_written_back_as_it_stands() -> N
 
 def test_a_value_that_could_not_be_read_for_another_reason_is_no_fault() -> None:
     kind: Any = object()
-    assert list(unreadable._faults(KEYS, kind, "k", [BUSY])) == []
+    assert list(unreadable._faults(KEYS, kind, "k", [BUSY], {})) == []

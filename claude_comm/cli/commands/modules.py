@@ -38,7 +38,7 @@ def command(as_json: AsJson = False) -> None:
 
     One line for each version that is not retired: its state, the types that it accepts, the types that it produces and
     for whom, and its instances (up, late, gone). If another program overwrote the record of a module, so that it cannot
-    be read, the module is one line; it registers again when it starts.
+    be read or nobody signed it who may, the module is one line; it registers again, at the latest when it starts.
     """
     settings = settings_of_process()
     now_ms = millis()

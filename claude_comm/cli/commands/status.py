@@ -16,8 +16,10 @@ from claude_comm.errors import ConfigurationError, ServerUnreachable
 from claude_comm.names import COLLECTOR, Keys, Stream
 from claude_comm.ops import dead, follow, heartbeats, registry, unreadable
 from claude_comm.ops import server as ops
+from claude_comm.ops.registry import Directory
 from claude_comm.ops.server import GroupFacts, ServerFacts, StreamFacts
 from claude_comm.ops.unreadable import UnreadableKey
+from claude_comm.registry.contracts import UnreadableContract
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.environment import settings_of_process
 from claude_comm.runtime.worker_processes import Service
@@ -158,6 +160,7 @@ def _see(client: Client, settings: Settings, *, whole: bool) -> _Seen:
     behind = _behind(client, settings, keys)
     shown = announced if whole else _active(client, keys, announced, behind)
     streams = client.run(ops.streams(keys, shown, projection_wait_s=settings.projection_wait_s, now_ms=now_ms))
+    directory = client.run(registry.everyone(keys, now_ms=now_ms))
     return _Seen(
         server=None if in_cluster else client.run(ops.facts()),
         masters=_masters(client) if in_cluster else {},
@@ -166,8 +169,8 @@ def _see(client: Client, settings: Settings, *, whole: bool) -> _Seen:
         awaited=client.run(heartbeats.waiting(keys, now_ms=now_ms)),
         dropped=client.run(dead.dropped(keys)),
         unknown=_unknown(client, keys, streams),
-        retired=_retired(client, keys),
-        unreadable=_unreadable(client, settings, keys, announced),
+        retired=_retired(directory),
+        unreadable=_unreadable(client, settings, keys, announced, directory.unreadable),
         at_rest=len(announced) - len(shown),
     )
 
@@ -188,9 +191,8 @@ def _unknown(client: Client, keys: Keys, streams: list[StreamFacts]) -> dict[str
     }
 
 
-def _retired(client: Client, keys: Keys) -> dict[str, int]:
+def _retired(directory: Directory) -> dict[str, int]:
     """The modules of which nobody may be negotiated with any more, and their contracts."""
-    directory = client.run(registry.everyone(keys, now_ms=time.time_ns() // 1_000_000))
     return {
         standing.module: len(standing.record.releases)
         for standing in directory.modules
@@ -198,7 +200,9 @@ def _retired(client: Client, keys: Keys) -> dict[str, int]:
     }
 
 
-def _unreadable(client: Client, settings: Settings, keys: Keys, announced: list[Stream]) -> list[UnreadableKey]:
+def _unreadable(
+    client: Client, settings: Settings, keys: Keys, announced: list[Stream], records: list[UnreadableContract]
+) -> list[UnreadableKey]:
     """The keys of all servers in which something stands that is none of ours: also in the middle of a stream, as far as
     the projection knows."""
     names = [name for part in client.run_on_each(lambda: unreadable.scan(keys, "data")) for name in sorted(part)]
@@ -211,7 +215,7 @@ def _unreadable(client: Client, settings: Settings, keys: Keys, announced: list[
         streams = [stream.key for stream in announced[:SUSPECTED_STREAMS]]
         with open_database(settings.database) as database:
             suspected = queries.unreadable_entries(database, streams, most=SUSPECTED)
-    return client.run(unreadable.look(keys, names, suspected))
+    return client.run(unreadable.look(keys, names, suspected, records))
 
 
 def _counters(settings: Settings, kind: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ import random
 import time
 import traceback as tracebacks
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -39,7 +39,7 @@ from claude_comm.errors import (
 from claude_comm.ops import heartbeats
 from claude_comm.ops.consume import Why
 from claude_comm.ops.heartbeats import HEARTBEAT_MS
-from claude_comm.registry.contracts import Contract
+from claude_comm.registry.contracts import Contract, UnreadableContract
 from claude_comm.runtime.outage import Outage
 from claude_comm.telemetry.logs import EventLog
 from claude_comm.transport.driver import Client
@@ -112,7 +112,7 @@ class Endings:
     def failing(self, handler: Handler, delivery: Delivery, error: BaseException) -> Operation[None]:
         """Tries the message again later, or buries it, as the retry policy says."""
         error = speakable(error)
-        if isinstance(error, UnknownModule | NoResponder) and _waits(delivery):
+        if isinstance(error, UnknownModule | UnreadableContract | NoResponder) and _waits(delivery):
             yield from self._waiting(delivery, error)
             return
         text, trace = one_line(error), "".join(tracebacks.format_exception(error))
@@ -131,10 +131,10 @@ class Endings:
         else:
             yield from self._means.subscription.retrying(delivery, outcome.wait_s, text)
 
-    def _waiting(self, delivery: Delivery, error: UnknownModule | NoResponder) -> Operation[None]:
-        """The module that the handler sends to has not registered yet, or the one that it asks does not run: the
-        message waits, and this was no attempt."""
-        name, now = error.name if isinstance(error, UnknownModule) else error.target, time.monotonic()
+    def _waiting(self, delivery: Delivery, error: UnknownModule | UnreadableContract | NoResponder) -> Operation[None]:
+        """The module that the handler sends to has not registered yet, or another program wrote over that, or the one
+        that it asks does not run: the message waits, and this was no attempt."""
+        name, now = _awaited(error), time.monotonic()
         if name not in self._awaited:
             self._means.log.warning("module.awaited", name=name, type=delivery.envelope.type)
         if now - self._awaited.get(name, -math.inf) >= HEARTBEAT_MS / 1000:
@@ -190,6 +190,14 @@ class Endings:
         envelope = delivery.envelope
         self._means.log.error("delivery.buried", id=envelope.id, source=envelope.source, reason=reason)
         yield from self._means.subscription.burying(delivery, Why(reason, **where), error)
+
+
+def _awaited(error: UnknownModule | UnreadableContract | NoResponder) -> str:
+    match error:
+        case UnknownModule(name=name) | UnreadableContract(module=name) | NoResponder(target=name):
+            return name
+        case _:
+            assert_never(error)
 
 
 def _waits(delivery: Delivery) -> bool:

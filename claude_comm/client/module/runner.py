@@ -32,7 +32,7 @@ from claude_comm.client.module.upkeep import Upkeep
 from claude_comm.client.publisher.async_publisher import AsyncPublisher
 from claude_comm.client.publisher.publisher import Publisher
 from claude_comm.delivery.flow_control import Ahead
-from claude_comm.errors import ModuleStopped, TransportError
+from claude_comm.errors import ClaudeCommError, ModuleStopped, TransportError
 from claude_comm.ops import consume, registration, registry
 from claude_comm.progress.events import Cancelled, Lifecycle
 from claude_comm.registry.contracts import Contract
@@ -88,7 +88,7 @@ class Runner:
         self.subscription = Subscription(identity.module, config.topics, settings, identity.instance, options)
         self.subscription.read_as(contract)
         self.upkeep = Upkeep(
-            identity, self.client, self.subscription, self.log, options.lease_s, self.outage, self._register
+            identity, self.client, self.subscription, self.log, options.lease_s, self.outage, self._tell_again_if_lost
         )
         ahead = Ahead(options.prefetch, config.concurrency)
         self.prefetcher = Prefetcher(
@@ -165,16 +165,14 @@ class Runner:
         self.client.run(consume.record(identity.keys, identity.module, identity.event(event)))
 
     def _come_up(self) -> bool:
-        self._register()
+        self._release = self._register(hold=self.config.hold)
         self._tell(Lifecycle("started", self.identity.instance))
         return True
 
-    def _register(self) -> None:
+    def _register(self, *, hold: bool) -> Release:
         declared = msgspec.structs.replace(self.contract, registered_us=micros())
         identity = self.identity
-        done = self.client.run(
-            registration.register(identity.keys, declared, instance=identity.instance, hold=self.config.hold)
-        )
+        done = self.client.run(registration.register(identity.keys, declared, instance=identity.instance, hold=hold))
         self.log.info(
             "module.registered",
             version=declared.version,
@@ -191,6 +189,26 @@ class Runner:
             self.log.warning(
                 "contract.breaks", version=declared.version, lost=[breach.sentence for breach in done.lost]
             )
+        return done.release
+
+    def _tell_again_if_lost(self) -> None:
+        """Registers again where the registry was emptied (FLUSHALL, a restart without a file), or another program wrote
+        over what this instance registered."""
+        identity = self.identity
+        limited = self.contract.max_lag > 0
+        if self.client.run(
+            registration.stands(identity.keys, identity.module, self._release, identity.instance, limited)
+        ):
+            return
+        try:
+            # What was live needs nobody's approval to be told again.
+            self._register(hold=False)
+        except TransportError:
+            raise
+        except ClaudeCommError as error:
+            # It was admitted, and handles what it is sent: what others have written since ends it no more.
+            self.log.warning("module.not_registered", error=str(error))
+        self.subscription.join_again()
 
     def _await_approval(self, release: Release) -> None:
         """Waits until each partner that this version breaks has approved it, or the module is stopped."""

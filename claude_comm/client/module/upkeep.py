@@ -15,7 +15,6 @@ from claude_comm.client.identity import Identity
 from claude_comm.client.module.slow_deliveries import SlowDeliveries
 from claude_comm.delivery.lease import RENEW_FRACTION
 from claude_comm.errors import TransportError
-from claude_comm.ops import registry
 from claude_comm.ops.heartbeats import HEARTBEAT_MS
 from claude_comm.runtime.heartbeat import Heartbeat
 from claude_comm.runtime.outage import Outage
@@ -32,7 +31,7 @@ _SOON_S = 0.005
 
 
 class Upkeep:
-    """A thread beside the handlers."""
+    """A thread beside the handlers. `look` is called as often as a heartbeat is sent."""
 
     def __init__(
         self,
@@ -42,10 +41,10 @@ class Upkeep:
         log: EventLog,
         lease_s: float,
         outage: Outage,
-        register: Callable[[], None],
+        look: Callable[[], None],
     ) -> None:
         self._identity, self._client, self._subscription, self._outage = identity, client, subscription, outage
-        self._register = register
+        self._look = look
         member = f"{identity.module}/{identity.instance}"
         self.heartbeat = Heartbeat(client.run, identity.keys.instances, member, log)
         self._renew_every_s = lease_s * RENEW_FRACTION
@@ -101,7 +100,7 @@ class Upkeep:
                 self._maintain()
                 self._client.run(self._slow.telling())
                 if now >= look_at:
-                    self._register_if_lost()
+                    self._look()
                     look_at = now + HEARTBEAT_MS / 1000
             except TransportError as error:
                 self._outage.met(error)
@@ -122,9 +121,3 @@ class Upkeep:
             self._prompted.wait(left)
             self._prompted.clear()
         self._due = math.inf
-
-    def _register_if_lost(self) -> None:
-        """Registers again where the registry was emptied (FLUSHALL, a restart without a file)."""
-        if not self._client.run(registry.is_registered(self._identity.keys, self._identity.module)):
-            self._register()
-            self._subscription.join_again()

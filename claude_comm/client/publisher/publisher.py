@@ -50,7 +50,7 @@ from claude_comm.errors import (
 from claude_comm.negotiation.agreement import Agreement
 from claude_comm.ops.publish import Durability
 from claude_comm.progress.events import Event
-from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement
+from claude_comm.registry.contracts import ENFORCEMENTS, Enforcement, UnreadableContract
 from claude_comm.settings import Settings
 from claude_comm.telemetry.switch import telemetry_of_process
 from claude_comm.transport.connect import connect
@@ -412,7 +412,8 @@ class Publisher:
         for target, type, because in self.client.run(bounded(self._terms.looking(), until)):
             try:
                 self._negotiate(target, self._terms.shape(target, type), type, because, until)
-            except TransportError:
+            except (TransportError, UnreadableContract):
+                # It does not say what changed: the agreement that is held goes on.
                 self._terms.look_again()
             except (NegotiationRefused, UnknownModule, ConfigurationError) as error:
                 self._outgoing.refuse(target, type, error)

@@ -146,7 +146,7 @@ def test_a_sender_that_negotiates_anew_after_the_loss_waits_for_the_contract(
     with running(third), server.client() as client:
         wait_until(lambda: bool(client.hexists(KEYS.modules, "third")))
         # Those who run look for their contract every two seconds: here not before the sender has met the loss.
-        monkeypatch.setattr("claude_comm.ops.registry.is_registered", lambda *_: _answer(told_late.is_set() is False))
+        monkeypatch.setattr("claude_comm.ops.registration.stands", lambda *_: _answer(told_late.is_set() is False))
         client.flushall()
         with running(second), Publisher("a", settings=settings) as publisher:
             publisher.publish("second", 1, type="number")
