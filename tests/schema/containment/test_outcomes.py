@@ -238,3 +238,12 @@ def test_the_same_schema_is_within_itself_but_for_what_it_leaves_to_code() -> No
     assert check(mixed, mixed) == Compatible(proof="the same schema")
     coded = {**mixed, OPAQUE: "a validator"}
     assert isinstance(check(coded, coded), Undecided)
+
+
+def test_the_smallest_message_is_the_witness_and_the_others_are_reasons() -> None:
+    produced, accepted = fresh({"type": ["array", "string"]}), fresh({"maxItems": 0, "maxLength": 0})
+    for shown in ([[1, 1, 1], "x"], ["x", [1, 1, 1]]):
+        verdict = checking._smallest(produced, accepted, shown, Budget(60_000))
+        assert verdict.witness == "x"
+        assert [reason.rule for reason in verdict.reasons] == ["maxLength", "maxItems"]
+    assert checking._smallest(produced, accepted, [[], ""], Budget(60_000)) is None
