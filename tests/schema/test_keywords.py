@@ -95,3 +95,15 @@ def test_a_place_is_that_of_a_keyword_and_not_of_a_property() -> None:
 )
 def test_each_object_that_a_keyword_holds_as_a_schema_is_changed(keyword: str, value: Any, mapped: Any) -> None:
     assert keywords.mapped(keyword, value, lambda schema: "new") == mapped
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "held"),
+    [
+        ("not", {"a": 1}, [{"a": 1}]),
+        ("properties", {"a": {}, "b": True}, [{}, True]),
+        ("anyOf", [{}, False], [{}, False]),
+    ],
+)
+def test_a_keyword_of_a_normal_form_holds_its_schemas(keyword: str, value: Any, held: list[Any]) -> None:
+    assert list(keywords.held(keyword, value)) == held

@@ -222,6 +222,7 @@ def test_a_value_comes_back_and_is_written_in_one_order(given: Any) -> None:
     assert ordered({"b": given, "a": 2**70}) == ordered({"a": 2**70, "b": given})
     assert ordered({"b": given, "a": 1}) == ordered({"a": 1, "b": given})
     assert ordered({"\ud800": given, "a": 1}) == ordered({"a": 1, "\ud800": given})
+    assert ordered({"\ud800": 2, "a": 1}) == '{"a": 1, "\\ud800": 2}'
     assert text({"\ud800": 2**70}) == b'{"\\ud800": ' + str(2**70).encode() + b"}"
 
 

@@ -203,6 +203,8 @@ ENUM = {"items": {"enum": [str(at) for at in range(2_000)]}}
         (ENUM, ["x"] * 5_000, "first"),
         (returning(2), nested(4), "all"),
         (returning(3), nested(24), "none"),
+        # As deep, and looked at nowhere.
+        (returning(3), {"c": nested(24)}, "all"),
         (doubling(30, "anyOf"), 1, "none"),
         ({"items": {"type": "integer"}}, ["x" * 1_000] * 9_000, "all"),
         (ITEMS, "x" * 10**7, "all"),
