@@ -13,7 +13,7 @@ from claude_comm.schema.cost.backtracking import ENOUGH, by_choices, by_paths, m
 from claude_comm.schema.cost.path_growth import PathGrowth, count, error_cost, measured, path_growth
 from claude_comm.schema.cost.pattern_cost import has_lookaround, scannable, searchable
 from claude_comm.schema.cost.unevaluated_paths import too_many_paths
-from claude_comm.schema.cost.validation_cost import Cost, circular, cost_of, quick_cost, size_of
+from claude_comm.schema.cost.validation_cost import Cost, _Evaluations, circular, cost_of, quick_cost, size_of
 from claude_comm.schema.dialect import DEFAULT
 from claude_comm.schema.normalform.document import Document
 from claude_comm.schema.normalform.normalize import normalise
@@ -170,6 +170,9 @@ def unevaluated(schema: Any) -> Any:
     return {**schema, "unevaluatedProperties": False}
 
 
+HERE, LEVELS = "https://example.com/here", doubling(30, "allOf")["$defs"]
+
+
 @pytest.mark.parametrize(
     ("schema", "many"),
     [
@@ -183,10 +186,31 @@ def unevaluated(schema: Any) -> Any:
         ({"properties": {"a": unevaluated(doubling(30, "anyOf"))}, "$defs": doubling(30, "anyOf")["$defs"]}, True),
         ({"default": unevaluated({}), **doubling(30, "allOf")}, False),
         (unevaluated({"x-own": [1, {"a": []}]}), False),
+        # By an address, an anchor, and an address within another document.
+        (unevaluated({"$id": HERE, "allOf": [{"$ref": f"{HERE}#/$defs/a0"}], "$defs": LEVELS}), True),
+        (
+            unevaluated(
+                {"allOf": [{"$ref": "#first"}], "$defs": {**LEVELS, "b": {"$anchor": "first", **LEVELS["a0"]}}}
+            ),
+            True,
+        ),
+        (unevaluated({"$ref": HERE, "$defs": {"b": {"$id": HERE, "$ref": "#/$defs/a0", "$defs": LEVELS}}}), True),
+        (unevaluated({"$ref": HERE, "$defs": {"b": {"$id": HERE, "$ref": "#/$defs/a0"}, **LEVELS}}), False),
+        # What stands in data has no address.
+        (unevaluated({"$ref": HERE, "const": {"$id": HERE, "$ref": "#/$defs/a0", "$defs": LEVELS}}), False),
     ],
 )
 def test_paths_to_what_is_unevaluated_are_followed_where_something_asks(schema: Any, many: bool) -> None:
     assert too_many_paths(schema) is many
+
+
+def test_evaluations_are_added_up_of_one_schema_and_what_it_holds() -> None:
+    shared = document({"properties": {"a": {"type": "string"}, "b": {"allOf": [{}, {"minimum": 1}]}}})
+    assert _Evaluations(shared, no_tick).of(shared.schema, {"a": "x", "b": 2, "c": 3}, 0) == Cost(5, 3)
+
+
+def test_without_a_pattern_nothing_is_searched() -> None:
+    assert searchable(document({"type": "string"}), "x", no_tick) is True
 
 
 ENUM = {"items": {"enum": [str(at) for at in range(2_000)]}}
